@@ -1,0 +1,30 @@
+"""kinoscope reads a video once and tells what is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from kinoscope.api import analyze, bench, convert, models
+    from kinoscope.source import open_source
+
+_HOMES = {
+    "analyze": "kinoscope.api",
+    "bench": "kinoscope.api",
+    "convert": "kinoscope.api",
+    "models": "kinoscope.api",
+    "open_source": "kinoscope.source",
+}
+
+__all__ = ["__version__", "analyze", "bench", "convert", "models", "open_source"]
+
+
+def __getattr__(name: str) -> Any:
+    # Verbs load on first use, so that importing the package stays quick and brings in no torch, cv2 or av.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kinoscope' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""Which frames, and what happens to their pixels (OpenCV)."""

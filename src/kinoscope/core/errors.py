@@ -1,0 +1,59 @@
+"""The exception tree.
+
+    KinoscopeError                 every error that kinoscope raises on purpose
+    ├── OptionError                an option has a value that cannot be used
+    ├── SourceError                an input cannot be opened or has nothing to read
+    │   └── DecodeError            a frame is broken and the policy is ``raise``
+    ├── ModelError                 a model cannot be used
+    │   ├── WeightsMissing         its weights are in none of the card's sources
+    │   └── ChecksumMismatch       a file is not the one that its card pins
+    ├── OutputError                a result cannot be written
+    ├── TimelineError              a timeline.json is not one, or is from a newer schema
+    └── MissingExtra               an optional package is not installed
+
+A message is one line: it names the thing, the valid values and the next step.
+"""
+
+
+class KinoscopeError(Exception):
+    """Base of every error that kinoscope raises on purpose; ``status`` is the exit status."""
+
+    status = 2
+
+
+class OptionError(KinoscopeError):
+    """An option has a value that cannot be used."""
+
+
+class SourceError(KinoscopeError):
+    """An input cannot be opened, or has nothing to read."""
+
+
+class DecodeError(SourceError):
+    """A frame is broken and the corrupt-frame policy is ``raise``."""
+
+    status = 1
+
+
+class ModelError(KinoscopeError):
+    """A model cannot be used."""
+
+
+class WeightsMissing(ModelError):
+    """The weights of a model are in none of its card's sources."""
+
+
+class ChecksumMismatch(ModelError):
+    """A weight file is not the one that its card pins by sha256."""
+
+
+class OutputError(KinoscopeError):
+    """A result cannot be written."""
+
+
+class TimelineError(KinoscopeError):
+    """A timeline file is malformed, or written by a newer schema."""
+
+
+class MissingExtra(KinoscopeError):
+    """An optional package is not installed; the message names the extra that brings it."""

@@ -1,0 +1,191 @@
+"""Media types. Each one carries its own time and is checked when it is made.
+
+Axes: T frames, H rows, W columns, C channels (RGB), N sound samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+"""Width and height of a picture in pixels."""
+
+Pixels = NDArray[np.uint8]
+
+
+def _check(pixels: Pixels, axes: str) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != len(axes) or pixels.shape[-1] != 3:
+        raise ValueError(f"pixels must be uint8 {axes} with C=3, not {pixels.dtype} {pixels.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One RGB picture and when it is shown.
+
+    Attributes:
+        pixels: (H, W, C) uint8, RGB, rotation applied.
+        time: presentation time in seconds, exact.
+        index: position in the source, counted from 0 in presentation order.
+        duration: seconds on screen, or None if the source does not say.
+    """
+
+    pixels: Pixels
+    time: Fraction
+    index: int = 0
+    duration: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.pixels, "HWC")
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Several frames of one size in time order.
+
+    Attributes:
+        pixels: (T, H, W, C) uint8, RGB.
+        times: (T,) float64, presentation times in seconds, not decreasing.
+        indices: (T,) int64, positions in the source.
+    """
+
+    pixels: Pixels
+    times: NDArray[np.float64]
+    indices: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check(self.pixels, "THWC")
+        if not len(self.pixels) == len(self.times) == len(self.indices):
+            raise ValueError(f"{len(self.pixels)} pictures, {len(self.times)} times, {len(self.indices)} indices")
+        if np.any(np.diff(self.times) < 0):
+            raise ValueError("times must not decrease")
+
+    @classmethod
+    def stack(cls, frames: Sequence[Frame]) -> FrameBatch:
+        """Stack frames of one size."""
+        times = np.array([float(f.time) for f in frames], np.float64)
+        indices = np.array([f.index for f in frames], np.int64)
+        return cls(np.stack([f.pixels for f in frames]), times, indices)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for pixels, time, index in zip(self.pixels, self.times, self.indices, strict=True):
+            yield Frame(pixels, Fraction(float(time)), int(index))
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return self.pixels.shape[2], self.pixels.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A stretch of mono sound.
+
+    Attributes:
+        samples: (N,) float32 in [-1, 1].
+        rate: samples per second.
+        start: time of the first sample in seconds, on the same clock as the frames.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    start: Fraction
+
+    def __post_init__(self) -> None:
+        if self.samples.dtype != np.float32 or self.samples.ndim != 1 or self.rate <= 0:
+            raise ValueError(f"sound must be float32 (N,) at a rate > 0, not {self.samples.dtype} {self.samples.shape}")
+
+    @property
+    def end(self) -> Fraction:
+        """Time just after the last sample, in seconds."""
+        return self.start + Fraction(len(self.samples), self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A stretch of video: frames, and the sound beside them if there is any."""
+
+    frames: FrameBatch
+    sound: Sound | None = None
+
+    @property
+    def start(self) -> float:
+        """Time of the first frame in seconds."""
+        return float(self.frames.times[0])
+
+    @property
+    def end(self) -> float:
+        """Time of the last frame in seconds."""
+        return float(self.frames.times[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source says of itself before it is read; None where it does not say.
+
+    Attributes:
+        path: file, folder, URL or device, as given.
+        width, height: pixels of the displayed picture (rotation and pixel aspect left to ``rotation``, ``aspect``).
+        rate: average frames per second, exact; ``variable`` tells whether it varies.
+        start: earliest presentation time of any stream, in seconds; players count from here.
+        duration: seconds from start to end.
+        frames: number of frames that the container declares.
+        has_sound: whether there is sound to decode.
+        live: whether reading never ends by itself (camera, stream).
+        codec, pixel_format, colour_space, colour_range, bit_depth: of the picture, as FFmpeg names them.
+        rotation: degrees counter-clockwise that the reader has already applied.
+        aspect: width / height of one pixel.
+        interlaced: whether frames hold two fields.
+        sound_codec, sound_rate: of the sound; rate in samples per second.
+        container: the container format, as FFmpeg names it.
+    """
+
+    path: str
+    width: int = 0
+    height: int = 0
+    rate: Fraction | None = None
+    start: Fraction = Fraction(0)
+    duration: Fraction | None = None
+    frames: int | None = None
+    has_sound: bool = False
+    live: bool = False
+    container: str | None = None
+    codec: str | None = None
+    pixel_format: str | None = None
+    bit_depth: int | None = None
+    colour_space: str | None = None
+    colour_range: str | None = None
+    rotation: int = 0
+    aspect: Fraction = Fraction(1)
+    interlaced: bool = False
+    variable: bool = False
+    sound_codec: str | None = None
+    sound_rate: int | None = None
+    extra: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the displayed picture in pixels."""
+        return self.width, self.height
+
+    def fit(self, longest: int) -> Size:
+        """Give the size with the picture's shape whose longer side is at most ``longest``, in even pixels.
+
+        A picture that is smaller already keeps its own size.
+        """
+        scale = min(1.0, longest / max(self.width, self.height, 1))
+        if scale == 1.0:
+            return self.size
+        return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))

@@ -1,0 +1,1 @@
+"""Ways to show and store a Timeline, one file each."""
