@@ -1,0 +1,196 @@
+"""The analysis of one source, step by step: decode and run the tasks, then write what was found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import __version__, places
+from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.files import cannot_write
+from kinoscope.core.results import Timeline, describe_source
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.source.base import Source
+    from kinoscope.tasks.base import Task
+
+
+@dataclass
+class Analysis:
+    """What came of one source: its timeline and the folder that holds it, or the error that stopped it."""
+
+    source: str
+    folder: Path
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+    seconds: float = 0.0
+    resumed: bool = False
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 done, but a task failed or reading stopped early; 2 unusable."""
+        if self.timeline is None:
+            return self.error.status if self.error else 2
+        return 0 if self.timeline.ok and self.error is None else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form for ``--json``."""
+        plain: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
+        if self.error:
+            plain["error"] = str(self.error)
+        return plain | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of every source of a call.
+
+    Attributes:
+        reading: options of ``open_source``: start, end, rate, on_error, live.
+        tasks, models, device: which tasks, with which card for each, run where.
+        views: names of the further formats to write.
+        annotate, report, resume, quiet: as in :func:`kinoscope.analyze`.
+    """
+
+    tasks: Sequence[str]
+    reading: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    device: str = "auto"
+    views: Sequence[str] = ()
+    annotate: bool = False
+    report: bool = True
+    resume: bool = False
+    quiet: bool = False
+
+
+def run(analysis: Analysis, options: Options, title: str) -> None:
+    """Analyse one source into its folder. An error ends up in the analysis, never in the caller."""
+    begin = time.perf_counter()
+    try:
+        places.prepare(analysis.folder)
+        _look(analysis, options, title)
+        _write(analysis, options, title)
+    except KinoscopeError as error:
+        analysis.error = error
+    except OSError as error:
+        analysis.error = cannot_write(analysis.folder, error)
+    analysis.seconds = time.perf_counter() - begin
+
+
+def _look(analysis: Analysis, options: Options, title: str) -> None:
+    """Decode once and run the tasks that are not done yet."""
+    from kinoscope import engine
+    from kinoscope.source import open_source
+
+    mark = places.fingerprint(analysis.source, options.reading)
+    earlier = _earlier(analysis.folder, mark) if options.resume else None
+    missing = [name for name in options.tasks if earlier is None or name not in earlier.tasks]
+    if earlier is not None and not missing:
+        analysis.timeline, analysis.resumed = earlier, True
+        return
+    timeline = earlier or Timeline(version=__version__)
+    timeline.extra["run"] = mark
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(analysis.source, **options.reading))
+        tasks = make_tasks(missing, options.models, options.device)
+        if options.report:
+            tasks += _preview(analysis, source)
+        progress = stack.enter_context(bar(title, options.quiet))
+        analysis.timeline = engine.run(source, tasks, timeline=timeline, progress=progress)
+
+
+def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
+    """Give the finished part of an earlier analysis of the same file with the same options."""
+    from kinoscope.views.json import load
+
+    if not (folder / "timeline.json").exists():
+        return None
+    timeline = load(folder)
+    if timeline.extra.get("run") != mark or not timeline.decode.complete:
+        return None
+    for name in [name for name, task in timeline.tasks.items() if task.status != "ok"]:
+        timeline.drop(name)
+    return timeline
+
+
+def make_tasks(names: Sequence[str], models: dict[str, str] | None = None, device: str = "auto") -> list[Task]:
+    """Make fresh tasks by name. The processor's cores are shared out among them."""
+    from kinoscope.tasks.table import TASKS
+
+    threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
+    models = models or {}
+    return [TASKS[name](model=models.get(name, "auto"), device=device, threads=threads) for name in names]
+
+
+def _preview(analysis: Analysis, source: Source) -> list[Task]:
+    """Give the task that copies the video for the report, where a browser cannot play the source."""
+    from kinoscope.tasks.preview import Preview
+
+    if not source.info.width or places.playable(describe_source(source.info)):
+        return []
+    return [Preview(analysis.folder / "preview.mp4", _sound_file(analysis, source))]
+
+
+def _sound_file(analysis: Analysis, source: Source) -> str | None:
+    """Give the file whose sound goes along with a drawn or copied picture."""
+    return analysis.source if source.info.has_sound and Path(analysis.source).is_file() else None
+
+
+def _write(analysis: Analysis, options: Options, title: str) -> None:
+    from kinoscope.views import VIEWS
+    from kinoscope.views.json import save
+
+    folder, timeline = analysis.folder, analysis.timeline
+    assert timeline is not None
+    save(timeline, folder)
+    analysis.written.append(folder / "timeline.json")
+    for name in options.views:
+        VIEWS[name].write(timeline, folder / VIEWS[name].filename)
+        analysis.written.append(folder / VIEWS[name].filename)
+    if options.report:
+        analysis.written.append(_write_report(timeline, folder))
+    if options.annotate and timeline.source.get("width"):
+        _annotate(analysis, timeline, options, f"{title}: drawing")
+
+
+def _write_report(timeline: Timeline, folder: Path) -> Path:
+    from kinoscope.views.report import write_report
+
+    video = None
+    if (folder / "preview.mp4").exists():
+        video = "preview.mp4"
+    elif places.playable(timeline.source):
+        video = places.place_beside(Path(str(timeline.source["path"])), folder)
+    write_report(timeline, folder / "report.html", video)
+    return folder / "report.html"
+
+
+def _annotate(analysis: Analysis, timeline: Timeline, options: Options, title: str) -> None:
+    """Draw into a second decode: tracks are final only when the first is over."""
+    from kinoscope.source import open_source
+    from kinoscope.source.writer import Writer
+    from kinoscope.views.draw import Annotator
+
+    path = analysis.folder / "annotated.mp4"
+    last = float(timeline.times[-1]) if len(timeline.times) else float("inf")
+    annotator = Annotator(timeline)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(analysis.source, **options.reading))
+        sound_from = _sound_file(analysis, source)
+        writer = Writer(path, size=source.info.size, rate=source.info.rate, sound_from=sound_from)
+        stack.enter_context(writer)
+        progress = stack.enter_context(bar(title, options.quiet))
+        for frame in source.frames():
+            if frame.time > last:
+                break
+            writer.write(annotator.draw(frame))
+            if progress:
+                progress(float(frame.time), last)
+    analysis.written.append(path)

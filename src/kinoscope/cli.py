@@ -1,0 +1,144 @@
+"""The command line: a dict of the public verbs, parsed by cyclopts, their results printed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from kinoscope import __version__, api
+from kinoscope.analysis import Analysis
+from kinoscope.core.errors import KinoscopeError
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "analyze": api.analyze,
+    "convert": api.convert,
+    "models": api.models,
+    "bench": api.bench,
+}
+
+HELP = """kinoscope reads a video once and tells what is in it.
+
+Every command also takes **--json** (the result as one JSON object on standard output), **--quiet** (no progress)
+and **--debug** (the traceback of an error).
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit status: 0 done, 1 a task failed or was cut short, 2 unusable input."""
+    words, as_json, debug = _split_flags(list(sys.argv[1:] if arguments is None else arguments))
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger("kinoscope").setLevel(logging.DEBUG)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    sys.exit(_run(words, as_json, debug))
+
+
+def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
+    """Take out the flags that every command has."""
+    as_json, debug = "--json" in words, "--debug" in words
+    # A JSON result stands alone, so the progress goes too.
+    kept = [word for word in words if word not in ("--json", "--debug")]
+    if words and words[0] != "analyze":
+        kept = [word for word in kept if word != "--quiet"]
+    elif as_json:
+        kept = [*kept, "--quiet"]
+    return kept, as_json, debug
+
+
+def _run(words: list[str], as_json: bool, debug: bool) -> int:
+    from cyclopts import App, CycloptsError
+
+    app = App(name="kinoscope", version=__version__, help=HELP, result_action="return_value")
+    for name, verb in COMMANDS.items():
+        app.command(verb, name=name)
+    try:
+        result = app(words, exit_on_error=False, print_error=False)
+        _print(words, result, as_json)
+        return _status(result)
+    except CycloptsError as error:
+        return _fail(" ".join(str(error).split()) + "; see kinoscope --help", 2)
+    except KinoscopeError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 1)
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"kinoscope: {message}", file=sys.stderr)
+    return status
+
+
+def _status(result: Any) -> int:
+    if isinstance(result, list) and result and isinstance(result[0], Analysis):
+        return max(analysis.status for analysis in result)
+    return 0
+
+
+def _print(words: list[str], result: Any, as_json: bool) -> None:
+    if result is None:
+        return
+    if as_json:
+        print(json.dumps(_plain(words[0], result), allow_nan=False))
+    elif words[0] == "analyze":
+        for analysis in result:
+            _print_analysis(analysis)
+    elif words[0] == "convert":
+        print(*result, sep="\n")
+    elif words[0] == "models":
+        _print_models(result, full="show" in words)
+    else:
+        _print_bench(result)
+
+
+def _plain(verb: str, result: Any) -> dict[str, Any]:
+    if verb == "analyze":
+        return {"analyses": [analysis.to_dict() for analysis in result]}
+    if isinstance(result, dict):
+        return result
+    return {verb: [str(row) if verb == "convert" else row for row in result]}
+
+
+def _print_analysis(analysis: Analysis) -> None:
+    from kinoscope.views.text import print_summary
+
+    if analysis.error:
+        print(f"kinoscope: {analysis.error}", file=sys.stderr)
+    if analysis.timeline:
+        print_summary(analysis.timeline)
+        already = " (done before)" if analysis.resumed else ""
+        print(f"{analysis.source}: {analysis.seconds:.1f} s{already}")
+    for path in analysis.written:
+        print(f"  {path}")
+
+
+def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
+    table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
+    if full:
+        for column in columns[1:]:
+            table.add_row(column, *(str(row[column]) for row in rows))
+    else:
+        for row in rows:
+            table.add_row(*(str(row[column]) for column in columns))
+    Console().print(table)
+
+
+def _print_bench(result: dict[str, Any]) -> None:
+    for key, value in result.items():
+        if key != "where":
+            print(f"{key:>10}  {value}")
+    for part, seconds in sorted(result.get("where", {}).items(), key=lambda pair: -pair[1]):
+        print(f"{seconds:10.2f}  CPU s  {part}")

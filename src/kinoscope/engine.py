@@ -1,0 +1,283 @@
+"""One decode, many tasks.
+
+The calling thread decodes and scales; every task works in a thread of its own behind a bounded queue, so that
+decoding and inference overlap (PyAV, OpenVINO and torch release the GIL) and memory does not grow with the
+length of the video. A task that fails is reported as failed, and the others finish.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinoscope.core.errors import KinoscopeError, MissingExtra
+from kinoscope.core.media import Frame, FrameBatch, Sound
+from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
+from kinoscope.core.time import Ticker
+from kinoscope.tasks.base import Needs, Skip, Task
+
+if TYPE_CHECKING:
+    from kinoscope.source.base import Picture, Source
+
+log = logging.getLogger("kinoscope")
+
+Progress = Callable[[float, float | None], None]
+"""Called with the seconds of video done and the seconds in all (None where the source does not say)."""
+
+QUEUED_BATCHES = 3
+"""How far decoding may run ahead of a task, in batches."""
+
+INTERRUPTED = "interrupted (Ctrl-C)"
+
+
+def run(
+    source: Source,
+    tasks: Sequence[Task],
+    *,
+    timeline: Timeline | None = None,
+    progress: Progress | None = None,
+    threaded: bool = True,
+) -> Timeline:
+    """Read ``source`` once, feed every task, and gather what they found.
+
+    Args:
+        source: an open source; it is read from where it stands to its end.
+        tasks: in the order in which they finish; later ones may look at what earlier ones found.
+        timeline: results of earlier tasks to add to.
+        progress: told now and then how far the decode is.
+        threaded: False runs everything in the calling thread, one thing after another, and counts each
+            task's CPU seconds instead of its wall seconds.
+
+    Returns:
+        The timeline. After Ctrl-C, or a source that breaks off, it holds what was found until then, and
+        ``decode.complete`` is False.
+    """
+    timeline = timeline or Timeline()
+    timeline.source = describe_source(source.info) | timeline.source
+    feeds = _prepare(tasks, source, timeline, threaded)
+    times = _decode(source, feeds, timeline, progress)
+    timeline.times = np.array(times, np.float64)
+    timeline.decode = source.report
+    _finish(feeds, timeline)
+    return timeline
+
+
+def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[Feed]:
+    """Ask every task what it needs (which loads its models, side by side) and make a feed for each that can run."""
+    clock = time.perf_counter if threaded else time.process_time
+    with ThreadPoolExecutor(max_workers=max(1, len(tasks)) if threaded else 1) as pool:
+        feeds = list(pool.map(lambda task: Feed.open(task, source, clock), tasks))
+    for feed in feeds:
+        if feed.report.status != "ok":
+            timeline.add(feed.task.name, TaskResult(report=feed.report))
+    running = [feed for feed in feeds if feed.report.status == "ok"]
+    for feed in running:
+        feed.start(threaded)
+    return running
+
+
+def _decode(source: Source, feeds: list[Feed], timeline: Timeline, progress: Progress | None) -> array[float]:
+    """Read the source to its end, or to Ctrl-C, and hand out what was asked for; give all frame times."""
+    times = array("d")
+    try:
+        for item in _read(source, feeds):
+            for feed in feeds:
+                feed.offer(item)
+            if not isinstance(item, Sound):
+                times.append(float(item.time))
+                if progress:
+                    progress(float(item.time - source.info.start), _length(source))
+    except KeyboardInterrupt:
+        _break_off(source, INTERRUPTED)
+    except KinoscopeError as error:
+        _break_off(source, str(error))
+    _close(feeds, source)
+    return times
+
+
+def _close(feeds: list[Feed], source: Source) -> None:
+    """Let every task see its last frames; Ctrl-C drops what still waits in the queues."""
+    try:
+        for feed in feeds:
+            feed.close()
+        for feed in feeds:
+            feed.wait()
+    except KeyboardInterrupt:
+        _break_off(source, INTERRUPTED)
+        for feed in feeds:
+            feed.stop()
+
+
+def _read(source: Source, feeds: list[Feed]) -> Iterator[Picture | Sound]:
+    rates = tuple(sorted({feed.needs.sound for feed in feeds if feed.needs.sound}))
+    return source.read(video=source.info.width > 0 and bool(feeds), sound_rates=rates)
+
+
+def _length(source: Source) -> float | None:
+    return None if source.info.duration is None else float(source.info.duration)
+
+
+def _break_off(source: Source, reason: str) -> None:
+    source.report.complete = False
+    source.report.errors.append(reason)
+
+
+def _finish(feeds: list[Feed], timeline: Timeline) -> None:
+    for feed in feeds:
+        try:
+            result = feed.finish(timeline)
+        except KeyboardInterrupt:
+            timeline.decode.complete = False
+            result = TaskResult(report=feed.report)
+        if result.report.status == "ok" and not timeline.decode.complete:
+            result.report.status = "interrupted"
+        timeline.add(feed.task.name, result)
+
+
+@dataclass
+class Feed:
+    """The way from the decode to one task: picks its frames, batches them, and runs it behind a bounded queue."""
+
+    task: Task
+    needs: Needs
+    clock: Callable[[], float]
+    live: bool = False
+    report: TaskReport = field(default_factory=TaskReport)
+
+    def __post_init__(self) -> None:
+        self._ticker = Ticker(self.needs.rate)
+        self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
+        self._queue: Queue[tuple[FrameBatch, ...] | Sound | None] = Queue(QUEUED_BATCHES)
+        self._worker: Thread | None = None
+        self._stopped = False
+
+    @classmethod
+    def open(cls, task: Task, source: Source, clock: Callable[[], float]) -> Feed:
+        """Ask the task for its needs; one that skips or fails is marked so in the report."""
+        report, needs, start = TaskReport(), Needs(), clock()
+        try:
+            needs = task.needs(source.info)
+        except (Skip, MissingExtra) as reason:
+            report = TaskReport("skipped", reason=str(reason))
+        except Exception as error:
+            report = _failure(task, error)
+        report.extra["load"] = round(clock() - start, 3)
+        return cls(task, needs, clock, source.info.live, report)
+
+    def start(self, threaded: bool) -> None:
+        """Begin to work off the queue, in a thread of the task's own."""
+        if threaded:
+            self._worker = Thread(target=self._work, name=f"kinoscope-{self.task.name}", daemon=True)
+            self._worker.start()
+
+    def offer(self, item: Picture | Sound) -> None:
+        """Take a decoded picture or sound if the task wants it; waits while the task is behind."""
+        if self.report.status != "ok":
+            return
+        if isinstance(item, Sound):
+            if item.rate == self.needs.sound:
+                self._put(item)
+        elif self.needs.sizes and self._ticker.due(item.time):
+            self._collect(item)
+
+    def _collect(self, picture: Picture) -> None:
+        for frames, size in zip(self._frames, self.needs.sizes, strict=True):
+            frames.append(picture.frame(size))
+        self.report.frames += 1
+        # A live source must not wait for a full batch.
+        if len(self._frames[0]) >= (1 if self.live else self.needs.batch):
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._frames and self._frames[0]:
+            batches = tuple(FrameBatch.stack(frames) for frames in self._frames)
+            self._frames = [[] for _ in self.needs.sizes]
+            self._put(batches)
+
+    def _put(self, item: tuple[FrameBatch, ...] | Sound) -> None:
+        if self._worker:
+            self._queue.put(item)
+        else:
+            self._do(item)
+
+    def close(self) -> None:
+        """Hand over the last frames, and say that they are the last."""
+        self._flush()
+        if self._worker:
+            self._queue.put(None)
+
+    def wait(self) -> None:
+        """Wait until the task has seen all that it was handed."""
+        if self._worker:
+            self._worker.join()
+
+    def stop(self) -> None:
+        """Drop what the task has not seen yet."""
+        self._stopped = True
+        if self._worker and self._worker.is_alive():
+            self._queue.put(None)
+            self._worker.join()
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            # After a failure the queue is still emptied, so that the decode never waits for a dead task.
+            if self.report.status == "ok" and not self._stopped:
+                self._do(item)
+
+    def _do(self, item: tuple[FrameBatch, ...] | Sound) -> None:
+        with self._guard():
+            if isinstance(item, Sound):
+                self.task.listen(item)
+            else:
+                self.task.step(*item)
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Ask the task for its result; the report says how it went."""
+        result = TaskResult()
+        if self.report.status == "ok":
+            with self._guard():
+                result = self.task.finish(timeline)
+        own, mine = result.report, self.report
+        own.frames, own.seconds, own.extra = mine.frames, mine.seconds, mine.extra | own.extra
+        if mine.status != "ok":
+            own.status, own.reason = mine.status, mine.reason
+        return result
+
+    def _guard(self) -> _Guard:
+        return _Guard(self)
+
+
+class _Guard:
+    """Count the time of a stretch of a task's work, and turn its failure into a line of its report."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    def __enter__(self) -> None:
+        self.start = self.feed.clock()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        report = self.feed.report
+        report.seconds += self.feed.clock() - self.start
+        if isinstance(error, (Skip, MissingExtra)):
+            report.status, report.reason = "skipped", str(error)
+        elif isinstance(error, Exception):
+            failure = _failure(self.feed.task, error)
+            report.status, report.reason = failure.status, failure.reason
+        return error is None or isinstance(error, Exception)
+
+
+def _failure(task: Task, error: Exception) -> TaskReport:
+    log.debug("task %s failed", task.name, exc_info=error)
+    lines = str(error).strip().splitlines() or ["no message"]
+    reason = lines[0] if isinstance(error, KinoscopeError) else f"{type(error).__name__}: {lines[0]}"
+    return TaskReport("failed", reason=reason)

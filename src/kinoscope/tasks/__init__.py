@@ -1,0 +1,1 @@
+"""Tasks of an analysis, one file each; ``table.py`` lists them."""

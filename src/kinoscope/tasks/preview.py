@@ -1,0 +1,62 @@
+"""A light h264 copy of the video for the report, made on the way, where a browser cannot play the source."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.tasks.base import Needs
+
+if TYPE_CHECKING:
+    from kinoscope.source.writer import Writer
+
+LONGEST = 640
+"""Longer side of the preview in pixels."""
+
+
+class Preview:
+    """Write every frame, at its own time from the source's start, into a small mp4 at ``path``."""
+
+    name = "preview"
+
+    def __init__(self, path: Path, sound_from: str | None = None) -> None:
+        self.path = path
+        self.sound_from = sound_from
+        self._writer: Writer | None = None
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for every frame, small; widths and heights are even, as h264 wants them."""
+        width, height = info.fit(LONGEST)
+        self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
+        self._start, self._rate = info.start, info.rate
+        return Needs(sizes=(self._size,), batch=16)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Encode the next frames."""
+        for frame in batches[0]:
+            time = max(Fraction(0), frame.time - self._start)
+            if self._writer is None:
+                self._open(frame, time)
+            assert self._writer is not None
+            self._writer.write(Frame(frame.pixels, time, frame.index))
+
+    def _open(self, first: Frame, time: Fraction) -> None:
+        from kinoscope.source.writer import Writer
+
+        self._writer = Writer(self.path, size=self._size, rate=self._rate, sound_from=self.sound_from)
+        self._writer.__enter__()
+        if time > 0:
+            # Players count from the first picture: a still one at zero keeps their clock that of the source.
+            self._writer.write(Frame(first.pixels, Fraction(0)))
+
+    def listen(self, sound: Sound) -> None:
+        """Not called: no sound is asked for."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Close the file; it stands at ``path`` if there was any frame."""
+        if self._writer is not None:
+            self._writer.__exit__(None, None, None)
+        return TaskResult(report=TaskReport(runtime="h264"))
