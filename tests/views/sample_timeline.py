@@ -98,8 +98,8 @@ def _scenes(times, spans, random):
     for a, b, *_ in spans:
         names = random.choice(PLACES, 3, replace=False)
         scores = np.sort(random.dirichlet([4, 2, 1]))[::-1]
-        labels = [{"label": str(n), "score": round(float(s), 4)} for n, s in zip(names, scores, strict=True)]
-        events.append(Event("scenes", a, b, labels[0]["label"], labels[0]["score"], extra={"labels": labels}))
+        top = [[str(n), round(float(s), 4)] for n, s in zip(names, scores, strict=True)]
+        events.append(Event("scenes", a, b, *top[0], extra={"top": top}))
     seconds = max(1, len(times) // int(RATE))
     features = random.standard_normal((seconds, 32)).astype(np.float32)
     return TaskResult(events, features={"scenes.features": features, "scenes.times": times[:: int(RATE)][:seconds]})
@@ -143,7 +143,11 @@ def _faces(times, spans, random):
 
 def _actions(times, spans, random):
     windows = [(a, min(b, a + 3.2)) for a, b, *_ in spans[1::5]]
-    return TaskResult([Event("actions", a, b, "fight", round(random.uniform(0.6, 0.99), 3)) for a, b in windows])
+    events = [Event("actions", a, b, "fight", round(random.uniform(0.6, 0.99), 3)) for a, b in windows]
+    looks = times[::16]
+    sure = np.logical_or.reduce([(looks >= a) & (looks <= b) for a, b in windows])
+    scores = np.clip(np.where(sure, 0.8, 0.15) + random.normal(0, 0.05, len(looks)), 0, 1)
+    return TaskResult(events, features={"actions.times": looks, "actions.scores": scores.astype(np.float32)})
 
 
 def _speech(times, spans, random):
@@ -151,18 +155,18 @@ def _speech(times, spans, random):
     while True:
         text = SENTENCES[number % len(SENTENCES)]
         words = _words(text, at, random)
-        if words[-1]["end"] > times[-1]:
+        if words[-1][1] > times[-1]:
             return TaskResult(events)
         score = round(random.uniform(0.6, 0.99), 3)
-        events.append(Event("speech", at, words[-1]["end"], "speech", score, text, {"words": words}))
-        at, number = words[-1]["end"] + random.uniform(0.3, 6), number + 1
+        events.append(Event("speech", at, words[-1][1], "speech", score, text, {"words": words}))
+        at, number = words[-1][1] + random.uniform(0.3, 6), number + 1
 
 
 def _words(text, start, random):
     words = []
     for word in text.split():
         end = round(start + 0.12 + 0.05 * len(word), 3)
-        words.append({"start": round(start, 3), "end": end, "text": word, "score": round(random.uniform(0.5, 1), 3)})
+        words.append([round(start, 3), end, word, round(random.uniform(0.5, 1), 3)])
         start = end + 0.03
     return words
 
