@@ -1,0 +1,107 @@
+"""Finding objects in pictures: a detection network, and what it takes to make boxes of what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.boxes import clip, nms
+from kinoscope.core.media import Pixels, Size
+from kinoscope.models import load
+
+Array = NDArray[np.float64]
+
+SAME_CLASS = 0.55
+"""Boxes of one class that overlap more are one object: the better one stays."""
+
+ANY_CLASS = 0.8
+"""Boxes of two classes that overlap more are one object seen as two things."""
+
+MOST = 100
+"""Most objects in a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What was found in one picture.
+
+    Attributes:
+        boxes: (N, 4) x1, y1, x2, y2 in pixels of the picture as shown.
+        scores: (N,) in [0, 1].
+        labels: (N,) index of the class.
+    """
+
+    boxes: Array
+    scores: Array
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+class ObjectDetector:
+    """Find objects in pictures.
+
+    Args:
+        model: a card's name, or ``objects`` for the best card whose weights can be had.
+        device: where to run.
+        threads: threads of the network.
+        least: score under which a detection is dropped.
+    """
+
+    def __init__(
+        self, model: str = "objects", device: str = "auto", threads: int | None = 1, least: float = 0.1
+    ) -> None:
+        self.runner = load(model, device=device, threads=threads)
+        self.card = self.runner.card
+        self.least = least
+
+    def input_size(self, shown: Size) -> Size:
+        """Give the size in which the detector wants a picture that is shown at ``shown``."""
+        width, height = self.card.size or shown
+        if self.card.resize == "stretch":
+            return width, height
+        scale = min(width / shown[0], height / shown[1])
+        return max(2, round(shown[0] * scale)), max(2, round(shown[1] * scale))
+
+    def __call__(self, pictures: Pixels, shown: Size) -> list[Objects]:
+        """Find objects.
+
+        Args:
+            pictures: (N, H, W, C) of the size that ``input_size`` gives.
+            shown: width and height of the displayed picture, in whose pixels boxes are given.
+        """
+        boxes, scores = self.runner(self._pad(pictures))
+        scale = np.array([shown[0] / pictures.shape[2], shown[1] / pictures.shape[1]] * 2)
+        found = [pick(b, s, self.least) for b, s in zip(boxes, scores, strict=True)]
+        return [Objects(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
+
+    def _pad(self, pictures: Pixels) -> Pixels:
+        """Fill up to the network's input with grey at the right and below."""
+        width, height = self.card.size or pictures.shape[2:0:-1]
+        right, below = width - pictures.shape[2], height - pictures.shape[1]
+        if not right and not below:
+            return pictures
+        return np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=114)
+
+
+def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) -> Objects:
+    """Choose the objects among all that a network proposes for a picture.
+
+    Args:
+        boxes: (A, 4) in pixels.
+        scores: (A, classes).
+        least: score under which a proposal is dropped.
+    """
+    labels = scores.argmax(axis=1)
+    best = scores[np.arange(len(scores)), labels]
+    likely = np.flatnonzero(best >= least)
+    likely = likely[np.argsort(-best[likely], kind="stable")][: 10 * MOST]
+    boxes, best, labels = boxes[likely].astype(np.float64), best[likely].astype(np.float64), labels[likely]
+    # Classes are moved apart, so that only boxes of one class meet in the suppression.
+    apart = boxes + (labels * (np.abs(boxes).max(initial=0) * 2 + 1))[:, None]
+    kept = nms(apart, best, SAME_CLASS)
+    kept = kept[nms(boxes[kept], best[kept], ANY_CLASS)][:MOST]
+    return Objects(boxes[kept], best[kept], labels[kept])

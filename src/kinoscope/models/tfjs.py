@@ -1,0 +1,151 @@
+"""Reads networks stored for TensorFlow.js, without TensorFlow.
+
+A graph model is a JSON file with the nodes of a TensorFlow graph beside raw buffers of weights: float32, float16 or
+int32 as they are, or uint8/uint16 with a scale and a minimum. A layers model comes with a manifest of the same kind.
+Each supported node kind is one short function of the table ``OPS`` in ``tfjs_ops``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinoscope.core.errors import ModelError
+from kinoscope.models.tfjs_ops import OPS, Value
+
+Node = Mapping[str, Any]
+
+
+def read_weights(manifest: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, NDArray[Any]]:
+    """Read the named arrays of a weights manifest from the buffers in ``folder``."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for group in manifest:
+        data = b"".join((folder / Path(path).name).read_bytes() for path in group["paths"])
+        offset = 0
+        for entry in group["weights"]:
+            array, size = _read_array(entry, data, offset)
+            arrays[entry["name"]] = array
+            offset += size
+    return arrays
+
+
+def _read_array(entry: Mapping[str, Any], data: bytes, offset: int) -> tuple[NDArray[Any], int]:
+    packing = entry.get("quantization", {})
+    stored = np.dtype(packing.get("dtype", entry["dtype"])).newbyteorder("<")
+    shape = tuple(entry["shape"])
+    count = int(np.prod(shape, dtype=np.int64))
+    if offset + count * stored.itemsize > len(data):
+        raise ModelError(f"weights of {entry['name']} end after {len(data)} bytes; fetch the model again")
+    array = np.frombuffer(data, stored, count, offset).reshape(shape).astype(entry["dtype"])
+    if "scale" in packing:
+        array = array * np.float32(packing["scale"]) + np.float32(packing["min"])
+    return array, count * stored.itemsize
+
+
+def read_graph(path: Path) -> Graph:
+    """Read a graph model (``model.json`` with its buffers beside it) as a torch module."""
+    model = json.loads(path.read_text("utf-8"))
+    weights = read_weights(model["weightsManifest"], path.parent)
+    outputs = sorted(name.split(":")[0] for name in model["signature"]["outputs"])
+    return Graph(model["modelTopology"]["node"], weights, outputs)
+
+
+class Graph(nn.Module):
+    """A TensorFlow graph that runs in torch; inputs in the order of its placeholders, outputs in the order given.
+
+    Float weights are parameters, but for lone numbers such as a padding's fill. Whatever hangs on whole-number constants alone (shapes, axes, paddings) is worked
+    out once, here. A graph written for batches of one takes any batch: a Reshape to (1, ...) keeps the batch.
+    """
+
+    def __init__(self, nodes: Sequence[Node], weights: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> None:
+        super().__init__()
+        self.outputs = list(outputs)
+        self.inputs = [node["name"] for node in nodes if node["op"] == "Placeholder"]
+        self.fixed: dict[str, Value] = {}
+        self.weights = nn.ParameterDict()
+        self.keys: dict[str, str] = {}
+        for name, array in weights.items():
+            self._keep(name, array)
+        self.steps: list[Node] = []
+        for node in _in_order(nodes, self.outputs):
+            self._plan(node)
+
+    def _keep(self, name: str, array: NDArray[Any]) -> None:
+        if array.dtype == np.float32 and array.ndim:
+            self.keys[name] = name.replace(".", "_").replace("/", "_")
+            self.weights[self.keys[name]] = nn.Parameter(torch.from_numpy(array.copy()))
+        else:
+            self.fixed[name] = array
+
+    def _plan(self, node: Node) -> None:
+        if node["op"] not in OPS:
+            raise ModelError(f"TensorFlow.js node kind {node['op']} is not supported; known: {', '.join(sorted(OPS))}")
+        names = [_source(name) for name in node.get("input", [])]
+        if names and all(name in self.fixed for name, _ in names):
+            self.fixed[node["name"]] = OPS[node["op"]](_attributes(node), *[self.fixed[name] for name, _ in names])
+        else:
+            self.steps.append(node)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the graph."""
+        values: dict[str, Value] = dict(self.fixed)
+        values |= {name: self.weights[key] for name, key in self.keys.items()}
+        values |= dict(zip(self.inputs, inputs, strict=True))
+        for node in self.steps:
+            arguments = [_pick(values, name) for name in node.get("input", [])]
+            values[node["name"]] = OPS[node["op"]](_attributes(node), *arguments)
+        return tuple(values[name] for name in self.outputs)
+
+
+def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """Give the nodes that the outputs hang on, each after its inputs; weights and inputs are left out."""
+    by_name = {node["name"]: node for node in nodes}
+    order: dict[str, Node] = {}
+    waiting = list(reversed(outputs))
+    while waiting:
+        node = by_name[waiting[-1]]
+        missing = [name for name, _ in map(_source, node.get("input", [])) if name not in order]
+        if missing:
+            waiting += missing
+        else:
+            order[waiting.pop()] = node
+    return [node for node in order.values() if node["op"] not in ("Const", "Placeholder")]
+
+
+def _source(name: str) -> tuple[str, int]:
+    """Split ``node:2`` into the node and which of its outputs; a leading ``^`` marks a mere ordering."""
+    node, _, index = name.lstrip("^").partition(":")
+    return node, int(index or 0)
+
+
+def _pick(values: Mapping[str, Value], name: str) -> Value:
+    node, index = _source(name)
+    value = values[node]
+    return value[index] if isinstance(value, (list, tuple)) else value
+
+
+def _attributes(node: Node) -> dict[str, Any]:
+    """Give a node's attributes as plain numbers, lists and strings."""
+    plain: dict[str, Any] = {}
+    for name, value in node.get("attr", {}).items():
+        if "s" in value:
+            plain[name] = _text(value["s"])
+        elif "list" in value:
+            plain[name] = [_text(s) for s in value["list"].get("s", [])] or [int(i) for i in value["list"].get("i", [])]
+        elif "i" in value:
+            plain[name] = int(value["i"])
+        elif "f" in value or "b" in value:
+            plain[name] = value.get("f", value.get("b"))
+    return plain
+
+
+def _text(coded: str) -> str:
+    return base64.b64decode(coded).decode()

@@ -1,0 +1,58 @@
+"""NanoDet: a light anchor-free detector of the 80 COCO classes; here the decoding of its raw outputs.
+
+Paper: Lyu, "NanoDet", 2020 (project RangiLyu/nanodet); its boxes are distributions as in Li et al., "Generalized Focal
+Loss", NeurIPS 2020 (arXiv 2006.04388). Weights and body: NanoDet-g 416 as a TensorFlow.js graph, Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+STRIDES = (8, 16, 32)
+BINS = 11
+"""Each side of a box is a distribution over 0, 1, ... 10 strides from the centre of its cell."""
+
+
+def centres(size: int) -> tuple[Tensor, Tensor]:
+    """Give the centre (A, 2) and the stride (A, 1) of every cell of a square input, in pixels."""
+    points, strides = [], []
+    for stride in STRIDES:
+        along = (torch.arange(size // stride) + 0.5) * stride
+        y, x = torch.meshgrid(along, along, indexing="ij")
+        points.append(torch.stack([x, y], 2).reshape(-1, 2))
+        strides.append(torch.full((len(points[-1]), 1), float(stride)))
+    return torch.cat(points), torch.cat(strides)
+
+
+class NanoDet(nn.Module):
+    """uint8 RGB (N, 416, 416, 3) -> boxes xyxy in input pixels (N, 3549, 4), scores (N, 3549, 80).
+
+    ``body`` takes float BGR (N, 3, 416, 416), normalised, and gives the scores (N, cells, 80) of the three strides,
+    then their side distributions (N, cells, 44).
+    """
+
+    mean: Tensor
+    std: Tensor
+    points: Tensor
+    strides: Tensor
+    steps: Tensor
+
+    def __init__(self, body: nn.Module, size: int = 416) -> None:
+        super().__init__()
+        self.body = body
+        points, strides = centres(size)
+        self.register_buffer("mean", torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor([57.375, 57.12, 58.395]).view(3, 1, 1))
+        self.register_buffer("points", points)
+        self.register_buffer("strides", strides)
+        self.register_buffer("steps", torch.arange(BINS, dtype=torch.float32))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Give every cell's box and class scores; overlapping boxes are left to the caller."""
+        x = pixels.flip(3).permute(0, 3, 1, 2).float()
+        outputs = self.body((x - self.mean) / self.std)
+        scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
+        spread = sides.unflatten(2, (4, BINS)).softmax(3)
+        left_top, right_bottom = ((spread @ self.steps) * self.strides).split(2, 2)
+        return torch.cat([self.points - left_top, self.points + right_bottom], 2), scores
