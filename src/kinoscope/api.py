@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kinoscope import analysis, places
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
+
+if TYPE_CHECKING:
+    from kinoscope.models.card import Card
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
 
@@ -39,7 +44,7 @@ def analyze(
 
     Args:
         sources: video files, folders of videos or images, image patterns, URLs (http, rtsp, udp), camera:0.
-        out: folder for the results; runs/analyze/NAME if not given. Several sources get a folder each in it.
+        out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
         tasks: which tasks to run, separated by commas; all if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
@@ -132,7 +137,7 @@ def convert(timeline: Path, to: str | Sequence[str], out: Path | None = None) ->
     Args:
         timeline: a timeline.json, or the folder that holds it.
         to: formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl, json.
-        out: folder to write to; beside the timeline if not given.
+        out: folder to write to (-o); beside the timeline if not given.
 
     Returns:
         The files written.
@@ -153,26 +158,44 @@ def convert(timeline: Path, to: str | Sequence[str], out: Path | None = None) ->
 
 
 def models(action: Literal["list", "show", "pull"] = "list", *names: str) -> list[dict[str, Any]]:
-    """List the models, show one, or bring their weights here.
+    """List the models, show what their cards say, or bring their weights here.
 
     Args:
-        action: list them all, show what a card says, or pull weights into the cache.
-        names: cards to show or pull; the default ones if none is named.
+        action: list, show or pull.
+        names: cards to show or pull; all if none is named. Of several cards for one task, one is enough.
 
     Returns:
         One row for each card.
+
+    Raises:
+        ModelError: weights that were asked for could not be had.
     """
     from kinoscope.models import store
-    from kinoscope.models.cards import CARDS
+    from kinoscope.models.cards import CARDS, find
 
-    known = {card.name: card for card in CARDS}
-    for name in names:
-        if name not in known:
-            raise OptionError(f"there is no model {name!r}; choose from {', '.join(known)}")
-    cards = [known[name] for name in names] or list(CARDS)
+    cards = [find(name) for name in names] or list(CARDS)
     if action == "pull":
-        store.pull(cards)
-    return [card.to_dict() | {"weights": store.status(card)} for card in cards]
+        _pull(cards, strict=bool(names))
+    return [_card_row(card) | {"weights": store.status(card)} for card in cards]
+
+
+def _card_row(card: Card) -> dict[str, Any]:
+    row = {f.name: getattr(card, f.name) for f in fields(card) if f.name not in ("net", "classes")}
+    return row | {"files": {file.name: file.sha256 for file in card.files}, "labels": len(card.labels)}
+
+
+def _pull(cards: Sequence[Card], strict: bool) -> None:
+    from kinoscope.models import store
+
+    def tell(card: Card, state: str) -> None:
+        if state != "cached":
+            print(f"{card.name}: {state}", file=sys.stderr)
+
+    errors = store.pull(cards, tell)
+    served = {card.task for card in cards if card.name not in errors}
+    for card in cards:
+        if card.name in errors and (strict or card.task not in served):
+            raise errors[card.name]
 
 
 def bench(

@@ -42,7 +42,7 @@ def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     """Take out the flags that every command has."""
     as_json, debug = "--json" in words, "--debug" in words
     # A JSON result stands alone, so the progress goes too.
-    kept = [word for word in words if word not in ("--json", "--debug")]
+    kept = ["--out" if word == "-o" else word for word in words if word not in ("--json", "--debug")]
     if words and words[0] != "analyze":
         kept = [word for word in kept if word != "--quiet"]
     elif as_json:
@@ -51,9 +51,11 @@ def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
 
 
 def _run(words: list[str], as_json: bool, debug: bool) -> int:
-    from cyclopts import App, CycloptsError
+    from cyclopts import App, CycloptsError, Parameter
 
-    app = App(name="kinoscope", version=__version__, help=HELP, result_action="return_value")
+    # A list of names is split at commas by the verb itself, so it needs no way to be emptied.
+    plain = Parameter(negative_iterable=())
+    app = App(name="kinoscope", version=__version__, help=HELP, result_action="return_value", default_parameter=plain)
     for name, verb in COMMANDS.items():
         app.command(verb, name=name)
     try:
@@ -61,7 +63,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         _print(words, result, as_json)
         return _status(result)
     except CycloptsError as error:
-        return _fail(" ".join(str(error).split()) + "; see kinoscope --help", 2)
+        return _fail(" ".join(str(error).split()).rstrip(".") + "; see kinoscope --help", 2)
     except KinoscopeError as error:
         if debug:
             raise

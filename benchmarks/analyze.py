@@ -1,0 +1,112 @@
+"""The full default analysis of a video against the tools that users run one after another for the same answers.
+
+    python benchmarks/analyze.py VIDEO [--runs 3] [--skip-peers]
+
+The peers live in a virtual environment of their own, made on the first call. Both sides run as whole processes,
+in turn, with their weights at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import measure
+import numpy as np
+
+HERE = Path(__file__).parent
+HOME = Path(".bench")
+PEERS = ("shots", "objects", "faces", "speech", "actions")
+PACKAGES = ("scenedetect", "onnxruntime", "faster-whisper", "pillow", "scipy")
+
+
+def prepare_peers(home: Path = HOME) -> Path:
+    """Make the peers' environment and give them the very weights that kinoscope uses; return their Python."""
+    python = home / "peers" / "bin" / "python"
+    if not (home / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(home / "peers")], check=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "-c", "constraints.txt"]
+        subprocess.run([*pip, "torch==2.13.0"], check=True)
+        subprocess.run([*pip, *PACKAGES], check=True)
+        subprocess.run([*pip, "--no-deps", "facenet-pytorch==2.6.0"], check=True)
+        subprocess.run([sys.executable, __file__, "--weights-only"], check=True)
+        (home / "ready").touch()
+    return python
+
+
+def prepare_weights(home: Path = HOME) -> None:
+    """Write the networks in the peers' formats: ONNX, TorchScript, a Whisper folder."""
+    import torch
+
+    from kinoscope.models import load
+    from kinoscope.models.cards import find
+    from kinoscope.models.store import fetch
+
+    home.mkdir(exist_ok=True)
+    nanodet = load("nanodet", device="torch").module
+    pixels = torch.zeros(1, 416, 416, 3, dtype=torch.uint8)
+    names = {"input_names": ["pixels"], "output_names": ["boxes", "scores"]}
+    torch.onnx.export(nanodet, (pixels,), str(home / "nanodet.onnx"), dynamo=False, **names)
+    clip = torch.from_numpy(np.zeros((1, 16, 112, 112, 3), np.uint8))
+    torch.jit.trace(load("mc3-18-fights", device="torch").module, clip).save(str(home / "mc3.ts"))
+    whisper = next(iter(fetch(find("whisper-tiny.en")).values())).parent
+    shutil.copytree(whisper, home / "whisper", dirs_exist_ok=True)
+
+
+def ours(video: Path, said: list[str]) -> measure.Cost:
+    """Run the default analysis as a user does, report and all."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [str(Path(sys.executable).parent / "kinoscope"), "analyze", str(video), "--out", out, "--quiet"]
+        cost, _ = measure.cost(command)
+        said.append((Path(out) / "timeline.json").read_text())
+        return cost
+
+
+def peer(python: Path, name: str, video: Path) -> measure.Cost:
+    """Run one of the tools."""
+    return measure.cost([str(python), str(HERE / "peers.py"), name, str(video), "--weights", str(HOME)])[0]
+
+
+def table(costs: dict[str, measure.Cost]) -> str:
+    """Give the figures, and ours over the sum of the others, as a Markdown table."""
+    rows = ["| what | wall s | CPU s | peak MB |", "|---|---|---|---|"]
+    rows += [f"| {name} | {c.wall:.1f} | {c.cpu:.1f} | {c.peak:.0f} |" for name, c in costs.items()]
+    others = [c for name, c in costs.items() if name != "kinoscope analyze"]
+    if others:
+        wall, cpu = sum(c.wall for c in others), sum(c.cpu for c in others)
+        mine = costs["kinoscope analyze"]
+        rows.append(f"| sum of the others | {wall:.1f} | {cpu:.1f} | {max(c.peak for c in others):.0f} |")
+        rows.append(f"| **kinoscope / sum** | **{mine.wall / wall:.2f}** | **{mine.cpu / cpu:.2f}** | |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("video", type=Path, nargs="?")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--skip-peers", action="store_true")
+    parser.add_argument("--weights-only", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.weights_only:
+        prepare_weights()
+        return
+    said: list[str] = []
+    jobs = {"kinoscope analyze": partial(ours, options.video, said)}
+    if not options.skip_peers:
+        python = prepare_peers()
+        jobs |= {f"peer: {name}": partial(peer, python, name, options.video) for name in PEERS}
+    jobs["kinoscope analyze"]()  # the first run fills the caches of both the models and the disk
+    print(measure.machine(), table(measure.alternate(options.runs, **jobs)), sep="\n\n")
+    found = json.loads(said[-1])
+    for name, task in found["tasks"].items():
+        print(f"{name:>10}  {task}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The examples of CONTRIBUTING.md, run as they stand there."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinoscope import engine
+from kinoscope.core.results import Event, Timeline
+from kinoscope.source.synthetic import flash_and_beep
+
+TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", TEXT, flags=re.S))
+
+
+def names_of(path: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(EXAMPLES[f"src/kinoscope/{path}"], path, "exec"), names)
+    return names
+
+
+def test_each_room_has_its_example() -> None:
+    assert set(EXAMPLES) == {f"src/kinoscope/{p}" for p in ("tasks/dark.py", "views/chapters.py", "nets/brightness.py")}
+
+
+def test_the_task_finds_what_is_between_flashes() -> None:
+    task = names_of("tasks/dark.py")["Dark"]()
+    # Flashes of 0.08 s at 0.4, 1.2 and 2.0 s, each seen by one of five pictures a second.
+    timeline = engine.run(flash_and_beep(duration=3, rate=25, period=Fraction(4, 5)), [task])
+    assert timeline.tasks["dark"].status == "ok"
+    assert [(e.start, e.end) for e in timeline.events] == [(0.0, 0.2), (0.6, 1.0), (1.4, 1.8), (2.2, 2.8)]
+
+
+def test_the_view_writes_a_line_for_each_shot(tmp_path: Path) -> None:
+    timeline = Timeline(events=[Event("shots", 0, 61.5, "shot"), Event("shots", 61.5, 70, "shot")])
+    names_of("views/chapters.py")["write_chapters"](timeline, tmp_path / "chapters.txt")
+    assert (tmp_path / "chapters.txt").read_text() == "00:00:00 Shot 1\n00:01:01 Shot 2\n"
+
+
+def test_the_network_tells_quarters_apart() -> None:
+    torch = pytest.importorskip("torch")
+    pixels = np.zeros((1, 4, 4, 3), np.uint8)
+    pixels[:, :2, 2:] = 255
+    found = names_of("nets/brightness.py")["Brightness"]()(torch.from_numpy(pixels))
+    assert found[0].tolist() == pytest.approx([0, 1, 0, 0])
