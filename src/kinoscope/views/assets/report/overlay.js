@@ -1,0 +1,120 @@
+// What is drawn over the picture: boxes on a canvas; subtitles and banners as text.
+
+const overlay = { canvas: byId("overlay"), context: byId("overlay").getContext("2d"), time: 0, hidden: new Set(), selected: null };
+
+/** Tracks by the second in which they are seen, so that a frame looks only at those that may be in it. */
+const bySecond = indexTracks();
+const [pictureWidth, pictureHeight] = pictureSize();
+
+function pictureSize() {
+  const { width, height } = data.source;
+  if (width && height) return [width, height];
+  const reach = (side) => data.tracks.reduce((most, t) => t.boxes.reduce((m, v, i) => (i % 2 === side ? Math.max(m, v) : m), most), 0);
+  return [reach(0) || 16, reach(1) || 9];
+}
+
+function indexTracks() {
+  const index = new Map();
+  for (const item of items.filter((item) => item.track)) {
+    for (let second = Math.floor(item.start - 1); second <= item.end + 1; second++) {
+      if (!index.has(second)) index.set(second, []);
+      index.get(second).push(item);
+    }
+  }
+  return index;
+}
+
+/** Give the boxes to see at a time, as {item, box}. @param {number} time */
+function boxesAt(time) {
+  const near = bySecond.get(Math.floor(time)) ?? [];
+  return near.map((item) => ({ item, box: boxAt(item.track, time) })).filter(({ box }) => box);
+}
+
+/** Draw all that belongs to a time. @param {number} time */
+function drawOverlay(time) {
+  overlay.time = time;
+  fitCanvas(overlay.canvas, overlay.context);
+  const { clientWidth: width, clientHeight: height } = overlay.canvas;
+  overlay.context.clearRect(0, 0, width, height);
+  const shown = boxesAt(time).filter(({ item }) => !overlay.hidden.has(item.task));
+  for (const { item, box } of shown) drawBox(item, scaleBox(box, width, height));
+  showText(time);
+}
+
+/** Give a canvas as many pixels as the screen has where it stands. */
+function fitCanvas(canvas, context) {
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+}
+
+function scaleBox([x1, y1, x2, y2], width, height) {
+  const [sx, sy] = [width / pictureWidth, height / pictureHeight];
+  return [x1 * sx, y1 * sy, (x2 - x1) * sx, (y2 - y1) * sy];
+}
+
+/** @param {Item} item @param {number[]} rectangle x, y, width, height in px of the screen */
+function drawBox(item, [x, y, width, height]) {
+  const { context } = overlay;
+  const strong = overlay.selected === item;
+  context.globalAlpha = isMatch(item) ? 1 : 0.25;
+  context.beginPath();
+  if (item.kind === "person") corners(context, x, y, width, height);
+  else context.roundRect(x, y, width, height, Math.min(4, width / 4, height / 4));
+  context.lineWidth = strong ? 6 : 4;
+  context.strokeStyle = "rgb(0 0 0 / 0.35)";
+  context.stroke();
+  context.lineWidth = strong ? 4 : 2;
+  context.strokeStyle = hueColour(item.hue);
+  context.stroke();
+  drawTag(item, x, y);
+  context.globalAlpha = 1;
+}
+
+/** Trace the four corners of a frame: faces are told from objects by shape as well as by name. */
+function corners(context, x, y, width, height) {
+  const arm = Math.min(width, height) * 0.28;
+  for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + width, y, -1, 1], [x + width, y + height, -1, -1], [x, y + height, 1, -1]]) {
+    context.moveTo(cx + dx * arm, cy);
+    context.lineTo(cx, cy);
+    context.lineTo(cx, cy + dy * arm);
+  }
+}
+
+/** Write the name of a box above it, or inside where there is no room above. */
+function drawTag(item, x, y) {
+  const { context, canvas } = overlay;
+  const text = item.kind === "person" ? item.label : `${item.label} ${item.note}`;
+  context.font = "600 12px Inter, system-ui, sans-serif";
+  const width = context.measureText(text).width + 12;
+  const left = Math.max(0, Math.min(x - 1, canvas.clientWidth - width));
+  const top = y >= 21 ? y - 20 : y + 2;
+  context.fillStyle = hueColour(item.hue, 0.95);
+  context.beginPath();
+  context.roundRect(left, top, width, 18, 4);
+  context.fill();
+  context.fillStyle = "#101114";
+  context.fillText(text, left + 6, top + 13);
+}
+
+const spoken = ofKind("speech");
+const happenings = items.filter((item) => item.kind === "event");
+
+/** Show what is said and what is going on. */
+function showText(time) {
+  const sentence = overlay.hidden.has("speech") ? null : currentOf(spoken, time);
+  setText(byId("subtitle"), sentence?.text ?? "");
+  const banners = happenings.filter((item) => item.start <= time + 0.001 && item.end > time && !overlay.hidden.has(item.task));
+  const wanted = banners.map((item) => `${item.label} ${Math.round(item.score * 100)} %`);
+  const place = byId("banners");
+  if (place.dataset.shown === wanted.join("\n")) return;
+  place.dataset.shown = wanted.join("\n");
+  place.replaceChildren(...wanted.map((text) => make("span", "banner", text)));
+}
+
+/** Change a line of text only where it differs; an empty one is not there. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = !text;
+}

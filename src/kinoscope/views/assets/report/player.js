@@ -1,0 +1,173 @@
+// The player: one set of controls over whichever clock runs, and the picture under the boxes.
+
+const video = byId("video");
+const videoClock = new VideoClock(video);
+const stillClock = new StillClock(data.duration);
+const speeds = [...byId("speed").options].map((option) => Number(option.value));
+const player = { clock: stillClock, frame: 0, duration: data.duration, onTime: (_time) => {} };
+
+for (const clock of [videoClock, stillClock]) {
+  clock.onFrame = (time) => clock === player.clock && showFrame(time);
+  clock.onChange = () => showState();
+}
+
+/** A picture of the video has come on screen. @param {number} time */
+function showFrame(time) {
+  player.frame = time;
+  drawOverlay(time);
+  showTime();
+}
+
+/** Show the clock's time everywhere. */
+function showTime() {
+  const time = player.clock.time;
+  byId("now").textContent = clockText(time);
+  const bar = byId("seek");
+  bar.value = String(time);
+  bar.setAttribute("aria-valuetext", clockText(time, 0));
+  bar.style.setProperty("--done", `${(time / (player.duration || 1)) * 100}%`);
+  if (player.clock === stillClock) showPoster(time);
+  player.onTime(time);
+}
+
+/** Show whether it plays, and how loud. */
+function showState() {
+  const { paused } = player.clock;
+  setButton("play", paused ? "play" : "pause", paused ? "Play" : "Pause");
+  const silent = video.muted || video.volume === 0;
+  setButton("mute", silent ? "mute" : "sound", silent ? "Sound on" : "Mute");
+  byId("player").classList.toggle("playing", !paused);
+}
+
+function setButton(id, name, label) {
+  byId(id).setAttribute("aria-label", label);
+  byId(id).querySelector("use").setAttribute("href", `#i-${name}`);
+}
+
+/** Go to a time. @param {number} time seconds */
+function seek(time) {
+  player.clock.seek(Math.min(Math.max(time, 0), player.duration));
+  showTime();
+}
+
+/** Go to where an item begins: a hair later, so that no rounding shows the frame before. @param {Item} item */
+function seekItem(item) {
+  seek(Math.min(item.start + 0.002, Math.max(item.end, 0)));
+}
+
+function togglePlay() {
+  if (player.clock.paused) player.clock.play();
+  else player.clock.pause();
+}
+
+/** Move by whole frames, from the one that is on screen. @param {number} count */
+function stepFrames(count) {
+  player.clock.pause();
+  const frame = Math.min(Math.max(player.frame + count * frameTime, 0), player.duration);
+  seek(frame + player.clock.slack);
+  player.frame = frame;
+}
+
+/** @param {number} speed */
+function setSpeed(speed) {
+  byId("speed").value = String(speed);
+  videoClock.rate = speed;
+  stillClock.rate = speed;
+}
+
+/** Play faster or slower by one of the menu's steps. @param {number} steps */
+function changeSpeed(steps) {
+  const now = speeds.indexOf(Number(byId("speed").value));
+  setSpeed(speeds[Math.min(Math.max(now + steps, 0), speeds.length - 1)]);
+}
+
+function toggleMute() {
+  video.muted = !video.muted;
+}
+
+function toggleFull() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else byId("player").requestFullscreen?.().catch(() => {});
+}
+
+const shots = ofKind("shot").length ? ofKind("shot") : ofKind("scene");
+
+/** Show the picture of the shot in place of the video. @param {number} time */
+function showPoster(time) {
+  const url = pictureUrl(currentOf(shots, time)?.picture ?? null);
+  const poster = byId("poster");
+  poster.hidden = !url;
+  if (url && poster.src !== url) poster.src = url;
+}
+
+/** Play from a video's address. @param {string} url */
+function useVideo(url) {
+  player.clock.pause();
+  player.clock = videoClock;
+  video.src = url;
+  video.hidden = false;
+  byId("poster").hidden = true;
+  byId("missing").hidden = true;
+  byId("player").classList.remove("still");
+}
+
+/** Go on without a video. @param {string} reason */
+function useStills(reason) {
+  player.clock = stillClock;
+  video.hidden = true;
+  byId("missing").hidden = false;
+  byId("missing-text").textContent = reason;
+  byId("player").classList.add("still");
+  showFrame(stillClock.time);
+}
+
+function wirePlayer() {
+  const aspect = parseRatio(data.source.aspect);
+  byId("picture").style.setProperty("--shape", String((pictureWidth * aspect) / pictureHeight));
+  byId("total").textContent = clockText(data.duration);
+  byId("seek").max = String(data.duration);
+  byId("seek").addEventListener("input", (event) => seek(Number(event.target.value)));
+  byId("picture").addEventListener("click", (event) => event.target.closest(".missing") || togglePlay());
+  byId("picture").addEventListener("dblclick", toggleFull);
+  byId("speed").addEventListener("change", (event) => setSpeed(Number(event.target.value)));
+  byId("volume").addEventListener("input", (event) => ([video.volume, video.muted] = [Number(event.target.value), false]));
+  byId("pick").addEventListener("change", (event) => event.target.files[0] && useVideo(URL.createObjectURL(event.target.files[0])));
+  const actions = { play: togglePlay, back: () => stepFrames(-1), next: () => stepFrames(1), mute: toggleMute, full: toggleFull };
+  for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+  video.addEventListener("error", () => useStills("The video is not beside this report, or this browser cannot play it."));
+  new ResizeObserver(() => drawOverlay(overlay.time)).observe(byId("picture"));
+  if (data.video) useVideo(data.video);
+  else useStills("There is no video beside this report that a browser can play.");
+  if (!data.source.has_sound) byId("player").classList.add("silent");
+}
+
+/** Read "4/3" or "1". */
+function parseRatio(text) {
+  const [over, under] = String(text ?? "1").split("/").map(Number);
+  return over > 0 ? over / (under || 1) : 1;
+}
+
+const layerNames = { objects: "Objects", faces: "Faces", speech: "Subtitles", actions: "Actions" };
+
+/** Make the buttons that show or hide what each task drew over the picture. */
+function wireLayers() {
+  const tasks = [...new Set(items.filter((item) => item.track || ["speech", "event"].includes(item.kind)).map((item) => item.task))];
+  const order = Object.keys(layerNames);
+  tasks.sort((a, b) => (order.indexOf(a) + 1 || 9) - (order.indexOf(b) + 1 || 9));
+  byId("layers").append(...tasks.map(layerButton));
+}
+
+/** @param {string} task */
+function layerButton(task) {
+  const button = make("button", "layer", layerNames[task] ?? task);
+  button.type = "button";
+  button.dataset.task = task;
+  button.style.setProperty("--hue", String(taskHue(task)));
+  button.setAttribute("aria-pressed", "true");
+  button.addEventListener("click", () => {
+    const shown = overlay.hidden.delete(task) || !overlay.hidden.add(task);
+    button.setAttribute("aria-pressed", String(shown));
+    drawOverlay(overlay.time);
+  });
+  return button;
+}
