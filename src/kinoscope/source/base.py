@@ -1,0 +1,167 @@
+"""What every source is: timed pictures and sound, read once.
+
+A kind of source says how to :meth:`Source.read`; everything else (every frame, some frames spread evenly,
+keyframes only) is built here on top of it. A kind that can jump also gives a faster :meth:`Source.at`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.media import Frame, Pixels, Size, Sound, SourceInfo
+from kinoscope.core.results import DecodeReport
+from kinoscope.core.time import Seconds, Ticker, evenly
+
+POLICIES = ("skip", "repeat", "blank", "raise")
+"""What can be done about a frame that cannot be decoded."""
+
+Render = Callable[[Size], Pixels]
+"""Gives the pixels (H, W, 3) uint8 RGB of one picture at an asked (width, height)."""
+
+
+class Picture:
+    """One decoded picture whose pixels are made only when, and as large as, they are asked for.
+
+    Attributes:
+        time: presentation time in seconds, exact.
+        index: position in the source, counted from 0 in presentation order.
+        key: whether it can be decoded without any other.
+        duration: seconds on screen, or None if the source does not say.
+        size: displayed (width, height) in pixels, rotation applied.
+    """
+
+    __slots__ = ("_made", "_render", "duration", "index", "key", "size", "time")
+
+    def __init__(
+        self,
+        render: Render,
+        size: Size,
+        time: Fraction,
+        index: int = 0,
+        key: bool = False,
+        duration: Fraction | None = None,
+    ) -> None:
+        self.time, self.index, self.key, self.duration, self.size = time, index, key, duration, size
+        self._render = render
+        self._made: dict[Size, Pixels] = {}
+
+    def pixels(self, size: Size | None = None) -> Pixels:
+        """Give (H, W, 3) uint8 RGB stretched to ``size`` (width, height); a size asked twice is made once."""
+        size = size or self.size
+        if size not in self._made:
+            self._made[size] = self._render(size)
+        return self._made[size]
+
+    def frame(self, size: Size | None = None) -> Frame:
+        """Give the picture as a Frame of ``size`` (width, height)."""
+        return Frame(self.pixels(size), self.time, self.index, self.duration)
+
+    def __repr__(self) -> str:
+        return f"Picture(time={float(self.time):.6g}, index={self.index}, size={self.size}, key={self.key})"
+
+
+Item = Picture | Sound
+
+
+class Source(ABC):
+    """Something to watch.
+
+    Attributes:
+        info: what the source says of itself.
+        report: how the last read went, or goes.
+    """
+
+    info: SourceInfo
+    report: DecodeReport
+
+    @abstractmethod
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield pictures (in order of time) and, beside them, mono sound at each of ``sound_rates`` in Hz.
+
+        Each call starts again from the beginning, save for a live source, which goes on.
+
+        Raises:
+            DecodeError: a frame is broken and the policy is ``raise``.
+            SourceError: the source was lost.
+        """
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield every picture."""
+        return (item for item in self.read() if isinstance(item, Picture))
+
+    def frames(self, size: Size | None = None, rate: Seconds | None = None) -> Iterator[Frame]:
+        """Yield every frame, or about ``rate`` a second, scaled to ``size`` (width, height)."""
+        ticker = Ticker(rate)
+        return (picture.frame(size) for picture in self.pictures() if ticker.due(picture.time))
+
+    def evenly(self, count: int, size: Size | None = None) -> Iterator[Frame]:
+        """Yield the ``count`` frames on screen at times spread evenly; a short source repeats frames.
+
+        Raises:
+            OptionError: ``count`` is not positive.
+            SourceError: the source has no end, or no picture.
+        """
+        if count < 1:
+            raise OptionError(f"cannot take {count} frames evenly; ask for 1 or more")
+        if self.info.live:
+            raise SourceError(
+                f"{self.info.path} is live: it has no end to spread {count} frames over; give an end time"
+            )
+        return (picture.frame(size) for picture in self.at(evenly(count, *self.span())))
+
+    def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
+        """Yield the frames that can be decoded without any other."""
+        return (picture.frame(size) for picture in self.pictures() if picture.key)
+
+    def at(self, times: Iterable[Fraction]) -> Iterator[Picture]:
+        """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
+        return on_screen(self.pictures(), times)
+
+    def span(self) -> tuple[Fraction, Fraction]:
+        """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
+        if self.info.duration:
+            return self.info.start, self.info.start + self.info.duration
+        times = [picture.time for picture in self.pictures()]
+        if not times:
+            raise SourceError(f"{self.info.path} has no picture to take")
+        step = 1 / self.info.rate if self.info.rate else Fraction(1, 25)
+        return times[0], times[-1] + step
+
+    def close(self) -> None:  # noqa: B027  (most kinds hold nothing)
+        """Let go of files and devices."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def on_screen(pictures: Iterable[Picture], times: Iterable[Fraction]) -> Iterator[Picture]:
+    """Yield, for each of ``times`` (not decreasing), the last picture that starts at or before it."""
+    stream = iter(pictures)
+    shown, coming = next(stream, None), next(stream, None)
+    if shown is None:
+        return
+    for time in times:
+        while coming is not None and coming.time <= time:
+            shown, coming = coming, next(stream, None)
+        yield shown
+
+
+def check_policy(policy: str) -> str:
+    """Give back a corrupt-frame policy that exists.
+
+    Raises:
+        OptionError: there is no such policy.
+    """
+    if policy not in POLICIES:
+        raise OptionError(f"on_error {policy!r} is unknown; choose one of {', '.join(POLICIES)}")
+    return policy

@@ -1,0 +1,112 @@
+"""Open a container safely, and say in one line why it cannot be opened."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from kinoscope.core.errors import SourceError
+
+FORBIDDEN = {"concat", "dash", "hls", "hds", "imf", "sdp", "tty", "lavfi", "webm_dash_manifest"}
+"""Formats of local files that are refused: playlists open other files, and the rest are not recordings."""
+
+URL_PROTOCOLS = {
+    "http": "http,https,tcp,tls,crypto,httpproxy",
+    "https": "http,https,tcp,tls,crypto,httpproxy",
+    "rtsp": "rtsp,rtp,udp,tcp,tls,srtp",
+    "rtsps": "rtsp,rtsps,rtp,udp,tcp,tls,srtp",
+    "rtmp": "rtmp,rtmpt,tcp",
+    "rtmps": "rtmps,rtmp,tls,tcp",
+    "udp": "udp",
+    "rtp": "rtp,udp",
+}
+"""URL scheme -> protocols that it, and whatever it names in turn, may use. None of them reaches local files."""
+
+
+def is_url(path: str) -> bool:
+    """Tell whether ``path`` is written as a URL."""
+    return "://" in path
+
+
+def open_file(path: str) -> InputContainer:
+    """Open a local file.
+
+    Raises:
+        SourceError: it is missing, empty, or not a video that can be read; in one line.
+    """
+    _check_file(Path(path))
+    allowed = ",".join(sorted(av.formats_available - FORBIDDEN))
+    options = {"protocol_whitelist": "file", "format_whitelist": allowed, "pattern_type": "none"}
+    try:
+        return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(_why_not(Path(path), error)) from None
+
+
+def open_url(url: str, timeout: float = 10.0) -> InputContainer:
+    """Open a network stream; ``timeout`` in seconds holds for opening and for each read.
+
+    Raises:
+        SourceError: the scheme is not allowed, or nobody answers.
+    """
+    scheme = url.split("://", 1)[0].lower()
+    if scheme not in URL_PROTOCOLS:
+        raise SourceError(f"cannot open {url}: scheme {scheme!r} is not one of {', '.join(URL_PROTOCOLS)}")
+    options = {"protocol_whitelist": URL_PROTOCOLS[scheme]}
+    if scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    try:
+        return av.open(url, options=options, timeout=timeout, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"cannot open {url}: {reason(error)}; check the address and that it is being sent") from None
+
+
+def reason(error: Exception) -> str:
+    """Give FFmpeg's own word for an error, in lower case and without its number."""
+    return str(getattr(error, "strerror", None) or error).lower().replace("\n", " ")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise SourceError(f"{path} does not exist{_similar(path)}") from None
+    except OSError as error:
+        raise SourceError(f"cannot open {path}: {reason(error)}") from None
+    if path.is_file() and not size:
+        raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
+
+
+def _similar(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f", nor does the folder {path.parent}; check the path"
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f"; did you mean {', '.join(close)}?" if close else "; check the path"
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    if isinstance(error, (av.InvalidDataError, av.error.DemuxerNotFoundError)):
+        if _lacks_index(path):
+            return f"{path} is an mp4 without its index (moov): it was cut short; record or download it again"
+        return f"{path} is not a video that can be read (mp4, mkv, webm, mov, avi, ts, gif and others can)"
+    return f"cannot open {path}: {reason(error)}"
+
+
+def _lacks_index(path: Path) -> bool:
+    """Walk the top-level boxes of an mp4: it has a file type (ftyp) but no ``moov``."""
+    seen: set[bytes] = set()
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8 and len(seen) < 100:
+            size, name = int.from_bytes(head[:4], "big"), head[4:]
+            seen.add(name)
+            if size == 1:
+                size = int.from_bytes(file.read(8), "big") - 8
+            if size < 8:
+                break
+            file.seek(size - 8, 1)
+    return b"ftyp" in seen and b"moov" not in seen

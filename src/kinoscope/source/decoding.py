@@ -1,0 +1,214 @@
+"""One demux of one container: packets in, decoded frames out, broken ones named."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from kinoscope.core.errors import SourceError
+from kinoscope.source.container import reason
+
+MOST_PIXELS = 16_384 * 16_384
+"""A larger picture is refused: one frame of it takes gigabytes."""
+
+FEW_THREADS_FROM = 4096 * 4096
+"""Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
+
+MOST_ERRORS = 20
+"""Broken reads in a row after which the rest of the container is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A picture (or a packet of sound) that could not be decoded.
+
+    Attributes:
+        pts: its stamp in ticks of its stream, if known.
+        why: FFmpeg's reason.
+        picture: False for sound.
+    """
+
+    pts: int | None
+    why: str
+    picture: bool = True
+
+
+Event = VideoFrame | AudioFrame | Lost
+
+
+class Decoding:
+    """Decode the best picture and the best sound stream of a container, interleaved as stored.
+
+    Attributes:
+        video, sound: the streams, or None; a cover picture of a song is not video.
+        want_video, want_sound: whether to decode them from here on.
+        broken: why reading stopped before the end, if it did.
+    """
+
+    def __init__(self, container: InputContainer) -> None:
+        self.container = container
+        self.video = _video_of(container)
+        best = container.streams.best("audio")
+        self.sound = best if isinstance(best, AudioStream) and best.codec_context is not None else None
+        self.want_video = self.video is not None
+        self.want_sound = self.sound is not None
+        self.broken: str | None = None
+        self._kept: deque[Event] = deque()
+        self._losses = _Losses()
+        self._errors = 0
+        if self.video is not None:
+            _prepare(self.video)
+        self._stream = self._decode()
+
+    def __iter__(self) -> Iterator[Event]:
+        while self._kept:
+            yield self._kept.popleft()
+        yield from self._stream
+
+    def peek(self) -> VideoFrame | None:
+        """Give the first picture to come, which stays to be read, or None if there is none."""
+        for event in self._stream if self.video is not None else ():
+            self._kept.append(event)
+            if isinstance(event, VideoFrame):
+                return event
+        return None
+
+    def seek(self, pts: int) -> None:
+        """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
+        self.container.seek(pts, stream=self.video or self.sound)
+        self._kept.clear()
+        self._losses = _Losses()
+        self.broken = None
+        self._stream = self._decode()
+
+    def only_keyframes(self) -> None:
+        """Decode nothing but keyframes, from the beginning."""
+        if self.video is not None:
+            self.video.codec_context.skip_frame = "NONKEY"
+
+    def close(self) -> None:
+        """Let go of the container."""
+        self._stream.close()
+        self._kept.clear()
+        self.container.close()
+
+    def _decode(self) -> Generator[Event, None, None]:
+        for packet in self._packets():
+            is_video = packet.stream is self.video
+            if is_video and self.want_video:
+                yield from self._pictures(packet)
+            elif not is_video and self.want_sound:
+                yield from self._sounds(packet)
+        yield from self._losses.rest()
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Yield packets to the end, stepping over broken ones; the last of each stream is empty and flushes."""
+        streams = [stream for stream in (self.video, self.sound) if stream is not None]
+        while streams:
+            try:
+                for packet in self.container.demux(*streams):
+                    self._errors = 0
+                    yield packet
+                return
+            except av.FFmpegError as error:
+                self._errors += 1
+                if not isinstance(error, av.InvalidDataError) or self._errors > MOST_ERRORS:
+                    self.broken = reason(error)
+                    yield from map(_flush, streams)
+                    return
+
+    def _pictures(self, packet: Packet[Any]) -> Iterator[Event]:
+        self._losses.sent(packet)
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            self._losses.failed(reason(error))
+            return
+        for frame in frames:
+            if frame.width * frame.height > MOST_PIXELS:
+                raise SourceError(too_large(self.container.name, frame.width, frame.height))
+            yield from self._losses.before(frame)
+            yield Lost(frame.pts, "the frame is corrupt") if frame.is_corrupt else frame
+
+    def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
+        try:
+            yield from packet.decode()
+        except av.FFmpegError as error:
+            yield Lost(None, f"sound: {reason(error)}", picture=False)
+
+
+class _Losses:
+    """Find which pictures are missing after a failure.
+
+    Decoders run ahead in threads, so the packet that raises is seldom the broken one. Pictures come out in
+    order, however: once one failed, the stamps that went in and lie before the next picture are the lost ones.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
+        self._why: list[str] = []
+
+    def sent(self, packet: Packet[Any]) -> None:
+        if packet.pts is not None and not packet.is_discard:
+            self._waiting.append(packet.pts)
+
+    def failed(self, why: str) -> None:
+        self._why.append(why)
+
+    def before(self, frame: VideoFrame) -> Iterator[Lost]:
+        """Yield what was lost before ``frame``."""
+        if frame.pts is None:
+            return
+        earlier = sorted(pts for pts in self._waiting if pts < frame.pts)
+        self._waiting = [pts for pts in self._waiting if pts > frame.pts]
+        yield from self._name(earlier)
+
+    def rest(self) -> Iterator[Lost]:
+        """Yield what never came out."""
+        yield from self._name(sorted(self._waiting))
+        self._waiting = []
+
+    def _name(self, stamps: list[int]) -> Iterator[Lost]:
+        if not self._why:
+            return
+        why, self._why = self._why, []
+        lost: list[int | None] = [*stamps] or [None]
+        yield from (Lost(pts, why[0]) for pts in lost)
+
+
+def too_large(name: str, width: int, height: int) -> str:
+    """Give the message that refuses a picture."""
+    return f"{name.removeprefix('file:')} is {width}x{height} pixels; at most 16384x16384 can be read"
+
+
+def _video_of(container: InputContainer) -> VideoStream | None:
+    for stream in container.streams.video:
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+            best = container.streams.best("video")
+            return best if isinstance(best, VideoStream) and best.codec_context is not None else stream
+    return None
+
+
+def _prepare(stream: VideoStream) -> None:
+    context = stream.codec_context
+    if context.width * context.height > MOST_PIXELS:
+        raise SourceError(too_large(stream.container.name, context.width, context.height))
+    large = context.width * context.height > FEW_THREADS_FROM
+    stream.thread_type = "SLICE" if large else "AUTO"
+
+
+def _flush(stream: VideoStream | AudioStream) -> Packet[Any]:
+    packet: Packet[Any] = Packet()
+    packet.stream = stream
+    return packet

@@ -1,0 +1,120 @@
+"""What a container says of itself, as a SourceInfo."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+
+from kinoscope.core.media import SourceInfo
+from kinoscope.core.time import to_seconds
+from kinoscope.source.decoding import Decoding
+from kinoscope.source.scaling import Orientation
+
+COLOUR_SPACES = {
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    9: "bt2020nc",
+    10: "bt2020c",
+}
+COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
+
+LOOKED_AT = 2_000
+"""Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
+
+
+def describe(path: str, decoding: Decoding, first: VideoFrame | None, live: bool) -> SourceInfo:
+    """Give the facts of an opened container, of which ``first`` is the first picture."""
+    container, sound = decoding.container, decoding.sound
+    start, duration = _extent(container)
+    info = {
+        "path": path,
+        "start": start,
+        "duration": None if live else duration,
+        "live": live,
+        "container": container.format.name,
+        "has_sound": sound is not None,
+        "sound_codec": sound.codec_context.name if sound else None,
+        "sound_rate": sound.codec_context.sample_rate if sound else None,
+    }
+    if decoding.video is not None and first is not None:
+        info |= _picture_facts(decoding.video, first)
+    return SourceInfo(**info)  # type: ignore[arg-type]
+
+
+def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
+    orientation = Orientation.of(frame)
+    width, height = orientation.turn((frame.width, frame.height))
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return {
+        "width": width,
+        "height": height,
+        "rate": rate_of(stream),
+        "frames": stream.frames or None,
+        "codec": stream.codec_context.name,
+        "pixel_format": frame.format.name,
+        "bit_depth": frame.format.components[0].bits,
+        "colour_space": COLOUR_SPACES.get(frame.colorspace),
+        "colour_range": COLOUR_RANGES.get(ColorRange(frame.color_range)),
+        "rotation": orientation.rotation,
+        "aspect": 1 / aspect if orientation.rotation % 180 else aspect,
+        "interlaced": frame.interlaced_frame,
+        "variable": _varies(stream),
+        "extra": {"mirrored": True} if orientation.mirror else {},
+    }
+
+
+def rate_of(stream: VideoStream) -> Fraction | None:
+    """Give the average frames per second, or the best guess where the container does not say."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate:
+            return Fraction(rate)
+    return None
+
+
+def gop_of(stream: VideoStream) -> Fraction | None:
+    """Give the mean distance of keyframes in seconds from the container's index, or None if it has none."""
+    keys = [entry.timestamp for entry in stream.index_entries[:LOOKED_AT] if entry.is_keyframe]
+    if len(keys) < 2 or stream.time_base is None:
+        return None
+    return to_seconds(keys[-1] - keys[0], stream.time_base) / (len(keys) - 1)
+
+
+def _varies(stream: VideoStream) -> bool:
+    """Tell whether frames are unevenly spaced, beyond one tick of rounding."""
+    entries = stream.index_entries[:LOOKED_AT]
+    if stream.frames and len(entries) > 2:  # the index holds every frame
+        steps = [b.timestamp - a.timestamp for a, b in pairwise(entries)][:-1]
+        return bool(steps) and max(steps) - min(steps) > 1
+    average, base = stream.average_rate, stream.base_rate
+    return bool(average and base and abs(average / base - 1) > Fraction(1, 100))
+
+
+def _extent(container: InputContainer) -> tuple[Fraction, Fraction | None]:
+    """Give the earliest time of any stream and the seconds from there to the latest end."""
+    streams = [s for s in container.streams if isinstance(s, (VideoStream, AudioStream)) and s.time_base]
+    starts = [to_seconds(s.start_time, s.time_base) for s in streams if s.start_time is not None and s.time_base]
+    start = min(starts, default=Fraction(container.start_time or 0, av.time_base))
+    ends = [end for s in streams if (end := end_of(s)) is not None]
+    if ends and max(ends) > start:
+        return start, max(ends) - start
+    if container.duration and container.duration > 0:
+        return start, Fraction(container.duration, av.time_base)
+    return start, None
+
+
+def end_of(stream: VideoStream | AudioStream) -> Fraction | None:
+    """Give the time in seconds at which a stream declares to end, or None."""
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return to_seconds((stream.start_time or 0) + stream.duration, stream.time_base)

@@ -1,0 +1,116 @@
+"""Decoded sound to mono float32 at the asked rates, on one unbroken clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from kinoscope.core.media import Sound
+
+TOLERANCE = Fraction(1, 50)
+"""Seconds that a stamp may be off the count of samples before it is believed: finer jitter is rounding."""
+
+LONGEST_GAP = 10
+"""Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
+
+
+class Hearing:
+    """Resample a stream of sound to several rates. Gaps become silence, and overlaps are cut."""
+
+    def __init__(self, rates: Iterable[int]) -> None:
+        self._voices = [_Voice(rate) for rate in dict.fromkeys(rates)]
+
+    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+        """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
+        for voice in self._voices:
+            yield from voice.take(frame, time)
+
+    def finish(self) -> Iterator[Sound]:
+        """Yield what the resamplers still hold."""
+        for voice in self._voices:
+            yield from voice.finish()
+
+
+class _Voice:
+    """One rate.
+
+    ``_next`` is the time at which the input so far ends, ``_clock`` that of the resampler's output, and
+    ``_heard`` the end of what was handed on.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._next: Fraction | None = None
+        self._heard: Fraction | None = None
+        self._form: tuple[str, str, int] | None = None
+        self._renew()
+
+    def _renew(self) -> None:
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
+        self._clock: Fraction | None = None
+
+    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._breaks(form, time):
+            yield from self.finish()
+            yield from self._bridge(time)
+        self._form = form
+        start = self._start_of(time)
+        if self._clock is None:
+            self._clock = start
+        self._next = start + Fraction(frame.samples, frame.sample_rate)
+        frame.pts = None
+        yield from self._emit(self._resampler.resample(frame))
+
+    def _breaks(self, form: tuple[str, str, int], time: Fraction | None) -> bool:
+        if self._next is None:
+            return False
+        return form != self._form or (time is not None and abs(time - self._next) > TOLERANCE)
+
+    def _start_of(self, time: Fraction | None) -> Fraction:
+        if self._next is None:
+            return time or Fraction(0)
+        if time is not None and abs(time - self._next) > TOLERANCE:
+            return time
+        return self._next
+
+    def _bridge(self, time: Fraction | None) -> Iterator[Sound]:
+        """Fill the gap before ``time`` with silence."""
+        if time is None or self._next is None or not TOLERANCE < time - self._next <= LONGEST_GAP:
+            return
+        count = round((time - self._next) * self._rate)
+        yield from self._forward(Sound(np.zeros(count, np.float32), self._rate, self._next))
+
+    def finish(self) -> Iterator[Sound]:
+        yield from self._emit(self._resampler.resample(None))
+        self._renew()
+
+    def _emit(self, frames: list[AudioFrame]) -> Iterator[Sound]:
+        for frame in frames:
+            samples = np.ascontiguousarray(frame.to_ndarray().reshape(-1), np.float32)
+            if len(samples) and self._clock is not None:
+                sound = Sound(samples, self._rate, self._clock)
+                self._clock = sound.end
+                yield from self._forward(sound)
+
+    def _forward(self, sound: Sound) -> Iterator[Sound]:
+        """Yield what of ``sound`` was not heard yet; a jump far back is a new clock."""
+        repeats = self._heard is not None and 0 < self._heard - sound.start <= LONGEST_GAP
+        if (fresh := cut(sound, self._heard, None) if repeats else sound) is not None:
+            self._heard = fresh.end
+            yield fresh
+
+
+def cut(sound: Sound, start: Fraction | None, end: Fraction | None) -> Sound | None:
+    """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
+    first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
+    last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))
+    if first >= last:
+        return None
+    if (first, last) == (0, len(sound.samples)):
+        return sound
+    return Sound(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))

@@ -1,0 +1,113 @@
+"""From a decoded frame to RGB: size, colours and rotation in one place."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from kinoscope.core.media import Pixels, Size
+
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a decoded picture is turned to be displayed: mirrored first, then rotated.
+
+    Attributes:
+        rotation: degrees counter-clockwise: 0, 90, 180 or 270.
+        mirror: whether left and right are exchanged before rotating.
+    """
+
+    rotation: int = 0
+    mirror: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation:
+        """Read the display matrix of a frame; a rotation that is no quarter turn is left out."""
+        matrix = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[call-overload]
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = np.frombuffer(memoryview(matrix), np.int32)[:5].tolist()
+        mirror = a * d - b * c < 0
+        if mirror:
+            a, b = -a, -b
+        # Rows of the matrix say where the x axis goes (y downwards), so an angle is clockwise.
+        quarter = round(np.degrees(np.arctan2(b, a)) / 90)
+        return cls(-90 * quarter % 360, mirror)
+
+    def turn(self, size: Size) -> Size:
+        """Give the displayed size of a decoded size, or the other way round."""
+        return (size[1], size[0]) if self.rotation % 180 else size
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Turn (H, W, 3) pixels as they are displayed."""
+        if self.mirror:
+            pixels = pixels[:, ::-1]
+        return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90))
+
+
+class Scaler:
+    """Scale frames to RGB in swscale, straight from the decoder's format to each asked size.
+
+    One swscale context is kept per size. Safe to call from several threads.
+    """
+
+    def __init__(self, orientation: Orientation | None = None) -> None:
+        self.orientation = orientation or Orientation()
+        self._contexts: dict[Size, VideoReformatter] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, frame: VideoFrame, size: Size) -> Pixels:
+        """Give (H, W, 3) uint8 RGB of the displayed ``size`` (width, height)."""
+        width, height = self.orientation.turn(size)
+        with self._lock:
+            context = self._contexts.setdefault((width, height), VideoReformatter())
+            scaled = context.reformat(
+                frame,
+                width=width,
+                height=height,
+                format="rgb24",
+                src_colorspace=matrix_of(frame),
+                src_color_range=range_of(frame),
+                dst_color_range=ColorRange.JPEG,
+                threads=1,
+            )
+        pixels = _as_array(scaled)
+        return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
+
+
+def matrix_of(frame: VideoFrame) -> Colorspace | None:
+    """Give the matrix of a frame; like players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
+    if frame.format.is_rgb:
+        return None
+    guess = Colorspace.ITU709 if frame.height > 576 or frame.width > 1024 else Colorspace.ITU601
+    return MATRICES.get(frame.colorspace, guess)
+
+
+def range_of(frame: VideoFrame) -> ColorRange:
+    """Give the range of a frame; an untagged one is limited, unless its format is a full-range one."""
+    if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
+        return ColorRange(frame.color_range)
+    full = frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray", "pal8", "mono"))
+    return ColorRange.JPEG if full else ColorRange.MPEG
+
+
+def _as_array(frame: VideoFrame) -> Pixels:
+    """View an rgb24 frame as (H, W, 3), copied only if its rows are padded."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : 3 * frame.width]
+    return np.ascontiguousarray(rows).reshape(frame.height, frame.width, 3)

@@ -1,0 +1,172 @@
+"""The sound of a written video: copied as it is from a file, encoded anew from a file, or from samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from kinoscope.core.errors import OutputError
+from kinoscope.core.media import Sound
+from kinoscope.core.time import to_pts
+from kinoscope.source.container import open_file
+
+BEFORE, AFTER = Fraction(1, 10), Fraction(1)
+"""Seconds by which copied sound may start before the first frame (priming) and end after the last."""
+
+COPIED = {
+    "mp4": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
+    "mov": {"aac", "mp3", "mp3float", "ac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
+    "matroska": {"aac", "mp3", "mp3float", "ac3", "eac3", "flac", "opus", "vorbis", "pcm_s16le", "mp2", "mp2float"},
+}
+"""Container -> codecs of sound that players find in it."""
+
+
+class SoundTrack(ABC):
+    """Sound that goes along with the frames."""
+
+    def begin(self, start: Fraction, shift: Fraction) -> None:
+        """Learn the time of the first frame, and by how many seconds everything is moved."""
+        self._start, self._shift = start, shift
+
+    def pump(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
+        """Bring the sound up to ``time``."""
+
+    @abstractmethod
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end`` and write what is held."""
+
+    def write(self, sound: Sound) -> None:
+        """Take samples."""
+        raise OutputError("sound comes from a file already; give the Writer either sound_from or sound_rate")
+
+    def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
+        """Let go of the file."""
+
+
+def soundtrack(container: OutputContainer, sound_from: str | Path | None, rate: int | None) -> SoundTrack | None:
+    """Add the sound that was asked for to a container that is being written."""
+    if sound_from is not None:
+        return _from_file(container, str(sound_from))
+    return None if rate is None else Encoded(container, rate)
+
+
+def _from_file(container: OutputContainer, path: str) -> SoundTrack | None:
+    source = open_file(path)
+    stream = source.streams.best("audio")
+    if not isinstance(stream, AudioStream) or stream.codec_context is None:
+        source.close()
+        return None
+    kind = Copied if stream.codec_context.name in COPIED[container.format.name] else Reencoded
+    return kind(container, stream)
+
+
+class Copied(SoundTrack):
+    """The packets of a file, as they are."""
+
+    def __init__(self, container: OutputContainer, source: AudioStream) -> None:
+        self._container, self._source = container, source
+        self._packets = self._read()
+        self._next: Packet[AudioStream] | None = None
+        self._target = self._add()
+
+    def _add(self) -> AudioStream:
+        return self._container.add_stream_from_template(self._source)
+
+    def _read(self) -> Iterator[Packet[AudioStream]]:
+        yield from self._source.container.demux(self._source)  # type: ignore[attr-defined]
+
+    def pump(self, time: Fraction) -> None:
+        """Bring the sound up to ``time``."""
+        while (packet := self._peek()) is not None:
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            begins = None if stamp is None else stamp * packet.time_base
+            if begins is not None and begins > time:
+                return
+            self._next = None
+            if stamp is not None and begins is not None and begins >= self._start - BEFORE:
+                self._forward(packet)
+
+    def _peek(self) -> Packet[AudioStream] | None:
+        if self._next is None:
+            self._next = next(self._packets, None)
+        return self._next
+
+    def _forward(self, packet: Packet[AudioStream]) -> None:
+        moved = to_pts(self._shift, packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + moved
+        packet.dts = None if packet.dts is None else packet.dts + moved
+        packet.stream = self._target
+        self._container.mux(packet)
+
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end``."""
+        self.pump(end + AFTER)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._source.container.close()
+
+
+class Reencoded(Copied):
+    """The sound of a file, decoded and encoded as AAC."""
+
+    def _add(self) -> AudioStream:
+        rate = min(self._source.codec_context.sample_rate, 48_000)
+        return self._container.add_stream("aac", rate, layout=_layout(self._source))
+
+    def _forward(self, packet: Packet[AudioStream]) -> None:
+        for frame in packet.decode():
+            if frame.pts is not None and frame.time_base is not None:
+                frame.pts += to_pts(self._shift, frame.time_base)
+            self._container.mux(self._target.encode(frame))
+
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end`` and flush the encoder."""
+        self.pump(end + AFTER)
+        self._container.mux(self._target.encode(None))
+        self.close()
+
+
+class Encoded(SoundTrack):
+    """Mono samples, encoded as AAC."""
+
+    def __init__(self, container: OutputContainer, rate: int) -> None:
+        self._container, self._rate = container, rate
+        self._target = container.add_stream("aac", rate, layout="mono")
+        self._held: list[Sound] | None = []
+
+    def begin(self, start: Fraction, shift: Fraction) -> None:
+        """Learn by how much everything is moved, and encode what came before the first frame."""
+        super().begin(start, shift)
+        held, self._held = self._held or [], None
+        for sound in held:
+            self.write(sound)
+
+    def write(self, sound: Sound) -> None:
+        """Encode samples."""
+        if sound.rate != self._rate:
+            raise OutputError(f"sound has {sound.rate} samples a second, not {self._rate} as announced; resample it")
+        if self._held is not None:
+            self._held.append(sound)
+            return
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples[None]), "fltp", "mono")
+        frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
+        frame.pts = to_pts(sound.start + self._shift, frame.time_base)
+        self._container.mux(self._target.encode(frame))
+
+    def finish(self, end: Fraction) -> None:
+        """Write what the encoder holds."""
+        self._container.mux(self._target.encode(None))
+
+
+def _layout(stream: AudioStream) -> str:
+    return "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"

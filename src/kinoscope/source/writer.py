@@ -1,0 +1,152 @@
+"""Write frames as a video (h264, each frame at its own time), a gif, or a sequence of pictures.
+
+Everything is written under a temporary name in the same folder and moved into place at the end, so that a
+failure leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+
+from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.media import Frame, Size, Sound
+from kinoscope.core.time import Seconds
+from kinoscope.source.container import reason
+from kinoscope.source.sinks import GifSink, SequenceSink, Sink, VideoSink
+
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+class Writer:
+    """Write frames to ``path``; use it in a ``with`` statement.
+
+    The ending says what is written: ``.mp4 .mov .m4v .mkv`` a video, ``.gif`` an animation, and a picture's
+    ending with a number in its name (``out/%05d.png``) a sequence.
+
+    Args:
+        path: what to write.
+        size: (width, height) in pixels of every frame; where h264 needs even ones, the last row or column is repeated.
+        rate: frames a second, if known; the frames' own times decide.
+        sound_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
+            the container can hold its codec, encoded as AAC otherwise.
+        sound_rate: samples a second of sound given by :meth:`write_sound`.
+        time_base: seconds of one tick, if times must be exact in another base than 1 / 5,760,000 s.
+        lossless: keep every RGB value exact (few players can show it).
+        quality: h264 constant rate factor, 0 (best) to 51.
+        preset: of x264, ``ultrafast`` to ``veryslow``.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+        OutputError: the place cannot be written, or a frame does not fit.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        size: Size,
+        rate: Seconds | None = None,
+        sound_from: str | Path | None = None,
+        sound_rate: int | None = None,
+        time_base: Fraction | None = None,
+        lossless: bool = False,
+        quality: int = 21,
+        preset: str = "veryfast",
+    ) -> None:
+        self.path, self._size = Path(path), size
+        self._temporary = self.path.with_name(f".part{os.getpid()}-{self.path.name}")
+        self._sink: Sink | None = None
+        make = self._kind()
+        with self._told():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            options = {"rate": rate, "sound_from": sound_from, "sound_rate": sound_rate, "time_base": time_base}
+            self._sink = make(self._temporary, size, **options, lossless=lossless, quality=quality, preset=preset)
+
+    def _kind(self) -> type[Sink]:
+        ending = self.path.suffix.lower()
+        if ending in VIDEOS:
+            return VideoSink
+        if ending == ".gif":
+            return GifSink
+        if ending in PICTURES and "%" in self.path.name:
+            return SequenceSink
+        known = ", ".join((*VIDEOS, ".gif"))
+        raise OptionError(f"cannot write {self.path}: give a name that ends in {known}, or pictures as name-%05d.png")
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame at its own time; times must increase."""
+        if frame.size != self._size:
+            raise OutputError(f"{self.path}: a frame is {frame.size}, not {self._size} like the first; scale it")
+        with self._told():
+            self._open().write(frame)
+
+    def write_sound(self, sound: Sound) -> None:
+        """Write a stretch of mono sound at its own time; the rate is the ``sound_rate`` of the writer."""
+        with self._told():
+            self._open().write_sound(sound)
+
+    def close(self) -> None:
+        """Finish, and move what was written into place."""
+        if self._sink is None:
+            return
+        with self._told():
+            self._sink.finish()
+            self._sink = None
+            self._publish()
+
+    def _open(self) -> Sink:
+        if self._sink is None:
+            raise OutputError(f"{self.path} is closed; make a new Writer to write more")
+        return self._sink
+
+    def _publish(self) -> None:
+        if not self._temporary.is_dir():
+            os.replace(self._temporary, self.path)
+            return
+        for picture in sorted(self._temporary.iterdir()):
+            os.replace(picture, self.path.with_name(picture.name))
+        self._temporary.rmdir()
+
+    def abandon(self) -> None:
+        """Stop, and remove what was written so far."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.abandon()
+        if self._temporary.is_dir():
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Clean up after an error, and tell it in one line."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.abandon()
+            raise OutputError(
+                f"cannot write {self.path}: {reason(error)}; check the folder and the free space"
+            ) from None
+        except BaseException:
+            self.abandon()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
