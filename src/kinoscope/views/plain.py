@@ -1,0 +1,38 @@
+"""Plain values and plain text: what a file can hold, whatever a label or a name brings along."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+
+def dumps(value: Any) -> str:
+    """Give ``value`` as JSON on one line. Arrays become lists, exact rates ``"24000/1001"``, paths text.
+
+    Raises:
+        ValueError: a number is not finite, which JSON cannot hold.
+        TypeError: a value has no plain form.
+    """
+    return utf8(json.dumps(value, ensure_ascii=False, allow_nan=False, default=_default))
+
+
+def utf8(text: str) -> str:
+    r"""Give text that UTF-8 can hold: halves of characters, as in odd file names, become ``\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def one_line(text: str) -> str:
+    """Give text on one line: any run of white space and control characters becomes one space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in utf8(text)).split())
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, (Fraction, PurePath)):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no plain form")
