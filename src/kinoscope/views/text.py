@@ -1,0 +1,140 @@
+"""What was found, on one screen of the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.time import format_clock
+from kinoscope.views.clock import duration, origin
+from kinoscope.views.plain import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_NOUNS = {"shots": "shot", "scenes": "scene", "speech": "sentence"}
+_MARKS = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """What one task found, in words.
+
+    Attributes:
+        task: its name; ``status`` as in its report.
+        found: how much of what, such as ``45 tracks``.
+        details: the most of it: top labels, people, first sentences; the reason where it did not end well.
+        model: the card that was used; empty where none was.
+        seconds: time spent working.
+    """
+
+    task: str
+    status: str
+    found: str
+    details: str
+    model: str
+    seconds: float
+
+
+def summary_rows(timeline: Timeline) -> list[SummaryRow]:
+    """Give a row for each task that was run, in the order of the runs."""
+    return [_row(timeline, name, report) for name, report in timeline.tasks.items()]
+
+
+def headline(timeline: Timeline) -> str:
+    """Give one line on the source: name, size, rate, length, frames, and what was lost of them."""
+    source, decode = timeline.source, timeline.decode
+    facts = [one_line(str(source.get("path", "video")))]
+    if source.get("width"):
+        facts.append(f"{source['width']}x{source['height']}")
+    facts += [_clock(duration(timeline)), f"{decode.frames} frames"]
+    facts += [f"{count} {name}" for name, count in (("broken", decode.failures), ("dropped", decode.dropped)) if count]
+    return ", ".join(facts + ([] if decode.complete else ["not read to the end"]))
+
+
+def print_summary(timeline: Timeline, console: Console | None = None) -> None:
+    """Print the headline and a table of what each task found."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console()
+    console.print(Text(headline(timeline), "bold"), soft_wrap=True)
+    table = Table("task", "found", "most of it", "model", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("seconds", justify="right")
+    for row in summary_rows(timeline):
+        # Text, not str: a label in square brackets is no markup.
+        cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
+        table.add_row(*map(Text, cells), style=_MARKS.get(row.status))
+    console.print(table)
+
+
+def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
+    events, tracks = timeline.events_of(name), timeline.tracks_of(name)
+    details = "; ".join(_details(events, tracks, origin(timeline)))
+    if report.status != "ok":
+        details = "; ".join(filter(None, (one_line(report.reason or ""), details)))
+    found = _found(name, report, events, tracks)
+    return SummaryRow(name, report.status, found, details, report.model or "", report.seconds)
+
+
+def _found(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
+    people = len({track.identity for track in tracks} - {None})
+    parts = [_count(len(tracks), "track") if tracks else "", _count(people, "person", "people") if people else ""]
+    if events or not tracks:
+        parts.append(_count(len(events), _NOUNS.get(name, "event")))
+    if report.status != "ok":
+        return report.status if not events and not tracks else f"{report.status}: {_listed(parts)}"
+    return _listed(parts)
+
+
+def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> Iterable[str]:
+    """Give what is most telling: people or labels of tracks, sentences, labels or times of events."""
+    if tracks:
+        yield _most(Counter(track.identity or track.label for track in tracks))
+    if sentences := [one_line(event.text) for event in events if event.text]:
+        yield " ".join(f"“{_short(sentence)}”" for sentence in sentences[:2])
+    elif len({event.label for event in events}) > 1:
+        yield _longest(events)
+    elif events:
+        more = ", …" if len(events) > 4 else ""
+        label = one_line(events[0].label)
+        yield f"{label} at " + ", ".join(_clock(event.start - zero) for event in events[:4]) + more
+
+
+def _longest(events: Sequence[Event]) -> str:
+    """Give the labels that last longest together, with their seconds."""
+    seconds: Counter[str] = Counter()
+    for event in events:
+        seconds[event.label] += event.end - event.start  # type: ignore[assignment]
+    return ", ".join(f"{one_line(label)} {total:.0f} s" for label, total in seconds.most_common(4))
+
+
+def _most(counts: Counter[str]) -> str:
+    more = ", …" if len(counts) > 5 else ""
+    return ", ".join(_times(one_line(label), count) for label, count in counts.most_common(5)) + more
+
+
+def _times(label: str, count: int) -> str:
+    return label if count == 1 else f"{label} ×{count}"
+
+
+def _clock(time: float) -> str:
+    """Give minutes and seconds, with hours where there are any."""
+    return format_clock(time)[:-4].removeprefix("00:")
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(filter(None, parts))
