@@ -87,6 +87,7 @@ wirePanels();
 wireSearch();
 wireKeys();
 wirePrint();
+byId("theme").addEventListener("click", toggleTheme);
 wirePlayer();
 dark.addEventListener("change", () => setTheme(null));
 paintAll();

@@ -61,7 +61,7 @@ function labelStart(x, width, pad = 6) {
 
 /** Shots with their pictures; where they are too narrow for that, a strip of pictures at even times. @param {Row} row */
 function paintShots(row) {
-  if (row.items.length * 30 > (view.width * data.duration) / (view.end - view.start)) return paintStrip(row);
+  if (row.items.length * 22 > (view.width * data.duration) / (view.end - view.start)) return paintStrip(row);
   row.items.forEach((item, i) => {
     if (item.end < view.start || item.start > view.end) return;
     const [x, width] = extent(item, 1.5);
