@@ -1,31 +1,80 @@
 """Everything that can be watched, behind one call.
 
 ``open_source`` takes a video file, a URL, a camera, a picture, a folder or pattern of pictures, or a synthetic video.
+PyAV is imported only when a source is opened.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+from kinoscope.core.errors import OptionError
 from kinoscope.core.time import Seconds, parse_time
-from kinoscope.source.base import Picture, Source
+from kinoscope.source.base import Item, Picture, Source
 
-__all__ = ["Picture", "Source", "open_source"]
+__all__ = ["Item", "Picture", "Source", "open_source"]
 
 
 def open_source(
     path: str | Path,
     start: str | Seconds | None = None,
     end: str | Seconds | None = None,
-    rate: Seconds | None = None,
+    rate: str | Seconds | None = None,
     on_error: str = "skip",
+    live: bool | None = None,
 ) -> Source:
-    """Open something to watch."""
-    if str(path).startswith("synthetic:"):
+    """Open something to watch.
+
+    Args:
+        path: a video file; a URL (http, https, rtsp, rtsps, rtmp, rtmps, udp, rtp); a camera (``camera:0`` or
+            ``/dev/video0``); a picture; a folder of pictures or a pattern of their names (``shots/%05d.png``,
+            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``).
+        start, end: only what lies in [start, end) is given, in seconds or as a clock, as the frames' times count.
+        rate: pictures per second: of a video at most so many, and pictures are shown so fast (25 otherwise).
+        on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
+        live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
+
+    Raises:
+        SourceError: it cannot be opened, or there is nothing in it.
+        OptionError: an option has a value that cannot be used.
+    """
+    first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
+    check_limits(first, last, speed)
+    source = _open(str(path), first, last, speed, on_error)
+    if live or (live is None and source.info.live):
+        from kinoscope.source.live import LiveSource
+
+        return LiveSource(source)
+    return source
+
+
+def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:
+    """Refuse limits that leave nothing.
+
+    Raises:
+        OptionError: ``end`` does not lie after ``start``, or the rate is not positive.
+    """
+    if start is not None and end is not None and end <= start:
+        raise OptionError(f"end {float(end):g} s does not lie after start {float(start):g} s")
+    if rate is not None and rate <= 0:
+        raise OptionError(f"rate {float(rate):g} is not positive; give pictures per second, such as 5")
+
+
+def _open(path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str) -> Source:
+    if path.startswith("synthetic:"):
         from kinoscope.source.synthetic import from_address
 
-        return from_address(str(path))
+        return from_address(path).limit(start, end, rate)
+    from kinoscope.source.camera import CameraSource, is_camera
+    from kinoscope.source.container import is_url
+    from kinoscope.source.images import ImageSource, is_pictures
+    from kinoscope.source.stream import StreamSource
     from kinoscope.source.video import VideoSource
 
-    first, last = (None if time is None else parse_time(time) for time in (start, end))
-    return VideoSource(str(path), first, last, None if rate is None else parse_time(rate), on_error)
+    if is_camera(path):
+        return CameraSource(path, end, rate, on_error)
+    if is_url(path):
+        return StreamSource(path, start, end, rate, on_error)
+    kind = ImageSource if is_pictures(path) else VideoSource
+    return kind(path, start, end, rate, on_error)

@@ -12,6 +12,8 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.media import Frame, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport
@@ -156,6 +158,11 @@ def on_screen(pictures: Iterable[Picture], times: Iterable[Fraction]) -> Iterato
         yield shown
 
 
+def black(size: Size) -> Pixels:
+    """Render nothing, in place of a lost picture."""
+    return np.zeros((size[1], size[0], 3), np.uint8)
+
+
 def check_policy(policy: str) -> str:
     """Give back a corrupt-frame policy that exists.
 
@@ -165,3 +172,14 @@ def check_policy(policy: str) -> str:
     if policy not in POLICIES:
         raise OptionError(f"on_error {policy!r} is unknown; choose one of {', '.join(POLICIES)}")
     return policy
+
+
+def cut(sound: Sound, start: Fraction | None, end: Fraction | None) -> Sound | None:
+    """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
+    first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
+    last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))
+    if first >= last:
+        return None
+    if (first, last) == (0, len(sound.samples)):
+        return sound
+    return Sound(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))

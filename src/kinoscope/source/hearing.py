@@ -10,6 +10,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from kinoscope.core.media import Sound
+from kinoscope.source.base import cut
 
 TOLERANCE = Fraction(1, 50)
 """Seconds that a stamp may be off the count of samples before it is believed: finer jitter is rounding."""
@@ -103,14 +104,3 @@ class _Voice:
         if (fresh := cut(sound, self._heard, None) if repeats else sound) is not None:
             self._heard = fresh.end
             yield fresh
-
-
-def cut(sound: Sound, start: Fraction | None, end: Fraction | None) -> Sound | None:
-    """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
-    first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
-    last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))
-    if first >= last:
-        return None
-    if (first, last) == (0, len(sound.samples)):
-        return sound
-    return Sound(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))

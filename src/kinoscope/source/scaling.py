@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -38,10 +39,10 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """Read the display matrix of a frame; a rotation that is no quarter turn is left out."""
-        matrix = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[call-overload]
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return cls()
-        a, b, _, c, d = np.frombuffer(memoryview(matrix), np.int32)[:5].tolist()
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
         mirror = a * d - b * c < 0
         if mirror:
             a, b = -a, -b

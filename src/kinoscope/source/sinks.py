@@ -43,7 +43,7 @@ class Sink(ABC):
     def finish(self) -> None:
         """Write what is still held."""
 
-    def write_sound(self, sound: Sound) -> None:
+    def write_sound(self, sound: Sound) -> None:  # noqa: B027
         """Take sound, where the kind has any; pictures alone have none."""
 
     def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskResult, Track
-from kinoscope.core.time import Seconds, parse_time
-from kinoscope.source.base import Item, Picture, Source
+from kinoscope.core.time import Seconds, Ticker, parse_time
+from kinoscope.source.base import Item, Picture, Source, cut
 
 Draw = Callable[[int, Fraction], Pixels]
 """Gives the picture (H, W, 3) with an index and a time in seconds."""
@@ -53,29 +54,43 @@ class SyntheticSource(Source):
     ) -> None:
         self.truth, self._draw, self._wave = truth, draw, wave
         self._step = 1 / Fraction(rate)
-        frames = max(1, round(Fraction(duration) / self._step))
+        self._count = frames = max(1, round(Fraction(duration) / self._step))
         self.info = SourceInfo(
             f"synthetic:{name}", *size, rate=Fraction(rate), start=Fraction(start), duration=frames * self._step,
             frames=frames, has_sound=wave is not None, sound_rate=None if wave is None else 48_000,
             container="synthetic", codec="rawvideo", pixel_format="rgb24", bit_depth=8,
         )  # fmt: skip
         self.report = DecodeReport()
+        self._limits: tuple[Fraction | None, Fraction | None, Fraction | None] = None, None, None
+
+    def limit(self, start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> SyntheticSource:
+        """Give only what lies in [start, end) seconds, at most ``rate`` pictures a second; the truth stays whole."""
+        self._limits = start, end, rate
+        if rate is not None and rate * self._step < 1:
+            self.info = replace(self.info, rate=rate, frames=None)
+        return self
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and the sound that goes with it."""
         self.report = DecodeReport()
-        rates = tuple(dict.fromkeys(sound_rates)) if self._wave else ()
-        for index in range(self.info.frames or 0):
-            yield from (self._sound(index, rate) for rate in rates)
-            if video:
-                self.report.frames += 1
-                yield self._picture(index)
+        (start, end, rate), index = self._limits, 0
+        rates, ticker = tuple(dict.fromkeys(sound_rates)) if self._wave else (), Ticker(rate)
+        for number in range(self._count):
+            for sound_rate in rates:
+                if (sound := cut(self._sound(number, sound_rate), start, end)) is not None:
+                    yield sound
+            time = self.info.start + number * self._step
+            inside = (start is None or time >= start) and (end is None or time < end)
+            if video and inside and ticker.due(time):
+                self.report.frames = index + 1
+                yield self._picture(number, index)
+                index += 1
 
-    def _picture(self, index: int) -> Picture:
-        time = self.info.start + index * self._step
+    def _picture(self, number: int, index: int) -> Picture:
+        time = self.info.start + number * self._step
 
         def render(size: Size) -> Pixels:
-            return _resize(self._draw(index, time), size)
+            return _resize(self._draw(number, time), size)
 
         return Picture(render, self.info.size, time, index, key=True, duration=self._step)
 
@@ -166,7 +181,8 @@ def cuts(
     def scene(number: int, time: float) -> NDArray[np.float64]:
         across = np.arange(width)[None, :] + np.arange(height)[:, None] * (number % 3 - 1)
         stripes = 18 * np.sin(2 * np.pi * (across / (24 + 8 * (number % 4)) - time / 4))
-        return np.clip(np.array(SCENES[number % len(SCENES)], float) + stripes[..., None], 0, 255)
+        shade: NDArray[np.float64] = np.array(SCENES[number % len(SCENES)], float) + stripes[..., None]
+        return shade.clip(0, 255)
 
     def draw(index: int, time: Fraction) -> Pixels:
         at = time - Fraction(start)

@@ -1,0 +1,50 @@
+"""A camera of this machine, through Video4Linux."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from kinoscope.core.errors import SourceError
+from kinoscope.source.container import reason
+from kinoscope.source.video import VideoSource
+
+ADDRESS = re.compile(r"^(?:camera:(\d+)|/dev/video(\d+))$")
+
+
+def is_camera(path: str) -> bool:
+    """Tell whether ``path`` names a camera: ``camera:0`` or ``/dev/video0``."""
+    return ADDRESS.match(path) is not None
+
+
+class CameraSource(VideoSource):
+    """A camera. It has no start to go to and no end, so only ``end`` limits it."""
+
+    def __init__(
+        self, path: str, end: Fraction | None = None, rate: Fraction | None = None, on_error: str = "skip"
+    ) -> None:
+        super().__init__(path, None, end, rate, on_error, open_camera, live=True)
+
+
+def open_camera(path: str) -> InputContainer:
+    """Open a camera.
+
+    Raises:
+        SourceError: there is none of that number, or it cannot be used; the message names those there are.
+    """
+    match = ADDRESS.match(path)
+    device = f"/dev/video{(match[1] or match[2]) if match else 0}"
+    if not Path(device).exists():
+        there = sorted(str(entry) for entry in Path("/dev").glob("video[0-9]*"))
+        found = f"those here are {', '.join(there)}" if there else "there is none on this machine"
+        raise SourceError(f"camera {device} does not exist; {found}")
+    try:
+        return av.open(device, format="video4linux2", timeout=10.0)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(
+            f"cannot open camera {device}: {reason(error)}; check that no other program uses it"
+        ) from None

@@ -1,0 +1,177 @@
+"""Pictures as a source: one, a folder of them, or those that a pattern names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from glob import glob, has_magic
+from pathlib import Path
+
+import av
+from av.video.frame import VideoFrame
+
+from kinoscope.core.errors import DecodeError, SourceError
+from kinoscope.core.media import SourceInfo
+from kinoscope.core.results import DecodeReport
+from kinoscope.source.base import Item, Picture, Source, black, check_policy
+from kinoscope.source.container import open_file
+from kinoscope.source.decoding import Decoding
+from kinoscope.source.scaling import Orientation, Scaler
+
+PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".tga", ".avif"}
+VIDEOS = {
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv",
+    ".asf", ".3gp", ".3g2", ".ogv", ".gif", ".mxf", ".nut", ".y4m", ".h264", ".h265", ".hevc", ".ivf", ".dv",
+}  # fmt: skip
+
+USUAL_RATE = Fraction(25)
+
+_PRINTF = re.compile(r"%0?\d*d")
+
+
+def is_pictures(path: str) -> bool:
+    """Tell whether ``path`` is a picture, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself."""
+    place = Path(path)
+    if place.is_file():
+        return place.suffix.lower() in PICTURES
+    return place.is_dir() or bool(_PRINTF.search(place.name)) or has_magic(place.name)
+
+
+def naturally(path: Path) -> list[tuple[int, str]]:
+    """Give a key that sorts ``2.png`` before ``10.png``."""
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", path.name)]
+
+
+def find_pictures(path: str) -> list[Path]:
+    """List the pictures that ``path`` names, in natural order.
+
+    Raises:
+        SourceError: there is none.
+    """
+    place = Path(path)
+    if place.is_file():
+        return [place]
+    if place.is_dir():
+        found = [entry for entry in place.iterdir() if entry.suffix.lower() in PICTURES and entry.is_file()]
+        if not found:
+            raise SourceError(_nothing_in(place))
+        return sorted(found, key=naturally)
+    found = _matching(place) if _PRINTF.search(place.name) else [Path(name) for name in glob(path)]
+    if not found:
+        raise SourceError(f"no file matches {path}; check the pattern, as in shots/%05d.png or 'shots/*.png'")
+    return sorted(found, key=naturally)
+
+
+def find_sources(path: str) -> list[str]:
+    """List what is to be watched in ``path``: the videos of a folder, else the folder as pictures, else ``path``.
+
+    Raises:
+        SourceError: a folder has neither video nor picture.
+    """
+    place = Path(path)
+    if not place.is_dir():
+        return [path]
+    entries = sorted(place.iterdir(), key=naturally)
+    videos = [str(entry) for entry in entries if entry.suffix.lower() in VIDEOS and entry.is_file()]
+    if not videos:
+        find_pictures(path)
+    return videos or [path]
+
+
+def _matching(place: Path) -> list[Path]:
+    parts = _PRINTF.split(place.name)
+    pattern = re.compile(r"\d+".join(map(re.escape, parts)))
+    folder = place.parent
+    return [entry for entry in folder.iterdir() if pattern.fullmatch(entry.name)] if folder.is_dir() else []
+
+
+def _nothing_in(folder: Path) -> str:
+    videos = sum(entry.suffix.lower() in VIDEOS for entry in folder.iterdir())
+    if videos:
+        return f"{folder} holds {videos} videos and no picture; name one of them"
+    return f"{folder} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
+
+
+class ImageSource(Source):
+    """Pictures shown one after another at ``rate`` a second, from zero on.
+
+    Pictures of other sizes than the first are stretched to it, and counted in ``report.resizes``.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        rate: Fraction | None = None,
+        on_error: str = "skip",
+    ) -> None:
+        self._paths, self._policy = find_pictures(path), check_policy(on_error)
+        self._step = 1 / (rate or USUAL_RATE)
+        self._limits = start or Fraction(0), end
+        self.report = DecodeReport(policy=on_error)
+        first = self._first()
+        width, height = Orientation.of(first).turn((first.width, first.height))
+        self.info = SourceInfo(
+            path, width, height, 1 / self._step, duration=len(self._paths) * self._step, frames=len(self._paths),
+            container="pictures", pixel_format=first.format.name, bit_depth=first.format.components[0].bits,
+        )  # fmt: skip
+
+    def _first(self) -> VideoFrame:
+        error = None
+        for path in self._paths[:100]:
+            try:
+                return load(path)
+            except SourceError as failure:
+                error = error or failure
+        raise error or SourceError("no picture")
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield each picture at its time."""
+        self.report = DecodeReport(policy=self._policy)
+        shown: Picture | None = None
+        for index, path in enumerate(self._paths if video else ()):
+            time, (start, end) = index * self._step, self._limits
+            if time >= start and (end is None or time < end):
+                shown = self._picture(path, time, index, shown)
+                if shown is not None:
+                    yield shown
+
+    def _picture(self, path: Path, time: Fraction, index: int, last: Picture | None) -> Picture | None:
+        try:
+            frame = load(path)
+        except SourceError as error:
+            return self._instead(error, time, index, last)
+        self.report.frames += 1
+        orientation = Orientation.of(frame)
+        self.report.resizes += orientation.turn((frame.width, frame.height)) != self.info.size
+        scaler = Scaler(orientation)
+        return Picture(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
+
+    def _instead(self, error: SourceError, time: Fraction, index: int, last: Picture | None) -> Picture | None:
+        self.report.fail(str(error))
+        if self._policy == "raise":
+            raise DecodeError(str(error))
+        if self._policy == "skip":
+            return None
+        render = last.pixels if self._policy == "repeat" and last is not None else black
+        return Picture(render, self.info.size, time, index, True, self._step)
+
+
+def load(path: Path) -> VideoFrame:
+    """Decode one picture file.
+
+    Raises:
+        SourceError: it is no picture.
+    """
+    decoding = Decoding(open_file(str(path)))
+    try:
+        frame = decoding.peek()
+    except av.FFmpegError:
+        frame = None
+    finally:
+        decoding.close()
+    if frame is None:
+        raise SourceError(f"{path} is not a picture that can be read")
+    return frame

@@ -1,0 +1,105 @@
+"""A live source read in a thread of its own: who is slower than the source loses the oldest pictures."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from kinoscope.core.results import DecodeReport
+from kinoscope.source.base import Item, Picture, Source
+
+HELD = 64
+"""Pictures that are held for the reader."""
+
+SOUNDS_PER_PICTURE = 16
+"""Stretches of sound that are held for each picture that may be."""
+
+
+class LiveSource(Source):
+    """Another source, never made to wait.
+
+    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
+    """
+
+    def __init__(self, source: Source, held: int = HELD) -> None:
+        self._source, self._held = source, held
+        self.info = source.info
+
+    @property
+    def report(self) -> DecodeReport:  # type: ignore[override]
+        """How the read goes."""
+        return self._source.report
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield what there is, newest kept."""
+        items = self._source.read(video, tuple(sound_rates))
+        mailbox = Mailbox(self._held)
+        thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
+        thread.start()
+        try:
+            yield from mailbox
+        finally:
+            mailbox.close()
+            thread.join()
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+class Mailbox:
+    """Hands items from one thread to another, in order, holding at most ``held`` pictures."""
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+        self._items: deque[Item] = deque()
+        self._change = threading.Condition()
+        self._closed = False
+        self._error: BaseException | None = None
+
+    def fill(self, items: Iterator[Item], source: Source) -> None:
+        """Put in all ``items``, until the reader closes; an error is raised at the reader's side."""
+        try:
+            for item in items:
+                if not self._put(item, source):
+                    break
+        except BaseException as error:
+            self._error = error
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+            self.close()
+
+    def _put(self, item: Item, source: Source) -> bool:
+        with self._change:
+            self._items.append(item)
+            self._make_room(source)
+            self._change.notify()
+            return not self._closed
+
+    def _make_room(self, source: Source) -> None:
+        pictures = [item for item in self._items if isinstance(item, Picture)]
+        if len(pictures) > self._held:
+            self._items.remove(pictures[0])
+            source.report.dropped += 1
+        if len(self._items) > self._held * SOUNDS_PER_PICTURE:
+            self._items.popleft()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        with self._change:
+            self._closed = True
+            self._change.notify()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._items or self._closed)
+                if not self._items:
+                    break
+                item = self._items.popleft()
+            yield item
+        if self._error is not None:
+            raise self._error
