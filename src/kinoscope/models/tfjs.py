@@ -61,8 +61,9 @@ def read_graph(path: Path) -> Graph:
 class Graph(nn.Module):
     """A TensorFlow graph that runs in torch; inputs in the order of its placeholders, outputs in the order given.
 
-    Float weights are parameters, but for lone numbers such as a padding's fill. Whatever hangs on whole-number constants alone (shapes, axes, paddings) is worked
-    out once, here. A graph written for batches of one takes any batch: a Reshape to (1, ...) keeps the batch.
+    Float weights are parameters, but for lone numbers such as a padding's fill. Whatever hangs on whole-number
+    constants alone (shapes, axes, paddings) is worked out once, here. A graph written for batches of one takes any
+    batch: a Reshape to (1, ...) keeps the batch.
     """
 
     def __init__(self, nodes: Sequence[Node], weights: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> None:

@@ -148,7 +148,7 @@ def _fused(inner: Callable[[Attributes, Tensor, Tensor], Tensor]) -> Callable[..
     def run(attr: Attributes, x: Tensor, weight: Tensor, bias: Tensor, *slope: Tensor) -> Tensor:
         x = inner(attr, x, weight) + bias
         for name in attr.get("fused_ops", [])[1:]:
-            x = OPS[name](attr | {"alpha": attr.get("leakyrelu_alpha", 0.2)}, x, *slope)
+            x = OPS[name]({"alpha": attr.get("leakyrelu_alpha", 0.2)}, x, *slope)
         return x
 
     return run

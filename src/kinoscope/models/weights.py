@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError
+from kinoscope.models.tfjs import read_weights
+
+TURNS = {4: (3, 2, 0, 1), 2: (1, 0)}
+"""Order of axes in PyTorch of what TensorFlow keeps as (H, W, in, out) and (in, out), by the number of axes."""
 
 
 def read_torch(path: Path) -> list[Tensor]:
     """Give the tensors of a PyTorch state dict in their order."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     return list(state.values())
+
+
+def read_tfjs(manifest: Path) -> list[Tensor]:
+    """Give the tensors of a TensorFlow.js manifest in their order, kernels turned round to the way of PyTorch."""
+    arrays = read_weights(json.loads(manifest.read_text("utf-8")), manifest.parent).values()
+    return [torch.from_numpy(array.transpose(TURNS.get(array.ndim, range(array.ndim)))) for array in arrays]
 
 
 def fill(net: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:

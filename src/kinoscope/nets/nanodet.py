@@ -53,6 +53,6 @@ class NanoDet(nn.Module):
         x = pixels.flip(3).permute(0, 3, 1, 2).float()
         outputs = self.body((x - self.mean) / self.std)
         scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
-        spread = sides.unflatten(2, (4, BINS)).softmax(3)
+        spread = sides.reshape(sides.shape[0], -1, 4, BINS).softmax(3)
         left_top, right_bottom = ((spread @ self.steps) * self.strides).split(2, 2)
         return torch.cat([self.points - left_top, self.points + right_bottom], 2), scores
