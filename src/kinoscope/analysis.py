@@ -35,10 +35,10 @@ class Analysis:
 
     @property
     def status(self) -> int:
-        """0 done; 1 done, but a task failed or reading stopped early; 2 unusable."""
-        if self.timeline is None:
+        """0 done; 1 done, but a task failed or reading stopped early; 2 the input or the output cannot be used."""
+        if self.error or self.timeline is None:
             return self.error.status if self.error else 2
-        return 0 if self.timeline.ok and self.error is None else 1
+        return 0 if self.timeline.ok else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form for ``--json``."""

@@ -1,0 +1,77 @@
+"""What several tests share: light tasks in place of the networks, and a way to call the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.tasks.base import Needs, Skip
+
+
+class Counting:
+    """A task without a network: one event over all frames that it saw."""
+
+    name = "shots"
+
+    def __init__(self, model: str = "auto", device: str = "auto", threads: int = 1) -> None:
+        self.seen: list[float] = []
+
+    def needs(self, info: SourceInfo) -> Needs:
+        if not info.width:
+            raise Skip("no picture")
+        return Needs(sizes=((16, 12),))
+
+    def step(self, *batches: FrameBatch) -> None:
+        self.seen += batches[0].times.tolist()
+
+    def listen(self, sound: Sound) -> None:
+        raise AssertionError("no sound was asked for")
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        events = [Event("shots", self.seen[0], self.seen[-1], "shot")] if self.seen else []
+        return TaskResult(events=events, report=TaskReport(model="counting"))
+
+
+class Breaking(Counting):
+    """A task that always fails."""
+
+    name = "scenes"
+
+    def step(self, *batches: FrameBatch) -> None:
+        raise RuntimeError("this task is broken")
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> dict[str, type]:
+    """Put a table of light tasks in place of the real ones; tests may add rows."""
+    tasks: dict[str, type] = {"shots": Counting}
+    monkeypatch.setattr("kinoscope.tasks.table.TASKS", tasks)
+    return tasks
+
+
+@dataclass
+class Call:
+    """What a call of the command line left: exit status and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def kinoscope(capsys: pytest.CaptureFixture[str]) -> Callable[..., Call]:
+    """Call the command line in this process."""
+    from kinoscope.cli import main
+
+    def call(*words: str | Path) -> Call:
+        with pytest.raises(SystemExit) as leaving:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return Call(int(leaving.value.code or 0), out, err)
+
+    return call
