@@ -1,0 +1,204 @@
+"""What is said, and when: voice activity, then Whisper, with a time for every word.
+
+Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022, run by faster-whisper
+(CTranslate2, int8). Stretches of speech are packed together up to the 30 s that Whisper looks at in any case, so the
+cost follows the speech and not the length of the video. Decoding is greedy in temperature (0), hence repeatable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.models.cards import find
+from kinoscope.models.store import fetch
+from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.voice import RATE, Voice
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Segment
+
+WINDOW = 30 * RATE
+"""Samples that Whisper looks at in one go."""
+TOKENS_PER_SECOND = 8
+"""More than anybody speaks: ends a decoder that has begun to repeat itself."""
+MOST_REPETITIVE = 2.4
+"""Compression ratio of text above which it is a loop, not speech (Whisper's own bound)."""
+UNSURE = -0.8
+"""Mean log probability of a token under which the text is a guess, as with a language the model does not know."""
+NO_SPEECH = 0.5
+"""Whisper's probability that nobody speaks, above which a guess is dropped."""
+SURE = 0.4
+"""Word probability (geometric mean of a sentence) under which its text is not given."""
+PAUSE = 1.0
+"""Seconds without a word that end a sentence."""
+LONGEST = 12.0
+"""Seconds after which a sentence ends at the next word; after half of them, at the end of Whisper's segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word, its time in seconds, its probability, and the number of Whisper's segment that it is from."""
+
+    start: float
+    end: float
+    text: str
+    score: float
+    segment: int = 0
+
+
+class Speech:
+    """Whisper over what Silero takes for speech; one event a sentence.
+
+    Events: label ``speech``, ``text`` the sentence (None where somebody speaks but the words are not understood,
+    such as another language), ``score`` its mean word probability, and in ``extra["words"]`` a list of
+    ``[start, end, word, probability]``.
+    """
+
+    name = "speech"
+
+    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
+        # The small default is many times faster than real time on a CPU: a GPU is used only when it is asked for.
+        self.device = "cuda" if device.startswith("cuda") else "cpu"
+        self.model = "whisper-tiny.en" if model == "auto" else model
+        self.threads = threads
+        self._pack: list[Sound] = []
+        self._events: list[Event] = []
+        self._report = TaskReport(model=self.model, extra={"inferences": 0})
+        self._heard = False
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for sound alone.
+
+        Raises:
+            Skip: there is no sound, or faster-whisper is not installed.
+        """
+        if not info.has_sound:
+            raise Skip("no sound")
+        try:
+            from faster_whisper.vad import get_vad_model
+        except ImportError:
+            raise Skip("faster-whisper is not installed; pip install 'kinoscope[speech]'") from None
+        self._voice = Voice(get_vad_model())
+        self._whisper = self._load()
+        return Needs(sound=RATE)
+
+    def _load(self) -> WhisperModel:
+        from faster_whisper import WhisperModel
+
+        card = find(self.model)
+        precision = "int8" if self.device == "cpu" else "float16"
+        self._report.licence, self._report.runtime = card.licence, f"ctranslate2-{precision}"
+        return WhisperModel(
+            str(fetch(card)["model.bin"].parent),
+            device=self.device,
+            compute_type=precision,
+            cpu_threads=self.threads,
+            local_files_only=True,
+        )
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Not called: no pictures are asked for."""
+
+    def listen(self, sound: Sound) -> None:
+        """Take the next sound; what has been said by now is written down as soon as it fills a window."""
+        self._heard = self._heard or len(sound.samples) > 0
+        self._gather(self._voice.hear(sound))
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Write down the rest and give the sentences.
+
+        Raises:
+            Skip: the source said that it has sound, but none came.
+        """
+        if not self._heard:
+            raise Skip("no sound")
+        self._gather(self._voice.close())
+        self._transcribe()
+        return TaskResult(events=self._events, report=self._report)
+
+    def _gather(self, stretches: list[Sound]) -> None:
+        for stretch in stretches:
+            if sum(len(s.samples) for s in self._pack) + len(stretch.samples) > WINDOW:
+                self._transcribe()
+            self._pack.append(stretch)
+
+    def _transcribe(self) -> None:
+        """Put the packed stretches before Whisper as one piece of sound, and keep the sentences."""
+        pack, self._pack = self._pack, []
+        if not pack:
+            return
+        samples = np.concatenate([s.samples for s in pack])
+        segments, _ = self._whisper.transcribe(
+            samples,
+            beam_size=5,
+            temperature=0.0,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            max_new_tokens=8 + TOKENS_PER_SECOND * len(samples) // RATE,
+        )
+        self._report.extra["inferences"] += 1
+        self._events += sentences(segments, pack)
+
+
+def sentences(segments: Iterable[Segment], pack: list[Sound]) -> list[Event]:
+    """Turn what Whisper made of packed sound into events on the source's clock, one a sentence."""
+    words = [word for number, segment in enumerate(segments) for word in _words(number, segment)]
+    return [_event(sentence) for sentence in _group(_place(words, pack))]
+
+
+def _words(number: int, segment: Segment) -> list[Word]:
+    """Give a segment's words, or none if it is likely made up; the score is 0 where the text cannot be right."""
+    unsure = segment.avg_logprob < UNSURE or segment.compression_ratio > MOST_REPETITIVE
+    if unsure and segment.no_speech_prob > NO_SPEECH:
+        return []
+    return [Word(w.start, w.end, w.word, 0.0 if unsure else w.probability, number) for w in segment.words or ()]
+
+
+def _place(words: Iterable[Word], pack: list[Sound]) -> list[Word]:
+    """Move words from the time of the packed sound to the source's clock; no word leaves its stretch."""
+    ends = np.cumsum([len(s.samples) for s in pack]) / RATE
+    placed = []
+    for word in words:
+        i = min(int(np.searchsorted(ends, (word.start + word.end) / 2, "right")), len(pack) - 1)
+        low, high = float(pack[i].start), float(pack[i].end)
+        shift = high - float(ends[i])
+        start, end = (min(max(t + shift, low), high) for t in (word.start, word.end))
+        placed.append(replace(word, start=start, end=max(start, end)))
+    return placed
+
+
+def _group(words: Iterable[Word]) -> list[list[Word]]:
+    """Part words into sentences."""
+    groups: list[list[Word]] = []
+    for word in words:
+        if not groups or _ends(groups[-1], word):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
+
+
+def _ends(sentence: list[Word], following: Word) -> bool:
+    """Whether a sentence ends before the next word: at its full stop, at a pause, or when it grows too long."""
+    first, last = sentence[0], sentence[-1]
+    if last.text.rstrip("\"')").endswith((".", "?", "!")) or following.start - last.end > PAUSE:
+        return True
+    long = following.end - first.start
+    return long > LONGEST or (long > LONGEST / 2 and following.segment != last.segment)
+
+
+def _event(words: list[Word]) -> Event:
+    start, end = words[0].start, max(w.end for w in words)
+    score = math.exp(sum(math.log(max(w.score, 1e-3)) for w in words) / len(words))
+    if score < SURE:
+        return Event("speech", start, end, "speech", score)
+    text = "".join(w.text for w in words).strip()
+    rows = [[round(w.start, 3), round(w.end, 3), w.text.strip(), round(w.score, 3)] for w in words]
+    return Event("speech", start, end, "speech", score, text, {"words": rows})

@@ -1,0 +1,112 @@
+"""Where somebody speaks: a stream of sound cut at its silences, in bounded memory.
+
+The probability of speech comes from Silero VAD (https://github.com/snakers4/silero-vad, MIT), one value for
+each 512 samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.media import Sound
+from kinoscope.tasks.spans import Span, spans
+
+RATE = 16_000
+"""Samples per second."""
+
+Samples = NDArray[np.float32]
+Vad = Callable[[Samples], NDArray[np.float32]]
+"""From (N * 512,) samples to (N,) probabilities of speech."""
+
+WINDOW = 512
+BUFFER = 28 * RATE
+"""Most samples held; with its margins, a stretch fits into the 30 s that a speech recogniser looks at."""
+MARGIN = 9 * WINDOW
+"""Samples kept before and after speech: the breath in front of a word helps to recognise it."""
+PAUSE = 32
+"""Windows of silence that end a stretch: about one second, a pause between sentences."""
+SHORTEST = 8
+"""Windows: a quarter of a second; less is a click."""
+ON, OFF = 0.5, 0.35
+JUMP = Fraction(1, 10)
+"""Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
+
+
+class Voice:
+    """Cut incoming sound into stretches of speech, each at most ``BUFFER`` samples long."""
+
+    def __init__(self, vad: Vad) -> None:
+        self._vad = vad
+        self._start = Fraction(0)
+        self._held: list[Samples] = []
+        self._count = 0
+
+    def hear(self, sound: Sound) -> list[Sound]:
+        """Take the next sound (16 kHz) and give the stretches of speech that have ended by now."""
+        done: list[Sound] = []
+        if self._count and abs(sound.start - self._now) > JUMP:
+            done = self.close()
+        if not self._count:
+            self._start = sound.start
+        samples = sound.samples
+        while len(samples):
+            part, samples = np.split(samples, [BUFFER - self._count])
+            self._keep(part)
+            if self._count == BUFFER:
+                done += self._cut()
+        return done
+
+    def close(self) -> list[Sound]:
+        """Give the speech that is still held; the next sound may start anywhere."""
+        samples = self._take()
+        return [self._sound(samples, a, b) for a, b in self._speech(samples)]
+
+    @property
+    def _now(self) -> Fraction:
+        return self._start + Fraction(self._count, RATE)
+
+    def _keep(self, samples: Samples) -> None:
+        self._held.append(samples)
+        self._count += len(samples)
+
+    def _take(self) -> Samples:
+        held = np.concatenate([*self._held, np.zeros(0, np.float32)])
+        self._held, self._count = [], 0
+        return held
+
+    def _cut(self) -> list[Sound]:
+        """Give the finished speech of a full buffer, and keep what may go on."""
+        samples = self._take()
+        found = self._speech(samples)
+        rest = len(samples) - MARGIN
+        if found and found[-1][1] > rest - PAUSE * WINDOW:
+            rest = start = found.pop()[0]
+            if start < len(samples) // 2:
+                rest = self._quietest(samples, len(samples) // 2)
+                found.append((start, rest))
+        done = [self._sound(samples, a, b) for a, b in found]
+        self._start += Fraction(rest, RATE)
+        self._keep(samples[rest:])
+        return done
+
+    def _sound(self, samples: Samples, start: int, end: int) -> Sound:
+        return Sound(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
+
+    def _scores(self, samples: Samples) -> NDArray[np.float32]:
+        if not len(samples):
+            return np.zeros(0, np.float32)
+        return self._vad(np.pad(samples, (0, -len(samples) % WINDOW)))
+
+    def _speech(self, samples: Samples) -> list[Span]:
+        """Give the sample ranges in which somebody speaks, with margins."""
+        found = spans(self._scores(samples), ON, OFF, PAUSE, SHORTEST)
+        return [(max(0, a * WINDOW - MARGIN), min(len(samples), b * WINDOW + MARGIN)) for a, b in found]
+
+    def _quietest(self, samples: Samples, start: int) -> int:
+        """Give the place after ``start`` where speech is least likely: the pause to cut at when nobody stops."""
+        scores = np.convolve(self._scores(samples)[start // WINDOW :], np.ones(5) / 5, "valid")
+        return start + (int(np.argmin(scores)) + 2) * WINDOW

@@ -1,0 +1,130 @@
+import sys
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kinoscope.core.media import Sound, SourceInfo
+from kinoscope.core.results import Timeline
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
+from kinoscope.tasks.voice import RATE, Voice
+
+
+def word(start, end, text, probability=0.9):
+    return SimpleNamespace(start=start, end=end, word=f" {text}", probability=probability)
+
+
+def segment(*words, logprob=-0.3, compression=1.2, no_speech=0.05):
+    return SimpleNamespace(
+        words=list(words), avg_logprob=logprob, compression_ratio=compression, no_speech_prob=no_speech
+    )
+
+
+def stretch(seconds, start):
+    return Sound(np.ones(int(seconds * RATE), np.float32), RATE, Fraction(start))
+
+
+def told(events):
+    return [(round(e.start, 3), round(e.end, 3), e.text) for e in events]
+
+
+def test_words_of_packed_stretches_go_back_to_the_clock_of_the_source():
+    pack = [stretch(2, 10), stretch(3, 100)]
+    found = sentences([segment(word(0.5, 1, "One."), word(2.25, 3, "Two"), word(3, 4.5, "three."))], pack)
+    assert told(found) == [(10.5, 11, "One."), (100.25, 102.5, "Two three.")]
+    assert found[1].extra["words"] == [[100.25, 101, "Two", 0.9], [101, 102.5, "three.", 0.9]]
+    assert (found[1].task, found[1].label, found[1].score) == ("speech", "speech", pytest.approx(0.9))
+
+
+def test_a_word_over_the_seam_stays_in_its_own_stretch():
+    (found,) = sentences([segment(word(1.5, 2.2, "seam"))], [stretch(2, 10), stretch(2, 100)])
+    assert (found.start, found.end) == (11.5, 12)
+
+
+def test_a_sentence_goes_on_over_whispers_segments():
+    pack = [stretch(10, 0)]
+    found = sentences(
+        [segment(word(0, 1, "Keep"), word(1, 2, "to")), segment(word(2, 3, "the"), word(3, 4, "left."))], pack
+    )
+    assert told(found) == [(0, 4, "Keep to the left.")]
+
+
+def test_a_pause_ends_a_sentence():
+    found = sentences([segment(word(0, 1, "yes"), word(3, 4, "no"))], [stretch(10, 0)])
+    assert told(found) == [(0, 1, "yes"), (3, 4, "no")]
+
+
+def test_a_sentence_without_an_end_is_cut():
+    words = [word(i, i + 1, "la") for i in range(25)]
+    assert all(e.end - e.start <= LONGEST for e in sentences([segment(*words)], [stretch(25, 0)]))
+
+
+@pytest.mark.parametrize("guess", [{"logprob": -1.1}, {"compression": 8.0}])
+def test_a_guess_or_a_loop_gives_no_text(guess):
+    (found,) = sentences([segment(word(0, 1, "thank"), word(1, 2, "you"), **guess)], [stretch(3, 0)])
+    assert (found.start, found.end, found.text, found.extra) == (0, 2, None, {})
+    assert found.score < 0.01
+    assert sentences([segment(word(0, 1, "you"), no_speech=0.6, **guess)], [stretch(3, 0)]) == []
+
+
+def test_words_that_are_hardly_probable_give_no_text():
+    (found,) = sentences([segment(word(0, 1, "um", 0.3), word(1, 2, "ah", 0.2))], [stretch(3, 0)])
+    assert found.text is None
+
+
+class FakeWhisper:
+    """Says ``word`` once a second."""
+
+    def __init__(self):
+        self.asked = []
+
+    def transcribe(self, samples, **options):
+        self.asked.append((len(samples), options["max_new_tokens"]))
+        words = [word(i, i + 0.5, "word.") for i in range(len(samples) // RATE)]
+        return [segment(*words)], None
+
+
+@pytest.fixture
+def task():
+    made = Speech()
+    made._voice = Voice(lambda samples: np.abs(samples).reshape(-1, 512).max(1))
+    made._whisper = FakeWhisper()
+    return made
+
+
+def test_stretches_are_packed_into_windows(task):
+    # Ten seconds of speech after every ten of silence: two stretches, with margins, fill a window.
+    for i in range(12):
+        task.listen(Sound(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
+    result = task.finish(Timeline())
+    lengths = [length for length, _ in task._whisper.asked]
+    assert len(lengths) == 3
+    assert max(lengths) <= WINDOW
+    assert all(tokens <= 8 + 30 * TOKENS_PER_SECOND for _, tokens in task._whisper.asked)
+    assert all(9.7 <= e.start % 20 or e.start % 20 <= 0.3 for e in result.events)
+    assert result.report.extra == {"inferences": 3}
+
+
+def test_what_was_heard_until_a_break_is_kept(task):
+    task.listen(stretch(3, 5))
+    assert [e.start for e in task.finish(Timeline()).events] == [5, 6, 7]
+
+
+def test_without_sound_the_task_is_skipped(task):
+    with pytest.raises(Skip, match=r"^no sound$"):
+        task.needs(SourceInfo("silent.mp4", has_sound=False))
+    task.listen(Sound(np.zeros(0, np.float32), RATE, Fraction(0)))
+    with pytest.raises(Skip, match=r"^no sound$"):
+        task.finish(Timeline())
+
+
+def test_without_faster_whisper_the_message_says_how_to_get_it(task, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_whisper.vad", None)
+    with pytest.raises(Skip, match=r"pip install 'kinoscope\[speech\]'"):
+        task.needs(SourceInfo("a.mp4", has_sound=True))
+
+
+def test_a_gpu_is_used_only_when_asked_for():
+    assert [Speech(device=d).device for d in ("auto", "cpu", "cuda", "cuda:1")] == ["cpu", "cpu", "cuda", "cuda"]
