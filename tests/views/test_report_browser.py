@@ -85,7 +85,7 @@ def visit(browser):
     troubles, contexts = [], []
 
     def visit(path, **options):
-        contexts.append(browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options)))
+        contexts.append(browser.new_context(**({"viewport": {"width": 1280, "height": 1400}} | options)))
         page = contexts[-1].new_page()
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -245,6 +245,9 @@ def test_lists_have_all_kinds_and_go_there(page):
     page.get_by_role("tab", name="Events").click()
     page.locator(".event").click()
     assert now(page) == pytest.approx(2.5, abs=0.01)
+    page.keyboard.press(" ")
+    until(page, "!kinoscope.player.clock.paused && kinoscope.player.clock.time > 2.55")
+    page.keyboard.press(" ")
     until(page, "document.querySelector('.banner')?.textContent === 'fight 90 %'")
 
 

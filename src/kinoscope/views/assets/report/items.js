@@ -62,12 +62,10 @@ function ofKind(kind) {
   return items.filter((item) => item.kind === kind);
 }
 
-/** Give the last item that has begun and not ended; items in time order. @param {Item[]} list @param {number} time */
+/** Give the last item that has begun and not ended, of the twenty that began last; items in time order. @param {Item[]} list @param {number} time */
 function currentOf(list, time) {
-  for (let i = countStarted(list, time) - 1; i >= 0 && i > countStarted(list, time) - 20; i--) {
-    if (list[i].end > time) return list[i];
-  }
-  return null;
+  const started = countStarted(list, time);
+  return list.slice(Math.max(started - 20, 0), started).findLast((item) => item.end > time) ?? null;
 }
 
 /** Count the items that have begun. @param {Item[]} list in time order @param {number} time */

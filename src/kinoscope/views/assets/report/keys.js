@@ -48,6 +48,7 @@ function goMatch(direction) {
 
 function wireKeys() {
   document.addEventListener("keydown", pressKey);
+  document.addEventListener("click", letGo);
   const help = byId("help");
   byId("help-keys").append(...keys.map(([, shown, what]) => make("div", null, null, make("dt", null, null, make("kbd", null, shown)), make("dd", null, what))));
   byId("help-open").addEventListener("click", toggleHelp);
@@ -69,6 +70,11 @@ function pressKey(event) {
   if (!entry) return;
   event.preventDefault();
   entry[3](event);
+}
+
+/** A button that was clicked does not keep the keyboard, so that space plays; one reached by tab does. */
+function letGo(event) {
+  if (event.detail > 0) event.target.closest?.("button")?.blur();
 }
 
 /** Typing goes to the field; space and enter press the button that has the focus; a list scrolls by its own keys. */

@@ -86,16 +86,18 @@ function corners(context, x, y, width, height) {
 function drawTag(item, x, y) {
   const { context, canvas } = overlay;
   const text = item.kind === "person" ? item.label : `${item.label} ${item.note}`;
-  context.font = "600 12px Inter, system-ui, sans-serif";
-  const width = context.measureText(text).width + 12;
+  const size = canvas.clientWidth < 480 ? 10 : 12;
+  context.font = `600 ${size}px Inter, system-ui, sans-serif`;
+  const width = context.measureText(text).width + size;
   const left = Math.max(0, Math.min(x - 1, canvas.clientWidth - width));
-  const top = y >= 21 ? y - 20 : y + 2;
+  const height = size + 6;
+  const top = y > height + 2 ? y - height - 2 : y + 2;
   context.fillStyle = hueColour(item.hue, 0.95);
   context.beginPath();
-  context.roundRect(left, top, width, 18, 4);
+  context.roundRect(left, top, width, height, 4);
   context.fill();
   context.fillStyle = "#101114";
-  context.fillText(text, left + 6, top + 13);
+  context.fillText(text, left + size / 2, top + size + 1);
 }
 
 const spoken = ofKind("speech");

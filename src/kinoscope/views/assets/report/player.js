@@ -85,6 +85,12 @@ function toggleMute() {
   video.muted = !video.muted;
 }
 
+/** @param {number} volume 0 to 1 */
+function setVolume(volume) {
+  [video.volume, video.muted] = [volume, false];
+  byId("volume").style.setProperty("--done", `${volume * 100}%`);
+}
+
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
   else byId("player").requestFullscreen?.().catch(() => {});
@@ -130,7 +136,7 @@ function wirePlayer() {
   byId("picture").addEventListener("click", (event) => event.target.closest(".missing") || togglePlay());
   byId("picture").addEventListener("dblclick", toggleFull);
   byId("speed").addEventListener("change", (event) => setSpeed(Number(event.target.value)));
-  byId("volume").addEventListener("input", (event) => ([video.volume, video.muted] = [Number(event.target.value), false]));
+  byId("volume").addEventListener("input", (event) => setVolume(Number(event.target.value)));
   byId("pick").addEventListener("change", (event) => event.target.files[0] && useVideo(URL.createObjectURL(event.target.files[0])));
   const actions = { play: togglePlay, back: () => stepFrames(-1), next: () => stepFrames(1), mute: toggleMute, full: toggleFull };
   for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);

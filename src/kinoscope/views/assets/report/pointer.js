@@ -1,6 +1,6 @@
 // Mouse and fingers on the lanes: click goes there, dragging moves, wheel and pinch zoom, hovering tells what it is.
 
-const lanesState = { hover: null, pointers: new Map(), moved: 0, scrub: false, pinch: 0 };
+const lanesState = { hover: null, pointers: new Map(), moved: 0, scrub: false, scrolled: -1000 };
 
 function wirePointer() {
   canvas.addEventListener("pointerdown", pressLanes);
@@ -9,6 +9,7 @@ function wirePointer() {
   canvas.addEventListener("pointercancel", (event) => forget(event));
   canvas.addEventListener("pointerleave", hideTip);
   canvas.addEventListener("wheel", turnWheel, { passive: false });
+  window.addEventListener("scroll", (event) => (lanesState.scrolled = event.timeStamp));
 }
 
 /** @param {PointerEvent} event */
@@ -64,10 +65,12 @@ function clickLanes(event) {
   seek(xToTime(event.offsetX));
 }
 
-/** Wheel zooms at the pointer, sideways moves; where there is nothing more to see the page scrolls on.
+/** Wheel zooms at the pointer, sideways moves; where there is nothing more to see the page scrolls on, and a page
+ * that is being scrolled is not stopped by the lanes that come under the pointer.
  * @param {WheelEvent} event */
 function turnWheel(event) {
   const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+  if (event.timeStamp - lanesState.scrolled < 250 && !event.ctrlKey) return;
   if (!isZoomed() && (sideways || event.deltaY > 0) && !event.ctrlKey) return;
   event.preventDefault();
   hideTip();
