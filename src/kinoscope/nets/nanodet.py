@@ -54,5 +54,5 @@ class NanoDet(nn.Module):
         outputs = self.body((x - self.mean) / self.std)
         scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
         spread = sides.reshape(sides.shape[0], -1, 4, BINS).softmax(3)
-        left_top, right_bottom = ((spread @ self.steps) * self.strides).split(2, 2)
-        return torch.cat([self.points - left_top, self.points + right_bottom], 2), scores
+        reach = (spread @ self.steps) * self.strides
+        return torch.cat([self.points - reach[..., :2], self.points + reach[..., 2:]], 2), scores
