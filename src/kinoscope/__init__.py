@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import analyze, bench, convert, models
+    from kinoscope.api import analyze, bench, convert
     from kinoscope.source import open_source
 
 _HOMES = {
     "analyze": "kinoscope.api",
     "bench": "kinoscope.api",
     "convert": "kinoscope.api",
-    "models": "kinoscope.api",
     "open_source": "kinoscope.source",
 }
 
-__all__ = ["__version__", "analyze", "bench", "convert", "models", "open_source"]
+__all__ = ["__version__", "analyze", "bench", "convert", "open_source"]
 
 
 def __getattr__(name: str) -> Any:
