@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.boxes import iou
-from kinoscope.tasks.tracking import Tracker, smooth, to_centre, to_corners
+from kinoscope.core.results import Event, Timeline
+from kinoscope.tasks.tracking import Tracker, hard_cuts
 
 
 def box(x, y, w=40, h=80):
@@ -15,17 +16,7 @@ def box(x, y, w=40, h=80):
 def feed(tracker, time, boxes, scores=None, labels=None):
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     scores = np.full(len(boxes), 0.9) if scores is None else np.array(scores)
-    labels = np.zeros(len(boxes), np.int64) if labels is None else np.array(labels)
-    return tracker.update(time, boxes, scores, labels).tolist()
-
-
-def test_centres_and_corners_are_inverse():
-    boxes = np.array([[0.0, 10, 40, 90], [5, 5, 6, 6]])
-    assert np.array_equal(to_corners(to_centre(boxes)), boxes)
-
-
-def test_a_collapsed_box_keeps_a_pixel():
-    assert to_corners(np.array([5.0, 5, -3, 0])).tolist() == [4.5, 4.5, 5.5, 5.5]
+    return tracker.update(time, boxes, scores, None if labels is None else np.array(labels)).tolist()
 
 
 def test_crossing_objects_keep_their_ids():
@@ -33,7 +24,7 @@ def test_crossing_objects_keep_their_ids():
     for n in range(26):
         boxes, order = [box(100 + 16 * n, 200), box(500 - 16 * n, 240)], -1 if n % 2 else 1
         assert feed(tracker, n / 5, boxes[::order]) == [0, 1][::order]
-    assert [len(t.times) for t in tracker.finish()] == [26, 26]
+    assert [len(t) for t in tracker.finish()] == [26, 26]
 
 
 def test_an_occluded_object_comes_back_as_itself():
@@ -120,7 +111,7 @@ def test_uneven_frame_times_are_kept_as_they_are():
     frames = np.array([-0.2, 0.0, 0.11, 0.3, 0.36, 0.99, 1.0, 1.2])
     boxes = tracker.finish()[0].through(frames)
     assert boxes[:, 0].tolist() == frames[1:-1].tolist()
-    assert np.abs(to_centre(boxes[:, 1:5])[:, 0] - (100 + 60 * boxes[:, 0])).max() < 3
+    assert np.abs(boxes[:, [1, 3]].mean(axis=1) - (100 + 60 * boxes[:, 0])).max() < 3
 
 
 def test_a_single_detection_stays_where_it_was():
@@ -129,10 +120,51 @@ def test_a_single_detection_stays_where_it_was():
     assert tracker.finish()[0].through(np.array([0.4, 0.5, 0.6])).tolist() == [[0.5, *box(100, 100), 0.9]]
 
 
-def test_an_object_at_rest_is_smoothed_to_rest():
-    states = smooth([0.0, 0.2, 0.4], np.array([box(100, 100)] * 3))
-    assert np.allclose(states[..., 0], [100, 100, 40, 80])
-    assert np.allclose(states[..., 1], 0)
+def test_a_picture_that_is_not_later_is_ignored():
+    tracker = Tracker()
+    assert feed(tracker, 1.0, [box(100, 100)]) == [0]
+    assert feed(tracker, 1.0, [box(101, 100)]) == [-1]
+    assert feed(tracker, 0.9, [box(101, 100)]) == [-1]
+    assert feed(tracker, 1.1, []) == []
+
+
+def test_ended_tracks_are_given_once():
+    tracker = Tracker(max_gap=0.5)
+    feed(tracker, 0.0, [box(100, 100)])
+    assert tracker.take() == []
+    feed(tracker, 1.0, [box(300, 100)])
+    assert [t.id for t in tracker.take()] == [0]
+    assert [t.id for t in tracker.finish()] == [1]
+
+
+def test_a_track_is_expected_where_its_motion_leads():
+    tracker = Tracker()
+    for n in range(10):
+        feed(tracker, n / 5, [box(100 + 10 * n, 100)])
+    assert np.allclose(tracker.expect(2.0), [box(200, 100)], atol=2)
+    assert Tracker().expect(0.0).shape == (0, 4)
+
+
+def test_a_track_is_parted_at_cuts_between_its_detections():
+    tracker = Tracker()
+    for n in range(6):
+        feed(tracker, n / 5, [box(100, 100)])
+    (tracklet,) = tracker.finish()
+    assert [p.detections[:, 0].tolist() for p in tracklet.split([-1.0, 0.3, 0.6, 0.61, 0.65, 5.0])] == [
+        [0.0, 0.2],
+        [0.4],
+        [0.6],
+        [0.8, 1.0],
+    ]
+    assert len(tracklet.split([])) == 1
+
+
+def test_only_hard_cuts_of_the_shots_count():
+    kinds = [None, "cut", "gradual", "cut"]
+    events = [
+        Event("shots", n, n + 1, "shot", extra={"transition": kind} if kind else {}) for n, kind in enumerate(kinds)
+    ]
+    assert hard_cuts(Timeline(events=[*events, Event("scenes", 9, 10, "beach")])) == [1, 3]
 
 
 @given(

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from kinoscope.tasks.motion import MEASURED, Motion, curve, smooth, to_centre, to_corners
+
+
+def box(x, y, w=40, h=80):
+    """A box around a centre."""
+    return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
+
+
+def test_centres_and_corners_are_inverse():
+    boxes = np.array([[0.0, 10, 40, 90], [5, 5, 6, 6]])
+    assert np.array_equal(to_corners(to_centre(boxes)), boxes)
+
+
+def test_a_collapsed_box_keeps_a_pixel():
+    assert to_corners(np.array([5.0, 5, -3, 0])).tolist() == [4.5, 4.5, 5.5, 5.5]
+
+
+def test_an_object_at_rest_is_smoothed_to_rest():
+    states = smooth(np.array([0.0, 0.2, 0.4]), np.array([box(100, 100)] * 3))
+    assert np.allclose(states[..., 0], [100, 100, 40, 80])
+    assert np.allclose(states[..., 1], 0)
+
+
+def test_prediction_moves_with_the_velocity_and_grows_unsure():
+    begin = Motion.begin(1.0, np.array(box(100, 100)))
+    begin.state[0, 1] = 50
+    later = begin.predict(1.5)
+    assert later.time == 1.5
+    assert later.state[:, 0].tolist() == [125, 100, 40, 80]
+    assert np.all(later.covariance[:, 0, 0] > begin.covariance[:, 0, 0])
+
+
+def test_two_equal_measurements_halve_the_variance():
+    motion = Motion.begin(0.0, np.array(box(100, 100))).correct(np.array(box(110, 100)))
+    assert motion.state[0, 0] == pytest.approx(105)
+    assert np.allclose(motion.covariance[:, 0, 0], MEASURED / 2)
+
+
+def test_the_smoother_agrees_with_least_squares_over_all_detections():
+    """Its estimate is the mean of the positions given all measurements, here from the joint Gaussian itself."""
+    from kinoscope.tasks.motion import UNKNOWN, WANDER
+
+    times = np.array([0.0, 0.2, 0.5, 1.1])
+    x = np.array([100.0, 118, 130, 190])
+    # Relative to the first measurement: covariance of positions under the model, white acceleration integrated twice.
+    low = np.minimum.outer(times, times)
+    high = np.maximum.outer(times, times)
+    model = MEASURED[0] + UNKNOWN[0] * np.outer(times, times) + WANDER[0] * low**2 * (3 * high - low) / 6
+    # The first measurement sets the prior's mean; the others correct it.
+    noise = np.diag([1e12, *[MEASURED[0]] * 3])
+    wanted = x[0] + model @ np.linalg.solve(model + noise, x - x[0])
+    found = smooth(times, np.array([box(v, 50) for v in x]))[:, 0, 0]
+    assert np.allclose(found, wanted, atol=1e-6)
+
+
+def test_the_curve_is_the_mean_of_the_model_between_detections():
+    """A detection without weight changes nothing, so the curve must pass where the smoother puts it."""
+    times, boxes = np.array([0.0, 0.4, 1.0]), np.array([box(100, 50), box(140, 60), box(150, 90)])
+    states = smooth(times, boxes)
+    first, last, span = Motion(0.4, states[1], np.zeros((4, 2, 2))), states[2], 0.6
+    bridge = first.predict(0.7)
+    end = first.predict(1.0)
+    to_end = np.array([[1, span / 2], [0, 1]])
+    gain = bridge.covariance @ to_end.T @ np.linalg.inv(end.covariance)
+    middle = bridge.state + (gain @ (last - end.state)[:, :, None])[:, :, 0]
+    assert np.allclose(to_centre(curve(times, boxes, np.array([0.7])))[0], middle[:, 0])
