@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import inf
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.clock import origin
@@ -34,7 +35,7 @@ class Cue:
 def cues(timeline: Timeline) -> list[Cue]:
     """Give the speech of a timeline as cues in time order."""
     zero = origin(timeline)
-    return [cue for event in timeline.events_of("speech") if event.text for cue in _of_event(event, zero)]
+    return [cue for event in timeline.events_of("speech") for cue in _of_event(event, zero)]
 
 
 def wrap(text: str, width: int = WIDTH) -> list[str]:
@@ -47,11 +48,10 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
 
 def _of_event(event: Event, zero: float) -> list[Cue]:
     """Part one sentence into cues, each timed by its own words."""
-    words = _words(event)
-    parts = _parts(words)
-    # A cue lasts from its first word to its last, and never into the next cue.
+    parts = _parts(_words(event))
     starts = [part[0][0] for part in parts]
-    ends = [min(part[-1][1], after) for part, after in zip(parts, [*starts[1:], float("inf")], strict=True)]
+    # A cue lasts to the end of its last word, and never into the next cue.
+    ends = [min(part[-1][1], after) for part, after in zip(parts, [*starts, inf][1:], strict=True)]
     return [
         _cue(start - zero, end - zero, " ".join(word for _, _, word in part))
         for part, start, end in zip(parts, starts, ends, strict=True)
@@ -89,7 +89,7 @@ def _words(event: Event) -> list[Word]:
     heard = event.extra.get("words") or []
     if [one_line(str(row[2])) for row in heard] == words:
         return [(float(row[0]), float(row[1]), word) for row, word in zip(heard, words, strict=True)]
-    total = sum(map(len, words)) or 1
+    total = sum(map(len, words))
     marks = [0]
     for word in words:
         marks.append(marks[-1] + len(word))

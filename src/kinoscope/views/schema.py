@@ -8,6 +8,7 @@ maxItems and $ref within the file (draft 2020-12). The first thing that is wrong
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -60,9 +61,15 @@ def _wrong_value(value: Any, schema: Schema) -> str | None:
         return " or ".join(_listed(schema["type"]))
     if "minimum" in schema and value < schema["minimum"]:
         return f"at least {schema['minimum']}"
-    if isinstance(value, list) and not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
-        return f"a list of {schema.get('maxItems', schema.get('minItems'))}, not {len(value)}"
+    if isinstance(value, list):
+        return _wrong_length(len(value), schema.get("minItems", 0), schema.get("maxItems", math.inf))
     return None
+
+
+def _wrong_length(length: int, least: int, most: float) -> str | None:
+    if least <= length <= most:
+        return None
+    return f"a list of {least}{'' if least == most else ' or more'}, not {length}"
 
 
 def _listed(names: str | list[str]) -> list[str]:

@@ -64,13 +64,17 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
 
     console = console or Console()
     console.print(Text(headline(timeline), "bold"), soft_wrap=True)
-    table = Table("task", "found", "most of it", "model", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table("task", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("found", no_wrap=True)
+    table.add_column("most of it", ratio=1)
+    table.add_column("model", overflow="fold")
     table.add_column("seconds", justify="right")
     for row in summary_rows(timeline):
         # Text, not str: a label in square brackets is no markup.
         cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
         table.add_row(*map(Text, cells), style=_MARKS.get(row.status))
-    console.print(table)
+    if table.rows:
+        console.print(table)
 
 
 def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
