@@ -388,6 +388,16 @@ def test_nothing_found_is_shown_decently(visit, folder):
     page.keyboard.press(" ")
 
 
+def test_times_out_of_all_measure_are_shown(visit, folder):
+    track = Track(1, "objects", "car", 1, [[-5, 0, 0, 9, 9, 1], [1e9, 0, 0, 9, 9, 1]])
+    timeline = Timeline(source={"width": 16, "height": 9}, events=[Event("shots", -1e3, 1e9, "shot")], tracks=[track])
+    write_report(timeline, folder / "huge.html", None)
+    page = visit(folder / "huge.html")
+    page.evaluate("kinoscope.seek(9e8)")
+    assert page.evaluate("kinoscope.boxesAt(9e8).length") == 1
+    assert page.evaluate("kinoscope.boxesAt(0).length") == 1
+
+
 def test_half_an_hour_opens_with_few_elements(visit, folder):
     write_report(sample(minutes=30), folder / "long.html", None)
     page = visit(folder / "long.html")

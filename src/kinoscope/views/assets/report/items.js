@@ -10,7 +10,7 @@ const kindTasks = { shot: "shots", scene: "scenes", object: "objects", person: "
 /** @type {Item[]} */
 const items = [...data.events.map(eventItem), ...data.tracks.map(trackItem)].sort((a, b) => a.start - b.start);
 describeShots();
-items.forEach((item) => (item.search = [item.task, item.label, item.note, item.text].join(" \n ").toLowerCase()));
+items.forEach((item) => (item.search = [item.task, `${item.label} ${item.note}`, item.text].join("\n").toLowerCase()));
 
 /** @param {Event} event @returns {Item} */
 function eventItem(event) {

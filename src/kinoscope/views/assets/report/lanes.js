@@ -133,7 +133,8 @@ function outline(row, item) {
 const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 
 function paintRuler() {
-  const step = steps.find((s) => (s / (view.end - view.start)) * view.width >= 76) ?? 28800;
+  const wide = ((view.end - view.start) / view.width) * 76;
+  const step = steps.find((s) => s >= wide) ?? Math.ceil(wide / 86400) * 86400;
   pen.font = "11px Inter, system-ui, sans-serif";
   for (let i = Math.ceil(view.start / step); i * step <= view.end; i++) {
     const x = timeToX(i * step);

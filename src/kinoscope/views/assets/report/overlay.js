@@ -2,8 +2,10 @@
 
 const overlay = { canvas: byId("overlay"), context: byId("overlay").getContext("2d"), time: 0, hidden: new Set(), selected: null };
 
-/** Tracks by the second in which they are seen, so that a frame looks only at those that may be in it. */
-const bySecond = indexTracks();
+/** Tracks by the slot of time in which they are seen, so that a frame looks only at those that may be in it. A slot is
+ * a second; of a video of days there are no more than some thousands. */
+const slotTime = Math.max(1, data.duration / 8000);
+const bySlot = indexTracks();
 const [pictureWidth, pictureHeight] = pictureSize();
 
 function pictureSize() {
@@ -16,17 +18,23 @@ function pictureSize() {
 function indexTracks() {
   const index = new Map();
   for (const item of items.filter((item) => item.track)) {
-    for (let second = Math.floor(item.start - 1); second <= item.end + 1; second++) {
-      if (!index.has(second)) index.set(second, []);
-      index.get(second).push(item);
+    const first = Math.max(slotOf(item.start - frameTime), 0);
+    for (let slot = first; slot <= slotOf(item.end + frameTime); slot++) {
+      if (!index.has(slot)) index.set(slot, []);
+      index.get(slot).push(item);
     }
   }
   return index;
 }
 
+/** @param {number} time */
+function slotOf(time) {
+  return Math.floor(time / slotTime);
+}
+
 /** Give the boxes to see at a time, as {item, box}. @param {number} time */
 function boxesAt(time) {
-  const near = bySecond.get(Math.floor(time)) ?? [];
+  const near = bySlot.get(slotOf(time)) ?? [];
   return near.map((item) => ({ item, box: boxAt(item.track, time) })).filter(({ box }) => box);
 }
 

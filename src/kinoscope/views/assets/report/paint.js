@@ -193,7 +193,9 @@ function paintHappenings(row) {
     const [x, width] = extent(item);
     fillBar(x, row.top + 3, width, row.height - 6, hueColour(item.hue, 0.35), weight(item));
     const [start, room] = labelStart(x, width);
+    pen.globalAlpha = weight(item);
     fillLabel(item.label, start, row.top + row.height - 9, room, theme.text, 600);
+    pen.globalAlpha = 1;
   }
   if (row.task === "actions" && data.curve) paintCurve(row);
 }

@@ -1,6 +1,6 @@
-// One search over everything: all words of the query must stand in an item, in any order.
+// One search over everything: what is typed must stand somewhere in an item, in small or capital letters.
 
-const search = { words: [], matches: new Set(items), onChange: () => {} };
+const search = { phrase: "", matches: new Set(items), onChange: () => {} };
 
 /** @param {Item} item */
 function isMatch(item) {
@@ -9,13 +9,13 @@ function isMatch(item) {
 
 /** Whether anything is searched for. */
 function isSearching() {
-  return search.words.length > 0;
+  return search.phrase !== "";
 }
 
 /** @param {string} query */
 function searchFor(query) {
-  search.words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  search.matches = new Set(items.filter((item) => search.words.every((word) => item.search.includes(word))));
+  search.phrase = query.toLowerCase().split(/\s+/).filter(Boolean).join(" ");
+  search.matches = new Set(items.filter((item) => item.search.includes(search.phrase)));
   byId("hits").textContent = isSearching() ? countText(search.matches.size, "match", "matches") : "";
   search.onChange();
 }
@@ -29,27 +29,15 @@ function nextMatch(time, direction) {
   return (direction > 0 ? list.find(ahead) : list.findLast(ahead)) ?? list.at(direction > 0 ? 0 : -1);
 }
 
-/** Write text with the words that are searched for marked in it. @param {HTMLElement} element @param {string} text */
+/** Write text with what is searched for marked in it. @param {HTMLElement} element @param {string} text */
 function setMarked(element, text) {
   const lower = text.toLowerCase();
-  const plain = !isSearching() || lower.length !== text.length;
-  element.replaceChildren(...(plain ? [text] : markedParts(text, lower)));
-}
-
-/** @param {string} text @param {string} lower the same in small letters @returns {(string|Node)[]} */
-function markedParts(text, lower) {
-  const [parts, length] = [[], text.length];
-  for (let at = 0; at < length; ) {
-    const [place, word] = firstWord(lower, at);
-    parts.push(text.slice(at, place));
-    if (word) parts.push(make("mark", null, text.slice(place, place + word.length)));
-    at = place + Math.max(word.length, 1);
+  const parts = [];
+  let from = 0;
+  // Where small letters have another length than the text, places in one are not places in the other.
+  const find = () => (isSearching() && lower.length === text.length ? lower.indexOf(search.phrase, from) : -1);
+  for (let at = find(); at >= 0; at = find()) {
+    parts.push(text.slice(from, at), make("mark", null, text.slice(at, (from = at + search.phrase.length))));
   }
-  return parts;
-}
-
-/** @returns {[number, string]} the place and the word that comes first, or the end and nothing */
-function firstWord(lower, from) {
-  const found = search.words.map((word) => [lower.indexOf(word, from), word]).filter(([place]) => place >= 0);
-  return found.sort((a, b) => a[0] - b[0] || b[1].length - a[1].length)[0] ?? [lower.length, ""];
+  element.replaceChildren(...parts, text.slice(from));
 }
