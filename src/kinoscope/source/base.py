@@ -110,6 +110,8 @@ class Source(ABC):
         """
         if count < 1:
             raise OptionError(f"cannot take {count} frames evenly; ask for 1 or more")
+        if not self.info.width:
+            raise SourceError(f"{self.info.path} has no picture to take; it is sound alone")
         if self.info.live:
             raise SourceError(
                 f"{self.info.path} is live: it has no end to spread {count} frames over; give an end time"

@@ -94,6 +94,8 @@ def _why_not(path: Path, error: Exception) -> str:
         if _lacks_index(path):
             return f"{path} is an mp4 without its index (moov): it was cut short; record or download it again"
         return f"{path} is not a video that can be read (mp4, mkv, webm, mov, avi, ts, gif and others can)"
+    if isinstance(error, av.error.EOFError):
+        return f"{path} ends before anything that can be read: it was cut short; record or download it again"
     return f"cannot open {path}: {reason(error)}"
 
 

@@ -16,11 +16,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from kinoscope.core.errors import SourceError
 from kinoscope.source.container import reason
-
-MOST_PIXELS = 16_384 * 16_384
-"""A larger picture is refused: one frame of it takes gigabytes."""
 
 FEW_THREADS_FROM = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
@@ -73,7 +69,9 @@ class Decoding:
 
     def __iter__(self) -> Iterator[Event]:
         while self._kept:
-            yield self._kept.popleft()
+            event = self._kept.popleft()
+            if self.want_video if not isinstance(event, AudioFrame) else self.want_sound:
+                yield event
         yield from self._stream
 
     def peek(self) -> VideoFrame | None:
@@ -136,8 +134,6 @@ class Decoding:
             self._losses.failed(reason(error))
             return
         for frame in frames:
-            if frame.width * frame.height > MOST_PIXELS:
-                raise SourceError(too_large(self.container.name, frame.width, frame.height))
             yield from self._losses.before(frame)
             yield Lost(frame.pts, "the frame is corrupt") if frame.is_corrupt else frame
 
@@ -187,11 +183,6 @@ class _Losses:
         yield from (Lost(pts, why[0]) for pts in lost)
 
 
-def too_large(name: str, width: int, height: int) -> str:
-    """Give the message that refuses a picture."""
-    return f"{name.removeprefix('file:')} is {width}x{height} pixels; at most 16384x16384 can be read"
-
-
 def _video_of(container: InputContainer) -> VideoStream | None:
     for stream in container.streams.video:
         if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
@@ -202,8 +193,6 @@ def _video_of(container: InputContainer) -> VideoStream | None:
 
 def _prepare(stream: VideoStream) -> None:
     context = stream.codec_context
-    if context.width * context.height > MOST_PIXELS:
-        raise SourceError(too_large(stream.container.name, context.width, context.height))
     large = context.width * context.height > FEW_THREADS_FROM
     stream.thread_type = "SLICE" if large else "AUTO"
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -172,10 +173,7 @@ def cuts(
     ``truth.events`` are the shots (a dissolve changes the shot at its middle), and the ``dissolve`` spans.
     """
     hard = [(parse_time(t), parse_time(t)) for t in _list(times)]
-    slow = [
-        tuple(map(parse_time, span.split("-"))) if isinstance(span, str) else tuple(map(parse_time, span))
-        for span in _list(dissolves)
-    ]
+    slow = [_span(span) for span in _list(dissolves)]
     changes = sorted([*hard, *slow])
 
     def scene(number: int, time: float) -> NDArray[np.float64]:
@@ -208,13 +206,15 @@ def flash_and_beep(
     height: int = 240,
     start: Seconds = 0,
 ) -> SyntheticSource:
-    """Give a white flash and a 1 kHz beep, 80 ms long, every ``period`` seconds; the beep is ``offset`` seconds late.
+    """Give a white flash and a 1 kHz beep every ``period`` seconds; the beep is ``offset`` seconds late.
 
-    ``truth.events`` hold the flashes and the beeps.
+    Both last 80 ms, rounded up to whole frames. ``truth.events`` hold the flashes and the beeps.
     """
-    length, late, origin = Fraction(2, 25), parse_time(offset), parse_time(start)
+    step, late, origin = 1 / Fraction(rate), parse_time(offset), parse_time(start)
+    length = math.ceil(Fraction(2, 25) / step) * step
     count = int(Fraction(duration) // Fraction(period))
-    flashes = [origin + (i + Fraction(1, 2)) * Fraction(period) for i in range(count)]
+    firsts = (math.ceil((i + Fraction(2, 5)) * Fraction(period) / step) for i in range(count))
+    flashes = [origin + first * step for first in firsts]
 
     def draw(index: int, time: Fraction) -> Pixels:
         lit = any(flash <= time < flash + length for flash in flashes)
@@ -268,6 +268,13 @@ def _number(key: str, text: str) -> int | Fraction:
 
 def _list(values: Iterable[Any] | str) -> list[Any]:
     return [part for part in values.split(",") if part] if isinstance(values, str) else list(values)
+
+
+def _span(span: str | tuple[Seconds, Seconds]) -> tuple[Fraction, Fraction]:
+    parts = span.split("-") if isinstance(span, str) else list(span)
+    if len(parts) != 2:
+        raise OptionError(f"dissolve {span!r} is not a span; write 2-2.5")
+    return parse_time(parts[0]), parse_time(parts[1])
 
 
 def _shots(changes: list[Any], start: Fraction, duration: Fraction) -> list[Event]:

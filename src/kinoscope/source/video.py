@@ -72,7 +72,8 @@ class VideoSource(Source):
         """Learn what the file says, and from its first picture."""
         first = decoding.peek()
         if decoding.video is not None and first is None:
-            raise SourceError(f"{self.path} has a video stream but no picture that can be decoded")
+            # FFmpeg gives no larger picture: one frame of it would take gigabytes.
+            raise SourceError(f"{self.path} has video but no picture that can be decoded (16384x16384 pixels at most)")
         if first is None and decoding.sound is None:
             raise SourceError(f"{self.path} has neither picture nor sound; give a video file")
         self.info = describe(self.path, decoding, first, self._live)

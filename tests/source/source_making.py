@@ -1,0 +1,64 @@
+"""Small files made on the spot, with exactly known content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from kinoscope.core.media import Frame, Pixels
+from kinoscope.source.writer import Writer
+
+
+def noise(count: int, width: int = 32, height: int = 24, seed: int = 0) -> list[Pixels]:
+    generator = np.random.default_rng(seed)
+    return list(generator.integers(0, 256, (count, height, width, 3), np.uint8))
+
+
+def lossless(path: Path, pixels: Sequence[Pixels], times: Sequence[Fraction], **options: object) -> Path:
+    size = pixels[0].shape[1], pixels[0].shape[0]
+    with Writer(path, size, lossless=True, preset="ultrafast", **options) as writer:
+        for picture, time in zip(pixels, times, strict=True):
+            writer.write(Frame(picture, time))
+    return path
+
+
+def encode(
+    path: Path,
+    count: int = 12,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    size: tuple[int, int] = (64, 48),
+    rate: int = 25,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    rotation: int | None = None,
+    gop: int = 12,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction | None = None,
+    seed: int = 0,
+    **context: int,
+) -> Path:
+    """Encode a picture that gets brighter, with any codec and container that FFmpeg has."""
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate, options=options or {})
+        stream.width, stream.height = size
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.gop_size = gop
+        if time_base is not None:
+            stream.codec_context.time_base = time_base
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        base = noise(1, *size, seed=seed)[0] // 2
+        for index in range(count):
+            frame = av.VideoFrame.from_ndarray(base + np.uint8(index * 100 // count), "rgb24").reformat(format=pix_fmt)
+            frame.pts = index if pts is None else pts[index]
+            frame.time_base = time_base or Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

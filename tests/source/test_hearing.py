@@ -1,0 +1,104 @@
+import itertools
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from kinoscope.core.media import Sound
+from kinoscope.source import open_source
+from kinoscope.source.base import cut
+from kinoscope.source.hearing import Hearing
+from kinoscope.source.synthetic import flash_and_beep
+
+
+def block(samples, rate=8000):
+    frame = av.AudioFrame.from_ndarray(np.asarray(samples, np.float32)[None], "flt", "mono")
+    frame.sample_rate = rate
+    return frame
+
+
+def hear(blocks, rates=(8000,)):
+    hearing = Hearing(rates)
+    sounds = [sound for samples, time in blocks for sound in hearing.take(block(samples), time)]
+    return sounds + list(hearing.finish())
+
+
+def joined(sounds):
+    for before, after in itertools.pairwise(sounds):
+        assert before.end == after.start
+    return np.concatenate([sound.samples for sound in sounds])
+
+
+def test_runs_on_from_its_first_time():
+    sounds = hear([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
+    assert sounds[0].start == 1
+    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([0, 0.25, 0.5]), 800))
+
+
+def test_jitter_of_stamps_is_rounding():
+    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(105, 1000)), (np.ones(800), None)])
+    assert len(joined(sounds)) == 2400
+
+
+def test_gap_becomes_silence():
+    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
+    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([1, 0, 1]), [800, 1600, 800]))
+
+
+def test_overlap_is_cut():
+    sounds = hear([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
+    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([1, 0]), [800, 400]))
+
+
+def test_long_gap_starts_anew():
+    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(1000))])
+    assert [sound.start for sound in sounds] == [0, 1000]
+
+
+def test_each_rate_holds_the_same_time():
+    wave = np.sin(np.arange(8000) / 8000 * 2 * np.pi * 100)
+    sounds = hear([(wave[i : i + 1000], Fraction(i, 8000)) for i in range(0, 8000, 1000)], (8000, 16_000, 22_050))
+    for rate in (8000, 16_000, 22_050):
+        samples = joined([sound for sound in sounds if sound.rate == rate])
+        assert abs(len(samples) - rate) <= 1
+        wanted = np.sin(np.arange(len(samples)) / rate * 2 * np.pi * 100)
+        np.testing.assert_allclose(samples[50:-50], wanted[50:-50], atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov"])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
+    video = flash_and_beep(offset=Fraction(1, 4), duration=2, width=32, height=32)
+    path = video.write(tmp_path / name)
+    with open_source(path) as source:
+        sounds = list(source.read(video=False, sound_rates=(rate,)))
+        lit = next(frame.time for frame in source.frames() if frame.pixels.mean() > 128)
+    samples = joined(sounds)
+    first = float(sounds[0].start) + np.flatnonzero(np.abs(samples) > 0.2)[0] / rate
+    assert float(lit) == video.truth.events[0].start == 0.4
+    assert first == pytest.approx(0.65, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "count"),
+    [
+        (None, None, Fraction(1), 10),
+        (Fraction(21, 20), None, Fraction(11, 10), 9),
+        (2, None, None, 0),
+        (None, Fraction(3, 2), 1, 5),
+    ],
+)
+def test_cut(start, end, first, count):
+    part = cut(Sound(np.arange(10, dtype=np.float32), 10, Fraction(1)), start, end)
+    if not count:
+        assert part is None
+    else:
+        assert part.start == first
+        assert len(part.samples) == count
+
+
+def test_sound_beside_a_missing_rate(tmp_path):
+    path = flash_and_beep(duration=1, width=32, height=32).write(tmp_path / "a.mp4")
+    with open_source(path) as source:
+        assert all(not isinstance(item, Sound) for item in source.read())

@@ -1,0 +1,75 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from source_making import noise
+
+from kinoscope.core.errors import DecodeError, SourceError
+from kinoscope.source import open_source
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pixels = noise(12)
+    for index, picture in enumerate(pixels):
+        av.VideoFrame.from_ndarray(picture, "rgb24").save(tmp_path / f"p{index}.png")
+    return tmp_path, pixels
+
+
+@pytest.mark.parametrize("name", ["", "p%d.png", "p*.png", "p?*.png"])
+def test_natural_order(folder, name):
+    path, pixels = folder
+    with open_source(path / name, rate=10) as source:
+        frames = list(source.frames())
+        assert source.info.frames == 12
+        assert source.info.rate == 10
+    assert [frame.time for frame in frames] == [Fraction(i, 10) for i in range(12)]
+    for frame, wanted in zip(frames, pixels, strict=True):
+        np.testing.assert_array_equal(frame.pixels, wanted)
+
+
+def test_one_picture(folder):
+    path, pixels = folder
+    with open_source(path / "p3.png") as source:
+        (frame,) = source.frames()
+    np.testing.assert_array_equal(frame.pixels, pixels[3])
+    assert frame.duration == Fraction(1, 25)
+
+
+def test_limits(folder):
+    with open_source(folder[0], start=Fraction(1, 5), end=Fraction(3, 10), rate=20) as source:
+        assert [frame.index for frame in source.frames()] == [4, 5]
+
+
+def test_other_sizes_are_stretched(folder):
+    path, _ = folder
+    av.VideoFrame.from_ndarray(noise(1, 50, 50)[0], "rgb24").save(path / "p5.png")
+    with open_source(path) as source:
+        assert {frame.size for frame in source.frames()} == {(32, 24)}
+        assert source.report.resizes == 1
+
+
+@pytest.mark.parametrize(("policy", "count"), [("skip", 11), ("repeat", 12), ("blank", 12)])
+def test_broken_picture(folder, policy, count):
+    path, pixels = folder
+    (path / "p4.png").write_bytes(b"not a picture")
+    with open_source(path, on_error=policy) as source:
+        frames = list(source.frames())
+        assert source.report.failures == 1
+    assert len(frames) == count
+    if policy == "repeat":
+        np.testing.assert_array_equal(frames[4].pixels, pixels[3])
+    if policy == "blank":
+        assert not frames[4].pixels.any()
+
+
+def test_broken_picture_raises(folder):
+    (folder[0] / "p4.png").write_bytes(b"not a picture")
+    with open_source(folder[0], on_error="raise") as source, pytest.raises(DecodeError, match=r"p4.png is not"):
+        list(source.frames())
+
+
+def test_pattern_without_match(tmp_path):
+    with pytest.raises(SourceError, match=r"no file matches .*%03d.png; check the pattern"):
+        open_source(tmp_path / "x%03d.png")

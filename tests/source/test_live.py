@@ -1,0 +1,82 @@
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kinoscope.core.errors import DecodeError, SourceError
+from kinoscope.core.media import Sound, SourceInfo
+from kinoscope.core.results import DecodeReport
+from kinoscope.source import Picture, open_source
+from kinoscope.source.base import Source, black
+from kinoscope.source.live import LiveSource
+
+
+class Scripted(Source):
+    """Gives ten pictures and ten sounds; the reader lets it run to its end by waiting for ``done``."""
+
+    def __init__(self, error=None):
+        self.info, self.report, self.error = SourceInfo("scripted", 4, 4, live=True), DecodeReport(), error
+        self.done, self.closed = threading.Event(), False
+
+    def read(self, video=True, sound_rates=()):
+        try:
+            for i in range(10):
+                yield Picture(black, (4, 4), Fraction(i), i)
+                yield Sound(np.zeros(4, np.float32), 4, Fraction(i))
+            if self.error:
+                raise self.error
+        finally:
+            self.closed = True
+            self.done.set()
+
+
+class Waiting(LiveSource):
+    """Begins to take only when everything was put in, as the slowest reader would."""
+
+    def read(self, video=True, sound_rates=()):
+        items = super().read(video, sound_rates)
+        yield next(items)
+        self._source.done.wait(10)
+        yield from items
+
+
+def test_a_slow_reader_loses_the_oldest_pictures():
+    inner = Scripted()
+    items = list(Waiting(inner, held=3).read())
+    assert [item.index for item in items if isinstance(item, Picture)][-3:] == [7, 8, 9]
+    pictures = sum(isinstance(item, Picture) for item in items)
+    assert inner.report.dropped == 10 - pictures
+    assert 3 <= pictures <= 4
+    assert sum(isinstance(item, Sound) for item in items) == 10
+
+
+def test_a_fast_reader_loses_nothing():
+    source = LiveSource(Scripted(), held=100)
+    assert len(list(source.read())) == 20
+    assert source.report.dropped == 0
+
+
+def test_errors_reach_the_reader():
+    source = LiveSource(Scripted(DecodeError("broken")), held=100)
+    with pytest.raises(DecodeError, match="broken"):
+        list(source.read())
+
+
+def test_leaving_early_closes_the_source():
+    inner = Scripted()
+    items = LiveSource(inner, held=100).read()
+    next(items)
+    items.close()
+    assert inner.closed
+
+
+def test_any_source_can_be_read_live():
+    with open_source("synthetic:shapes", live=True) as source:
+        pictures = list(source.pictures())
+        assert len(pictures) + source.report.dropped == 50
+
+
+def test_camera_that_is_not_there():
+    with pytest.raises(SourceError, match=r"camera /dev/video987 does not exist; (those here are|there is none)"):
+        open_source("camera:987")

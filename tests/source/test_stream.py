@@ -1,0 +1,211 @@
+"""Network streams: over the loopback where that works, and with connections that are made up."""
+
+import functools
+import http.server
+import itertools
+import shutil
+import socket
+import subprocess
+import threading
+from fractions import Fraction
+
+import pytest
+from source_making import encode
+
+from kinoscope.core.errors import SourceError
+from kinoscope.core.media import Sound
+from kinoscope.source import open_source
+from kinoscope.source.container import open_file
+from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
+from kinoscope.source.synthetic import flash_and_beep, shapes
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path):
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path)))
+    except OSError as error:
+        pytest.skip(f"no loopback server: {error}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_http(served):
+    folder, address = served
+    flash_and_beep(duration=2, width=32, height=32).write(folder / "a.mp4")
+    with open_source(f"{address}/a.mp4") as source, open_source(folder / "a.mp4") as same:
+        assert not source.info.live
+        assert [p.time for p in source.pictures()] == [p.time for p in same.pictures()]
+        assert source.report.complete
+
+
+def test_http_names_what_is_not_there(served):
+    with pytest.raises(SourceError, match=r"cannot open http://.*/no.mp4: .*not found.*; check the address"):
+        open_source(f"{served[1]}/no.mp4")
+
+
+def test_http_playlist_opens_no_local_file(served):
+    folder, address = served
+    secret = encode(folder / "secret.ts")
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile://{secret}\n#EXT-X-ENDLIST\n"
+    (folder / "list.m3u8").write_text(text)
+    with pytest.raises(SourceError):
+        open_source(f"{address}/list.m3u8")
+
+
+def test_http_playlist_of_its_own_parts(served):
+    folder, address = served
+    encode(folder / "part.ts")
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:0.48,\npart.ts\n#EXT-X-ENDLIST\n"
+    (folder / "list.m3u8").write_text(text)
+    with open_source(f"{address}/list.m3u8") as source:
+        assert len(list(source.frames())) == 12
+
+
+def test_nobody_answers():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(SourceError, match=r"cannot open http://127.0.0.1:\d+/a.mp4: connection refused"):
+        open_source(f"http://127.0.0.1:{port}/a.mp4")
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg to send with")
+def test_udp(tmp_path):
+    encode(tmp_path / "a.ts", count=75, gop=5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{free.getsockname()[1]}"
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-re",
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(tmp_path / "a.ts"),
+        "-c",
+        "copy",
+        "-f",
+        "mpegts",
+    ]
+    sender = subprocess.Popen([*command, f"{address}?pkt_size=1316"], stderr=subprocess.DEVNULL)
+    try:
+        with open_source(address, live=False) as source:
+            assert source.info.live
+            pictures = source.pictures()
+            times = [next(pictures).time for _ in range(10)]
+            pictures.close()
+            with pytest.raises(SourceError, match="is live: it has no end"):
+                source.evenly(3)
+    finally:
+        sender.kill()
+        sender.wait()
+    assert all(b > a for a, b in itertools.pairwise(times))
+
+
+class Line:
+    """A connection that breaks as told: each opening gives the next file, or an error for None."""
+
+    def __init__(self, *files):
+        self.files, self.opened = list(files), 0
+        self.waits, self.now = [], 100.0
+
+    def open(self, url):
+        file = self.files[min(self.opened, len(self.files) - 1)]
+        self.opened += 1
+        if file is None:
+            raise SourceError(f"cannot open {url}: nobody there")
+        return open_file(str(file))
+
+    def sleep(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def clock(self):
+        return self.now
+
+    def source(self, url, **options):
+        return StreamSource(url, opener=self.open, sleep=self.sleep, clock=self.clock, **options)
+
+
+def cut_short(path):
+    data = path.read_bytes()
+    short = path.with_name(f"short-{path.name}")
+    short.write_bytes(data[: len(data) // 2])
+    return short
+
+
+def test_a_file_that_breaks_off_is_taken_up_again(tmp_path):
+    whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
+    line = Line(cut_short(whole), None, None, whole)
+    with line.source("http://host/a.mp4") as source:
+        times = [picture.time for picture in source.pictures()]
+        assert times == [Fraction(i, 25) for i in range(100)]
+        assert source.report.reconnects == 1
+        assert source.report.complete
+    assert line.waits == [0.5, 1.0, 2.0]
+
+
+def test_sound_goes_on_without_repeating(tmp_path):
+    whole = flash_and_beep(duration=4, width=64, height=64).write(tmp_path / "a.mp4")
+    with Line(cut_short(whole), whole).source("http://host/a.mp4") as source:
+        sounds = [item for item in source.read(sound_rates=(8000,)) if isinstance(item, Sound)]
+    assert all(before.end <= after.start for before, after in itertools.pairwise(sounds))
+    assert sum(len(sound.samples) for sound in sounds) == pytest.approx(32_000, abs=600)
+
+
+def test_a_live_stream_goes_on_after_the_time_it_was_away(tmp_path):
+    path = encode(tmp_path / "a.ts", count=5, pts=[i * 3600 for i in range(5)], time_base=Fraction(1, 90_000))
+    line = Line(path, None, path, None)
+    with line.source("rtsp://host/a", tries=3) as source:
+        pictures = list(source.pictures())
+        report = source.report
+    times = [picture.time - pictures[0].time for picture in pictures]
+    first = [Fraction(i, 25) for i in range(5)]
+    assert times == first + [first[-1] + Fraction(3, 2) + time for time in first]
+    assert [picture.index for picture in pictures] == list(range(10))
+    assert (report.reconnects, report.guessed, report.complete) == (1, 0, False)
+    assert report.errors == ["rtsp://host/a was lost, and 3 tries did not bring it back"]
+    assert line.waits == [0.5, 1, 0.5, 1, 2]
+
+
+def test_connections_that_give_nothing_are_given_up(tmp_path):
+    whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
+    line = Line(cut_short(whole))
+    with line.source("http://host/a.mp4", tries=4) as source:
+        count = len(list(source.frames((8, 8))))
+        assert not source.report.complete
+    assert 0 < count < 100
+    assert line.waits == [0.5, 1, 2, 4]
+
+
+def test_end_closes_a_live_stream(tmp_path):
+    path = encode(tmp_path / "a.ts", count=20)
+    with open_file(str(path)) as container:
+        start = container.streams.video[0].start_time * container.streams.video[0].time_base
+    with Line(path).source("udp://host:1", end=start + Fraction(1, 5)) as source:
+        assert len(list(source.pictures())) == 5
+        assert source.report.reconnects == 0
+
+
+def test_waits_grow_to_a_limit():
+    waits = []
+    backoff = Backoff(9, waits.append)
+    while backoff.wait():
+        pass
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert max(waits) == LONGEST_WAIT
+    backoff.reset()
+    assert backoff.wait()
+    assert waits[-1] == 0.5

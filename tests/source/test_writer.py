@@ -1,0 +1,165 @@
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from source_making import encode, lossless, noise
+
+from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.media import Frame
+from kinoscope.source import open_source
+from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.writer import Writer
+
+
+def packets(path, kind="audio"):
+    with av.open(str(path)) as container:
+        return [(p.pts, bytes(p)) for p in container.demux(**{kind: 0}) if p.size]
+
+
+def rewrite(source_path, path, **options):
+    with open_source(source_path) as source, Writer(path, source.info.size, source.info.rate, **options) as writer:
+        for frame in source.frames():
+            writer.write(frame)
+    return path
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov", "b.mkv"])
+def test_sound_is_copied_as_it_is(tmp_path, name):
+    first = flash_and_beep(duration=2, width=32, height=32).write(tmp_path / "a.mp4")
+    second = rewrite(first, tmp_path / name, sound_from=first)
+    assert [data for _, data in packets(second)] == [data for _, data in packets(first)]
+    with open_source(second) as source:
+        assert source.info.has_sound
+
+
+def test_copied_sound_keeps_its_times(tmp_path):
+    first = flash_and_beep(duration=1, start=Fraction(3, 2), width=32, height=32).write(tmp_path / "a.mp4")
+    second = rewrite(first, tmp_path / "b.mp4", sound_from=first)
+    starts = []
+    for path in (first, second):
+        with open_source(path) as source:
+            starts.append(next(iter(source.read(video=False, sound_rates=(48_000,)))).start)
+    assert starts[0] == starts[1]
+
+
+def test_sound_that_cannot_be_copied_is_encoded(tmp_path):
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", 16_000, layout="mono")
+        wave = (np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 440) * 8000).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(wave[None], "s16", "mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        container.mux(stream.encode(frame))
+    lossless(tmp_path / "b.mp4", noise(25), [Fraction(i, 25) for i in range(25)], sound_from=path)
+    with open_source(tmp_path / "b.mp4") as source:
+        assert source.info.sound_codec == "aac"
+        samples = np.concatenate([s.samples for s in source.read(video=False, sound_rates=(16_000,))])
+    assert np.corrcoef(samples[1000:15_000], wave[1000:15_000])[0, 1] > 0.99
+
+
+def test_a_file_without_sound_gives_none(tmp_path):
+    first = encode(tmp_path / "a.mp4")
+    with open_source(rewrite(first, tmp_path / "b.mp4", sound_from=first)) as source:
+        assert not source.info.has_sound
+
+
+def test_negative_start_is_moved_to_zero(tmp_path):
+    path = lossless(tmp_path / "a.mp4", noise(3), [Fraction(i - 2, 25) for i in range(3)])
+    with open_source(path) as source:
+        assert [picture.time for picture in source.pictures()] == [Fraction(i, 25) for i in range(3)]
+
+
+def test_h264_keeps_colours(tmp_path):
+    path = shapes(duration=1).write(tmp_path / "a.mp4")
+    wanted = next(shapes(duration=1).frames()).pixels
+    with open_source(path) as source:
+        assert np.abs(next(source.frames()).pixels.astype(int) - wanted).mean() < 1
+
+
+def test_odd_size_is_padded(tmp_path):
+    path = tmp_path / "a.mp4"
+    with Writer(path, (17, 31)) as writer:
+        writer.write(Frame(np.full((31, 17, 3), 99, np.uint8), Fraction(0)))
+    with open_source(path) as source:
+        assert source.info.size == (18, 32)
+
+
+def test_gif(tmp_path):
+    path = shapes(duration=1, rate=10, width=32, height=32).write(tmp_path / "a.gif")
+    with open_source(path) as source:
+        frames = list(source.frames())
+    assert [frame.time for frame in frames] == [Fraction(i, 10) for i in range(10)]
+    np.testing.assert_array_equal(frames[0].pixels, next(shapes(width=32, height=32).frames()).pixels)
+
+
+def test_picture_sequence(tmp_path):
+    pixels = noise(3)
+    with Writer(tmp_path / "out" / "p-%03d.png", (32, 24)) as writer:
+        for index, picture in enumerate(pixels):
+            writer.write(Frame(picture, Fraction(index)))
+    assert sorted(os.listdir(tmp_path / "out")) == ["p-000.png", "p-001.png", "p-002.png"]
+    with open_source(tmp_path / "out") as source:
+        for frame, wanted in zip(source.frames(), pixels, strict=True):
+            np.testing.assert_array_equal(frame.pixels, wanted)
+
+
+def fail_midway(path):
+    with Writer(path, (32, 24)) as writer:
+        writer.write(Frame(noise(1)[0], Fraction(0)))
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "p-%d.png"])
+def test_a_failure_leaves_nothing(tmp_path, name):
+    with pytest.raises(ZeroDivisionError):
+        fail_midway(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError):
+        fail_midway(tmp_path / "a.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_frames_out_of_order_are_refused(tmp_path):
+    with pytest.raises(OutputError, match="a frame at 1 s does not come after the one before"):
+        lossless(tmp_path / "a.mp4", noise(2), [Fraction(2), Fraction(1)])
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_size_is_refused(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"a frame is \(16, 16\), not \(32, 24\)"),
+        Writer(tmp_path / "a.mp4", (32, 24)) as writer,
+    ):
+        writer.write(Frame(noise(1, 16, 16)[0], Fraction(0)))
+
+
+def test_no_frame_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="no frame was written"), Writer(tmp_path / "a.mp4", (32, 24)):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_unknown_ending(tmp_path):
+    with pytest.raises(OptionError, match=r"give a name that ends in \.mp4, \.mov, \.m4v, \.mkv, \.gif, or pictures"):
+        Writer(tmp_path / "a.doc", (32, 24))
+
+
+def test_unwritable_place(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="check the folder and the free space"):
+        Writer(tmp_path / "file" / "a.mp4", (32, 24))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full to stand for a full disk")
+def test_full_disk(tmp_path):
+    os.symlink("/dev/full", tmp_path / f".part{os.getpid()}-b.mkv")
+    with pytest.raises(OutputError, match=r"cannot write .*b.mkv: no space left on device; check the folder"):
+        lossless(tmp_path / "b.mkv", noise(60), [Fraction(i) for i in range(60)])
+    assert os.listdir(tmp_path) == []
