@@ -10,7 +10,7 @@ DATA ?=
 
 demo: $(VENV)/.demo
 	$(BIN)/kinoscope models pull
-	$(BIN)/python -m kinoscope.models.samples demo bikes.mp4 bigbuckbunny.mp4
+	$(BIN)/python examples/fetch_samples.py demo bikes.mp4 bigbuckbunny.mp4
 	$(BIN)/kinoscope analyze demo/bikes.mp4 demo/bigbuckbunny.mp4 --out demo/out
 	@echo "Open demo/out/bikes/report.html and demo/out/bigbuckbunny/report.html in a browser."
 
