@@ -97,7 +97,7 @@ def test_there_is_a_box_at_every_frame_and_none_outside():
     tracker, frames = Tracker(), np.arange(0, 4, 0.04)
     for time in np.arange(1, 3.01, 0.25):
         feed(tracker, time, [box(100 + 60 * time, 100)])
-    boxes = tracker.finish()[0].through(frames)
+    boxes = tracker.finish()[0].through(frames, (1000, 1000))
     assert boxes[:, 0].tolist() == frames[(frames >= 1) & (frames <= 3)].tolist()
     truth = np.array([box(100 + 60 * time, 100) for time in boxes[:, 0]])
     assert np.diag(iou(boxes[:, 1:5], truth)).min() > 0.9
@@ -109,7 +109,7 @@ def test_uneven_frame_times_are_kept_as_they_are():
     for time in (0.0, 0.3, 0.35, 1.0):
         feed(tracker, time, [box(100 + 60 * time, 100)])
     frames = np.array([-0.2, 0.0, 0.11, 0.3, 0.36, 0.99, 1.0, 1.2])
-    boxes = tracker.finish()[0].through(frames)
+    boxes = tracker.finish()[0].through(frames, (1000, 1000))
     assert boxes[:, 0].tolist() == frames[1:-1].tolist()
     assert np.abs(boxes[:, [1, 3]].mean(axis=1) - (100 + 60 * boxes[:, 0])).max() < 3
 
@@ -117,7 +117,7 @@ def test_uneven_frame_times_are_kept_as_they_are():
 def test_a_single_detection_stays_where_it_was():
     tracker = Tracker()
     feed(tracker, 0.5, [box(100, 100)])
-    assert tracker.finish()[0].through(np.array([0.4, 0.5, 0.6])).tolist() == [[0.5, *box(100, 100), 0.9]]
+    assert tracker.finish()[0].through(np.array([0.4, 0.5, 0.6]), (1000, 1000)).tolist() == [[0.5, *box(100, 100), 0.9]]
 
 
 def test_a_picture_that_is_not_later_is_ignored():
@@ -181,6 +181,6 @@ def test_the_curve_passes_near_its_detections(gaps, speed, noise):
     tracker = Tracker()
     for time, seen in zip(times, boxes, strict=True):
         assert feed(tracker, float(time), [seen]) == [0]
-    curve = tracker.finish()[0].through(times)
+    curve = tracker.finish()[0].through(times, (1000, 1000))
     assert np.array_equal(curve[:, 0], times)
     assert np.diag(iou(curve[:, 1:5], boxes)).min() > 0.7

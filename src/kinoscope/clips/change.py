@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from kinoscope.core.media import Pixels
 
-CELL = 8
-"""Side of a cell in pixels of a picture of about 400 pixels."""
+CELLS = 52
+"""Cells along the longer side of a picture."""
 
 Change = Literal["none", "some", "cut"]
 
@@ -40,7 +40,8 @@ class Glance:
     def at(cls, pixels: Pixels) -> Glance:
         """Summarise a picture (H, W, C)."""
         height, width = pixels.shape[:2]
-        grid = max(1, round(width / CELL)), max(1, round(height / CELL))
+        side = max(width, height, CELLS) / CELLS
+        grid = max(1, round(width / side)), max(1, round(height / side))
         cells = cv2.resize(pixels, grid, interpolation=cv2.INTER_AREA)
         coarse = cells.astype(np.int64) >> 6
         colours = coarse @ np.array([16, 4, 1])

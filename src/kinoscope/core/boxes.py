@@ -1,23 +1,20 @@
-"""Box arithmetic. A box is (x1, y1, x2, y2) in pixels; arrays of boxes are (N, 4) float."""
+"""Box arithmetic. A box is (x1, y1, x2, y2) in pixels; arrays of boxes are (N, 4) float64."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-BoxArray = NDArray[np.float64] | NDArray[np.float32]
-Floats = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 
 
-def areas(boxes: BoxArray) -> Floats:
+def areas(boxes: Array) -> Array:
     """Give the area of each box, (N,); 0 where a box is inside out."""
     sides = np.maximum(boxes[:, 2:4] - boxes[:, 0:2], 0)
     return np.asarray(sides[:, 0] * sides[:, 1])
 
 
-def intersections(a: BoxArray, b: BoxArray) -> Floats:
+def intersections(a: Array, b: Array) -> Array:
     """Give the shared area of every pair, (len(a), len(b))."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
@@ -25,14 +22,14 @@ def intersections(a: BoxArray, b: BoxArray) -> Floats:
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
-def iou(a: BoxArray, b: BoxArray) -> Floats:
+def iou(a: Array, b: Array) -> Array:
     """Give intersection over union of every pair, (len(a), len(b)); 0 where both are empty."""
     shared = intersections(a, b)
     union = areas(a)[:, None] + areas(b)[None, :] - shared
     return np.asarray(shared / np.maximum(union, 1e-9))
 
 
-def nms(boxes: BoxArray, scores: Floats, threshold: float, over_smaller: bool = False) -> NDArray[np.int64]:
+def nms(boxes: Array, scores: Array, threshold: float, over_smaller: bool = False) -> NDArray[np.int64]:
     """Greedy non-maximum suppression: keep a box unless a better kept one overlaps it by more than ``threshold``.
 
     Args:
@@ -55,7 +52,7 @@ def nms(boxes: BoxArray, scores: Floats, threshold: float, over_smaller: bool = 
     return np.array(kept, np.int64)
 
 
-def clip(boxes: BoxArray, width: float, height: float) -> Floats:
+def clip(boxes: Array, width: float, height: float) -> Array:
     """Cut boxes at the edges of a picture of that size."""
     limits = np.array([width, height, width, height])
     return np.asarray(np.clip(boxes, 0, limits))

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import clip, nms
+from kinoscope.core.boxes import Array, clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
-
-Array = NDArray[np.float64]
 
 SAME_CLASS = 0.55
 """Boxes of one class that overlap more are one object: the better one stays."""
@@ -45,16 +43,14 @@ class ObjectDetector:
     """Find objects in pictures.
 
     Args:
-        model: a card's name, or ``objects`` for the best card whose weights can be had.
+        model: a card's name, or ``auto`` for the best card of the task whose weights can be had.
         device: where to run.
         threads: threads of the network.
         least: score under which a detection is dropped.
     """
 
-    def __init__(
-        self, model: str = "objects", device: str = "auto", threads: int | None = 1, least: float = 0.1
-    ) -> None:
-        self.runner = load(model, device=device, threads=threads)
+    def __init__(self, model: str = "auto", device: str = "auto", threads: int | None = 1, least: float = 0.1) -> None:
+        self.runner = load("objects", model, device, threads=threads)
         self.card = self.runner.card
         self.least = least
 
@@ -96,12 +92,12 @@ def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) 
         least: score under which a proposal is dropped.
     """
     labels = scores.argmax(axis=1)
-    best = scores[np.arange(len(scores)), labels]
+    best = scores[np.arange(len(scores)), labels].astype(np.float64)
     likely = np.flatnonzero(best >= least)
     likely = likely[np.argsort(-best[likely], kind="stable")][: 10 * MOST]
-    boxes, best, labels = boxes[likely].astype(np.float64), best[likely].astype(np.float64), labels[likely]
-    # Classes are moved apart, so that only boxes of one class meet in the suppression.
-    apart = boxes + (labels * (np.abs(boxes).max(initial=0) * 2 + 1))[:, None]
-    kept = nms(apart, best, SAME_CLASS)
-    kept = kept[nms(boxes[kept], best[kept], ANY_CLASS)][:MOST]
-    return Objects(boxes[kept], best[kept], labels[kept])
+    all_boxes = boxes.astype(np.float64)
+    # Classes are moved apart, so that only boxes of one class meet in the first suppression.
+    apart = all_boxes[likely] + (labels[likely] * (2 * np.abs(boxes).max(initial=0) + 1))[:, None]
+    kept = likely[nms(apart, best[likely], SAME_CLASS)]
+    kept = kept[nms(all_boxes[kept], best[kept], ANY_CLASS)][:MOST]
+    return Objects(all_boxes[kept], best[kept], labels[kept])

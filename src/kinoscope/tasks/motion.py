@@ -11,12 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
-from kinoscope.core.boxes import BoxArray
-
-Array = NDArray[np.float64]
+from kinoscope.core.boxes import Array
 
 # Noise is relative to the object's size, so a far object is followed like a near one, and the filter's gain depends
 # on times alone. Order: centre x, centre y, width, height. Chosen on the TUD sequences of MOTChallenge at 4-25
@@ -26,7 +23,7 @@ WANDER = np.array([0.5, 0.5, 0.1, 0.1]) ** 2  # how the velocity of it changes, 
 UNKNOWN = np.array([1.0, 1.0, 0.1, 0.1]) ** 2  # variance of the velocity of a new object, in (sizes / s)^2
 
 
-def to_centre(boxes: BoxArray) -> Array:
+def to_centre(boxes: Array) -> Array:
     """Turn (..., x1 y1 x2 y2) into (..., centre x, centre y, width, height)."""
     low, high = boxes[..., :2], boxes[..., 2:4]
     return np.concatenate([(low + high) / 2, high - low], axis=-1).astype(np.float64)
@@ -53,7 +50,7 @@ class Motion:
     covariance: Array
 
     @classmethod
-    def begin(cls, time: float, box: BoxArray) -> Motion:
+    def begin(cls, time: float, box: Array) -> Motion:
         """Start at rest at a first box (4,)."""
         covariance = np.zeros((4, 2, 2))
         covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN
@@ -67,14 +64,14 @@ class Motion:
         covariance = move @ self.covariance @ move.T + WANDER[:, None, None] * spread
         return Motion(time, self.state @ move.T, covariance)
 
-    def correct(self, box: BoxArray) -> Motion:
+    def correct(self, box: Array) -> Motion:
         """Take in a box (4,) seen at the state's own time."""
         gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASURED)[:, None]
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
         return Motion(self.time, state, self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :])
 
 
-def smooth(times: Array, boxes: BoxArray) -> Array:
+def smooth(times: Array, boxes: Array) -> Array:
     """Estimate position and velocity at each detection from all detections, earlier and later.
 
     Args:
@@ -97,7 +94,7 @@ def smooth(times: Array, boxes: BoxArray) -> Array:
     return np.stack(states[::-1])
 
 
-def curve(times: Array, boxes: BoxArray, at: Array) -> Array:
+def curve(times: Array, boxes: Array, at: Array) -> Array:
     """Draw the smoothed motion through detections.
 
     Args:

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from kinoscope.core.boxes import BoxArray, Floats, iou
+from kinoscope.core.boxes import Array, clip, iou
+from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
-from kinoscope.tasks.motion import Array, Motion, curve, to_corners
+from kinoscope.tasks.motion import Motion, curve, to_corners
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Tracklet:
     rows: array[float] = field(default_factory=lambda: array("d"))
     votes: dict[int, float] = field(default_factory=dict)
 
-    def add(self, time: float, box: Floats, score: float, label: int) -> None:
+    def add(self, time: float, box: Array, score: float, label: int) -> None:
         """Take in a detection."""
         self.motion = self.motion.predict(time).correct(box) if self.motion else Motion.begin(time, box)
         self.rows.extend((time, *box.tolist(), score))
@@ -74,11 +75,19 @@ class Tracklet:
         best = np.sort(self.detections[:, 5])[::-1]
         return float(best[: (len(best) + 1) // 2].mean())
 
-    def through(self, times: Array) -> Boxes:
-        """Give smoothed boxes at each of ``times`` from the first to the last detection, (N, 6) with time and score."""
+    def through(self, times: Array, shown: Size) -> Boxes:
+        """Draw it through the frames from its first to its last detection.
+
+        Args:
+            times: of all frames, in seconds.
+            shown: width and height of the picture, at whose edges boxes are cut.
+
+        Returns:
+            (N, 6) time, smoothed box and score at each of those frames.
+        """
         seen = self.detections
         at = times[(times >= self.start) & (times <= self.end)]
-        corners = curve(seen[:, 0], seen[:, 1:5], at)
+        corners = clip(curve(seen[:, 0], seen[:, 1:5], at), *shown)
         return np.column_stack([at, corners, np.interp(at, seen[:, 0], seen[:, 5])])
 
     def split(self, cuts: Sequence[float]) -> list[Tracklet]:
@@ -114,7 +123,7 @@ class Tracker:
         self._time = -np.inf
 
     def update(
-        self, time: float, boxes: BoxArray, scores: Floats, labels: NDArray[np.int64] | None = None
+        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64] | None = None
     ) -> NDArray[np.int64]:
         """Take in all detections of one picture.
 
@@ -163,7 +172,7 @@ class Tracker:
         self.live = [t for t in self.live if time - t.end <= self.max_gap]
 
     def _associate(
-        self, time: float, boxes: BoxArray, scores: Floats, labels: NDArray[np.int64]
+        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64]
     ) -> Iterator[tuple[int, Tracklet]]:
         """Pair detections with tracks in three rounds; sure detections without a track begin one."""
         tracks, expected, sure = list(self.live), self.expect(time), scores >= self.high
@@ -184,15 +193,13 @@ class Tracker:
         return self.live[-1]
 
 
-def _widen(boxes: BoxArray, share: float) -> Array:
+def _widen(boxes: Array, share: float) -> Array:
     """Grow boxes by ``share`` of their size on each side."""
     grow = share * (boxes[:, 2:4] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - grow, boxes[:, 2:4] + grow], axis=1)
 
 
-def _match(
-    likeness: Floats, rows: NDArray[np.bool_], columns: NDArray[np.bool_], least: float
-) -> list[tuple[int, int]]:
+def _match(likeness: Array, rows: NDArray[np.bool_], columns: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
     """Pair the chosen rows and columns for the greatest total likeness, pairs under ``least`` left out."""
     row, column = np.flatnonzero(rows), np.flatnonzero(columns)
     part = likeness[np.ix_(row, column)]
@@ -204,3 +211,26 @@ def _match(
 def hard_cuts(timeline: Timeline) -> list[float]:
     """Give the times of the hard cuts that an earlier task found, in seconds; no object lives through one."""
     return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a track must have to be kept.
+
+    Attributes:
+        count: least number of detections.
+        seconds: least time from the first to the last.
+        score: least score of the track.
+    """
+
+    count: int
+    seconds: float
+    score: float
+
+    def __call__(self, tracklet: Tracklet) -> bool:
+        """Whether a track has it."""
+        return (
+            len(tracklet) >= self.count
+            and tracklet.end - tracklet.start >= self.seconds
+            and tracklet.score >= self.score
+        )

@@ -1,0 +1,34 @@
+"""Small JPEG pictures of a part of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from kinoscope.core.media import Pixels
+
+
+def thumbnail(
+    pixels: Pixels, box: Sequence[float], margin: float = 0.15, longest: int = 200, quality: int = 85
+) -> bytes:
+    """Cut a box out of a picture and give it as a JPEG file.
+
+    Args:
+        pixels: (H, W, C) RGB.
+        box: x1, y1, x2, y2 in pixels of that picture.
+        margin: share of the box's longer side that is left around it, as far as the picture goes.
+        longest: longer side of the result in pixels; a smaller cutting keeps its size.
+        quality: of the JPEG, 0 to 100.
+    """
+    height, width = pixels.shape[:2]
+    x1, y1, x2, y2 = box
+    around = margin * max(x2 - x1, y2 - y1)
+    left, top = min(max(0, int(x1 - around)), width - 1), min(max(0, int(y1 - around)), height - 1)
+    part = pixels[top : max(top + 1, round(y2 + around)), left : max(left + 1, round(x2 + around))]
+    scale = longest / max(part.shape[:2])
+    if scale < 1:
+        part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(data)

@@ -1,0 +1,173 @@
+"""Whose faces there are, and where they are in every frame.
+
+The whole picture is searched twice a second; in between, the last network of the cascade alone follows the faces that
+are known. A face's best looks are embedded when its track ends, and the tracks of one person are grouped at the end.
+See ``models.faces``, ``tracking``, ``looks``, ``identity`` and ``clips.change``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+
+import numpy as np
+
+from kinoscope.clips.change import Change, Watch
+from kinoscope.clips.thumbnail import thumbnail
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.models import faces as models
+from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.identity import group
+from kinoscope.tasks.looks import Looks, pool
+from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
+
+RATE, SEARCH = 4.0, 2.0
+"""Pictures looked at each second, and those searched all over; more hardly change the tracks, see
+benchmarks/agreement.py."""
+
+LONGEST, SMALLEST = 960, 28
+"""Longer side of the pictures looked at, and side of the smallest face looked for in them, in pixels."""
+
+SURE = 0.9
+"""Score from which a face may begin a track."""
+
+WORTH = Worth(count=3, seconds=0.5, score=0.95)
+
+MOST_PICTURES = 200
+
+Part = tuple[Tracklet, Looks]
+
+
+class Faces:
+    """MTCNN at a rate, a tracker, dlib's embedding: one track a face, grouped into ``person 1``, ``person 2``, ...
+
+    Tracks: label ``face``; ``identity`` is the person, in order of first appearance; ``extra["points"]`` holds, at each
+    detection's time, a row of the time and of x and y of eyes, nose and corners of the mouth, left before right.
+    Features: ``faces.embeddings`` (N, 128) and ``faces.tracks`` (N,), the tracks' ids. Pictures: ``faces-<id>``.
+
+    Args:
+        device, model, threads: see ``models.load``; ``model`` is a card of the task ``identity``.
+        rate: pictures looked at each second; None for every frame.
+        search: pictures searched all over each second; None for all that are looked at.
+        still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
+    """
+
+    name = "faces"
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        model: str = "auto",
+        threads: int = 1,
+        rate: float | None = RATE,
+        search: float | None = SEARCH,
+        still: float = 8,
+    ) -> None:
+        self.device, self.model, self.threads = device, model, threads
+        self.rate, self.search = rate, search
+        self._watch = Watch(still)
+        self._tracker = Tracker(high=SURE)
+        self._looks: dict[int, Looks] = defaultdict(Looks)
+        self._kept: list[Part] = []
+        self._counts = {"inferences": 0, "searches": 0}
+        self._searched = -np.inf
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for pictures large enough to show small faces."""
+        if not info.width or not info.height:
+            raise Skip("there is no picture")
+        self._finder = models.FaceFinder(self.device, self.threads, SMALLEST)
+        self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
+        self._shown = info.size
+        return Needs(sizes=(info.fit(LONGEST),), rate=self.rate, batch=4)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Find and track faces in the next pictures."""
+        for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
+            found = self._look(pixels, time)
+            ids = self._tracker.update(time, found.boxes, found.scores)
+            self._remember(pixels, time, found, ids.tolist())
+            self._keep(self._tracker.take())
+
+    def listen(self, sound: Sound) -> None:
+        """Not called: no sound is asked for."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Give the tracks, numbered from 1 in order of appearance, and the people."""
+        self._keep(self._tracker.finish())
+        cuts = hard_cuts(timeline)
+        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if WORTH(part)]
+        parts.sort(key=lambda item: item[0].start)
+        tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
+        result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
+        self._name(result, parts)
+        return result
+
+    def _look(self, pixels: Pixels, time: float) -> models.Faces:
+        """Find the faces, unless the picture is the one that was looked at last."""
+        change = self._watch.see(pixels)
+        if change == "cut":
+            self._tracker.cut()
+        if change != "none":
+            search = self._is_search(change, time)
+            self._counts["inferences"] += 1
+            self._counts["searches"] += search
+            self._found = self._finder(pixels, self._shown, self._tracker.expect(time), search)
+        return self._found
+
+    def _is_search(self, change: Change, time: float) -> bool:
+        """Whether a changed picture is to be searched all over: it is another scene, or the last search is long ago."""
+        due = self.search is None or change == "cut" or time - self._searched >= 1 / self.search - 1e-3
+        self._searched = time if due else self._searched
+        return due
+
+    def _remember(self, pixels: Pixels, time: float, found: models.Faces, ids: list[int]) -> None:
+        """Keep the points and, if it is a good one, the look of each tracked face."""
+        scale = np.array([pixels.shape[1] / self._shown[0], pixels.shape[0] / self._shown[1]])
+        for box, points, score, number in zip(found.boxes, found.points, found.scores, ids, strict=True):
+            if number >= 0:
+                looks, draw = self._looks[number], partial(thumbnail, pixels, (box * np.tile(scale, 2)).tolist(), 0.25)
+                looks.points.extend((time, *points.ravel()))
+                looks.offer(time, points * scale, float(score), pixels, draw)
+
+    def _keep(self, ended: list[Tracklet]) -> None:
+        """Embed the looks of tracks that have ended and are worth it, and forget the others'."""
+        for tracklet in ended:
+            looks = self._looks.pop(tracklet.id)
+            if WORTH(tracklet):
+                looks.embed(self._embedder)
+                self._kept.append((tracklet, looks))
+
+    def _track(self, number: int, part: Tracklet, looks: Looks, times: Array) -> Track:
+        rows = np.array(looks.points).reshape(-1, 11)
+        rows = rows[(rows[:, 0] >= part.start) & (rows[:, 0] <= part.end)]
+        points = [[round(row[0], 6), *(round(value, 1) for value in row[1:])] for row in rows.tolist()]
+        boxes = part.through(times, self._shown)
+        return Track(number, self.name, "face", part.score, boxes, extra={"points": points})
+
+    def _pictures(self, parts: list[Part]) -> dict[str, bytes]:
+        best = {n: looks.within(part.start, part.end)[:1] for n, (part, looks) in enumerate(parts, 1)}
+        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MOST_PICTURES]
+        return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
+
+    def _name(self, result: TaskResult, parts: list[Part]) -> None:
+        """Embed each track that was seen well enough, and name its person."""
+        seen = [
+            (track, looks.within(part.start, part.end))
+            for track, (part, looks) in zip(result.tracks, parts, strict=True)
+        ]
+        seen = [(track, looks) for track, looks in seen if looks]
+        embeddings = np.array([pool(looks) for _, looks in seen], np.float32).reshape(-1, 128)
+        spans = np.array([(track.start, track.end) for track, _ in seen]).reshape(-1, 2)
+        for (track, _), person in zip(seen, group(embeddings, spans).tolist(), strict=True):
+            track.identity = f"person {person + 1}"
+        ids = np.array([track.id for track, _ in seen], np.int64)
+        result.features = {"faces.embeddings": embeddings, "faces.tracks": ids}
+
+    def _report(self) -> TaskReport:
+        runner = self._embedder.runner
+        model, extra = f"mtcnn, {runner.card.name}", self._counts | {"rate": self.rate}
+        return TaskReport(model=model, runtime=runner.runtime, licence=runner.card.licence, extra=extra)

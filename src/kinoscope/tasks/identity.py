@@ -1,0 +1,43 @@
+"""Which face tracks show one person: average-linkage clustering of their embeddings.
+
+Two tracks that are in the picture at once are two people, however alike they look.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+SAME = 0.6
+"""Mean distance of dlib's embeddings up to which two groups of faces are one person."""
+
+NEVER = 1e9
+"""A distance that no average over other pairs brings down to ``SAME``."""
+
+
+def group(embeddings: NDArray[np.floating], spans: NDArray[np.float64], threshold: float = SAME) -> NDArray[np.int64]:
+    """Group tracks by person.
+
+    Args:
+        embeddings: (N, D), one a track.
+        spans: (N, 2), start and end of each track in seconds.
+        threshold: largest mean distance between the members of two groups that are joined.
+
+    Returns:
+        (N,) the person of each track, counted from 0 in order of first appearance.
+    """
+    if len(embeddings) < 2:
+        return np.zeros(len(embeddings), np.int64)
+    distances = pdist(embeddings)
+    first, second = np.triu_indices(len(embeddings), 1)
+    together = (spans[first, 0] < spans[second, 1]) & (spans[second, 0] < spans[first, 1])
+    distances[together] = NEVER
+    found = fcluster(linkage(distances, "average"), threshold, "distance")
+    order = {person: np.flatnonzero(found == person) for person in np.unique(found)}
+    ranked = sorted(order.values(), key=lambda members: spans[members, 0].min())
+    people = np.zeros(len(embeddings), np.int64)
+    for person, members in enumerate(ranked):
+        people[members] = person
+    return people

@@ -1,0 +1,141 @@
+"""Which objects there are, and where they are in every frame.
+
+A detector looks a few times a second, and not at a picture that it has seen already; the tracker draws what it found
+through all frames. See ``models.objects``, ``tracking`` and ``clips.change``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinoscope.clips.change import Watch
+from kinoscope.clips.thumbnail import thumbnail
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
+from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.models import objects as models
+from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
+
+RATE = 4.0
+"""Pictures looked at each second; more of them hardly change the tracks, see benchmarks/agreement.py."""
+
+LEAST, SURE = 0.25, 0.4
+"""Score under which a detection is ignored, and from which it may begin a track."""
+
+WORTH = Worth(count=3, seconds=0.5, score=0.45)
+LARGE = 960
+"""Longer side of the picture from which tracks' pictures are cut, in pixels."""
+
+MOST_PICTURES = 200
+
+
+class Objects:
+    """A detector at a rate, and a tracker: one track an object, with a box at each frame's time.
+
+    Tracks: the detector's label, the best half's mean score. Pictures: ``objects-<id>`` at a track's best moment.
+
+    Args:
+        device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
+        rate: pictures looked at each second; None for every frame.
+        still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
+    """
+
+    name = "objects"
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        model: str = "auto",
+        threads: int = 1,
+        rate: float | None = RATE,
+        still: float = 8,
+    ) -> None:
+        self.device, self.model, self.threads, self.rate = device, model, threads, rate
+        self._watch = Watch(still)
+        self._tracker = Tracker(high=SURE)
+        self._moments: dict[int, Moment] = {}
+        self._looks = 0
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for pictures in the detector's size, and for larger ones to cut from."""
+        if not info.width or not info.height:
+            raise Skip("there is no picture")
+        self._detector = models.ObjectDetector(self.model, self.device, self.threads, LEAST)
+        self._shown = info.size
+        return Needs(sizes=(self._detector.input_size(info.size), info.fit(LARGE)), rate=self.rate, batch=4)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Detect and track in the next pictures."""
+        small, large = batches
+        for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
+            found = self._look(pixels)
+            ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
+            self._remember(time, full, found, ids.tolist())
+
+    def listen(self, sound: Sound) -> None:
+        """Not called: no sound is asked for."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Give the tracks, numbered from 1 in order of appearance."""
+        cuts = hard_cuts(timeline)
+        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if WORTH(part)]
+        parts.sort(key=lambda part: part.start)
+        tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
+        return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
+
+    def _look(self, pixels: Pixels) -> models.Objects:
+        """Detect, unless the picture is the one that was looked at last."""
+        change = self._watch.see(pixels)
+        if change == "cut":
+            self._tracker.cut()
+        if change != "none":
+            self._looks += 1
+            (self._found,) = self._detector(pixels[None], self._shown)
+        return self._found
+
+    def _remember(self, time: float, full: Pixels, found: models.Objects, ids: list[int]) -> None:
+        """Keep a picture of each object that has not been seen so well before."""
+        values = goodness(found.boxes, found.scores, self._shown)
+        scale = np.tile([full.shape[1] / self._shown[0], full.shape[0] / self._shown[1]], 2)
+        for box, value, number in zip(found.boxes * scale, values.tolist(), ids, strict=True):
+            best = self._moments.get(number)
+            if number >= 0 and (best is None or value > 1.15 * best.value):
+                self._moments[number] = Moment(value, time, thumbnail(full, box.tolist()))
+        if len(self._moments) > 2 * MOST_PICTURES:
+            ranked = sorted(self._moments.items(), key=lambda item: -item[1].value)
+            self._moments = dict(ranked[:MOST_PICTURES])
+
+    def _track(self, number: int, part: Tracklet, times: Array) -> Track:
+        label = self._detector.card.labels[part.label]
+        return Track(number, self.name, label, part.score, part.through(times, self._shown))
+
+    def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
+        numbered = [(number, part, self._moments.get(part.id)) for number, part in enumerate(parts, 1)]
+        held = [(number, m) for number, part, m in numbered if m and part.start <= m.time <= part.end]
+        best = sorted(held, key=lambda item: -item[1].value)[:MOST_PICTURES]
+        return {f"{self.name}-{number}": moment.picture for number, moment in sorted(best, key=lambda item: item[0])}
+
+    def _report(self) -> TaskReport:
+        runner = self._detector.runner
+        extra = {"inferences": self._looks, "rate": self.rate}
+        return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The best that was seen of an object: how good, when, and its JPEG file."""
+
+    value: float
+    time: float
+    picture: bytes
+
+
+def goodness(boxes: Array, scores: Array, shown: Size) -> Array:
+    """Tell of each box (N, 4) how good a picture it makes: sure, large, and not cut off by the picture's edge."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
+    whole = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(shown) - 2), axis=1)
+    return np.asarray(scores * np.sqrt(sides.min(axis=1)) * np.where(whole, 1.0, 0.5))
