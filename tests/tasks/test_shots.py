@@ -1,0 +1,189 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.media import FrameBatch, SourceInfo
+from kinoscope.core.results import Timeline
+from kinoscope.engine import run
+from kinoscope.models import load
+from kinoscope.source.synthetic import cuts
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.shots import MARGIN, SIZE, STEP, WINDOW, Shots, Windows, shots, worth_a_look
+
+RATE = 25
+
+
+def numbered(count):
+    """Give frames that hold their own number."""
+    return np.arange(count, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
+
+
+def windows(pixels, size):
+    cutter = Windows()
+    out = [w for i in range(0, len(pixels), size) for w in cutter.add(pixels[i : i + size])]
+    return out + list(cutter.close())
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 100, 149, 203])
+@pytest.mark.parametrize("size", [1, 7, 50, 500])
+def test_middles_of_windows_cover_every_frame_once_and_ends_are_repeated(count, size):
+    found = windows(numbered(count), size)
+    assert all(w.shape == (WINDOW, 1, 1, 3) for w in found)
+    assert len(found) == -(-count // STEP)
+    middles = np.concatenate([w[MARGIN:-MARGIN, 0, 0, 0] for w in found])
+    assert middles.tolist() == [min(i, count - 1) for i in range(len(middles))]
+    for number, window in enumerate(found):
+        first = number * STEP - MARGIN
+        assert window[:, 0, 0, 0].tolist() == [min(max(0, first + i), count - 1) for i in range(WINDOW)]
+
+
+def test_no_frames_give_no_windows():
+    assert windows(numbered(0), 5) == []
+
+
+def test_windows_hold_few_frames():
+    cutter = Windows()
+    for _ in range(20):
+        list(cutter.add(numbered(50)))
+        assert sum(len(part) for part in cutter._held) < WINDOW + 50
+
+
+def scene(seed):
+    return np.random.default_rng(seed).integers(0, 256, (27, 48, 3)).astype(np.float64)
+
+
+def window(change):
+    """Give a window between two scenes; ``change`` says for a frame's number how much of the second is in it."""
+    first, second = scene(0), scene(1)
+    shares = [float(np.clip(change(i), 0, 1)) for i in range(WINDOW)]
+    return np.stack([(1 - s) * first + s * second for s in shares]).round().astype(np.uint8)
+
+
+def test_a_cut_in_the_middle_is_worth_a_look():
+    assert worth_a_look(window(lambda i: i >= 50))
+    assert worth_a_look(window(lambda i: i >= WINDOW - MARGIN))
+
+
+def test_a_cut_that_another_window_will_see_is_not():
+    assert not worth_a_look(window(lambda i: i >= 10))
+    assert not worth_a_look(window(lambda i: i >= 95))
+
+
+@pytest.mark.parametrize("length", [4, 12, 25, 50])
+def test_a_dissolve_is_worth_a_look(length):
+    assert worth_a_look(window(lambda i: (i - 50) / length + 0.5))
+
+
+def test_still_and_moving_pictures_are_not():
+    assert not worth_a_look(window(lambda i: 0))
+    wide = np.random.default_rng(2).integers(0, 256, (27, 48 + 2 * WINDOW, 3)).astype(np.uint8)
+    assert not worth_a_look(np.stack([wide[:, 2 * i : 2 * i + 48] for i in range(WINDOW)]))
+
+
+def scores(count, changes=(), gradual=()):
+    """Give certain scores: changes at (frame, score), and transitions over (first, past) frames."""
+    single, many = np.zeros((2, count), np.float32)
+    for frame, score in changes:
+        single[frame] = many[frame] = score
+    for first, past in gradual:
+        many[first:past] = 0.9
+    return single, many
+
+
+def test_shots_begin_after_the_peak_and_leave_no_gap():
+    times = 10 + np.arange(100) / RATE
+    found = shots(times, 14.0, *scores(100, [(24, 0.9), (59, 0.6), (60, 0.8)], [(55, 66)]))
+    assert [(e.start, e.end) for e in found] == [(10, 11), (11, times[61]), (times[61], 14)]
+    assert [round(e.score, 3) for e in found] == [1, 0.9, 0.8]
+    assert [e.extra.get("transition") for e in found] == [None, "cut", "gradual"]
+
+
+def test_a_change_after_the_last_frame_is_none():
+    assert len(shots(np.arange(5) / RATE, 0.2, *scores(5, [(4, 0.9)]))) == 1
+
+
+class FakeNet:
+    """Sees a cut where the brightness jumps."""
+
+    card = SimpleNamespace(name="fake", licence="MIT")
+    runtime = "fake"
+
+    def __init__(self):
+        self.looks = 0
+
+    def __call__(self, batch):
+        self.looks += 1
+        level = batch[..., 0].astype(float).mean((2, 3))
+        jumps = (np.abs(np.diff(level, append=level[:, -1:])) > 20).astype(np.float32)
+        return jumps, jumps
+
+
+@pytest.fixture
+def task(monkeypatch):
+    net = FakeNet()
+    monkeypatch.setattr("kinoscope.tasks.shots.load", lambda *_, **__: net)
+    made = Shots()
+    assert made.needs(SourceInfo("a.mp4", 320, 180, rate=Fraction(RATE))).sizes == (SIZE,)
+    return made
+
+
+def step(task, pixels, size=30):
+    for i in range(0, len(pixels), size):
+        indices = np.arange(i, min(i + size, len(pixels)))
+        task.step(FrameBatch(pixels[i : i + size], indices / RATE, indices))
+
+
+def flat(*lengths):
+    """Give scenes of one grey each, of so many frames."""
+    levels = np.concatenate([np.full(n, 40 * (1 + i % 5), np.uint8) for i, n in enumerate(lengths)])
+    return np.broadcast_to(levels[:, None, None, None], (len(levels), 27, 48, 3)).copy()
+
+
+def test_the_network_sees_only_where_the_picture_changes(task):
+    step(task, flat(120, 300, 80))
+    result = task.finish(Timeline())
+    assert [(e.start, e.end) for e in result.events] == [(0, 4.8), (4.8, 16.8), (16.8, 20)]
+    assert task._net.looks == 2
+    assert result.report.extra["inferences"] == 2 * STEP
+
+
+@pytest.mark.parametrize("count", [1, 2, 60])
+def test_a_break_at_any_frame_leaves_whole_shots(task, count):
+    step(task, flat(50, 50)[:count])
+    found = task.finish(Timeline()).events
+    assert (found[0].start, found[-1].end) == (0, count / RATE)
+    assert len(found) == (2 if count > 50 else 1)
+
+
+def test_no_frames_give_no_shots(task):
+    assert task.finish(Timeline()).events == []
+
+
+def test_without_a_rate_the_last_frame_lasts_as_long_as_the_one_before(task):
+    task._rate = None
+    step(task, flat(3))
+    assert task.finish(Timeline()).events[0].end == pytest.approx(3 / RATE)
+
+
+def test_sound_alone_has_no_shots():
+    with pytest.raises(Skip, match=r"^no picture$"):
+        Shots().needs(SourceInfo("a.wav", has_sound=True))
+
+
+def test_cuts_and_dissolves_are_found_by_the_real_network():
+    """F1 is 1.0: every cut to the frame, every dissolve inside it, and nothing else."""
+    try:
+        load("transnetv2")
+    except WeightsMissing as missing:
+        pytest.skip(str(missing))
+    source = cuts(times=(0.6, "1.4"), dissolves=[("2", "2.4"), ("3", "3.8")], duration=5)
+    found = run(source, [Shots()], threaded=False).events
+    starts = [e.start for e in found]
+    assert [e.extra.get("transition") for e in found] == [None, "cut", "cut", "gradual", "gradual"]
+    assert starts[:3] == [0, 0.6, 1.4]
+    assert 2 < starts[3] < 2.4
+    assert 3 < starts[4] < 3.8
+    assert found[-1].end == 5
