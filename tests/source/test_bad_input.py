@@ -125,7 +125,7 @@ def test_eight_thousand_square(tmp_path):
     with open_source(path) as source:
         assert source.info.size == (8192, 8192)
         (frame,) = source.frames((64, 64))
-    assert np.abs(frame.pixels.astype(int) - 128).max() == 0
+    assert np.abs(frame.pixels.astype(int) - 128).max() <= 2
 
 
 def test_folder_without_video(tmp_path):

@@ -105,3 +105,15 @@ def test_mirrored_video(tmp_path):
         shown = next(source.frames()).pixels
     assert shown[4, 28].min() > 240
     assert shown[4, 4].max() < 16
+
+
+@pytest.mark.parametrize("value_range", [ColorRange.MPEG, ColorRange.JPEG])
+@pytest.mark.parametrize("matrix", TAGS)
+@pytest.mark.parametrize("size", [(128, 16), (64, 5), (65, 7), (512, 64), (100, 64)])
+def test_colours_of_other_sizes(tmp_path, matrix, value_range, size):
+    write_bars(tmp_path / "bars.mp4", matrix, "yuv420p", value_range)
+    with open_source(tmp_path / "bars.mp4") as source:
+        shown = next(source.frames(size)).pixels
+    assert shown.shape == (size[1], size[0], 3)
+    middles = ((np.arange(8) + 0.5) * size[0] / 8).astype(int)
+    np.testing.assert_allclose(shown[size[1] // 2, middles].astype(int), COLOURS, atol=5)

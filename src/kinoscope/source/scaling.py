@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from kinoscope.core.media import Pixels, Size
 
@@ -22,6 +22,9 @@ MATRICES = {
     10: Colorspace.BT2020,
 }
 """Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
+
+FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
+"""Formats that swscale shrinks fastest when the colours are left for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +72,43 @@ class Scaler:
 
     def __init__(self, orientation: Orientation | None = None) -> None:
         self.orientation = orientation or Orientation()
-        self._contexts: dict[Size, VideoReformatter] = {}
+        self._contexts: dict[Size, _Context] = {}
         self._lock = threading.Lock()
 
     def __call__(self, frame: VideoFrame, size: Size) -> Pixels:
         """Give (H, W, 3) uint8 RGB of the displayed ``size`` (width, height)."""
-        width, height = self.orientation.turn(size)
         with self._lock:
-            context = self._contexts.setdefault((width, height), VideoReformatter())
-            scaled = context.reformat(
-                frame,
-                width=width,
-                height=height,
-                format="rgb24",
-                src_colorspace=matrix_of(frame),
-                src_color_range=range_of(frame),
-                dst_color_range=ColorRange.JPEG,
-                threads=1,
-            )
-        pixels = _as_array(scaled)
+            context = self._contexts.setdefault(size, _Context(self.orientation.turn(size)))
+            pixels = _as_array(context.scale(frame))
         return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
+
+
+class _Context:
+    """Scale to one size.
+
+    Shrinking takes the mean of what each pixel covers. The usual 8-bit formats are shrunk before they are made RGB:
+    swscale has fast code for either step, and three times slower code for both at once.
+    """
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._shrink, self._colour = VideoReformatter(), VideoReformatter()
+
+    def scale(self, frame: VideoFrame) -> VideoFrame:
+        width, height = self._size
+        matrix, value_range = matrix_of(frame), range_of(frame)
+        method = Interpolation.AREA if width <= frame.width and height <= frame.height else Interpolation.BILINEAR
+        if (
+            method == Interpolation.AREA
+            and frame.format.name in FAST
+            and (width, height) != (frame.width, frame.height)
+        ):
+            frame = self._shrink.reformat(
+                frame, width, height, "yuv422p", matrix, matrix, method, value_range, value_range, threads=1
+            )
+        return self._colour.reformat(
+            frame, width, height, "rgb24", matrix, None, method, value_range, ColorRange.JPEG, threads=1
+        )
 
 
 def matrix_of(frame: VideoFrame) -> Colorspace | None:
