@@ -71,7 +71,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 1)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
 
 
@@ -81,9 +81,8 @@ def _fail(message: str, status: int) -> int:
 
 
 def _status(result: Any) -> int:
-    if isinstance(result, list) and result and isinstance(result[0], Analysis):
-        return max(analysis.status for analysis in result)
-    return 0
+    analyses = [one for one in result if isinstance(one, Analysis)] if isinstance(result, list) else []
+    return max((analysis.status for analysis in analyses), default=0)
 
 
 def _print(words: list[str], result: Any, as_json: bool) -> None:

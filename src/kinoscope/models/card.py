@@ -44,10 +44,12 @@ class Card:
         net: builds the torch module; None where the files are run by another library.
         input: axes of the uint8 input after the batch.
         outputs: axes of each float32 output after the batch.
+        stride: heights and widths that are multiples of it may be given instead of those of ``input``, which are the
+            largest; ``outputs`` are then shorter. None where they may not.
         resize: how a picture is brought to ``size``: ``stretch``; ``letterbox``: kept in shape in the top left corner,
             the rest filled with 114; ``middle``: stretched to 171 x 128, of which the middle is taken.
         classes: file of class names in ``labels/``, or the names themselves.
-        batch: most items that one inference takes; more are split.
+        batch: most items of one inference on a CPU; more are split. One, where more at once save nothing.
         bf16: whether the task's metric holds in bfloat16.
         tolerance: largest difference allowed between the runner and torch in float32.
         priority: the highest of a task is the one to use.
@@ -63,9 +65,10 @@ class Card:
     net: Net | None = None
     input: Shape = ()
     outputs: tuple[Shape, ...] = ()
+    stride: int | None = None
     resize: Literal["stretch", "letterbox", "middle"] = "stretch"
     classes: str | tuple[str, ...] = ()
-    batch: int = 8
+    batch: int = 1
     bf16: bool = False
     tolerance: float = 1e-3
     priority: int = 0
@@ -77,6 +80,16 @@ class Card:
         """Width and height of the pictures it takes, in pixels; None if it takes any, or no pictures."""
         height, width = self.input[-3:-1] if len(self.input) > 2 else (None, None)
         return None if width is None or height is None else (width, height)
+
+    @property
+    def axes(self) -> Shape:
+        """Axes of the input after the batch, None for each length that may vary."""
+        return (None, None, *self.input[2:]) if self.stride else self.input
+
+    def takes(self, shape: Shape) -> bool:
+        """Whether an item of this shape (axes without the batch) can be given to the network."""
+        fits = len(shape) == len(self.axes) and all(w in (None, n) for w, n in zip(self.axes, shape, strict=True))
+        return fits and not (self.stride and any(length and length % self.stride for length in shape[:2]))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -32,10 +32,13 @@ def _transnetv2(files: Files) -> nn.Module:
 
 
 def _nanodet(files: Files) -> nn.Module:
+    import torch
+
     from kinoscope.models.tfjs import read_graph
     from kinoscope.nets.nanodet import NanoDet
 
-    return NanoDet(read_graph(files["nanodet.json"])).eval()
+    body = read_graph(files["nanodet.json"]).free(torch.zeros(1, 3, 416, 416))
+    return NanoDet(body).eval()
 
 
 def _yolox_nano(files: Files) -> nn.Module:
@@ -114,6 +117,7 @@ CARDS: tuple[Card, ...] = (
         net=_efficientnet_lite0,
         input=(224, 224, 3),
         outputs=((1280,), (1000,)),
+        batch=1,
         classes="imagenet-1000",
         published="top-1 75.1 on ImageNet",
     ),
@@ -133,8 +137,10 @@ CARDS: tuple[Card, ...] = (
         net=_nanodet,
         input=(416, 416, 3),
         outputs=((3549, 4), (3549, 80)),
+        stride=32,
+        resize="letterbox",
         classes="coco-80",
-        batch=4,
+        batch=1,
         published="AP 22.9 on COCO val2017",
     ),
     Card(
@@ -150,9 +156,10 @@ CARDS: tuple[Card, ...] = (
         net=_yolox_nano,
         input=(416, 416, 3),
         outputs=((3549, 4), (3549, 80)),
+        stride=32,
         resize="letterbox",
         classes="coco-80",
-        batch=4,
+        batch=1,
         priority=1,
         published="AP 25.8 on COCO val2017",
     ),
@@ -213,6 +220,7 @@ CARDS: tuple[Card, ...] = (
         net=_dlib_resnet,
         input=(150, 150, 3),
         outputs=((128,),),
+        batch=4,
         published="99.38 % of the pairs of LFW at distance 0.6",
     ),
     Card(
@@ -227,7 +235,7 @@ CARDS: tuple[Card, ...] = (
         outputs=((2,),),
         resize="middle",
         classes=("fight", "no fight"),
-        batch=2,
+        batch=1,
         published="accuracy 88.9, as its file name says; of the 300 clips that it was trained on",
     ),
     Card(

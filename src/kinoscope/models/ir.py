@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models.card import Card
-from kinoscope.models.store import cache, fetch
+from kinoscope.models.store import cache, fetch, unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,13 +39,15 @@ def ir(card: Card) -> Path:
     """Give the path of a card's OpenVINO model, converting it if the cache has none of these weights and this code."""
     if card.net is None:
         raise ModelError(f"{card.name} is run by another library; it takes the folder that models.fetch gives")
-    fetch(card)
     folder = cache() / "ir" / f"{card.name}-{card.digest}-{_code()}-{metadata.version('openvino')}"
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(folder.name + ".lock")):
-            if not folder.is_dir():
-                _convert(card, folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(folder.name + ".lock")):
+                if not folder.is_dir():  # else another process converted it while this one waited
+                    _convert(card, folder)
+        except OSError as error:
+            raise unwritable(card, error) from None
     return folder / "model.xml"
 
 
@@ -55,7 +57,7 @@ def _convert(card: Card, folder: Path) -> None:
     part = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)])
-        model.reshape([-1, *(-1 if length is None else length for length in card.input)])
+        model.reshape([-1, *(-1 if length is None else length for length in card.axes)])
         openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
         os.replace(part, folder)
     finally:

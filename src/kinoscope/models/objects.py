@@ -75,8 +75,13 @@ class ObjectDetector:
         return [Objects(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
 
     def _pad(self, pictures: Pixels) -> Pixels:
-        """Fill up to the network's input with grey at the right and below."""
+        """Fill up with grey at the right and below: to the network's stride, or to its input where it takes no other.
+
+        A wide picture so costs less than a square one.
+        """
         width, height = self.card.size or pictures.shape[2:0:-1]
+        if stride := self.card.stride:
+            width, height = (-(-length // stride) * stride for length in pictures.shape[2:0:-1])
         right, below = width - pictures.shape[2], height - pictures.shape[1]
         if not right and not below:
             return pictures

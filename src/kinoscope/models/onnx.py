@@ -32,7 +32,7 @@ def read_convolutions(path: Path) -> list[Tensor]:
         tensors = dict(_tensor(value) for number, value in _fields(graph) if number == 5)
         nodes = [_node(value) for number, value in _fields(graph) if number == 1]
         return [tensors[name] for kind, inputs in nodes if kind == "Conv" for name in inputs[1:]]
-    except (IndexError, KeyError, StopIteration, TypeError, ValueError) as error:
+    except (IndexError, KeyError, RuntimeError, StopIteration, TypeError, ValueError) as error:
         raise ModelError(f"{path.name} is not an ONNX model with float32 convolutions ({error!r})") from None
 
 

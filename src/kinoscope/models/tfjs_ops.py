@@ -105,12 +105,17 @@ def _bilinear(attr: Attributes, x: Tensor, size: Value) -> Tensor:
     corners = bool(attr.get("align_corners"))
     if not corners and not attr.get("half_pixel_centers"):
         raise ModelError("TensorFlow.js ResizeBilinear without half_pixel_centers or align_corners is not supported")
-    x = _channels_first(x)
-    return _channels_last(functional.interpolate(x, _ints(size), mode="bilinear", align_corners=corners))
+    x = functional.interpolate(_channels_first(x), **_extent(attr, size), mode="bilinear", align_corners=corners)
+    return _channels_last(x)
 
 
 def _nearest(attr: Attributes, x: Tensor, size: Value) -> Tensor:
-    return _channels_last(functional.interpolate(_channels_first(x), _ints(size), mode="nearest"))
+    return _channels_last(functional.interpolate(_channels_first(x), **_extent(attr, size), mode="nearest"))
+
+
+def _extent(attr: Attributes, size: Value) -> dict[str, Any]:
+    """Say how large a resized picture is: by the factors that the graph was freed to, else as it was written."""
+    return {"scale_factor": attr["factors"]} if "factors" in attr else {"size": _ints(size)}
 
 
 def _concat(attr: Attributes, *inputs: Value) -> Value:

@@ -14,38 +14,33 @@ BINS = 11
 """Each side of a box is a distribution over 0, 1, ... 10 strides from the centre of its cell."""
 
 
-def centres(size: int) -> tuple[Tensor, Tensor]:
-    """Give the centre (A, 2) and the stride (A, 1) of every cell of a square input, in pixels."""
+def centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the centre (A, 2) and the stride (A, 1) of every cell of pictures (N, H, W, C), in pixels."""
     points, strides = [], []
     for stride in STRIDES:
-        along = (torch.arange(size // stride) + 0.5) * stride
-        y, x = torch.meshgrid(along, along, indexing="ij")
-        points.append(torch.stack([x, y], 2).reshape(-1, 2))
-        strides.append(torch.full((len(points[-1]), 1), float(stride)))
+        rows, columns = pixels.shape[1] // stride, pixels.shape[2] // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        points.append((torch.stack([x, y], 2).reshape(-1, 2).to(pixels.device) + 0.5) * stride)
+        strides.append(torch.ones_like(points[-1][:, :1]) * stride)
     return torch.cat(points), torch.cat(strides)
 
 
 class NanoDet(nn.Module):
-    """uint8 RGB (N, 416, 416, 3) -> boxes xyxy in input pixels (N, 3549, 4), scores (N, 3549, 80).
+    """uint8 RGB (N, H, W, 3), H and W multiples of 32 -> boxes xyxy in input pixels (N, A, 4), scores (N, A, 80).
 
-    ``body`` takes float BGR (N, 3, 416, 416), normalised, and gives the scores (N, cells, 80) of the three strides,
-    then their side distributions (N, cells, 44).
+    A is 3549 for 416 x 416. ``body`` takes float BGR (N, 3, H, W), normalised, and gives the scores (N, cells, 80) of the
+    three strides, then their side distributions (N, cells, 44).
     """
 
     mean: Tensor
     std: Tensor
-    points: Tensor
-    strides: Tensor
     steps: Tensor
 
-    def __init__(self, body: nn.Module, size: int = 416) -> None:
+    def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
-        points, strides = centres(size)
         self.register_buffer("mean", torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1))
         self.register_buffer("std", torch.tensor([57.375, 57.12, 58.395]).view(3, 1, 1))
-        self.register_buffer("points", points)
-        self.register_buffer("strides", strides)
         self.register_buffer("steps", torch.arange(BINS, dtype=torch.float32))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,5 +49,6 @@ class NanoDet(nn.Module):
         outputs = self.body((x - self.mean) / self.std)
         scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
         spread = sides.reshape(sides.shape[0], -1, 4, BINS).softmax(3)
-        reach = (spread @ self.steps) * self.strides
-        return torch.cat([self.points - reach[..., :2], self.points + reach[..., 2:]], 2), scores
+        points, strides = centres(pixels)
+        reach = (spread @ self.steps) * strides
+        return torch.cat([points - reach[..., :2], points + reach[..., 2:]], 2), scores

@@ -134,7 +134,7 @@ class Head(nn.Module):
 
     def decode(self, raw: Tensor) -> Tensor:
         """Turn offsets of the centre and logarithms of the size, in strides, into corners in pixels."""
-        rows, columns = torch.arange(int(raw.shape[2])), torch.arange(int(raw.shape[3]))
+        rows, columns = torch.arange(raw.shape[2]), torch.arange(raw.shape[3])
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         centre = (raw[:, :2] + torch.stack([x, y]).to(raw)) * self.stride
         half = raw[:, 2:].exp() * (self.stride / 2)
@@ -147,7 +147,10 @@ def double(x: Tensor) -> Tensor:
 
 
 class YoloxNano(nn.Module):
-    """uint8 RGB (N, 416, 416, 3) -> boxes xyxy in input pixels (N, 3549, 4), scores (N, 3549, 80)."""
+    """uint8 RGB (N, H, W, 3), H and W multiples of 32 -> boxes xyxy in input pixels (N, A, 4), scores (N, A, 80).
+
+    A is 3549 for 416 x 416.
+    """
 
     def __init__(self, classes: int = 80) -> None:
         super().__init__()

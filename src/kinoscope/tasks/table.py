@@ -1,13 +1,16 @@
 """The one table of tasks, in the order in which they finish: a task may look at what earlier rows found."""
 
+from collections.abc import Callable
+
 from kinoscope.tasks.actions import Actions
+from kinoscope.tasks.base import Task
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects
 from kinoscope.tasks.scenes import Scenes
 from kinoscope.tasks.shots import Shots
 from kinoscope.tasks.speech import Speech
 
-TASKS = {
+TASKS: dict[str, Callable[..., Task]] = {
     "shots": Shots,
     "scenes": Scenes,
     "objects": Objects,
