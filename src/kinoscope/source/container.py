@@ -102,13 +102,14 @@ def _why_not(path: Path, error: Exception) -> str:
 def _lacks_index(path: Path) -> bool:
     """Walk the top-level boxes of an mp4: it has a file type (ftyp) but no ``moov``."""
     seen: set[bytes] = set()
+    end = path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(8)) == 8 and len(seen) < 100:
             size, name = int.from_bytes(head[:4], "big"), head[4:]
             seen.add(name)
             if size == 1:
                 size = int.from_bytes(file.read(8), "big") - 8
-            if size < 8:
+            if not 8 <= size <= end:
                 break
             file.seek(size - 8, 1)
     return b"ftyp" in seen and b"moov" not in seen

@@ -60,7 +60,7 @@ class StreamSource(VideoSource):
         try:
             while connection is not None:
                 self._choose(connection, video, reading)
-                self._take_up(connection, reading)
+                connection = self._take_up(connection, reading)
                 for item in reading.items(connection, shift):
                     backoff.reset()
                     seen = self._clock()
@@ -75,11 +75,12 @@ class StreamSource(VideoSource):
             if connection is not None:
                 connection.close()
 
-    def _take_up(self, connection: Decoding, reading: Reading) -> None:
+    def _take_up(self, connection: Decoding, reading: Reading) -> Decoding:
         """Go to where a stream with an end is to begin, or broke off."""
         point = reading.last.time if reading.last is not None else self._start
         if not self._live and point is not None and point > self.info.start:
-            self._seek(connection, point)
+            return self._seek(connection, point)
+        return connection
 
     def _ended(self, reading: Reading) -> bool:
         return reading.over or (self.report.complete and not self._live)

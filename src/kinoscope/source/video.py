@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 from av.container import InputContainer
 
 from kinoscope.core.errors import SourceError
@@ -88,7 +89,7 @@ class VideoSource(Source):
         try:
             self._choose(decoding, video, reading)
             if self._start is not None and self._start > self.info.start and not self._live:
-                self._seek(decoding, self._start)
+                decoding = self._seek(decoding, self._start)
             yield from reading.items(decoding)
         except GeneratorExit:
             self.report.complete = False
@@ -105,8 +106,18 @@ class VideoSource(Source):
         decoding.want_video = video and decoding.video is not None
         decoding.want_sound = reading.wants_sound and decoding.sound is not None
 
-    def _seek(self, decoding: Decoding, time: Fraction) -> None:
-        """Go to a keyframe at or before ``time``."""
+    def _seek(self, decoding: Decoding, time: Fraction) -> Decoding:
+        """Go to a keyframe at or before ``time``, or to the beginning where a file cannot be searched."""
+        try:
+            self._step_back(decoding, time)
+            return decoding
+        except av.FFmpegError:
+            decoding.close()
+            again = self._open()
+            again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
+            return again
+
+    def _step_back(self, decoding: Decoding, time: Fraction) -> None:
         stream = decoding.video or decoding.sound
         if stream is None or stream.time_base is None:
             return
@@ -138,7 +149,7 @@ class VideoSource(Source):
             for time in times:
                 reading = self._begin(limits=False)
                 self._choose(decoding, True, reading)
-                self._seek(decoding, time)
+                decoding = self._seek(decoding, time)
                 pictures = (item for item in reading.items(decoding) if isinstance(item, Picture))
                 for picture in on_screen(pictures, [time]):
                     picture.index = round((picture.time - self.info.start) * (self.info.rate or 0))
