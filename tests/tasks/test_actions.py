@@ -1,0 +1,176 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.media import FrameBatch, SourceInfo
+from kinoscope.core.results import Timeline
+from kinoscope.engine import run
+from kinoscope.models import load
+from kinoscope.source.synthetic import shapes
+from kinoscope.tasks.actions import PACE, RATE, SIZE, WINDOW, Actions, Window, events, motion
+from kinoscope.tasks.base import Skip
+
+WIDTH, HEIGHT = SIZE
+
+
+class FakeNet:
+    """Takes red for a fight: the score is the mean of red, 0 to 1, over the last frame."""
+
+    card = SimpleNamespace(name="fake", licence="MIT", labels=("fight", "no fight"))
+    runtime = "fake"
+
+    def __init__(self):
+        self.looks = 0
+
+    def __call__(self, batch):
+        assert batch.shape == (1, WINDOW, HEIGHT, WIDTH, 3)
+        self.looks += 1
+        score = batch[0, -1, 0, 0, 0] / 255
+        return (np.array([[score, 1 - score]], np.float32),)
+
+
+@pytest.fixture
+def task(monkeypatch):
+    net = FakeNet()
+    monkeypatch.setattr("kinoscope.tasks.actions.load", lambda *_, **__: net)
+    made = Actions()
+    needs = made.needs(SourceInfo("a.mp4", 640, 360))
+    assert (needs.sizes, needs.rate) == ((SIZE,), RATE)
+    return made
+
+
+def film(seconds, lively=lambda second: True, red=lambda second: 0.0, share=0.2):
+    """Give frames in whose lower part a pattern flickers, where lively, and whose upper left corner says the score."""
+    pixels = np.full((int(seconds * RATE), HEIGHT, WIDTH, 3), 100, np.uint8)
+    for i, picture in enumerate(pixels):
+        if lively(i / RATE):
+            picture[round(HEIGHT * (1 - share)) :] += np.uint8(60 * (i % 2))
+        picture[0, 0, 0] = round(255 * red(i / RATE))
+    return pixels
+
+
+def show(task, pixels, start=0.0):
+    for i in range(0, len(pixels), 8):
+        part = pixels[i : i + 8]
+        indices = np.arange(i, i + len(part))
+        task.step(FrameBatch(part, start + indices / RATE, indices))
+
+
+def between(first, last, score=0.9):
+    return lambda second: score if first <= second < last else 0.0
+
+
+def test_motion_is_the_mean_change_of_each_cell():
+    pixels = np.zeros((3, 16, 24, 3), np.uint8)
+    pixels[1, :8, 8:16] = 10
+    expected = np.zeros((2, 2, 3))
+    expected[:, 0, 1] = 10
+    assert np.array_equal(motion(pixels), expected)
+
+
+def test_a_fight_gives_one_event_with_its_highest_score(task):
+    show(task, film(30, red=between(12, 16)), start=100)
+    result = task.finish(Timeline())
+    (found,) = result.events
+    assert (found.task, found.label, found.score) == ("actions", "fight", pytest.approx(0.9, abs=0.01))
+    # Windows end every second with the frame before it; those that end in the fight begin two seconds earlier.
+    assert (found.start, found.end) == (111, 100 + 16 - 1 / RATE)
+    assert result.features["actions.scores"].max() == pytest.approx(0.9, abs=0.01)
+    assert np.all(np.diff(result.features["actions.times"]) > 0)
+
+
+def test_calm_is_looked_at_now_and_then(task):
+    show(task, film(60))
+    result = task.finish(Timeline())
+    assert task._net.looks == 60 // PACE + 1
+    assert result.report.extra == {"inferences": task._net.looks * WINDOW}
+    assert result.events == []
+
+
+def test_a_suspicion_has_everything_around_it_looked_at(task):
+    show(task, film(20, red=between(6, 14, 0.6)))
+    result = task.finish(Timeline())
+    times = result.features["actions.times"]
+    around = times[(times > 2) & (times < 14)]
+    assert np.diff(around).max() == pytest.approx(1)
+    assert result.events == []
+
+
+def test_more_motion_is_looked_at_at_once(task):
+    pixels = film(4)
+    pixels[16:, 90:] += 60 * (np.arange(16) % 2).astype(np.uint8)[:, None, None, None]
+    show(task, pixels)
+    assert task._net.looks == 2
+    assert task._last[0].start == 2
+
+
+@pytest.mark.parametrize(("lively", "share"), [(False, 0.2), (True, 1.0)])
+def test_still_pictures_and_moving_cameras_are_not_looked_at(task, lively, share):
+    show(task, film(10, lively=lambda second: lively, share=share, red=lambda second: 1.0))
+    result = task.finish(Timeline())
+    assert task._net.looks == 0
+    assert result.events == []
+    assert result.features["actions.scores"].tolist() == [0] * 9
+
+
+@pytest.mark.parametrize("count", [2, 9, 15, 16, 19])
+def test_a_short_video_is_one_window(task, count):
+    show(task, film(3, red=lambda second: 1.0)[:count])
+    (found,) = task.finish(Timeline()).events
+    assert found.start == 0
+    assert found.end == pytest.approx(min(count, 16) / RATE - 1 / RATE)
+
+
+def test_one_frame_has_no_fight(task):
+    show(task, film(1, red=lambda second: 1.0)[:1])
+    assert task.finish(Timeline()).events == []
+
+
+def test_no_frames_have_no_scores(task):
+    result = task.finish(Timeline())
+    assert (result.events, len(result.features["actions.times"]), len(result.features["actions.scores"])) == ([], 0, 0)
+
+
+def test_the_end_of_the_video_is_looked_at(task):
+    show(task, film(10.6, red=between(9.9, 11)))
+    assert [round(e.end, 3) for e in task.finish(Timeline()).events] == [round(83 / RATE, 3)]
+
+
+def test_few_windows_are_held(task):
+    for i in range(20):
+        show(task, film(3), start=3 * i)
+        assert len(task._passed) <= PACE
+        assert len(task._frames) == WINDOW
+
+
+def test_events_need_a_high_score_and_last_to_a_low_one():
+    rows = np.array([[i, i + 2, score] for i, score in enumerate([0.6, 0.9, 0.6, 0.7, 0.4, 0.7])])
+    assert [(e.start, e.end, e.score) for e in events(rows, "fight")] == [(1, 5, 0.9)]
+
+
+def test_a_window_of_few_frames_repeats_them():
+    from kinoscope.core.media import Frame
+
+    frames = [Frame(picture, Fraction(i)) for i, picture in enumerate(film(1)[:4])]
+    window = Window.of(frames)
+    assert window.pixels.shape == (WINDOW, HEIGHT, WIDTH, 3)
+    assert np.array_equal(window.pixels[[0, -1]], np.stack([frames[0].pixels, frames[-1].pixels]))
+    assert (window.start, window.end) == (0, 3)
+
+
+def test_sound_alone_has_no_actions():
+    with pytest.raises(Skip, match=r"^no picture$"):
+        Actions().needs(SourceInfo("a.wav", has_sound=True))
+
+
+def test_squares_that_pass_by_do_not_fight():
+    try:
+        load("mc3-18-fights")
+    except WeightsMissing as missing:
+        pytest.skip(str(missing))
+    found = run(shapes(duration=2), [Actions()], threaded=False)
+    assert (found.tasks["actions"].status, found.events) == ("ok", [])
+    assert found.tasks["actions"].extra["inferences"] == WINDOW
