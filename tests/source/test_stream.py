@@ -1,13 +1,16 @@
 """Network streams: over the loopback where that works, and with connections that are made up."""
 
+import contextlib
 import functools
 import http.server
 import itertools
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from fractions import Fraction
+from typing import ClassVar
 
 import pytest
 from source_making import encode
@@ -112,6 +115,63 @@ def test_udp(tmp_path):
         sender.kill()
         sender.wait()
     assert all(b > a for a, b in itertools.pairwise(times))
+
+
+class MiniRtsp(threading.Thread):
+    """As much of an RTSP server as a client needs: MPEG-TS in RTP (RFC 2250), interleaved on the one connection."""
+
+    ANSWERS: ClassVar[dict[str, str]] = {
+        "OPTIONS": "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
+        "SETUP": "Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n",
+        "PLAY": "Session: 1\r\n",
+    }
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(daemon=True)
+        self.stream = stream
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"rtsp://127.0.0.1:{self.socket.getsockname()[1]}/a"
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self.socket.accept()
+            self.socket.close()
+            with connection, connection.makefile("rwb") as lines:
+                while not self.answer(lines):
+                    pass
+
+    def answer(self, lines) -> bool:
+        method, headers = lines.readline().decode().split(" ")[0], {}
+        while line := lines.readline().decode().strip():
+            name, value = line.split(": ", 1)
+            headers[name.lower()] = value
+        body, extra = "", self.ANSWERS.get(method, "")
+        if method == "DESCRIBE":
+            body = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:track\r\n"
+            extra = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
+        lines.write(f"RTSP/1.0 200 OK\r\nCSeq: {headers.get('cseq', 0)}\r\n{extra}\r\n{body}".encode())
+        if method == "PLAY":
+            for number, at in enumerate(range(0, len(self.stream), 1316)):
+                packet = struct.pack(">BBHII", 0x80, 33, number & 0xFFFF, number * 90, 1) + self.stream[at : at + 1316]
+                lines.write(struct.pack(">BBH", 0x24, 0, len(packet)) + packet)
+        lines.flush()
+        return method in ("PLAY", "TEARDOWN", "")
+
+
+def test_rtsp(tmp_path):
+    try:
+        server = MiniRtsp(encode(tmp_path / "a.ts", count=50, gop=5).read_bytes())
+    except OSError as error:
+        pytest.skip(f"no loopback server: {error}")
+    server.start()
+    source = StreamSource(server.address, tries=0)
+    with source:
+        assert source.info.live
+        times = [picture.time for picture in source.pictures()]
+        assert len(times) >= 40
+        assert {b - a for a, b in itertools.pairwise(times[:40])} == {Fraction(1, 25)}
+        assert not source.report.complete
+    server.join()
 
 
 class Line:

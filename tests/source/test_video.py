@@ -226,6 +226,21 @@ def test_policy_for_broken_frames(tmp_path, policy, count):
         np.testing.assert_array_equal(frames[14].pixels, wanted)
 
 
+@pytest.mark.parametrize(("policy", "count"), [("skip", 49), ("repeat", 50), ("blank", 50)])
+def test_flipped_bits_of_h264_are_found(tmp_path, policy, count):
+    path = shapes(duration=2, width=320, height=240).write(tmp_path / "a.mp4")
+    with av.open(str(path)) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][20]
+    data = bytearray(path.read_bytes())
+    for at in range(place + 6, place + size, 7):
+        data[at] ^= 0x55
+    path.write_bytes(data)
+    with open_source(path, on_error=policy) as source:
+        assert len(list(source.frames((32, 24)))) == count
+        assert source.report.failures == 1
+        assert source.report.errors
+
+
 def test_policy_raise_names_the_place(tmp_path):
     path = flipped(tmp_path / "broken.avi")
     with (
