@@ -63,7 +63,7 @@ def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | 
 
 def _open(path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str) -> Source:
     if path.startswith("synthetic:"):
-        from kinoscope.source.synthetic import from_address
+        from kinoscope.source.address import from_address
 
         return from_address(path).limit(start, end, rate)
     from kinoscope.source.camera import CameraSource, is_camera

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -14,7 +13,6 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,39 +229,6 @@ def flash_and_beep(
     for label, shift in (("flash", Fraction(0)), ("beep", late)):
         truth.events += [Event("sync", float(t + shift), float(t + shift + length), label) for t in flashes]
     return SyntheticSource("flash_and_beep", draw, truth, (width, height), duration, rate, start, wave)
-
-
-KINDS: dict[str, Callable[..., SyntheticSource]] = {"shapes": shapes, "cuts": cuts, "flash_and_beep": flash_and_beep}
-"""Name in a ``synthetic:`` address -> what makes it."""
-
-
-def from_address(address: str) -> SyntheticSource:
-    """Make the source that an address such as ``synthetic:shapes?duration=2&rate=25`` names.
-
-    Raises:
-        OptionError: there is no such kind or option, or a value is no number.
-    """
-    name, _, query = address.removeprefix("synthetic:").partition("?")
-    if name not in KINDS:
-        raise OptionError(f"synthetic video {name!r} is unknown; choose one of {', '.join(KINDS)}")
-    known = inspect.signature(KINDS[name]).parameters
-    options: dict[str, Any] = {}
-    for key, text in parse_qsl(query):
-        if key not in known:
-            raise OptionError(f"synthetic:{name} has no option {key!r}; it has {', '.join(known)}")
-        options[key] = text if isinstance(known[key].default, tuple) else _number(key, text)
-    return KINDS[name](**options)
-
-
-def _number(key: str, text: str) -> int | Fraction:
-    value = parse_time(text)
-    if key in ("width", "height", "count"):
-        if value.denominator != 1 or not 1 <= value <= 16_384:
-            raise OptionError(f"{key}={text} is not a whole number from 1 to 16384")
-        return int(value)
-    if key in ("rate", "duration", "period") and not 0 < value <= 100_000:
-        raise OptionError(f"{key}={text} is not between 0 and 100000")
-    return value
 
 
 def _list(values: Iterable[Any] | str) -> list[Any]:
