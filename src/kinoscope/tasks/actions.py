@@ -42,8 +42,10 @@ GROWN = 1.5
 """How much the motion must have grown since the last look for the next to come at once."""
 SUSPICION = 0.3
 """Score from which the windows around are looked at too."""
-ON, OFF = 0.8, 0.5
+ON, OFF = 0.9, 0.5
 """Scores at which an event begins and ends."""
+SHORTEST = 2
+"""Windows in a row that make an event: a wave of the hand can look like a blow, but does not go on."""
 
 Cells = NDArray[np.float32]
 
@@ -176,6 +178,9 @@ class Actions:
 
 
 def events(rows: NDArray[np.float64], label: str) -> list[Event]:
-    """Give the events of windows with scores: (N, 3) float64 rows of start, end, score in time order."""
-    found = spans(rows[:, 2], ON, OFF)
+    """Give the events of windows with scores: (N, 3) float64 rows of start, end, score in time order.
+
+    Of a video that is but one window, that one is enough.
+    """
+    found = spans(rows[:, 2], ON, OFF, shortest=min(SHORTEST, len(rows)))
     return [Event("actions", rows[a, 0], rows[b - 1, 1], label, float(rows[a:b, 2].max())) for a, b in found]
