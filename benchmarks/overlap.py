@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import measure
-from kinoscope.tasks.scenes import Scenes
 
 from kinoscope import engine
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
 from kinoscope.source import open_source
 from kinoscope.tasks.base import Needs
+from kinoscope.tasks.scenes import Scenes
 
 RATE = 12.0
 """Pictures a second given to the network, so that inference takes about as long as decoding."""

@@ -28,8 +28,8 @@ def centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
 class NanoDet(nn.Module):
     """uint8 RGB (N, H, W, 3), H and W multiples of 32 -> boxes xyxy in input pixels (N, A, 4), scores (N, A, 80).
 
-    A is 3549 for 416 x 416. ``body`` takes float BGR (N, 3, H, W), normalised, and gives the scores (N, cells, 80) of the
-    three strides, then their side distributions (N, cells, 44).
+    A is 3549 for 416 x 416. ``body`` takes float BGR (N, 3, H, W), normalised, and gives the scores (N, cells, 80) of
+    the three strides, then their side distributions (N, cells, 44).
     """
 
     mean: Tensor
