@@ -72,7 +72,7 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
     for row in summary_rows(timeline):
         # Text, not str: a label in square brackets is no markup.
         cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
-        table.add_row(*map(Text, cells), style=_MARKS.get(row.status))
+        table.add_row(*(Text(one_line(cell)) for cell in cells), style=_MARKS.get(row.status))
     if table.rows:
         console.print(table)
 
