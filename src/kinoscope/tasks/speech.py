@@ -159,7 +159,10 @@ def _words(number: int, segment: Segment) -> list[Word]:
     unsure = segment.avg_logprob < UNSURE or segment.compression_ratio > MOST_REPETITIVE
     if unsure and segment.no_speech_prob > NO_SPEECH:
         return []
-    return [Word(w.start, w.end, w.word, 0.0 if unsure else w.probability, number) for w in segment.words or ()]
+    return [
+        Word(float(w.start), float(w.end), w.word, 0.0 if unsure else float(w.probability), number)
+        for w in segment.words or ()
+    ]
 
 
 def _place(words: Iterable[Word], pack: list[Sound]) -> list[Word]:
