@@ -14,15 +14,16 @@ def touch(path: Path) -> Path:
 
 
 def test_a_folder_stands_for_the_videos_in_it(tmp_path: Path) -> None:
-    for name in ("b.MP4", "a.mkv", "deep/c.avi", "notes.txt"):
+    for name in ("b10.MP4", "b9.mkv", "a.avi", "notes.txt"):
         touch(tmp_path / name)
     found = [os.path.relpath(p, tmp_path) for p in places.expand([tmp_path])]
-    assert found == ["a.mkv", "b.MP4", "deep/c.avi"]
+    assert found == ["a.avi", "b9.mkv", "b10.MP4"]
 
 
 def test_other_sources_stay_as_they_are(tmp_path: Path) -> None:
     touch(tmp_path / "001.png")
-    named = ["rtsp://host/a", "camera:0", str(tmp_path), "missing.mp4", "frames/%04d.png"]
+    (tmp_path / "empty").mkdir()
+    named = ["rtsp://host/a", "camera:0", str(tmp_path), "missing.mp4", "frames/%04d.png", str(tmp_path / "empty")]
     assert places.expand(named) == named
 
 

@@ -10,17 +10,9 @@ from typing import Any
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import cannot_write
 
-VIDEO_SUFFIXES = frozenset(
-    f".{kind}"
-    for kind in (
-        *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts"),
-        *("wmv", "flv", "ogv", "3gp", "y4m", "gif", "vob", "mxf"),
-    )
-)
-
 
 def expand(sources: Sequence[str | Path]) -> list[str]:
-    """Give every source that is named: a folder with videos in it stands for each of them, sorted by name.
+    """Give every source that is named: a folder with videos in it stands for each of them, in natural order.
 
     A folder of images is one source, as are a file, a pattern, a URL and a device.
 
@@ -33,11 +25,13 @@ def expand(sources: Sequence[str | Path]) -> list[str]:
 
 
 def _inside(source: str) -> list[str]:
-    folder = Path(source)
-    if "://" in source or not folder.is_dir():
+    from kinoscope.source.images import find_sources
+
+    try:
+        return find_sources(source)
+    except SourceError:
+        # A folder with nothing to watch is an error of its own, told when its turn comes: the others go on.
         return [source]
-    videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-    return [str(p) for p in videos] or [source]
 
 
 def folders(sources: Sequence[str], out: Path | None) -> list[Path]:
