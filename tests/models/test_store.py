@@ -81,7 +81,7 @@ def test_a_tarball_is_asked_of_npm_and_only_the_named_member_taken(cache, tmp_pa
     npm.gives(tarball(tmp_path / "toys.tgz"))
     toy = card(NPM)
     assert store.fetch(toy)["net.bin"].read_bytes() == CONTENT
-    assert npm.calls[0].startswith("pack @toys/models@1.0.0 --silent --ignore-scripts --pack-destination ")
+    assert npm.calls[0].startswith("pack @toys/models@1.0.0 --loglevel=error --ignore-scripts --pack-destination ")
     assert left() == [f"weights/toy-{toy.digest}/net.bin"]
     assert not list(tmp_path.rglob("outside.js"))
 

@@ -102,7 +102,6 @@ CARDS: tuple[Card, ...] = (
         net=_transnetv2,
         input=(100, 27, 48, 3),
         outputs=((100,), (100,)),
-        batch=1,
         published="F1 96.2 on BBC Planet Earth, 77.9 on ClipShots",
     ),
     Card(
@@ -117,7 +116,6 @@ CARDS: tuple[Card, ...] = (
         net=_efficientnet_lite0,
         input=(224, 224, 3),
         outputs=((1280,), (1000,)),
-        batch=1,
         classes="imagenet-1000",
         published="top-1 75.1 on ImageNet",
     ),
@@ -137,7 +135,7 @@ CARDS: tuple[Card, ...] = (
         stride=32,
         resize="letterbox",
         classes="coco-80",
-        batch=1,
+        bf16=True,  # 187 of 188 confident cells stay, scores within 0.005, boxes within a pixel
         published="AP 22.9 on COCO val2017",
     ),
     Card(
@@ -156,7 +154,6 @@ CARDS: tuple[Card, ...] = (
         stride=32,
         resize="letterbox",
         classes="coco-80",
-        batch=1,
         priority=1,
         published="AP 25.8 on COCO val2017",
     ),
@@ -170,7 +167,6 @@ CARDS: tuple[Card, ...] = (
         net=_pnet,
         input=(None, None, 3),
         outputs=((None, None, 4), (None, None)),
-        batch=1,
         priority=2,
     ),
     Card(
@@ -228,7 +224,6 @@ CARDS: tuple[Card, ...] = (
         input=(16, 112, 112, 3),
         outputs=((2,),),
         classes=("fight", "no fight"),
-        batch=1,
         published="accuracy 88.9, as its file name says; of the 300 clips that it was trained on",
     ),
     Card(

@@ -172,7 +172,7 @@ def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # it would tell of each attempt
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would tell of each attempt
     repository, _, folder = place.partition("#")
     repository, _, revision = repository.partition("@")
     for name in names:

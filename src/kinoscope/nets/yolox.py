@@ -134,6 +134,7 @@ class Head(nn.Module):
 
     def decode(self, raw: Tensor) -> Tensor:
         """Turn offsets of the centre and logarithms of the size, in strides, into corners in pixels."""
+        raw = raw.float()  # bfloat16 does not tell one pixel from the next beyond 256
         rows, columns = torch.arange(raw.shape[2]), torch.arange(raw.shape[3])
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         centre = (raw[:, :2] + torch.stack([x, y]).to(raw)) * self.stride
