@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,8 @@ CUDA_BATCH = 32
 """Most items of one inference on a GPU."""
 
 PRECISIONS = ("auto", "fp32", "bf16")
+
+_READING = threading.Lock()
 
 
 class Runner:
@@ -146,7 +149,10 @@ def _compiled(path: str, precision: str, threads: int) -> Any:
         "ENABLE_CPU_PINNING": False,
         "CACHE_DIR": str(cache() / "compiled"),
     }
-    return _core().compile_model(path, "CPU", options)
+    # OpenVINO sets the process's locale while it reads a network, and back after it: two at once leave it wrong,
+    # and Python then takes text files to be ASCII.
+    with _READING:
+        return _core().compile_model(path, "CPU", options)
 
 
 def _torch(card: Card, device: str, precision: str) -> Runner:
