@@ -22,7 +22,7 @@ Policy = Literal["skip", "repeat", "blank", "raise"]
 
 def analyze(
     *sources: str | Path,
-    out: Path | None = None,
+    out: str | Path | None = None,
     tasks: str | Sequence[str] | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
@@ -83,7 +83,7 @@ def analyze(
         quiet=quiet,
     )
     names = places.expand(sources)
-    jobs = [analysis.Analysis(n, f) for n, f in zip(names, places.folders(names, out), strict=True)]
+    jobs = [analysis.Analysis(n, f) for n, f in zip(names, places.folders(names, None if out is None else Path(out)), strict=True)]
     for number, job in enumerate(jobs, 1):
         name = Path(job.source).name
         analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
@@ -131,7 +131,7 @@ def _views(export: str | Sequence[str] | None) -> list[str]:
     return wanted
 
 
-def convert(timeline: Path, to: str | Sequence[str], out: Path | None = None) -> list[Path]:
+def convert(timeline: str | Path, to: str | Sequence[str], out: str | Path | None = None) -> list[Path]:
     """Write an earlier analysis in other formats.
 
     Args:
@@ -148,8 +148,9 @@ def convert(timeline: Path, to: str | Sequence[str], out: Path | None = None) ->
     names = _views(to)
     if not names:
         raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
-    loaded = load(timeline)
-    folder = out or (timeline if timeline.is_dir() else timeline.parent)
+    place = Path(timeline)
+    loaded = load(place)
+    folder = Path(out) if out else (place if place.is_dir() else place.parent)
     places.prepare(folder)
     written = [folder / VIEWS[name].filename for name in names]
     for name, path in zip(names, written, strict=True):
