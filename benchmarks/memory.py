@@ -19,23 +19,20 @@ import measure
 
 def repeat(video: Path, target: Path, minutes: float) -> Path:
     """Write ``video`` over and over until ``minutes`` are full."""
-    with av.open(str(target), "w") as out:
-        streams: dict[int, av.stream.Stream] = {}
-        offset, turn = Fraction(0), 0
+    offset = Fraction(0)
+    with av.open(str(target), "w") as out, av.open(str(video)) as first:
+        wanted = [stream for stream in first.streams if stream.type in ("video", "audio")]
+        # All streams must be there before the first packet, with which the header is written.
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in wanted}
         while offset < minutes * 60:
             with av.open(str(video)) as source:
-                length = Fraction(source.duration or 1, 1_000_000)
-                for packet in source.demux():
-                    if packet.dts is None or packet.stream.type not in ("video", "audio"):
-                        continue
-                    index = packet.stream.index
-                    if index not in streams:
-                        streams[index] = out.add_stream_from_template(packet.stream)
-                    shift = round(offset / packet.time_base)
-                    packet.pts, packet.dts = (packet.pts or packet.dts) + shift, packet.dts + shift
-                    packet.stream = streams[index]
-                    out.mux(packet)
-            offset, turn = offset + length + Fraction(1, 25), turn + 1
+                for packet in source.demux([source.streams[index] for index in streams]):
+                    if packet.dts is not None:
+                        shift = round(offset / packet.time_base)
+                        packet.pts, packet.dts = (packet.pts or packet.dts) + shift, packet.dts + shift
+                        packet.stream = streams[packet.stream.index]
+                        out.mux(packet)
+                offset += Fraction(source.duration or 1, 1_000_000) + Fraction(1, 25)
     return target
 
 
