@@ -1,10 +1,10 @@
-"""How much a picture has changed since the last one that a network looked at.
+"""Which pictures a network should look at: those that differ from the last one it looked at.
 
-A network need not look twice at the same picture, and what was followed before a cut is not there after it.
-Both are told from two small summaries of a picture: the mean colours of its cells, of which the largest
-difference notices a small thing that moves a little but not coding noise; and its palette, which a cut replaces
-and a moving camera keeps (the classical colour-histogram cut detector: Zhang, Kankanhalli, Smoliar, "Automatic
-partitioning of full-motion video", Multimedia Systems 1993).
+A network need not look twice at the same picture, should look more often where much moves, and what was followed
+before a cut is not there after it. All of it is told from two small summaries of a picture: the mean colours of its
+cells, of which the largest difference notices a small thing that moves a little but not coding noise; and its palette,
+which a cut replaces and a moving camera keeps (the classical detector of cuts: Zhang, Kankanhalli, Smoliar,
+"Automatic partitioning of full-motion video", Multimedia Systems 1993).
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from kinoscope.core.media import Pixels
 CELLS = 52
 """Cells along the longer side of a picture."""
 
-Change = Literal["none", "some", "cut"]
+CHANGED = 16
+"""Change of a cell, 0 to 255, from which something else is in it."""
+
+MUCH = 0.1
+"""Share of changed cells from which a picture has changed much."""
+
+Advice = Literal["same", "wait", "look", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,13 @@ class Glance:
         side = max(width, height, CELLS) / CELLS
         grid = max(1, round(width / side)), max(1, round(height / side))
         cells = cv2.resize(pixels, grid, interpolation=cv2.INTER_AREA)
-        coarse = cells.astype(np.int64) >> 6
-        colours = coarse @ np.array([16, 4, 1])
+        colours = (cells.astype(np.int64) >> 6) @ np.array([16, 4, 1])
         palette = np.bincount(colours.ravel(), minlength=64) / colours.size
         return cls(cells.astype(np.float32), palette)
 
-    def moved(self, other: Glance) -> float:
-        """Give the largest change of a cell, 0 to 255."""
-        return float(np.abs(self.cells - other.cells).max())
+    def moved(self, other: Glance) -> NDArray[np.float32]:
+        """Give the change of each cell, (rows, columns), 0 to 255."""
+        return np.asarray(np.abs(self.cells - other.cells).max(axis=2))
 
     def recoloured(self, other: Glance) -> float:
         """Give the share of the picture, 0 to 1, whose colours the other has not."""
@@ -58,24 +63,40 @@ class Glance:
 
 
 class Watch:
-    """Tell of each picture whether it is the same as the last one that had changed, another, or another scene.
+    """Advise on each picture of a video whether to look at it.
 
     Args:
-        still: largest change of a cell, 0 to 255, in a picture that counts as unchanged.
+        rate: looks a second while little changes; None looks at every changed picture.
+        still: largest change of a cell, 0 to 255, in a picture that counts as unchanged; -1 counts none so.
         cut: share of the picture that must be recoloured for a cut.
     """
 
-    def __init__(self, still: float = 8, cut: float = 0.35) -> None:
+    def __init__(self, rate: float | None = None, still: float = 8, cut: float = 0.35) -> None:
+        self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come just when a look is due
         self.still, self.cut = still, cut
         self._last: Glance | None = None
+        self._time = 0.0
 
-    def see(self, pixels: Pixels) -> Change:
-        """Compare a picture (H, W, C) with the last changed one; the first counts as ``some`` change."""
-        last, now = self._last, Glance.at(pixels)
-        if last is None or last.cells.shape != now.cells.shape:
-            self._last = now
-            return "some"
-        if last.moved(now) <= self.still:
-            return "none"
-        self._last = now
-        return "cut" if last.recoloured(now) >= self.cut else "some"
+    def see(self, pixels: Pixels, time: float) -> Advice:
+        """Compare a picture (H, W, C) at ``time`` (seconds, increasing) with the last one that was looked at.
+
+        Returns:
+            ``same``: it is that picture still; ``wait``: it changed little, and the last look is not long ago;
+            ``look``; or ``cut``: look, it is another scene.
+        """
+        now = Glance.at(pixels)
+        advice = self._judge(now, time)
+        if advice in ("look", "cut"):
+            self._last, self._time = now, time
+        return advice
+
+    def _judge(self, now: Glance, time: float) -> Advice:
+        if self._last is None or self._last.cells.shape != now.cells.shape:
+            return "look"
+        moved = now.moved(self._last)
+        if moved.max() <= self.still:
+            return "same"
+        if now.recoloured(self._last) >= self.cut:
+            return "cut"
+        much = (moved > CHANGED).mean() >= MUCH
+        return "look" if much or time - self._time >= self.pause else "wait"

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
-SAME = 0.6
-"""Mean distance of dlib's embeddings up to which two groups of faces are one person."""
+SAME = 0.45
+"""Mean distance of dlib's embeddings up to which two groups of face tracks are one person.
+
+For two photos the authors say 0.6. A track's embedding is the mean of several looks, in which much of what is not the
+person cancels out: on 38 clips of 21 people, tracks of one person are at most 0.28 apart and 0.6 would join six of the
+people, while every value from 0.35 to 0.45 finds all 21."""
 
 NEVER = 1e9
 """A distance that no average over other pairs brings down to ``SAME``."""

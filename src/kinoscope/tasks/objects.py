@@ -1,7 +1,7 @@
 """Which objects there are, and where they are in every frame.
 
-A detector looks a few times a second, and not at a picture that it has seen already; the tracker draws what it found
-through all frames. See ``models.objects``, ``tracking`` and ``clips.change``.
+A detector looks a few times a second, more often where much moves, and not at a picture that it has seen already; the
+tracker draws what it found through all frames. See ``models.objects``, ``tracking`` and ``clips.change``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinoscope.clips.change import Watch
+from kinoscope.clips.change import Advice, Watch
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
@@ -19,13 +19,14 @@ from kinoscope.models import objects as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
-RATE = 4.0
-"""Pictures looked at each second; more of them hardly change the tracks, see benchmarks/agreement.py."""
+RATE, CALM = 10.0, 5.0
+"""Pictures asked for each second, and those looked at while little changes; more of them hardly change the tracks, see
+benchmarks/agreement.py."""
 
 LEAST, SURE = 0.25, 0.4
 """Score under which a detection is ignored, and from which it may begin a track."""
 
-WORTH = Worth(count=3, seconds=0.5, score=0.45)
+WORTH = Worth(count=3, seconds=0.3, score=0.4)
 LARGE = 960
 """Longer side of the picture from which tracks' pictures are cut, in pixels."""
 
@@ -39,7 +40,8 @@ class Objects:
 
     Args:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
-        rate: pictures looked at each second; None for every frame.
+        rate: pictures asked for each second; None for every frame.
+        calm: pictures looked at each second while little changes; None for all that differ from the last.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
     """
 
@@ -52,10 +54,11 @@ class Objects:
         model: str = "auto",
         threads: int = 1,
         rate: float | None = RATE,
+        calm: float | None = CALM,
         still: float = 8,
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
-        self._watch = Watch(still)
+        self._watch = Watch(calm, still)
         self._tracker = Tracker(high=SURE)
         self._moments: dict[int, Moment] = {}
         self._looks = 0
@@ -66,15 +69,17 @@ class Objects:
             raise Skip("there is no picture")
         self._detector = models.ObjectDetector(self.model, self.device, self.threads, LEAST)
         self._shown = info.size
-        return Needs(sizes=(self._detector.input_size(info.size), info.fit(LARGE)), rate=self.rate, batch=4)
+        return Needs(sizes=(self._detector.input_size(info.size), info.fit(LARGE)), rate=self.rate, batch=8)
 
     def step(self, *batches: FrameBatch) -> None:
         """Detect and track in the next pictures."""
         small, large = batches
         for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
-            found = self._look(pixels)
-            ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
-            self._remember(time, full, found, ids.tolist())
+            advice = self._watch.see(pixels, time)
+            if advice != "wait":
+                found = self._look(pixels, advice)
+                ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
+                self._remember(time, full, found, ids.tolist())
 
     def listen(self, sound: Sound) -> None:
         """Not called: no sound is asked for."""
@@ -87,12 +92,11 @@ class Objects:
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
 
-    def _look(self, pixels: Pixels) -> models.Objects:
+    def _look(self, pixels: Pixels, advice: Advice) -> models.Objects:
         """Detect, unless the picture is the one that was looked at last."""
-        change = self._watch.see(pixels)
-        if change == "cut":
+        if advice == "cut":
             self._tracker.cut()
-        if change != "none":
+        if advice != "same":
             self._looks += 1
             (self._found,) = self._detector(pixels[None], self._shown)
         return self._found
