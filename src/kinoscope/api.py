@@ -83,7 +83,8 @@ def analyze(
         quiet=quiet,
     )
     names = places.expand(sources)
-    jobs = [analysis.Analysis(n, f) for n, f in zip(names, places.folders(names, None if out is None else Path(out)), strict=True)]
+    folders = places.folders(names, None if out is None else Path(out))
+    jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     for number, job in enumerate(jobs, 1):
         name = Path(job.source).name
         analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)

@@ -97,7 +97,7 @@ class Scenes:
     def step(self, *batches: FrameBatch) -> None:
         """Look at the next pictures."""
         for large, small in zip(*batches, strict=True):
-            self._look(large.pixels)
+            self._look(large.pixels, float(large.time))
             self._times.append(float(large.time))
             self._album.add(float(small.time), small.pixels)
 
@@ -118,10 +118,10 @@ class Scenes:
             self._describe(number, start, end, result)
         return result
 
-    def _look(self, pixels: Pixels) -> None:
+    def _look(self, pixels: Pixels, time: float) -> None:
         """Keep the feature and the probabilities of a picture; those of the last one if it is the same."""
         assert self._watch is not None
-        if self._watch.see(pixels) != "none":
+        if self._watch.see(pixels, time) != "same":
             self._looks += 1
             # One at a time, so that the network is made ready for one shape only.
             features, logits = self._net(pixels[None])
