@@ -182,7 +182,7 @@ def align(picture: Pixels, points: Array) -> Pixels:
     here_centre, there_centre = here.mean(), there.mean()
     away = here - here_centre
     turn = np.vdot(away, there - there_centre) / max(np.vdot(away, away).real, 1e-9)
-    while abs(turn) < 0.5:  # the sampling below looks at 2 x 2 pixels only
+    while abs(turn) < 0.5 and min(picture.shape[:2]) > 1:  # the sampling below looks at 2 x 2 pixels only
         picture, turn, here_centre = np.asarray(cv2.pyrDown(picture), np.uint8), turn * 2, here_centre / 2
     move = there_centre - turn * here_centre
     matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])

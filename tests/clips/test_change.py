@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinoscope.clips.change import Glance, Watch
+
+
+def scene(seed=0, height=180, width=320):
+    """A still picture of large patches."""
+    patches = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
+    return np.kron(patches, np.ones((height // 9, width // 16, 1), np.uint8))
+
+
+def noisy(picture, seed):
+    return (picture + np.random.default_rng(seed).normal(0, 3, picture.shape)).clip(0, 255).astype(np.uint8)
+
+
+def with_square(x, side=8):
+    picture = np.full((180, 320, 3), 100, np.uint8)
+    picture[90 : 90 + side, x : x + side] = 220
+    return picture
+
+
+def test_a_glance_has_square_cells_and_shares_that_sum_to_one():
+    glance = Glance.at(scene())
+    assert glance.cells.shape == (29, 52, 3)
+    assert glance.palette.sum() == pytest.approx(1)
+
+
+def test_a_picture_smaller_than_the_grid_keeps_its_pixels():
+    tiny = np.zeros((3, 5, 3), np.uint8)
+    assert Glance.at(tiny).cells.shape == (3, 5, 3)
+    assert Watch().see(tiny, 0.0) == "look"
+
+
+def test_the_first_picture_is_looked_at_and_noise_is_no_change():
+    watch = Watch()
+    assert watch.see(scene(), 0.0) == "look"
+    assert [watch.see(noisy(scene(), n), n / 5) for n in range(1, 6)] == ["same"] * 5
+
+
+def test_a_small_thing_that_moves_a_little_is_a_change():
+    watch = Watch()
+    assert [watch.see(with_square(x), n / 5) for n, x in enumerate((40, 43, 46))] == ["look"] * 3
+
+
+def test_a_slow_drift_adds_up_to_a_change():
+    watch = Watch()
+    seen = [watch.see(np.full((90, 160, 3), 100 + n, np.uint8), n / 5) for n in range(20)]
+    assert seen == (["look"] + ["same"] * 8 + ["look"] + ["same"] * 8 + ["look", "same"])
+
+
+def test_another_scene_is_a_cut_whenever_it_comes():
+    watch = Watch(rate=5)
+    watch.see(scene(1), 0.0)
+    assert watch.see(255 - scene(1) // 4, 0.04) == "cut"
+
+
+def test_a_moving_camera_is_no_cut():
+    watch = Watch()
+    wide = np.tile(scene(1), (1, 2, 1))
+    assert [watch.see(wide[:, x : x + 320], n / 5) for n, x in enumerate(range(0, 120, 20))] == ["look"] * 6
+
+
+def test_little_change_waits_for_its_turn_and_much_does_not():
+    watch = Watch(rate=5)
+    watch.see(with_square(40), 0.0)
+    assert watch.see(with_square(60), 0.1) == "wait"
+    assert watch.see(with_square(60, side=80), 0.12) == "look"
+    assert watch.see(with_square(64, side=80), 0.2) == "wait"
+    assert watch.see(with_square(64, side=80), 0.31) == "look"
+
+
+def test_frames_a_little_early_are_not_put_off_to_the_next():
+    watch = Watch(rate=5)
+    watch.see(with_square(40), 0.0)
+    assert watch.see(with_square(60), 0.19) == "look"
+
+
+def test_a_picture_that_waits_is_not_taken_for_seen():
+    watch = Watch(rate=5)
+    watch.see(with_square(40), 0.0)
+    assert watch.see(with_square(60), 0.1) == "wait"
+    assert watch.see(with_square(60), 0.2) == "look"
+    assert watch.see(with_square(60), 0.4) == "same"
+
+
+def test_nothing_counts_as_unchanged_if_so_wished():
+    watch = Watch(still=-1)
+    assert [watch.see(scene(), n / 5) for n in range(3)] == ["look"] * 3
+
+
+def test_a_change_of_size_is_looked_at():
+    watch = Watch()
+    watch.see(scene(), 0.0)
+    assert watch.see(scene(height=360), 0.2) == "look"
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_differences_are_symmetric_and_bounded(a, b):
+    first, second = Glance.at(scene(a)), Glance.at(scene(b))
+    assert first.recoloured(second) == second.recoloured(first) <= 1
+    assert np.array_equal(first.moved(second), second.moved(first))
+    assert (first.moved(second).max() == 0) == (a == b)
