@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinoscope.tasks.motion import MEASURED, Motion, curve, smooth, to_centre, to_corners
+from kinoscope.tasks.motion import MEASURED, UNKNOWN, WANDER, Motion, curve, smooth, to_centre, to_corners
 
 
 def box(x, y, w=40, h=80):
@@ -39,10 +39,9 @@ def test_two_equal_measurements_halve_the_variance():
     assert np.allclose(motion.covariance[:, 0, 0], MEASURED / 2)
 
 
-def test_the_smoother_agrees_with_least_squares_over_all_detections():
+def test_the_smoother_agrees_with_least_squares_over_all_detections(monkeypatch):
     """Its estimate is the mean of the positions given all measurements, here from the joint Gaussian itself."""
-    from kinoscope.tasks.motion import UNKNOWN, WANDER
-
+    monkeypatch.setattr("kinoscope.tasks.motion.AGILITIES", (1.0,))
     times = np.array([0.0, 0.2, 0.5, 1.1])
     x = np.array([100.0, 118, 130, 190])
     # Relative to the first measurement: covariance of positions under the model, white acceleration integrated twice.
@@ -67,3 +66,17 @@ def test_the_curve_is_the_mean_of_the_model_between_detections():
     gain = bridge.covariance @ to_end.T @ np.linalg.inv(end.covariance)
     middle = bridge.state + (gain @ (last - end.state)[:, :, None])[:, :, 0]
     assert np.allclose(to_centre(curve(times, boxes, np.array([0.7])))[0], middle[:, 0])
+
+
+def test_what_turns_at_once_is_followed_more_freely_than_what_trembles():
+    times = np.arange(0, 3, 0.2)
+    bouncing = np.array([box(100 + 200 * abs(t % 2 - 1), 100) for t in times])
+    trembling = np.array([box(100 + 2 * (-1) ** n, 100) for n in range(len(times))])
+    assert np.abs(smooth(times, bouncing)[:, 0, 0] - bouncing[:, [0, 2]].mean(axis=1)).max() < 16
+    assert np.abs(smooth(times, trembling)[1:-1, 0, 0] - 100).max() < 1
+
+
+def test_an_unlikely_box_is_a_surprise_in_sizes_of_the_object():
+    near, far = Motion.begin(0.0, np.array(box(100, 100))), Motion.begin(0.0, np.array(box(50, 50, 20, 40)))
+    assert near.surprise(np.array(box(100, 100))) < near.surprise(np.array(box(120, 100)))
+    assert near.surprise(np.array(box(120, 100))) == pytest.approx(far.surprise(np.array(box(60, 50, 20, 40))))

@@ -22,6 +22,9 @@ MEASURED = np.array([0.07, 0.07, 0.1, 0.1]) ** 2  # variance of a detection, in 
 WANDER = np.array([0.5, 0.5, 0.1, 0.1]) ** 2  # how the velocity of it changes, in (sizes / s)^2 per second
 UNKNOWN = np.array([1.0, 1.0, 0.1, 0.1]) ** 2  # variance of the velocity of a new object, in (sizes / s)^2
 
+AGILITIES = (1.0, 4.0)
+"""How much more freely than that objects may move: as pedestrians do, or as what bounces or races by."""
+
 
 def to_centre(boxes: Array) -> Array:
     """Turn (..., x1 y1 x2 y2) into (..., centre x, centre y, width, height)."""
@@ -43,36 +46,48 @@ class Motion:
         time: of the state, in seconds.
         state: (4, 2) value and velocity, in pixels and pixels per second.
         covariance: (4, 2, 2), in units of the object's size.
+        agility: factor on how much its velocity may be, and change.
     """
 
     time: float
     state: Array
     covariance: Array
+    agility: float = 1.0
 
     @classmethod
-    def begin(cls, time: float, box: Array) -> Motion:
+    def begin(cls, time: float, box: Array, agility: float = 1.0) -> Motion:
         """Start at rest at a first box (4,)."""
         covariance = np.zeros((4, 2, 2))
-        covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN
-        return cls(time, np.stack([to_centre(box), np.zeros(4)], axis=1), covariance)
+        covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN * agility**2
+        return cls(time, np.stack([to_centre(box), np.zeros(4)], axis=1), covariance, agility)
 
     def predict(self, time: float) -> Motion:
         """Give the state expected at a later time."""
         dt = time - self.time
         move = np.array([[1, dt], [0, 1]])
         spread = np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-        covariance = move @ self.covariance @ move.T + WANDER[:, None, None] * spread
-        return Motion(time, self.state @ move.T, covariance)
+        covariance = move @ self.covariance @ move.T + self.agility**2 * WANDER[:, None, None] * spread
+        return Motion(time, self.state @ move.T, covariance, self.agility)
 
     def correct(self, box: Array) -> Motion:
         """Take in a box (4,) seen at the state's own time."""
         gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASURED)[:, None]
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
-        return Motion(self.time, state, self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :])
+        covariance = self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :]
+        return Motion(self.time, state, covariance, self.agility)
+
+    def surprise(self, box: Array) -> float:
+        """Tell how unlikely a box (4,) is at the state's own time: minus twice its log-likelihood, up to a constant."""
+        variance = self.covariance[:, 0, 0] + MEASURED
+        away = to_centre(box) - self.state[:, 0]
+        size = np.tile(np.maximum(self.state[2:, 0], 1), 2)
+        return float(np.sum(np.log(variance) + (away / size) ** 2 / variance))
 
 
 def smooth(times: Array, boxes: Array) -> Array:
     """Estimate position and velocity at each detection from all detections, earlier and later.
+
+    Of the ``AGILITIES`` the one is taken under which the detections are the least surprising.
 
     Args:
         times: (T,) seconds, increasing.
@@ -81,17 +96,24 @@ def smooth(times: Array, boxes: Array) -> Array:
     Returns:
         (T, 4, 2): centre x, centre y, width, height; value and velocity per second.
     """
-    expected: list[Motion] = []
-    filtered = [Motion.begin(float(times[0]), boxes[0])]
-    for time, box in zip(times[1:].tolist(), boxes[1:], strict=True):
-        expected.append(filtered[-1].predict(time))
-        filtered.append(expected[-1].correct(box))
+    passes = [_forward(times, boxes, agility) for agility in AGILITIES]
+    filtered, expected, _ = min(passes, key=lambda found: found[2])
     states = [filtered[-1].state]
     for past, ahead in zip(filtered[-2::-1], expected[::-1], strict=True):
         move = np.array([[1, ahead.time - past.time], [0, 1]])
         gain = past.covariance @ move.T @ np.linalg.inv(ahead.covariance)
         states.append(past.state + (gain @ (states[-1] - ahead.state)[:, :, None])[:, :, 0])
     return np.stack(states[::-1])
+
+
+def _forward(times: Array, boxes: Array, agility: float) -> tuple[list[Motion], list[Motion], float]:
+    """Filter detections: the states after each, the states expected before each but the first, the total surprise."""
+    filtered, expected, surprise = [Motion.begin(float(times[0]), boxes[0], agility)], [], 0.0
+    for time, box in zip(times[1:].tolist(), boxes[1:], strict=True):
+        expected.append(filtered[-1].predict(time))
+        surprise += expected[-1].surprise(box)
+        filtered.append(expected[-1].correct(box))
+    return filtered, expected, surprise
 
 
 def curve(times: Array, boxes: Array, at: Array) -> Array:

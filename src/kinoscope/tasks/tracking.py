@@ -112,7 +112,7 @@ class Tracker:
         self,
         high: float = 0.5,
         overlap: float = 0.2,
-        widen: float = 0.5,
+        widen: float = 0.6,
         max_gap: float = 1.5,
         other_label: float = 0.5,
     ) -> None:

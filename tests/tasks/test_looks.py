@@ -1,0 +1,78 @@
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope.models.faces import TEMPLATE
+from kinoscope.tasks.looks import MOST, Looks, pool, size
+
+SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+
+
+def offer(looks, time, score=1.0, points=TEMPLATE + 50, picture=SHARP):
+    looks.offer(time, points, score, picture, f"picture at {time}".encode)
+
+
+class FakeEmbedder:
+    def __call__(self, chips):
+        assert chips.shape[1:] == (150, 150, 3)
+        return np.repeat(np.arange(len(chips), dtype=np.float32)[:, None], 128, axis=1)
+
+
+def times(looks):
+    return [look.time for look in looks.best]
+
+
+def test_the_best_looks_are_kept_the_best_first():
+    looks = Looks()
+    for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
+        offer(looks, 2.0 * time, score)
+    assert times(looks) == [2, 8, 4, 6]
+    assert len(looks.best) == MOST
+    assert looks.best[0].picture == b"picture at 2.0"
+
+
+def test_of_looks_close_in_time_one_is_kept():
+    looks = Looks()
+    offer(looks, 0.0, 0.5)
+    offer(looks, 0.4, 0.52)
+    assert times(looks) == [0.0]
+    offer(looks, 0.8, 0.9)
+    assert times(looks) == [0.8]
+
+
+def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
+    turned = TEMPLATE + 50
+    turned[2, 0] += 15
+    looks = Looks()
+    offer(looks, 0.0)
+    offer(looks, 2.0, points=turned)
+    offer(looks, 4.0, picture=cv2.GaussianBlur(SHARP, (0, 0), 2))
+    offer(looks, 6.0, points=TEMPLATE / 3 + 50)
+    assert looks.best[0].time == 0.0
+    assert all(look.value < looks.best[0].value for look in looks.best[1:])
+
+
+def test_a_face_from_the_side_gives_no_look():
+    side = TEMPLATE + 50
+    side[2, 0] += 60
+    looks = Looks()
+    offer(looks, 0.0, points=side)
+    assert looks.best == []
+    looks.embed(FakeEmbedder())
+
+
+def test_embedding_lets_go_of_the_pixels():
+    looks = Looks()
+    offer(looks, 0.0, 0.9)
+    offer(looks, 2.0, 0.5)
+    looks.embed(FakeEmbedder())
+    assert [look.embedding[0] for look in looks.best] == [0, 1]
+    assert all(look.chip.size == 0 for look in looks.best)
+    first, second = looks.best
+    assert pool(looks.best) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
+    assert looks.within(1.0, 3.0) == [second]
+
+
+def test_size_stops_at_the_template():
+    assert size(TEMPLATE) == size(3 * TEMPLATE) == 1
+    assert size(TEMPLATE / 2) == pytest.approx(0.5)

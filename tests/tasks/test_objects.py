@@ -1,0 +1,187 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope import engine
+from kinoscope.core.boxes import iou
+from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.media import FrameBatch, SourceInfo
+from kinoscope.core.results import Event, TaskResult, Timeline
+from kinoscope.models import sample
+from kinoscope.models.objects import Objects as Found
+from kinoscope.source.synthetic import COLOURS, cuts, shapes
+from kinoscope.tasks import objects
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.objects import Objects
+
+
+class ColourDetector:
+    """Finds the coloured shapes of the synthetic videos; a label for each colour."""
+
+    runner = SimpleNamespace(card=SimpleNamespace(name="colours", licence="MIT", labels=tuple(COLOURS)), runtime="fake")
+    card = runner.card
+
+    def __init__(self, *_):
+        pass
+
+    def input_size(self, shown):
+        return shown
+
+    def __call__(self, pictures, shown):
+        return [self.find(picture, shown) for picture in pictures]
+
+    def find(self, picture, shown):
+        rows = [(self.box(picture, colour), n) for n, colour in enumerate(COLOURS.values())]
+        seen = [(box, n) for box, n in rows if box]
+        scale = np.tile([shown[0] / picture.shape[1], shown[1] / picture.shape[0]], 2)
+        boxes = np.array([box for box, _ in seen], np.float64).reshape(-1, 4) * scale
+        return Found(boxes, np.full(len(seen), 0.9), np.array([n for _, n in seen], np.int64))
+
+    def box(self, picture, colour):
+        y, x = np.nonzero(np.abs(picture.astype(int) - colour).max(axis=2) < 20)
+        return [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else None
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch):
+    monkeypatch.setattr("kinoscope.models.objects.ObjectDetector", ColourDetector)
+
+
+def analyse(source, **options):
+    return engine.run(source, [Objects(**options)], threaded=False)
+
+
+def test_every_shape_is_one_track_with_a_box_at_every_frame():
+    source = shapes(duration=4, count=3, width=640, height=480)
+    timeline = analyse(source)
+    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
+    assert [t.id for t in timeline.tracks] == [1, 2, 3]
+    for track, truth in zip(timeline.tracks, source.truth.tracks, strict=True):
+        last = int(np.flatnonzero(truth.boxes[:, 0] == track.end)[0])
+        assert track.boxes[:, 0].tolist() == truth.boxes[: last + 1, 0].tolist()
+        assert last >= 95
+        overlaps = np.diag(iou(track.boxes[:, 1:5], truth.boxes[: last + 1, 1:5]))
+        assert overlaps.mean() > 0.85
+        assert np.quantile(overlaps, 0.1) > 0.6
+
+
+def test_times_that_begin_late_are_kept():
+    timeline = analyse(shapes(duration=2, count=1, start=7))
+    (track,) = timeline.tracks
+    assert (track.start, round(track.end, 2)) == (7.0, 8.8)
+
+
+def test_a_report_says_what_was_run_and_how_often():
+    report = analyse(shapes(duration=2, count=1)).tasks["objects"]
+    assert (report.model, report.runtime, report.licence, report.frames) == ("colours", "fake", "MIT", 20)
+    assert report.extra["rate"] == 10.0
+    assert 10 <= report.extra["inferences"] <= 20
+
+
+def test_nothing_is_inferred_on_an_unchanged_picture_and_the_track_goes_on():
+    frame = next(iter(shapes(count=2).frames())).pixels
+    task = Objects()
+    task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
+    times = np.arange(30) / 10
+    batch = FrameBatch(np.repeat(frame[None], 30, axis=0), times, np.arange(30))
+    task.step(batch, batch)
+    result = task.finish(Timeline(times=times))
+    assert result.report.extra["inferences"] == 1
+    assert [(t.start, t.end) for t in result.tracks] == [(0.0, 2.9)] * 2
+
+
+def test_looking_at_all_is_an_option():
+    assert analyse(shapes(duration=1), rate=None, calm=None, still=-1).tasks["objects"].extra["inferences"] == 25
+
+
+def painted(colours_at, duration=4):
+    """A task that has seen a square in one place whose colour is told by the time, on a background told by it too."""
+    task = Objects()
+    task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
+    times = np.arange(0, duration, 0.1)
+    pictures = np.zeros((len(times), 240, 320, 3), np.uint8)
+    for picture, time in zip(pictures, times, strict=True):
+        colour, background = colours_at(time)
+        picture[:] = background
+        picture[100:180, 100 + round(10 * time) : 160 + round(10 * time)] = COLOURS[colour]
+    for n in range(0, len(times), 8):
+        batch = FrameBatch(pictures[n : n + 8], times[n : n + 8], np.arange(len(times))[n : n + 8])
+        task.step(batch, batch)
+    return task, times
+
+
+def test_a_cut_ends_a_track_though_the_next_scene_has_the_same_thing_there():
+    task, times = painted(lambda time: ("red", 40 if time < 2 else 160))
+    result = task.finish(Timeline(times=times))
+    assert [(round(t.start, 1), round(t.end, 1)) for t in result.tracks] == [(0.0, 1.8), (2.0, 3.8)]
+
+
+def test_a_cut_that_the_shots_found_ends_a_track_too():
+    task, times = painted(lambda _: ("red", 40))
+    shots = [Event("shots", 0, 2, "shot"), Event("shots", 2, 4, "shot", extra={"transition": "cut"})]
+    result = task.finish(Timeline(times=times, events=shots))
+    assert [(round(t.start, 1), round(t.end, 1)) for t in result.tracks] == [(0.0, 1.8), (2.0, 3.8)]
+    assert len(result.pictures) == 1
+
+
+def test_a_glimpse_is_no_track():
+    task, times = painted(lambda time: ("red" if time < 0.25 else "green", 40))
+    assert [t.label for t in task.finish(Timeline(times=times)).tracks] == ["green"]
+
+
+def test_each_track_has_a_picture_of_its_object():
+    source = shapes(duration=2, count=2, width=640, height=480)
+    timeline = analyse(source)
+    assert list(timeline.pictures) == ["objects-1", "objects-2"]
+    for name, colour in zip(timeline.pictures, ("red", "green"), strict=True):
+        shown = cv2.imdecode(np.frombuffer(timeline.pictures[name], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        assert max(shown.shape[:2]) <= 200
+        middle = shown[shown.shape[0] // 2, shown.shape[1] // 2]
+        assert np.abs(middle.astype(int) - COLOURS[colour]).max() < 25
+
+
+def test_pictures_are_bounded(monkeypatch):
+    monkeypatch.setattr(objects, "MOST_PICTURES", 1)
+    timeline = analyse(shapes(duration=2, count=3))
+    assert len(timeline.tracks) == 3
+    assert len(timeline.pictures) == 1
+
+
+def test_a_whole_object_makes_a_better_picture_than_one_that_is_cut_off():
+    boxes = np.array([[0.0, 10, 100, 110], [10, 10, 110, 110], [10, 10, 40, 40]])
+    cut_off, whole, small = objects.goodness(boxes, np.ones(3), (640, 480))
+    assert whole > cut_off
+    assert whole > small
+
+
+def test_a_source_without_pictures_is_skipped():
+    with pytest.raises(Skip, match="there is no picture"):
+        Objects().needs(SourceInfo("a.mp3"))
+
+
+def test_a_video_without_objects_or_frames_gives_none():
+    assert analyse(cuts(duration=1)).tracks == []
+    task = Objects()
+    task.needs(SourceInfo("a.mp4", 320, 240))
+    assert task.finish(Timeline()) == TaskResult(report=task.finish(Timeline()).report)
+
+
+def test_a_real_person_is_followed(monkeypatch):
+    monkeypatch.undo()
+    try:
+        picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)
+        task = Objects()
+        needs = task.needs(SourceInfo("a.mp4", 512, 512, rate=Fraction(25)))
+    except WeightsMissing as error:
+        pytest.skip(str(error))
+    times = np.arange(8) / 5
+    moved = [np.roll(picture, 6 * n, axis=1) for n in range(8)]
+    batches = [FrameBatch(np.stack([cv2.resize(p, size) for p in moved]), times, np.arange(8)) for size in needs.sizes]
+    task.step(*batches)
+    people = [t for t in task.finish(Timeline(times=times)).tracks if t.label == "person"]
+    assert len(people) == 1
+    centres = people[0].boxes[:, [1, 3]].mean(axis=1)
+    assert np.polyfit(people[0].boxes[:, 0], centres, 1)[0] == pytest.approx(30, abs=12)
