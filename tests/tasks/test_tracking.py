@@ -176,7 +176,7 @@ def test_the_curve_passes_near_its_detections(gaps, speed, noise):
     times = np.concatenate([[0.0], np.cumsum(gaps)])
     jitter = np.random.default_rng(noise).normal(0, 1.5, (len(times), 2))
     boxes = np.array(
-        [box(300 + speed[0] * t + x, 300 + speed[1] * t + y) for t, (x, y) in zip(times, jitter, strict=True)]
+        [box(500 + speed[0] * t + x, 500 + speed[1] * t + y) for t, (x, y) in zip(times, jitter, strict=True)]
     )
     tracker = Tracker()
     for time, seen in zip(times, boxes, strict=True):

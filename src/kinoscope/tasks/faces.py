@@ -8,7 +8,6 @@ See ``models.faces``, ``tracking``, ``looks``, ``identity`` and ``clips.change``
 from __future__ import annotations
 
 from collections import defaultdict
-from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -18,7 +17,6 @@ from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
-from kinoscope.core.time import Ticker
 from kinoscope.models import faces as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
@@ -71,7 +69,8 @@ class Faces:
     ) -> None:
         self.device, self.model, self.threads = device, model, threads
         self.rate = rate
-        self._search = Ticker(search)
+        self._pause = 0.9 / search if search else 0.0  # frames seldom come just when a search is due
+        self._searched = -np.inf
         self._watch = Watch(None, still)
         self._tracker = Tracker(high=SURE)
         self._looks: dict[int, Looks] = defaultdict(Looks)
@@ -103,7 +102,7 @@ class Faces:
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
         parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if WORTH(part)]
-        parts.sort(key=lambda item: item[0].start)
+        parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
         result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
         self._name(result, parts)
@@ -115,7 +114,8 @@ class Faces:
         if advice == "cut":
             self._tracker.cut()
         if advice != "same":
-            search = self._search.due(Fraction(time)) or advice == "cut"
+            search = advice == "cut" or time - self._searched >= self._pause
+            self._searched = time if search else self._searched
             self._counts["inferences"] += 1
             self._counts["searches"] += search
             self._found = self._finder(pixels, self._shown, self._tracker.expect(time), search)

@@ -88,7 +88,7 @@ class Objects:
         """Give the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
         parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if WORTH(part)]
-        parts.sort(key=lambda part: part.start)
+        parts.sort(key=lambda part: (part.start, part.id))
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
 

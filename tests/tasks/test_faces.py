@@ -1,0 +1,191 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.media import FrameBatch, SourceInfo
+from kinoscope.core.results import Event, Timeline
+from kinoscope.models import sample
+from kinoscope.models.faces import TEMPLATE
+from kinoscope.models.faces import Faces as Found
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.faces import Faces
+
+PEOPLE = {"ann": (220, 60, 60), "bob": (60, 220, 60), "eve": (60, 60, 220)}
+SIZE, FACE = (320, 240), 60
+
+
+class ColourFinder:
+    """Finds the coloured squares that stand for faces; only on a search does it see one that it was not told of."""
+
+    def __init__(self, *_):
+        self.searches = []
+
+    def __call__(self, picture, shown, expected=None, search=True):
+        self.searches.append(search)
+        rows = [box for colour in PEOPLE.values() for box in self.squares(picture, colour)]
+        boxes = np.array(rows, np.float64).reshape(-1, 4) * shown[0] / picture.shape[1]
+        boxes = np.array([box for box in boxes if search or self.is_near(box, expected)]).reshape(-1, 4)
+        points = boxes[:, None, :2] + TEMPLATE / 150 * (boxes[:, 2:] - boxes[:, :2])[:, None, :]
+        return Found(boxes, np.full(len(boxes), 0.999), points)
+
+    def squares(self, picture, colour):
+        mask = (np.abs(picture.astype(int) - colour).max(axis=2) < 40).astype(np.uint8)
+        _, _, found, _ = cv2.connectedComponentsWithStats(mask)
+        return [(x, y, x + w, y + h) for x, y, w, h, area in found[1:] if area > 100]
+
+    def is_near(self, box, expected):
+        return any(np.abs(box - other).max() < FACE / 2 for other in expected)
+
+
+class ColourEmbedder:
+    """Embeds a face as its mean colour: people are about one apart."""
+
+    runner = SimpleNamespace(card=SimpleNamespace(name="colours", licence="MIT"), runtime="fake")
+
+    def __init__(self, *_):
+        self.embedded = []
+
+    def __call__(self, chips):
+        self.embedded.append(len(chips))
+        return np.pad(chips.mean((1, 2)) / 255, ((0, 0), (0, 125))).astype(np.float32)
+
+
+@pytest.fixture
+def task(monkeypatch):
+    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    made = Faces()
+    needs = made.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
+    assert (needs.sizes, needs.rate) == (((640, 480),), 5.0)
+    return made
+
+
+def draw(people, background=40):
+    """Draw people at (x, y); their squares are grained, so that they are sharp."""
+    picture = np.full((SIZE[1], SIZE[0], 3), background, np.uint8)
+    grain = np.random.default_rng(0).integers(-20, 20, (FACE, FACE, 1))
+    for name, (x, y) in people.items():
+        picture[y : y + FACE, x : x + FACE] = np.array(PEOPLE[name]) + grain
+    return picture
+
+
+def show(task, script, duration):
+    """Show what ``script(time)`` draws, five times a second; give the times."""
+    times = np.round(np.arange(0, duration, 0.2), 3)
+    pictures = np.stack([script(time) for time in times])
+    for n in range(0, len(times), 4):
+        task.step(FrameBatch(pictures[n : n + 4], times[n : n + 4], np.arange(n, n + len(times[n : n + 4]))))
+    return times
+
+
+def people_of(result):
+    return [(round(t.start, 1), round(t.end, 1), t.identity) for t in result.tracks]
+
+
+def test_a_face_is_one_track_with_its_points_and_its_person(task):
+    times = show(task, lambda t: draw({"ann": (40 + round(15 * t), 80)}), 4)
+    (track,) = task.finish(Timeline(times=times)).tracks
+    assert (track.id, track.label, track.identity, track.score) == (1, "face", "person 1", pytest.approx(0.999))
+    assert track.boxes[:, 0].tolist() == times.tolist()
+    truth = np.array([[80 + 30 * t, 160, 200 + 30 * t, 280] for t in times])
+    assert np.abs(track.boxes[:, 1:5] - truth).max() < 6
+    points = np.array(track.extra["points"])
+    assert points[:, 0].tolist() == times.tolist()
+    assert np.abs(points[0, 1:].reshape(5, 2) - (np.array([80, 160]) + TEMPLATE * 120 / 150)).max() < 0.1
+
+
+def test_two_at_once_are_two_people_and_one_who_returns_is_himself(task):
+    def script(time):
+        people = {"ann": (30 + round(2 * time), 80)}
+        if time < 2 or time > 5:
+            people["bob"] = (200 - round(2 * time), 90)
+        return draw(people)
+
+    result = task.finish(Timeline(times=show(task, script, 7)))
+    assert people_of(result) == [(0.0, 6.8, "person 1"), (0.0, 1.8, "person 2"), (5.2, 6.8, "person 2")]
+    assert result.features["faces.tracks"].tolist() == [1, 2, 3]
+    assert result.features["faces.embeddings"].shape == (3, 128)
+
+
+def test_searches_take_turns_with_following(task):
+    times = show(task, lambda t: draw({"ann": (40 + round(15 * t), 80)}), 4)
+    report = task.finish(Timeline(times=times)).report
+    assert task._finder.searches == [True, False] * 10
+    assert {k: report.extra[k] for k in ("inferences", "searches")} == {"inferences": 20, "searches": 10}
+    assert (report.model, report.licence, report.extra["rate"]) == ("mtcnn, colours", "MIT", 5.0)
+
+
+def test_nothing_is_inferred_on_an_unchanged_picture(task):
+    result = task.finish(Timeline(times=show(task, lambda _: draw({"ann": (40, 80)}), 6)))
+    assert result.report.extra["inferences"] == 1
+    assert people_of(result) == [(0.0, 5.8, "person 1")]
+
+
+def test_a_new_scene_is_searched_at_once_and_ends_the_tracks(task):
+    def script(time):
+        return draw({"ann" if time < 2.2 else "bob": (40 + round(3 * time), 80)}, 40 if time < 2.2 else 160)
+
+    result = task.finish(Timeline(times=show(task, script, 4)))
+    assert people_of(result) == [(0.0, 2.0, "person 1"), (2.2, 3.8, "person 2")]
+
+
+def test_a_cut_that_the_shots_found_parts_a_track_and_its_looks(task):
+    def script(time):
+        return draw({"ann" if time < 2 else "eve": (40 + round(3 * time), 80)})
+
+    times = show(task, script, 4)
+    shots = [Event("shots", 0, 2, "shot"), Event("shots", 2, 4, "shot", extra={"transition": "cut"})]
+    result = task.finish(Timeline(times=times, events=shots))
+    assert people_of(result) == [(0.0, 1.8, "person 1"), (2.0, 3.8, "person 2")]
+    assert list(result.pictures) == ["faces-1", "faces-2"]
+    assert [len(t.extra["points"]) for t in result.tracks] == [10, 10]
+
+
+def test_each_track_has_a_picture_with_some_room_around_the_face(task):
+    result = task.finish(Timeline(times=show(task, lambda t: draw({"bob": (40 + round(9 * t), 80)}), 2)))
+    shown = cv2.imdecode(np.frombuffer(result.pictures["faces-1"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert max(shown.shape[:2]) == pytest.approx(1.5 * FACE, abs=2)
+    middle = shown[FACE // 2 : FACE, FACE // 2 : FACE].mean((0, 1))
+    assert np.abs(middle - PEOPLE["bob"]).max() < 15
+
+
+def test_ended_tracks_are_embedded_on_the_way_and_glimpses_never(task):
+    def script(time):
+        return draw({"ann": (40 + round(9 * time), 80)} if time < 1 else {"bob": (200, 20)} if 1.5 < time < 1.7 else {})
+
+    times = show(task, script, 6)
+    assert len(task._kept) == 1
+    assert task._looks == {}
+    assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
+    assert len(task._embedder.embedded) == 1
+
+
+def test_a_video_without_faces_or_frames_gives_none(task):
+    result = task.finish(Timeline(times=show(task, lambda t: draw({}, 40 + round(20 * t)), 1)))
+    assert (result.tracks, result.pictures) == ([], {})
+    assert result.features["faces.embeddings"].shape == (0, 128)
+
+
+def test_a_source_without_pictures_is_skipped():
+    with pytest.raises(Skip, match="there is no picture"):
+        Faces().needs(SourceInfo("a.mp3"))
+
+
+def test_a_real_face_is_followed_and_named():
+    try:
+        picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)
+        task = Faces()
+        needs = task.needs(SourceInfo("a.mp4", 512, 512, rate=Fraction(25)))
+    except WeightsMissing as error:
+        pytest.skip(str(error))
+    assert needs.sizes == ((512, 512),)
+    times = np.arange(6) / 5
+    task.step(FrameBatch(np.stack([np.roll(picture, 5 * n, axis=1) for n in range(6)]), times, np.arange(6)))
+    result = task.finish(Timeline(times=times))
+    assert [(t.identity, t.start, t.end) for t in result.tracks] == [("person 1", 0.0, 1.0)]
+    centres = result.tracks[0].boxes[:, [1, 3]].mean(axis=1)
+    assert np.polyfit(times, centres, 1)[0] == pytest.approx(25, abs=4)
