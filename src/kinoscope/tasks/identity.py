@@ -40,7 +40,7 @@ def group(embeddings: NDArray[np.floating], spans: NDArray[np.float64], threshol
     distances[together] = NEVER
     found = fcluster(linkage(distances, "average"), threshold, "distance")
     order = {person: np.flatnonzero(found == person) for person in np.unique(found)}
-    ranked = sorted(order.values(), key=lambda members: spans[members, 0].min())
+    ranked = sorted(order.values(), key=lambda members: (spans[members, 0].min(), members[0]))
     people = np.zeros(len(embeddings), np.int64)
     for person, members in enumerate(ranked):
         people[members] = person
