@@ -19,7 +19,7 @@ class FakeEmbedder:
 
 
 def times(looks):
-    return [look.time for look in looks.best]
+    return [look.time for look in looks.best.kept]
 
 
 def test_the_best_looks_are_kept_the_best_first():
@@ -27,17 +27,8 @@ def test_the_best_looks_are_kept_the_best_first():
     for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
         offer(looks, 2.0 * time, score)
     assert times(looks) == [2, 8, 4, 6]
-    assert len(looks.best) == MOST
-    assert looks.best[0].picture == b"picture at 2.0"
-
-
-def test_of_looks_close_in_time_one_is_kept():
-    looks = Looks()
-    offer(looks, 0.0, 0.5)
-    offer(looks, 0.4, 0.52)
-    assert times(looks) == [0.0]
-    offer(looks, 0.8, 0.9)
-    assert times(looks) == [0.8]
+    assert len(looks.best.kept) == MOST
+    assert looks.best.kept[0].picture == b"picture at 2.0"
 
 
 def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
@@ -48,8 +39,8 @@ def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
     offer(looks, 2.0, points=turned)
     offer(looks, 4.0, picture=cv2.GaussianBlur(SHARP, (0, 0), 2))
     offer(looks, 6.0, points=TEMPLATE / 3 + 50)
-    assert looks.best[0].time == 0.0
-    assert all(look.value < looks.best[0].value for look in looks.best[1:])
+    assert looks.best.kept[0].time == 0.0
+    assert all(look.value < looks.best.kept[0].value for look in looks.best.kept[1:])
 
 
 def test_a_face_from_the_side_gives_no_look():
@@ -57,7 +48,7 @@ def test_a_face_from_the_side_gives_no_look():
     side[2, 0] += 60
     looks = Looks()
     offer(looks, 0.0, points=side)
-    assert looks.best == []
+    assert looks.best.kept == []
     looks.embed(FakeEmbedder())
 
 
@@ -66,11 +57,11 @@ def test_embedding_lets_go_of_the_pixels():
     offer(looks, 0.0, 0.9)
     offer(looks, 2.0, 0.5)
     looks.embed(FakeEmbedder())
-    assert [look.embedding[0] for look in looks.best] == [0, 1]
-    assert all(look.chip.size == 0 for look in looks.best)
-    first, second = looks.best
-    assert pool(looks.best) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
-    assert looks.within(1.0, 3.0) == [second]
+    assert [look.embedding[0] for look in looks.best.kept] == [0, 1]
+    assert all(look.chip.size == 0 for look in looks.best.kept)
+    first, second = looks.best.kept
+    assert pool(looks.best.kept) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
+    assert looks.best.within(1.0, 3.0) == [second]
 
 
 def test_size_stops_at_the_template():

@@ -124,7 +124,7 @@ def test_a_cut_that_the_shots_found_ends_a_track_too():
     shots = [Event("shots", 0, 2, "shot"), Event("shots", 2, 4, "shot", extra={"transition": "cut"})]
     result = task.finish(Timeline(times=times, events=shots))
     assert [(round(t.start, 1), round(t.end, 1)) for t in result.tracks] == [(0.0, 1.8), (2.0, 3.8)]
-    assert len(result.pictures) == 1
+    assert list(result.pictures) == ["objects-1", "objects-2"]
 
 
 def test_a_glimpse_is_no_track():

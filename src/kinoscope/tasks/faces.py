@@ -146,14 +146,14 @@ class Faces:
         return Track(number, self.name, "face", part.score, boxes, extra={"points": points})
 
     def _pictures(self, parts: list[Part]) -> dict[str, bytes]:
-        best = {n: looks.within(part.start, part.end)[:1] for n, (part, looks) in enumerate(parts, 1)}
+        best = {n: looks.best.within(part.start, part.end)[:1] for n, (part, looks) in enumerate(parts, 1)}
         shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MOST_PICTURES]
         return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
 
     def _name(self, result: TaskResult, parts: list[Part]) -> None:
         """Embed each track that was seen well enough, and name its person."""
         seen = [
-            (track, looks.within(part.start, part.end))
+            (track, looks.best.within(part.start, part.end))
             for track, (part, looks) in zip(result.tracks, parts, strict=True)
         ]
         seen = [(track, looks) for track, looks in seen if looks]

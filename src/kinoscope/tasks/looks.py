@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.faces import FaceEmbedder, align, frontality, sharpness
+from kinoscope.tasks.best import Best
 
-MOST, APART = 4, 1.0
-"""Looks kept of a face, and the least seconds between two of them: they should differ."""
+MOST = 4
+"""Looks kept of a face."""
 
 
 @dataclass(slots=True)
@@ -41,11 +42,11 @@ class Looks:
     """What is kept of a tracked face.
 
     Attributes:
-        best: at most ``MOST`` looks, the best first.
+        best: its best looks.
         points: eleven numbers for each detection: time, then x and y of the five points.
     """
 
-    best: list[Look] = field(default_factory=list)
+    best: Best[Look] = field(default_factory=lambda: Best(MOST))
     points: array[float] = field(default_factory=lambda: array("d"))
 
     def offer(self, time: float, points: Array, score: float, picture: Pixels, draw: Callable[[], bytes]) -> None:
@@ -60,27 +61,15 @@ class Looks:
         """
         chip = align(picture, points)
         value = score * frontality(points) * sharpness(chip) * size(points)
-        near = [look for look in self.best if abs(look.time - time) < APART]
-        others = [look for look in self.best if abs(look.time - time) >= APART]
-        if any(value <= 1.1 * look.value for look in near) or value <= max(_last(others), 1e-6):
-            return
-        self.best = sorted([*others, Look(value, time, chip, draw())], key=lambda look: -look.value)[:MOST]
+        if self.best.wants(time, value):
+            self.best.add(Look(value, time, chip, draw()))
 
     def embed(self, embedder: FaceEmbedder) -> None:
-        """Embed the looks."""
-        if self.best:
-            embeddings = embedder(np.stack([look.chip for look in self.best]))
-            for look, embedding in zip(self.best, embeddings, strict=True):
+        """Embed the looks, and let go of their pixels."""
+        if self.best.kept:
+            embeddings = embedder(np.stack([look.chip for look in self.best.kept]))
+            for look, embedding in zip(self.best.kept, embeddings, strict=True):
                 look.embedding, look.chip = embedding, look.chip[:0]
-
-    def within(self, start: float, end: float) -> list[Look]:
-        """Give the looks of a stretch of time, the best first."""
-        return [look for look in self.best if start <= look.time <= end]
-
-
-def _last(looks: Sequence[Look]) -> float:
-    """Give the value that a look must exceed to be among the best."""
-    return looks[-1].value if len(looks) >= MOST else 0.0
 
 
 def size(points: Array) -> float:

@@ -6,6 +6,7 @@ tracker draws what it found through all frames. See ``models.objects``, ``tracki
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.models import objects as models
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.best import Best
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, CALM = 10.0, 5.0
@@ -31,6 +33,19 @@ LARGE = 960
 """Longer side of the picture from which tracks' pictures are cut, in pixels."""
 
 MOST_PICTURES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A good view of an object: how good, when, and its JPEG file."""
+
+    value: float
+    time: float
+    picture: bytes
+
+
+def _album() -> Best[Moment]:
+    return Best(most=3)
 
 
 class Objects:
@@ -60,7 +75,7 @@ class Objects:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self._watch = Watch(calm, still)
         self._tracker = Tracker(high=SURE)
-        self._moments: dict[int, Moment] = {}
+        self._moments: dict[int, Best[Moment]] = defaultdict(_album)
         self._looks = 0
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -106,36 +121,25 @@ class Objects:
         values = goodness(found.boxes, found.scores, self._shown)
         scale = np.tile([full.shape[1] / self._shown[0], full.shape[0] / self._shown[1]], 2)
         for box, value, number in zip(found.boxes * scale, values.tolist(), ids, strict=True):
-            best = self._moments.get(number)
-            if number >= 0 and (best is None or value > 1.15 * best.value):
-                self._moments[number] = Moment(value, time, thumbnail(full, box.tolist()))
+            if number >= 0 and self._moments[number].wants(time, value):
+                self._moments[number].add(Moment(value, time, thumbnail(full, box.tolist())))
         if len(self._moments) > 2 * MOST_PICTURES:
-            ranked = sorted(self._moments.items(), key=lambda item: -item[1].value)
-            self._moments = dict(ranked[:MOST_PICTURES])
+            ranked = sorted(self._moments.items(), key=lambda item: -item[1].kept[0].value)
+            self._moments = defaultdict(_album, ranked[:MOST_PICTURES])
 
     def _track(self, number: int, part: Tracklet, times: Array) -> Track:
         label = self._detector.card.labels[part.label]
         return Track(number, self.name, label, part.score, part.through(times, self._shown))
 
     def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
-        numbered = [(number, part, self._moments.get(part.id)) for number, part in enumerate(parts, 1)]
-        held = [(number, m) for number, part, m in numbered if m and part.start <= m.time <= part.end]
-        best = sorted(held, key=lambda item: -item[1].value)[:MOST_PICTURES]
-        return {f"{self.name}-{number}": moment.picture for number, moment in sorted(best, key=lambda item: item[0])}
+        best = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
+        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MOST_PICTURES]
+        return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
 
     def _report(self) -> TaskReport:
         runner = self._detector.runner
         extra = {"inferences": self._looks, "rate": self.rate}
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The best that was seen of an object: how good, when, and its JPEG file."""
-
-    value: float
-    time: float
-    picture: bytes
 
 
 def goodness(boxes: Array, scores: Array, shown: Size) -> Array:
