@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +44,8 @@ class Glance:
     @classmethod
     def at(cls, pixels: Pixels) -> Glance:
         """Summarise a picture (H, W, C)."""
+        import cv2
+
         height, width = pixels.shape[:2]
         side = max(width, height, CELLS) / CELLS
         grid = max(1, round(width / side)), max(1, round(height / side))

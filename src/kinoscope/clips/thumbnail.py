@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from kinoscope.core.media import Pixels
@@ -22,6 +21,8 @@ def thumbnail(
         longest: longer side of the result in pixels; a smaller cutting keeps its size.
         quality: of the JPEG, 0 to 100.
     """
+    import cv2
+
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = box
     around = margin * max(x2 - x1, y2 - y1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,6 +162,8 @@ def _crop(picture: Pixels, x1: int, y1: int, x2: int, y2: int, side: int) -> Pix
 
 def resize(picture: Pixels, size: Size) -> Pixels:
     """Scale a picture (H, W, C) to a size; each pixel is the mean of those that it stands for."""
+    import cv2
+
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -176,6 +177,8 @@ def align(picture: Pixels, points: Array) -> Pixels:
     Returns:
         (150, 150, C) uint8.
     """
+    import cv2
+
     # A plane's similarities are the sums and products of complex numbers.
     picture, points = _around(picture, points)
     here, there = points @ [1, 1j], TEMPLATE @ [1, 1j]
@@ -210,6 +213,8 @@ def frontality(points: Array) -> float:
 
 def sharpness(chip: Pixels) -> float:
     """Tell how sharp an aligned face (H, W, C) is, 0 to 1: from the variance of its Laplacian."""
+    import cv2
+
     variance = float(cv2.Laplacian(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
     return variance / (variance + 100.0)
 

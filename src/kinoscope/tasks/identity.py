@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist
 
 SAME = 0.45
 """Mean distance of dlib's embeddings up to which two groups of face tracks are one person.
@@ -32,6 +30,9 @@ def group(embeddings: NDArray[np.floating], spans: NDArray[np.float64], threshol
     Returns:
         (N,) the person of each track, counted from 0 in order of first appearance.
     """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import pdist
+
     if len(embeddings) < 2:
         return np.zeros(len(embeddings), np.int64)
     distances = pdist(embeddings)

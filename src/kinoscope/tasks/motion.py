@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
 
 from kinoscope.core.boxes import Array
 
@@ -127,6 +126,8 @@ def curve(times: Array, boxes: Array, at: Array) -> Array:
     Returns:
         (N, 4) boxes.
     """
+    from scipy.interpolate import CubicHermiteSpline
+
     states = smooth(times, boxes)
     if len(times) == 1:
         return to_corners(np.repeat(states[:, :, 0], len(at), axis=0))

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from kinoscope.core.boxes import Array, clip, iou
 from kinoscope.core.media import Size
@@ -201,6 +200,8 @@ def _widen(boxes: Array, share: float) -> Array:
 
 def _match(likeness: Array, rows: NDArray[np.bool_], columns: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
     """Pair the chosen rows and columns for the greatest total likeness, pairs under ``least`` left out."""
+    from scipy.optimize import linear_sum_assignment
+
     row, column = np.flatnonzero(rows), np.flatnonzero(columns)
     part = likeness[np.ix_(row, column)]
     part = np.where(part >= least, part, 0)
