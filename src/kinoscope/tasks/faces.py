@@ -18,6 +18,7 @@ from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.models import faces as models
+from kinoscope.models.cards import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
 from kinoscope.tasks.looks import Looks, pool
@@ -167,4 +168,5 @@ class Faces:
     def _report(self) -> TaskReport:
         runner = self._embedder.runner
         model, extra = f"mtcnn, {runner.card.name}", self._counts | {"rate": self.rate}
-        return TaskReport(model=model, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
+        licences = dict.fromkeys((find("mtcnn-pnet").licence, runner.card.licence))
+        return TaskReport(model=model, runtime=runner.runtime, licence=", ".join(licences), extra=extra)
