@@ -246,8 +246,9 @@ from kinoscope.cli import main
 
 class Stopping(Counting):
     def step(self, *batches):
+        before = len(self.seen)
         super().step(*batches)
-        if len(self.seen) >= 100:
+        if before < 100 <= len(self.seen):
             signal.raise_signal(signal.SIGINT)
 
 table.TASKS = {"shots": Stopping}

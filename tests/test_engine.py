@@ -154,6 +154,16 @@ def test_interrupting_the_last_step_keeps_the_others(run: Any) -> None:
     assert [e.label for e in timeline.events] == ["done saw 5"]
 
 
+def test_interrupting_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(self: engine.Feed) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine.Feed, "wait", impatient)
+    timeline = engine.run(Stills(100, KeyboardInterrupt(), at=10), [Notebook("task")])
+    assert (timeline.decode.complete, timeline.decode.errors) == (False, ["interrupted (Ctrl-C)"])
+    assert timeline.tasks["task"].status == "interrupted"
+
+
 def test_a_source_that_breaks_off_leaves_a_partial_result(run: Any) -> None:
     timeline = run(Stills(100, DecodeError("frame 7 is broken"), at=7), Notebook())
     assert timeline.decode.errors == ["frame 7 is broken"]

@@ -128,7 +128,9 @@ def _length(source: Source) -> float | None:
 
 def _break_off(source: Source, reason: str) -> None:
     source.report.complete = False
-    source.report.errors.append(reason)
+    # Whoever presses Ctrl-C again while the tasks wind up has still interrupted but once.
+    if reason not in source.report.errors:
+        source.report.errors.append(reason)
 
 
 def _finish(feeds: list[Feed], timeline: Timeline) -> None:
