@@ -251,6 +251,8 @@ class Stopping(Counting):
         if before < 100 <= len(self.seen):
             signal.raise_signal(signal.SIGINT)
 
+# A shell that runs the tests in the background leaves the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 table.TASKS = {"shots": Stopping}
 main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out", "--no-report"])
 """
