@@ -39,5 +39,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) -e '.[speech,export,dev]'
+	$(PIP) -e '.[speech,export,train,explain,keras,transformers,dev]'
 	touch $@

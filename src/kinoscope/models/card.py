@@ -49,6 +49,9 @@ class Card:
         resize: how a picture is brought to ``size``: ``stretch``; ``letterbox``: kept in shape in the top left corner,
             the rest filled with 114.
         classes: file of class names in ``labels/``, or the names themselves.
+        rate: pictures per second of video that a network of clips takes; None where it takes single pictures.
+        temperature: what logits are divided by, so that the probabilities are calibrated.
+        multilabel: whether each class has a probability of its own (sigmoid), rather than all one (softmax).
         batch: most items of one inference on a CPU; more are split. One, where more at once save nothing.
         bf16: whether the task's metric holds in bfloat16.
         tolerance: largest difference allowed between the runner and torch in float32.
@@ -68,6 +71,9 @@ class Card:
     stride: int | None = None
     resize: Literal["stretch", "letterbox"] = "stretch"
     classes: str | tuple[str, ...] = ()
+    rate: float | None = None
+    temperature: float = 1.0
+    multilabel: bool = False
     batch: int = 1
     bf16: bool = False
     tolerance: float = 1e-3

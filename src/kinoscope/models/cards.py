@@ -247,14 +247,19 @@ CARDS: tuple[Card, ...] = (
 
 
 def find(name: str) -> Card:
-    """Give the card of that name.
+    """Give the card of that name, or of the trained model in the folder of that name.
 
     Raises:
         OptionError: there is none.
+        ModelError: the folder holds no trained model, or a damaged one.
     """
     for card in CARDS:
         if card.name == name:
             return card
+    if Path(name).is_dir():
+        from kinoscope.models.trained import trained_card
+
+        return trained_card(Path(name))
     raise OptionError(f"no model is called {name}; known: {', '.join(card.name for card in CARDS)}")
 
 

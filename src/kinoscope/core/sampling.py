@@ -1,0 +1,60 @@
+"""Which moments of a clip a network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import OptionError
+
+Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """``frames`` pictures, ``rate`` a second, so that a frame rate never changes what a network sees.
+
+    Attributes:
+        frames: pictures of one clip.
+        rate: pictures per second of video.
+        size: (width, height) in pixels of the pictures that the network takes.
+    """
+
+    frames: int = 16
+    rate: float = 8.0
+    size: tuple[int, int] = (112, 112)
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or not self.rate > 0 or min(self.size) < 1:
+            raise OptionError(
+                f"cannot sample {self.frames} frames of {self.size[0]}x{self.size[1]} at {self.rate:g} a second; "
+                "give 1 or more frames, a rate above 0 and a size of at least 1x1"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Length of a clip: from its first picture to the end of its last, in seconds."""
+        return self.frames / self.rate
+
+    def times(self, start: float) -> Times:
+        """Give the (T,) times in seconds of a clip that begins at ``start``."""
+        return start + np.arange(self.frames) / self.rate
+
+    def starts(self, first: float, end: float, views: int) -> Times:
+        """Give the (views,) starts in seconds of clips spread evenly over [first, end); one view is the middle."""
+        slack = max(0.0, end - first - self.seconds)
+        shares = np.array([0.5]) if views == 1 else np.linspace(0, 1, views)
+        return first + slack * shares
+
+
+def nearest(times: Times, wanted: Times) -> NDArray[np.int64]:
+    """Give the index of the frame on screen at each wanted time: the last that has begun, else the first.
+
+    Args:
+        times: (N,) presentation times in seconds, not decreasing, N at least 1.
+        wanted: (T,) seconds. After the last frame, the last frame stays.
+    """
+    # A millionth of a second: times that went through float64 must still find their own frame.
+    return np.clip(np.searchsorted(times, wanted + 1e-6, side="right") - 1, 0, len(times) - 1)

@@ -1,0 +1,94 @@
+"""The one table of networks that can be trained. A new one is a file in ``nets`` and a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kinoscope.core.sampling import Sampling
+from kinoscope.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class ClipNet(Protocol):
+    """What every trainable network is, besides a ``torch.nn.Module``.
+
+    It takes RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], folds its own scaling in, and gives the clip's
+    embedding (N, D) and the class logits (N, K). It trains and infers at any T, H and W that its strides allow.
+
+    Attributes:
+        maps: the module whose output are the last feature maps that have height and width: (N, C, T', H', W'), or
+            (N * T, C, H', W') where single pictures go through a 2-D CNN. Grad-CAM weighs them.
+    """
+
+    maps: nn.Module
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Give embedding (N, D) and logits (N, K)."""
+        ...
+
+    def trunk(self) -> list[nn.Module]:
+        """Give the stages that may start from other weights and may be frozen, the input's first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One row of the table.
+
+    Attributes:
+        name: what users call it, as in ``net=cnn-gru``.
+        about: one line: what it is, and the paper.
+        build: makes it with random weights, or with the trunk's own: ``build(classes, **options)``.
+        sampling: the clips that it is made for, unless the user asks for others.
+        options: what ``build`` takes besides the number of classes, with the defaults.
+        start: name of the card whose weights its trunk starts from; None for none.
+        load: fills the trunk of a built network from the files of that card.
+        parameters: millions, as in its paper for its number of classes there; None where there is no paper.
+        gmacs: billions of multiply-adds for one clip, likewise.
+    """
+
+    name: str
+    about: str
+    build: Callable[..., nn.Module]
+    sampling: Sampling
+    options: Mapping[str, Any] = field(default_factory=dict)
+    start: str | None = None
+    load: Callable[[nn.Module, Mapping[str, Any]], None] | None = None
+    parameters: float | None = None
+    gmacs: float | None = None
+
+
+NETWORKS: tuple[Network, ...] = ()
+
+
+def find_network(name: str) -> Network:
+    """Give the network of that name.
+
+    Raises:
+        OptionError: there is none; the message offers the nearest name.
+    """
+    known = {network.name: network for network in NETWORKS}
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise OptionError(f"no network is called {name!r}; {hint}known: {', '.join(known)}")
+
+
+def build_network(name: str, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """Build a network by its row, without weights of any card.
+
+    Raises:
+        OptionError: no network has that name, or it has no such option.
+    """
+    network = find_network(name)
+    unknown = set(options or {}) - set(network.options)
+    if unknown:
+        known = ", ".join(network.options) or "none"
+        raise OptionError(f"network {name} has no option {', '.join(sorted(unknown))}; it has: {known}")
+    return network.build(classes, **(dict(network.options) | dict(options or {})))

@@ -1,0 +1,184 @@
+"""Models that users train: a folder with ``model.json`` and ``model.safetensors``, read without running code of theirs.
+
+``model.json`` names a row of the table of networks and its options, never a class or a module, so that a folder
+from a stranger can do no more than be wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope.core.sampling import Sampling
+from kinoscope.core.errors import KinoscopeError, ModelError
+from kinoscope.core.files import atomic
+from kinoscope.models.card import Card, File
+from kinoscope.models.networks import build_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SCHEMA = 1
+FACTS, WEIGHTS = "model.json", "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What ``model.json`` says of a trained model.
+
+    Attributes:
+        task: what it was trained for, such as ``classify``.
+        network, options: its row in the table of networks, and what it was built with.
+        classes: names of its classes, by index of the logit.
+        sampling: the clips that it takes.
+        multilabel: whether each class has a probability of its own (sigmoid), rather than all one (softmax).
+        temperature: what logits are divided by, so that probabilities are calibrated (Guo et al., ICML 2017).
+        data: name of the data that it learned from.
+        score: what was measured, by metric, with the name of the split.
+        files: names of further files that the network is built from (a Keras backbone), beside the weights.
+    """
+
+    task: str
+    network: str
+    classes: tuple[str, ...]
+    sampling: Sampling
+    options: dict[str, Any] = field(default_factory=dict)
+    multilabel: bool = False
+    temperature: float = 1.0
+    data: str = ""
+    score: dict[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    def build(self, files: Mapping[str, Path]) -> nn.Module:
+        """Build the network, with random weights; ``files`` are those of the model by name."""
+        own = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
+        return build_network(self.network, len(self.classes), self.options | own)
+
+
+def save(folder: Path, net: nn.Module, trained: Trained, half: bool = False) -> None:
+    """Write a trained model into a folder; each file is whole or as it was.
+
+    Args:
+        half: keep the weights in float16, at half the size.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_weights(folder / WEIGHTS, net, half)
+    with atomic(folder / FACTS) as path:
+        path.write_text(json.dumps({"schema": SCHEMA} | asdict(trained), indent=1, allow_nan=False) + "\n")
+
+
+def write_weights(path: Path, net: nn.Module, half: bool = False) -> None:
+    """Write the state of a network as safetensors."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    if half:
+        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    with atomic(path) as temporary:
+        save_file(state, temporary)
+
+
+def read(folder: Path) -> Trained:
+    """Read ``model.json`` of a folder.
+
+    Raises:
+        ModelError: there is none, or it is not one that this version reads.
+    """
+    path = folder / FACTS
+    if not path.is_file():
+        raise ModelError(f"{folder} is no trained model: it has no {FACTS}; give a folder that `kinoscope train` wrote")
+    return _parse(path)
+
+
+def _parse(path: Path) -> Trained:
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        schema = plain.pop("schema")
+        if schema > SCHEMA:
+            raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
+        sampling = Sampling(**(plain["sampling"] | {"size": tuple(plain["sampling"]["size"])}))
+        lists = {name: tuple(plain[name]) for name in ("classes", "files")}
+        if any(Path(name).name != name for name in lists["files"]):
+            raise ValueError("a file lies outside the folder")
+        return Trained(**(plain | lists | {"sampling": sampling}))
+    except KinoscopeError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged ({_first(error)}); train the model again or restore the file") from None
+
+
+def load_net(folder: Path) -> tuple[nn.Module, Trained]:
+    """Give a trained model's network in torch, ready to infer or to go on training, and what is known of it.
+
+    Raises:
+        ModelError: the folder or a file of it is not what it should be.
+    """
+    trained = read(folder)
+    files = {name: folder / name for name in (FACTS, WEIGHTS, *trained.files)}
+    return _net(files), trained
+
+
+def trained_card(folder: Path) -> Card:
+    """Give the card of a trained model, so that everything that runs models runs it.
+
+    Raises:
+        ModelError: the folder or a file of it is not what it should be.
+    """
+    trained = read(folder)
+    sampling = trained.sampling
+    return Card(
+        name=folder.resolve().name,
+        task=trained.task,
+        about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
+        licence="your own",
+        files=tuple(File(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
+        sources=(f"folder:{folder.resolve()}",),
+        net=_net,
+        input=(sampling.frames, sampling.size[1], sampling.size[0], 3),
+        outputs=((None,), (len(trained.classes),)),
+        rate=sampling.rate,
+        temperature=trained.temperature,
+        multilabel=trained.multilabel,
+        classes=trained.classes,
+        measured=", ".join(f"{name} {value}" for name, value in trained.score.items()) or None,
+    )
+
+
+def _net(files: Mapping[str, Path]) -> nn.Module:
+    net = _parse(files[FACTS]).build(files)
+    fill_named(net, files[WEIGHTS])
+    return net.eval()
+
+
+def fill_named(net: nn.Module, path: Path) -> None:
+    """Load a safetensors file into a network by the names of its tensors.
+
+    Raises:
+        ModelError: the file is missing or damaged, or it is of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        net.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read ({_first(error)}); restore it or train the model again") from None
+    except RuntimeError as error:
+        raise ModelError(f"{path} holds the weights of another network ({_first(error)})") from None
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; restore it or train the model again")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

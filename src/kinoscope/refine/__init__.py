@@ -1,0 +1,1 @@
+"""What is done to a trained model: it is explained, compressed and exported."""
