@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import signal
@@ -41,13 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     """Take out the flags that every command has."""
     as_json, debug = "--json" in words, "--debug" in words
+    kept = ["--out" if word == "-o" else word for word in words if word not in ("--json", "--debug", "--quiet")]
     # A JSON result stands alone, so the progress goes too.
-    kept = ["--out" if word == "-o" else word for word in words if word not in ("--json", "--debug")]
-    if words and words[0] != "analyze":
-        kept = [word for word in kept if word != "--quiet"]
-    elif as_json:
+    if ("--quiet" in words or as_json) and _shows_progress(words[0]):
         kept = [*kept, "--quiet"]
     return kept, as_json, debug
+
+
+def _shows_progress(verb: str) -> bool:
+    return verb in COMMANDS and "quiet" in inspect.signature(COMMANDS[verb]).parameters
 
 
 def _run(words: list[str], as_json: bool, debug: bool) -> int:
@@ -90,15 +93,10 @@ def _print(words: list[str], result: Any, as_json: bool) -> None:
         return
     if as_json:
         print(json.dumps(_plain(words[0], result), allow_nan=False))
-    elif words[0] == "analyze":
-        for analysis in result:
-            _print_analysis(analysis)
-    elif words[0] == "convert":
-        print(*result, sep="\n")
     elif words[0] == "models":
         _print_models(result, full="show" in words)
     else:
-        _print_bench(result)
+        SHOW[words[0]](result)
 
 
 def _plain(verb: str, result: Any) -> dict[str, Any]:
@@ -107,6 +105,11 @@ def _plain(verb: str, result: Any) -> dict[str, Any]:
     if isinstance(result, dict):
         return result
     return {verb: [str(row) if verb == "convert" else row for row in result]}
+
+
+def _print_analyses(analyses: Sequence[Analysis]) -> None:
+    for analysis in analyses:
+        _print_analysis(analysis)
 
 
 def _print_analysis(analysis: Analysis) -> None:
@@ -143,3 +146,11 @@ def _print_bench(result: dict[str, Any]) -> None:
             print(f"{key:>10}  {value}")
     for part, seconds in sorted(result.get("where", {}).items(), key=lambda pair: -pair[1]):
         print(f"{seconds:10.2f}  CPU s  {part}")
+
+
+SHOW: dict[str, Callable[[Any], None]] = {
+    "analyze": _print_analyses,
+    "convert": lambda paths: print(*paths, sep="\n"),
+    "bench": _print_bench,
+}
+"""How the result of each verb is shown to a person."""

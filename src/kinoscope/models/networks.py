@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kinoscope.core.sampling import Sampling
 from kinoscope.core.errors import OptionError
+from kinoscope.core.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.sampling import Sampling
 from kinoscope.core.errors import KinoscopeError, ModelError
 from kinoscope.core.files import atomic
+from kinoscope.core.sampling import Sampling
 from kinoscope.models.card import Card, File
 from kinoscope.models.networks import build_network
 

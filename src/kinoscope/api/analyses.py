@@ -1,0 +1,91 @@
+"""``kinoscope analyze``: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from kinoscope import analysis, places
+from kinoscope.api.choices import choose_models, choose_tasks, choose_views
+from kinoscope.core.results import Timeline
+from kinoscope.core.time import parse_time
+
+Policy = Literal["skip", "repeat", "blank", "raise"]
+
+
+def analyze(
+    *sources: str | Path,
+    out: str | Path | None = None,
+    tasks: str | Sequence[str] | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    rate: float | None = None,
+    on_error: Policy = "skip",
+    model: str | Sequence[str] | None = None,
+    device: str = "auto",
+    export: str | Sequence[str] | None = None,
+    annotate: bool = False,
+    report: bool = True,
+    resume: bool = False,
+    live: bool = False,
+    quiet: bool = False,
+) -> list[analysis.Analysis]:
+    """Read videos once and tell what is in them.
+
+    Each source gets a folder with timeline.json, features, pictures and report.html. One that fails never stops
+    the others; Ctrl-C leaves what is done so far as a valid result.
+
+    Args:
+        sources: video files, folders of videos or images, image patterns, URLs (http, rtsp, udp), camera:0.
+        out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
+        tasks: which tasks to run, separated by commas; all if not given.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        rate: at most so many frames per second are looked at; every frame if not given.
+        on_error: what to do about a frame that cannot be decoded.
+        model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`).
+        device: auto, cpu or cuda.
+        export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
+        annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
+        report: write report.html.
+        resume: keep what an earlier call finished in the same folder, and do only the rest.
+        live: for cameras and streams: drop the oldest frames rather than fall behind.
+        quiet: show no progress.
+
+    Returns:
+        One Analysis for each source, in order.
+
+    Raises:
+        OptionError: an option cannot be used; nothing has been read or written then.
+    """
+    reading: dict[str, Any] = {
+        "start": None if start is None else parse_time(start),
+        "end": None if end is None else parse_time(end),
+        "rate": rate,
+        "on_error": on_error,
+    }
+    options = analysis.Options(
+        tasks=choose_tasks(tasks),
+        reading=reading | ({"live": True} if live else {}),
+        models=choose_models(model),
+        device=device,
+        views=choose_views(export),
+        annotate=annotate,
+        report=report,
+        resume=resume,
+        quiet=quiet,
+    )
+    names = places.expand(sources)
+    folders = places.folders(names, None if out is None else Path(out))
+    jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
+    for number, job in enumerate(jobs, 1):
+        name = Path(job.source).name
+        analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
+        if job.timeline and _interrupted(job.timeline):
+            return jobs[:number]
+    return jobs
+
+
+def _interrupted(timeline: Timeline) -> bool:
+    return any(line.startswith("interrupted") for line in timeline.decode.errors)

@@ -1,0 +1,50 @@
+"""``kinoscope bench``: what an analysis costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinoscope import analysis
+from kinoscope.api.choices import choose_tasks
+from kinoscope.core.results import Timeline
+
+
+def bench(
+    source: str | Path, *, tasks: str | Sequence[str] | None = None, where: bool = False, device: str = "auto"
+) -> dict[str, Any]:
+    """Run the default analysis without writing anything, and tell what it cost.
+
+    Args:
+        source: a video.
+        tasks: which tasks; all if not given.
+        where: run one thing after another and tell where each CPU second goes.
+        device: auto, cpu or cuda.
+
+    Returns:
+        Wall and CPU seconds, frames, peak memory in MB, and with ``where`` the CPU seconds of each part.
+    """
+    import resource
+
+    from kinoscope import engine
+    from kinoscope.source import open_source
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    with open_source(source) as opened:
+        timeline = engine.run(opened, analysis.make_tasks(choose_tasks(tasks), device=device), threaded=not where)
+    result: dict[str, Any] = {"source": str(source), "frames": timeline.decode.frames}
+    result["wall_s"] = round(time.perf_counter() - wall, 2)
+    result["cpu_s"] = round(time.process_time() - cpu, 2)
+    result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    if where:
+        result["where"] = _where(timeline, result["cpu_s"])
+    return result
+
+
+def _where(timeline: Timeline, total: float) -> dict[str, float]:
+    parts = {name: round(task.seconds, 2) for name, task in timeline.tasks.items()}
+    loading = round(sum(task.extra.get("load", 0.0) for task in timeline.tasks.values()), 2)
+    rest = round(total - sum(parts.values()) - loading, 2)
+    return parts | {"loading models": loading, "decode and scale": rest}

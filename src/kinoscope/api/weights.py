@@ -1,0 +1,52 @@
+"""``kinoscope models``: what models there are, and their weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from kinoscope.models.card import Card
+
+
+def models(action: Literal["list", "show", "pull"] = "list", *names: str) -> list[dict[str, Any]]:
+    """List the models, show what their cards say, or bring their weights here.
+
+    Args:
+        action: list, show or pull.
+        names: cards to show or pull; all if none is named. Of several cards for one task, one is enough.
+
+    Returns:
+        One row for each card.
+
+    Raises:
+        ModelError: weights that were asked for could not be had.
+    """
+    from kinoscope.models import store
+    from kinoscope.models.cards import CARDS, find
+
+    cards = [find(name) for name in names] or list(CARDS)
+    if action == "pull":
+        _pull(cards, strict=bool(names))
+    return [_card_row(card) | {"weights": store.status(card)} for card in cards]
+
+
+def _card_row(card: Card) -> dict[str, Any]:
+    row = {f.name: getattr(card, f.name) for f in fields(card) if f.name not in ("net", "classes")}
+    return row | {"files": {file.name: file.sha256 for file in card.files}, "labels": len(card.labels)}
+
+
+def _pull(cards: Sequence[Card], strict: bool) -> None:
+    from kinoscope.models import store
+
+    def tell(card: Card, state: str) -> None:
+        if state != "cached":
+            print(f"{card.name}: {state}", file=sys.stderr)
+
+    errors = store.pull(cards, tell)
+    served = {card.task for card in cards if card.name not in errors}
+    for card in cards:
+        if card.name in errors and (strict or card.task not in served):
+            raise errors[card.name]
