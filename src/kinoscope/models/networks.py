@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kinoscope.core.errors import OptionError
@@ -58,12 +59,67 @@ class Network:
     sampling: Sampling
     options: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
-    load: Callable[[nn.Module, Mapping[str, Any]], None] | None = None
+    load: Callable[[nn.Module, Mapping[str, Path]], None] | None = None
     parameters: float | None = None
     gmacs: float | None = None
 
 
-NETWORKS: tuple[Network, ...] = ()
+RNNS = ("gru", "lstm")
+
+# Networks are imported where they are built, so that looking at the table does not load torch.
+
+
+def _cnn_rnn(classes: int, **options: Any) -> nn.Module:
+    from kinoscope.nets.cnn_rnn import CnnRnn
+    from kinoscope.nets.efficientnet_lite import Trunk
+
+    cnn = Trunk()
+    return CnnRnn(cnn, list(cnn.stages), cnn.features, classes, **_rnn_options(options))
+
+
+def _rnn_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Check the options of an RNN.
+
+    Raises:
+        OptionError: one has a value that cannot be used.
+    """
+    if options["rnn"] not in RNNS:
+        raise OptionError(f"rnn {options['rnn']} is not known; choose one of {', '.join(RNNS)}")
+    if options["hidden"] < 2:
+        raise OptionError(f"hidden is {options['hidden']}; give a width of at least 2")
+    if not 0 <= options["dropout"] < 1:
+        raise OptionError(f"dropout is {options['dropout']}; give a share of at least 0 and less than 1")
+    return options
+
+
+def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
+    from kinoscope.models.weights import fill, read_torch
+
+    tensors = read_torch(files["efficientnet-lite0-57934424.pth"])
+    training = net.maps.training
+    fill(net.maps, tensors[:-2]).train(training)  # the last two are the ImageNet classifier
+
+
+def _cnn_rnn_row(rnn: str, bidirectional: bool) -> Network:
+    both = "in both directions" if bidirectional else "forward in time"
+    return Network(
+        name=f"cnn-{'bi' if bidirectional else ''}{rnn}",
+        about=f"EfficientNet-Lite0 features of each picture, then a {rnn.upper()} {both} with attention "
+        "(Donahue et al., CVPR 2015)",
+        build=_cnn_rnn,
+        sampling=Sampling(frames=16, rate=8, size=(160, 160)),
+        options={"rnn": rnn, "bidirectional": bidirectional, "hidden": 128, "dropout": 0.5},
+        start="efficientnet-lite0",
+        load=_fill_efficientnet,
+    )
+
+
+NETWORKS: tuple[Network, ...] = (
+    _cnn_rnn_row("gru", bidirectional=False),
+    _cnn_rnn_row("lstm", bidirectional=False),
+    _cnn_rnn_row("gru", bidirectional=True),
+    _cnn_rnn_row("lstm", bidirectional=True),
+)
 
 
 def find_network(name: str) -> Network:
@@ -91,4 +147,24 @@ def build_network(name: str, classes: int, options: Mapping[str, Any] | None = N
     if unknown:
         known = ", ".join(network.options) or "none"
         raise OptionError(f"network {name} has no option {', '.join(sorted(unknown))}; it has: {known}")
-    return network.build(classes, **(dict(network.options) | dict(options or {})))
+    return network.build(
+        classes,
+        **{
+            option: _typed(option, value, (options or {}).get(option, value))
+            for option, value in network.options.items()
+        },
+    )
+
+
+def _typed(name: str, default: Any, value: Any) -> Any:
+    """Give the value of an option as its default's type.
+
+    Raises:
+        OptionError: it has another type.
+    """
+    kind = type(default)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise OptionError(f"{name} is {value!r}; give a value such as {default!r}")
+    return value

@@ -57,23 +57,41 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
+class Trunk(nn.Module):
+    """All but the classifier: RGB (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, 1280, H / 32, W / 32).
+
+    Attributes:
+        stages: stem, the seven stages of the paper, head.
+    """
+
+    features = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        stages, inputs = [nn.Sequential(*conv_norm(3, 32, 3, 2), nn.ReLU6())], 32
+        for kernel, stride, expansion, outputs, count in STAGES:
+            first = Block(inputs, outputs, kernel, stride, expansion)
+            others = (Block(outputs, outputs, kernel, 1, expansion) for _ in range(count - 1))
+            stages.append(nn.Sequential(first, *others))
+            inputs = outputs
+        stages.append(nn.Sequential(*conv_norm(inputs, self.features), nn.ReLU6()))
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Give the last maps."""
+        maps: Tensor = self.stages((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
+        return maps
+
+
 class EfficientNetLite0(nn.Module):
     """uint8 RGB (N, 224, 224, 3) -> features (N, 1280), logits (N, 1000)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_norm(3, 32, 3, 2), nn.ReLU6())
-        blocks, inputs = [], 32
-        for kernel, stride, expansion, outputs, count in STAGES:
-            for i in range(count):
-                blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
-                inputs = outputs
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(*conv_norm(inputs, 1280), nn.ReLU6())
-        self.classifier = nn.Linear(1280, 1000)
+        self.trunk = Trunk()
+        self.classifier = nn.Linear(Trunk.features, 1000)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the pooled features and the class logits."""
-        x = (pixels.permute(0, 3, 1, 2).float() - 127) / 128
-        features = self.head(self.blocks(self.stem(x))).mean((2, 3))
+        features = self.trunk(pixels).mean((2, 3))
         return features, self.classifier(features)
