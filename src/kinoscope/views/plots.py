@@ -1,0 +1,198 @@
+"""Pictures of a training run and of what it learned: curves, the confusion matrix, the reliability diagram.
+
+matplotlib draws them, without a screen; it comes with ``pip install 'kinoscope[train]'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kinoscope.core.files import atomic
+from kinoscope.core.metrics import bin_error
+from kinoscope.views.extras import need
+
+INK, DIM, FAINT = "#1b1d21", "#656a73", "#e3e3df"
+COLOURS = {"train": "#9a9fd6", "val": "#3d3db8", "test": "#c2502a"}
+"""Of the lines; validation, which counts, stands out."""
+STYLE = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "text.color": INK,
+    "axes.labelcolor": DIM,
+    "axes.edgecolor": FAINT,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": DIM,
+    "ytick.color": DIM,
+    "grid.color": FAINT,
+    "legend.frameon": False,
+    "savefig.facecolor": "white",
+}
+
+MANY = 30
+"""Classes from which on the cells of a confusion matrix are too small for a number."""
+LONGEST = 24
+"""Letters of a class name beside a picture."""
+
+
+@contextmanager
+def _figure(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
+    """Give a figure and its (rows, columns) axes to draw into, and save it; sizes in inches.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    style = need("matplotlib.style", "train")
+    figures = need("matplotlib.figure", "train")
+    # A bare figure belongs to no window: it needs no screen and need not be closed.
+    with style.context(["default", STYLE]):
+        figure = figures.Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(rows, columns, squeeze=False)
+        with atomic(path) as temporary:
+            figure.savefig(temporary, dpi=150, bbox_inches="tight", pad_inches=0.15)
+
+
+def curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw what a run logged, a panel for each measure.
+
+    Args:
+        log: rows with ``epoch``, and any measures as numbers. ``train_loss`` and ``val_loss`` (or ``train/loss``) are
+            two lines of one panel, ``loss`` alone is the training's. What is no number is passed over.
+        path: the picture to write, PNG or SVG by its ending.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    panels = _panels(log)
+    columns = min(3, max(1, len(panels)))
+    rows = max(1, -(-len(panels) // columns))
+    with _figure(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
+        for place, axis in enumerate(axes.flat):
+            axis.set_visible(place < len(panels))
+        for axis, (name, lines) in zip(axes.flat, panels.items(), strict=False):
+            _lines(axis, name, lines)
+
+
+Line = list[tuple[float, float]]
+
+
+def _panels(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
+    panels: dict[str, dict[str, Line]] = {}
+    for place, row in enumerate(log, 1):
+        for key, value in row.items():
+            if key in ("epoch", "step", "seed") or isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            series, _, name = key.replace("/", "_").partition("_")
+            if series not in COLOURS:
+                series, name = "train", key
+            panels.setdefault(name, {}).setdefault(series, []).append((row.get("epoch", place), value))
+    return panels
+
+
+def _lines(axis: Any, name: str, lines: Mapping[str, Line]) -> None:
+    for series, points in sorted(lines.items()):
+        x, y = np.array(points, float).T
+        axis.plot(x, y, color=COLOURS[series], label=series, linewidth=1.8, marker="." if len(x) < 20 else None)
+        axis.annotate(f" {y[-1]:.3g}", (x[-1], y[-1]), color=COLOURS[series], va="center", annotation_clip=False)
+    epochs = [x for points in lines.values() for x, _ in points]
+    axis.set(title=name.replace("_", " "), xlabel="epoch", xlim=(min(epochs) - 0.5, max(epochs) + 0.5))
+    axis.grid(axis="y")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    if len(lines) > 1:
+        axis.legend(loc="best")
+
+
+def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
+    """Draw how often each class (a row) was taken for each class (a column): the colour is the share of its row.
+
+    Args:
+        confusion: (K, K) counts, a row for each actual class.
+        classes: their K names.
+        path: the picture to write, PNG or SVG by its ending.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    counts = np.asarray(confusion)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    names = [_short(name) for name in classes]
+    side = min(14.0, max(2.2, 0.42 * len(names)))
+    beside = 0.075 * max(map(len, names), default=0)
+    turned = 90 if beside > 0.8 * side / max(1, len(names)) else 0
+    with _figure(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
+        axis = axes[0, 0]
+        image = axis.imshow(shares, cmap="Purples", vmin=0, vmax=1)
+        places = range(len(names))
+        axis.set(xticks=places, yticks=places, xlabel="told", ylabel="actual", title="Confusion")
+        small = 9 if len(names) <= MANY else 5
+        axis.set_xticklabels(names, rotation=turned, fontsize=small)
+        axis.set_yticklabels(names, fontsize=small)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        bar = figure.colorbar(image, ax=axis, shrink=0.7, format=lambda share, _: f"{share:.0%}")
+        bar.outline.set_visible(False)
+        if len(names) <= MANY:
+            _numbers(axis, counts, shares)
+
+
+def _numbers(axis: Any, counts: NDArray[Any], shares: NDArray[Any]) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.55 else INK
+            axis.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -> None:
+    """Draw how often predictions come true over how sure they are; calibrated ones lie on the diagonal.
+
+    Args:
+        before: (bins, 3) as :func:`kinoscope.core.metrics.reliability` gives them.
+        path: the picture to write, PNG or SVG by its ending.
+        after: likewise, after temperature scaling.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    drawn = {"Before temperature scaling" if after is not None else "Reliability": np.asarray(before, float)}
+    if after is not None:
+        drawn["After"] = np.asarray(after, float)
+    with _figure(path, 3.9 * len(drawn), 4.4) as (figure, axes):
+        axes[0, 0].remove()
+        grid = figure.add_gridspec(2, len(drawn), height_ratios=(4, 1))
+        for column, (title, rows) in enumerate(drawn.items()):
+            _diagram(figure.add_subplot(grid[0, column]), title, rows)
+            _histogram(figure.add_subplot(grid[1, column]), rows)
+
+
+def _diagram(axis: Any, title: str, rows: NDArray[np.float64]) -> None:
+    middles = (np.arange(len(rows)) + 0.5) / len(rows)
+    filled = rows[:, 0] > 0
+    axis.plot((0, 1), (0, 1), color=DIM, linewidth=1, linestyle=(0, (4, 3)))
+    axis.bar(middles[filled], rows[filled, 2], 0.9 / len(rows), color=COLOURS["train"])
+    axis.plot(rows[filled, 1], rows[filled, 2], "o", color=COLOURS["val"], markersize=4)
+    axis.set(title=f"{title}: ECE {bin_error(rows):.3f}", ylabel="came true", xlim=(0, 1), ylim=(0, 1.02))
+    axis.grid()
+
+
+def _histogram(axis: Any, rows: NDArray[np.float64]) -> None:
+    middles = (np.arange(len(rows)) + 0.5) / len(rows)
+    axis.bar(middles, rows[:, 0], 0.9 / len(rows), color=DIM)
+    axis.set(xlabel="confidence", ylabel="clips", xlim=(0, 1))
