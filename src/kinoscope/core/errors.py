@@ -4,6 +4,7 @@
     ├── OptionError                an option has a value that cannot be used
     ├── SourceError                an input cannot be opened or has nothing to read
     │   └── DecodeError            a frame is broken and the policy is ``raise``
+    ├── DatasetError               clips to learn from are missing, or are not as they must be
     ├── ModelError                 a model cannot be used
     │   ├── WeightsMissing         its weights are in none of the card's sources
     │   └── ChecksumMismatch       a file is not the one that its card pins
@@ -33,6 +34,10 @@ class DecodeError(SourceError):
     """A frame is broken and the corrupt-frame policy is ``raise``."""
 
     status = 1
+
+
+class DatasetError(KinoscopeError):
+    """Clips to learn from are missing, or are not labelled, grouped or split as they must be."""
 
 
 class ModelError(KinoscopeError):
