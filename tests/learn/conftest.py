@@ -1,0 +1,16 @@
+"""Let the tests of this folder import what they share, and keep what they cache out of the user's own cache."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Give every test a cache of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("KINOSCOPE_CACHE", str(folder))
+    return folder
