@@ -1,0 +1,212 @@
+"""How good a classifier is: scores with intervals and chance beside them, calibration, and its worst clips.
+
+Axes: N clips, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core import metrics
+from kinoscope.core.errors import DatasetError
+from kinoscope.learn.scores import Calibration, ClassScore, ClipScore, Measure, Scores, Value, tuples
+
+if TYPE_CHECKING:
+    from kinoscope.learn.predicting import Predictions
+
+SAMPLES = 2000
+"""Drawings of a bootstrap interval."""
+TOP = 3
+"""Classes told of each clip."""
+
+
+def calibrate(predictions: Predictions) -> float:
+    """Give the temperature that calibrates a model, from predictions on clips that it has not learned from."""
+    return metrics.fit_temperature(predictions.logits, truth(predictions))
+
+
+def evaluate(predictions: Predictions, seed: int = 0, temperature: float = 1.0, samples: int = SAMPLES) -> Scores:
+    """Score predictions.
+
+    Args:
+        predictions: of clips that the model has not learned from.
+        seed: of the drawings behind the intervals.
+        temperature: of the model; it changes probabilities, and no answer.
+        samples: how many drawings.
+
+    Raises:
+        DatasetError: there is no clip to score.
+    """
+    if not len(predictions.logits):
+        first = next(iter(predictions.broken.items()), None)
+        why = (
+            f"none of the {len(predictions.broken)} clips can be read, as {first[0]}: {first[1]}"
+            if first
+            else "no clip"
+        )
+        raise DatasetError(f"there is nothing to score: {why}; give a folder of clips, one folder for each class")
+    multilabel = predictions.multilabel
+    measures, by_class = (_score_multilabel if multilabel else _score_single)(predictions, seed, samples)
+    return Scores(
+        classes=tuple(predictions.classes),
+        multilabel=multilabel,
+        groups=len(set(_groups(predictions))),
+        measures=measures,
+        by_class=by_class,
+        confusion=() if multilabel else tuples(_confusion(predictions).tolist()),
+        calibration=_calibration(predictions, temperature),
+        clips=_clips(predictions, temperature),
+        broken=dict(predictions.broken),
+    )
+
+
+def truth(predictions: Predictions) -> NDArray[Any]:
+    """Give what metrics take: indices (N,) of the classes, or for multi-label data the targets (N, K)."""
+    return np.asarray(predictions.targets > 0.5 if predictions.multilabel else predictions.targets.argmax(1))
+
+
+def _groups(predictions: Predictions) -> list[str]:
+    """Give what each clip belongs to; where that is not known, it stands for itself."""
+    names = zip(predictions.groups, predictions.paths, strict=True)
+    return [f"group {group}" if group else f"clip {number} {path}" for number, (group, path) in enumerate(names)]
+
+
+def _confusion(predictions: Predictions) -> metrics.Counts:
+    return metrics.confusion(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
+
+
+def _score_single(
+    predictions: Predictions, seed: int, samples: int
+) -> tuple[dict[str, Measure], tuple[ClassScore, ...]]:
+    logits, actual, count = predictions.logits, truth(predictions), len(predictions.classes)
+    names = ["top1", *(["top5"] if count > 5 else []), "balanced_accuracy"]
+
+    def statistic(first: NDArray[Any], fifth: NDArray[Any], actual: NDArray[Any]) -> metrics.Values:
+        each = recalls(first, actual, count)
+        top5 = [fifth.mean()] if count > 5 else []
+        return np.array([first.mean(), *top5, np.nanmean(each), *each])
+
+    columns = metrics.hits(logits, actual), metrics.hits(logits, actual, 5), actual
+    values, ends = with_intervals(statistic, columns, predictions, seed, samples)
+    chances = _chances(np.bincount(actual, minlength=count))
+    measures = {name: Measure(values[i], *ends[i], *chances[name]) for i, name in enumerate(names)}
+    return measures, _class_scores(predictions, values[len(names) :], ends[len(names) :])
+
+
+def recalls(right: NDArray[Any], actual: NDArray[Any], count: int) -> metrics.Values:
+    """Give the recall (count,) of each class; NaN of one without clips."""
+    clips = np.bincount(actual, minlength=count)
+    found = np.bincount(actual[right], minlength=count)
+    return np.where(clips > 0, found / np.maximum(clips, 1), np.nan)
+
+
+def _chances(clips: NDArray[Any]) -> dict[str, tuple[float, float]]:
+    """Give what a uniform guess and the most frequent classes would score, by measure, from the clips of each class."""
+    count, shares = len(clips), np.sort(clips)[::-1] / clips.sum()
+    return {
+        "top1": (1 / count, float(shares[0])),
+        "top5": (min(1.0, 5 / count), float(shares[:5].sum())),
+        "balanced_accuracy": (1 / count, 1 / int((clips > 0).sum())),
+    }
+
+
+def _score_multilabel(
+    predictions: Predictions, seed: int, samples: int
+) -> tuple[dict[str, Measure], tuple[ClassScore, ...]]:
+    def statistic(logits: NDArray[Any], targets: NDArray[Any]) -> metrics.Values:
+        each = np.array([metrics.average_precision(*pair) for pair in zip(logits.T, targets.T, strict=True)])
+        return np.array([np.mean(each[~np.isnan(each)]) if not np.isnan(each).all() else np.nan, *each])
+
+    targets = predictions.targets > 0.5
+    values, ends = with_intervals(statistic, (predictions.logits, targets), predictions, seed, samples)
+    # At random, a class is found with a precision that is its share of the clips.
+    shares = targets.mean(0)
+    measure = Measure(values[0], *ends[0], _known(shares[shares > 0].mean()) if shares.any() else None)
+    return {"map": measure}, _class_scores(predictions, values[1:], ends[1:])
+
+
+Ends = tuple[Value, Value]
+
+
+def with_intervals(
+    statistic: Callable[..., metrics.Values],
+    columns: Sequence[NDArray[Any]],
+    predictions: Predictions,
+    seed: int,
+    samples: int,
+) -> tuple[list[Value], list[Ends]]:
+    """Give each value of a statistic and the ends of its interval."""
+    values = statistic(*columns)
+    drawn = metrics.replicates(statistic, columns, _groups(predictions), samples, seed)
+    ends = [metrics.interval(column) for column in drawn.T] if len(drawn) else [(math.nan, math.nan)] * len(values)
+    return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends]
+
+
+def _class_scores(predictions: Predictions, values: list[Value], ends: list[Ends]) -> tuple[ClassScore, ...]:
+    """Give the row of each class; ``values`` are the recalls, or for multi-label data the average precisions."""
+    targets, answers = predictions.targets > 0.5, told(predictions)
+    both, clips = (targets & answers).sum(0), targets.sum(0)
+    recall, precision = both / np.where(clips, clips, np.nan), both / np.where(answers.any(0), answers.sum(0), np.nan)
+    found = [metrics.average_precision(*pair) for pair in zip(predictions.logits.T, targets.T, strict=True)]
+    return tuple(
+        ClassScore(name, int(clips[i]), _known(recall[i]), _known(precision[i]), _known(found[i]), *ends[i])
+        for i, name in enumerate(predictions.classes)
+    )
+
+
+def told(predictions: Predictions) -> NDArray[np.bool_]:
+    """Give which classes (N, K) each clip is said to show: the likeliest, or those likelier than not if multi-label."""
+    if predictions.multilabel:
+        return np.asarray(predictions.logits > 0)
+    return np.asarray(np.eye(len(predictions.classes), dtype=bool)[predictions.logits.argmax(1)])
+
+
+def _probabilities(predictions: Predictions, temperature: float) -> metrics.Values:
+    scaled = predictions.logits.astype(np.float64) / temperature
+    return metrics.sigmoid(scaled) if predictions.multilabel else metrics.softmax(scaled)
+
+
+def _calibration(predictions: Predictions, temperature: float) -> Calibration:
+    bins = [
+        metrics.reliability(*metrics.confidences(_probabilities(predictions, heat), truth(predictions)))
+        for heat in (1.0, temperature)
+    ]
+    before, after = (_known(metrics.bin_error(rows)) for rows in bins)
+    plain = [tuple(tuple(_known(value) for value in row) for row in rows) for rows in bins]
+    return Calibration(float(temperature), before, after, plain[0], plain[1])
+
+
+def _clips(predictions: Predictions, temperature: float) -> tuple[ClipScore, ...]:
+    chances, answers, targets = _probabilities(predictions, temperature), told(predictions), predictions.targets > 0.5
+    losses = _losses(predictions, temperature)
+    best = np.argsort(-chances, axis=1, kind="stable")[:, :TOP]
+
+    def names(row: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(predictions.classes[i] for i in np.flatnonzero(row))
+
+    def clip(i: int) -> ClipScore:
+        top = tuple((predictions.classes[k], round(float(chances[i, k]), 4)) for k in best[i])
+        right, loss = bool((answers[i] == targets[i]).all()), round(float(losses[i]), 4)
+        return ClipScore(
+            predictions.paths[i], predictions.groups[i], names(targets[i]), names(answers[i]), right, loss, top
+        )
+
+    return tuple(clip(int(i)) for i in np.argsort(-losses, kind="stable"))
+
+
+def _losses(predictions: Predictions, temperature: float) -> metrics.Values:
+    """Give the cross-entropy of each clip (N,); of multi-label data, the sum over its classes."""
+    scaled, targets = predictions.logits.astype(np.float64) / temperature, predictions.targets
+    if predictions.multilabel:
+        return np.asarray((np.logaddexp(0, scaled) - targets * scaled).sum(1))
+    return np.asarray(np.logaddexp.reduce(scaled, 1) - (targets * scaled).sum(1))
+
+
+def _known(value: float) -> Value:
+    """Give a number that JSON can hold, or None for NaN."""
+    return None if math.isnan(value) else float(value)
