@@ -75,7 +75,7 @@ def test_one_frame_is_a_clip(tmp_path):
 def test_decoded_once(tmp_path, monkeypatch, own_cache):
     path = write_clip(tmp_path / "a.mkv", 20)
     first = at(Frames(SAMPLING), example(path), 0.4)
-    assert len(list((own_cache / "frames").rglob("*.npy"))) == 1
+    assert len(list((own_cache / "frames").rglob("*.frames"))) == 1
     monkeypatch.setattr(module, "decode", None)
     assert at(Frames(SAMPLING), example(path), 0.4) == first == [4, 6, 8, 10]
 
@@ -89,7 +89,7 @@ def test_what_is_kept_depends_on_all_that_matters(tmp_path, own_cache):
     at(Frames(SAMPLING), example(path, start=0.1), 0.1)
     os.utime(path, (1, 1))
     at(Frames(SAMPLING), example(path), 0.0)
-    assert len(list((own_cache / "frames").rglob("*.npy"))) == 6
+    assert len(list((own_cache / "frames").rglob("*.frames"))) == 6
 
 
 def test_sizes():
@@ -119,21 +119,21 @@ def test_the_cache_is_bounded(tmp_path, own_cache):
     frames = Frames(SAMPLING, limit=25_000)
     for path in paths:
         assert at(frames, example(path), 0.0) == [0, 2, 4, 6]
-    files = list((own_cache / "frames").rglob("*.npy"))
+    files = list((own_cache / "frames").rglob("*.frames"))
     assert len(files) == 2
     # A later run may remove what it has not used itself.
     for file in files:
         os.utime(file, (1, 1))
     later = Frames(SAMPLING, limit=25_000)
     at(later, example(paths[2]), 0.0)
-    assert len(list((own_cache / "frames").rglob("*.npy"))) == 2
+    assert len(list((own_cache / "frames").rglob("*.frames"))) == 2
 
 
 def test_a_nearly_full_disk_is_left_alone(tmp_path, monkeypatch, own_cache):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage(1, 1, 1))
     assert at(Frames(SAMPLING), example(write_clip(tmp_path / "a.mkv")), 0.0) == [0, 2, 4, 6]
-    assert not list((own_cache / "frames").rglob("*.npy"))
+    assert not list((own_cache / "frames").rglob("*.frames"))
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch, caplog):
@@ -147,16 +147,16 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch, cap
 
 def test_a_stretch_is_saved_as_it_is(tmp_path):
     stretch = Stretch(np.stack(pictures(3)), np.array([0.1, 0.2, 0.4]), 0.5)
-    save(tmp_path / "a.npy", stretch)
-    again = load(tmp_path / "a.npy")
+    save(tmp_path / "a.frames", stretch)
+    again = load(tmp_path / "a.frames")
     assert np.array_equal(again.pixels, stretch.pixels)
     assert again.times.tolist() == [0.1, 0.2, 0.4]
     assert again.end == 0.5
-    data = (tmp_path / "a.npy").read_bytes()
+    data = (tmp_path / "a.frames").read_bytes()
     for size in (0, 10, 100, len(data) - 1):
-        (tmp_path / "a.npy").write_bytes(data[:size])
-        assert load(tmp_path / "a.npy") is None
-    assert load(tmp_path / "b.npy") is None
+        (tmp_path / "a.frames").write_bytes(data[:size])
+        assert load(tmp_path / "a.frames") is None
+    assert load(tmp_path / "b.frames") is None
 
 
 def test_strips_and_folders_of_frames_are_clips_too(tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 
 from kinoscope.core.sampling import Times
 
-
 HAIR = 1e-3
 """Seconds. Backwards, the frame on screen at the moment at which another begins is the one before it."""
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -222,7 +222,7 @@ class Frames:
         if example not in self._places:
             key = [1, *_stamp(example.path), example.start, example.end, self.rate, self._size, self._margin]
             digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-            self._places[example] = self.folder / digest[:2] / f"{digest}.npy"
+            self._places[example] = self.folder / digest[:2] / f"{digest}.frames"
         return self._places[example]
 
     def _keep(self, place: Path, stretch: Stretch) -> None:
@@ -280,7 +280,7 @@ def _stamp(path: str) -> tuple[str, list[tuple[str, int, int]]]:
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
     """List what the cache holds: when it was used last, bytes, path."""
     found = []
-    for path in folder.glob("*/*.npy"):
+    for path in folder.glob("*/*.frames"):
         with suppress(OSError):  # another run has just removed it
             stat = path.stat()
             found.append((stat.st_mtime, stat.st_size, path))
@@ -288,32 +288,26 @@ def _files(folder: Path) -> list[tuple[float, int, Path]]:
 
 
 def save(path: Path, stretch: Stretch) -> None:
-    """Write a stretch: two arrays in NumPy's own format, one after the other.
+    """Write a stretch: F, H and W as int64, the F times and the end as float64, then the pixels, all as they are.
 
     Raises:
         OutputError: it cannot be written.
     """
     with atomic(path, sync=False) as temporary, temporary.open("wb") as file:
-        np.save(file, np.append(stretch.times, stretch.end))
-        np.save(file, stretch.pixels)
+        file.write(np.array(stretch.pixels.shape[:3], np.int64).tobytes())
+        file.write(np.append(stretch.times, stretch.end).tobytes())
+        file.write(np.ascontiguousarray(stretch.pixels).data)
 
 
 def load(path: Path) -> Stretch | None:
     """Map a stretch into memory and mark it as used, or give None where there is none, or a broken one."""
+    # Not NumPy's own format: its head is Python text, and CPython 3.11 must not parse that in two threads at once.
     try:
         with path.open("rb") as file:
-            edges = _header(file)
-            times = np.frombuffer(file.read(8 * edges[0]), np.float64)
-            shape = _header(file)
-            pixels = np.memmap(path, np.uint8, "r", file.tell(), shape)
+            frames, height, width = np.frombuffer(file.read(24), np.int64).tolist()
+            edges = np.frombuffer(file.read(8 * (frames + 1)), np.float64)
+            pixels = np.memmap(path, np.uint8, "r", file.tell(), (frames, height, width, 3))
         os.utime(path)
-        return Stretch(np.asarray(pixels), times[:-1], float(times[-1]))
-    except (OSError, ValueError, EOFError):
+        return Stretch(np.asarray(pixels), edges[:-1], float(edges[-1]))
+    except (OSError, ValueError):
         return None
-
-
-def _header(file: BinaryIO) -> tuple[int, ...]:
-    """Read over the head of an array and give its shape."""
-    np.lib.format.read_magic(file)
-    shape: tuple[int, ...] = np.lib.format.read_array_header_1_0(file)[0]
-    return shape
