@@ -39,12 +39,13 @@ def analyze(
     Args:
         sources: video files, folders of videos or images, image patterns, URLs (http, rtsp, udp), camera:0.
         out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
-        tasks: which tasks to run, separated by commas; all if not given.
+        tasks: which tasks to run, separated by commas; all if not given (classify only with a model).
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
         rate: at most so many frames per second are looked at; every frame if not given.
         on_error: what to do about a frame that cannot be decoded.
-        model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`).
+        model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`); or the
+            folder of a model that you trained, which adds the task classify.
         device: auto, cpu or cuda.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
@@ -65,10 +66,11 @@ def analyze(
         "rate": rate,
         "on_error": on_error,
     }
+    chosen = choose_models(model)
     options = analysis.Options(
-        tasks=choose_tasks(tasks),
+        tasks=choose_tasks(tasks, chosen),
         reading=reading | ({"live": True} if live else {}),
-        models=choose_models(model),
+        models=chosen,
         device=device,
         views=choose_views(export),
         annotate=annotate,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from kinoscope.core.errors import OptionError
 
@@ -13,34 +14,62 @@ def split(text: str | Sequence[str] | None) -> list[str]:
     return [word.strip() for part in parts for word in part.split(",") if word.strip()]
 
 
-def choose_tasks(tasks: str | Sequence[str] | None) -> list[str]:
-    """Give the names of the tasks that are asked for, in the order of the table; all if none is.
+def choose_tasks(tasks: str | Sequence[str] | None, models: Collection[str] = ()) -> list[str]:
+    """Give the names of the tasks that are asked for, in the order of the table; all usual ones if none is.
+
+    Args:
+        tasks: names, separated by commas.
+        models: tasks for which a model is given; those that are run on request only are added.
 
     Raises:
-        OptionError: there is no such task.
+        OptionError: there is no such task, or one needs a model that is not given.
     """
-    from kinoscope.tasks.table import TASKS
+    from kinoscope.tasks.table import ON_REQUEST, TASKS
 
-    wanted = split(tasks) or list(TASKS)
+    wanted = split(tasks) or [name for name in TASKS if name not in ON_REQUEST]
     for name in wanted:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
-    return [name for name in TASKS if name in wanted]
+        if name in ON_REQUEST and name not in models:
+            raise OptionError(f"task {name} needs a model; give --model {name}=FOLDER, as `kinoscope train` wrote it")
+    return [name for name in TASKS if name in wanted or (name in ON_REQUEST and name in models)]
 
 
 def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:
-    """Read ``TASK=CARD`` pairs.
+    """Read ``TASK=CARD`` pairs; a card or the folder of a trained model alone stands for the task that it is for.
 
     Raises:
-        OptionError: one is not such a pair, or there is no such task.
+        OptionError: one is neither, or there is no such task.
+        ModelError: a folder is that of a damaged model.
     """
+    return dict(_pair(word) for word in split(model))
+
+
+def _pair(word: str) -> tuple[str, str]:
     from kinoscope.tasks.table import TASKS
 
-    pairs = dict(pair.partition("=")[::2] for pair in split(model))
-    for task, card in pairs.items():
-        if task not in TASKS or not card:
-            raise OptionError(f"model {task}={card} is not TASK=CARD; tasks: {', '.join(TASKS)}")
-    return pairs
+    task, equals, card = word.partition("=")
+    if equals and card and task in TASKS:
+        return task, card
+    if equals or not _is_model(word):
+        raise OptionError(f"model {word} is no trained model's folder and is not TASK=CARD; tasks: {', '.join(TASKS)}")
+    return _task_of(word), word
+
+
+def _is_model(name: str) -> bool:
+    from kinoscope.models import CARDS
+
+    return Path(name).is_dir() or any(card.name == name for card in CARDS)
+
+
+def _task_of(name: str) -> str:
+    from kinoscope.models import find
+    from kinoscope.tasks.table import TASKS
+
+    task = find(name).task
+    if task not in TASKS:
+        raise OptionError(f"model {name} is for {task}, which is no task of an analysis; tasks: {', '.join(TASKS)}")
+    return task
 
 
 def choose_views(export: str | Sequence[str] | None) -> list[str]:

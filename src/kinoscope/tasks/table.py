@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from kinoscope.tasks.actions import Actions
 from kinoscope.tasks.base import Task
+from kinoscope.tasks.classify import Classify
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects
 from kinoscope.tasks.scenes import Scenes
@@ -16,5 +17,9 @@ TASKS: dict[str, Callable[..., Task]] = {
     "objects": Objects,
     "faces": Faces,
     "actions": Actions,
+    "classify": Classify,
     "speech": Speech,
 }
+
+ON_REQUEST = frozenset({"classify"})
+"""Tasks that need a model of the user's, and are run only where one is given."""
