@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import analyze, bench, convert
+    from kinoscope.api import analyze, bench, classify, convert
     from kinoscope.source import open_source
 
 _HOMES = {
     "analyze": "kinoscope.api",
     "bench": "kinoscope.api",
+    "classify": "kinoscope.api",
     "convert": "kinoscope.api",
     "open_source": "kinoscope.source",
 }
 
-__all__ = ["__version__", "analyze", "bench", "convert", "open_source"]
+__all__ = ["__version__", "analyze", "bench", "classify", "convert", "open_source"]
 
 
 def __getattr__(name: str) -> Any:

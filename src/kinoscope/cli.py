@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
+from kinoscope.api.classification import Classified
 from kinoscope.core.errors import KinoscopeError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
+    "classify": api.classify,
     "convert": api.convert,
     "models": api.models,
     "bench": api.bench,
@@ -84,8 +86,8 @@ def _fail(message: str, status: int) -> int:
 
 
 def _status(result: Any) -> int:
-    analyses = [one for one in result if isinstance(one, Analysis)] if isinstance(result, list) else []
-    return max((analysis.status for analysis in analyses), default=0)
+    rows = result if isinstance(result, list) else []
+    return max((getattr(row, "status", 0) for row in rows if not isinstance(row, dict)), default=0)
 
 
 def _print(words: list[str], result: Any, as_json: bool) -> None:
@@ -102,9 +104,16 @@ def _print(words: list[str], result: Any, as_json: bool) -> None:
 def _plain(verb: str, result: Any) -> dict[str, Any]:
     if verb == "analyze":
         return {"analyses": [analysis.to_dict() for analysis in result]}
-    if isinstance(result, dict):
-        return result
-    return {verb: [str(row) if verb == "convert" else row for row in result]}
+    if isinstance(result, list):
+        return {verb: [_plain_row(row) for row in result]}
+    plain: dict[str, Any] = result.to_dict() if hasattr(result, "to_dict") else result
+    return plain
+
+
+def _plain_row(row: Any) -> Any:
+    if hasattr(row, "to_dict"):
+        return row.to_dict()
+    return row if isinstance(row, dict) else str(row)
 
 
 def _print_analyses(analyses: Sequence[Analysis]) -> None:
@@ -140,6 +149,16 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
     Console().print(table)
 
 
+def _print_classified(rows: Sequence[Classified]) -> None:
+    from kinoscope.views.verdicts import print_classes
+
+    for row in rows:
+        if row.error:
+            print(f"kinoscope: {row.error}", file=sys.stderr)
+        else:
+            print_classes(row.source, row.top, row.segments)
+
+
 def _print_bench(result: dict[str, Any]) -> None:
     for key, value in result.items():
         if key != "where":
@@ -150,6 +169,7 @@ def _print_bench(result: dict[str, Any]) -> None:
 
 SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
+    "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
     "bench": _print_bench,
 }

@@ -1,8 +1,9 @@
 """The public verbs: short compositions of the rooms below. Every command of the command line is one of these."""
 
 from kinoscope.api.analyses import analyze
+from kinoscope.api.classification import classify
 from kinoscope.api.conversion import convert
 from kinoscope.api.cost import bench
 from kinoscope.api.weights import models
 
-__all__ = ["analyze", "bench", "convert", "models"]
+__all__ = ["analyze", "bench", "classify", "convert", "models"]

@@ -51,8 +51,8 @@ class Classify:
 
     name = "classify"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, top: int = TOP) -> None:
+        self.device, self.model, self.threads, self.top = device, model, threads, top
         self._origin: float | None = None
         self._time = self._step = 0.0
         self._shown: Pixels | None = None
@@ -98,7 +98,7 @@ class Classify:
         logits = np.concatenate(self._logits) if self._logits else np.zeros((0, len(card.labels)), np.float32)
         likely, starts = probabilities(card, logits), np.array(self._starts, np.int64)
         if len(starts):
-            report.extra["top"] = top(card.labels, probabilities(card, logits.mean(0)))
+            report.extra["top"] = likeliest(card.labels, probabilities(card, logits.mean(0)), self.top)
         features: dict[str, NDArray[Any]] = {
             "classify.times": self._middles(starts, end),
             "classify.scores": likely.astype(np.float32),
@@ -197,7 +197,7 @@ def _card(model: str) -> Card:
     raise ModelError("classify needs a model; give --model classify=FOLDER, a folder that `kinoscope train` wrote")
 
 
-def top(labels: tuple[str, ...], likely: Values, most: int = TOP) -> list[list[str | float]]:
+def likeliest(labels: tuple[str, ...], likely: Values, most: int) -> list[list[str | float]]:
     """Give the likeliest classes of probabilities (K,) as ``[name, probability]``, the likeliest first."""
     best = np.argsort(-likely, kind="stable")[:most]
     return [[labels[i], round(float(likely[i]), 4)] for i in best]

@@ -1,0 +1,150 @@
+"""``kinoscope classify``: what clips show, by a model that was trained on clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import __version__, places
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.results import Event, Timeline
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.source.base import Source
+
+
+@dataclass
+class Classified:
+    """What one source shows.
+
+    Attributes:
+        top: the likeliest classes of the whole and their probabilities.
+        segments: what a video that is longer than the model's clips shows when.
+        timeline: all that was found; None where ``error`` says why there is nothing.
+    """
+
+    source: str
+    top: list[tuple[str, float]] = field(default_factory=list)
+    segments: list[Event] = field(default_factory=list)
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        plain: dict[str, Any] = {"source": self.source, "top": [list(pair) for pair in self.top]}
+        plain["segments"] = [
+            {"label": e.label, "start": round(e.start, 6), "end": round(e.end, 6), "score": round(e.score, 4)}
+            for e in self.segments
+        ]
+        return plain | ({"error": str(self.error)} if self.error else {})
+
+
+def classify(
+    *sources: str | Path,
+    model: str,
+    top: int = 5,
+    out: str | Path | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Classified]:
+    """Tell what clips show: the likeliest classes of each, and of a long video also when it shows what.
+
+    Args:
+        sources: video files, folders of videos or frames, strips of square frames, URLs, camera:0.
+        model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
+        top: so many classes are told of each source.
+        out: folder for a timeline.json of each source (-o); nothing is written if not given.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        What each source shows, in order. One that cannot be read never stops the others.
+
+    Raises:
+        OptionError: an option cannot be used.
+        ModelError: the model cannot be used; nothing has been read then.
+    """
+    from kinoscope.models.classifiers import find_classifier
+    from kinoscope.models.runner import make_runner
+
+    if top < 1:
+        raise OptionError(f"top {top} is no number of classes; give 1 or more")
+    make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
+    names = places.expand(sources)
+    done: list[Classified] = []
+    for name in names:
+        one = Classified(name)
+        with bar(Path(name).name, quiet) as progress:
+            _classify(one, model, top, {"start": start, "end": end}, device, progress)
+        done.append(one)
+    if out is not None:
+        _write(done, Path(out))
+    return done
+
+
+def _classify(one: Classified, model: str, top: int, limits: dict[str, Any], device: str, progress: Any) -> None:
+    from kinoscope import engine
+    from kinoscope.tasks.classify import Classify
+
+    task = Classify(model=model, device=device, threads=0, top=top)
+    try:
+        with _opened(one.source, limits) as source:
+            timeline = engine.run(source, [task], timeline=Timeline(version=__version__), progress=progress)
+    except KinoscopeError as error:
+        one.error = error
+        return
+    report = timeline.tasks["classify"]
+    if "top" not in report.extra:
+        why = report.reason or next(iter(timeline.decode.errors), "no picture can be decoded")
+        one.error = SourceError(f"{one.source}: {why}; give a video")
+        return
+    one.timeline, one.top = timeline, [(name, value) for name, value in report.extra["top"]]
+    if len(timeline.features["classify.times"]) > 1:
+        one.segments = timeline.events_of("classify")
+
+
+@contextmanager
+def _opened(path: str, limits: dict[str, Any]) -> Iterator[Source]:
+    """Open a source; a picture that is a row of square frames is a strip."""
+    from kinoscope.source import open_source
+
+    with _strip(path, limits) or open_source(path, **limits) as source:
+        yield source
+
+
+def _strip(path: str, limits: dict[str, Any]) -> Source | None:
+    from kinoscope.core.time import parse_time
+    from kinoscope.learn.strips import StripSource, is_strip
+
+    if not is_strip(path):
+        return None
+    first, last = (None if value is None else parse_time(value) for value in limits.values())
+    with suppress(SourceError):
+        return StripSource(path, first, last)
+    return None
+
+
+def _write(done: list[Classified], out: Path) -> None:
+    """Write the timeline of each source that could be read."""
+    from kinoscope.views.json import save
+
+    found = [one for one in done if one.timeline]
+    for one, folder in zip(found, places.folders([one.source for one in found], out), strict=True):
+        places.prepare(folder)
+        if one.timeline:
+            save(one.timeline, folder)

@@ -1,0 +1,154 @@
+"""What a classifier says, and how good it is, on one screen of the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kinoscope.core.results import Event
+from kinoscope.core.time import format_clock
+from kinoscope.views.plain import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NAMES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "balanced_accuracy": "balanced accuracy",
+    "map": "mean average precision",
+}
+"""How measures are called."""
+WIDTH = 24
+"""Characters of a bar that stands for 100 %."""
+FULL, LEFT = "█", "─"
+MOST_CLASSES = 20
+"""Classes that have a line each; of more, the worst."""
+
+
+def percent(share: float | None) -> str:
+    """Give a share as per cent with one decimal; a dash where it has no value."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _console(console: Console | None) -> Console:
+    from rich.console import Console
+
+    return console or Console(highlight=False)
+
+
+def _plain_table(*columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(columns[0], box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_header=any(columns))
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def print_classes(
+    source: str, top: Sequence[tuple[str, float]], segments: Iterable[Event] = (), console: Console | None = None
+) -> None:
+    """Print the likeliest classes of a source and, of a long one, what it shows when."""
+    from rich.text import Text
+
+    console = _console(console)
+    console.print(Text(one_line(source), "bold"), soft_wrap=True)
+    wide = max((len(one_line(name)) for name, _ in top), default=0)
+    for name, share in top:
+        bar = round(WIDTH * share)
+        line = Text(f"  {one_line(name):<{wide}}  {100 * share:5.1f} %  ")
+        console.print(line + Text(FULL * bar, "cyan") + Text(LEFT * (WIDTH - bar), "dim"), soft_wrap=True)
+    for event in segments:
+        span = f"  {format_clock(event.start)} - {format_clock(event.end)}"
+        console.print(Text(f"{span}  {one_line(event.label):<{wide}}  {100 * event.score:5.1f} %"), soft_wrap=True)
+
+
+def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print how good a classifier is, from the plain form of its scores."""
+    from rich.text import Text
+
+    console = _console(console)
+    console.print(Text(headline(scores), "bold"), soft_wrap=True)
+    table = _plain_table("", "score", "95 % interval", "chance", "most frequent class")
+    for name, measure in scores["measures"].items():
+        low, high = measure["low"], measure["high"]
+        between = "–" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
+        table.add_row(
+            NAMES.get(name, name),
+            percent(measure["value"]),
+            between,
+            percent(measure["uniform"]),
+            percent(measure["majority"]),
+        )
+    console.print(table)
+    console.print(_class_table(scores))
+    for line in remarks(scores):
+        console.print(Text(line), soft_wrap=True)
+
+
+def headline(scores: Mapping[str, Any]) -> str:
+    """Give one line on what was evaluated on what."""
+    count, views = len(scores["clips"]), scores["views"]
+    facts = [f"{scores['model']} on {scores['data']}", f"{count} clips of {len(scores['classes'])} classes"]
+    facts += [f"split {scores['split']}"] if scores["split"] != "all" else []
+    facts += [f"{scores['groups']} groups"] if scores["groups"] != count else []
+    return one_line(", ".join([*facts, f"{views} views each" if views > 1 else "1 view each"]))
+
+
+def remarks(scores: Mapping[str, Any]) -> list[str]:
+    """Give what else there is to say: calibration, clips that could not be read, notes."""
+    calibration = scores["calibration"]
+    heat, before, after = (calibration[name] for name in ("temperature", "before", "after"))
+    scaled = f", {percent(after)} with temperature {heat:.3g}" if heat != 1 else ""
+    lines = [f"calibration error {percent(before)}{scaled}"] if before is not None else []
+    broken = scores["broken"]
+    if broken:
+        path, why = next(iter(broken.items()))
+        lines.append(f"{len(broken)} clips could not be read and count for nothing, as {path}: {why}")
+    return [one_line(line) for line in (*lines, *scores["notes"])]
+
+
+def _class_table(scores: Mapping[str, Any]) -> Any:
+    from rich.text import Text
+
+    rows = [row for row in scores["by_class"] if row["clips"]]
+    if len(rows) > MOST_CLASSES:
+        rows = sorted(rows, key=lambda row: row["recall"] or 0)[:MOST_CLASSES]
+    table = _plain_table("class", "clips", "recall", "precision", "AP")
+    for row in rows:
+        cells = [percent(row[name]) for name in ("recall", "precision", "average_precision")]
+        table.add_row(Text(one_line(row["name"])), str(row["clips"]), *cells)
+    return table
+
+
+def print_comparison(comparison: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print how two models differ on the same clips, from the plain form of a comparison."""
+    from rich.text import Text
+
+    console = _console(console)
+    first, second = (one_line(comparison[name]) for name in ("first", "second"))
+    console.print(Text(f"{second} against {first}, on the same {comparison['clips']} clips", "bold"), soft_wrap=True)
+    for name, row in comparison["measures"].items():
+        line = f"  {NAMES.get(name, name)}: {percent(row['first'])} -> {percent(row['second'])}, "
+        console.print(Text(line + _difference(row)), soft_wrap=True)
+    console.print(Text("  " + verdict(comparison)), soft_wrap=True)
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    if row["difference"] is None:
+        return "no difference that has a value"
+    points = f"{100 * row['difference']:+.1f} points"
+    return points if row["low"] is None else f"{points} (95 %: {100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+
+
+def verdict(comparison: Mapping[str, Any]) -> str:
+    """Say in one sentence whether the difference is more than luck."""
+    one, two = len(comparison["only_first"]), len(comparison["only_second"])
+    counts = f"{two} clips are told right only by {comparison['second']}, {one} only by {comparison['first']}"
+    p = comparison["p"]
+    if p is None:
+        return counts
+    meaning = "hardly by chance" if p < 0.05 else "which may well be chance"
+    return one_line(f"{counts}: {meaning} (McNemar's exact test, p = {p:.3g})")
