@@ -1,23 +1,16 @@
 """The report: one HTML file that opens from disk, holds everything but the video, and needs no network.
 
-The page is ``assets/report``: a skeleton, a style sheet and plain scripts, joined here without a build step. What
-was found goes in as JSON that no name or label can break out of; the page sets all of it as text, never as markup.
-Times in the page are the player's: presentation time minus the source's start.
+The page is ``assets/report``; see ``kinoscope.views.page``. Times in it are the player's: presentation time minus the
+source's start.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import json
-import re
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from kinoscope.core.files import atomic
 from kinoscope.core.results import Timeline
+from kinoscope.views.page import compose
 from kinoscope.views.report_data import display_name, report_data
 
 SCRIPTS = (
@@ -45,19 +38,4 @@ def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
 
 def render(timeline: Timeline, video: str | None) -> str:
     """Give the page as text."""
-    assets = files("kinoscope.views") / "assets" / "report"
-    script = "\n".join((assets / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-    parts = {
-        "title": html.escape(display_name(timeline.source)),
-        "style": (assets / "style.css").read_text("utf-8"),
-        "script": script,
-        "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "data": _embed(report_data(timeline, video)),
-    }
-    page = (assets / "page.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
-
-
-def _embed(plain: dict[str, Any]) -> str:
-    """Write JSON that is safe inside a script element, where only ``<`` could end or change it."""
-    return json.dumps(plain, separators=(",", ":")).replace("<", "\\u003c")
+    return compose("report", SCRIPTS, display_name(timeline.source), report_data(timeline, video))

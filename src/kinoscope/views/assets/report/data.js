@@ -8,21 +8,6 @@
 const data = JSON.parse(byId("data").textContent);
 data.tracks.forEach(unpack);
 
-/** Find an element. @param {string} id @returns {any} */
-function byId(id) {
-  return document.getElementById(id);
-}
-
-/** Make an element; its text is set as text, so nothing in it can be markup.
- * @param {string} tag @param {?string} className @param {?string} text @param {...(Node|null)} children @returns {any} */
-function make(tag, className = null, text = null, ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== null) element.textContent = text;
-  element.append(...children.filter(Boolean));
-  return element;
-}
-
 /** Draw one of the page's icons. @param {string} name */
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
