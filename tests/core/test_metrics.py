@@ -14,6 +14,7 @@ from kinoscope.core.metrics import (
     bootstrap,
     calibration_error,
     confusion,
+    cross_entropy,
     fit_temperature,
     hits,
     mcnemar,
@@ -36,6 +37,14 @@ def test_probabilities_are_those_of_the_definition_and_never_overflow():
     assert sigmoid([0, math.log(3), -math.log(3)]) == pytest.approx([0.5, 0.75, 0.25])
     assert sigmoid([1e6, -1e6]).tolist() == [1, 0]
     assert softmax(np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_cross_entropy_of_worked_cases():
+    assert cross_entropy([[0, math.log(3)]], [[0, 1]]) == pytest.approx([math.log(4 / 3)])
+    assert cross_entropy([[0, math.log(3)]], [[0.5, 0.5]]) == pytest.approx([math.log(4) - math.log(3) / 2])
+    # Each class by itself: half sure of a no, three quarters of a yes.
+    assert cross_entropy([[0, math.log(3)]], [[0, 1]], True) == pytest.approx([math.log(2) + math.log(4 / 3)])
+    assert cross_entropy([[1000, 0]], [[0, 1]]) == pytest.approx([1000])
 
 
 def test_top_k_counts_classes_among_the_highest():

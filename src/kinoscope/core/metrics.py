@@ -32,6 +32,14 @@ def sigmoid(logits: ArrayLike) -> Values:
     return np.asarray(0.5 + 0.5 * np.tanh(0.5 * np.asarray(logits, np.float64)))
 
 
+def cross_entropy(logits: ArrayLike, targets: ArrayLike, multilabel: bool = False) -> Values:
+    """Give the loss (N,) of logits (N, K) under targets (N, K); for multi-label data, the sum over the classes."""
+    values, truth = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
+    if multilabel:
+        return np.asarray((np.logaddexp(0, values) - truth * values).sum(1))
+    return np.asarray(np.logaddexp.reduce(values, 1) - (truth * values).sum(1))
+
+
 def top_k(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> float:
     """Give the share of clips whose class is among the ``k`` with the highest logits.
 

@@ -183,7 +183,7 @@ def _calibration(predictions: Predictions, temperature: float) -> Calibration:
 
 def _clips(predictions: Predictions, temperature: float) -> tuple[ClipScore, ...]:
     chances, answers, targets = _probabilities(predictions, temperature), told(predictions), predictions.targets > 0.5
-    losses = _losses(predictions, temperature)
+    losses = metrics.cross_entropy(predictions.logits / temperature, predictions.targets, predictions.multilabel)
     best = np.argsort(-chances, axis=1, kind="stable")[:, :TOP]
 
     def names(row: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -197,14 +197,6 @@ def _clips(predictions: Predictions, temperature: float) -> tuple[ClipScore, ...
         )
 
     return tuple(clip(int(i)) for i in np.argsort(-losses, kind="stable"))
-
-
-def _losses(predictions: Predictions, temperature: float) -> metrics.Values:
-    """Give the cross-entropy of each clip (N,); of multi-label data, the sum over its classes."""
-    scaled, targets = predictions.logits.astype(np.float64) / temperature, predictions.targets
-    if predictions.multilabel:
-        return np.asarray((np.logaddexp(0, scaled) - targets * scaled).sum(1))
-    return np.asarray(np.logaddexp.reduce(scaled, 1) - (targets * scaled).sum(1))
 
 
 def _known(value: float) -> Value:
