@@ -90,9 +90,10 @@ def test_the_check_names_all(root):
     assert "one frame.mkv" in names(one.path for one in health.findings if one.kind == "tiny")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_clip_that_may_not_be_read(root):
     (root / "a" / "whole.mkv").chmod(0)
+    if os.access(root / "a" / "whole.mkv", os.R_OK):
+        pytest.skip("this user may read everything")
     dataset = read_dataset(root)
     loader = Loader(dataset.examples, dataset.classes, SAMPLING, batch=4)
     list(loader.epoch(0))

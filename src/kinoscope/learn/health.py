@@ -8,7 +8,6 @@ moments before one camera that stands still are not taken for one.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from kinoscope.core.media import Pixels, Sound
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.frames import opened
 from kinoscope.learn.splits import group_of
+from kinoscope.models.runner import cores
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
@@ -141,7 +141,7 @@ def check(
     """
     count = len(dataset.examples)
     facts = []
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)), "health") as pool:
+    with ThreadPoolExecutor(workers or cores(), "health") as pool:
         for done, one in enumerate(pool.map(_examine, dataset.examples), 1):
             facts.append(one)
             if progress:

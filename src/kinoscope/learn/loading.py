@@ -8,7 +8,6 @@ nothing, nor does that of processes: each global batch is the same, and a proces
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling, Times
 from kinoscope.learn.examples import Example
 from kinoscope.learn.frames import Frames
+from kinoscope.models.runner import cores
 
 MARGIN = 1.25
 """How much larger than the network's the pictures are from which augmented ones are cut."""
@@ -121,7 +121,7 @@ class Loader:
         self.examples, self.classes, self.sampling, self.augment = tuple(examples), tuple(classes), sampling, augment
         self._batch, self._views, self._seed, self._balance = batch, views, seed, balance
         self._rank, self._world = rank, world
-        self._workers = workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        self._workers = workers or min(MOST_WORKERS, cores())
         self._frames = Frames(sampling, MARGIN if augment else 1.0, cache)
         self._targets = targets(self.examples, self.classes)
         self._bad: set[int] = set()

@@ -33,7 +33,8 @@ def read_dataset(path: str | Path, group: str = "") -> Dataset:
     """Read the labelled clips of a folder or a CSV table.
 
     - A folder ``root/<class>/*``, or ``root/{train,val,test}/<class>/*``: a clip is a video, a picture that is a strip
-      of square frames side by side, or a folder of pictures. Deeper folders are looked into.
+      of square frames side by side, or a folder of pictures; pictures are shown 25 a second. Deeper folders are looked
+      into.
     - A CSV with columns ``path`` and ``label`` and, as wanted, ``start``, ``end`` (seconds or a clock), ``group`` and
       ``split`` (train, val or test). Paths count from the table's folder.
     - A CSV of Kinetics (label, youtube_id, time_start, time_end, split): the clips lie somewhere below its folder as
