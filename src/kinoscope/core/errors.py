@@ -44,6 +44,12 @@ class ModelError(KinoscopeError):
     """A model cannot be used."""
 
 
+class TrainingError(KinoscopeError):
+    """Training cannot go on; what was learned until then is kept."""
+
+    status = 1
+
+
 class WeightsMissing(ModelError):
     """The weights of a model are in none of its card's sources."""
 

@@ -1,0 +1,87 @@
+"""What a run needs to go on as if it had never been interrupted: one safetensors file, with JSON in its header.
+
+One file, so that tensors and facts are of one moment whenever the machine stops; it is replaced only when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kinoscope.core.errors import ModelError, OutputError
+from kinoscope.core.files import atomic
+
+SCHEMA = 1
+PLACE = Path("checkpoints") / "last.safetensors"
+"""Of the last checkpoint, in the folder of a run."""
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors and facts, whole or not at all.
+
+    Raises:
+        OutputError: they cannot be written; the checkpoint before is as it was.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"kinoscope": json.dumps({"schema": SCHEMA} | dict(facts), allow_nan=False)}
+    with atomic(path) as temporary:
+        try:
+            save_file(plain, temporary, header)
+        except SafetensorError as error:  # it tells of a full disk in words alone
+            raise OutputError(f"cannot write {path}: {error}; free some space, then go on with --resume") from None
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what ``save_checkpoint`` wrote.
+
+    Raises:
+        ModelError: there is no checkpoint, or it is damaged, or of a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError(f"{path} is missing, so there is nothing to resume; start the training anew")
+    try:
+        with safe_open(path, "pt") as stream:
+            facts = json.loads((stream.metadata() or {})["kinoscope"])
+            schema = facts.pop("schema")
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it is no mapping
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path} is no checkpoint, or damaged ({first}); start the training anew") from None
+    if schema > SCHEMA:
+        raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
+    return tensors, facts
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Give the tensors of an optimizer's state as ``<number of the parameter>.<name>``."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": value
+        for number, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put such tensors back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Give the tensors whose names begin with ``prefix.``, without it."""
+    return {name.removeprefix(f"{prefix}."): one for name, one in tensors.items() if name.startswith(f"{prefix}.")}

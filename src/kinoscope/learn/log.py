@@ -1,0 +1,77 @@
+"""What a run writes down as it goes: a line of JSON for each epoch, and TensorBoard's events where it is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kinoscope.core.errors import ModelError
+from kinoscope.core.files import atomic, cannot_write
+
+Row = dict[str, Any]
+"""Measures of one epoch by name, ``epoch`` among them."""
+
+
+class Log:
+    """The rows of a run.
+
+    Args:
+        folder: of the run.
+        epochs: how many are done; rows of later ones, of an interrupted run, are dropped.
+        tensorboard: whether its events are written, too.
+
+    Attributes:
+        rows: all so far.
+    """
+
+    def __init__(self, folder: Path, epochs: int = 0, tensorboard: bool = True) -> None:
+        self.path = folder / "log.jsonl"
+        self.rows: list[Row] = [row for row in read_log(self.path) if row["epoch"] <= epochs] if epochs else []
+        with atomic(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), "utf-8")
+        self._events = _events(folder, epochs) if tensorboard else None
+
+    def write(self, row: Row) -> None:
+        """Add a row.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self.rows.append(row)
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row, allow_nan=False) + "\n")
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        for name, value in row.items():
+            if self._events and name != "epoch" and value is not None:
+                self._events.add_scalar(name, value, row["epoch"])
+
+    def close(self) -> None:
+        """Write out what is left."""
+        if self._events:
+            self._events.close()
+
+
+def read_log(path: Path) -> list[Row]:
+    """Read the rows of a log; none if there is no such file.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged ({error}); remove its last line and try again") from None
+
+
+def _events(folder: Path, epochs: int) -> Any:
+    """Give TensorBoard's writer, or None if it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=epochs + 1 if epochs else None)
