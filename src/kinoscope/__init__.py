@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import analyze, bench, classify, convert
+    from kinoscope.api import analyze, bench, classify, convert, train
     from kinoscope.source import open_source
 
 _HOMES = {
@@ -16,9 +16,10 @@ _HOMES = {
     "classify": "kinoscope.api",
     "convert": "kinoscope.api",
     "open_source": "kinoscope.source",
+    "train": "kinoscope.api",
 }
 
-__all__ = ["__version__", "analyze", "bench", "classify", "convert", "open_source"]
+__all__ = ["__version__", "analyze", "bench", "classify", "convert", "open_source", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
+from kinoscope.api.training import Training
 from kinoscope.core.errors import KinoscopeError
+
+if TYPE_CHECKING:
+    from kinoscope.learn.training import Run
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
     "classify": api.classify,
     "convert": api.convert,
+    "train": api.train,
     "models": api.models,
     "bench": api.bench,
 }
@@ -73,8 +79,8 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         if debug:
             raise
         return _fail(str(error), error.status)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 1)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", 1)
     except BrokenPipeError:
         sys.stdout = None
         return 0
@@ -91,7 +97,7 @@ def _status(result: Any) -> int:
 
 
 def _print(words: list[str], result: Any, as_json: bool) -> None:
-    if result is None:
+    if result is None or os.environ.get("RANK", "0") != "0":  # of the processes that torchrun starts, one talks
         return
     if as_json:
         print(json.dumps(_plain(words[0], result), allow_nan=False))
@@ -159,6 +165,36 @@ def _print_classified(rows: Sequence[Classified]) -> None:
             print_classes(row.source, row.top, row.segments)
 
 
+def _print_training(training: Training) -> None:
+    if training.health:
+        print(training.health)
+    elif training.picture:
+        print(training.picture)
+    elif training.run:
+        _print_run(training.run)
+
+
+def _print_run(run: Run) -> None:
+    from kinoscope.api.training import describe
+    from kinoscope.views.verdicts import print_scores
+
+    every, learned = (f"{count / 1e6:.2f} M" for count in run.parameters)
+    print(f"{run.clips[0]} clips to learn from, {run.clips[1]} to validate; {every} parameters, {learned} learned")
+    print(f"{run.speed:.1f} clips a second, {100 * run.waiting:.1f} % of the time waiting for data")
+    if run.broken:
+        print(f"{len(run.broken)} clips cannot be read, such as {next(iter(run.broken.items()))}")
+    if run.folder is None:
+        print(f"dry run, {run.steps} steps an epoch: {describe(run.rows[-1], run.options.epochs)}")
+        return
+    print(f"epoch {run.best} of {len(run.rows)} is kept in {run.folder}")
+    if run.scores:
+        print_scores(run.scores.to_dict())
+    for words in ("classify CLIP --model", "analyze VIDEO --model", "evaluate", "explain"):
+        print(
+            f"  kinoscope {words} {run.folder}" + (" CLIPS" * (words == "evaluate")) + (" CLIP" * (words == "explain"))
+        )
+
+
 def _print_bench(result: dict[str, Any]) -> None:
     for key, value in result.items():
         if key != "where":
@@ -171,6 +207,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
+    "train": _print_training,
     "bench": _print_bench,
 }
 """How the result of each verb is shown to a person."""

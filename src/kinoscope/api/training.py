@@ -1,0 +1,213 @@
+"""``kinoscope train``: a model of one's own from labelled clips."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import places
+from kinoscope.core.errors import OptionError
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.learn.examples import Dataset
+    from kinoscope.learn.health import Health
+    from kinoscope.learn.log import Row
+    from kinoscope.learn.options import Options
+    from kinoscope.learn.training import Run
+
+TASKS = ("classify",)
+
+
+@dataclass
+class Training:
+    """What a call of ``train`` came to: a run, or a picture of the clips, or a check of them."""
+
+    run: Run | None = None
+    picture: Path | None = None
+    health: Health | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form for ``--json``."""
+        if self.health:
+            return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
+        if self.picture:
+            return {"preview": str(self.picture)}
+        return _plain(self.run) if self.run else {}
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "folder": None if run.folder is None else str(run.folder),
+        "dry_run": run.folder is None,
+        "clips": {"train": run.clips[0], "val": run.clips[1]},
+        "parameters": {"all": run.parameters[0], "learned": run.parameters[1]},
+        "epochs": len(run.rows),
+        "best": run.best,
+        "measures": {name: asdict(one) for name, one in run.scores.measures.items()} if run.scores else {},
+        "clips_per_second": round(run.speed, 2),
+        "waiting": round(run.waiting, 4),
+        "log": run.rows,
+        "broken": run.broken,
+        "options": run.options.to_dict(),
+        "written": [str(path) for path in run.written],
+    }
+
+
+def train(
+    task: str,
+    data: str | None = None,
+    *options: str,
+    out: str | Path | None = None,
+    name: str | None = None,
+    preview: bool = False,
+    check: bool = False,
+    resume: str | Path | None = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> Training:
+    """Train a model on your own labelled clips; Ctrl-C keeps what has been learned.
+
+    Started by torchrun, several processes share the work.
+
+    Args:
+        task: what the model is for: classify.
+        data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
+            CSV with the columns path and label, and start, end, group and split as wanted.
+        options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
+        out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
+        name: what the run is called; as the data if not given.
+        preview: write a picture of a few clips as training will see them, and stop.
+        check: open every clip, tell what is broken, tiny, twice there or in two splits at once, and stop.
+        resume: folder of a run that was interrupted; it goes on exactly as if it had not been.
+        dry_run: take one step to see that all fits, and write nothing.
+        quiet: show no progress.
+
+    Raises:
+        OptionError: an option cannot be used.
+        DatasetError: the clips do not do.
+        ModelError: weights or a checkpoint cannot be used.
+        TrainingError: the loss is no longer a number.
+    """
+    from kinoscope.learn.reading import read_dataset
+
+    _demand_task(task)
+    chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
+    dataset = read_dataset(data, chosen.group)
+    if check:
+        return Training(health=_check(dataset, chosen, quiet))
+    root = Path("runs") / task
+    name = name or Path(data).resolve().stem
+    if preview:
+        return Training(picture=_preview(dataset, chosen, Path(out) if out else root, name))
+    folder = Path(resume) if resume else Path(out) if out else _numbered(root, name)
+    if not resume and not dry_run:
+        _prepare(folder)
+    return Training(run=_train(chosen, dataset, folder, bool(resume), dry_run, quiet))
+
+
+def _demand_task(task: str) -> None:
+    if task not in TASKS:
+        near = get_close_matches(task, TASKS, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise OptionError(f"there is no task {task!r} to train; {hint}choose from {', '.join(TASKS)}")
+
+
+def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
+    from kinoscope.learn.options import read_words
+
+    if data is None or ("=" in data and not Path(data).exists()):
+        raise OptionError(
+            "no clips are given; name a folder with one folder for each class, as in train classify clips/"
+        )
+    return read_words(words), data
+
+
+def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
+    """Give the options and the data of a run that goes on; words may repeat its options."""
+    from kinoscope.learn.options import read_options, read_words
+
+    options, facts = read_options(folder / "options.json")
+    if data is not None and "=" in data and not Path(data).exists():
+        words, data = (data, *words), None
+    return read_words(words, options), data or facts["data"]
+
+
+def _numbered(root: Path, name: str) -> Path:
+    number = 1
+    while (root / f"{name}{number}").exists():
+        number += 1
+    return root / f"{name}{number}"
+
+
+def _prepare(folder: Path) -> None:
+    if (folder / "options.json").exists() and _is_first():
+        raise OptionError(f"{folder} holds a run already; go on with --resume {folder}, or give another folder")
+    places.prepare(folder)
+
+
+def _is_first() -> bool:
+    """Whether this is the process that writes and talks, of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
+    from kinoscope.core.errors import DatasetError
+    from kinoscope.learn import health
+    from kinoscope.learn.splits import split
+
+    try:
+        splits = split(dataset, options.val, seed=options.seed)
+    except DatasetError:  # what is wrong with the clips themselves is told anyway
+        splits = None
+    with bar("check", quiet) as progress:
+        return health.check(dataset, splits, options.workers, progress)
+
+
+def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Path:
+    from kinoscope.learn.preview import preview
+    from kinoscope.models.networks import find_network
+
+    sampling = options.sampling(find_network(options.net).sampling)
+    return preview(dataset, folder / f"{name}-preview.png", sampling, options.variation, seed=options.seed)
+
+
+def _train(options: Options, dataset: Dataset, folder: Path, resume: bool, dry_run: bool, quiet: bool) -> Run:
+    from kinoscope.learn import training
+
+    quiet = quiet or not _is_first()
+
+    def tell(row: Row) -> None:
+        if not quiet:
+            print(describe(row, options.epochs), file=sys.stderr)
+
+    with bar(folder.name, quiet) as progress:
+        return training.train(options, dataset, folder, resume=resume, dry_run=dry_run, progress=progress, told=tell)
+
+
+def describe(row: Row, epochs: int) -> str:
+    """Give the measures of an epoch as a line."""
+    parts = [f"epoch {row['epoch']}/{epochs}", f"loss {row['train_loss']:.3f}"]
+    if "val_loss" in row:
+        parts.append(f"val loss {row['val_loss']:.3f}")
+    shown = {"val_top1": "top-1", "val_map": "mAP"}
+    parts += [f"{text} {100 * row[name]:.1f} %" for name, text in shown.items() if name in row]
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+
+
+def _list_options() -> str:
+    from kinoscope.learn.options import describe as describe_options
+
+    lines = [
+        f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in describe_options()
+    ]
+    return "\n    ".join(["Options, with their defaults:", "", *lines])
+
+
+train.__doc__ = (train.__doc__ or "").replace("    Args:", f"    {_list_options()}\n\n    Args:", 1)
