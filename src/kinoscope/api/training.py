@@ -198,7 +198,7 @@ def describe(row: Row, epochs: int) -> str:
         parts.append(f"val loss {row['val_loss']:.3f}")
     shown = {"val_top1": "top-1", "val_map": "mAP"}
     parts += [f"{text} {100 * row[name]:.1f} %" for name, text in shown.items() if name in row]
-    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+    return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
 
 
 def _list_options() -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.files import atomic, cannot_write
+
+EVENTS = "tensorboard"
+"""Folder of TensorBoard's events, in the folder of a run."""
 
 Row = dict[str, Any]
 """Measures of one epoch by name, ``epoch`` among them."""
@@ -30,7 +35,9 @@ class Log:
         self.rows: list[Row] = [row for row in read_log(self.path) if row["epoch"] <= epochs] if epochs else []
         with atomic(self.path) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), "utf-8")
-        self._events = _events(folder, epochs) if tensorboard else None
+        self._events: Any = None
+        with self._telling():
+            self._events = _events(folder, epochs) if tensorboard else None
 
     def write(self, row: Row) -> None:
         """Add a row.
@@ -44,14 +51,32 @@ class Log:
                 stream.write(json.dumps(row, allow_nan=False) + "\n")
         except OSError as error:
             raise cannot_write(self.path, error) from None
-        for name, value in row.items():
-            if self._events and name != "epoch" and value is not None:
-                self._events.add_scalar(name, value, row["epoch"])
+        with self._telling():
+            for name, value in row.items():
+                if self._events and name != "epoch" and value is not None:
+                    self._events.add_scalar(name, value, row["epoch"])
 
     def close(self) -> None:
-        """Write out what is left."""
-        if self._events:
-            self._events.close()
+        """Write out what is left.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._telling():
+            if self._events:
+                self._events.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Let go of TensorBoard's events where they cannot be written, and say so in one line.
+
+        Its thread has what could not be written yet; asked again, it would fail again.
+        """
+        try:
+            yield
+        except OSError as error:
+            self._events = None
+            raise cannot_write(self.path.parent / EVENTS, error) from None
 
 
 def read_log(path: Path) -> list[Row]:
@@ -74,4 +99,4 @@ def _events(folder: Path, epochs: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=epochs + 1 if epochs else None)
+    return SummaryWriter(str(folder / EVENTS), purge_step=epochs + 1 if epochs else None)
