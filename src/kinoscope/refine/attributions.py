@@ -1,0 +1,61 @@
+"""Attributions that need no feature maps, by captum: any network can be explained so.
+
+Papers: Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017 (arXiv 1703.01365), for integrated
+gradients; Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (arXiv 1311.2901), for
+occlusion, here by boxes of space and time. Both compare the clip with one in which nothing is to be seen.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kinoscope.refine.perturbing import blank
+from kinoscope.refine.target import Target
+from kinoscope.views.extras import need
+
+STEPS = 16
+"""Clips between the blank one and the clip itself over which gradients are summed up."""
+BOX = 4, 4, 4
+"""A box is the clip's length, height and width over these."""
+OVERLAP = 2
+"""A box moves on by its side over this."""
+
+
+def integrated_gradients(target: Target, pixels: Tensor) -> Tensor:
+    """Give the (T, H, W) map of a clip (T, H, W, 3): what each pixel adds to the score on the way from the blank clip.
+
+    Raises:
+        MissingExtra: captum is not installed.
+    """
+    attr = need("captum.attr", "explain")
+    method = attr.IntegratedGradients(target.score)
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        added: Tensor = method.attribute(
+            pixels[None], baselines=_blank(target, pixels), n_steps=STEPS, internal_batch_size=target.batch
+        )
+    return added[0].detach().sum(-1).relu()
+
+
+def occlusion(target: Target, pixels: Tensor) -> Tensor:
+    """Give the (T, H, W) map of a clip (T, H, W, 3): how far the score falls when a box there is blank.
+
+    Raises:
+        MissingExtra: captum is not installed.
+    """
+    attr = need("captum.attr", "explain")
+    box = tuple(max(1, -(-side // parts)) for side, parts in zip(pixels.shape[:3], BOX, strict=True))
+    strides = tuple(max(1, side // OVERLAP) for side in box)
+    with torch.no_grad():
+        lost: Tensor = attr.Occlusion(target.score).attribute(
+            pixels[None],
+            sliding_window_shapes=(*box, 3),
+            strides=(*strides, 3),
+            baselines=_blank(target, pixels),
+            perturbations_per_eval=target.batch,
+        )
+    return lost[0].mean(-1).relu()
+
+
+def _blank(target: Target, pixels: Tensor) -> Tensor:
+    return target.tensor(blank(pixels.byte().cpu().numpy()))[None]

@@ -1,0 +1,192 @@
+"""Explain why a network takes a clip for what it does, and say how far to trust the explanation.
+
+explanation = explain(net, trained, frames, times)
+explanation.maps["grad-cam"]          # float32 (T, H, W) in [0, 1]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import count
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinoscope.core.errors import OptionError
+from kinoscope.core.explanation import Explanation, Heat, Series
+from kinoscope.core.media import Pixels
+from kinoscope.refine.attributions import integrated_gradients, occlusion
+from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus
+from kinoscope.refine.faithfulness import Trial, rank_correlation
+from kinoscope.refine.perturbing import importance
+from kinoscope.refine.target import Target
+
+Method = Callable[[Target, Tensor], Tensor]
+"""Gives the (T, H, W) map of a clip (T, H, W, 3), float in [0, 255]; what speaks for the class is above 0."""
+
+METHODS: dict[str, Method] = {
+    "grad-cam": grad_cam,
+    "grad-cam++": grad_cam_plus_plus,
+    "integrated-gradients": integrated_gradients,
+    "occlusion": occlusion,
+}
+"""How a map can be made. A new way is a function and a row here."""
+
+DEFAULT = ("grad-cam", "grad-cam++")
+RANDOM_ORDERS = 5
+"""Random orders that each map is compared with."""
+SHUFFLES = 2
+"""Networks with shuffled weights whose maps each map is compared with."""
+
+MOST_NAMES = 20
+"""Names that an error tells."""
+
+Progress = Callable[[float, float | None], None]
+Result = TypeVar("Result")
+
+
+class Known(Protocol):
+    """What must be known of a network: a ``Trained`` says it, and so does a ``Card``."""
+
+    @property
+    def classes(self) -> str | tuple[str, ...]:
+        """Names of its classes, by index; or of a list of them, whose content ``labels`` gives."""
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether each class has a probability of its own."""
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by."""
+
+
+def explain(
+    net: nn.Module,
+    known: Known,
+    frames: Pixels,
+    times: NDArray[np.float64],
+    *,
+    name: str = "",
+    target: str | None = None,
+    methods: Sequence[str] = DEFAULT,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Explain why a network gives a clip the probability of a class that it gives.
+
+    Args:
+        net: of clips, ready to infer; see ``models.networks.ClipNet``.
+        known: what is known of it: a ``Trained`` or a ``Card``.
+        frames: the clip (T, H, W, 3), as the network takes it.
+        times: (T,) seconds of its pictures.
+        name: of the model.
+        target: name of the class to explain; the likeliest if not given.
+        methods: names of ``METHODS``.
+        progress: told of what is done so far and of all that is to do.
+
+    Raises:
+        OptionError: there is no such class or method; the message offers the nearest.
+        ModelError: the network has no feature maps for a method that needs them.
+        MissingExtra: a method needs a package that is not installed.
+    """
+    chosen = {method: METHODS[nearest_of(method, METHODS, "method")] for method in dict.fromkeys(methods)}
+    classes = class_names(known)
+    index = None if target is None else classes.index(nearest_of(target, classes, "class"))
+    with ready(net):
+        aim = Target(net, 0, known.multilabel, known.temperature)
+        likely = aim.probabilities([frames])[0]
+        aim = replace(aim, index=int(likely.argmax()) if index is None else index)
+        return _explain(aim, name, classes, likely, frames, times, chosen, progress or (lambda done, total: None))
+
+
+def _explain(
+    target: Target,
+    name: str,
+    classes: tuple[str, ...],
+    likely: NDArray[np.float64],
+    frames: Pixels,
+    times: NDArray[np.float64],
+    methods: Mapping[str, Method],
+    progress: Progress,
+) -> Explanation:
+    total = len(methods) * (2 + SHUFFLES) + 1 + RANDOM_ORDERS
+    step = count(1)
+
+    def done(result: Result) -> Result:
+        progress(next(step), total)
+        return result
+
+    shuffled = [target.shuffled(seed) for seed in range(SHUFFLES)]
+    maps = {key: done(heat(target, method, frames)) for key, method in methods.items()}
+    trial = Trial(target, frames)
+    return Explanation(
+        model=name,
+        classes=classes,
+        target=target.index,
+        probabilities=likely,
+        times=times,
+        maps=maps,
+        curve=done(importance(target, frames)),
+        attention=attended(target, frames),
+        faithfulness={key: done(trial.run_map(one)) for key, one in maps.items()},
+        random=tuple(done(trial.run_random(seed)) for seed in range(RANDOM_ORDERS)),
+        blank=trial.nothing,
+        sanity={
+            key: tuple(done(rank_correlation(maps[key], heat(other, method, frames))) for other in shuffled)
+            for key, method in methods.items()
+        },
+    )
+
+
+def heat(target: Target, method: Method, frames: Pixels) -> Heat:
+    """Give a method's map of a clip (T, H, W, 3), with 1 at its strongest; all 0 where nothing speaks for the class."""
+    values = method(target, target.tensor(frames)).float().cpu().numpy()
+    most = float(values.max(initial=0.0))
+    return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
+
+
+def attended(target: Target, frames: Pixels) -> Series | None:
+    """Give how much the network itself weighs each of the T pictures, adding up to 1; None where it does not."""
+    weights = attention(target, target.tensor(frames))
+    return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)
+
+
+def nearest_of(name: str, known: Iterable[str], kind: str) -> str:
+    """Give a name that is known.
+
+    Raises:
+        OptionError: it is not; the message offers the nearest.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    raise OptionError(f"there is no {kind} {name!r}; {hint}known: {shown}")
+
+
+def class_names(known: Known) -> tuple[str, ...]:
+    """Give the names of a network's classes: a card may name a list of them, or hold them."""
+    return tuple(getattr(known, "labels", None) or known.classes)
+
+
+@contextmanager
+def ready(net: nn.Module) -> Iterator[None]:
+    """Have a network infer, with its weights fixed; it is as it was at the end."""
+    was = net.training
+    fixed = [weight for weight in net.parameters() if weight.requires_grad]
+    net.eval()
+    for weight in fixed:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        net.train(was)
+        for weight in fixed:
+            weight.requires_grad_(True)

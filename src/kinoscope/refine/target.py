@@ -1,0 +1,86 @@
+"""What is explained: how sure a network is of one class."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinoscope.core.media import Pixels
+
+BATCH = 4
+"""Clips that go through the network at once."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One class of a network of clips.
+
+    Attributes:
+        net: takes RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], and gives (embedding, logits (N, K)).
+        index: of the class.
+        multilabel: whether each class has a probability of its own, rather than all one.
+        temperature: what logits are divided by, so that probabilities are calibrated.
+        batch: clips that go through the network at once.
+    """
+
+    net: nn.Module
+    index: int
+    multilabel: bool = False
+    temperature: float = 1.0
+    batch: int = BATCH
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
+
+    def tensor(self, frames: Pixels) -> Tensor:
+        """Give clips as float32 on the network's device."""
+        return torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).float()
+
+    def score(self, pixels: Tensor) -> Tensor:
+        """Give the log-odds (N,) of the class: log p / (1 - p), before calibration.
+
+        Where one class excludes the others, that is its logit minus the log-sum-exp of theirs. Unlike the logit alone
+        it stays the same when a number is added to all, and unlike the probability it does not saturate.
+        """
+        logits: Tensor = self.net(pixels)[-1]
+        own = logits[:, self.index]
+        if self.multilabel or logits.shape[1] == 1:
+            return own
+        others = torch.cat([logits[:, : self.index], logits[:, self.index + 1 :]], 1)
+        return own - others.logsumexp(1)
+
+    def scores(self, clips: Iterable[Pixels]) -> NDArray[np.float64]:
+        """Give the log-odds (N,) of the class in clips (T, H, W, 3)."""
+        with torch.no_grad():
+            parts = [self.score(self.tensor(part)).double().cpu() for part in self._batches(clips)]
+        return np.asarray(torch.cat(parts).numpy(), np.float64)
+
+    def probabilities(self, clips: Iterable[Pixels]) -> NDArray[np.float64]:
+        """Give the calibrated probabilities (N, K) of all classes in clips (T, H, W, 3)."""
+        with torch.no_grad():
+            parts = [self.net(self.tensor(part))[-1].double().cpu() for part in self._batches(clips)]
+        logits = torch.cat(parts) / self.temperature
+        return np.asarray((logits.sigmoid() if self.multilabel else logits.softmax(1)).numpy(), np.float64)
+
+    def shuffled(self, seed: int) -> Target:
+        """Give the same class of the same network with the values of each of its weights in random order."""
+        net, generator = copy.deepcopy(self.net), torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight in net.parameters():
+                order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+                weight.copy_(weight.flatten()[order].reshape(weight.shape))
+        return replace(self, net=net)
+
+    def _batches(self, clips: Iterable[Pixels]) -> Iterator[Pixels]:
+        stream = iter(clips)
+        while part := list(islice(stream, self.batch)):
+            yield np.stack(part)
