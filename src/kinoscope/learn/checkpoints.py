@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kinoscope.core.errors import ModelError, OutputError
-from kinoscope.core.files import atomic
+from kinoscope.core.errors import ModelError
+from kinoscope.models.trained import write_tensors
 
 SCHEMA = 1
 PLACE = Path("checkpoints") / "last.safetensors"
@@ -27,16 +27,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[st
     Raises:
         OutputError: they cannot be written; the checkpoint before is as it was.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {"kinoscope": json.dumps({"schema": SCHEMA} | dict(facts), allow_nan=False)}
-    with atomic(path) as temporary:
-        try:
-            save_file(plain, temporary, header)
-        except SafetensorError as error:  # it tells of a full disk in words alone
-            raise OutputError(f"cannot write {path}: {error}; free some space, then go on with --resume") from None
+    write_tensors(path, tensors, header)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

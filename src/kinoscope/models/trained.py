@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.errors import KinoscopeError, ModelError
+from kinoscope.core.errors import KinoscopeError, ModelError, OutputError
 from kinoscope.core.files import atomic
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.card import Card, File
 from kinoscope.models.networks import build_network
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 SCHEMA = 1
 FACTS, WEIGHTS = "model.json", "model.safetensors"
@@ -75,13 +75,27 @@ def save(folder: Path, net: nn.Module, trained: Trained, half: bool = False) -> 
 
 def write_weights(path: Path, net: nn.Module, half: bool = False) -> None:
     """Write the state of a network as safetensors."""
-    from safetensors.torch import save_file
-
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    state = {name: tensor.detach() for name, tensor in net.state_dict().items()}
     if half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    write_tensors(path, state)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors, whole or not at all; the header may hold further texts.
+
+    Raises:
+        OutputError: they cannot be written; the file before is as it was.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as temporary:
-        save_file(state, temporary)
+        try:
+            save_file(plain, temporary, None if header is None else dict(header))
+        except SafetensorError as error:  # it tells of a full disk in words alone
+            raise OutputError(f"cannot write {path}: {_first(error)}; free some space and try again") from None
 
 
 def read(folder: Path) -> Trained:
