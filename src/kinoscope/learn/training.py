@@ -228,7 +228,7 @@ def learn(job: Job, state: State, epoch: int, progress: Progress | None = None) 
         gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
         processes.average([loss, *gradients])
         norm = nn.utils.clip_grad_norm_(learned, options.clip or math.inf)
-        _demand_finite(loss, norm, batch, epoch, job)
+        _demand_finite(loss, norm, batch, state.step, job)
 
         rate = set_rate(state.optimizer, options, state.step, job.steps)
         state.optimizer.step()
@@ -262,7 +262,7 @@ def _seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, epoch: int, job: Job) -> None:
+def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: Job) -> None:
     """Stop before a step that would spoil the weights.
 
     Raises:
@@ -273,12 +273,14 @@ def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, epoch: int, job: Jo
     examples = job.loader.examples
     names = [name for part in job.processes.gather([clip_name(examples[i]) for i in batch.indices]) for name in part]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    step = job.run.steps
-    place = f"epoch {epoch} of {job.options.epochs}, of {step} steps, clips {shown}"
-    what = "loss" if not bool(torch.isfinite(loss)) else "gradient"
+    steps, options = len(job.loader), job.options
+    place = f"epoch {step // steps + 1} of {options.epochs}, step {step % steps + 1} of {steps}, clips {shown}"
+    what = "gradient" if bool(torch.isfinite(loss)) else "loss"
+    cures = [f"lr={(options.lr or 1e-3) / 10:g}"]
+    cures += ["clip=1"] * (not options.clip) + ["bf16=false"] * _in_bf16(options, job.processes)
     raise TrainingError(
-        f"the {what} is no longer a number in {place}; the epochs before are kept: "
-        f"try lr={(job.options.lr or 1e-3) / 10:g}, clip=1 or bf16=false, and look at these clips"
+        f"the {what} is no longer a number in {place}; what the epochs before gave is kept; "
+        f"look at these clips, or start anew with {' '.join(cures)}"
     )
 
 
