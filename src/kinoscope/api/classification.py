@@ -98,24 +98,40 @@ def classify(
 
 
 def _classify(one: Classified, model: str, top: int, limits: dict[str, Any], device: str, progress: Any) -> None:
+    try:
+        one.timeline = watch(one.source, model, device, limits, top, progress)
+    except KinoscopeError as error:
+        one.error = error
+        return
+    one.top = [(name, share) for name, share in one.timeline.tasks["classify"].extra["top"]]
+    if len(one.timeline.features["classify.times"]) > 1:
+        one.segments = one.timeline.events_of("classify")
+
+
+def watch(
+    source: str,
+    model: str,
+    device: str = "auto",
+    limits: dict[str, Any] | None = None,
+    top: int = 5,
+    progress: Any = None,
+) -> Timeline:
+    """Slide a model that classifies clips over a source, and give what it found.
+
+    Raises:
+        KinoscopeError: there is nothing that can be classified.
+    """
     from kinoscope import engine
     from kinoscope.tasks.classify import Classify
 
     task = Classify(model=model, device=device, threads=0, top=top)
-    try:
-        with _opened(one.source, limits) as source:
-            timeline = engine.run(source, [task], timeline=Timeline(version=__version__), progress=progress)
-    except KinoscopeError as error:
-        one.error = error
-        return
+    with _opened(source, limits or {}) as opened:
+        timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["classify"]
     if "top" not in report.extra:
         why = report.reason or next(iter(timeline.decode.errors), "no picture can be decoded")
-        one.error = SourceError(f"{one.source}: {why}; give a video")
-        return
-    one.timeline, one.top = timeline, [(name, value) for name, value in report.extra["top"]]
-    if len(timeline.features["classify.times"]) > 1:
-        one.segments = timeline.events_of("classify")
+        raise SourceError(f"{source}: {why}; give a video")
+    return timeline
 
 
 @contextmanager
@@ -133,7 +149,7 @@ def _strip(path: str, limits: dict[str, Any]) -> Source | None:
 
     if not is_strip(path):
         return None
-    first, last = (None if value is None else parse_time(value) for value in limits.values())
+    first, last = (None if limits.get(name) is None else parse_time(limits[name]) for name in ("start", "end"))
     with suppress(SourceError):
         return StripSource(path, first, last)
     return None

@@ -129,6 +129,11 @@ def _places(predictions: Predictions) -> dict[tuple[str, int], int]:
 
 def _take(predictions: Predictions, rows: Sequence[int]) -> Predictions:
     index = np.array(rows, np.int64)
-    names = {name: tuple(getattr(predictions, name)[i] for i in rows) for name in ("paths", "groups")}
-    arrays = {name: getattr(predictions, name)[index] for name in ("logits", "embeddings", "targets")}
-    return replace(predictions, **names, **arrays)
+    return replace(
+        predictions,
+        paths=tuple(predictions.paths[i] for i in rows),
+        groups=tuple(predictions.groups[i] for i in rows),
+        logits=predictions.logits[index],
+        embeddings=predictions.embeddings[index],
+        targets=predictions.targets[index],
+    )

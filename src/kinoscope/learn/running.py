@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics import cross_entropy
-from kinoscope.learn.examples import Example
 from kinoscope.learn.loading import Loader
-from kinoscope.learn.predicting import Predictions
+from kinoscope.learn.predicting import Predictions, Sum, gather
 from kinoscope.models.runner import Runner
 
-Floats = NDArray[np.float32]
 Seen = Callable[[int, Pixels, float], None]
 """Told of each view: index of its example, pixels (T, H, W, 3), cross-entropy."""
-
-
-@dataclass
-class Sum:
-    """Sums over the views of one example: logits (K,), embedding (D,); its targets (K,)."""
-
-    targets: Floats
-    logits: Any = 0.0
-    embedding: Any = 0.0
-    views: int = 0
-
-    def add(self, logits: Floats, embedding: Floats) -> None:
-        """Take in one more view."""
-        self.logits, self.embedding, self.views = self.logits + logits, self.embedding + embedding, self.views + 1
 
 
 def run(runner: Runner, loader: Loader, seen: Seen | None = None) -> Predictions:
@@ -55,34 +37,7 @@ def run(runner: Runner, loader: Loader, seen: Seen | None = None) -> Predictions
             sums.setdefault(index, Sum(batch.targets[row])).add(logits[row], embeddings[row])
             if seen:
                 seen(index, batch.pixels[row], float(losses[row]))
-    return _gather(loader, sums, card.multilabel)
-
-
-def _gather(loader: Loader, sums: dict[int, Sum], multilabel: bool) -> Predictions:
-    examples = [loader.examples[index] for index in sums]
-    classes = loader.classes
-    return Predictions(
-        paths=tuple(map(clip_name, examples)),
-        groups=tuple(example.group for example in examples),
-        logits=_stack([one.logits / one.views for one in sums.values()], len(classes)),
-        embeddings=_stack([one.embedding / one.views for one in sums.values()], 0),
-        targets=_stack([one.targets for one in sums.values()], len(classes)),
-        classes=classes,
-        multilabel=multilabel,
-        broken=dict(loader.broken),
-    )
-
-
-def clip_name(example: Example) -> str:
-    """Give the path of a clip and, where it is a part of a video, which: ``a.mp4#t=2,4.5`` as in a URL of a video."""
-    if example.start is None and example.end is None:
-        return example.path
-    end = "" if example.end is None else f",{example.end:g}"
-    return f"{example.path}#t={example.start or 0:g}{end}"
-
-
-def _stack(rows: Sequence[Floats], width: int) -> Floats:
-    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)
+    return gather(loader, sums, card.multilabel)
 
 
 @dataclass
