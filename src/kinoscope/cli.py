@@ -66,7 +66,15 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
 
     # A list of names is split at commas by the verb itself, so it needs no way to be emptied.
     plain = Parameter(negative_iterable=())
-    app = App(name="kinoscope", version=__version__, help=HELP, result_action="return_value", default_parameter=plain)
+    # An interruption is ours to tell of.
+    app = App(
+        name="kinoscope",
+        version=__version__,
+        help=HELP,
+        result_action="return_value",
+        default_parameter=plain,
+        suppress_keyboard_interrupt=False,
+    )
     for name, verb in COMMANDS.items():
         app.command(verb, name=name)
     try:
