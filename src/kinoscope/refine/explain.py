@@ -47,6 +47,7 @@ MOST_NAMES = 20
 """Names that an error tells."""
 
 Progress = Callable[[float, float | None], None]
+"""Told of steps done and steps in all."""
 Result = TypeVar("Result")
 
 
@@ -94,6 +95,8 @@ def explain(
         ModelError: the network has no feature maps for a method that needs them.
         MissingExtra: a method needs a package that is not installed.
     """
+    if not methods:
+        raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     chosen = {method: METHODS[nearest_of(method, METHODS, "method")] for method in dict.fromkeys(methods)}
     classes = class_names(known)
     index = None if target is None else classes.index(nearest_of(target, classes, "class"))
@@ -137,7 +140,7 @@ def _explain(
         random=tuple(done(trial.run_random(seed)) for seed in range(RANDOM_ORDERS)),
         blank=trial.nothing,
         sanity={
-            key: tuple(done(rank_correlation(maps[key], heat(other, method, frames))) for other in shuffled)
+            key: tuple(done(alike(trial, maps[key], heat(other, method, frames))) for other in shuffled)
             for key, method in methods.items()
         },
     )
@@ -148,6 +151,11 @@ def heat(target: Target, method: Method, frames: Pixels) -> Heat:
     values = method(target, target.tensor(frames)).float().cpu().numpy()
     most = float(values.max(initial=0.0))
     return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
+
+
+def alike(trial: Trial, first: Heat, second: Heat) -> float:
+    """Give the rank correlation of two maps (T, H, W) over the cells of a trial."""
+    return rank_correlation(trial.means(first), trial.means(second))
 
 
 def attended(target: Target, frames: Pixels) -> Series | None:
