@@ -141,11 +141,8 @@ def train(
     with joined(options.device) as processes:
         out = Path(processes.share(str(out)))
         splits = splits or _divide(options, dataset, out, resume)
-        state = _prepare(options, dataset, processes, resume)
-        loader = _training_loader(options, dataset, splits["train"], processes)
-        run = Run(folder=out, options=options, clips=(len(splits["train"]), len(splits["val"])), steps=len(loader))
-        run.parameters = _count(state.net)
-        job = Job(options, dataset, splits["val"], processes, loader, run)
+        job, state = prepare(options, dataset, splits, processes, resume)
+        job.run.folder = out
         if dry_run:
             return _try_out(job, state, progress)
         if resume:
@@ -291,7 +288,18 @@ def _divide(options: Options, dataset: Dataset, out: Path, resume: bool) -> Spli
     return read_splits(out / "splits.json", dataset) if resume else split(dataset, options.val, seed=options.seed)
 
 
-def _prepare(options: Options, dataset: Dataset, processes: Processes, resume: bool) -> State:
+def prepare(
+    options: Options, dataset: Dataset, splits: Splits, processes: Processes, resume: bool = False
+) -> tuple[Job, State]:
+    """Give what ``learn`` takes, before the first epoch; resolved options are needed."""
+    state = _build(options, dataset, processes, resume)
+    loader = _training_loader(options, dataset, splits["train"], processes)
+    run = Run(folder=None, options=options, clips=(len(splits["train"]), len(splits["val"])), steps=len(loader))
+    run.parameters = _count(state.net)
+    return Job(options, dataset, splits["val"], processes, loader, run), state
+
+
+def _build(options: Options, dataset: Dataset, processes: Processes, resume: bool) -> State:
     """Build what is trained; weights to start from are not needed where a checkpoint follows."""
     net = build(replace(options, start="none") if resume else options, dataset.classes)
     net = order_channels(net).to(processes.device)
