@@ -147,7 +147,9 @@ def _numbered(root: Path, name: str) -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    if (folder / "options.json").exists() and _is_first():
+    if not _is_first():
+        return
+    if (folder / "options.json").exists():
         raise OptionError(f"{folder} holds a run already; go on with --resume {folder}, or give another folder")
     places.prepare(folder)
 
