@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import analyze, bench, classify, convert, train
+    from kinoscope.api import analyze, bench, classify, convert, evaluate, explain, train
     from kinoscope.source import open_source
 
 _HOMES = {
@@ -15,11 +15,13 @@ _HOMES = {
     "bench": "kinoscope.api",
     "classify": "kinoscope.api",
     "convert": "kinoscope.api",
+    "evaluate": "kinoscope.api",
+    "explain": "kinoscope.api",
     "open_source": "kinoscope.source",
     "train": "kinoscope.api",
 }
 
-__all__ = ["__version__", "analyze", "bench", "classify", "convert", "open_source", "train"]
+__all__ = ["__version__", "analyze", "bench", "classify", "convert", "evaluate", "explain", "open_source", "train"]
 
 
 def __getattr__(name: str) -> Any:

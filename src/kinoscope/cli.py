@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
+from kinoscope.api.evaluation import Evaluation
+from kinoscope.api.explanation import Explained
 from kinoscope.api.training import Training
 from kinoscope.core.errors import KinoscopeError
 
@@ -24,6 +26,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
     "classify": api.classify,
     "convert": api.convert,
+    "evaluate": api.evaluate,
+    "explain": api.explain,
     "train": api.train,
     "models": api.models,
     "bench": api.bench,
@@ -173,6 +177,20 @@ def _print_classified(rows: Sequence[Classified]) -> None:
             print_classes(row.source, row.top, row.segments)
 
 
+def _print_evaluation(found: Evaluation) -> None:
+    from kinoscope.views.verdicts import print_comparison, print_scores, print_segments
+
+    plain = found.to_dict()
+    if found.scores:
+        print_scores(plain["scores"])
+    if found.comparison:
+        print_comparison(plain["comparison"])
+    if found.segments:
+        print_segments(plain)
+    for path in found.written:
+        print(f"  {path}")
+
+
 def _print_training(training: Training) -> None:
     if training.health:
         print(training.health)
@@ -203,6 +221,14 @@ def _print_run(run: Run) -> None:
         )
 
 
+def _print_explained(done: Explained) -> None:
+    from kinoscope.views.verdicts import print_explanation
+
+    print_explanation(done.to_dict())
+    for path in done.written:
+        print(f"  {path}")
+
+
 def _print_bench(result: dict[str, Any]) -> None:
     for key, value in result.items():
         if key != "where":
@@ -215,7 +241,9 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
+    "evaluate": _print_evaluation,
     "train": _print_training,
     "bench": _print_bench,
+    "explain": _print_explained,
 }
 """How the result of each verb is shown to a person."""

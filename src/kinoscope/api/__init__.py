@@ -4,7 +4,9 @@ from kinoscope.api.analyses import analyze
 from kinoscope.api.classification import classify
 from kinoscope.api.conversion import convert
 from kinoscope.api.cost import bench
+from kinoscope.api.evaluation import evaluate
+from kinoscope.api.explanation import explain
 from kinoscope.api.training import train
 from kinoscope.api.weights import models
 
-__all__ = ["analyze", "bench", "classify", "convert", "models", "train"]
+__all__ = ["analyze", "bench", "classify", "convert", "evaluate", "explain", "models", "train"]

@@ -38,7 +38,7 @@ METHODS: dict[str, Method] = {
 """How a map can be made. A new way is a function and a row here."""
 
 DEFAULT = ("grad-cam", "grad-cam++")
-RANDOM_ORDERS = 5
+RANDOM_ORDERS = 4
 """Random orders that each map is compared with."""
 SHUFFLES = 2
 """Networks with shuffled weights whose maps each map is compared with."""

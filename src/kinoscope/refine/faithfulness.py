@@ -20,7 +20,7 @@ from kinoscope.refine.target import Target
 
 GRID = 8, 7, 7
 """Most cells along T, H and W."""
-STEPS = 10
+STEPS = 8
 """Steps in which all cells are deleted, or inserted."""
 
 Order = NDArray[np.int64]

@@ -106,7 +106,8 @@ def remarks(scores: Mapping[str, Any]) -> list[str]:
     broken = scores["broken"]
     if broken:
         path, why = next(iter(broken.items()))
-        lines.append(f"{len(broken)} clips could not be read and count for nothing, as {path}: {why}")
+        clips = "1 clip" if len(broken) == 1 else f"{len(broken)} clips"
+        lines.append(f"{clips} could not be read and counted for nothing, as {path}: {why}")
     return [one_line(line) for line in (*lines, *scores["notes"])]
 
 
@@ -152,3 +153,46 @@ def verdict(comparison: Mapping[str, Any]) -> str:
         return counts
     meaning = "hardly by chance" if p < 0.05 else "which may well be chance"
     return one_line(f"{counts}: {meaning} (McNemar's exact test, p = {p:.3g})")
+
+
+def print_explanation(explained: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print why a model takes a clip for a class, from the plain form of an explanation."""
+    from rich.text import Text
+
+    console = _console(console)
+    window, label = explained["window"], explained["target"]
+    span = f"{format_clock(window['start'])} - {format_clock(window['end'])}"
+    chosen = f", the likeliest of {window['windows']} windows" if window["windows"] > 1 else ""
+    head = f"{explained['source']}: {label} {percent(explained['probability'])} at {span}{chosen}"
+    console.print(Text(one_line(head), "bold"), soft_wrap=True)
+    table = _plain_table("heat", "deletion", "insertion", "gain", "rank correlation, shuffled weights")
+    for name, row in explained["methods"].items():
+        numbers = [f"{row[part]:.3f}" for part in ("deletion", "insertion", "gain")]
+        table.add_row(name, *numbers, f"{sum(row['sanity']) / len(row['sanity']):.2f}")
+    chance = explained["random"]
+    table.add_row("random order", *(f"{sum(chance[part]) / len(chance[part]):.3f}" for part in chance), "")
+    console.print(table)
+    for name, row in explained["methods"].items():
+        if not row["faithful"]:
+            console.print(f"{name} is no better than a random order here", soft_wrap=True)
+
+
+def print_segments(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print how well timed segments were found, from the plain form of an evaluation."""
+    from rich.text import Text
+
+    console, segments = _console(console), found["segments"]
+    console.print(Text(one_line(f"{found['model']} on {found['data']}"), "bold"), soft_wrap=True)
+    console.print(f"average mAP {percent(segments['average_map'])}, over overlaps in time of 0.5 to 0.95")
+    kept = [i for i, overlap in enumerate(segments["overlaps"]) if overlap in (0.5, 0.75, 0.95)]
+    table = _plain_table("class", *(f"AP at {segments['overlaps'][i]:g}" for i in kept), "mean")
+    rows = [*segments["precisions"].items(), ("all", segments["by_overlap"])]
+    for name, values in rows:
+        cells = [values[i] for i in kept] + [sum(values) / len(values)]
+        table.add_row(Text(one_line(name)), *map(percent, cells))
+    console.print(table)
+    if segments["broken"]:
+        name, why = next(iter(segments["broken"].items()))
+        console.print(
+            Text(one_line(f"{len(segments['broken'])} videos were left out, as {name}: {why}")), soft_wrap=True
+        )

@@ -1,0 +1,62 @@
+// Everything is put together here.
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Go over from light to dark or back, and keep that for the next page where the browser allows it. */
+function toggleTheme() {
+  const { dataset } = document.documentElement;
+  const isDark = (dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  dataset.theme = isDark ? "light" : "dark";
+  try {
+    localStorage.setItem("kinoscope-theme", dataset.theme);
+  } catch {
+    // A browser may forbid pages from disk to keep anything.
+  }
+}
+
+function keptTheme() {
+  try {
+    return localStorage.getItem("kinoscope-theme");
+  } catch {
+    return null;
+  }
+}
+
+function showFacts() {
+  byId("name").textContent = `Why ${data.source} shows ${data.target}`;
+  const span = `${seconds(data.times[0])} to ${seconds(data.times[count - 1])}`;
+  const which = data.windows > 1 ? `, the window of ${data.windows} in which it is the likeliest` : "";
+  const facts = [`${data.target} ${percent(data.probability)}`, data.model, span + which, `${count} pictures`];
+  byId("facts").append(...facts.map((fact) => make("span", null, fact)));
+}
+
+const KEYS = {
+  " ": play,
+  ArrowLeft: () => show({ index: now.index - 1, playing: false }),
+  ArrowRight: () => show({ index: now.index + 1, playing: false }),
+  Home: () => show({ index: 0, playing: false }),
+  End: () => show({ index: count - 1, playing: false }),
+  t: toggleTheme,
+};
+
+if (keptTheme()) document.documentElement.dataset.theme = keptTheme();
+byId("theme").addEventListener("click", toggleTheme);
+window.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, button")) return;
+  if (!KEYS[event.key]) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+
+showFacts();
+showNotices();
+showPlayer();
+showGraph();
+showClasses();
+showTrust();
+await loadAll();
+show({});
+
+/** For tests and for the curious. */
+window.kinoscope = { data, now, show, seek };
+document.documentElement.dataset.ready = "yes";
