@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -13,15 +12,8 @@ LEARN = Path(__file__).parents[1] / "learn"
 QUICK = ("net=tiny", "augment=none", "epochs=2", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33")
 
 
-def load_helper(name):
-    spec = importlib.util.spec_from_file_location(name, LEARN / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-load_helper("clip_making")
-tiny_training = load_helper("tiny_training")
+sys.path.insert(0, str(LEARN))
+import tiny_training  # noqa: E402
 
 
 @pytest.fixture(scope="module")

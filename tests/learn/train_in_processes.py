@@ -1,5 +1,6 @@
-"""Trains the tiny network, as one of several processes: CLIPS FOLDER OPTIONS..."""
+"""Trains the tiny network, as one of several processes, once with each loss: CLIPS FOLDER LOSS=PORT,... OPTIONS..."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,5 +10,7 @@ from kinoscope.learn.training import train
 from kinoscope.models import networks
 
 networks.NETWORKS = (NETWORK,)
-clips, folder, *words = sys.argv[1:]
-train(options(*words), dataset(Path(clips)), Path(folder))
+clips, folder, losses, *words = sys.argv[1:]
+for pair in losses.split(","):
+    loss, _, os.environ["MASTER_PORT"] = pair.partition("=")
+    train(options(f"loss={loss}", *words), dataset(Path(clips)), Path(folder) / loss)
