@@ -224,7 +224,9 @@ def _predict(
             if progress:
                 progress(seen, len(examples) * views)
 
-        return run(runner, loader, look), gallery
+        predictions = run(runner, loader, look)
+    gallery.prune()
+    return predictions, gallery
 
 
 def _pictures(gallery: Gallery | None, examples: Sequence[Example]) -> dict[str, bytes]:

@@ -75,4 +75,4 @@ class Gallery:
     def _draw(self, pixels: Pixels) -> bytes:
         picks = np.linspace(0, len(pixels) - 1, self.COUNT).round().astype(int)
         strip = np.concatenate([pixels[pick] for pick in picks], 1)
-        return thumbnail(strip, (0, 0, strip.shape[1], strip.shape[0]), 0, self.COUNT * 128, 75)
+        return thumbnail(strip, (0, 0, strip.shape[1], strip.shape[0]), 0, self.COUNT * 96, 70)

@@ -9,9 +9,10 @@ function showMatrix() {
   if (!scores.confusion.length) return;
   const few = inUse.length <= 4;
   const matrix = make("div", few ? "matrix few" : "matrix");
-  const side = few ? 92 : inUse.length <= 12 ? 44 : inUse.length <= 30 ? 28 : 14;
-  matrix.style.setProperty("--cell", `${side}px`);
-  matrix.style.gridTemplateColumns = `auto repeat(${inUse.length}, ${few ? "minmax(64px, 130px)" : `${side}px`})`;
+  const [least, most] = few ? [0, 150] : inUse.length <= 30 ? [18, 48] : [10, 18];
+  matrix.style.setProperty("--cell", `${least}px`);
+  matrix.style.gridTemplateColumns = `max-content repeat(${inUse.length}, minmax(${least}px, ${most}px))`;
+  document.querySelector("main").classList.toggle("wide", inUse.length > 16);
   matrix.append(make("span", "axis-name", "actual ↓ told →"));
   for (const i of inUse) matrix.append(nameOf(i, "column-name"));
   for (const actual of inUse) {
