@@ -55,7 +55,9 @@ showGraph();
 showClasses();
 showTrust();
 await loadAll();
-show({});
+// The hottest picture comes first: it shows at once what the heat is about.
+const course = data.methods[now.method]?.over_time ?? data.curve;
+show({ index: course.indexOf(Math.max(...course)) });
 
 /** For tests and for the curious. */
 window.kinoscope = { data, now, show, seek };
