@@ -157,6 +157,11 @@ def test_groups_make_the_intervals(tiny: Make, clips: Path, tmp_path: Path) -> N
     found = evaluate(str(tiny()), clips, group="number", out=tmp_path / "out", views=1, quiet=True).scores
     assert found is not None
     assert found.groups == 3
+    model = tiny("grouped")
+    (model / "options.json").write_text('{"group": "number"}')
+    again = evaluate(str(model), clips, out=tmp_path / "out", views=1, quiet=True).scores
+    assert again is not None
+    assert again.measures == found.measures
 
 
 def test_many_labels_need_a_model_for_them(tiny: Make, tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_the_temperature_calibrates_and_changes_no_answer():
     assert {(clip.path, clip.told) for clip in plain.clips} == {(clip.path, clip.told) for clip in scaled.clips}
 
 
+def test_few_clips_have_few_bins():
+    # Of ten, 6 are right and all are 73 % sure; 30 have three bins, of which one is filled.
+    logits, actual = np.tile([[1.0, 0]], (10, 1)), [0] * 6 + [1] * 4
+    few = evaluate(predictions(logits, actual), samples=2).calibration
+    assert few.bins_before == ((10, pytest.approx(1 / (1 + math.exp(-1))), 0.6),)
+    more = evaluate(predictions(np.tile(logits, (3, 1)), actual * 3), samples=2).calibration
+    assert [row[0] for row in more.bins_before] == [0, 0, 30]
+
+
 def test_calibration_knows_multi_label_data():
     targets = np.tile([[1, 0], [1, 0], [0, 0], [1, 1]], (200, 1))
     # Half of the answers come true, all are said to be 98 % sure: no sharpness but none fits.

@@ -80,7 +80,8 @@ def evaluate(
             for validation), or all if it has no splits.
         views: clips of each video, spread evenly over it, whose answers are averaged.
         compare: another model, to be compared on the same clips.
-        group: a rule that groups clips by their names (see `kinoscope train`); intervals draw whole groups.
+        group: a rule that groups clips by their names (see `kinoscope train`), by default that of the model's run;
+            intervals draw whole groups.
         batch: clips of one inference, at most.
         device: auto, cpu or cuda.
         seed: of the drawings behind the intervals.
@@ -100,7 +101,7 @@ def evaluate(
         raise OptionError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}")
     if Path(data).suffix.lower() == ".json":
         return _evaluate_segments(model, cards, Path(data), folder, split, device, quiet)
-    dataset = learned_from(_read(data, group, cards), model)
+    dataset = learned_from(_read(data, group or group_of(model), cards), model)
     examples, kept = choose(dataset, split)
     notes = remarks(examples, kept, dataset, [name for name in (model, compare) if name is not None])
     places.prepare(folder)
@@ -132,6 +133,14 @@ def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
                 "give a model that was trained on such data"
             )
     return dataset
+
+
+def group_of(model: str) -> str:
+    """Give the rule that grouped the clips which a model was trained on; empty if there was none."""
+    try:
+        return str(json.loads((Path(model) / "options.json").read_text("utf-8")).get("group") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def learned_from(dataset: Dataset, model: str) -> Dataset:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 2000
 """Drawings of a bootstrap interval."""
+BINS, FILLED = 15, 10
+"""Bins of the reliability diagram at most, and predictions for each on average at least."""
 TOP = 3
 """Classes told of each clip."""
 
@@ -172,10 +174,10 @@ def _probabilities(predictions: Predictions, temperature: float) -> metrics.Valu
 
 
 def _calibration(predictions: Predictions, temperature: float) -> Calibration:
-    bins = [
-        metrics.reliability(*metrics.confidences(_probabilities(predictions, heat), truth(predictions)))
-        for heat in (1.0, temperature)
-    ]
+    scaled = [metrics.confidences(_probabilities(predictions, heat), truth(predictions)) for heat in (1.0, temperature)]
+    # A bin of a clip or two is off by chance alone, however well calibrated.
+    count = min(BINS, max(1, len(scaled[0][0]) // FILLED))
+    bins = [metrics.reliability(*pair, count) for pair in scaled]
     before, after = (_known(metrics.bin_error(rows)) for rows in bins)
     plain = [tuple(tuple(_known(value) for value in row) for row in rows) for rows in bins]
     return Calibration(float(temperature), before, after, plain[0], plain[1])
