@@ -158,7 +158,7 @@ def test_groups_make_the_intervals(tiny: Make, clips: Path, tmp_path: Path) -> N
     assert found is not None
     assert found.groups == 3
     model = tiny("grouped")
-    (model / "options.json").write_text('{"group": "number"}')
+    (model / "options.json").write_text('{"options": {"group": "number"}}')
     again = evaluate(str(model), clips, out=tmp_path / "out", views=1, quiet=True).scores
     assert again is not None
     assert again.measures == found.measures

@@ -138,8 +138,8 @@ def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
 def group_of(model: str) -> str:
     """Give the rule that grouped the clips which a model was trained on; empty if there was none."""
     try:
-        return str(json.loads((Path(model) / "options.json").read_text("utf-8")).get("group") or "")
-    except (OSError, ValueError, AttributeError):
+        return str(json.loads((Path(model) / "options.json").read_text("utf-8"))["options"]["group"])
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
