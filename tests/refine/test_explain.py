@@ -1,0 +1,167 @@
+"""A whole explanation, and the files that show it."""
+
+import json
+import sys
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope.api import explain
+from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceError
+from kinoscope.models.trained import Trained
+from kinoscope.refine.explain import METHODS
+from kinoscope.refine.explain import explain as explain_clip
+from kinoscope.views.heat import lay_over, overlay, palette
+from tests.refine.toys import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
+
+FACTS = Trained(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)
+FAST = [name for name in METHODS if name != "occlusion"]
+TIMES = np.arange(FRAMES) / RATE
+
+
+@pytest.fixture
+def model(monkeypatch, tmp_path):
+    """Folder of a model; more are saved beside it."""
+    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", NETWORKS)
+    monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
+    return save_toy(tmp_path / "model", "toy-conv3d")
+
+
+def test_an_explanation_has_all_its_parts():
+    pytest.importorskip("captum")
+    net, told = toy("toy-conv3d").train(), []
+    found = explain_clip(
+        net,
+        FACTS,
+        clip(2, 1).pixels,
+        TIMES,
+        methods=FAST,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert (found.label, found.target) == ("down", 1)
+    assert found.probability > 0.9
+    assert list(found.maps) == list(found.faithfulness) == list(found.sanity) == FAST
+    for one in found.maps.values():
+        assert (one.shape, one.dtype, one.max()) == ((FRAMES, SIDE, SIDE), np.float32, 1)
+        assert one.min() >= 0
+    assert found.faithful("grad-cam")
+    assert found.sane("grad-cam")
+    assert found.attention is None
+    assert told[-1][0] == told[-1][1] == len(told)
+    assert net.training
+    assert all(weight.requires_grad for weight in net.parameters())
+
+
+def test_a_network_with_attention_tells_it():
+    found = explain_clip(toy("toy-cnn-gru"), FACTS, clip(2, 1, apart=True).pixels, TIMES, methods=["grad-cam"])
+    assert found.attention.sum() == pytest.approx(1)
+    assert found.to_dict()["attention"] == pytest.approx(found.attention, abs=1e-6)
+
+
+def test_unknown_names_are_told_with_the_nearest():
+    net, frames = toy("toy-conv3d"), clip(0).pixels
+    with pytest.raises(OptionError, match=r"^there is no method 'gradcam'; did you mean grad-cam\? known: grad-cam, "):
+        explain_clip(net, FACTS, frames, TIMES, methods=["gradcam"])
+    with pytest.raises(OptionError, match=r"^there is no class 'acros'; did you mean across\? known: across, down$"):
+        explain_clip(net, FACTS, frames, TIMES, target="acros")
+    with pytest.raises(OptionError, match="no method is given; choose from grad-cam"):
+        explain_clip(net, FACTS, frames, TIMES, methods=[])
+
+
+def test_a_missing_package_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingExtra, match=r"captum is not installed; run: pip install 'kinoscope\[explain\]'"):
+        explain_clip(toy("toy-conv3d"), FACTS, clip(0).pixels, TIMES, methods=["occlusion"])
+
+
+def test_another_class_is_explained_when_asked_for():
+    found = explain_clip(toy("toy-conv3d"), FACTS, clip(2, 1).pixels, TIMES, target="across", methods=["grad-cam"])
+    assert (found.label, found.probability < 0.1) == ("across", True)
+
+
+def test_all_files_are_written(model, tmp_path, capsys):
+    done = explain(
+        str(model), film(tmp_path / "a.mp4", clip(3, 0)), out=tmp_path / "out", method="grad-cam", quiet=True
+    )
+    assert [path.name for path in done.written] == ["explanation.html", "explanation.json", "overlay.mp4", "sheet.png"]
+    plain = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert plain == done.to_dict()
+    assert (plain["target"], plain["window"]) == ("across", {"start": 0.0, "end": FRAMES / RATE, "windows": 1})
+    assert set(plain["methods"]["grad-cam"]) >= {
+        "deletion",
+        "insertion",
+        "gain",
+        "faithful",
+        "sanity",
+        "sane",
+        "over_time",
+    }
+    with av.open(tmp_path / "out" / "overlay.mp4") as video:
+        assert [float(frame.time) for frame in video.decode(video=0)] == pytest.approx(TIMES, abs=1e-3)
+    assert cv2.imread(str(tmp_path / "out" / "sheet.png")).shape[1] > 1000
+    assert "grad-cam" in (tmp_path / "out" / "explanation.html").read_text()
+
+
+def test_of_a_long_video_the_likeliest_window_is_explained(model, tmp_path):
+    video = film(tmp_path / "a.mp4", clip(3, 0), clip(4, 1), clip(5, 0))
+    down = explain(str(model), video, out=tmp_path / "down", method="grad-cam", target="down", quiet=True)
+    assert (down.start, down.end, down.windows) == (1.5, 3.0, 5)
+    assert down.explanation.probability > 0.9
+    late = explain(str(model), video, out=tmp_path / "late", method="grad-cam", start="3.0", quiet=True)
+    assert (late.start, late.windows, late.explanation.label) == (3.0, 1, "across")
+
+
+def test_a_short_clip_is_played_to_and_fro(model, tmp_path):
+    one = clip(3, 0)
+    video = film(tmp_path / "a.mp4", type(one)(one.pixels[:5], 0, one.inside, one.moves))
+    found = explain(str(model), video, out=tmp_path / "out", method="grad-cam", quiet=True)
+    assert len(found.explanation.times) == FRAMES
+
+
+def test_the_command_prints_it_and_gives_it_as_json(model, tmp_path, kinoscope):
+    video = film(tmp_path / "a.mp4", clip(3, 0))
+    call = kinoscope("explain", model, video, "-o", tmp_path / "out", "--method", "grad-cam")
+    assert call.status == 0
+    assert "across" in call.out
+    assert "random order" in call.out
+    assert "explanation.html" in call.out
+    call = kinoscope("explain", model, video, "-o", tmp_path / "out", "--method", "grad-cam", "--json")
+    assert json.loads(call.out)["target"] == "across"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"method": "gradcam"}, OptionError, "did you mean grad-cam"),
+        ({"method": ""}, OptionError, "no method is given"),
+        ({"target": "up"}, OptionError, "there is no class 'up'"),
+        ({"start": 9}, OptionError, "start 9 s lies outside"),
+        ({"device": "tpu"}, OptionError, "device 'tpu' cannot be used here; choose from auto, cpu"),
+        ({"model": "nanodet"}, ModelError, "does not classify clips"),
+        ({"clip": "gone.mp4"}, SourceError, "gone.mp4 does not exist"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_line(model, tmp_path, options, error, message):
+    given = {"model": str(model), "clip": film(tmp_path / "a.mp4", clip(3, 0)), "out": tmp_path / "out"} | options
+    with pytest.raises(error, match=message) as caught:
+        explain(given.pop("model"), given.pop("clip"), quiet=True, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_heat_covers_only_what_is_hot():
+    pictures = np.full((1, 8, 8, 3), 100, np.uint8)
+    hot = np.zeros((1, 8, 8), np.float32)
+    hot[0, 2, 3] = 1
+    drawn = lay_over(pictures, hot, 1.0)
+    assert (drawn[0, 2, 3] == palette()[255]).all()
+    assert (np.delete(drawn.reshape(-1, 3), 8 * 2 + 3, 0) == 100).all()
+
+
+def test_the_overlay_has_a_frame_for_each_picture():
+    found = explain_clip(toy("toy-conv3d"), FACTS, clip(2, 1).pixels, TIMES, methods=["grad-cam"])
+    frames = overlay(found, clip(2, 1).pixels)
+    assert len(frames) == FRAMES
+    assert frames.shape[1] % 2 == frames.shape[2] % 2 == 0
+    assert len({frame.tobytes() for frame in frames[:, -100:]}) == FRAMES  # the cursor moves

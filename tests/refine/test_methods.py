@@ -1,0 +1,200 @@
+"""Where the heat lies, and whether it shows what a network goes by, on clips in which one moving shape decides."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from kinoscope.core.errors import ModelError
+from kinoscope.core.explanation import Faithfulness
+from kinoscope.refine.attributions import integrated_gradients
+from kinoscope.refine.cams import feature_maps, grad_cam, grad_cam_plus_plus
+from kinoscope.refine.explain import METHODS, alike, heat, ready
+from kinoscope.refine.faithfulness import Trial, area, pointing, rank_correlation
+from kinoscope.refine.perturbing import blank, cells, frozen, importance
+from kinoscope.refine.target import Target
+from tests.refine.toys import BUILD, FRAMES, SIDE, clip, looks_apart, toy
+
+CELL = 4
+"""Pixels of one place of the toys' feature maps: no map can be finer."""
+
+
+@pytest.fixture(params=BUILD, scope="module")
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def net(name):
+    return toy(name)
+
+
+def held_out(name, count, **options):
+    return [clip(seed, apart=looks_apart(name), **options) for seed in range(count)]
+
+
+def hits(net, clips, method):
+    with ready(net):
+        return np.mean([pointing(heat(Target(net, c.label), method, c.pixels), c.inside, CELL) for c in clips])
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
+def test_the_heat_lies_on_the_shape_that_decides(name, net, method):
+    assert hits(net, held_out(name, 60), METHODS[method]) >= 0.95
+
+
+@pytest.mark.parametrize(("method", "count"), [("integrated-gradients", 20), ("occlusion", 4)])
+def test_so_does_that_of_captum(name, net, method, count):
+    pytest.importorskip("captum")
+    assert hits(net, held_out(name, count), METHODS[method]) >= 0.9
+
+
+def test_the_curve_rises_where_the_shape_moves(name, net):
+    found = []
+    for seed in range(12):
+        first = seed % 6
+        one = clip(seed, moving=(first, first + 5), apart=looks_apart(name))
+        with ready(net):
+            curve = importance(Target(net, one.label), one.pixels)
+        found.append(first <= curve.argmax() <= first + 6)
+        assert curve.shape == (FRAMES,)
+    assert np.mean(found) >= 0.9
+
+
+def test_maps_do_better_than_random_orders(name, net):
+    gains, random = [], []
+    for one in held_out(name, 6):
+        with ready(net):
+            target = Target(net, one.label)
+            trial = Trial(target, one.pixels)
+            gains.append(trial.run_map(heat(target, grad_cam, one.pixels)).gain)
+            random.append(trial.run_random(0).gain)
+    assert np.mean(gains) > np.mean(random) + 0.1
+
+
+def test_shuffled_weights_give_another_map(name, net):
+    one = clip(1, apart=looks_apart(name))
+    with ready(net):
+        target = Target(net, one.label)
+        trial, first = Trial(target, one.pixels), heat(target, grad_cam, one.pixels)
+        found = [alike(trial, first, heat(target.shuffled(seed), grad_cam, one.pixels)) for seed in range(3)]
+        assert alike(trial, first, heat(target, grad_cam, one.pixels)) == pytest.approx(1)
+    assert np.mean(found) < 0.5
+
+
+def test_shuffling_keeps_the_values_and_the_network():
+    net = toy("toy-conv3d")
+    before = net.classifier.weight.detach().clone()
+    other = Target(net, 0).shuffled(3).net.classifier.weight.detach()
+    assert torch.equal(before, net.classifier.weight.detach())
+    assert not torch.equal(before, other)
+    assert torch.equal(before.flatten().sort()[0], other.flatten().sort()[0])
+
+
+class Spots(nn.Module):
+    """Takes red for class 0 and green for class 1, by feature maps that are the colours, (N, 2, T, H, W)."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.Identity()
+        self.head = nn.Linear(2, 2, bias=False)
+        nn.init.eye_(self.head.weight)
+
+    def forward(self, pixels):
+        maps = self.maps(pixels.permute(0, 4, 1, 2, 3)[:, :2].float() / 255)
+        return maps.mean((2, 3, 4)), self.head(maps.mean((2, 3, 4)))
+
+
+def spots():
+    """Red at the top left of the first frame, green at the bottom right of the last."""
+    pixels = np.zeros((2, 4, 4, 3), np.uint8)
+    pixels[0, 0, 0, 0] = pixels[1, 3, 3, 1] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("method", [grad_cam, grad_cam_plus_plus, integrated_gradients])
+@pytest.mark.parametrize(("index", "place"), [(0, (0, 0, 0)), (1, (1, 3, 3))])
+def test_a_worked_case(method, index, place):
+    if method is integrated_gradients:
+        pytest.importorskip("captum")
+    found = heat(Target(Spots(), index), method, spots())
+    assert found[place] == 1
+    assert np.unravel_index(found.argmax(), found.shape) == place
+    if method is not integrated_gradients:  # which also says that what is blurred away is missed
+        assert np.count_nonzero(found) == 1
+
+
+def test_grad_cam_weighs_each_map_by_its_mean_gradient():
+    target = Target(Spots(), 0)
+    maps = feature_maps(target, target.tensor(spots()))
+    # Log-odds of two classes are the difference of their logits, each the mean over 32 places.
+    assert torch.allclose(maps.gradient[0], torch.tensor(1 / 32))
+    assert torch.allclose(maps.gradient[1], torch.tensor(-1 / 32))
+
+
+@pytest.mark.parametrize("method", [grad_cam, grad_cam_plus_plus])
+def test_no_feature_maps_is_told(method):
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, pixels):
+            mean = pixels.float().mean((1, 2, 3))
+            return mean, self.head(mean)
+
+    target = Target(Flat(), 0)
+    with pytest.raises(ModelError, match=r"^Flat has no feature maps with height and width; use the method occlusion"):
+        method(target, target.tensor(spots()))
+
+
+def test_log_odds_and_probabilities_agree():
+    net, frames = toy("toy-conv3d"), clip(0).pixels
+    with ready(net):
+        likely = Target(net, 1).probabilities([frames])
+        assert likely.sum() == pytest.approx(1)
+        assert Target(net, 1).scores([frames])[0] == pytest.approx(np.log(likely[0, 1] / likely[0, 0]), abs=1e-3)
+        many = Target(net, 1, multilabel=True, temperature=2.0).probabilities([frames, frames])
+    assert many.shape == (2, 2)
+    assert np.all((many > 0) & (many < 1))
+
+
+def test_deletion_and_insertion_of_a_worked_case():
+    assert area([1, 1, 0, 0]) == pytest.approx(0.5)
+    assert Faithfulness(0.2, 0.9).gain == pytest.approx(0.7)
+    target = Target(Spots(), 0)
+    trial = Trial(target, spots())
+    order = np.argsort(-trial.means(heat(target, grad_cam, spots())), kind="stable")
+    assert order[0] == 0  # the cell at the first frame's top left
+    good, bad = trial.run(order), trial.run(order[::-1].copy())
+    assert good.deletion < bad.deletion
+    assert good.insertion > bad.insertion
+    assert trial.run_random(5) == trial.run_random(5)
+
+
+def test_rank_correlation_of_worked_cases():
+    assert rank_correlation([1, 2, 3], [10, 20, 300]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert rank_correlation([1, 2, 3], [5, 5, 5]) == 0
+
+
+def test_the_pointing_game_of_worked_cases():
+    inside = np.zeros((1, 8, 8), bool)
+    inside[0, 2, 2] = True
+    found = np.zeros((1, 8, 8), np.float32)
+    assert not pointing(found, inside)
+    found[0, 4, 2] = 1
+    assert [pointing(found, inside, slack) for slack in (0, 1, 2)] == [False, False, True]
+
+
+def test_clips_with_something_taken_away():
+    frames = clip(0).pixels
+    still = blank(frames)
+    assert (still == still[:1]).all()
+    assert still.std((1, 2)).max() < frames.std((1, 2)).max() / 2
+    assert (frozen(frames, 3, 2)[3:5] == frames[2]).all()
+    assert (frozen(frames, 3, 2)[5:] == frames[5:]).all()
+    assert (frozen(frames, 0, 2)[:2] == frames[2]).all()
+    numbers = cells((FRAMES, SIDE, SIDE), (2, 2, 2))
+    assert np.bincount(numbers.ravel()).tolist() == [FRAMES * SIDE * SIDE // 8] * 8
+    assert numbers[-1, 0, -1] == 5
