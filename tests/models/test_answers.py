@@ -150,6 +150,5 @@ def test_nobody_fights_while_talking(model, picture):
     picture("coffee.png")
     runner = model("mc3-18-fights")
     clip = frames("carphone_pristine.mp4", (171, 128), 64)[::4, 8:120, 29:141]
-    (odds,) = runner(clip[None])
-    assert odds[0].sum() == pytest.approx(1, abs=1e-5)
-    assert runner.card.labels[int(odds[0].argmax())] == "no fight"
+    _, logits = runner(clip[None])
+    assert runner.card.labels[int(logits[0].argmax())] == "no fight"

@@ -1,45 +1,64 @@
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.errors import ModelError, WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.engine import run
 from kinoscope.models import load
+from kinoscope.models.card import Card
 from kinoscope.source.synthetic import shapes
-from kinoscope.tasks.actions import PACE, RATE, SIZE, WINDOW, Actions, Window, events, motion
+from kinoscope.tasks.actions import PACE, Actions, Window, events, motion
 from kinoscope.tasks.base import Skip
 
-WIDTH, HEIGHT = SIZE
+SIZE = WIDTH, HEIGHT = 112, 112
+RATE, WINDOW = 8.0, 16
+
+
+def fake_card(labels=("fight", "no fight"), name="fake", frames=WINDOW, size=SIZE, rate=RATE, task="actions"):
+    return Card(
+        name=name, task=task, about="", licence="MIT", files=(), sources=(), input=(frames, size[1], size[0], 3),
+        outputs=((3,), (len(labels),)), classes=labels, rate=rate,
+    )  # fmt: skip
 
 
 class FakeNet:
-    """Takes red for a fight: the score is the mean of red, 0 to 1, over the last frame."""
+    """Takes red for a fight: its probability is the mean of red, 0 to 1, over the last frame."""
 
-    card = SimpleNamespace(name="fake", licence="MIT", labels=("fight", "no fight"))
     runtime = "fake"
 
-    def __init__(self):
+    def __init__(self, card):
+        self.card = card
         self.looks = 0
 
     def __call__(self, batch):
-        assert batch.shape == (1, WINDOW, HEIGHT, WIDTH, 3)
+        assert batch.shape == (1, *self.card.input)
         self.looks += 1
-        score = batch[0, -1, 0, 0, 0] / 255
-        return (np.array([[score, 1 - score]], np.float32),)
+        score = np.clip(batch[0, -1, 0, 0, 0] / 255, 1e-6, 1 - 1e-6)
+        logits = np.log([[score if label.casefold() == "fight" else 1 - score for label in self.card.labels]])
+        return np.zeros((1, 3), np.float32), logits.astype(np.float32)
 
 
 @pytest.fixture
-def task(monkeypatch):
-    net = FakeNet()
-    monkeypatch.setattr("kinoscope.tasks.actions.load", lambda *_, **__: net)
-    made = Actions()
-    needs = made.needs(SourceInfo("a.mp4", 640, 360))
-    assert (needs.sizes, needs.rate) == ((SIZE,), RATE)
-    return made
+def made(monkeypatch):
+    """Gives the task with a model of that card."""
+
+    def make(card):
+        monkeypatch.setattr("kinoscope.tasks.actions.choose", lambda name: card)
+        monkeypatch.setattr("kinoscope.tasks.actions.make_runner", lambda card, *_, **__: FakeNet(card))
+        task = Actions()
+        needs = task.needs(SourceInfo("a.mp4", 640, 360))
+        assert (needs.sizes, needs.rate) == ((card.size,), card.rate)
+        return task
+
+    return make
+
+
+@pytest.fixture
+def task(made):
+    return made(fake_card())
 
 
 def film(seconds, lively=lambda second: True, red=lambda second: 0.0, share=0.2):
@@ -64,9 +83,9 @@ def between(first, last, score=0.92):
 
 
 def test_motion_is_the_mean_change_of_each_cell():
-    pixels = np.zeros((3, 16, 24, 3), np.uint8)
+    pixels = np.zeros((3, 115, 163, 3), np.uint8)
     pixels[1, :8, 8:16] = 10
-    expected = np.zeros((2, 2, 3))
+    expected = np.zeros((2, 14, 20))
     expected[:, 0, 1] = 10
     assert np.array_equal(motion(pixels), expected)
 
@@ -162,10 +181,26 @@ def test_a_window_of_few_frames_repeats_them():
     from kinoscope.core.media import Frame
 
     frames = [Frame(picture, Fraction(i)) for i, picture in enumerate(film(1)[:4])]
-    window = Window.of(frames)
+    window = Window.of(frames, WINDOW)
     assert window.pixels.shape == (WINDOW, HEIGHT, WIDTH, 3)
     assert np.array_equal(window.pixels[[0, -1]], np.stack([frames[0].pixels, frames[-1].pixels]))
     assert (window.start, window.end) == (0, 3)
+
+
+def test_any_model_of_clips_may_be_used(made):
+    task = made(fake_card(("calm", "Fight"), frames=9, size=(160, 120), rate=4.0, task="classify"))
+    pixels = film(30)[:48].repeat(2, 2)[:, :, :160].repeat(2, 1)[:, :120]
+    pixels[:, 0, 0, 0] = 240
+    pixels[:, 100:] = film(30)[:48, 92:, :1].repeat(160, 2)
+    for i, picture in enumerate(pixels):
+        task.step(FrameBatch(picture[None], np.array([i / 4]), np.array([i])))
+    (found,) = task.finish(Timeline()).events
+    assert (found.label, found.start, found.score) == ("Fight", 0, pytest.approx(240 / 255, abs=1e-3))
+
+
+def test_a_model_that_does_not_classify_clips_is_refused():
+    with pytest.raises(ModelError, match="nanodet is a model for objects, and does not classify clips"):
+        Actions(model="nanodet").needs(SourceInfo("a.mp4", 640, 360))
 
 
 def test_sound_alone_has_no_actions():

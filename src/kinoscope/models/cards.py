@@ -79,9 +79,9 @@ def _dlib_resnet(files: Files) -> nn.Module:
 
 def _mc3_fights(files: Files) -> nn.Module:
     from kinoscope.models.weights import fill, read_torch
-    from kinoscope.nets.mc3 import MC3
+    from kinoscope.nets.resnet3d import WAYS, ResNet3D
 
-    return fill(MC3(classes=2), read_torch(files["model_16_m3_0.8888.pth"]))
+    return fill(ResNet3D(2, WAYS["mc3"]), read_torch(files["model_16_m3_0.8888.pth"]))
 
 
 MTCNN_SOURCES = (
@@ -222,8 +222,9 @@ CARDS: tuple[Card, ...] = (
         sources=("pypi:Feight-Detection-From-Surveillance-Cameras==0.0.1#fight_detection",),
         net=_mc3_fights,
         input=(16, 112, 112, 3),
-        outputs=((2,),),
+        outputs=((512,), (2,)),
         classes=("fight", "no fight"),
+        rate=8.0,
         published="accuracy 88.9, as its file name says; of the 300 clips that it was trained on",
     ),
     Card(

@@ -87,9 +87,13 @@ def _rnn_options(options: dict[str, Any]) -> dict[str, Any]:
         raise OptionError(f"rnn {options['rnn']} is not known; choose one of {', '.join(RNNS)}")
     if options["hidden"] < 2:
         raise OptionError(f"hidden is {options['hidden']}; give a width of at least 2")
-    if not 0 <= options["dropout"] < 1:
-        raise OptionError(f"dropout is {options['dropout']}; give a share of at least 0 and less than 1")
+    _check_dropout(options["dropout"])
     return options
+
+
+def _check_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise OptionError(f"dropout is {dropout}; give a share of at least 0 and less than 1")
 
 
 def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
@@ -98,6 +102,17 @@ def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
     tensors = read_torch(files["efficientnet-lite0-57934424.pth"])
     training = net.maps.training
     fill(net.maps, tensors[:-2]).train(training)  # the last two are the ImageNet classifier
+
+
+def _motion(classes: int, share: float, glimpse: int, dropout: float) -> nn.Module:
+    from kinoscope.nets.efficientnet_lite import Trunk
+    from kinoscope.nets.motion import MotionNet
+
+    _check_dropout(dropout)
+    if not 0 < share <= 1 or glimpse < 32:
+        raise OptionError(f"share {share:g} and glimpse {glimpse} are not possible; give above 0 to 1, and at least 32")
+    cnn = Trunk()
+    return MotionNet(cnn, list(cnn.stages), cnn.features, classes, share, glimpse, dropout)
 
 
 def _cnn_rnn_row(rnn: str, bidirectional: bool) -> Network:
@@ -114,11 +129,41 @@ def _cnn_rnn_row(rnn: str, bidirectional: bool) -> Network:
     )
 
 
+def _resnet3d(name: str, way: str, about: str, parameters: float, gmacs: float) -> Network:
+    def build(classes: int, dropout: float) -> nn.Module:
+        from kinoscope.nets.resnet3d import WAYS, ResNet3D
+
+        _check_dropout(dropout)
+        return ResNet3D(classes, WAYS[way], dropout)
+
+    return Network(
+        name=name,
+        about=f"ResNet-18 for clips that {about} (Tran et al., CVPR 2018)",
+        build=build,
+        sampling=Sampling(frames=16, rate=8, size=(112, 112)),
+        options={"dropout": 0.0},
+        parameters=parameters,
+        gmacs=gmacs,
+    )
+
+
 NETWORKS: tuple[Network, ...] = (
     _cnn_rnn_row("gru", bidirectional=False),
     _cnn_rnn_row("lstm", bidirectional=False),
     _cnn_rnn_row("gru", bidirectional=True),
     _cnn_rnn_row("lstm", bidirectional=True),
+    _resnet3d("r3d-18", "r3d", "convolves over time and picture at once", 33.37, 40.70),
+    _resnet3d("mc3-18", "mc3", "looks through time in its first layers", 11.70, 43.34),
+    _resnet3d("r2plus1d-18", "r2plus1d", "convolves over the picture, then over time", 31.51, 40.52),
+    Network(
+        name="motion",
+        about="EfficientNet-Lite0 features of what changes where most moves, for cameras that stand still",
+        build=_motion,
+        sampling=Sampling(frames=16, rate=8, size=(400, 224)),
+        options={"share": 0.5, "glimpse": 160, "dropout": 0.5},
+        start="efficientnet-lite0",
+        load=_fill_efficientnet,
+    ),
 )
 
 

@@ -2,7 +2,8 @@
 
 MC3-18 (Tran et al., CVPR 2018) learned it from surveillance cameras (Akti et al., "Vision-based Fight Detection from
 Surveillance Cameras", IPTA 2019). It takes for granted what it saw there, a camera that stands still: under one that
-moves it calls anything lively a fight. So such pictures are not shown to it, nor are still ones.
+moves it calls anything lively a fight. So such pictures are not shown to it, nor are still ones. Any other model that
+classifies clips may take its place, such as one trained on clips of your own.
 
 A look costs about a second of CPU, hence it is not taken everywhere: every few seconds while all is calm, at once when
 the motion grows, at the end, and everywhere around a look that raised a suspicion.
@@ -18,19 +19,14 @@ from numpy.typing import NDArray
 
 from kinoscope.core.media import Frame, FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
-from kinoscope.models import load
+from kinoscope.models import choose
+from kinoscope.models.classifiers import find_classifier, probabilities, sampling_of
+from kinoscope.models.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.spans import spans
 
-SIZE = 112, 112
-"""The whole picture, stretched: scores are as good as for the middle that the network was trained on."""
-RATE = 8.0
-"""Frames per second; the network was trained on 16 frames of clips of about two seconds."""
-WINDOW, STRIDE = 16, 8
-"""Frames of a window, and from one window to the next."""
-
-CELL = 8
-"""Side in pixels of the cells in which motion is measured."""
+CELLS = 14
+"""Cells along the shorter side of the picture, in each of which motion is measured."""
 STILL = 8.0
 """Change of the ten liveliest cells, in grey levels a frame, under which nobody fights: 98 % of fights have more."""
 MOVING = 4.0
@@ -52,7 +48,7 @@ Cells = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some two seconds: frames (WINDOW, H, W, C), their first and last time in seconds, and how much moves in them.
+    """Some two seconds: frames (T, H, W, C), their first and last time in seconds, and how much moves in them.
 
     ``liveliest`` is the mean change of the ten liveliest cells of each frame, ``quarter`` the change that three
     quarters of the cells exceed; both in grey levels from frame to frame.
@@ -65,9 +61,9 @@ class Window:
     quarter: float
 
     @classmethod
-    def of(cls, frames: list[Frame]) -> Window:
-        """Make a window of WINDOW frames; of fewer, some stand twice."""
-        picks = np.linspace(0, len(frames) - 1, WINDOW).round().astype(int)
+    def of(cls, frames: list[Frame], length: int) -> Window:
+        """Make a window of that many frames; of fewer, some stand twice."""
+        picks = np.linspace(0, len(frames) - 1, length).round().astype(int)
         pixels = np.stack([frames[i].pixels for i in picks])
         cells = motion(np.stack([frame.pixels for frame in frames]))
         lively = float(np.sort(cells.reshape(len(cells), -1), axis=1)[:, -10:].mean()) if len(cells) else 0.0
@@ -81,18 +77,25 @@ class Window:
 
 
 def motion(pixels: Pixels) -> Cells:
-    """Give the mean change of each cell from frame to frame: (T, H, W, C) to (T - 1, H / CELL, W / CELL)."""
-    grey = pixels.mean(3, dtype=np.float32)
+    """Give the mean change of each cell from frame to frame, (T - 1, rows, columns), of pixels (T, H, W, C).
+
+    Pixels at the right and the bottom that fill no cell are left out.
+    """
+    side = max(1, min(pixels.shape[1:3]) // CELLS)
+    rows, columns = pixels.shape[1] // side, pixels.shape[2] // side
+    grey = pixels[:, : rows * side, : columns * side].mean(3, dtype=np.float32)
     change = np.abs(np.diff(grey, axis=0))
-    frames, height, width = change.shape
-    cells: Cells = change.reshape(frames, height // CELL, CELL, width // CELL, CELL).mean((2, 4))
+    cells: Cells = change.reshape(len(change), rows, side, columns, side).mean((2, 4))
     return cells
 
 
 class Actions:
-    """MC3-18 over sliding windows; an event while its score stays high.
+    """A classifier of clips over windows that slide by half; an event while its score stays high.
 
-    Events: label ``fight``, from the start of the first to the end of the last window in question, ``score`` the
+    The score is the probability of the class ``fight``, or of the model's first class if none is called that. The whole
+    picture is looked at, stretched: scores are as good as for the middle that MC3-18 was trained on.
+
+    Events: label that class, from the start of the first to the end of the last window in question, ``score`` the
     highest in it. Features: ``actions.times`` (N,) float64, the middles of the windows in seconds, and
     ``actions.scores`` (N,) float32, 0 where nothing or everything moves. Between two looks far apart all was calm.
     """
@@ -101,8 +104,6 @@ class Actions:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._frames: deque[Frame] = deque(maxlen=WINDOW)
-        self._waiting = WINDOW
         self._passed: list[Window] = []
         self._last: tuple[Window, float] | None = None
         self._scores: list[tuple[float, float, float]] = []
@@ -113,11 +114,18 @@ class Actions:
 
         Raises:
             Skip: there is no picture.
+            ModelError: the model does not classify clips.
         """
         if not info.width:
             raise Skip("no picture")
-        self._net = load("actions", self.model, self.device, threads=self.threads)
-        return Needs(sizes=(SIZE,), rate=RATE, batch=STRIDE)
+        card = choose("actions") if self.model == "auto" else find_classifier(self.model)
+        self._net = make_runner(card, self.device, threads=self.threads)
+        self._sampling = sampling = sampling_of(card)
+        self._stride = max(1, sampling.frames // 2)
+        self._frames: deque[Frame] = deque(maxlen=sampling.frames)
+        self._waiting = sampling.frames
+        self._class = next((i for i, label in enumerate(card.labels) if label.casefold() == "fight"), 0)
+        return Needs(sizes=(sampling.size,), rate=sampling.rate, batch=self._stride)
 
     def step(self, *batches: FrameBatch) -> None:
         """Take the next frames; each window is judged as soon as it is full."""
@@ -125,8 +133,8 @@ class Actions:
             self._frames.append(frame)
             self._waiting -= 1
             if not self._waiting:
-                self._judge(Window.of(list(self._frames)))
-                self._waiting = STRIDE
+                self._judge(self._window())
+                self._waiting = self._stride
 
     def listen(self, sound: Sound) -> None:
         """Not called: no sound is asked for."""
@@ -134,16 +142,19 @@ class Actions:
     def finish(self, timeline: Timeline) -> TaskResult:
         """Judge what is left of the video, and give the events and the scores."""
         # A rest of a few frames has been seen all but whole; a video shorter than a window has not.
-        if self._frames and (self._waiting <= STRIDE // 2 or not self._scores):
-            self._judge(Window.of(list(self._frames)))
+        if self._frames and (self._waiting <= self._stride // 2 or not self._scores):
+            self._judge(self._window())
         if self._passed:
             self._examine(self._passed.pop())
         card = self._net.card
         report = TaskReport(model=card.name, runtime=self._net.runtime, licence=card.licence)
-        report.extra["inferences"] = self._looks * WINDOW
+        report.extra["inferences"] = self._looks * self._sampling.frames
         rows = np.array(sorted(self._scores), np.float64).reshape(-1, 3)
         features = {"actions.times": rows[:, :2].mean(1), "actions.scores": rows[:, 2].astype(np.float32)}
-        return TaskResult(events=events(rows, card.labels[0]), features=features, report=report)
+        return TaskResult(events=events(rows, card.labels[self._class]), features=features, report=report)
+
+    def _window(self) -> Window:
+        return Window.of(list(self._frames), self._sampling.frames)
 
     def _judge(self, window: Window) -> None:
         """Score a window, or pass it over for now."""
@@ -169,7 +180,8 @@ class Actions:
         return score >= SUSPICION or grown or window.start - last.start >= PACE
 
     def _look(self, window: Window) -> float:
-        score = float(self._net(window.pixels[None])[0][0, 0])
+        logits = self._net(window.pixels[None])[-1]
+        score = float(probabilities(self._net.card, logits)[0, self._class])
         self._looks += 1
         self._scores.append((window.start, window.end, score))
         if self._last is None or window.start > self._last[0].start:

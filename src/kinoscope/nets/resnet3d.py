@@ -1,0 +1,139 @@
+"""R3D-18, MC3-18 and R(2+1)D-18: ResNet-18 for clips, with three ways to look through time.
+
+R3D convolves over time and picture at once; MC3 does so in its first layers and looks at single pictures in the rest;
+R(2+1)D convolves over the picture, then over time.
+
+Paper: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Recognition", CVPR 2018 (arXiv 1711.11248).
+Parameters and multiply-adds are those that torchvision publishes for its models of these names.
+Weights: of MC3-18 only: trained on Kinetics-400 and then on 300 clips of fights, by the makers of the PyPI package
+Feight-Detection-From-Surveillance-Cameras, MIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Way = Literal["3d", "2d", "2+1d"]
+WAYS: dict[str, tuple[Way, Way, Way, Way]] = {
+    "r3d": ("3d", "3d", "3d", "3d"),
+    "mc3": ("3d", "2d", "2d", "2d"),
+    "r2plus1d": ("2+1d", "2+1d", "2+1d", "2+1d"),
+}
+"""How each of the four layers convolves, by the name of the network."""
+
+Triple = tuple[int, int, int]
+
+
+def conv_norm(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> list[nn.Module]:
+    """Give a convolution over (T, H, W), padded so that only the stride shrinks, and its batch norm."""
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    return [nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm3d(outputs)]
+
+
+def at_once(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+    """Convolve over time and picture at once."""
+    return nn.Sequential(*conv_norm(inputs, outputs, (3, 3, 3), (stride, stride, stride)))
+
+
+def picture_only(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+    """Convolve over the picture alone, and keep all frames."""
+    return nn.Sequential(*conv_norm(inputs, outputs, (1, 3, 3), (1, stride, stride)))
+
+
+def in_turn(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+    """Convolve over the picture into ``middle`` channels, then over time."""
+    space = conv_norm(inputs, middle, (1, 3, 3), (1, stride, stride))
+    return nn.Sequential(*space, nn.ReLU(), *conv_norm(middle, outputs, (3, 1, 1), (stride, 1, 1)))
+
+
+CONVOLUTIONS: dict[Way, Callable[[int, int, int, int], nn.Sequential]] = {
+    "3d": at_once,
+    "2d": picture_only,
+    "2+1d": in_turn,
+}
+
+
+def middle_channels(inputs: int, outputs: int) -> int:
+    """Give the channels between the two halves of a (2+1)D convolution that has the weights of a 3x3x3 one."""
+    return 27 * inputs * outputs // (9 * inputs + 3 * outputs)
+
+
+class Block(nn.Module):
+    """Two convolutions added to their input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, way: Way) -> None:
+        super().__init__()
+        convolution, middle = CONVOLUTIONS[way], middle_channels(inputs, outputs)
+        self.first = convolution(inputs, outputs, stride, middle)
+        self.second = convolution(outputs, outputs, 1, middle)
+        strides = (1 if way == "2d" else stride, stride, stride)
+        shortcut = [] if inputs == outputs else conv_norm(inputs, outputs, (1, 1, 1), strides)
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, T, H, W) to (N, C', T', H / stride, W / stride)."""
+        return functional.relu(self.second(functional.relu(self.first(x))) + self.shortcut(x))
+
+
+def stem(way: Way) -> nn.Sequential:
+    """Give the first convolution, which halves the picture."""
+    if way == "2+1d":
+        space = conv_norm(3, 45, (1, 7, 7), (1, 2, 2))
+        return nn.Sequential(*space, nn.ReLU(), *conv_norm(45, 64, (3, 1, 1)), nn.ReLU())
+    return nn.Sequential(*conv_norm(3, 64, (3, 7, 7), (1, 2, 2)), nn.ReLU())
+
+
+class ResNet3D(nn.Module):
+    """RGB clips (N, T, H, W, 3), uint8 or float in [0, 255] -> embedding (N, 512), logits (N, K).
+
+    Args:
+        ways: how each of the four layers convolves.
+        dropout: share of the embedding that is dropped in training; the paper drops none.
+
+    Attributes:
+        maps: the last layer; its output are maps (N, 512, T', H / 16, W / 16).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, classes: int, ways: tuple[Way, Way, Way, Way], dropout: float = 0.0) -> None:
+        super().__init__()
+        stages, inputs = [stem(ways[0])], 64
+        for outputs, stride, way in zip((64, 128, 256, 512), (1, 2, 2, 2), ways, strict=True):
+            stages.append(nn.Sequential(Block(inputs, outputs, stride, way), Block(outputs, outputs, 1, way)))
+            inputs = outputs
+        self.stages = nn.Sequential(*stages)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(512, classes)
+        shape = (3, 1, 1, 1)
+        self.register_buffer("mean", torch.tensor([0.43216, 0.394666, 0.37645]).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor([0.22803, 0.22145, 0.216989]).view(shape), persistent=False)
+        initialise(self)
+
+    @property
+    def maps(self) -> nn.Module:
+        """The last layer."""
+        return self.stages[-1]
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the embedding and the class logits."""
+        x = (pixels.permute(0, 4, 1, 2, 3).float() / 255 - self.mean) / self.std
+        embedding = self.stages(x).mean((2, 3, 4))
+        return embedding, self.classifier(self.dropout(embedding))
+
+    def trunk(self) -> list[nn.Module]:
+        """Give the stem and the four layers."""
+        return list(self.stages)
+
+
+def initialise(net: nn.Module) -> None:
+    """Start convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
