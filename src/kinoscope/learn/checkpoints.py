@@ -66,11 +66,14 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put such tensors back."""
+    """Put such tensors back, each in the memory order of its parameter: fused optimizers go by place, not by axes."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
+        own = parameters[int(number)]
+        ordered = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
+        state.setdefault(int(number), {})[name] = ordered
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -72,8 +72,8 @@ def make_optimizer(groups: list[dict[str, Any]], options: Options) -> torch.opti
     """
     lr = RATES[options.optimizer] if options.lr is None else options.lr
     if options.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=lr)
+        return torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True, fused=True)
+    return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, options: Options, step: int, steps: int) -> float:
@@ -131,7 +131,8 @@ class Average:
         """Take in a network's state."""
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        state = net.state_dict()
+        still = {name for name, parameter in net.named_parameters() if not parameter.requires_grad}
+        state = {name: tensor for name, tensor in net.state_dict().items() if name not in still}
         floats = [name for name, tensor in state.items() if tensor.is_floating_point()]
         torch._foreach_lerp_([self.tensors[name] for name in floats], [state[name] for name in floats], share)
         for name in state.keys() - set(floats):
