@@ -6,6 +6,8 @@ features, logits = runner(pixels)          # uint8 (N, 224, 224, 3) -> float32 (
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, File
 from kinoscope.models.cards import CARDS, find, for_task
@@ -40,7 +42,7 @@ def load(
     """Give a model that is ready to run, fetching its weights if need be.
 
     Args:
-        name: of a card, or of a task: its best card then, see ``choose``.
+        name: of a card, the folder of a trained model, or of a task: its best card then, see ``choose``.
         model: the card to use for a task named by ``name``; ``auto`` or None leaves the choice.
         device, precision, threads: see ``make_runner``.
 
@@ -53,12 +55,13 @@ def load(
 
 
 def choose(name: str) -> Card:
-    """Give the card of that name, or the best card of that task: of those in the cache, else of those that can be had.
+    """Give the card of that name, of the trained model in that folder, or the best card of that task.
 
+    The best is sought among those in the cache, else among those that can be had.
     What is in the cache is not passed over for a better card that is not: a run gives the same answers whether or not
     there is a network today. ``kinoscope models pull`` brings the better one.
     """
-    if any(card.name == name for card in CARDS):
+    if any(card.name == name for card in CARDS) or Path(name).is_dir():
         return find(name)
     cards = for_task(name)
     if not cards:
