@@ -97,7 +97,7 @@ class MotionNet(nn.Module):
         grid = self._grid(centres, clips.shape[2], clips.shape[3]).repeat_interleave(frames, 0)
         pictures = clips.flatten(0, 1).permute(0, 3, 1, 2)
         seen = functional.grid_sample(pictures, grid, "bilinear", "border", align_corners=False)
-        return seen.permute(0, 2, 3, 1).unflatten(0, (clips.shape[0], frames))
+        return seen.permute(0, 2, 3, 1).reshape(clips.shape[0], frames, self.glimpse, self.glimpse, 3)
 
     def _grid(self, centres: Tensor, height: int, width: int) -> Tensor:
         """Give where each pixel of a glimpse lies in the picture, (N, glimpse, glimpse, 2), in [-1, 1]."""
