@@ -67,7 +67,7 @@ def test_what_a_row_says_can_be_used(card):
     for source in card.sources:
         kind, _, place = source.partition(":")
         assert kind in KINDS
-        assert kind == "url" or re.fullmatch(r"[^#]+(==|@)[^#@]+#?[^#]*", place)
+        assert kind in ("url", "package") or re.fullmatch(r"[^#]+(==|@)[^#@]+#?[^#]*", place)
 
 
 @each(RUN)

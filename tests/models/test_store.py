@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models import sources, store
 from kinoscope.models.card import Card, File
+from kinoscope.models.cards import find
 
 CONTENT = b"weights of a small net"
 FILE = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
@@ -175,7 +176,7 @@ def test_absent_hub_client_is_said(cache, monkeypatch):
 
 
 def test_an_unknown_kind_of_source_is_said(cache):
-    with pytest.raises(WeightsMissing, match="ftp is no kind of source; known: folder, pypi, npm, hub, url"):
+    with pytest.raises(WeightsMissing, match="ftp is no kind of source; known: folder, package, pypi, npm, hub, url"):
         store.fetch(card("ftp://toys"))
 
 
@@ -294,3 +295,11 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
         except (sources.Unavailable, ChecksumMismatch):
             pass
     assert not list(tmp_path.parent.rglob("outside*"))
+
+
+def test_weights_that_come_with_kinoscope_need_no_network(cache, monkeypatch):
+    monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
+    fight = find("fight")
+    assert store.status(fight) == "can be had"
+    assert set(store.fetch(fight)) == {"model.json", "model.safetensors"}
+    assert store.status(fight) == "cached"

@@ -67,7 +67,7 @@ def choose(name: str) -> Card:
     if not cards:
         tasks = sorted({card.task for card in CARDS})
         raise OptionError(f"no model or task is called {name}; tasks: {', '.join(tasks)}; see `kinoscope models list`")
-    here = [card for card in cards if cached(card)]
+    here = [card for card in cards if card.shipped or cached(card)]
     return here[0] if here else _first_had(cards)
 
 

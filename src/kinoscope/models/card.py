@@ -40,7 +40,7 @@ class Card:
         files: all the files it needs.
         sources: where the files are, tried in order; each names a folder that holds them all:
             ``pypi:name==version#folder``, ``npm:@scope/name@version#folder``, ``hub:org/repo@revision#folder``,
-            ``url:https://host/folder`` or ``folder:/path``.
+            ``url:https://host/folder``, ``folder:/path`` or ``package:folder``, which is one of this room.
         net: builds the torch module; None where the files are run by another library.
         input: axes of the uint8 input after the batch.
         outputs: axes of each float32 output after the batch.
@@ -101,6 +101,11 @@ class Card:
     def labels(self) -> tuple[str, ...]:
         """Names of its classes, by index."""
         return read_labels(self.classes) if isinstance(self.classes, str) else self.classes
+
+    @property
+    def shipped(self) -> bool:
+        """Whether its weights come with kinoscope itself."""
+        return any(source.startswith("package:") for source in self.sources)
 
     @property
     def digest(self) -> str:

