@@ -143,8 +143,7 @@ def _package(place: str, names: Sequence[str], into: Path, packages: Packages) -
     """Copy files that come with kinoscope itself."""
     folder = importlib.resources.files("kinoscope.models") / place
     for name in names:
-        with importlib.resources.as_file(folder / name) as path, _ask(path.open, "rb") as stream:
-            save(stream, into / name)
+        (into / name).write_bytes(_ask((folder / name).read_bytes))
 
 
 def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
