@@ -69,7 +69,8 @@ class Looks:
         if self.best.kept:
             embeddings = embedder(np.stack([look.chip for look in self.best.kept]))
             for look, embedding in zip(self.best.kept, embeddings, strict=True):
-                look.embedding, look.chip = embedding, look.chip[:0]
+                # A copy: a view would keep all its pixels.
+                look.embedding, look.chip = embedding, look.chip[:0].copy()
 
 
 def size(points: Array) -> float:
