@@ -48,7 +48,7 @@ def grad_cam(target: Target, pixels: Tensor) -> Tensor:
     """
     maps = feature_maps(target, pixels)
     weights = maps.gradient.mean(maps.axes, keepdim=True)
-    return _added(maps.values, weights, pixels)
+    return _added(maps.values, weights, pixels, target.net)
 
 
 def grad_cam_plus_plus(target: Target, pixels: Tensor) -> Tensor:
@@ -65,12 +65,18 @@ def grad_cam_plus_plus(target: Target, pixels: Tensor) -> Tensor:
     below = 2 * square + maps.values.sum(maps.axes, keepdim=True) * square * maps.gradient
     alpha = square / torch.where(below == 0, 1, below)
     weights = (alpha * maps.gradient.relu()).sum(maps.axes, keepdim=True)
-    return _added(maps.values, weights, pixels)
+    return _added(maps.values, weights, pixels, target.net)
 
 
-def _added(values: Tensor, weights: Tensor, pixels: Tensor) -> Tensor:
-    """Add up feature maps (C, T', H', W') by weight, keep what speaks for the class, and enlarge it to the clip."""
+def _added(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> Tensor:
+    """Add up feature maps (C, T', H', W') by weight, keep what speaks for the class, and enlarge it to the clip.
+
+    A network that looks at a part of the picture says by its method ``spread`` where that part lies.
+    """
     heat = (weights * values).sum(0).relu()
+    if callable(spread := getattr(net, "spread", None)):
+        placed: Tensor = spread(heat, pixels)
+        return placed
     shape = tuple(pixels.shape[:3])
     return functional.interpolate(heat[None, None], shape, mode="trilinear", align_corners=False)[0, 0]
 
