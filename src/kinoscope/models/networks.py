@@ -147,6 +147,20 @@ def _resnet3d(name: str, way: str, about: str, parameters: float, gmacs: float) 
     )
 
 
+def _movinet(classes: int, dropout: float) -> nn.Module:
+    from kinoscope.nets.movinet import MoViNetA0
+
+    _check_dropout(dropout)
+    return MoViNetA0(classes, dropout)
+
+
+def _x3d(classes: int, dropout: float) -> nn.Module:
+    from kinoscope.nets.x3d import X3DS
+
+    _check_dropout(dropout)
+    return X3DS(classes, dropout)
+
+
 NETWORKS: tuple[Network, ...] = (
     _cnn_rnn_row("gru", bidirectional=False),
     _cnn_rnn_row("lstm", bidirectional=False),
@@ -155,6 +169,24 @@ NETWORKS: tuple[Network, ...] = (
     _resnet3d("r3d-18", "r3d", "convolves over time and picture at once", 33.37, 40.70),
     _resnet3d("mc3-18", "mc3", "looks through time in its first layers", 11.70, 43.34),
     _resnet3d("r2plus1d-18", "r2plus1d", "convolves over the picture, then over time", 31.51, 40.52),
+    Network(
+        name="x3d-s",
+        about="X3D-S, a small 3-D CNN (Feichtenhofer, CVPR 2020)",
+        build=_x3d,
+        sampling=Sampling(frames=13, rate=5, size=(160, 160)),
+        options={"dropout": 0.5},
+        parameters=3.76,
+        gmacs=1.96,
+    ),
+    Network(
+        name="movinet-a0",
+        about="MoViNet-A0, a smaller one that can also be fed frame by frame (Kondratyuk et al., CVPR 2021)",
+        build=_movinet,
+        sampling=Sampling(frames=16, rate=8, size=(172, 172)),
+        options={"dropout": 0.2},
+        parameters=3.1,
+        gmacs=2.7,  # of the paper's 50 frames
+    ),
     Network(
         name="motion",
         about="EfficientNet-Lite0 features of what changes where most moves, for cameras that stand still",

@@ -1,0 +1,110 @@
+"""X3D-S: a 3-D CNN grown from a small 2-D one, an axis at a time, to a good ratio of accuracy to work.
+
+Paper: Feichtenhofer, "X3D: Expanding Architectures for Efficient Video Recognition", CVPR 2020 (arXiv 2004.04730):
+3.76 million parameters for 400 classes and 1.96 billion multiply-adds for 13 frames of 160 x 160.
+Weights: none; it starts random.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Of each stage: channels, blocks. The paper's basis has 1, 2, 5 and 3 blocks, here 2.2 times as many.
+STAGES = ((24, 3), (48, 5), (96, 11), (192, 7))
+WIDER = 2.25
+"""How much wider a block is inside."""
+STEM, DENSE = 24, 2048
+
+
+def point_conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    """Give a 1 x 1 x 1 convolution, whose stride is over the picture, and its batch norm."""
+    return [nn.Conv3d(inputs, outputs, 1, (1, stride, stride), bias=False), nn.BatchNorm3d(outputs)]
+
+
+def channel_conv(channels: int, frames: int, size: int, stride: int = 1) -> nn.Conv3d:
+    """Give a convolution of each channel by itself over ``frames`` x ``size`` x ``size``."""
+    kernel, padding = (frames, size, size), (frames // 2, size // 2, size // 2)
+    return nn.Conv3d(channels, channels, kernel, (1, stride, stride), padding, groups=channels, bias=False)
+
+
+class SqueezeExcite(nn.Module):
+    """Weigh each channel by the mean of all (Hu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = max(8, int(channels / 16 + 4) // 8 * 8)
+        self.squeeze = nn.Conv3d(channels, inner, 1)
+        self.excite = nn.Conv3d(inner, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weigh (N, C, T, H, W)."""
+        inner = functional.relu(self.squeeze(x.mean((2, 3, 4), keepdim=True)))
+        weights: Tensor = self.excite(inner)
+        return x * weights.sigmoid()
+
+
+class Block(nn.Module):
+    """Bottleneck turned round: widen, filter each channel, narrow; added to its input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, weighs: bool) -> None:
+        super().__init__()
+        wide = int(WIDER * outputs)
+        weigh = [SqueezeExcite(wide)] if weighs else []
+        filters = [channel_conv(wide, 3, 3, stride), nn.BatchNorm3d(wide), *weigh, nn.SiLU()]
+        self.layers = nn.Sequential(*point_conv(inputs, wide), nn.ReLU(), *filters, *point_conv(wide, outputs))
+        same = inputs == outputs and stride == 1
+        self.shortcut = nn.Sequential(*([] if same else point_conv(inputs, outputs, stride)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, T, H, W) to (N, C', T, H / stride, W / stride)."""
+        return functional.relu(self.shortcut(x) + self.layers(x))
+
+
+class X3DS(nn.Module):
+    """RGB clips (N, T, H, W, 3), uint8 or float in [0, 255] -> embedding (N, 2048), logits (N, K).
+
+    Args:
+        dropout: share of the embedding that is dropped in training.
+
+    Attributes:
+        maps: the last convolution; its output are maps (N, 432, T, H / 32, W / 32).
+    """
+
+    def __init__(self, classes: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        picture = nn.Conv3d(3, STEM, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.stem = nn.Sequential(picture, channel_conv(STEM, 5, 1), nn.BatchNorm3d(STEM), nn.ReLU())
+        stages, inputs = [], STEM
+        for outputs, count in STAGES:
+            first = Block(inputs, outputs, 2, weighs=True)
+            others = (Block(outputs, outputs, 1, weighs=i % 2 == 0) for i in range(1, count))
+            stages.append(nn.Sequential(first, *others))
+            inputs = outputs
+        self.stages = nn.Sequential(*stages)
+        wide = int(WIDER * inputs)
+        self.maps = nn.Sequential(*point_conv(inputs, wide), nn.ReLU())
+        self.dense = nn.Sequential(nn.Linear(wide, DENSE, bias=False), nn.ReLU())
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(DENSE, classes)
+        initialise(self)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the embedding and the class logits."""
+        x = (pixels.permute(0, 4, 1, 2, 3).float() / 255 - 0.45) / 0.225
+        embedding = self.dense(self.maps(self.stages(self.stem(x))).mean((2, 3, 4)))
+        return embedding, self.classifier(self.dropout(embedding))
+
+    def trunk(self) -> list[nn.Module]:
+        """Give the stem, the four stages and the last convolution."""
+        return [self.stem, *self.stages, self.maps]
+
+
+def initialise(net: nn.Module) -> None:
+    """Start convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)

@@ -1,0 +1,84 @@
+"""MoViNet-A0: the paper's size, and the same answer frame by frame as on the whole clip."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from kinoscope.nets.movinet import CausalConv, Memory, MoViNetA0, average_so_far, divisible
+
+
+@pytest.fixture(scope="module")
+def net():
+    """A network whose blocks all take part, whose norms know what they see, and whose answers are not near nought."""
+    torch.manual_seed(0)
+    net = MoViNetA0(5)
+    for name, parameter in net.named_parameters():
+        if name.endswith("share"):
+            torch.nn.init.ones_(parameter)
+    with torch.no_grad():
+        for _ in range(20):
+            net(torch.rand(4, 4, 40, 40, 3) * 255)
+        net.dense[0].weight *= 30
+    return net.eval()
+
+
+def test_parameters_and_multiply_adds_are_near_those_of_the_paper():
+    with torch.device("meta"):
+        net = MoViNetA0(600).eval()
+        clip = torch.zeros(1, 50, 172, 172, 3)
+    assert sum(parameter.numel() for parameter in net.parameters()) == 3_111_719
+    with FlopCounterMode(display=False) as counter:
+        net(clip)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(2.7, rel=0.03)
+
+
+@torch.no_grad()
+def test_each_frame_in_turn_gives_what_the_clip_up_to_it_gives(net):
+    clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    state = None
+    for t in range(clip.shape[1]):
+        embedding, logits, state = net.step(clip[:, t], state)
+        whole = net(clip[:, : t + 1])
+        assert whole[0].abs().max() > 1
+        torch.testing.assert_close((embedding, logits), whole, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_remembered_does_not_grow(net):
+    picture = torch.zeros(1, 40, 40, 3, dtype=torch.uint8)
+    _, _, first = net.step(picture)
+    _, _, second = net.step(picture, first)
+    assert [tensor.shape for tensor in second] == [tensor.shape for tensor in first]
+    assert float(second[-1]) == 2
+
+
+@torch.no_grad()
+def test_two_videos_can_be_followed_in_turns(net):
+    """A step changes nothing in the network: all that is remembered is in the state."""
+    clips = torch.randint(0, 256, (2, 3, 40, 40, 3), generator=torch.Generator().manual_seed(2))
+    states: list = [None, None]
+    for t in range(3):
+        for i in range(2):
+            _, logits, states[i] = net.step(clips[i : i + 1, t], states[i])
+    torch.testing.assert_close(logits, net(clips[1:])[1], rtol=1e-4, atol=1e-4)
+
+
+def test_no_frame_sees_a_later_one():
+    conv = CausalConv(1, 3, 1, 1)
+    torch.nn.init.ones_(conv.weight)
+    x = torch.arange(1.0, 6).view(1, 1, 5, 1, 1)
+    assert conv(x, Memory(None)).flatten().tolist() == [1, 3, 6, 9, 12]
+
+
+def test_the_average_so_far():
+    x = torch.tensor([2.0, 4, 9]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
+    memory = Memory(None)
+    assert average_so_far(x, memory).flatten().tolist() == [2, 3, 5]
+    again = Memory((*memory.next, torch.tensor(3.0)))
+    assert average_so_far(torch.full((1, 1, 1, 2, 2), 1.0), again).item() == 4
+
+
+def test_widths_are_multiples_of_eight():
+    assert [divisible(width) for width in (1, 6, 20, 28, 96)] == [8, 8, 24, 32, 96]
