@@ -9,7 +9,7 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.explanation import Faithfulness
 from kinoscope.refine.attributions import integrated_gradients
 from kinoscope.refine.cams import feature_maps, grad_cam, grad_cam_plus_plus
-from kinoscope.refine.explain import METHODS, alike, heat, ready
+from kinoscope.refine.explain import METHODS, alike, heat, looked_at, ready
 from kinoscope.refine.faithfulness import Trial, area, pointing, rank_correlation
 from kinoscope.refine.perturbing import blank, cells, frozen, importance
 from kinoscope.refine.target import Target
@@ -61,6 +61,18 @@ def test_the_curve_rises_where_the_shape_moves(name, net):
     assert np.mean(found) >= 0.9
 
 
+@pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
+def test_the_hottest_picture_is_one_in_which_the_shape_moves(name, net, method):
+    found = []
+    for seed in range(60):
+        first = seed % 6
+        one = clip(seed, moving=(first, first + 5), apart=looks_apart(name))
+        with ready(net):
+            over_time = heat(Target(net, one.label), METHODS[method], one.pixels).mean((1, 2))
+        found.append(first <= over_time.argmax() <= first + 6)
+    assert np.mean(found) >= 0.9
+
+
 def test_maps_do_better_than_random_orders(name, net):
     gains, random = [], []
     for one in held_out(name, 6):
@@ -77,9 +89,44 @@ def test_shuffled_weights_give_another_map(name, net):
     with ready(net):
         target = Target(net, one.label)
         trial, first = Trial(target, one.pixels), heat(target, grad_cam, one.pixels)
-        found = [alike(trial, first, heat(target.shuffled(seed), grad_cam, one.pixels)) for seed in range(3)]
-        assert alike(trial, first, heat(target, grad_cam, one.pixels)) == pytest.approx(1)
+        part = looked_at(target, one.pixels)
+        assert part.min() == 1
+        found = [alike(trial, part, first, heat(target.shuffled(seed), grad_cam, one.pixels)) for seed in range(3)]
+        assert alike(trial, part, first, heat(target, grad_cam, one.pixels)) == pytest.approx(1)
     assert np.mean(found) < 0.5
+
+
+class Corner(nn.Module):
+    """A 3-D CNN that sees the top left quarter of the picture alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.Conv3d(3, 8, 3, padding=1)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, pixels):
+        half = pixels.shape[2] // 2
+        maps = self.maps(pixels.permute(0, 4, 1, 2, 3)[..., :half, :half].float() / 255).relu()
+        return maps.mean((2, 3, 4)), self.head(maps.mean((2, 3, 4)))
+
+    def spread(self, heat, pixels):
+        placed = torch.zeros(pixels.shape[:3])
+        placed[:, : heat.shape[1], : heat.shape[2]] = heat
+        return placed
+
+
+def test_maps_of_a_part_of_the_picture_are_compared_in_that_part():
+    torch.manual_seed(0)
+    frames = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 3)).astype(np.uint8)
+    target = Target(Corner().eval(), 0)
+    trial, part = Trial(target, frames), looked_at(target, frames)
+    maps = [heat(one, grad_cam, frames) for one in (target, target.shuffled(1))]
+    assert part[:, :14, :14].min() == 1
+    assert part.sum() == 8 * 14 * 14
+    assert all(one[part == 0].max() == 0 for one in maps)
+    # That all the rest is cold would make any two maps alike.
+    assert abs(alike(trial, part, *maps)) < 0.3
+    assert alike(trial, np.ones_like(part), *maps) > 0.6
 
 
 def test_shuffling_keeps_the_values_and_the_network():
@@ -176,6 +223,7 @@ def test_rank_correlation_of_worked_cases():
     assert rank_correlation([1, 2, 3], [10, 20, 300]) == pytest.approx(1)
     assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
     assert rank_correlation([1, 2, 3], [5, 5, 5]) == 0
+    assert rank_correlation([0, 0, 0], [5, 5, 5]) == 1
 
 
 def test_the_pointing_game_of_worked_cases():

@@ -81,6 +81,18 @@ def _added(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> T
     return functional.interpolate(heat[None, None], shape, mode="trilinear", align_corners=False)[0, 0]
 
 
+def seen(target: Target, pixels: Tensor) -> Tensor:
+    """Give how much the network sees of each place of a clip (T, H, W, 3): (T, H, W), 1 everywhere as a rule.
+
+    Of a network that looks at a part of the picture, heat lies in that part whatever the weights are.
+    """
+    if not callable(spread := getattr(target.net, "spread", None)):
+        return torch.ones(pixels.shape[:3])
+    values = feature_maps(target, pixels).values
+    placed: Tensor = spread(torch.ones_like(values[0]), pixels)
+    return placed
+
+
 def feature_maps(target: Target, pixels: Tensor) -> Maps:
     """Run a clip (T, H, W, 3) through the network and back to its last feature maps.
 

@@ -21,7 +21,7 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
 from kinoscope.refine.attributions import integrated_gradients, occlusion
-from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus
+from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus, seen
 from kinoscope.refine.faithfulness import Trial, rank_correlation
 from kinoscope.refine.perturbing import importance
 from kinoscope.refine.target import Target
@@ -126,7 +126,7 @@ def _explain(
 
     shuffled = [target.shuffled(seed) for seed in range(SHUFFLES)]
     maps = {key: done(heat(target, method, frames)) for key, method in methods.items()}
-    trial = Trial(target, frames)
+    trial, part = Trial(target, frames), looked_at(target, frames)
     return Explanation(
         model=name,
         classes=classes,
@@ -140,7 +140,7 @@ def _explain(
         random=tuple(done(trial.run_random(seed)) for seed in range(RANDOM_ORDERS)),
         blank=trial.nothing,
         sanity={
-            key: tuple(done(alike(trial, maps[key], heat(other, method, frames))) for other in shuffled)
+            key: tuple(done(alike(trial, part, maps[key], heat(other, method, frames))) for other in shuffled)
             for key, method in methods.items()
         },
     )
@@ -153,9 +153,20 @@ def heat(target: Target, method: Method, frames: Pixels) -> Heat:
     return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
 
 
-def alike(trial: Trial, first: Heat, second: Heat) -> float:
-    """Give the rank correlation of two maps (T, H, W) over the cells of a trial."""
-    return rank_correlation(trial.means(first), trial.means(second))
+def looked_at(target: Target, frames: Pixels) -> Heat:
+    """Give how much the network sees of each place of a clip (T, H, W, 3): float32 (T, H, W) in [0, 1]."""
+    return np.asarray(seen(target, target.tensor(frames)).float().cpu(), np.float32)
+
+
+def alike(trial: Trial, part: Heat, first: Heat, second: Heat) -> float:
+    """Give the rank correlation of two maps (T, H, W) over those cells of a trial that the network sees.
+
+    Args:
+        part: how much it sees of each place (T, H, W). Where it sees nothing, all maps are cold, and so alike.
+    """
+    share = trial.means(part)
+    inside = share > 0
+    return rank_correlation(*(trial.means(one)[inside] / share[inside] for one in (first, second)))
 
 
 def attended(target: Target, frames: Pixels) -> Series | None:

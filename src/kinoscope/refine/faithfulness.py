@@ -81,12 +81,13 @@ def area(values: ArrayLike) -> float:
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Give Spearman's rank correlation of two maps; 0 where one of them is the same everywhere."""
+    """Give Spearman's rank correlation of two maps: 0 where one is the same everywhere, 1 where both are."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(np.asarray(values).ravel()) for values in (first, second)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
-        return 0.0
+    flat = [bool(np.ptp(rank) == 0) for rank in ranks]
+    if any(flat):
+        return float(all(flat))
     return float(np.corrcoef(*ranks)[0, 1])
 
 

@@ -175,6 +175,11 @@ def print_explanation(explained: Mapping[str, Any], console: Console | None = No
     for name, row in explained["methods"].items():
         if not row["faithful"]:
             console.print(f"{name} is no better than a random order here", soft_wrap=True)
+        if not row["sane"]:
+            console.print(
+                f"{name} is much the same with shuffled weights: it shows the picture, not what the model has learned",
+                soft_wrap=True,
+            )
 
 
 def print_segments(found: Mapping[str, Any], console: Console | None = None) -> None:
