@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench keras-parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/kinoscope models pull
@@ -29,8 +29,15 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(if $(VIDEO),--video $(VIDEO))
 
+# Makes the golden features anew with real TensorFlow, in an environment of its own, and compares ours with them.
+keras-parity: $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)-tensorflow
+	$(VENV)-tensorflow/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu
+	$(VENV)-tensorflow/bin/python tests/models/keras_parity/make.py
+	$(BIN)/pytest tests/models/test_keras.py
+
 clean:
-	rm -rf $(VENV) demo runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-tensorflow demo runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

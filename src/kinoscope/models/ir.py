@@ -87,7 +87,7 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
 def _code() -> str:
     """Give a digest of the code that makes networks, so that a changed network is converted anew."""
     here = Path(__file__).parent
-    names = ("cards", "ir", "networks", "onnx", "tfjs", "tfjs_ops", "trained", "weights")
+    names = ("cards", "ir", "keras", "networks", "onnx", "tfjs", "tfjs_ops", "trained", "weights")
     makers = [here / f"{name}.py" for name in names]
     sources = [*sorted((here.parent / "nets").glob("*.py")), *makers]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -96,6 +96,14 @@ def _check_dropout(dropout: float) -> None:
         raise OptionError(f"dropout is {dropout}; give a share of at least 0 and less than 1")
 
 
+def _keras_rnn(classes: int, backbone: str, scaling: str, **options: Any) -> nn.Module:
+    from kinoscope.models.keras import read_backbone
+    from kinoscope.nets.cnn_rnn import CnnRnn
+
+    cnn = read_backbone(backbone, scaling)
+    return CnnRnn(cnn, [cnn], cnn.features, classes, **_rnn_options(options))
+
+
 def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
     from kinoscope.models.weights import fill, read_torch
 
@@ -127,6 +135,18 @@ def _cnn_rnn_row(rnn: str, bidirectional: bool) -> Network:
         start="efficientnet-lite0",
         load=_fill_efficientnet,
     )
+
+
+def _keras_row(rnn: str) -> Network:
+    return Network(
+        name=f"keras-{rnn}",
+        about=f"a Keras CNN of your own (net.backbone=FILE.keras), then a {rnn.upper()} with attention",
+        build=_keras_rnn,
+        sampling=Sampling(frames=16, rate=8, size=(160, 160)),
+        options={
+            "backbone": "", "scaling": "0..1", "rnn": rnn, "bidirectional": False, "hidden": 128, "dropout": 0.5,
+        },
+    )  # fmt: skip
 
 
 def _resnet3d(name: str, way: str, about: str, parameters: float, gmacs: float) -> Network:
@@ -166,6 +186,8 @@ NETWORKS: tuple[Network, ...] = (
     _cnn_rnn_row("lstm", bidirectional=False),
     _cnn_rnn_row("gru", bidirectional=True),
     _cnn_rnn_row("lstm", bidirectional=True),
+    _keras_row("gru"),
+    _keras_row("lstm"),
     _resnet3d("r3d-18", "r3d", "convolves over time and picture at once", 33.37, 40.70),
     _resnet3d("mc3-18", "mc3", "looks through time in its first layers", 11.70, 43.34),
     _resnet3d("r2plus1d-18", "r2plus1d", "convolves over the picture, then over time", 31.51, 40.52),
