@@ -64,14 +64,21 @@ def _convert(card: Card, folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
+class Unconvertible(ModelError):
+    """OpenVINO does not know an operation of a network; torch runs it all the same."""
+
+
 def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
     """Give a network that takes one uint8 tensor as an OpenVINO model; ``shape`` is an example's.
 
     The reader of torch networks is asked directly: ``openvino.convert_model`` does the same, but reports its use to
     the makers of OpenVINO.
+
+    Raises:
+        Unconvertible: OpenVINO does not know an operation of it.
     """
     import torch
-    from openvino.frontend import FrontEndManager
+    from openvino.frontend import FrontEndManager, OpConversionFailure
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     example = torch.zeros(list(shape), dtype=torch.uint8)
@@ -80,14 +87,18 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
         traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
         reader = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
-        return reader.convert(reader.load(decoder))
+        try:
+            return reader.convert(reader.load(decoder))
+        except OpConversionFailure as error:
+            last = (str(error).strip().splitlines() or ["no reason given"])[-1]
+            raise Unconvertible(f"OpenVINO cannot run {type(net).__name__} ({last.strip('- ')})") from None
 
 
 @lru_cache
 def _code() -> str:
     """Give a digest of the code that makes networks, so that a changed network is converted anew."""
     here = Path(__file__).parent
-    names = ("cards", "ir", "keras", "networks", "onnx", "tfjs", "tfjs_ops", "trained", "weights")
+    names = ("cards", "ir", "keras", "networks", "onnx", "tfjs", "tfjs_ops", "trained", "transformers", "weights")
     makers = [here / f"{name}.py" for name in names]
     sources = [*sorted((here.parent / "nets").glob("*.py")), *makers]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Runs a network: uint8 arrays in, float32 arrays out, whatever it runs on.
 
-On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU it is torch.
+On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU, and for what
+OpenVINO does not know, it is torch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import OptionError
 from kinoscope.models.card import Card, Shape
-from kinoscope.models.ir import build, ir
+from kinoscope.models.ir import Unconvertible, build, ir
 from kinoscope.models.store import cache
 
 Outputs = tuple[NDArray[np.float32], ...]
@@ -124,7 +125,11 @@ def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
     if precision == "bf16" and not has_bf16():
         raise OptionError("precision bf16 is not known to this CPU; choose fp32 or auto")
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and has_bf16())
-    path, kind, threads = str(ir(card)), "bf16" if bf16 else "f32", threads or cores()
+    try:
+        path = str(ir(card))
+    except Unconvertible:
+        return _torch(card, "torch", precision)
+    kind, threads = "bf16" if bf16 else "f32", threads or cores()
     requests: dict[Shape | None, Any] = {}
 
     def infer(array: NDArray[np.uint8]) -> Outputs:
