@@ -1,0 +1,83 @@
+"""The network that looks where most moves: on clips in which that is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kinoscope.nets.motion import MotionNet
+
+
+class Eyes(nn.Module):
+    """Maps pictures (N, H, W, 3) to (N, 3, H / 8, W / 8)."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2), 8)
+
+
+def network() -> MotionNet:
+    eyes = Eyes()
+    return MotionNet(eyes, [eyes], 3, 2, share=0.5, glimpse=32).eval()
+
+
+def moving(left: int, top: int, height: int = 96, width: int = 160, ground: float = 90.0) -> Tensor:
+    """Give a clip (1, 8, H, W, 3) of a square of 16 pixels that moves 2 pixels a frame to the right."""
+    clip = torch.full((1, 8, height, width, 3), ground)
+    for frame in range(8):
+        clip[0, frame, top : top + 16, left + 2 * frame : left + 2 * frame + 16] = 220
+    return clip
+
+
+@pytest.mark.parametrize(("left", "top"), [(60, 40), (4, 4), (120, 70), (10, 72)])
+def test_it_looks_at_what_moves(left: int, top: int) -> None:
+    net, clip = network(), moving(left, top)
+    x, y = ((net.centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
+    # All of the way lies in the square, whose side is half of the height.
+    assert x - 24 <= left + 4
+    assert left + 26 <= x + 24
+    assert y - 24 <= top + 4
+    assert top + 12 <= y + 24
+    assert net.changes(clip).max() == 255
+
+
+def test_of_a_still_clip_nothing_is_seen() -> None:
+    assert (network().changes(torch.full((1, 4, 64, 64, 3), 200.0)) == 127).all()
+
+
+def test_the_scene_behind_does_not_count() -> None:
+    net = network()
+    scene = torch.rand(1, 1, 96, 160, 3, generator=torch.Generator().manual_seed(0)) * 60
+    clip = moving(60, 40, ground=0.0)
+    with_scene = torch.where(clip > 0, clip, scene.expand_as(clip))
+    still = (clip[:, 1:] == 0) & (clip[:, :-1] == 0)
+    changed = (with_scene[:, 1:] - with_scene[:, :-1])[still]
+    assert changed.abs().max() == 0
+    torch.testing.assert_close(net.centres(with_scene), net.centres(clip), atol=0.1, rtol=0)
+
+
+def test_heat_goes_back_to_where_the_glimpse_was_cut_out() -> None:
+    net, clip = network(), moving(100, 60)
+    heat = net.spread(torch.ones(7, 4, 4), clip[0])
+    assert heat.shape == (8, 96, 160)
+    x, y = ((net.centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
+    rows, columns = heat[3].nonzero().T
+    assert abs(rows.float().mean() - y) <= 1
+    assert abs(columns.float().mean() - x) <= 1
+    assert rows.max() - rows.min() <= 60
+    assert heat[3, round(y), round(x)] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(33, 17), (50, 20), (8, 8)])
+def test_odd_and_narrow_pictures_are_taken(height: int, width: int) -> None:
+    clip = torch.randint(0, 256, (2, 3, height, width, 3), dtype=torch.uint8)
+    embedding, logits = network()(clip)
+    assert (embedding.shape, logits.shape) == ((2, 6), (2, 2))
+    assert torch.isfinite(logits).all()
+
+
+def test_the_embedding_is_mean_and_maximum_over_time() -> None:
+    net, clip = network(), moving(60, 40)
+    changes = net.changes(clip)[0].mean((1, 2))
+    expected = torch.cat([changes.mean(0), changes.amax(0)])
+    torch.testing.assert_close(net(clip)[0][0], expected)
