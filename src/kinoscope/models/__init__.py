@@ -6,11 +6,9 @@ features, logits = runner(pixels)          # uint8 (N, 224, 224, 3) -> float32 (
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, File
-from kinoscope.models.cards import CARDS, find, for_task
+from kinoscope.models.cards import CARDS, find, for_task, is_place
 from kinoscope.models.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
 from kinoscope.models.store import cached, fetch, pull, status
@@ -61,7 +59,7 @@ def choose(name: str) -> Card:
     What is in the cache is not passed over for a better card that is not: a run gives the same answers whether or not
     there is a network today. ``kinoscope models pull`` brings the better one.
     """
-    if any(card.name == name for card in CARDS) or Path(name).is_dir():
+    if any(card.name == name for card in CARDS) or is_place(name):
         return find(name)
     cards = for_task(name)
     if not cards:

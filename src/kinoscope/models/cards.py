@@ -272,20 +272,37 @@ CARDS: tuple[Card, ...] = (
 
 
 def find(name: str) -> Card:
-    """Give the card of that name, or of the trained model in the folder of that name.
+    """Give the card of that name, of the model in the folder of that name, or of ``hf:organisation/name`` on the hub.
+
+    A folder holds what ``kinoscope train`` wrote, or a video classifier of the Transformers library.
 
     Raises:
         OptionError: there is none.
-        ModelError: the folder holds no trained model, or a damaged one.
+        ModelError: the folder holds no such model, or a damaged one.
+        WeightsMissing: the hub's cannot be had.
     """
     for card in CARDS:
         if card.name == name:
             return card
-    if Path(name).is_dir():
-        from kinoscope.models.trained import trained_card
-
-        return trained_card(Path(name))
+    if is_place(name):
+        return _card_at(name)
     raise OptionError(f"no model is called {name}; known: {', '.join(card.name for card in CARDS)}")
+
+
+def is_place(name: str) -> bool:
+    """Whether a name is that of a folder or of a model on the hub, rather than of a card."""
+    return name.startswith("hf:") or Path(name).is_dir()
+
+
+def _card_at(name: str) -> Card:
+    from kinoscope.models.trained import FACTS, trained_card
+    from kinoscope.models.transformers import folder_card, hub_card, is_transformers
+
+    if name.startswith("hf:"):
+        return hub_card(name)
+    if is_transformers(Path(name)) and not (Path(name) / FACTS).is_file():
+        return folder_card(Path(name))
+    return trained_card(Path(name))
 
 
 def for_task(task: str) -> list[Card]:
