@@ -105,5 +105,17 @@ def test_layers_with_code_of_their_own_are_refused(tmp_path: Path) -> None:
     pictures = keras.Input((8, 8, 3))
     model = keras.Model(pictures, keras.layers.Lambda(lambda x: x * 2)(pictures))
     model.save(tmp_path / "code.keras")
-    with pytest.raises(ModelError, match="cannot be read as a Keras model"):
+    with pytest.raises(
+        ModelError, match=r"code.keras has a Lambda, which holds code of its own; build it from Keras's"
+    ):
         read_backbone(str(tmp_path / "code.keras"))
+
+
+def test_its_layers_are_stages_that_can_be_frozen_one_by_one() -> None:
+    net = build_network("keras-gru", 2, {"backbone": CNN, "hidden": 8})
+    stages = net.trunk()
+    assert len(stages) == 4  # a convolution, its norm, and two more convolutions
+    stages[0].requires_grad_(False)
+    net(torch.randint(0, 256, (1, 2, 24, 32, 3), dtype=torch.uint8))[1].sum().backward()
+    reached = [any(p.grad is not None for p in stage.parameters()) for stage in stages]
+    assert reached == [False, True, True, True]

@@ -1,13 +1,19 @@
 """Keras models as CNNs inside a PyTorch network: read from ``.keras`` files, whichever backend made them.
 
-Keras 3 runs on PyTorch here, so that a Keras layer is a ``torch.nn.Module`` and gradients flow through it (Chollet et
-al., https://keras.io, Apache-2.0). Files are read in Keras's safe mode: layers that hold code of their own are refused.
+Keras 3 runs on PyTorch here, so that gradients flow through its layers (Chollet et al., https://keras.io, Apache-2.0).
+The file gives the layers, and the weights to start from. The weights then belong to PyTorch modules, one for each
+layer, so that they are frozen, learned, saved and moved as all others.
+
+A ``.keras`` file may name code to run. It is read in Keras's safe mode, and only if all that it names is of Keras.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +26,38 @@ SCALINGS: dict[str, tuple[float, float]] = {"0..255": (1.0, 0.0), "0..1": (1 / 2
 """By what pixels in [0, 255] are multiplied, and what is added then."""
 
 
+PARTS = ("layers", "models", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "ops")
+"""The parts of Keras that a file may name."""
+
+
+class Held:
+    """Holds what is Keras's: PyTorch does not look into it for weights, and does not copy it with a module."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __deepcopy__(self, memo: object) -> Held:
+        return self
+
+
+class Stage(nn.Module):
+    """The weights of one layer, by the names that Keras gives them; what is not learned is kept as buffers."""
+
+    def __init__(self, variables: list[Any]) -> None:
+        super().__init__()
+        self._variables = tuple((Held(variable), f"{variable.name}_{i}") for i, variable in enumerate(variables))
+        for variable, (_, name) in zip(variables, self._variables, strict=True):
+            value = variable.value.detach().cpu().clone()
+            if variable.trainable:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)
+
+    def pairs(self) -> list[tuple[Any, Tensor]]:
+        """Give each variable of Keras with the tensor that stands for it."""
+        return [(variable.value, getattr(self, name)) for variable, name in self._variables]
+
+
 class KerasMaps(nn.Module):
     """A Keras CNN: RGB pictures (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, C, H', W').
 
@@ -29,11 +67,13 @@ class KerasMaps(nn.Module):
 
     Attributes:
         features: C.
+        stages: the layers that have weights, the input's first.
     """
 
     def __init__(self, model: Any, scaling: str) -> None:
         super().__init__()
-        self.model = model
+        self._model = Held(model)
+        self.stages = nn.ModuleList(Stage(variables) for variables in _by_layer(model))
         self._factor, self._offset = SCALINGS[scaling]
         self.features = int(model.output_shape[-1])
         self._size = tuple(model.input_shape[1:3])
@@ -46,7 +86,10 @@ class KerasMaps(nn.Module):
                 pictures.permute(0, 3, 1, 2), self._size, mode="bilinear", align_corners=False, antialias=False
             )
             pictures = stretched.permute(0, 2, 3, 1)
-        maps: Tensor = self.model(pictures * self._factor + self._offset, training=False)
+        keras = _keras()
+        pairs = [pair for stage in self.stages if isinstance(stage, Stage) for pair in stage.pairs()]
+        with keras.device(pixels.device.type), keras.StatelessScope(state_mapping=pairs):
+            maps: Tensor = self._model.value(pictures * self._factor + self._offset, training=False)
         return maps[..., None, None] if maps.ndim == 2 else maps.permute(0, 3, 1, 2)
 
 
@@ -66,6 +109,7 @@ def read_backbone(path: str, scaling: str = "0..1") -> KerasMaps:
         raise OptionError(f"scaling {scaling} is not known; choose one of {', '.join(SCALINGS)}")
     if not path or Path(path).suffix != ".keras" or not Path(path).is_file():
         raise OptionError(f"net.backbone is {path!r}; give the path of a .keras file, as Keras's model.save writes it")
+    _check_names(path)
     model = _load(path)
     _check(model, path)
     return KerasMaps(model, scaling)
@@ -92,13 +136,66 @@ def _keras() -> Any:
 
 
 def _load(path: str) -> Any:
+    keras = _keras()
     try:
-        return _keras().saving.load_model(path, compile=False, safe_mode=True)
-    except (MissingExtra, ModelError):
-        raise
+        with keras.device("cpu"):
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its parts raise
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(f"{path} cannot be read as a Keras model ({why}); save it again with model.save") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: Exception) -> ModelError:
+    why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return ModelError(f"{path} cannot be read as a Keras model ({why}); save it again with model.save")
+
+
+def _check_names(path: str) -> None:
+    """See that a file names nothing but parts of Keras.
+
+    Raises:
+        ModelError: it is no Keras file, or it names something else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+    for module, name in _names(config):
+        top, *parts = [part for part in str(module).split(".") if part != "src"]
+        if name in ("Lambda", "TFSMLayer") or top != "keras" or (parts and parts[0] not in PARTS):
+            why = {"Lambda": "holds code of its own", "TFSMLayer": "needs TensorFlow"}.get(name, f"is of {module}")
+            raise ModelError(f"{path} has a {name}, which {why}; build it from Keras's own layers")
+
+
+def _names(config: Any) -> Iterator[tuple[Any, Any]]:
+    """Give the module and the name of all that a configuration names; how it was trained does not matter."""
+    if isinstance(config, list):
+        for value in config:
+            yield from _names(value)
+    elif isinstance(config, dict):
+        if "module" in config or config.get("class_name") in ("__lambda__", "__typespec__"):
+            yield config.get("module"), config.get("class_name")
+        for key, value in config.items():
+            if key != "compile_config":
+                yield from _names(value)
+
+
+def _by_layer(model: Any) -> Iterator[list[Any]]:
+    """Give the variables of each layer that has any which no layer before it has, those inside other models too."""
+    seen: set[int] = set()
+    for layer in _layers(model):
+        own = [variable for variable in layer.variables if id(variable) not in seen]
+        seen.update(map(id, own))
+        if own:
+            yield own
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
 def _check(model: Any, path: str) -> None:

@@ -101,7 +101,7 @@ def _keras_rnn(classes: int, backbone: str, scaling: str, **options: Any) -> nn.
     from kinoscope.nets.cnn_rnn import CnnRnn
 
     cnn = read_backbone(backbone, scaling)
-    return CnnRnn(cnn, [cnn], cnn.features, classes, **_rnn_options(options))
+    return CnnRnn(cnn, list(cnn.stages), cnn.features, classes, **_rnn_options(options))
 
 
 def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
