@@ -75,9 +75,8 @@ def test_it_is_kept_with_its_file(tmp_path: Path, cache: Path) -> None:
     with torch.no_grad():
         wanted = net(pixels)
         torch.testing.assert_close(again(pixels), wanted)
-    # OpenVINO does not know how Keras subtracts, so torch runs it.
-    runner = make_runner(trained_card(tmp_path), "cpu")
-    assert runner.runtime == "torch-fp32"
+    runner = make_runner(trained_card(tmp_path), "cpu", "fp32")
+    assert runner.runtime == "openvino-fp32"
     np.testing.assert_allclose(runner(pixels.numpy())[1], wanted[1].numpy(), atol=1e-5)
 
 

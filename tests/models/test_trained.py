@@ -67,6 +67,13 @@ def test_json_that_is_none_is_said(folder: Path) -> None:
         read(folder)
 
 
+def test_a_network_is_not_built_from_a_file_elsewhere(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cnn.keras").touch()
+    change(folder, network="keras-gru", options={"backbone": str(tmp_path / "cnn.keras")})
+    with pytest.raises(ModelError, match=r"has backbone=.*cnn.keras, a file outside the model's folder"):
+        load_net(folder)
+
+
 def test_an_unknown_network_is_said(folder: Path) -> None:
     change(folder, network="reddish")
     with pytest.raises(OptionError, match="no network is called 'reddish'; did you mean reddest"):

@@ -79,6 +79,7 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
     """
     import torch
     from openvino.frontend import FrontEndManager, OpConversionFailure
+    from openvino.frontend.pytorch import ConversionExtension
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     example = torch.zeros(list(shape), dtype=torch.uint8)
@@ -86,12 +87,20 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
         warnings.simplefilter("ignore")  # tracing warns of the very things that make the graph static
         traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
         reader = FrontEndManager().load_by_framework("pytorch")
+        # Keras calls subtraction by its other name, which the reader does not know.
+        reader.add_extension(ConversionExtension("aten::subtract", _subtract))
         decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
         try:
             return reader.convert(reader.load(decoder))
         except OpConversionFailure as error:
             last = (str(error).strip().splitlines() or ["no reason given"])[-1]
             raise Unconvertible(f"OpenVINO cannot run {type(net).__name__} ({last.strip('- ')})") from None
+
+
+def _subtract(node: Any) -> list[Any]:
+    from openvino import opset13
+
+    return [opset13.subtract(node.get_input(0), node.get_input(1)).output(0)]
 
 
 @lru_cache

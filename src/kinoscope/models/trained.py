@@ -54,7 +54,14 @@ class Trained:
     files: tuple[str, ...] = ()
 
     def build(self, files: Mapping[str, Path]) -> nn.Module:
-        """Build the network, with random weights; ``files`` are those of the model by name."""
+        """Build the network, with random weights; ``files`` are those of the model by name.
+
+        Raises:
+            ModelError: an option names a file that is not the model's own.
+        """
+        for name, value in self.options.items():
+            if isinstance(value, str) and value not in self.files and Path(value).is_file():
+                raise ModelError(f"{FACTS} has {name}={value}, a file outside the model's folder; train it again")
         own = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
         return build_network(self.network, len(self.classes), self.options | own)
 
