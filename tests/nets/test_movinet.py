@@ -39,15 +39,25 @@ def test_each_frame_in_turn_gives_what_the_clip_up_to_it_gives(net):
     clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     state = None
     for t in range(clip.shape[1]):
-        embedding, logits, state = net.step(clip[:, t], state)
+        embedding, logits, state = net.step(clip[:, t : t + 1], state)
         whole = net(clip[:, : t + 1])
         assert whole[0].abs().max() > 1
         torch.testing.assert_close((embedding, logits), whole, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("parts", [(9,), (1, 8), (2, 3, 4), (6, 1, 2), (4, 4, 1)], ids=str)
+@torch.no_grad()
+def test_parts_of_any_length_give_what_the_clip_gives(net, parts):
+    clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    state = None
+    for part in clip.split(parts, 1):
+        embedding, logits, state = net.step(part, state)
+    torch.testing.assert_close((embedding, logits), net(clip), rtol=1e-4, atol=1e-4)
+
+
 @torch.no_grad()
 def test_what_is_remembered_does_not_grow(net):
-    picture = torch.zeros(1, 40, 40, 3, dtype=torch.uint8)
+    picture = torch.zeros(1, 1, 40, 40, 3, dtype=torch.uint8)
     _, _, first = net.step(picture)
     _, _, second = net.step(picture, first)
     assert [tensor.shape for tensor in second] == [tensor.shape for tensor in first]
@@ -61,7 +71,7 @@ def test_two_videos_can_be_followed_in_turns(net):
     states: list = [None, None]
     for t in range(3):
         for i in range(2):
-            _, logits, states[i] = net.step(clips[i : i + 1, t], states[i])
+            _, logits, states[i] = net.step(clips[i : i + 1, t : t + 1], states[i])
     torch.testing.assert_close(logits, net(clips[1:])[1], rtol=1e-4, atol=1e-4)
 
 

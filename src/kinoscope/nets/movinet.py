@@ -1,7 +1,8 @@
 """MoViNet-A0, streaming: a 3-D CNN for clips that can also be fed frame by frame, with the same answer.
 
-Every layer that looks through time looks back only. Fed frame by frame, it keeps the last frames that it needs (the
-stream buffer) and, where it averages over all that it saw, their sum; the memory does not grow with the video.
+Every layer that looks through time looks back only. Fed in parts, of a frame or more each, it keeps the last frames
+that it needs (the stream buffer) and, where it averages over all that it saw, their sum; the memory does not grow with
+the video.
 
 Paper: Kondratyuk et al., "MoViNets: Mobile Video Networks for Efficient Video Recognition", CVPR 2021
 (arXiv 2103.11511): MoViNet-A0, 3.1 million parameters for 600 classes and 2.7 billion multiply-adds for 50 frames of
@@ -159,15 +160,15 @@ class MoViNetA0(nn.Module):
         return embedding, logits
 
     def step(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
-        """Take the next frame (N, H, W, 3) of each of N videos.
+        """Take the next frames (N, T, H, W, 3) of each of N videos: one at a time, or as many as there are.
 
         Args:
-            state: what the step before gave; None for the first frame.
+            state: what the step before gave; None for the first frames.
 
         Returns:
             The embedding (N, 2048) and the logits (N, K) of all frames so far, and the state for the next step.
         """
-        return self._run(pixels[:, None], state)
+        return self._run(pixels, state)
 
     def _run(self, pixels: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
         memory = Memory(state)
