@@ -55,6 +55,7 @@ def clips(count: int) -> np.ndarray:
 def test_a_folder_runs_as_any_card_and_gives_what_the_library_gives(kind, tmp_path, cache):
     folder = saved(tmp_path / "model", kind)
     card = find(str(folder))
+    assert find(f"hf:{folder}") == card
     assert (card.labels, card.input, card.task) == (("wave", "jump", "run"), (4, 32, 32, 3), "classify")
     assert card.licence == "as its model card says"
     pixels = clips(3)
@@ -130,6 +131,11 @@ def test_what_is_no_video_classifier_is_said(tmp_path):
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match=r"config.json cannot be read as a model of the Transformers library"):
         find(str(folder))
+
+
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path):
+    with pytest.raises(ModelError, match=r"no/config.json cannot be read as a model of the Transformers library"):
+        find(f"hf:{tmp_path / 'no'}")
 
 
 def test_a_processor_is_needed_and_must_make_sense(tmp_path):

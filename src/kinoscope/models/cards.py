@@ -274,7 +274,8 @@ CARDS: tuple[Card, ...] = (
 def find(name: str) -> Card:
     """Give the card of that name, of the model in the folder of that name, or of ``hf:organisation/name`` on the hub.
 
-    A folder holds what ``kinoscope train`` wrote, or a video classifier of the Transformers library.
+    A folder holds what ``kinoscope train`` wrote, or a video classifier of the Transformers library; ``hf:folder`` is
+    always the latter.
 
     Raises:
         OptionError: there is none.
@@ -299,7 +300,8 @@ def _card_at(name: str) -> Card:
     from kinoscope.models.transformers import folder_card, hub_card, is_transformers
 
     if name.startswith("hf:"):
-        return hub_card(name)
+        folder = Path(name.removeprefix("hf:"))
+        return folder_card(folder) if folder.is_absolute() or is_transformers(folder) else hub_card(name)
     if is_transformers(Path(name)) and not (Path(name) / FACTS).is_file():
         return folder_card(Path(name))
     return trained_card(Path(name))
