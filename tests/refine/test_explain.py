@@ -138,7 +138,7 @@ def test_the_command_prints_it_and_gives_it_as_json(model, tmp_path, kinoscope):
         ({"method": ""}, OptionError, "no method is given"),
         ({"target": "up"}, OptionError, "there is no class 'up'"),
         ({"start": 9}, OptionError, "start 9 s lies outside"),
-        ({"device": "tpu"}, OptionError, "device 'tpu' cannot be used here; choose from auto, cpu"),
+        ({"device": "tpu"}, OptionError, "device tpu is not known; choose one of auto, cpu, cuda"),
         ({"model": "nanodet"}, ModelError, "does not classify clips"),
         ({"clip": "gone.mp4"}, SourceError, "gone.mp4 does not exist"),
     ],

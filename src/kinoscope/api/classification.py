@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,25 +133,15 @@ def watch(
     return timeline
 
 
-@contextmanager
-def _opened(path: str, limits: dict[str, Any]) -> Iterator[Source]:
-    """Open a source; a picture that is a row of square frames is a strip."""
-    from kinoscope.source import open_source
+def _opened(path: str, limits: dict[str, Any]) -> Source:
+    """Open a source; a picture that is a row of square frames is a strip, and any other a video of one frame."""
+    from kinoscope.source import open_clip, open_source
+    from kinoscope.source.strip import is_picture
 
-    with _strip(path, limits) or open_source(path, **limits) as source:
-        yield source
-
-
-def _strip(path: str, limits: dict[str, Any]) -> Source | None:
-    from kinoscope.core.time import parse_time
-    from kinoscope.learn.strips import StripSource, is_strip
-
-    if not is_strip(path):
-        return None
-    first, last = (None if limits.get(name) is None else parse_time(limits[name]) for name in ("start", "end"))
-    with suppress(SourceError):
-        return StripSource(path, first, last)
-    return None
+    if is_picture(path):
+        with suppress(SourceError):
+            return open_clip(path, **limits)
+    return open_source(path, **limits)
 
 
 def _write(done: list[Classified], out: Path) -> None:

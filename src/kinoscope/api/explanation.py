@@ -17,6 +17,7 @@ from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Frame, Pixels, Size
+from kinoscope.core.names import demand
 from kinoscope.core.sampling import Sampling, Times
 from kinoscope.progress import bar
 
@@ -97,17 +98,18 @@ def explain(
     """
     from kinoscope.models.classifiers import find_classifier
     from kinoscope.models.ir import build
-    from kinoscope.refine.explain import METHODS, nearest_of
+    from kinoscope.models.runner import torch_device
+    from kinoscope.refine.explain import METHODS
     from kinoscope.refine.explain import explain as explain_clip
 
-    methods = [nearest_of(name, METHODS, "method") for name in split(method)]
+    methods = [demand(name, METHODS, "method") for name in split(method)]
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     card = find_classifier(model)
-    label = None if target is None else nearest_of(target, card.labels, "class")
+    label = None if target is None else demand(target, card.labels, "class")
     folder = Path(out)
     places.prepare(folder)
-    net = build(card).to(_device(device))
+    net = build(card).to(torch_device(device))
     with bar(f"{Path(clip).name}: read", quiet) as progress:
         window = find_window(card, model, str(clip), label, start, progress)
     with bar(f"{Path(clip).name}: explain", quiet) as progress:
@@ -118,20 +120,6 @@ def explain(
     done = Explained(str(clip), found, float(window.times[0]), end, window.windows)
     done.written = write(done, window.pictures, folder)
     return done
-
-
-def _device(name: str) -> str:
-    """Give the device that a name stands for.
-
-    Raises:
-        OptionError: there is no such device.
-    """
-    import torch
-
-    usable = ("auto", "cpu", *(["cuda"] if torch.cuda.is_available() else []))
-    if name not in usable:
-        raise OptionError(f"device {name!r} cannot be used here; choose from {', '.join(usable)}")
-    return usable[-1] if name == "auto" and len(usable) > 2 else "cpu" if name == "auto" else name
 
 
 def _sampling(card: Card) -> Sampling:

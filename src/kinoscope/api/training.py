@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
 from kinoscope.core.errors import OptionError
+from kinoscope.core.names import hint
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def train(
 
 def _demand_task(task: str) -> None:
     if task not in TASKS:
-        near = get_close_matches(task, TASKS, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise OptionError(f"there is no task {task!r} to train; {hint}choose from {', '.join(TASKS)}")
+        raise OptionError(f"there is no task {task!r} to train; {hint(task, TASKS)}choose from {', '.join(TASKS)}")
 
 
 def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:

@@ -30,7 +30,6 @@ from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels, Size
 from kinoscope.core.sampling import Sampling, Times, nearest
-from kinoscope.core.time import parse_time
 from kinoscope.learn.examples import Example
 from kinoscope.models import store
 
@@ -137,14 +136,13 @@ def opened(path: str, start: float | None = None, end: float | None = None) -> I
     """
     import av
 
-    from kinoscope.learn.strips import StripSource, is_strip
-    from kinoscope.source import open_source
+    from kinoscope.source import open_clip
 
     try:
         if not os.path.lexists(path):  # it could be read as a pattern of names, which is no clip
             raise SourceError(f"{path} does not exist; check the path")
-        first, last = (None if limit is None else parse_time(float(limit)) for limit in (start, end))
-        with StripSource(path, first, last) if is_strip(path) else open_source(path, first, last) as source:
+        first, last = (None if limit is None else float(limit) for limit in (start, end))
+        with open_clip(path, first, last) as source:
             if not source.info.width:
                 raise SourceError(f"{path} has sound but no picture; give a video")
             yield source

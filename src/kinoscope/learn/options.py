@@ -8,13 +8,13 @@ import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
+from kinoscope.core.names import hint
 from kinoscope.core.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -147,9 +147,8 @@ def _check_choices(options: Options) -> None:
     for name, kind in _kinds().items():
         value = getattr(options, name)
         if get_origin(kind) is Literal and value not in get_args(kind):
-            near = get_close_matches(str(value), get_args(kind), 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise OptionError(f"{name}={value} is unknown; {hint}choose from {', '.join(get_args(kind))}")
+            known = get_args(kind)
+            raise OptionError(f"{name}={value} is unknown; {hint(str(value), known)}choose from {', '.join(known)}")
 
 
 def _check_limits(options: Options) -> None:
@@ -211,9 +210,7 @@ def _read(name: str, text: str) -> Any:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"there is no option {name}; {hint}known: {', '.join(known)}"
+    return f"there is no option {name}; {hint(name, known)}known: {', '.join(known)}"
 
 
 @lru_cache

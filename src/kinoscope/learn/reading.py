@@ -7,10 +7,10 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.names import hint, nearest
 from kinoscope.core.time import parse_time
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.grouping import group_by
@@ -66,8 +66,7 @@ def _why_not(place: Path) -> str:
     if place.exists():
         return f"{place} is neither a folder nor a .csv; give a folder with one folder for each class, or a table"
     names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-    near = get_close_matches(place.name, names, 1)
-    return f"{place} does not exist; " + (f"did you mean {near[0]}?" if near else "check the path")
+    return f"{place} does not exist; {hint(place.name, names).strip() or 'check the path'}"
 
 
 def _read_folder(root: Path) -> tuple[list[Example], list[str]]:
@@ -199,8 +198,8 @@ def _check_columns(path: Path, row: Row, known: tuple[str, ...], needed: tuple[s
         return
     told = [f"has no column {', '.join(missing)}"] if missing else []
     for name in unknown:
-        near = get_close_matches(name, known, 1)
-        told.append(f"has an unknown column {name}" + (f" (did you mean {near[0]}?)" if near else ""))
+        near = nearest(name, known)
+        told.append(f"has an unknown column {name}" + (f" (did you mean {near}?)" if near else ""))
     raise DatasetError(f"{path} {' and '.join(told)}; the columns are {', '.join(known)}")
 
 

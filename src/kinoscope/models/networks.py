@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.names import hint
 from kinoscope.core.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -230,9 +230,7 @@ def find_network(name: str) -> Network:
     known = {network.name: network for network in NETWORKS}
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise OptionError(f"no network is called {name!r}; {hint}known: {', '.join(known)}")
+    raise OptionError(f"no network is called {name!r}; {hint(name, known)}known: {', '.join(known)}")
 
 
 def build_network(name: str, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:

@@ -79,11 +79,9 @@ def make_runner(card: Card, device: str = "auto", precision: str = "auto", threa
     """
     _check_option("device", device, DEVICES)
     _check_option("precision", precision, PRECISIONS)
-    if device == "auto":
-        device = "cuda" if has_cuda() else "cpu"
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and not has_cuda()):
         return _openvino(card, precision, threads)
-    return _torch(card, device, precision)
+    return _torch(card, "cpu" if device == "torch" else torch_device(device), precision)
 
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -128,7 +126,7 @@ def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
     try:
         path = str(ir(card))
     except Unconvertible:
-        return _torch(card, "torch", precision)
+        return _torch(card, "cpu", precision)
     kind, threads = "bf16" if bf16 else "f32", threads or cores()
     requests: dict[Shape | None, Any] = {}
 
@@ -170,12 +168,21 @@ def _compiled(path: str, precision: str, threads: int, shape: Shape | None) -> A
         return _core().compile_model(model, "CPU", options)
 
 
-def _torch(card: Card, device: str, precision: str) -> Runner:
+def torch_device(device: str) -> str:
+    """Give the device of torch, ``cpu`` or ``cuda``, that ``auto``, ``cpu`` or ``cuda`` stands for.
+
+    Raises:
+        OptionError: the device is not known, or there is none here.
+    """
+    _check_option("device", device, ("auto", "cpu", "cuda"))
+    if device == "cuda" and not has_cuda():
+        raise OptionError("device cuda is not here; choose cpu or auto")
+    return "cuda" if device != "cpu" and has_cuda() else "cpu"
+
+
+def _torch(card: Card, place: str, precision: str) -> Runner:
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise OptionError("device cuda is not here; choose cpu or auto")
-    place = "cuda" if device == "cuda" else "cpu"
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
     net = build(card).to(place)
 

@@ -6,10 +6,9 @@ explanation.maps["grad-cam"]          # float32 (T, H, W) in [0, 1]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import count
 from typing import Protocol, TypeVar
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
+from kinoscope.core.names import demand
 from kinoscope.refine.attributions import integrated_gradients, occlusion
 from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus, seen
 from kinoscope.refine.faithfulness import Trial, rank_correlation
@@ -43,8 +43,6 @@ RANDOM_ORDERS = 4
 SHUFFLES = 2
 """Networks with shuffled weights whose maps each map is compared with."""
 
-MOST_NAMES = 20
-"""Names that an error tells."""
 
 Progress = Callable[[float, float | None], None]
 """Told of steps done and steps in all."""
@@ -97,9 +95,9 @@ def explain(
     """
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
-    chosen = {method: METHODS[nearest_of(method, METHODS, "method")] for method in dict.fromkeys(methods)}
+    chosen = {method: METHODS[demand(method, METHODS, "method")] for method in dict.fromkeys(methods)}
     classes = class_names(known)
-    index = None if target is None else classes.index(nearest_of(target, classes, "class"))
+    index = None if target is None else classes.index(demand(target, classes, "class"))
     with ready(net):
         aim = Target(net, 0, known.multilabel, known.temperature)
         likely = aim.probabilities([frames])[0]
@@ -173,21 +171,6 @@ def attended(target: Target, frames: Pixels) -> Series | None:
     """Give how much the network itself weighs each of the T pictures, adding up to 1; None where it does not."""
     weights = attention(target, target.tensor(frames))
     return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)
-
-
-def nearest_of(name: str, known: Iterable[str], kind: str) -> str:
-    """Give a name that is known.
-
-    Raises:
-        OptionError: it is not; the message offers the nearest.
-    """
-    names = list(known)
-    if name in names:
-        return name
-    near = get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
-    raise OptionError(f"there is no {kind} {name!r}; {hint}known: {shown}")
 
 
 def class_names(known: Known) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.time import Seconds, parse_time
 from kinoscope.source.base import Item, Picture, Source
 
-__all__ = ["Item", "Picture", "Source", "open_source"]
+__all__ = ["Item", "Picture", "Source", "open_clip", "open_source"]
 
 
 def open_source(
@@ -47,6 +47,22 @@ def open_source(
 
         return LiveSource(source)
     return source
+
+
+def open_clip(path: str | Path, start: str | Seconds | None = None, end: str | Seconds | None = None) -> Source:
+    """Open a clip as datasets keep them: as ``open_source`` does, but a picture is a strip of square frames.
+
+    Raises:
+        SourceError: it cannot be opened, or a picture is no strip.
+        OptionError: ``start`` or ``end`` cannot be used.
+    """
+    from kinoscope.source.strip import StripSource, is_picture
+
+    if not is_picture(str(path)):
+        return open_source(path, start, end)
+    first, last = (None if value is None else parse_time(value) for value in (start, end))
+    check_limits(first, last, None)
+    return StripSource(str(path), first, last)
 
 
 def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that are a clip: square frames side by side, the first at the left."""
+"""Pictures that are a clip: square frames side by side, the first at the left, as some datasets keep them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinoscope.source.images import PICTURES, USUAL_RATE, load
 from kinoscope.source.scaling import Scaler
 
 
-def is_strip(path: str) -> bool:
+def is_picture(path: str) -> bool:
     """Tell whether a path is that of one picture."""
     place = Path(path)
     return place.suffix.lower() in PICTURES and place.is_file()

@@ -1,0 +1,39 @@
+"""Names that users type: found, or answered with the nearest that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from kinoscope.core.errors import OptionError
+
+MOST_NAMES = 20
+"""Names that are listed in a message; of more, how many more."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Give the known name that is most like another, or None if none is."""
+    return next(iter(get_close_matches(name, list(known), 1)), None)
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Give what a message says of the nearest name: ``did you mean X? ``, or nothing."""
+    near = nearest(name, known)
+    return f"did you mean {near}? " if near else ""
+
+
+def demand(name: str, known: Iterable[str], kind: str) -> str:
+    """Give a name back if it is known.
+
+    Args:
+        kind: of what it is a name, as a message says it.
+
+    Raises:
+        OptionError: it is not known; the message offers the nearest name and lists the others.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    more = len(names) - MOST_NAMES
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    raise OptionError(f"there is no {kind} {name!r}; {hint(name, names)}known: {shown}")
