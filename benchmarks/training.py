@@ -21,12 +21,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from kinoscope.learn.job import Job, State
 from kinoscope.learn.options import read_words
 from kinoscope.learn.processes import joined
 from kinoscope.learn.reading import read_dataset
 from kinoscope.learn.splits import split
 from kinoscope.learn.starting import build, resolve
-from kinoscope.learn.training import Job, State, learn, prepare
+from kinoscope.learn.training import learn, prepare
 
 
 class Clips(torch.utils.data.Dataset):

@@ -20,7 +20,7 @@ from kinoscope.api.training import Training
 from kinoscope.core.errors import KinoscopeError
 
 if TYPE_CHECKING:
-    from kinoscope.learn.training import Run
+    from kinoscope.learn.job import Run
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,

@@ -48,6 +48,8 @@ def test_words_add_to_what_was():
         ("epochs=0", "epochs=0 is not possible; give 1 to"),
         ("lr=nan", "lr=nan is not possible"),
         ("unfreeze=2", "unfreeze=2 is not possible; give 0 to 1"),
+        ("fold=6/5", "fold=6/5 is not possible; give which of how many, such as 1/5"),
+        ("fold=two", "fold=two is not possible; give which of how many, such as 1/5"),
         ("augment.flip=2", "flip=2 is not possible"),
         ("augment.flip=x", "augment.flip=x is no number"),
         ("size=0", "size=0x0 is not possible"),

@@ -161,6 +161,17 @@ def read_first(chosen, data, folder):
     return within_net(folder)
 
 
+def test_folds_validate_every_clip_once(clips, tmp_path):
+    data, seen = dataset(clips), []
+    for number in (1, 2, 3):
+        run = train(options(f"fold={number}/3", "epochs=1"), data, tmp_path / str(number))
+        plain = json.loads((tmp_path / str(number) / "splits.json").read_text())
+        assert run.clips == (8, 4)
+        seen += plain["val"]
+    assert sorted(seen) == sorted(set(seen))
+    assert len(seen) == len(data.examples)
+
+
 def test_training_stops_when_nothing_gets_better(clips, tmp_path):
     run = train(options("lr=0", "epochs=50", "patience=3", "ema=0", "net.norm=false"), dataset(clips), tmp_path / "run")
     assert run.best == 1
@@ -254,7 +265,7 @@ def test_a_checkpoint_of_something_else_is_told(trained, clips, tmp_path, monkey
     folder = copy(trained, tmp_path)
     with pytest.raises(OptionError, match=r"the run has lr=0.02, not 0.5"):
         train(options("epochs=8", "ema=0.5", "lr=0.5"), dataset(clips), folder, resume=True)
-    monkeypatch.setattr("kinoscope.learn.training.TASK", "segment")
+    monkeypatch.setattr("kinoscope.learn.resuming.TASK", "segment")
     with pytest.raises(ModelError, match="of task classify, not segment"):
         train(trained.options, dataset(clips), folder, resume=True)
 

@@ -16,9 +16,9 @@ from kinoscope.progress import bar
 if TYPE_CHECKING:
     from kinoscope.learn.examples import Dataset
     from kinoscope.learn.health import Health
+    from kinoscope.learn.job import Run
     from kinoscope.learn.log import Row
     from kinoscope.learn.options import Options
-    from kinoscope.learn.training import Run
 
 TASKS = ("classify",)
 

@@ -94,6 +94,8 @@ class Options:
     """Of all that is drawn."""
     val: float = 0.2
     """Share of the clips that are set aside for validation, where the data does not say; 0 learns from all."""
+    fold: str = ""
+    """Which of how many folds is set aside instead, as in 2/5; the runs 1/5 to 5/5 validate every clip once."""
     group: str = ""
     """What stays on one side of a split: place//24, number//8 or a pattern such as (person\\d+)."""
     workers: int | None = None
@@ -110,6 +112,16 @@ class Options:
         _check_choices(self)
         _check_limits(self)
         _check_together(self)
+
+    @property
+    def folds(self) -> tuple[int, int] | None:
+        """The number of the fold that ``fold`` sets aside, counted from 1, and how many there are; None if none is."""
+        if not self.fold:
+            return None
+        number, slash, count = self.fold.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) >= 2):
+            raise OptionError(f"fold={self.fold} is not possible; give which of how many, such as 1/5")
+        return int(number), int(count)
 
     @property
     def variation(self) -> Augment:
@@ -161,7 +173,7 @@ def _check_limits(options: Options) -> None:
 
 
 def _check_together(options: Options) -> None:
-    variation = options.variation
+    variation, _ = options.variation, options.folds
     if options.loss in PAIRS and variation.mixes:
         raise OptionError(f"loss={options.loss} needs clips of one class each; set augment.mixup=0 augment.cutmix=0")
     if options.loss in ("triplet", "contrastive") and options.batch < 4:

@@ -13,99 +13,37 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinoscope.core import metrics
-from kinoscope.core.errors import ModelError, OptionError, TrainingError
+from kinoscope.core.errors import TrainingError
 from kinoscope.learn.checkpoints import (
     PLACE,
-    fill_optimizer,
-    flatten_optimizer,
     read_checkpoint,
-    save_checkpoint,
-    within,
 )
-from kinoscope.learn.evaluation import calibrate, evaluate, truth
+from kinoscope.learn.evaluation import evaluate
 from kinoscope.learn.examples import Dataset, Example
+from kinoscope.learn.job import TASK, Job, Run, State
 from kinoscope.learn.loading import Batch, Loader
 from kinoscope.learn.log import Log, Row
 from kinoscope.learn.losses import make_loss
 from kinoscope.learn.optimizing import Average, freeze, make_optimizer, parameter_groups, set_rate, set_training
 from kinoscope.learn.options import Options, save_options
 from kinoscope.learn.pictures import draw
-from kinoscope.learn.predicting import Predictions, clip_name, predict
+from kinoscope.learn.predicting import clip_name
 from kinoscope.learn.processes import Processes, joined
-from kinoscope.learn.scores import Scores
-from kinoscope.learn.splits import Splits, read_splits, save_splits, split
+from kinoscope.learn.resuming import restore_state, save_state
+from kinoscope.learn.splits import Splits, folds, read_splits, save_splits, split
 from kinoscope.learn.starting import build, describe_model, length_of, order_channels, own_files, resolve
-from kinoscope.models.trained import Trained, load_net, save
-
-TASK = "classify"
+from kinoscope.learn.validation import describe, is_better, is_stale, measure, validate
+from kinoscope.models.trained import load_net, save
 
 Progress = Callable[[float, float], None]
 """Told how many of how many steps are done."""
-
-
-@dataclass(kw_only=True)
-class Run:
-    """What a training came to.
-
-    Attributes:
-        folder: where all of it lies; None of a dry run.
-        options: with nothing left open.
-        rows: the measures of each epoch, as in ``log.jsonl``.
-        best: the epoch whose weights were kept.
-        scores: of the kept weights on the clips for validation; None without such clips.
-        clips: how many there are to learn from, and to validate.
-        parameters: how many numbers the network has, and how many of them are learned.
-        steps: of an epoch.
-        speed: clips learned from per second; of this call alone.
-        waiting: share of that time that was spent waiting for data.
-        broken: path -> reason, of the clips that could not be read.
-        written: the files.
-    """
-
-    folder: Path | None
-    options: Options
-    rows: list[Row] = field(default_factory=list)
-    best: int = 0
-    scores: Scores | None = None
-    clips: tuple[int, int] = (0, 0)
-    parameters: tuple[int, int] = (0, 0)
-    steps: int = 0
-    speed: float = 0.0
-    waiting: float = 0.0
-    broken: dict[str, str] = field(default_factory=dict)
-    written: list[Path] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class State:
-    """All that changes while training, which a checkpoint holds.
-
-    Attributes:
-        net, loss, optimizer, average: what has tensors; the average is None where there is none.
-        still: modules that stay in evaluation mode.
-        epoch, step: how many are done.
-        best: the best epoch so far; 0 before the first.
-        score: of that epoch: what is compared, higher for better.
-    """
-
-    net: nn.Module
-    loss: nn.Module
-    optimizer: torch.optim.Optimizer
-    average: Average | None
-    still: list[nn.Module]
-    epoch: int = 0
-    step: int = 0
-    best: int = 0
-    score: tuple[float, float] = (-math.inf, -math.inf)
 
 
 def train(
@@ -146,7 +84,7 @@ def train(
         if dry_run:
             return _try_out(job, state, progress)
         if resume:
-            _restore(out / PLACE, state, options, dataset)
+            restore_state(out / PLACE, state, options, dataset)
         try:
             _go_through_epochs(job, state, out, progress, told)
         except KeyboardInterrupt:
@@ -155,42 +93,25 @@ def train(
         return _finish(job, out)
 
 
-@dataclass(slots=True)
-class Job:
-    """What stays the same while training, and the report on it."""
-
-    options: Options
-    dataset: Dataset
-    validation: list[Example]
-    processes: Processes
-    loader: Loader
-    run: Run
-
-    @property
-    def steps(self) -> int:
-        """Of all epochs."""
-        return len(self.loader) * self.options.epochs
-
-
 def _go_through_epochs(
     job: Job, state: State, out: Path, progress: Progress | None, told: Callable[[Row], None] | None
 ) -> None:
     writes, options = job.processes.writes, job.options
     log = _open(job, state, out) if writes else None
     try:
-        while state.epoch < options.epochs and not _is_stale(state, options):
+        while state.epoch < options.epochs and not is_stale(state, options):
             began, waited = time.perf_counter(), job.loader.waited
             row = learn(job, state, state.epoch + 1, progress)
             _note_speed(job, began, waited)
             with state.average.inside(state.net) if state.average else nullcontext():
-                predictions = _predict(state.net, job)
-                row |= _measure(predictions) | {"seconds": round(time.perf_counter() - began, 3)}
+                predictions = validate(state.net, job)
+                row |= measure(predictions) | {"seconds": round(time.perf_counter() - began, 3)}
                 state.epoch += 1
-                if _is_better(state, row) and writes:
-                    save(out, state.net, _facts(job, predictions, row))
+                if is_better(state, row) and writes:
+                    save(out, state.net, describe(job, predictions, row))
             if writes and log:
                 log.write(row)
-                _save(out / PLACE, state, job)
+                save_state(out / PLACE, state, job)
                 job.run.rows = log.rows
             if told and writes:
                 told(row)
@@ -285,7 +206,12 @@ def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: Job
 
 
 def _divide(options: Options, dataset: Dataset, out: Path, resume: bool) -> Splits:
-    return read_splits(out / "splits.json", dataset) if resume else split(dataset, options.val, seed=options.seed)
+    if resume:
+        return read_splits(out / "splits.json", dataset)
+    if options.folds:
+        number, count = options.folds
+        return folds(dataset, count, options.seed)[number - 1]
+    return split(dataset, options.val, seed=options.seed)
 
 
 def prepare(
@@ -340,7 +266,7 @@ def _open(job: Job, state: State, out: Path) -> Log:
         save_splits(out / "splits.json", _splits(job), job.dataset)
         for path in own_files(job.options):
             shutil.copyfile(path, out / path.name)
-        _save(out / PLACE, state, job)
+        save_state(out / PLACE, state, job)
     return Log(out, state.epoch)
 
 
@@ -356,150 +282,6 @@ def _note_speed(job: Job, began: float, waited: float) -> None:
     job.run.waiting = (job.loader.waited - waited) / seconds
 
 
-def _predict(net: nn.Module, job: Job, views: int | None = None) -> Predictions | None:
-    """Give what the network says of the clips for validation, each process for its part; None if there are none."""
-    options, processes = job.options, job.processes
-    if not job.validation:
-        return None
-    mine = job.validation[processes.rank :: processes.world]
-    told = None
-    if mine:
-        loader = Loader(
-            mine,
-            job.dataset.classes,
-            job.loader.sampling,
-            batch=options.batch,
-            views=views or options.views,
-            workers=options.workers,
-        )
-        told = predict(net, loader, str(processes.device), job.dataset.multilabel)
-    parts = [part for part in processes.gather(told) if part is not None]
-    whole = parts[0] if len(parts) == 1 else _merge(parts, job.validation)
-    job.run.broken |= whole.broken | job.loader.broken
-    return whole
-
-
-def _merge(parts: list[Predictions], examples: list[Example]) -> Predictions:
-    """Put the predictions of all processes together in the order of the examples."""
-    rank = {clip_name(example): place for place, example in enumerate(examples)}
-    paths = [path for part in parts for path in part.paths]
-    groups = [group for part in parts for group in part.groups]
-    order = sorted(range(len(paths)), key=lambda place: rank[paths[place]])
-    return replace(
-        parts[0],
-        paths=tuple(paths[place] for place in order),
-        groups=tuple(groups[place] for place in order),
-        logits=np.concatenate([part.logits for part in parts])[order],
-        targets=np.concatenate([part.targets for part in parts])[order],
-        embeddings=np.concatenate([part.embeddings for part in parts if len(part.paths)])[order],
-        broken={path: why for part in parts for path, why in part.broken.items()},
-    )
-
-
-def _measure(predictions: Predictions | None) -> Row:
-    """Give the measures of an epoch; those of no clips have no value."""
-    if predictions is None or not len(predictions.logits):
-        return {}
-    losses = metrics.cross_entropy(predictions.logits, predictions.targets, predictions.multilabel)
-    loss = float(losses.mean()) / (len(predictions.classes) if predictions.multilabel else 1)
-    actual = truth(predictions)
-    if predictions.multilabel:
-        return {"val_loss": loss, "val_map": metrics.mean_average_precision(predictions.logits, actual)}
-    confusion = metrics.confusion(predictions.logits.argmax(1), actual, len(predictions.classes))
-    top1 = metrics.top_k(predictions.logits, actual)
-    return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": metrics.balanced_accuracy(confusion)}
-
-
-def _is_better(state: State, row: Row) -> bool:
-    """Tell whether an epoch is the best so far, and note it. Without validation the last is.
-
-    Of equal scores, that of the lower loss: few clips give many equal ones.
-    """
-    score = row.get("val_map", row.get("val_balanced_accuracy"))
-    now = (math.inf, state.epoch) if score is None else (score, -row["val_loss"])
-    if now <= state.score and state.best:
-        return False
-    state.best, state.score = state.epoch, now
-    return True
-
-
-def _is_stale(state: State, options: Options) -> bool:
-    return bool(options.patience) and state.epoch - state.best >= options.patience
-
-
-def _facts(job: Job, predictions: Predictions | None, row: Row) -> Trained:
-    """Give what ``model.json`` says of the weights of an epoch."""
-    trained = describe_model(job.options, job.dataset)
-    if predictions is None or not len(predictions.logits):
-        return trained
-    names = {"val_top1": "val top1", "val_map": "val map", "val_balanced_accuracy": "val balanced accuracy"}
-    score = {name: round(row[key], 4) for key, name in names.items() if key in row}
-    return replace(trained, temperature=calibrate(predictions), score=score)
-
-
-def _save(path: Path, state: State, job: Job) -> None:
-    tensors = {f"net.{name}": tensor for name, tensor in state.net.state_dict().items()}
-    tensors |= {f"loss.{name}": tensor for name, tensor in state.loss.state_dict().items()}
-    tensors |= {f"optimizer.{name}": tensor for name, tensor in flatten_optimizer(state.optimizer).items()}
-    if state.average:
-        tensors |= {f"average.{name}": tensor for name, tensor in state.average.tensors.items()}
-    facts = {
-        "task": TASK,
-        "classes": job.dataset.classes,
-        "options": job.options.to_dict(),
-        "epoch": state.epoch,
-        "step": state.step,
-        "best": state.best,
-        "score": [value if math.isfinite(value) else None for value in state.score],
-        "averaged": state.average.steps if state.average else 0,
-    }
-    save_checkpoint(path, tensors, facts)
-
-
-def _restore(path: Path, state: State, options: Options, dataset: Dataset) -> None:
-    """Bring a state to where a checkpoint was.
-
-    Raises:
-        ModelError: the checkpoint is damaged, or of another task, other classes or other options.
-        OptionError: the options are not those of the run.
-    """
-    tensors, facts = read_checkpoint(path)
-    _demand_same(path, facts, options, dataset)
-    try:
-        state.net.load_state_dict(within(tensors, "net"))
-        state.loss.load_state_dict(within(tensors, "loss"))
-        fill_optimizer(state.optimizer, within(tensors, "optimizer"))
-    except (RuntimeError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"{path} is of another network ({first}); start the training anew") from None
-    if state.average:
-        device = next(state.net.parameters()).device
-        state.average.tensors = {name: one.to(device) for name, one in within(tensors, "average").items()}
-        state.average.steps = facts["averaged"]
-    state.epoch, state.step, state.best = facts["epoch"], facts["step"], facts["best"]
-    if state.best:
-        first, second = facts["score"]
-        state.score = (math.inf if first is None else first, second)
-
-
-FREE = ("device", "workers")
-"""Options that change nothing that is computed."""
-
-
-def _demand_same(path: Path, facts: dict[str, Any], options: Options, dataset: Dataset) -> None:
-    import json
-
-    if facts["task"] != TASK:
-        raise ModelError(f"{path} is of task {facts['task']}, not {TASK}; resume it with that task")
-    if tuple(facts["classes"]) != dataset.classes:
-        theirs, ours = ", ".join(facts["classes"]), ", ".join(dataset.classes)
-        raise ModelError(f"{path} tells the classes {theirs}, and the data has {ours}; give the data it began with")
-    now = json.loads(json.dumps(options.to_dict()))
-    for name, value in facts["options"].items():
-        if name not in FREE and now.get(name) != value:
-            raise OptionError(f"the run has {name}={value}, not {now.get(name)}; leave {name} out, or start a new run")
-
-
 def _try_out(job: Job, state: State, progress: Progress | None) -> Run:
     """Take one step and look at a few clips for validation, so that what cannot work fails now."""
     examples = job.loader.examples[: job.options.batch]
@@ -509,7 +291,7 @@ def _try_out(job: Job, state: State, progress: Progress | None) -> Run:
     began, waited = time.perf_counter(), job.loader.waited
     job.run.rows = [learn(job, state, 2, progress)]
     _note_speed(job, began, waited)
-    job.run.rows[0] |= _measure(_predict(state.net, job))
+    job.run.rows[0] |= measure(validate(state.net, job))
     job.run.folder = None
     return job.run
 
@@ -519,7 +301,7 @@ def _finish(job: Job, out: Path) -> Run:
     run, processes = job.run, job.processes
     processes.share(None)  # the others wait until the last weights are written
     net, trained = load_net(out)
-    predictions = _predict(net.to(processes.device), job)
+    predictions = validate(net.to(processes.device), job)
     if not processes.writes:
         return run
     _, facts = read_checkpoint(out / PLACE)
