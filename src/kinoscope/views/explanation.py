@@ -52,7 +52,7 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
         "heat": {name: _column(heat) for name, heat in found.maps.items()},
         "heat_size": [pictures.shape[2], pictures.shape[1]],
     }
-    return compose("explanation", SCRIPTS, f"{found.label} in {Path(source).name}", data)
+    return compose("explanation", SCRIPTS, f"{found.label} in {Path(source).name}", data, column=True)
 
 
 def _column(heat: Heat) -> dict[str, Any]:

@@ -17,7 +17,15 @@ from importlib.resources import files
 from typing import Any
 
 
-def compose(name: str, scripts: Iterable[str], title: str, data: Mapping[str, Any]) -> str:
+def compose(
+    name: str,
+    scripts: Iterable[str],
+    title: str,
+    data: Mapping[str, Any],
+    *,
+    column: bool = False,
+    media: str = "'none'",
+) -> str:
     """Give a page as text.
 
     Args:
@@ -26,20 +34,26 @@ def compose(name: str, scripts: Iterable[str], title: str, data: Mapping[str, An
             before them.
         title: as in the browser's tab.
         data: what it shows, in plain values.
+        column: whether it has the head and the looks of the pages that are one column of cards.
+        media: where it may play sound and video from, as a content security policy says it.
     """
     assets = files("kinoscope.views") / "assets"
-    script = "\n".join(
-        (assets / f"{part}.js").read_text("utf-8") for part in ("base", *(f"{name}/{one}" for one in scripts))
-    )
+
+    def joined(*names: str) -> str:
+        return "\n".join((assets / one).read_text("utf-8") for one in names)
+
+    shared = ["column"] if column else []
+    script = joined("base.js", *(f"{name}/{one}.js" for one in scripts))
     parts = {
         "title": html.escape(title),
-        "style": "\n".join((assets / part).read_text("utf-8") for part in ("base.css", f"{name}/style.css")),
+        "style": joined("base.css", *(f"{one}/style.css" for one in (*shared, name))),
         "script": script,
         "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "media": media,
+        "body": joined(*(f"{one}/head.html" for one in shared), f"{name}/page.html"),
         "data": _embed(data),
     }
-    page = (assets / name / "page.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], joined("base.html"))
 
 
 def _embed(plain: Mapping[str, Any]) -> str:

@@ -38,4 +38,5 @@ def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
 
 def render(timeline: Timeline, video: str | None) -> str:
     """Give the page as text."""
-    return compose("report", SCRIPTS, display_name(timeline.source), report_data(timeline, video))
+    data = report_data(timeline, video)
+    return compose("report", SCRIPTS, display_name(timeline.source), data, media="'self' file: blob: http: https:")

@@ -1,27 +1,5 @@
 // Everything is put together here.
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-/** Go over from light to dark or back, and keep that for the next page where the browser allows it. */
-function toggleTheme() {
-  const { dataset } = document.documentElement;
-  const isDark = (dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-  dataset.theme = isDark ? "light" : "dark";
-  try {
-    localStorage.setItem("kinoscope-theme", dataset.theme);
-  } catch {
-    // A browser may forbid pages from disk to keep anything.
-  }
-}
-
-function keptTheme() {
-  try {
-    return localStorage.getItem("kinoscope-theme");
-  } catch {
-    return null;
-  }
-}
-
 function showFacts() {
   byId("name").textContent = `Why ${data.source} shows ${data.target}`;
   const span = `${seconds(data.times[0])} to ${seconds(data.times[count - 1])}`;
@@ -39,8 +17,7 @@ const KEYS = {
   t: toggleTheme,
 };
 
-if (keptTheme()) document.documentElement.dataset.theme = keptTheme();
-byId("theme").addEventListener("click", toggleTheme);
+wireTheme();
 window.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, button")) return;
   if (!KEYS[event.key]) return;

@@ -1,36 +1,5 @@
 // Everything is put together here.
 
-/** Go over from light to dark or back, and keep that for the next report where the browser allows it. */
-function toggleTheme() {
-  setTheme(isDark() ? "light" : "dark");
-  try {
-    localStorage.setItem("kinoscope-theme", document.documentElement.dataset.theme);
-  } catch {
-    // A browser may forbid pages from disk to keep anything.
-  }
-}
-
-function isDark() {
-  return (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-}
-
-/** @param {?string} name light, dark, or null for what the system has */
-function setTheme(name) {
-  if (name) document.documentElement.dataset.theme = name;
-  readTheme();
-  schedule();
-}
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function keptTheme() {
-  try {
-    return localStorage.getItem("kinoscope-theme");
-  } catch {
-    return null;
-  }
-}
-
 function wireSearch() {
   const query = byId("query");
   search.onChange = () => {
@@ -80,14 +49,17 @@ player.onTime = (time) => {
 };
 
 showFacts();
-setTheme(keptTheme());
+document.addEventListener("theme", () => {
+  readTheme();
+  schedule();
+});
+wireTheme();
 wireLanes();
 wireLayers();
 wirePanels();
 wireSearch();
 wireKeys();
 wirePrint();
-byId("theme").addEventListener("click", toggleTheme);
 wirePlayer();
 dark.addEventListener("change", () => setTheme(null));
 paintAll();
