@@ -35,7 +35,7 @@ from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.loading import Loader, targets
 from kinoscope.learn.reading import read_dataset
 from kinoscope.learn.splits import folds
-from kinoscope.models import fetch, find, load
+from kinoscope.models import Runner, fetch, find, load
 from kinoscope.models.networks import build_network, find_network
 from kinoscope.models.trained import Trained, save
 
@@ -75,10 +75,10 @@ def embed(net: nn.Module, trained: Trained, dataset: Dataset, views: int) -> tup
     return plain, np.stack(varied)
 
 
-def _embed(runner: object, loader: Loader, epoch: int, dataset: Dataset) -> Floats:
+def _embed(runner: Runner, loader: Loader, epoch: int, dataset: Dataset) -> Floats:
     found: dict[int, Floats] = {}
     for batch in loader.epoch(epoch):
-        embeddings, _ = runner(batch.pixels)  # type: ignore[operator]
+        embeddings, _ = runner(batch.pixels)
         found |= dict(zip(batch.indices.tolist(), embeddings, strict=True))
     if len(found) < len(dataset.examples):
         raise SystemExit(f"{len(dataset.examples) - len(found)} clips cannot be read: {loader.broken}")
@@ -205,7 +205,7 @@ def keep(
     truth = targets(dataset.examples, dataset.classes)
     every = np.concatenate([plain[None], varied])
     layer = fit(every.reshape(-1, every.shape[-1]), np.tile(truth, (len(every), 1)), options.decay)
-    net.classifier.load_state_dict(layer.state_dict())  # type: ignore[union-attr]
+    net.classifier.load_state_dict(layer.state_dict())
     score = {f"top-1 over {options.folds} folds": round(metrics.top_k(told, truth.argmax(1)), 3)}
     temperature = metrics.fit_temperature(told, truth.argmax(1))
     save(options.out, net, replace(trained, score=score, temperature=round(temperature, 3)), half=True)
