@@ -55,6 +55,7 @@ class Options:
     Attributes:
         reading: options of ``open_source``: start, end, rate, on_error, live.
         tasks, models, device: which tasks, with which card for each, run where.
+        settings: further options of a task, by its name, as its class takes them.
         views: names of the further formats to write.
         annotate, report, resume, quiet: as in :func:`kinoscope.analyze`.
     """
@@ -63,6 +64,7 @@ class Options:
     reading: dict[str, Any] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     device: str = "auto"
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     views: Sequence[str] = ()
     annotate: bool = False
     report: bool = True
@@ -99,7 +101,7 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
     timeline.extra["run"] = mark
     with ExitStack() as stack:
         source = stack.enter_context(open_source(analysis.source, **options.reading))
-        tasks = make_tasks(missing, options.models, options.device)
+        tasks = make_tasks(missing, options.models, options.device, options.settings)
         if options.report:
             tasks += _preview(analysis, source)
         progress = stack.enter_context(bar(title, options.quiet))
@@ -120,13 +122,21 @@ def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
     return timeline
 
 
-def make_tasks(names: Sequence[str], models: dict[str, str] | None = None, device: str = "auto") -> list[Task]:
+def make_tasks(
+    names: Sequence[str],
+    models: dict[str, str] | None = None,
+    device: str = "auto",
+    settings: dict[str, dict[str, Any]] | None = None,
+) -> list[Task]:
     """Make fresh tasks by name. The processor's cores are shared out among them."""
     from kinoscope.tasks.table import TASKS
 
     threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
-    models = models or {}
-    return [TASKS[name](model=models.get(name, "auto"), device=device, threads=threads) for name in names]
+    models, settings = models or {}, settings or {}
+    return [
+        TASKS[name](model=models.get(name, "auto"), device=device, threads=threads, **settings.get(name, {}))
+        for name in names
+    ]
 
 
 def _preview(analysis: Analysis, source: Source) -> list[Task]:

@@ -185,3 +185,14 @@ def test_a_real_person_is_followed(monkeypatch):
     assert len(people) == 1
     centres = people[0].boxes[:, [1, 3]].mean(axis=1)
     assert np.polyfit(people[0].boxes[:, 0], centres, 1)[0] == pytest.approx(30, abs=12)
+
+
+def test_what_is_followed_is_told_at_once():
+    told = []
+    analyse(
+        shapes(duration=2, count=2), rate=None, calm=None, still=-1, tell=lambda time, seen: told.append((time, seen))
+    )
+    assert len(told) == 50
+    assert [time for time, _ in told] == sorted(time for time, _ in told)
+    assert {(one.id, one.label) for _, seen in told for one in seen} == {(0, "red"), (1, "green")}
+    assert all(one.task == "objects" and len(one.box) == 4 for _, seen in told for one in seen)

@@ -7,7 +7,7 @@ know are kept in ``extra`` and written back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -97,6 +97,28 @@ class Track:
     def from_dict(cls, plain: Mapping[str, Any]) -> Track:
         """Read the plain form."""
         return cls(**_split(cls, plain))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One tracked object in one picture, told as soon as it is seen: what rules and live views go by.
+
+    Attributes:
+        task: that follows it. id: its track's while it lasts; the tracks of the Timeline are numbered anew.
+        label: what it is. box: x1, y1, x2, y2 in pixels of the displayed picture. score: of this detection.
+        identity: who it is, where that is known.
+    """
+
+    task: str
+    id: int
+    label: str
+    box: tuple[float, float, float, float]
+    score: float = 1.0
+    identity: str | None = None
+
+
+Tell = Callable[[float, list[Seen]], None]
+"""Called with the time in seconds of a picture and all that is followed in it; an empty list says that nothing is."""
 
 
 @dataclass(slots=True)

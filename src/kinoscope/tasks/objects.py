@@ -10,12 +10,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinoscope.clips.change import Advice, Watch
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline, Track
 from kinoscope.models import objects as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
@@ -58,6 +59,7 @@ class Objects:
         rate: pictures asked for each second; None for every frame.
         calm: pictures looked at each second while little changes; None for all that differ from the last.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
+        tell: told what is followed in each picture that is looked at, at once.
     """
 
     name = "objects"
@@ -71,12 +73,14 @@ class Objects:
         rate: float | None = RATE,
         calm: float | None = CALM,
         still: float = 8,
+        tell: Tell | None = None,
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self._watch = Watch(calm, still)
         self._tracker = Tracker(high=SURE)
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
         self._looks = 0
+        self._tell = tell
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures in the detector's size, and for larger ones to cut from."""
@@ -95,6 +99,14 @@ class Objects:
                 found = self._look(pixels, advice)
                 ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
                 self._remember(time, full, found, ids.tolist())
+                if self._tell:
+                    self._tell(time, self._seen(found, ids))
+
+    def _seen(self, found: models.Objects, ids: NDArray[np.int64]) -> list[Seen]:
+        """Give the detections that belong to a track."""
+        rows = zip(ids.tolist(), found.labels.tolist(), found.boxes.tolist(), found.scores.tolist(), strict=True)
+        labels = self._detector.card.labels
+        return [Seen(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
 
     def listen(self, sound: Sound) -> None:
         """Not called: no sound is asked for."""
