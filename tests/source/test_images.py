@@ -73,3 +73,31 @@ def test_broken_picture_raises(folder):
 def test_pattern_without_match(tmp_path):
     with pytest.raises(SourceError, match=r"no file matches .*%03d.png; check the pattern"):
         open_source(tmp_path / "x%03d.png")
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "red"),
+    [(1, (80, 40), "left"), (6, (40, 80), "top"), (3, (80, 40), "right"), (8, (40, 80), "bottom")],
+)
+def test_a_photo_with_exif_data_is_read_and_stands_upright(tmp_path, orientation, size, red):
+    import struct
+
+    import cv2
+
+    picture = np.zeros((40, 80, 3), np.uint8)
+    picture[:, :24, 2] = 250  # in OpenCV's order: red, on the left
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    row = struct.pack("<HHHII", 1, 0x112, 3, 1, orientation) + bytes(4)
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + row
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    with open_source(path) as source:
+        assert source.info.size == size
+        (frame,) = source.frames()
+    places = {
+        "left": frame.pixels[:, :8],
+        "right": frame.pixels[:, -8:],
+        "top": frame.pixels[:8],
+        "bottom": frame.pixels[-8:],
+    }
+    assert max(places, key=lambda place: places[place][..., 0].mean()) == red

@@ -42,7 +42,10 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """Read the display matrix of a frame; a rotation that is no quarter turn is left out."""
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        try:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:  # PyAV knows no name for what lies beside it, such as a photo's EXIF data
+            return cls(90 * round(frame.rotation / 90) % 360)
         if matrix is None:
             return cls()
         a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
