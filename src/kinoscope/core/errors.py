@@ -10,6 +10,7 @@
     │   └── ChecksumMismatch       a file is not the one that its card pins
     ├── OutputError                a result cannot be written
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
+    ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
     └── MissingExtra               an optional package is not installed
 
 A message is one line: it names the thing, the valid values and the next step.
@@ -64,6 +65,10 @@ class OutputError(KinoscopeError):
 
 class TimelineError(KinoscopeError):
     """A timeline file is malformed, or written by a newer schema."""
+
+
+class GalleryError(KinoscopeError):
+    """A gallery is damaged, is none, is of a newer schema or of another model, or a look is not fit for it."""
 
 
 class MissingExtra(KinoscopeError):

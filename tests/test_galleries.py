@@ -1,0 +1,265 @@
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save
+
+from kinoscope.core.errors import GalleryError, OutputError
+from kinoscope.galleries import HEADER, Gallery, Look, Model, change, export, read
+
+DLIB, OTHER = Model("dlib-resnet", "0123456789abcdef"), Model("other-net", "fedcba9876543210")
+
+
+def look(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", source="a.jpg"):
+    return Look(name, kind, np.eye(16, dtype=np.float32)[at], quality, portrait, source)
+
+
+def enrolled(path, *looks, model=DLIB):
+    with change(path, create=True) as gallery:
+        gallery.add(looks, model)
+    return path
+
+
+def plain(gallery):
+    rows = [(o.name, o.kind, o.embedding.tolist(), o.quality, o.portrait, o.source) for o in gallery.looks]
+    return rows, gallery.models
+
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)
+names = names.filter(str.isprintable)
+kinds = st.sampled_from(["face", "person", "object"])
+some_looks = st.lists(
+    st.builds(
+        lambda name, kind, values, quality, portrait, source: Look(
+            name, kind, np.array(values, np.float32), quality, portrait, source
+        ),
+        names,
+        kinds,
+        st.lists(st.floats(-9, 9, width=32), min_size=4, max_size=4),
+        st.floats(0.01, 1),
+        st.binary(max_size=40),
+        st.text(max_size=9).filter(lambda text: text.isprintable()),
+    ),
+    max_size=8,
+)
+
+
+@given(some_looks)
+def test_what_is_written_is_read_again(tmp_path_factory, looks):
+    path = tmp_path_factory.mktemp("round") / "people.gallery"
+    with change(path, create=True) as gallery:
+        for one in looks:
+            gallery.add([one], DLIB)
+        written = plain(gallery)
+    assert plain(read(path)) == written
+
+
+def test_a_person_has_several_looks_of_several_kinds(tmp_path):
+    path = enrolled(tmp_path / "g", look(), look(at=1, source="b.jpg"), look("Bob", 2))
+    enrolled(path, look(at=3, kind="person"), model=OTHER)
+    gallery = read(path)
+    assert gallery.names() == ["Ada", "Bob"]
+    assert gallery.names("person") == ["Ada"]
+    assert len(gallery.of("Ada")) == 3
+    assert gallery.models == {"face": DLIB, "person": OTHER}
+
+
+def test_the_same_look_again_changes_nothing(tmp_path):
+    path = enrolled(tmp_path / "g", look())
+    with change(path) as gallery:
+        assert gallery.add([look(), look("Bob")], DLIB)[0].name == "Bob"
+    assert len(read(path).looks) == 2
+
+
+def test_embeddings_of_two_models_are_never_mixed(tmp_path):
+    path = enrolled(tmp_path / "g", look())
+    before = path.read_bytes()
+    with pytest.raises(GalleryError, match=r"made by dlib-resnet \(0123456789abcdef\).*other-net") as raised:
+        enrolled(path, look(at=1), model=OTHER)
+    assert "enroll into another gallery" in str(raised.value)
+    assert path.read_bytes() == before
+
+
+def test_who_is_removed_is_gone_from_the_file(tmp_path):
+    secret = look("Ada Lovelace", 3, portrait=b"\xff\xd8a picture of her", source="her.jpg")
+    secret = Look(secret.name, "face", np.linspace(0.1, 0.9, 16).astype(np.float32), 0.5, secret.portrait, "her.jpg")
+    path = enrolled(tmp_path / "g", secret, look("Bob", 4, portrait=b"\xff\xd8Bob"))
+    traces = [b"Ada Lovelace", b"her.jpg", secret.portrait, secret.embedding.tobytes(), secret.embedding[3:5].tobytes()]
+    assert all(trace in path.read_bytes() for trace in traces)
+    with change(path) as gallery:
+        assert gallery.remove("Ada Lovelace") == 1
+    for file in tmp_path.iterdir():
+        assert not any(trace in file.read_bytes() for trace in traces), file
+    assert read(path).names() == ["Bob"]
+
+
+def test_an_emptied_gallery_takes_any_model(tmp_path):
+    path = enrolled(tmp_path / "g", look())
+    with change(path) as gallery:
+        gallery.remove("Ada")
+    enrolled(path, look("Bob"), model=OTHER)
+    assert read(path).models == {"face": OTHER}
+
+
+def test_a_name_is_changed_and_two_may_become_one(tmp_path):
+    path = enrolled(tmp_path / "g", look(), look("Bob", 1))
+    with change(path) as gallery:
+        assert gallery.rename("Bob", "Ada") == 1
+    assert read(path).names() == ["Ada"]
+    assert len(read(path).of("Ada")) == 2
+
+
+@pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "a\tb", "x" * 101, "person 3", "Unknown", "\u202eAda"])
+def test_what_is_no_name(name):
+    with pytest.raises(GalleryError, match="cannot be a name"):
+        Gallery().add([look(name)], DLIB)
+    known = Gallery([look()], {"face": DLIB})
+    with pytest.raises(GalleryError, match="cannot be a name"):
+        known.rename("Ada", name)
+
+
+def test_a_name_that_is_not_known_is_answered_with_the_nearest():
+    known = Gallery([look("Ada"), look("Bob", 1)], {"face": DLIB})
+    with pytest.raises(GalleryError, match=r"'Adda' is not in the gallery; did you mean Ada\? known: Ada, Bob"):
+        known.remove("Adda")
+    with pytest.raises(GalleryError, match="known: nobody yet"):
+        Gallery().of("Ada")
+
+
+def test_the_distance_to_a_name_is_to_its_nearest_look_or_to_their_mean():
+    looks = [look("Ada", 0, quality=3.0), look("Ada", 1, quality=1.0), look("Bob", 2)]
+    gallery = Gallery(looks, {"face": DLIB})
+    mean = np.zeros(16)
+    mean[:2] = 0.75, 0.25
+    found = gallery.distances("face", np.stack([np.eye(16)[0], np.eye(16)[1], mean]))
+    assert found[:, 0] == pytest.approx([0, 0, 0])
+    assert found[:, 1] == pytest.approx([2**0.5, 2**0.5, (0.75**2 + 0.25**2 + 1) ** 0.5])
+    assert gallery.distances("object", np.zeros((2, 16))).shape == (2, 0)
+
+
+def test_nothing_is_written_when_the_change_fails(tmp_path):
+    path = enrolled(tmp_path / "g", look())
+    before = path.read_bytes()
+    with pytest.raises(GalleryError), change(path) as gallery:  # noqa: PT012 (the second removal is what fails)
+        gallery.remove("Ada")
+        gallery.remove("Ada")
+    assert path.read_bytes() == before
+    with pytest.raises(RuntimeError), change(tmp_path / "new", create=True):
+        raise RuntimeError("stopped")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_new_gallery_is_its_owners_and_rights_that_were_given_stay(tmp_path):
+    path = enrolled(tmp_path / "g", look())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    enrolled(path, look("Bob", 1))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def forged(path, facts, **tensors):
+    arrays = {"portraits": np.zeros(0, np.uint8), "embeddings.face": np.zeros((0, 4), np.float32)} | tensors
+    path.write_bytes(save(arrays, {HEADER: json.dumps(facts)}))
+    return path
+
+
+ROW = {"name": "Ada", "kind": "face", "quality": 0.5, "source": "a.jpg", "portrait": 0}
+MODELS = {"face": {"name": "n", "digest": "d"}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "tensors"),
+    [
+        ({"schema": 1}, {}),
+        ({"schema": "1", "models": {}, "looks": []}, {}),
+        ({"schema": 1, "models": MODELS, "looks": [ROW]}, {}),
+        ({"schema": 1, "models": MODELS, "looks": []}, {"embeddings.face": np.zeros((1, 4), np.float32)}),
+        ({"schema": 1, "models": {}, "looks": [ROW]}, {}),
+        ({"schema": 1, "models": MODELS, "looks": [ROW | {"portrait": 9}]},
+         {"embeddings.face": np.zeros((1, 4), np.float32)}),
+        ({"schema": 1, "models": MODELS, "looks": [ROW]},
+         {"embeddings.face": np.full((1, 4), np.nan, np.float32)}),
+        ({"schema": 1, "models": MODELS, "looks": [ROW]},
+         {"embeddings.face": np.zeros((1, 4), np.float32), "portraits": np.zeros(3, np.uint8)}),
+    ],
+)  # fmt: skip
+def test_a_gallery_that_does_not_agree_with_itself_is_damaged(tmp_path, facts, tensors):
+    with pytest.raises(GalleryError, match="g is damaged or no gallery; give a file that"):
+        read(forged(tmp_path / "g", facts, **tensors))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 99, save({"a": np.zeros(3)}), b"\xff\xd8\xff\xe0JFIF"])
+def test_what_is_no_gallery(tmp_path, content):
+    (tmp_path / "g").write_bytes(content)
+    with pytest.raises(GalleryError, match="damaged or no gallery"):
+        read(tmp_path / "g")
+    with pytest.raises(GalleryError, match="damaged or no gallery"), change(tmp_path / "g", create=True):
+        pass
+    assert (tmp_path / "g").read_bytes() == content
+
+
+def test_half_a_gallery_is_damaged(tmp_path):
+    path = enrolled(tmp_path / "g", look(), look("Bob", 1))
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(GalleryError, match="damaged"):
+            read(path)
+
+
+def test_a_newer_gallery_is_for_a_newer_kinoscope(tmp_path):
+    with pytest.raises(GalleryError, match="has schema 2, newer than 1, which this version reads; update kinoscope"):
+        read(forged(tmp_path / "g", {"schema": 2}))
+
+
+def test_no_gallery_says_how_to_make_one(tmp_path):
+    for use in (read, lambda path: change(path).__enter__()):
+        with pytest.raises(GalleryError, match=r"there is no gallery .*missing; make one with `kinoscope enroll"):
+            use(tmp_path / "missing")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gallery_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        enrolled(tmp_path / "file" / "g", look())
+
+
+ENROLLER = """
+import sys, numpy as np
+from kinoscope.galleries import Look, Model, change
+who, path = sys.argv[1:]
+for n in range(12):
+    with change(path, create=True) as gallery:
+        gallery.add([Look(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")], Model("m", "d"))
+"""
+
+
+def test_two_processes_at_once_lose_nothing(tmp_path):
+    command = [sys.executable, "-c", ENROLLER]
+    running = [subprocess.Popen([*command, who, str(tmp_path / "g")]) for who in ("ann", "bob")]
+    assert [process.wait() for process in running] == [0, 0]
+    assert sorted(read(tmp_path / "g").names()) == sorted(f"{who} {n}" for who in ("ann", "bob") for n in range(12))
+
+
+def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
+    looks = [look("Ada/../..", 0, portrait=b"one"), look("Ada/../..", 1, portrait=b"two"), look("ada------", 2)]
+    files = export(Gallery(looks, {"face": DLIB}), tmp_path / "out")
+    assert [str(file.relative_to(tmp_path / "out")) for file in files] == [
+        "gallery.json",
+        "Ada/1-face.jpg".replace("Ada", folder := files[1].parent.name),
+        f"{folder}/2-face.jpg",
+        f"{files[3].parent.name}/1-face.jpg",
+    ]
+    assert folder.casefold() != files[3].parent.name.casefold()
+    assert [file.read_bytes() for file in files[1:3]] == [b"one", b"two"]
+    told = json.loads(files[0].read_text())
+    assert told["models"] == {"face": {"name": DLIB.name, "digest": DLIB.digest}}
+    assert told["looks"][1]["embedding"] == np.eye(16)[1].tolist()
+    assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in told["looks"])
