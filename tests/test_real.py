@@ -31,7 +31,7 @@ def test_a_street_video_is_told_truly(kinoscope: Callable[..., Call], bikes: Pat
         pytest.skip(missing[0])
     assert call.status == 0, call.err
     assert {name: task["status"] for name, task in found["tasks"].items()} == {
-        **dict.fromkeys(("shots", "scenes", "objects", "faces", "actions"), "ok"),
+        **dict.fromkeys(("shots", "scenes", "objects", "faces", "appearance", "actions"), "ok"),
         "speech": "skipped",
     }
     assert found["tasks"]["speech"]["reason"] == "no sound"

@@ -117,7 +117,8 @@ def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
     timeline = load(folder)
     if timeline.extra.get("run") != mark or not timeline.decode.complete:
         return None
-    for name in [name for name, task in timeline.tasks.items() if task.status != "ok"]:
+    # The gallery may be another one by now, and to look people up again costs nothing.
+    for name in [name for name, task in timeline.tasks.items() if task.status != "ok" or name == "recognize"]:
         timeline.drop(name)
     return timeline
 

@@ -17,8 +17,8 @@ Make = Callable[..., Path]
 
 
 def test_what_needs_a_model_is_no_default() -> None:
-    assert set(TASKS) - set(choose_tasks(None)) == ON_REQUEST == {"classify"}
-    assert choose_tasks(None, {"classify": "x"}) == list(TASKS)
+    assert set(TASKS) - set(choose_tasks(None)) == set(ON_REQUEST) == {"classify", "recognize"}
+    assert choose_tasks(None, {"classify", "recognize"}) == list(TASKS)
     assert choose_tasks("shots", {"classify": "x"}) == ["shots", "classify"]
     with pytest.raises(OptionError, match="task classify needs a model; give --model classify=FOLDER"):
         choose_tasks("classify")

@@ -1,5 +1,4 @@
 from fractions import Fraction
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,48 +9,9 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
 from kinoscope.models import sample
 from kinoscope.models.faces import TEMPLATE
-from kinoscope.models.faces import Faces as Found
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.faces import Faces
-
-PEOPLE = {"ann": (220, 60, 60), "bob": (60, 220, 60), "eve": (60, 60, 220)}
-SIZE, FACE = (320, 240), 60
-
-
-class ColourFinder:
-    """Finds the coloured squares that stand for faces; only on a search does it see one that it was not told of."""
-
-    def __init__(self, *_):
-        self.searches = []
-
-    def __call__(self, picture, shown, expected=None, search=True):
-        self.searches.append(search)
-        rows = [box for colour in PEOPLE.values() for box in self.squares(picture, colour)]
-        boxes = np.array(rows, np.float64).reshape(-1, 4) * shown[0] / picture.shape[1]
-        boxes = np.array([box for box in boxes if search or self.is_near(box, expected)]).reshape(-1, 4)
-        points = boxes[:, None, :2] + TEMPLATE / 150 * (boxes[:, 2:] - boxes[:, :2])[:, None, :]
-        return Found(boxes, np.full(len(boxes), 0.999), points)
-
-    def squares(self, picture, colour):
-        mask = (np.abs(picture.astype(int) - colour).max(axis=2) < 40).astype(np.uint8)
-        _, _, found, _ = cv2.connectedComponentsWithStats(mask)
-        return [(x, y, x + w, y + h) for x, y, w, h, area in found[1:] if area > 100]
-
-    def is_near(self, box, expected):
-        return any(np.abs(box - other).max() < FACE / 2 for other in expected)
-
-
-class ColourEmbedder:
-    """Embeds a face as its mean colour: people are about one apart."""
-
-    runner = SimpleNamespace(card=SimpleNamespace(name="colours", licence="MIT"), runtime="fake")
-
-    def __init__(self, *_):
-        self.embedded = []
-
-    def __call__(self, chips):
-        self.embedded.append(len(chips))
-        return np.pad(chips.mean((1, 2)) / 255, ((0, 0), (0, 125))).astype(np.float32)
+from tests.people_making import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder, draw
 
 
 @pytest.fixture
@@ -62,15 +22,6 @@ def task(monkeypatch):
     needs = made.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
     assert (needs.sizes, needs.rate) == (((640, 480),), 5.0)
     return made
-
-
-def draw(people, background=40):
-    """Draw people at (x, y); their squares are grained, so that they are sharp."""
-    picture = np.full((SIZE[1], SIZE[0], 3), background, np.uint8)
-    grain = np.random.default_rng(0).integers(-20, 20, (FACE, FACE, 1))
-    for name, (x, y) in people.items():
-        picture[y : y + FACE, x : x + FACE] = np.array(PEOPLE[name]) + grain
-    return picture
 
 
 def show(task, script, duration):

@@ -10,6 +10,7 @@ from kinoscope import analysis, places
 from kinoscope.api.choices import choose_models, choose_tasks, choose_views
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
+from kinoscope.galleries import read
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
 
@@ -24,6 +25,7 @@ def analyze(
     on_error: Policy = "skip",
     model: str | Sequence[str] | None = None,
     device: str = "auto",
+    gallery: str | Path | None = None,
     export: str | Sequence[str] | None = None,
     annotate: bool = False,
     report: bool = True,
@@ -39,7 +41,8 @@ def analyze(
     Args:
         sources: video files, folders of videos or images, image patterns, URLs (http, rtsp, udp), camera:0.
         out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
-        tasks: which tasks to run, separated by commas; all if not given (classify only with a model).
+        tasks: which tasks to run, separated by commas; all if not given (classify only with a model,
+            recognize only with a gallery).
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
         rate: at most so many frames per second are looked at; every frame if not given.
@@ -47,6 +50,7 @@ def analyze(
         model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`); or the
             folder of a model that you trained, which adds the task classify.
         device: auto, cpu or cuda.
+        gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
         report: write report.html.
@@ -58,7 +62,7 @@ def analyze(
         One Analysis for each source, in order.
 
     Raises:
-        OptionError: an option cannot be used; nothing has been read or written then.
+        OptionError, GalleryError: an option cannot be used; nothing has been read or written then.
     """
     reading: dict[str, Any] = {
         "start": None if start is None else parse_time(start),
@@ -67,11 +71,13 @@ def analyze(
         "on_error": on_error,
     }
     chosen = choose_models(model)
+    settings = {"recognize": {"gallery": read(gallery)}} if gallery is not None else {}
     options = analysis.Options(
-        tasks=choose_tasks(tasks, chosen),
+        tasks=choose_tasks(tasks, {*chosen, *settings}),
         reading=reading | ({"live": True} if live else {}),
         models=chosen,
         device=device,
+        settings=settings,
         views=choose_views(export),
         annotate=annotate,
         report=report,

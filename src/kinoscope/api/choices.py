@@ -14,15 +14,15 @@ def split(text: str | Sequence[str] | None) -> list[str]:
     return [word.strip() for part in parts for word in part.split(",") if word.strip()]
 
 
-def choose_tasks(tasks: str | Sequence[str] | None, models: Collection[str] = ()) -> list[str]:
+def choose_tasks(tasks: str | Sequence[str] | None, given: Collection[str] = ()) -> list[str]:
     """Give the names of the tasks that are asked for, in the order of the table; all usual ones if none is.
 
     Args:
         tasks: names, separated by commas.
-        models: tasks for which a model is given; those that are run on request only are added.
+        given: tasks for which a model or a gallery is given; those that are run on request only are added.
 
     Raises:
-        OptionError: there is no such task, or one needs a model that is not given.
+        OptionError: there is no such task, or one needs something that is not given.
     """
     from kinoscope.tasks.table import ON_REQUEST, TASKS
 
@@ -30,9 +30,9 @@ def choose_tasks(tasks: str | Sequence[str] | None, models: Collection[str] = ()
     for name in wanted:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
-        if name in ON_REQUEST and name not in models:
-            raise OptionError(f"task {name} needs a model; give --model {name}=FOLDER, as `kinoscope train` wrote it")
-    return [name for name in TASKS if name in wanted or (name in ON_REQUEST and name in models)]
+        if name in ON_REQUEST and name not in given:
+            raise OptionError(f"task {name} needs {ON_REQUEST[name]}")
+    return [name for name in TASKS if name in wanted or (name in ON_REQUEST and name in given)]
 
 
 def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:

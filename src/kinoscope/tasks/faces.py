@@ -21,7 +21,7 @@ from kinoscope.models import faces as models
 from kinoscope.models.cards import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
-from kinoscope.tasks.looks import Looks, pool
+from kinoscope.tasks.looks import Look, Looks, pool
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, SEARCH = 5.0, 2.5
@@ -37,6 +37,9 @@ SURE = 0.9
 WORTH = Worth(count=3, seconds=0.3, score=0.99)
 """Hands and folds of cloth reach 0.98; faces from the side fall under it too, while they stay so."""
 
+STILL = Worth(count=1, seconds=0.0, score=SURE)
+"""In a source of a single picture."""
+
 MOST_PICTURES = 200
 
 Part = tuple[Tracklet, Looks]
@@ -47,6 +50,7 @@ class Faces:
 
     Tracks: label ``face``; ``identity`` is the person, in order of first appearance; ``extra["points"]`` holds, at each
     detection's time, a row of the time and of x and y of eyes, nose and corners of the mouth, left before right.
+    ``seen`` is, after ``finish``, each track that was seen well enough with its best looks.
     Features: ``faces.embeddings`` (N, 128) and ``faces.tracks`` (N,), the tracks' ids. Pictures: ``faces-<id>``.
 
     Args:
@@ -77,6 +81,7 @@ class Faces:
         self._looks: dict[int, Looks] = defaultdict(Looks)
         self._kept: list[Part] = []
         self._counts = {"inferences": 0, "searches": 0}
+        self.seen: list[tuple[Track, list[Look]]] = []
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures large enough to show small faces."""
@@ -85,6 +90,7 @@ class Faces:
         self._finder = models.FaceFinder(self.device, self.threads, SMALLEST)
         self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
         self._shown = info.size
+        self._worth = STILL if info.frames == 1 else WORTH
         return Needs(sizes=(info.fit(LONGEST),), rate=self.rate, batch=4)
 
     def step(self, *batches: FrameBatch) -> None:
@@ -102,7 +108,7 @@ class Faces:
         """Give the tracks, numbered from 1 in order of appearance, and the people."""
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if WORTH(part)]
+        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if self._worth(part)]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
         result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
@@ -135,7 +141,7 @@ class Faces:
         """Embed the looks of tracks that have ended and are worth it, and forget the others'."""
         for tracklet in ended:
             looks = self._looks.pop(tracklet.id)
-            if WORTH(tracklet):
+            if self._worth(tracklet):
                 looks.embed(self._embedder)
                 self._kept.append((tracklet, looks))
 
@@ -157,7 +163,7 @@ class Faces:
             (track, looks.best.within(part.start, part.end))
             for track, (part, looks) in zip(result.tracks, parts, strict=True)
         ]
-        seen = [(track, looks) for track, looks in seen if looks]
+        self.seen = seen = [(track, looks) for track, looks in seen if looks]
         embeddings = np.array([pool(looks) for _, looks in seen], np.float32).reshape(-1, 128)
         spans = np.array([(track.start, track.end) for track, _ in seen]).reshape(-1, 2)
         for (track, _), person in zip(seen, group(embeddings, spans).tolist(), strict=True):
@@ -167,6 +173,6 @@ class Faces:
 
     def _report(self) -> TaskReport:
         runner = self._embedder.runner
-        model, extra = f"mtcnn, {runner.card.name}", self._counts | {"rate": self.rate}
+        model, extra = f"mtcnn, {runner.card.name}", self._counts | {"rate": self.rate, "digest": runner.card.digest}
         licences = dict.fromkeys((find("mtcnn-pnet").licence, runner.card.licence))
         return TaskReport(model=model, runtime=runner.runtime, licence=", ".join(licences), extra=extra)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.matching import overlap
+
 SAME = 0.45
 """Mean distance of dlib's embeddings up to which two groups of face tracks are one person.
 
@@ -37,8 +39,7 @@ def group(embeddings: NDArray[np.floating], spans: NDArray[np.float64], threshol
         return np.zeros(len(embeddings), np.int64)
     distances = pdist(embeddings)
     first, second = np.triu_indices(len(embeddings), 1)
-    together = (spans[first, 0] < spans[second, 1]) & (spans[second, 0] < spans[first, 1])
-    distances[together] = NEVER
+    distances[overlap(spans)[first, second]] = NEVER
     found = fcluster(linkage(distances, "average"), threshold, "distance")
     order = {person: np.flatnonzero(found == person) for person in np.unique(found)}
     ranked = sorted(order.values(), key=lambda members: (spans[members, 0].min(), members[0]))

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from kinoscope.tasks.actions import Actions
+from kinoscope.tasks.appearance import Appearance
 from kinoscope.tasks.base import Task
 from kinoscope.tasks.classify import Classify
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects
+from kinoscope.tasks.recognize import Recognize
 from kinoscope.tasks.scenes import Scenes
 from kinoscope.tasks.shots import Shots
 from kinoscope.tasks.speech import Speech
@@ -16,10 +18,15 @@ TASKS: dict[str, Callable[..., Task]] = {
     "scenes": Scenes,
     "objects": Objects,
     "faces": Faces,
+    "appearance": Appearance,
+    "recognize": Recognize,
     "actions": Actions,
     "classify": Classify,
     "speech": Speech,
 }
 
-ON_REQUEST = frozenset({"classify"})
-"""Tasks that need a model of the user's, and are run only where one is given."""
+ON_REQUEST = {
+    "classify": "a model; give --model classify=FOLDER, as `kinoscope train` wrote it",
+    "recognize": "a gallery; give --gallery FILE, as `kinoscope enroll` wrote it",
+}
+"""Tasks that need something of the user's, and are run only where it is given: what, and how."""

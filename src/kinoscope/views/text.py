@@ -15,7 +15,14 @@ from kinoscope.views.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-_NOUNS = {"shots": "shot", "scenes": "scene", "objects": "track", "faces": "face", "speech": "sentence"}
+_NOUNS = {
+    "shots": "shot",
+    "scenes": "scene",
+    "objects": "track",
+    "faces": "face",
+    "speech": "sentence",
+    "recognize": "appearance",
+}
 _MARKS = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
 
 
