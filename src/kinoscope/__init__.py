@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import analyze, bench, classify, convert, evaluate, explain, train
+    from kinoscope.api import (
+        analyze,
+        bench,
+        classify,
+        convert,
+        enroll,
+        evaluate,
+        explain,
+        gallery,
+        recognize,
+        train,
+    )
     from kinoscope.source import open_source
 
 _HOMES = {
@@ -15,13 +26,29 @@ _HOMES = {
     "bench": "kinoscope.api",
     "classify": "kinoscope.api",
     "convert": "kinoscope.api",
+    "enroll": "kinoscope.api",
     "evaluate": "kinoscope.api",
     "explain": "kinoscope.api",
+    "gallery": "kinoscope.api",
     "open_source": "kinoscope.source",
+    "recognize": "kinoscope.api",
     "train": "kinoscope.api",
 }
 
-__all__ = ["__version__", "analyze", "bench", "classify", "convert", "evaluate", "explain", "open_source", "train"]
+__all__ = [
+    "__version__",
+    "analyze",
+    "bench",
+    "classify",
+    "convert",
+    "enroll",
+    "evaluate",
+    "explain",
+    "gallery",
+    "open_source",
+    "recognize",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
+from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
+from kinoscope.api.recognition import Recognized
 from kinoscope.api.training import Training
 from kinoscope.core.errors import KinoscopeError
 
@@ -26,8 +28,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
     "classify": api.classify,
     "convert": api.convert,
+    "enroll": api.enroll,
     "evaluate": api.evaluate,
     "explain": api.explain,
+    "gallery": api.gallery,
+    "recognize": api.recognize,
     "train": api.train,
     "models": api.models,
     "bench": api.bench,
@@ -237,11 +242,47 @@ def _print_bench(result: dict[str, Any]) -> None:
         print(f"{seconds:10.2f}  CPU s  {part}")
 
 
+def _print_enrolled(done: Enrolled) -> None:
+    count = f"{len(done.looks)} look" + "s" * (len(done.looks) != 1)
+    already = f" ({done.already} were there already)" if done.already else ""
+    print(f"{done.gallery}: {done.name} got {count} of kind {done.kind}{already}")
+    for note in done.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
+
+
+def _print_gallery(told: dict[str, Any]) -> None:
+    from kinoscope.views.known import print_check, print_names
+
+    if "names" in told:
+        print_names(told["names"])
+    elif "default" in told:
+        print_check(told)
+    elif "renamed" in told:
+        print(f"{told['renamed']} is now {told['to']} ({told['looks']} looks)")
+    elif "removed" in told:
+        print(f"forgot {', '.join(told['removed'])} ({told['looks']} looks)")
+    for path in told.get("written", ()):
+        print(f"  {path}")
+
+
+def _print_recognized(rows: Sequence[Recognized]) -> None:
+    from kinoscope.views.known import print_seen
+
+    for row in rows:
+        if row.error:
+            print(f"kinoscope: {row.error}", file=sys.stderr)
+        else:
+            print_seen(row.to_dict())
+
+
 SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
+    "enroll": _print_enrolled,
     "evaluate": _print_evaluation,
+    "gallery": _print_gallery,
+    "recognize": _print_recognized,
     "train": _print_training,
     "bench": _print_bench,
     "explain": _print_explained,

@@ -4,9 +4,23 @@ from kinoscope.api.analyses import analyze
 from kinoscope.api.classification import classify
 from kinoscope.api.conversion import convert
 from kinoscope.api.cost import bench
+from kinoscope.api.enrolling import enroll, gallery
 from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
+from kinoscope.api.recognition import recognize
 from kinoscope.api.training import train
 from kinoscope.api.weights import models
 
-__all__ = ["analyze", "bench", "classify", "convert", "evaluate", "explain", "models", "train"]
+__all__ = [
+    "analyze",
+    "bench",
+    "classify",
+    "convert",
+    "enroll",
+    "evaluate",
+    "explain",
+    "gallery",
+    "models",
+    "recognize",
+    "train",
+]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core import verification
 from kinoscope.core.files import atomic
 from kinoscope.core.metrics import bin_error
 from kinoscope.views.extras import need
@@ -180,6 +181,36 @@ def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -
         for column, (title, rows) in enumerate(drawn.items()):
             _diagram(figure.add_subplot(grid[0, column]), title, rows)
             _histogram(figure.add_subplot(grid[1, column]), rows)
+
+
+def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: float) -> None:
+    """Draw the distances of genuine and impostor pairs, and below them both error rates over the threshold.
+
+    Args:
+        genuine, impostor: (N,) and (M,) distances, see ``core.verification``.
+        path: the picture to write, PNG or SVG by its ending.
+        threshold: the one that is used, which is marked.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+        OutputError: the file cannot be written.
+    """
+    same, other = np.asarray(genuine, float), np.asarray(impostor, float)
+    thresholds, far, frr = verification.curves(same, other)
+    longest = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
+    with _figure(path, 6.0, 5.0, rows=2) as (_, axes):
+        pairs, rates = axes[:, 0]
+        steps = np.linspace(0, longest, 41)
+        for name, values, colour in (("genuine", same, COLOURS["val"]), ("impostor", other, COLOURS["test"])):
+            pairs.hist(values, steps, color=colour, alpha=0.7, label=f"{name} ({len(values)})")
+        rates.step(thresholds, frr, where="post", color=COLOURS["val"], label="false rejects (FRR)")
+        rates.step(thresholds, far, where="post", color=COLOURS["test"], label="false accepts (FAR)")
+        pairs.set(title="Distances of pairs", ylabel="pairs")
+        rates.set(title="Errors by threshold", xlabel="distance", ylabel="share of pairs", ylim=(-0.02, 1.02))
+        for axis in (pairs, rates):
+            axis.axvline(threshold, color=DIM, linewidth=1, linestyle=(0, (4, 3)))
+            axis.set_xlim(0, longest)
+            axis.legend(loc="best")
 
 
 def _diagram(axis: Any, title: str, rows: NDArray[np.float64]) -> None:

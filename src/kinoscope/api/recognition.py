@@ -1,0 +1,175 @@
+"""``kinoscope recognize``: who is in a video, of those that a gallery knows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kinoscope import __version__, analysis, places
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.time import parse_time
+from kinoscope.galleries import THRESHOLDS, Gallery, read
+from kinoscope.progress import bar
+
+
+@dataclass
+class Recognized:
+    """Who is in one source.
+
+    Attributes:
+        seen: appearances of those who are known, in order of time.
+        strangers: the others, by the name that stands for them.
+        timeline: all that was found; None where ``error`` says why there is nothing.
+    """
+
+    source: str
+    seen: list[Event] = field(default_factory=list)
+    strangers: dict[str, list[Track]] = field(default_factory=dict)
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        plain: dict[str, Any] = {"source": self.source}
+        plain["seen"] = [self._seen(event) for event in self.seen]
+        plain["strangers"] = [self._stranger(name, tracks) for name, tracks in self.strangers.items()]
+        return plain | ({"error": str(self.error)} if self.error else {})
+
+    def _seen(self, event: Event) -> dict[str, Any]:
+        assert self.timeline is not None
+        ids = [tuple(pair) for pair in event.extra["tracks"]]
+        best = min((t for t in self.timeline.tracks if (t.task, t.id) in ids), key=lambda t: float(t.extra["distance"]))
+        told = {"name": event.label, "start": round(event.start, 3), "end": round(event.end, 3)}
+        told |= {"score": round(event.score, 4), "distance": best.extra["distance"], "margin": best.extra.get("margin")}
+        return told | {"known_by": best.extra["known_by"]}
+
+    @staticmethod
+    def _stranger(name: str, tracks: Sequence[Track]) -> dict[str, Any]:
+        told = {"name": name, "start": round(min(track.start for track in tracks), 3)}
+        nearest = min(tracks, key=lambda track: float(track.extra.get("distance", float("inf"))))
+        facts = {key: nearest.extra.get(key) for key in ("nearest", "distance")}
+        return told | {"end": round(max(track.end for track in tracks), 3)} | facts
+
+
+def recognize(
+    *sources: str | Path,
+    gallery: str | Path,
+    threshold: float | None = None,
+    out: str | Path | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Recognized]:
+    """Tell who of a gallery is in videos, when, and how sure that is.
+
+    Args:
+        sources: video files, folders of videos or images, pictures, URLs, camera:0.
+        gallery: what `kinoscope enroll` wrote.
+        threshold: largest distance of a face that is taken for the same person; see `kinoscope gallery check`.
+        out: folder for a timeline.json of each source (-o); nothing is written if not given.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        Who is in each source, in order. One that cannot be read never stops the others.
+
+    Raises:
+        GalleryError: the gallery cannot be used; nothing has been read then.
+        OptionError: an option cannot be used.
+    """
+    if threshold is not None and not threshold > 0:
+        raise OptionError(f"threshold {threshold} is no distance; give one above 0, such as {THRESHOLDS['face']}")
+    known = read(gallery)
+    limits = {"start": start if start is None else parse_time(start), "end": end if end is None else parse_time(end)}
+    done: list[Recognized] = []
+    for name in places.expand(sources):
+        one = Recognized(name)
+        with bar(Path(name).name, quiet) as progress:
+            _recognize(one, known, threshold, limits, device, progress)
+        done.append(one)
+    if out is not None:
+        _write(done, Path(out))
+    return done
+
+
+def _recognize(
+    one: Recognized, known: Gallery, threshold: float | None, limits: dict[str, Any], device: str, progress: Any
+) -> None:
+    try:
+        timeline = watch(one.source, known, threshold, limits, device, progress)
+    except KinoscopeError as error:
+        one.error = error
+        return
+    one.timeline, one.seen = timeline, timeline.events_of("recognize")
+    one.strangers = strangers(timeline)
+
+
+def watch(
+    source: str,
+    known: Gallery,
+    threshold: float | None = None,
+    limits: dict[str, Any] | None = None,
+    device: str = "auto",
+    progress: Any = None,
+) -> Timeline:
+    """Follow what a gallery has looks of, and name it.
+
+    Raises:
+        KinoscopeError: nothing could be compared.
+    """
+    from kinoscope import engine
+    from kinoscope.source import open_source
+
+    settings: dict[str, Any] = {"gallery": known}
+    if threshold is not None:
+        settings["thresholds"] = {"face": threshold}
+    tasks = analysis.make_tasks(tasks_for(known), device=device, settings={"recognize": settings})
+    with open_source(source, **(limits or {})) as opened:
+        timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
+    report = timeline.tasks["recognize"]
+    if report.status not in ("ok", "interrupted"):
+        first = next((task.reason for task in timeline.tasks.values() if task.status != "ok" and task.reason), None)
+        raise SourceError(f"{source}: {first or report.reason}")
+    return timeline
+
+
+def tasks_for(known: Gallery) -> list[str]:
+    """Give the tasks whose results a gallery can be compared with."""
+    things = {"person", "object"} & set(known.models)
+    faces = "face" in known.models or not things
+    return ["shots", *(["objects"] if things else []), *(["faces"] if faces else []), *(
+        ["appearance"] if things else []), "recognize"]  # fmt: skip
+
+
+def strangers(timeline: Timeline) -> dict[str, list[Track]]:
+    """Give the faces that are not known, by the name that stands for each person."""
+    found: dict[str, list[Track]] = defaultdict(list)
+    for track in timeline.tracks_of("faces"):
+        if "known_by" not in track.extra:
+            found[track.identity or f"face #{track.id}"].append(track)
+    return dict(found)
+
+
+def _write(done: list[Recognized], out: Path) -> None:
+    """Write the timeline of each source that could be read."""
+    from kinoscope.views.json import save
+
+    found = [one for one in done if one.timeline]
+    for one, folder in zip(found, places.folders([one.source for one in found], out), strict=True):
+        places.prepare(folder)
+        if one.timeline:
+            save(one.timeline, folder)
