@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinoscope.source.container import reason
+from kinoscope.source.vectors import EXPORT, References
 
 FEW_THREADS_FROM = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
@@ -50,9 +51,10 @@ class Decoding:
         video, sound: the streams, or None; a cover picture of a song is not video.
         want_video, want_sound: whether to decode them from here on.
         broken: why reading stopped before the end, if it did.
+        references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
-    def __init__(self, container: InputContainer) -> None:
+    def __init__(self, container: InputContainer, vectors: bool = False) -> None:
         self.container = container
         self.video = _video_of(container)
         best = container.streams.best("audio")
@@ -64,7 +66,9 @@ class Decoding:
         self._losses = _Losses()
         self._errors = 0
         if self.video is not None:
-            _prepare(self.video)
+            _prepare(self.video, vectors)
+        context = self.video.codec_context if vectors and self.video is not None else None
+        self.references = References(context.name, context.extradata) if context is not None else None
         self._stream = self._decode()
 
     def __iter__(self) -> Iterator[Event]:
@@ -128,6 +132,8 @@ class Decoding:
 
     def _pictures(self, packet: Packet[Any]) -> Iterator[Event]:
         self._losses.sent(packet)
+        if self.references is not None:
+            self.references.sent(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
@@ -191,8 +197,10 @@ def _video_of(container: InputContainer) -> VideoStream | None:
     return None
 
 
-def _prepare(stream: VideoStream) -> None:
+def _prepare(stream: VideoStream, vectors: bool) -> None:
     context = stream.codec_context
+    if vectors:
+        context.options = EXPORT
     large = context.width * context.height > FEW_THREADS_FROM
     stream.thread_type = "SLICE" if large else "AUTO"
 

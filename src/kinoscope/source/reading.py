@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from kinoscope.core.errors import DecodeError
-from kinoscope.core.media import Size, SourceInfo
+from kinoscope.core.media import Flow, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import Ticker, to_seconds
 from kinoscope.source.base import Item, Picture, black, cut
@@ -19,6 +19,7 @@ from kinoscope.source.facts import end_of
 from kinoscope.source.hearing import Hearing
 from kinoscope.source.scaling import Scaler
 from kinoscope.source.stamps import Stamps
+from kinoscope.source.vectors import flow_of
 
 BEYOND = Fraction(10)
 """Seconds after ``end`` at which reading stops though one stream has not reached it."""
@@ -117,7 +118,7 @@ class Reading:
         for event in decoding:
             if isinstance(event, VideoFrame):
                 if before is None or event.pts is None or event.pts * stamps.time_base + shift > before:
-                    yield self._picture(event, stamps)
+                    yield self._picture(event, stamps, decoding)
             elif isinstance(event, AudioFrame):
                 time = to_seconds(event.pts, event.time_base) if event.pts is not None and event.time_base else None
                 yield from self._hearing.take(event, None if time is None else time + shift)
@@ -125,19 +126,27 @@ class Reading:
                 yield from self._replace(event, stamps)
         yield from self._hearing.finish()
 
-    def _picture(self, frame: VideoFrame, stamps: Stamps) -> Picture:
+    def _picture(self, frame: VideoFrame, stamps: Stamps, decoding: Decoding) -> Picture:
         form = frame.width, frame.height
         self._report.resizes += self._form not in (None, form)
         self._form = form
         scaler = self._wanted.scaler
+        time = stamps.time(frame.pts if frame.pts is not None else frame.dts)
         self.last = Picture(
             lambda size: scaler(frame, size),
             self._wanted.info.size,
-            stamps.time(frame.pts if frame.pts is not None else frame.dts),
+            time,
             key=bool(frame.key_frame),
             duration=stamps.duration(frame.duration),
+            flow=self._flow(frame, time, stamps.time_base, decoding),
         )
         return self.last
+
+    def _flow(self, frame: VideoFrame, time: Fraction, base: Fraction, decoding: Decoding) -> Callable[[], Flow] | None:
+        if decoding.references is None:
+            return None
+        spans, wanted = decoding.references.spans(frame), self._wanted
+        return lambda: flow_of(frame, time, spans, base, wanted.scaler.orientation, wanted.info.size)
 
     def _replace(self, lost: Lost, stamps: Stamps) -> Iterator[Picture]:
         """Do about a picture that is lost what the policy says."""

@@ -62,10 +62,12 @@ class VideoSource(Source):
             raise
 
     def _open(self) -> Decoding:
-        return Decoding(self._opener(self.path))
+        return Decoding(self._opener(self.path), self.vectors)
 
     def _take(self) -> Decoding:
         """Give a container at its beginning, which is then the caller's to close."""
+        if self.vectors and not self._live and self._fresh is not None and self._fresh.references is None:
+            self.close()  # a decoder that has begun gives no vectors any more
         decoding, self._fresh = self._fresh or self._open(), None
         return decoding
 
