@@ -20,6 +20,7 @@ from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline,
 from kinoscope.models import objects as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
+from kinoscope.tasks.carrying import Carrier
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, CALM = 10.0, 5.0
@@ -59,6 +60,7 @@ class Objects:
         rate: pictures asked for each second; None for every frame.
         calm: pictures looked at each second while little changes; None for all that differ from the last.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
+        carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.
         tell: told what is followed in each picture that is looked at, at once.
     """
 
@@ -73,12 +75,14 @@ class Objects:
         rate: float | None = RATE,
         calm: float | None = CALM,
         still: float = 8,
+        carry: bool = False,
         tell: Tell | None = None,
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self._watch = Watch(calm, still)
-        self._tracker = Tracker(high=SURE)
+        self._tracker = Tracker(high=SURE, max_gap=max(1.5, 2.5 / min(rate or RATE, calm or RATE)))
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
+        self._carrier = Carrier() if carry else None
         self._looks = 0
         self._tell = tell
 
@@ -88,19 +92,33 @@ class Objects:
             raise Skip("there is no picture")
         self._detector = models.ObjectDetector(self.model, self.device, self.threads, LEAST)
         self._shown = info.size
-        return Needs(sizes=(self._detector.input_size(info.size), info.fit(LARGE)), rate=self.rate, batch=8)
+        sizes = self._detector.input_size(info.size), info.fit(LARGE)
+        batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))  # few looks: many flows wait for each
+        return Needs(sizes, self.rate, batch, flows=self._carrier is not None)
 
     def step(self, *batches: FrameBatch) -> None:
         """Detect and track in the next pictures."""
         small, large = batches
-        for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
+        flows = small.flows or ((),) * len(small)
+        for pixels, full, time, passed in zip(small.pixels, large.pixels, small.times.tolist(), flows, strict=True):
+            if self._carrier:
+                self._carrier.move(passed)
             advice = self._watch.see(pixels, time)
             if advice != "wait":
                 found = self._look(pixels, advice)
-                ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
+                ids = self._follow(time, found)
                 self._remember(time, full, found, ids.tolist())
                 if self._tell:
                     self._tell(time, self._seen(found, ids))
+
+    def _follow(self, time: float, found: models.Objects) -> NDArray[np.int64]:
+        """Give the track of each detection."""
+        if self._carrier:
+            self._carrier.guide(self._tracker.live)
+        ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
+        if self._carrier:
+            self._carrier.correct(time, ids.tolist(), found.boxes, self._tracker.live)
+        return ids
 
     def _seen(self, found: models.Objects, ids: NDArray[np.int64]) -> list[Seen]:
         """Give the detections that belong to a track."""
@@ -141,7 +159,8 @@ class Objects:
 
     def _track(self, number: int, part: Tracklet, times: Array) -> Track:
         label = self._detector.card.labels[part.label]
-        return Track(number, self.name, label, part.score, part.through(times, self._shown))
+        drawn = self._carrier.through(part, times, self._shown) if self._carrier else part.through(times, self._shown)
+        return Track(number, self.name, label, part.score, drawn)
 
     def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
         best = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
