@@ -112,7 +112,8 @@ def flow_of(
     use = seconds != 0
     if (many := int(use.sum())) > MOST:
         use[np.flatnonzero(use)[np.arange(many) % -(-many // MOST) != 0]] = False
-    vectors, seconds = vectors[use], seconds[use]
+    if many < len(use) or many > MOST:
+        vectors, seconds = vectors[use], seconds[use]
     scale = -1 / (vectors["motion_scale"] * seconds)
     points = np.stack([vectors["dst_x"], vectors["dst_y"]], axis=1).astype(np.float32)
     speeds = np.stack([vectors["motion_x"] * scale, vectors["motion_y"] * scale], axis=1)
