@@ -10,15 +10,16 @@ import pytest
 from kinoscope.api.choices import choose_models, choose_tasks
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.tasks.classify import Classify
-from kinoscope.tasks.table import ON_REQUEST, TASKS
+from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
 from tests.api.conftest import film
 
 Make = Callable[..., Path]
 
 
 def test_what_needs_a_model_is_no_default() -> None:
-    assert set(TASKS) - set(choose_tasks(None)) == set(ON_REQUEST) == {"classify", "recognize"}
-    assert choose_tasks(None, {"classify", "recognize"}) == list(TASKS)
+    assert set(TASKS) - set(choose_tasks(None)) == set(ON_REQUEST) | BY_NAME
+    assert choose_tasks("anomalies") == ["anomalies"]
+    assert choose_tasks(None, {"classify", "recognize"}) == [name for name in TASKS if name not in BY_NAME]
     assert choose_tasks("shots", {"classify": "x"}) == ["shots", "classify"]
     with pytest.raises(OptionError, match="task classify needs a model; give --model classify=FOLDER"):
         choose_tasks("classify")

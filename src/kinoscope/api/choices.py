@@ -24,9 +24,9 @@ def choose_tasks(tasks: str | Sequence[str] | None, given: Collection[str] = ())
     Raises:
         OptionError: there is no such task, or one needs something that is not given.
     """
-    from kinoscope.tasks.table import ON_REQUEST, TASKS
+    from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
 
-    wanted = split(tasks) or [name for name in TASKS if name not in ON_REQUEST]
+    wanted = split(tasks) or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
     for name in wanted:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kinoscope.tasks.actions import Actions
+from kinoscope.tasks.anomalies import Anomalies
 from kinoscope.tasks.appearance import Appearance
 from kinoscope.tasks.base import Task
 from kinoscope.tasks.classify import Classify
@@ -21,6 +22,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "appearance": Appearance,
     "recognize": Recognize,
     "actions": Actions,
+    "anomalies": Anomalies,
     "classify": Classify,
     "speech": Speech,
 }
@@ -30,3 +32,6 @@ ON_REQUEST = {
     "recognize": "a gallery; give --gallery FILE, as `kinoscope enroll` wrote it",
 }
 """Tasks that need something of the user's, and are run only where it is given: what, and how."""
+
+BY_NAME = {"anomalies"}
+"""Tasks that are run only when asked for by name: they cost much, or tell what few want to know."""
