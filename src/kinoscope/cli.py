@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
+from kinoscope.api.edges import Learned
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
@@ -201,8 +202,22 @@ def _print_training(training: Training) -> None:
         print(training.health)
     elif training.picture:
         print(training.picture)
+    elif training.edges:
+        _print_edges(training.edges)
     elif training.run:
         _print_run(training.run)
+
+
+def _print_edges(edges: Learned) -> None:
+    for name, why in edges.broken.items():
+        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+    print(f"{edges.videos[0]} videos to learn from, {edges.videos[1]} to score on")
+    if edges.before and edges.after:
+        middle = edges.after.overlaps.index(0.5)
+        for name, scores in (("thresholds", edges.before), ("learned edges", edges.after)):
+            share = 100 * scores.by_overlap[middle]
+            print(f"{name:>14}: mAP {100 * scores.average_map:.1f} %, {share:.1f} % at an overlap of 0.5")
+    print(f"  {edges.written}")
 
 
 def _print_run(run: Run) -> None:

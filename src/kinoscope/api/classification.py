@@ -114,8 +114,9 @@ def watch(
     limits: dict[str, Any] | None = None,
     top: int = 5,
     progress: Any = None,
+    learned: bool = True,
 ) -> Timeline:
-    """Slide a model that classifies clips over a source, and give what it found.
+    """Slide a model that classifies clips over a source, and give what it found; ``learned`` as in ``Classify``.
 
     Raises:
         KinoscopeError: there is nothing that can be classified.
@@ -123,7 +124,7 @@ def watch(
     from kinoscope import engine
     from kinoscope.tasks.classify import Classify
 
-    task = Classify(model=model, device=device, threads=0, top=top)
+    task = Classify(model=model, device=device, threads=0, top=top, learned=learned)
     with _opened(source, limits or {}) as opened:
         timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["classify"]

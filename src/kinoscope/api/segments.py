@@ -26,7 +26,7 @@ def score_segments(
         ModelError: the model does not know the classes.
     """
     videos = _choose(data, split)
-    truth = _truth(videos, card)
+    truth = name_segments(videos, card)
     found: list[Segment] = []
     broken: dict[str, str] = {}
     for video in videos:
@@ -55,8 +55,12 @@ def _choose(data: Path, split: str | None) -> list[Annotated]:
     return chosen
 
 
-def _truth(videos: Iterable[Annotated], card: Card) -> list[Segment]:
-    """Give the actual segments under the names that the card has for their classes."""
+def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
+    """Give the actual segments under the names that the card has for their classes.
+
+    Raises:
+        ModelError: the card does not know one of them.
+    """
     from kinoscope.models.classifiers import match_labels
 
     segments = [segment for video in videos for segment in video.segments]
@@ -64,14 +68,23 @@ def _truth(videos: Iterable[Annotated], card: Card) -> list[Segment]:
     return [replace(segment, label=own[segment.label]) for segment in segments]
 
 
+def demand_path(video: Annotated) -> str:
+    """Give where a video lies.
+
+    Raises:
+        SourceError: there is no file for it.
+    """
+    if video.path is None:
+        raise SourceError(f"there is no file for {video.name}; put the video beside the table, under that name")
+    return video.path
+
+
 def _find(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
     from kinoscope.api.classification import watch
     from kinoscope.views.clock import origin
 
-    if video.path is None:
-        raise SourceError(f"there is no file for {video.name}; put the video beside the table, under that name")
     with bar(video.name, quiet) as progress:
-        timeline = watch(video.path, model, device, progress=progress)
+        timeline = watch(demand_path(video), model, device, progress=progress)
     zero = origin(timeline)
     events = timeline.events_of("classify")
     return [Segment(video.name, event.label, event.start - zero, event.end - zero, event.score) for event in events]

@@ -14,20 +14,22 @@ from kinoscope.core.names import hint
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
+    from kinoscope.api.edges import Learned
     from kinoscope.learn.examples import Dataset
     from kinoscope.learn.health import Health
     from kinoscope.learn.job import Run
     from kinoscope.learn.log import Row
     from kinoscope.learn.options import Options
 
-TASKS = ("classify",)
+TASKS = ("classify", "segments")
 
 
 @dataclass
 class Training:
-    """What a call of ``train`` came to: a run, or a picture of the clips, or a check of them."""
+    """What a call of ``train`` came to: a run, learned edges, a picture of the clips, or a check of them."""
 
     run: Run | None = None
+    edges: Learned | None = None
     picture: Path | None = None
     health: Health | None = None
 
@@ -37,6 +39,8 @@ class Training:
             return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
         if self.picture:
             return {"preview": str(self.picture)}
+        if self.edges:
+            return self.edges.to_dict()
         return _plain(self.run) if self.run else {}
 
 
@@ -77,9 +81,11 @@ def train(
     Started by torchrun, several processes share the work.
 
     Args:
-        task: what the model is for: classify.
+        task: what is learned: classify; or segments, which teaches such a model (model=FOLDER) where segments begin
+            and end in long videos, and takes no other option but seed.
         data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
-            CSV with the columns path and label, and start, end, group and split as wanted.
+            CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
+            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from.
         options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
@@ -98,6 +104,10 @@ def train(
     from kinoscope.learn.reading import read_dataset
 
     _demand_task(task)
+    if task == "segments":
+        from kinoscope.api.edges import train_segments
+
+        return Training(edges=train_segments(data, options, quiet=quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     if check:

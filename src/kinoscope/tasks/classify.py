@@ -21,6 +21,7 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose, for_task
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import find_classifier, probabilities, sampling_of
+from kinoscope.models.edges import read_edges
 from kinoscope.models.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.spans import spans
@@ -44,15 +45,21 @@ class Classify:
     """A classifier of clips over sliding windows; an event while a class stays likely.
 
     Events: ``label`` the class, ``score`` its highest probability; a video no longer than a window has one, of the
-    likeliest class. Features: ``classify.times`` (N,) float64, the middles of the windows in seconds, and
-    ``classify.scores`` (N, K) float32, calibrated probabilities. ``report.extra["top"]`` are the likeliest classes of
-    the video as a whole, as ``[name, probability]``.
+    likeliest class. Of a model that `kinoscope train segments` taught where segments begin and end, ``score`` is how
+    much each event is expected to overlap a real segment.
+    Features: ``classify.times`` (N,) float64, the middles of the windows in seconds, and ``classify.scores`` (N, K)
+    float32, calibrated probabilities; ``classify.edges`` (E,) float64, at which windows begin or end, in seconds, and
+    ``classify.means`` (E - 1, K) float32, the mean probabilities between them.
+    ``report.extra["top"]`` are the likeliest classes of the video as a whole, as ``[name, probability]``.
     """
 
     name = "classify"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, top: int = TOP) -> None:
+    def __init__(
+        self, *, device: str = "auto", model: str = "auto", threads: int = 1, top: int = TOP, learned: bool = True
+    ) -> None:
         self.device, self.model, self.threads, self.top = device, model, threads, top
+        self._learned = read_edges(model) if learned and model != "auto" else None
         self._origin: float | None = None
         self._time = self._step = 0.0
         self._shown: Pixels | None = None
@@ -99,11 +106,15 @@ class Classify:
         likely, starts = probabilities(card, logits), np.array(self._starts, np.int64)
         if len(starts):
             report.extra["top"] = likeliest(card.labels, probabilities(card, logits.mean(0)), self.top)
+        edges, means = over_time(starts, self.sampling.frames, likely)
         features: dict[str, NDArray[Any]] = {
             "classify.times": self._middles(starts, end),
             "classify.scores": likely.astype(np.float32),
+            "classify.edges": np.array([min(end, self._seconds(edge)) for edge in edges.tolist()]),
+            "classify.means": means.astype(np.float32),
         }
-        return TaskResult(events=self._events(starts, likely, end), features=features, report=report)
+        events = self._whole(likely[0], end) if len(starts) == 1 else self._events(edges, means, end)
+        return TaskResult(events=events, features=features, report=report)
 
     def _begin(self, time: float) -> None:
         self._origin = self._time = time
@@ -117,7 +128,7 @@ class Classify:
         while self._seconds(self._tick) + TOLERANCE < time:
             self._see()
 
-    def _seconds(self, tick: int) -> float:
+    def _seconds(self, tick: float) -> float:
         assert self._origin is not None
         return self._origin + tick / self.sampling.rate
 
@@ -170,23 +181,30 @@ class Classify:
         times = [(self._seconds(s) + min(end, self._seconds(s + self.sampling.frames))) / 2 for s in starts.tolist()]
         return np.array(times, np.float64)
 
-    def _events(self, starts: NDArray[np.int64], likely: Values, end: float) -> list[Event]:
-        labels = self._net.card.labels
-        if len(starts) == 1:
-            best = int(likely[0].argmax())
-            return [Event("classify", self._seconds(0), end, labels[best], float(likely[0, best]))]
-        edges, means = over_time(starts, self.sampling.frames, likely)
+    def _whole(self, likely: Values, end: float) -> list[Event]:
+        best = int(likely.argmax())
+        return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(likely[best]))]
+
+    def _events(self, edges: NDArray[np.int64], means: Values, end: float) -> list[Event]:
+        """Give where each class stays likely; see ``over_time``."""
+        segments = self._refined if self._learned else self._thresholded
         return [
-            Event(
-                "classify",
-                self._seconds(int(edges[first])),
-                min(end, self._seconds(int(edges[last]))),
-                label,
-                float(means[first:last, column].max()),
-            )
-            for column, label in enumerate(labels)
-            for first, last in spans(means[:, column], ON, OFF)
+            Event("classify", self._seconds(first), min(end, self._seconds(last)), label, score)
+            for column, label in enumerate(self._net.card.labels)
+            for first, last, score in segments(edges, means[:, column])
+            if self._seconds(first) < end
         ]
+
+    def _thresholded(self, edges: NDArray[np.int64], course: Values) -> list[tuple[float, float, float]]:
+        """Give the ticks at which a class is likely from and to, and how likely it is at most."""
+        found = spans(course, ON, OFF)
+        return [(float(edges[a]), float(edges[b]), float(course[a:b].max())) for a, b in found]
+
+    def _refined(self, edges: NDArray[np.int64], course: Values) -> list[tuple[float, float, float]]:
+        """Give them as they were learned."""
+        assert self._learned is not None
+        rows = self._learned.refine(edges / self._stride, course)
+        return [(start * self._stride, past * self._stride, overlap) for start, past, overlap in rows.tolist()]
 
 
 def _card(model: str) -> Card:
