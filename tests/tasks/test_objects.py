@@ -7,15 +7,16 @@ import pytest
 
 from kinoscope import engine
 from kinoscope.core.boxes import iou
-from kinoscope.core.errors import WeightsMissing
+from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
 from kinoscope.models.objects import Objects as Found
 from kinoscope.source.synthetic import COLOURS, cuts, shapes
 from kinoscope.tasks import objects
+from kinoscope.tasks.association import WAYS
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.objects import Objects
+from kinoscope.tasks.objects import Objects, cut_out
 
 
 class ColourDetector:
@@ -196,3 +197,27 @@ def test_what_is_followed_is_told_at_once():
     assert [time for time, _ in told] == sorted(time for time, _ in told)
     assert {(one.id, one.label) for _, seen in told for one in seen} == {(0, "red"), (1, "green")}
     assert all(one.task == "objects" and len(one.box) == 4 for _, seen in told for one in seen)
+
+
+@pytest.mark.parametrize("tracker", WAYS)
+def test_every_tracker_follows_the_shapes(tracker):
+    timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, calm=None)
+    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
+    assert timeline.tasks["objects"].extra["tracker"] == tracker
+
+
+@pytest.mark.parametrize("options", [{"camera": True}, {"looks": "colours"}])
+def test_the_camera_and_looks_may_help(options):
+    timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)
+    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
+
+
+def test_vectors_and_camera_exclude_each_other():
+    with pytest.raises(OptionError, match="choose one of carry and camera"):
+        Objects(carry=True, camera=True)
+
+
+def test_looks_are_cut_out_inside_the_picture():
+    full = np.zeros((50, 100, 3), np.uint8)
+    assert cut_out(full, np.array([-20.0, 20, 40, 60]), (200, 100)).shape == (20, 20, 3)
+    assert cut_out(full, np.array([300.0, 200, 340, 260]), (200, 100)).shape == (1, 1, 3)

@@ -37,6 +37,12 @@ def to_corners(centred: Array) -> Array:
     return np.concatenate([centred[..., :2] - half, centred[..., :2] + half], axis=-1)
 
 
+def warped(centred: Array, affine: Array) -> Array:
+    """Carry boxes (N, 4: centre x, centre y, width, height) through an affine map (2, 3); they stay upright."""
+    zoom = np.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
+    return np.concatenate([centred[:, :2] @ affine[:, :2].T + affine[:, 2], centred[:, 2:] * zoom], axis=1)
+
+
 @dataclass(slots=True)
 class Motion:
     """A Kalman filter with constant velocity over each of a box's four coordinates.
@@ -74,6 +80,13 @@ class Motion:
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
         covariance = self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :]
         return Motion(self.time, state, covariance, self.agility)
+
+    def warp(self, affine: Array) -> Motion:
+        """Give the state as it is in a picture to which ``affine`` (2, 3) leads from its own."""
+        turned = np.column_stack([affine[:, :2], np.zeros(2)])
+        value = warped(self.state[None, :, 0], affine)[0]
+        speed = warped(self.state[None, :, 1], turned)[0]
+        return Motion(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
 
     def surprise(self, box: Array) -> float:
         """Tell how unlikely a box (4,) is at the state's own time: minus twice its log-likelihood, up to a constant."""

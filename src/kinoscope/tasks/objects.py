@@ -7,17 +7,23 @@ tracker draws what it found through all frames. See ``models.objects``, ``tracki
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.clips.camera import Camera, compose, unmoved
 from kinoscope.clips.change import Advice, Watch
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
+from kinoscope.core.errors import OptionError
 from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline, Track
 from kinoscope.models import objects as models
+from kinoscope.models.appearance import AppearanceEmbedder, colours
+from kinoscope.tasks.association import way_of
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
 from kinoscope.tasks.carrying import Carrier
@@ -35,6 +41,8 @@ LARGE = 960
 """Longer side of the picture from which tracks' pictures are cut, in pixels."""
 
 MOST_PICTURES = 200
+
+Looks = Literal["none", "colours", "cnn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,10 @@ class Objects:
         calm: pictures looked at each second while little changes; None for all that differ from the last.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.
+        tracker: how detections are paired with tracks, one of ``association.WAYS``.
+        camera: take the camera's own motion out before pairing, see ``clips.camera``; not together with ``carry``.
+        looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
+            inference for each detection.
         tell: told what is followed in each picture that is looked at, at once.
     """
 
@@ -76,14 +88,21 @@ class Objects:
         calm: float | None = CALM,
         still: float = 8,
         carry: bool = False,
+        tracker: str = "buffered",
+        camera: bool = False,
+        looks: Looks = "none",
         tell: Tell | None = None,
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self._watch = Watch(calm, still)
-        self._tracker = Tracker(high=SURE, max_gap=max(1.5, 2.5 / min(rate or RATE, calm or RATE)))
+        gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
+        self._tracker = Tracker(high=SURE, max_gap=gap, way=way_of(tracker))
+        if carry and camera:
+            raise OptionError("carry already follows the camera; choose one of carry and camera")
+        self._moves, self._looks_by = camera, looks
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
         self._carrier = Carrier() if carry else None
-        self._looks = 0
+        self._looks, self._pan = 0, unmoved()
         self._tell = tell
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -92,6 +111,8 @@ class Objects:
             raise Skip("there is no picture")
         self._detector = models.ObjectDetector(self.model, self.device, self.threads, LEAST)
         self._shown = info.size
+        self._camera = Camera(info.size) if self._moves else None
+        self._embed = _embedder(self._looks_by, self.device, self.threads)
         sizes = self._detector.input_size(info.size), info.fit(LARGE)
         batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))  # few looks: many flows wait for each
         return Needs(sizes, self.rate, batch, flows=self._carrier is not None)
@@ -103,19 +124,24 @@ class Objects:
         for pixels, full, time, passed in zip(small.pixels, large.pixels, small.times.tolist(), flows, strict=True):
             if self._carrier:
                 self._carrier.move(passed)
+            if self._camera:
+                self._pan = compose(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
             advice = self._watch.see(pixels, time)
             if advice != "wait":
                 found = self._look(pixels, advice)
-                ids = self._follow(time, found)
+                ids = self._follow(time, found, full)
                 self._remember(time, full, found, ids.tolist())
                 if self._tell:
                     self._tell(time, self._seen(found, ids))
 
-    def _follow(self, time: float, found: models.Objects) -> NDArray[np.int64]:
+    def _follow(self, time: float, found: models.Objects, full: Pixels) -> NDArray[np.int64]:
         """Give the track of each detection."""
         if self._carrier:
             self._carrier.guide(self._tracker.live)
-        ids = self._tracker.update(time, found.boxes, found.scores, found.labels)
+        self._tracker.warp(self._pan)
+        self._pan = unmoved()
+        looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes]) if self._embed else None
+        ids = self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
         if self._carrier:
             self._carrier.correct(time, ids.tolist(), found.boxes, self._tracker.live)
         return ids
@@ -169,8 +195,32 @@ class Objects:
 
     def _report(self) -> TaskReport:
         runner = self._detector.runner
-        extra = {"inferences": self._looks, "rate": self.rate}
+        extra = {"inferences": self._looks, "rate": self.rate, "tracker": self._tracker.way.__name__}
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
+
+
+def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]], Array] | None:
+    """Give what tells how pictures look: (N, D) unit vectors."""
+    if looks == "cnn":
+        network = AppearanceEmbedder(device=device, threads=threads)
+        return lambda pictures: network(pictures).astype(np.float64)
+    if looks == "colours":
+        return lambda pictures: unit([colours(picture) for picture in pictures])
+    return None
+
+
+def unit(rows: list[NDArray[np.float32]]) -> Array:
+    """Stack vectors, each brought to length 1."""
+    stacked = np.array(rows, np.float64).reshape(len(rows), -1)
+    return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9))
+
+
+def cut_out(full: Pixels, box: Array, shown: Size) -> Pixels:
+    """Cut a box (4,), in pixels as shown, out of a picture (H, W, C) of that; at least a pixel of it."""
+    height, width = full.shape[:2]
+    x1, y1, x2, y2 = (box * np.tile([width / shown[0], height / shown[1]], 2)).round().astype(int).tolist()
+    left, top = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
+    return full[top : max(y2, top + 1), left : max(x2, left + 1)]
 
 
 def goodness(boxes: Array, scores: Array, shown: Size) -> Array:

@@ -1,26 +1,30 @@
 """Multi-object tracking: detections at some times in, boxes at every frame's time out.
 
-The association follows ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every
-Detection Box", ECCV 2022): sure detections are matched first, doubtful ones only continue tracks that are already
-there. Detections come only a few times a second, and between two looks a small object may leave its own box: what is
-left after both rounds is matched once more with widened boxes (Yang et al., "Hard to Track Objects with Irregular
-Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023). At the end each track is
-smoothed and drawn through all frames, see ``motion``.
+A ``Tracker`` keeps the tracks: it says where each is expected, asks a way of association (see ``association``) which
+detection continues which, begins tracks and ends them. At the end each track is smoothed and drawn through all frames,
+see ``motion``. Where the camera moves, ``warp`` carries the tracks along. It may be given the looks of detections, too.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, clip, iou
+from kinoscope.core.boxes import Array, clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
-from kinoscope.tasks.motion import Motion, curve, to_corners
+from kinoscope.tasks.association import Scene, Way, buffered
+from kinoscope.tasks.motion import Motion, curve, to_centre, to_corners, warped
+
+PAST = 3
+"""Looks back from the last to where the direction of motion is taken from."""
+
+FADE = 0.9
+"""Share of the looks so far that a new look leaves."""
 
 
 @dataclass(slots=True)
@@ -32,18 +36,32 @@ class Tracklet:
         motion: the state at the last detection; None in a part that was split off.
         rows: its detections, six numbers each: time in seconds, x1, y1, x2, y2 in pixels, score.
         votes: score behind each label.
+        recent: (up to ``PAST`` + 1, 4) its last boxes, carried along with the camera.
+        look: (D,) unit vector of how it looks; None where none is given.
     """
 
     id: int
     motion: Motion | None = None
     rows: array[float] = field(default_factory=lambda: array("d"))
     votes: dict[int, float] = field(default_factory=dict)
+    recent: Array = field(default_factory=lambda: np.zeros((0, 4)))
+    look: Array | None = None
 
-    def add(self, time: float, box: Array, score: float, label: int) -> None:
+    def add(self, time: float, box: Array, score: float, label: int, look: Array | None = None) -> None:
         """Take in a detection."""
         self.motion = self.motion.predict(time).correct(box) if self.motion else Motion.begin(time, box)
         self.rows.extend((time, *box.tolist(), score))
         self.votes[label] = self.votes.get(label, 0.0) + score
+        self.recent = np.vstack([self.recent[-PAST:], box])
+        if look is not None:
+            mixed = look if self.look is None else FADE * self.look + (1 - FADE) * look
+            self.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
+
+    def warp(self, affine: Array) -> None:
+        """Carry it along with the camera: ``affine`` (2, 3) leads from the last picture to this one."""
+        self.recent = to_corners(warped(to_centre(self.recent), affine))
+        if self.motion:
+            self.motion = self.motion.warp(affine)
 
     def __len__(self) -> int:
         return len(self.rows) // 6
@@ -101,28 +119,25 @@ class Tracker:
 
     Args:
         high: score from which a detection may begin a track; under it, it may only continue one.
-        overlap: least IoU of a sure detection with where its track is expected.
-        widen: share of its size by which a box is grown on each side in the last round.
         max_gap: seconds for which a track without detections is kept.
         other_label: factor on the overlap of two boxes with different labels; 0 forbids such pairs.
+        way: pairs detections with tracks, see ``association``.
     """
 
-    def __init__(
-        self,
-        high: float = 0.5,
-        overlap: float = 0.2,
-        widen: float = 0.6,
-        max_gap: float = 1.5,
-        other_label: float = 0.5,
-    ) -> None:
-        self.high, self.overlap, self.widen, self.max_gap, self.other_label = high, overlap, widen, max_gap, other_label
+    def __init__(self, high: float = 0.5, max_gap: float = 1.5, other_label: float = 0.5, way: Way = buffered) -> None:
+        self.high, self.max_gap, self.other_label, self.way = high, max_gap, other_label, way
         self.live: list[Tracklet] = []
         self._done: list[Tracklet] = []
         self._born = 0
         self._time = -np.inf
 
     def update(
-        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64] | None = None
+        self,
+        time: float,
+        boxes: Array,
+        scores: Array,
+        labels: NDArray[np.int64] | None = None,
+        looks: Array | None = None,
     ) -> NDArray[np.int64]:
         """Take in all detections of one picture.
 
@@ -131,6 +146,7 @@ class Tracker:
             boxes: (N, 4).
             scores: (N,).
             labels: (N,); None where all are of one kind.
+            looks: (N, D) unit vectors of how they look; None to go by place alone.
 
         Returns:
             (N,) the id of the track that each detection went to, -1 for none.
@@ -141,10 +157,23 @@ class Tracker:
         self._time = time
         self._retire(time)
         labels = np.zeros(len(boxes), np.int64) if labels is None else labels
-        for number, tracklet in self._associate(time, boxes, scores, labels):
-            tracklet.add(time, boxes[number], float(scores[number]), int(labels[number]))
+        scene, tracks = self._scene(time, boxes, scores, labels, looks), list(self.live)
+        pairs = [(number, tracks[track]) for number, track in self.way(scene)]
+        pairs += [(number, self._begin()) for number in np.flatnonzero(scene.sure & scene.free).tolist()]
+        for number, tracklet in pairs:
+            look = None if looks is None else looks[number]
+            tracklet.add(time, boxes[number], float(scores[number]), int(labels[number]), look)
             ids[number] = tracklet.id
         return ids
+
+    def warp(self, affine: Array) -> None:
+        """Carry all live tracks along with the camera.
+
+        Args:
+            affine: (2, 3) from the picture of the last ``update`` to that of the next, see ``clips.camera``.
+        """
+        for tracklet in self.live:
+            tracklet.warp(affine)
 
     def expect(self, time: float) -> Array:
         """Give the box (N, 4) where each live track is expected at ``time``."""
@@ -170,43 +199,20 @@ class Tracker:
         self._done += [t for t in self.live if time - t.end > self.max_gap]
         self.live = [t for t in self.live if time - t.end <= self.max_gap]
 
-    def _associate(
-        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64]
-    ) -> Iterator[tuple[int, Tracklet]]:
-        """Pair detections with tracks in three rounds; sure detections without a track begin one."""
-        tracks, expected, sure = list(self.live), self.expect(time), scores >= self.high
-        free, left = np.ones(len(boxes), bool), np.ones(len(tracks), bool)
-        same = labels[:, None] == np.array([t.label for t in tracks], np.int64)[None, :]
-        rounds = ((sure, 0.0, self.overlap), (~sure, 0.0, 0.5), (sure, self.widen, self.overlap))
-        for wanted, widen, least in rounds:
-            likeness = iou(_widen(boxes, widen), _widen(expected, widen)) * np.where(same, 1.0, self.other_label)
-            for number, track in _match(likeness, wanted & free, left, least):
-                free[number] = left[track] = False
-                yield number, tracks[track]
-        for number in np.flatnonzero(sure & free).tolist():
-            yield number, self._begin()
+    def _scene(self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64], looks: Array | None) -> Scene:
+        same = labels[:, None] == np.array([t.label for t in self.live], np.int64)[None, :]
+        last, before = (np.array([t.recent[i] for t in self.live]).reshape(-1, 4) for i in (-1, 0))
+        alike = None
+        if looks is not None:
+            blank = np.zeros(looks.shape[1])
+            alike = looks @ np.array([blank if t.look is None else t.look for t in self.live]).reshape(-1, len(blank)).T
+        allowed = np.where(same, 1.0, self.other_label)
+        return Scene(boxes, scores, scores >= self.high, self.expect(time), last, before, allowed, alike)
 
     def _begin(self) -> Tracklet:
         self.live.append(Tracklet(self._born))
         self._born += 1
         return self.live[-1]
-
-
-def _widen(boxes: Array, share: float) -> Array:
-    """Grow boxes by ``share`` of their size on each side."""
-    grow = share * (boxes[:, 2:4] - boxes[:, :2])
-    return np.concatenate([boxes[:, :2] - grow, boxes[:, 2:4] + grow], axis=1)
-
-
-def _match(likeness: Array, rows: NDArray[np.bool_], columns: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
-    """Pair the chosen rows and columns for the greatest total likeness, pairs under ``least`` left out."""
-    from scipy.optimize import linear_sum_assignment
-
-    row, column = np.flatnonzero(rows), np.flatnonzero(columns)
-    part = likeness[np.ix_(row, column)]
-    part = np.where(part >= least, part, 0)
-    pairs = zip(*linear_sum_assignment(part, maximize=True), strict=True)
-    return [(int(row[i]), int(column[j])) for i, j in pairs if part[i, j] > 0]
 
 
 def hard_cuts(timeline: Timeline) -> list[float]:

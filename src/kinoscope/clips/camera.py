@@ -1,0 +1,95 @@
+"""How the camera moves from one picture to the next: an affine map, fitted robustly to corners that are followed.
+
+Corners: Shi and Tomasi, "Good Features to Track", CVPR 1994. Following: Lucas and Kanade, in pyramids (Bouguet, 2000).
+Fit: RANSAC (Fischler and Bolles, 1981) of a shift, a turn and a zoom.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import Pixels, Size
+
+CORNERS, LEAST = 300, 12
+"""Corners followed, and the least of them that must agree for their motion to be the camera's."""
+
+SHARE = 0.3
+"""Least share of the followed corners that must agree."""
+
+QUARTERS = 3
+"""Quarters of the picture in which some must agree: what agrees at one place only is a thing that moves."""
+
+
+def unmoved() -> Array:
+    """Give the map (2, 3) that moves nothing."""
+    return np.eye(2, 3)
+
+
+def compose(after: Array, before: Array) -> Array:
+    """Give the map (2, 3) that does ``before`` and then ``after``."""
+    return np.asarray(after[:, :2] @ before + np.column_stack([np.zeros((2, 2)), after[:, 2]]))
+
+
+class Camera:
+    """Tell the camera's motion between the pictures that are shown to it, one after the other.
+
+    Args:
+        shown: width and height in which the motion is told; the pictures may be of another size.
+    """
+
+    def __init__(self, shown: Size) -> None:
+        self.shown = shown
+        self._last: NDArray[np.uint8] | None = None
+
+    def see(self, pixels: Pixels, moving: Array | None = None) -> Array:
+        """Give the map (2, 3) from the last picture to this one (H, W, 3), in pixels as shown.
+
+        Where nothing can be told (the first picture, an even wall, a cut) it moves nothing.
+
+        Args:
+            moving: (N, 4) boxes, as shown, in the last picture, in which things move by themselves.
+        """
+        import cv2
+
+        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        last, self._last = self._last, grey
+        if last is None or last.shape != grey.shape:
+            return unmoved()
+        scale = np.array(self.shown) / (grey.shape[1], grey.shape[0])
+        found = _fit(last, grey, _outside(last.shape, None if moving is None else moving / np.tile(scale, 2)))
+        if found is None:
+            return unmoved()
+        # Scaled by S, x goes to S A S^-1 x + S t.
+        return np.column_stack([found[:, :2] * scale[:, None] / scale[None, :], found[:, 2] * scale])
+
+
+def _outside(shape: tuple[int, ...], moving: Array | None) -> NDArray[np.uint8]:
+    """Mark where corners may be: not in the boxes, unless these leave hardly anything."""
+    mask = np.full(shape, 255, np.uint8)
+    for x1, y1, x2, y2 in np.zeros((0, 4), int) if moving is None else moving.round().astype(int).clip(0):
+        mask[y1:y2, x1:x2] = 0
+    return mask if mask.mean() > 25 else np.full(shape, 255, np.uint8)
+
+
+def _fit(last: NDArray[np.uint8], grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Array | None:
+    import cv2
+
+    corners = cv2.goodFeaturesToTrack(last, CORNERS, 0.01, 5, mask=mask)
+    if corners is None or len(corners) < LEAST:
+        return None
+    # Reproducible: RANSAC draws from OpenCV's own numbers.
+    cv2.setRNGSeed(0)
+    moved, kept, _ = cv2.calcOpticalFlowPyrLK(last, grey, corners, np.empty_like(corners))
+    good = kept.ravel() == 1
+    if good.sum() < LEAST:
+        return None
+    found, agree = cv2.estimateAffinePartial2D(corners[good], moved[good], ransacReprojThreshold=1.0)
+    chosen = agree.ravel() == 1
+    if found is None or chosen.sum() < max(LEAST, SHARE * good.sum()):
+        return None
+    right, low = (corners[good][chosen].reshape(-1, 2) > np.array(last.shape[::-1]) / 2).T
+    if len(np.unique(2 * low + right)) < QUARTERS:
+        return None
+    return np.asarray(found, np.float64)
