@@ -31,7 +31,7 @@ class View:
 VIEWS: dict[str, View] = {
     "json": View("timeline.json", json.write, "everything but features and pictures, schema 1"),
     "jsonl": View("timeline.jsonl", jsonl.write, "an event or a track a line"),
-    "csv": View("csv", csv.write, "events.csv and tracks.csv, for spreadsheets"),
+    "csv": View("csv", csv.write, "events.csv, tracks.csv and journeys.csv, for spreadsheets"),
     "parquet": View("parquet", parquet.write, "events.parquet and tracks.parquet, for data frames"),
     "coco": View("coco.json", coco.write, "tracks as COCO annotations of the frames"),
     "mot": View("mot", mot.write, "tracks as MOTChallenge text, a file a task"),

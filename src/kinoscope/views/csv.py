@@ -1,4 +1,4 @@
-"""A timeline as ``events.csv`` and ``tracks.csv`` (RFC 4180, UTF-8), for spreadsheets.
+"""A timeline as ``events.csv``, ``tracks.csv`` and ``journeys.csv`` (RFC 4180, UTF-8), for spreadsheets.
 
 A text that a spreadsheet would run as a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
 return) gets an apostrophe in front. Numbers are left as they are.
@@ -13,13 +13,14 @@ from typing import Any
 
 from kinoscope.core.files import atomic
 from kinoscope.core.results import Timeline
-from kinoscope.views.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
+from kinoscope.views.tables import BOX_COLUMNS, EVENT_COLUMNS, JOURNEY_COLUMNS, box_rows, event_rows, journey_rows
 
 
 def write(timeline: Timeline, folder: Path) -> None:
-    """Write both tables into ``folder``."""
+    """Write the tables into ``folder``."""
     _write(folder / "events.csv", EVENT_COLUMNS, event_rows(timeline))
     _write(folder / "tracks.csv", BOX_COLUMNS, box_rows(timeline))
+    _write(folder / "journeys.csv", JOURNEY_COLUMNS, journey_rows(timeline))
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

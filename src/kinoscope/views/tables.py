@@ -1,10 +1,11 @@
-"""A timeline as two tables, for spreadsheets and data frames: one row an event, one row a box."""
+"""A timeline as tables, for spreadsheets and data frames: one row an event, a box, or a journey of a track."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from kinoscope.core.journeys import journey
 from kinoscope.core.results import Timeline
 from kinoscope.views.plain import dumps, utf8
 
@@ -13,6 +14,12 @@ EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")
 
 BOX_COLUMNS = ("task", "id", "label", "identity", "time", "x1", "y1", "x2", "y2", "score", "extra")
 """Of the tracks: a box each row, in pixels of the displayed picture; ``extra`` as above, on a track's first row."""
+
+JOURNEY_COLUMNS = (
+    "task", "id", "label", "identity", "score", "start", "end",
+    "seconds", "length", "speed", "heights_per_second", "path",
+)  # fmt: skip
+"""Of the tracks, a row each: how long, how far in pixels, how fast; ``path`` is a list of [time, x, y] as JSON."""
 
 
 def event_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
@@ -34,6 +41,16 @@ def box_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
         for box in boxes:
             yield *named, *box, extra
             extra = None
+
+
+def journey_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
+    """Give the tracks, a value for each of ``JOURNEY_COLUMNS``."""
+    for track in timeline.tracks:
+        if not len(track.boxes):
+            continue
+        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end} | journey(track).to_dict()
+        named = (track.task, track.id, _value(track.label), _value(track.identity))
+        yield *named, *(plain[name] for name in JOURNEY_COLUMNS[4:-1]), dumps(plain["path"])
 
 
 def _value(value: Any) -> Any:

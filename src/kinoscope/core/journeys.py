@@ -1,0 +1,154 @@
+"""What a track amounts to: how long it stayed, how far and how fast it went, on what path; and how many there were.
+
+A path goes by the middle of the box's lower edge, where a thing stands. What shakes less than a tenth of its height is
+not motion: the path is simplified (Douglas and Peucker, "Algorithms for the reduction of the number of points required
+to represent a digitized line or its caricature", Cartographica 1973) and measured along its corners. Since a picture
+knows no metres, speed is told in the thing's own heights too, which makes near and far alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kinoscope.core.boxes import Array
+from kinoscope.core.results import Track
+
+SHAKE = 0.1
+"""Share of its height by which a path may be off where it is simplified."""
+
+AROUND = 2.0
+"""Seconds before and after a track, in the middle of the picture, in which the thing may have been there unseen."""
+
+EDGE = 0.03
+"""Share of the picture's side from whose edge a thing comes and goes as it likes."""
+
+UNSEEN = 0.5
+"""How likely it was there in such seconds, of how sure it is that there was something at all."""
+
+INNER = 0.9
+"""Probability with which a count lies in its interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """How one object went.
+
+    Attributes:
+        seconds: from the first to the last box: its dwell time.
+        length: of its path, in pixels. heights: the same in its own heights where it was.
+        path: (P, 3) time, x, y of the corners of its path.
+    """
+
+    seconds: float
+    length: float
+    heights: float
+    path: Array
+
+    @property
+    def speed(self) -> float:
+        """Mean speed along the path in pixels per second; 0 of what was seen for a moment only."""
+        return self.length / self.seconds if self.seconds else 0.0
+
+    @property
+    def pace(self) -> float:
+        """Mean speed along the path in its own heights per second."""
+        return self.heights / self.seconds if self.seconds else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        told = {"seconds": round(self.seconds, 3), "length": round(self.length, 1), "speed": round(self.speed, 1)}
+        corners = [[round(t, 3), round(x, 1), round(y, 1)] for t, x, y in self.path.tolist()]
+        return told | {"heights_per_second": round(self.pace, 3), "path": corners}
+
+
+def journey(track: Track) -> Journey:
+    """Tell how an object went."""
+    boxes = track.boxes
+    if not len(boxes):
+        return Journey(0.0, 0.0, 0.0, np.zeros((0, 3)))
+    feet = np.column_stack([boxes[:, 0], (boxes[:, 1] + boxes[:, 3]) / 2, boxes[:, 4]])
+    heights = np.maximum(boxes[:, 4] - boxes[:, 2], 1)
+    kept = simplify(feet[:, 1:] / heights.mean(), SHAKE)
+    steps = np.linalg.norm(np.diff(feet[kept, 1:], axis=0), axis=1)
+    local = (heights[kept][1:] + heights[kept][:-1]) / 2
+    return Journey(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
+
+
+def simplify(points: Array, most: float) -> NDArray[np.int64]:
+    """Choose points of a line (N, 2) such that no other is over ``most`` away from their line; give the indices."""
+    kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while spans:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        away = _away(points[first + 1 : last], points[first], points[last])
+        worst = int(away.argmax())
+        if away[worst] > most:
+            middle = first + 1 + worst
+            kept.add(middle)
+            spans += [(first, middle), (middle, last)]
+    return np.array(sorted(kept), np.int64)
+
+
+def _away(points: Array, first: Array, last: Array) -> Array:
+    """Give the distance (N,) of points from the stretch between two others."""
+    way = last - first
+    along = np.clip((points - first) @ way / max(float(way @ way), 1e-12), 0, 1)
+    return np.asarray(np.linalg.norm(points - first - along[:, None] * way, axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are at a time: as counted, and from ``low`` to ``high`` with a probability of ``INNER``."""
+
+    time: float
+    count: int
+    low: int
+    high: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return {"time": round(self.time, 3), "count": self.count, "low": self.low, "high": self.high}
+
+
+def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[Count]:
+    """Count the tracks at each of ``times`` in seconds, with an interval.
+
+    Two things make a count unsure. A track may be none: its score says how likely it is one. And a thing may have been
+    there unseen: what appears or vanishes in the middle of the picture was probably there for a while before or after.
+    Things that were never detected are in no interval.
+
+    Args:
+        size: width and height of the picture, by whose edges things come and go.
+    """
+    at = np.asarray(times, np.float64)
+    spans = np.array([(t.start, t.end) for t in tracks]).reshape(-1, 2)
+    scores = np.array([t.score for t in tracks], np.float64)
+    slack = np.array([_slack(t, size) for t in tracks]).reshape(-1, 2)
+    here = (spans[:, :1] <= at) & (at <= spans[:, 1:])
+    near = (spans[:, :1] - slack[:, :1] <= at) & (at <= spans[:, 1:] + slack[:, 1:])
+    likely = scores[:, None] * np.where(here, 1.0, UNSEEN * near)
+    present = here.sum(axis=0).tolist()
+    return [Count(time, present[n], *_interval(likely[:, n])) for n, time in enumerate(at.tolist())]
+
+
+def _slack(track: Track, size: tuple[int, int]) -> tuple[float, float]:
+    """Give the seconds before and after a track in which it may have been there."""
+    inner = np.array([*(EDGE * s for s in size), *((1 - EDGE) * s for s in size)])
+    ends = track.boxes[[0, -1], 1:5]
+    inside = np.all((ends[:, :2] > inner[:2]) & (ends[:, 2:] < inner[2:]), axis=1)
+    return AROUND * float(inside[0]), AROUND * float(inside[1])
+
+
+def _interval(likely: Array) -> tuple[int, int]:
+    """Give the bounds of how many of independent things are so: quantiles of the Poisson binomial distribution."""
+    chance = np.ones(1)
+    for p in likely[likely > 0].clip(0, 1).tolist():
+        chance = np.convolve(chance, [1 - p, p])
+    low, high = np.searchsorted(np.cumsum(chance), np.array([1 - INNER, 1 + INNER]) / 2 - 1e-12).tolist()
+    return low, high

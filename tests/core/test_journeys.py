@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinoscope.core.journeys import Count, counts, journey, simplify
+from kinoscope.core.results import Track
+
+SIZE = (640, 480)
+
+
+def walk(*feet, width=20, height=40, score=0.9, number=1):
+    """A track through (time, x, y) of where it stands."""
+    boxes = [[t, x - width / 2, y - height, x + width / 2, y, score] for t, x, y in feet]
+    return Track(number, "objects", "person", score, boxes)
+
+
+def test_a_straight_walk():
+    told = journey(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
+    assert (told.seconds, told.length, told.heights) == (2, 80, 2)
+    assert (told.speed, told.pace) == (40, 1)
+    assert told.path.tolist() == [[0, 100, 200], [2, 180, 200]]
+
+
+def test_the_way_round_a_corner_is_its_corners():
+    way = [(t, 100 + 10 * t, 200) for t in range(11)] + [(10 + t, 200, 200 + 10 * t) for t in range(1, 6)]
+    told = journey(walk(*way))
+    assert told.path.tolist() == [[0, 100, 200], [10, 200, 200], [15, 200, 250]]
+    assert told.length == 150
+
+
+def test_what_shakes_does_not_move():
+    rng = np.random.default_rng(0)
+    told = journey(walk(*[(t / 25, *(300 + rng.uniform(-1.5, 1.5, 2))) for t in range(200)], height=40))
+    assert told.length < 4
+    assert len(told.path) == 2
+
+
+def test_far_and_near_have_one_pace():
+    near, far = walk((0, 0, 100), (1, 80, 100), height=80), walk((0, 0, 100), (1, 20, 100), height=20)
+    assert journey(near).pace == journey(far).pace == 1
+    assert (journey(near).speed, journey(far).speed) == (80, 20)
+
+
+def test_a_moment_and_nothing_have_no_speed():
+    assert journey(walk((1, 50, 50))).to_dict() == {
+        "seconds": 0, "length": 0, "speed": 0, "heights_per_second": 0, "path": [[1, 50, 50]],
+    }  # fmt: skip
+    assert journey(Track(1, "objects", "person", 0.5, [])).seconds == 0
+
+
+@given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=30), st.floats(0.01, 50))
+def test_no_point_is_farther_off_than_allowed(points, most):
+    line = np.array(points)
+    kept = simplify(line, most)
+    assert (kept[0], kept[-1]) == (0, len(line) - 1)
+    for first, last in pairwise(kept):
+        way = line[last] - line[first]
+        for point in line[first : last + 1]:
+            along = np.clip((point - line[first]) @ way / max(way @ way, 1e-12), 0, 1)
+            assert np.linalg.norm(point - line[first] - along * way) <= most + 1e-6
+
+
+def across(score=1.0, start=0.0, end=4.0):
+    """From the left edge to the right one."""
+    return walk((start, 10, 200), ((start + end) / 2, 320, 200), (end, 635, 200), score=score)
+
+
+def test_what_is_certain_is_counted_so():
+    assert counts([across(), across(start=2, end=6)], [1, 3, 5, 7], SIZE) == [
+        Count(1, 1, 1, 1),
+        Count(3, 2, 2, 2),
+        Count(5, 1, 1, 1),
+        Count(7, 0, 0, 0),
+    ]
+
+
+def test_doubtful_tracks_widen_the_interval():
+    (told,) = counts([across(0.5) for _ in range(4)], [1], SIZE)
+    # Of four fair coins, 1/16 show no head: more than 5 %.
+    assert (told.count, told.low, told.high) == (4, 0, 4)
+    (told,) = counts([across(0.9) for _ in range(10)], [1], SIZE)
+    assert (told.count, told.low, told.high) == (10, 7, 10)
+
+
+def test_what_vanishes_in_the_middle_was_perhaps_there_for_a_while():
+    lost = walk((0, 10, 200), (4, 320, 200), score=1.0)
+    assert [(c.count, c.low, c.high) for c in counts([lost], [4, 5.5, 6.5, -0.5], SIZE)] == [
+        (1, 1, 1),
+        (0, 0, 1),
+        (0, 0, 0),
+        (0, 0, 0),
+    ]
+
+
+def test_nothing_is_counted_as_nothing():
+    assert counts([], [0.5], SIZE) == [Count(0.5, 0, 0, 0)]
+    assert counts([], [], SIZE) == []
+    assert counts([across()], [1], SIZE)[0].to_dict() == {"time": 1, "count": 1, "low": 1, "high": 1}
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_the_interval_is_in_order_and_within_what_there_is(scores):
+    (told,) = counts([across(score) for score in scores], [2.0], SIZE)
+    assert 0 <= told.low <= told.high <= told.count == len(scores)
