@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
+from kinoscope.api.detection import Detected
 from kinoscope.api.edges import Learned
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
     "classify": api.classify,
     "convert": api.convert,
+    "detect": api.detect,
     "enroll": api.enroll,
     "evaluate": api.evaluate,
     "explain": api.explain,
@@ -290,10 +292,23 @@ def _print_recognized(rows: Sequence[Recognized]) -> None:
             print_seen(row.to_dict())
 
 
+def _print_detected(rows: Sequence[Detected]) -> None:
+    from kinoscope.views.journeys import print_detected
+
+    for row in rows:
+        if row.error:
+            print(f"kinoscope: {row.error}", file=sys.stderr)
+        else:
+            print_detected(row.to_dict())
+        for path in row.written:
+            print(f"  {path}")
+
+
 SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
+    "detect": _print_detected,
     "enroll": _print_enrolled,
     "evaluate": _print_evaluation,
     "gallery": _print_gallery,

@@ -77,11 +77,16 @@ def test_what_is_certain_is_counted_so():
 
 
 def test_doubtful_tracks_widen_the_interval():
-    (told,) = counts([across(0.5) for _ in range(4)], [1], SIZE)
+    (told,) = counts([across(0.5, end=1e-9) for _ in range(4)], [0], SIZE)
     # Of four fair coins, 1/16 show no head: more than 5 %.
     assert (told.count, told.low, told.high) == (4, 0, 4)
-    (told,) = counts([across(0.9) for _ in range(10)], [1], SIZE)
+    (told,) = counts([across(0.9, end=1e-9) for _ in range(10)], [0], SIZE)
     assert (told.count, told.low, told.high) == (10, 7, 10)
+
+
+def test_what_stays_grows_sure():
+    (told,) = counts([across(0.5, end=20) for _ in range(4)], [1], SIZE)
+    assert (told.count, told.low, told.high) == (4, 4, 4)
 
 
 def test_what_vanishes_in_the_middle_was_perhaps_there_for_a_while():

@@ -4,6 +4,7 @@ from kinoscope.api.analyses import analyze
 from kinoscope.api.classification import classify
 from kinoscope.api.conversion import convert
 from kinoscope.api.cost import bench
+from kinoscope.api.detection import detect
 from kinoscope.api.enrolling import enroll, gallery
 from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
@@ -16,6 +17,7 @@ __all__ = [
     "bench",
     "classify",
     "convert",
+    "detect",
     "enroll",
     "evaluate",
     "explain",

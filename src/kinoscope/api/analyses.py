@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kinoscope import analysis, places
-from kinoscope.api.choices import choose_models, choose_tasks, choose_views
+from kinoscope.api.choices import choose_models, choose_tasks, choose_tracker, choose_views
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
@@ -26,6 +26,7 @@ def analyze(
     model: str | Sequence[str] | None = None,
     device: str = "auto",
     gallery: str | Path | None = None,
+    tracker: str | None = None,
     export: str | Sequence[str] | None = None,
     annotate: bool = False,
     report: bool = True,
@@ -51,6 +52,7 @@ def analyze(
             folder of a model that you trained, which adds the task classify.
         device: auto, cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
+        tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
         report: write report.html.
@@ -71,7 +73,9 @@ def analyze(
         "on_error": on_error,
     }
     chosen = choose_models(model)
-    settings = {"recognize": {"gallery": read(gallery)}} if gallery is not None else {}
+    settings: dict[str, dict[str, Any]] = {"recognize": {"gallery": read(gallery)}} if gallery is not None else {}
+    if tracker is not None:
+        settings["objects"] = {"tracker": choose_tracker(tracker)}
     options = analysis.Options(
         tasks=choose_tasks(tasks, {*chosen, *settings}),
         reading=reading | ({"live": True} if live else {}),

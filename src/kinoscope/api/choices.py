@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.names import demand
 
 
 def split(text: str | Sequence[str] | None) -> list[str]:
@@ -85,3 +86,31 @@ def choose_views(export: str | Sequence[str] | None) -> list[str]:
         if name not in VIEWS:
             raise OptionError(f"there is no format {name!r}; choose from {', '.join(VIEWS)}")
     return wanted
+
+
+def choose_tracker(name: str) -> str:
+    """Give the name of a way to follow objects.
+
+    Raises:
+        OptionError: there is no such way.
+    """
+    from kinoscope.tasks.association import way_of
+
+    way_of(name)
+    return name
+
+
+def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tuple[str, ...] | None:
+    """Give the labels that are asked for, or None for all.
+
+    Raises:
+        OptionError: one is none of what the model, or any model of the task ``objects``, can find.
+    """
+    from kinoscope.models import CARDS, find
+
+    wanted = split(labels)
+    if not wanted:
+        return None
+    cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]
+    known = list(dict.fromkeys(label for card in cards for label in card.labels))
+    return tuple(demand(word, known, "label") for word in wanted)

@@ -30,6 +30,9 @@ EDGE = 0.03
 UNSEEN = 0.5
 """How likely it was there in such seconds, of how sure it is that there was something at all."""
 
+GLIMPSE = 2.0
+"""Seconds after which a track that goes on is a further sign that there is something."""
+
 INNER = 0.9
 """Probability with which a count lies in its interval."""
 
@@ -119,8 +122,9 @@ class Count:
 def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[Count]:
     """Count the tracks at each of ``times`` in seconds, with an interval.
 
-    Two things make a count unsure. A track may be none: its score says how likely it is one. And a thing may have been
-    there unseen: what appears or vanishes in the middle of the picture was probably there for a while before or after.
+    Two things make a count unsure. A track may be none: its score says how likely a glimpse of it is one, and each two
+    seconds are another glimpse that would have to be wrong, too. And a thing may have been there unseen: what appears
+    or vanishes in the middle of the picture was probably there for a while before or after.
     Things that were never detected are in no interval.
 
     Args:
@@ -128,7 +132,8 @@ def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> 
     """
     at = np.asarray(times, np.float64)
     spans = np.array([(t.start, t.end) for t in tracks]).reshape(-1, 2)
-    scores = np.array([t.score for t in tracks], np.float64)
+    doubts = 1 - np.array([t.score for t in tracks], np.float64).clip(0, 1)
+    scores = 1 - doubts ** (1 + (spans[:, 1] - spans[:, 0]) / GLIMPSE)
     slack = np.array([_slack(t, size) for t in tracks]).reshape(-1, 2)
     here = (spans[:, :1] <= at) & (at <= spans[:, 1:])
     near = (spans[:, :1] - slack[:, :1] <= at) & (at <= spans[:, 1:] + slack[:, 1:])

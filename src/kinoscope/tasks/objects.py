@@ -7,7 +7,7 @@ tracker draws what it found through all frames. See ``models.objects``, ``tracki
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,9 @@ LEAST, SURE = 0.25, 0.4
 """Score under which a detection is ignored, and from which it may begin a track."""
 
 WORTH = Worth(count=3, seconds=0.3, score=0.4)
+GLIMPSE = Worth(count=1, seconds=0, score=0.4)
+"""What makes a track, and what does where there is a single picture."""
+
 LARGE = 960
 """Longer side of the picture from which tracks' pictures are cut, in pixels."""
 
@@ -71,6 +74,7 @@ class Objects:
         carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.
         tracker: how detections are paired with tracks, one of ``association.WAYS``.
         camera: take the camera's own motion out before pairing, see ``clips.camera``; not together with ``carry``.
+        labels: of what is to be found; None for all that the detector knows.
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
             inference for each detection.
         tell: told what is followed in each picture that is looked at, at once.
@@ -91,6 +95,7 @@ class Objects:
         tracker: str = "buffered",
         camera: bool = False,
         looks: Looks = "none",
+        labels: Collection[str] | None = None,
         tell: Tell | None = None,
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
@@ -99,7 +104,7 @@ class Objects:
         self._tracker = Tracker(high=SURE, max_gap=gap, way=way_of(tracker))
         if carry and camera:
             raise OptionError("carry already follows the camera; choose one of carry and camera")
-        self._moves, self._looks_by = camera, looks
+        self._moves, self._looks_by, self._labels = camera, looks, labels
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
         self._carrier = Carrier() if carry else None
         self._looks, self._pan = 0, unmoved()
@@ -158,7 +163,8 @@ class Objects:
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
-        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if WORTH(part)]
+        worth = WORTH if len(timeline.times) > 1 else GLIMPSE
+        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if worth(part)]
         parts.sort(key=lambda part: (part.start, part.id))
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
@@ -169,8 +175,14 @@ class Objects:
             self._tracker.cut()
         if advice != "same":
             self._looks += 1
-            (self._found,) = self._detector(pixels[None], self._shown)
+            (found,) = self._detector(pixels[None], self._shown)
+            self._found = found if self._labels is None else self._wanted(found, self._labels)
         return self._found
+
+    def _wanted(self, found: models.Objects, labels: Collection[str]) -> models.Objects:
+        """Leave out what has none of the labels."""
+        kept = np.array([self._detector.card.labels[n] in labels for n in found.labels.tolist()], bool)
+        return models.Objects(found.boxes[kept], found.scores[kept], found.labels[kept])
 
     def _remember(self, time: float, full: Pixels, found: models.Objects, ids: list[int]) -> None:
         """Keep a picture of each object that has not been seen so well before."""

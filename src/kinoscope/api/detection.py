@@ -1,0 +1,198 @@
+"""``kinoscope detect``: what is in a video, where, how long and how fast, and how many there are when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinoscope import __version__, analysis, places
+from kinoscope.api.choices import choose_labels, choose_tracker
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.journeys import counts, journey
+from kinoscope.core.results import Timeline, Track
+from kinoscope.core.time import parse_time
+from kinoscope.progress import bar
+
+FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
+"""What is written beside timeline.json."""
+
+
+@dataclass
+class Detected:
+    """What is in one source.
+
+    Attributes:
+        every: seconds between two counts.
+        timeline: all that was found; None where ``error`` says why there is nothing.
+        written: files that were written.
+    """
+
+    source: str
+    every: float = 1.0
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    @property
+    def tracks(self) -> list[Track]:
+        """What was found, first seen first."""
+        return self.timeline.tracks_of("objects") if self.timeline else []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form: ``tracks`` with where they went, and ``counts`` of each label; of a picture, boxes."""
+        if self.timeline is None:
+            return {"source": self.source, "error": str(self.error)}
+        if len(self.timeline.times) == 1:
+            return {"source": self.source, "objects": [_object(track) for track in self.tracks]}
+        return {"source": self.source, "tracks": [_track(track) for track in self.tracks], "counts": self.counts()}
+
+    def counts(self) -> dict[str, list[dict[str, Any]]]:
+        """Count what has each label, in the middle of each ``every`` seconds; at most 2,000 times."""
+        assert self.timeline is not None
+        times = self.timeline.times
+        if not len(times):
+            return {}
+        step = max(self.every, (times[-1] - times[0]) / 2000)
+        at = np.arange(times[0], times[-1], step) + step / 2
+        size = int(self.timeline.source.get("width", 0)), int(self.timeline.source.get("height", 0))
+        labels = dict.fromkeys(track.label for track in self.tracks)
+        return {
+            label: [
+                c.to_dict() for c in counts([t for t in self.tracks if t.label == label], at[at <= times[-1]], size)
+            ]
+            for label in labels
+        }
+
+
+def _object(track: Track) -> dict[str, Any]:
+    box = [round(v, 1) for v in track.boxes[0, 1:5].tolist()]
+    return {"id": track.id, "label": track.label, "score": round(track.score, 4), "box": box}
+
+
+def _track(track: Track) -> dict[str, Any]:
+    told = {"id": track.id, "label": track.label, "score": round(track.score, 4)}
+    return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | journey(track).to_dict()
+
+
+def detect(
+    *sources: str | Path,
+    labels: str | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    model: str = "auto",
+    tracker: str = "buffered",
+    camera: bool = False,
+    rate: float | None = None,
+    every: float = 1.0,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    annotate: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Detected]:
+    """Tell what is in videos and pictures: where, from when to when, how fast, and how many there are.
+
+    Args:
+        sources: video files, folders of videos or images, pictures, URLs, camera:0.
+        labels: what to look for, separated by commas, such as person,car; all that the model knows if not given.
+        out: folder for timeline.json, detections.json and tables of each source (-o); nothing is written if not given.
+        model: a card of the task objects (see `kinoscope models list`).
+        tracker: how things are followed: buffered, sort, bytetrack or ocsort.
+        camera: take the camera's own motion out before things are followed; for cameras that move.
+        rate: pictures looked at each second; if not given 10 where much moves, and 5 where little does.
+        every: seconds between two counts.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        What is in each source, in order. One that cannot be read never stops the others.
+
+    Raises:
+        OptionError: an option cannot be used; nothing has been read then.
+    """
+    for name, value in (("rate", rate), ("every", every)):
+        if value is not None and not 0 < value < float("inf"):
+            raise OptionError(f"{name} {value} is not possible; give a number above 0, such as 5")
+    if annotate and out is None:
+        raise OptionError("annotate writes a video; say where, with -o FOLDER")
+    setting = {"labels": choose_labels(labels, model), "tracker": choose_tracker(tracker), "camera": camera}
+    options = analysis.Options(
+        tasks=["objects"],
+        reading={"start": _time(start), "end": _time(end)},
+        models={"objects": model},
+        device=device,
+        settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
+        annotate=annotate,
+        report=False,
+        quiet=quiet,
+    )
+    names = places.expand(sources)
+    folders = [None] * len(names) if out is None else places.folders(names, Path(out))
+    done = [Detected(name, every) for name in names]
+    for one, folder in zip(done, folders, strict=True):
+        _detect(one, folder, options)
+    return done
+
+
+def _time(given: str | float | None) -> Any:
+    return None if given is None else parse_time(given)
+
+
+def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> None:
+    title = Path(one.source).name
+    try:
+        if folder is None:
+            one.timeline = _look(one.source, options, title)
+        else:
+            job = analysis.Analysis(one.source, folder)
+            analysis.run(job, options, title)
+            one.timeline, one.error, one.written = job.timeline, job.error, job.written
+        if one.timeline and not one.error:
+            _check(one)
+        if one.timeline and folder and not one.error:
+            one.written += _write(one, folder)
+    except KinoscopeError as error:
+        one.error = error
+
+
+def _look(source: str, options: analysis.Options, title: str) -> Timeline:
+    from kinoscope import engine
+    from kinoscope.source import open_source
+
+    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
+    with open_source(source, **options.reading) as opened, bar(title, options.quiet) as progress:
+        return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
+
+
+def _check(one: Detected) -> None:
+    """Raise what kept the task from finding anything."""
+    assert one.timeline is not None
+    report = one.timeline.tasks["objects"]
+    if report.status in ("failed", "skipped"):
+        raise SourceError(f"{one.source}: {report.reason}")
+
+
+def _write(one: Detected, folder: Path) -> list[Path]:
+    import json
+
+    from kinoscope.core.files import atomic
+    from kinoscope.views.csv import write
+
+    assert one.timeline is not None
+    with atomic(folder / FILES[0]) as temporary:
+        temporary.write_text(json.dumps(one.to_dict()), encoding="utf-8")
+    write(one.timeline, folder)
+    return [folder / name for name in FILES]
