@@ -1,0 +1,118 @@
+"""Trackers on MOTChallenge detections: HOTA, MOTA and IDF1, beside results of others on the same detections.
+
+    python benchmarks/tracking.py --data FOLDER [--results FOLDER] [--rates 25,12.5,5] [--high 0.7] [--best]
+
+FOLDER holds tud/NAME/gt.txt, ground truth, and sort_det/NAME.txt, detections (those of the SORT tracker's repository).
+``--results`` holds TRACKER/NAME.txt, as tracking_peers.py writes it. "as found": detections with the ids that they got
+at once, as a live tracker gives them. "drawn": each track smoothed and drawn through its gaps, as a Timeline has it;
+results of others are drawn by the same smoother. The sequences are scored as one; all rows of ground truth whose
+confidence is 1 count. ``--rates`` looks at fewer pictures a second; drawn tracks are scored at every frame still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy.interpolate
+import scipy.optimize  # noqa: F401  imported before anything is timed
+
+from kinoscope.core.mot import MotRows, counted, join, read_mot
+from kinoscope.core.mot_metrics import score
+from kinoscope.tasks.association import WAYS
+from kinoscope.tasks.tracking import Tracker, Tracklet
+
+RATE, SIZE = 25, (640, 480)
+
+Pairs = list[tuple[MotRows, MotRows]]
+
+
+def follow(detections: MotRows, way: str, high: float, step: int, last: int) -> tuple[MotRows, list[Tracklet]]:
+    """Give the detections with their ids at once, and the tracks."""
+    tracker, ids = Tracker(high=high, way=WAYS[way]), np.full(len(detections), -1)
+    for frame in range(1, last + 1, step):
+        rows = np.flatnonzero(detections.frames == frame)
+        ids[rows] = tracker.update(frame / RATE, detections.boxes[rows], detections.scores[rows])
+    found = MotRows(detections.frames, ids, detections.boxes, detections.scores)
+    return found.where(ids >= 0), [track for track in tracker.finish() if len(track) >= 3]
+
+
+def tracklets(rows: MotRows) -> list[Tracklet]:
+    """Make tracks of results."""
+    tracks = []
+    for number in np.unique(rows.ids).tolist():
+        some = rows.where(rows.ids == number)
+        tracks.append(Tracklet(number))
+        for n in np.argsort(some.frames).tolist():
+            tracks[-1].add(some.frames[n] / RATE, some.boxes[n], float(some.scores[n]), 0)
+    return tracks
+
+
+def drawn(tracks: list[Tracklet], last: int) -> MotRows:
+    times = np.arange(1, last + 1) / RATE
+    parts = [track.through(times, SIZE) for track in tracks]
+    boxes = np.concatenate([np.zeros((0, 6)), *parts])
+    ids = np.repeat([track.id for track in tracks], [len(part) for part in parts])
+    return MotRows(np.round(boxes[:, 0] * RATE), ids, boxes[:, 1:5], boxes[:, 5])
+
+
+def show(name: str, pairs: Pairs, note: str = "") -> None:
+    told = score(*join([counted(*pair) for pair in pairs])).to_dict()
+    shares = " | ".join(f"{100 * told[key]:.1f}" for key in ("hota", "deta", "assa", "mota", "idf1"))
+    print(f"| {name} | {shares} | {told['idsw']} | {told['fp']} | {told['fn']} | {note} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--rates", type=lambda text: [float(n) for n in text.split(",")], default=[25, 12.5, 5])
+    parser.add_argument("--high", type=float, default=0.7)
+    parser.add_argument("--best", action="store_true", help="of --results only the best of each tracker, by HOTA")
+    options = parser.parse_args()
+    names = sorted(path.stem for path in (options.data / "sort_det").glob("*.txt"))
+    truth = [read_mot(options.data / "tud" / name / "gt.txt") for name in names]
+    found = [read_mot(options.data / "sort_det" / f"{name}.txt") for name in names]
+    lasts = [int(rows.frames.max()) for rows in truth]
+    print(
+        "| tracker | HOTA | DetA | AssA | MOTA | IDF1 | switches | false | missed | ms a frame |\n" + "|---" * 10 + "|"
+    )
+    for folder in chosen(options, names, truth):
+        rows = [read_mot(folder / f"{name}.txt") for name in names]
+        show(f"{folder.name}, as found", list(zip(truth, rows, strict=True)))
+        lines = [drawn([t for t in tracklets(r) if len(t) >= 3], n) for r, n in zip(rows, lasts, strict=True)]
+        show(f"{folder.name}, drawn", list(zip(truth, lines, strict=True)))
+    for rate in options.rates:
+        step = round(RATE / rate)
+        for way in WAYS:
+            begin = time.process_time()
+            done = [follow(rows, way, options.high, step, last) for rows, last in zip(found, lasts, strict=True)]
+            cost = f"{1000 * (time.process_time() - begin) / sum(len(range(0, n, step)) for n in lasts):.1f}"
+            if step == 1:
+                show(
+                    f"ours: {way}, as found", [(t, at_once) for t, (at_once, _) in zip(truth, done, strict=True)], cost
+                )
+            lines = [drawn(tracks, last) for (_, tracks), last in zip(done, lasts, strict=True)]
+            show(f"ours: {way}, drawn, {rate:g} looks a second", list(zip(truth, lines, strict=True)), cost)
+
+
+def chosen(options: argparse.Namespace, names: list[str], truth: list[MotRows]) -> list[Path]:
+    """Give the folders of results to show."""
+    if options.results is None:
+        return []
+    folders = sorted(path for path in options.results.iterdir() if path.is_dir())
+    if not options.best:
+        return folders
+    best: dict[str, tuple[float, Path]] = {}
+    for folder in folders:
+        pairs = [counted(t, read_mot(folder / f"{name}.txt")) for t, name in zip(truth, names, strict=True)]
+        hota = score(*join(pairs)).hota.mean()["hota"]
+        tracker = folder.name.split()[0]
+        best[tracker] = max(best.get(tracker, (-1.0, folder)), (hota, folder))
+    return [folder for _, folder in best.values()]
+
+
+if __name__ == "__main__":
+    main()
