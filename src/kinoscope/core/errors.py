@@ -11,6 +11,7 @@
     ├── OutputError                a result cannot be written
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
     ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
+    ├── RulesError                 a file of rules is not as it must be, or does not fit the picture
     └── MissingExtra               an optional package is not installed
 
 A message is one line: it names the thing, the valid values and the next step.
@@ -69,6 +70,10 @@ class TimelineError(KinoscopeError):
 
 class GalleryError(KinoscopeError):
     """A gallery is damaged, is none, is of a newer schema or of another model, or a look is not fit for it."""
+
+
+class RulesError(KinoscopeError):
+    """A file of rules is not as it must be, or does not fit the picture or what can be seen."""
 
 
 class MissingExtra(KinoscopeError):

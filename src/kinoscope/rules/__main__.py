@@ -1,0 +1,8 @@
+"""``python -m kinoscope.rules`` prints the JSON Schema of a file of rules, which stands in ``rules.schema.json``."""
+
+import json
+
+from kinoscope.rules.reading import schema
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

@@ -1,0 +1,110 @@
+"""The engine of rules: pictures in, events out. Pure: the same pictures always give the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from kinoscope.core.errors import RulesError
+from kinoscope.core.media import Size
+from kinoscope.core.results import Event, Seen
+from kinoscope.rules.places import Line, Zone
+from kinoscope.rules.reading import check_size
+from kinoscope.rules.rule import (
+    WHOLE,
+    AnyRule,
+    CrowdRule,
+    LeftRule,
+    LineRule,
+    LoiteringRule,
+    Point,
+    RuleFile,
+    WrongWayRule,
+    ZoneRule,
+)
+from kinoscope.rules.watchers import CrowdWatcher, InZone, LeftWatcher, LoiteringWatcher, Watcher, ZoneWatcher
+from kinoscope.rules.ways import LineWatcher, WrongWayWatcher
+
+Clock = Callable[[float], datetime]
+"""Gives the time of day at which the picture of a time in seconds was taken."""
+
+IN_ZONE: dict[type[Any], type[InZone[Any]]] = {
+    ZoneRule: ZoneWatcher,
+    LoiteringRule: LoiteringWatcher,
+    CrowdRule: CrowdWatcher,
+    LeftRule: LeftWatcher,
+    WrongWayRule: WrongWayWatcher,
+}
+
+
+class Rulebook:
+    """All rules of a file, watched over one source.
+
+    Args:
+        rules: as ``read`` gives them.
+        size: width and height of the displayed picture in pixels.
+        clock: tells the time of day; see ``recorded``. Needed only by rules with ``hours`` or ``days``.
+
+    Raises:
+        RulesError: a zone lies outside the picture, a direction runs along its line, or no clock tells when it is.
+    """
+
+    def __init__(self, rules: RuleFile, size: Size, clock: Clock | None = None) -> None:
+        check_size(rules, size)
+        timed = next((rule.name for rule in rules.rules if rule.timed), None)
+        if timed and clock is None:
+            raise RulesError(
+                f"rule {timed!r} goes by the time of day, and nothing says when the recording began; "
+                "write it into the file of rules, such as `clock: 2026-11-26 08:00:00`"
+            )
+        self._clock = clock
+        self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
+
+    def step(self, time: float, seen: Sequence[Seen]) -> list[Event]:
+        """Take in all that is followed in the picture at ``time`` seconds, in order of time.
+
+        Returns:
+            The events whose rules are met with this picture. While what one tells of lasts, later calls move its end.
+        """
+        now = self._clock(time) if self._clock else None
+        events: list[Event] = []
+        for watcher in self._watchers:
+            if now is not None and watcher.rule.timed and not watcher.rule.holds(now):
+                watcher.clear()
+            else:
+                events += watcher.step(time, [one for one in seen if watcher.counts(one)])
+        return events
+
+
+def recorded(rules: RuleFile, start: float) -> Clock | None:
+    """Give the clock of a recording whose first picture is at ``start`` seconds, or None if the file has none."""
+    if rules.clock is None:
+        return None
+    begin = rules.clock
+    return lambda time: begin + timedelta(seconds=time - start)
+
+
+def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Point]:
+    """Give points of the file in pixels of a picture of ``size``."""
+    across, down = size if rules.units == "fractions" else (1, 1)
+    return [(x * across, y * down) for x, y in points]
+
+
+def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> Watcher[Any]:
+    if not isinstance(rule, LineRule):
+        return IN_ZONE[type(rule)](rule, _zone(rule.zone, rules, size))
+    watcher = LineWatcher(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line])), size)
+    if watcher.along:
+        raise RulesError(
+            f"rule {rule.name!r} wants its line {rule.line!r} crossed {rule.direction}, and the line runs that way; "
+            "turn the line or the direction"
+        )
+    return watcher
+
+
+def _zone(name: str | None, rules: RuleFile, size: Size) -> Zone:
+    if name is None:
+        width, height = size
+        return Zone(WHOLE, [(0, 0), (width, 0), (width, height), (0, height)], size)
+    return Zone(name, in_pixels(rules, size, rules.zones[name]), size)

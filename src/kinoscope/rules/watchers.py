@@ -1,0 +1,258 @@
+"""What watches for one rule: it sees picture after picture and says when the rule is met.
+
+An event is told once, in the moment in which its rule is met (``extra["at"]``); it starts when what it tells of began,
+and its ``end`` moves on while that lasts. Trembling boxes make no events: an edge is crossed only by a margin.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import hypot, inf
+from typing import Any, Generic, TypeVar
+
+from kinoscope.core.results import Event, Seen
+from kinoscope.rules.places import Zone, apart, foot, height
+from kinoscope.rules.rule import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
+
+TASK = "rules"
+"""The task of the events of rules."""
+
+FORGET = 5.0
+"""Seconds after which a thing that is not seen any more is forgotten."""
+
+GAP = 1.0
+"""Seconds for which a crowd may seem smaller without ending: detectors overlook some for a moment."""
+
+STILL = 0.25
+"""How far a thing that stands still may seem to move, in diagonals of its box."""
+
+FACE = "face"
+"""Faces count only for rules that name them: whoever has one is followed as a person already."""
+
+Key = tuple[str, int]
+Own = TypeVar("Own", bound=AnyRule)
+
+
+@dataclass(slots=True)
+class Stay:
+    """A thing and a zone: when it was last seen, whether it is inside, and since when.
+
+    Attributes:
+        change: ``enter`` or ``leave`` in the picture in which it does so.
+        event: that it is part of, while it stays.
+    """
+
+    seen: float
+    inside: bool
+    since: float
+    change: str = ""
+    event: Event | None = None
+
+
+class Stays:
+    """Who is in a zone."""
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self._known: dict[Key, Stay] = {}
+
+    def step(self, time: float, seen: Sequence[Seen]) -> list[tuple[Seen, Stay]]:
+        """Give every thing of this picture, and how it stands with regard to the zone."""
+        forget(self._known, time)
+        return [(one, self._place(time, one)) for one in seen]
+
+    def inside(self, time: float, seen: Sequence[Seen]) -> list[tuple[Seen, Stay]]:
+        """Give the things that are inside."""
+        return [pair for pair in self.step(time, seen) if pair[1].inside]
+
+    def _place(self, time: float, one: Seen) -> Stay:
+        depth, margin = self.zone.depth(foot(one, self.zone.size)), self.zone.margin(one)
+        stay = self._known.get((one.task, one.id))
+        if stay is None:
+            stay = self._known[one.task, one.id] = Stay(time, depth >= 0, time)
+            return stay
+        stay.seen, stay.change = time, ""
+        if (depth >= margin and not stay.inside) or (depth <= -margin and stay.inside):
+            stay.inside, stay.since = not stay.inside, time
+            stay.change = "enter" if stay.inside else "leave"
+            stay.event = None
+        return stay
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
+
+
+def forget(known: dict[Key, Any], time: float) -> None:
+    """Let go of what has not been seen for ``FORGET`` seconds."""
+    for key in [key for key, state in known.items() if time - state.seen > FORGET]:
+        del known[key]
+
+
+class Watcher(ABC, Generic[Own]):
+    """Watches for one rule."""
+
+    def __init__(self, rule: Own, place: str) -> None:
+        self.rule, self._place = rule, place
+        self._last = -inf
+
+    @abstractmethod
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """Take in all that counts in the picture at ``time`` seconds; give the events that begin with it."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget what was seen: the rule does not hold now."""
+
+    def counts(self, one: Seen) -> bool:
+        """Whether the rule is about this thing."""
+        rule = self.rule
+        named = one.label in rule.labels if rule.labels else one.label != FACE
+        known = rule.identities is None or one.identity in rule.identities
+        return named and known and one.score >= rule.score
+
+    def tell(self, time: float, start: float, things: Sequence[Seen]) -> Event | None:
+        """Make an event, unless the last one is too short a time ago."""
+        if time - self._last < self.rule.cooldown:
+            return None
+        self._last = time
+        where = "line" if self.rule.kind == "line" else "zone"
+        extra: dict[str, Any] = {"kind": self.rule.kind, where: self._place, "at": round(time, 6)}
+        extra["tracks"] = [[one.task, one.id] for one in things]
+        extra["labels"] = sorted({one.label for one in things})
+        if names := sorted({one.identity for one in things if one.identity}):
+            extra["identities"] = names
+        score = sum(one.score for one in things) / len(things)
+        return Event(TASK, start, time, self.rule.name, score, extra=extra)
+
+
+class InZone(Watcher[Own]):
+    """Watches a zone."""
+
+    def __init__(self, rule: Own, zone: Zone) -> None:
+        super().__init__(rule, zone.name)
+        self.stays, self.size = Stays(zone), zone.size
+
+    def clear(self) -> None:
+        """Forget who is inside."""
+        self.stays.clear()
+
+    def lasting(self, state: Any, time: float, start: float, one: Seen) -> Iterator[Event]:
+        """Let the event of a state last, or begin it."""
+        if state.event is not None:
+            state.event.end = time
+        elif event := self.tell(time, start, [one]):
+            state.event = event
+            yield event
+
+
+class ZoneWatcher(InZone[ZoneRule]):
+    """Sees who comes, who leaves, who is there."""
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """See who came or left with this picture, or who is inside."""
+        for one, stay in self.stays.step(time, seen):
+            if self.rule.when == "inside" and stay.inside:
+                yield from self.lasting(stay, time, time, one)
+            elif stay.change == self.rule.when and (event := self.tell(time, time, [one])):
+                yield event
+
+
+class LoiteringWatcher(InZone[LoiteringRule]):
+    """Sees who stays for long."""
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """See who has been inside for long enough."""
+        for one, stay in self.stays.inside(time, seen):
+            if time - stay.since >= self.rule.seconds:
+                yield from self.lasting(stay, time, stay.since, one)
+
+
+class CrowdWatcher(InZone[CrowdRule]):
+    """Sees when many are there at once."""
+
+    def __init__(self, rule: CrowdRule, zone: Zone) -> None:
+        super().__init__(rule, zone)
+        self._since: float | None = None
+        self._full = -inf
+        self._event: Event | None = None
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """Count who is inside."""
+        there = [one for one, _ in self.stays.inside(time, seen)]
+        if time - self._full > GAP:
+            self._since = self._event = None
+        if len(there) < self.rule.count:
+            return
+        self._full = time
+        self._since = time if self._since is None else self._since
+        if self._event is not None:
+            self._event.end = time
+        elif time - self._since >= self.rule.seconds and (event := self.tell(time, self._since, there)):
+            self._event = event
+            yield event
+
+    def clear(self) -> None:
+        """Forget who is inside, and since when they are many."""
+        super().clear()
+        self._since, self._full, self._event = None, -inf, None
+
+
+@dataclass(slots=True)
+class Rest:
+    """A thing that rests: where, since when nobody was near, and when it was last seen."""
+
+    label: str
+    where: Point
+    since: float
+    seen: float
+    event: Event | None = None
+
+
+class LeftWatcher(InZone[LeftRule]):
+    """Sees things that stand still while nobody is near."""
+
+    def __init__(self, rule: LeftRule, zone: Zone) -> None:
+        super().__init__(rule, zone)
+        self._rests: dict[Key, Rest] = {}
+
+    def counts(self, one: Seen) -> bool:
+        """Whether it is a thing that may be left, or somebody who may have left it."""
+        return one.label in self.rule.people or super().counts(one)
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """See what rests, and whether somebody is near."""
+        forget(self._rests, time)
+        people = [one for one in seen if one.label in self.rule.people]
+        things = [one for one in seen if one.label not in self.rule.people]
+        present = {(one.task, one.id) for one in things}
+        for one, _ in self.stays.inside(time, things):
+            rest = self._rest(time, one, present)
+            if any(self._near(person, one) for person in people):
+                rest.since, rest.event = time, None
+            if time - rest.since >= self.rule.seconds:
+                yield from self.lasting(rest, time, rest.since, one)
+
+    def _rest(self, time: float, one: Seen, present: set[Key]) -> Rest:
+        """Give the rest of a thing, which may be that of a track which broke off here."""
+        key, where = (one.task, one.id), foot(one, self.size)
+        reach = STILL * hypot(one.box[2] - one.box[0], height(one))
+        if key not in self._rests:
+            lost = (k for k, r in self._rests.items() if k not in present and r.label == one.label)
+            same = next((k for k in lost if apart(self._rests[k].where, where) <= reach), None)
+            self._rests[key] = Rest(one.label, where, time, time) if same is None else self._rests.pop(same)
+        rest = self._rests[key]
+        rest.seen = time
+        if apart(rest.where, where) > reach:
+            rest.where, rest.since, rest.event = where, time, None
+        return rest
+
+    def _near(self, person: Seen, thing: Seen) -> bool:
+        return apart(foot(person, self.size), foot(thing, self.size)) < self.rule.near * height(person)
+
+    def clear(self) -> None:
+        """Forget what rests."""
+        super().clear()
+        self._rests.clear()

@@ -1,0 +1,119 @@
+"""What watches how things move: across a line, and against the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from kinoscope.core.media import Size
+from kinoscope.core.results import Event, Seen
+from kinoscope.rules.places import Line, Zone, apart, foot, height
+from kinoscope.rules.rule import LineRule, Point, WrongWayRule, arrow
+from kinoscope.rules.watchers import InZone, Key, Watcher, forget
+
+
+@dataclass(slots=True)
+class Course:
+    """How a thing moves along the right way: the farthest that it came, since when, and how far back it went."""
+
+    where: Point
+    since: float
+    seen: float
+    low: float = inf
+    event: Event | None = None
+
+
+class WrongWayWatcher(InZone[WrongWayRule]):
+    """Sees what moves against the direction of a zone."""
+
+    def __init__(self, rule: WrongWayRule, zone: Zone) -> None:
+        super().__init__(rule, zone)
+        self._way = arrow(rule.direction)
+        self._courses: dict[Key, Course] = {}
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """See how far each came, and who went back by more than a box may tremble."""
+        forget(self._courses, time)
+        for one, stay in self.stays.step(time, seen):
+            key, where = (one.task, one.id), foot(one, self.size)
+            if not stay.inside or key not in self._courses:
+                self._courses.pop(key, None)
+                if stay.inside:
+                    self._courses[key] = Course(where, time, time)
+                continue
+            yield from self._follow(self._courses[key], time, where, one)
+
+    def _follow(self, course: Course, time: float, where: Point, one: Seen) -> Iterator[Event]:
+        course.seen = time
+        limit = self.rule.distance * sqrt((one.box[2] - one.box[0]) * height(one))
+        back, moved = self._along(course.where) - self._along(where), apart(course.where, where)
+        if course.event is not None and back > course.low:
+            course.low, course.event.end = back, time
+        elif course.event is not None and course.low - back < limit:
+            return
+        elif course.event is None and back >= limit and back >= moved / 2:
+            yield from self.lasting(course, time, course.since, one)
+            course.low = back if course.event else inf
+        elif back <= 0 or course.event is not None or moved >= 4 * limit:
+            # It goes the right way, or across: from here on it is measured anew.
+            course.where, course.since, course.event, course.low = where, time, None, inf
+
+    def _along(self, point: Point) -> float:
+        return point[0] * self._way[0] + point[1] * self._way[1]
+
+    def clear(self) -> None:
+        """Forget how things moved."""
+        super().clear()
+        self._courses.clear()
+
+
+@dataclass(slots=True)
+class Passage:
+    """A thing and a line: on which side it is for sure, where it was last, and how it has passed since then."""
+
+    side: bool
+    where: Point
+    seen: float
+    net: int = 0
+    at: float = 0.0
+
+
+class LineWatcher(Watcher[LineRule]):
+    """Sees what crosses a line."""
+
+    def __init__(self, rule: LineRule, line: Line, size: Size) -> None:
+        super().__init__(rule, line.name)
+        self._line, self._size = line, size
+        self._known: dict[Key, Passage] = {}
+        way = None if rule.direction == "any" else arrow(rule.direction)
+        self._turn = 0.0 if way is None else way[0] * line.normal[0] + way[1] * line.normal[1]
+
+    @property
+    def along(self) -> bool:
+        """Whether the direction of the rule runs along the line, so that nothing can ever cross it so."""
+        return self.rule.direction != "any" and abs(self._turn) < 0.02
+
+    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+        """See what is over the line for sure that was on the other side before."""
+        forget(self._known, time)
+        for one in seen:
+            where = foot(one, self._size)
+            far = self._line.side(where)
+            passage = self._known.setdefault((one.task, one.id), Passage(far >= 0, where, time))
+            if way := self._line.crossed(passage.where, where):
+                passage.net, passage.at = passage.net + way, time
+            passage.where, passage.seen = where, time
+            if abs(far) >= self._line.margin(one):
+                yield from self._sure(passage, far >= 0, time, one)
+
+    def _sure(self, passage: Passage, side: bool, time: float, one: Seen) -> Iterator[Event]:
+        """It stands clearly on one side now: tell if it crossed, rather than went around the end of the line."""
+        came, net = side != passage.side, passage.net
+        passage.side, passage.net = side, 0
+        if came and net and net * self._turn >= 0 and (event := self.tell(time, passage.at, [one])):
+            yield event
+
+    def clear(self) -> None:
+        """Forget who is where."""
+        self._known.clear()

@@ -1,0 +1,269 @@
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rule_making import SIZE, book, play, spans, thing
+
+from kinoscope.core.errors import RulesError
+from kinoscope.rules import Rulebook, RuleFile
+from kinoscope.rules.book import recorded
+
+ENTER, LEAVE, INSIDE = ({"kind": "zone", "zone": "yard", "when": when} for when in ("enter", "leave", "inside"))
+DOWN = [thing(100, y) for y in (30, 40, 49, 50, 52, 60, 70)]
+
+
+def test_a_zone_is_entered_when_the_feet_are_over_its_edge_by_a_margin():
+    (event,) = play(book(ENTER), *DOWN)
+    assert (event.task, event.label, event.start, event.end) == ("rules", "rule 1", 0.4, 0.4)
+    assert event.extra == {
+        "kind": "zone",
+        "zone": "yard",
+        "at": 0.4,
+        "tracks": [["objects", 1]],
+        "labels": ["person"],
+    }
+
+
+def test_a_zone_is_left_when_the_feet_are_out_by_a_margin():
+    assert spans(play(book(LEAVE), *DOWN[::-1])) == [("rule 1", 0.4, 0.4)]
+
+
+def test_who_is_inside_from_the_beginning_has_not_entered_and_is_inside():
+    pictures = [thing(100, 80)] * 6
+    assert play(book(ENTER), *pictures) == []
+    assert spans(play(book(INSIDE), *pictures)) == [("rule 1", 0.0, 0.5)]
+
+
+def test_inside_lasts_as_long_as_the_stay_and_begins_anew_with_the_next():
+    pictures = [thing(100, y) for y in (30, 60, 60, 60, 30, 30, 60, 60)]
+    assert spans(play(book(INSIDE), *pictures)) == [("rule 1", 0.1, 0.3), ("rule 1", 0.6, 0.7)]
+
+
+@given(st.lists(st.floats(49.1, 50.9), max_size=50))
+def test_trembling_on_an_edge_enters_once_at_most(heights):
+    feet = [thing(100, y) for y in (30, *heights, 60, *heights, 60)]
+    assert len(play(book(ENTER), *feet)) == 1
+
+
+def test_the_edge_of_the_picture_is_no_edge_to_cross():
+    assert len(play(book(ENTER), thing(100, 30), *[thing(100, 100), thing(199, 140)] * 5)) == 1
+
+
+def test_a_zone_that_is_less_deep_than_the_margins_can_be_entered():
+    slit = {"slit": [[0, 0.5], [1, 0.5], [1, 0.52], [0, 0.52]]}
+    assert len(play(book({"kind": "zone", "zone": "slit"}, zones=slit), thing(100, 51))) == 1
+
+
+def test_a_zone_may_be_hollow():
+    horseshoe = {"u": [[0, 0], [0.3, 0], [0.3, 0.7], [0.7, 0.7], [0.7, 0], [1, 0], [1, 1], [0, 1]]}
+    rules = book({"kind": "zone", "zone": "u", "when": "enter"}, zones=horseshoe)
+    assert spans(play(rules, thing(100, 30), thing(100, 60), thing(100, 90))) == [("rule 1", 0.2, 0.2)]
+
+
+def test_the_same_zone_in_pixels():
+    pixels = {"yard": [[0, 50], [200, 50], [200, 100], [0, 100]]}
+    assert spans(play(book(ENTER, units="pixels", zones=pixels, lines={}), *DOWN)) == [("rule 1", 0.4, 0.4)]
+
+
+RIGHT = [thing(x, 50) for x in (80, 90, 99, 100.2, 100.5, 104, 120)]
+LINE = {"kind": "line", "line": "door"}
+
+
+@pytest.mark.parametrize(
+    ("direction", "there", "back"),
+    [("any", 1, 1), ("right", 1, 0), ("left", 0, 1), ([1, 0.5], 1, 0), ([-1, 3], 0, 1)],
+)
+def test_a_line_is_crossed_in_its_direction(direction, there, back):
+    rules = LINE | {"direction": direction}
+    assert [len(play(book(rules), *RIGHT)), len(play(book(rules), *RIGHT[::-1]))] == [there, back]
+
+
+def test_a_crossing_has_the_time_of_the_line_and_is_told_when_it_is_sure():
+    (event,) = play(book(LINE), *RIGHT)
+    assert (event.start, event.extra["at"], event.extra["line"]) == (0.3, 0.5, "door")
+
+
+def test_who_goes_around_the_end_of_a_line_does_not_cross_it():
+    around = [thing(x, y, high=4) for x, y in ((90, 50), (90, 10), (110, 10), (110, 50))]
+    assert play(book(LINE), *around) == []
+    assert len(play(book(LINE), *around, thing(90, 50))) == 1
+
+
+@given(st.lists(st.floats(99.1, 100.9), max_size=50))
+def test_trembling_on_a_line_crosses_it_once(across):
+    feet = [thing(x, 50) for x in (80, *across, 120, *across, 120)]
+    assert len(play(book(LINE), *feet)) == 1
+
+
+def test_a_direction_along_the_line_is_an_error():
+    with pytest.raises(RulesError, match="line 'door' crossed down, and the line runs that way"):
+        book(LINE | {"direction": "down"})
+
+
+def test_loitering_is_told_after_its_seconds_and_starts_with_the_stay():
+    pictures = [thing(100, 30), *[thing(100, 60)] * 30]
+    (event,) = play(book({"kind": "loitering", "zone": "yard", "seconds": 2}), *pictures)
+    assert (event.start, event.extra["at"], event.end) == (0.1, 2.1, 3.0)
+
+
+def test_who_leaves_in_time_does_not_loiter():
+    pictures = [*[thing(100, 60)] * 19, thing(100, 30), *[thing(100, 60)] * 19]
+    assert play(book({"kind": "loitering", "zone": "yard", "seconds": 2}), *pictures) == []
+
+
+def test_a_stay_outlasts_a_short_absence_and_not_a_long_one():
+    rules = {"kind": "loitering", "seconds": 5}
+    short, long = [[]] * 40, [[]] * 60
+    stay = [thing(100, 60)] * 30
+    assert len(play(book(rules), *stay, *short, *stay)) == 1
+    assert play(book(rules), *stay, *long, *stay) == []
+
+
+def crowd(*counts):
+    return [[thing(20 + 30 * n, 60, n) for n in range(count)] for count in counts]
+
+
+def test_a_crowd_is_so_many_for_so_long():
+    rules = {"kind": "crowd", "zone": "yard", "count": 3, "seconds": 1}
+    (event,) = play(book(rules), *crowd(*[2] * 5, *[3] * 10, *[4] * 5))
+    assert (event.start, event.extra["at"], event.end) == (0.5, 1.5, 1.9)
+    assert [number for _, number in event.extra["tracks"]] == [0, 1, 2, 3]
+    assert play(book(rules), *crowd(*[2] * 5, *[3] * 10)) == []
+
+
+def test_a_crowd_outlasts_a_moment_in_which_some_are_overlooked():
+    rules = book({"kind": "crowd", "zone": "yard", "count": 3})
+    assert spans(play(rules, *crowd(*[3] * 5, *[2] * 9, *[3] * 5))) == [("rule 1", 0.0, 1.8)]
+    rules = book({"kind": "crowd", "zone": "yard", "count": 3})
+    assert spans(play(rules, *crowd(*[3] * 5, *[2] * 11, *[3] * 5))) == [("rule 1", 0.0, 0.4), ("rule 1", 1.6, 2.0)]
+
+
+LEFT = {"kind": "left-object", "seconds": 2}
+
+
+def bag(x=100, number=9, **more):
+    return thing(x, 60, number, "backpack", high=10, **more)
+
+
+def test_a_thing_is_left_from_when_its_owner_is_away():
+    away = [[bag(), thing(100 + 4 * n, 60)] for n in range(11)]
+    (event,) = play(book(LEFT), *away, *[[bag()]] * 30)
+    assert (event.start, event.extra["at"], event.end) == (0.4, 2.4, 4.0)
+    assert event.extra["labels"] == ["backpack"]
+
+
+def test_a_thing_that_moves_or_is_watched_is_not_left():
+    assert play(book(LEFT), *[bag(60 + n) for n in range(40)]) == []
+    assert play(book(LEFT), *[[bag(), thing(110, 60)]] * 40) == []
+
+
+def test_an_owner_who_comes_back_ends_it():
+    events = play(book(LEFT), *[bag()] * 25, [bag(), thing(105, 60)], *[bag()] * 25)
+    assert [(e.start, e.extra["at"], e.end) for e in events] == [(0.0, 2.0, 2.4), (2.5, 4.5, 5.0)]
+
+
+def test_a_thing_whose_track_breaks_off_is_the_same_thing():
+    assert spans(play(book(LEFT), *[bag(number=9)] * 15, *[bag(101, 10)] * 10)) == [("rule 1", 0.0, 2.4)]
+
+
+WRONG = {"kind": "wrong-way", "direction": "right"}
+
+
+def test_the_wrong_way_is_told_after_a_length_of_the_thing():
+    pictures = [thing(x, 50, wide=20, high=20) for x in (100, 110, 105, 100, 95, 90, 85, 80, 80, 90, 120)]
+    (event,) = play(book(WRONG), *pictures)
+    assert (event.start, event.extra["at"], event.end) == (0.1, 0.5, 0.7)
+
+
+def test_a_second_turn_is_a_second_event():
+    way = [100, 70, 60, 90, 100, 60]
+    assert len(play(book(WRONG), *[thing(x, 50, wide=20, high=20) for x in way])) == 2
+
+
+def test_who_goes_the_right_way_or_across_is_not_told():
+    assert play(book(WRONG), *[thing(10 + x, 50) for x in range(150)]) == []
+    assert play(book(WRONG), *[thing(100 - y / 5, y) for y in range(20, 100)]) == []
+
+
+def test_a_wrong_way_counts_only_inside_its_zone():
+    rules = WRONG | {"zone": "left half"}
+    assert play(book(rules), *[thing(x, 50) for x in range(190, 101, -3)]) == []
+    assert len(play(book(rules), *[thing(x, 50) for x in range(190, 50, -3)])) == 1
+
+
+def test_only_what_a_rule_is_about_counts():
+    seen = [
+        thing(20, 60, 1, "car"),
+        thing(40, 60, 2, score=0.4),
+        thing(60, 60, 3, identity="Ada"),
+        thing(80, 60, 4),
+        thing(90, 60, 5, "face"),
+    ]
+    asked = [{}, {"labels": ["person"]}, {"score": 0.5}, {"identities": ["Ada"]}, {"labels": ["face"]}]
+    found = [[e.extra["tracks"][0][1] for e in play(book(INSIDE | one), seen)] for one in asked]
+    assert found == [[1, 2, 3, 4], [2, 3, 4], [1, 3, 4], [3], [5]]
+    assert play(book(INSIDE | asked[3]), seen)[0].extra["identities"] == ["Ada"]
+
+
+def test_a_cooldown_holds_back_and_does_not_forget():
+    two = [[thing(50, 60, 1)], [thing(50, 60, 1), thing(90, 60, 2)]] + [[thing(90, 60, 2)]] * 10
+    events = play(book(INSIDE | {"cooldown": 0.5}), *two)
+    assert [(e.start, e.extra["tracks"][0][1]) for e in events] == [(0.0, 1), (0.5, 2)]
+    assert len(play(book(ENTER | {"cooldown": 0.5}), *[thing(50, y) for y in (30, 60, 30, 60, 30, 30, 30, 60)])) == 2
+
+
+def test_hours_and_days_go_by_the_clock():
+    night = INSIDE | {"hours": ["22:00-06:00"], "days": ["thu"]}
+
+    def events_at(when):
+        start = datetime.fromisoformat(when)
+        return spans(play(book(night, clock=lambda time: start + timedelta(seconds=time)), *[thing(100, 60)] * 20))
+
+    assert events_at("2026-11-26 21:59:59") == [("rule 1", 1.0, 1.9)]  # a Thursday
+    assert events_at("2026-11-27 05:59:59") == [("rule 1", 0.0, 0.9)]  # the end of Thursday's night
+    assert events_at("2026-11-26 05:30:00") == []
+    assert events_at("2026-11-27 22:30:00") == []
+
+
+def test_a_day_may_end_at_24():
+    rules = INSIDE | {"hours": ["9:30-24:00"]}
+    assert len(play(book(rules, clock=lambda _: datetime(2026, 11, 26, 23, 59)), thing(100, 60))) == 1
+    assert play(book(rules, clock=lambda _: datetime(2026, 11, 26, 9, 29)), thing(100, 60)) == []
+
+
+def test_the_time_of_day_needs_a_clock():
+    rules = RuleFile.model_validate({"rules": [{"name": "n", "kind": "crowd", "count": 1, "hours": ["1:00-2:00"]}]})
+    with pytest.raises(RulesError, match=r"rule 'n' goes by the time of day.*such as `clock: 2026-11-26 08:00:00`"):
+        Rulebook(rules, SIZE)
+    assert recorded(rules, 0) is None
+    clock = recorded(rules.model_copy(update={"clock": datetime(2026, 11, 26, 8)}), start=7.0)
+    assert clock is not None
+    assert clock(8.5) == datetime(2026, 11, 26, 8, 0, 1, 500_000)
+
+
+def test_what_is_gone_is_forgotten():
+    rules = book(ENTER, LINE, LEFT, WRONG, {"kind": "loitering", "seconds": 1})
+    for number in range(2000):
+        rules.step(number / 10, [thing(100, 60, number), bag(number=number)])
+    held = [watcher.stays._known if hasattr(watcher, "stays") else watcher._known for watcher in rules._watchers]
+    assert max(map(len, held)) <= 2 * 51
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-50, 300), st.floats(-50, 200)), max_size=4), max_size=30)
+)
+def test_any_course_gives_the_same_events_twice_each_within_time(pictures):
+    rules = (ENTER, LEAVE, INSIDE, LINE, LEFT | {"labels": None}, WRONG, {"kind": "crowd", "count": 2})
+    seen = [[thing(x, y, n) for n, x, y in {n: (n, x, y) for n, x, y in one}.values()] for one in pictures]
+    first, second = (play(book(*rules), *seen) for _ in range(2))
+    assert first == second
+    assert all(0 <= e.start <= e.extra["at"] <= e.end <= len(seen) / 10 for e in first)
+
+
+def test_a_zone_outside_the_picture_is_an_error_once_its_size_is_known():
+    far = {"yard": [[0, 0], [300, 0], [300, 50]]}
+    with pytest.raises(
+        RulesError, match=r"zone 'yard' has the point \[300, 0\] outside the picture; the picture is 200x100 pixels"
+    ):
+        book(ENTER, units="pixels", zones=far, lines={})
