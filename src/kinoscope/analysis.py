@@ -117,8 +117,9 @@ def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
     timeline = load(folder)
     if timeline.extra.get("run") != mark or not timeline.decode.complete:
         return None
-    # The gallery may be another one by now, and to look people up again costs nothing.
-    for name in [name for name, task in timeline.tasks.items() if task.status != "ok" or name == "recognize"]:
+    # The gallery and the rules may be others by now, and to go by them again costs nothing.
+    again = ("recognize", "rules")
+    for name in [name for name, task in timeline.tasks.items() if task.status != "ok" or name in again]:
         timeline.drop(name)
     return timeline
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from strategies import timelines
 
 from kinoscope.core.media import Frame
-from kinoscope.core.results import Event, Timeline, Track
-from kinoscope.views.draw import Annotator
+from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.views.draw import ALERT, PLACE, Annotator
 
 GREY = 90
 
@@ -160,3 +160,20 @@ def test_any_timeline_can_be_drawn_at_any_size(timeline):
 def test_boxes_beyond_all_measure_are_drawn():
     wild = _track([[0, -1e300, -1e12, 1e300, 1e12, 0.9]])
     assert not _changed(_timeline(wild), _frame(0)).any()
+
+
+def _ruled(event):
+    timeline = _timeline(events=[event], width=128, height=128)
+    extra = {"zones": {"yard": [[0, 64], [128, 64], [128, 100], [0, 100]]}, "lines": {"gate": [[64, 0], [64, 20]]}}
+    timeline.tasks["rules"] = TaskReport(extra=extra)
+    return timeline
+
+
+def test_zones_are_outlined_in_red_while_a_rule_of_theirs_is_met():
+    told = {"zone": "yard", "at": 1.0}
+    annotator = Annotator(_ruled(Event("rules", 0.5, 1.0, "in the yard", extra=told)))
+    for time, colour in ((0.5, PLACE), (1, ALERT), (2.9, ALERT), (3, PLACE)):
+        pixels = annotator.draw(_frame(Fraction(str(time)), 128, 128)).pixels
+        assert np.abs(pixels[64, 30].astype(int) - colour).max() < 40  # smooth edges let some of the picture through
+        assert np.abs(pixels[10, 64].astype(int) - PLACE).max() < 40
+        assert (pixels[:60, 80:] != GREY).any() == (colour == ALERT)

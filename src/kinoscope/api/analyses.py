@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from kinoscope import analysis, places
 from kinoscope.api.choices import choose_models, choose_tasks, choose_tracker, choose_views
+from kinoscope.api.ruling import read_rules
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
@@ -26,6 +27,7 @@ def analyze(
     model: str | Sequence[str] | None = None,
     device: str = "auto",
     gallery: str | Path | None = None,
+    rules: str | Path | None = None,
     tracker: str | None = None,
     export: str | Sequence[str] | None = None,
     annotate: bool = False,
@@ -52,6 +54,7 @@ def analyze(
             folder of a model that you trained, which adds the task classify.
         device: auto, cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
+        rules: tell when the rules of this file are met (see examples/rules.yaml); adds the task rules.
         tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
@@ -64,7 +67,7 @@ def analyze(
         One Analysis for each source, in order.
 
     Raises:
-        OptionError, GalleryError: an option cannot be used; nothing has been read or written then.
+        OptionError, GalleryError, RulesError: an option cannot be used; nothing has been read or written then.
     """
     reading: dict[str, Any] = {
         "start": None if start is None else parse_time(start),
@@ -76,8 +79,11 @@ def analyze(
     settings: dict[str, dict[str, Any]] = {"recognize": {"gallery": read(gallery)}} if gallery is not None else {}
     if tracker is not None:
         settings["objects"] = {"tracker": choose_tracker(tracker)}
+    wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])})
+    if rules is not None:
+        settings["rules"] = {"rules": read_rules(rules, wanted, chosen, _names(settings))}
     options = analysis.Options(
-        tasks=choose_tasks(tasks, {*chosen, *settings}),
+        tasks=wanted,
         reading=reading | ({"live": True} if live else {}),
         models=chosen,
         device=device,
@@ -97,6 +103,11 @@ def analyze(
         if job.timeline and _interrupted(job.timeline):
             return jobs[:number]
     return jobs
+
+
+def _names(settings: dict[str, dict[str, Any]]) -> Sequence[str] | None:
+    """Give the names in the gallery, or None where there is none."""
+    return settings["recognize"]["gallery"].names() if "recognize" in settings else None
 
 
 def _interrupted(timeline: Timeline) -> bool:

@@ -52,12 +52,8 @@ class Rulebook:
 
     def __init__(self, rules: RuleFile, size: Size, clock: Clock | None = None) -> None:
         check_size(rules, size)
-        timed = next((rule.name for rule in rules.rules if rule.timed), None)
-        if timed and clock is None:
-            raise RulesError(
-                f"rule {timed!r} goes by the time of day, and nothing says when the recording began; "
-                "write it into the file of rules, such as `clock: 2026-11-26 08:00:00`"
-            )
+        if clock is None:
+            need_clock(rules)
         self._clock = clock
         self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
 
@@ -75,6 +71,20 @@ class Rulebook:
             else:
                 events += watcher.step(time, [one for one in seen if watcher.counts(one)])
         return events
+
+
+def need_clock(rules: RuleFile) -> None:
+    """Refuse rules that go by the time of day where nothing tells it.
+
+    Raises:
+        RulesError: there is one.
+    """
+    for rule in rules.rules:
+        if rule.timed:
+            raise RulesError(
+                f"rule {rule.name!r} goes by the time of day, and nothing says when the recording began; "
+                "write it into the file of rules, such as `clock: 2026-11-26 08:00:00`"
+            )
 
 
 def recorded(rules: RuleFile, start: float) -> Clock | None:

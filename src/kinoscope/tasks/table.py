@@ -10,6 +10,7 @@ from kinoscope.tasks.classify import Classify
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects
 from kinoscope.tasks.recognize import Recognize
+from kinoscope.tasks.rules import Rules
 from kinoscope.tasks.scenes import Scenes
 from kinoscope.tasks.shots import Shots
 from kinoscope.tasks.speech import Speech
@@ -21,6 +22,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "faces": Faces,
     "appearance": Appearance,
     "recognize": Recognize,
+    "rules": Rules,
     "actions": Actions,
     "anomalies": Anomalies,
     "classify": Classify,
@@ -30,6 +32,7 @@ TASKS: dict[str, Callable[..., Task]] = {
 ON_REQUEST = {
     "classify": "a model; give --model classify=FOLDER, as `kinoscope train` wrote it",
     "recognize": "a gallery; give --gallery FILE, as `kinoscope enroll` wrote it",
+    "rules": "rules; give --rules FILE, see examples/rules.yaml",
 }
 """Tasks that need something of the user's, and are run only where it is given: what, and how."""
 

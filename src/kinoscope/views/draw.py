@@ -1,7 +1,8 @@
 """The annotated video, frame by frame: what a Timeline says of a frame's time is drawn over its picture.
 
 Boxes of objects are frames, faces are corners; both carry a tag and keep one colour for life, a known person even
-across tracks. Above stand the number of the shot with its scene and, in red, actions; below the subtitles.
+across tracks. Above stand the number of the shot with its scene and, in red, actions and rules that are met, whose
+zones and lines are outlined; below the subtitles.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ SMALLEST_PICTURE = 96
 """Pixels of the shorter side below which there is no room for letters, and only boxes are drawn."""
 
 ALERT: Colour = (200, 30, 45)
+PLACE: Colour = (240, 190, 60)
+
+READ = 2.0
+"""Seconds for which an alert is shown at least."""
 
 
 class Annotator:
@@ -42,22 +47,34 @@ class Annotator:
         self._size = timeline.source.get("width"), timeline.source.get("height")
         self._tracks = Lookup((t.start - SLACK, t.end + 2 * SLACK, _Path(t)) for t in tracks)
         self._banners = Lookup((e.start, e.end, text) for e, text in _banners(timeline))
-        self._alerts = Lookup((e.start, e.end, _alert(e)) for e in timeline.events_of("actions"))
+        alerts = [(*shown(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
+        self._alerts = Lookup(sorted(alerts, key=lambda alert: alert[0]))
+        self._places = list(_places(timeline))
         self._lines = Lookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
 
     def draw(self, frame: Frame) -> Frame:
         """Give the frame with everything of its time drawn over a copy of its pixels."""
         pixels, time = frame.pixels.copy(), float(frame.time)
+        alerts = self._alerts.at(time + SLACK)
+        self._outline(pixels, {event.extra.get("zone") or event.extra.get("line") for event in alerts})
         found = [(path, self._rect(frame, path.at(time))) for path in self._tracks.at(time)]
         for path, rect in found:
             _draw_box(pixels, path, rect)
         if min(frame.size) >= SMALLEST_PICTURE:
             pen = Pen(max(SMALLEST_TEXT, round(min(frame.size) / 40)))
             taken = _draw_banner(pixels, pen, " · ".join(self._banners.at(time + SLACK)))
-            taken += _draw_alerts(pixels, pen, self._alerts.at(time + SLACK))
+            taken += _draw_alerts(pixels, pen, [_alert(event) for event in alerts])
             _draw_tags(pixels, pen, found, taken)
             _draw_subtitle(pixels, self._lines.at(time + SLACK))
         return Frame(pixels, frame.time, frame.index, frame.duration)
+
+    def _outline(self, pixels: Pixels, alarmed: set[str | None]) -> None:
+        """Draw the zones and lines of rules, in red where one is met."""
+        height, width = pixels.shape[:2]
+        scale = np.array([width / (self._size[0] or width), height / (self._size[1] or height)])
+        for name, points, closed in self._places:
+            colour = ALERT if name in alarmed else PLACE
+            paint.outline(pixels, points * scale, colour, max(1, round(min(width, height) / 300)), closed)
 
     def _rect(self, frame: Frame, box: np.ndarray) -> Rect:
         """Give a box in whole pixels of this frame, which may be of another size than the source."""
@@ -66,6 +83,22 @@ class Annotator:
         low, high = -4 * max(width, height), 8 * max(width, height)  # no box is too odd to draw
         x1, y1, x2, y2 = np.clip(np.rint(box * [across, down, across, down]), low, high).astype(int).tolist()
         return x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)
+
+
+def shown(event: Event) -> tuple[float, float]:
+    """Give the seconds from when to when an alert is shown: what is met in a moment can be read all the same."""
+    if event.task != "rules":
+        return event.start, event.end
+    told = float(event.extra.get("at", event.start))
+    return told, max(event.end, told + READ)
+
+
+def _places(timeline: Timeline) -> Iterator[tuple[str, np.ndarray, bool]]:
+    """Give name and points (N, 2) of the zones and lines of rules, and whether they are closed."""
+    report = timeline.tasks.get("rules")
+    for kind, closed in (("zones", True), ("lines", False)):
+        for name, points in (report.extra.get(kind) or {}).items() if report else ():
+            yield name, np.array(points, np.float64).reshape(-1, 2), closed
 
 
 class _Path:
@@ -105,6 +138,8 @@ def _banners(timeline: Timeline) -> Iterator[tuple[Event, str]]:
 
 
 def _alert(event: Event) -> str:
+    if event.task == "rules":
+        return event.label
     return f"{event.label} {100 * event.score:.0f} %"
 
 
@@ -145,7 +180,7 @@ def _draw_banner(pixels: Pixels, pen: Pen, text: str) -> list[Rect]:
 
 
 def _draw_alerts(pixels: Pixels, pen: Pen, alerts: list[str]) -> list[Rect]:
-    """Write the actions below each other at the top right; give their places."""
+    """Write the alerts below each other at the top right; give their places."""
     places = []
     for row, alert in enumerate(alerts[:4]):
         text = pen.fit(alert, pixels.shape[1] // 3)

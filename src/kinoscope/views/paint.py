@@ -43,6 +43,12 @@ def corners(pixels: Pixels, rect: Rect, colour: Colour, thickness: int) -> None:
             fill(pixels, (inner, top, inner + thickness, top + down), colour)
 
 
+def outline(pixels: Pixels, points: NDArray[np.float64], colour: Colour, thickness: int, closed: bool) -> None:
+    """Draw a smooth line through points (N, 2), and back to the first where it is closed."""
+    corners = np.clip(np.rint(points * 16), -(2**19), 2**19).astype(np.int32)
+    cv2.polylines(pixels, [corners], closed, colour, thickness, cv2.LINE_AA, 4)
+
+
 def fill(pixels: Pixels, rect: Rect, colour: Colour) -> None:
     """Fill a rectangle."""
     x1, y1, x2, y2 = (max(0, side) for side in rect)

@@ -22,6 +22,7 @@ _NOUNS = {
     "faces": "face",
     "speech": "sentence",
     "recognize": "appearance",
+    "rules": "alert",
 }
 _MARKS = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
 
@@ -109,6 +110,8 @@ def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> I
         yield _most(Counter(track.identity or track.label for track in tracks))
     if sentences := [one_line(event.text) for event in events if event.text]:
         yield " ".join(f"“{_short(sentence)}”" for sentence in sentences[:2])
+    elif len({event.label for event in events}) > 1 and events[0].task == "rules":
+        yield _most(Counter(event.label for event in events))
     elif len({event.label for event in events}) > 1:
         yield _longest(events)
     elif events:

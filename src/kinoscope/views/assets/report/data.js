@@ -93,7 +93,7 @@ function countText(n, one, many = `${one}s`) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
-const hues = { shots: 265, scenes: 190, objects: 150, faces: 320, actions: 25, speech: 245 };
+const hues = { shots: 265, scenes: 190, objects: 150, faces: 320, actions: 25, rules: 5, speech: 245 };
 
 /** Give a hue that depends on the text alone. @param {string} text */
 function hueOf(text) {

@@ -111,12 +111,17 @@ function drawTag(item, x, y) {
 const spoken = ofKind("speech");
 const happenings = items.filter((item) => item.kind === "event");
 
+/** Until when an event is shown, in seconds: what a rule tells of may last but a moment. @param {Item} item */
+function shownUntil(item) {
+  return item.task === "rules" ? Math.max(item.end, item.start + 2) : item.end;
+}
+
 /** Show what is said and what is going on. */
 function showText(time) {
   const sentence = overlay.hidden.has("speech") ? null : currentOf(spoken, time);
   setText(byId("subtitle"), sentence?.text ?? "");
-  const banners = happenings.filter((item) => item.start <= time + 0.001 && item.end > time && !overlay.hidden.has(item.task));
-  const wanted = banners.map((item) => `${item.label} ${Math.round(item.score * 100)} %`);
+  const banners = happenings.filter((item) => item.start <= time + 0.001 && shownUntil(item) > time && !overlay.hidden.has(item.task));
+  const wanted = banners.map((item) => (item.task === "rules" ? item.label : `${item.label} ${Math.round(item.score * 100)} %`));
   const place = byId("banners");
   if (place.dataset.shown === wanted.join("\n")) return;
   place.dataset.shown = wanted.join("\n");

@@ -1,0 +1,98 @@
+"""Which rules are met, and when: the tracks of a recording, replayed picture by picture. See ``kinoscope.rules``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import Event, Seen, TaskReport, TaskResult, Timeline, Track
+from kinoscope.rules import RuleFile, read
+from kinoscope.rules.book import Rulebook, in_pixels, recorded
+from kinoscope.tasks.base import Needs, Skip
+
+FROM = ("objects", "faces")
+"""The tasks whose tracks rules go by."""
+
+
+class Rules:
+    """Tells when the rules of a file are met; is not fed, and reads what earlier tasks followed.
+
+    Events: one an alert, ``label`` the rule's name; ``extra`` holds its ``kind``, the ``zone`` or ``line``, the
+    ``tracks`` as ``[task, id]``, their ``labels`` and ``identities``, and ``at``, when the rule was met. Report:
+    ``extra["zones"]`` and ``extra["lines"]`` in pixels.
+
+    Args:
+        rules: a file of rules as ``read`` gives it, or its path.
+        device, model, threads: not used: no network runs here.
+    """
+
+    name = "rules"
+
+    def __init__(
+        self, *, rules: RuleFile | str | Path, device: str = "auto", model: str = "auto", threads: int = 1
+    ) -> None:
+        self._rules = rules if isinstance(rules, RuleFile) else read(rules)
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for nothing; see that the zones fit the picture."""
+        if not info.width or not info.height:
+            raise Skip("there is no picture")
+        self._size = info.size
+        self._book = Rulebook(self._rules, info.size, recorded(self._rules, float(info.start)))
+        return Needs()
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Not called: no pictures are asked for."""
+
+    def listen(self, sound: Sound) -> None:
+        """Not called: no sound is asked for."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Replay the tracks."""
+        if not any(name in timeline.tasks for name in FROM):
+            raise Skip(f"neither {' nor '.join(FROM)} were looked for; rules go by what is followed")
+        tracks = [track for name in FROM for track in timeline.tracks_of(name)]
+        events: list[Event] = []
+        for time, seen in replay(tracks, timeline.times):
+            events += self._book.step(time, seen)
+        return TaskResult(events=events, report=self._report())
+
+    def _report(self) -> TaskReport:
+        """Tell where the zones and lines are."""
+        rules, size = self._rules, self._size
+        zones = {name: in_pixels(rules, size, points) for name, points in rules.zones.items()}
+        lines = {name: in_pixels(rules, size, points) for name, points in rules.lines.items()}
+        return TaskReport(extra={"rules": len(rules.rules), "zones": zones, "lines": lines})
+
+
+def replay(tracks: Iterable[Track], times: Array) -> Iterator[tuple[float, list[Seen]]]:
+    """Give, for each of ``times`` (N,) in seconds, all that is followed then, as a live look would have told it.
+
+    Without ``times`` those of the boxes serve. Box times need only be near: files keep them to the microsecond.
+    """
+    tracks = [track for track in tracks if len(track.boxes)]
+    if not len(times):
+        times = np.unique(np.concatenate([np.zeros(0), *(track.boxes[:, 0] for track in tracks)]))
+    present: dict[int, list[tuple[Track, int]]] = defaultdict(list)
+    for track in tracks:
+        for row, place in enumerate(_nearest(times, track.boxes[:, 0]).tolist()):
+            present[place].append((track, row))
+    for place, time in enumerate(times.tolist()):
+        yield time, [_seen(track, row) for track, row in present.pop(place, ())]
+
+
+def _nearest(times: Array, boxes: Array) -> NDArray[np.intp]:
+    """Give, for each of the sorted times of boxes (M,), the index of the nearest of ``times``."""
+    middles = (times[1:] + times[:-1]) / 2
+    return np.searchsorted(middles, boxes)
+
+
+def _seen(track: Track, row: int) -> Seen:
+    _, x1, y1, x2, y2, score = track.boxes[row].tolist()
+    return Seen(track.task, track.id, track.label, (x1, y1, x2, y2), score, track.identity)
