@@ -12,7 +12,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
 from kinoscope.models.objects import Objects as Found
-from kinoscope.source.synthetic import COLOURS, cuts, shapes
+from kinoscope.source.synthetic import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.association import WAYS
 from kinoscope.tasks.base import Skip
@@ -221,3 +221,33 @@ def test_looks_are_cut_out_inside_the_picture():
     full = np.zeros((50, 100, 3), np.uint8)
     assert cut_out(full, np.array([-20.0, 20, 40, 60]), (200, 100)).shape == (20, 20, 3)
     assert cut_out(full, np.array([300.0, 200, 340, 260]), (200, 100)).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_a_camera_that_jumps_is_taken_out(camera):
+    rng, wall = np.random.default_rng(0), np.zeros((600, 1000))
+    for cell in (100, 50, 25, 10):
+        grid = rng.uniform(-1, 1, (600 // cell, 1000 // cell)) * cell
+        wall += cv2.resize(grid, (1000, 600), interpolation=cv2.INTER_CUBIC)
+    wall = np.clip(120 + wall / 3, 0, 255).astype(np.uint8)[:, :, None].repeat(3, axis=2)
+    for colour, (x, y) in zip(("red", "green"), ((450, 250), (600, 330)), strict=True):
+        wall[y : y + 40, x : x + 40] = COLOURS[colour]
+
+    def draw(index, time):
+        x, y = 350 + 45 * (index % 2), 160 + 45 * (index // 2 % 2)
+        return np.ascontiguousarray(wall[y : y + 240, x : x + 320])
+
+    source = SyntheticSource("jumps", draw, TaskResult(), (320, 240), 2, 10)
+    timeline = analyse(source, rate=None, calm=None, camera=camera, tracker="bytetrack")
+    lasting = [track for track in timeline.tracks if track.end - track.start == pytest.approx(1.9)]
+    assert len(lasting) == (2 if camera else 0)
+
+
+def test_a_picture_without_objects_has_no_looks():
+    timeline = analyse(
+        SyntheticSource("dark", lambda *_: np.zeros((48, 64, 3), np.uint8), TaskResult(), (64, 48), 1, 10),
+        looks="colours",
+        rate=None,
+        calm=None,
+    )
+    assert (timeline.tasks["objects"].status, timeline.tracks) == ("ok", [])

@@ -15,7 +15,11 @@ from kinoscope.core.media import Pixels, Size
 CORNERS, LEAST = 300, 12
 """Corners followed, and the least of them that must agree for their motion to be the camera's."""
 
-SHARE = 0.3
+QUALITY, RIM = 0.001, 4
+"""Least quality of a corner, as a share of the best one's, and pixels around a moving thing without corners: its
+outline has the sharpest."""
+
+SHARE = 0.5
 """Least share of the followed corners that must agree."""
 
 QUARTERS = 3
@@ -66,17 +70,18 @@ class Camera:
 
 
 def _outside(shape: tuple[int, ...], moving: Array | None) -> NDArray[np.uint8]:
-    """Mark where corners may be: not in the boxes, unless these leave hardly anything."""
+    """Mark where corners may be: not in the boxes, nor at their edges."""
     mask = np.full(shape, 255, np.uint8)
-    for x1, y1, x2, y2 in np.zeros((0, 4), int) if moving is None else moving.round().astype(int).clip(0):
+    around = np.array([-RIM, -RIM, RIM, RIM])
+    for x1, y1, x2, y2 in np.zeros((0, 4), int) if moving is None else (moving + around).round().astype(int).clip(0):
         mask[y1:y2, x1:x2] = 0
-    return mask if mask.mean() > 25 else np.full(shape, 255, np.uint8)
+    return mask
 
 
 def _fit(last: NDArray[np.uint8], grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Array | None:
     import cv2
 
-    corners = cv2.goodFeaturesToTrack(last, CORNERS, 0.01, 5, mask=mask)
+    corners = cv2.goodFeaturesToTrack(last, CORNERS, QUALITY, 5, mask=mask)
     if corners is None or len(corners) < LEAST:
         return None
     # Reproducible: RANSAC draws from OpenCV's own numbers.

@@ -145,7 +145,9 @@ class Objects:
             self._carrier.guide(self._tracker.live)
         self._tracker.warp(self._pan)
         self._pan = unmoved()
-        looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes]) if self._embed else None
+        looks = None
+        if self._embed and len(found):
+            looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes])
         ids = self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
         if self._carrier:
             self._carrier.correct(time, ids.tolist(), found.boxes, self._tracker.live)
