@@ -72,7 +72,7 @@ def test_it_is_shown_as_tables(kinoscope, video):
 
 def test_files_are_written_where_asked(kinoscope, video, tmp_path):
     out = tmp_path / "out"
-    call = kinoscope("detect", video, "-o", out, "--annotate", "--tracker", "ocsort")
+    call = kinoscope("detect", video, "-o", out, "--annotate", "--tracker", "ocsort", "--looks", "colours", "--camera")
     assert call.status == 0, call.err
     names = {path.name for path in out.iterdir()}
     assert {"timeline.json", "detections.json", "tracks.csv", "journeys.csv", "annotated.mp4"} <= names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -92,6 +92,7 @@ def detect(
     model: str = "auto",
     tracker: str = "buffered",
     camera: bool = False,
+    looks: Literal["none", "colours", "cnn"] = "none",
     rate: float | None = None,
     every: float = 1.0,
     start: str | float | None = None,
@@ -109,6 +110,7 @@ def detect(
         model: a card of the task objects (see `kinoscope models list`).
         tracker: how things are followed: buffered, sort, bytetrack or ocsort.
         camera: take the camera's own motion out before things are followed; for cameras that move.
+        looks: follow by looks too: colours of the clothes, or a cnn's features, which take long.
         rate: pictures looked at each second; if not given 10 where much moves, and 5 where little does.
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
@@ -128,7 +130,12 @@ def detect(
             raise OptionError(f"{name} {value} is not possible; give a number above 0, such as 5")
     if annotate and out is None:
         raise OptionError("annotate writes a video; say where, with -o FOLDER")
-    setting = {"labels": choose_labels(labels, model), "tracker": choose_tracker(tracker), "camera": camera}
+    setting = {
+        "labels": choose_labels(labels, model),
+        "tracker": choose_tracker(tracker),
+        "camera": camera,
+        "looks": looks,
+    }
     options = analysis.Options(
         tasks=["objects"],
         reading={"start": _time(start), "end": _time(end)},
