@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -10,15 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope import __version__, places
+from kinoscope import __version__, drawing, places
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.files import cannot_write
-from kinoscope.core.results import Timeline, describe_source
+from kinoscope.core.results import TaskReport, Timeline, describe_source
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
     from kinoscope.tasks.base import Task
+
+
+_PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Options:
         settings: further options of a task, by its name, as its class takes them.
         views: names of the further formats to write.
         annotate, report, resume, quiet: as in :func:`kinoscope.analyze`.
+        hide: what the video without it, ``blurred.mp4``, is not to show; None for no such video.
     """
 
     tasks: Sequence[str]
@@ -70,6 +75,7 @@ class Options:
     report: bool = True
     resume: bool = False
     quiet: bool = False
+    hide: drawing.Hiding | None = None
 
 
 def run(analysis: Analysis, options: Options, title: str) -> None:
@@ -77,6 +83,8 @@ def run(analysis: Analysis, options: Options, title: str) -> None:
     begin = time.perf_counter()
     try:
         places.prepare(analysis.folder)
+        if options.hide:
+            drawing.forget(analysis.folder)
         _look(analysis, options, title)
         _write(analysis, options, title)
     except KinoscopeError as error:
@@ -92,7 +100,7 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
     from kinoscope.source import open_source
 
     mark = places.fingerprint(analysis.source, options.reading)
-    earlier = _earlier(analysis.folder, mark) if options.resume else None
+    earlier = _earlier(analysis.folder, mark, options.settings) if options.resume else None
     missing = [name for name in options.tasks if earlier is None or name not in earlier.tasks]
     if earlier is not None and not missing:
         analysis.timeline, analysis.resumed = earlier, True
@@ -106,9 +114,12 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
             tasks += _preview(analysis, source)
         progress = stack.enter_context(bar(title, options.quiet))
         analysis.timeline = engine.run(source, tasks, timeline=timeline, progress=progress)
+    for name in missing:
+        if told := _plain(name, options.settings):
+            analysis.timeline.tasks[name].extra["settings"] = told
 
 
-def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
+def _earlier(folder: Path, mark: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Timeline | None:
     """Give the finished part of an earlier analysis of the same file with the same options."""
     from kinoscope.views.json import load
 
@@ -117,11 +128,25 @@ def _earlier(folder: Path, mark: dict[str, Any]) -> Timeline | None:
     timeline = load(folder)
     if timeline.extra.get("run") != mark or not timeline.decode.complete:
         return None
-    # The gallery and the rules may be others by now, and to go by them again costs nothing.
-    again = ("recognize", "rules")
-    for name in [name for name, task in timeline.tasks.items() if task.status != "ok" or name in again]:
+    for name in [name for name, task in timeline.tasks.items() if _is_other(name, task, settings)]:
         timeline.drop(name)
     return timeline
+
+
+def _is_other(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]) -> bool:
+    """Whether a task has to be run again: it did not end well, or was told otherwise than now."""
+    # The gallery and the rules may be others by now, and to go by them again costs nothing.
+    return (
+        report.status != "ok"
+        or name in ("recognize", "rules")
+        or report.extra.get("settings", {}) != _plain(name, settings)
+    )
+
+
+def _plain(name: str, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Give the settings of a task as JSON keeps them, without those that it cannot, such as a gallery."""
+    told = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _PLAIN)}
+    return dict(json.loads(json.dumps(told)))
 
 
 def make_tasks(
@@ -168,8 +193,8 @@ def _write(analysis: Analysis, options: Options, title: str) -> None:
         analysis.written.append(folder / VIEWS[name].filename)
     if options.report:
         analysis.written.append(_write_report(timeline, folder))
-    if options.annotate and timeline.source.get("width"):
-        _annotate(analysis, timeline, options, f"{title}: drawing")
+    if options.hide or (options.annotate and timeline.source.get("width")):
+        _draw(analysis, timeline, options, f"{title}: drawing")
 
 
 def _write_report(timeline: Timeline, folder: Path) -> Path:
@@ -184,25 +209,14 @@ def _write_report(timeline: Timeline, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _annotate(analysis: Analysis, timeline: Timeline, options: Options, title: str) -> None:
-    """Draw into a second decode: tracks are final only when the first is over."""
+def _draw(analysis: Analysis, timeline: Timeline, options: Options, title: str) -> None:
+    """Write the videos that are asked for, in a second decode."""
     from kinoscope.source import open_source
-    from kinoscope.source.writer import Writer
-    from kinoscope.views.draw import Annotator
 
-    path = analysis.folder / "annotated.mp4"
-    last = float(timeline.times[-1]) if len(timeline.times) else float("inf")
-    annotator = Annotator(timeline)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(analysis.source, **options.reading))
-        sound_from = _sound_file(analysis, source)
-        writer = Writer(path, size=source.info.size, rate=source.info.rate, sound_from=sound_from)
-        stack.enter_context(writer)
         progress = stack.enter_context(bar(title, options.quiet))
-        for frame in source.frames():
-            if frame.time > last:
-                break
-            writer.write(annotator.draw(frame))
-            if progress:
-                progress(float(frame.time), last)
-    analysis.written.append(path)
+        sound_from = _sound_file(analysis, source)
+        analysis.written += drawing.draw(
+            source, timeline, analysis.folder, options.hide, options.annotate, sound_from, progress
+        )

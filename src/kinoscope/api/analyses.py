@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from kinoscope import analysis, places
-from kinoscope.api.choices import choose_models, choose_tasks, choose_tracker, choose_views
+from kinoscope import analysis, drawing, places
+from kinoscope.api.choices import choose_hiding, choose_models, choose_tasks, choose_tracker, choose_views
 from kinoscope.api.ruling import read_rules
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
+from kinoscope.views.covers import Method
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
 
@@ -31,6 +32,9 @@ def analyze(
     tracker: str | None = None,
     export: str | Sequence[str] | None = None,
     annotate: bool = False,
+    blur: str | Sequence[str] | None = None,
+    keep: str | Sequence[str] | None = None,
+    hide_with: Method = "blur",
     report: bool = True,
     resume: bool = False,
     live: bool = False,
@@ -58,6 +62,10 @@ def analyze(
         tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
+        blur: hide faces, people or text (several separated by commas) in blurred.mp4, and tell of it in blurred.json.
+            The sound is kept as it is; report, pictures and timeline still show all.
+        keep: names in the gallery, separated by commas, who stay visible; whoever is not recognised is hidden.
+        hide_with: blur, pixels (a mosaic) or solid; only solid cannot be undone even in part.
         report: write report.html.
         resume: keep what an earlier call finished in the same folder, and do only the rest.
         live: for cameras and streams: drop the oldest frames rather than fall behind.
@@ -76,10 +84,14 @@ def analyze(
         "on_error": on_error,
     }
     chosen = choose_models(model)
-    settings: dict[str, dict[str, Any]] = {"recognize": {"gallery": read(gallery)}} if gallery is not None else {}
+    known = None if gallery is None else read(gallery)
+    hide = choose_hiding(blur, keep, hide_with, known, live)
+    needed = drawing.tasks_for(hide) if hide else []
+    settings = {name: drawing.SECRETIVE[name] for name in needed if name in drawing.SECRETIVE}
+    settings |= {"recognize": {"gallery": known}} if known else {}
     if tracker is not None:
-        settings["objects"] = {"tracker": choose_tracker(tracker)}
-    wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])})
+        settings["objects"] = settings.get("objects", {}) | {"tracker": choose_tracker(tracker)}
+    wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])}, needed)
     if rules is not None:
         settings["rules"] = {"rules": read_rules(rules, wanted, chosen, _names(settings))}
     options = analysis.Options(
@@ -90,6 +102,7 @@ def analyze(
         settings=settings,
         views=choose_views(export),
         annotate=annotate,
+        hide=hide,
         report=report,
         resume=resume,
         quiet=quiet,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.names import demand
+from kinoscope.drawing import Hiding
+from kinoscope.galleries import Gallery
+from kinoscope.views.covers import KINDS, METHODS, Method
 
 
 def split(text: str | Sequence[str] | None) -> list[str]:
@@ -15,12 +18,15 @@ def split(text: str | Sequence[str] | None) -> list[str]:
     return [word.strip() for part in parts for word in part.split(",") if word.strip()]
 
 
-def choose_tasks(tasks: str | Sequence[str] | None, given: Collection[str] = ()) -> list[str]:
+def choose_tasks(
+    tasks: str | Sequence[str] | None, given: Collection[str] = (), also: Collection[str] = ()
+) -> list[str]:
     """Give the names of the tasks that are asked for, in the order of the table; all usual ones if none is.
 
     Args:
         tasks: names, separated by commas.
         given: tasks for which a model or a gallery is given; those that are run on request only are added.
+        also: tasks that something else needs.
 
     Raises:
         OptionError: there is no such task, or one needs something that is not given.
@@ -33,7 +39,44 @@ def choose_tasks(tasks: str | Sequence[str] | None, given: Collection[str] = ())
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
         if name in ON_REQUEST and name not in given:
             raise OptionError(f"task {name} needs {ON_REQUEST[name]}")
-    return [name for name in TASKS if name in wanted or (name in ON_REQUEST and name in given)]
+    added = {*also, *(name for name in given if name in ON_REQUEST)}
+    return [name for name in TASKS if name in wanted or name in added]
+
+
+def choose_hiding(
+    blur: str | Sequence[str] | None,
+    keep: str | Sequence[str] | None,
+    method: Method,
+    known: Gallery | None,
+    live: bool,
+) -> Hiding | None:
+    """Read what is to be hidden, and who is not; None where nothing is.
+
+    Raises:
+        OptionError: it is of no known kind, a name to keep is not in the gallery, or the source is live.
+    """
+    kinds, names = tuple(dict.fromkeys(split(blur))), tuple(dict.fromkeys(split(keep)))
+    _check_one("blur", kinds, KINDS)
+    _check_one("hide-with", [method], METHODS)
+    if names and not set(kinds) & {"faces", "people"}:
+        raise OptionError("keep says who is not hidden; give --blur faces or --blur people with it")
+    if names and known is None:
+        raise OptionError(f"keep {names[0]} needs a gallery that knows the name; give --gallery FILE")
+    if kinds and live:
+        raise OptionError("blur reads the video twice, and what is live is there once; record it first")
+    for name in names:
+        try:
+            assert known is not None
+            known.of(name)
+        except GalleryError as error:
+            raise OptionError(f"keep: {error}") from None
+    return Hiding(kinds, names, method) if kinds else None
+
+
+def _check_one(option: str, words: Collection[str], valid: Collection[str]) -> None:
+    for word in words:
+        if word not in valid:
+            raise OptionError(f"{option} {word} is not known; choose from {', '.join(valid)}")
 
 
 def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:

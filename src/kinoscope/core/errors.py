@@ -9,6 +9,7 @@
     │   ├── WeightsMissing         its weights are in none of the card's sources
     │   └── ChecksumMismatch       a file is not the one that its card pins
     ├── OutputError                a result cannot be written
+    ├── PrivacyError               what is to be hidden in a video was not followed all through, so none is written
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
     ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
     ├── RulesError                 a file of rules is not as it must be, or does not fit the picture
@@ -62,6 +63,12 @@ class ChecksumMismatch(ModelError):
 
 class OutputError(KinoscopeError):
     """A result cannot be written."""
+
+
+class PrivacyError(KinoscopeError):
+    """What is to be hidden in a video was not followed all through it, so that no video was written."""
+
+    status = 1
 
 
 class TimelineError(KinoscopeError):

@@ -22,6 +22,9 @@ CELL, STRIDE = 12, 2
 SHRINK = 0.709
 """Ratio of one size of the pyramid to the next: half the area."""
 
+LEAST = (0.85, 0.75, 0.8)
+"""Scores that the three networks must give; lower ones cost twice as much and find hardly more."""
+
 CHIP = 150
 """Side of an aligned face in pixels."""
 
@@ -57,7 +60,7 @@ class FaceFinder:
         device: where to run.
         threads: threads of each network.
         smallest: side of the smallest face to find, in pixels of the pictures given.
-        least: score that each of the three networks must give; lower ones cost twice as much and find no more.
+        least: score that each of the three networks must give.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class FaceFinder:
         device: str = "auto",
         threads: int | None = 1,
         smallest: float = 28,
-        least: tuple[float, float, float] = (0.85, 0.75, 0.8),
+        least: tuple[float, float, float] = LEAST,
     ) -> None:
         names = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
         self.propose_net, self.refine_net, self.output_net = (load(n, device=device, threads=threads) for n in names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,9 @@ class Faces:
         rate: pictures looked at each second; None for every frame.
         search: pictures searched all over each second; None for all that are looked at.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
+        longest, smallest: longer side of the pictures looked at, and side of the smallest face looked for in them.
+        least: scores that the three networks of the cascade must give. sure: score from which a face begins a track.
+        glimpses: also give what was seen too briefly or too doubtfully to be told: tracks with ``extra["doubtful"]``.
     """
 
     name = "faces"
@@ -71,13 +75,18 @@ class Faces:
         rate: float | None = RATE,
         search: float | None = SEARCH,
         still: float = 8,
+        longest: int = LONGEST,
+        smallest: float = SMALLEST,
+        least: tuple[float, float, float] = models.LEAST,
+        sure: float = SURE,
+        glimpses: bool = False,
     ) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self.rate = rate
+        self.rate, self.longest, self.smallest, self.least, self.glimpses = rate, longest, smallest, least, glimpses
         self._pause = 0.9 / search if search else 0.0  # frames seldom come just when a search is due
         self._searched = -np.inf
         self._watch = Watch(None, still)
-        self._tracker = Tracker(high=SURE)
+        self._tracker = Tracker(high=sure)
         self._looks: dict[int, Looks] = defaultdict(Looks)
         self._kept: list[Part] = []
         self._counts = {"inferences": 0, "searches": 0}
@@ -87,11 +96,11 @@ class Faces:
         """Ask for pictures large enough to show small faces."""
         if not info.width or not info.height:
             raise Skip("there is no picture")
-        self._finder = models.FaceFinder(self.device, self.threads, SMALLEST)
+        self._finder = models.FaceFinder(self.device, self.threads, self.smallest, self.least)
         self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
         self._shown = info.size
         self._worth = STILL if info.frames == 1 else WORTH
-        return Needs(sizes=(info.fit(LONGEST),), rate=self.rate, batch=4)
+        return Needs(sizes=(info.fit(self.longest),), rate=self.rate, batch=4)
 
     def step(self, *batches: FrameBatch) -> None:
         """Find and track faces in the next pictures."""
@@ -108,7 +117,7 @@ class Faces:
         """Give the tracks, numbered from 1 in order of appearance, and the people."""
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if self._worth(part)]
+        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if self._wanted(part)]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
         result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
@@ -143,14 +152,20 @@ class Faces:
             looks = self._looks.pop(tracklet.id)
             if self._worth(tracklet):
                 looks.embed(self._embedder)
+            else:
+                looks.best.kept.clear()
+            if self._wanted(tracklet):
                 self._kept.append((tracklet, looks))
+
+    def _wanted(self, part: Tracklet) -> bool:
+        return self.glimpses or self._worth(part)
 
     def _track(self, number: int, part: Tracklet, looks: Looks, times: Array) -> Track:
         rows = np.array(looks.points).reshape(-1, 11)
         rows = rows[(rows[:, 0] >= part.start) & (rows[:, 0] <= part.end)]
         points = [[round(row[0], 6), *(round(value, 1) for value in row[1:])] for row in rows.tolist()]
-        boxes = part.through(times, self._shown)
-        return Track(number, self.name, "face", part.score, boxes, extra={"points": points})
+        extra: dict[str, Any] = {"points": points} | ({} if self._worth(part) else {"doubtful": True})
+        return Track(number, self.name, "face", part.score, part.through(times, self._shown), extra=extra)
 
     def _pictures(self, parts: list[Part]) -> dict[str, bytes]:
         best = {n: looks.best.within(part.start, part.end)[:1] for n, (part, looks) in enumerate(parts, 1)}
@@ -162,6 +177,7 @@ class Faces:
         seen = [
             (track, looks.best.within(part.start, part.end))
             for track, (part, looks) in zip(result.tracks, parts, strict=True)
+            if "doubtful" not in track.extra
         ]
         self.seen = seen = [(track, looks) for track, looks in seen if looks]
         embeddings = np.array([pool(looks) for _, looks in seen], np.float32).reshape(-1, 128)

@@ -78,6 +78,9 @@ class Objects:
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
             inference for each detection.
         tell: told what is followed in each picture that is looked at, at once.
+        least, sure: score under which a detection is ignored, and from which it begins a track.
+        glimpses: labels of which also what was seen too briefly or too doubtfully to be told is given: tracks with
+            ``extra["doubtful"]``.
     """
 
     name = "objects"
@@ -97,11 +100,15 @@ class Objects:
         looks: Looks = "none",
         labels: Collection[str] | None = None,
         tell: Tell | None = None,
+        least: float = LEAST,
+        sure: float = SURE,
+        glimpses: Collection[str] = (),
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
+        self.least, self.glimpses = least, glimpses
         self._watch = Watch(calm, still)
         gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
-        self._tracker = Tracker(high=SURE, max_gap=gap, way=way_of(tracker))
+        self._tracker = Tracker(high=sure, max_gap=gap, way=way_of(tracker))
         if carry and camera:
             raise OptionError("carry already follows the camera; choose one of carry and camera")
         self._moves, self._looks_by, self._labels = camera, looks, labels
@@ -114,7 +121,7 @@ class Objects:
         """Ask for pictures in the detector's size, and for larger ones to cut from."""
         if not info.width or not info.height:
             raise Skip("there is no picture")
-        self._detector = models.ObjectDetector(self.model, self.device, self.threads, LEAST)
+        self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.least)
         self._shown = info.size
         self._camera = Camera(info.size) if self._moves else None
         self._embed = _embedder(self._looks_by, self.device, self.threads)
@@ -165,8 +172,8 @@ class Objects:
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
-        worth = WORTH if len(timeline.times) > 1 else GLIMPSE
-        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if worth(part)]
+        self._worth = WORTH if len(timeline.times) > 1 else GLIMPSE
+        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if self._told(part)]
         parts.sort(key=lambda part: (part.start, part.id))
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
@@ -200,7 +207,11 @@ class Objects:
     def _track(self, number: int, part: Tracklet, times: Array) -> Track:
         label = self._detector.card.labels[part.label]
         drawn = self._carrier.through(part, times, self._shown) if self._carrier else part.through(times, self._shown)
-        return Track(number, self.name, label, part.score, drawn)
+        extra = {} if self._worth(part) else {"doubtful": True}
+        return Track(number, self.name, label, part.score, drawn, extra=extra)
+
+    def _told(self, part: Tracklet) -> bool:
+        return self._worth(part) or self._detector.card.labels[part.label] in self.glimpses
 
     def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
         best = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}

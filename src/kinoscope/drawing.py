@@ -1,0 +1,162 @@
+"""The videos that an analysis leaves: one in which things are hidden, one in which all that was found is drawn.
+
+Both are made in one second decode, since tracks are final only when the first is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import __version__
+from kinoscope.core.errors import KinoscopeError, PrivacyError
+from kinoscope.core.files import atomic, cannot_write
+from kinoscope.views.covers import KINDS, Method
+
+if TYPE_CHECKING:
+    from kinoscope.core.media import Frame
+    from kinoscope.core.results import Timeline
+    from kinoscope.source.base import Source
+    from kinoscope.views.hide import Hider
+
+Report = Callable[[float, float | None], None]
+
+ANNOTATED, BLURRED, LOG = "annotated.mp4", "blurred.mp4", "blurred.json"
+
+SECRETIVE: dict[str, dict[str, Any]] = {
+    "faces": {"rate": 12.5, "search": 6.25, "still": 1, "longest": 1280, "smallest": 20, "least": (0.6, 0.7, 0.7),
+              "sure": 0.7, "glimpses": True},
+    "objects": {"rate": None, "calm": 12.5, "still": 1, "least": 0.2, "sure": 0.3, "glimpses": ("person",)},
+}  # fmt: skip
+"""Settings of the tasks by which things are hidden: to hide for nothing costs little, and what was seen cannot be taken
+back. They look often, for small things too, and what may be one for an instant counts."""
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """What is to be hidden.
+
+    Attributes:
+        kinds: of ``views.covers.KINDS``.
+        keep: names of those who stay visible.
+        method: how.
+    """
+
+    kinds: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    method: Method = "blur"
+
+
+def tasks_for(hiding: Hiding) -> list[str]:
+    """Give the tasks that find what is to be hidden, and who is not."""
+    tasks = [KINDS[kind][0] for kind in hiding.kinds]
+    return [*tasks, "faces", "recognize"] if hiding.keep else tasks
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier run hid less in: it must not be taken for what comes.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    for name in (BLURRED, LOG):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(folder / name, error) from None
+
+
+def draw(
+    source: Source,
+    timeline: Timeline,
+    folder: Path,
+    hiding: Hiding | None,
+    annotate: bool,
+    sound_from: str | None,
+    progress: Report | None = None,
+) -> list[Path]:
+    """Write the videos that are asked for; give their paths, and that of the log of what was hidden.
+
+    What is drawn is drawn over what is hidden, so that no video shows it.
+
+    Args:
+        source: opened anew.
+        hiding: what to hide; None for nothing.
+        annotate: whether to draw all that was found.
+        sound_from: file whose sound goes along.
+
+    Raises:
+        PrivacyError: something might stay visible; no video was written.
+        OutputError: a file cannot be written.
+    """
+    from kinoscope.views.draw import Annotator
+
+    hider = _hider(source, timeline, hiding) if hiding else None
+    steps = {BLURRED: hider.draw} if hider else {}
+    steps |= {ANNOTATED: Annotator(timeline).draw} if annotate else {}
+    _write(source, timeline, {folder / name: step for name, step in steps.items()}, sound_from, progress, bool(hider))
+    written = [folder / name for name in steps]
+    return [*written, _log(hider, timeline, folder, bool(sound_from))] if hider else written
+
+
+def _hider(source: Source, timeline: Timeline, hiding: Hiding) -> Hider:
+    from kinoscope.views.covers import plan
+    from kinoscope.views.hide import Hider
+
+    try:
+        if source.info.live:
+            raise PrivacyError("it is live, and cannot be read a second time; record it first")
+        if not source.info.width:
+            raise PrivacyError("it has no picture")
+        return Hider(plan(timeline, hiding.kinds, hiding.keep), hiding.method)
+    except PrivacyError as error:
+        raise PrivacyError(f"{source.info.path}: no {BLURRED} was written: {error}") from None
+
+
+def _write(
+    source: Source,
+    timeline: Timeline,
+    steps: dict[Path, Callable[[Frame], Frame]],
+    sound_from: str | None,
+    progress: Report | None,
+    exact: bool,
+) -> None:
+    """Write a video for each step, each of which gets the frames of the one before."""
+    from kinoscope.source.writer import Writer
+
+    last = float(timeline.times[-1]) if len(timeline.times) else float("inf")
+    count = 0
+    with ExitStack() as stack:
+        info = source.info
+        writers = {path: stack.enter_context(Writer(path, info.size, info.rate, sound_from)) for path in steps}
+        for frame in source.frames():
+            if float(frame.time) > last:
+                break
+            shown = frame
+            for path, step in steps.items():
+                shown = step(shown)
+                writers[path].write(shown)
+            count += 1
+            if progress:
+                progress(float(frame.time), last)
+        if exact and count != timeline.decode.frames:
+            # What was not seen the first time may show anything.
+            frames = f"{count} frames instead of {timeline.decode.frames}"
+            raise PrivacyError(f"{info.path}: no {BLURRED} was written: read a second time it had {frames}; try again")
+
+
+def _log(hider: Hider, timeline: Timeline, folder: Path, has_sound: bool) -> Path:
+    from kinoscope.views.hide import audit
+    from kinoscope.views.plain import dumps
+
+    try:
+        log = {"kinoscope": __version__} | audit(hider, folder / BLURRED, timeline.source, has_sound)
+        with atomic(folder / LOG) as temporary:
+            temporary.write_text(dumps(log) + "\n", encoding="utf-8")
+    except (KinoscopeError, OSError):
+        (folder / BLURRED).unlink(missing_ok=True)  # no video without its log
+        raise
+    return folder / LOG

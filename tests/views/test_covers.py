@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinoscope.core.errors import PrivacyError
+from kinoscope.core.results import DecodeReport, Event, TaskReport, Timeline, Track
+from kinoscope.views.covers import BRIDGE, EXTENSION, MARGIN, plan
+
+DONE = {"faces": TaskReport(), "objects": TaskReport(), "recognize": TaskReport()}
+
+
+def face(number, start, end, box=(100, 100, 200, 200), **more):
+    times = np.arange(round(start * 25), round(end * 25) + 1) / 25
+    return Track(number, "faces", "face", 0.9, [[time, *box, 0.9] for time in times], **more)
+
+
+def timeline(*tracks, cuts=(), **more):
+    shots = [Event("shots", cut, cut + 1, "shot", extra={"transition": "cut"}) for cut in cuts]
+    return Timeline(tracks=list(tracks), events=shots, tasks=dict(DONE), **more)
+
+
+def boxes_at(made, time):
+    return [cover.at(time).tolist() for cover in made.covers if cover.start <= time <= cover.end]
+
+
+def test_a_box_is_grown_on_each_side():
+    (box,) = boxes_at(plan(timeline(face(1, 1, 2)), ["faces"]), 1.5)
+    assert box == pytest.approx([80, 80, 220, 220])
+    assert MARGIN == 0.2
+
+
+def test_what_is_seen_once_is_covered_for_half_a_second_on_either_side_and_ever_larger():
+    made = plan(timeline(face(1, 1, 1, extra={"doubtful": True})), ["faces"])
+    assert [round(made.covers[0].start, 3), round(made.covers[0].end, 3)] == [1 - EXTENSION, 1 + EXTENSION]
+    assert boxes_at(made, 1.0) == [pytest.approx([80, 80, 220, 220], abs=0.01)]
+    assert boxes_at(made, 0.5) == [pytest.approx([30, 30, 270, 270], abs=0.01)]
+    assert boxes_at(made, 0.4) == []
+
+
+def test_nothing_reaches_over_a_cut():
+    made = plan(timeline(face(1, 1, 2), cuts=[0, 0.8, 2.04]), ["faces"])
+    assert boxes_at(made, 0.8)
+    assert not boxes_at(made, 0.76)
+    assert boxes_at(made, 2.0)
+    assert not boxes_at(made, 2.04)
+
+
+def test_between_two_tracks_that_may_be_one_both_places_are_covered():
+    a, b = face(1, 1, 2), face(2, 3.6, 4, (160, 100, 260, 200))
+    made = plan(timeline(a, b), ["faces"])
+    assert boxes_at(made, 2.8) == [pytest.approx([80, 80, 280, 220])]
+    assert [cover.bridge for cover in made.covers] == [None, 2, None]
+    for other in (face(2, 3.6, 4, (600, 100, 700, 200)), face(2, 2 + BRIDGE + 0.2, 5)):
+        assert not boxes_at(plan(timeline(a, other), ["faces"]), 2.8)
+    assert not boxes_at(plan(timeline(a, b, cuts=[2.6]), ["faces"]), 2.8)
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50)), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(0, 150), max_size=3),
+)
+def test_no_frame_is_missed_where_it_was_seen_or_a_neighbour_has_it_in_the_same_shot(spans, cuts):
+    tracks = [face(n, a / 25, (a + length) / 25) for n, (a, length) in enumerate(spans)]
+    cuts = sorted({cut / 25 for cut in cuts})
+    made = plan(timeline(*tracks, cuts=cuts), ["faces"])
+    for track in tracks:
+        for frame in range(round(track.start * 25) - 1, round(track.end * 25) + 2):
+            time = frame / 25
+            seen = min(max(time, track.start), track.end)
+            same_shot = not any(min(time, seen) < cut <= max(time, seen) for cut in cuts)
+            if same_shot:
+                left, top, right, bottom = np.array(boxes_at(made, time)).T
+                assert ((left <= 100) & (top <= 100) & (right >= 200) & (bottom >= 200)).any()
+
+
+def test_only_who_was_recognised_by_a_name_to_keep_is_spared():
+    ada = face(1, 0, 1, identity="Ada", extra={"known_by": "face", "distance": 0.3})
+    named_alike = face(2, 0, 1, identity="Ada")
+    bob = face(3, 0, 1, identity="Bob", extra={"known_by": "face", "distance": 0.3})
+    made = plan(timeline(ada, named_alike, bob, face(4, 0, 1)), ["faces"], ["Ada"])
+    assert [cover.track.id for cover in made.covers] == [2, 3, 4]
+    assert made.kept == [("faces", ada)]
+
+
+def test_of_objects_only_people_are_hidden():
+    tracks = [Track(n, "objects", label, 0.9, [[0, 1, 1, 9, 9, 0.9]]) for n, label in enumerate(["person", "car"])]
+    assert [cover.track.label for cover in plan(timeline(*tracks), ["people"]).covers] == ["person"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "keep", "message"),
+    [
+        ({}, (), r"task faces is not done \(not run\)"),
+        ({"faces": TaskReport("failed", reason="no weights")}, (), r"task faces is not done \(failed: no weights\)"),
+        ({"faces": TaskReport("interrupted")}, (), "task faces is not done"),
+        ({"faces": TaskReport()}, ("Ada",), "task recognize is not done"),
+    ],
+)
+def test_where_a_task_did_not_see_all_there_is_no_plan(tasks, keep, message):
+    with pytest.raises(PrivacyError, match=message):
+        plan(Timeline(tasks=tasks), ["faces"], keep)
+
+
+def test_where_reading_stopped_early_there_is_no_plan():
+    cut_short = DecodeReport(complete=False, errors=["interrupted (Ctrl-C)"])
+    with pytest.raises(PrivacyError, match=r"reading stopped early \(interrupted \(Ctrl-C\)\)"):
+        plan(timeline(decode=cut_short), ["faces"])
