@@ -19,7 +19,7 @@ Make = Callable[..., Path]
 def test_what_needs_a_model_is_no_default() -> None:
     assert set(TASKS) - set(choose_tasks(None)) == set(ON_REQUEST) | BY_NAME
     assert choose_tasks("anomalies") == ["anomalies"]
-    assert choose_tasks(None, {"classify", "recognize"}) == [name for name in TASKS if name not in BY_NAME]
+    assert choose_tasks(None, ON_REQUEST) == [name for name in TASKS if name not in BY_NAME]
     assert choose_tasks("shots", {"classify": "x"}) == ["shots", "classify"]
     with pytest.raises(OptionError, match="task classify needs a model; give --model classify=FOLDER"):
         choose_tasks("classify")
