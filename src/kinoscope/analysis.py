@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, drawing, places
-from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.errors import KinoscopeError, OptionError
 from kinoscope.core.files import cannot_write
 from kinoscope.core.results import TaskReport, Timeline, describe_source
 from kinoscope.progress import bar
@@ -61,7 +61,7 @@ class Options:
         tasks, models, device: which tasks, with which card for each, run where.
         settings: further options of a task, by its name, as its class takes them.
         views: names of the further formats to write.
-        annotate, report, resume, quiet: as in :func:`kinoscope.analyze`.
+        annotate, clips, report, resume, quiet: as in :func:`kinoscope.analyze`.
         hide: what the video without it, ``blurred.mp4``, is not to show; None for no such video.
     """
 
@@ -72,6 +72,7 @@ class Options:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     views: Sequence[str] = ()
     annotate: bool = False
+    clips: bool = False
     report: bool = True
     resume: bool = False
     quiet: bool = False
@@ -188,6 +189,8 @@ def _write(analysis: Analysis, options: Options, title: str) -> None:
     assert timeline is not None
     save(timeline, folder)
     analysis.written.append(folder / "timeline.json")
+    if options.clips:
+        _cut_clips(analysis, timeline, options)
     for name in options.views:
         VIEWS[name].write(timeline, folder / VIEWS[name].filename)
         analysis.written.append(folder / VIEWS[name].filename)
@@ -195,6 +198,18 @@ def _write(analysis: Analysis, options: Options, title: str) -> None:
         analysis.written.append(_write_report(timeline, folder))
     if options.hide or (options.annotate and timeline.source.get("width")):
         _draw(analysis, timeline, options, f"{title}: drawing")
+
+
+def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None:
+    """Write a clip of each alert by a second read, and name it in the timeline."""
+    from kinoscope.alerts.clips import cut_clips
+    from kinoscope.views.json import save
+
+    if timeline.source.get("live"):
+        raise OptionError(f"{analysis.source} is live and cannot be read again; kinoscope watch takes clips of streams")
+    events = timeline.events_of("rules")
+    analysis.written += cut_clips(analysis.source, events, analysis.folder / "clips", options.reading)
+    save(timeline, analysis.folder)
 
 
 def _write_report(timeline: Timeline, folder: Path) -> Path:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from kinoscope import analysis, drawing, places
 from kinoscope.api.choices import choose_hiding, choose_models, choose_tasks, choose_tracker, choose_views
-from kinoscope.api.ruling import read_rules
+from kinoscope.api.ruling import HELD, post_all, read_rules, sending
+from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
@@ -29,6 +30,9 @@ def analyze(
     device: str = "auto",
     gallery: str | Path | None = None,
     rules: str | Path | None = None,
+    clips: bool = False,
+    webhook: str | None = None,
+    webhook_secret: str | Path | None = None,
     tracker: str | None = None,
     export: str | Sequence[str] | None = None,
     annotate: bool = False,
@@ -59,6 +63,10 @@ def analyze(
         device: auto, cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
         rules: tell when the rules of this file are met (see examples/rules.yaml); adds the task rules.
+        clips: also write a clip of each alert of the rules, with 3 seconds before and after.
+        webhook: post each alert of the rules to this http or https address; what cannot be delivered goes to
+            undelivered.jsonl in the folder of the results.
+        webhook_secret: file with the secret that signs what is posted; KINOSCOPE_WEBHOOK_SECRET if not given.
         tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
@@ -83,6 +91,10 @@ def analyze(
         "rate": rate,
         "on_error": on_error,
     }
+    if rules is None and (clips or webhook):
+        raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
+    if clips and blur:
+        raise OptionError("clips are cut from the recording as it is, and would show what --blur hides; leave one out")
     chosen = choose_models(model)
     known = None if gallery is None else read(gallery)
     hide = choose_hiding(blur, keep, hide_with, known, live)
@@ -93,7 +105,7 @@ def analyze(
         settings["objects"] = settings.get("objects", {}) | {"tracker": choose_tracker(tracker)}
     wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])}, needed)
     if rules is not None:
-        settings["rules"] = {"rules": read_rules(rules, wanted, chosen, _names(settings))}
+        settings["rules"] = {"rules": read_rules(rules, wanted, chosen, known.names() if known else None)}
     options = analysis.Options(
         tasks=wanted,
         reading=reading | ({"live": True} if live else {}),
@@ -103,6 +115,7 @@ def analyze(
         views=choose_views(export),
         annotate=annotate,
         hide=hide,
+        clips=clips,
         report=report,
         resume=resume,
         quiet=quiet,
@@ -110,17 +123,15 @@ def analyze(
     names = places.expand(sources)
     folders = places.folders(names, None if out is None else Path(out))
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
-    for number, job in enumerate(jobs, 1):
-        name = Path(job.source).name
-        analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
-        if job.timeline and _interrupted(job.timeline):
-            return jobs[:number]
+    with sending(webhook, webhook_secret, (folders[0] if len(jobs) == 1 else folders[0].parent), HELD) as post:
+        for number, job in enumerate(jobs, 1):
+            name = Path(job.source).name
+            analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
+            if post and job.timeline:
+                post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
+            if job.timeline and _interrupted(job.timeline):
+                return jobs[:number]
     return jobs
-
-
-def _names(settings: dict[str, dict[str, Any]]) -> Sequence[str] | None:
-    """Give the names in the gallery, or None where there is none."""
-    return settings["recognize"]["gallery"].names() if "recognize" in settings else None
 
 
 def _interrupted(timeline: Timeline) -> bool:

@@ -2,12 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError, RulesError
 from kinoscope.core.names import hint
-from kinoscope.rules import RuleFile, read
+from kinoscope.core.results import Timeline
+
+if TYPE_CHECKING:
+    from kinoscope.alerts.webhook import Webhook
+    from kinoscope.rules import RuleFile
+
+log = logging.getLogger("kinoscope")
+
+
+HELD = 100_000
+"""Alerts of recordings that may wait to be posted: all of them come at once."""
+
+GRACE = 30.0
+"""Seconds for which what waits is still posted, once a recording is over."""
+
+
+@contextmanager
+def sending(
+    url: str | None, secret: str | Path | None, folder: Path, held: int, grace: float = GRACE
+) -> Iterator[Webhook | None]:
+    """Post to a webhook while the block lasts, and tell at its end what was not delivered; None without a URL.
+
+    Args:
+        url: of the webhook.
+        secret: its file.
+        folder: where the dead letters go.
+        held: messages that may wait.
+        grace: seconds for which what waits at the end is still posted.
+
+    Raises:
+        OptionError: the URL or the secret cannot be used.
+    """
+    if url is None:
+        yield None
+        return
+    from kinoscope.alerts.signing import find_secret
+    from kinoscope.alerts.webhook import Webhook
+
+    webhook = Webhook(url, folder / "undelivered.jsonl", find_secret(secret), held=held)
+    try:
+        yield webhook
+    finally:
+        webhook.close(grace)
+        if webhook.buried:
+            log.warning("kinoscope: %d alerts were not delivered; see %s", webhook.buried, webhook.dead_letters)
+
+
+def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:
+    """Post all alerts of a recording."""
+    from kinoscope.alerts.webhook import message
+    from kinoscope.rules.book import recorded
+
+    clock = recorded(rules, float(timeline.source.get("start", 0)))
+    for event in timeline.events_of("rules"):
+        webhook.put(message(event, source, clock(float(event.extra["at"])) if clock else None))
 
 
 def read_rules(
@@ -30,6 +87,8 @@ def read_rules(
         RulesError: the file is not as it must be, or a rule can never be met.
         OptionError: nothing is followed.
     """
+    from kinoscope.rules import read
+
     if "objects" not in tasks and "faces" not in tasks:
         raise OptionError("rules go by what is followed; add objects or faces to --tasks")
     rules = read(path, seen_labels(tasks, models or {}))

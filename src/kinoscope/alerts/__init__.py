@@ -1,0 +1,1 @@
+"""Where alerts go: to a webhook, and into clips. None of it ever makes an analysis wait."""
