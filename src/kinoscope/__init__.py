@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         gallery,
         recognize,
         train,
+        watch,
     )
     from kinoscope.source import open_source
 
@@ -35,6 +36,7 @@ _HOMES = {
     "open_source": "kinoscope.source",
     "recognize": "kinoscope.api",
     "train": "kinoscope.api",
+    "watch": "kinoscope.api",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "open_source",
     "recognize",
     "train",
+    "watch",
 ]
 
 

@@ -21,6 +21,7 @@ from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
 from kinoscope.api.recognition import Recognized
 from kinoscope.api.training import Training
+from kinoscope.api.watching import Watched
 from kinoscope.core.errors import KinoscopeError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "gallery": api.gallery,
     "recognize": api.recognize,
     "train": api.train,
+    "watch": api.watch,
     "models": api.models,
     "bench": api.bench,
 }
@@ -112,7 +114,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _status(result: Any) -> int:
-    rows = result if isinstance(result, list) else []
+    rows = result if isinstance(result, list) else [result]
     return max((getattr(row, "status", 0) for row in rows if not isinstance(row, dict)), default=0)
 
 
@@ -304,6 +306,22 @@ def _print_detected(rows: Sequence[Detected]) -> None:
             print(f"  {path}")
 
 
+def _print_watched(done: Watched) -> None:
+    """Tell how the watch went; the alerts themselves have been printed as they came."""
+    plain = done.to_dict()
+    delay = f"{plain['delay_p50']} s (p50), {plain['delay_p95']} s (p95)" if done.delays else "-"
+    print(f"{len(done.events)} alerts; from picture to alert: {delay}", file=sys.stderr)
+    read = f"{plain['frames']} frames, {plain['dropped']} dropped, {plain['reconnects']} reconnects"
+    print(f"{read}, at most {plain['memory_mb']} MB", file=sys.stderr)
+    if done.undelivered or done.delivered:
+        print(f"{done.delivered} alerts delivered, {done.undelivered} not", file=sys.stderr)
+    if done.clips:
+        print(f"{done.clips} clips", file=sys.stderr)
+    for name, report in done.timeline.tasks.items():
+        if report.reason:
+            print(f"kinoscope: {name} {report.status}: {report.reason}", file=sys.stderr)
+
+
 SHOW: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
@@ -314,6 +332,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "gallery": _print_gallery,
     "recognize": _print_recognized,
     "train": _print_training,
+    "watch": _print_watched,
     "bench": _print_bench,
     "explain": _print_explained,
 }

@@ -161,7 +161,7 @@ class Feed:
         self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
         self._passing: list[Flow] = []
         self._flows: list[tuple[Flow, ...]] = []
-        self._queue: Queue[tuple[FrameBatch, ...] | Sound | None] = Queue(QUEUED_BATCHES)
+        self._queue: Queue[tuple[FrameBatch, ...] | Sound | None] = Queue(1 if self.live else QUEUED_BATCHES)
         self._worker: Thread | None = None
         self._stopped = False
 
@@ -185,7 +185,7 @@ class Feed:
             self._worker.start()
 
     def offer(self, item: Picture | Sound) -> None:
-        """Take a decoded picture or sound if the task wants it; waits while the task is behind."""
+        """Take a decoded picture or sound if the task wants it; waits while it is behind, but drops live pictures."""
         if self.report.status != "ok":
             return
         if isinstance(item, Sound):
@@ -215,10 +215,13 @@ class Feed:
             self._put(batches)
 
     def _put(self, item: tuple[FrameBatch, ...] | Sound) -> None:
-        if self._worker:
-            self._queue.put(item)
-        else:
+        if not self._worker:
             self._do(item)
+        elif self.live and self._queue.full() and not isinstance(item, Sound):
+            # What is on screen now matters more than what was; and no slow task makes the others late.
+            self.report.extra["dropped"] = self.report.extra.get("dropped", 0) + 1
+        else:
+            self._queue.put(item)
 
     def close(self) -> None:
         """Hand over the last frames, and say that they are the last."""

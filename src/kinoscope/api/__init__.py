@@ -10,6 +10,7 @@ from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
 from kinoscope.api.recognition import recognize
 from kinoscope.api.training import train
+from kinoscope.api.watching import watch
 from kinoscope.api.weights import models
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "models",
     "recognize",
     "train",
+    "watch",
 ]

@@ -77,6 +77,7 @@ class Objects:
         labels: of what is to be found; None for all that the detector knows.
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
             inference for each detection.
+        keep: give the tracks at the end; without, memory does not grow, for cameras that are watched for days.
         tell: told what is followed in each picture that is looked at, at once.
         least, sure: score under which a detection is ignored, and from which it begins a track.
         glimpses: labels of which also what was seen too briefly or too doubtfully to be told is given: tracks with
@@ -99,6 +100,7 @@ class Objects:
         camera: bool = False,
         looks: Looks = "none",
         labels: Collection[str] | None = None,
+        keep: bool = True,
         tell: Tell | None = None,
         least: float = LEAST,
         sure: float = SURE,
@@ -115,7 +117,7 @@ class Objects:
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
         self._carrier = Carrier() if carry else None
         self._looks, self._pan = 0, unmoved()
-        self._tell = tell
+        self._keep, self._tell = keep, tell
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures in the detector's size, and for larger ones to cut from."""
@@ -142,9 +144,12 @@ class Objects:
             if advice != "wait":
                 found = self._look(pixels, advice)
                 ids = self._follow(time, found, full)
-                self._remember(time, full, found, ids.tolist())
                 if self._tell:
                     self._tell(time, self._seen(found, ids))
+                if self._keep:
+                    self._remember(time, full, found, ids.tolist())
+                else:
+                    self._tracker.take()
 
     def _follow(self, time: float, found: models.Objects, full: Pixels) -> NDArray[np.int64]:
         """Give the track of each detection."""

@@ -1,0 +1,75 @@
+"""A file shown as a camera would show it: each picture when its time has come, over and over if wanted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+from kinoscope.core.media import Sound
+from kinoscope.core.results import DecodeReport
+from kinoscope.source.base import Item, Source
+
+
+class PacedSource(Source):
+    """Another source at the speed of the clock, as if it were live.
+
+    Args:
+        source: with an end.
+        loop: begin again at its end, with times that go on.
+        wait: waits for some seconds.
+        clock: tells the time in seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        loop: bool = False,
+        wait: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source, self._loop, self._clock = source, loop, clock
+        self._wait = wait or threading.Event().wait
+        self.info = replace(source.info, live=True, duration=None, frames=None)
+
+    @property
+    def report(self) -> DecodeReport:  # type: ignore[override]
+        """How the read goes."""
+        return self._source.report
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield each picture and sound when its time has come."""
+        rates, begun, shift = tuple(sound_rates), self._clock(), Fraction(0)
+        while True:
+            end = shift
+            for item in self._source.read(video, rates):
+                moved = _moved(item, shift)
+                due = float(_start(moved) - self.info.start) - (self._clock() - begun)
+                if due > 0:
+                    self._wait(due)
+                end = max(end, _end(moved) - self.info.start)
+                yield moved
+            if not self._loop or end == shift:
+                return
+            shift = end
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+def _moved(item: Item, shift: Fraction) -> Item:
+    if isinstance(item, Sound):
+        return replace(item, start=item.start + shift)
+    item.time += shift
+    return item
+
+
+def _start(item: Item) -> Fraction:
+    return item.start if isinstance(item, Sound) else item.time
+
+
+def _end(item: Item) -> Fraction:
+    return item.end if isinstance(item, Sound) else item.time + (item.duration or Fraction(1, 25))

@@ -1,0 +1,159 @@
+"""Clips of alerts: what was seen some seconds before and after, out of a memory of bounded length."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.source.writer import Writer
+from kinoscope.tasks.base import Needs, Skip
+
+log = logging.getLogger("kinoscope")
+
+LONGEST_SIDE, RATE, QUALITY = 1280, 15.0, 85
+"""Longer side in pixels, and pictures a second, of clips, and the JPEG quality in which they wait."""
+LONGEST = 60.0
+"""Seconds of a clip: alerts in quick succession share one, as far as this."""
+WAITING = 8
+"""Clips that may wait to be written; of more, the newest are lost, and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture that waits: its time in seconds, and its JPEG file."""
+
+    time: float
+    jpeg: bytes
+
+
+@dataclass(slots=True)
+class Take:
+    """A clip in the making: from when to when, and its pictures so far."""
+
+    path: Path
+    start: float
+    end: float
+    pictures: list[Kept] = field(default_factory=list)
+
+
+class Recorder:
+    """Saves a clip around each alert.
+
+    Args:
+        folder: where clips go, as ``SECONDS-NAME.mp4``.
+        before, after: seconds of them.
+    """
+
+    name = "recording"
+
+    def __init__(self, folder: Path, before: float = 3.0, after: float = 3.0) -> None:
+        self._folder, self._before, self._after = folder, before, after
+        self._past: deque[Kept] = deque()
+        self._takes: list[Take] = []
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="kinoscope-clips")
+        self._writing: list[Future[Path | None]] = []
+        self.lost = 0
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for pictures at a moderate size and rate.
+
+        Raises:
+            Skip: there is no picture.
+        """
+        if not info.width:
+            raise Skip("no picture")
+        return Needs(sizes=(info.fit(LONGEST_SIDE),), rate=RATE, batch=4)
+
+    def want(self, name: str, time: float) -> Path:
+        """Ask for a clip of what is called so at a time in seconds; give where it will be."""
+        with self._lock:
+            last = self._takes[-1] if self._takes else None
+            if last is not None and time - self._before <= last.end and time + self._after - last.start <= LONGEST:
+                last.end = max(last.end, time + self._after)
+                return last.path
+            take = Take(self._folder / f"{time:.1f}-{slug(name)}.mp4", time - self._before, time + self._after)
+            take.pictures = [one for one in self._past if one.time >= take.start]
+            self._takes.append(take)
+            return take.path
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Keep the next pictures, and have finished clips written."""
+        for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
+            _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            self._keep(Kept(time, bytes(data)))
+
+    def listen(self, sound: Sound) -> None:
+        """Not called: no sound is asked for."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Write the clips that are still open."""
+        with self._lock:
+            takes, self._takes = self._takes, []
+        for take in takes:
+            self._write(take)
+        self._pool.shutdown()
+        extra = {"clips": sum(one.result() is not None for one in self._writing), "lost": self.lost}
+        return TaskResult(report=TaskReport(extra=extra))
+
+    def _keep(self, picture: Kept) -> None:
+        with self._lock:
+            self._past.append(picture)
+            # An alert may be told some time after the picture that raised it.
+            while picture.time - self._past[0].time > self._before + self._after + 2:
+                self._past.popleft()
+            for take in self._takes:
+                if take.start <= picture.time <= take.end:
+                    take.pictures.append(picture)
+            done = [take for take in self._takes if picture.time > take.end]
+            self._takes = [take for take in self._takes if picture.time <= take.end]
+        for take in done:
+            self._write(take)
+
+    def _write(self, take: Take) -> None:
+        if not take.pictures:
+            return
+        waiting = sum(not one.done() for one in self._writing)
+        if waiting >= WAITING:
+            self.lost += 1
+            return
+        self._writing = [one for one in self._writing if not one.done() or one.result() is not None]
+        self._writing.append(self._pool.submit(write, take))
+
+
+def write(take: Take) -> Path | None:
+    """Write a clip; give where, or None if it could not be written."""
+    first = _decode(take.pictures[0])
+    zero = Fraction(take.pictures[0].time).limit_denominator(1_000_000)
+    try:
+        with Writer(take.path, size=(first.shape[1], first.shape[0]), rate=RATE) as writer:
+            for number, picture in enumerate(take.pictures):
+                time = Fraction(picture.time).limit_denominator(1_000_000) - zero
+                writer.write(Frame(_decode(picture), time, number))
+    except KinoscopeError as error:
+        log.warning("%s", error)
+        return None
+    return take.path
+
+
+def _decode(picture: Kept) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def slug(name: str) -> str:
+    """Give a name as part of a file's: letters, digits and dashes, at most 60."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
+    return "-".join(filter(None, letters.split("-")))[:60] or "alert"
