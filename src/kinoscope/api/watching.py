@@ -146,7 +146,7 @@ def watch(
             stack.callback(hook.close)
         lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
         alerts = Alerts(done, book, arrivals, lines, hook, recorder)
-        reader = LiveSource(arrivals) if arrivals.info.live else arrivals
+        reader = LiveSource(arrivals, seconds=seconds) if arrivals.info.live else arrivals
         tasks = _tasks(alerts, card, device, recorder)
         done.timeline = engine.run(reader, tasks, timeline=Timeline(version=__version__))
     done.memory = _memory()

@@ -12,6 +12,9 @@ from kinoscope.source.base import Item, Picture, Source
 HELD = 64
 """Pictures that are held for the reader."""
 
+PATIENCE = 3.0
+"""Seconds for which the end waits for a source that just then waits itself, such as for a lost stream."""
+
 SOUNDS_PER_PICTURE = 16
 """Stretches of sound that are held for each picture that may be."""
 
@@ -19,11 +22,12 @@ SOUNDS_PER_PICTURE = 16
 class LiveSource(Source):
     """Another source, never made to wait.
 
-    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
+    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``. After ``seconds``
+    of the clock it ends, even if just then nothing comes.
     """
 
-    def __init__(self, source: Source, held: int = HELD) -> None:
-        self._source, self._held = source, held
+    def __init__(self, source: Source, held: int = HELD, seconds: float | None = None) -> None:
+        self._source, self._held, self._seconds = source, held, seconds
         self.info = source.info
 
     @property
@@ -37,11 +41,15 @@ class LiveSource(Source):
         mailbox = Mailbox(self._held)
         thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
         thread.start()
+        timer = threading.Timer(self._seconds or 0, mailbox.close)
+        if self._seconds is not None:
+            timer.start()
         try:
             yield from mailbox
         finally:
+            timer.cancel()
             mailbox.close()
-            thread.join()
+            thread.join(PATIENCE)
 
     def close(self) -> None:
         """Close the source."""

@@ -84,7 +84,7 @@ class Recorder:
                 last.end = max(last.end, time + self._after)
                 return last.path
             take = Take(self._folder / f"{time:.1f}-{slug(name)}.mp4", time - self._before, time + self._after)
-            take.pictures = [one for one in self._past if one.time >= take.start]
+            take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
             self._takes.append(take)
             return take.path
 
