@@ -16,7 +16,7 @@ ANSWERS = {
     "PLAY": "Session: 1\r\n",
 }
 BODY = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:track\r\n"
-SECONDS = 2.0
+SECONDS = 3.0
 
 
 def answer(lines, stream):
