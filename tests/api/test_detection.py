@@ -10,6 +10,7 @@ import pytest
 
 import kinoscope as package
 from kinoscope.core.errors import OptionError
+from kinoscope.core.results import DecodeReport, TaskReport, Timeline
 from kinoscope.models.objects import Objects as Found
 from kinoscope.source.synthetic import COLOURS, shapes
 
@@ -131,3 +132,10 @@ def test_analyze_takes_a_tracker(kinoscope, video, tmp_path):
     assert call.status == 0
     assert json.loads((out / "timeline.json").read_text())["tasks"]["objects"]["tracker"] == "sort"
     assert "choose from" in kinoscope("analyze", video, "--tracker", "deep").err
+
+
+def test_an_interruption_ends_it_all(video, monkeypatch):
+    decode = DecodeReport(complete=False, errors=["interrupted after 1 s"])
+    stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
+    monkeypatch.setattr("kinoscope.api.detection._look", lambda *_: stopped)
+    assert [one.status for one in package.detect(video, video, quiet=True)] == [1]

@@ -129,10 +129,11 @@ def analyze(
             analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
             if post and job.timeline:
                 post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
-            if job.timeline and _interrupted(job.timeline):
+            if job.timeline and interrupted(job.timeline):
                 return jobs[:number]
     return jobs
 
 
-def _interrupted(timeline: Timeline) -> bool:
+def interrupted(timeline: Timeline) -> bool:
+    """Tell whether somebody stopped the reading (Ctrl-C), so that no further source is wanted."""
     return any(line.startswith("interrupted") for line in timeline.decode.errors)

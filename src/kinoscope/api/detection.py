@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kinoscope import __version__, analysis, places
+from kinoscope.api.analyses import interrupted
 from kinoscope.api.choices import choose_labels, choose_tracker
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.journeys import counts, journey
@@ -149,8 +150,10 @@ def detect(
     names = places.expand(sources)
     folders = [None] * len(names) if out is None else places.folders(names, Path(out))
     done = [Detected(name, every) for name in names]
-    for one, folder in zip(done, folders, strict=True):
+    for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
         _detect(one, folder, options)
+        if one.timeline and interrupted(one.timeline):
+            return done[:number]
     return done
 
 
