@@ -46,5 +46,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) -e '.[speech,export,train,explain,keras,transformers,dev]'
+	$(PIP) -e '.[speech,export,train,explain,keras,transformers,library,dev]'
 	touch $@

@@ -27,7 +27,10 @@ _PLAIN = (bool, int, float, str, tuple, type(None))
 
 @dataclass
 class Analysis:
-    """What came of one source: its timeline and the folder that holds it, or the error that stopped it."""
+    """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
+
+    ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``.
+    """
 
     source: str
     folder: Path
@@ -36,6 +39,7 @@ class Analysis:
     seconds: float = 0.0
     resumed: bool = False
     written: list[Path] = field(default_factory=list)
+    kept: str | None = None
 
     @property
     def status(self) -> int:
@@ -49,6 +53,7 @@ class Analysis:
         plain: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
         if self.error:
             plain["error"] = str(self.error)
+        plain |= {"library": self.kept} if self.kept else {}
         return plain | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
 
 

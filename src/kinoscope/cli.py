@@ -36,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": api.evaluate,
     "explain": api.explain,
     "gallery": api.gallery,
+    "library": api.library,
     "recognize": api.recognize,
     "train": api.train,
     "watch": api.watch,
@@ -158,8 +159,18 @@ def _print_analysis(analysis: Analysis) -> None:
         print_summary(analysis.timeline)
         already = " (done before)" if analysis.resumed else ""
         print(f"{analysis.source}: {analysis.seconds:.1f} s{already}")
+    if analysis.kept:
+        print(f"  {KEPT[analysis.kept]}")
     for path in analysis.written:
         print(f"  {path}")
+
+
+KEPT = {
+    "added": "added to the library",
+    "changed": "its findings in the library were renewed",
+    "moved": "in the library already, now at this path",
+    "same": "in the library already",
+}
 
 
 def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
@@ -284,6 +295,21 @@ def _print_gallery(told: dict[str, Any]) -> None:
         print(f"  {path}")
 
 
+def _print_library(told: dict[str, Any]) -> None:
+    from kinoscope.views.kept import print_kept_check, print_names_of, print_video, print_videos
+
+    if "videos" in told:
+        print_videos(told["videos"])
+    elif "names" in told:
+        print_names_of(told["names"])
+    elif "rows" in told:
+        print_kept_check(told)
+    for row in told.get("shown", ()):
+        print_video(row)
+    for row in told.get("removed", ()):
+        print(f"forgot {row['path']}")
+
+
 def _print_recognized(rows: Sequence[Recognized]) -> None:
     from kinoscope.views.known import print_seen
 
@@ -330,6 +356,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "enroll": _print_enrolled,
     "evaluate": _print_evaluation,
     "gallery": _print_gallery,
+    "library": _print_library,
     "recognize": _print_recognized,
     "train": _print_training,
     "watch": _print_watched,

@@ -8,6 +8,7 @@ from kinoscope.api.detection import detect
 from kinoscope.api.enrolling import enroll, gallery
 from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
+from kinoscope.api.keeping import library
 from kinoscope.api.recognition import recognize
 from kinoscope.api.training import train
 from kinoscope.api.watching import watch
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "explain",
     "gallery",
+    "library",
     "models",
     "recognize",
     "train",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from kinoscope import analysis, drawing, places
 from kinoscope.api.choices import choose_hiding, choose_models, choose_tasks, choose_tracker, choose_views
+from kinoscope.api.keeping import begin, keep_job
 from kinoscope.api.ruling import HELD, post_all, read_rules, sending
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
@@ -39,6 +40,7 @@ def analyze(
     blur: str | Sequence[str] | None = None,
     keep: str | Sequence[str] | None = None,
     hide_with: Method = "blur",
+    library: str | Path | None = None,
     report: bool = True,
     resume: bool = False,
     live: bool = False,
@@ -74,6 +76,7 @@ def analyze(
             The sound is kept as it is; report, pictures and timeline still show all.
         keep: names in the gallery, separated by commas, who stay visible; whoever is not recognised is hidden.
         hide_with: blur, pixels (a mosaic) or solid; only solid cannot be undone even in part.
+        library: also keep what was found in this library, such as films.lance, for `kinoscope search`.
         report: write report.html.
         resume: keep what an earlier call finished in the same folder, and do only the rest.
         live: for cameras and streams: drop the oldest frames rather than fall behind.
@@ -83,7 +86,8 @@ def analyze(
         One Analysis for each source, in order.
 
     Raises:
-        OptionError, GalleryError, RulesError: an option cannot be used; nothing has been read or written then.
+        OptionError, GalleryError, RulesError, LibraryError, MissingExtra: an option cannot be used; nothing has been
+            read or written then.
     """
     reading: dict[str, Any] = {
         "start": None if start is None else parse_time(start),
@@ -120,6 +124,7 @@ def analyze(
         resume=resume,
         quiet=quiet,
     )
+    begin(library)
     names = places.expand(sources)
     folders = places.folders(names, None if out is None else Path(out))
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
@@ -131,6 +136,7 @@ def analyze(
                 post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
             if job.timeline and interrupted(job.timeline):
                 return jobs[:number]
+            keep_job(job, library)
     return jobs
 
 

@@ -13,6 +13,7 @@
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
     ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
     ├── RulesError                 a file of rules is not as it must be, or does not fit the picture
+    ├── LibraryError               a library of what was seen cannot be used, or does not have what is asked for
     └── MissingExtra               an optional package is not installed
 
 A message is one line: it names the thing, the valid values and the next step.
@@ -81,6 +82,10 @@ class GalleryError(KinoscopeError):
 
 class RulesError(KinoscopeError):
     """A file of rules is not as it must be, or does not fit the picture or what can be seen."""
+
+
+class LibraryError(KinoscopeError):
+    """A library cannot be read or written, is of a newer schema, or does not have the video that is named."""
 
 
 class MissingExtra(KinoscopeError):

@@ -16,7 +16,8 @@ BY = {"face": "face", "group": "others of its group", "person": "appearance", "o
 """How it is called by what somebody was known."""
 
 
-def _table(console: Console | None, *columns: str) -> tuple[Console, Any]:
+def table(console: Console | None, *columns: str) -> tuple[Console, Any]:
+    """Give a console, by default standard output's, and a table for it."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -28,28 +29,28 @@ def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = Non
     """Print who is in a gallery: a row a name and kind."""
     from rich.text import Text
 
-    console, table = _table(console, "name", "kind", "looks", "best", "from")
+    console, lines = table(console, "name", "kind", "looks", "best", "from")
     for row in rows:
         cells = (row["name"], row["kind"], str(row["looks"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
-    console.print(table if rows else "nobody is in it")
+        lines.add_row(*(Text(one_line(cell)) for cell in cells))
+    console.print(lines if rows else "nobody is in it")
 
 
 def print_seen(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print who was recognised in a source, when and how surely, and who was not."""
     from rich.text import Text
 
-    console, table = _table(console, "who", "from", "to", "sure", "distance", "known by")
+    console, lines = table(console, "who", "from", "to", "sure", "distance", "known by")
     for row in told["seen"]:
         cells = (row["name"], *_times(row), percent(row["score"]), f"{row['distance']:.2f}", BY[row["known_by"]])
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
+        lines.add_row(*(Text(one_line(cell)) for cell in cells))
     for row in told["strangers"]:
         near = "" if row["distance"] is None else f"{row['distance']:.2f}"
         nearest = f"nearest: {row['nearest']}" if row["nearest"] else ""
         cells = (f"unknown ({row['name']})", *_times(row), "", near, nearest)
-        table.add_row(*(Text(one_line(cell)) for cell in cells), style="dim")
+        lines.add_row(*(Text(one_line(cell)) for cell in cells), style="dim")
     console.print(Text(one_line(told["source"]), "bold"), soft_wrap=True)
-    console.print(table if table.rows else "  nobody is in it")
+    console.print(lines if lines.rows else "  nobody is in it")
 
 
 def _times(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -60,13 +61,13 @@ def print_check(told: Mapping[str, Any], console: Console | None = None) -> None
     """Print how well a gallery tells its people apart."""
     from rich.text import Text
 
-    console, table = _table(console, "threshold", "distance", "false accepts", "false rejects")
+    console, lines = table(console, "threshold", "distance", "false accepts", "false rejects")
     for name, row in (("default", told["default"]), (f"for FAR {told['at_far']['far_wanted']:g}", told["at_far"])):
         rates = [_rate(row[rate], row[f"{rate}_interval"]) for rate in ("far", "frr")]
-        table.add_row(*(Text(cell) for cell in (name, f"{row['threshold']:.3f}", *rates)))
+        lines.add_row(*(Text(cell) for cell in (name, f"{row['threshold']:.3f}", *rates)))
     error = "" if told["equal_error"] is None else f"; equal error rate {percent(told['equal_error'])}"
     console.print(f"{told['kind']}: {told['genuine']} genuine and {told['impostor']} impostor pairs{error}")
-    console.print(table)
+    console.print(lines)
 
 
 def _rate(share: float | None, interval: Sequence[float]) -> str:

@@ -1,0 +1,305 @@
+"""A library: what was seen in many videos, kept on disk or on object storage, and looked after.
+
+    library = Library("films.lance", create=True)
+    library.add(content, "street.mp4", timeline)
+
+Two processes may add to one library at once: on one machine they wait for one another, on object storage Lance orders
+their commits. A process that is killed leaves rows that no video names; they are not seen, and the next one that adds
+sweeps them up.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import LibraryError
+from kinoscope.core.names import hint
+from kinoscope.core.results import Timeline
+from kinoscope.library.rows import Rows, digest_of, rows_of, tasks_of
+from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, Tables, schemas, told
+
+CHUNK = 2000
+"""Rows that are made ready and written at once."""
+
+HOUR = 3600
+"""Seconds after which rows on object storage that no video names are left over, not about to be named."""
+
+Change = Literal["added", "changed", "moved", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video of a library.
+
+    Attributes:
+        id: sha256 of its content. path: where it was when it was added last.
+        start, duration: in seconds, as its container says them. added: when, in UTC.
+        facts: of its source. takes: of each task the number of its findings and what they are.
+    """
+
+    id: str
+    path: str
+    name: str
+    start: float
+    duration: float
+    added: str
+    facts: dict[str, Any]
+    takes: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> Video:
+        """Read a row of ``videos``."""
+        plain = {key: value for key, value in row.items() if key != "schema"}
+        return cls(**plain | {"facts": json.loads(row["facts"]), "takes": json.loads(row["takes"])})
+
+    def to_row(self) -> dict[str, Any]:
+        """Give the row."""
+        plain = {key: getattr(self, key) for key in ("id", "path", "name", "start", "duration", "added")}
+        return plain | {"facts": json.dumps(self.facts), "takes": json.dumps(self.takes), "schema": SCHEMA}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        plain = {key: getattr(self, key) for key in ("id", "path", "start", "duration", "added")}
+        found = {name: {key: take[key] for key in ("events", "tracks")} for name, take in self.takes.items()}
+        return plain | {"tasks": found}
+
+
+class Library:
+    """A library that is open.
+
+    Args:
+        place: its folder, or its address on object storage.
+        create: whether one that is not there is begun.
+
+    Raises:
+        LibraryError: there is none, or it cannot be opened.
+        MissingExtra: LanceDB is not installed.
+    """
+
+    def __init__(self, place: str | Path, create: bool = False) -> None:
+        self.tables = Tables(place, create)
+        self.place = self.tables.place
+
+    def videos(self) -> list[Video]:
+        """Give all videos, the first added first.
+
+        Raises:
+            LibraryError: it cannot be read, or is of a newer schema.
+        """
+        with told(self.place):
+            rows = self.tables.rows("videos", schemas()["videos"].names).to_pylist()
+        newer = [row["schema"] for row in rows if row["schema"] > SCHEMA]
+        if newer:
+            why = f"schema {newer[0]}, newer than {SCHEMA}, which this version reads"
+            raise LibraryError(f"library {self.place} has {why}; update kinoscope")
+        return sorted((Video.read(row) for row in rows), key=lambda video: (video.added, video.path))
+
+    def find(self, name: str) -> Video:
+        """Give the video of a path, a file name, or the beginning of an id.
+
+        Raises:
+            LibraryError: there is none, or there are several.
+        """
+        videos = self.videos()
+        found = [v for v in videos if name in (v.path, v.id)] or [v for v in videos if v.name == Path(name).name]
+        found = found or [v for v in videos if len(name) >= 6 and v.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            paths = ", ".join(video.path for video in found[:5])
+            raise LibraryError(f"{len(found)} videos of {self.place} are called {name}: {paths}; give a path or an id")
+        near = hint(name, [video.name for video in videos])
+        raise LibraryError(f"{name} is not in {self.place}; {near}see `kinoscope library list {self.place}`")
+
+    def add(self, content: str, path: str, timeline: Timeline, meanings: Mapping[str, Any] | None = None) -> Change:
+        """Keep what was found in a video; when this returns, it is on the disk.
+
+        What is there already is not written again. A task that was not run this time keeps what it found before.
+
+        Args:
+            content: sha256 of the video's content, which it is known by.
+            path: where it is.
+            timeline: with its features and pictures.
+            meanings: by task, of each of its events that has text, in order, the vector of what it means, (N, 384).
+
+        Returns:
+            ``added``; ``changed``: it was there, and what was found is not the same; ``moved``: only its path is
+            another; ``same``.
+
+        Raises:
+            LibraryError: it cannot be written, or another process keeps it busy.
+        """
+        with self.tables.lock():
+            self._sweep()
+            before = self._known(content)
+            takes, stale = self._write(timeline, before.takes if before else {}, meanings or {})
+            change = _change(before, path, takes)
+            if change != "same":
+                facts = dict(timeline.source)
+                spans = float(facts.get("start", 0.0)), _duration(timeline)
+                added = before.added if before else datetime.now(UTC).isoformat(timespec="microseconds")
+                self._name(Video(content, path, Path(path).name, *spans, added, facts, takes))
+                self._forget(stale)
+            self._tidy()
+        return change
+
+    def remove(self, names: Iterable[str]) -> list[Video]:
+        """Forget videos, with all that was found in them: nothing of it is left on the disk.
+
+        Raises:
+            LibraryError: one is not there (nothing is removed then), or it cannot be written.
+        """
+        gone = [self.find(name) for name in names]
+        with self.tables.lock():
+            for video in gone:
+                self.tables["videos"].delete(f"id = '{video.id}'")
+            self._forget([take["take"] for video in gone for take in video.takes.values()], purge=True)
+            self.tables.purge("videos")
+        return gone
+
+    def check(self) -> dict[str, Any]:
+        """Sweep up what a killed process left, and count what there is.
+
+        Raises:
+            LibraryError: it cannot be read.
+        """
+        with self.tables.lock():
+            swept = self._sweep()
+            for name in ("videos", *CHILDREN):
+                self.tables.tidy(name)
+            counts = {name: int(self.tables[name].count_rows()) for name in ("videos", *CHILDREN)}
+        missing = [video.path for video in self.videos() if "://" not in video.path and not Path(video.path).exists()]
+        return {"library": self.place, "rows": counts, "swept": swept, "missing": missing}
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Give what is known of a video, as :meth:`find` finds it.
+
+        Raises:
+            LibraryError: it is not there.
+        """
+        video = self.find(name)
+        takes = np.array([take["take"] for take in video.takes.values()], np.int64)
+        return video.to_dict() | {"facts": video.facts, "names": self.names(takes)}
+
+    def names(self, takes: NDArray[np.int64] | None = None) -> dict[str, int]:
+        """Give all that can be asked for by name, labels and who was recognised, and how often each is there.
+
+        Args:
+            takes: only in what they found.
+        """
+        rows = self.tables.rows("names", ["take", "name", "count"])
+        valid = np.isin(rows["take"].to_numpy(), self._takes() if takes is None else takes)
+        found: dict[str, int] = {}
+        for name, count in zip(*(rows.filter(valid)[column].to_pylist() for column in ("name", "count")), strict=True):
+            found[name] = found.get(name, 0) + count
+        return found
+
+    def _known(self, content: str) -> Video | None:
+        rows = self.tables.rows("videos", schemas()["videos"].names, f"id = '{content}'").to_pylist()
+        return Video.read(rows[0]) if rows else None
+
+    def _write(
+        self, timeline: Timeline, before: dict[str, dict[str, Any]], meanings: Mapping[str, Any]
+    ) -> tuple[dict[str, dict[str, Any]], list[int]]:
+        """Write what is new; give the takes that the video has then, and those that it has no more."""
+        takes, stale = dict(before), []
+        for task in tasks_of(timeline):
+            take = (int(time.time()) << 28) | secrets.randbits(28)
+            rows = rows_of(timeline, task, take)
+            if task in meanings:
+                rows["sentences"] = _meant(rows["speech"], meanings[task])
+            digest = digest_of(rows)
+            if before.get(task, {}).get("digest") == digest:
+                continue
+            self._put(rows)
+            counts = {"events": len(rows["events"]), "tracks": len(rows["tracks"])}
+            stale += [before[task]["take"]] if task in before else []
+            takes[task] = {"take": take, "digest": digest, **counts}
+        return takes, stale
+
+    def _put(self, rows: Rows) -> None:
+        import pyarrow as pa
+
+        for name, some in rows.items():
+            for first in range(0, len(some), CHUNK):
+                chunk = pa.Table.from_pylist(some[first : first + CHUNK], schema=schemas()[name])
+                self.tables[name].add(chunk)
+
+    def _name(self, video: Video) -> None:
+        """Write the video's row: from now on it is in the library."""
+        import pyarrow as pa
+
+        row = pa.Table.from_pylist([video.to_row()], schema=schemas()["videos"])
+        update = self.tables["videos"].merge_insert("id")
+        update.when_matched_update_all().when_not_matched_insert_all().execute(row)
+
+    def _takes(self) -> NDArray[np.int64]:
+        """Give all takes that videos name."""
+        rows = self.tables.rows("videos", ["takes"])["takes"].to_pylist()
+        return np.array([take["take"] for row in rows for take in json.loads(row).values()], np.int64)
+
+    def _sweep(self) -> int:
+        """Remove rows that no video names, on object storage only old ones; give how many takes that were."""
+        named, orphans = self._takes(), set[int]()
+        for name in CHILDREN:
+            found = np.unique(self.tables.rows(name, ["take"])["take"].to_numpy())
+            orphans |= set(found[~np.isin(found, named)].tolist())
+        if self.tables.remote:
+            orphans = {take for take in orphans if (take >> 28) < time.time() - HOUR}
+        self._forget(sorted(orphans))
+        return len(orphans)
+
+    def _forget(self, takes: Sequence[int], purge: bool = False) -> None:
+        """Remove the rows of takes; from the disk too if asked for."""
+        if not takes:
+            return
+        where = f"take IN ({', '.join(map(str, takes))})"
+        for name in CHILDREN:
+            table = self.tables[name]
+            if not table.count_rows(where):
+                continue
+            table.delete(where)
+            if purge:
+                self.tables.purge(name)
+
+    def _tidy(self) -> None:
+        for name in ("videos", *CHILDREN):
+            if self.tables.crowded(name):
+                self.tables.tidy(name)
+
+
+def _change(before: Video | None, path: str, takes: dict[str, dict[str, Any]]) -> Change:
+    if before is None:
+        return "added"
+    if before.takes != takes:
+        return "changed"
+    return "same" if before.path == path else "moved"
+
+
+def _duration(timeline: Timeline) -> float:
+    """Give the seconds that a video lasts: as declared, else up to the last picture."""
+    declared = timeline.source.get("duration")
+    seen = float(timeline.times[-1]) - float(timeline.source.get("start", 0.0)) if len(timeline.times) else 0.0
+    return float(declared) if declared is not None else seen
+
+
+def _meant(speech: list[dict[str, Any]], vectors: Any) -> list[dict[str, Any]]:
+    """Give the rows of what sentences mean, in the space ``sentences``."""
+    keys = ("take", "number", "start", "end")
+    return [
+        {key: row[key] for key in keys} | {"model": "minilm", "vector": np.asarray(vector, np.float32)}
+        for row, vector in zip(speech, vectors, strict=True)
+    ]
+
+
+__all__ = ["SPACES", "Change", "Library", "Video"]

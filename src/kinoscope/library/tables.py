@@ -1,0 +1,183 @@
+"""The tables of a library, as Lance keeps them, and how they are opened.
+
+``videos`` has a row a video: what it is known by (``id``, the sha256 of its content), where it was last seen, and in
+``takes`` the number under which each task's findings lie in the other tables. What no row of ``videos`` names is not in
+the library: so a video is added, replaced or removed by one commit to one table, whatever happens before or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+from kinoscope.core.errors import LibraryError, MissingExtra
+
+SCHEMA = 1
+
+SPACES: dict[str, int] = {"scenes": 1280, "faces": 128, "looks": 1544, "sentences": 384}
+"""Spaces of vectors, each a table, and the length of their vectors: what a second of a video shows, faces, how followed
+objects look, and what sentences mean."""
+
+CHILDREN = ("names", "events", "tracks", "speech", "pictures", *SPACES)
+"""Tables whose rows are named by ``takes``."""
+
+PATIENCE = 60.0
+"""Seconds to wait for another process that is writing to the same library."""
+
+SMALL = 24
+"""Fragments of a table from which on they are joined."""
+
+MANY_VECTORS = 20_000
+"""Vectors of a space from which on they are indexed: fewer are compared one by one, which is exact."""
+
+
+def need(module: str) -> Any:
+    """Import what the extra brings.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise MissingExtra("lancedb is not installed; run: pip install 'kinoscope[library]'") from None
+
+
+def schemas() -> dict[str, Any]:
+    """Give the Arrow schema of each table."""
+    pa = need("pyarrow")
+    text, time, score = pa.string(), pa.float64(), pa.float32()
+    take = {"take": pa.int64(), "number": pa.int32(), "start": time, "end": time}
+    plain: dict[str, dict[str, Any]] = {
+        "videos": {"id": text, "path": text, "name": text, "start": time, "duration": time, "added": text,
+                   "facts": text, "takes": text, "schema": pa.int32()},
+        "names": {"take": pa.int64(), "name": text, "kind": text, "count": pa.int32()},
+        "events": take | {"task": text, "label": text, "score": score, "text": text, "extra": text},
+        "tracks": take | {"task": text, "label": text, "identity": text, "score": score, "boxes": pa.binary()},
+        "speech": take | {"text": text, "score": score},
+        "pictures": take | {"name": text, "jpeg": pa.binary()},
+    }  # fmt: skip
+    for space, length in SPACES.items():
+        plain[space] = take | {"model": text, "vector": pa.list_(pa.float32(), length)}
+    return {name: pa.schema(list(fields.items())) for name, fields in plain.items()}
+
+
+class Tables:
+    """The open tables of a library.
+
+    Args:
+        place: a folder such as ``films.lance``, or the address of one on object storage (``s3://bucket/films.lance``).
+        create: whether a library that is not there is begun.
+
+    Raises:
+        LibraryError: there is none, or it cannot be opened.
+        MissingExtra: LanceDB is not installed.
+    """
+
+    def __init__(self, place: str | Path, create: bool = False) -> None:
+        self.lancedb = need("lancedb")
+        self.place = str(place).removeprefix("file://")
+        self.remote = "://" in self.place
+        if not create and not self.remote and not Path(self.place, "videos.lance").is_dir():
+            raise LibraryError(
+                f"there is no library {place}; make one with `kinoscope analyze VIDEO --library {place}`"
+            )
+        if create and not self.remote and Path(self.place).is_file():
+            raise LibraryError(f"{place} is a file, not a library; give another path, such as films.lance")
+        with told(self.place):
+            self.base = self.lancedb.connect(self.place)
+            self._open: dict[str, Any] = {}
+            names = set(self.base.list_tables().tables)
+            if not names and not create:
+                raise _none(self.place)
+            for name, schema in schemas().items():
+                self._open[name] = self.base.open_table(name) if name in names else self._create(name, schema)
+
+    def _create(self, name: str, schema: Any) -> Any:
+        table = self.base.create_table(name, schema=schema, exist_ok=True)
+        if name == "speech":
+            config = need("lancedb.index").FTS(with_position=True, remove_stop_words=False)
+            table.create_index("text", config=config)
+        return table
+
+    def __getitem__(self, name: str) -> Any:
+        return self._open[name]
+
+    def rows(self, name: str, columns: list[str], where: str | None = None) -> Any:
+        """Give columns of a table as an Arrow table, of the rows that a condition (SQL) holds for."""
+        self[name].checkout_latest()
+        query = self[name].search().select(columns)
+        return (query.where(where) if where else query).to_arrow()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes of this machine from writing. On object storage Lance's own commits do.
+
+        Raises:
+            LibraryError: another process keeps it busy for too long, or it cannot be written to.
+        """
+        if self.remote:
+            with told(self.place):
+                yield
+            return
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(Path(self.place, ".lock"), timeout=PATIENCE), told(self.place):
+                yield
+        except Timeout:
+            why = f"has been in use by another process for {PATIENCE:g} s"
+            raise LibraryError(f"library {self.place} {why}; try again later") from None
+        except OSError as error:
+            raise LibraryError(f"cannot write library {self.place} ({error.strerror or error}); give another") from None
+
+    def tidy(self, name: str) -> None:
+        """Join a table's small files and bring its indices up to date."""
+        self[name].optimize()
+        if name in SPACES:
+            self._index(name)
+
+    def purge(self, name: str) -> None:
+        """Let go of all earlier versions of a table too, so that what was removed is gone from the disk."""
+        table = self[name]
+        # A deleted row stays in its file beside those that are kept, until the file is written anew.
+        table.update(values_sql={(column := table.schema.names[0]): column})
+        with catch_warnings():
+            # It warns that readers of earlier versions fail, which is what this is for; ours ask again.
+            simplefilter("ignore", UserWarning)
+            table.optimize(cleanup_older_than=timedelta(0), delete_unverified=not self.remote)
+
+    def _index(self, name: str) -> None:
+        table = self[name]
+        if table.count_rows() < MANY_VECTORS or table.list_indices():
+            return
+        table.create_index("vector", config=need("lancedb.index").IvfSq(distance_type="cosine"))
+
+    def crowded(self, name: str) -> bool:
+        """Whether a table lies in many small files."""
+        return bool(self[name].stats()["fragment_stats"]["num_small_fragments"] >= SMALL)
+
+
+def _none(place: str) -> LibraryError:
+    return LibraryError(f"there is no library {place}; make one with `kinoscope analyze VIDEO --library {place}`")
+
+
+@contextmanager
+def told(place: str) -> Iterator[None]:
+    """Tell what goes wrong in Lance in one line.
+
+    Raises:
+        LibraryError: something went wrong.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        raise LibraryError(
+            f"library {place} cannot be used ({first}); check it with `kinoscope library check {place}`"
+        ) from None

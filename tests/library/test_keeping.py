@@ -1,0 +1,87 @@
+"""``analyze --library`` and ``kinoscope library``, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinoscope.core.errors import LibraryError, MissingExtra
+from kinoscope.source.synthetic import shapes
+
+pytest.importorskip("lancedb", reason="needs the extra library")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return shapes(duration=1, rate=10, width=64, height=48).write(tmp_path / "in" / "shapes.mp4")
+
+
+def test_analyze_adds_to_a_library_and_tells(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
+    films, out = tmp_path / "films.lance", tmp_path / "out"
+    call = kinoscope("analyze", video, "-o", out, "--library", films, "--no-report")
+    assert (call.status, call.err) == (0, "")
+    assert "added to the library" in call.out
+    again = kinoscope("analyze", video, "-o", out, "--library", films, "--no-report", "--json")
+    assert json.loads(again.out)["analyses"][0]["library"] == "same"
+    listed = json.loads(kinoscope("library", "list", films, "--json").out)["videos"]
+    assert [(row["path"], row["duration"], row["tasks"]) for row in listed] == [
+        (str(video), 1.0, {"shots": {"events": 1, "tracks": 0}})
+    ]
+    assert kinoscope("library", "list", films).out.count("00:01.0") == 1
+
+
+def test_a_moved_file_keeps_its_row(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
+    films, moved = tmp_path / "films.lance", tmp_path / "moved.mp4"
+    kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report")
+    video.rename(moved)
+    assert f"{video} is no more where it was" in " ".join(kinoscope("library", "check", films).out.split())
+    kinoscope("analyze", moved, "-o", tmp_path / "out", "--library", films, "--no-report")
+    (row,) = json.loads(kinoscope("library", "list", films, "--json").out)["videos"]
+    assert row["path"] == str(moved)
+
+
+def test_videos_are_shown_and_removed(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
+    films = tmp_path / "films.lance"
+    kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report")
+    assert json.loads(kinoscope("library", "show", films, "--json").out)["names"] == {"shot": 1}
+    shown = kinoscope("library", "show", films, "shapes.mp4").out
+    assert "sha256" in shown
+    assert "shots" in shown
+    assert kinoscope("library", "remove", films, "shapes.mp4").out == f"forgot {video}\n"
+    assert kinoscope("library", "list", films).out == "there is no video in it\n"
+    call = kinoscope("library", "remove", films)
+    assert (call.status, call.err.count("\n")) == (2, 1)
+
+
+def test_a_library_that_cannot_be_used_is_told_before_anything_is_read(
+    kinoscope: Any, light: Any, video: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "films.lance").write_text("no library")
+    call = kinoscope("analyze", video, "-o", tmp_path / "out", "--library", tmp_path / "films.lance")
+    assert (call.status, call.err.count("\n")) == (2, 1)
+    assert "is a file, not a library" in call.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from kinoscope.api import library
+
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'kinoscope\[library\]'"):
+        library("list", tmp_path / "films.lance")
+
+
+def test_folders_of_pictures_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
+    from kinoscope.api.keeping import content_of
+
+    for name, content in (("a.png", b"1"), ("b.png", b"2")):
+        (tmp_path / name).write_bytes(content)
+    first = content_of(str(tmp_path))
+    (tmp_path / "b.png").write_bytes(b"3")
+    assert content_of(str(tmp_path)) != first
+    with pytest.raises(LibraryError, match="is no file"):
+        content_of("rtsp://camera/1")
