@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ModelError
-from kinoscope.models.onnx import read_convolutions
+from kinoscope.models.onnx import read_convolutions, read_metadata
 
 
 def varint(value: int) -> bytes:
@@ -74,3 +74,12 @@ def test_damage_ends_in_tensors_or_one_error(tmp_path: Path, at: int, junk: byte
     (tmp_path / "net.onnx").write_bytes(data)
     with suppress(ModelError):
         read_convolutions(tmp_path / "net.onnx")
+
+
+def test_what_was_written_beside_the_network(tmp_path: Path):
+    entries = [field(14, field(1, key) + field(2, value)) for key, value in (("character", "a\nb"), ("made by", "ß"))]
+    (tmp_path / "net.onnx").write_bytes(MODEL + b"".join(entries))
+    assert read_metadata(tmp_path / "net.onnx") == {"character": "a\nb", "made by": "ß"}
+    (tmp_path / "net.onnx").write_bytes(b"\xff" * 9)
+    with pytest.raises(ModelError, match=r"net\.onnx is not an ONNX model"):
+        read_metadata(tmp_path / "net.onnx")

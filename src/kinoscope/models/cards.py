@@ -252,6 +252,23 @@ CARDS: tuple[Card, ...] = (
         published="accuracy 88.9, as its file name says; of the 300 clips that it was trained on",
     ),
     Card(
+        name="ppocr-v4-det",
+        task="text",
+        about="PP-OCRv4's detector, lines of text",
+        licence="Apache-2.0",
+        files=(File("ch_PP-OCRv4_det_infer.onnx", "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9"),),
+        sources=("pypi:rapidocr-onnxruntime==1.4.4#rapidocr_onnxruntime/models",),
+        priority=1,
+    ),
+    Card(
+        name="ppocr-v4-rec",
+        task="text",
+        about="PP-OCRv4's recogniser, what a line of Chinese or Latin text says",
+        licence="Apache-2.0",
+        files=(File("ch_PP-OCRv4_rec_infer.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b"),),
+        sources=("pypi:rapidocr-onnxruntime==1.4.4#rapidocr_onnxruntime/models",),
+    ),
+    Card(
         name="whisper-tiny.en",
         task="speech",
         about="Whisper tiny.en for CTranslate2, English speech to text",

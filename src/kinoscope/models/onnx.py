@@ -1,8 +1,8 @@
 """Reads weights from ONNX files, without the onnx package.
 
 An ONNX file is a Protocol Buffers message; only the few fields that name weights and the nodes that use them are looked
-at (numbers from onnx.proto: ModelProto.graph 7; GraphProto.node 1, initializer 5; NodeProto.input 1, op_type 4;
-TensorProto.dims 1, data_type 2, name 8, raw_data 9).
+at (numbers from onnx.proto: ModelProto.graph 7, metadata_props 14; StringStringEntryProto.key 1, value 2;
+GraphProto.node 1, initializer 5; NodeProto.input 1, op_type 4; TensorProto.dims 1, data_type 2, name 8, raw_data 9).
 """
 
 from __future__ import annotations
@@ -34,6 +34,19 @@ def read_convolutions(path: Path) -> list[Tensor]:
         return [tensors[name] for kind, inputs in nodes if kind == "Conv" for name in inputs[1:]]
     except (IndexError, KeyError, RuntimeError, StopIteration, TypeError, ValueError) as error:
         raise ModelError(f"{path.name} is not an ONNX model with float32 convolutions ({error!r})") from None
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Give what the makers wrote beside the network.
+
+    Raises:
+        ModelError: the file is not ONNX.
+    """
+    try:
+        entries = [dict(_fields(value)) for number, value in _fields(memoryview(path.read_bytes())) if number == 14]
+        return {_text(entry[1]): _text(entry[2]) for entry in entries}
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path.name} is not an ONNX model ({error!r})") from None
 
 
 def _node(data: int | memoryview) -> tuple[str, list[str]]:

@@ -134,18 +134,18 @@ def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
         # All pictures of a video have one shape: made for it, a detector is a tenth to a quarter quicker.
         shape = array.shape if card.stride else None
         if shape not in requests:
-            requests[shape] = _compiled(path, kind, threads, shape).create_infer_request()
+            requests[shape] = compiled(path, kind, threads, shape).create_infer_request()
         found = requests[shape].infer([np.ascontiguousarray(array)], share_inputs=True)
         return tuple(found[i] for i in range(len(found)))
 
     if not card.stride:
-        requests[None] = _compiled(path, kind, threads, None).create_infer_request()
+        requests[None] = compiled(path, kind, threads, None).create_infer_request()
 
     return Runner(card, f"openvino-{'bf16' if bf16 else 'fp32'}", infer)
 
 
 @lru_cache(maxsize=32)
-def _compiled(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
+def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
     """Compile a network for one shape of input, or for any.
 
     Measured on two cores: to compile costs 0.3 s; what was compiled once and kept is read back in 0.05 s.

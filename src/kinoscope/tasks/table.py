@@ -14,12 +14,14 @@ from kinoscope.tasks.rules import Rules
 from kinoscope.tasks.scenes import Scenes
 from kinoscope.tasks.shots import Shots
 from kinoscope.tasks.speech import Speech
+from kinoscope.tasks.text import Text
 
 TASKS: dict[str, Callable[..., Task]] = {
     "shots": Shots,
     "scenes": Scenes,
     "objects": Objects,
     "faces": Faces,
+    "text": Text,
     "appearance": Appearance,
     "recognize": Recognize,
     "rules": Rules,
@@ -36,5 +38,5 @@ ON_REQUEST = {
 }
 """Tasks that need something of the user's, and are run only where it is given: what, and how."""
 
-BY_NAME = {"anomalies"}
+BY_NAME = {"anomalies", "text"}
 """Tasks that are run only when asked for by name: they cost much, or tell what few want to know."""

@@ -1,0 +1,117 @@
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kinoscope.core.media import FrameBatch, SourceInfo
+from kinoscope.core.results import Event, Timeline
+from kinoscope.models.text import Lines
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.text import Text
+
+SIZE = (320, 192)
+
+
+class WhiteFinder:
+    """Takes white rectangles for lines of text."""
+
+    card = SimpleNamespace(name="white", licence="MIT")
+    input_size = staticmethod(lambda shown, longest: SIZE)
+
+    def __init__(self, *_):
+        self.looks = 0
+
+    def __call__(self, picture, shown):
+        self.looks += 1
+        y, x = np.nonzero(picture.min(axis=2) > 200)
+        if not len(x):
+            return Lines(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4, 2)))
+        x1, y1, x2, y2 = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) * shown[0] / SIZE[0]
+        corners = np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]])
+        return Lines(np.array([[x1, y1, x2, y2]]), np.array([0.9]), corners)
+
+
+class ShadeReader:
+    """Reads how bright a line is."""
+
+    card = SimpleNamespace(name="shades")
+
+    def __init__(self, *_):
+        self.read = 0
+
+    def __call__(self, line):
+        self.read += 1
+        return f"{line.mean():.0f}", 0.95
+
+
+@pytest.fixture
+def make(monkeypatch):
+    monkeypatch.setattr("kinoscope.models.text.TextFinder", WhiteFinder)
+    monkeypatch.setattr("kinoscope.models.text.TextReader", ShadeReader)
+
+    def made(**options):
+        task = Text(**options)
+        needs = task.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
+        assert needs.sizes == (SIZE,)
+        return task
+
+    return made
+
+
+def show(task, script, duration, rate=2.5):
+    times = np.round(np.arange(0, duration, 1 / rate), 3)
+    pictures = []
+    for time in times:
+        picture = np.full((SIZE[1], SIZE[0], 3), 40, np.uint8)
+        if (place := script(time)) is not None:
+            x, y = place
+            picture[y : y + 20, x : x + 100] = 250
+        pictures.append(picture)
+    task.step(FrameBatch(np.stack(pictures), times, np.arange(len(times))))
+    return times
+
+
+def test_a_line_is_one_track_and_one_event_with_its_words(make):
+    task = make()
+    times = show(task, lambda time: (20 + round(10 * time), 60), 4)
+    result = task.finish(Timeline(times=times))
+    (track,) = result.tracks
+    assert (track.id, track.task, track.label, track.extra) == (1, "text", "text", {})
+    assert np.abs(track.boxes[:, 1:5] - [[40 + 20 * t, 120, 240 + 20 * t, 160] for t in times]).max() < 8
+    (event,) = result.events
+    assert event == Event("text", 0.0, times[-1], "text", 0.95, event.text, {"track": 1})
+    assert int(event.text) > 230  # white, but for its edge
+    assert (result.report.model, result.report.extra["inferences"]) == ("white, shades", len(times))
+    assert task._reader.read == 1
+
+
+def test_an_unchanged_picture_is_looked_at_once(make):
+    task = make()
+    times = show(task, lambda _: (20, 60), 4)
+    assert task.finish(Timeline(times=times)).tracks[0].end == times[-1]
+    assert task._finder.looks == 1
+
+
+def test_a_glimpse_is_told_only_where_it_is_asked_for_and_never_read(make):
+    def script(time):
+        return (20, 60) if 1.9 < time < 2.1 else None
+
+    task = make()
+    assert task.finish(Timeline(times=show(task, script, 4))).tracks == []
+    task = make(glimpses=True)
+    result = task.finish(Timeline(times=show(task, script, 4)))
+    assert [(t.start, t.end, t.extra) for t in result.tracks] == [(2.0, 2.0, {"doubtful": True})]
+    assert result.events == []
+    assert task._reader.read == 0
+
+
+def test_without_words_nothing_is_read(make):
+    task = make(words=False)
+    result = task.finish(Timeline(times=show(task, lambda time: (20 + round(10 * time), 60), 4)))
+    assert (len(result.tracks), result.events, result.report.model) == (1, [], "white")
+
+
+def test_a_source_without_pictures_is_skipped():
+    with pytest.raises(Skip, match="there is no picture"):
+        Text().needs(SourceInfo("a.mp3"))
