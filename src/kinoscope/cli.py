@@ -335,17 +335,19 @@ def _print_detected(rows: Sequence[Detected]) -> None:
 def _print_watched(done: Watched) -> None:
     """Tell how the watch went; the alerts themselves have been printed as they came."""
     plain = done.to_dict()
-    delay = f"{plain['delay_p50']} s (p50), {plain['delay_p95']} s (p95)" if done.delays else "-"
-    print(f"{len(done.events)} alerts; from picture to alert: {delay}", file=sys.stderr)
+    print(f"{done.alerts} alerts", file=sys.stderr)
+    for what, delays in (("a look", plain["looks"]), ("an alert", plain["delays"])):
+        if delays["count"]:
+            print(f"from picture to {what}: {delays['p50']} s (p50), {delays['p95']} s (p95)", file=sys.stderr)
     read = f"{plain['frames']} frames, {plain['dropped']} dropped, {plain['reconnects']} reconnects"
     print(f"{read}, at most {plain['memory_mb']} MB", file=sys.stderr)
     if done.undelivered or done.delivered:
         print(f"{done.delivered} alerts delivered, {done.undelivered} not", file=sys.stderr)
     if done.clips:
         print(f"{done.clips} clips", file=sys.stderr)
-    for name, report in done.timeline.tasks.items():
-        if report.reason:
-            print(f"kinoscope: {name} {report.status}: {report.reason}", file=sys.stderr)
+    reasons = [f"{name} {one.status}: {one.reason}" for name, one in done.timeline.tasks.items() if one.reason]
+    for reason in reasons + (done.timeline.decode.errors if done.status else []):
+        print(f"kinoscope: {reason}", file=sys.stderr)
 
 
 SHOW: dict[str, Callable[[Any], None]] = {

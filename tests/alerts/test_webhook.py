@@ -10,7 +10,7 @@ import pytest
 
 from kinoscope.alerts.signing import DELIVERY, SECRET, SIGNATURE, TIMESTAMP, find_secret, sign, verify
 from kinoscope.alerts.webhook import Webhook, check_url, send
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import OptionError, OutputError
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -158,11 +158,19 @@ def test_waits_grow_and_are_uneven(tmp_path, monkeypatch):
 
 
 def test_a_letter_that_cannot_be_written_is_logged(tmp_path, caplog):
-    (tmp_path / "file").write_text("")
-    webhook = Webhook("http://host/", tmp_path / "file" / "letters", send=lambda *_: 404)
+    webhook = Webhook("http://host/", tmp_path / "letters", send=lambda *_: 404)
+    (tmp_path / "letters").mkdir()
     webhook.put({"n": 7})
     webhook.close()
     assert '"n": 7' in caplog.text
+
+
+def test_a_place_for_letters_that_cannot_be_written_is_an_error_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        Webhook("http://host/", tmp_path / "file" / "letters")
+    Webhook("http://host/", tmp_path / "letters").close()
+    assert not (tmp_path / "letters").exists()
 
 
 def test_nobody_there(tmp_path):

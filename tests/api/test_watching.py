@@ -82,26 +82,27 @@ def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
     assert 0.8 <= alert["event"]["end"] <= 1.4
     assert [event.label for event in done.events] == ["across"]
     assert done.status == 0
-    assert done.delay(95) >= done.delay(50) > 0
+    assert done.delays.quantile(0.95) >= done.delays.quantile(0.5) >= 0
+    assert len(done.looks) >= len(done.delays) == 1
     plain = done.to_dict()
     assert plain["frames"] == 20
     assert plain["memory_mb"] > 0
 
 
 def test_a_file_at_the_pace_of_a_camera_is_left_when_the_time_is_up(tmp_path, rules):
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, loop=True, seconds=3.0, quiet=True)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, loop=True, for_=3.0, quiet=True)
     assert len(done.events) >= 1
     assert done.timeline.decode.frames > 0
 
 
-def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, rules):
+def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, rules, capsys):
     # While a stream is opened its beginning comes in a burst, of which pictures are dropped: nothing happens in it yet.
     video = film(tmp_path / "a.ts", seconds=3.0, rest=0.6)
     command = [sys.executable, str(Path(__file__).with_name("rtsp_serving.py")), str(video), "4"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        address = server.stdout.readline().strip()
-        done = kinoscope.watch(address, rules, seconds=9.0, quiet=True)
+        address = server.stdout.readline().strip().replace("rtsp://", "rtsp://ada:hush@") + "?token=hush"
+        done = kinoscope.watch(address, rules, for_=9.0)
     finally:
         server.kill()
         server.wait()
@@ -109,6 +110,19 @@ def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, r
     assert done.timeline.decode.reconnects >= 1
     assert len(done.events) >= 1
     assert {event.label for event in done.events} == {"across"}
+    assert "hush" not in capsys.readouterr().out
+    assert "hush" not in json.dumps(done.to_dict())
+    assert done.status == 0
+
+
+def test_a_detector_that_breaks_ends_the_watch(tmp_path, rules, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(BrightDetector, "find", broken)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, loop=True, quiet=True)
+    assert done.status == 1
+    assert done.timeline.tasks["objects"].reason == "RuntimeError: no more"
 
 
 def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
@@ -116,7 +130,7 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            got.append((self.headers["X-Kinoscope-Signature"], self.rfile.read(int(self.headers["Content-Length"]))))
+            got.append((self.headers["Kinoscope-Signature"], self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -144,27 +158,27 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
         server.server_close()
     assert (done.delivered, done.undelivered, done.clips) == (1, 0, 1)
     signature, body = got[0]
-    assert signature.startswith("t=")
+    assert signature.startswith("sha256=")
     clip = json.loads(body)["event"]["clip"]
     with kinoscope.open_source(clip) as source:
         assert 8 <= len(list(source.frames())) <= 10
 
 
 def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path, rules, monkeypatch):
-    monkeypatch.setattr("kinoscope.rules.webhook.TRIES", 1)
+    monkeypatch.setattr("kinoscope.alerts.webhook.FIRST_WAIT", 0)
     kept = tmp_path / "undelivered.jsonl"
     video = str(film(tmp_path / "a.mp4"))
     done = kinoscope.watch(video, rules, webhook="http://127.0.0.1:9", undelivered=kept, quiet=True)
     assert done.undelivered == 1
-    assert json.loads(kept.read_text())["alert"]["event"]["label"] == "across"
+    assert json.loads(kept.read_text())["message"]["event"]["label"] == "across"
     assert len(done.events) == 1
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"seconds": 0}, OptionError, "no time to watch for"),
-        ({"webhook": "file:///x"}, OptionError, "no web address"),
+        ({"for_": 0}, OptionError, "no time to watch"),
+        ({"webhook": "file:///x"}, OptionError, "no address that can be called"),
         ({"before": -1}, OptionError, "cannot be made"),
         ({"model": "nothing"}, OptionError, "nothing"),
     ],

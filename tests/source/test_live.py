@@ -80,3 +80,40 @@ def test_any_source_can_be_read_live():
 def test_camera_that_is_not_there():
     with pytest.raises(SourceError, match=r"camera /dev/video987 does not exist; (those here are|there is none)"):
         open_source("camera:987")
+
+
+def test_a_source_is_stopped_from_another_thread():
+    with open_source("synthetic:shapes?duration=1000", live=True) as source:
+        items = source.read()
+        next(items)
+        stopper = threading.Thread(target=source.stop)
+        stopper.start()
+        stopper.join()
+        assert len(list(items)) <= 65
+
+
+def test_a_source_that_was_stopped_before_gives_nothing():
+    source = LiveSource(Scripted())
+    source.stop()
+    assert list(source.read()) == []
+
+
+def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
+    monkeypatch.setattr("kinoscope.source.live.PATIENCE", 0.01)
+    stuck = threading.Event()
+
+    class Stuck(Scripted):
+        def read(self, video=True, sound_rates=()):
+            yield Picture(black, (4, 4), Fraction(0), 0)
+            stuck.wait(60)
+
+        def close(self):
+            raise AssertionError("it is being read")
+
+    source = LiveSource(Stuck())
+    items = source.read()
+    next(items)
+    items.close()
+    source.close()
+    stuck.set()
+    source._thread.join(30)

@@ -251,3 +251,14 @@ def test_a_picture_without_objects_has_no_looks():
         calm=None,
     )
     assert (timeline.tasks["objects"].status, timeline.tracks) == ("ok", [])
+
+
+def test_what_is_told_can_be_forgotten(monkeypatch):
+    monkeypatch.setattr("kinoscope.tasks.tracking.REMEMBERED", 2)
+    told = []
+    task = Objects(rate=None, calm=None, still=-1, keep=False, tell=lambda time, seen: told.append(seen))
+    timeline = engine.run(shapes(duration=1, count=2), [task], threaded=False)
+    assert len(told) == 25
+    assert {one.id for seen in told for one in seen} == {0, 1}
+    assert timeline.pictures == {}
+    assert all(track.start >= 0.8 for track in timeline.tracks)

@@ -20,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from kinoscope import __version__
 from kinoscope.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
 from kinoscope.core.errors import OptionError
+from kinoscope.core.files import cannot_write
 from kinoscope.core.results import Event
 
 log = logging.getLogger("kinoscope")
@@ -75,6 +76,7 @@ class Webhook:
 
     Raises:
         OptionError: the URL is not one that can be called.
+        OutputError: dead letters could not be written.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Webhook:
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1),
     ) -> None:
         self.url, self.dead_letters, self.delivered, self.buried = check_url(url), Path(dead_letters), 0, 0
+        check_letters(self.dead_letters)
         self._secret, self._timeout, self._tries, self._send = secret, timeout, tries, send
         self._clock, self._jitter, self._held = clock, jitter, held
         self._queue: Queue[dict[str, Any] | None] = Queue(held + 1)  # and a place for the end
@@ -187,6 +190,22 @@ class Webhook:
                     file.write(f"{line}\n")
             except OSError as error:
                 log.error("cannot write %s (%s); undelivered: %s", self.dead_letters, error.strerror, line)
+
+
+def check_letters(path: Path) -> None:
+    """Make sure that undelivered messages could be written.
+
+    Raises:
+        OutputError: they could not.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8"):
+            pass
+        if not path.stat().st_size:
+            path.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from None
 
 
 def message(event: Event, source: str, taken: datetime | None = None) -> dict[str, Any]:

@@ -128,7 +128,8 @@ def analyze(
     names = places.expand(sources)
     folders = places.folders(names, None if out is None else Path(out))
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
-    with sending(webhook, webhook_secret, (folders[0] if len(jobs) == 1 else folders[0].parent), HELD) as post:
+    letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
+    with sending(webhook, webhook_secret, letters, HELD) as post:
         for number, job in enumerate(jobs, 1):
             name = Path(job.source).name
             analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)

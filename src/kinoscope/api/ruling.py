@@ -28,14 +28,14 @@ GRACE = 30.0
 
 @contextmanager
 def sending(
-    url: str | None, secret: str | Path | None, folder: Path, held: int, grace: float = GRACE
+    url: str | None, secret: str | Path | None, letters: Path, held: int, grace: float = GRACE
 ) -> Iterator[Webhook | None]:
     """Post to a webhook while the block lasts, and tell at its end what was not delivered; None without a URL.
 
     Args:
         url: of the webhook.
         secret: its file.
-        folder: where the dead letters go.
+        letters: the file of the dead letters.
         held: messages that may wait.
         grace: seconds for which what waits at the end is still posted.
 
@@ -48,7 +48,7 @@ def sending(
     from kinoscope.alerts.signing import find_secret
     from kinoscope.alerts.webhook import Webhook
 
-    webhook = Webhook(url, folder / "undelivered.jsonl", find_secret(secret), held=held)
+    webhook = Webhook(url, letters, find_secret(secret), held=held)
     try:
         yield webhook
     finally:

@@ -8,33 +8,37 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kinoscope import __version__
 from kinoscope.api.choices import choose_models
-from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
-from kinoscope.core.results import DecodeReport, Event, Seen, Timeline, describe_source
+from kinoscope.api.ruling import read_rules, sending
+from kinoscope.core.delays import Delays
+from kinoscope.core.errors import KinoscopeError, OptionError
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
+from kinoscope.core.time import parse_time
 from kinoscope.source.base import Item, Picture, Source
 from kinoscope.views.jsonl import LineWriter
 
 if TYPE_CHECKING:
-    from kinoscope.rules import Rulebook, RuleFile
-    from kinoscope.rules.webhook import Webhook
-    from kinoscope.tasks.base import Task
+    from kinoscope.alerts.webhook import Webhook
+    from kinoscope.rules import Rulebook
+    from kinoscope.tasks.base import Needs, Task
     from kinoscope.tasks.recording import Recorder
 
 ARRIVALS = 4096
 """Pictures whose time of arrival is remembered."""
-MOST = 100_000
-"""Alerts and delays that are remembered for the summary."""
-SECRET = "KINOSCOPE_WEBHOOK_SECRET"
-"""The variable that holds the secret that alerts are signed with."""
+MOST = 1000
+"""Alerts that are remembered for the summary, the latest; all are told as they come."""
+HELD = 8
+"""Pictures that may wait to be looked at: an alert of now is worth more than the pictures of a moment ago."""
+WAITING, GRACE = 1000, 5.0
+"""Alerts that may wait for the web address, and seconds for which it still gets them at the end."""
 
 
 @dataclass
@@ -42,8 +46,8 @@ class Watched:
     """How a watch went.
 
     Attributes:
-        events: the alerts, the latest hundred thousand of them.
-        delays: seconds from the arrival of a picture to its alert being out.
+        events: the alerts, the latest thousand of them. alerts: how many there were.
+        delays: from the arrival of a picture to its alert being out. looks: to the end of its look, alert or not.
         timeline: the source's facts, how reading and the tasks went; no tracks.
         memory: most megabytes in use.
         delivered, undelivered: alerts sent to the webhook, and written to the file instead.
@@ -51,21 +55,25 @@ class Watched:
 
     source: str
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST))
-    delays: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))
+    alerts: int = 0
+    delays: Delays = field(default_factory=Delays)
+    looks: Delays = field(default_factory=Delays)
     timeline: Timeline = field(default_factory=Timeline)
     memory: float = 0.0
     delivered: int = 0
     undelivered: int = 0
     clips: int = 0
 
-    def delay(self, percent: float) -> float | None:
-        """Give the delay in seconds that so many percent of the alerts do not exceed; None without alerts."""
-        return float(np.percentile(np.array(self.delays), percent)) if self.delays else None
+    @property
+    def dropped(self) -> int:
+        """Pictures that nobody looked at, because others came before that: of the source, and of the detector."""
+        objects = self.timeline.tasks.get("objects")
+        return self.timeline.decode.dropped + (int(objects.extra.get("dropped", 0)) if objects else 0)
 
     @property
     def status(self) -> int:
         """0 done; 1 the stream was lost or a task failed."""
-        lost = not self.timeline.decode.complete and not _stopped_by_user(self.timeline)
+        lost = not self.timeline.decode.complete and self.timeline.decode.errors and not _stopped_by_user(self.timeline)
         return int(lost or any(task.status == "failed" for task in self.timeline.tasks.values()))
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,10 +82,11 @@ class Watched:
         return {
             "source": self.source,
             "events": [event.to_dict() for event in self.events],
-            "delay_p50": _rounded(self.delay(50)),
-            "delay_p95": _rounded(self.delay(95)),
+            "alerts": self.alerts,
+            "delays": self.delays.to_dict(),
+            "looks": self.looks.to_dict(),
             "frames": decode.frames,
-            "dropped": decode.dropped,
+            "dropped": self.dropped,
             "reconnects": decode.reconnects,
             "memory_mb": round(self.memory),
             "delivered": self.delivered,
@@ -93,11 +102,12 @@ def watch(
     rules: str | Path,
     *,
     webhook: str | None = None,
+    webhook_secret: str | Path | None = None,
     undelivered: str | Path = "undelivered.jsonl",
     clips: str | Path | None = None,
     before: float = 3.0,
     after: float = 3.0,
-    seconds: float | None = None,
+    for_: str | float | None = None,
     realtime: bool = False,
     loop: bool = False,
     model: str | None = None,
@@ -109,13 +119,13 @@ def watch(
     Args:
         source: camera:0, a URL (rtsp, http, udp...), or a file.
         rules: the file of rules (YAML).
-        webhook: web address that each alert is sent to as well, signed with the secret in the variable
-            KINOSCOPE_WEBHOOK_SECRET if there is one.
+        webhook: web address that each alert is sent to as well.
+        webhook_secret: file with the secret that signs what is sent; KINOSCOPE_WEBHOOK_SECRET if not given.
         undelivered: file to which alerts are added that cannot be delivered there.
         clips: folder to which a clip of each alert is saved.
         before: seconds of a clip before the alert.
         after: seconds of a clip after it.
-        seconds: stop after so many seconds; otherwise at the end of the source, or on Ctrl-C.
+        for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
         realtime: show a file as a camera would, to try rules out.
         loop: begin a file again at its end.
         model: another detector (see `kinoscope models list`).
@@ -133,69 +143,64 @@ def watch(
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_models(model).get("objects", "auto")
-    chosen = _read_rules(rules, card)
-    done = Watched(source)
+    chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
+    done = Watched(_public(str(source)))
     with ExitStack() as stack:
-        arrivals = stack.enter_context(_open(source, realtime or loop, loop, seconds))
+        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
         book = Rulebook(chosen, arrivals.info.size, clock)
         recorder = _recorder(clips, before, after)
-        hook = _hook(webhook, Path(undelivered))
-        if hook:
-            stack.callback(hook.close)
-        lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
-        alerts = Alerts(done, book, arrivals, lines, hook, recorder)
-        reader = LiveSource(arrivals, seconds=seconds) if arrivals.info.live else arrivals
-        tasks = _tasks(alerts, card, device, recorder)
-        done.timeline = engine.run(reader, tasks, timeline=Timeline(version=__version__))
+        hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
+        facts = describe_source(arrivals.info) | {"path": done.source}
+        lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
+        alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)
+        reader = LiveSource(arrivals, HELD) if arrivals.info.live else arrivals
+        stack.enter_context(_until(reader.stop, for_))
+        tasks = _tasks(alerts.tell, card, device, reader.stop)
+        known = Timeline(version=__version__, source={"path": done.source})
+        done.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=known)
     done.memory = _memory()
     done.clips = int(done.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
     if hook:
-        done.delivered, done.undelivered = hook.delivered, hook.failed
+        done.delivered, done.undelivered = hook.delivered, hook.buried
     return done
 
 
-def _read_rules(path: str | Path, card: str) -> RuleFile:
-    """Read the file of rules; what it goes for must be what the detector can tell."""
-    from kinoscope.models import find, for_task
-    from kinoscope.rules import read
-
-    cards = for_task("objects") if card == "auto" else [find(card)]
-    rules = read(path, {label for one in cards for label in one.labels})
-    if who := next((rule.name for rule in rules.rules if rule.identities), None):
-        raise RulesError(f"{path}: rule {who!r} is about who it is; only analyze --gallery --rules can tell that")
-    return rules
-
-
-def _open(source: str, paced: bool, loop: bool, seconds: float | None) -> Arrivals:
+def _open(source: str, paced: bool, loop: bool) -> Arrivals:
     from kinoscope.source import open_source
     from kinoscope.source.pace import PacedSource
 
-    if seconds is not None and seconds <= 0:
-        raise OptionError(f"seconds {seconds:g} is no time to watch for; give more than 0")
     opened = open_source(source, live=False)
     if not opened.info.width:
         opened.close()
-        raise OptionError(f"{source} has no picture to watch")
+        raise OptionError(f"{_public(source)} has no picture to watch")
     if paced:
         opened = PacedSource(opened, loop)
-    return Arrivals(opened, seconds)
+    return Arrivals(opened)
 
 
-def _tasks(alerts: Alerts, card: str, device: str, recorder: Recorder | None) -> list[Task]:
+@contextmanager
+def _until(stop: Callable[[], None], for_: str | float | None) -> Iterator[None]:
+    """Stop after some seconds."""
+    seconds = None if for_ is None else float(parse_time(for_))
+    if seconds is not None and seconds <= 0:
+        raise OptionError(f"for {seconds:g} s is no time to watch; give more than 0, such as 60")
+    timer = threading.Timer(seconds or 0, stop)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
     from kinoscope.tasks.objects import Objects
 
-    objects: Task = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=alerts.tell)
-    return [objects, recorder] if recorder else [objects]
-
-
-def _hook(url: str | None, undelivered: Path) -> Webhook | None:
-    from kinoscope.rules.webhook import Webhook, check_dead, check_url
-
-    if url is None:
-        return None
-    return Webhook(check_url(url), os.environ.get(SECRET), check_dead(undelivered))
+    objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=tell)
+    return [Vital(objects, stop)]
 
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
@@ -209,12 +214,12 @@ def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder
     if clips is None:
         return None
     places.prepare(Path(clips))
-    return Recorder(Path(clips), before, after)
+    return Recorder(Path(clips), before, after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
 
 
 def _wall_clock(time: float) -> datetime:
     """Give the time of day: of a live picture, it is now."""
-    return datetime.now()
+    return datetime.now().astimezone()
 
 
 def _memory() -> float:
@@ -231,17 +236,18 @@ def _stopped_by_user(timeline: Timeline) -> bool:
     return any(line.startswith("interrupted") for line in timeline.decode.errors)
 
 
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+def _public(source: str) -> str:
+    from kinoscope.alerts.webhook import public
+
+    return public(source)
 
 
 class Arrivals(Source):
-    """Another source, which notes when each picture arrives, and stops after some seconds of the clock."""
+    """Another source, which notes when each picture arrives."""
 
-    def __init__(
-        self, source: Source, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._source, self._seconds, self._clock = source, seconds, clock
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._clock = source, clock
+        self._stopped = threading.Event()
         self._times: deque[tuple[float, float]] = deque(maxlen=ARRIVALS)
         self._lock = threading.Lock()
         self.info = source.info
@@ -252,16 +258,18 @@ class Arrivals(Source):
         return self._source.report
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield what there is until the time is up."""
-        begun = self._clock()
+        """Yield what there is, until it is stopped."""
         for item in self._source.read(video, tuple(sound_rates)):
-            now = self._clock()
+            if self._stopped.is_set():
+                return
             if isinstance(item, Picture):
                 with self._lock:
-                    self._times.append((float(item.time), now))
+                    self._times.append((float(item.time), self._clock()))
             yield item
-            if self._seconds is not None and now - begun >= self._seconds:
-                return
+
+    def stop(self) -> None:
+        """End the read, from any thread."""
+        self._stopped.set()
 
     def age(self, time: float) -> float | None:
         """Give how many seconds ago the picture of a time in seconds arrived; None if that is forgotten."""
@@ -272,6 +280,40 @@ class Arrivals(Source):
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+class Vital:
+    """A task without which watching is in vain: when it fails, the source is stopped."""
+
+    def __init__(self, task: Task, stop: Callable[[], None]) -> None:
+        self._task, self._stop, self.name = task, stop, task.name
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for what the task asks for."""
+        with self._watched():
+            return self._task.needs(info)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Hand the task its pictures."""
+        with self._watched():
+            self._task.step(*batches)
+
+    def listen(self, sound: Sound) -> None:
+        """Hand the task its sound."""
+        with self._watched():
+            self._task.listen(sound)
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Give what the task gives."""
+        return self._task.finish(timeline)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._stop()
+            raise
 
 
 class Alerts:
@@ -285,24 +327,38 @@ class Alerts:
         lines: LineWriter | None,
         hook: Webhook | None,
         recorder: Recorder | None,
+        clock: Callable[[float], datetime] | None,
     ) -> None:
+        from kinoscope.rules.settling import Settling
+
         self._done, self._book, self._source = done, book, source
         self._lines, self._hook, self._recorder = lines, hook, recorder
+        self._clock, self._settling = clock, Settling()
 
     def tell(self, time: float, seen: list[Seen]) -> None:
         """Take what is followed in a picture, see ``core.results.Tell``."""
-        for event in self._book.step(time, seen):
+        for event in self._book.step(time, self._settling(time, seen)):
             self._send(event, time)
             self._done.events.append(event)
-            age = self._source.age(time)
-            if age is not None:
-                self._done.delays.append(age)
+            self._done.alerts += 1
+            self._note(self._done.delays, time)
+        self._note(self._done.looks, time)
+
+    def _note(self, delays: Delays, time: float) -> None:
+        age = self._source.age(time)
+        if age is not None:
+            delays.add(age)
 
     def _send(self, event: Event, time: float) -> None:
+        from kinoscope.alerts.webhook import message
+
+        taken = self._clock(time) if self._clock else None
         if self._recorder:
             event.extra["clip"] = str(self._recorder.want(event.label, time))
         if self._hook:
-            self._hook.send({"source": Path(self._done.source).name, "event": event.to_dict()})
+            self._hook.put(message(event, self._done.source, taken))
+        if taken:
+            event.extra["taken"] = taken.isoformat(timespec="milliseconds")
         if self._lines:
             self._print(event)
 

@@ -13,7 +13,7 @@ HELD = 64
 """Pictures that are held for the reader."""
 
 PATIENCE = 3.0
-"""Seconds for which the end waits for a source that just then waits itself, such as for a lost stream."""
+"""Seconds for which the end of a read waits for a connection that gives nothing."""
 
 SOUNDS_PER_PICTURE = 16
 """Stretches of sound that are held for each picture that may be."""
@@ -22,13 +22,15 @@ SOUNDS_PER_PICTURE = 16
 class LiveSource(Source):
     """Another source, never made to wait.
 
-    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``. After ``seconds``
-    of the clock it ends, even if just then nothing comes.
+    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
     """
 
-    def __init__(self, source: Source, held: int = HELD, seconds: float | None = None) -> None:
-        self._source, self._held, self._seconds = source, held, seconds
+    def __init__(self, source: Source, held: int = HELD) -> None:
+        self._source, self._held = source, held
         self.info = source.info
+        self._mailbox: Mailbox | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     @property
     def report(self) -> DecodeReport:  # type: ignore[override]
@@ -37,23 +39,30 @@ class LiveSource(Source):
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield what there is, newest kept."""
+        if self._stopped.is_set():
+            return
         items = self._source.read(video, tuple(sound_rates))
-        mailbox = Mailbox(self._held)
-        thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
+        mailbox = self._mailbox = Mailbox(self._held)
+        thread = self._thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
         thread.start()
-        timer = threading.Timer(self._seconds or 0, mailbox.close)
-        if self._seconds is not None:
-            timer.start()
+        if self._stopped.is_set():  # by now
+            mailbox.close()
         try:
             yield from mailbox
         finally:
-            timer.cancel()
             mailbox.close()
             thread.join(PATIENCE)
 
+    def stop(self) -> None:
+        """End the read, from any thread; what waits is still given."""
+        self._stopped.set()
+        if self._mailbox is not None:
+            self._mailbox.close()
+
     def close(self) -> None:
-        """Close the source."""
-        self._source.close()
+        """Close the source, unless a connection that gives nothing still holds it: it ends with the process then."""
+        if self._thread is None or not self._thread.is_alive():
+            self._source.close()
 
 
 class Mailbox:

@@ -33,11 +33,7 @@ class PacedSource(Source):
         self._source, self._loop, self._clock = source, loop, clock
         self._wait = wait or threading.Event().wait
         self.info = replace(source.info, live=True, duration=None, frames=None)
-
-    @property
-    def report(self) -> DecodeReport:  # type: ignore[override]
-        """How the read goes."""
-        return self._source.report
+        self.report = DecodeReport()  # of all passes together; the source's own begins anew with each
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and sound when its time has come."""
@@ -50,10 +46,18 @@ class PacedSource(Source):
                 if due > 0:
                     self._wait(due)
                 end = max(end, _end(moved) - self.info.start)
+                self.report.frames += not isinstance(moved, Sound)
                 yield moved
+            self._count()
             if not self._loop or end == shift:
                 return
             shift = end
+
+    def _count(self) -> None:
+        """Take over what a pass reported."""
+        inner, mine = self._source.report, self.report
+        mine.failures, mine.resizes = mine.failures + inner.failures, mine.resizes + inner.resizes
+        mine.complete, mine.errors = mine.complete and inner.complete, (mine.errors + inner.errors)[:10]
 
     def close(self) -> None:
         """Close the source."""

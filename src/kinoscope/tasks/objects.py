@@ -127,7 +127,8 @@ class Objects:
         self._shown = info.size
         self._camera = Camera(info.size) if self._moves else None
         self._embed = _embedder(self._looks_by, self.device, self.threads)
-        sizes = self._detector.input_size(info.size), info.fit(LARGE)
+        small = self._detector.input_size(info.size)
+        sizes = small, info.fit(LARGE) if self._keep or self._embed else small
         batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))  # few looks: many flows wait for each
         return Needs(sizes, self.rate, batch, flows=self._carrier is not None)
 
@@ -149,7 +150,7 @@ class Objects:
                 if self._keep:
                     self._remember(time, full, found, ids.tolist())
                 else:
-                    self._tracker.take()
+                    self._tracker.forget()
 
     def _follow(self, time: float, found: models.Objects, full: Pixels) -> NDArray[np.int64]:
         """Give the track of each detection."""

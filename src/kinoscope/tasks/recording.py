@@ -53,18 +53,19 @@ class Recorder:
     Args:
         folder: where clips go, as ``SECONDS-NAME.mp4``.
         before, after: seconds of them.
+        prefix: of their names, so that one watch does not overwrite what another has left.
     """
 
     name = "recording"
 
-    def __init__(self, folder: Path, before: float = 3.0, after: float = 3.0) -> None:
-        self._folder, self._before, self._after = folder, before, after
+    def __init__(self, folder: Path, before: float = 3.0, after: float = 3.0, prefix: str = "") -> None:
+        self._folder, self._before, self._after, self._prefix = folder, before, after, prefix
         self._past: deque[Kept] = deque()
         self._takes: list[Take] = []
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kinoscope-clips")
         self._writing: list[Future[Path | None]] = []
-        self.lost = 0
+        self.lost = self._written = 0
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures at a moderate size and rate.
@@ -83,7 +84,9 @@ class Recorder:
             if last is not None and time - self._before <= last.end and time + self._after - last.start <= LONGEST:
                 last.end = max(last.end, time + self._after)
                 return last.path
-            take = Take(self._folder / f"{time:.1f}-{slug(name)}.mp4", time - self._before, time + self._after)
+            take = Take(
+                self._folder / f"{self._prefix}{time:.1f}-{slug(name)}.mp4", time - self._before, time + self._after
+            )
             take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
             self._takes.append(take)
             return take.path
@@ -104,7 +107,7 @@ class Recorder:
         for take in takes:
             self._write(take)
         self._pool.shutdown()
-        extra = {"clips": sum(one.result() is not None for one in self._writing), "lost": self.lost}
+        extra = {"clips": self._written + sum(one.result() is not None for one in self._writing), "lost": self.lost}
         return TaskResult(report=TaskReport(extra=extra))
 
     def _keep(self, picture: Kept) -> None:
@@ -128,7 +131,8 @@ class Recorder:
         if waiting >= WAITING:
             self.lost += 1
             return
-        self._writing = [one for one in self._writing if not one.done() or one.result() is not None]
+        self._written += sum(one.done() and one.result() is not None for one in self._writing)
+        self._writing = [one for one in self._writing if not one.done()]
         self._writing.append(self._pool.submit(write, take))
 
 

@@ -23,6 +23,9 @@ from kinoscope.tasks.motion import Motion, curve, to_centre, to_corners, warped
 PAST = 3
 """Looks back from the last to where the direction of motion is taken from."""
 
+REMEMBERED = 100
+"""Detections of a track that are kept where nobody asks for the others, see ``Tracker.forget``."""
+
 FADE = 0.9
 """Share of the looks so far that a new look leaves."""
 
@@ -189,6 +192,13 @@ class Tracker:
         """Give the tracks that have ended since the last call, in order of birth, and forget them."""
         done, self._done = sorted(self._done, key=lambda t: t.id), []
         return done
+
+    def forget(self) -> None:
+        """Keep no tracks that have ended, and of the others only the last detections."""
+        self._done = []
+        for tracklet in self.live:
+            if len(tracklet) > 2 * REMEMBERED:
+                del tracklet.rows[: -6 * REMEMBERED]
 
     def finish(self) -> list[Tracklet]:
         """End all tracks, and give those that ``take`` has not given, in order of birth."""
