@@ -53,8 +53,8 @@ def test_a_box_is_carried_through_a_second_of_pictures(tmp_path, preset, speed):
     carrier.move(seen[1:])
     (way,) = carrier._ways.values()
     truth = first[0] + 25 * np.tile(speed, 2)
-    # With several references x264 now and then takes an older one, which FFmpeg does not tell: a step counts twice. Under
-    # load it may choose otherwise than at leisure, so that a step's worth may be off in either case.
+    # With several references x264 now and then takes an older one, which FFmpeg does not tell: a step counts twice.
+    # Under load it may choose otherwise than at leisure, so that a step's worth may be off in either case.
     step = np.abs(speed).max()
     assert np.abs(to_corners(way.box) - truth).max() <= max(1, 2 * step if preset == "medium" else step)
     assert 0 < carrier.unsure() < 1
