@@ -42,11 +42,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) if options.clips else None
         seconds = 60 * options.minutes
-        done = kinoscope.watch(options.video, options.rules, loop=True, seconds=seconds, clips=clips, quiet=True)
+        done = kinoscope.watch(options.video, options.rules, loop=True, for_=seconds, clips=clips, quiet=True)
     over.set()
     plain = done.to_dict()
     del plain["events"]
-    print(plain, len(done.events), "alerts")
+    print(plain)
     print("MB each minute:", [round(row) for row in rows[5::6]])
     late = np.array(rows[len(rows) // 2 :])
     slope = np.polyfit(np.arange(len(late)) / 360, late, 1)[0] if len(late) > 2 else float("nan")

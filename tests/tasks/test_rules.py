@@ -85,6 +85,14 @@ def test_replay_goes_by_the_nearest_frame():
     assert list(replay([], np.zeros(0))) == []
 
 
+def test_what_is_doubtful_does_not_count():
+    source = shapes(duration=4, count=3)
+    for track in source.truth.tracks[1:]:
+        track.extra["doubtful"] = True
+    timeline = events_of(source, {"kind": "crowd", "count": 1}, {"kind": "crowd", "count": 2})
+    assert [event.label for event in timeline.events_of("rules")] == ["rule 1"]
+
+
 def test_where_rules_cannot_apply():
     task = Rules(rules=rules(LINE))
     with pytest.raises(Skip, match="there is no picture"):

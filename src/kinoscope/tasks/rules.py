@@ -57,7 +57,8 @@ class Rules:
         """Replay the tracks."""
         if not any(name in timeline.tasks for name in FROM):
             raise Skip(f"neither {' nor '.join(FROM)} were looked for; rules go by what is followed")
-        tracks = [track for name in FROM for track in timeline.tracks_of(name)]
+        followed = [track for name in FROM for track in timeline.tracks_of(name)]
+        tracks = [track for track in followed if not track.extra.get("doubtful")]
         events: list[Event] = []
         for time, seen in replay(tracks, timeline.times):
             events += self._book.step(time, seen)
