@@ -39,7 +39,7 @@ THRESHOLDS: dict[str, float] = {"face": 0.45, "person": 0.55, "object": 0.3}
 """Largest distance of a track to a known look that is taken for the same, by kind.
 
 Faces: in the middle of the gap that was measured between the same and other people; persons and objects: the distance
-that one pair in a hundred of different tracks falls under. See benchmarks/README.md, "Recognition"."""
+that one pair in a hundred of different tracks falls under. Of faces see benchmarks/README.md, "Recognition"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,5 +173,5 @@ def load(path: Path) -> VideoFrame:
     finally:
         decoding.close()
     if frame is None:
-        raise SourceError(f"{path} is not a picture that can be read")
+        raise SourceError(f"{path} is not a picture that can be read; give a whole JPEG or PNG file")
     return frame
