@@ -100,7 +100,9 @@ LOITER = ("name: idle", "kind: loitering", "zone: yard")
         ("rules: []\nrules: []", " is not YAML: 'rules' is given twice (line 2, column 1)"),
         ("rules: !!python/object/apply:os.system [ls]", " is not YAML: could not determine a constructor"),
         ("rules: &a [*a]", "rule 1 "),
-        ("[" * 5000, " is not YAML that can be read"),
+        ("[" * 2000, " is not YAML that can be read"),
+        ("clock: !!timestamp x", " is not YAML that can be read"),
+        ("? [a, b]\n: 3", " is not YAML: found unhashable key"),
         ("clock: 2026-13-45 00:00:00\nrules: []", " is not YAML that can be read: month must be in 1..12"),
     ],
 )

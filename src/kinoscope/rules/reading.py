@@ -66,9 +66,10 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
         """Make a mapping."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
-            seen.add(str(key.value))
+            name = str(key.value)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{name!r} is given twice", key.start_mark)
+            seen.add(name)
         made: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return made
 
@@ -84,7 +85,7 @@ def _load(path: Path) -> Any:
         raise RulesError(f"{path} is not text (UTF-8); give a YAML file of rules") from None
     except yaml.YAMLError as error:
         raise RulesError(f"{path} is not YAML: {_place(error)}") from None
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, ValueError, TypeError, AttributeError, KeyError) as error:  # yaml raises them, too
         raise RulesError(f"{path} is not YAML that can be read: {str(error).splitlines()[0]}") from None
     if not isinstance(plain, dict):
         raise RulesError(f"{path} holds no rules; give a list of them under `rules:`")
