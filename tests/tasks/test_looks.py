@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.models.faces import TEMPLATE
-from kinoscope.tasks.looks import MOST, Looks, pool, size
+from kinoscope.tasks.looks import MOST, Looks, apart, pool, size
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 
@@ -67,3 +67,13 @@ def test_embedding_lets_go_of_the_pixels():
 def test_size_stops_at_the_template():
     assert size(TEMPLATE) == size(3 * TEMPLATE) == 1
     assert size(TEMPLATE / 2) == pytest.approx(0.5)
+
+
+def test_how_far_looks_are_apart():
+    looks = Looks()
+    assert apart(looks.best.kept) == 0
+    for time in (0, 2, 4):
+        offer(looks, time)
+    looks.embed(FakeEmbedder())
+    assert apart(looks.best.kept) == pytest.approx(2 * np.sqrt(128))
+    assert apart(looks.best.kept[:1]) == 0

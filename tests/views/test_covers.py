@@ -83,6 +83,12 @@ def test_only_who_was_recognised_by_a_name_to_keep_is_spared():
     assert made.kept == [("faces", ada)]
 
 
+def test_a_track_that_may_show_two_people_is_hidden_whoever_one_of_them_is():
+    known = {"known_by": "face", "distance": 0.3}
+    tracks = [face(n, 0, 1, identity="Ada", extra=known | {"apart": far}) for n, far in enumerate((0.5, 0.61))]
+    assert [cover.track.id for cover in plan(timeline(*tracks), ["faces"], ["Ada"]).covers] == [1]
+
+
 def test_of_objects_only_people_are_hidden():
     tracks = [Track(n, "objects", label, 0.9, [[0, 1, 1, 9, 9, 0.9]]) for n, label in enumerate(["person", "car"])]
     assert [cover.track.label for cover in plan(timeline(*tracks), ["people"]).covers] == ["person"]

@@ -22,7 +22,7 @@ from kinoscope.models import faces as models
 from kinoscope.models.cards import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
-from kinoscope.tasks.looks import Look, Looks, pool
+from kinoscope.tasks.looks import Look, Looks, apart, pool
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, SEARCH = 5.0, 2.5
@@ -50,7 +50,8 @@ class Faces:
     """MTCNN at a rate, a tracker, dlib's embedding: one track a face, grouped into ``person 1``, ``person 2``, ...
 
     Tracks: label ``face``; ``identity`` is the person, in order of first appearance; ``extra["points"]`` holds, at each
-    detection's time, a row of the time and of x and y of eyes, nose and corners of the mouth, left before right.
+    detection's time, a row of the time and of x and y of eyes, nose and corners of the mouth, left before right;
+    ``extra["apart"]`` is how far its best looks are apart.
     ``seen`` is, after ``finish``, each track that was seen well enough with its best looks.
     Features: ``faces.embeddings`` (N, 128) and ``faces.tracks`` (N,), the tracks' ids. Pictures: ``faces-<id>``.
 
@@ -180,6 +181,8 @@ class Faces:
             if "doubtful" not in track.extra
         ]
         self.seen = seen = [(track, looks) for track, looks in seen if looks]
+        for track, looks in seen:
+            track.extra["apart"] = round(apart(looks), 3)
         embeddings = np.array([pool(looks) for _, looks in seen], np.float32).reshape(-1, 128)
         spans = np.array([(track.start, track.end) for track, _ in seen]).reshape(-1, 2)
         for (track, _), person in zip(seen, group(embeddings, spans).tolist(), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,12 @@ def pool(looks: Sequence[Look]) -> NDArray[np.float32]:
     """Give the mean (128,) of embedded looks, weighted by their values."""
     embeddings = np.stack([look.embedding for look in looks if look.embedding is not None])
     return np.average(embeddings, axis=0, weights=[look.value for look in looks]).astype(np.float32)
+
+
+def apart(looks: Sequence[Look]) -> float:
+    """Give the largest distance between two of some embedded looks; 0 where there are not two.
+
+    What is far apart may be two people, one of whom was taken for the other when they passed.
+    """
+    pairs = combinations([look.embedding for look in looks if look.embedding is not None], 2)
+    return max((float(np.linalg.norm(one - other)) for one, other in pairs), default=0.0)

@@ -219,7 +219,7 @@ def _lend(faces: Sequence[Track], objects: Sequence[Track]) -> None:
         name = str(face.identity)
         if share >= MOSTLY and seconds > 0 and "known_by" not in person.extra and not _elsewhere(person, name, persons):
             _name(person, name, "face")
-            person.extra |= {key: face.extra[key] for key in ("distance", "margin") if key in face.extra}
+            person.extra |= {key: face.extra[key] for key in ("distance", "margin", "apart") if key in face.extra}
 
 
 def _together(face: Track, person: Track) -> tuple[float, float]:
