@@ -13,7 +13,7 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings, filterwarnings, simplefilter
 
 from kinoscope.core.errors import LibraryError, MissingExtra
 
@@ -80,7 +80,9 @@ class Tables:
     """
 
     def __init__(self, place: str | Path, create: bool = False) -> None:
-        self.lancedb = need("lancedb")
+        lancedb = need("lancedb")
+        # Others may start processes by forking, which never touch the library; it warns of each.
+        filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
         self.place = str(place).removeprefix("file://")
         self.remote = "://" in self.place
         if not create and not self.remote and not Path(self.place, "videos.lance").is_dir():
@@ -90,7 +92,7 @@ class Tables:
         if create and not self.remote and Path(self.place).is_file():
             raise LibraryError(f"{place} is a file, not a library; give another path, such as films.lance")
         with told(self.place):
-            self.base = self.lancedb.connect(self.place)
+            self.base = lancedb.connect(self.place)
             self._open: dict[str, Any] = {}
             names = set(self.base.list_tables().tables)
             if not names and not create:

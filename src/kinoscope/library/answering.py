@@ -1,0 +1,341 @@
+"""Answers a query from a library: the best moments, and why each is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import LibraryError
+from kinoscope.core.names import hint
+from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
+from kinoscope.library.spans import Spans, apart, near, together
+from kinoscope.library.store import Library, Video
+from kinoscope.library.tables import need, told
+
+MOST_SENTENCES = 2000
+"""Sentences that are looked at of one that is asked for: the best."""
+
+ALIKE = 0.3
+"""Least cosine of a sentence and what it is to be about."""
+
+MOST_ALIKE = 200
+"""Vectors that are taken for alike: the nearest."""
+
+NAMED = 8
+"""Names that a message lists of a library."""
+
+Embed = Callable[[str], NDArray[np.float32]]
+"""Gives the vector (D,) of what a text means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What was found for one part of a query: where, and how sure.
+
+    Attributes:
+        what: as a person reads it. table, take, number: the row that it is.
+    """
+
+    what: str
+    start: float
+    end: float
+    score: float
+    table: str
+    take: int
+    number: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return {"what": self.what, "start": round(self.start, 3), "end": round(self.end, 3),
+                "score": round(self.score, 4)}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A moment that answers a query.
+
+    Attributes:
+        video: that it is of. start, end: presentation time in seconds. score: in [0, 1].
+        why: what was found in it, for each part of the query the best.
+    """
+
+    video: Video
+    start: float
+    end: float
+    score: float
+    why: list[Reason] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form; times are presentation times."""
+        plain = {"video": self.video.path, "id": self.video.id, "start": round(self.start, 3)}
+        plain |= {"end": round(self.end, 3), "score": round(self.score, 4)}
+        return plain | {"why": [reason.to_dict() for reason in self.why]}
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What a moment is to look like: vectors in a space, each of a part of one picture.
+
+    Attributes:
+        space: one of ``tables.SPACES``. vector: (D,). model: that made it. what: as a person reads it.
+        farthest: largest distance that counts; cosine distance, or Euclidean for faces.
+    """
+
+    space: str
+    vector: NDArray[np.float32]
+    model: str
+    what: str
+    farthest: float
+
+
+@dataclass(slots=True)
+class _Leaf:
+    """All rows that were found for one part of a query."""
+
+    what: str
+    table: str
+    spans: Spans
+    take: NDArray[np.int64]
+    number: NDArray[np.int64]
+    texts: list[str] | None = None
+
+    def in_clip(self, video: int, start: float, end: float) -> Reason | None:
+        """Give the best row that lies in a moment of a video."""
+        spans = self.spans
+        inside = np.flatnonzero((spans.video == video) & (spans.end >= start) & (spans.start <= end))
+        if not len(inside):
+            return None
+        row = int(inside[np.argmax(spans.score[inside])])
+        what = f"{self.what}: {self.texts[row]}" if self.texts else self.what
+        times = float(spans.start[row]), float(spans.end[row]), float(spans.score[row])
+        return Reason(what, *times, self.table, int(self.take[row]), int(self.number[row]))
+
+
+def answer(
+    library: Library,
+    query: Query | None,
+    likes: Sequence[Like] = (),
+    embed: Embed | None = None,
+    limit: int = 50,
+) -> list[Clip]:
+    """Find moments.
+
+    Args:
+        library: where to look.
+        query: what to look for; None for all that is like ``likes``.
+        likes: what the moments have to look like, too; any of them.
+        embed: for ``about``; None where its model cannot be had.
+        limit: most moments that are given.
+
+    Returns:
+        The best first; those of one score by video and time.
+
+    Raises:
+        LibraryError: the library cannot be read, or does not have what is asked for by name.
+    """
+    with told(library.place):
+        return _Search(library, embed).run(query, likes, limit)
+
+
+class _Search:
+    """One search: the videos as they are when it begins, and what each part of the query finds in them."""
+
+    def __init__(self, library: Library, embed: Embed | None) -> None:
+        self.library, self.tables, self.embed = library, library.tables, embed
+        self.videos = library.videos()
+        pairs = [(take["take"], n) for n, video in enumerate(self.videos) for take in video.takes.values()]
+        self.takes, self.owners = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
+        self.leaves: list[_Leaf] = []
+        self._names: dict[str, int] | None = None
+
+    def run(self, query: Query | None, likes: Sequence[Like], limit: int) -> list[Clip]:
+        found = self.find(query) if query else None
+        if likes:
+            alike = Spans.none()
+            for like in likes:
+                alike = alike.plus(self.alike(like))
+            found = alike.joined() if found is None else together(found, alike.joined())
+        if found is None:
+            return []
+        order = np.lexsort((found.start, found.video, -np.round(found.score, 3)))[:limit]
+        return [self.clip(*row) for row in zip(*(getattr(found[order], c) for c in COLUMNS), strict=True)]
+
+    def clip(self, video: int, start: float, end: float, score: float) -> Clip:
+        reasons = [leaf.in_clip(video, start, end) for leaf in self.leaves]
+        why = [reason for reason in reasons if reason]
+        return Clip(self.videos[video], float(start), float(end), float(score), why)
+
+    def find(self, query: Query) -> Spans:
+        """Give the moments of a query, joined."""
+        if isinstance(query, Named):
+            return self.named(query.name)
+        if isinstance(query, Says):
+            return self.says(query.text)
+        if isinstance(query, About):
+            return self.about(query.text)
+        if isinstance(query, Not):
+            return self.without(self.find(query.of))
+        if isinstance(query, Pair):
+            return self.pair(query)
+        return self.limit(query)
+
+    def pair(self, query: Pair) -> Spans:
+        left, right = self.find(query.left), self.find(query.right)
+        if query.how == "near":
+            return near(left, right, query.seconds)
+        if query.how == "with":
+            return together(left, right)
+        if query.how == "without":
+            return apart(left, right)
+        if query.how == "or":
+            return left.plus(right).joined()
+        return self.both(query, left, right)
+
+    def both(self, query: Pair, left: Spans, right: Spans) -> Spans:
+        """Give what is in videos that have both; of what is not there, there is nothing to see."""
+        shared = np.intersect1d(left.video, right.video)
+        shown = [side for side, of in ((left, query.left), (right, query.right)) if not isinstance(of, Not)]
+        shown = shown or [left]
+        every = shown[0] if len(shown) == 1 else shown[0].plus(shown[1])
+        return every[np.isin(every.video, shared)].joined()
+
+    def limit(self, query: Limit) -> Spans:
+        found = self.find(query.of)
+        if query.how == "in":
+            fits = [fnmatch(v.name, query.pattern) or fnmatch(v.path, query.pattern) for v in self.videos]
+            return found[np.array(fits, bool)[found.video]] if len(found) else found
+        zero = np.array([video.start for video in self.videos])[found.video] if len(found) else found.start
+        start, end, lasts = found.start - zero, found.end - zero, found.end - found.start
+        keep = {
+            "after": start >= query.low,
+            "before": end <= query.low,
+            "between": (start >= query.low) & (end <= query.high),
+            "longer": lasts > query.low,
+            "shorter": lasts < query.low,
+        }
+        return found[keep[query.how]]
+
+    def without(self, found: Spans) -> Spans:
+        rest = np.setdiff1d(np.arange(len(self.videos)), found.video)
+        starts = np.array([self.videos[n].start for n in rest])
+        ends = starts + np.array([self.videos[n].duration for n in rest])
+        return Spans(rest, starts, ends, np.ones(len(rest)))
+
+    def named(self, name: str) -> Spans:
+        """Give the moments of a label or of somebody."""
+        known = self.spelled(name)
+        words = f"({', '.join(map(sql, known))})"
+        before = len(self.leaves)
+        events = self.tables.rows("events", [*ROW, "score"], f"label IN {words}")
+        self.keep(name, "events", events)
+        tracks = self.tables.rows("tracks", [*ROW, "score"], f"label IN {words} OR identity IN {words}")
+        self.keep(name, "tracks", tracks)
+        events_of, tracks_of = (leaf.spans for leaf in self.leaves[before:])
+        return events_of.plus(tracks_of).joined()
+
+    def spelled(self, name: str) -> list[str]:
+        """Give how a name is spelled in the library: as it is, or else with other letters large and small.
+
+        Raises:
+            LibraryError: it is not there.
+        """
+        self._names = self._names if self._names is not None else self.library.names()
+        if name in self._names:
+            return [name]
+        found = [known for known in self._names if known.casefold() == name.casefold()]
+        if found:
+            return found
+        most = sorted(self._names, key=lambda known: -self._names[known] if self._names else 0)[:NAMED]
+        listed = f"most frequent: {', '.join(most)}" if most else "there is nothing in it"
+        place = self.library.place
+        more = f"; see `kinoscope library show {place}`" if most else ""
+        raise LibraryError(f"nothing in {place} is called {name!r}; {hint(name, self._names)}{listed}{more}")
+
+    def says(self, text: str) -> Spans:
+        """Give when something is said: these words in this order, whatever their endings."""
+        phrase = need("lancedb.query").PhraseQuery(text, "text")
+        self.tables["speech"].checkout_latest()
+        query = self.tables["speech"].search(phrase, query_type="fts").select([*ROW, "text", "_score"])
+        rows = query.limit(MOST_SENTENCES).to_arrow()
+        ranks = rows["_score"].to_numpy()
+        score = ranks / ranks.max() if len(ranks) else ranks
+        return self.keep("said", "speech", rows, score, rows["text"].to_pylist()).joined()
+
+    def about(self, text: str) -> Spans:
+        """Give when something of that meaning is said."""
+        if self.embed is None:
+            raise LibraryError('what is said cannot be compared by meaning here; ask with says "..." instead')
+        rows = self.nearest("sentences", self.embed(text), "minilm", MOST_ALIKE, "cosine")
+        rows = rows.filter(rows["_distance"].to_numpy() <= 1 - ALIKE)
+        texts = self.texts(rows)
+        return self.keep("said", "speech", rows, 1 - rows["_distance"].to_numpy(), texts).joined()
+
+    def texts(self, rows: Any) -> list[str]:
+        """Give the sentence of each row."""
+        takes = sorted(set(rows["take"].to_pylist()))
+        if not takes:
+            return []
+        speech = self.tables.rows("speech", ["take", "number", "text"], f"take IN ({', '.join(map(str, takes))})")
+        of = {(row["take"], row["number"]): row["text"] for row in speech.to_pylist()}
+        return [of.get(key, "") for key in zip(rows["take"].to_pylist(), rows["number"].to_pylist(), strict=True)]
+
+    def alike(self, like: Like) -> Spans:
+        """Give the moments that look like something."""
+        metric = "l2" if like.space == "faces" else "cosine"
+        rows = self.nearest(like.space, like.vector, like.model, MOST_ALIKE, metric)
+        far = rows["_distance"].to_numpy()
+        far = np.sqrt(far) if metric == "l2" else far
+        close = far <= like.farthest
+        score = 1 - far[close] / (2 * like.farthest) if metric == "l2" else 1 - far[close]
+        return self.keep(like.what, like.space, rows.filter(close), score)
+
+    def nearest(self, space: str, vector: NDArray[np.float32], model: str, most: int, metric: str) -> Any:
+        table = self.tables[space]
+        table.checkout_latest()
+        query = table.search(np.asarray(vector, np.float32)).distance_type(metric)
+        return query.where(f"model = {sql(model)}").select([*ROW, "_distance"]).limit(most).to_arrow()
+
+    def keep(
+        self, what: str, table: str, rows: Any, score: NDArray[Any] | None = None, texts: list[str] | None = None
+    ) -> Spans:
+        """Keep rows as a leaf, but for those that no video names; give their spans."""
+        take = rows["take"].to_numpy()
+        at = np.searchsorted(self.takes, take).clip(0, max(0, len(self.takes) - 1))
+        valid = self.takes[at] == take if len(self.takes) else np.zeros(len(take), bool)
+        start, end = (rows[name].to_numpy()[valid] for name in ("start", "end"))
+        scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[valid]
+        spans = Spans(self.owners[at[valid]] if len(self.takes) else take[:0], start, end, scores.clip(0, 1))
+        number = rows["number"].to_numpy()[valid]
+        kept = [text for text, is_valid in zip(texts, valid, strict=True) if is_valid] if texts is not None else None
+        self.leaves.append(_Leaf(what, table, spans, take[valid], number, kept))
+        return spans
+
+
+ROW = ["take", "number", "start", "end"]
+COLUMNS = ("video", "start", "end", "score")
+
+
+def sql(text: str) -> str:
+    """Write text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def picture_of(library: Library, clip: Clip) -> bytes | None:
+    """Give a picture of a moment: of the shot that it lies in, else of what was found in it; None if none was kept."""
+    takes = ", ".join(str(take["take"]) for take in clip.video.takes.values())
+    if not takes:
+        return None
+    where = f'take IN ({takes}) AND start <= {clip.end!r} AND "end" >= {clip.start!r}'
+    rows = library.tables.rows("pictures", ["name", "start", "end", "jpeg"], where).to_pylist()
+    middle = (clip.start + clip.end) / 2
+
+    def rank(row: dict[str, Any]) -> tuple[bool, float]:
+        whole = row["name"].startswith(("scenes-", "shots-"))
+        return not whole, max(row["start"] - middle, middle - row["end"], 0)
+
+    return min(rows, key=rank)["jpeg"] if rows else None

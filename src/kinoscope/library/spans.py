@@ -1,0 +1,115 @@
+"""Stretches of time in many videos at once, as columns, and what can be done with them.
+
+Everything here works on whole columns, so that hundreds of thousands of tracks are sifted in milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+JOIN = 1.0
+"""Seconds without a thing up to which its moments are one moment."""
+
+FAR = 1e7
+"""More seconds than any video lasts: videos are laid out so far apart on one axis of time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Stretches of time.
+
+    Attributes:
+        video: (N,) int64, number of the video.
+        start, end: (N,) float64, seconds; a moment without length counts too.
+        score: (N,) float64, in [0, 1].
+    """
+
+    video: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Give no stretch."""
+        return cls.of([], [], [], [])
+
+    @classmethod
+    def of(cls, video: Any, start: Any, end: Any, score: Any) -> Self:
+        """Make columns of lists."""
+        return cls(np.asarray(video, np.int64), *(np.asarray(column, np.float64) for column in (start, end, score)))
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def __getitem__(self, rows: Any) -> Spans:
+        """Give some rows, by a mask or by their numbers."""
+        return Spans(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def plus(self, other: Spans) -> Spans:
+        """Give these and others."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Spans(*(np.concatenate(pair) for pair in pairs))
+
+    def joined(self, gap: float = JOIN) -> Spans:
+        """Give them in order of video and time, those that hardly part as one, with the best score among them."""
+        if not len(self):
+            return self
+        first, last = self._on_axis()
+        order = np.lexsort((last, first))
+        rows, first, last = self[order], first[order], last[order]
+        reach = np.maximum.accumulate(last)
+        begins = np.flatnonzero(np.concatenate([[True], first[1:] > reach[:-1] + gap]))
+        ends = np.maximum.reduceat(rows.end, begins)
+        return Spans(rows.video[begins], rows.start[begins], ends, np.maximum.reduceat(rows.score, begins))
+
+    def _on_axis(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.video * FAR + self.start, self.video * FAR + self.end
+
+
+def pairs(left: Spans, right: Spans, reach: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give which spans are at most ``reach`` seconds apart, as numbers into ``left`` and into ``right``.
+
+    Both must be joined, so that each is in order and none overlap.
+    """
+    (first, last), (begin, end) = left._on_axis(), right._on_axis()
+    # Spans are rounded times FAR, so a hair of slack keeps those that just touch.
+    low = np.searchsorted(end, first - reach - 1e-6)
+    high = np.searchsorted(begin, last + reach + 1e-6, "right")
+    counts = np.maximum(high - low, 0)
+    rows = np.repeat(np.arange(len(left)), counts)
+    others = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+    return rows, others
+
+
+def near(left: Spans, right: Spans, seconds: float) -> Spans:
+    """Give from the first to the last of what is at most so many seconds apart; the score is the mean of both."""
+    rows, others = pairs(left, right, seconds)
+    one, two = left[rows], right[others]
+    start, end = np.minimum(one.start, two.start), np.maximum(one.end, two.end)
+    return Spans(one.video, start, end, (one.score + two.score) / 2).joined(0)
+
+
+def together(left: Spans, right: Spans) -> Spans:
+    """Give the time that both share; the score is the mean of both."""
+    rows, others = pairs(left, right)
+    one, two = left[rows], right[others]
+    start, end = np.maximum(one.start, two.start), np.minimum(one.end, two.end)
+    moments = (one.start == one.end) | (two.start == two.end)
+    both = Spans(one.video, start, end, (one.score + two.score) / 2)
+    return both[(end > start) | (moments & (end >= start))]
+
+
+def apart(left: Spans, right: Spans) -> Spans:
+    """Give those of ``left`` that share no time with any of ``right``."""
+    rows, others = pairs(left, right)
+    one, two = left[rows], right[others]
+    meet = np.minimum(one.end, two.end) > np.maximum(one.start, two.start)
+    meet |= (one.start == one.end) | (two.start == two.end)
+    free = np.ones(len(left), bool)
+    free[rows[meet]] = False
+    return left[free]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinoscope.core.errors import LibraryError
+from kinoscope.library import Library, Like, answer, parse, picture_of
+from tests.library.making import JPEG, timeline
+
+pytest.importorskip("lancedb", reason="needs the extra library")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Two streets with a person and a car each, and what is said differs; and a quiet place."""
+    made = Library(tmp_path_factory.mktemp("library") / "films.lance", create=True)
+    for number, (path, text) in enumerate([("street-a.mp4", "hello big world"), ("street-b.mp4", "Worlds, hello!")]):
+        meant = np.eye(384, dtype=np.float32)[number : number + 1]
+        made.add(f"{number:064d}", path, timeline(number, path, text), {"speech": meant})
+    quiet = timeline(7, "quiet.mp4")
+    for task in ("objects", "faces", "speech", "recognize"):
+        quiet.drop(task)
+    quiet.source["start"] = 100.0
+    for event in quiet.events:
+        event.start, event.end = event.start + 100, event.end + 100
+    made.add("f" * 64, "quiet.mp4", quiet)
+    return made
+
+
+def ask(library: Library, query: str) -> list[tuple[str, float, float]]:
+    clips = answer(library, parse(query), embed=lambda text: np.eye(384, dtype=np.float32)[int(text)])
+    return sorted((clip.video.name, clip.start, clip.end) for clip in clips)
+
+
+def streets(*spans: tuple[float, float]) -> list[tuple[str, float, float]]:
+    return [(name, *span) for name in ("street-a.mp4", "street-b.mp4") for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("person", streets((5, 12), (30, 35))),
+        ("CAR", streets((13, 20))),
+        ('"Ada"', streets((5, 11))),
+        ("ada with person", streets((5, 11))),
+        ("person near car", streets((5, 20))),
+        ("person near car within 0.5 s", []),
+        ("person near car after 10 s", []),
+        ("person after 10 s", streets((30, 35))),
+        ("person before 0:20", streets((5, 12))),
+        ("person between 4 s and 12 s", streets((5, 12))),
+        ("person longer than 6 s", streets((5, 12))),
+        ("person shorter than 6 s", streets((30, 35))),
+        ("person without speech", streets((30, 35))),
+        ('person in "*-b.mp4"', streets((5, 12), (30, 35))[2:]),
+        ("car or speech", streets((8, 10), (13, 20))),
+        ("street and not person", [("quiet.mp4", 100, 130)]),
+        ("not person", [("quiet.mp4", 100, 160)]),
+        ("street before 30 s", [("quiet.mp4", 100, 130), *streets((0, 30))]),
+        ('says "hello"', streets((8, 10))),
+        ('says "big world"', [("street-a.mp4", 8, 10)]),
+        ('says "world hello"', [("street-b.mp4", 8, 10)]),
+        ('says "nobody said so"', []),
+        ('about "1"', [("street-b.mp4", 8, 10)]),
+    ],
+)
+def test_answers(library: Library, query: str, found: list[tuple[str, float, float]]) -> None:
+    assert ask(library, query) == found
+
+
+def test_each_answer_says_why(library: Library) -> None:
+    clip = answer(library, parse('(person with says "hello big world") in "street-a*"'))[0]
+    assert [(why.what, why.table) for why in clip.why] == [("person", "tracks"), ("said: hello big world", "speech")]
+    assert clip.to_dict()["why"][0] == {"what": "person", "start": 5.0, "end": 12.0, "score": 0.8}
+    assert picture_of(library, clip) == JPEG
+
+
+def test_the_best_come_first_and_no_more_than_asked_for(library: Library) -> None:
+    clips = answer(library, parse("Ada or person"), limit=3)
+    assert [(clip.video.name, clip.start, round(clip.score, 2)) for clip in clips] == [
+        ("street-a.mp4", 5, 0.9), ("street-b.mp4", 5, 0.9), ("street-a.mp4", 30, 0.8),
+    ]  # fmt: skip
+
+
+def test_a_word_that_is_not_there_is_told_with_the_nearest(library: Library) -> None:
+    with pytest.raises(LibraryError, match=r"is called 'persn'; did you mean person\? most frequent: person"):
+        answer(library, parse("persn"))
+
+
+def test_without_the_model_meaning_cannot_be_asked_for(library: Library) -> None:
+    with pytest.raises(LibraryError, match="cannot be compared by meaning"):
+        answer(library, parse('about "x"'))
+
+
+def test_a_quote_in_a_name_is_no_way_into_the_database(library: Library) -> None:
+    with pytest.raises(LibraryError, match="is called"):
+        answer(library, parse("\"x') OR ('1'='1\""))
+
+
+def test_moments_like_a_picture(library: Library) -> None:
+    features = timeline(0).features["scenes.features"]
+    like = Like("scenes", features[15].astype(np.float32), "efficientnet-lite0", "like it", 0.01)
+    assert [(c.video.name, c.start, c.end, round(c.score, 2)) for c in answer(library, None, [like])] == [
+        ("street-a.mp4", 15, 16, 1.0)
+    ]
+    assert answer(library, parse("car"), [like])[0].start == 15
+    assert answer(library, parse("person"), [like]) == []
+
+
+def test_moments_of_a_face(library: Library) -> None:
+    face = timeline(1).features["faces.embeddings"][0]
+    like = Like("faces", face, "mtcnn, dlib-resnet", "this face", 0.45)
+    assert [(c.video.name, c.start, c.end) for c in answer(library, None, [like])] == [("street-b.mp4", 5, 11)]

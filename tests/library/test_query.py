@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinoscope.core.errors import OptionError
+from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says, parse
+
+PERSON, CAR, DOG = Named("person"), Named("car"), Named("dog")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("person", PERSON),
+        ("fire hydrant", Named("fire hydrant")),
+        ('"Ada Lovelace"', Named("Ada Lovelace")),
+        ('"bow and arrow"', Named("bow and arrow")),
+        ('says "hello world"', Says("hello world")),
+        (r'says "he said \"no\" \\"', Says('he said "no" \\')),
+        ('about "cooking"', About("cooking")),
+        ("person near car after 10 s", Limit(Pair("near", PERSON, CAR), "after", 10)),
+        ("person near car within 1.5 s", Pair("near", PERSON, CAR, 1.5)),
+        ("person AND car or dog", Pair("or", Pair("and", PERSON, CAR), DOG)),
+        ("person and (car or dog)", Pair("and", PERSON, Pair("or", CAR, DOG))),
+        ("person and not car with dog", Pair("and", PERSON, Not(Pair("with", CAR, DOG)))),
+        ("person without car", Pair("without", PERSON, CAR)),
+        ("person before 1:30", Limit(PERSON, "before", 90)),
+        ("person between 10 s and 2 min and car", Pair("and", Limit(PERSON, "between", 10, 120), CAR)),
+        ('person longer than 5s in "street*.mp4"', Limit(Limit(PERSON, "longer", 5), "in", pattern="street*.mp4")),
+        ("person shorter than 1 h", Limit(PERSON, "shorter", 3600)),
+        ("person after 00:01:02.5", Limit(PERSON, "after", 62.5)),
+        ("person 1 after 5", Limit(Named("person 1"), "after", 5)),
+    ],
+)
+def test_queries_are_read(text: str, query: Query) -> None:
+    assert parse(text) == query
+    assert parse(str(query)) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "at the end; there may stand: a label"),
+        ("person near", "at the end; there may stand: a label"),
+        ("person after", "a time, such as 10 s, 2 min or 1:30"),
+        ("person after noon", "before noon; there may stand: a time"),
+        ("person after 5 parsecs", "before parsecs; there may stand: and, or, near"),
+        ("person after 1:xx", "before 1:xx; there may stand: a time"),
+        ("(person", r"at the end; there may stand: \)"),
+        ("person)", r"before \); there may stand: and"),
+        ("says hello", "before hello; there may stand: what is said in quotes"),
+        ('says "hello', "a quote that is not closed"),
+        ('says " "', "empty quotes"),
+        ("person longer 5 s", "before 5; there may stand: than"),
+        ("person between 5 s", "at the end; there may stand: and"),
+        ("person in street", "a file name in quotes"),
+        ('person "Ada"', 'before "Ada"; there may stand: and, or'),
+        ("(" * 50 + "person" + ")" * 50, "nested more than 40 deep"),
+        ("a" * 3000, "give at most 2000"),
+    ],
+)
+def test_what_is_no_query_says_what_may_stand_there(text: str, told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        parse(text)
+
+
+texts = st.text(min_size=1).filter(lambda text: text.strip() and len(text) < 40)
+times = st.floats(0, 1e5, allow_subnormal=False).map(lambda time: round(time, 3))
+
+
+def deeper(inner: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
+    hows = st.sampled_from(["or", "and", "with", "without"])
+    limits = st.sampled_from(["after", "before", "longer", "shorter"])
+    return st.one_of(
+        st.builds(Pair, hows, inner, inner),
+        st.builds(Pair, st.just("near"), inner, inner, times),
+        st.builds(Not, inner),
+        st.builds(Limit, inner, limits, times),
+        st.builds(Limit, inner, st.just("between"), times, times),
+        st.builds(lambda of, pattern: Limit(of, "in", pattern=pattern), inner, texts),
+    )
+
+
+queries: Any = st.recursive(
+    st.one_of(st.builds(Named, texts), st.builds(Says, texts), st.builds(About, texts)), deeper, max_leaves=6
+)
+
+
+@settings(max_examples=60)
+@given(queries)
+def test_a_query_that_is_written_is_read_as_the_same(query: Query) -> None:
+    written = str(query)
+    if len(written) <= 2000:
+        assert parse(written) == query
+
+
+@given(st.text(alphabet=st.sampled_from('ab "()\\0 9:.snearwithoutn'), max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(OptionError):
+        assert parse(str(parse(text))) == parse(text)
