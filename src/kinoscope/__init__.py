@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         explain,
         gallery,
         recognize,
+        search,
         train,
         watch,
     )
@@ -35,6 +36,7 @@ _HOMES = {
     "gallery": "kinoscope.api",
     "open_source": "kinoscope.source",
     "recognize": "kinoscope.api",
+    "search": "kinoscope.api",
     "train": "kinoscope.api",
     "watch": "kinoscope.api",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "gallery",
     "open_source",
     "recognize",
+    "search",
     "train",
     "watch",
 ]

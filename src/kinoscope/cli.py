@@ -20,6 +20,7 @@ from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
 from kinoscope.api.recognition import Recognized
+from kinoscope.api.searching import Found
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
 from kinoscope.core.errors import KinoscopeError
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "gallery": api.gallery,
     "library": api.library,
     "recognize": api.recognize,
+    "search": api.search,
     "train": api.train,
     "watch": api.watch,
     "models": api.models,
@@ -310,6 +312,14 @@ def _print_library(told: dict[str, Any]) -> None:
         print(f"forgot {row['path']}")
 
 
+def _print_found(found: Found) -> None:
+    from kinoscope.views.found import print_found
+
+    print_found(found.to_dict())
+    for path in found.written:
+        print(f"  {path}")
+
+
 def _print_recognized(rows: Sequence[Recognized]) -> None:
     from kinoscope.views.known import print_seen
 
@@ -360,6 +370,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "gallery": _print_gallery,
     "library": _print_library,
     "recognize": _print_recognized,
+    "search": _print_found,
     "train": _print_training,
     "watch": _print_watched,
     "bench": _print_bench,

@@ -14,7 +14,9 @@ def track(
 ) -> Track:
     """Follow a box from start to end."""
     boxes = [[time, 10, 20, 30, 40, 0.8] for time in (start, (start + end) / 2, end)]
-    return Track(number, task, label, 0.8, np.array(boxes), identity)
+    return Track(
+        number, task, label, 0.8, np.array(boxes), identity or "person 1", {"known_by": "face"} if identity else {}
+    )
 
 
 def timeline(seed: int = 0, path: str = "street.mp4", text: str = "hello big world") -> Timeline:

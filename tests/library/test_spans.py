@@ -24,10 +24,11 @@ def test_moments_that_hardly_part_are_one() -> None:
     assert rows(spans((0, 0, 10), (0, 1, 2), (0, 9, 9.5)).joined()) == [(0, 0, 10)]
 
 
-def test_near_spans_from_the_first_to_the_last() -> None:
+def test_near_gives_the_time_around_the_meeting() -> None:
     people, cars = spans((0, 5, 12), (0, 30, 35), (1, 5, 6)), spans((0, 13, 20), (1, 40, 41))
-    assert rows(near(people, cars, 3)) == [(0, 5, 20)]
-    assert rows(near(people, cars, 10)) == [(0, 5, 35)]
+    assert rows(near(people, cars, 3)) == [(0, 10, 15)]
+    assert rows(near(people, cars, 10)) == [(0, 5, 30)]
+    assert rows(near(spans((0, 0, 60)), cars, 2)) == [(0, 11, 22)]
     assert rows(near(people, cars, 0.5)) == []
 
 

@@ -10,6 +10,7 @@ from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
 from kinoscope.api.keeping import library
 from kinoscope.api.recognition import recognize
+from kinoscope.api.searching import search
 from kinoscope.api.training import train
 from kinoscope.api.watching import watch
 from kinoscope.api.weights import models
@@ -27,6 +28,7 @@ __all__ = [
     "library",
     "models",
     "recognize",
+    "search",
     "train",
     "watch",
 ]

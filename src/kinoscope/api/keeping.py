@@ -30,20 +30,24 @@ def keep_job(job: Analysis, place: str | Path | None) -> None:
     if place is None or job.timeline is None:
         return
     try:
-        job.kept = keep(place, job.source, job.timeline)
+        job.kept = keep(place, job.source, job.timeline, job.folder / "preview.mp4")
     except KinoscopeError as error:
         job.error = error
 
 
-def keep(place: str | Path, source: str, timeline: Timeline) -> str:
+def keep(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:
     """Add what was found in a source to a library, which is made if it is not there; say what that changed.
+
+    Args:
+        preview: a copy of the source that a browser can play, if it is there.
 
     Raises:
         LibraryError: it cannot be written, or the source has no content that it could be known by again.
         MissingExtra: LanceDB is not installed.
     """
+    facts = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
     path = str(Path(source).absolute())
-    return Library(place, create=True).add(content_of(source), path, timeline)
+    return Library(place, create=True).add(content_of(source), path, timeline, facts=facts)
 
 
 def content_of(source: str) -> str:

@@ -167,8 +167,11 @@ class _Search:
 
     def clip(self, video: int, start: float, end: float, score: float) -> Clip:
         reasons = [leaf.in_clip(video, start, end) for leaf in self.leaves]
-        why = [reason for reason in reasons if reason]
-        return Clip(self.videos[video], float(start), float(end), float(score), why)
+        best: dict[str, Reason] = {}
+        for reason in reasons:
+            if reason and (reason.what not in best or reason.score > best[reason.what].score):
+                best[reason.what] = reason
+        return Clip(self.videos[video], float(start), float(end), float(score), list(best.values()))
 
     def find(self, query: Query) -> Spans:
         """Give the moments of a query, joined."""

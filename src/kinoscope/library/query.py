@@ -17,8 +17,8 @@ Grammar, its lower lines binding more tightly; capitals are words of their own, 
 
 What a query gives are moments, stretches of time in videos. ``A or B``: the moments of both. ``A and B``: the same, in
 those videos that have both. ``A and not B``: the moments of A in videos without B. ``A with B``: while both are.
-``A without B``: moments of A at no time of which B is. ``A near B``: from the first of them to the last, where at most
-3 seconds lie between, or as many as ``within`` says. Times count as players do, from 0 at the start of a video.
+``A without B``: moments of A at no time of which B is. ``A near B``: what of both is at most 3 seconds from
+the other, or as many as ``within`` says. Times count as players do, from 0 at the start of a video.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def rows_of(timeline: Timeline, task: str, take: int) -> Rows:
         "names": _names(take, events, tracks),
         "events": [_event(take, number, event) for number, event in enumerate(events)],
         "tracks": [_track(take, track) for track in tracks],
-        "speech": [_sentence(take, number, event) for number, event in enumerate(events) if event.text],
+        "speech": [
+            _sentence(take, number, event) for number, event in enumerate(events) if event.text and task == "speech"
+        ],
         "pictures": _pictures(take, task, timeline),
     }
     if task in FEATURES:
@@ -66,8 +68,13 @@ def _plain(value: Any) -> Any:
 def _names(take: int, events: list[Event], tracks: list[Track]) -> list[dict[str, Any]]:
     """Give what can be asked for: labels, and names of those who were recognised or told apart."""
     found = Counter([(event.label, "event") for event in events] + [(track.label, "track") for track in tracks])
-    found.update((track.identity, "identity") for track in tracks if track.identity)
+    found.update((who, "identity") for who in map(_who, tracks) if who)
     return [{"take": take, "name": name, "kind": kind, "count": count} for (name, kind), count in found.items()]
+
+
+def _who(track: Track) -> str | None:
+    """Give who a track is, if that is known by name; ``person 1`` is another in each video."""
+    return track.identity if "known_by" in track.extra else None
 
 
 def _event(take: int, number: int, event: Event) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def _event(take: int, number: int, event: Event) -> dict[str, Any]:
 
 def _track(take: int, track: Track) -> dict[str, Any]:
     span = {"take": take, "number": track.id, "start": track.start, "end": track.end}
-    told = {"task": track.task, "label": track.label, "identity": track.identity, "score": float(track.score)}
+    told = {"task": track.task, "label": track.label, "identity": _who(track), "score": float(track.score)}
     # Single precision counts from the track's start, so that its times stay exact to the microsecond.
     boxes = track.boxes - [track.start, 0, 0, 0, 0, 0]
     return span | told | {"boxes": boxes.astype(np.float32).tobytes()}

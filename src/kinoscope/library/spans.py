@@ -87,10 +87,12 @@ def pairs(left: Spans, right: Spans, reach: float = 0.0) -> tuple[NDArray[np.int
 
 
 def near(left: Spans, right: Spans, seconds: float) -> Spans:
-    """Give from the first to the last of what is at most so many seconds apart; the score is the mean of both."""
+    """Give what of both is at most so many seconds from the other; the score is the mean of both."""
     rows, others = pairs(left, right, seconds)
     one, two = left[rows], right[others]
-    start, end = np.minimum(one.start, two.start), np.maximum(one.end, two.end)
+    # Of what lasts long, only the time around the other counts.
+    start = np.minimum(np.maximum(one.start, two.start - seconds), np.maximum(two.start, one.start - seconds))
+    end = np.maximum(np.minimum(one.end, two.end + seconds), np.minimum(two.end, one.end + seconds))
     return Spans(one.video, start, end, (one.score + two.score) / 2).joined(0)
 
 

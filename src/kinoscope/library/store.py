@@ -121,7 +121,14 @@ class Library:
         near = hint(name, [video.name for video in videos])
         raise LibraryError(f"{name} is not in {self.place}; {near}see `kinoscope library list {self.place}`")
 
-    def add(self, content: str, path: str, timeline: Timeline, meanings: Mapping[str, Any] | None = None) -> Change:
+    def add(
+        self,
+        content: str,
+        path: str,
+        timeline: Timeline,
+        meanings: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Change:
         """Keep what was found in a video; when this returns, it is on the disk.
 
         What is there already is not written again. A task that was not run this time keeps what it found before.
@@ -131,6 +138,7 @@ class Library:
             path: where it is.
             timeline: with its features and pictures.
             meanings: by task, of each of its events that has text, in order, the vector of what it means, (N, 384).
+            facts: to keep beside those of the source.
 
         Returns:
             ``added``; ``changed``: it was there, and what was found is not the same; ``moved``: only its path is
@@ -145,10 +153,10 @@ class Library:
             takes, stale = self._write(timeline, before.takes if before else {}, meanings or {})
             change = _change(before, path, takes)
             if change != "same":
-                facts = dict(timeline.source)
-                spans = float(facts.get("start", 0.0)), _duration(timeline)
+                spans = float(timeline.source.get("start", 0.0)), _duration(timeline)
+                all_facts = {**timeline.source, **(facts or {})}
                 added = before.added if before else datetime.now(UTC).isoformat(timespec="microseconds")
-                self._name(Video(content, path, Path(path).name, *spans, added, facts, takes))
+                self._name(Video(content, path, Path(path).name, *spans, added, all_facts, takes))
                 self._forget(stale)
             self._tidy()
         return change

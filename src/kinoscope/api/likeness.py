@@ -1,0 +1,73 @@
+"""What a picture looks like: the vectors by which the like of it is found in a library."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from kinoscope.core.errors import SourceError
+from kinoscope.core.media import Pixels
+from kinoscope.core.time import parse_time
+from kinoscope.library import Like
+
+SCENE = 0.45
+"""Largest cosine distance of what pictures show that counts as alike."""
+
+
+def likes_of(like: str, device: str = "auto") -> list[Like]:
+    """Give what to look for: by all that a picture shows, and by the largest face in it if there is one.
+
+    Args:
+        like: a picture, or a video and a moment of it, as in ``video.mp4@12.5``.
+        device: see ``models.load``.
+
+    Raises:
+        SourceError: it cannot be read.
+        OptionError: the moment cannot be understood.
+        WeightsMissing: a model cannot be had.
+    """
+    pixels = _picture(like)
+    return [_scene(pixels, device), *_face(pixels, device)]
+
+
+def _picture(like: str) -> Pixels:
+    from kinoscope.source import open_source
+
+    path, at = like, Fraction(0)
+    if not Path(like).exists() and "@" in like:
+        path, _, moment = like.rpartition("@")
+        at = parse_time(moment)
+    with open_source(path) as source:
+        at += source.info.start if at else 0
+    with open_source(path, start=at or None) as source:
+        for frame in source.frames():
+            return frame.pixels
+    raise SourceError(f"{like} shows nothing; give a picture, or a video and a moment of it as in video.mp4@12.5")
+
+
+def _scene(pixels: Pixels, device: str) -> Like:
+    import cv2
+    import numpy as np
+
+    from kinoscope.models import load
+
+    runner = load("scenes", device=device)
+    small = np.asarray(cv2.resize(pixels, runner.card.size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Like("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", SCENE)
+
+
+def _face(pixels: Pixels, device: str) -> list[Like]:
+    import numpy as np
+
+    from kinoscope.galleries import THRESHOLDS
+    from kinoscope.models.faces import FaceEmbedder, FaceFinder, align
+    from kinoscope.tasks.faces import SURE
+
+    found = FaceFinder(device)(pixels, (pixels.shape[1], pixels.shape[0]))
+    found = found[found.scores >= SURE]
+    if not len(found.scores):
+        return []
+    one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))
+    embedder = FaceEmbedder(device=device)
+    vector = embedder(align(pixels, found.points[one])[None])[0]
+    return [Like("faces", vector, embedder.card.digest, "this face", THRESHOLDS["face"])]

@@ -1,0 +1,212 @@
+"""``kinoscope search``: moments of all videos of a library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from kinoscope import places
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
+from kinoscope.views.cuts import Cut, write_edl, write_otio
+
+STILL = 480
+"""Longer side in pixels of the pictures of the page."""
+
+SHORTEST = 1.0
+"""Seconds that a cut lasts at least; what is shorter gets as much on either side."""
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        title: what was asked for. clips: the best first. count: of videos in the library. written: files.
+    """
+
+    title: str
+    library: str
+    count: int
+    clips: list[Clip] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form; ``from`` and ``to`` are times as players count, ``start`` and ``end`` as frames do."""
+        clips = [
+            clip.to_dict() | {"name": clip.video.name, "from": _played(clip, clip.start), "to": _played(clip, clip.end)}
+            for clip in self.clips
+        ]
+        plain = {"query": self.title, "library": self.library, "clips": clips}
+        return plain | {"written": [str(path) for path in self.written]}
+
+
+def search(
+    query: str = "",
+    *,
+    library: str | Path,
+    like: str | Path | None = None,
+    out: str | Path | None = None,
+    limit: int = 50,
+    export: str | Sequence[str] | None = None,
+    device: str = "auto",
+) -> Found:
+    """Find moments in all videos of a library.
+
+    A query is made of labels (person), names (Ada), what is said (says "hello world", or by meaning about "cooking"),
+    how they lie in time (person near car, person with car, person without car, and, or, not) and conditions
+    (after 10 s, before 1:30, between 10 s and 20 s, longer than 5 s, in "street*.mp4").
+
+    Args:
+        query: what to look for.
+        library: what `kinoscope analyze --library` filled.
+        like: only moments that look like a picture, or like a moment of a video (video.mp4@12.5).
+        out: folder of found.html (-o), runs/search if not given.
+        limit: most moments to give.
+        export: also write them as a cut list (otio, edl) or joined to one video (mp4); several separated by commas.
+        device: auto, cpu or cuda.
+
+    Raises:
+        OptionError: the query or an option is not understood.
+        LibraryError: there is no such library, or nothing in it has that name.
+    """
+    kinds = _kinds(export)
+    if not query.strip() and like is None:
+        raise OptionError('nothing is asked for; give a query, such as "person near car", or --like PICTURE')
+    if limit < 1:
+        raise OptionError(f"limit {limit} gives nothing; give 1 or more")
+    asked, opened = parse(query) if query.strip() else None, Library(library)
+    clips = answer(opened, asked, _likes(like, device), limit=limit)
+    title = query.strip() + (f" like {Path(like).name}" if like is not None else "")
+    found = Found(title.strip(), opened.place, len(opened.videos()), clips)
+    folder = Path("runs/search" if out is None else out)
+    places.prepare(folder)
+    found.written.append(_page(found, opened, folder))
+    for kind in kinds if clips else ():
+        found.written.append(EXPORTS[kind](found, folder / f"found.{kind}"))
+    return found
+
+
+def _kinds(export: str | Sequence[str] | None) -> list[str]:
+    from kinoscope.core.names import demand
+
+    names = export.split(",") if isinstance(export, str) else [part for one in export or () for part in one.split(",")]
+    return [demand(name.strip(), EXPORTS, "export of moments") for name in names if name.strip()]
+
+
+def _likes(like: str | Path | None, device: str) -> list[Any]:
+    from kinoscope.api.likeness import likes_of
+
+    return [] if like is None else likes_of(str(like), device)
+
+
+def _played(clip: Clip, time: float) -> float:
+    return round(max(0.0, time - clip.video.start), 3)
+
+
+def _page(found: Found, library: Library, folder: Path) -> Path:
+    from kinoscope.views.found import write_found
+
+    videos = list({clip.video.id: clip.video for clip in found.clips}.values())
+    numbers = {video.id: number for number, video in enumerate(videos)}
+    clips = [_shown(clip, numbers[clip.video.id]) for clip in found.clips]
+    stills = {n: picture for n, clip in enumerate(found.clips) if (picture := _still(library, clip))}
+    plain = {"title": found.title, "library": Path(found.library).name, "count": found.count, "clips": clips}
+    plain["videos"] = [{"name": v.name, "path": v.path, "film": _film(v, folder)} for v in videos]
+    write_found(plain, stills, folder / "found.html")
+    return folder / "found.html"
+
+
+def _shown(clip: Clip, number: int) -> dict[str, Any]:
+    why = [
+        reason.to_dict() | {"start": _played(clip, reason.start), "end": _played(clip, reason.end)}
+        for reason in clip.why
+    ]
+    span = {"start": _played(clip, clip.start), "end": _played(clip, clip.end)}
+    return {"video": number, **span, "score": round(clip.score, 4), "why": why}
+
+
+def _film(video: Video, folder: Path) -> str | None:
+    """Give the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
+    film = video.path if places.playable(video.facts | {"path": video.path}) else str(video.facts.get("preview", ""))
+    if not Path(film).is_file():
+        return None
+    target = folder / "videos" / f"{video.id[:12]}{Path(film).suffix.lower()}"
+    try:
+        target.parent.mkdir(exist_ok=True)
+        target.unlink(missing_ok=True)
+        os.link(film, target)
+    except OSError:
+        return Path(os.path.relpath(film, folder)).as_posix()
+    return f"videos/{target.name}"
+
+
+def _still(library: Library, clip: Clip) -> bytes | None:
+    """Give a frame of a moment, from its file where that is still there, else a picture that was kept."""
+    # The shortest of what was found in it is what it is all about.
+    spans = [(why.end - why.start, max(why.start, clip.start), min(why.end, clip.end)) for why in clip.why]
+    _, start, end = min(spans, default=(0, clip.start, clip.end))
+    return _frame(clip.video.path, (start + end) / 2) or picture_of(library, clip)
+
+
+def _frame(path: str, time: float) -> bytes | None:
+    from kinoscope.clips.thumbnail import thumbnail
+    from kinoscope.source import open_source
+
+    if not Path(path).exists():
+        return None
+    try:
+        with open_source(path, start=Fraction(time)) as source:
+            for frame in source.frames(source.info.fit(STILL)):
+                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, longest=STILL, quality=80)
+    except KinoscopeError:
+        return None
+    return None
+
+
+def _cuts(found: Found) -> list[Cut]:
+    return [_cut(clip) for clip in found.clips]
+
+
+def _cut(clip: Clip) -> Cut:
+    start, end = _span(clip)
+    facts, zero = clip.video.facts, clip.video.start
+    rate = Fraction(str(facts["rate"])) if facts.get("rate") else None
+    note = "; ".join(reason.what for reason in clip.why)
+    times = start - zero, end - zero, clip.video.duration, zero
+    return Cut(clip.video.path, clip.video.name, *times, rate, bool(facts.get("has_sound")), note)
+
+
+def _span(clip: Clip) -> tuple[float, float]:
+    """Give the time to cut out, in presentation seconds: not shorter than can be seen, and inside the video."""
+    more = max(0.0, SHORTEST - (clip.end - clip.start)) / 2
+    low, high = clip.video.start, clip.video.start + max(clip.video.duration, clip.end - clip.video.start)
+    return max(low, clip.start - more), min(high, clip.end + more)
+
+
+def _otio(found: Found, path: Path) -> Path:
+    write_otio(_cuts(found), found.title, path)
+    return path
+
+
+def _edl(found: Found, path: Path) -> Path:
+    write_edl(_cuts(found), found.title, path)
+    return path
+
+
+def _joined(found: Found, path: Path) -> Path:
+    from kinoscope.source.joining import Stretch, join
+
+    here = [clip for clip in found.clips if Path(clip.video.path).exists()]
+    if not here:
+        raise SourceError("none of the videos is where it was, so there is nothing to join; analyze them again")
+    join([Stretch(clip.video.path, *map(Fraction, _span(clip))) for clip in here], path)
+    return path
+
+
+EXPORTS: dict[str, Callable[[Found, Path], Path]] = {"otio": _otio, "edl": _edl, "mp4": _joined}
+"""How moments leave: a cut list for editors, or one video."""
