@@ -34,7 +34,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeline.events = [
             Event("scenes", 1, 2, "street", 0.9 - number / 10), Event("speech", 1.5, 1.6, "speech", 0.9, f"hi {name}"),
         ]  # fmt: skip
-        library.add(f"{number:064d}", str(folder / f"{name}.mp4"), timeline)
+        library.add(f"{number}" * 64, str(folder / f"{name}.mp4"), timeline)
     return folder
 
 

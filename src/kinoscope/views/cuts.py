@@ -5,6 +5,7 @@ As OpenTimelineIO (https://opentimeline.io) or as an edit decision list, CMX 360
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -60,7 +61,8 @@ def _clip(otio: Any, cut: Cut) -> Any:
     rate = float(cut.rate or USUAL)
 
     def span(start: float, end: float) -> Any:
-        first, last = round(start * rate), max(round(end * rate), round(start * rate) + 1)
+        first = _frame(start, rate)
+        last = max(_frame(end, rate), first + 1)
         at, length = (otio.opentime.RationalTime(frames, rate) for frames in (first, last - first))
         return otio.opentime.TimeRange(at, length)
 
@@ -78,8 +80,8 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
     lines = [f"TITLE: {one_line(title)[:70]}", "FCM: NON-DROP FRAME", ""]
     at = 0
     for number, cut in enumerate(cuts, 1):
-        first = round(cut.start * base)
-        last = max(round(cut.end * base), first + 1)
+        first = _frame(cut.start, base)
+        last = max(_frame(cut.end, base), first + 1)
         codes = (_code(frames, base) for frames in (first, last, at, at + last - first))
         lines.append(f"{number:03d}  AX       {'B' if cut.has_sound else 'V':<5} C        {' '.join(codes)}")
         lines.append(f"* FROM CLIP NAME: {one_line(cut.name)}")
@@ -87,6 +89,11 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
         at += last - first
     with atomic(path) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8", newline="\r\n")
+
+
+def _frame(seconds: float, rate: float) -> int:
+    """Give the frame nearest to a time, the later of two that are as near."""
+    return math.floor(seconds * rate + 0.5)
 
 
 def _code(frames: int, base: int) -> str:
