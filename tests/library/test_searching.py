@@ -63,6 +63,31 @@ def test_json_gives_times_and_reasons(kinoscope: Any, films: Path, tmp_path: Pat
     assert [why["what"] for why in clip["why"]] == ["street", "said: hi beep"]
 
 
+class Letters:
+    """Means the letters that a text has."""
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def __call__(self, sentences: Any) -> np.ndarray:
+        counts = np.array([[text.count(chr(97 + n % 26)) for n in range(384)] for text in sentences], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinoscope.api.keeping import keep
+    from tests.library.making import timeline
+
+    monkeypatch.setattr("kinoscope.models.sentences.SentenceEmbedder", Letters)
+    for name, text in (("a", "trains and rails"), ("b", "pop")):
+        (tmp_path / name).write_text(name)
+        assert keep(tmp_path / "films.lance", str(tmp_path / name), timeline(path=name, text=text)) == "added"
+    words = ("search", 'about "rails, trains"', "--library", tmp_path / "films.lance", "-o", tmp_path / "out")
+    (clip,) = json.loads(kinoscope(*words, "--json").out)["clips"]
+    assert clip["name"] == "a"
+    assert clip["why"][0]["what"] == "said: trains and rails"
+
+
 def test_moments_are_joined_to_one_video(kinoscope: Any, films: Path, tmp_path: Path) -> None:
     words = ("search", "street", "--library", films / "films.lance", "-o", tmp_path / "out", "--export", "mp4,edl,otio")
     pytest.importorskip("opentimelineio", reason="needs the extra export")

@@ -118,7 +118,7 @@ def test_no_item_and_other_shapes(card):
     with pytest.raises(ValueError, match=rf"{card.name} takes uint8 \(N, .*\), not float32"):
         runner(noise(card, 1).astype(np.float32))
     with pytest.raises(ValueError, match=rf"{card.name} takes uint8 \(N, .*\), not uint8"):
-        runner(noise(card, 1)[..., :2])
+        runner(noise(card, 1)[..., :-1])
 
 
 @each(RUN)

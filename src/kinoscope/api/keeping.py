@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kinoscope.analysis import Analysis
+from kinoscope.api.meanings import meanings_of
 from kinoscope.core.errors import KinoscopeError, LibraryError, OptionError
 from kinoscope.core.results import Timeline
 from kinoscope.library import Library
@@ -47,7 +48,7 @@ def keep(place: str | Path, source: str, timeline: Timeline, preview: Path | Non
     """
     facts = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
     path = str(Path(source).absolute())
-    return Library(place, create=True).add(content_of(source), path, timeline, facts=facts)
+    return Library(place, create=True).add(content_of(source), path, timeline, meanings_of(timeline), facts)
 
 
 def content_of(source: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import places
+from kinoscope.api.meanings import meaning_of
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
 from kinoscope.views.cuts import Cut, write_edl, write_otio
@@ -73,6 +74,7 @@ def search(
     Raises:
         OptionError: the query or an option is not understood.
         LibraryError: there is no such library, or nothing in it has that name.
+        MissingExtra, WeightsMissing: a model that the query needs cannot be had.
     """
     kinds = _kinds(export)
     if not query.strip() and like is None:
@@ -80,7 +82,7 @@ def search(
     if limit < 1:
         raise OptionError(f"limit {limit} gives nothing; give 1 or more")
     asked, opened = parse(query) if query.strip() else None, Library(library)
-    clips = answer(opened, asked, _likes(like, device), limit=limit)
+    clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit)
     title = query.strip() + (f" like {Path(like).name}" if like is not None else "")
     found = Found(title.strip(), opened.place, len(opened.videos()), clips)
     folder = Path("runs/search" if out is None else out)

