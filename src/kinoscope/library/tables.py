@@ -93,19 +93,21 @@ class Tables:
             raise LibraryError(f"{place} is a file, not a library; give another path, such as films.lance")
         with told(self.place):
             self.base = lancedb.connect(self.place)
-            self._open: dict[str, Any] = {}
             names = set(self.base.list_tables().tables)
             if not names and not create:
                 raise _none(self.place)
-            for name, schema in schemas().items():
-                self._open[name] = self.base.open_table(name) if name in names else self._create(name, schema)
+            if not names.issuperset(schemas()):
+                self._begin()
+            self._open: dict[str, Any] = {name: self.base.open_table(name) for name in schemas()}
 
-    def _create(self, name: str, schema: Any) -> Any:
-        table = self.base.create_table(name, schema=schema, exist_ok=True)
-        if name == "speech":
-            config = need("lancedb.index").FTS(with_position=True, remove_stop_words=False)
-            table.create_index("text", config=config)
-        return table
+    def _begin(self) -> None:
+        """Make the tables that are not there: one process at a time, and again what a killed one did not finish."""
+        with self.lock():
+            for name, schema in schemas().items():
+                table = self.base.create_table(name, schema=schema, exist_ok=True)
+                if name == "speech" and not table.list_indices():
+                    config = need("lancedb.index").FTS(with_position=True, remove_stop_words=False)
+                    table.create_index("text", config=config)
 
     def __getitem__(self, name: str) -> Any:
         return self._open[name]

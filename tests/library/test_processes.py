@@ -1,0 +1,114 @@
+"""Processes that are killed while they add to a library, and two that add to one at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinoscope.library import Library, answer, parse
+from tests.library.making import timeline
+
+pytest.importorskip("lancedb", reason="needs the extra library")
+
+ROOT = Path(__file__).parents[2]
+ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "pictures": 4, "scenes": 60, "faces": 1}
+"""Rows of one video of ``making``, by table."""
+
+
+def start(
+    place: Path, first: int, count: int, moment: str = "never", text: str = "hello big world"
+) -> subprocess.Popen:
+    words = [sys.executable, "-W", "ignore", "-m", "tests.library.adding", place, first, count, text, moment]
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    return subprocess.Popen(
+        [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+
+
+def told(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=200)
+    assert process.returncode in (0, -signal.SIGKILL), err
+    return out.splitlines()
+
+
+def numbers(library: Library) -> list[int]:
+    return sorted(int(video.id, 16) for video in library.videos())
+
+
+def is_whole(library: Library) -> None:
+    """Whether each video has all its rows, and no row is anybody's else."""
+    videos = library.videos()
+    named = [take["take"] for video in videos for take in video.takes.values()]
+    for name, count in ROWS.items():
+        takes = library.tables.rows(name, ["take"])["take"].to_numpy()
+        assert np.isin(takes, named).all()
+        assert len(takes) == count * len(videos), name
+
+
+MOMENTS = {"written-3": 1, "written-7": 2, "named": 1}
+"""When a process dies that adds to a library of one video, and how many there are afterwards."""
+
+
+def test_a_killed_process_loses_nothing_that_it_told_of(tmp_path: Path) -> None:
+    places = {moment: tmp_path / f"{moment}.lance" for moment in MOMENTS}
+    for place in places.values():
+        Library(place, create=True).add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
+    running = {moment: start(place, 1, 3, moment) for moment, place in places.items()}
+    for moment, process in running.items():
+        lines = told(process)
+        library = Library(places[moment])
+        assert process.returncode == -signal.SIGKILL
+        assert numbers(library) == [0, *(int(line.split()[0]) for line in lines)]
+        assert len(numbers(library)) == MOMENTS[moment]
+        # Nothing half added is seen, and all that is there can be found.
+        assert len(answer(library, parse("car"))) == len(answer(library, parse('says "big world"'))) == MOMENTS[moment]
+        # What was left is swept up by the next who adds, and the lock of the dead holds nobody up.
+        assert library.add(f"{9:064x}", "9.mp4", timeline(9, "9.mp4")) == "added"
+        is_whole(library)
+
+
+def test_a_process_killed_between_new_and_old_findings_leaves_the_new(tmp_path: Path) -> None:
+    place = tmp_path / "films.lance"
+    library = Library(place, create=True)
+    library.add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
+    process = start(place, 0, 1, "forgotten", "good night")
+    assert told(process) == []
+    assert process.returncode == -signal.SIGKILL
+    assert answer(library, parse('says "big world"')) == []
+    (clip,) = answer(library, parse('says "good night"'))
+    assert (clip.start, clip.end) == (8, 10)
+    assert library.check()["swept"] == 1
+    is_whole(library)
+
+
+def test_a_library_whose_maker_was_killed_is_made_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, place = "lancedb.table.LanceTable.create_index", tmp_path / "films.lance"
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index, fail)
+        with pytest.raises(KeyboardInterrupt):
+            Library(place, create=True)
+    library = Library(place, create=True)
+    library.add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
+    assert len(answer(library, parse('says "big world"'))) == 1
+
+
+def test_two_processes_add_to_one_library(tmp_path: Path) -> None:
+    """Neither has made it, and they share a video."""
+    place = tmp_path / "films.lance"
+    lines = [line.split() for process in [start(place, 0, 5), start(place, 4, 5)] for line in told(process)]
+    assert sorted(line[0] for line in lines) == sorted(["0", "1", "2", "3", "4", "4", "5", "6", "7", "8"])
+    assert sorted(change for number, change in lines if number == "4") == ["added", "same"]
+    library = Library(place)
+    assert numbers(library) == list(range(9))
+    is_whole(library)
