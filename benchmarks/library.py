@@ -1,0 +1,232 @@
+"""How long a search takes in a library of 1,000 videos and a million rows, made from templates.
+
+    python benchmarks/library.py [--videos 1000] [--place films.lance] [--runs 7]
+
+A template is ten minutes of drawn-up findings: objects that come and go, scenes, faces, what is said, a fight here or
+there, and vectors around a few thousand centres. Each video is a template with noise of its own on the vectors. A
+search is timed in this process, with the library open: the command itself also starts Python and imports LanceDB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from measure import machine
+from numpy.typing import NDArray
+
+from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.library import Library, Like, Video, answer, parse
+from kinoscope.library.rows import digest_of, rows_of, tasks_of
+from kinoscope.library.tables import CHILDREN, SPACES, schemas
+
+MINUTES, TEMPLATES, AT_ONCE = 10, 20, 50
+THINGS = ("person", "person", "person", "car", "car", "bicycle", "dog", "bus", "backpack", "chair")
+PLACES = (
+    "street",
+    "crosswalk",
+    "kitchen",
+    "library",
+    "seashore",
+    "stage",
+    "classroom",
+    "forest path",
+    "racer",
+    "beacon",
+)
+WORDS = (
+    *("the", "of", "and", "to", "we", "you", "bridge", "train", "dinner", "onions", "lesson", "chapter", "police"),
+    *("window", "morning", "garden", "river", "music", "question", "answer", "yellow", "quickly", "doctor", "winter"),
+)
+QUERIES = (
+    "person", "dog", '"Ada 7"', "fight", 'says "police"', 'says "hello world"', "person near car after 10 s",
+    'dog with says "garden" longer than 2 s', 'kitchen and not fight in "1*.mp4"',
+)  # fmt: skip
+
+
+def template(seed: int) -> Timeline:
+    """Draw up ten minutes of findings."""
+    random, last = np.random.default_rng(seed), MINUTES * 60.0
+    found = Timeline(
+        source={"path": "", "duration": last, "width": 1280, "height": 720}, times=np.arange(0, last, 0.04)
+    )
+    found.tasks = {name: TaskReport(model=name) for name in ("shots", "scenes", "objects", "faces", "appearance")}
+    found.tasks |= {"recognize": TaskReport(), "actions": TaskReport(), "speech": TaskReport()}
+    found.tasks["scenes"].model = "efficientnet-lite0"
+    cuts = np.unique([0, *np.sort(random.uniform(0, last, 119)), last])
+    for start, end in pairwise(cuts):
+        found.events.append(Event("shots", start, end, "shot", 0.9))
+        found.events.append(Event("scenes", start, end, str(random.choice(PLACES)), random.uniform(0.2, 0.9)))
+    found.events += [Event("actions", at, at + 2, "fight", 0.8) for at in random.uniform(0, last - 2, seed % 3)]
+    found.events += [Event("recognize", at, at + 6, f"Ada {seed}", 0.9) for at in random.uniform(0, last - 6, 4)]
+    for at in np.sort(random.uniform(0, last - 4, 80)):
+        said = " ".join(random.choice(WORDS, 9)) + (" hello world" if random.random() < 0.01 else "")
+        found.events.append(Event("speech", at, at + 3, "speech", 0.8, said))
+    found.tracks = [_track(random, n, "objects", str(random.choice(THINGS)), last) for n in range(1, 301)]
+    found.tracks += [_track(random, n, "faces", "face", last) for n in range(1, 31)]
+    ids = {"faces": 30, "appearance": 150}
+    found.features = {f"{name}.tracks": np.arange(1, count + 1) for name, count in ids.items()}
+    found.features["scenes.times"] = np.arange(0, last, 5.0)
+    sizes = {"scenes.features": (120, 1280), "faces.embeddings": (30, 128), "appearance.embeddings": (150, 1544)}
+    for name, (count, length) in sizes.items():
+        found.features[name] = _unit(random.standard_normal((count, length)))
+    found.pictures = {f"objects-{n}": random.bytes(4000) for n in range(1, 31)}
+    return found
+
+
+def _track(random: np.random.Generator, number: int, task: str, label: str, last: float) -> Track:
+    start = random.uniform(0, last - 10)
+    boxes = np.tile([0, 100, 100, 200, 300, 0.8], (25, 1)).astype(np.float64)
+    boxes[:, 0] = start + np.linspace(0, random.uniform(1, 10), 25)
+    return Track(number, task, label, random.uniform(0.4, 0.95), boxes)
+
+
+def _unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+Parts = dict[str, dict[str, Any]]
+"""Of each task, its rows as Arrow tables, by table."""
+
+
+def parts_of(seed: int) -> Parts:
+    """Give the rows of a template, a task at a time."""
+    found, random = template(seed), np.random.default_rng(seed)
+    parts: Parts = {}
+    for task in tasks_of(found):
+        rows = rows_of(found, task, 0)
+        if task == "speech":
+            keys = ("take", "number", "start", "end")
+            vectors = _unit(random.standard_normal((len(rows["speech"]), SPACES["sentences"])))
+            rows["sentences"] = [
+                {key: row[key] for key in keys} | {"model": "minilm", "vector": vector}
+                for row, vector in zip(rows["speech"], vectors, strict=True)
+            ]
+        tables = {name: pa.Table.from_pylist(some, schema=schemas()[name]) for name, some in rows.items() if some}
+        parts[task] = tables | {"digest": digest_of(rows)}
+    return parts
+
+
+def made(parts: Parts, take: int, random: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Give the rows of one video: the template's under takes of its own, its vectors a little off."""
+    for number, tables in enumerate(parts.values()):
+        for name, table in tables.items():
+            if name != "digest":
+                own = table.set_column(0, "take", pa.array(np.full(len(table), take + number), pa.int64()))
+                yield name, _noisy(own, random) if name in SPACES else own
+
+
+def _noisy(table: Any, random: np.random.Generator) -> Any:
+    length = table.schema.field("vector").type.list_size
+    rows = np.concatenate([part.flatten().to_numpy() for part in table["vector"].chunks]).reshape(-1, length)
+    rows = _unit(rows + random.standard_normal(rows.shape).astype(np.float32) * 0.3 / np.sqrt(length))
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), length)
+    return table.set_column(table.schema.get_field_index("vector"), table.schema.field("vector"), vectors)
+
+
+def fill(library: Library, count: int) -> None:
+    """Write ``count`` videos, many at once, as they stand in a library after all was added."""
+    templates, random = [parts_of(seed) for seed in range(TEMPLATES)], np.random.default_rng(0)
+    for first in range(0, count, AT_ONCE):
+        pieces: dict[str, list[Any]] = {name: [] for name in CHILDREN}
+        rows = []
+        for number in range(first, min(count, first + AT_ONCE)):
+            parts, take = templates[number % TEMPLATES], (number + 1) * 100
+            for name, table in made(parts, take, random):
+                pieces[name].append(table)
+            takes = {
+                task: {"take": take + n, "digest": parts[task]["digest"], "events": 0, "tracks": 0}
+                for n, task in enumerate(parts)
+            }
+            content = hashlib.sha256(str(number).encode()).hexdigest()
+            place, facts = f"/films/{number}.mp4", {"width": 1280, "height": 720}
+            video = Video(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, takes)
+            rows.append(video.to_row())
+        for name, tables in pieces.items():
+            if tables:
+                library.tables[name].add(pa.concat_tables(tables))
+        library.tables["videos"].add(pa.Table.from_pylist(rows, schema=schemas()["videos"]))
+    for name in ("videos", *CHILDREN):
+        library.tables.tidy(name)
+
+
+def timed(job: Callable[[], Any], runs: int) -> tuple[float, float, float, Any]:
+    """Give the milliseconds of the first run, and median and longest of those after it; and what came of it."""
+    took, found = [], None
+    for _ in range(runs + 1):
+        begin = time.perf_counter()
+        found = job()
+        took.append(1000 * (time.perf_counter() - begin))
+    return took[0], statistics.median(took[1:]), max(took[1:]), found
+
+
+def likes() -> dict[str, Like]:
+    """Give vectors to look for: those of a template, a little off."""
+    random, features = np.random.default_rng(7), template(3).features
+    noise = {
+        name: random.standard_normal(rows.shape[1]) * 0.3 / rows.shape[1] ** 0.5
+        for name, rows in features.items()
+        if rows.ndim == 2
+    }
+    scene, face = (_unit((features[n][5] + noise[n])[None])[0] for n in ("scenes.features", "faces.embeddings"))
+    return {
+        "--like a picture": Like("scenes", scene, "efficientnet-lite0", "looks like it", 0.45),
+        "--like a face": Like("faces", face, "faces", "this face", 0.45),
+    }
+
+
+def report(library: Library, runs: int) -> None:
+    """Print the table."""
+    meant = _unit(np.random.default_rng(1).standard_normal((1, SPACES["sentences"])))[0]
+    jobs: dict[str, Callable[[], Any]] = {query: lambda q=query: answer(library, parse(q)) for query in QUERIES}
+    jobs["about, of a vector"] = lambda: answer(library, parse('about "x"'), embed=lambda _: meant)
+    jobs |= {name: lambda one=like: answer(library, None, [one]) for name, like in likes().items()}
+    print("| query | first, ms | median, ms | longest, ms | moments given |\n|---|---|---|---|---|")
+    for name, job in jobs.items():
+        first, median, longest, found = timed(job, runs)
+        print(f"| `{name}` | {first:.0f} | {median:.0f} | {longest:.0f} | {len(found)} |", flush=True)
+
+
+def adding(library: Library) -> None:
+    """Print what it takes to add one video more, to add it again, and to remove it."""
+    found = template(99)
+    for what in ("added", "same"):
+        begin = time.perf_counter()
+        assert library.add("f" * 64, "/films/more.mp4", found) == what
+        print(f"one video more, {what}: {time.perf_counter() - begin:.2f} s", flush=True)
+    begin = time.perf_counter()
+    library.remove(["/films/more.mp4"])
+    print(f"removed, and gone from the disk: {time.perf_counter() - begin:.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=1000)
+    parser.add_argument("--place", type=Path, help="where to keep the library; one that is there is measured as it is")
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = options.place or Path(folder, "films.lance")
+        there, begin = place.exists(), time.perf_counter()
+        library = Library(place, create=True)
+        if not there:
+            fill(library, options.videos)
+        rows = {name: library.tables[name].count_rows() for name in ("videos", *CHILDREN)}
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 1e6
+        print(f"{machine()}\n{rows}: {sum(rows.values())} rows, {size:.0f} MB")
+        print(f"made in {time.perf_counter() - begin:.0f} s\n" if not there else "", flush=True)
+        report(library, options.runs)
+        adding(library)
+
+
+if __name__ == "__main__":
+    main()
