@@ -10,8 +10,9 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.time import parse_time
 from kinoscope.library import Like
 
-SCENE = 0.45
-"""Largest cosine distance of what pictures show that counts as alike."""
+SCENE = 0.4
+"""Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second) 90 % of
+the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of videos of unlike things."""
 
 
 def likes_of(like: str, device: str = "auto") -> list[Like]:

@@ -152,9 +152,9 @@ class Library:
             before = self._known(content)
             takes, stale = self._write(timeline, before.takes if before else {}, meanings or {})
             change = _change(before, path, takes)
-            if change != "same":
+            all_facts = {**timeline.source, **(facts or {})}
+            if change != "same" or (before and before.facts.get("preview") != all_facts.get("preview")):
                 spans = float(timeline.source.get("start", 0.0)), _duration(timeline)
-                all_facts = {**timeline.source, **(facts or {})}
                 added = before.added if before else datetime.now(UTC).isoformat(timespec="microseconds")
                 self._name(Video(content, path, Path(path).name, *spans, added, all_facts, takes))
                 self._forget(stale)
@@ -167,8 +167,8 @@ class Library:
         Raises:
             LibraryError: one is not there (nothing is removed then), or it cannot be written.
         """
-        gone = [self.find(name) for name in names]
         with self.tables.lock():
+            gone = [self.find(name) for name in names]
             for video in gone:
                 self.tables["videos"].delete(f"id = '{video.id}'")
             self._forget([take["take"] for video in gone for take in video.takes.values()], purge=True)
