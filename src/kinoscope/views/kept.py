@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.time import format_clock
@@ -20,9 +21,10 @@ def print_videos(rows: Sequence[Mapping[str, Any]], console: Console | None = No
     """Print the videos of a library: a row each."""
     from rich.text import Text
 
-    console, lines = table(console, "video", "length", "tasks", "added", "id")
+    console, lines = table(console, "video", "length", "added", "id", "folder")
     for row in rows:
-        cells = (row["path"], clock(row["duration"]), ", ".join(row["tasks"]), row["added"][:16], row["id"][:8])
+        path = PurePath(row["path"])
+        cells = (path.name, clock(row["duration"]), row["added"][:16], row["id"][:8], str(path.parent))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if rows else "there is no video in it")
 
