@@ -11,12 +11,12 @@ from kinoscope.core.time import parse_time
 from kinoscope.library import Like
 
 SCENE = 0.4
-"""Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second) 90 % of
-the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of videos of unlike things."""
+"""Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second)
+90 % of the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of unlike videos."""
 
 
 def likes_of(like: str, device: str = "auto") -> list[Like]:
-    """Give what to look for: by all that a picture shows, and by the largest face in it if there is one.
+    """Give what to look for: what a picture shows, things that look like it, and the largest face in it if any.
 
     Args:
         like: a picture, or a video and a moment of it, as in ``video.mp4@12.5``.
@@ -28,7 +28,7 @@ def likes_of(like: str, device: str = "auto") -> list[Like]:
         WeightsMissing: a model cannot be had.
     """
     pixels = _picture(like)
-    return [_scene(pixels, device), *_face(pixels, device)]
+    return [_scene(pixels, device), _thing(pixels, device), *_face(pixels, device)]
 
 
 def _picture(like: str) -> Pixels:
@@ -55,6 +55,16 @@ def _scene(pixels: Pixels, device: str) -> Like:
     runner = load("scenes", device=device)
     small = np.asarray(cv2.resize(pixels, runner.card.size, interpolation=cv2.INTER_AREA), np.uint8)
     return Like("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", SCENE)
+
+
+def _thing(pixels: Pixels, device: str) -> Like:
+    """Give what is to be told apart from followed objects, of which a picture is taken as a whole."""
+    from kinoscope.galleries import THRESHOLDS
+    from kinoscope.models.appearance import AppearanceEmbedder
+
+    embedder = AppearanceEmbedder(device=device)
+    # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
+    return Like("looks", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2)
 
 
 def _face(pixels: Pixels, device: str) -> list[Like]:
