@@ -148,3 +148,14 @@ def test_many_small_additions_are_joined(library: Library, monkeypatch: pytest.M
         library.add(f"{number:064d}", f"{number}.mp4", timeline(number))
     assert library.tables["tracks"].stats()["fragment_stats"]["num_fragments"] < 4
     assert len(library.videos()) == 6
+
+
+def test_an_address_is_used_as_it_is_and_needs_no_lock() -> None:
+    library = Library("memory://films", create=True)
+    assert [library.add(ONE, "street.mp4", timeline()) for _ in range(2)] == ["added", "same"]
+    library.add(TWO, "road.mp4", timeline(1, "road.mp4"))
+    library._write(timeline(2), {}, {})  # of a process elsewhere that may be about to name its video
+    assert library.check()["swept"] == 0
+    assert [video.id for video in library.remove(["street.mp4"])] == [ONE]
+    assert counts(library)["videos"] == 1
+    assert not Path("memory:").exists()
