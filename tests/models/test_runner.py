@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,3 +115,10 @@ def test_without_any_weights_the_best_card_is_the_one_named(monkeypatch):
 def test_an_unknown_sample_names_the_known_ones():
     with pytest.raises(OptionError, match=r"no sample is called cats\.mp4; there are bikes\.mp4, bigbuckbunny\.mp4, "):
         sample("cats.mp4")
+
+
+def test_nothing_is_reported_to_the_makers_of_openvino():
+    look = "from openvino.tools.ovc import telemetry_utils as utils; print(utils.tm.__name__)"
+    words = [sys.executable, "-W", "ignore", "-c", f"import kinoscope.models, openvino; {look}"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    assert told == "openvino.tools.ovc.telemetry_stub"
