@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from kinoscope.core.names import hint
 from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
 from kinoscope.library.spans import Spans, apart, near, together
 from kinoscope.library.store import Library, Video
-from kinoscope.library.tables import need, told
+from kinoscope.library.tables import METRICS, need, told
 
 MOST_SENTENCES = 2000
 """Sentences that are looked at of one that is asked for: the best."""
@@ -95,7 +96,7 @@ class Like:
 
 @dataclass(slots=True)
 class _Leaf:
-    """All rows that were found for one part of a query."""
+    """All rows that were found for one part of a query, in the order of their videos."""
 
     what: str
     table: str
@@ -107,7 +108,8 @@ class _Leaf:
     def in_clip(self, video: int, start: float, end: float) -> Reason | None:
         """Give the best row that lies in a moment of a video."""
         spans = self.spans
-        inside = np.flatnonzero((spans.video == video) & (spans.end >= start) & (spans.start <= end))
+        first, past = np.searchsorted(spans.video, (video, video + 1))
+        inside = first + np.flatnonzero((spans.end[first:past] >= start) & (spans.start[first:past] <= end))
         if not len(inside):
             return None
         row = int(inside[np.argmax(spans.score[inside])])
@@ -151,7 +153,11 @@ class _Search:
         pairs = [(take["take"], n) for n, video in enumerate(self.videos) for take in video.takes.values()]
         self.takes, self.owners = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
         self.leaves: list[_Leaf] = []
-        self._names: dict[str, int] | None = None
+
+    @cached_property
+    def names(self) -> dict[str, dict[str, int]]:
+        """What can be asked for by name, and as what it is there."""
+        return self.library.kinds(self.takes)
 
     def run(self, query: Query | None, likes: Sequence[Like], limit: int) -> list[Clip]:
         found = self.find(query) if query else None
@@ -233,13 +239,15 @@ class _Search:
         """Give the moments of a label or of somebody."""
         known = self.spelled(name)
         words = f"({', '.join(map(sql, known))})"
-        before = len(self.leaves)
-        events = self.tables.rows("events", [*ROW, "score"], f"label IN {words}")
-        self.keep(name, "events", events)
-        tracks = self.tables.rows("tracks", [*ROW, "score"], f"label IN {words} OR identity IN {words}")
-        self.keep(name, "tracks", tracks)
-        events_of, tracks_of = (leaf.spans for leaf in self.leaves[before:])
-        return events_of.plus(tracks_of).joined()
+        kinds = {kind for one in known for kind in self.names[one]}
+        found = Spans.none()
+        for table, of in NAMES_IN.items():
+            # A table that does not have the name need not be read.
+            if kinds.intersection(of):
+                where = " OR ".join(f"{column} IN {words}" for column in of.values())
+                rows = self.tables.rows(table, [*ROW, "score"], where)
+                found = found.plus(self.keep(name, table, rows))
+        return found.joined()
 
     def spelled(self, name: str) -> list[str]:
         """Give how a name is spelled in the library: as it is, or else with other letters large and small.
@@ -247,17 +255,16 @@ class _Search:
         Raises:
             LibraryError: it is not there.
         """
-        self._names = self._names if self._names is not None else self.library.names()
-        if name in self._names:
+        if name in self.names:
             return [name]
-        found = [known for known in self._names if known.casefold() == name.casefold()]
+        found = [known for known in self.names if known.casefold() == name.casefold()]
         if found:
             return found
-        most = sorted(self._names, key=lambda known: -self._names[known] if self._names else 0)[:NAMED]
+        most = sorted(self.names, key=lambda known: -sum(self.names[known].values()))[:NAMED]
         listed = f"most frequent: {', '.join(most)}" if most else "there is nothing in it"
         place = self.library.place
         more = f"; see `kinoscope library show {place}`" if most else ""
-        raise LibraryError(f"nothing in {place} is called {name!r}; {hint(name, self._names)}{listed}{more}")
+        raise LibraryError(f"nothing in {place} is called {name!r}; {hint(name, self.names)}{listed}{more}")
 
     def says(self, text: str) -> Spans:
         """Give when something is said: these words in this order, whatever their endings."""
@@ -273,7 +280,7 @@ class _Search:
         """Give when something of that meaning is said."""
         if self.embed is None:
             raise LibraryError('what is said cannot be compared by meaning here; ask with says "..." instead')
-        rows = self.nearest("sentences", self.embed(text), "minilm", MOST_ALIKE, "cosine")
+        rows = self.nearest("sentences", self.embed(text), "minilm", MOST_ALIKE)
         rows = rows.filter(rows["_distance"].to_numpy() <= 1 - ALIKE)
         texts = self.texts(rows)
         return self.keep("said", "speech", rows, 1 - rows["_distance"].to_numpy(), texts).joined()
@@ -289,18 +296,18 @@ class _Search:
 
     def alike(self, like: Like) -> Spans:
         """Give the moments that look like something."""
-        metric = "l2" if like.space == "faces" else "cosine"
-        rows = self.nearest(like.space, like.vector, like.model, MOST_ALIKE, metric)
+        metric = METRICS[like.space]
+        rows = self.nearest(like.space, like.vector, like.model, MOST_ALIKE)
         far = rows["_distance"].to_numpy()
         far = np.sqrt(far) if metric == "l2" else far
         close = far <= like.farthest
         score = 1 - far[close] / (2 * like.farthest) if metric == "l2" else 1 - far[close]
         return self.keep(like.what, like.space, rows.filter(close), score)
 
-    def nearest(self, space: str, vector: NDArray[np.float32], model: str, most: int, metric: str) -> Any:
+    def nearest(self, space: str, vector: NDArray[np.float32], model: str, most: int) -> Any:
         table = self.tables[space]
         table.checkout_latest()
-        query = table.search(np.asarray(vector, np.float32)).distance_type(metric)
+        query = table.search(np.asarray(vector, np.float32)).distance_type(METRICS[space])
         return query.where(f"model = {sql(model)}").select([*ROW, "_distance"]).limit(most).to_arrow()
 
     def keep(
@@ -308,16 +315,21 @@ class _Search:
     ) -> Spans:
         """Keep rows as a leaf, but for those that no video names; give their spans."""
         take = rows["take"].to_numpy()
-        at = np.searchsorted(self.takes, take).clip(0, max(0, len(self.takes) - 1))
-        valid = self.takes[at] == take if len(self.takes) else np.zeros(len(take), bool)
-        start, end = (rows[name].to_numpy()[valid] for name in ("start", "end"))
-        scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[valid]
-        spans = Spans(self.owners[at[valid]] if len(self.takes) else take[:0], start, end, scores.clip(0, 1))
-        number = rows["number"].to_numpy()[valid]
-        kept = [text for text, is_valid in zip(texts, valid, strict=True) if is_valid] if texts is not None else None
-        self.leaves.append(_Leaf(what, table, spans, take[valid], number, kept))
+        if not len(self.takes):
+            return Spans.none()
+        at = np.searchsorted(self.takes, take).clip(0, len(self.takes) - 1)
+        named = np.flatnonzero(self.takes[at] == take)
+        order = named[np.argsort(self.owners[at[named]], kind="stable")]
+        start, end, number = (rows[name].to_numpy()[order] for name in ("start", "end", "number"))
+        scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[order]
+        spans = Spans(self.owners[at[order]], start, end, scores.clip(0, 1))
+        kept = None if texts is None else [texts[row] for row in order]
+        self.leaves.append(_Leaf(what, table, spans, take[order], number, kept))
         return spans
 
+
+NAMES_IN = {"events": {"event": "label"}, "tracks": {"track": "label", "identity": "identity"}}
+"""Of each table with names, the column in which those of a kind stand."""
 
 ROW = ["take", "number", "start", "end"]
 COLUMNS = ("video", "start", "end", "score")

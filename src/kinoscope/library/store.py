@@ -57,10 +57,13 @@ class Video:
     takes: dict[str, dict[str, Any]]
 
     @classmethod
-    def read(cls, row: dict[str, Any]) -> Video:
-        """Read a row of ``videos``."""
-        plain = {key: value for key, value in row.items() if key != "schema"}
-        return cls(**plain | {"facts": json.loads(row["facts"]), "takes": json.loads(row["takes"])})
+    def read(cls, rows: Sequence[dict[str, Any]]) -> list[Video]:
+        """Read rows of ``videos``."""
+        # Of a thousand videos, one long text is read three times as fast as a thousand short ones.
+        facts, takes = (json.loads(f"[{','.join(row[name] for row in rows)}]") for name in ("facts", "takes"))
+        names = [name for name in cls.__slots__ if name not in ("facts", "takes")]
+        plain = ({name: row[name] for name in names} for row in rows)
+        return [cls(**one, facts=f, takes=t) for one, f, t in zip(plain, facts, takes, strict=True)]
 
     def to_row(self) -> dict[str, Any]:
         """Give the row."""
@@ -102,7 +105,7 @@ class Library:
         if newer:
             why = f"schema {newer[0]}, newer than {SCHEMA}, which this version reads"
             raise LibraryError(f"library {self.place} has {why}; update kinoscope")
-        return sorted((Video.read(row) for row in rows), key=lambda video: (video.added, video.path))
+        return sorted(Video.read(rows), key=lambda video: (video.added, video.path))
 
     def find(self, name: str) -> Video:
         """Give the video of a path, a file name, or the beginning of an id.
@@ -205,16 +208,25 @@ class Library:
         Args:
             takes: only in what they found.
         """
-        rows = self.tables.rows("names", ["take", "name", "count"])
+        return {name: sum(kinds.values()) for name, kinds in self.kinds(takes).items()}
+
+    def kinds(self, takes: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
+        """Give of each name how often it is there as what: the label of an ``event`` or ``track``, or an ``identity``.
+
+        Args:
+            takes: only in what they found.
+        """
+        rows = self.tables.rows("names", ["take", "name", "kind", "count"])
         valid = np.isin(rows["take"].to_numpy(), self._takes() if takes is None else takes)
-        found: dict[str, int] = {}
-        for name, count in zip(*(rows.filter(valid)[column].to_pylist() for column in ("name", "count")), strict=True):
-            found[name] = found.get(name, 0) + count
+        groups = rows.filter(valid).group_by(["name", "kind"], use_threads=False).aggregate([("count", "sum")])
+        found: dict[str, dict[str, int]] = {}
+        for row in groups.to_pylist():
+            found.setdefault(row["name"], {})[row["kind"]] = row["count_sum"]
         return found
 
     def _known(self, content: str) -> Video | None:
         rows = self.tables.rows("videos", schemas()["videos"].names, f"id = '{content}'").to_pylist()
-        return Video.read(rows[0]) if rows else None
+        return next(iter(Video.read(rows)), None)
 
     def _write(
         self, timeline: Timeline, before: dict[str, dict[str, Any]], meanings: Mapping[str, Any]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from warnings import catch_warnings, filterwarnings, simplefilter
 
 from kinoscope.core.errors import LibraryError, MissingExtra
@@ -23,6 +23,14 @@ SPACES: dict[str, int] = {"scenes": 1280, "faces": 128, "looks": 1544, "sentence
 """Spaces of vectors, each a table, and the length of their vectors: what a second of a video shows, faces, how followed
 objects look, and what sentences mean."""
 
+METRICS: dict[str, Literal["l2", "cosine"]] = {
+    "scenes": "cosine",
+    "faces": "l2",
+    "looks": "cosine",
+    "sentences": "cosine",
+}
+"""How the vectors of each space are compared."""
+
 CHILDREN = ("names", "events", "tracks", "speech", "pictures", *SPACES)
 """Tables whose rows are named by ``takes``."""
 
@@ -31,6 +39,9 @@ PATIENCE = 60.0
 
 SMALL = 24
 """Fragments of a table from which on they are joined."""
+
+BATCH = 100_000
+"""Rows that are read at once."""
 
 MANY_VECTORS = 20_000
 """Vectors of a space from which on they are indexed: fewer are compared one by one, which is exact."""
@@ -116,7 +127,8 @@ class Tables:
         """Give columns of a table as an Arrow table, of the rows that a condition (SQL) holds for."""
         self[name].checkout_latest()
         query = self[name].search().select(columns)
-        return (query.where(where) if where else query).to_arrow()
+        # Each batch is a wait: in those of the usual 1,024 rows, most of the time goes there.
+        return (query.where(where) if where else query).to_batches(BATCH).read_all()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -160,7 +172,7 @@ class Tables:
         table = self[name]
         if table.count_rows() < MANY_VECTORS or table.list_indices():
             return
-        table.create_index("vector", config=need("lancedb.index").IvfSq(distance_type="cosine"))
+        table.create_index("vector", config=need("lancedb.index").IvfSq(distance_type=METRICS[name]))
 
     def crowded(self, name: str) -> bool:
         """Whether a table lies in many small files."""
