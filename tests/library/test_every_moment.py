@@ -1,0 +1,82 @@
+"""What all this is for: enroll a face, analyse a folder, and find every moment of a person, a label and a phrase."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.source.synthetic import SyntheticSource
+from kinoscope.tasks.table import TASKS
+from tests.conftest import Counting
+from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
+
+pytest.importorskip("lancedb", reason="needs the extra library")
+
+ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
+FILMS = {"first.mkv": [({}, 2), (ANN | BOB, 2), ({}, 2)], "second.mkv": [(BOB, 4)], "third.mkv": [(ANN, 3), (BOB, 2)]}
+"""Who is seen for how many seconds, in each film."""
+
+
+class Labelling(Counting):
+    """Stands in for what a network would find: a label, and a sentence, each in the first two seconds."""
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        return TaskResult(events=[Event(self.name, self.seen[0], self.seen[20], *self.found)], report=TaskReport())
+
+
+class Scenes(Labelling):
+    name, found = "scenes", ("street", 0.8)
+
+
+class Speech(Labelling):
+    name, found = "speech", ("speech", 0.9, "Well, hello world!")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A picture of Ann, and a folder of films, for which networks know people by their colour."""
+    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    monkeypatch.setattr("kinoscope.api.keeping.meanings_of", lambda *_: {})
+    for task in (Scenes, Speech):
+        monkeypatch.setitem(TASKS, task.name, task)
+    cv2.imwrite(str(tmp_path / "ann.png"), cv2.cvtColor(draw(ANN), cv2.COLOR_RGB2BGR))
+    for name, stretches in FILMS.items():
+        shown = [draw(people) for people, seconds in stretches for _ in range(seconds * 10)]
+        source = SyntheticSource("people", lambda n, _, shown=shown: shown[n], TaskResult(), SIZE, len(shown) / 10, 10)
+        source.write(tmp_path / "films" / name, lossless=True)
+    return tmp_path
+
+
+def test_every_moment_of_a_person_a_label_and_a_phrase_is_found(kinoscope: Any, folder: Path) -> None:
+    gallery, library = folder / "people.gallery", folder / "films.lance"
+    assert kinoscope("enroll", gallery, "Ann", folder / "ann.png").status == 0
+    words = ("--gallery", gallery, "--library", library, "--tasks", "scenes,faces,speech", "-o", folder / "out")
+    call = kinoscope("analyze", folder / "films", *words)
+    assert (call.status, call.err) == (0, "")
+
+    def find(query: str) -> list[tuple[str, float, float]]:
+        call = kinoscope("search", query, "--library", library, "-o", folder / "found", "--json")
+        assert (call.status, call.err) == (0, "")
+        told = json.loads(call.out)
+        page = (folder / "found" / "found.html").read_text()
+        assert told["written"] == [str(folder / "found" / "found.html")]
+        assert all(clip["name"] in page for clip in told["clips"])
+        return sorted((clip["name"], clip["from"], clip["to"]) for clip in told["clips"])
+
+    names = [name for name, *_ in find("Ann")]
+    assert names == ["first.mkv", "third.mkv"]
+    spans = np.array([span for _, *span in find("Ann")])
+    np.testing.assert_allclose(spans, [[2, 4], [0, 3]], atol=0.4)
+    everywhere = [(name, 0, 2) for name in FILMS]
+    assert find("street") == everywhere
+    assert find('says "hello world"') == everywhere
+    assert [name for name, *_ in find('Ann with says "hello"')] == ["third.mkv"]
+    assert [name for name, *_ in find('Ann near says "hello"')] == ["first.mkv", "third.mkv"]
+    assert [name for name, *_ in find("street and not Ann")] == ["second.mkv"]
