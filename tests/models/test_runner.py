@@ -62,7 +62,7 @@ def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
         def create_infer_request(self):
             return None
 
-    monkeypatch.setattr(runner, "_compiled", lambda path, kind, threads, shape: asked.append(kind) or Compiled())
+    monkeypatch.setattr(runner, "compiled", lambda path, kind, threads, shape: asked.append(kind) or Compiled())
     runtimes = [make_runner(card, device="cpu", precision=p).runtime for p in ("auto", "fp32", "bf16")]
     assert runtimes == ["openvino-fp32", "openvino-fp32", "openvino-bf16"]
     assert asked == ["f32", "f32", "bf16"]
