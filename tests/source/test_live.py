@@ -115,5 +115,7 @@ def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
     next(items)
     items.close()
     source.close()
+    assert source._thread.is_alive()  # it was not waited for
     stuck.set()
     source._thread.join(30)
+    assert not source._thread.is_alive()

@@ -46,7 +46,11 @@ def test_a_mosaic_has_few_cells_and_a_blur_no_detail():
 @pytest.mark.parametrize("hide", [blur, pixelate])
 @pytest.mark.parametrize("rect", [(0, 0, 1, 1), (0, 0, 160, 1), (5, 7, 6, 100), (0, 0, 160, 120), (3, 3, 5, 5)])
 def test_any_size_can_be_hidden(hide, rect):
-    hide(picture(), rect)
+    whole, (x1, y1, x2, y2) = picture(), rect
+    hide(whole, rect)
+    elsewhere = np.ones(whole.shape[:2], bool)
+    elsewhere[y1:y2, x1:x2] = False
+    assert np.array_equal(whole[elsewhere], picture()[elsewhere])
 
 
 @pytest.mark.parametrize(

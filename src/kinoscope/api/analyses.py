@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kinoscope import analysis, drawing, places
 from kinoscope.api.choices import choose_hiding, choose_models, choose_tasks, choose_tracker, choose_views
@@ -15,6 +15,9 @@ from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
 from kinoscope.views.covers import Method
+
+if TYPE_CHECKING:
+    from kinoscope.alerts.webhook import Webhook
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
 
@@ -130,14 +133,21 @@ def analyze(
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with sending(webhook, webhook_secret, letters, HELD) as post:
-        for number, job in enumerate(jobs, 1):
-            name = Path(job.source).name
-            analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
-            if post and job.timeline:
-                post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
-            if job.timeline and interrupted(job.timeline):
-                return jobs[:number]
-            keep_job(job, library)
+        return _each(jobs, options, post, library)
+
+
+def _each(
+    jobs: list[analysis.Analysis], options: analysis.Options, post: Webhook | None, library: str | Path | None
+) -> list[analysis.Analysis]:
+    """Analyse one source after the other, tell of its alerts and keep what was found; give those that were done."""
+    for number, job in enumerate(jobs, 1):
+        name = Path(job.source).name
+        analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
+        if post and job.timeline:
+            post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
+        if job.timeline and interrupted(job.timeline):
+            return jobs[:number]
+        keep_job(job, library)
     return jobs
 
 
