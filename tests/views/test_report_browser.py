@@ -242,6 +242,7 @@ def test_the_keyboard_controls_it(page):
     page.keyboard.press(".")
     until(page, "Math.abs(kinoscope.drawn() - 1.1) < 0.001")
     page.keyboard.press(",")
+    until(page, "Math.abs(kinoscope.drawn() - 1.0) < 0.001")
     page.keyboard.press(",")
     until(page, "Math.abs(kinoscope.drawn() - 0.9) < 0.001")
     page.keyboard.press("Shift+ArrowRight")
