@@ -103,3 +103,14 @@ def test_differences_are_symmetric_and_bounded(a, b):
     assert first.recoloured(second) == second.recoloured(first) <= 1
     assert np.array_equal(first.moved(second), second.moved(first))
     assert (first.moved(second).max() == 0) == (a == b)
+
+
+def test_what_was_looked_at_against_the_advice_counts_as_looked_at():
+    watch = Watch(rate=1)
+    grey = np.full((36, 64, 3), 100, np.uint8)
+    other = grey.copy()
+    other[:6, :6] = 200
+    assert watch.see(grey, 0.0) == "look"
+    assert watch.see(other, 0.2) == "wait"
+    watch.looked(other, 0.2)
+    assert watch.see(other, 0.3) == "same"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -162,3 +163,17 @@ def test_the_engine_hands_over_the_flow_of_every_picture_beside_those_asked_for(
     with open_source(str(path)) as source:
         engine.run(source, [other := Keeps(Needs(((32, 24),)))], threaded=False)
     assert other.flows == []
+
+
+def test_a_look_is_asked_for_when_a_box_has_been_carried_far_in_doubt():
+    carrier, tracker = Carrier(), Tracker()
+    first = np.array([[100.0, 80, 180, 160]])
+    carrier.move([grid((50, 0), 0.0)])
+    carrier.correct(0.0, tracker.update(0.0, first, np.ones(1)).tolist(), first, tracker.live)
+    assert not carrier.asks()
+    carrier.move([grid((50, 0), 0.04)])  # the vectors agree
+    assert not carrier.asks()
+    wild = np.random.default_rng(0).uniform(-2000, 2000, (300, 2)).astype(np.float32)
+    for step in range(2, 30):
+        carrier.move([replace(grid((50, 0), 0.04 * step), speeds=wild)])  # they contradict each other
+    assert carrier.asks()

@@ -39,6 +39,9 @@ EXPLAINED = 0.5
 TRUSTED = 0.7
 """Share of an object's ways that vectors must have told right; the smoother alone draws it otherwise."""
 
+UNSURE = 0.08
+"""Standard deviation of a carried box, in its sizes, from which it must be looked at again."""
+
 HELD = 150
 """Flows kept for carrying backward: looks further apart are bridged by the forward way alone."""
 
@@ -210,6 +213,10 @@ class Carrier:
             )
             if told and way is not None and track.motion is not None:
                 track.motion.state[:2, 1] = np.array(way.rows[-1][1:3]) / (way.rows[-1][0] - way.since)
+
+    def asks(self) -> bool:
+        """Whether a box has been carried so far that a look is due, whatever else changes in the picture."""
+        return self.unsure() > UNSURE
 
     def unsure(self) -> float:
         """Give the largest standard deviation of a carried box, in its sizes."""

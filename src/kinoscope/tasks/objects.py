@@ -142,6 +142,9 @@ class Objects:
             if self._camera:
                 self._pan = compose(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
             advice = self._watch.see(pixels, time)
+            if advice == "wait" and self._carrier and self._carrier.asks():
+                self._watch.looked(pixels, time)
+                advice = "look"
             if advice != "wait":
                 found = self._look(pixels, advice)
                 ids = self._follow(time, found, full)
