@@ -7,7 +7,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.source import open_source
 from kinoscope.tasks import recording
-from kinoscope.tasks.recording import Recorder, slug
+from kinoscope.tasks.recording import Recorder
 
 
 def show(recorder, start, end, rate=10):
@@ -81,9 +81,3 @@ def test_a_place_that_cannot_be_written_loses_the_clip_and_no_more(tmp_path):
     recorder.want("a", 1.9)
     show(recorder, 2, 4)
     assert recorder.finish(Timeline()).report.extra["clips"] == 0
-
-
-def test_names_become_parts_of_file_names():
-    assert slug("Über die Linie / ../x") == "über-die-linie-x"
-    assert slug("../..") == "alert"
-    assert len(slug("a" * 300)) == 60

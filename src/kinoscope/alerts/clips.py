@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kinoscope.core.names import slug
 from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
 
@@ -35,9 +35,8 @@ def told(event: Event) -> float:
 
 def name_of(event: Event, prefix: str = "") -> str:
     """Give the file name of an event's clip: when, and what; nothing in a rule's name can lead elsewhere."""
-    words = re.sub(r"[^\w]+", "-", event.label, flags=re.ASCII).strip("-").lower() or "alert"
     clock = format_clock(told(event)).replace(":", "-")
-    return f"{prefix}{clock}-{words[:60]}.mp4"
+    return f"{prefix}{clock}-{slug(event.label, 'alert')}.mp4"
 
 
 def spans(events: Iterable[Event], before: float, after: float) -> list[Span]:

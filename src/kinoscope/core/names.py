@@ -37,3 +37,9 @@ def demand(name: str, known: Iterable[str], kind: str) -> str:
     more = len(names) - MOST_NAMES
     shown = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     raise OptionError(f"there is no {kind} {name!r}; {hint(name, names)}known: {shown}")
+
+
+def slug(name: str, nothing: str) -> str:
+    """Give a name as part of a file's: letters, digits and dashes, at most 60; ``nothing`` where none is left."""
+    letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
+    return "-".join(filter(None, letters.split("-")))[:60] or nothing

@@ -15,6 +15,7 @@ import numpy as np
 
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.names import slug
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.source.writer import Writer
 from kinoscope.tasks.base import Needs, Skip
@@ -85,7 +86,9 @@ class Recorder:
                 last.end = max(last.end, time + self._after)
                 return last.path
             take = Take(
-                self._folder / f"{self._prefix}{time:.1f}-{slug(name)}.mp4", time - self._before, time + self._after
+                self._folder / f"{self._prefix}{time:.1f}-{slug(name, 'alert')}.mp4",
+                time - self._before,
+                time + self._after,
             )
             take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
             self._takes.append(take)
@@ -155,9 +158,3 @@ def _decode(picture: Kept) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     return np.ascontiguousarray(pixels[:, :, ::-1])
-
-
-def slug(name: str) -> str:
-    """Give a name as part of a file's: letters, digits and dashes, at most 60."""
-    letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
-    return "-".join(filter(None, letters.split("-")))[:60] or "alert"
