@@ -202,7 +202,8 @@ def _prepare(stream: VideoStream, vectors: bool) -> None:
     if vectors:
         context.options = EXPORT
     large = context.width * context.height > FEW_THREADS_FROM
-    stream.thread_type = "SLICE" if large else "AUTO"
+    # Where several pictures are decoded at once, FFmpeg may tell the vectors of one that is not finished.
+    stream.thread_type = "SLICE" if large or vectors else "AUTO"
 
 
 def _flush(stream: VideoStream | AudioStream) -> Packet[Any]:
