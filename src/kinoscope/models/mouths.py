@@ -124,7 +124,8 @@ def points_of(mesh: Mesh) -> NDArray[np.float32]:
     u, s, vt = np.linalg.svd(here.T @ (STILL - centre))
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     scale = (s * flip).sum() / (here**2).sum()
-    return ((mesh[SHOWN] - steady.mean(axis=0)) @ ((u * flip) @ vt) * scale + centre).astype(np.float32)
+    shown = (mesh[SHOWN] - steady.mean(axis=0)) @ ((u * flip) @ vt) * scale + centre
+    return np.asarray(shown, np.float32)
 
 
 def mouth_map(mesh: Mesh, side: int = CROP) -> Array:

@@ -67,7 +67,7 @@ def _convolve(attr: Attributes, x: Tensor, weight: Tensor, groups: int) -> Tenso
 
 
 def _conv(attr: Attributes, x: Tensor, weight: Tensor) -> Tensor:
-    return _convolve(attr, x, weight.permute(3, 2, 0, 1), 1)
+    return _convolve(attr, x, weight.permute(3, 2, 0, 1).contiguous(), 1)
 
 
 def _depthwise(attr: Attributes, x: Tensor, weight: Tensor) -> Tensor:

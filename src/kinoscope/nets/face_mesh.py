@@ -13,9 +13,9 @@ POINTS = 468
 
 
 class FaceMesh(nn.Module):
-    """uint8 RGB (N, 192, 192, 3) -> points (N, 468, 3) in pixels of the crop (z towards the back), presence (N,), 0 to 1.
+    """uint8 RGB (N, 192, 192, 3) -> points (N, 468, 3) in pixels of the crop, presence (N,) in [0, 1].
 
-    ``body`` takes float RGB (N, 192, 192, 3), 0 to 1, and gives contours, presence and points.
+    The third axis goes towards the back. ``body`` takes float RGB (N, 192, 192, 3), 0 to 1, and gives contours, presence and points.
     """
 
     def __init__(self, body: nn.Module) -> None:
