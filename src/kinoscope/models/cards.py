@@ -45,7 +45,7 @@ def _face_mesh(files: Files) -> nn.Module:
     from kinoscope.models.tfjs import read_graph
     from kinoscope.nets.face_mesh import FaceMesh
 
-    return FaceMesh(read_graph(files["facemesh.json"])).eval()
+    return FaceMesh(read_graph(files["facemesh.json"], ["output_mesh", "output_faceflag"])).eval()
 
 
 def _yolox_nano(files: Files) -> nn.Module:

@@ -50,12 +50,18 @@ def _read_array(entry: Mapping[str, Any], data: bytes, offset: int) -> tuple[NDA
     return array, count * stored.itemsize
 
 
-def read_graph(path: Path) -> Graph:
-    """Read a graph model (``model.json`` with its buffers beside it) as a torch module."""
+def read_graph(path: Path, wanted: Sequence[str] = ()) -> Graph:
+    """Read a graph model (``model.json`` with its buffers beside it) as a torch module.
+
+    Args:
+        path: the JSON file.
+        wanted: names of the outputs to give, in that order; all of them, sorted, by default.
+    """
     model = json.loads(path.read_text("utf-8"))
     weights = read_weights(model["weightsManifest"], path.parent)
     # Those converted from a Keras model are called otherwise than the nodes that give them.
-    outputs = sorted(info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items())
+    known = {name: info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items()}
+    outputs = [known[name] for name in wanted] or sorted(known.values())
     return Graph(model["modelTopology"]["node"], weights, outputs)
 
 
@@ -74,11 +80,13 @@ class Graph(nn.Module):
         self.fixed: dict[str, Value] = {}
         self.weights = nn.ParameterDict()
         self.keys: dict[str, str] = {}
-        for name, array in weights.items():
-            self._keep(name, array)
+        order = _in_order(nodes, self.outputs)
+        used = {name for node in order for name, _ in map(_source, node.get("input", []))}
+        for name in [name for name in weights if name in used]:
+            self._keep(name, weights[name])
         self.steps: list[Node] = []
         self.factors: dict[str, tuple[float, ...]] = {}
-        for node in _in_order(nodes, self.outputs):
+        for node in order:
             self._plan(node)
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:

@@ -15,7 +15,8 @@ POINTS = 468
 class FaceMesh(nn.Module):
     """uint8 RGB (N, 192, 192, 3) -> points (N, 468, 3) in pixels of the crop, presence (N,) in [0, 1].
 
-    The third axis goes towards the back. ``body`` takes float RGB (N, 192, 192, 3), 0 to 1, and gives contours, presence and points.
+    The third axis goes towards the back. ``body`` takes float RGB (N, 192, 192, 3), 0 to 1, and gives points and
+    presence.
     """
 
     def __init__(self, body: nn.Module) -> None:
@@ -24,5 +25,5 @@ class FaceMesh(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the points and the presence of each crop's face."""
-        _, presence, points = self.body(pixels.float() / 255)
+        points, presence = self.body(pixels.float() / 255)
         return points.reshape(-1, POINTS, 3), presence.reshape(-1)
