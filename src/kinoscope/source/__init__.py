@@ -23,6 +23,7 @@ def open_source(
     rate: str | Seconds | None = None,
     on_error: str = "skip",
     live: bool | None = None,
+    sound_track: int | None = None,
 ) -> Source:
     """Open something to watch.
 
@@ -34,6 +35,7 @@ def open_source(
         rate: pictures per second: of a video at most so many, and pictures are shown so fast (25 otherwise).
         on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
         live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
+        sound_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
 
     Raises:
         SourceError: it cannot be opened, or there is nothing in it.
@@ -41,7 +43,7 @@ def open_source(
     """
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
-    source = _open(str(path), first, last, speed, on_error)
+    source = _open(str(path), first, last, speed, on_error, sound_track)
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
 
@@ -77,7 +79,9 @@ def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | 
         raise OptionError(f"rate {float(rate):g} is not positive; give pictures per second, such as 5")
 
 
-def _open(path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str) -> Source:
+def _open(
+    path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str, track: int | None
+) -> Source:
     if path.startswith("synthetic:"):
         from kinoscope.source.address import from_address
 
@@ -92,5 +96,6 @@ def _open(path: str, start: Fraction | None, end: Fraction | None, rate: Fractio
         return CameraSource(path, end, rate, on_error)
     if is_url(path):
         return StreamSource(path, start, end, rate, on_error)
-    kind = ImageSource if is_pictures(path) else VideoSource
-    return kind(path, start, end, rate, on_error)
+    if is_pictures(path):
+        return ImageSource(path, start, end, rate, on_error)
+    return VideoSource(path, start, end, rate, on_error, track=track)

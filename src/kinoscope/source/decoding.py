@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinoscope.source.container import reason
+from kinoscope.source.tracks import sound_of
 from kinoscope.source.vectors import EXPORT, References
 
 FEW_THREADS_FROM = 4096 * 4096
@@ -47,6 +48,11 @@ Event = VideoFrame | AudioFrame | Lost
 class Decoding:
     """Decode the best picture and the best sound stream of a container, interleaved as stored.
 
+    Args:
+        container: an opened file.
+        vectors: whether to export the codec's motion vectors.
+        track: the sound track to hear, counted from 0, or None for the one that players choose.
+
     Attributes:
         video, sound: the streams, or None; a cover picture of a song is not video.
         want_video, want_sound: whether to decode them from here on.
@@ -54,11 +60,10 @@ class Decoding:
         references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
-    def __init__(self, container: InputContainer, vectors: bool = False) -> None:
+    def __init__(self, container: InputContainer, vectors: bool = False, track: int | None = None) -> None:
         self.container = container
         self.video = _video_of(container)
-        best = container.streams.best("audio")
-        self.sound = best if isinstance(best, AudioStream) and best.codec_context is not None else None
+        self.sound = sound_of(container, track)
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
         self.broken: str | None = None

@@ -35,10 +35,11 @@ class VideoSource(Source):
             place, give a ``blank`` (black) one, or ``raise`` DecodeError.
         opener: opens the container.
         live: whether it never ends by itself.
+        track: which of several sound tracks is heard, counted from 0; by default the one that players choose.
 
     Raises:
         SourceError: it cannot be opened, or has neither picture nor sound; in one line.
-        OptionError: there is no such policy.
+        OptionError: there is no such policy, or no such sound track.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class VideoSource(Source):
         on_error: str = "skip",
         opener: Callable[[str], InputContainer] = open_file,
         live: bool = False,
+        track: int | None = None,
     ) -> None:
+        self._track = track
         self.path, self._start, self._end, self._rate = path, start, end, rate
         self._policy, self._opener, self._live = check_policy(on_error), opener, live
         self.report = DecodeReport(policy=on_error)
@@ -62,7 +65,12 @@ class VideoSource(Source):
             raise
 
     def _open(self) -> Decoding:
-        return Decoding(self._opener(self.path), self.vectors)
+        container = self._opener(self.path)
+        try:
+            return Decoding(container, self.vectors, self._track)
+        except BaseException:
+            container.close()
+            raise
 
     def _take(self) -> Decoding:
         """Give a container at its beginning, which is then the caller's to close."""
