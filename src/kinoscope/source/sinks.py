@@ -58,6 +58,7 @@ class VideoSink(Sink):
         self._lossless = bool(options["lossless"])
         self._base: Fraction = options["time_base"] or _base(options["rate"])
         self._container = _create(path, self._base)
+        self._container.metadata.update(options["marks"])
         try:
             self._stream = self._add_stream(options)
             self._sound: SoundTrack | None = soundtrack(self._container, options["sound_from"], options["sound_rate"])
@@ -148,6 +149,7 @@ class GifSink(Sink):
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._container = av.open(str(path), "w", format="gif")
+        self._container.metadata.update(options["marks"])
         self._stream = self._container.add_stream("gif", 100)
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "pal8"
