@@ -95,6 +95,34 @@ def test_tags_chapters_and_languages_stay(tmp_path):
         assert [s.disposition for s in b.streams] == [s.disposition for s in a.streams]
 
 
+def test_attachments_and_the_rate_stay(tmp_path):
+    path = pictured(tmp_path / "a.mkv")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "b.mkv"), "w") as container:
+        streams = {s.index: container.add_stream_from_template(s, opaque=True) for s in source.streams}
+        container.add_attachment("font.ttf", "font/ttf", b"letters")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    shift_sound(tmp_path / "b.mkv", tmp_path / "c.mkv", 0.1)
+    with av.open(str(tmp_path / "c.mkv")) as container:
+        assert [s.data for s in container.streams.attachments] == [b"letters"]
+        assert container.streams.video[0].average_rate == 25
+    assert shift_sound(tmp_path / "b.mkv", tmp_path / "c.mp4", 0.1).left_out == ("attachment 2",)
+
+
+@pytest.mark.parametrize("stretch", [1, Fraction(999, 1000)])
+def test_nothing_begins_before_a_start_that_is_not_zero(tmp_path, stretch):
+    path = pictured(tmp_path / "a.ts", codec="mp2")
+    shift_sound(path, tmp_path / "b.ts", -0.2, stretch)
+    with av.open(str(path)) as before, av.open(str(tmp_path / "b.ts")) as after:
+        begins = min(float(s.start_time * s.time_base) for s in before.streams)
+        assert begins > 0
+        # Frames of mp2 take 24 ms; those that are encoded anew come in one frame earlier.
+        assert float(after.streams.audio[0].start_time * after.streams.audio[0].time_base) > begins - 0.024
+    np.testing.assert_allclose(heard(tmp_path / "b.ts"), heard(path) * float(stretch) - 0.2, atol=0.0015)
+
+
 def test_one_of_several_tracks_is_moved(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
     shift_sound(path, tmp_path / "b.mkv", -0.1, sound=1)

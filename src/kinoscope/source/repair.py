@@ -131,7 +131,8 @@ class _Remuxing:
         self._target: OutputContainer = av.open(str(temporary), "w", format=kind, options=self._options())
         self._streams: dict[int, Stream] = {}
         self._stretched: dict[int, Stretched] = {}
-        self._earliest: dict[int, Fraction] = {}
+        starts = [s.start_time * s.time_base for s in source.streams if s.start_time is not None and s.time_base]
+        self._start = min(starts, default=Fraction(0))
 
     def __enter__(self) -> _Remuxing:
         return self
@@ -175,14 +176,15 @@ class _Remuxing:
                 left_out += [] if self._is_list(stream) else [f"{stream.type} {stream.index}"]
                 continue
             if isinstance(stream, AudioStream) and stream.index in stretched:
-                voice = self._stretched[stream.index] = Stretched(self._target, stream, delay, stretch)
+                voice = self._stretched[stream.index] = Stretched(
+                    self._target, stream, delay, stretch, max(self._start, Fraction(0))
+                )
                 copy: Stream = voice.target
             else:
                 copy = self._copy(stream)
             copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.upper().startswith("DURATION")})
             copy.disposition = stream.disposition
             self._streams[stream.index] = copy
-            self._earliest[stream.index] = self._earliest_of(stream)
         return left_out
 
     def _holds(self, stream: Stream) -> bool:
@@ -193,8 +195,9 @@ class _Remuxing:
         return stream.codec_context is not None
 
     def _is_list(self, stream: Stream) -> bool:
-        """Tell whether a stream is but the chapters of an mp4, which are written anew."""
-        return stream.name == "bin_data" and bool(self._source.chapters())
+        """Tell whether a stream is but the chapters or the timecode of an mp4, which are written anew."""
+        clock = "timecode" in stream.metadata and self._kind in ("mp4", "mov")
+        return clock or (stream.name == "bin_data" and bool(self._source.chapters()))
 
     def _copy(self, stream: Stream) -> Stream:
         try:
@@ -203,6 +206,8 @@ class _Remuxing:
             held = f"the {stream.type} of {self._source.name.removeprefix('file:')} ({stream.codec_context.name})"
             raise OutputError(f"{self._out.suffix} cannot hold {held}; {self._advice()}") from None
         if isinstance(stream, VideoStream) and isinstance(copy, VideoStream):
+            if stream.average_rate:
+                copy.codec_context.framerate = stream.average_rate
             if stream.sample_aspect_ratio:
                 copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
             if self._kind in ("mp4", "mov") and "mov" in self._source.format.name:
@@ -213,13 +218,6 @@ class _Remuxing:
         own = Path(self._source.name).suffix.lower()
         endings = [end for end in dict.fromkeys((own, ".mkv")) if end in ENDINGS and end != self._out.suffix.lower()]
         return f"give a name that ends in {' or '.join(endings)}" if endings else "check the file and the free space"
-
-    def _earliest_of(self, stream: Stream) -> Fraction:
-        """Give the time before which sound is dropped."""
-        begins = Fraction(0)
-        if stream.start_time is not None and stream.time_base:
-            begins = min(begins, stream.start_time * stream.time_base)
-        return min(begins, -LEAD) if self._kind in ("mp4", "mov") else begins
 
     def _describe(self) -> None:
         self._target.metadata.update({k: v for k, v in self._source.metadata.items() if k not in OWN_TAGS})
@@ -237,7 +235,9 @@ class _Remuxing:
     def _moved(self, packet: Packet[Any], delay: Fraction) -> Iterator[Packet[Any]]:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if delay and stamp is not None:
-            if stamp * packet.time_base + delay < self._earliest[packet.stream.index]:
+            # An mp4 hides what lies before zero; elsewhere it would move everything.
+            hidden = LEAD if self._kind in ("mp4", "mov") and self._start <= 0 else 0
+            if stamp * packet.time_base + delay < self._start - hidden:
                 return
             ticks = to_pts(delay, packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks

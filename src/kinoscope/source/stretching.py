@@ -15,6 +15,7 @@ from av.filter import Graph
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from kinoscope.core.errors import OutputError
 from kinoscope.core.time import to_pts
 from kinoscope.source.hearing import TOLERANCE
 
@@ -33,10 +34,17 @@ class Stretched:
         source: the sound track.
         delay: seconds that are added to the stretched times.
         stretch: factor of the times.
+        earliest: seconds before which sound is dropped.
+
+    Raises:
+        OutputError: no encoder makes sound that the container holds.
     """
 
-    def __init__(self, container: OutputContainer, source: AudioStream, delay: Fraction, stretch: Fraction) -> None:
-        self._source, self._delay, self._stretch = source, delay, stretch
+    def __init__(
+        self, container: OutputContainer, source: AudioStream, delay: Fraction, stretch: Fraction, earliest: Fraction
+    ) -> None:
+        self._delay, self._stretch = delay, stretch
+        self._floor = to_pts(earliest, Fraction(1, source.codec_context.sample_rate))
         self._rate = source.codec_context.sample_rate
         self.target = _encoder(container, source)
         self._graph: Graph | None = None
@@ -90,33 +98,36 @@ class Stretched:
             yield frame
 
     def _encode(self, frame: AudioFrame) -> list[Packet[Any]]:
-        """Encode what does not lie before zero."""
+        """Encode what does not lie too early."""
         assert self._written is not None
         first, self._written = self._written, self._written + frame.samples
-        if self._written <= 0:
+        if self._written <= self._floor:
             return []
-        if first < 0:
-            frame, first = _without(frame, -first), 0
+        if first < self._floor:
+            frame, first = _without(frame, self._floor - first), self._floor
         frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), first
         return self.target.encode(frame)
 
 
 def _encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
+    """Add a track in the codec of ``source``, or in one that the container holds."""
     context = source.codec_context
     name = context.codec.canonical_name
-    for wanted in (ENCODERS.get(name, name), "aac"):
+    for wanted in (ENCODERS.get(name, name), "aac", "libopus"):
         try:
             codec = av.Codec(wanted, "w")
-            stream = container.add_stream(wanted, context.sample_rate, layout=context.layout.name)
-            break
+            rates = codec.audio_rates or [context.sample_rate]
+            rate = context.sample_rate if context.sample_rate in rates else max(rates)
+            stream = container.add_stream(wanted, rate, layout=context.layout.name)
         except (av.codec.codec.UnknownCodecError, ValueError):
             continue
-    assert isinstance(stream, AudioStream)
-    if context.bit_rate:
-        stream.codec_context.bit_rate = context.bit_rate
-    if context.format.name in {form.name for form in codec.audio_formats or ()}:
-        stream.codec_context.format = context.format.name
-    return stream
+        assert isinstance(stream, AudioStream)
+        if context.bit_rate:
+            stream.codec_context.bit_rate = context.bit_rate
+        if context.format.name in {form.name for form in codec.audio_formats or ()}:
+            stream.codec_context.format = context.format.name
+        return stream
+    raise OutputError(f"there is no encoder of sound for {container.format.name}; give a name that ends in .mkv")
 
 
 def _resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
