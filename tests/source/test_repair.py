@@ -184,3 +184,5 @@ def test_a_sound_track_is_chosen_when_reading(tmp_path):
     np.testing.assert_allclose(heard(path), CLICKS, atol=0.0015)
     with pytest.raises(OptionError, match=r"no sound track 2 .*it has 2: 0 \(eng\), 1 \(deu\)"):
         open_source(path, sound_track=2)
+    with pytest.raises(OptionError, match=r"synthetic:shapes is no video file"):
+        open_source("synthetic:shapes", sound_track=0)

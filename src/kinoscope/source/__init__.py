@@ -44,6 +44,9 @@ def open_source(
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
     source = _open(str(path), first, last, speed, on_error, sound_track)
+    if sound_track is not None and not _is_file(source):
+        source.close()
+        raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
 
@@ -99,3 +102,9 @@ def _open(
     if is_pictures(path):
         return ImageSource(path, start, end, rate, on_error)
     return VideoSource(path, start, end, rate, on_error, track=track)
+
+
+def _is_file(source: Source) -> bool:
+    from kinoscope.source.video import VideoSource
+
+    return type(source) is VideoSource  # streams and cameras are others that read alike
