@@ -174,8 +174,18 @@ def test_options_are_checked(tmp_path):
     path = pictured(tmp_path / "a.mkv")
     with pytest.raises(OptionError, match=r"stretch 1\.5 is not between 0\.9 and 1\.1"):
         shift_sound(path, tmp_path / "b.mkv", 0.1, stretch=1.5)
+    with pytest.raises(OptionError, match="time nan is not finite"):
+        shift_sound(path, tmp_path / "b.mkv", float("nan"))
     with pytest.raises(OptionError, match=r"no sound track 3 .*it has 1: 0 \(eng\)"):
         shift_sound(path, tmp_path / "b.mkv", 0.1, sound=3)
+
+
+@pytest.mark.parametrize("late", [-0.4, 0.4])
+def test_sound_and_picture_may_be_of_different_length(tmp_path, late):
+    path = pictured(tmp_path / "a.mp4")
+    shift_sound(path, tmp_path / "b.mp4", late)
+    shift_sound(tmp_path / "b.mp4", tmp_path / "c.mkv", -late)
+    np.testing.assert_allclose(heard(tmp_path / "c.mkv"), CLICKS, atol=0.0025)
 
 
 def test_a_sound_track_is_chosen_when_reading(tmp_path):

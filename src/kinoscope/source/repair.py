@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.core.files import atomic
-from kinoscope.core.time import Seconds, to_pts
+from kinoscope.core.time import Seconds, parse_time, to_pts
 from kinoscope.source.container import open_file, reason
 from kinoscope.source.stretching import Stretched
 from kinoscope.source.tracks import sound_of
@@ -72,7 +72,7 @@ def shift_sound(
 
     Pictures, subtitles, chapters, tags, languages, rotation and shape of pixels stay, and pictures are not encoded
     anew. Sound is copied too, unless it is stretched: then it is resampled (its pitch falls by as much) and encoded in
-    its own codec, or as AAC where that has no encoder. Sound that would begin before the picture is cut there.
+    its own codec, or as AAC where that has no encoder. Sound that would begin before all else is cut there.
 
     Args:
         path: the file; it is never written to.
@@ -86,7 +86,8 @@ def shift_sound(
         SourceError: the file cannot be read, or lacks picture or sound.
         OutputError: the file cannot be written, or its container cannot hold a stream.
     """
-    delay, stretch, kind = Fraction(delay), Fraction(stretch).limit_denominator(1_000_000), _container(Path(out))
+    delay, stretch = parse_time(delay), parse_time(stretch).limit_denominator(1_000_000)
+    kind = _container(Path(out))
     if not STRETCHES[0] <= stretch <= STRETCHES[1]:
         raise OptionError(f"stretch {float(stretch):g} is not between 0.9 and 1.1; give a factor such as 1.001")
     with open_file(str(path)) as source:
@@ -149,7 +150,7 @@ class _Remuxing:
         try:
             left_out = self._add_streams(moved if stretch != 1 else set(), delay, stretch)
             self._describe()
-            for packet in self._source.demux(*(self._source.streams[i] for i in self._streams)):
+            for packet in self._packets():
                 self._write(packet, delay if packet.stream.index in moved else Fraction(0))
             for stretched in self._stretched.values():
                 self._target.mux(stretched.finish())
@@ -157,6 +158,18 @@ class _Remuxing:
         except (av.FFmpegError, ValueError) as error:
             raise OutputError(f"cannot write {self._out}: {reason(error)}; {self._advice()}") from None
         return left_out
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        packets = self._source.demux(*(self._source.streams[i] for i in self._streams))
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                name = self._source.name.removeprefix("file:")
+                raise SourceError(f"{name} is broken: {reason(error)}; copy or download it again") from None
+            if packet is None:
+                return
+            yield packet
 
     def _options(self) -> dict[str, str]:
         if self._kind not in ("mp4", "mov"):
