@@ -9,6 +9,7 @@
     │   ├── WeightsMissing         its weights are in none of the card's sources
     │   └── ChecksumMismatch       a file is not the one that its card pins
     ├── OutputError                a result cannot be written
+    ├── SyncError                  sound is not moved: its offset is not measured, is not sure, or is not one
     ├── PrivacyError               what is to be hidden in a video was not followed all through, so none is written
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
     ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
@@ -90,3 +91,7 @@ class LibraryError(KinoscopeError):
 
 class MissingExtra(KinoscopeError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+class SyncError(KinoscopeError):
+    """Sound is not moved: its offset is not measured, is not sure, or is not one."""

@@ -1,0 +1,228 @@
+"""How late sound is against the picture, from how alike the two are at every lag: the offset, its interval, its drift.
+
+A lag is how many seconds after a picture the sound that is compared with it comes; where sound and picture fit best at
+a positive lag, the sound is late. Likenesses come in blocks, one row each: the sum over the frames of a short stretch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME = 0.04
+"""Seconds of a frame, here and in the published measures: 25 a second."""
+
+STEP = 0.01
+"""Seconds from one lag to the next."""
+
+MOST = 1.0
+"""Seconds of the largest lag."""
+
+LAGS = np.asarray(np.arange(-round(MOST / STEP), round(MOST / STEP) + 1) * STEP, np.float64)
+"""All lags, in seconds."""
+
+NEAR = 2 * FRAME
+"""Seconds around the best lag in which likeness is high for the same reason."""
+
+FIT = 0.05
+"""Seconds on each side of the best lag through which a parabola is laid."""
+
+DRAWINGS = 200
+"""Times that blocks are drawn anew for an interval."""
+
+TOGETHER = 1.0
+"""Seconds of neighbouring blocks that are drawn together: what is said in a second is one piece of evidence."""
+
+BINS = 120
+"""Most stretches that a drift is sought in."""
+
+MOST_DRIFT = 0.005
+"""Largest drift looked for: five seconds in a thousand."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a network's likenesses are worth, fitted on people whom it had not seen.
+
+    Attributes:
+        weights: of a constant, the margin, its product with the root of the seconds, and the logarithm of the
+            seconds, in the logit of being right within a frame.
+        spread: seconds by which a person's true zero differs from another's, a standard deviation.
+    """
+
+    weights: tuple[float, float, float, float] = (-2.0, 0.0, 20.0, 0.0)
+    spread: float = 0.015
+
+    def confidence(self, margin: float, seconds: float) -> float:
+        """Give the probability that an offset is right within a frame."""
+        x = np.array([1.0, margin, margin * np.sqrt(seconds), np.log(max(seconds, 0.04))])
+        return float(1 / (1 + np.exp(-np.clip(x @ self.weights, -30, 30))))
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """An offset of sound against picture.
+
+    Attributes:
+        seconds: how late the sound is; negative: early.
+        low, high: its 95 % interval.
+        confidence: probability that it is right within a frame, 0 to 1.
+        evidence: seconds of picture and sound that were compared.
+    """
+
+    seconds: float
+    low: float
+    high: float
+    confidence: float
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the offset changes: ``rate`` in seconds per second with its 95 % interval; ``at`` is the offset at time 0."""
+
+    rate: float
+    low: float
+    high: float
+    at: float
+
+    @property
+    def found(self) -> bool:
+        """Whether a drift of 0 lies outside the interval."""
+        return not self.low <= 0 <= self.high
+
+
+def margin(curve: Array) -> float:
+    """Give how far the best lag of a curve (L,) stands out: its likeness over the best that is not near it."""
+    best = int(curve.argmax())
+    far = np.abs(LAGS - LAGS[best]) > NEAR + 1e-9
+    return float(curve[best] - curve[far].max())
+
+
+def peaks(curves: Array) -> Array:
+    """Give the lag at which each of curves (N, L) is highest, in seconds, finer than their step: by a parabola.
+
+    Where the parabola opens upwards, as at the end of the lags, it is the highest point itself.
+    """
+    reach = round(FIT / STEP)
+    best = curves.argmax(axis=1)
+    middle = np.clip(best, reach, len(LAGS) - 1 - reach)
+    x = np.arange(-reach, reach + 1) * STEP
+    around = curves[np.arange(len(curves))[:, None], middle[:, None] + np.arange(-reach, reach + 1)]
+    square, slope, _ = np.polyfit(x, around.T, 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top = np.where(square < 0, -slope / (2 * square), np.nan)
+    fits = np.abs(top) <= FIT
+    return np.asarray(np.where(fits, LAGS[middle] + np.nan_to_num(top), LAGS[best]))
+
+
+def measure(
+    blocks: Array, counts: Array, calibration: Calibration, groups: NDArray[np.int64] | None = None, seed: int = 0
+) -> Offset:
+    """Measure one offset from blocks of likenesses.
+
+    Args:
+        blocks: (B, L), sums over the frames of each block, at the lags ``LAGS``.
+        counts: (B,) frames of each block.
+        calibration: what the likenesses are worth.
+        groups: (B,) numbers of the pieces that are drawn together; neighbours of a second, if not given.
+        seed: of the drawings of the interval.
+    """
+    total = blocks.sum(axis=0) / max(counts.sum(), 1)
+    seconds = float(counts.sum() * FRAME)
+    best = float(peaks(total[None])[0])
+    low, high = _interval(_pooled(blocks, _groups(counts) if groups is None else groups), best, calibration, seed)
+    return Offset(best, low, high, calibration.confidence(margin(total), seconds), seconds)
+
+
+def _groups(counts: Array) -> NDArray[np.int64]:
+    """Number the pieces that blocks in a row make up: of a second, or, in a short clip, of a tenth of it."""
+    seconds = np.cumsum(counts) * FRAME
+    return ((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10)).astype(np.int64)
+
+
+def _pooled(blocks: Array, groups: NDArray[np.int64]) -> Array:
+    _, into = np.unique(groups, return_inverse=True)
+    sums = np.zeros((into.max() + 1 if len(into) else 0, blocks.shape[1]))
+    np.add.at(sums, into, blocks)
+    return sums
+
+
+def _interval(pieces: Array, best: float, calibration: Calibration, seed: int) -> tuple[float, float]:
+    """Give the 95 % interval of an offset: pieces drawn anew (bootstrap), and how people differ from each other."""
+    generator = np.random.default_rng(seed)
+    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), DRAWINGS)
+    drawn = peaks(shares @ pieces) + generator.normal(0, calibration.spread, DRAWINGS)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return min(float(low), best), max(float(high), best)
+
+
+def drift(blocks: Array, times: Array, seed: int = 0) -> Drift | None:
+    """Find by how much the offset changes with time; None where there is too little to say.
+
+    Args:
+        blocks: (B, L) likenesses. times: (B,) of the blocks' middles, in seconds, increasing.
+        seed: of the drawings of the interval.
+    """
+    span = float(np.ptp(times)) if len(times) else 0.0
+    if span < 8.0:
+        return None
+    edges = np.linspace(times[0], times[-1] + 1e-6, min(BINS, max(4, int(span / 2))) + 1)
+    into = np.searchsorted(edges, times, "right") - 1
+    pieces, middle = _pooled(blocks, into), np.array([times[into == n].mean() for n in np.unique(into)])
+    rates = _rates(span)
+    centre = float(middle.mean())
+    sheared = np.array([_sheared(pieces, rate * (middle - centre)) for rate in rates])
+    generator = np.random.default_rng(seed)
+    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), DRAWINGS)
+    drawn = np.array([_best_rate(np.tensordot(share, sheared, (0, 1)), rates)[0] for share in shares])
+    rate, at = _best_rate(sheared.sum(axis=1), rates)
+    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    return Drift(rate, min(low, rate), max(high, rate), at - rate * centre)
+
+
+def _rates(span: float) -> Array:
+    """Give the drifts to try: an end of the video moves by a step from one to the next."""
+    most = min(MOST_DRIFT, 0.8 * 2 * MOST / span)
+    count = min(100, max(2, round(most * span / 2 / (2 * STEP))))
+    return np.linspace(-most, most, 2 * count + 1)
+
+
+def _sheared(pieces: Array, shifts: Array) -> Array:
+    """Give likenesses (N, L) at lags that are later by ``shifts`` (N,) seconds."""
+    return np.array([np.interp(LAGS + shift, LAGS, row) for row, shift in zip(pieces, shifts, strict=True)])
+
+
+def _best_rate(curves: Array, rates: Array) -> tuple[float, float]:
+    """Give the drift whose curve (R, L) rises highest, by a parabola between its neighbours, and the lag there."""
+    heights = curves.max(axis=1)
+    n = int(heights.argmax())
+    rate = rates[n]
+    if 0 < n < len(rates) - 1:
+        before, here, after = heights[n - 1 : n + 2]
+        bend = before - 2 * here + after
+        rate += (rates[1] - rates[0]) * (0.5 * (before - after) / bend if bend < 0 else 0.0)
+    return float(rate), float(peaks(curves[n][None])[0])
+
+
+def steady(offsets: Sequence[Offset], sure: float = 0.9) -> bool:
+    """Whether sure offsets of several stretches agree within a frame and their intervals."""
+    known = [offset for offset in offsets if offset.confidence >= sure]
+    return all(
+        abs(a.seconds - b.seconds) <= FRAME or (a.low <= b.high and b.low <= a.high)
+        for i, a in enumerate(known)
+        for b in known[:i]
+    )
+
+
+def in_words(seconds: float) -> str:
+    """Say an offset as people say it: ``sound is 120 ms late``."""
+    late = round(seconds * 1000)
+    if abs(late) < 20:
+        return "sound and picture are in sync"
+    return f"sound is {abs(late)} ms {'late' if late > 0 else 'early'}"
