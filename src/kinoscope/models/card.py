@@ -42,7 +42,8 @@ class Card:
             ``pypi:name==version#folder``, ``npm:@scope/name@version#folder``, ``hub:org/repo@revision#folder``,
             ``url:https://host/folder``, ``folder:/path`` or ``package:folder``, which is one of this room.
         net: builds the torch module; None where the files are run by another library.
-        input: axes of the uint8 input after the batch.
+        input: axes of the input after the batch.
+        dtype: type of the input's numbers.
         outputs: axes of each float32 output after the batch.
         stride: heights and widths that are multiples of it may be given instead of those of ``input``, which are the
             largest; ``outputs`` are then shorter. None where they may not.
@@ -67,6 +68,7 @@ class Card:
     sources: tuple[str, ...]
     net: Net | None = None
     input: Shape = ()
+    dtype: Literal["uint8", "float32"] = "uint8"
     outputs: tuple[Shape, ...] = ()
     stride: int | None = None
     resize: Literal["stretch", "letterbox"] = "stretch"

@@ -56,7 +56,7 @@ def _convert(card: Card, folder: Path) -> None:
 
     part = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)])
+        model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)], card.dtype)
         model.reshape([-1, *(-1 if length is None else length for length in card.axes)])
         openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
         os.replace(part, folder)
@@ -68,8 +68,8 @@ class Unconvertible(ModelError):
     """OpenVINO does not know an operation of a network; torch runs it all the same."""
 
 
-def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
-    """Give a network that takes one uint8 tensor as an OpenVINO model; ``shape`` is an example's.
+def to_openvino(net: nn.Module, shape: Sequence[int], dtype: str = "uint8") -> Any:
+    """Give a network that takes one tensor as an OpenVINO model; ``shape`` and ``dtype`` are an example's.
 
     The reader of torch networks is asked directly: ``openvino.convert_model`` does the same, but reports its use to
     the makers of OpenVINO.
@@ -82,7 +82,7 @@ def to_openvino(net: nn.Module, shape: Sequence[int]) -> Any:
     from openvino.frontend.pytorch import ConversionExtension
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    example = torch.zeros(list(shape), dtype=torch.uint8)
+    example = torch.zeros(list(shape), dtype=getattr(torch, dtype))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing warns of the very things that make the graph static
         traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
@@ -107,7 +107,19 @@ def _subtract(node: Any) -> list[Any]:
 def _code() -> str:
     """Give a digest of the code that makes networks, so that a changed network is converted anew."""
     here = Path(__file__).parent
-    names = ("cards", "ir", "keras", "networks", "onnx", "tfjs", "tfjs_ops", "trained", "transformers", "weights")
+    names = (
+        "cards",
+        "ir",
+        "keras",
+        "lip_sync",
+        "networks",
+        "onnx",
+        "tfjs",
+        "tfjs_ops",
+        "trained",
+        "transformers",
+        "weights",
+    )
     makers = [here / f"{name}.py" for name in names]
     sources = [*sorted((here.parent / "nets").glob("*.py")), *makers]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

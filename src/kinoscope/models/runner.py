@@ -1,4 +1,4 @@
-"""Runs a network: uint8 arrays in, float32 arrays out, whatever it runs on.
+"""Runs a network: an array in (uint8, or as its card says), float32 arrays out, whatever it runs on.
 
 On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU, and for what
 OpenVINO does not know, it is torch.
@@ -22,7 +22,8 @@ from kinoscope.models.ir import Unconvertible, build, ir
 from kinoscope.models.store import cache
 
 Outputs = tuple[NDArray[np.float32], ...]
-Infer = Callable[[NDArray[np.uint8]], Outputs]
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+Infer = Callable[[Inputs], Outputs]
 
 DEVICES = ("auto", "cpu", "cuda", "torch")
 CUDA_BATCH = 32
@@ -47,8 +48,8 @@ class Runner:
         self._infer = infer
         self._batch = batch or card.batch
 
-    def __call__(self, array: NDArray[np.uint8]) -> Outputs:
-        """Infer on uint8 (N, *card.input); give a float32 (N, ...) array for each of ``card.outputs``.
+    def __call__(self, array: Inputs) -> Outputs:
+        """Infer on an array (N, *card.input) of ``card.dtype``; give float32 (N, ...) for each of ``card.outputs``.
 
         Raises:
             ValueError: the array has another type or shape.
@@ -59,11 +60,12 @@ class Runner:
             return tuple(np.zeros((0, *(length or 0 for length in axes)), np.float32) for axes in self.card.outputs)
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(p) for p in zip(*parts, strict=True))
 
-    def _check(self, array: NDArray[np.uint8]) -> None:
-        if array.dtype != np.uint8 or not self.card.takes(array.shape[1:]):
+    def _check(self, array: Inputs) -> None:
+        if array.dtype != self.card.dtype or not self.card.takes(array.shape[1:]):
             free = "any" if self.card.stride is None else f"a multiple of {self.card.stride}"
             axes = ", ".join(free if length is None else str(length) for length in self.card.axes)
-            raise ValueError(f"{self.card.name} takes uint8 (N, {axes}), not {array.dtype} {array.shape}")
+            wanted = f"{self.card.name} takes {self.card.dtype} (N, {axes})"
+            raise ValueError(f"{wanted}, not {array.dtype} {array.shape}")
 
 
 def make_runner(card: Card, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
@@ -130,7 +132,7 @@ def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
     kind, threads = "bf16" if bf16 else "f32", threads or cores()
     requests: dict[Shape | None, Any] = {}
 
-    def infer(array: NDArray[np.uint8]) -> Outputs:
+    def infer(array: Inputs) -> Outputs:
         # All pictures of a video have one shape: made for it, a detector is a tenth to a quarter quicker.
         shape = array.shape if card.stride else None
         if shape not in requests:
@@ -186,7 +188,7 @@ def _torch(card: Card, place: str, precision: str) -> Runner:
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
     net = build(card).to(place)
 
-    def infer(array: NDArray[np.uint8]) -> Outputs:
+    def infer(array: Inputs) -> Outputs:
         pixels = torch.from_numpy(np.ascontiguousarray(array)).to(place)
         with torch.inference_mode(), torch.autocast(place, torch.bfloat16, enabled=bf16):
             return tuple(output.float().cpu().numpy() for output in net(pixels))
