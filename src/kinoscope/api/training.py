@@ -15,21 +15,23 @@ from kinoscope.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.api.edges import Learned
+    from kinoscope.api.lip_sync import Taught
     from kinoscope.learn.examples import Dataset
     from kinoscope.learn.health import Health
     from kinoscope.learn.job import Run
     from kinoscope.learn.log import Row
     from kinoscope.learn.options import Options
 
-TASKS = ("classify", "segments")
+TASKS = ("classify", "segments", "sync")
 
 
 @dataclass
 class Training:
-    """What a call of ``train`` came to: a run, learned edges, a picture of the clips, or a check of them."""
+    """What a call of ``train`` came to: a run, learned edges, pairs of streams, a picture of the clips, or a check."""
 
     run: Run | None = None
     edges: Learned | None = None
+    sync: Taught | None = None
     picture: Path | None = None
     health: Health | None = None
 
@@ -39,8 +41,8 @@ class Training:
             return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
         if self.picture:
             return {"preview": str(self.picture)}
-        if self.edges:
-            return self.edges.to_dict()
+        if told := self.edges or self.sync:
+            return told.to_dict()
         return _plain(self.run) if self.run else {}
 
 
@@ -81,11 +83,13 @@ def train(
     Started by torchrun, several processes share the work.
 
     Args:
-        task: what is learned: classify; or segments, which teaches such a model (model=FOLDER) where segments begin
-            and end in long videos, and takes no other option but seed.
+        task: what is learned: classify; segments, which teaches such a model (model=FOLDER) where segments begin
+            and end in long videos, and takes no other option but seed; or sync, which learns from talking clips whether
+            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device.
         data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
             CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
-            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from.
+            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync, a
+            folder of videos in which a face talks.
         options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
@@ -108,6 +112,12 @@ def train(
         from kinoscope.api.edges import train_segments
 
         return Training(edges=train_segments(data, options, quiet=quiet))
+    if task == "sync":
+        from kinoscope.api.lip_sync import train_sync
+
+        name = name or Path(data or "clips").resolve().stem
+        folder = Path(resume or out or _numbered(Path("runs") / task, name))
+        return Training(sync=train_sync(data, options, folder, dry_run, quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     if check:
