@@ -14,6 +14,7 @@ from kinoscope.tasks.rules import Rules
 from kinoscope.tasks.scenes import Scenes
 from kinoscope.tasks.shots import Shots
 from kinoscope.tasks.speech import Speech
+from kinoscope.tasks.sync import Sync
 from kinoscope.tasks.text import Text
 
 TASKS: dict[str, Callable[..., Task]] = {
@@ -29,6 +30,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "anomalies": Anomalies,
     "classify": Classify,
     "speech": Speech,
+    "sync": Sync,
 }
 
 ON_REQUEST = {

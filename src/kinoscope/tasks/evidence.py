@@ -1,0 +1,158 @@
+"""What was compared of lips and sound, in blocks of a fifth of a second, and what follows: offsets, and who speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.lags import FRAME, LAGS, Calibration, Offset, measure
+from kinoscope.tasks.spans import spans
+
+FRAMES = 5
+"""Frames of a block."""
+
+BLOCK = FRAMES * FRAME
+"""Seconds of a block."""
+
+WINDOW, STRIDE = 2.0, 0.6
+"""Seconds of a window whose offset is plotted, and from one to the next."""
+
+AROUND = 2
+"""Blocks on each side that are asked when somebody speaks: a second in all."""
+
+SPEAKS, STOPS = 0.12, 0.04
+"""Likeness over the mean of all lags from which somebody begins to speak, and under which he has stopped."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Evidence:
+    """Likenesses of faces and sound, added up; see ``core.lags``.
+
+    Attributes:
+        sums: by face and block, the likeness (L,) at each lag of all frames. counts: their number.
+        motion: how much the mouth moves, summed over the frames, in distances of the eyes.
+        boxes: by face and block, a box of the face, x1, y1, x2, y2.
+        speech: by block, the probability that somebody speaks.
+    """
+
+    sums: dict[tuple[int, int], Array] = field(default_factory=dict)
+    counts: dict[tuple[int, int], int] = field(default_factory=dict)
+    motion: dict[tuple[int, int], float] = field(default_factory=dict)
+    boxes: dict[tuple[int, int], Array] = field(default_factory=dict)
+    speech: dict[int, float] = field(default_factory=dict)
+
+    def add(self, face: int, first: int, likeness: NDArray[np.float32], motion: NDArray[np.float32]) -> None:
+        """Take likenesses (T, L) of a face, and how much it moved (T,), in frames from ``first`` on."""
+        blocks = (first + np.arange(len(likeness))) // FRAMES
+        for block in np.unique(blocks).tolist():
+            here, key = blocks == block, (face, int(block))
+            self.sums[key] = self.sums.get(key, 0) + likeness[here].sum(axis=0, dtype=np.float64)
+            self.counts[key] = self.counts.get(key, 0) + int(here.sum())
+            self.motion[key] = self.motion.get(key, 0.0) + float(motion[here].sum())
+
+    def heard(self, start: float, probabilities: NDArray[np.float32], step: float) -> None:
+        """Take probabilities of speech, one each ``step`` seconds from ``start`` on."""
+        blocks = ((start + np.arange(len(probabilities)) * step) / BLOCK).astype(int)
+        for block, value in zip(blocks.tolist(), probabilities.tolist(), strict=True):
+            self.speech[block] = max(self.speech.get(block, 0.0), value)
+
+    def rows(self, start: float = -np.inf, end: float = np.inf, face: int | None = None) -> Rows:
+        """Give the blocks from one time to another in which somebody speaks within a second; of one face, or of all."""
+        keys = sorted(key for key in self.sums if start <= key[1] * BLOCK < end and face in (None, key[0]))
+        return self._rows([key for key in keys if self.speaks_near(key[1])])
+
+    def _rows(self, keys: Sequence[tuple[int, int]]) -> Rows:
+        blocks: dict[int, list[tuple[int, int]]] = {}
+        for key in keys:
+            blocks.setdefault(key[1], []).append(key)
+        order = sorted(blocks)
+        sums = np.array([sum(self.sums[key] for key in blocks[n]) for n in order]).reshape(-1, len(LAGS))
+        counts = np.array([sum(self.counts[key] for key in blocks[n]) for n in order], np.float64)
+        return Rows(sums, counts, (np.array(order, np.float64) + 0.5) * BLOCK)
+
+    def speaks_near(self, block: int, reach: int = 5) -> bool:
+        """Whether somebody speaks within a second of a block."""
+        return any(self.speech.get(n, 0.0) >= 0.5 for n in range(block - reach, block + reach + 1))
+
+    @property
+    def spoken(self) -> float:
+        """Seconds in which somebody speaks."""
+        return sum(value >= 0.5 for value in self.speech.values()) * BLOCK
+
+    def speaking(self, face: int, start: float, end: float, offset: Offset) -> list[tuple[float, float, float]]:
+        """Give when a face speaks, in a stretch whose offset is known: start, end, and how sure that is, 0 to 1."""
+        inside = range(int(start / BLOCK), int(np.ceil(end / BLOCK)))
+        blocks = sorted(block for number, block in self.sums if number == face and block in inside)
+        if not blocks:
+            return []
+        every = np.arange(blocks[0], blocks[-1] + 1)
+        scores = self._scores(face, every, offset.seconds)
+        found = spans(scores, SPEAKS, STOPS, gap=2, shortest=2)
+        return [
+            (float(every[a] * BLOCK), float((every[b - 1] + 1) * BLOCK), _sure(float(scores[a:b].mean())))
+            for a, b in found
+        ]
+
+    def _scores(self, face: int, blocks: NDArray[np.int64], offset: float) -> Array:
+        """Give by how much a face is more like the sound at the offset than at all lags, in a second around blocks."""
+        sums = np.array([self.sums.get((face, n), np.zeros(len(LAGS))) for n in blocks.tolist()])
+        counts = np.array([self.counts.get((face, n), 0) for n in blocks.tolist()], np.float64)
+        near = np.abs(LAGS - offset) <= FRAME / 2
+        excess = sums[:, near].mean(axis=1) - sums.mean(axis=1)
+        scores = _around(excess) / np.maximum(_around(counts), 1)
+        late = round(offset / BLOCK)
+        silent = np.array([self.speech.get(n + late, 0.0) < 0.5 for n in blocks.tolist()]) | (counts == 0)
+        return np.where(silent, 0.0, scores)
+
+
+def _around(values: Array) -> Array:
+    """Give the sum of each of values (N,) and its neighbours."""
+    return np.convolve(np.pad(values, AROUND), np.ones(2 * AROUND + 1), "valid")
+
+
+def _sure(score: float) -> float:
+    return float(np.clip(0.5 + (score - STOPS) / 0.4, 0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Blocks in time order: likenesses ``sums`` (B, L), ``counts`` (B,) of frames, and middles ``times`` (B,)."""
+
+    sums: Array
+    counts: Array
+    times: Array
+
+    @property
+    def seconds(self) -> float:
+        """How much of face and sound was compared."""
+        return float(self.counts.sum() * FRAME)
+
+    def offset(self, calibration: Calibration) -> Offset:
+        """Measure the offset."""
+        return measure(self.sums, self.counts, calibration)
+
+    def windows(self, calibration: Calibration) -> Windows:
+        """Measure the offset in windows over time."""
+        if not len(self.times):
+            return Windows(np.zeros(0), np.zeros((0, len(LAGS))), [])
+        starts = np.arange(self.times[0] - BLOCK / 2, max(self.times[-1] + BLOCK - WINDOW, self.times[0]), STRIDE)
+        inside = [(self.times >= start) & (self.times < start + WINDOW) for start in starts]
+        kept = [(start, rows) for start, rows in zip(starts, inside, strict=True) if self.counts[rows].sum() >= 25]
+        curves = np.array([self.sums[rows].sum(axis=0) / self.counts[rows].sum() for _, rows in kept])
+        offsets = [measure(self.sums[rows], self.counts[rows], calibration) for _, rows in kept]
+        times = np.array([start + WINDOW / 2 for start, _ in kept])
+        return Windows(times, curves.reshape(-1, len(LAGS)), offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Offsets over time: middles ``times`` (N,) in seconds, likenesses ``curves`` (N, L), and what they measure."""
+
+    times: Array
+    curves: Array
+    offsets: list[Offset]

@@ -1,0 +1,139 @@
+"""Mouths and sound on one clock of 25 frames a second, in stretches of bounded length, whatever the video's rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.lags import FRAME
+from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.mel import HOP, RATE, log_mel
+from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES
+from kinoscope.models.mouths import Followed, mouth_of, points_of
+
+STRETCH = 150
+"""Frames that are looked at in one go."""
+
+GAP = 0.25
+"""Seconds without a picture over which a mouth's motion is still filled in."""
+
+SHORTEST = 8
+"""Frames of the shortest piece that says anything."""
+
+SIDE = 48
+"""Side of a mouth's picture in pixels."""
+
+JUMP = 0.1
+"""Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
+
+
+@dataclass
+class Mouth:
+    """What was seen of one face and not looked at yet: times in seconds, points (61, 3), pictures (48, 48)."""
+
+    times: list[float] = field(default_factory=list)
+    points: list[NDArray[np.float32]] = field(default_factory=list)
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def see(self, picture: Pixels, face: Followed, time: float) -> None:
+        """Take the mouth of a face in a picture (H, W, 3)."""
+        import cv2
+
+        self.times.append(time)
+        self.points.append(points_of(face.mesh))
+        self.pictures.append(np.asarray(cv2.cvtColor(mouth_of(picture, face.mesh, SIDE), cv2.COLOR_RGB2GRAY), np.uint8))
+
+    def forget(self, before: float) -> None:
+        """Let go of what lies before a time, but for one picture to go on from."""
+        keep = max(0, int(np.searchsorted(self.times, before)) - 1)
+        del self.times[:keep], self.points[:keep], self.pictures[:keep]
+
+    def pieces(self, first: int, last: int) -> Iterator[Piece]:
+        """Give what is known of the frames ``first`` to ``last`` of the clock, without long gaps."""
+        times = np.array(self.times)
+        frames = np.arange(first, last)
+        after = np.searchsorted(times, frames * FRAME + 1e-9)
+        inside = (after > 0) & (after < len(times))
+        near = np.clip(after, 1, max(1, len(times) - 1))
+        if len(times) > 1:
+            inside &= times[near] - times[near - 1] <= GAP
+            # The very first and last pictures stand for the frames that they fall into.
+            inside |= np.abs(frames * FRAME - times[np.clip(after, 0, len(times) - 1)]) < FRAME / 2
+        turns = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
+        for begin, end in zip(turns[::2], turns[1::2], strict=True):
+            if end - begin >= SHORTEST:
+                yield self._piece(frames[begin:end], times)
+
+    def _piece(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> Piece:
+        wanted = frames * FRAME
+        after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+        share = np.clip((wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-9), 0, 1)
+        points, weight = np.array(self.points), share[:, None, None].astype(np.float32)
+        mixed = points[after - 1] * (1 - weight) + points[after] * weight
+        nearest = np.where(share > 0.5, after, after - 1)
+        return Piece(int(frames[0]), mixed, np.array(self.pictures)[nearest])
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A mouth over frames in a row, from ``first`` on: points (T, 61, 3), pictures (T, 48, 48)."""
+
+    first: int
+    points: NDArray[np.float32]
+    pictures: NDArray[np.uint8]
+
+
+class Ear:
+    """The sound of the last seconds, by time; what is missing is silence.
+
+    ``end`` is the time in seconds up to which sound has come, ``start`` that of its first sample; ``heard`` is how much
+    of it was not silence.
+    """
+
+    def __init__(self) -> None:
+        self._samples = np.zeros(0, np.float32)
+        self._begin = 0
+        self.start: float | None = None
+        self.end = -np.inf
+        self._square, self._count = 0.0, 0
+
+    def hear(self, sound: Sound) -> None:
+        """Take the next stretch of sound, 16 kHz."""
+        at = round(float(sound.start) * RATE)
+        if self.start is None:
+            self.start, self._begin = float(sound.start), at
+        hole = at - (self._begin + len(self._samples))
+        if abs(hole) > JUMP * RATE:
+            self._samples = np.concatenate([self._samples, np.zeros(max(hole, 0), np.float32)])
+        self._samples = np.concatenate([self._samples, sound.samples])
+        self._square += float(np.square(sound.samples, dtype=np.float64).sum())
+        self._count += len(sound.samples)
+        self.end = (self._begin + len(self._samples)) / RATE
+
+    @property
+    def level(self) -> float:
+        """Root mean square of all sound so far."""
+        return float(np.sqrt(self._square / max(self._count, 1)))
+
+    def forget(self, before: float) -> None:
+        """Let go of what lies before a time in seconds."""
+        drop = min(max(0, round(before * RATE) - self._begin), len(self._samples))
+        self._samples, self._begin = self._samples[drop:], self._begin + drop
+
+    def samples(self, start: float, end: float) -> NDArray[np.float32]:
+        """Give the samples from one time to another, in seconds."""
+        first, last = round(start * RATE) - self._begin, round(end * RATE) - self._begin
+        inside = self._samples[max(first, 0) : max(last, 0)]
+        return np.pad(inside, (max(-first, 0), max(last - max(first, 0) - len(inside), 0)))[: last - first]
+
+    def mel(self, first: int, last: int) -> NDArray[np.float32]:
+        """Give the log-mel that goes with frames ``first`` to ``last`` and the sound before and after them."""
+        count = (last - first + 2 * AHEAD) * PHASES + PHASES - 1
+        start = (first - AHEAD) * FRAME
+        return log_mel(self.samples(start, start + (count - 1) * HOP / RATE), self.level)[:count]
+
+
+__all__ = ["AHEAD", "CONTEXT", "SHORTEST", "SIDE", "STRETCH", "Ear", "Mouth", "Piece"]

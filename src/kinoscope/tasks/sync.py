@@ -1,0 +1,311 @@
+"""Whether sound and lips agree: by how much the sound is late or early, since when, and who is speaking.
+
+Faces are followed in every frame (``models.mouths``), their mouths and the sound are embedded by two streams
+(``models.lip_sync``), and their likeness at every lag up to a second is added up (``evidence``, ``core.lags``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.clips.change import Watch
+from kinoscope.core.lags import FRAME, LAGS, Drift, Offset, drift, in_words, steady
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.mel import RATE
+from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES, LipSync
+from kinoscope.models.mouths import Follower
+from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.evidence import BLOCK, Evidence, Rows, Windows
+from kinoscope.tasks.mouths import GAP, STRETCH, Ear, Mouth, Piece
+from kinoscope.tasks.tracking import hard_cuts
+
+LONGEST, PICTURES = 960, 30.0
+"""Longer side of the pictures looked at in pixels, and most of them a second."""
+
+FEWEST = 10.0
+"""Pictures a second under which the motion of lips is lost."""
+
+LEAST, SURE = 0.6, 0.9
+"""Confidence from which an offset is told, and from which it is relied on."""
+
+SEGMENT = 2.0
+"""Seconds of face and speech from which the stretch between two cuts has an offset of its own."""
+
+MOVES = 0.0012
+"""Mean motion of a mouth from frame to frame, in distances of the eyes, under which it is still."""
+
+VAD = 512
+"""Samples to a probability of speech."""
+
+Stretch = tuple[float, float, Offset]
+"""Start and end in seconds, and the offset meanwhile."""
+
+Voices = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From (N * 512,) samples to (N,) probabilities of speech."""
+
+
+class Sync:
+    """Offset of the sound against lips, in the whole video and after each cut; who speaks when.
+
+    Events: one that says the offset (label ``in sync``, ``sound late``, ``sound early`` or ``not measurable``; ``text``
+    in words; ``score`` the probability that it is right within a frame; ``extra``: ``offset``, ``low``, ``high`` in
+    seconds, and ``drift`` in seconds per second with ``drift_low`` and ``drift_high`` where one is found), or one for
+    each stretch between cuts where these differ; and ``speaking``, while a face speaks.
+    Tracks: label ``speaking``: where the speaking face is. ``identity`` is that of the task ``faces``.
+    Features: ``sync.times``, ``sync.offsets`` and ``sync.confidences`` (N,), and ``sync.curves`` (N, L), of windows of
+    two seconds; ``sync.lags`` (L,).
+
+    Args:
+        device, model, threads: see ``models.load``; ``model`` may be a folder that `kinoscope train sync` wrote.
+    """
+
+    name = "sync"
+
+    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
+        self.device, self.model, self.threads = device, model, threads
+        self._watch = Watch(None, 8)
+        self._ear = Ear()
+        self._mouths: dict[int, Mouth] = {}
+        self._next: int | None = None
+        self._time = -np.inf
+        self._count = 0
+        self._first = np.inf
+        self._cuts: list[float] = []
+        self.evidence = Evidence()
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for pictures in which lips show, and for sound.
+
+        Raises:
+            Skip: there is no picture or no sound.
+        """
+        if not info.width or not info.height:
+            raise Skip("there is no picture")
+        if not info.has_sound:
+            raise Skip("no sound")
+        if info.frames == 1:
+            raise Skip("there is a single picture")
+        self._net = LipSync(self.model, self.device, self.threads)
+        self._follow = Follower(self.device, self.threads)
+        self._voices = voices()
+        self._shown, self._size = info.size, info.fit(LONGEST)
+        return Needs(sizes=(self._size,), rate=PICTURES, batch=8, sound=RATE)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Follow the faces in the next pictures."""
+        for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
+            cut = self._watch.see(pixels, time) == "cut"
+            if cut:
+                self._cuts.append(time)
+            for face in self._follow(pixels, time, cut):
+                self._mouths.setdefault(face.id, Mouth()).see(pixels, face, time)
+                scale = np.tile(np.array(self._shown) / self._size, 2)
+                self.evidence.boxes.setdefault((face.id, int(time / BLOCK)), face.box * scale)
+            self._time, self._count, self._first = time, self._count + 1, min(self._first, time)
+        self._advance()
+
+    def listen(self, sound: Sound) -> None:
+        """Take the next sound."""
+        self._ear.hear(sound)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Look at all stretches of which both picture and sound are there."""
+        if self._next is None:
+            self._next = int(np.floor(self._first / FRAME)) if np.isfinite(self._first) else None
+        while self._next is not None:
+            end = self._next + STRETCH
+            if self._time < (end + CONTEXT) * FRAME + GAP or self._ear.end < (end + AHEAD + 1) * FRAME:
+                return
+            self._look(self._next, end)
+
+    def _look(self, first: int, last: int) -> None:
+        """Compare faces and sound over the frames of a stretch, and let go of what is not needed any more."""
+        begin = first - CONTEXT
+        heard = self._net.hear(self._ear.mel(begin, last + CONTEXT))[CONTEXT * PHASES :]
+        for face, mouth in self._mouths.items():
+            for piece in mouth.pieces(begin, last + CONTEXT):
+                self._compare(face, piece, heard[(piece.first - begin) * PHASES :], (first, last))
+            mouth.forget((last - CONTEXT) * FRAME)
+        self._mouths = {
+            face: mouth for face, mouth in self._mouths.items() if mouth.times[-1] >= (last - CONTEXT) * FRAME
+        }
+        self._hear_voices(first * FRAME, last * FRAME)
+        self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME)
+        self._next = last
+
+    def _compare(self, face: int, piece: Piece, heard: NDArray[np.float32], limits: tuple[int, int]) -> None:
+        seen = self._net.see(piece.points, piece.pictures)
+        around = heard[: (len(seen) + 2 * (AHEAD - CONTEXT)) * PHASES]
+        likeness = self._net.compare(seen, around)
+        steps = np.abs(np.diff(piece.points[:, :40], axis=0, prepend=piece.points[:1, :40])).mean(axis=(1, 2))
+        low, high = max(limits[0] - piece.first, 0), max(limits[1] - piece.first, 0)
+        self.evidence.add(face, piece.first + low, likeness[low:high], steps[low:high])
+
+    def _hear_voices(self, start: float, end: float) -> None:
+        samples = self._ear.samples(start, end)
+        padded = np.pad(samples, (0, -len(samples) % VAD))
+        self.evidence.heard(start, self._voices(padded), VAD / RATE)
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Give the offset, or why it cannot be measured.
+
+        Raises:
+            Skip: the source said that it has sound, but none came.
+        """
+        if self._ear.start is None:
+            raise Skip("no sound")
+        self._advance()
+        last = int(np.ceil(self._time / FRAME)) + 1 if np.isfinite(self._time) else 0
+        while self._next is not None and self._next < last:
+            self._look(self._next, min(self._next + STRETCH, last))
+        return self._result(timeline)
+
+    def _result(self, timeline: Timeline) -> TaskResult:
+        report = TaskReport(
+            model=self._net.cards[0].name.rpartition("-")[0],
+            runtime=self._net.runtime,
+            licence=self._net.cards[0].licence,
+            extra={"digest": self._net.cards[0].digest},
+        )
+        rows, calibration = self.evidence.rows(), self._net.streams.calibration
+        span = (self._first, max(self._time, self._first)) if np.isfinite(self._first) else (0.0, 0.0)
+        whole = rows.offset(calibration) if len(rows.times) else None
+        parts = self._parts(timeline, span)
+        if reason := self._why_not(rows, [*([whole] if whole else []), *(offset for _, _, offset in parts)]):
+            event = Event(self.name, *span, "not measurable", 0.0, reason)
+            return TaskResult(events=[event], features=_features(rows.windows(calibration)), report=report)
+        assert whole is not None
+        windows = rows.windows(calibration)
+        told = self._told(parts, whole, span)
+        found = drift(rows.sums, rows.times) if len(told) == 1 and whole.confidence >= SURE else None
+        events = [_event(self.name, *one, found) for one in told]
+        spoken, tracks = self._speakers(told, timeline)
+        return TaskResult(events + spoken, tracks, _features(windows), report=report)
+
+    def _why_not(self, rows: Rows, offsets: list[Offset]) -> str | None:
+        """Say why the offset cannot be measured, or None where it can."""
+        evidence, seconds = self.evidence, self._time - self._first
+        if self._count < 2 or self._count / max(seconds, 1e-3) < FEWEST:
+            return f"{self._count / max(seconds, 1e-3):.1f} pictures a second are too few; {FEWEST:g} are needed"
+        if self._ear.level < 1e-4:
+            return "the sound is silent"
+        if not evidence.counts or sum(evidence.counts.values()) * FRAME < 0.5:
+            return "no face is seen that is large enough to read lips"
+        if evidence.spoken < 0.4:
+            return "nobody speaks: there is music or noise only"
+        if not offsets or rows.seconds < 0.5:
+            return "no face is seen while somebody speaks: a voice-over"
+        near = [key for key in evidence.counts if evidence.speaks_near(key[1])]
+        moved = {face: [0.0, 0] for face, _ in near}
+        for key in near:
+            moved[key[0]][0] += evidence.motion[key]
+            moved[key[0]][1] += evidence.counts[key]
+        if max(motion / max(count, 1) for motion, count in moved.values()) < MOVES:
+            return "no mouth moves while somebody speaks: a voice-over, or a mouth that is hidden"
+        if offsets[0].confidence < LEAST and max(offset.confidence for offset in offsets) < SURE:
+            return (
+                "lips and sound fit at no offset up to a second better than at others: a voice-over, a mouth that is "
+                f"hidden or seen from the side, or too little speech ({rows.seconds:.1f} s)"
+            )
+        return None
+
+    def _parts(self, timeline: Timeline, span: tuple[float, float]) -> list[Stretch]:
+        """Give the stretches between cuts that are long enough to be measured."""
+        cuts = hard_cuts(timeline) if "shots" in timeline.tasks else self._cuts
+        edges = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME]
+        found = []
+        for start, end in pairwise(edges):
+            rows = self.evidence.rows(start, end)
+            if rows.seconds >= SEGMENT:
+                found.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
+        return found
+
+    def _told(self, parts: list[Stretch], whole: Offset, span: tuple[float, float]) -> list[Stretch]:
+        """Give the whole where all stretches agree, and else each that can be measured."""
+        known = [part for part in parts if part[2].confidence >= LEAST]
+        agree = steady([offset for _, _, offset in known], SURE) and whole.confidence >= LEAST
+        return [(*span, whole)] if agree or not known else known
+
+    def _speakers(self, told: list[Stretch], timeline: Timeline) -> tuple[list[Event], list[Track]]:
+        """Give who speaks when, as events and as tracks."""
+        events: list[Event] = []
+        tracks: list[Track] = []
+        for order, face in enumerate(sorted({number for number, _ in self.evidence.sums}), 1):
+            spoken = [one for stretch in told for one in self.evidence.speaking(face, *stretch)]
+            for start, end, score in spoken:
+                boxes = self._boxes(face, start, end, score)
+                if len(boxes) < 2:
+                    continue
+                identity = _identity(timeline, boxes)
+                extra = {"track": len(tracks) + 1, "face": order}
+                events.append(Event(self.name, start, end, "speaking", score, identity, extra))
+                tracks.append(Track(len(tracks) + 1, self.name, "speaking", score, np.array(boxes), identity))
+        return events, tracks
+
+    def _boxes(self, face: int, start: float, end: float, score: float) -> list[list[float]]:
+        blocks = range(round(start / BLOCK), round(end / BLOCK))
+        found = [(n * BLOCK, self.evidence.boxes.get((face, n))) for n in blocks]
+        return [[time, *box.tolist(), score] for time, box in found if box is not None]
+
+
+def _event(task: str, start: float, end: float, offset: Offset, found: Drift | None = None) -> Event:
+    """Say an offset as an event."""
+    extra: dict[str, Any] = {
+        "offset": round(offset.seconds, 4),
+        "low": round(offset.low, 4),
+        "high": round(offset.high, 4),
+        "evidence": round(offset.evidence, 2),
+    }
+    text = in_words(offset.seconds)
+    if found is not None and found.found:
+        extra |= {"drift": round(found.rate, 6), "drift_low": round(found.low, 6), "drift_high": round(found.high, 6)}
+        extra |= {"at_start": round(found.at + found.rate * start, 4), "at_end": round(found.at + found.rate * end, 4)}
+        text = (
+            f"{in_words(extra['at_start'])} at the start, {round(extra['at_end'] * 1000):+d} ms at the end: "
+            f"its clock is {abs(found.rate) * 100:.2g} % {'slow' if found.rate > 0 else 'fast'}"
+        )
+    label = "in sync" if abs(offset.seconds) <= FRAME else ("sound late" if offset.seconds > 0 else "sound early")
+    return Event(task, start, end, label, offset.confidence, text, extra)
+
+
+def _features(windows: Windows) -> dict[str, NDArray[Any]]:
+    return {
+        "sync.times": windows.times,
+        "sync.offsets": np.array([offset.seconds for offset in windows.offsets]),
+        "sync.confidences": np.array([offset.confidence for offset in windows.offsets]),
+        "sync.curves": windows.curves.astype(np.float16),
+        "sync.lags": LAGS,
+    }
+
+
+def _identity(timeline: Timeline, boxes: list[list[float]]) -> str | None:
+    """Give who it is, by the face of the task ``faces`` that lies in the same place."""
+    middle = boxes[len(boxes) // 2]
+    centre = (middle[1] + middle[3]) / 2, (middle[2] + middle[4]) / 2
+    for track in timeline.tracks_of("faces"):
+        box = track.box_at(middle[0])
+        if box is not None and box[0] <= centre[0] <= box[2] and box[1] <= centre[1] <= box[3]:
+            return track.identity
+    return None
+
+
+def voices() -> Voices:
+    """Give what tells where somebody speaks: Silero's network, or, where it is not installed, loudness."""
+    try:
+        from faster_whisper.vad import get_vad_model
+    except ImportError:
+        return _loud
+    return get_vad_model()  # type: ignore[no-any-return]
+
+
+def _loud(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give 1 where sound is louder than a room is by itself."""
+    power = np.sqrt(np.square(samples.reshape(-1, VAD)).mean(axis=1))
+    return np.asarray(power > 0.005, np.float32)

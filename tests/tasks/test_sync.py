@@ -1,0 +1,235 @@
+"""The task with a network that reads the opening of the lips and the loudness: offsets are known to the millisecond."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kinoscope.core.lags import Calibration
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.models.lip_sync import PHASES, LipSync, Streams
+from kinoscope.models.mesh import LIPS, STEADY
+from kinoscope.models.mouths import STILL, Followed
+from kinoscope.tasks import sync as module
+from kinoscope.tasks.base import Skip
+from kinoscope.tasks.sync import Sync
+
+RATE = 16_000
+GENERATOR = np.random.default_rng(5)
+KNOTS = GENERATOR.normal(0, 1, 3000)
+
+
+def opening(times):
+    """How far the mouth is open at times in seconds: smooth, and like itself at no other time."""
+    return np.interp(np.asarray(times) * 8, np.arange(len(KNOTS)) - 200, KNOTS)
+
+
+def mesh_of(open_by, at=(50.0, 50.0)):
+    mesh = np.zeros((468, 3), np.float32)
+    mesh[:, :2] = at
+    mesh[STEADY] = STILL * 40 + (*at, 0)
+    below = np.arange(40) % 20 < 11
+    mesh[LIPS, 1] = at[1] + 20 + np.where(below, 2, -2) * open_by
+    mesh[152, :2] = at[0], at[1] + 45
+    return mesh
+
+
+class Follower:
+    """Sees in the first pixels of a picture how far each face's mouth is open; 0 is no face."""
+
+    def __init__(self, *_):
+        self.base = 0
+
+    def __call__(self, picture, time, cut=False):
+        self.base += 10 * cut
+        values = picture[0, :2, 0].astype(float)
+        return [
+            Followed(self.base + n, mesh_of((value - 128) / 30, (30.0 + 60 * n, 50.0)), 1.0)
+            for n, value in enumerate(values.tolist())
+            if value
+        ]
+
+
+class Net(LipSync):
+    """Lips against loudness, each as it is."""
+
+    def __init__(self, *_):
+        self.streams = Streams(pairs=("points",), calibration=Calibration((-2.0, 0.0, 20.0, 0.0), 0.0))
+        self.cards = [SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0")]
+        self.runtime = "numpy"
+
+    def see(self, points, pixels):
+        open_by = (points[:, 25, 1] - points[:, 35, 1]) * 10
+        return (open_by - open_by.mean())[:, None]
+
+    def hear(self, mel):
+        count = (len(mel) - PHASES + 1) // PHASES * PHASES
+        loud = mel[:count].mean(axis=1)
+        return ((loud - loud.mean()) / 3)[:, None].astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    monkeypatch.setattr(module, "Follower", Follower)
+    monkeypatch.setattr(module, "LipSync", Net)
+    monkeypatch.setattr(module, "voices", lambda: module._loud)
+
+
+def sound_of(start, end, late=0.0, drift=0.0):
+    """Noise as loud as the mouth is open, heard ``late`` seconds after it."""
+    times = np.arange(round(start * RATE), round(end * RATE)) / RATE
+    loud = np.exp(opening((times - late) / (1 + drift)))
+    return (0.02 * loud * np.random.default_rng(1).normal(0, 1, len(times))).astype(np.float32)
+
+
+def run(times, samples, start=0.0, faces=(opening,), timeline=None, chunk=1600):
+    """Feed a task with pictures at times and with sound, in order of time."""
+    task = Sync()
+    info = SourceInfo("x.mp4", width=96, height=96, has_sound=True)
+    assert task.needs(info).sound == RATE
+    fed = 0
+    for time in times:
+        values = [0 if face is None else np.clip(np.round(128 + 30 * face(time)), 1, 255) for face in faces]
+        picture = np.zeros((1, 96, 96, 3), np.uint8)
+        picture[0, 0, : len(values)] = np.array(values)[:, None]
+        task.step(FrameBatch(picture, np.array([float(time)]), np.array([0])))
+        while fed < len(samples) and start + fed / RATE <= time + 0.5:
+            task.listen(Sound(samples[fed : fed + chunk], RATE, Fraction(start) + Fraction(fed, RATE)))
+            fed += chunk
+    return task.finish(timeline or Timeline())
+
+
+def offset_of(result):
+    (event,) = [event for event in result.events if "offset" in event.extra]
+    return event
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4, -0.4, 0.123, -0.777, 0.04])
+def test_the_offset_is_found_to_a_few_milliseconds(late):
+    event = offset_of(run(np.arange(0, 12, 0.04), sound_of(0, 12, late)))
+    assert event.extra["offset"] == pytest.approx(late, abs=0.01)
+    assert event.extra["low"] <= late + 0.01
+    assert event.extra["high"] >= late - 0.01
+    assert event.score > 0.9
+    assert event.label == ("in sync" if abs(late) <= 0.04 else "sound late" if late > 0 else "sound early")
+
+
+RATES = {
+    "23.976": np.arange(0, 10, 1001 / 24000),
+    "29.97": np.arange(0, 10, 1001 / 30000),
+    "60": np.arange(0, 10, 1 / 60),
+    "uneven": np.cumsum(np.random.default_rng(3).choice([0.02, 0.04, 0.06], 250)),
+    "15": np.arange(0, 10, 1 / 15),
+}
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_whatever_the_rate(rate):
+    times = RATES[rate]
+    event = offset_of(run(times, sound_of(0, times[-1], 0.16)))
+    assert event.extra["offset"] == pytest.approx(0.16, abs=0.01)
+
+
+def test_times_that_do_not_begin_at_zero_and_sound_that_starts_late_or_ends_early():
+    event = offset_of(run(np.arange(100, 110, 0.04), sound_of(100.4, 109.2, -0.2), start=100.4))
+    assert event.extra["offset"] == pytest.approx(-0.2, abs=0.01)
+    assert event.start == pytest.approx(100)
+
+
+def test_one_second_is_enough_or_is_said_not_to_be():
+    result = run(np.arange(0, 1.0, 0.04), sound_of(0, 1.0, 0.08))
+    (event,) = [event for event in result.events if event.label != "speaking"]
+    assert event.label == "not measurable" or event.extra["offset"] == pytest.approx(0.08, abs=0.02)
+
+
+def test_a_clock_that_is_a_thousandth_slow_is_found():
+    event = offset_of(run(np.arange(0, 60, 0.04), sound_of(0, 60, 0.05, 0.001)))
+    assert event.extra["drift"] == pytest.approx(0.001, abs=2e-4)
+    assert event.extra["at_start"] == pytest.approx(0.05, abs=0.01)
+    assert event.extra["at_end"] == pytest.approx(0.11, abs=0.015)
+    assert "slow" in event.text
+
+
+def test_each_stretch_between_cuts_has_its_own_offset_where_they_differ():
+    timeline = Timeline()
+    cut = Event("shots", 10.0, 20.0, "shot", extra={"transition": "cut"})
+    timeline.add("shots", SimpleNamespace(report=TaskReport(), events=[cut], tracks=[], features={}, pictures={}))
+    samples = np.concatenate([sound_of(0, 10, 0.0), sound_of(10, 20, 0.3)])
+    events = [e for e in run(np.arange(0, 20, 0.04), samples, timeline=timeline).events if "offset" in e.extra]
+    assert [(e.start, e.end) for e in events] == [(0.0, 10.0), (10.0, pytest.approx(19.96))]
+    assert [e.extra["offset"] for e in events] == pytest.approx([0.0, 0.3], abs=0.02)
+
+
+def test_who_speaks_is_told_and_named():
+    timeline = Timeline()
+    boxes = [[t, 0.0, 0.0, 60.0, 96.0, 1.0] for t in (0.0, 12.0)]
+    known = Track(1, "faces", "face", 1.0, np.array(boxes), "person 1")
+    timeline.add("faces", SimpleNamespace(report=TaskReport(), events=[], tracks=[known], features={}, pictures={}))
+    result = run(np.arange(0, 12, 0.04), sound_of(0, 12, 0.1), faces=(opening, lambda t: 0.5), timeline=timeline)
+    assert offset_of(result).extra["offset"] == pytest.approx(0.1, abs=0.01)
+    spoken = [event for event in result.events if event.label == "speaking"]
+    first = sum(event.end - event.start for event in spoken if event.extra["face"] == 1)
+    second = sum(event.end - event.start for event in spoken if event.extra["face"] == 2)
+    assert first > 8
+    assert second < 2
+    assert {event.text for event in spoken if event.extra["face"] == 1} == {"person 1"}
+    track = result.tracks[0]
+    assert track.label == "speaking"
+    assert track.boxes[:, 3].max() <= 96
+
+
+def reason(result):
+    (event,) = [event for event in result.events if event.label == "not measurable"]
+    assert event.score == 0
+    return event.text
+
+
+def test_what_cannot_be_measured_says_why(monkeypatch):
+    times = np.arange(0, 6, 0.04)
+    assert reason(run(times, np.zeros(6 * RATE, np.float32))) == "the sound is silent"
+    assert reason(run(times, sound_of(0, 6), faces=(None,))).startswith("no face")
+    assert reason(run(times, sound_of(0, 6), faces=(lambda t: 0.3,))).startswith("no mouth moves")
+    assert reason(run(np.arange(0, 6, 0.2), sound_of(0, 6))).startswith("5.2 pictures a second are too few")
+    assert "fit at no offset" in reason(run(times, sound_of(0, 6), faces=(lambda t: opening(t + 55),)))
+    monkeypatch.setattr(module, "voices", lambda: lambda samples: np.zeros(len(samples) // 512, np.float32))
+    assert reason(run(times, sound_of(0, 6))).startswith("nobody speaks")
+
+
+def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
+    faces = (lambda t: opening(t) if t < 2 else 0,)
+
+    class Gone(Follower):
+        def __call__(self, picture, time, cut=False):
+            return super().__call__(picture, time, cut) if time < 2 else []
+
+    monkeypatch.setattr(module, "Follower", Gone)
+    heard = np.concatenate([np.zeros(5 * RATE, np.float32), sound_of(5, 9)])
+    loud = lambda samples: (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0).astype(np.float32)  # noqa: E731
+    monkeypatch.setattr(module, "voices", lambda: loud)
+    assert reason(run(np.arange(0, 9, 0.04), heard, faces=faces)) == (
+        "no face is seen while somebody speaks: a voice-over"
+    )
+
+
+def test_a_source_without_sound_or_picture_is_skipped():
+    with pytest.raises(Skip, match="no sound"):
+        Sync().needs(SourceInfo("x.mp4", width=96, height=96))
+    with pytest.raises(Skip, match="no picture"):
+        Sync().needs(SourceInfo("x.mp3", has_sound=True))
+    task = Sync()
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    with pytest.raises(Skip, match="no sound"):
+        task.finish(Timeline())
+
+
+def test_little_is_held_however_long_it_is():
+    task = Sync()
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    picture = np.full((1, 96, 96, 3), 130, np.uint8)
+    for n in range(2500):
+        task.step(FrameBatch(picture, np.array([n * 0.04]), np.array([n])))
+        task.listen(Sound(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
+    assert max(len(mouth.times) for mouth in task._mouths.values()) < 400
+    assert len(task._ear._samples) < 12 * RATE
