@@ -1,9 +1,11 @@
+import base64
 import json
 import math
 
 import numpy as np
 import pytest
 from sample_timeline import sample
+from sync_timeline import LAGS, offset, synced, unmeasured
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.views.report_data import display_name, report_data, video_url
@@ -70,6 +72,45 @@ def test_numbers_that_json_cannot_hold_become_plain():
 def test_the_score_curve_takes_the_last_column():
     features = {"actions.times": np.array([1.0, 2.0]), "actions.scores": np.array([[0.9, 0.1], [0.25, 0.75]])}
     assert report_data(Timeline(features=features), None)["curve"] == [[1, 0.1], [2, 0.75]]
+
+
+def test_sound_against_picture_is_told_on_the_players_clock():
+    told = report_data(synced(start=20.0), None)
+    assert [(event["who"], event["track"]) for event in told["events"] if "who" in event] == [
+        ("face 1", 1),
+        ("Anna", 2),
+        ("face 1", 3),
+    ]
+    sync = told["sync"]
+    assert sync["speakers"] == [["face 1", 3.5], ["Anna", 2.0]]
+    assert sync["times"] == pytest.approx(1 + 0.6 * np.arange(20))
+    assert (sync["width"], sync["offsets"], sync["lags"]) == (0.6, [120] * 20, [-1, 1, 101])
+    curves = np.frombuffer(base64.b64decode(sync["curves"]), np.uint8).reshape(20, 101)
+    assert (curves[:, 56] == 255).all()
+    assert (curves[:, 20] == 0).all()
+
+
+def test_a_verdict_has_the_line_to_draw():
+    drift = offset(0, 10, 0.12, drift=0.01, drift_low=0.008, drift_high=0.012, at_start=0.07, at_end=0.17)
+    steady, sloping = (report_data(synced(event), None)["sync"]["verdicts"] for event in (offset(0, 9, 0.12), drift))
+    line = ("start", "end", "from", "to", "below", "above")
+    assert [steady[0][key] for key in line] == [0, 9, 0.12, 0.12, 0.04, 0.04]
+    assert [sloping[0][key] for key in line] == [0, 10, 0.07, 0.17, 0.04, 0.04]
+    assert steady[0]["text"] == "sound is 120 ms late"
+    assert "98 % sure" in steady[0]["detail"]
+
+
+def test_a_long_talk_stays_small():
+    told = report_data(synced(count=20_000), None)["sync"]
+    assert len(told["times"]) <= 600
+    assert len(json.dumps(told)) < 110_000
+
+
+def test_what_was_not_measured_has_its_reason():
+    told = report_data(unmeasured(), None)["sync"]
+    assert (told["verdicts"], told["reason"], told["curves"]) == ([], "the sound is silent", "")
+    assert told["lags"] == [-1, 1, len(LAGS) // 2 + 1]
+    assert report_data(Timeline(), None)["sync"] is None
 
 
 def test_the_folder_is_not_told(half_minute):

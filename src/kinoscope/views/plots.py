@@ -47,7 +47,7 @@ LONGEST = 24
 
 
 @contextmanager
-def _figure(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
+def canvas(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
     """Give a figure and its (rows, columns) axes to draw into, and save it; sizes in inches.
 
     Raises:
@@ -79,7 +79,7 @@ def curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = _panels(log)
     columns = min(3, max(1, len(panels)))
     rows = max(1, -(-len(panels) // columns))
-    with _figure(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
+    with canvas(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
         for place, axis in enumerate(axes.flat):
             axis.set_visible(place < len(panels))
         for axis, (name, lines) in zip(axes.flat, panels.items(), strict=False):
@@ -133,7 +133,7 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     side = min(14.0, max(2.2, 0.42 * len(names)))
     beside = 0.075 * max(map(len, names), default=0)
     turned = 90 if beside > 0.8 * side / max(1, len(names)) else 0
-    with _figure(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
+    with canvas(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
         axis = axes[0, 0]
         image = axis.imshow(shares, cmap="Purples", vmin=0, vmax=1)
         places = range(len(names))
@@ -175,7 +175,7 @@ def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -
     drawn = {"Before temperature scaling" if after is not None else "Reliability": np.asarray(before, float)}
     if after is not None:
         drawn["After"] = np.asarray(after, float)
-    with _figure(path, 3.9 * len(drawn), 4.4) as (figure, axes):
+    with canvas(path, 3.9 * len(drawn), 4.4) as (figure, axes):
         axes[0, 0].remove()
         grid = figure.add_gridspec(2, len(drawn), height_ratios=(4, 1))
         for column, (title, rows) in enumerate(drawn.items()):
@@ -198,7 +198,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
     same, other = np.asarray(genuine, float), np.asarray(impostor, float)
     thresholds, far, frr = verification.curves(same, other)
     longest = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
-    with _figure(path, 6.0, 5.0, rows=2) as (_, axes):
+    with canvas(path, 6.0, 5.0, rows=2) as (_, axes):
         pairs, rates = axes[:, 0]
         steps = np.linspace(0, longest, 41)
         for name, values, colour in (("genuine", same, COLOURS["val"]), ("impostor", other, COLOURS["test"])):

@@ -15,7 +15,7 @@ from kinoscope.views.report_data import display_name, report_data
 
 SCRIPTS = (
     *("data", "items", "search", "clock", "overlay", "player", "view", "paint"),
-    *("overview", "pointer", "lanes", "facts", "panels", "keys", "main"),
+    *("overview", "pointer", "lanes", "sound", "facts", "panels", "keys", "main"),
 )
 """The scripts in the order in which they are joined; a script's constants use only what stands before them."""
 

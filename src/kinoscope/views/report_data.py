@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.views import sync
+from kinoscope.views.likeness import columns
 from kinoscope.views.thin import thin
 
 BOUND = 1.0
@@ -36,6 +38,7 @@ def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
         "events": [_event(event, start) for event in timeline.events],
         "tracks": [_track(track, start) for track in timeline.tracks if len(track.boxes)],
         "curve": _curve(timeline, start),
+        "sync": _sync(timeline, start),
         "pictures": {name: base64.b64encode(data).decode() for name, data in timeline.pictures.items()},
     }
 
@@ -71,13 +74,15 @@ def _track(track: Track, start: float) -> dict[str, Any]:
 
 
 def _event(event: Event, start: float) -> dict[str, Any]:
-    """Give an event; of ``extra`` the page shows the words of speech and the best labels of a scene."""
+    """Give an event; of ``extra`` the page shows the words of speech, the best labels of a scene, and who speaks."""
     plain: dict[str, Any] = {"task": event.task, "label": event.label, "score": _number(event.score)}
     plain |= {"start": _number(event.start - start), "end": _number(event.end - start), "text": event.text}
     if words := event.extra.get("words"):
         plain["words"] = [[_number(first - start), _number(last - start), str(word)] for first, last, word, *_ in words]
     if top := event.extra.get("top"):
         plain["top"] = [[str(label), _number(score)] for label, score, *_ in top]
+    if event.task == "sync" and event.label == "speaking":
+        plain |= {"who": sync.speaker_name({"identity": event.text} | event.extra), "track": event.extra.get("track")}
     return plain
 
 
@@ -88,6 +93,35 @@ def _curve(timeline: Timeline, start: float) -> list[list[float]] | None:
         return None
     values = np.asarray(scores, np.float64).reshape(len(times), -1)[:, -1]
     return [[_number(t - start), _number(v)] for t, v in zip(times.tolist(), values.tolist(), strict=True)]
+
+
+def _sync(timeline: Timeline, start: float) -> dict[str, Any] | None:
+    """Give sound against picture over time, or None: ``curves`` are bytes (N, L), ``offsets`` ms, the rest seconds."""
+    found = columns(timeline)
+    if found is None:
+        return None
+    # Every second lag is as fine as the page is high.
+    curves, lags = np.rint(found.curves[:, ::2] * 255).astype(np.uint8), found.lags[::2]
+    return {
+        "verdicts": [_verdict(row, start) for row in sync.offset_rows(timeline)],
+        "reason": sync.why_not(timeline),
+        "speakers": [[who.name, _number(who.seconds)] for who in sync.speakers(sync.speaking_rows(timeline))],
+        "times": [_number(time - start) for time in found.times],
+        "width": _number(found.width),
+        "offsets": np.rint(found.offsets * 1000).astype(int).tolist(),
+        "confidences": np.round(found.confidences, 2).tolist(),
+        "lags": [_number(lags[0]), _number(lags[-1]), len(lags)],
+        "curves": base64.b64encode(curves.tobytes()).decode(),
+    }
+
+
+def _verdict(row: dict[str, Any], start: float) -> dict[str, Any]:
+    """Give an offset in words, and the line to draw: from one offset to another, so much below and above it."""
+    line = {"from": row.get("at_start", row["offset"]), "to": row.get("at_end", row["offset"])}
+    line |= {"below": row["offset"] - row["low"], "above": row["high"] - row["offset"]}
+    line |= {"start": row["start"] - start, "end": row["end"] - start}
+    words = {"text": row["text"], "detail": sync.detail(row)}
+    return words | {key: _number(value) for key, value in line.items()}
 
 
 def _duration(timeline: Timeline, start: float) -> float:

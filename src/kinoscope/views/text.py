@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.time import format_clock
+from kinoscope.views import sync
 from kinoscope.views.clock import duration, origin
 from kinoscope.views.plain import one_line
 
@@ -87,11 +88,18 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
 
 def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
     events, tracks = timeline.events_of(name), timeline.tracks_of(name)
+    if name == "sync" and report.status == "ok":
+        return _sync_row(timeline, report)
     details = "; ".join(_details(events, tracks, origin(timeline)))
     if report.status != "ok":
         details = "; ".join(filter(None, (one_line(report.reason or ""), details)))
     found = _found(name, report, events, tracks)
     return SummaryRow(name, report.status, found, details, report.model or "", report.seconds)
+
+
+def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
+    found = _count(len(sync.offset_rows(timeline)), "offset")
+    return SummaryRow("sync", report.status, found, sync.in_short(timeline), report.model or "", report.seconds)
 
 
 def _found(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:

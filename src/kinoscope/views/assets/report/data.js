@@ -3,7 +3,7 @@
 /** @typedef {{id: number, task: string, label: string, identity: ?string, score: number,
  *             times: Float64Array, boxes: Float32Array, start: number, end: number}} Track times in s, boxes x1 y1 x2 y2 in px */
 /** @typedef {{task: string, label: string, score: number, start: number, end: number, text: ?string,
- *             words?: [number, number, string][], top?: [string, number][]}} Event */
+ *             words?: [number, number, string][], top?: [string, number][], who?: string, track?: number}} Event */
 
 const data = JSON.parse(byId("data").textContent);
 data.tracks.forEach(unpack);
@@ -93,7 +93,7 @@ function countText(n, one, many = `${one}s`) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
-const hues = { shots: 265, scenes: 190, objects: 150, faces: 320, actions: 25, rules: 5, speech: 245 };
+const hues = { shots: 265, scenes: 190, objects: 150, faces: 320, actions: 25, rules: 5, speech: 245, sync: 85 };
 
 /** Give a hue that depends on the text alone. @param {string} text */
 function hueOf(text) {

@@ -4,7 +4,7 @@
  *             score: number, hue: number, picture: ?string, track: ?Track, words: [number, number, string][],
  *             depth: number, search: string}} Item */
 
-const eventKinds = { shots: "shot", scenes: "scene", speech: "speech" };
+const eventKinds = { shots: "shot", scenes: "scene", speech: "speech", sync: "offset" };
 const kindTasks = { shot: "shots", scene: "scenes", object: "objects", person: "faces", speech: "speech", event: "actions" };
 
 /** @type {Item[]} */
@@ -14,6 +14,7 @@ items.forEach((item) => (item.search = [item.task, `${item.label} ${item.note}`,
 
 /** @param {Event} event @returns {Item} */
 function eventItem(event) {
+  if (event.who) return speakerItem(event);
   const kind = Object.hasOwn(eventKinds, event.task) ? eventKinds[event.task] : "event";
   const note = (event.top ?? []).slice(1, 3).map(([label]) => label).join(", ");
   return {
@@ -23,8 +24,15 @@ function eventItem(event) {
   };
 }
 
+/** Somebody speaks: in the colour that a track of the same person has. @param {Event} event @returns {Item} */
+function speakerItem({ task, start, end, score, text, who }) {
+  const hue = trackHue({ identity: text, id: Number(/\d+$/.exec(who)?.[0] ?? 0) });
+  return { kind: "speaker", task, start, end, label: who, note: "speaks", text: "", score, hue, picture: null, track: null, words: [], depth: 0, search: "" };
+}
+
 /** @param {Track} track @returns {Item} */
 function trackItem(track) {
+  if (track.task === "sync") return speakingItem(track);
   const kind = track.task === "faces" ? "person" : "object";
   const label = kind === "person" ? track.identity ?? "unnamed" : track.label;
   const note = kind === "person" || !track.identity ? `#${track.id}` : `#${track.id} ${track.identity}`;
@@ -32,6 +40,13 @@ function trackItem(track) {
     kind, task: track.task, start: track.start, end: track.end, label, note, text: "", score: track.score,
     hue: trackHue(track), picture: `${track.task}-${track.id}`, track, words: [], depth: 0, search: "",
   };
+}
+
+/** Where the face is that speaks: drawn over the picture only. @param {Track} track @returns {Item} */
+function speakingItem(track) {
+  const event = data.events.find((event) => event.who && event.track === track.id);
+  const item = event ? speakerItem(event) : { label: track.label, note: "", hue: taskHue("sync"), words: [], text: "", picture: null, depth: 0, search: "" };
+  return { ...item, kind: "speaking", task: track.task, start: track.start, end: track.end, score: track.score, track };
 }
 
 /** Give each shot the picture and the labels of the scene that it shares the most time with. */

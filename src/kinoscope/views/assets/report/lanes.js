@@ -15,6 +15,8 @@ function layRows() {
     ...groupRows("faces", "person", ofKind("person")),
     ...[...eventTasks()].map((task) => row(title(task), task, "event", happenings.filter((i) => i.task === task), 44, paintHappenings)),
     row("Speech", "speech", "speech", spoken, 32, paintBars),
+    row("Sound", "sync", "offset", ofKind("offset"), 30, paintBars),
+    ...groupRows("sync", "speaker", ofKind("speaker")),
   ].filter((row) => row.items.length || (row.task === "actions" && data.curve));
   let top = rulerHeight;
   for (const row of chosen) top = (row.top = top) + row.height;
@@ -79,7 +81,7 @@ function wireLanes() {
 function rowName(row, i) {
   const dot = make("i", "dot");
   const grouped = row.paint === paintTracks;
-  dot.style.setProperty("--hue", String(row.kind === "person" ? row.items[0].hue : taskHue(row.task)));
+  dot.style.setProperty("--hue", String(["person", "speaker"].includes(row.kind) ? row.items[0].hue : taskHue(row.task)));
   const first = grouped && rows.findIndex((other) => other.task === row.task) === i;
   const name = make("span", `row-name${first ? " first" : ""}`, null, dot, make("b", null, row.name), make("small", null, String(row.items.length)));
   name.style.height = `${row.height}px`;
@@ -101,9 +103,10 @@ function paintAll() {
   view.width = canvas.clientWidth || 1;
   fitCanvas(canvas, pen);
   pen.clearRect(0, 0, view.width, canvas.clientHeight);
-  paintRuler();
+  paintRuler(pen, canvas.clientHeight);
   for (const row of rows) paintRow(row);
   paintOverview();
+  paintSound();
   placeHead(player.clock.time);
   const whole = isZoomed() ? `${spanText(view.start, view.end)} of ${clockText(data.duration, 1)}` : lengthText(data.duration);
   byId("span").textContent = whole;
@@ -132,24 +135,26 @@ function outline(row, item) {
 
 const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 
-function paintRuler() {
+/** Write times along the top, with lines down to the bottom. @param {CanvasRenderingContext2D} context @param {number} height */
+function paintRuler(context, height) {
   const wide = ((view.end - view.start) / view.width) * 76;
   const step = steps.find((s) => s >= wide) ?? Math.ceil(wide / 86400) * 86400;
-  pen.font = "11px Inter, system-ui, sans-serif";
+  context.font = "11px Inter, system-ui, sans-serif";
   for (let i = Math.ceil(view.start / step); i * step <= view.end; i++) {
     const x = timeToX(i * step);
-    pen.fillStyle = theme.line;
-    pen.fillRect(x, 6, 1, canvas.clientHeight);
-    pen.fillStyle = theme.muted;
-    pen.fillText(clockText(i * step, step < 0.1 ? 2 : step < 1 ? 1 : 0), x + 5, 16);
+    context.fillStyle = theme.line;
+    context.fillRect(x, 6, 1, height - 6);
+    context.fillStyle = theme.muted;
+    context.fillText(clockText(i * step, step < 0.1 ? 2 : step < 1 ? 1 : 0), x + 5, 16);
   }
 }
 
 /** Put the playhead where a time stands. @param {number} time */
 function placeHead(time) {
   const x = timeToX(time);
-  const head = byId("playhead");
-  head.hidden = x < -1 || x > view.width + 1;
-  head.style.transform = `translateX(${x}px)`;
+  for (const head of document.querySelectorAll(".playhead")) {
+    head.hidden = x < -1 || x > view.width + 1;
+    head.style.transform = `translateX(${x}px)`;
+  }
   byId("overview-head").style.transform = `translateX(${(time / (data.duration || 1)) * view.width}px)`;
 }

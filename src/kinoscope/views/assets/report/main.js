@@ -55,6 +55,7 @@ document.addEventListener("theme", () => {
 });
 wireTheme();
 wireLanes();
+wireSound();
 wireLayers();
 wirePanels();
 wireSearch();

@@ -93,7 +93,7 @@ function corners(context, x, y, width, height) {
 /** Write the name of a box above it, or inside where there is no room above. */
 function drawTag(item, x, y) {
   const { context, canvas } = overlay;
-  const text = item.kind === "person" ? item.label : `${item.label} ${item.note}`;
+  const text = item.kind === "person" ? item.label : `${item.label} ${item.note}`.trim();
   const size = canvas.clientWidth < 480 ? 10 : 12;
   context.font = `600 ${size}px Inter, system-ui, sans-serif`;
   const width = context.measureText(text).width + size;

@@ -2,13 +2,15 @@
 
 /** @typedef {{id: string, name: string, task: string, items: Item[], card: (entry: any) => HTMLElement, people?: boolean}} Tab */
 
+const eventful = items.filter((item) => ["event", "offset", "speaker"].includes(item.kind));
+
 /** @type {Tab[]} */
 const tabs = [
   { id: "shots", name: "Shots", task: shots[0]?.task ?? "shots", items: shots, card: shotCard },
   { id: "objects", name: "Objects", task: "objects", items: ofKind("object"), card: objectCard },
   { id: "people", name: "People", task: "faces", items: ofKind("person"), card: personCard, people: true },
   { id: "transcript", name: "Transcript", task: "speech", items: spoken, card: sentenceCard },
-  { id: "events", name: "Events", task: "actions", items: happenings, card: eventCard },
+  { id: "events", name: "Events", task: "actions", items: eventful, card: eventCard },
 ];
 const chunk = 60;
 const body = byId("panel-body");
@@ -168,7 +170,8 @@ function sentenceCard(item) {
 }
 
 function eventCard(item) {
-  const head = make("span", "line", null, marked("b", null, item.label), make("span", "grow"), make("span", "dim", `${Math.round(item.score * 100)} %`));
+  const note = item.kind === "speaker" ? marked("span", "dim", item.note) : null;
+  const head = make("span", "line", null, marked("b", null, item.label), note, make("span", "grow"), item.score ? make("span", "dim", `${Math.round(item.score * 100)} %`) : null);
   const foot = make("span", "dim", `${item.task} · ${spanText(item.start, item.end)}`);
   return itemButton(item, "event", make("span", "body", null, head, item.text ? marked("span", null, item.text) : null, foot, strand([item])));
 }

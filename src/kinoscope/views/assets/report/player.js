@@ -153,7 +153,7 @@ function parseRatio(text) {
   return over > 0 ? over / (under || 1) : 1;
 }
 
-const layerNames = { objects: "Objects", faces: "Faces", speech: "Subtitles", actions: "Actions", rules: "Alerts" };
+const layerNames = { objects: "Objects", faces: "Faces", speech: "Subtitles", actions: "Actions", rules: "Alerts", sync: "Speaker" };
 
 /** Make the buttons that show or hide what each task drew over the picture. */
 function wireLayers() {
