@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         gallery,
         recognize,
         search,
+        sync,
         train,
         watch,
     )
@@ -37,6 +38,7 @@ _HOMES = {
     "open_source": "kinoscope.source",
     "recognize": "kinoscope.api",
     "search": "kinoscope.api",
+    "sync": "kinoscope.api",
     "train": "kinoscope.api",
     "watch": "kinoscope.api",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "open_source",
     "recognize",
     "search",
+    "sync",
     "train",
     "watch",
 ]

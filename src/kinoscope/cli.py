@@ -19,8 +19,10 @@ from kinoscope.api.edges import Learned
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
+from kinoscope.api.lip_sync import Taught
 from kinoscope.api.recognition import Recognized
 from kinoscope.api.searching import Found
+from kinoscope.api.syncing import Synced
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
 from kinoscope.core.errors import KinoscopeError
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "library": api.library,
     "recognize": api.recognize,
     "search": api.search,
+    "sync": api.sync,
     "train": api.train,
     "watch": api.watch,
     "models": api.models,
@@ -221,8 +224,22 @@ def _print_training(training: Training) -> None:
         print(training.picture)
     elif training.edges:
         _print_edges(training.edges)
+    elif training.sync:
+        _print_taught(training.sync)
     elif training.run:
         _print_run(training.run)
+
+
+def _print_taught(taught: Taught) -> None:
+    for name, why in taught.broken.items():
+        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+    learned, held = (f"{c} clips of {p} people" for c, p in zip(taught.clips, taught.people, strict=True))
+    print(f"{learned} to learn from, {held} to score on")
+    print(f"loss of each pair at the end: {', '.join(f'{loss:.2f}' for loss in taught.losses)}")
+    for length, share in taught.score.items():
+        print(f"{length:>4} frames: {100 * share:.1f} % found within a frame (chance 9.7 %)")
+    if taught.folder:
+        print(f"  kinoscope sync VIDEO --model {taught.folder}")
 
 
 def _print_edges(edges: Learned) -> None:
@@ -342,6 +359,18 @@ def _print_detected(rows: Sequence[Detected]) -> None:
             print(f"  {path}")
 
 
+def _print_synced(rows: Sequence[Synced]) -> None:
+    from kinoscope.views.sync import print_synced
+
+    for row in rows:
+        if row.timeline:
+            print_synced(row.to_dict())
+        if row.error:
+            print(f"kinoscope: {row.error}", file=sys.stderr)
+        for path in row.written:
+            print(f"  {path}")
+
+
 def _print_watched(done: Watched) -> None:
     """Tell how the watch went; the alerts themselves have been printed as they came."""
     plain = done.to_dict()
@@ -371,6 +400,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "library": _print_library,
     "recognize": _print_recognized,
     "search": _print_found,
+    "sync": _print_synced,
     "train": _print_training,
     "watch": _print_watched,
     "bench": _print_bench,

@@ -11,6 +11,7 @@ from kinoscope.api.explanation import explain
 from kinoscope.api.keeping import library
 from kinoscope.api.recognition import recognize
 from kinoscope.api.searching import search
+from kinoscope.api.syncing import sync
 from kinoscope.api.training import train
 from kinoscope.api.watching import watch
 from kinoscope.api.weights import models
@@ -29,6 +30,7 @@ __all__ = [
     "models",
     "recognize",
     "search",
+    "sync",
     "train",
     "watch",
 ]

@@ -1,0 +1,227 @@
+"""``kinoscope sync``: whether sound and lips agree, by how much not, since when; and the repair, with its proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kinoscope import __version__, analysis, places
+from kinoscope.api.analyses import interrupted
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError
+from kinoscope.core.results import Event, Timeline
+from kinoscope.core.time import parse_time
+from kinoscope.progress import bar
+
+SURE = 0.9
+"""Confidence from which a repair is made without being forced."""
+
+
+@dataclass
+class Synced:
+    """What was measured of one source, and its repair.
+
+    Attributes:
+        timeline: the events, tracks and features of the task ``sync``; None where ``error`` says why there is nothing.
+        fixed: the repaired file. after: what was measured of it.
+        written: files that were written.
+    """
+
+    source: str
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+    fixed: Path | None = None
+    after: Synced | None = None
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """0 measured, or a right *not measurable*; 1 not all of it could be read; 2 it cannot be opened or repaired."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    @property
+    def offsets(self) -> list[Event]:
+        """The measured offsets: one for the whole, or one for each stretch between cuts."""
+        events = self.timeline.events_of("sync") if self.timeline else []
+        return [event for event in events if "offset" in event.extra]
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no offset."""
+        if self.timeline is None or self.offsets:
+            return None
+        report = self.timeline.tasks["sync"]
+        told = [event.text for event in self.timeline.events_of("sync") if event.label == "not measurable"]
+        return report.reason or (told[0] if told else None)
+
+    @property
+    def speaking(self) -> list[Event]:
+        """Who speaks, and when."""
+        events = self.timeline.events_of("sync") if self.timeline else []
+        return [event for event in events if event.label == "speaking"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form; times in seconds, offsets positive where the sound is late."""
+        if self.timeline is None:
+            return {"source": self.source, "error": str(self.error)}
+        plain: dict[str, Any] = {"source": self.source, "measurable": bool(self.offsets)}
+        if self.error:
+            plain["error"] = str(self.error)
+        if not self.offsets:
+            return plain | {"reason": self.reason}
+        plain["offsets"] = [_plain(event) for event in self.offsets]
+        plain["speaking"] = [
+            {"start": e.start, "end": e.end, "score": round(e.score, 3), "identity": e.text} | e.extra
+            for e in self.speaking
+        ]
+        if self.fixed and self.after:
+            plain |= {"fixed": str(self.fixed), "after": self.after.to_dict()}
+        return plain
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    facts = {"start": round(event.start, 3), "end": round(event.end, 3), "label": event.label, "text": event.text}
+    return facts | {"confidence": round(event.score, 4)} | event.extra
+
+
+def sync(
+    *sources: str | Path,
+    fix: str | Path | None = None,
+    force: bool = False,
+    out: str | Path | None = None,
+    model: str = "auto",
+    sound_track: int | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Synced]:
+    """Tell whether sound and lips agree, by how much not, and who speaks when; and repair it.
+
+    Args:
+        sources: video files, folders of videos, URLs.
+        fix: write the video with its sound moved to where it belongs to this file; the picture is copied as it is. One
+            source only; never the source itself.
+        force: repair even where the measure is not sure.
+        out: folder for timeline.json and report.html of each source (-o); nothing is written if not given.
+        model: folder of a model that `kinoscope train sync` wrote; our own if not given.
+        sound_track: which of several sound tracks is heard, from 0; the file's default if not given.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        What was measured of each source, in order. One that cannot be read never stops the others.
+
+    Raises:
+        OptionError: an option cannot be used; nothing has been read then.
+    """
+    names = places.expand(sources)
+    if fix is not None:
+        _demand_one(names, Path(fix))
+    options = analysis.Options(
+        tasks=["sync"],
+        reading={"start": _time(start), "end": _time(end), "sound_track": sound_track},
+        models={"sync": model},
+        device=device,
+        quiet=quiet,
+    )
+    folders = [None] * len(names) if out is None else places.folders(names, Path(out))
+    done: list[Synced] = []
+    for name, folder in zip(names, folders, strict=True):
+        done.append(_measure(name, folder, options))
+        if (timeline := done[-1].timeline) and interrupted(timeline):
+            return done
+    if fix is not None:
+        _repair(done[0], Path(fix), force, options)
+    return done
+
+
+def _time(given: str | float | None) -> Any:
+    return None if given is None else parse_time(given)
+
+
+def _demand_one(names: list[str], fix: Path) -> None:
+    if len(names) != 1:
+        raise OptionError(f"fix repairs one video, and {len(names)} are given; repair them one by one")
+    if fix.exists() and Path(names[0]).exists() and fix.samefile(names[0]):
+        raise OptionError(f"{fix} is the video itself, which is never overwritten; give another name to fix")
+
+
+def _measure(name: str, folder: Path | None, options: analysis.Options) -> Synced:
+    one = Synced(name)
+    title = Path(name).name
+    try:
+        if folder is None:
+            one.timeline = _look(name, options, title)
+        else:
+            job = analysis.Analysis(name, folder)
+            analysis.run(job, options, title)
+            one.timeline, one.error, one.written = job.timeline, job.error, job.written
+        if one.timeline and (report := one.timeline.tasks["sync"]).status == "failed":
+            raise SourceError(f"{name}: {report.reason}")
+    except KinoscopeError as error:
+        one.error = error
+    return one
+
+
+def _look(name: str, options: analysis.Options, title: str) -> Timeline:
+    from kinoscope import engine
+    from kinoscope.source import open_source
+
+    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
+    with open_source(name, **options.reading) as source, bar(title, options.quiet) as progress:
+        return engine.run(source, tasks, timeline=Timeline(version=__version__), progress=progress)
+
+
+def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> None:
+    """Write the repaired video, and measure it again; what keeps that from being done ends up in ``error``."""
+    from kinoscope.source.repair import shift_sound
+
+    try:
+        event = _demand_offset(one, force)
+        delay, stretch = _move(event)
+        shift_sound(one.source, fix, delay, stretch, options.reading["sound_track"])
+        one.fixed = fix
+        one.written.append(fix)
+        one.after = _measure(str(fix), None, options)
+    except KinoscopeError as error:
+        one.error = error
+
+
+def _demand_offset(one: Synced, force: bool) -> Event:
+    """Give the one offset that a repair can go by.
+
+    Raises:
+        SyncError: there is none, it is not sure, or there are several.
+    """
+    if one.error:
+        raise one.error
+    if not one.offsets:
+        raise SyncError(f"{one.source} is not repaired: its offset is not measurable ({one.reason})")
+    if len(one.offsets) > 1:
+        raise SyncError(
+            f"{one.source} is not repaired: its offset changes at {one.offsets[1].start:.2f} s; "
+            "cut it there (kinoscope convert --start --end) and repair the parts"
+        )
+    if one.offsets[0].score < SURE and not force:
+        raise SyncError(
+            f"{one.source} is not repaired: the measure is {100 * one.offsets[0].score:.0f} % sure, and "
+            f"{100 * SURE:.0f} % are asked for; look at it, and give --force to repair it all the same"
+        )
+    return one.offsets[0]
+
+
+def _move(event: Event) -> tuple[float, float]:
+    """Give by how many seconds sound is to be moved, and by how much it is to be stretched about its time 0.
+
+    Sound of the picture at t is heard at t + at + rate * t, and is to be heard at t.
+    """
+    if "drift" not in event.extra:
+        return -float(event.extra["offset"]), 1.0
+    rate = float(event.extra["drift"])
+    at = float(event.extra["at_start"]) - rate * event.start
+    return -at / (1 + rate), 1 / (1 + rate)
