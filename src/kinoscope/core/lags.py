@@ -143,7 +143,7 @@ def measure(
 def _groups(counts: Array) -> NDArray[np.int64]:
     """Number the pieces that blocks in a row make up: of a second, or, in a short clip, of a tenth of it."""
     seconds = np.cumsum(counts) * FRAME
-    return ((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10)).astype(np.int64)
+    return np.asarray((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10), np.int64)
 
 
 def _pooled(blocks: Array, groups: NDArray[np.int64]) -> Array:
