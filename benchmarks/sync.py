@@ -95,6 +95,7 @@ def fold(talks: Sequence[Talk], people: set[str], options: argparse.Namespace, f
         plans = [Plan(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
         pairs = [train_pair(others, plan) for plan in plans]
         save_streams(folder, pairs, Streams(pairs=tuple(kinds)), half=False)
+        (folder / "people.json").write_text(json.dumps(sorted(people)))
     files = {name: folder / name for name in (FACTS, WEIGHTS)}
     return list(zip(kinds, load_pairs(files), strict=True))
 

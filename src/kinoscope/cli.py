@@ -367,6 +367,11 @@ def _print_synced(rows: Sequence[Synced]) -> None:
             print_synced(row.to_dict())
         if row.error:
             print(f"kinoscope: {row.error}", file=sys.stderr)
+        if row.left_out:
+            print(
+                f"kinoscope: {row.fixed} is without {', '.join(row.left_out)}: name one that ends in .mkv",
+                file=sys.stderr,
+            )
         for path in row.written:
             print(f"  {path}")
 

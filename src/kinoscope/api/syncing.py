@@ -23,7 +23,7 @@ class Synced:
 
     Attributes:
         timeline: the events, tracks and features of the task ``sync``; None where ``error`` says why there is nothing.
-        fixed: the repaired file. after: what was measured of it.
+        fixed: the repaired file. after: what was measured of it. left_out: streams that its container cannot hold.
         written: files that were written.
     """
 
@@ -32,6 +32,7 @@ class Synced:
     error: KinoscopeError | None = None
     fixed: Path | None = None
     after: Synced | None = None
+    left_out: tuple[str, ...] = ()
     written: list[Path] = field(default_factory=list)
 
     @property
@@ -77,7 +78,7 @@ class Synced:
             for e in self.speaking
         ]
         if self.fixed and self.after:
-            plain |= {"fixed": str(self.fixed), "after": self.after.to_dict()}
+            plain |= {"fixed": str(self.fixed), "left_out": list(self.left_out), "after": self.after.to_dict()}
         return plain
 
 
@@ -184,8 +185,8 @@ def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> N
     try:
         event = _demand_offset(one, force)
         delay, stretch = _move(event)
-        shift_sound(one.source, fix, delay, stretch, options.reading["sound_track"])
-        one.fixed = fix
+        done = shift_sound(one.source, fix, delay, stretch, options.reading["sound_track"])
+        one.fixed, one.left_out = fix, done.left_out
         one.written.append(fix)
         one.after = _measure(str(fix), None, options)
     except KinoscopeError as error:
@@ -206,6 +207,11 @@ def _demand_offset(one: Synced, force: bool) -> Event:
         raise SyncError(
             f"{one.source} is not repaired: its offset changes at {one.offsets[1].start:.2f} s; "
             "cut it there (kinoscope convert --start --end) and repair the parts"
+        )
+    if "hits" in one.offsets[0].extra and not force:
+        raise SyncError(
+            f"{one.source} is not repaired: hits tell by how much sound has moved, but its zero only to 100 ms; "
+            "look at it, and give --force to repair it all the same"
         )
     if one.offsets[0].score < SURE and not force:
         raise SyncError(

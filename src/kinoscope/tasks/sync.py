@@ -17,11 +17,13 @@ from kinoscope.clips.change import Watch
 from kinoscope.core.lags import FRAME, LAGS, Drift, Offset, drift, in_words, steady
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.mel import RATE
+from kinoscope.core.onsets import OnsetOffset
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES, LipSync
 from kinoscope.models.mouths import Follower
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.evidence import BLOCK, Evidence, Rows, Windows
+from kinoscope.tasks.hits import Hits
 from kinoscope.tasks.mouths import GAP, STRETCH, Ear, Mouth, Piece
 from kinoscope.tasks.tracking import hard_cuts
 
@@ -40,6 +42,9 @@ SEGMENT = 2.0
 MOVES = 0.0012
 """Mean motion of a mouth from frame to frame, in distances of the eyes, under which it is still."""
 
+SILENT = 1e-4
+"""Root mean square under which sound is none."""
+
 VAD = 512
 """Samples to a probability of speech."""
 
@@ -56,7 +61,8 @@ class Sync:
     Events: one that says the offset (label ``in sync``, ``sound late``, ``sound early`` or ``not measurable``; ``text``
     in words; ``score`` the probability that it is right within a frame; ``extra``: ``offset``, ``low``, ``high`` in
     seconds, and ``drift`` in seconds per second with ``drift_low`` and ``drift_high`` where one is found), or one for
-    each stretch between cuts where these differ; and ``speaking``, while a face speaks.
+    each stretch between cuts where these differ; and ``speaking``, while a face speaks. Where no face is seen, hits
+    that are seen and heard may tell the offset (``core.onsets``): then ``extra["hits"]`` is their number.
     Tracks: label ``speaking``: where the speaking face is. ``identity`` is that of the task ``faces``.
     Features: ``sync.times``, ``sync.offsets`` and ``sync.confidences`` (N,), and ``sync.curves`` (N, L), of windows of
     two seconds; ``sync.lags`` (L,).
@@ -77,6 +83,7 @@ class Sync:
         self._count = 0
         self._first = np.inf
         self._cuts: list[float] = []
+        self._hits = Hits()
         self.evidence = Evidence()
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -103,7 +110,9 @@ class Sync:
             cut = self._watch.see(pixels, time) == "cut"
             if cut:
                 self._cuts.append(time)
-            for face in self._follow(pixels, time, cut):
+            faces = self._follow(pixels, time, cut)
+            self._hits.see(pixels, time, len(faces))
+            for face in faces:
                 self._mouths.setdefault(face.id, Mouth()).see(pixels, face, time)
                 scale = np.tile(np.array(self._shown) / self._size, 2)
                 self.evidence.boxes.setdefault((face.id, int(time / BLOCK)), face.box * scale)
@@ -113,6 +122,7 @@ class Sync:
     def listen(self, sound: Sound) -> None:
         """Take the next sound."""
         self._ear.hear(sound)
+        self._hits.hear(sound)
         self._advance()
 
     def _advance(self) -> None:
@@ -179,6 +189,9 @@ class Sync:
         whole = rows.offset(calibration) if len(rows.times) else None
         parts = self._parts(timeline, span)
         if reason := self._why_not(rows, [*([whole] if whole else []), *(offset for _, _, offset in parts)]):
+            hits = self._hits.match() if self._ear.level >= SILENT else None
+            if hits is not None and hits.measurable:
+                return TaskResult(events=[_hit(self.name, *span, hits)], report=report)
             event = Event(self.name, *span, "not measurable", 0.0, reason)
             return TaskResult(events=[event], features=_features(rows.windows(calibration)), report=report)
         assert whole is not None
@@ -194,7 +207,7 @@ class Sync:
         evidence, seconds = self.evidence, self._time - self._first
         if self._count < 2 or self._count / max(seconds, 1e-3) < FEWEST:
             return f"{self._count / max(seconds, 1e-3):.1f} pictures a second are too few; {FEWEST:g} are needed"
-        if self._ear.level < 1e-4:
+        if self._ear.level < SILENT:
             return "the sound is silent"
         if not evidence.counts or sum(evidence.counts.values()) * FRAME < 0.5:
             return "no face is seen that is large enough to read lips"
@@ -273,6 +286,17 @@ def _event(task: str, start: float, end: float, offset: Offset, found: Drift | N
         )
     label = "in sync" if abs(offset.seconds) <= FRAME else ("sound late" if offset.seconds > 0 else "sound early")
     return Event(task, start, end, label, offset.confidence, text, extra)
+
+
+def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
+    """Say an offset that hits tell as an event."""
+    offset = Offset(found.seconds, found.low, found.high, found.confidence, end - start)
+    event = _event(task, start, end, offset)
+    event.extra["hits"] = found.hits
+    event.text = f"{event.text}, by {found.hits} hits that are seen and heard"
+    if found.low <= 0 <= found.high:
+        event.label = "in sync"
+    return event
 
 
 def _features(windows: Windows) -> dict[str, NDArray[Any]]:

@@ -98,7 +98,7 @@ def not_measurable(reason: str | None) -> str:
 def detail(row: Row) -> str:
     """Say how exact an offset is and how sure, from how much of speech; and its drift, if any."""
     interval = f"{_ms(row['low'])} to {_ms(row['high'])} ms"
-    heard = f", from {row['evidence']:.1f} s of speech" if "evidence" in row else ""
+    heard = f", from {row['evidence']:.1f} s of speech" if "evidence" in row and "hits" not in row else ""
     about = "on average " if "drift" in row else ""
     text = f"{about}{_ms(row['offset'])} ms, 95 % interval {interval}; {sure(row['confidence'])}{heard}"
     if "drift" in row:
