@@ -1,0 +1,53 @@
+"""How near one picture comes to another, and how quietly pictures follow each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.media import Pixels
+
+Array = NDArray[np.float64]
+
+WINDOW, SPREAD = 11, 1.5
+"""Side of the window that structure is compared in, and the standard deviation of its weights, in pixels."""
+
+STEADIES = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+"""What keeps ratios of small numbers quiet, for 8-bit pictures."""
+
+
+def psnr(a: Pixels, b: Pixels) -> float:
+    """Give the peak signal-to-noise ratio of two pictures (..., C) in dB; infinite where they are equal."""
+    error = float(np.square(a.astype(np.float64) - b).mean())
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def ssim(a: Pixels, b: Pixels) -> float:
+    """Give the structural similarity of two pictures (H, W, C), at least 11 pixels wide and high: 1 where equal.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", TIP 2004; of grey pictures.
+    """
+    x, y = (picture.astype(np.float64) @ [0.299, 0.587, 0.114] for picture in (a, b))
+    mean_x, mean_y = _blur(x), _blur(y)
+    spread_x, spread_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    common = _blur(x * y) - mean_x * mean_y
+    first, second = STEADIES
+    likeness = (2 * mean_x * mean_y + first) * (2 * common + second)
+    return float((likeness / ((mean_x**2 + mean_y**2 + first) * (spread_x + spread_y + second))).mean())
+
+
+def flicker(pictures: Pixels) -> float:
+    """Give how much pictures (T, H, W, C) that show nearly the same jump to and fro, in grey levels of 255.
+
+    It is the mean size of their second difference in time: what moves evenly, or lights up slowly, has none.
+    """
+    grey = pictures.astype(np.float64) @ [0.299, 0.587, 0.114]
+    return float(np.abs(np.diff(grey, 2, axis=0)).mean()) if len(pictures) > 2 else 0.0
+
+
+def _blur(grey: Array) -> Array:
+    """Average (H, W) over the window, without its edges."""
+    weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
+    weights /= weights.sum()
+    down = np.lib.stride_tricks.sliding_window_view(grey, WINDOW, axis=0) @ weights
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(down, WINDOW, axis=1) @ weights, np.float64)
