@@ -35,6 +35,12 @@ def test_the_penalty_is_the_squared_slope():
     assert float(gradient_penalty(3 * seen.sum((1, 2)), seen)) == pytest.approx(9 * 4)
 
 
+def test_the_penalty_does_not_grow_with_the_patches():
+    seen = torch.randn(3, 1, 4, 4, requires_grad=True)
+    few, many = (gradient_penalty((3 * seen.sum((1, 2, 3)))[:, None].expand(3, count), seen) for count in (1, 196))
+    assert float(few) == pytest.approx(float(many)) == pytest.approx(9 * 16)
+
+
 def judge_of_numbers(rate=0.05):
     torch.manual_seed(0)
     judge = nn.Linear(1, 1)

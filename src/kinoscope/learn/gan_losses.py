@@ -75,7 +75,9 @@ def gradient_penalty(logits: Tensor, seen: Tensor) -> Tensor:
     converge?", ICML 2018).
 
     Args:
-        logits: of the judge. seen: (N, ...) what it saw, with ``requires_grad``.
+        logits: (N, ...) of the judge; of a judge of patches, their mean is what counts, or it would be pressed down by
+            the number of patches and never learn. seen: (N, ...) what it saw, with ``requires_grad``.
     """
-    (slope,) = torch.autograd.grad(logits.sum(), seen, create_graph=True)
+    told = logits.reshape(len(logits), -1).mean(1).sum()
+    (slope,) = torch.autograd.grad(told, seen, create_graph=True)
     return slope.square().flatten(1).sum(1).mean()
