@@ -10,6 +10,7 @@ from typing import Any
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.media import Pixels
 
 EVENTS = "tensorboard"
 """Folder of TensorBoard's events, in the folder of a run."""
@@ -55,6 +56,16 @@ class Log:
             for name, value in row.items():
                 if self._events and name != "epoch" and value is not None:
                     self._events.add_scalar(name, value, row["epoch"])
+
+    def picture(self, name: str, pixels: Pixels, epoch: int) -> None:
+        """Show a picture (H, W, 3) in TensorBoard.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with self._telling():
+            if self._events:
+                self._events.add_image(name, pixels, epoch, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what is left.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
@@ -289,7 +289,15 @@ def describe() -> list[tuple[str, str, str]]:
     return [(name, "" if defaults[name] is None else str(defaults[name]), text) for name, text in texts.items()]
 
 
-def save_options(path: Path, options: Options, facts: Mapping[str, Any]) -> None:
+class Saveable(Protocol):
+    """Options of any training."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        ...
+
+
+def save_options(path: Path, options: Saveable, facts: Mapping[str, Any]) -> None:
     """Write options as JSON, with ``facts`` on the run (its task and data).
 
     Raises:

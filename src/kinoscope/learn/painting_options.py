@@ -1,0 +1,117 @@
+"""What can be chosen when a painter of mouths is trained: words ``key=value``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.names import demand
+
+ABOUT = {
+    "epochs": "rounds; after each there are measures, a preview and a checkpoint",
+    "steps": "of an epoch",
+    "batch": "pictures painted at once",
+    "lr": "largest learning rate of voice and painter",
+    "width": "channels of the painter at its finest scale: 32 for a CPU, 64 or more for a GPU",
+    "val": "last share of each clip that is never learned from, but measured",
+    "paint": "names of clips, separated by commas, that the painter learns from, as the voice does from all",
+    "l1": "weight of the difference of colours",
+    "features": "weight of the difference of what EfficientNet-Lite0 sees, which keeps edges; 0 for none",
+    "judge": "weight of the judge's opinion, which brings texture; 0 for none",
+    "alone": "epochs before the judge comes in",
+    "judge_lr": "learning rate of the judge",
+    "penalty": "weight of the judge's gradient penalty (R1): higher where the judge wins, lower where it guesses",
+    "sync": "weight of the frozen expert's opinion on lips that follow another voice",
+    "expert": "folder of a model of lips and sound that is the expert (kinoscope train sync); none if empty",
+    "offsets": "CSV with the columns clip and offset, seconds by which a clip's sound is late; it is put right",
+    "ema": "decay of the moving average of the weights, which is what is kept",
+    "seed": "of all drawings",
+}
+"""Each option in a line."""
+
+FREE = ("epochs", "expert")
+"""Options that may change when a run goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintingOptions:
+    """How a painter is trained; see ``ABOUT``.
+
+    Raises:
+        OptionError: a value cannot be used.
+    """
+
+    epochs: int = 20
+    steps: int = 100
+    batch: int = 4
+    lr: float = 1e-3
+    width: int = 32
+    val: float = 0.25
+    paint: str = ""
+    l1: float = 10.0
+    features: float = 1.0
+    judge: float = 0.05
+    alone: int = 10
+    judge_lr: float = 2e-4
+    penalty: float = 1.0
+    sync: float = 0.0
+    expert: str = ""
+    offsets: str = ""
+    ema: float = 0.995
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "steps": 1, "batch": 1, "width": 8, "seed": 0, "alone": 0}
+        for name, value in asdict(self).items():
+            if isinstance(value, int | float) and value < least.get(name, 0):
+                raise OptionError(f"{name} is {value}; give {least.get(name, 0)} or more")
+        if self.width % 8:
+            raise OptionError(f"width is {self.width}; give a multiple of 8")
+        if not (self.val < 1 and self.ema < 1):
+            raise OptionError(f"val is {self.val:g} and ema {self.ema:g}; give less than 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return asdict(self)
+
+
+def read_painting_words(words: Sequence[str], start: PaintingOptions | None = None) -> PaintingOptions:
+    """Read words ``key=value`` on top of other options, or of the defaults.
+
+    Raises:
+        OptionError: a word is none, or has a value that cannot be used.
+    """
+    options = start or PaintingOptions()
+    kinds = {one.name: type(getattr(options, one.name)) for one in fields(options)}
+    changes: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        demand(key, kinds, "option of train lipsync")
+        try:
+            changes[key] = kinds[key](value)
+        except ValueError:
+            raise OptionError(
+                f"{word} is no {kinds[key].__name__}; give such as {key}={getattr(options, key)}"
+            ) from None
+        if not equals:
+            raise OptionError(f"{word} has no value; give {key}={getattr(options, key)}")
+    return replace(options, **changes)
+
+
+def read_painting_options(path: Path) -> tuple[PaintingOptions, dict[str, Any]]:
+    """Read the options of a run, and facts on it, that were saved.
+
+    Raises:
+        ModelError: there are none, or the file is damaged.
+    """
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        return PaintingOptions(**facts.pop("options")), facts
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged ({error}); start the training anew") from None
