@@ -15,6 +15,7 @@ from kinoscope import __version__, api
 from kinoscope.analysis import Analysis
 from kinoscope.api.classification import Classified
 from kinoscope.api.detection import Detected
+from kinoscope.api.dubbing import Dubbed
 from kinoscope.api.edges import Learned
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
@@ -29,6 +30,7 @@ from kinoscope.core.errors import KinoscopeError
 
 if TYPE_CHECKING:
     from kinoscope.learn.job import Run
+    from kinoscope.learn.painting_run import PaintingRun
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "explain": api.explain,
     "gallery": api.gallery,
     "library": api.library,
+    "lipsync": api.lipsync,
     "recognize": api.recognize,
     "search": api.search,
     "sync": api.sync,
@@ -226,6 +229,8 @@ def _print_training(training: Training) -> None:
         _print_edges(training.edges)
     elif training.sync:
         _print_taught(training.sync)
+    elif training.painting:
+        _print_painting(training.painting)
     elif training.run:
         _print_run(training.run)
 
@@ -252,6 +257,28 @@ def _print_edges(edges: Learned) -> None:
             share = 100 * scores.by_overlap[middle]
             print(f"{name:>14}: mAP {100 * scores.average_map:.1f} %, {share:.1f} % at an overlap of 0.5")
     print(f"  {edges.written}")
+
+
+def _print_painting(run: PaintingRun) -> None:
+    for name, why in run.broken.items():
+        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+    learned, measured = run.pictures
+    print(f"{learned} pictures to learn from, {measured} to measure on; {run.parameters / 1e6:.2f} M parameters")
+    if run.advice:
+        print(f"kinoscope: {run.advice}", file=sys.stderr)
+    if run.folder is None:
+        print("dry run: all fits")
+        return
+    for path in run.written:
+        print(f"  {path}")
+    print(f"  kinoscope lipsync VIDEO SOUND --model {run.folder} -o OUT.mp4")
+
+
+def _print_dubbed(done: Dubbed) -> None:
+    for note in done.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
+    print(f"{done.painted} of {done.frames} pictures painted in {done.seconds:.1f} s; metadata says it was generated")
+    print(f"  {done.path}")
 
 
 def _print_run(run: Run) -> None:
@@ -403,6 +430,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "evaluate": _print_evaluation,
     "gallery": _print_gallery,
     "library": _print_library,
+    "lipsync": _print_dubbed,
     "recognize": _print_recognized,
     "search": _print_found,
     "sync": _print_synced,

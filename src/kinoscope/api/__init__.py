@@ -5,6 +5,7 @@ from kinoscope.api.classification import classify
 from kinoscope.api.conversion import convert
 from kinoscope.api.cost import bench
 from kinoscope.api.detection import detect
+from kinoscope.api.dubbing import lipsync
 from kinoscope.api.enrolling import enroll, gallery
 from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
@@ -27,6 +28,7 @@ __all__ = [
     "explain",
     "gallery",
     "library",
+    "lipsync",
     "models",
     "recognize",
     "search",

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from kinoscope.learn.job import Run
     from kinoscope.learn.log import Row
     from kinoscope.learn.options import Options
+    from kinoscope.learn.painting_run import PaintingRun
 
-TASKS = ("classify", "segments", "sync")
+TASKS = ("classify", "segments", "sync", "lipsync")
 
 
 @dataclass
 class Training:
-    """What a call of ``train`` came to: a run, learned edges, pairs of streams, a picture of the clips, or a check."""
+    """What a call of ``train`` came to: a run, learned edges, pairs of streams, a painter, a picture, or a check."""
 
     run: Run | None = None
     edges: Learned | None = None
     sync: Taught | None = None
+    painting: PaintingRun | None = None
     picture: Path | None = None
     health: Health | None = None
 
@@ -41,7 +43,7 @@ class Training:
             return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
         if self.picture:
             return {"preview": str(self.picture)}
-        if told := self.edges or self.sync:
+        if told := self.edges or self.sync or self.painting:
             return told.to_dict()
         return _plain(self.run) if self.run else {}
 
@@ -84,12 +86,13 @@ def train(
 
     Args:
         task: what is learned: classify; segments, which teaches such a model (model=FOLDER) where segments begin
-            and end in long videos, and takes no other option but seed; or sync, which learns from talking clips whether
-            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device.
+            and end in long videos, and takes no other option but seed; sync, which learns from talking clips whether
+            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device; or lipsync, a
+            painter of mouths for `kinoscope lipsync`, whose options are listed last.
         data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
             CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
-            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync, a
-            folder of videos in which a face talks.
+            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync and
+            lipsync, a folder of videos in which a face talks.
         options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
@@ -118,6 +121,8 @@ def train(
         name = name or Path(data or "clips").resolve().stem
         folder = Path(resume or out or _numbered(Path("runs") / task, name))
         return Training(sync=train_sync(data, options, folder, dry_run, quiet))
+    if task == "lipsync":
+        return Training(painting=_train_painter(data, options, out, name, resume, dry_run, quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     if check:
@@ -130,6 +135,24 @@ def train(
     if not resume and not dry_run:
         _prepare(folder)
     return Training(run=_train(chosen, dataset, folder, bool(resume), dry_run, quiet))
+
+
+def _train_painter(
+    data: str | None,
+    words: tuple[str, ...],
+    out: str | Path | None,
+    name: str | None,
+    resume: str | Path | None,
+    dry_run: bool,
+    quiet: bool,
+) -> PaintingRun:
+    from kinoscope.api.lipsync_training import choose, train_lipsync
+
+    options, data = choose(data, words, resume)
+    folder = Path(resume or out or _numbered(Path("runs") / "lipsync", name or Path(data).resolve().stem))
+    if not resume and not dry_run:
+        _prepare(folder)
+    return train_lipsync(options, data, folder, resume is not None, dry_run, quiet)
 
 
 def _demand_task(task: str) -> None:
@@ -223,11 +246,13 @@ def describe(row: Row, epochs: int) -> str:
 
 def _list_options() -> str:
     from kinoscope.learn.options import describe as describe_options
+    from kinoscope.learn.painting_options import ABOUT
 
     lines = [
         f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in describe_options()
     ]
-    return "\n    ".join(["Options, with their defaults:", "", *lines])
+    of_lipsync = [f"- **{name}**: {text}" for name, text in ABOUT.items()]
+    return "\n    ".join(["Options, with their defaults:", "", *lines, "", "Options of lipsync:", "", *of_lipsync])
 
 
 train.__doc__ = (train.__doc__ or "").replace("    Args:", f"    {_list_options()}\n\n    Args:", 1)
