@@ -180,6 +180,30 @@ def test_who_speaks_is_told_and_named():
     assert track.boxes[:, 3].max() <= 96
 
 
+def test_hits_are_gone_by_where_no_face_is_seen():
+    at = np.cumsum(np.random.default_rng(0).uniform(0.4, 1.1, 14))
+    click = np.zeros(12 * RATE, np.float32)
+    for first in np.round((at[at < 11.5] + 0.2) * RATE).astype(int):
+        click[first : first + 300] = np.random.default_rng(1).normal(0, 0.5, 300)
+    task = Sync(hits=True)
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    for n in range(300):
+        # A ball that turns round at each hit.
+        turns = np.searchsorted(at, n / 25)
+        edges = np.concatenate([[0.0], at, [12.0]])
+        share = (n / 25 - edges[turns]) / (edges[turns + 1] - edges[turns])
+        x = 20 + 50 * (share if turns % 2 else 1 - share)
+        picture = np.full((96, 96, 3), 40, np.uint8)
+        picture[0, :2] = 0
+        picture[40:54, int(x) : int(x) + 14] = 230
+        task.step(FrameBatch(picture[None], np.array([n / 25]), np.array([n])))
+        task.listen(Sound(click[n * 640 : (n + 1) * 640], RATE, Fraction(n, 25)))
+    event = offset_of(task.finish(Timeline()))
+    assert event.extra["hits"] >= 10
+    assert event.extra["offset"] == pytest.approx(0.2, abs=0.04)
+    assert event.text.endswith("hits tell that are seen and heard")
+
+
 def reason(result):
     (event,) = [event for event in result.events if event.label == "not measurable"]
     assert event.score == 0

@@ -127,6 +127,7 @@ def sync(
         tasks=["sync"],
         reading={"start": _time(start), "end": _time(end), "sound_track": sound_track},
         models={"sync": model},
+        settings={"sync": {"hits": True}},
         device=device,
         quiet=quiet,
     )

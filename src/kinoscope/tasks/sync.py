@@ -69,11 +69,12 @@ class Sync:
 
     Args:
         device, model, threads: see ``models.load``; ``model`` may be a folder that `kinoscope train sync` wrote.
+        hits: whether hits are gone by where no face is seen; it costs as much as decoding.
     """
 
     name = "sync"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
+    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, hits: bool = False) -> None:
         self.device, self.model, self.threads = device, model, threads
         self._watch = Watch(None, 8)
         self._ear = Ear()
@@ -83,7 +84,7 @@ class Sync:
         self._count = 0
         self._first = np.inf
         self._cuts: list[float] = []
-        self._hits = Hits()
+        self._hits = Hits() if hits else None
         self.evidence = Evidence()
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -111,7 +112,8 @@ class Sync:
             if cut:
                 self._cuts.append(time)
             faces = self._follow(pixels, time, cut)
-            self._hits.see(pixels, time, len(faces))
+            if self._hits:
+                self._hits.see(pixels, time, len(faces))
             for face in faces:
                 self._mouths.setdefault(face.id, Mouth()).see(pixels, face, time)
                 scale = np.tile(np.array(self._shown) / self._size, 2)
@@ -122,7 +124,8 @@ class Sync:
     def listen(self, sound: Sound) -> None:
         """Take the next sound."""
         self._ear.hear(sound)
-        self._hits.hear(sound)
+        if self._hits:
+            self._hits.hear(sound)
         self._advance()
 
     def _advance(self) -> None:
@@ -189,7 +192,7 @@ class Sync:
         whole = rows.offset(calibration) if len(rows.times) else None
         parts = self._parts(timeline, span)
         if reason := self._why_not(rows, [*([whole] if whole else []), *(offset for _, _, offset in parts)]):
-            hits = self._hits.match() if self._ear.level >= SILENT else None
+            hits = self._hits.match() if self._hits and self._ear.level >= SILENT else None
             if hits is not None and hits.measurable:
                 return TaskResult(events=[_hit(self.name, *span, hits)], report=report)
             event = Event(self.name, *span, "not measurable", 0.0, reason)
@@ -293,9 +296,9 @@ def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
     offset = Offset(found.seconds, found.low, found.high, found.confidence, end - start)
     event = _event(task, start, end, offset)
     event.extra["hits"] = found.hits
-    event.text = f"{event.text}, by {found.hits} hits that are seen and heard"
     if found.low <= 0 <= found.high:
-        event.label = "in sync"
+        event.label, event.text = "in sync", in_words(0.0)
+    event.text = f"{event.text}, as far as {found.hits} hits tell that are seen and heard"
     return event
 
 

@@ -1,0 +1,83 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import kinoscope
+from kinoscope.api import lip_sync
+from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.learn import talk as module
+from kinoscope.learn.talk import AROUND, Talk
+from kinoscope.models.lip_sync import PHASES, LipSync
+
+
+def talk(seed, frames=60):
+    generator = np.random.default_rng(seed)
+    mel = torch.from_numpy(generator.normal(-8, 2, ((frames + 2 * AROUND) * PHASES, 40)).astype(np.float32))
+    points = torch.from_numpy(generator.normal(0, 0.02, (frames, 61, 3)).astype(np.float32))
+    pictures = torch.from_numpy(generator.integers(0, 256, (frames, 64, 64), np.uint8))
+    return Talk(f"{seed}.mp4", f"person {seed}", points, pictures, mel)
+
+
+@pytest.fixture
+def talks(monkeypatch):
+    monkeypatch.setattr(module, "read_talks", lambda *_: ([talk(n) for n in range(4)], {"x.mp4": "no face"}))
+
+
+WORDS = ("pairs=points,pixels", "steps=3", "batch=4", "align=none", "val=0.25")
+
+
+def test_a_model_is_trained_scored_on_others_and_kept(talks, tmp_path):
+    told = kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "run", quiet=True).to_dict()
+    assert told["clips"] == told["people"] == {"train": 3, "val": 1}
+    assert told["broken"] == {"x.mp4": "no face"}
+    assert set(told["within_a_frame"]) == {"15", "25", "50"}  # no talk is as long as 125 frames
+    assert len(told["losses"]) == 2
+    assert LipSync(str(tmp_path / "run")).streams.pairs == ("points", "pixels")
+    plain = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert plain["score"] == told["within_a_frame"]
+
+
+def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
+    whole = (run / "model.safetensors").read_bytes()
+    (run / "pairs" / "2" / "pair.safetensors").unlink()
+    (run / "model.safetensors").unlink()
+    trained = []
+    real = lip_sync._train_one
+    monkeypatch.setattr(lip_sync, "_train_one", lambda *a: trained.append(a[1].kind) or real(*a))
+    kinoscope.train("sync", str(tmp_path), *WORDS, resume=run, quiet=True)
+    assert trained == ["pixels"]
+    assert (run / "model.safetensors").read_bytes() == whole
+
+
+def test_a_dry_run_writes_nothing(talks, tmp_path):
+    told = kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "run", dry_run=True, quiet=True).to_dict()
+    assert told["folder"] is None
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("stps=3", "option of train sync"),
+        ("steps=many", "steps many is not possible"),
+        ("pairs=lips", "kind of pair"),
+        ("val=1", "val 1 is not possible"),
+        ("align=by-hand", "choose auto or none"),
+        ("device=tpu", "device tpu is not known"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(talks, tmp_path, word, said):
+    with pytest.raises(OptionError, match=said):
+        kinoscope.train("sync", str(tmp_path), "align=none", word, out=tmp_path / "run", quiet=True)
+
+
+def test_too_few_people_to_keep_some_apart(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "read_talks", lambda *_: ([talk(0), talk(1)], {}))
+    with pytest.raises(DatasetError, match="2 people talk in the clips"):
+        kinoscope.train("sync", str(tmp_path), "align=none", out=tmp_path / "run", quiet=True)
+    with pytest.raises(OptionError, match="needs a folder of talking clips"):
+        kinoscope.train("sync", quiet=True)
