@@ -42,9 +42,11 @@ def train_lipsync(
     options: PaintingOptions, data: str, folder: Path, resume: bool, dry_run: bool, quiet: bool
 ) -> PaintingRun:
     """Read the clips and train; see ``learn.painting``."""
+    from kinoscope.learn.lip_expert import load_expert
     from kinoscope.learn.painting_run import train_painter
     from kinoscope.learn.talkers import read_talkers
 
+    expert = load_expert(options.expert) if options.sync else None
     with bar("read", quiet) as progress:
         talkers, broken = read_talkers(Path(data), options.offsets, progress)
 
@@ -54,7 +56,15 @@ def train_lipsync(
 
     with bar(folder.name, quiet) as progress:
         run = train_painter(
-            options, talkers, folder, data=data, resume=resume, dry_run=dry_run, progress=progress, told=tell
+            options,
+            talkers,
+            folder,
+            data=data,
+            resume=resume,
+            dry_run=dry_run,
+            expert=expert,
+            progress=progress,
+            told=tell,
         )
     run.broken = broken
     return run

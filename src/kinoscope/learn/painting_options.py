@@ -26,7 +26,7 @@ ABOUT = {
     "judge_lr": "learning rate of the judge",
     "penalty": "weight of the judge's gradient penalty (R1): higher where the judge wins, lower where it guesses",
     "sync": "weight of the frozen expert's opinion on lips that follow another voice",
-    "expert": "folder of a model of lips and sound that is the expert (kinoscope train sync); none if empty",
+    "expert": "of lips and sound, asked if sync is above 0: auto for our own, or a folder that train sync wrote",
     "offsets": "CSV with the columns clip and offset, seconds by which a clip's sound is late; it is put right",
     "ema": "decay of the moving average of the weights, which is what is kept",
     "seed": "of all drawings",
@@ -59,7 +59,7 @@ class PaintingOptions:
     judge_lr: float = 2e-4
     penalty: float = 1.0
     sync: float = 0.0
-    expert: str = ""
+    expert: str = "auto"
     offsets: str = ""
     ema: float = 0.995
     seed: int = 0

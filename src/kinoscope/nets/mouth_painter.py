@@ -133,6 +133,9 @@ class Judge(nn.Module):
         for before, after, stride in ((width, 2 * width, 2), (2 * width, 4 * width, 2), (4 * width, 4 * width, 1)):
             layers += [nn.Conv2d(before, after, 3 + (stride == 2), stride, 1), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(4 * width, 1, 1))
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):  # without a norm between, what it sees would fade from layer to layer
+                nn.init.kaiming_normal_(layer.weight, 0.2)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Judge; high is real."""
