@@ -114,6 +114,20 @@ def test_matched_colours_follow_slowly():
     assert layer.offset == pytest.approx([3, 3, 3], abs=0.2)
 
 
+def test_what_is_softer_than_the_picture_is_sharpened():
+    old, into = picture(0.0), way().into[0]
+    face = cut(old, into).astype(np.float32)
+    layer = Layer()
+    soft = cv2.GaussianBlur(face, (0, 0), 1.0)
+    done = layer.lay(old, soft, into, LIPS)
+    plain = Layer(detail=0.0)
+    plain.lay(old, face, into, LIPS)
+    assert layer.detail is not None
+    assert layer.detail > 0.2
+    assert plain.detail == 0
+    assert np.abs(done.astype(int) - old).mean() < 2
+
+
 def test_a_face_that_leaves_the_picture_is_painted_as_far_as_it_is_seen():
     old, into = picture(0.0), way().into[0].copy()
     into[:, 2] -= [SIDE, 0]

@@ -204,15 +204,21 @@ FOLLOWING = 0.3
 """Share of a picture in the colours that are matched; the rest is from those before, so that they do not flicker."""
 
 
+MOST_DETAIL = 1.5
+"""Most by which painted edges are raised: more would show noise."""
+
+
 @dataclass
 class Layer:
     """Lay painted lower faces back into the pictures of one way, one after the other.
 
     Attributes:
         offset: (3,) by which the last painted colours were moved towards what is around them.
+        detail: by which the last painted edges were raised, so that they are as sharp as what is around them.
     """
 
     offset: Floats | None = None
+    detail: float | None = None
 
     def lay(self, picture: Pixels, made: Floats, into: Array, lips: Sequence[Floats]) -> Pixels:
         """Give a picture (H, W, 3) with a lower face painted in; pixels outside are exactly as they were.
@@ -224,6 +230,7 @@ class Layer:
         import cv2
 
         mask, face = painted_part(), cut(picture, into).astype(np.float32)
+        made = self._sharpen(face, made, mask)
         made = made + mask[..., None] * self._match(face, made, mask)
         left, top, right, bottom = _reach(into, picture.shape[1], picture.shape[0])
         if right <= left or bottom <= top:
@@ -238,6 +245,14 @@ class Layer:
         share, still = (grow(layer, cv2.INTER_LINEAR)[..., None] for layer in (mask, _lips(lips)))
         return _mixed(picture, (left, top, right, bottom), grown, share, still)
 
+    def _sharpen(self, face: Floats, made: Floats, mask: Floats) -> Floats:
+        """Raise painted edges until they are as strong as those that the face had there, within bounds."""
+        fine, wanted = (one - _soft(one) for one in (made, face))
+        strengths = [float(np.sqrt((np.square(one).mean(axis=2) * mask).sum() / mask.sum())) for one in (fine, wanted)]
+        found = float(np.clip(strengths[1] / max(strengths[0], 0.1) - 1, 0, MOST_DETAIL))
+        self.detail = found if self.detail is None else self.detail + FOLLOWING * (found - self.detail)
+        return np.asarray(made + self.detail * fine * mask[..., None], np.float32)
+
     def _match(self, face: Floats, made: Floats, mask: Floats) -> Floats:
         """Give by how much painted colours are to be moved, so that they meet their surroundings at the edge."""
         ring = np.where((mask > 0.1) & (mask < 0.9), mask, 0)[..., None]
@@ -245,6 +260,13 @@ class Layer:
         found = np.clip(found, -24, 24)
         self.offset = found if self.offset is None else self.offset + FOLLOWING * (found - self.offset)
         return np.asarray(self.offset, np.float32)
+
+
+def _soft(face: Floats) -> Floats:
+    """Take the fine edges away."""
+    import cv2
+
+    return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.float32)
 
 
 def _reach(into: Array, width: int, height: int) -> tuple[int, int, int, int]:
