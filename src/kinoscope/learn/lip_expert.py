@@ -39,7 +39,7 @@ def load_expert(model: str = "auto") -> Expert:
 
     def likeness(mouths: Tensor, mel: Tensor) -> Tensor:
         grey = torch.einsum("ntchw,c->nthw", mouths, mouths.new_tensor(GREY)) * 255
-        found = [(pair.mouth(grey) * pair.sound(mel)).sum(2).mean(1) for pair in pairs]
+        found = [(pair.to(grey.device).mouth(grey) * pair.sound(mel)).sum(2).mean(1) for pair in pairs]
         return torch.stack(found).mean(0)
 
     return likeness

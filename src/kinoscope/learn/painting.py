@@ -9,7 +9,7 @@ once. A frozen expert of lips and sound, where one is given, hears whether anoth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from kinoscope.learn.gan_losses import LN2
 from kinoscope.learn.optimizing import Average, factor
 from kinoscope.learn.painting_options import PaintingOptions
 from kinoscope.models.painter import LIPS, LOWER, STEPS, UPPER, Talker, draw_points, mouth_places, new_judge, new_nets
+from kinoscope.models.runner import torch_device
 
 Expert = Callable[[Tensor, Tensor], Tensor]
 """A frozen judge of lips and sound: pictures of mouths (N, T, 3, h, w) in 0 to 1, and log-mel (N, T * 4, 40) at 25
@@ -66,6 +67,11 @@ class Painting:
     synced: list[float] = field(default_factory=list)
 
     @property
+    def device(self) -> torch.device:
+        """Where it is learned."""
+        return next(self.painter.parameters()).device
+
+    @property
     def nets(self) -> nn.ModuleDict:
         """Both networks as one."""
         return nn.ModuleDict({"voice": self.voice, "painter": self.painter})
@@ -74,8 +80,8 @@ class Painting:
 def begin(options: PaintingOptions) -> Painting:
     """Give the networks as they are before the first step."""
     torch.manual_seed(options.seed)
-    nets = new_nets(options.width)
-    judge = new_judge()
+    device = torch_device(options.device)
+    nets, judge = new_nets(options.width).to(device), new_judge().to(device)
     optimizer = torch.optim.AdamW(nets.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=1e-2)
     match = Match(judge, torch.optim.Adam(judge.parameters(), options.judge_lr, betas=(0.5, 0.99)))
     match.penalty = options.penalty
@@ -242,9 +248,9 @@ def learn(
 def _turn(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
     """Let the judge have its turn, and give the loss of voice and painter."""
     options, balance = teacher.options, state.match.balance
-    mel, moved = moments.voices(VOICE_BATCH // 2)
+    mel, moved = _moved(state, moments.voices(VOICE_BATCH // 2))
     voice_loss = heard(state.voice, mel, moved)
-    face, dots, others, around = moments.faces(options.batch)
+    face, dots, others, around = _moved(state, moments.faces(options.batch))
     _, rest = state.voice(around)
     made = state.painter(face, teacher.mask, dots, others, rest)
     near, alike = teacher.near(made, face, dots), teacher.alike(made, face)
@@ -258,23 +264,29 @@ def _turn(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
     return loss
 
 
+def _moved(state: Painting, tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Bring tensors to where it is learned."""
+    return [one.to(state.device) for one in tensors]
+
+
 def _synced(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
     """Give how little an expert hears another's voice in lips that it was painted on, against the voice as it was."""
     assert teacher.expert is not None
     talker, at, other, start = moments.stretch()
     count = min(STRETCH, len(talker) - at, len(other) - start)
     wanted, own = (
-        torch.stack([one.mel(first + i) for i in range(count)]) for one, first in ((other, start), (talker, at))
+        torch.stack([one.mel(first + i) for i in range(count)]).to(state.device)
+        for one, first in ((other, start), (talker, at))
     )
     moved, rest = state.voice(wanted)
     places = talker.placed(moved, at)
     looks = talker.looks(split_of(talker, teacher.options.val))
     shown = [
         looks.shown(looks.like(place, float(talker.times[at + i])), place)
-        for i, place in enumerate(places.detach().numpy())
+        for i, place in enumerate(places.detach().cpu().numpy())
     ]
-    faces = torch.stack([talker.faces(at + i) for i in range(count)])
-    made = state.painter(faces, teacher.mask, draw_points(places), torch.stack(shown), rest)
+    faces, others = _moved(state, (torch.stack([talker.faces(at + i) for i in range(count)]), torch.stack(shown)))
+    made = state.painter(faces, teacher.mask, draw_points(places), others, rest)
     mouths = mouth_places(made, places)[None]
     right, wrong = (teacher.expert(mouths, _middle(mel)[None]) for mel in (wanted, own))
     loss = functional.softplus(5 * (wrong - right)).mean()
@@ -319,15 +331,16 @@ def repaint(state: Painting, talker: Talker, picks: np.ndarray, mask: Tensor, en
     looks = talker.looks(end)
     shown = [looks.shown(looks.like(talker.places[at], float(talker.times[at])), talker.places[at]) for at in picks]
     faces = torch.stack([talker.faces(int(at)) for at in picks])
-    dots = draw_points(torch.from_numpy(talker.places[picks]))
-    _, rest = state.voice(torch.stack([talker.mel(int(at)) for at in picks]))
-    made: Tensor = state.painter(faces, mask, dots, torch.stack(shown), rest)
+    dots, mel = draw_points(torch.from_numpy(talker.places[picks])), torch.stack([talker.mel(int(at)) for at in picks])
+    faces, dots, mel, others = _moved(state, (faces, dots, mel, torch.stack(shown)))
+    made: Tensor = state.painter(faces, mask, dots, others, state.voice(mel)[1])
     return made, faces
 
 
 def openings(voice: nn.Module, talker: Talker, end: int) -> tuple[np.ndarray, np.ndarray]:
     """Give how far lips open in the pictures from ``end`` on, as heard and as seen: (T,) each, in eye distances."""
-    moved = voice(torch.stack([talker.mel(at) for at in range(end, len(talker))]))[0].detach().numpy()
+    mel = torch.stack([talker.mel(at) for at in range(end, len(talker))]).to(next(voice.parameters()).device)
+    moved = voice(mel)[0].detach().cpu().numpy()
     heard, seen = (points[:, LOWER, 1] - points[:, UPPER, 1] for points in (moved, talker.moved[end:]))
     return heard, seen
 

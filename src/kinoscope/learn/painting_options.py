@@ -30,10 +30,11 @@ ABOUT = {
     "offsets": "CSV with the columns clip and offset, seconds by which a clip's sound is late; it is put right",
     "ema": "decay of the moving average of the weights, which is what is kept",
     "seed": "of all drawings",
+    "device": "auto, cpu or cuda",
 }
 """Each option in a line."""
 
-FREE = ("epochs", "expert")
+FREE = ("epochs", "expert", "device")
 """Options that may change when a run goes on."""
 
 
@@ -63,6 +64,7 @@ class PaintingOptions:
     offsets: str = ""
     ema: float = 0.995
     seed: int = 0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "steps": 1, "batch": 1, "width": 8, "seed": 0, "alone": 0}

@@ -47,6 +47,7 @@ from kinoscope.learn.painting import (
 from kinoscope.learn.painting_options import FREE, PaintingOptions
 from kinoscope.models.painter import TASK, PainterFacts, Talker, save_painter
 from kinoscope.models.painting import painted_part
+from kinoscope.models.runner import torch_device
 from kinoscope.models.trained import FACTS, WEIGHTS
 from kinoscope.views.sheet import save_picture
 
@@ -128,7 +129,7 @@ def train_painter(
         TrainingError: a loss is no longer a number; what was kept before is still there.
     """
     run = PaintingRun(folder=None if dry_run else out, options=options, pictures=_count(talkers, options))
-    mask = torch.from_numpy(painted_part())[None, None]
+    mask = torch.from_numpy(painted_part())[None, None].to(torch_device(options.device))
     teacher = Teacher(options, mask, load_features() if options.features else None, expert)
     state = begin(options)
     run.parameters = sum(parameter.numel() for parameter in state.nets.parameters())
@@ -231,7 +232,7 @@ def preview(state: Painting, talkers: Sequence[Talker], teacher: Teacher) -> Pix
 
 def _beside(pictures: Tensor) -> Pixels:
     """Lay pictures (N, 3, H, W) in 0 to 1 side by side: (H, N * W, 3)."""
-    pixels = (pictures.clamp(0, 1) * 255).round().byte().permute(2, 0, 3, 1)
+    pixels = (pictures.clamp(0, 1) * 255).round().byte().permute(2, 0, 3, 1).cpu()
     return np.asarray(pixels.reshape(pixels.shape[0], -1, 3).numpy(), np.uint8)
 
 
@@ -251,7 +252,7 @@ def load_features() -> Features:
     def maps(pictures: Tensor) -> list[Tensor]:
         x, found = pictures * (255 / 128) - 127 / 128, []
         for stage in net.trunk.stages[:STAGES]:
-            x = stage(x)
+            x = stage.to(x.device)(x)
             found.append(x)
         return found
 
@@ -307,6 +308,7 @@ def restore(path: Path, state: Painting, options: PaintingOptions) -> None:
         raise ModelError(
             f"{path} is of another network ({str(error).splitlines()[0]}); start the training anew"
         ) from None
-    state.average.tensors, state.average.steps = within(tensors, "average"), facts["averaged"]
+    state.average.tensors = {name: one.to(state.device) for name, one in within(tensors, "average").items()}
+    state.average.steps = facts["averaged"]
     state.epoch, state.step, state.match.turn = facts["epoch"], facts["step"], facts["turn"]
     state.synced = list(facts["synced"])

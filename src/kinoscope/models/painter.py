@@ -19,6 +19,7 @@ from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.mel import FLOOR, HOP, RATE, log_mel
 from kinoscope.models.painting import Floats, Way, cut, painted_part
+from kinoscope.models.runner import torch_device
 from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
 from kinoscope.nets.mouth_painter import LIP, REFERENCES, Judge, Painter, Voice
 from kinoscope.nets.mouth_painter import STEPS as STEPS
@@ -308,8 +309,8 @@ class Talker:
 
     def placed(self, moved: Tensor, at: int) -> Tensor:
         """Give where points that lie so from rest (T, 61, 3) are in the pictures from ``at`` on: (T, 61, 2)."""
-        lay = torch.from_numpy(self.way.lay[at : at + len(moved)]).float()
-        points = torch.from_numpy(self.way.rest).float() + moved
+        lay = torch.from_numpy(self.way.lay[at : at + len(moved)]).float().to(moved.device)
+        points = torch.from_numpy(self.way.rest).float().to(moved.device) + moved
         return torch.einsum("tij,tpj->tpi", lay[:, :, :3], points) + lay[:, None, :, 3]
 
 
@@ -332,9 +333,7 @@ class MouthPainter:
 
     def __init__(self, folder: Path, device: str = "auto") -> None:
         nets, self.facts = load_painter(folder)
-        self.device = torch.device(
-            "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-        )
+        self.device = torch.device(torch_device(device))
         self.nets = nets.to(self.device)
         self._mask = torch.from_numpy(painted_part())[None, None].to(self.device)
 
