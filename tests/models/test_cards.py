@@ -36,7 +36,7 @@ def had(card: Card) -> Card:
 
 def noise(card: Card, count: int) -> np.ndarray:
     shape = (count, *(ANY if length is None else length for length in card.input))
-    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8).astype(card.dtype)
 
 
 def close(found: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
@@ -115,9 +115,9 @@ def test_a_picture_of_another_shape_is_taken(card):
 def test_no_item_and_other_shapes(card):
     runner = Runner(card, "none", lambda array: pytest.fail("nothing to infer"))
     assert [len(output) for output in runner(noise(card, 0))] == [0] * len(card.outputs)
-    with pytest.raises(ValueError, match=rf"{card.name} takes uint8 \(N, .*\), not float32"):
-        runner(noise(card, 1).astype(np.float32))
-    with pytest.raises(ValueError, match=rf"{card.name} takes uint8 \(N, .*\), not uint8"):
+    with pytest.raises(ValueError, match=rf"{card.name} takes {card.dtype} \(N, .*\), not float64"):
+        runner(noise(card, 1).astype(np.float64))
+    with pytest.raises(ValueError, match=rf"{card.name} takes {card.dtype} \(N, .*\), not {card.dtype}"):
         runner(noise(card, 1)[..., :-1])
 
 

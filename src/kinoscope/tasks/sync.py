@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.clips.change import Watch
-from kinoscope.core.lags import FRAME, LAGS, Drift, Offset, drift, in_words, steady
+from kinoscope.core.lags import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.mel import RATE
 from kinoscope.core.onsets import OnsetOffset
@@ -191,7 +191,9 @@ class Sync:
         span = (self._first, max(self._time, self._first)) if np.isfinite(self._first) else (0.0, 0.0)
         whole = rows.offset(calibration) if len(rows.times) else None
         parts = self._parts(timeline, span)
-        if reason := self._why_not(rows, [*([whole] if whole else []), *(offset for _, _, offset in parts)]):
+        faster = self._other_speed(rows, whole, parts)
+        offsets = [faster[0]] if faster else [*([whole] if whole else []), *(offset for _, _, offset in parts)]
+        if reason := self._why_not(rows, offsets):
             hits = self._hits.match() if self._hits and self._ear.level >= SILENT else None
             if hits is not None and hits.measurable:
                 return TaskResult(events=[_hit(self.name, *span, hits)], report=report)
@@ -199,11 +201,25 @@ class Sync:
             return TaskResult(events=[event], features=_features(rows.windows(calibration)), report=report)
         assert whole is not None
         windows = rows.windows(calibration)
-        told = self._told(parts, whole, span)
+        told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
         found = drift(rows.sums, rows.times) if len(told) == 1 and whole.confidence >= SURE else None
+        found = faster[1] if faster else found
         events = [_event(self.name, *one, found) for one in told]
         spoken, tracks = self._speakers(told, timeline)
         return TaskResult(events + spoken, tracks, _features(windows), report=report)
+
+    def _other_speed(self, rows: Rows, whole: Offset | None, parts: list[Stretch]) -> tuple[Offset, Drift] | None:
+        """Give offset and drift where no one offset fits, but sound at another speed does."""
+        if whole is None or whole.confidence >= SURE or max((p[2].confidence for p in parts), default=0.0) >= SURE:
+            return None
+        found = drift(rows.sums, rows.times, MOST_SPEED)
+        if found is None or not found.found:
+            return None
+        surer = self._net.streams.calibration.confidence(margin(found.curve / rows.counts.sum()), rows.seconds)
+        if surer < SURE or found.high - found.low > MOST_SPEED / 6:
+            return None
+        middle = found.at + found.rate * float(rows.times.mean())
+        return Offset(middle, middle - 2 * FRAME, middle + 2 * FRAME, surer, rows.seconds), found
 
     def _why_not(self, rows: Rows, offsets: list[Offset]) -> str | None:
         """Say why the offset cannot be measured, or None where it can."""
