@@ -138,6 +138,6 @@ class Together(nn.Module):
         super().__init__()
         self.streams = nn.ModuleList(streams)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor]:
         """Give (N, T, 64 * S)."""
-        return torch.cat([stream(x) for stream in self.streams], 2)
+        return (torch.cat([stream(x) for stream in self.streams], 2),)
