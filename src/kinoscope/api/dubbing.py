@@ -76,7 +76,7 @@ def lipsync(
         video: of a person who speaks towards the camera.
         sound: file with speech, or a video with it.
         out: the video to write (-o), .mp4 .mov .m4v or .mkv.
-        model: folder that `kinoscope train lipsync` wrote.
+        model: folder that `kinoscope train lipsync` wrote; it paints well only whom it has learned from.
         looks: another video of the person, in the same light, to take pictures of mouths from; the video itself if not
             given.
         device: auto, cpu or cuda.
