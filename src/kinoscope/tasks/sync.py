@@ -108,7 +108,8 @@ class Sync:
     def step(self, *batches: FrameBatch) -> None:
         """Follow the faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            cut = self._watch.see(pixels, time) == "cut"
+            # A cut shows in every fourth pixel, at a tenth of the cost.
+            cut = self._watch.see(np.ascontiguousarray(pixels[::4, ::4]), time) == "cut"
             if cut:
                 self._cuts.append(time)
             faces = self._follow(pixels, time, cut)
