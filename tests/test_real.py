@@ -33,6 +33,7 @@ def test_a_street_video_is_told_truly(kinoscope: Callable[..., Call], bikes: Pat
     assert {name: task["status"] for name, task in found["tasks"].items()} == {
         **dict.fromkeys(("shots", "scenes", "objects", "faces", "appearance", "actions"), "ok"),
         "speech": "skipped",
+        "sync": "skipped",
     }
     assert found["tasks"]["speech"]["reason"] == "no sound"
     shots = [event for event in found["events"] if event["task"] == "shots"]
