@@ -56,7 +56,7 @@ class Net(LipSync):
     """Lips against loudness, each as it is."""
 
     def __init__(self, *_):
-        self.streams = Streams(pairs=("points",), calibration=Calibration((-2.0, 0.0, 20.0, 0.0), 0.0))
+        self.streams = Streams(pairs=("points",), calibration=Calibration((-2.0, 0.0, 50.0, 0.0), 0.0))
         self.cards = [SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0")]
         self.runtime = "numpy"
 
@@ -67,6 +67,7 @@ class Net(LipSync):
     def hear(self, mel):
         count = (len(mel) - PHASES + 1) // PHASES * PHASES
         loud = mel[:count].mean(axis=1)
+        loud = np.maximum(loud, np.median(loud) - 4)  # silence says as little as a pause
         return ((loud - loud.mean()) / 3)[:, None].astype(np.float32)
 
 
@@ -133,9 +134,9 @@ def test_whatever_the_rate(rate):
 
 
 def test_times_that_do_not_begin_at_zero_and_sound_that_starts_late_or_ends_early():
-    event = offset_of(run(np.arange(100, 110, 0.04), sound_of(100.4, 109.2, -0.2), start=100.4))
+    event = offset_of(run(np.arange(40, 52, 0.04), sound_of(40.4, 51.2, -0.2), start=40.4))
     assert event.extra["offset"] == pytest.approx(-0.2, abs=0.01)
-    assert event.start == pytest.approx(100)
+    assert event.start == pytest.approx(40)
 
 
 def test_one_second_is_enough_or_is_said_not_to_be():

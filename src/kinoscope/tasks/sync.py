@@ -33,7 +33,7 @@ LONGEST, PICTURES = 960, 30.0
 FEWEST = 10.0
 """Pictures a second under which the motion of lips is lost."""
 
-LEAST, SURE = 0.6, 0.9
+LEAST, SURE = 0.8, 0.9
 """Confidence from which an offset is told, and from which it is relied on."""
 
 SEGMENT = 2.0
