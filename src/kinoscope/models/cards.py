@@ -271,8 +271,8 @@ CARDS: tuple[Card, ...] = (
         card_of(
             kind,
             (
-                File("model.json", "0c821931850de0bef3875bd5f37bf61e2e7708245240481c8a7ef40cc03ff3f9"),
-                File("model.safetensors", "ec44f428aca56262de9e2a272310fca905b7d2dcb7bbf667fed8d724f2f965a5"),
+                File("model.json", "22a1915d36cc015883ca4284613e4b7c8d94f3f29e6d5e3bcbdbb71197127550"),
+                File("model.safetensors", "dc5c1f25b361cc213c9b41bb6542ee7762ba43b08e6c1c01139456e325ce96a7"),
             ),
             "package:own/sync",
             licence="Apache-2.0",
