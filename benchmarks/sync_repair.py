@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kinoscope
-from kinoscope.api.syncing import Synced, _move
+from kinoscope.api.syncing import Synced, correction
 from kinoscope.core.lags import FRAME
 from kinoscope.learn.talk import clips_in, read_table
 from kinoscope.source.repair import shift_sound
@@ -72,7 +72,7 @@ def repaired(path: Path, model: Path, shift: float, stretch: float, baseline: fl
         (one,) = kinoscope.sync(moved, fix=fixed, model=str(model), quiet=True)
         if one.fixed is None or one.timeline is None:
             return None
-        delay, factor = _move(one.offsets[0])
+        delay, factor = correction(one.offsets[0])
         times = (0.0, float(one.timeline.times[-1]))
         return max(abs((t * stretch + shift) * factor + delay - (t - baseline)) for t in times)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kinoscope
-from kinoscope.api.syncing import _move
+from kinoscope.api.syncing import correction
 from kinoscope.core.errors import OptionError, SyncError
 from kinoscope.core.media import Frame, Sound
 from kinoscope.core.results import Event, TaskReport, TaskResult
@@ -138,7 +138,7 @@ def test_a_folder_gets_timeline_and_report(tmp_path):
 
 def test_a_drift_is_undone():
     extra = {"offset": 0.08, "drift": 0.001, "at_start": 0.07, "at_end": 0.09}
-    delay, stretch = _move(Event("sync", 10, 30, "sound late", 1.0, "", extra))
+    delay, stretch = correction(Event("sync", 10, 30, "sound late", 1.0, "", extra))
     for time in (10.0, 17.3, 30.0):
         heard = time + 0.07 + 0.001 * (time - 10)
         assert heard * stretch + delay == pytest.approx(time, abs=1e-9)

@@ -10,7 +10,7 @@ from kinoscope.learn.log import read_log
 from kinoscope.learn.painting import Moments, Teacher, begin, heard, learn, split_of, validate, warn
 from kinoscope.learn.painting_options import ABOUT, PaintingOptions, read_painting_options, read_painting_words
 from kinoscope.learn.painting_run import train_painter
-from kinoscope.learn.talkers import read_offsets, read_talkers
+from kinoscope.learn.talkers import read_talkers
 from kinoscope.models.painter import load_painter
 from kinoscope.models.painting import painted_part
 from tests.talking_making import DrawnFollower, write
@@ -176,15 +176,6 @@ def test_options_that_cannot_be(word, message):
 
 def test_every_option_is_described():
     assert list(PaintingOptions().to_dict()) == list(ABOUT)
-
-
-def test_offsets_are_read(tmp_path):
-    path = tmp_path / "offsets.csv"
-    path.write_text("clip,offset\na,0.12\nb.mp4,\n")
-    assert read_offsets(path) == {"a": 0.12, "b.mp4": 0.0}
-    path.write_text("name\na\n")
-    with pytest.raises(DatasetError, match="columns clip and offset"):
-        read_offsets(path)
 
 
 def test_no_run_to_go_on_with(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.models import sample
 from kinoscope.models.mesh import LIPS, PRESENT, STEADY, region, region_of_five
-from kinoscope.models.mouths import MIRROR, SHOWN, STILL, Follower, mouth_map, mouth_of, points_of
+from kinoscope.models.mouths import MIRROR, SHOWN, STILL, Follower, mouth_map, mouth_of, on_clock, points_of
 from kinoscope.source import open_source
 
 GENERATOR = np.random.default_rng(0)
@@ -29,6 +29,15 @@ def test_a_mirrored_face_has_its_points_at_their_mirrors():
     assert [MIRROR[MIRROR[i]] for i in range(61)] == list(range(61))
     assert SHOWN[:40] == LIPS
     assert SHOWN[MIRROR[0]] == 291  # the corners of the mouth are 61 and 291
+
+
+def test_a_mouth_is_brought_to_other_times():
+    points = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((3, 61, 3), np.float32)
+    pictures = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 4, 4), np.uint8)
+    wanted, times = np.array([-0.1, 0.0, 0.03, 0.1, 0.3]), np.array([0.0, 0.1, 0.2])
+    mixed, nearest = on_clock(wanted, times, points, pictures)
+    assert mixed[:, 0, 0] == pytest.approx([0, 0, 0.3, 1, 2], abs=1e-5)
+    assert nearest[:, 0, 0].tolist() == [0, 0, 0, 1, 2]
 
 
 def test_the_picture_of_a_mouth_is_upright_and_centred():

@@ -185,7 +185,7 @@ def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> N
 
     try:
         event = _demand_offset(one, force)
-        delay, stretch = _move(event)
+        delay, stretch = correction(event)
         done = shift_sound(one.source, fix, delay, stretch, options.reading["sound_track"])
         one.fixed, one.left_out = fix, done.left_out
         one.written.append(fix)
@@ -222,7 +222,7 @@ def _demand_offset(one: Synced, force: bool) -> Event:
     return one.offsets[0]
 
 
-def _move(event: Event) -> tuple[float, float]:
+def correction(event: Event) -> tuple[float, float]:
     """Give by how many seconds sound is to be moved, and by how much it is to be stretched about its time 0.
 
     Sound of the picture at t is heard at t + at + rate * t, and is to be heard at t.

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +18,14 @@ from kinoscope.core.lags import FRAME
 from kinoscope.core.media import Sound
 from kinoscope.core.mel import BANDS, FLOOR, HOP, RATE, log_mel
 from kinoscope.models.lip_sync import PHASES
-from kinoscope.models.mouths import MIRROR, Follower, mouth_of, points_of
+from kinoscope.models.mouths import MIRROR, Follower, mouth_of, on_clock, points_of
 from kinoscope.source import open_source
+from kinoscope.source.images import VIDEOS
+
+T = TypeVar("T")
 
 Progress = Callable[[float, float], None]
 """Told how many of how many clips are read."""
-
-VIDEOS = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp"}
 
 CROP, SIDE = 64, 48
 """Sides in pixels of the pictures that are kept and of those that are looked at."""
@@ -98,20 +100,35 @@ def read_talks(
     Raises:
         DatasetError: there is no clip that can be used.
     """
-    paths = clips_in(folder, known)
-    talks: list[Talk] = []
+    return read_each(folder, clips_in(folder, known), lambda path: read_talk(path, known_of(known, path)), progress)
+
+
+def known_of(known: dict[str, Known], path: Path) -> Known:
+    """Give what a table says of a clip, by its name with or without the ending."""
+    return known.get(path.name, known.get(path.stem, Known()))
+
+
+def read_each(
+    data: Path, paths: Sequence[Path], read: Callable[[Path], list[T]], progress: Progress | None = None
+) -> tuple[list[T], dict[str, str]]:
+    """Read clips of people who talk, one after the other: what is in them, and why some could not be used.
+
+    Raises:
+        DatasetError: none can be used.
+    """
+    found: list[T] = []
     broken: dict[str, str] = {}
     for number, path in enumerate(paths):
         try:
-            talks += read_talk(path, known.get(path.name, known.get(path.stem, Known())))
+            found += read(path)
         except KinoscopeError as error:
             broken[path.name] = str(error)
         if progress:
             progress(number + 1, len(paths))
-    if not talks:
+    if not found:
         why = f" ({next(iter(broken.values()))})" if broken else ""
-        raise DatasetError(f"{folder} has no clip of somebody who talks{why}; give videos with a face and its sound")
-    return talks, broken
+        raise DatasetError(f"{data} has no clip of somebody who talks{why}; give videos with a face and its sound")
+    return found, broken
 
 
 def clips_in(folder: Path, known: dict[str, Known]) -> list[Path]:
@@ -148,15 +165,13 @@ def read_talk(path: Path, known: Known) -> list[Talk]:
 def _talk(name: str, known: Known, rows: list[tuple[float, np.ndarray, np.ndarray]], sounds: list[Sound]) -> Talk:
     times = np.array([time for time, _, _ in rows])
     frames = np.arange(np.ceil(times[0] / FRAME - 1e-6), np.floor(times[-1] / FRAME + 1e-6) + 1)
-    after = np.clip(np.searchsorted(times, frames * FRAME - 1e-6), 1, len(times) - 1)
-    share = np.clip((frames * FRAME - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-9), 0, 1)
-    points, weight = np.array([row[1] for row in rows]), share[:, None, None].astype(np.float32)
-    colours = np.array([row[2] for row in rows])[np.where(share > 0.5, after, after - 1)]
+    points, colours = on_clock(
+        frames * FRAME, times, np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    )
     grey = (colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-    mixed = points[after - 1] * (1 - weight) + points[after] * weight
     mel = _mel_around(sounds, frames[0] * FRAME + known.offset, len(frames))
     person = known.person or Path(name).stem
-    return Talk(name, person, torch.from_numpy(mixed), torch.from_numpy(grey), mel)
+    return Talk(name, person, torch.from_numpy(points), torch.from_numpy(grey), mel)
 
 
 def _mel_around(sounds: Sequence[Sound], start: float, frames: int) -> Tensor:

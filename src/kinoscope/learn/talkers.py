@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from kinoscope.core.errors import DatasetError, KinoscopeError
+from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.mel import RATE
+from kinoscope.learn.talk import Progress, known_of, read_each, read_table
 from kinoscope.models.mouths import Follower
 from kinoscope.models.painter import Hearing, Talker
 from kinoscope.models.painting import cut, follow
 from kinoscope.source import open_source
 from kinoscope.source.images import find_sources
-
-Progress = Callable[[float, float], None]
-"""Told how many of how many clips are read."""
 
 SHORTEST = 25
 """Pictures of the shortest stretch of a face that something can be learned from."""
@@ -37,36 +33,9 @@ def read_talkers(
         DatasetError: no clip can be used, or the table is none.
         SourceError: there is no video.
     """
-    late = read_offsets(Path(offsets)) if offsets else {}
+    known = read_table(Path(offsets)) if offsets else {}
     paths = [Path(found) for found in find_sources(str(data))]
-    talkers: list[Talker] = []
-    broken: dict[str, str] = {}
-    for number, path in enumerate(paths):
-        try:
-            talkers += read_talker(path, late.get(path.name, late.get(path.stem, 0.0)))
-        except KinoscopeError as error:
-            broken[path.name] = str(error)
-        if progress:
-            progress(number + 1, len(paths))
-    if not talkers:
-        why = f": {next(iter(broken.values()))}" if broken else ""
-        raise DatasetError(f"{data} has no clip of somebody who talks{why}; give videos with a face and its sound")
-    return talkers, broken
-
-
-def read_offsets(path: Path) -> dict[str, float]:
-    """Read by how many seconds the sound of each clip is late.
-
-    Raises:
-        DatasetError: it is no such table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return {row["clip"]: float(row.get("offset") or 0) for row in csv.DictReader(stream)}
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise DatasetError(
-            f"{path} is no table of offsets ({error}); give a CSV with the columns clip and offset in seconds"
-        ) from None
+    return read_each(data, paths, lambda path: read_talker(path, known_of(known, path).offset), progress)
 
 
 def read_talker(path: Path, late: float = 0.0) -> list[Talker]:

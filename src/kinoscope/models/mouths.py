@@ -135,6 +135,22 @@ def points_of(mesh: Mesh) -> NDArray[np.float32]:
     return np.asarray(shown, np.float32)
 
 
+def on_clock(
+    wanted: Array, times: Array, points: NDArray[np.float32], pictures: Pixels
+) -> tuple[NDArray[np.float32], Pixels]:
+    """Give a mouth at other times than it was seen at: points between their neighbours, pictures the nearest.
+
+    Args:
+        wanted: (T,) in seconds. times: (N,) increasing, two at least, at which it was seen.
+        points: (N, P, 3). pictures: (N, H, W) or (N, H, W, C).
+    """
+    after = np.clip(np.searchsorted(times, wanted - 1e-6), 1, len(times) - 1)
+    share = np.clip((wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-9), 0, 1)
+    weight = share[:, None, None].astype(np.float32)
+    mixed = points[after - 1] * (1 - weight) + points[after] * weight
+    return mixed, pictures[np.where(share > 0.5, after, after - 1)]
+
+
 def mouth_map(mesh: Mesh, side: int = CROP) -> Array:
     """Give the affine map (2, 3) from the picture to an upright picture of the mouth."""
     eyes, chin = mesh[EYES, :2], mesh[152, :2]

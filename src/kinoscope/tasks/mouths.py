@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kinoscope.core.lags import FRAME
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.mel import HOP, RATE, log_mel
-from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES
-from kinoscope.models.mouths import Followed, mouth_of, points_of
+from kinoscope.models.lip_sync import AHEAD, PHASES
+from kinoscope.models.mouths import Followed, mouth_of, on_clock, points_of
 
 STRETCH = 150
 """Frames that are looked at in one go."""
@@ -68,13 +68,8 @@ class Mouth:
                 yield self._piece(frames[begin:end], times)
 
     def _piece(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> Piece:
-        wanted = frames * FRAME
-        after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
-        share = np.clip((wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-9), 0, 1)
-        points, weight = np.array(self.points), share[:, None, None].astype(np.float32)
-        mixed = points[after - 1] * (1 - weight) + points[after] * weight
-        nearest = np.where(share > 0.5, after, after - 1)
-        return Piece(int(frames[0]), mixed, np.array(self.pictures)[nearest])
+        wanted = frames.astype(np.float64) * FRAME
+        return Piece(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +129,3 @@ class Ear:
         count = (last - first + 2 * AHEAD) * PHASES + PHASES - 1
         start = (first - AHEAD) * FRAME
         return log_mel(self.samples(start, start + (count - 1) * HOP / RATE), self.level)[:count]
-
-
-__all__ = ["AHEAD", "CONTEXT", "SHORTEST", "SIDE", "STRETCH", "Ear", "Mouth", "Piece"]
