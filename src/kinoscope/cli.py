@@ -30,7 +30,7 @@ from kinoscope.core.errors import KinoscopeError
 
 if TYPE_CHECKING:
     from kinoscope.learn.job import Run
-    from kinoscope.learn.painting_run import PaintingRun
+    from kinoscope.learn.rounds import Rounds
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
@@ -259,10 +259,10 @@ def _print_edges(edges: Learned) -> None:
     print(f"  {edges.written}")
 
 
-def _print_painting(run: PaintingRun) -> None:
+def _print_painting(run: Rounds) -> None:
     for name, why in run.broken.items():
         print(f"kinoscope: {name}: {why}", file=sys.stderr)
-    learned, measured = run.pictures
+    learned, measured = run.examples
     print(f"{learned} pictures to learn from, {measured} to measure on; {run.parameters / 1e6:.2f} M parameters")
     if run.advice:
         print(f"kinoscope: {run.advice}", file=sys.stderr)

@@ -6,9 +6,10 @@ import torch
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
 from kinoscope.learn import talkers
+from kinoscope.learn.choices import read_choices, read_saved
 from kinoscope.learn.log import read_log
 from kinoscope.learn.painting import Moments, Teacher, begin, heard, learn, split_of, validate, warn
-from kinoscope.learn.painting_options import ABOUT, PaintingOptions, read_painting_options, read_painting_words
+from kinoscope.learn.painting_options import ABOUT, PaintingOptions
 from kinoscope.learn.painting_run import train_painter
 from kinoscope.learn.talkers import read_talkers
 from kinoscope.models.painter import load_painter
@@ -125,7 +126,7 @@ def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
     assert {"judge_loss", "judge_right", "maker_loss", "l1", "voice", "val_psnr"} <= rows[1].keys()
     _, facts = load_painter(run.folder)
     assert (facts.width, facts.data) == (8, "clips")
-    assert run.pictures == (38, 12)
+    assert run.examples == (38, 12)
     assert json.loads(json.dumps(run.to_dict()))["epochs"] == 2
 
 
@@ -135,13 +136,13 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_pat
 
     with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume"):
         train_painter(SMALL, people, tmp_path, data="clips", told=stop)
-    options, facts = read_painting_options(tmp_path / "options.json")
+    options, facts = read_saved(tmp_path / "options.json", PaintingOptions)
     assert (options, facts["data"]) == (SMALL, "clips")
     torch.rand(7)
     train_painter(options, people, tmp_path, data="clips", resume=True)
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
     with pytest.raises(OptionError, match="the run has batch=2, not 3"):
-        train_painter(read_painting_words(["batch=3"], options), people, tmp_path, resume=True)
+        train_painter(read_choices(["batch=3"], options, "lipsync"), people, tmp_path, resume=True)
 
 
 def test_a_dry_run_writes_nothing(people, tmp_path):
@@ -153,9 +154,9 @@ def test_a_dry_run_writes_nothing(people, tmp_path):
 
 def test_too_little_to_learn_from(people, tmp_path):
     with pytest.raises(DatasetError, match="38 pictures of faces to learn from"):
-        train_painter(read_painting_words(["batch=20"], SMALL), people, tmp_path)
+        train_painter(read_choices(["batch=20"], SMALL, "lipsync"), people, tmp_path)
     with pytest.raises(DatasetError, match=r"no clip ada to paint; choose from a\.mp4"):
-        train_painter(read_painting_words(["paint=ada"], SMALL), people, tmp_path)
+        train_painter(read_choices(["paint=ada"], SMALL, "lipsync"), people, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_too_little_to_learn_from(people, tmp_path):
 )
 def test_options_that_cannot_be(word, message):
     with pytest.raises(OptionError, match=message):
-        read_painting_words([word])
+        read_choices([word], PaintingOptions(), "lipsync")
 
 
 def test_every_option_is_described():
@@ -180,4 +181,4 @@ def test_every_option_is_described():
 
 def test_no_run_to_go_on_with(tmp_path):
     with pytest.raises(ModelError, match="is no training run"):
-        read_painting_options(tmp_path / "options.json")
+        read_saved(tmp_path / "options.json", PaintingOptions)

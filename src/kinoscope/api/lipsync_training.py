@@ -7,40 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.errors import OptionError
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.learn.log import Row
     from kinoscope.learn.painting_options import PaintingOptions
-    from kinoscope.learn.painting_run import PaintingRun
+    from kinoscope.learn.rounds import Rounds
 
 SHOWN = {"l1": "l1", "judge_loss": "judge", "sync": "sync", "val_psnr": "val psnr", "val_opening": "val opening"}
 """Measure -> how it is called in a line."""
 
 
 def choose(data: str | None, words: Sequence[str], resume: str | Path | None) -> tuple[PaintingOptions, str]:
-    """Give the options of a training, and its data; of one that goes on, as it began.
+    """Give the options of a training, and its data; of one that goes on, as it began."""
+    from kinoscope.learn.choices import begin_or_go_on
+    from kinoscope.learn.painting_options import PaintingOptions
 
-    Raises:
-        OptionError: there is no data, or an option cannot be used.
-        ModelError: there is no run to go on with.
-    """
-    from kinoscope.learn.painting_options import read_painting_options, read_painting_words
-
-    if data is not None and "=" in data and not Path(data).exists():
-        words, data = (data, *words), None
-    if resume is not None:
-        start, facts = read_painting_options(Path(resume) / "options.json")
-        return read_painting_words(words, start), data or facts["data"]
-    if data is None:
-        raise OptionError("no clips are given; name a video or a folder of them, as in train lipsync clips/")
-    return read_painting_words(words), data
+    return begin_or_go_on(data, words, resume, PaintingOptions(), "lipsync")
 
 
 def train_lipsync(
     options: PaintingOptions, data: str, folder: Path, resume: bool, dry_run: bool, quiet: bool
-) -> PaintingRun:
+) -> Rounds:
     """Read the clips and train; see ``learn.painting``."""
     from kinoscope.learn.lip_expert import load_expert
     from kinoscope.learn.painting_run import train_painter

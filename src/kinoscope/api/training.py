@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinoscope.learn.job import Run
     from kinoscope.learn.log import Row
     from kinoscope.learn.options import Options
-    from kinoscope.learn.painting_run import PaintingRun
+    from kinoscope.learn.rounds import Rounds
 
 TASKS = ("classify", "segments", "sync", "lipsync")
 
@@ -33,7 +33,7 @@ class Training:
     run: Run | None = None
     edges: Learned | None = None
     sync: Taught | None = None
-    painting: PaintingRun | None = None
+    painting: Rounds | None = None
     picture: Path | None = None
     health: Health | None = None
 
@@ -145,7 +145,7 @@ def _train_painter(
     resume: str | Path | None,
     dry_run: bool,
     quiet: bool,
-) -> PaintingRun:
+) -> Rounds:
     from kinoscope.api.lipsync_training import choose, train_lipsync
 
     options, data = choose(data, words, resume)

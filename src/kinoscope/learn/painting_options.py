@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.names import demand
+from kinoscope.core.errors import OptionError
+from kinoscope.learn.choices import demand_least
 
 ABOUT = {
     "epochs": "rounds; after each there are measures, a preview and a checkpoint",
@@ -67,10 +64,7 @@ class PaintingOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "steps": 1, "batch": 1, "width": 8, "seed": 0, "alone": 0}
-        for name, value in asdict(self).items():
-            if isinstance(value, int | float) and value < least.get(name, 0):
-                raise OptionError(f"{name} is {value}; give {least.get(name, 0)} or more")
+        demand_least(self, {"epochs": 1, "steps": 1, "batch": 1, "width": 8})
         if self.width % 8:
             raise OptionError(f"width is {self.width}; give a multiple of 8")
         if not (self.val < 1 and self.ema < 1):
@@ -79,41 +73,3 @@ class PaintingOptions:
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form."""
         return asdict(self)
-
-
-def read_painting_words(words: Sequence[str], start: PaintingOptions | None = None) -> PaintingOptions:
-    """Read words ``key=value`` on top of other options, or of the defaults.
-
-    Raises:
-        OptionError: a word is none, or has a value that cannot be used.
-    """
-    options = start or PaintingOptions()
-    kinds = {one.name: type(getattr(options, one.name)) for one in fields(options)}
-    changes: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        demand(key, kinds, "option of train lipsync")
-        try:
-            changes[key] = kinds[key](value)
-        except ValueError:
-            raise OptionError(
-                f"{word} is no {kinds[key].__name__}; give such as {key}={getattr(options, key)}"
-            ) from None
-        if not equals:
-            raise OptionError(f"{word} has no value; give {key}={getattr(options, key)}")
-    return replace(options, **changes)
-
-
-def read_painting_options(path: Path) -> tuple[PaintingOptions, dict[str, Any]]:
-    """Read the options of a run, and facts on it, that were saved.
-
-    Raises:
-        ModelError: there are none, or the file is damaged.
-    """
-    try:
-        facts = json.loads(path.read_text("utf-8"))
-        return PaintingOptions(**facts.pop("options")), facts
-    except FileNotFoundError:
-        raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); start the training anew") from None

@@ -1,15 +1,8 @@
-"""A training of a painter of mouths, from its first epoch to its last: measures, previews, checkpoints, the model.
-
-Everything random depends on the seed and the epoch, and a checkpoint is written where an epoch ends; so a run that was
-interrupted goes on exactly as if it had not been.
-"""
+"""A training of a painter of mouths in rounds: what it measures, keeps and shows; see ``learn.rounds``."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinoscope.core.errors import DatasetError, ModelError, OptionError
+from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.learn.adversarial import PATIENCE
-from kinoscope.learn.checkpoints import (
-    PLACE,
-    fill_optimizer,
-    flatten_optimizer,
-    read_checkpoint,
-    save_checkpoint,
-    within,
-)
-from kinoscope.learn.log import Log, Row
-from kinoscope.learn.options import save_options
+from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, within
+from kinoscope.learn.log import Row
 from kinoscope.learn.painting import (
     Expert,
     Features,
@@ -45,14 +30,11 @@ from kinoscope.learn.painting import (
     warn,
 )
 from kinoscope.learn.painting_options import FREE, PaintingOptions
+from kinoscope.learn.processes import Processes
+from kinoscope.learn.rounds import Progress, Rounds, go
 from kinoscope.models.painter import TASK, PainterFacts, Talker, save_painter
 from kinoscope.models.painting import painted_part
 from kinoscope.models.runner import torch_device
-from kinoscope.models.trained import FACTS, WEIGHTS
-from kinoscope.views.sheet import save_picture
-
-PREVIEW = "preview.png"
-"""What is real, what is painted and what it was painted from, after the last epoch."""
 
 SHOWN = 8
 """Pictures in a preview."""
@@ -64,41 +46,91 @@ STAGES = 4
 """Stages of EfficientNet-Lite0 that are compared: its maps at a half to an eighth of the size."""
 
 
-@dataclass(kw_only=True)
-class PaintingRun:
-    """What a training came to.
+class PainterLearner:
+    """A painter that learns; see ``rounds.Learner``.
 
-    Attributes:
-        folder: where all of it lies; None of a dry run.
-        rows: the measures of each epoch. pictures: how many there are to learn from, and to measure on.
-        parameters: of voice and painter. broken: clips that could not be used, and why.
-        advice: what stalls, and its cure; None where nothing does.
-        written: the files.
+    Args:
+        talkers: to learn from; the last share ``options.val`` of each is only measured on.
+        data: name of the clips. expert: frozen judge of lips and sound; see ``painting.Expert``.
+
+    Raises:
+        DatasetError: the clips are too short to learn from.
     """
 
-    folder: Path | None
-    options: PaintingOptions
-    rows: list[Row] = field(default_factory=list)
-    pictures: tuple[int, int] = (0, 0)
-    parameters: int = 0
-    broken: dict[str, str] = field(default_factory=dict)
-    advice: str | None = None
-    written: list[Path] = field(default_factory=list)
+    task, free = TASK, FREE
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
-        return {
-            "folder": None if self.folder is None else str(self.folder),
-            "dry_run": self.folder is None,
-            "pictures": {"train": self.pictures[0], "val": self.pictures[1]},
-            "parameters": self.parameters,
-            "epochs": len(self.rows),
-            "log": self.rows,
-            "broken": self.broken,
-            "advice": self.advice,
-            "options": self.options.to_dict(),
-            "written": [str(path) for path in self.written],
+    def __init__(
+        self, options: PaintingOptions, talkers: Sequence[Talker], data: str = "", expert: Expert | None = None
+    ) -> None:
+        self.examples = _count(talkers, options)
+        self.options, self.talkers, self.data, self.processes = options, talkers, data, Processes()
+        mask = torch.from_numpy(painted_part())[None, None].to(torch_device(options.device))
+        self.teacher = Teacher(options, mask, load_features() if options.features else None, expert)
+        self.state = begin(options)
+        self.parameters = sum(parameter.numel() for parameter in self.state.nets.parameters())
+
+    @property
+    def epoch(self) -> int:
+        """How many are done."""
+        return self.state.epoch
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self.state.epoch = number
+
+    def try_out(self) -> Row:
+        """Take one step with the judge in it."""
+        short = PaintingOptions(**(self.options.to_dict() | {"steps": 1, "alone": 0}))
+        teacher = Teacher(short, self.teacher.mask, self.teacher.features, self.teacher.expert)
+        return learn(self.state, self.talkers, teacher)
+
+    def learn(self, told: Callable[[int], None] | None = None) -> Row:
+        """Go through the steps of an epoch."""
+        return learn(self.state, self.talkers, self.teacher, told)
+
+    def look(self, folder: Path, row: Row) -> tuple[Row, Pixels]:
+        """Measure on what was not learned from, write the painter, and draw real, painted, and painted from."""
+        with self.state.average.inside(self.state.nets):
+            measures = validate(self.state, self.talkers, self.teacher)
+            save_painter(folder, self.state.nets, _facts(self.state, self.talkers, self.options, measures, self.data))
+            return dict(measures), preview(self.state, self.talkers, self.teacher)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Give all that changes."""
+        state = self.state
+        parts = {
+            "nets": state.nets.state_dict(),
+            "judge": state.match.judge.state_dict(),
+            "optimizer": flatten_optimizer(state.optimizer),
+            "judge_optimizer": flatten_optimizer(state.match.optimizer),
+            "average": state.average.tensors,
         }
+        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """Give what else changes."""
+        state = self.state
+        return {
+            "step": state.step,
+            "turn": state.match.turn,
+            "averaged": state.average.steps,
+            "synced": state.synced[-PATIENCE:],
+        }
+
+    def fill(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Be as a checkpoint says."""
+        state = self.state
+        state.nets.load_state_dict(within(tensors, "nets"))
+        state.match.judge.load_state_dict(within(tensors, "judge"))
+        fill_optimizer(state.optimizer, within(tensors, "optimizer"))
+        fill_optimizer(state.match.optimizer, within(tensors, "judge_optimizer"))
+        state.average.tensors = {name: one.to(state.device) for name, one in within(tensors, "average").items()}
+        state.average.steps, state.step, state.match.turn = facts["averaged"], facts["step"], facts["turn"]
+        state.synced = list(facts["synced"])
+
+    def advise(self, row: Row) -> str | None:
+        """Say what stalls, and its cure."""
+        return warn(self.state, row)
 
 
 def train_painter(
@@ -110,43 +142,12 @@ def train_painter(
     resume: bool = False,
     dry_run: bool = False,
     expert: Expert | None = None,
-    progress: Callable[[float, float], None] | None = None,
+    progress: Progress | None = None,
     told: Callable[[Row], None] | None = None,
-) -> PaintingRun:
-    """Train a painter and keep it in ``out``.
-
-    Args:
-        talkers: to learn from; the last share ``options.val`` of each is only measured on.
-        data: name of the clips. resume: go on with the run in ``out``. dry_run: take one step and write nothing.
-        expert: frozen judge of lips and sound; see ``painting.Expert``.
-        progress: told of each step. told: told of the measures of each epoch.
-
-    Raises:
-        DatasetError: the clips are too short to learn from.
-        ModelError: the checkpoint cannot be used.
-        OptionError: the options are not those of the run.
-        OutputError: something cannot be written; what was kept before is still there.
-        TrainingError: a loss is no longer a number; what was kept before is still there.
-    """
-    run = PaintingRun(folder=None if dry_run else out, options=options, pictures=_count(talkers, options))
-    mask = torch.from_numpy(painted_part())[None, None].to(torch_device(options.device))
-    teacher = Teacher(options, mask, load_features() if options.features else None, expert)
-    state = begin(options)
-    run.parameters = sum(parameter.numel() for parameter in state.nets.parameters())
-    if dry_run:
-        short = PaintingOptions(**(options.to_dict() | {"steps": 1, "alone": 0}))
-        run.rows = [learn(state, talkers, Teacher(short, mask, teacher.features, expert))]
-        return run
-    if resume:
-        restore(out / PLACE, state, options)
-    try:
-        _go(run, state, talkers, teacher, data, progress, told)
-    except KeyboardInterrupt:
-        kept = f"what epoch {state.epoch} gave is kept" if state.epoch else "no epoch was done"
-        raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume {out}") from None
-    names = ("options.json", "log.jsonl", FACTS, WEIGHTS, PREVIEW)
-    run.written = [out / name for name in names if (out / name).exists()]
-    return run
+) -> Rounds:
+    """Train a painter and keep it in ``out``; see ``PainterLearner`` and ``rounds.go``."""
+    learner = PainterLearner(options, talkers, data, expert)
+    return go(learner, out, data=data, resume=resume, dry_run=dry_run, progress=progress, told=told)
 
 
 def _count(talkers: Sequence[Talker], options: PaintingOptions) -> tuple[int, int]:
@@ -163,43 +164,6 @@ def _count(talkers: Sequence[Talker], options: PaintingOptions) -> tuple[int, in
     if learned < 2 * options.batch:
         raise DatasetError(f"there are {learned} pictures of faces to learn from; give clips of a minute or more")
     return learned, sum(map(len, talkers)) - learned
-
-
-def _go(
-    run: PaintingRun,
-    state: Painting,
-    talkers: Sequence[Talker],
-    teacher: Teacher,
-    data: str,
-    progress: Callable[[float, float], None] | None,
-    told: Callable[[Row], None] | None,
-) -> None:
-    """Go through the epochs."""
-    assert run.folder is not None
-    out, options = run.folder, teacher.options
-    if state.epoch == 0:
-        save_options(out / "options.json", options, {"task": TASK, "data": data})
-    log = Log(out, state.epoch)
-    total = float(options.epochs * options.steps)
-    try:
-        while state.epoch < options.epochs:
-            began = time.perf_counter()
-            row: Row = dict(learn(state, talkers, teacher, (lambda s: progress(s, total)) if progress else None))
-            with state.average.inside(state.nets):
-                row |= validate(state, talkers, teacher)
-                state.epoch += 1
-                save_painter(out, state.nets, _facts(state, talkers, options, row, data))
-                shown = preview(state, talkers, teacher)
-            row = {"epoch": state.epoch} | row | {"seconds": round(time.perf_counter() - began, 3)}
-            save_picture(out / PREVIEW, shown)
-            log.picture("real, painted, painted from", shown, state.epoch)
-            log.write(row)
-            save(out / PLACE, state, options)
-            run.rows, run.advice = log.rows, warn(state, row)
-            if told:
-                told(row)
-    finally:
-        log.close()
 
 
 def _facts(state: Painting, talkers: Sequence[Talker], options: PaintingOptions, row: Row, data: str) -> PainterFacts:
@@ -257,58 +221,3 @@ def load_features() -> Features:
         return found
 
     return maps
-
-
-def save(path: Path, state: Painting, options: PaintingOptions) -> None:
-    """Write a checkpoint; what was there before stays if it cannot be written.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    parts = {
-        "nets": state.nets.state_dict(),
-        "judge": state.match.judge.state_dict(),
-        "optimizer": flatten_optimizer(state.optimizer),
-        "judge_optimizer": flatten_optimizer(state.match.optimizer),
-        "average": state.average.tensors,
-    }
-    tensors = {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
-    facts = {
-        "task": TASK,
-        "options": options.to_dict(),
-        "epoch": state.epoch,
-        "step": state.step,
-        "turn": state.match.turn,
-        "averaged": state.average.steps,
-        "synced": state.synced[-PATIENCE:],
-    }
-    save_checkpoint(path, tensors, facts)
-
-
-def restore(path: Path, state: Painting, options: PaintingOptions) -> None:
-    """Bring a state to where a checkpoint was.
-
-    Raises:
-        ModelError: the checkpoint is damaged, or of another task or network.
-        OptionError: the options are not those of the run.
-    """
-    tensors, facts = read_checkpoint(path)
-    if facts["task"] != TASK:
-        raise ModelError(f"{path} is of task {facts['task']}, not {TASK}; resume it with that task")
-    now = json.loads(json.dumps(options.to_dict()))
-    for name, value in facts["options"].items():
-        if name not in FREE and now.get(name) != value:
-            raise OptionError(f"the run has {name}={value}, not {now.get(name)}; leave {name} out, or start a new run")
-    try:
-        state.nets.load_state_dict(within(tensors, "nets"))
-        state.match.judge.load_state_dict(within(tensors, "judge"))
-        fill_optimizer(state.optimizer, within(tensors, "optimizer"))
-        fill_optimizer(state.match.optimizer, within(tensors, "judge_optimizer"))
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"{path} is of another network ({str(error).splitlines()[0]}); start the training anew"
-        ) from None
-    state.average.tensors = {name: one.to(state.device) for name, one in within(tensors, "average").items()}
-    state.average.steps = facts["averaged"]
-    state.epoch, state.step, state.match.turn = facts["epoch"], facts["step"], facts["turn"]
-    state.synced = list(facts["synced"])
