@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +79,7 @@ def begin_or_go_on(
     return read_choices(words, start, task), data
 
 
-def demand_least(options: Any, least: dict[str, float]) -> None:
+def demand_least(options: Any, least: Mapping[str, float]) -> None:
     """Make sure that numbers among options are as large as they must be, 0 where nothing is said.
 
     Raises:

@@ -68,6 +68,10 @@ HINGE = Game(_hinge_judge, _hinge_maker, 1.0)
 """Lim and Ye, "Geometric GAN", 2017."""
 
 
+GAMES = {"relativistic": RELATIVISTIC, "non-saturating": NON_SATURATING, "hinge": HINGE}
+"""Name -> game."""
+
+
 def gradient_penalty(logits: Tensor, seen: Tensor) -> Tensor:
     """Give how steep a judge is where it looked: the mean over examples of the squared norm of its gradient.
 

@@ -62,6 +62,23 @@ def read_dataset(path: str | Path, group: str = "") -> Dataset:
     return Dataset(str(path), tuple(examples), tuple(classes), any(len(example.labels) != 1 for example in examples))
 
 
+def read_unlabelled(path: str | Path) -> tuple[Dataset, bool]:
+    """Read clips that need no labels: those that lie in a folder itself, or what ``read_dataset`` reads.
+
+    Gives them, and whether they have labels.
+
+    Raises:
+        DatasetError: there is nothing to read.
+    """
+    place = Path(path)
+    if not place.is_dir() or _folders(place):
+        return read_dataset(path), True
+    examples = tuple(Example(str(clip), ()) for clip in find_clips(place))
+    if not examples:
+        raise DatasetError(f"{place} holds no clips; put videos there, strips of square frames or folders of frames")
+    return Dataset(str(path), examples, ()), False
+
+
 def _why_not(place: Path) -> str:
     if place.exists():
         return f"{place} is neither a folder nor a .csv; give a folder with one folder for each class, or a table"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.learn.checkpoints import PLACE, read_checkpoint, save_checkpoint
 from kinoscope.learn.log import Log, Row
@@ -182,18 +183,38 @@ def go(
     """
     run = Rounds(folder=out, options=learner.options, examples=learner.examples, parameters=learner.parameters)
     if dry_run:
-        run.folder, run.rows = None, [learner.try_out()]
+        with _enough_memory():
+            run.folder, run.rows = None, [learner.try_out()]
         return run
     if resume:
         restore(out / PLACE, learner)
     try:
-        _go(run, learner, out, data, progress, told)
+        with _enough_memory():
+            _go(run, learner, out, data, progress, told)
     except KeyboardInterrupt:
         kept = f"what epoch {learner.epoch} gave is kept" if learner.epoch else "no epoch was done"
         raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume {out}") from None
     names = ("options.json", "log.jsonl", FACTS, WEIGHTS, PREVIEW, MOVING)
     run.written = [out / name for name in names if (out / name).exists()]
     return run
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Tell in one line which knobs to turn where memory runs out.
+
+    Raises:
+        TrainingError: it has.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch's own error of a GPU is a RuntimeError, as that of a CPU
+        text = str(error)
+        if not isinstance(error, MemoryError) and "out of memory" not in text and "allocate memory" not in text:
+            raise
+        raise TrainingError(
+            "out of memory; give a smaller batch, then a smaller width or size; what the epochs before gave is kept"
+        ) from None
 
 
 def _go(

@@ -1,0 +1,135 @@
+"""Clips without end to learn from: those of a folder, or known-answer ones that are drawn as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.clips.transforms import Augment
+from kinoscope.core.errors import DatasetError, KinoscopeError
+from kinoscope.core.media import Pixels
+from kinoscope.core.sampling import Sampling
+from kinoscope.learn.examples import Dataset, Example
+from kinoscope.learn.frames import opened
+from kinoscope.learn.loading import Loader
+from kinoscope.learn.processes import Processes
+from kinoscope.learn.reading import read_unlabelled
+
+FEWEST = 8
+"""Clips that are needed at least, unless they are varied strongly."""
+
+Labelled = tuple[Pixels, NDArray[np.int64]]
+"""Clips (N, T, H, W, 3) and the indices of their classes (N,), zeros where there are none."""
+
+
+class Feed(Protocol):
+    """Where clips come from.
+
+    Attributes:
+        classes: names, by index; empty if there are none.
+        broken: path -> reason, of the clips that cannot be used.
+    """
+
+    classes: tuple[str, ...]
+    broken: dict[str, str]
+
+    def __len__(self) -> int:
+        """How many there are; 0 if there is no end to them."""
+        ...
+
+    def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
+        """Yield this process's part of each batch of an epoch; what is drawn depends on the epoch alone."""
+        ...
+
+
+@dataclass
+class FolderFeed:
+    """Clips of a folder; each pass shows all of them once, from a random moment on.
+
+    Attributes:
+        dataset: the clips. sampling: frames, rate and size of what is taken of them. seed: of all drawings.
+    """
+
+    dataset: Dataset
+    sampling: Sampling
+    seed: int = 0
+    workers: int | None = None
+    broken: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.dataset.classes
+
+    def __len__(self) -> int:
+        return len(self.dataset.examples)
+
+    def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
+        """Yield batches; every class comes as often as its clips."""
+        loader = Loader(
+            self.dataset.examples, self.classes, self.sampling, augment=Augment.off(), batch=batch, seed=self.seed,
+            rank=processes.rank, world=processes.world, workers=self.workers,
+        )  # fmt: skip
+        left, turn = steps, 0
+        while left:
+            for one in loader.epoch(epoch * steps + turn):
+                labels = one.targets.argmax(1) if self.classes else np.zeros(len(one), np.int64)
+                yield one.pixels, labels
+                left -= 1
+                if not left:
+                    break
+            turn += 1
+        self.broken |= loader.broken
+
+
+def feed_folder(
+    path: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
+    workers: int | None = None,
+) -> FolderFeed:  # fmt: skip
+    """Make a feed of a folder or table of clips.
+
+    Args:
+        classes: whether its folders are classes. few: whether fewer clips than usual are welcome.
+
+    Raises:
+        DatasetError: there are none, or too few that are long enough.
+    """
+    dataset, labelled = read_unlabelled(path)
+    long, broken = _long_enough(dataset, sampling)
+    if len(long) < (1 if few else FEWEST):
+        why = f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
+        raise DatasetError(
+            f"{path} has {len(long)} clips to learn from{why}; give {FEWEST} or more, cut longer ones into pieces, or "
+            "set augment=strong, which varies so few that something can be learned from them"
+        )
+    names = dataset.classes if classes and labelled else ()
+    kept = tuple(long if names else [Example(one.path, (), one.start, one.end) for one in long])
+    names = tuple(name for name in names if any(name in one.labels for one in kept))
+    feed = FolderFeed(Dataset(str(path), kept, names), sampling, seed, workers)
+    feed.broken = broken
+    return feed
+
+
+def _long_enough(dataset: Dataset, sampling: Sampling) -> tuple[list[Example], dict[str, str]]:
+    """Part clips from those that are shorter than what is taken of them, or cannot be opened."""
+    long, broken = [], {}
+    wanted = sampling.frames / sampling.rate
+    for example in dataset.examples:
+        try:
+            with opened(example.path, example.start, example.end) as source:
+                lasts = float(source.info.duration or wanted)
+            if lasts >= wanted - 1e-3:
+                long.append(example)
+                continue
+            broken[example.path] = (
+                f"{example.path} lasts {lasts:.2f} s, less than {sampling.frames} frames at {sampling.rate:g} a second "
+                f"({wanted:.2f} s); lower frames or raise rate"
+            )
+        except KinoscopeError as error:
+            broken[example.path] = str(error)
+    return long, broken

@@ -1,0 +1,110 @@
+"""What can be chosen when a generator of clips is trained: words ``key=value``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kinoscope.core.errors import OptionError
+from kinoscope.core.names import demand
+from kinoscope.learn.choices import demand_least
+from kinoscope.learn.gan_losses import GAMES
+from kinoscope.models.generators import GANS
+
+ABOUT = {
+    "net": "video-gan, or mocogan to compare with, which brings its own defaults",
+    "size": "side of the pictures in pixels: 64, 128 or 256",
+    "frames": "pictures of a clip in training; longer ones can be made later",
+    "rate": "of those pictures a second; other rates can be asked for later",
+    "classes": "whether the folders of the clips are classes that can be asked for",
+    "width": "channels of the generator's finest scale: 16 for a CPU, 64 or more for a GPU",
+    "judge_width": "channels of the judge's finest scale",
+    "shown": "pictures of a clip that the judge looks at alone",
+    "spacing": "seconds between the steps of the motion, which flows between them",
+    "backdrop": "whether what stands still is painted once for a clip, and what moves laid over it",
+    "epochs": "rounds; after each there are measures, a preview and a checkpoint",
+    "steps": "of an epoch",
+    "batch": "clips of one step, over all processes",
+    "lr": "learning rate of the generator",
+    "judge_lr": "learning rate of the judge",
+    "momentum": "of both optimizers",
+    "game": "how the two are told apart: relativistic, non-saturating or hinge",
+    "penalty": "weight of the judge's gradient penalty (R1, R2): higher where the judge wins, lower where it guesses",
+    "lazy": "the penalty is computed in every so many steps, so much the stronger",
+    "augment": "adaptive varies what the judge sees so much that it does not learn the clips by heart; strong; none",
+    "target": "share of pairs that the judge may tell right before adaptive varies more",
+    "flip": "whether varying may mirror clips; no where left and right mean something",
+    "ema": "decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves",
+    "bf16": "whether to compute in bfloat16: auto (on a GPU), true or false",
+    "seed": "of all drawings",
+    "workers": "threads that load clips; 0 for one for each core",
+    "device": "auto, cpu or cuda",
+}
+"""Each option in a line."""
+
+FREE = ("epochs", "workers", "device")
+"""Options that may change when a run goes on."""
+
+AUGMENTS = ("adaptive", "strong", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratingOptions:
+    """How a generator is trained; see ``ABOUT``.
+
+    Raises:
+        OptionError: a value cannot be used.
+    """
+
+    net: str = "video-gan"
+    size: int = 64
+    frames: int = 16
+    rate: float = 25.0
+    classes: bool = True
+    width: int = 16
+    judge_width: int = 24
+    shown: int = 2
+    spacing: float = 0.32
+    backdrop: bool = True
+    epochs: int = 20
+    steps: int = 200
+    batch: int = 8
+    lr: float = 4e-4
+    judge_lr: float = 4e-4
+    momentum: float = 0.0
+    game: str = "relativistic"
+    penalty: float = 1.0
+    lazy: int = 8
+    augment: str = "adaptive"
+    target: float = 0.8
+    flip: bool = True
+    ema: float = 0.998
+    bf16: str = "auto"
+    seed: int = 0
+    workers: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
+        demand_least(self, least | {"frames": 2, "size": 16})
+        demand(self.net, GANS, "generator")
+        demand(self.game, GAMES, "game")
+        demand(self.augment, AUGMENTS, "augment")
+        demand(self.bf16, ("auto", "true", "false"), "bf16")
+        if not (self.ema < 1 and self.momentum < 1 and 0.5 < self.target < 1):
+            raise OptionError(
+                f"ema is {self.ema:g}, momentum {self.momentum:g} and target {self.target:g}; give less than 1 of "
+                "each, and a target above 0.5"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return asdict(self)
+
+
+def defaults_of(words: tuple[str, ...]) -> GeneratingOptions:
+    """Give the defaults of the network that words name."""
+    named = [word.partition("=")[2] for word in words if word.startswith("net=")]
+    net = named[-1] if named else GeneratingOptions().net
+    demand(net, GANS, "generator")
+    return GeneratingOptions(net=net, **GANS[net].options)

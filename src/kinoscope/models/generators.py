@@ -1,0 +1,329 @@
+"""Generators of clips: the table of networks, their folders of weights, and what draws new clips from them.
+
+A new network is a file in ``nets`` and a row in ``GANS``. A model is a folder with ``model.json`` and
+``model.safetensors``; some come with kinoscope, and ``kinoscope train generate`` writes others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.files import atomic
+from kinoscope.core.media import Pixels
+from kinoscope.core.names import demand
+from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+SCHEMA, TASK = 1, "generate"
+
+OWN = Path(__file__).parent / "own"
+"""Where those lie that come with kinoscope, in folders of their names."""
+
+AT_ONCE = 4
+"""Clips that are drawn at once."""
+
+LATEST_START = 1.28
+"""Seconds from zero within which a clip of training begins, so that motion is learned as it is later on, too."""
+
+FEWEST, LARGEST = 16, 256
+"""Sides of pictures that can be made, in pixels; powers of 2."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gan:
+    """A row of the table.
+
+    Attributes:
+        about: one line.
+        generator: builds it, from facts. judge: builds the one that it learns from; see ``learn.adversarial``.
+        options: of its training, where they are other than those of ``GeneratingOptions``.
+        codes: how many numbers there are in a content code and in each code of motion.
+    """
+
+    about: str
+    generator: Callable[[GeneratorFacts], nn.Module]
+    judge: Callable[[GeneratorFacts, int, int], nn.Module]
+    codes: tuple[int, int]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorFacts:
+    """What ``model.json`` says of a generator.
+
+    Attributes:
+        network: its row in the table. width: channels of the finest scale.
+        size: side of the pictures in pixels. frames, rate: of the clips that it learned from.
+        classes: names, by index; empty if it was told none.
+        spacing: seconds between the steps of its motion. backdrop: whether what stands still is painted apart.
+        data: name of the clips that it learned from. score: what was measured.
+    """
+
+    network: str = "video-gan"
+    width: int = 16
+    size: int = 64
+    frames: int = 16
+    rate: float = 25.0
+    classes: tuple[str, ...] = ()
+    spacing: float = 0.32
+    backdrop: bool = True
+    data: str = ""
+    score: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        demand(self.network, GANS, "generator")
+        if self.size not in [FEWEST * 2**i for i in range(5)]:
+            raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
+        if min(self.width, self.frames) < 1 or min(self.rate, self.spacing) <= 0:
+            raise OptionError(
+                f"width is {self.width}, frames {self.frames}, rate {self.rate:g}, spacing {self.spacing:g}; "
+                "give more than 0 of each"
+            )
+
+
+def _video_gan(facts: GeneratorFacts) -> nn.Module:
+    from kinoscope.nets.video_gan import VideoGAN
+
+    return VideoGAN(len(facts.classes), facts.size, facts.width, facts.spacing, facts.backdrop)
+
+
+def _video_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:
+    from kinoscope.nets.video_gan import Judge
+
+    return Judge(len(facts.classes), facts.size, facts.frames, width, shown)
+
+
+def _mocogan(facts: GeneratorFacts) -> nn.Module:
+    from kinoscope.nets.mocogan import MoCoGAN
+
+    return MoCoGAN(len(facts.classes), facts.size, facts.width, facts.rate)
+
+
+def _mocogan_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:
+    from kinoscope.nets.mocogan import Judge
+
+    if facts.frames < 10:
+        raise OptionError(f"frames is {facts.frames}; mocogan's judge needs 10 or more")
+    return Judge(len(facts.classes), width)
+
+
+GANS: Mapping[str, Gan] = {
+    "video-gan": Gan(
+        about="content and motion apart, any rate and length, style modulation, a still backdrop; learns as R3GAN does",
+        generator=_video_gan,
+        judge=_video_judge,
+        codes=(64, 64),
+    ),
+    "mocogan": Gan(
+        about="MoCoGAN as its paper has it (Tulyakov et al., CVPR 2018), to compare with",
+        generator=_mocogan,
+        judge=_mocogan_judge,
+        codes=(50, 10),
+        options={
+            "width": 64, "judge_width": 64, "lr": 2e-4, "judge_lr": 2e-4, "momentum": 0.5, "game": "non-saturating",
+            "penalty": 0.0, "ema": 0.0, "augment": "none",
+        },
+    ),
+}  # fmt: skip
+
+
+def new_generator(facts: GeneratorFacts) -> nn.Module:
+    """Build a generator with random weights."""
+    return GANS[facts.network].generator(facts)
+
+
+def new_judge(facts: GeneratorFacts, width: int, shown: int = 2) -> nn.Module:
+    """Build the judge that such a generator learns from; ``shown`` pictures of a clip are looked at alone."""
+    return GANS[facts.network].judge(facts, width, shown)
+
+
+def save_generator(folder: Path, net: nn.Module, facts: GeneratorFacts, half: bool = True) -> None:
+    """Write a generator into a folder; each file is whole or as it was.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_weights(folder / WEIGHTS, net, half)
+    with atomic(folder / FACTS) as path:
+        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(facts), indent=1, allow_nan=False) + "\n")
+
+
+def is_generator(folder: Path) -> bool:
+    """Whether a folder holds a generator, or what says it does."""
+    try:
+        return bool(json.loads((folder / FACTS).read_text("utf-8"))["task"] == TASK)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_generator(folder: Path) -> GeneratorFacts:
+    """Read ``model.json`` of a generator.
+
+    Raises:
+        ModelError: there is none, or it is damaged, of another task or of a newer version.
+    """
+    path = folder / FACTS
+    if not path.is_file():
+        raise ModelError(f"{folder} is no generator: it has no {FACTS}; make one with `kinoscope train generate`")
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        if plain.pop("schema") > SCHEMA:
+            raise ModelError(f"{path} is of a newer version than {SCHEMA}; update kinoscope")
+        if (task := plain.pop("task")) != TASK:
+            raise ModelError(
+                f"{folder} was trained to {task}, not to {TASK}; give one that `kinoscope train generate` wrote"
+            )
+        return GeneratorFacts(**(plain | {"classes": tuple(plain["classes"])}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
+        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+
+
+def own_generators() -> list[str]:
+    """Name those that come with kinoscope."""
+    return sorted(path.name for path in OWN.iterdir() if is_generator(path))
+
+
+def find_generator(name: str | Path) -> Path:
+    """Give the folder of a generator: one that comes with kinoscope, by its name, or one of the user's own.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if (OWN / str(name)).is_dir() and is_generator(OWN / str(name)):
+        return OWN / str(name)
+    if not Path(name).is_dir():
+        demand(str(name), own_generators(), "generator (give one of these, or a folder)")
+    return Path(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What clips are made from.
+
+    Attributes:
+        content: (N, Z) what each shows. motion: (N, K, Z) how it moves. labels: (N,) indices of classes.
+    """
+
+    content: Array
+    motion: Array
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __getitem__(self, rows: Any) -> Codes:
+        """Give some of them, by a slice or by indices."""
+        return Codes(self.content[rows], self.motion[rows], self.labels[rows])
+
+
+class Generator:
+    """Make new clips.
+
+    Args:
+        name: folder of a generator, or the name of one that comes with kinoscope.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        OptionError: there is no such generator or device.
+        ModelError: a file is not what it should be.
+    """
+
+    def __init__(self, name: str | Path, device: str = "auto") -> None:
+        import torch
+
+        from kinoscope.models.runner import torch_device
+
+        self.folder = find_generator(name)
+        self.facts = read_generator(self.folder)
+        self.device = torch.device(torch_device(device))
+        net = new_generator(self.facts)
+        fill_named(net, self.folder / WEIGHTS)
+        self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
+
+    def times(self, frames: int | None = None, rate: float | None = None) -> Array:
+        """Give the times of a clip's pictures in seconds, (T,)."""
+        return np.asarray(np.arange(frames or self.facts.frames) / (rate or self.facts.rate), np.float32)
+
+    def codes(
+        self, count: int, seed: int = 0, labels: Sequence[int] | None = None, truncation: float = 1.0,
+        seconds: float | None = None,
+    ) -> Codes:  # fmt: skip
+        """Draw what clips are made from; that of the n-th depends on the seed and n alone, however many are drawn.
+
+        Args:
+            labels: indices of classes; evenly spread if not given.
+            truncation: below 1, content keeps nearer to what is common: fewer surprises, fewer failures.
+            seconds: how long the clips may become; as in training if not given.
+        """
+        content, motion = GANS[self.facts.network].codes
+        steps = self.net.steps((seconds or self.times()[-1]) + LATEST_START)
+        rows = [np.random.default_rng([seed, number]) for number in range(count)]
+        kinds = np.arange(count) % max(1, len(self.facts.classes)) if labels is None else np.asarray(labels)
+        return Codes(
+            np.stack([row.standard_normal(content, np.float32) for row in rows]) * np.float32(truncation),
+            np.stack([row.standard_normal((steps, motion), np.float32) for row in rows]),
+            np.asarray(kinds, np.int64),
+        )
+
+    def clips(self, codes: Codes, times: Array) -> Pixels:
+        """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds."""
+        parts = [self._clips(codes[i : i + AT_ONCE], times) for i in range(0, len(codes), AT_ONCE)]
+        return np.concatenate(parts)
+
+    def _clips(self, codes: Codes, times: Array) -> Pixels:
+        import torch
+
+        with torch.inference_mode():
+            return to_pixels(self.net(*self.inputs(codes, times)))
+
+    def inputs(self, codes: Codes, times: Array) -> tuple[Tensor, ...]:
+        """Give codes and times as the network takes them."""
+        import torch
+
+        rows = np.broadcast_to(times, (len(codes), len(times)))
+        arrays = (codes.content, codes.motion, codes.labels, rows)
+        return tuple(torch.from_numpy(np.ascontiguousarray(one)).to(self.device) for one in arrays)
+
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        labels: Sequence[int] | None = None,
+        frames: int | None = None,
+        rate: float | None = None,
+        truncation: float = 1.0,
+    ) -> Pixels:
+        """Make clips (N, T, H, W, 3) that were never filmed; see ``codes`` and ``times``."""
+        times = self.times(frames, rate)
+        return self.clips(self.codes(count, seed, labels, truncation, float(times[-1])), times)
+
+
+def load_generator(name: str | Path, device: str = "auto") -> Generator:
+    """Give a generator that is ready; see ``Generator``."""
+    return Generator(name, device)
+
+
+def to_pixels(clips: Tensor) -> Pixels:
+    """Give pictures (..., H, W, 3) uint8 of tensors (..., 3, H, W) around -1 to 1."""
+    pixels = ((clips.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1)
+    return np.asarray(pixels.cpu().numpy(), np.uint8)
+
+
+def from_pixels(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
+    """Give tensors (..., 3, H, W) from -1 to 1 of pictures (..., H, W, 3) uint8."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).movedim(-1, -3).float() / 127.5 - 1

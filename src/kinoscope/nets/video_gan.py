@@ -1,0 +1,284 @@
+"""A generator of clips whose content and motion have codes of their own, and the judge it learns from.
+
+One code says what a clip shows, and stays; a code for each moment says how it moves, and comes from a recurrent network
+(Tulyakov et al., "MoCoGAN", CVPR 2018). That network makes a step only every so many seconds; between its steps, codes
+are mixed and ride on waves, so that a clip can be asked for at any times (as in Skorokhodov et al., "StyleGAN-V", CVPR
+2022). Codes act on convolutions by scaling their inputs (Karras et al., "StyleGAN2", CVPR 2020). What stands still is
+painted once for a clip, and what moves is laid over it through a mask (Vondrick et al., "Generating videos with scene
+dynamics", NeurIPS 2016).
+
+The judge looks twice: at a few sharp pictures alone, and at the whole clip at half the size in space and time at once
+(as in Clark et al., "DVD-GAN", 2019). It has no normalization (Huang et al., "R3GAN", NeurIPS 2024); a class is told
+to it by projection (Miyato and Koyama, ICLR 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CODE = 64
+"""Numbers of a content code as it is drawn, and of a motion code's noise."""
+
+STYLE, MOTION = 96, 64
+"""Numbers of a content code as it acts, and of a motion code."""
+
+WAVES = 16
+"""Waves on which motion rides, from ``SLOWEST`` to ``FASTEST`` in Hz before they are tuned for each clip."""
+
+SLOWEST, FASTEST = 0.25, 4.0
+
+SMALLEST = 4
+"""Side in pixels at which a picture begins."""
+
+
+def widths(size: int, width: int, most: int) -> list[int]:
+    """Give the channels of each scale, from 4 pixels up to ``size``: doubled from ``width`` down to a limit."""
+    scales = int(math.log2(size // SMALLEST))
+    return [min(most, width * 2 ** (scales - scale)) for scale in range(scales + 1)]
+
+
+class Modulated(nn.Module):
+    """A convolution whose input channels are scaled by a code, at twice the size if asked."""
+
+    def __init__(self, inputs: int, outputs: int, code: int, double: bool) -> None:
+        super().__init__()
+        self.doubles = double
+        self.scale = nn.Linear(code, inputs)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        nn.init.normal_(self.scale.weight, 0, 0.5 / math.sqrt(code))
+        nn.init.ones_(self.scale.bias)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """Map (N, C, H, W) with a code (N, D)."""
+        x = x * self.scale(code)[:, :, None, None]
+        if self.doubles:
+            x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return _bend(self.conv(x))
+
+
+class Pictures(nn.Module):
+    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016)."""
+
+    def __init__(self, code: int, channels: list[int], colours: int) -> None:
+        super().__init__()
+        self.begin = nn.Linear(code, channels[0] * SMALLEST**2)
+        self.first = nn.ModuleList([Modulated(inputs, outputs, code, True) for inputs, outputs in pairwise(channels)])
+        self.second = nn.ModuleList([Modulated(outputs, outputs, code, False) for outputs in channels[1:-1]])
+        self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
+        _begin_well(self)
+        with torch.no_grad():
+            self.colours.weight.mul_(0.2)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Give pictures (N, K, S, S) for codes (N, D)."""
+        x = _bend(self.begin(code)).view(len(code), -1, SMALLEST, SMALLEST)
+        x = x.contiguous(memory_format=torch.channels_last)
+        for number, first in enumerate(self.first):
+            x = first(x, code)
+            if number < len(self.second):
+                x = x + self.second[number](x, code)
+        return functional.pixel_shuffle(self.colours(x), 2)
+
+
+def _bend(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, 0.2)
+
+
+def _begin_well(module: nn.Module) -> None:
+    """Start convolutions so that what they give varies as much as what they are given."""
+    for one in module.modules():
+        if isinstance(one, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(one.weight, 0.2)
+            assert one.bias is not None
+            nn.init.zeros_(one.bias)
+
+
+class Motion(nn.Module):
+    """Codes of motion at any times.
+
+    Args:
+        classes: how many there are; 0 without any. spacing: seconds between the steps of the recurrent network.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, classes: int, spacing: float) -> None:
+        super().__init__()
+        self.spacing = spacing
+        self.kind = nn.Embedding(max(classes, 1), MOTION)
+        self.tune = nn.Sequential(nn.Linear(CODE + MOTION, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, 2 * WAVES))
+        self.step = nn.GRUCell(CODE + MOTION, MOTION)
+        self.height = nn.Linear(MOTION, WAVES)
+        self.mix = nn.Sequential(
+            nn.Linear(MOTION + 2 * WAVES, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, MOTION), nn.LeakyReLU(0.2)
+        )
+        frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, WAVES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def steps(self, seconds: float) -> int:
+        """Tell how many codes of noise reach so far."""
+        return math.floor(seconds / self.spacing) + 3
+
+    def forward(self, noise: Tensor, labels: Tensor, times: Tensor) -> Tensor:
+        """Give codes (N, T, M) at times (N, T) in seconds from zero on, from noise (N, K, Z); see ``steps``."""
+        kind = self.kind(labels)
+        speed, phase = self.tune(torch.cat([noise[:, 0], kind], 1)).chunk(2, 1)
+        states = self._walk(noise[:, 1:], kind)
+        at = times / self.spacing
+        before = at.floor().long().clamp(0, states.shape[1] - 2)
+        share = (at - before).clamp(0, 1)
+        share = (share * share * (3 - 2 * share))[..., None]
+        left, right = (_rows(states, before + one) for one in (0, 1))
+        state = left + share * (right - left)
+        turns = self.frequencies * torch.exp(0.5 * torch.tanh(speed))
+        angle = 2 * math.pi * (turns[:, None] * times[..., None] + phase[:, None])
+        height = self.height(state)
+        mixed: Tensor = self.mix(torch.cat([state, height * torch.sin(angle), height * torch.cos(angle)], 2))
+        return mixed
+
+    def _walk(self, noise: Tensor, kind: Tensor) -> Tensor:
+        """Give the states (N, K, M) of the recurrent network."""
+        state, states = torch.tanh(kind), []
+        for one in noise.unbind(1):
+            state = self.step(torch.cat([one, kind], 1), state)
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+def _rows(states: Tensor, places: Tensor) -> Tensor:
+    return states.gather(1, places[..., None].expand(-1, -1, states.shape[2]))
+
+
+class VideoGAN(nn.Module):
+    """The generator.
+
+    Args:
+        classes: how many there are; 0 without any. size: side of the pictures in pixels, a power of 2 from 16 on.
+        width: channels of the finest scale. spacing: seconds between steps of the motion.
+        backdrop: whether what stands still is painted apart.
+    """
+
+    def __init__(
+        self, classes: int, size: int = 64, width: int = 16, spacing: float = 0.32, backdrop: bool = True
+    ) -> None:
+        super().__init__()
+        self.size, self.backdrop = size, backdrop
+        self.kind = nn.Embedding(max(classes, 1), CODE)
+        self.content = nn.Sequential(
+            nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2), nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)
+        )
+        self.motion = Motion(classes, spacing)
+        channels = widths(size // 2, width, 6 * width)
+        self.moving = Pictures(STYLE + MOTION, channels, 4 if backdrop else 3)
+        self.still = Pictures(STYLE, channels, 3) if backdrop else None
+
+    def steps(self, seconds: float) -> int:
+        """Tell how many codes of motion noise reach so far."""
+        return self.motion.steps(seconds)
+
+    def style(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """Give content codes (N, S) as they act, from noise (N, Z)."""
+        noise = noise * torch.rsqrt(noise.square().mean(1, keepdim=True) + 1e-8)
+        kind = functional.normalize(self.kind(labels), dim=1) * math.sqrt(CODE)
+        style: Tensor = self.content(torch.cat([noise, kind], 1))
+        return style
+
+    def paint(self, style: Tensor, motion: Tensor) -> Tensor:
+        """Give clips (N, T, 3, S, S), around -1 to 1, for content (N, S) and motion (N, T, M)."""
+        count, frames = motion.shape[:2]
+        codes = torch.cat([style[:, None].expand(-1, frames, -1), motion], 2).flatten(0, 1)
+        moving: Tensor = self.moving(codes)
+        moving = moving.view(count, frames, *moving.shape[1:])
+        if self.still is None:
+            return moving
+        still = self.still(style)[:, None]
+        clips: Tensor = still + torch.sigmoid(moving[:, :, 3:]) * (moving[:, :, :3] - still)
+        return clips
+
+    def forward(self, content: Tensor, motion: Tensor, labels: Tensor, times: Tensor) -> Tensor:
+        """Give clips (N, T, 3, S, S), around -1 to 1.
+
+        Args:
+            content: (N, Z) noise. motion: (N, K, Z) noise. labels: (N,) indices of classes.
+            times: (N, T) in seconds.
+        """
+        return self.paint(self.style(content, labels), self.motion(motion, labels, times))
+
+
+class PictureJudge(nn.Module):
+    """What pictures look like alone: (N, 3, S, S) to embeddings (N, D)."""
+
+    def __init__(self, channels: list[int]) -> None:
+        super().__init__()
+        pairs = zip([3, *channels], channels, strict=False)
+        self.down = nn.ModuleList([nn.Conv2d(inputs, outputs, 4, 2, 1) for inputs, outputs in pairs])
+        self.end = nn.Linear(channels[-1] * SMALLEST**2, channels[-1])
+        _begin_well(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give embeddings of pictures around -1 to 1."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        for down in self.down:
+            x = _bend(down(x))
+        embeddings: Tensor = _bend(self.end(x.flatten(1)))
+        return embeddings
+
+
+class ClipJudge(nn.Module):
+    """What clips look like as they move: (N, 3, T, S, S) to embeddings (N, D)."""
+
+    def __init__(self, channels: list[int], frames: int) -> None:
+        super().__init__()
+        self.down = nn.ModuleList()
+        for number, (inputs, outputs) in enumerate(zip([3, *channels], channels, strict=False)):
+            halve = number > 0 and frames > 2
+            self.down.append(nn.Conv3d(inputs, outputs, (3, 4, 4), (2 if halve else 1, 2, 2), 1))
+            frames = (frames + 1) // 2 if halve else frames
+        self.end = nn.Linear(channels[-1] * SMALLEST**2 * frames, channels[-1])
+        _begin_well(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give embeddings of clips around -1 to 1."""
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        for down in self.down:
+            x = _bend(down(x))
+        embeddings: Tensor = _bend(self.end(x.flatten(1)))
+        return embeddings
+
+
+class Judge(nn.Module):
+    """Tell real clips from made ones, by pictures and by motion.
+
+    Args:
+        classes, size, frames: of the clips. width: channels of the finest scale.
+        shown: pictures that are looked at alone.
+    """
+
+    def __init__(self, classes: int, size: int = 64, frames: int = 16, width: int = 24, shown: int = 2) -> None:
+        super().__init__()
+        self.shown = min(shown, frames)
+        fine = widths(size // 2, width, 4 * width)[::-1]
+        coarse = widths(size // 4, width, 4 * width)[::-1]
+        self.pictures, self.clips = PictureJudge(fine), ClipJudge(coarse, frames)
+        lengths = (fine[-1], coarse[-1])
+        self.opinion = nn.ModuleList([nn.Linear(length, 1) for length in lengths])
+        self.kinds = nn.ModuleList([nn.Embedding(classes, length) for length in lengths] if classes else [])
+        for kind in self.kinds.parameters():
+            nn.init.normal_(kind, 0, 0.02)
+
+    def forward(self, clips: Tensor, labels: Tensor) -> Tensor:
+        """Give logits (N, 2), of pictures and of motion, for clips (N, T, 3, S, S) around -1 to 1 of classes (N,)."""
+        picks = torch.rand(clips.shape[:2], device=clips.device).argsort(1)[:, : self.shown]
+        rows = torch.arange(len(clips), device=clips.device)[:, None]
+        alone = self.pictures(clips[rows, picks].flatten(0, 1)).view(len(clips), self.shown, -1).mean(1)
+        small = functional.avg_pool2d(clips.flatten(0, 1), 2)
+        seen = (alone, self.clips(small.view(*clips.shape[:3], *small.shape[2:]).transpose(1, 2)))
+        told = [opinion(one) for opinion, one in zip(self.opinion, seen, strict=True)]
+        for place, kind in enumerate(self.kinds):
+            told[place] = told[place] + (kind(labels) * seen[place]).sum(1, keepdim=True)
+        return torch.cat(told, 1)
