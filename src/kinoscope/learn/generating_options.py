@@ -76,7 +76,7 @@ class GeneratingOptions:
     penalty: float = 1.0
     lazy: int = 8
     augment: str = "adaptive"
-    target: float = 0.8
+    target: float = 0.9
     flip: bool = True
     ema: float = 0.998
     bf16: str = "auto"

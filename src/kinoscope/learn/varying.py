@@ -17,7 +17,7 @@ from torch.nn import functional
 MOST = 0.7
 """Largest share of clips to which a kind of change happens."""
 
-CLIPS = 8_000
+CLIPS = 16_000
 """Clips in which adaptive varying could go from none to all."""
 
 STRONG = 0.6
@@ -35,7 +35,7 @@ class Varying:
 
     share: float = 0.0
     flip: bool = True
-    target: float | None = 0.8
+    target: float | None = 0.9
 
     def __call__(self, clips: Tensor) -> Tensor:
         """Vary clips (N, T, 3, H, W) around -1 to 1."""

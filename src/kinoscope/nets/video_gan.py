@@ -50,8 +50,6 @@ class Modulated(nn.Module):
         self.doubles = double
         self.scale = nn.Linear(code, inputs)
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        nn.init.normal_(self.scale.weight, 0, 0.5 / math.sqrt(code))
-        nn.init.ones_(self.scale.bias)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map (N, C, H, W) with a code (N, D)."""
@@ -71,8 +69,8 @@ class Pictures(nn.Module):
         self.second = nn.ModuleList([Modulated(outputs, outputs, code, False) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
-        with torch.no_grad():
-            self.colours.weight.mul_(0.2)
+        with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
+            self.colours.weight.copy_(0.05 * self.colours.weight[::4].repeat_interleave(4, 0))
 
     def forward(self, code: Tensor) -> Tensor:
         """Give pictures (N, K, S, S) for codes (N, D)."""
@@ -90,12 +88,15 @@ def _bend(x: Tensor) -> Tensor:
 
 
 def _begin_well(module: nn.Module) -> None:
-    """Start convolutions so that what they give varies as much as what they are given."""
+    """Start layers so that what they give varies as much as what they are given."""
     for one in module.modules():
-        if isinstance(one, nn.Conv2d | nn.Conv3d):
+        if isinstance(one, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.kaiming_normal_(one.weight, 0.2)
             assert one.bias is not None
             nn.init.zeros_(one.bias)
+        if isinstance(one, Modulated):
+            nn.init.normal_(one.scale.weight, 0, 0.5 / math.sqrt(one.scale.in_features))
+            nn.init.ones_(one.scale.bias)
 
 
 class Motion(nn.Module):
@@ -117,6 +118,8 @@ class Motion(nn.Module):
         self.mix = nn.Sequential(
             nn.Linear(MOTION + 2 * WAVES, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, MOTION), nn.LeakyReLU(0.2)
         )
+        _begin_well(self)
+        nn.init.ones_(self.height.bias)
         frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, WAVES)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
@@ -172,6 +175,7 @@ class VideoGAN(nn.Module):
         self.content = nn.Sequential(
             nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2), nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)
         )
+        _begin_well(self.content)
         self.motion = Motion(classes, spacing)
         channels = widths(size // 2, width, 6 * width)
         self.moving = Pictures(STYLE + MOTION, channels, 4 if backdrop else 3)
