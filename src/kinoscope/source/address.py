@@ -10,9 +10,12 @@ from urllib.parse import parse_qsl
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.time import parse_time
+from kinoscope.source.bouncing import bouncing
 from kinoscope.source.synthetic import SyntheticSource, cuts, flash_and_beep, shapes
 
-KINDS: dict[str, Callable[..., SyntheticSource]] = {"shapes": shapes, "cuts": cuts, "flash_and_beep": flash_and_beep}
+KINDS: dict[str, Callable[..., SyntheticSource]] = {
+    "shapes": shapes, "cuts": cuts, "flash_and_beep": flash_and_beep, "bouncing": bouncing,
+}  # fmt: skip
 """Name in a ``synthetic:`` address -> what makes it."""
 
 
