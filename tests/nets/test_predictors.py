@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from kinoscope.nets.conv_lstm import Cell, ConvLSTM
+from kinoscope.nets.patches import fold_frames, told_channels, unfold_frames
+from kinoscope.nets.simvp import SimVP
+
+NETS = [ConvLSTM(3, 5, 3, 8), SimVP(3, 5, 3, 8, depth=2)]
+
+
+def clip(count=2, frames=3, seed=0):
+    return torch.randint(0, 256, (count, frames, 16, 24, 3), generator=torch.Generator().manual_seed(seed)).byte()
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_next_frames_have_the_shape_of_those_before(net):
+    told = net(clip())
+    assert (told.shape, told.dtype) == ((2, 5, 16, 24, 3), torch.float32)
+    assert 0 <= told.min() <= told.max() <= 1
+    assert torch.equal(net(clip().float()), told)
+    assert torch.allclose(net(clip()[1:]), told[1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_every_number_learns(net):
+    net(clip()).square().mean().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_every_frame_before_matters(net):
+    told = net(clip())
+    for frame in range(3):
+        changed = clip()
+        changed[:, frame] = 255 - changed[:, frame]
+        assert not torch.allclose(net(changed), told, atol=1e-5)
+
+
+def test_patches_fold_and_unfold():
+    frames = clip()
+    patches = fold_frames(frames)
+    assert patches.shape == (2, 3, 48, 4, 6)
+    assert torch.equal(patches[0, 1, 17, 2, 3], frames[0, 1, 8, 13, 1] / 255)
+    told = torch.full((2, 5, told_channels(3), 4, 6), 50.0)
+    assert torch.allclose(unfold_frames(told, patches), frames[:, -1:].expand(-1, 5, -1, -1, -1) / 255)
+    told[:, :, 48:] = -50
+    assert torch.equal(unfold_frames(told, patches), torch.ones(2, 5, 16, 24, 3))
+
+
+def test_a_cell_whose_gates_say_so_keeps_its_state():
+    cell = Cell(1, 2)
+    with torch.no_grad():
+        cell.norm.weight.zero_()
+        cell.norm.bias.copy_(torch.tensor([-50.0, -50, 50, 50, 50, 50, 0, 0]))
+    kept = torch.randn(1, 2, 4, 4)
+    said, now = cell(torch.randn(1, 1, 4, 4), (torch.randn(1, 2, 4, 4), kept))
+    assert torch.allclose(now, kept)
+    assert torch.allclose(said, kept.tanh())
+
+
+def test_a_forecaster_begins_where_the_encoder_ended():
+    net = ConvLSTM(2, 1, 1, 4, depth=1).eval()
+    frames = torch.randint(0, 256, (1, 2, 8, 8, 1)).byte()
+    (state,) = net._read(fold_frames(frames))
+    said, _ = net.forecaster[0](None, state)
+    by_hand = unfold_frames(net.paint(said)[:, None], fold_frames(frames))
+    assert torch.equal(net(frames), by_hand)
