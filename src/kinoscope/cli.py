@@ -20,6 +20,7 @@ from kinoscope.api.edges import Learned
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
+from kinoscope.api.generating import Generated
 from kinoscope.api.lip_sync import Taught
 from kinoscope.api.recognition import Recognized
 from kinoscope.api.searching import Found
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": api.evaluate,
     "explain": api.explain,
     "gallery": api.gallery,
+    "generate": api.generate,
     "library": api.library,
     "lipsync": api.lipsync,
     "recognize": api.recognize,
@@ -229,8 +231,8 @@ def _print_training(training: Training) -> None:
         _print_edges(training.edges)
     elif training.sync:
         _print_taught(training.sync)
-    elif training.painting:
-        _print_painting(training.painting)
+    elif training.rounds:
+        _print_rounds(training.rounds)
     elif training.run:
         _print_run(training.run)
 
@@ -259,11 +261,14 @@ def _print_edges(edges: Learned) -> None:
     print(f"  {edges.written}")
 
 
-def _print_painting(run: Rounds) -> None:
+def _print_rounds(run: Rounds) -> None:
+    from kinoscope.api.round_training import TASKS
+
     for name, why in run.broken.items():
         print(f"kinoscope: {name}: {why}", file=sys.stderr)
     learned, measured = run.examples
-    print(f"{learned} pictures to learn from, {measured} to measure on; {run.parameters / 1e6:.2f} M parameters")
+    beside = f", {measured} to measure on" if measured else ""
+    print(f"{learned or 'endless'} examples to learn from{beside}; {run.parameters / 1e6:.2f} M parameters")
     if run.advice:
         print(f"kinoscope: {run.advice}", file=sys.stderr)
     if run.folder is None:
@@ -271,7 +276,16 @@ def _print_painting(run: Rounds) -> None:
         return
     for path in run.written:
         print(f"  {path}")
-    print(f"  kinoscope lipsync VIDEO SOUND --model {run.folder} -o OUT.mp4")
+    print(f"  {TASKS[run.task].then.format(run.folder)}")
+
+
+def _print_generated(made: Generated) -> None:
+    speed = made.clips * made.frames / max(made.seconds, 1e-9)
+    print(f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s ({speed:.0f} pictures a second)")
+    if made.psnr is not None:
+        print(f"the real clip is made again at {made.psnr:.1f} dB; the metadata of the files says they were generated")
+    for path in made.written[-5:] if len(made.written) > 8 else made.written:
+        print(f"  {path}")
 
 
 def _print_dubbed(done: Dubbed) -> None:
@@ -429,6 +443,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "enroll": _print_enrolled,
     "evaluate": _print_evaluation,
     "gallery": _print_gallery,
+    "generate": _print_generated,
     "library": _print_library,
     "lipsync": _print_dubbed,
     "recognize": _print_recognized,

@@ -9,6 +9,7 @@ from kinoscope.api.dubbing import lipsync
 from kinoscope.api.enrolling import enroll, gallery
 from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
+from kinoscope.api.generating import generate
 from kinoscope.api.keeping import library
 from kinoscope.api.recognition import recognize
 from kinoscope.api.searching import search
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate",
     "explain",
     "gallery",
+    "generate",
     "library",
     "lipsync",
     "models",

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
+from kinoscope.api.round_training import TASKS as ROUND_TASKS
+from kinoscope.api.round_training import train_in_rounds
 from kinoscope.core.errors import OptionError
 from kinoscope.core.names import hint
 from kinoscope.progress import bar
@@ -23,17 +25,17 @@ if TYPE_CHECKING:
     from kinoscope.learn.options import Options
     from kinoscope.learn.rounds import Rounds
 
-TASKS = ("classify", "segments", "sync", "lipsync")
+TASKS = ("classify", "segments", "sync", *ROUND_TASKS)
 
 
 @dataclass
 class Training:
-    """What a call of ``train`` came to: a run, learned edges, pairs of streams, a painter, a picture, or a check."""
+    """What a call of ``train`` came to: a run, learned edges, pairs of streams, rounds, a picture, or a check."""
 
     run: Run | None = None
     edges: Learned | None = None
     sync: Taught | None = None
-    painting: Rounds | None = None
+    rounds: Rounds | None = None
     picture: Path | None = None
     health: Health | None = None
 
@@ -43,7 +45,7 @@ class Training:
             return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
         if self.picture:
             return {"preview": str(self.picture)}
-        if told := self.edges or self.sync or self.painting:
+        if told := self.edges or self.sync or self.rounds:
             return told.to_dict()
         return _plain(self.run) if self.run else {}
 
@@ -87,12 +89,14 @@ def train(
     Args:
         task: what is learned: classify; segments, which teaches such a model (model=FOLDER) where segments begin
             and end in long videos, and takes no other option but seed; sync, which learns from talking clips whether
-            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device; or lipsync, a
-            painter of mouths for `kinoscope lipsync`, whose options are listed last.
+            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device; lipsync, a painter
+            of mouths for `kinoscope lipsync`; or generate, which learns to make clips for `kinoscope generate`. The
+            options of the last two are listed last.
         data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
             CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
             labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync and
-            lipsync, a folder of videos in which a face talks.
+            lipsync, a folder of videos in which a face talks. For generate, a folder of short clips, in folders of
+            their classes if there are some, or synthetic:moving, clips of moving shapes that are drawn without end.
         options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
@@ -121,8 +125,15 @@ def train(
         name = name or Path(data or "clips").resolve().stem
         folder = Path(resume or out or _numbered(Path("runs") / task, name))
         return Training(sync=train_sync(data, options, folder, dry_run, quiet))
-    if task == "lipsync":
-        return Training(painting=_train_painter(data, options, out, name, resume, dry_run, quiet))
+    if task in ROUND_TASKS:
+
+        def begin(data: str) -> Path:
+            folder = Path(out) if out else _numbered(Path("runs") / task, name or Path(data).resolve().stem)
+            if not dry_run:
+                _prepare(folder)
+            return folder
+
+        return Training(rounds=train_in_rounds(task, data, options, begin, resume=resume, dry_run=dry_run, quiet=quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     if check:
@@ -135,24 +146,6 @@ def train(
     if not resume and not dry_run:
         _prepare(folder)
     return Training(run=_train(chosen, dataset, folder, bool(resume), dry_run, quiet))
-
-
-def _train_painter(
-    data: str | None,
-    words: tuple[str, ...],
-    out: str | Path | None,
-    name: str | None,
-    resume: str | Path | None,
-    dry_run: bool,
-    quiet: bool,
-) -> Rounds:
-    from kinoscope.api.lipsync_training import choose, train_lipsync
-
-    options, data = choose(data, words, resume)
-    folder = Path(resume or out or _numbered(Path("runs") / "lipsync", name or Path(data).resolve().stem))
-    if not resume and not dry_run:
-        _prepare(folder)
-    return train_lipsync(options, data, folder, resume is not None, dry_run, quiet)
 
 
 def _demand_task(task: str) -> None:
@@ -246,13 +239,14 @@ def describe(row: Row, epochs: int) -> str:
 
 def _list_options() -> str:
     from kinoscope.learn.options import describe as describe_options
-    from kinoscope.learn.painting_options import ABOUT
 
     lines = [
         f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in describe_options()
     ]
-    of_lipsync = [f"- **{name}**: {text}" for name, text in ABOUT.items()]
-    return "\n    ".join(["Options, with their defaults:", "", *lines, "", "Options of lipsync:", "", *of_lipsync])
+    parts = ["Options, with their defaults:", "", *lines]
+    for task, row in ROUND_TASKS.items():
+        parts += ["", f"Options of {task}:", "", *(f"- **{name}**: {text}" for name, text in row.about().items())]
+    return "\n    ".join(parts)
 
 
 train.__doc__ = (train.__doc__ or "").replace("    Args:", f"    {_list_options()}\n\n    Args:", 1)

@@ -19,6 +19,7 @@ from kinoscope.learn.frames import opened
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.reading import read_unlabelled
+from kinoscope.source.moving import SHAPES, draw_moving
 
 FEWEST = 8
 """Clips that are needed at least, unless they are varied strongly."""
@@ -31,12 +32,15 @@ class Feed(Protocol):
     """Where clips come from.
 
     Attributes:
-        classes: names, by index; empty if there are none.
         broken: path -> reason, of the clips that cannot be used.
     """
 
-    classes: tuple[str, ...]
     broken: dict[str, str]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, by index; empty if there are none."""
+        ...
 
     def __len__(self) -> int:
         """How many there are; 0 if there is no end to them."""
@@ -85,6 +89,56 @@ class FolderFeed:
                     break
             turn += 1
         self.broken |= loader.broken
+
+
+SYNTHETIC = "synthetic:moving"
+"""Data that is drawn: moving shapes, whose classes are the shapes."""
+
+
+@dataclass
+class DrawnFeed:
+    """Moving shapes without end; see ``source.moving``.
+
+    Attributes:
+        sampling: frames, rate and size of a clip. seed: of all drawings. named: whether the shapes are classes.
+    """
+
+    sampling: Sampling
+    seed: int = 0
+    named: bool = True
+    broken: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the shapes."""
+        return SHAPES if self.named else ()
+
+    def __len__(self) -> int:
+        return 0
+
+    def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
+        """Yield batches; every shape comes equally often."""
+        for step in range(steps):
+            first = ((self.seed * 1009 + epoch) * steps + step) * batch
+            numbers = range(first + processes.rank, first + batch, processes.world)
+            clips = [self._draw(number) for number in numbers]
+            labels = np.array([number % len(SHAPES) if self.named else 0 for number in numbers])
+            yield np.stack(clips), labels
+
+    def _draw(self, number: int) -> Pixels:
+        sampling = self.sampling
+        shape = SHAPES[number % len(SHAPES)]
+        return draw_moving(number, sampling.frames, sampling.rate, sampling.size[0], shape=shape)[0]
+
+
+def make_feed(
+    data: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
+    workers: int | None = None,
+) -> Feed:  # fmt: skip
+    """Make a feed of ``synthetic:moving``, or of a folder or table of clips; see ``feed_folder``."""
+    if str(data) == SYNTHETIC:
+        return DrawnFeed(sampling, seed, classes)
+    return feed_folder(data, sampling, classes=classes, few=few, seed=seed, workers=workers)
 
 
 def feed_folder(

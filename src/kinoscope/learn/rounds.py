@@ -126,6 +126,7 @@ class Rounds:
     """What a training came to.
 
     Attributes:
+        task: what was learned.
         folder: where all of it lies; None of a dry run.
         rows: the measures of each epoch.
         examples: how many there are to learn from, and to measure on. parameters: of what is kept.
@@ -134,6 +135,7 @@ class Rounds:
         written: the files.
     """
 
+    task: str
     folder: Path | None
     options: RoundOptions
     rows: list[Row] = field(default_factory=list)
@@ -181,7 +183,10 @@ def go(
         OutputError: something cannot be written; what was kept before is still there.
         TrainingError: a loss is no longer a number; what was kept before is still there.
     """
-    run = Rounds(folder=out, options=learner.options, examples=learner.examples, parameters=learner.parameters)
+    run = Rounds(
+        task=learner.task, folder=out, options=learner.options, examples=learner.examples,
+        parameters=learner.parameters,
+    )  # fmt: skip
     if dry_run:
         with _enough_memory():
             run.folder, run.rows = None, [learner.try_out()]

@@ -229,6 +229,34 @@ class Codes:
         return Codes(self.content[rows], self.motion[rows], self.labels[rows])
 
 
+def join(parts: Sequence[Codes]) -> Codes:
+    """Give several as one."""
+    return Codes(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels")))
+
+
+def between(first: Codes, last: Codes, count: int) -> Codes:
+    """Give ``count`` from one (1, ...) to another, evenly along an arc, whose motion is that of the first.
+
+    Content goes along an arc since drawn codes all lie about as far from zero (White, "Sampling generative networks",
+    2016). The class is the first's.
+    """
+    a, b = first.content[0], last.content[0]
+    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    angle = max(float(np.arccos(np.clip(cosine, -1, 1))), 1e-4)
+    shares = np.linspace(0, 1, count)
+    content = [(np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle) for share in shares]
+    return Codes(np.array(content, np.float32), np.repeat(first.motion, count, 0), np.repeat(first.labels, count))
+
+
+def crossed(content: Codes, motion: Codes) -> Codes:
+    """Give every content (N) with every motion (M), N * M in all, a row of motions for each content.
+
+    The class goes with the motion: it says what is done.
+    """
+    rows, columns = np.repeat(np.arange(len(content)), len(motion)), np.tile(np.arange(len(motion)), len(content))
+    return Codes(content.content[rows], motion.motion[columns], motion.labels[columns])
+
+
 class Generator:
     """Make new clips.
 

@@ -1,0 +1,274 @@
+"""``kinoscope generate``: new clips that were never filmed, from a generator that learned from clips."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import places
+from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.names import demand, slug
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.core.media import Pixels
+    from kinoscope.models.generators import Codes, Generator
+
+SHOWS = ("samples", "between", "crossed")
+"""What can be shown of a generator."""
+
+MOST = 100_000
+"""Clips of one call."""
+
+VIEWED = 64
+"""Clips that are laid side by side, at most."""
+
+SHEETS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass
+class Generated:
+    """What was made.
+
+    Attributes:
+        model: its generator. clips: how many, of ``frames`` pictures, ``rate`` a second.
+        labels: name of the class of each, where there are classes.
+        seconds: that making them took.
+        psnr: of a real clip that was brought into the model, in dB; None without one.
+        written: the files.
+    """
+
+    model: str
+    clips: int
+    frames: int
+    rate: float
+    seconds: float
+    labels: list[str] = field(default_factory=list)
+    psnr: float | None = None
+    written: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form for ``--json``."""
+        return self.__dict__ | {"written": [str(path) for path in self.written]}
+
+
+def generate(
+    model: str | Path,
+    *,
+    n: int = 16,
+    out: str | Path | None = None,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    frames: int | None = None,
+    rate: float | None = None,
+    truncation: float = 1.0,
+    show: str = "samples",
+    project: str | Path | None = None,
+    enlarge: int = 1,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Generated:
+    """Make clips that were never filmed; their files say in their metadata that they were generated.
+
+    Args:
+        model: folder of a model that `kinoscope train generate` wrote, or one that comes with kinoscope: shapes.
+        n: how many clips. Of `--show between` steps, of `--show crossed` contents and motions: about its square root.
+        out: a video or gif, which plays all side by side (-o); a .png or .jpg, where each is a row of pictures;
+            name-%05d.png, numbered pictures; or a folder for a file of each clip, all of these and a page
+            (runs/generate/NAME if not given).
+        seed: of what is drawn; the same seed gives the same clips, and the first of few are those of many.
+        classes: names of classes (--classes NAME), in turn; all of the model's if not given.
+        frames: pictures of each clip; as in training if not given. They may be more.
+        rate: pictures a second; motion keeps its speed.
+        truncation: below 1, contents keep nearer to what is common: fewer surprises, and fewer failures.
+        show: samples; between, the way from one content to another; or crossed, each row one content and each column
+            one motion.
+        project: a real clip to bring into the model: shown as it is, as the model makes it, and with other motions.
+        enlarge: times by which pictures are made larger.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
+
+    Raises:
+        OptionError: an option cannot be used.
+        ModelError: the model cannot be used.
+        SourceError: the clip to project cannot be read, or is too short.
+        OutputError: a file cannot be written.
+    """
+    from kinoscope.models.generators import Generator
+
+    _check(n, frames, rate, truncation, show, enlarge)
+    generator = Generator(model, device)
+    labels = _labels(generator, classes)
+    moments = generator.times(frames, rate)
+    folder = Path(out) if out is not None else Path("runs/generate") / generator.folder.resolve().name
+    asked = _Asked(generator, n, seed, labels, truncation, float(moments[-1]))
+    began = time.perf_counter()
+    if project is not None:
+        with bar("project", quiet) as progress:
+            clips, codes, psnr = asked.projected(project, moments, progress)
+    else:
+        codes, psnr = asked.codes(show), None
+        with bar("generate", quiet) as progress:
+            clips = _make(generator, codes, moments, progress)
+    speed = 1 / float(moments[1] - moments[0]) if len(moments) > 1 else rate or generator.facts.rate
+    done = Generated(generator.folder.name, len(clips), len(moments), speed, time.perf_counter() - began, psnr=psnr)
+    done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
+    _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)
+    return done
+
+
+def _check(n: int, frames: int | None, rate: float | None, truncation: float, show: str, enlarge: int) -> None:
+    demand(show, SHOWS, "show")
+    for name, value, low, high in (
+        ("n", n, 1, MOST), ("frames", frames, 1, 10_000), ("rate", rate, 0.1, 1000), ("truncation", truncation, 0, 2),
+        ("enlarge", enlarge, 1, 16),
+    ):  # fmt: skip
+        if value is not None and not low <= value <= high:
+            raise OptionError(f"{name} is {value:g}; give {low:g} to {high:g}")
+
+
+def _labels(generator: Generator, names: Sequence[str]) -> list[int] | None:
+    known = generator.facts.classes
+    if names and not known:
+        raise OptionError(f"{generator.folder.name} was told no classes in training; leave classes out")
+    return [known.index(demand(name, known, "class")) for name in names] or None
+
+
+@dataclass
+class _Asked:
+    """Which clips are wanted."""
+
+    generator: Generator
+    n: int
+    seed: int
+    labels: list[int] | None
+    truncation: float
+    seconds: float
+
+    def draw(self, count: int, seed: int) -> Codes:
+        labels = self.labels and [self.labels[i % len(self.labels)] for i in range(count)]
+        return self.generator.codes(count, seed, labels, self.truncation, self.seconds)
+
+    def codes(self, show: str) -> Codes:
+        from kinoscope.models.generators import between, crossed
+
+        if show == "samples":
+            return self.draw(self.n, self.seed)
+        if show == "between":
+            ends = self.draw(2, self.seed)
+            return between(ends[:1], ends[1:], self.n)
+        side = max(2, round(self.n**0.5))
+        return crossed(self.draw(side, self.seed), self.draw(side, self.seed + 1))
+
+    def projected(self, clip: str | Path, times: Any, progress: Any) -> tuple[Pixels, Codes, float]:
+        """Give a real clip, what the model makes of it, and its content with other motions."""
+        import numpy as np
+
+        from kinoscope.learn.projecting import project
+        from kinoscope.models.generators import crossed, join
+
+        label = self.labels[0] if self.labels else None
+        real = read_clip(clip, self.generator)
+        found, psnr = project(self.generator, real, self.seed, label, told=progress)
+        own = found.motion.shape[1]
+        moved = crossed(found, self.draw(max(1, self.n - 2), self.seed))
+        both = join([_as_long(found, moved.motion.shape[1]), moved]) if own <= moved.motion.shape[1] else found
+        clips = self.generator.clips(both, times)
+        shown = real[np.minimum(np.arange(len(times)), len(real) - 1)]
+        return np.concatenate([shown[None], clips]), join([both[:1], both]), psnr
+
+
+def _as_long(codes: Codes, steps: int) -> Codes:
+    """Give codes whose motion has so many steps: the last goes on."""
+    import numpy as np
+
+    from kinoscope.models.generators import Codes
+
+    last = np.repeat(codes.motion[:, -1:], steps - codes.motion.shape[1], 1)
+    return Codes(codes.content, np.concatenate([codes.motion, last], 1), codes.labels)
+
+
+def read_clip(path: str | Path, generator: Generator) -> Pixels:
+    """Read the first pictures of a clip as a generator makes them: (T, S, S, 3).
+
+    Raises:
+        SourceError: it cannot be read, or is too short.
+    """
+    from kinoscope.core.sampling import Sampling
+    from kinoscope.learn.examples import Dataset, Example
+    from kinoscope.learn.loading import Loader
+
+    facts = generator.facts
+    sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
+    if not Path(path).exists():
+        raise SourceError(f"{path} does not exist; name a clip to bring into the model")
+    loader = Loader(Dataset(str(path), (Example(str(path), ()),), ()).examples, (), sampling, batch=1, cache=False)
+    for batch in loader.epoch(0):
+        pixels: Pixels = batch.pixels[0]
+        return pixels
+    raise SourceError(loader.broken[str(path)])
+
+
+def _make(generator: Generator, codes: Codes, times: Any, progress: Any) -> Pixels:
+    """Make clips, some at once."""
+    import numpy as np
+
+    from kinoscope.models.generators import AT_ONCE
+
+    parts = []
+    for first in range(0, len(codes), AT_ONCE):
+        parts.append(generator.clips(codes[first : first + AT_ONCE], times))
+        if progress:
+            progress(min(first + AT_ONCE, len(codes)), len(codes))
+    return np.concatenate(parts)
+
+
+def _columns(show: str, project: Any, count: int) -> int | None:
+    """Give how many clips stand in a row; None for about a square."""
+    return round(count**0.5) if show == "crossed" and project is None else None
+
+
+def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
+    """Write clips as the name of the output asks for."""
+    from kinoscope.source.clip_files import save_clip
+    from kinoscope.views.grids import enlarge, grid, strips
+    from kinoscope.views.sheet import save_picture
+
+    made_by = f"{done.model}, seed {seed}"
+    if out.suffix.lower() in SHEETS and "%" not in out.name:
+        save_picture(out, enlarge(strips(clips[:VIEWED])[None], times)[0])
+    elif out.suffix:
+        save_clip(out, enlarge(grid(clips[:VIEWED], columns), times), done.rate, made_by)
+    else:
+        _write_folder(done, clips, out, columns, times, made_by)
+        return
+    done.written = [out]
+
+
+def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str) -> None:
+    """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
+    from kinoscope.core.files import atomic
+    from kinoscope.source.clip_files import save_clip
+    from kinoscope.views.generated import page
+    from kinoscope.views.grids import enlarge, grid, strips
+    from kinoscope.views.sheet import save_picture
+
+    places.prepare(out)
+    for number, clip in enumerate(clips):
+        label = f"-{slug(done.labels[number], 'class')}" if done.labels else ""
+        done.written.append(out / f"{number:05d}{label}.mp4")
+        save_clip(done.written[-1], enlarge(clip, times), done.rate, made_by)
+    shown = grid(clips[:VIEWED], columns)
+    for name in ("all.gif", "all.mp4"):
+        save_clip(out / name, enlarge(shown, times), done.rate, made_by)
+    save_picture(out / "sheet.png", strips(clips[:VIEWED]))
+    done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
+    facts = done.to_dict() | {"generated": True, "by": made_by}
+    with atomic(out / "report.html") as path:
+        path.write_text(page(facts, (out / "all.mp4").read_bytes()), "utf-8")
+    with atomic(out / "generated.json") as path:
+        path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")

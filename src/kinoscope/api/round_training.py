@@ -1,0 +1,150 @@
+"""Trainings in rounds: which task learns what from a folder of clips. A new one is a function and a row here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.learn.log import Row
+    from kinoscope.learn.processes import Processes
+    from kinoscope.learn.rounds import Learner, Rounds
+
+Broken = dict[str, str]
+"""Clip -> why it could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTask:
+    """A row of the table.
+
+    Attributes:
+        defaults: gives the options for words ``key=value``, before they are read.
+        about: gives a line on each option.
+        learner: reads the clips; gives what learns from them, and which could not be used.
+        shown: measure -> how it is called in a line on an epoch.
+        then: how the model is used.
+    """
+
+    defaults: Callable[[Sequence[str]], Any]
+    about: Callable[[], Mapping[str, str]]
+    learner: Callable[[Any, str, Processes, bool], tuple[Learner, Broken]]
+    shown: Mapping[str, str]
+    then: str
+
+
+def _painting_defaults(words: Sequence[str]) -> Any:
+    from kinoscope.learn.painting_options import PaintingOptions
+
+    return PaintingOptions()
+
+
+def _about_painting() -> Mapping[str, str]:
+    from kinoscope.learn.painting_options import ABOUT
+
+    return ABOUT
+
+
+def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
+    from kinoscope.learn.lip_expert import load_expert
+    from kinoscope.learn.painting_run import PainterLearner
+    from kinoscope.learn.talkers import read_talkers
+
+    expert = load_expert(options.expert) if options.sync else None
+    with bar("read", quiet) as progress:
+        talkers, broken = read_talkers(Path(data), options.offsets, progress)
+    return PainterLearner(options, talkers, data, expert), broken
+
+
+def _generating_defaults(words: Sequence[str]) -> Any:
+    from kinoscope.learn.generating_options import defaults_of
+
+    return defaults_of(tuple(words))
+
+
+def _about_generating() -> Mapping[str, str]:
+    from kinoscope.learn.generating_options import ABOUT
+
+    return ABOUT
+
+
+def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
+    from kinoscope.learn.clip_feeds import make_feed
+    from kinoscope.learn.generating import GeneratorLearner, sampling_of
+
+    feed = make_feed(
+        data, sampling_of(options), classes=options.classes, few=options.augment == "strong", seed=options.seed,
+        workers=options.workers or None,
+    )  # fmt: skip
+    return GeneratorLearner(options, feed, data, processes), feed.broken
+
+
+TASKS: Mapping[str, RoundTask] = {
+    "lipsync": RoundTask(
+        defaults=_painting_defaults,
+        about=_about_painting,
+        learner=_painter,
+        shown={"l1": "l1", "judge_loss": "judge", "sync": "sync", "val_psnr": "val psnr", "val_opening": "val opening"},
+        then="kinoscope lipsync VIDEO SOUND --model {} -o OUT.mp4",
+    ),
+    "generate": RoundTask(
+        defaults=_generating_defaults,
+        about=_about_generating,
+        learner=_generator,
+        shown={
+            "judge_loss": "judge", "maker_loss": "generator", "judge_right": "judge right", "diversity": "diversity",
+            "motion": "motion", "varied": "varied",
+        },
+        then="kinoscope generate {} -n 16 -o OUT.mp4",
+    ),
+}  # fmt: skip
+
+
+def train_in_rounds(
+    task: str,
+    data: str | None,
+    words: Sequence[str],
+    folder: Callable[[str], Path],
+    *,
+    resume: str | Path | None,
+    dry_run: bool,
+    quiet: bool,
+) -> Rounds:
+    """Read the options and the clips, and train.
+
+    Args:
+        folder: gives that of the run, ready to be written to, from the data's name; not asked where it goes on.
+    """
+    from kinoscope.learn.choices import begin_or_go_on
+    from kinoscope.learn.processes import joined
+    from kinoscope.learn.rounds import go
+
+    row = TASKS[task]
+    options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
+    quiet = quiet or os.environ.get("RANK", "0") != "0"
+
+    def tell(measures: Row) -> None:
+        if not quiet:
+            print(describe(measures, options.epochs, row.shown), file=sys.stderr)
+
+    with joined(options.device) as processes:
+        learner, broken = row.learner(options, data, processes, quiet)
+        out = Path(processes.share(str(Path(resume) if resume else folder(data))))
+        with bar(out.name, quiet) as progress:
+            run = go(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
+    run.broken = broken
+    return run
+
+
+def describe(row: Row, epochs: int, shown: Mapping[str, str]) -> str:
+    """Give the measures of an epoch as a line."""
+    parts = [f"epoch {row['epoch']}/{epochs}"] + [
+        f"{text} {row[name]:.3f}" for name, text in shown.items() if name in row
+    ]
+    return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
