@@ -117,7 +117,7 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main([*words, "--dry-run"])
     assert left.value.code == 0
-    assert "38 pictures to learn from, 12 to measure on" in capsys.readouterr().out
+    assert "38 examples to learn from, 12 to measure on" in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()
     with pytest.raises(SystemExit) as left:
         cli.main(words)

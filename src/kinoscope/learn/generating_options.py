@@ -8,7 +8,6 @@ from typing import Any
 from kinoscope.core.errors import OptionError
 from kinoscope.core.names import demand
 from kinoscope.learn.choices import demand_least
-from kinoscope.learn.gan_losses import GAMES
 from kinoscope.models.generators import GANS
 
 ABOUT = {
@@ -44,6 +43,9 @@ ABOUT = {
 
 FREE = ("epochs", "workers", "device")
 """Options that may change when a run goes on."""
+
+GAME_NAMES = ("relativistic", "non-saturating", "hinge")
+"""Those of ``learn.gan_losses``, which is not read here: it loads torch, and help should not."""
 
 AUGMENTS = ("adaptive", "strong", "none")
 
@@ -88,7 +90,7 @@ class GeneratingOptions:
         least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
         demand_least(self, least | {"frames": 2, "size": 16})
         demand(self.net, GANS, "generator")
-        demand(self.game, GAMES, "game")
+        demand(self.game, GAME_NAMES, "game")
         demand(self.augment, AUGMENTS, "augment")
         demand(self.bf16, ("auto", "true", "false"), "bf16")
         if not (self.ema < 1 and self.momentum < 1 and 0.5 < self.target < 1):
