@@ -54,6 +54,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": api.bench,
 }
 
+SHORT = {"-o": "--out", "-n": "--n"}
+"""Short for long options."""
+
 HELP = """kinoscope reads a video once and tells what is in it.
 
 Every command also takes **--json** (the result as one JSON object on standard output), **--quiet** (no progress)
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     """Take out the flags that every command has."""
     as_json, debug = "--json" in words, "--debug" in words
-    kept = ["--out" if word == "-o" else word for word in words if word not in ("--json", "--debug", "--quiet")]
+    kept = [SHORT.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
     # A JSON result stands alone, so the progress goes too.
     if ("--quiet" in words or as_json) and _shows_progress(words[0]):
         kept = [*kept, "--quiet"]

@@ -114,8 +114,10 @@ def generate(
         codes, psnr = asked.codes(show), None
         with bar("generate", quiet) as progress:
             clips = _make(generator, codes, moments, progress)
-    speed = 1 / float(moments[1] - moments[0]) if len(moments) > 1 else rate or generator.facts.rate
-    done = Generated(generator.folder.name, len(clips), len(moments), speed, time.perf_counter() - began, psnr=psnr)
+    done = Generated(
+        generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
+        time.perf_counter() - began, psnr=psnr,
+    )  # fmt: skip
     done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
     _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)
     return done

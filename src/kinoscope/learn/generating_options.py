@@ -75,12 +75,12 @@ class GeneratingOptions:
     judge_lr: float = 4e-4
     momentum: float = 0.0
     game: str = "relativistic"
-    penalty: float = 1.0
+    penalty: float = 4.0
     lazy: int = 8
     augment: str = "adaptive"
     target: float = 0.9
     flip: bool = True
-    ema: float = 0.998
+    ema: float = 0.995
     bf16: str = "auto"
     seed: int = 0
     workers: int = 0
