@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from fractions import Fraction
@@ -149,7 +150,7 @@ class GifSink(Sink):
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._container = av.open(str(path), "w", format="gif")
-        self._container.metadata.update(options["marks"])
+        self._path, self._comment = path, options["marks"].get("comment")
         self._stream = self._container.add_stream("gif", 100)
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "pal8"
@@ -181,11 +182,23 @@ class GifSink(Sink):
         self._pull()
         self._container.mux(self._stream.encode(None))
         self._container.close()
+        if self._comment:
+            add_comment(self._path, self._comment)
 
     def abandon(self) -> None:
         """Close the file as it is."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
+
+
+def add_comment(path: Path, text: str) -> None:
+    """Put a comment into a gif, before the byte that ends it: FFmpeg drops what it is told to say of the file."""
+    data = text.encode()
+    parts = (data[start : start + 255] for start in range(0, len(data), 255))
+    blocks = b"".join(bytes([len(part)]) + part for part in parts)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x21\xfe" + blocks + b"\x00\x3b")
 
 
 class SequenceSink(Sink):
