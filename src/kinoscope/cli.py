@@ -22,6 +22,7 @@ from kinoscope.api.evaluation import Evaluation
 from kinoscope.api.explanation import Explained
 from kinoscope.api.generating import Generated
 from kinoscope.api.lip_sync import Taught
+from kinoscope.api.prediction import Predicted
 from kinoscope.api.recognition import Recognized
 from kinoscope.api.searching import Found
 from kinoscope.api.syncing import Synced
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "generate": api.generate,
     "library": api.library,
     "lipsync": api.lipsync,
+    "predict": api.predict,
     "recognize": api.recognize,
     "search": api.search,
     "sync": api.sync,
@@ -298,6 +300,13 @@ def _print_dubbed(done: Dubbed) -> None:
     print(f"  {done.path}")
 
 
+def _print_predicted(done: Predicted) -> None:
+    for note in done.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
+    print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second; metadata says so")
+    print(f"  {done.path}")
+
+
 def _print_run(run: Run) -> None:
     from kinoscope.api.training import describe
     from kinoscope.views.verdicts import print_scores
@@ -449,6 +458,7 @@ SHOW: dict[str, Callable[[Any], None]] = {
     "generate": _print_generated,
     "library": _print_library,
     "lipsync": _print_dubbed,
+    "predict": _print_predicted,
     "recognize": _print_recognized,
     "search": _print_found,
     "sync": _print_synced,

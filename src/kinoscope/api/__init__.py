@@ -11,6 +11,7 @@ from kinoscope.api.evaluation import evaluate
 from kinoscope.api.explanation import explain
 from kinoscope.api.generating import generate
 from kinoscope.api.keeping import library
+from kinoscope.api.prediction import predict
 from kinoscope.api.recognition import recognize
 from kinoscope.api.searching import search
 from kinoscope.api.syncing import sync
@@ -32,6 +33,7 @@ __all__ = [
     "library",
     "lipsync",
     "models",
+    "predict",
     "recognize",
     "search",
     "sync",

@@ -85,6 +85,26 @@ def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tu
     return GeneratorLearner(options, feed, data, processes), feed.broken
 
 
+def _predicting_defaults(words: Sequence[str]) -> Any:
+    from kinoscope.learn.next_frames_options import NextFramesOptions
+
+    return NextFramesOptions()
+
+
+def _about_predicting() -> Mapping[str, str]:
+    from kinoscope.learn.next_frames_options import ABOUT
+
+    return ABOUT
+
+
+def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
+    from kinoscope.learn.next_frames import NextFrames
+    from kinoscope.learn.next_frames_data import clips_of
+
+    clips = clips_of(data, options, processes)
+    return NextFrames(options, clips, data, processes), clips.broken
+
+
 TASKS: Mapping[str, RoundTask] = {
     "lipsync": RoundTask(
         defaults=_painting_defaults,
@@ -102,6 +122,16 @@ TASKS: Mapping[str, RoundTask] = {
             "motion": "motion", "varied": "varied",
         },
         then="kinoscope generate {} -n 16 -o OUT.mp4",
+    ),
+    "predict": RoundTask(
+        defaults=_predicting_defaults,
+        about=_about_predicting,
+        learner=_predictor,
+        shown={
+            "loss": "loss", "mse": "squared error", "held_mse": "of the last frame held", "ssim": "ssim",
+            "held_ssim": "of the last frame held",
+        },
+        then="kinoscope predict {} VIDEO -o OUT.mp4",
     ),
 }  # fmt: skip
 

@@ -90,13 +90,15 @@ def train(
         task: what is learned: classify; segments, which teaches such a model (model=FOLDER) where segments begin
             and end in long videos, and takes no other option but seed; sync, which learns from talking clips whether
             lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device; lipsync, a painter
-            of mouths for `kinoscope lipsync`; or generate, which learns to make clips for `kinoscope generate`. The
-            options of the last two are listed last.
+            of mouths for `kinoscope lipsync`; generate, which learns to make clips for `kinoscope generate`; or
+            predict, which learns to tell how clips go on for `kinoscope predict`. The options of the last three are
+            listed last.
         data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
             CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
             labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync and
             lipsync, a folder of videos in which a face talks. For generate, a folder of short clips, in folders of
-            their classes if there are some, or synthetic:moving, clips of moving shapes that are drawn without end.
+            their classes if there are some, or synthetic:moving, clips of moving shapes that are drawn without end. For
+            predict, likewise, or synthetic:bouncing, two shapes that bounce, whose future is known.
         options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.

@@ -154,7 +154,7 @@ def feed_folder(
         DatasetError: there are none, or too few that are long enough.
     """
     dataset, labelled = read_unlabelled(path)
-    long, broken = _long_enough(dataset, sampling)
+    long, broken = long_enough(dataset, sampling)
     if len(long) < (1 if few else FEWEST):
         why = f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
         raise DatasetError(
@@ -169,8 +169,8 @@ def feed_folder(
     return feed
 
 
-def _long_enough(dataset: Dataset, sampling: Sampling) -> tuple[list[Example], dict[str, str]]:
-    """Part clips from those that are shorter than what is taken of them, or cannot be opened."""
+def long_enough(dataset: Dataset, sampling: Sampling) -> tuple[list[Example], dict[str, str]]:
+    """Part clips from those that are shorter than what is taken of them, or cannot be opened: path -> reason."""
     long, broken = [], {}
     wanted = sampling.frames / sampling.rate
     for example in dataset.examples:

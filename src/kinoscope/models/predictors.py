@@ -1,0 +1,133 @@
+"""Trained predictors of frames: a folder with ``model.json`` and the weights, and what continues clips with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinoscope.core.errors import ModelError
+from kinoscope.core.files import atomic
+from kinoscope.core.media import Pixels
+from kinoscope.models.runner import torch_device
+from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
+from kinoscope.nets.conv_lstm import ConvLSTM
+from kinoscope.nets.patches import SIDE as SIDE
+from kinoscope.nets.simvp import SimVP
+
+SCHEMA, TASK = 1, "predict"
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"convlstm": ConvLSTM, "simvp": SimVP}
+"""Name -> network; each takes before, after, channels and width."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorFacts:
+    """What ``model.json`` says of a predictor.
+
+    Attributes:
+        network: its name. width: of its maps.
+        before, after: frames that it reads, and those that it tells at once.
+        rate: frames a second of both. size: their side in pixels. channels: 3 for colour, 1 for grey.
+        data: name of the clips that it learned from. score: what was measured on others.
+    """
+
+    network: str
+    before: int
+    after: int
+    rate: float
+    size: int
+    channels: int = 3
+    width: int = 32
+    data: str = ""
+    score: dict[str, float] = field(default_factory=dict)
+
+
+def new_predictor(facts: PredictorFacts) -> nn.Module:
+    """Build a predictor with random weights."""
+    return NETWORKS[facts.network](facts.before, facts.after, facts.channels, facts.width)
+
+
+def save_predictor(folder: Path, net: nn.Module, facts: PredictorFacts) -> None:
+    """Write a predictor into a folder; each file is whole or as it was.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_weights(folder / WEIGHTS, net)
+    with atomic(folder / FACTS) as path:
+        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(facts), indent=1, allow_nan=False) + "\n")
+
+
+def read_facts(folder: Path) -> PredictorFacts:
+    """Read ``model.json`` of a predictor.
+
+    Raises:
+        ModelError: there is none, or it is damaged, of another task or of a newer version.
+    """
+    path = folder / FACTS
+    if not path.is_file():
+        raise ModelError(f"{folder} predicts no frames: it has no {FACTS}; make one with `kinoscope train predict`")
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        if plain.pop("schema") > SCHEMA:
+            raise ModelError(f"{path} is of a newer version than {SCHEMA}; update kinoscope")
+        if (task := plain.pop("task")) != TASK:
+            raise ModelError(
+                f"{folder} was trained to {task}, not to {TASK}; give one that `kinoscope train predict` wrote"
+            )
+        facts = PredictorFacts(**plain)
+        if facts.network not in NETWORKS or min(facts.before, facts.after, facts.width, facts.size, facts.rate) <= 0:
+            raise ValueError(f"network {facts.network} is not known, or a number is not above 0")
+        return facts
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+
+
+class Predictor:
+    """A trained predictor, ready to continue clips; see ``load_predictor``."""
+
+    def __init__(self, net: nn.Module, facts: PredictorFacts, device: str = "auto") -> None:
+        self.facts, self._device = facts, torch_device(device)
+        self._net = net.to(self._device).eval().requires_grad_(False)
+
+    def go_on(self, frames: Pixels, count: int | None = None) -> NDArray[np.float32]:
+        """Tell how clips go on; beyond what is told at once, what was told is read in turn.
+
+        Args:
+            frames: (N, T, H, W, C) uint8, of which the last ``before`` are read. count: of frames; ``after`` if None.
+
+        Returns:
+            (N, count, H, W, C) in 0 to 1.
+        """
+        count = self.facts.after if count is None else count
+        return np.asarray(go_on(self._net, self.facts, torch.from_numpy(frames).to(self._device), count).cpu().numpy())
+
+
+@torch.inference_mode()
+def go_on(net: nn.Module, facts: PredictorFacts, frames: Tensor, count: int) -> Tensor:
+    """Tell how frames (N, T, H, W, C) go on: (N, count, H, W, C) in 0 to 1."""
+    seen, told = frames[:, -facts.before :].float(), []
+    for _ in range(0, count, facts.after):
+        told.append(net(seen))
+        seen = torch.cat([seen, 255 * told[-1]], 1)[:, -facts.before :]
+    return torch.cat(told, 1)[:, :count]
+
+
+def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
+    """Give the predictor that lies in a folder.
+
+    Raises:
+        ModelError: a file is not what it should be.
+        OptionError: the device is not known, or not here.
+    """
+    facts = read_facts(Path(folder))
+    net = new_predictor(facts)
+    fill_named(net, Path(folder) / WEIGHTS)
+    return Predictor(net, facts, device)
