@@ -223,8 +223,20 @@ def _print_evaluation(found: Evaluation) -> None:
         print_comparison(plain["comparison"])
     if found.segments:
         print_segments(plain)
+    if found.generation:
+        _print_generation(plain)
     for path in found.written:
         print(f"  {path}")
+
+
+def _print_generation(plain: dict[str, Any]) -> None:
+    from kinoscope.views.generated import rows_of
+
+    for title, rows in rows_of(plain)[:2]:
+        print(title)
+        for name, value, beside in rows:
+            print(f"  {name:<36} {value:>10}  {beside}")
+    print(f"protocol {plain['generation']['protocol_hash']}: {plain['generation']['protocol_text']}")
 
 
 def _print_training(training: Training) -> None:

@@ -13,6 +13,7 @@ from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
+    from kinoscope.api.generation_scores import GenerationEvaluation
     from kinoscope.core.segments import SegmentScores
     from kinoscope.learn.comparison import Comparison
     from kinoscope.learn.examples import Dataset, Example
@@ -32,6 +33,7 @@ class Evaluation:
         scores: of whole clips; None where segments were scored.
         comparison: with another model, where one was given.
         segments: ActivityNet's scores, where the data has timed segments; ``broken`` are videos that were left out.
+        generation: of a generator.
         written: the files.
     """
 
@@ -40,6 +42,7 @@ class Evaluation:
     scores: Scores | None = None
     comparison: Comparison | None = None
     segments: SegmentScores | None = None
+    generation: GenerationEvaluation | None = None
     broken: dict[str, str] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
@@ -52,6 +55,8 @@ class Evaluation:
             plain["comparison"] = self.comparison.to_dict()
         if self.segments:
             plain["segments"] = asdict(self.segments) | {"by_overlap": self.segments.by_overlap, "broken": self.broken}
+        if self.generation:
+            plain |= self.generation.to_dict()
         return plain | {"written": [str(path) for path in self.written]}
 
 
@@ -65,24 +70,36 @@ def evaluate(
     compare: str | None = None,
     group: str = "",
     batch: int = 16,
+    n: int = 256,
+    features: str | None = None,
+    judge: str | None = None,
     device: str = "auto",
     seed: int = 0,
     quiet: bool = False,
 ) -> Evaluation:
-    """Score a model on labelled clips, with intervals, beside what chance would score.
+    """Score a model on labelled clips, with intervals, beside what chance would score; or a generator on real clips.
+
+    Of a generator it tells the Frechet video distance with an interval, beside what real clips get (halves of them, and
+    with frames shuffled, blurred, or held), kernel distance, precision and recall, diversity, consistency, the nearest
+    real clip of each made one, and which share of the intended classes a classifier tells.
 
     Args:
-        model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
+        model: folder of a model that `kinoscope train` wrote, a card that classifies clips, or a generator.
         data: a folder with one folder for each class, or a table of clips (CSV); or videos with labelled segments, as
             an ActivityNet JSON. The classes' names need not have the model's case, spaces and punctuation.
         out: folder for scores.json, report.html and pictures (-o); runs/evaluate/MODEL-DATA if not given.
         split: train, val, test or all of the clips; if not given, those that the data sets aside for testing (else
             for validation), or all if it has no splits.
         views: clips of each video, spread evenly over it, whose answers are averaged.
-        compare: another model, to be compared on the same clips.
+        compare: another model, to be compared on the same clips; of a generator, another one, or a scores.json of the
+            same protocol: those of others are refused.
         group: a rule that groups clips by their names (see `kinoscope train`), by default that of the model's run;
             intervals draw whole groups.
         batch: clips of one inference, at most.
+        n: clips that a generator makes (-n), and about as many real ones that are taken.
+        features: a model that classifies clips, whose embeddings of a generator's clips are compared; the best that
+            tells actions if not given.
+        judge: a model trained on real clips that tells the classes of a generator's; features if not given.
         device: auto, cpu or cuda.
         seed: of the drawings behind the intervals.
         quiet: show no progress.
@@ -93,7 +110,18 @@ def evaluate(
         DatasetError: there is nothing to score.
     """
     from kinoscope.models.classifiers import find_classifier
+    from kinoscope.models.generators import find_generator, is_generator, own_generators
 
+    if model in own_generators() or is_generator(Path(model)):
+        from kinoscope.api.generation_scores import evaluate_generator
+
+        name = find_generator(model).resolve().name
+        folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
+        generation, written = evaluate_generator(
+            model, data, folder, n=n, features=features, judge=judge, compare=compare, group=group, device=device,
+            seed=seed, quiet=quiet,
+        )  # fmt: skip
+        return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
     cards = [find_classifier(name) for name in (model, compare) if name is not None]
     names = _tell_apart([card.name for card in cards], (model, compare))
     folder = Path(out) if out is not None else Path("runs/evaluate") / f"{names[0]}-{Path(data).resolve().stem}"

@@ -3,29 +3,31 @@
 /** @type {any} */
 const data = JSON.parse(byId("data").textContent);
 
-/** Count names: "4 bend, 4 jack". @param {string[]} names */
-function counted(names) {
-  const counts = new Map();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].map(([name, count]) => `${count} ${name}`).join(", ");
+/** Give a card with a video that plays on and on. @param {{caption: string, src: string}} one */
+function videoCard(one) {
+  const video = make("video");
+  Object.assign(video, { controls: true, loop: true, muted: true, autoplay: true, playsInline: true, src: one.src });
+  video.setAttribute("aria-label", one.caption);
+  return make("section", "card video", null, make("h2", null, one.caption), video);
 }
 
-function showFacts() {
-  byId("name").textContent = `${data.clips} clips by ${data.model}`;
-  const facts = [`${data.frames} pictures each`, `${data.rate} a second`];
-  byId("facts").append(...facts.map((fact) => make("span", null, fact)));
-  const rows = [["Model", data.model], ["Seed", data.by], ["Time", `${data.seconds.toFixed(1)} s`]];
-  if (data.labels.length) rows.push(["Classes", counted(data.labels)]);
-  if (data.psnr !== null) rows.push(["First", `a real clip, then what the model makes of it (${data.psnr.toFixed(1)} dB), then with other motions`]);
-  for (const [name, value] of rows) byId("made").append(make("dt", null, name), make("dd", null, value));
+/** Give a card with a table. @param {{title: string, rows: string[][]}} one */
+function tableCard(one) {
+  const rows = one.rows.map((row) => make("tr", null, null, ...row.map((text) => make("td", null, text))));
+  const table = make("div", "table-scroll", null, make("table", null, null, ...rows));
+  return make("section", "card pad", null, make("h2", null, one.title), table);
 }
+
+const MARK = "Nobody filmed these clips: a model made them, and the metadata of their files says so.";
 
 wireTheme();
 window.addEventListener("keydown", (event) => {
   if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
 });
-showFacts();
-byId("clips").src = data.video;
+byId("name").textContent = data.title;
+byId("facts").append(...data.about.map((fact) => make("span", null, fact)));
+byId("videos").append(...data.videos.map(videoCard));
+byId("tables").append(...data.tables.map(tableCard), make("p", "dim", MARK));
 
 /** For tests and for the curious. */
 window.kinoscope = { data };

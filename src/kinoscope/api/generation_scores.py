@@ -1,0 +1,256 @@
+"""``kinoscope evaluate`` of a generator: how near its clips are to real ones, under a protocol that is written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import places
+from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.progress import bar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kinoscope.core.media import Pixels
+    from kinoscope.learn.examples import Dataset
+    from kinoscope.learn.generation_scores import Clips, Features, GenerationScores, Protocol
+    from kinoscope.models.generators import Generator
+
+SAMPLES = 256
+"""Clips that are made, and about as many real ones taken, if not said otherwise."""
+
+SHOWN = 64
+"""Made clips that play on the page."""
+
+PAIRS = 16
+"""Made clips that are shown beside the nearest real one: those that come nearest."""
+
+PICTURES = "efficientnet-lite0"
+"""Network that content is compared by, where it is at hand."""
+
+
+@dataclass(kw_only=True)
+class GenerationEvaluation:
+    """Scores of a generator.
+
+    Attributes:
+        scores: of the model. other: of what it was compared with, and ``other_name``.
+        broken: real clips that could not be used, and why.
+    """
+
+    model: str
+    scores: GenerationScores
+    other_name: str = ""
+    other: dict[str, Any] | None = None
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        plain = {"model": self.model, "generation": self.scores.to_dict(), "broken": self.broken}
+        return plain | ({"other": {"model": self.other_name, "generation": self.other}} if self.other else {})
+
+
+def evaluate_generator(
+    model: str | Path,
+    data: str | Path,
+    folder: Path,
+    *,
+    n: int,
+    features: str | None,
+    judge: str | None,
+    compare: str | None,
+    group: str,
+    device: str,
+    seed: int,
+    quiet: bool,
+) -> tuple[GenerationEvaluation, list[Path]]:
+    """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
+    from kinoscope.learn.generation_scores import demand_enough
+    from kinoscope.models.generators import Generator
+
+    generator = Generator(model, device)
+    real, dataset, broken = read_real(data, generator, n, group)
+    demand_enough(len(real), n)
+    looks = _features(features, generator.facts.rate, device)
+    protocol = _protocol(generator, looks, dataset, len(real), n, seed)
+    kept = _kept(compare, protocol) if compare and Path(compare).is_file() else None
+    places.prepare(folder)
+    told = _Scoring(real, looks, judge and _features(judge, generator.facts.rate, device), device, seed, n, quiet)
+    made, scores = told.run(generator, protocol)
+    found = GenerationEvaluation(model=generator.folder.resolve().name, scores=scores, broken=broken)
+    if kept:
+        found.other_name, found.other = kept
+    elif compare:
+        rival = Generator(compare, device)
+        found.other_name, found.other = rival.folder.resolve().name, told.run(rival, protocol)[1].to_dict()
+    return found, _write(found, made, real, generator, folder)
+
+
+def read_real(
+    data: str | Path, generator: Generator, n: int, group: str = ""
+) -> tuple[Clips, Dataset, dict[str, str]]:  # fmt: skip
+    """Read about ``n`` real clips as a generator makes them, spread evenly over all there are.
+
+    Raises:
+        DatasetError: there are none, or none is long enough.
+    """
+    import numpy as np
+
+    from kinoscope.core.sampling import Sampling
+    from kinoscope.learn.clip_feeds import long_enough
+    from kinoscope.learn.examples import Dataset, Example
+    from kinoscope.learn.generation_scores import Clips
+    from kinoscope.learn.grouping import group_by
+    from kinoscope.learn.loading import Loader
+    from kinoscope.learn.reading import read_unlabelled
+
+    facts = generator.facts
+    dataset, labelled = read_unlabelled(data)
+    sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
+    examples, broken = long_enough(dataset, sampling)
+    if not examples:
+        raise DatasetError(f"{data} has no clip to compare with: {next(iter(broken.values()), 'it is empty')}")
+    if group:
+        examples = list(group_by(examples, group, Path(data) if Path(data).is_dir() else Path(data).parent))
+    known = labelled and set(facts.classes) == {label for one in examples for label in one.labels}
+    if not known:
+        examples = [Example(one.path, (), one.start, one.end, one.group) for one in examples]
+    names = facts.classes if known else ()
+    loader = Loader(examples, names, sampling, batch=16, views=math.ceil(n / len(examples)), cache=False)
+    batches = list(loader.epoch(0))
+    broken |= loader.broken
+    rows = [int(index) for batch in batches for index in batch.indices]
+    pixels = np.concatenate([batch.pixels for batch in batches])
+    labels = np.concatenate([batch.targets.argmax(1) for batch in batches]) if names else None
+    groups = tuple(examples[row].group or examples[row].path for row in rows)
+    return Clips(pixels=pixels, labels=labels, groups=groups), Dataset(str(data), tuple(examples), names), broken
+
+
+def _features(name: str | None, rate: float, device: str) -> Features:
+    """Give the network whose embeddings are compared: that of the name, or the best that tells actions."""
+    from kinoscope.learn.generation_scores import Features
+    from kinoscope.models import choose
+    from kinoscope.models.classifiers import find_classifier
+    from kinoscope.models.runner import make_runner
+
+    card = find_classifier(name or choose("actions").name)
+    return Features(make_runner(card, device), rate)
+
+
+def _protocol(generator: Generator, looks: Features, dataset: Dataset, real: int, n: int, seed: int) -> Protocol:
+    import av
+
+    from kinoscope.learn.generation_scores import Protocol
+
+    facts = generator.facts
+    names = sorted(f"{Path(one.path).name} {_size(one.path)} {one.start} {one.end}" for one in dataset.examples)
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    return Protocol(
+        features=looks.card.name, digest=looks.card.digest, data=f"{Path(dataset.root).resolve().name}@{digest}",
+        real=real, made=n, frames=facts.frames, rate=facts.rate, size=facts.size, decoder=f"pyav-{av.__version__}",
+        seed=seed,
+    )  # fmt: skip
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size if Path(path).is_file() else 0
+
+
+def _kept(path: str, protocol: Protocol) -> tuple[str, dict[str, Any]]:
+    """Read scores to compare with, of the same protocol.
+
+    Raises:
+        OptionError: the file holds none, or those of another protocol.
+    """
+    try:
+        plain = json.loads(Path(path).read_text("utf-8"))
+        name, scores = plain["model"], plain["generation"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise OptionError(
+            f"{path} holds no scores of a generator; give a scores.json that `kinoscope evaluate` wrote of one, or a "
+            "generator's folder"
+        ) from None
+    protocol.demand_same(scores["protocol"])
+    return name, scores
+
+
+@dataclass
+class _Scoring:
+    """Scores generators in the same way."""
+
+    real: Clips
+    looks: Features
+    judge: Features | str | None
+    device: str
+    seed: int
+    n: int
+    quiet: bool
+
+    def run(self, generator: Generator, protocol: Protocol) -> tuple[Clips, GenerationScores]:
+        from kinoscope.learn.generation_scores import Clips, Features, score
+
+        codes = generator.codes(self.n, self.seed)
+        facts = generator.facts
+        protocol.demand_same({**_plain(protocol), "frames": facts.frames, "rate": facts.rate, "size": facts.size})
+        made = Clips(pixels=generator.clips(codes, generator.times()), labels=codes.labels if facts.classes else None)
+        pictures = self._pictures()
+        judge = self.judge if isinstance(self.judge, Features) else None
+        with bar("score", self.quiet) as progress:
+            return made, score(self.real, made, self.looks, pictures, protocol, facts.classes, judge, progress)
+
+    def _pictures(self) -> Callable[[Pixels], Any]:
+        """Give what content is compared by."""
+        from kinoscope.learn.generation_scores import mean_colours, resized
+        from kinoscope.models import find
+        from kinoscope.models.runner import make_runner
+        from kinoscope.models.store import cached
+
+        card = find(PICTURES)
+        if not cached(card) or card.size is None:
+            return mean_colours
+        runner, size = make_runner(card, self.device), card.size
+        return lambda clip: runner(resized(clip, size))[0]
+
+
+def _plain(protocol: Protocol) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(protocol)
+
+
+def _write(
+    found: GenerationEvaluation, made: Clips, real: Clips, generator: Generator, folder: Path
+) -> list[Path]:  # fmt: skip
+    """Write scores.json, and a page with clips, pairs, and scores."""
+    from kinoscope.core.files import atomic
+    from kinoscope.source.clip_files import save_clip
+    from kinoscope.views.generated import Shown, scores_page
+    from kinoscope.views.grids import grid
+
+    written = [folder / name for name in ("scores.json", "samples.mp4", "pairs.mp4", "report.html")]
+    rate, by = generator.facts.rate, f"{found.model}, seed {found.scores.protocol.seed}"
+    save_clip(written[1], grid(made.pixels[:SHOWN]), rate, by)
+    save_clip(written[2], grid(_pairs(found.scores, made, real), 8), rate, f"{by}, each beside the nearest real clip")
+    with atomic(written[0]) as path:
+        path.write_text(json.dumps(found.to_dict(), indent=1) + "\n", "utf-8")
+    shown = [
+        Shown("Made clips", written[1].read_bytes()),
+        Shown("Made clips that come nearest to a real one, each with that one at its right", written[2].read_bytes()),
+    ]
+    with atomic(written[3]) as path:
+        path.write_text(scores_page(found.to_dict(), shown), "utf-8")
+    return written
+
+
+def _pairs(scores: GenerationScores, made: Clips, real: Clips) -> Pixels:
+    """Give the made clips that come nearest to a real one, each followed by that one."""
+    import numpy as np
+
+    order: Sequence[int] = np.argsort(scores.nearest_pixels)[:PAIRS].tolist()
+    rows = [clip for i in order for clip in (made.pixels[i], real.pixels[scores.nearest[i]])]
+    return np.stack(rows)
