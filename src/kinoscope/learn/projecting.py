@@ -26,19 +26,19 @@ PRIOR = 0.02
 
 
 def project(
-    generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, steps: int = STEPS,
+    generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, steps: int | None = None,
     told: Callable[[float, float], None] | None = None,
 ) -> tuple[Codes, float]:  # fmt: skip
     """Find the codes of a clip.
 
     Args:
         pixels: (T, S, S, 3), of the generator's size, at its rate. label: of its class; searched for if not given.
-        told: of each step.
+        steps: of the search; 300 if not given. told: of each step.
 
     Returns:
         Codes of one clip, and the peak signal-to-noise ratio of what is made from them, in dB.
     """
-    times = generator.times(len(pixels))
+    times, steps = generator.times(len(pixels)), steps or STEPS
     wanted = from_pixels(pixels, generator.device)[None]
     start = _nearest(generator, pixels, times, seed, label)
     inputs = generator.inputs(start, times)

@@ -115,8 +115,8 @@ def _mocogan(facts: GeneratorFacts) -> nn.Module:
 def _mocogan_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:
     from kinoscope.nets.mocogan import Judge
 
-    if facts.frames < 10:
-        raise OptionError(f"frames is {facts.frames}; mocogan's judge needs 10 or more")
+    if facts.frames < 13:
+        raise OptionError(f"frames is {facts.frames}; mocogan's judge needs 13 or more")
     return Judge(len(facts.classes), width)
 
 
@@ -323,7 +323,7 @@ class Generator:
 
         rows = np.broadcast_to(times, (len(codes), len(times)))
         arrays = (codes.content, codes.motion, codes.labels, rows)
-        return tuple(torch.from_numpy(np.ascontiguousarray(one)).to(self.device) for one in arrays)
+        return tuple(torch.from_numpy(np.array(one)).to(self.device) for one in arrays)
 
     def sample(
         self,
@@ -354,4 +354,4 @@ def from_pixels(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
     """Give tensors (..., 3, H, W) from -1 to 1 of pictures (..., H, W, 3) uint8."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).movedim(-1, -3).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels)).to(device).movedim(-1, -3).float() / 127.5 - 1

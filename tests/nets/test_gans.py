@@ -1,0 +1,122 @@
+import pytest
+import torch
+
+from kinoscope.nets import mocogan, video_gan
+from kinoscope.nets.mocogan import MoCoGAN
+from kinoscope.nets.video_gan import VideoGAN, widths
+
+
+def drawn(net, code, motion, count=3, seconds=2.0):
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 2
+    return (
+        torch.randn(count, code, generator=random),
+        torch.randn(count, net.steps(seconds), motion, generator=random),
+        labels,
+    )
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return VideoGAN(classes=2, size=16, width=8).eval().requires_grad_(False)
+
+
+def at(*seconds, count=3):
+    return torch.tensor(seconds).expand(count, -1)
+
+
+def test_channels_double_from_fine_to_coarse_up_to_a_limit():
+    assert widths(32, 16, 96) == [96, 64, 32, 16]
+    assert widths(4, 16, 96) == [16]
+
+
+def test_clips_can_be_asked_for_at_any_times(net):
+    codes = drawn(net, 64, 64)
+    slow, fast = net(*codes, at(0.0, 0.08, 0.16)), net(*codes, at(0.0, 0.04, 0.08, 0.12, 0.16))
+    assert tuple(slow.shape) == (3, 3, 3, 16, 16)
+    assert torch.allclose(slow, fast[:, ::2], atol=1e-5)
+
+
+def test_motion_flows_and_more_noise_at_the_end_changes_nothing_before(net):
+    content, motion, labels = drawn(net, 64, 64)
+    times = torch.linspace(0, 1.5, 150).expand(3, -1)
+    moves = (net.motion(motion, labels, times)[:, 1:] - net.motion(motion, labels, times)[:, :-1]).abs().amax((0, 2))
+    assert float(moves.max()) < 12 * float(moves.median())
+    longer = torch.cat([motion, torch.randn(3, 4, 64)], 1)
+    assert torch.allclose(net(content, longer, labels, times[:, :20]), net(content, motion, labels, times[:, :20]))
+
+
+def test_one_code_says_what_is_shown_and_the_other_how_it_moves(net):
+    content, motion, labels = drawn(net, 64, 64)
+    times = at(0.0, 0.3, 0.6)
+    still = net.still(net.style(content, labels))
+    assert torch.equal(still, net.still(net.style(content, labels)))
+    codes = net.motion(motion, labels, times)
+    assert not torch.allclose(codes[0], codes[2])
+    held = net.paint(net.style(content, labels), codes[:, :1].expand(-1, 3, -1))
+    assert torch.allclose(held[:, 0], held[:, 2])
+
+
+def test_what_stands_still_shows_where_nothing_moves(net):
+    content, motion, labels = drawn(net, 64, 64)
+    style, codes = net.style(content, labels), net.motion(motion, labels, at(0.0, 0.5))
+    bias = net.moving.colours.bias.clone()
+    net.moving.colours.bias[12:] = -100  # the mask of all four sub-pixels
+    clips = net.paint(style, codes)
+    net.moving.colours.bias.copy_(bias)
+    assert torch.allclose(clips, net.still(style)[:, None].expand_as(clips), atol=1e-6)
+
+
+def test_without_a_backdrop_all_is_painted_each_time():
+    plain = VideoGAN(classes=0, size=16, width=8, backdrop=False)
+    assert plain.still is None
+    content, motion, labels = drawn(plain, 64, 64)
+    assert tuple(plain(content, motion, labels * 0, at(0.0, 0.1)).shape) == (3, 2, 3, 16, 16)
+
+
+def test_no_chessboard_is_left():
+    paint = video_gan.Pictures(4, [8, 8], 3)
+    torch.nn.init.normal_(paint.colours.weight)  # sub-pixels that are as unlike as can be
+    picture = paint(torch.randn(2, 4)).detach()
+    board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)
+    inner = (picture * board)[:, :, :-2, :-2].mean((2, 3))
+    assert float(inner.abs().max()) < 0.05 * float(picture.abs().max())
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_the_judge_looks_at_pictures_and_at_the_clip(size):
+    torch.manual_seed(0)
+    judge = video_gan.Judge(classes=2, size=size, frames=12, width=8)
+    clips, labels = torch.randn(4, 12, 3, size, size), torch.tensor([0, 1, 0, 1])
+    assert tuple(judge(clips, labels).shape) == (4, 2)
+    for kind in judge.kinds.parameters():
+        torch.nn.init.normal_(kind)
+    assert not torch.allclose(judge(clips, labels)[:, 1], judge(clips, 1 - labels)[:, 1])
+
+
+def test_the_judge_of_clips_sees_their_order():
+    torch.manual_seed(0)
+    judge = video_gan.Judge(classes=0, size=16, frames=12, width=8)
+    clips, labels = torch.randn(4, 12, 3, 16, 16), torch.zeros(4, dtype=torch.long)
+    assert not torch.allclose(judge(clips, labels)[:, 1], judge(clips.flip(1), labels)[:, 1])
+
+
+def test_mocogan_steps_at_its_rate_and_takes_the_nearest_step():
+    torch.manual_seed(0)
+    net = MoCoGAN(classes=2, size=16, width=8, rate=10.0).eval()
+    codes = drawn(net, mocogan.CONTENT, mocogan.MOTION)
+    clips = net(*codes, at(0.0, 0.1, 0.14, 0.2)).detach()
+    assert tuple(clips.shape) == (3, 4, 3, 16, 16)
+    assert torch.allclose(clips[:, 1], clips[:, 2], atol=1e-6)
+    assert not torch.allclose(clips[:, 1], clips[:, 3])
+    assert float(clips.abs().max()) <= 1
+
+
+def test_mocogans_judge_tells_real_from_made_and_classes():
+    torch.manual_seed(0)
+    judge = mocogan.Judge(classes=3, width=8)
+    logits, kinds = judge(torch.randn(2, 16, 3, 64, 64), torch.tensor([0, 1]))
+    assert tuple(logits.shape) == (2, 2 * mocogan.PATCHES)
+    assert tuple(kinds.shape) == (2, 3)
+    assert mocogan.Judge(classes=0, width=8)(torch.randn(2, 16, 3, 64, 64), torch.zeros(2))[1] is None
