@@ -20,7 +20,7 @@ class Brighter(torch.nn.Module):
 
     seen: ClassVar[list[np.ndarray]] = []
 
-    def __init__(self, *_):
+    def __init__(self, *_, **__):
         super().__init__()
         self.anything = torch.nn.Parameter(torch.zeros(1))
 

@@ -64,7 +64,7 @@ class NextFrames:
             data=data,
         )
         start_epoch(options.seed, 0)
-        self.net = new_predictor(self.facts_of_model).to(self.processes.device)
+        self.net = new_predictor(self.facts_of_model, clips.still).to(self.processes.device)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=1e-2)
         self.average = Average(options.ema)
         self.average.start(self.net)

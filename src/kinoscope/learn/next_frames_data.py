@@ -35,12 +35,14 @@ class Clips(Protocol):
 
     Attributes:
         channels: C of their pictures. size: their side.
+        still: how much of the last frame to begin with: much where most of a picture stands still.
         examples: how many there are to learn from, and to measure on; 0 for no end.
         broken: clips that could not be used, and why.
     """
 
     channels: int
     size: int
+    still: float
     examples: tuple[int, int]
     broken: dict[str, str]
 
@@ -61,7 +63,7 @@ class DrawnClips:
             shapes if not given.
     """
 
-    channels, size = 1, SIDE
+    channels, size, still = 1, SIDE, 0.12
 
     def __init__(
         self,
@@ -102,7 +104,7 @@ class FolderClips:
         DatasetError: fewer than two are long enough, or all belong together.
     """
 
-    channels = 3
+    channels, still = 3, 0.95
 
     def __init__(self, data: str, options: NextFramesOptions, processes: Processes | None = None) -> None:
         processes = processes or Processes()

@@ -24,7 +24,7 @@ from kinoscope.nets.simvp import SimVP
 SCHEMA, TASK = 1, "predict"
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"convlstm": ConvLSTM, "simvp": SimVP}
-"""Name -> network; each takes before, after, channels and width."""
+"""Name -> network; each takes before, after, channels, width and still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ class PredictorFacts:
     score: dict[str, float] = field(default_factory=dict)
 
 
-def new_predictor(facts: PredictorFacts) -> nn.Module:
-    """Build a predictor with random weights."""
-    return NETWORKS[facts.network](facts.before, facts.after, facts.channels, facts.width)
+def new_predictor(facts: PredictorFacts, still: float = 0.9) -> nn.Module:
+    """Build a predictor with random weights, which lets so much of the last frame stay."""
+    return NETWORKS[facts.network](facts.before, facts.after, facts.channels, facts.width, still=still)
 
 
 def save_predictor(folder: Path, net: nn.Module, facts: PredictorFacts) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from kinoscope.nets.patches import SIDE, fold_frames, told_channels, unfold_frames
+from kinoscope.nets.patches import SIDE, fold_frames, painting, unfold_frames
 
 KERNEL = 3
 """Side in patches of what a convolution sees."""
@@ -56,14 +56,23 @@ class ConvLSTM(nn.Module):
         channels: C of the frames.
         width: channels of each layer's state.
         depth: layers of the encoder and of the forecaster.
+        still: how much of the last frame stays before anything is learned.
     """
 
-    def __init__(self, before: int = 10, after: int = 10, channels: int = 3, width: int = 64, depth: int = 2) -> None:
+    def __init__(
+        self,
+        before: int = 10,
+        after: int = 10,
+        channels: int = 3,
+        width: int = 64,
+        depth: int = 2,
+        still: float = 0.9,
+    ) -> None:
         super().__init__()
         self.before, self.after, self.width = before, after, width
         self.encoder = nn.ModuleList(Cell(width if layer else channels * SIDE**2, width) for layer in range(depth))
         self.forecaster = nn.ModuleList(Cell(width if layer else 0, width) for layer in range(depth))
-        self.paint = nn.Conv2d(depth * width, told_channels(channels), 1)
+        self.paint = painting(depth * width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Give the next frames."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import math
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 SIDE = 4
 """Pixels on a side of a patch."""
-
-HELD = -2.0
-"""Where the share of the last frame begins, before the sigmoid."""
 
 
 def fold_frames(frames: Tensor) -> Tensor:
@@ -22,6 +22,19 @@ def told_channels(channels: int) -> int:
     return (channels + 1) * SIDE**2
 
 
+def painting(width: int, channels: int, still: float) -> nn.Conv2d:
+    """Give the last layer of a network, which tells of each patch; before it learns, so much of the last frame stays.
+
+    Args:
+        width: channels of the maps that it takes. still: the share, above 0 and below 1.
+    """
+    layer = nn.Conv2d(width, told_channels(channels), 1)
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.bias[-(SIDE**2) :] += math.log(still / (1 - still))
+    return layer
+
+
 def unfold_frames(told: Tensor, patches: Tensor) -> Tensor:
     """Give what was told (N, T', (C + 1) * 16, H', W') as frames (N, T', H, W, C) in 0 to 1.
 
@@ -31,6 +44,6 @@ def unfold_frames(told: Tensor, patches: Tensor) -> Tensor:
     """
     pixels = functional.pixel_shuffle(told.float(), SIDE)
     last = functional.pixel_shuffle(patches[:, -1:], SIDE)
-    share = (pixels[:, :, -1:] + HELD).sigmoid()
+    share = pixels[:, :, -1:].sigmoid()
     frames: Tensor = share * last + (1 - share) * pixels[:, :, :-1].sigmoid()
     return frames.movedim(2, 4)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinoscope.nets.patches import SIDE, fold_frames, told_channels, unfold_frames
+from kinoscope.nets.patches import SIDE, fold_frames, painting, unfold_frames
 
 WINDOW, GROW = 7, 2
 """Side in patches of what a block sees; by how much its perceptron widens."""
@@ -48,9 +48,18 @@ class SimVP(nn.Module):
         channels: C of the frames.
         width: channels of a frame's maps; the translator has as many for two moments.
         depth: blocks of the translator.
+        still: how much of the last frame stays before anything is learned.
     """
 
-    def __init__(self, before: int = 10, after: int = 10, channels: int = 3, width: int = 32, depth: int = 8) -> None:
+    def __init__(
+        self,
+        before: int = 10,
+        after: int = 10,
+        channels: int = 3,
+        width: int = 32,
+        depth: int = 8,
+        still: float = 0.9,
+    ) -> None:
         super().__init__()
         self.before, self.after = before, after
         inside = max(before, after) * width // 2
@@ -59,7 +68,7 @@ class SimVP(nn.Module):
         self.blocks = nn.Sequential(*(Block(inside) for _ in range(depth)))
         self.spread = nn.Linear(inside, after * width)
         self.decoder = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), nn.GELU())
-        self.paint = nn.Conv2d(width, told_channels(channels), 1)
+        self.paint = painting(width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Give the next frames."""
