@@ -108,7 +108,7 @@ class Judge(nn.Module):
         """
         picks = torch.randint(clips.shape[1], (len(clips),), device=clips.device)
         alone = self.pictures(clips[torch.arange(len(clips), device=clips.device), picks])
-        seen = self.clips(clips.transpose(1, 2))
+        seen = self.clips(clips.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d))
         logits = torch.cat([_even(alone), _even(seen[:, :1])], 1)
         return logits, seen[:, 1:].flatten(2).mean(2) if self.classes else None
 
