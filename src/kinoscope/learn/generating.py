@@ -111,7 +111,7 @@ class GeneratorLearner:
         self.net.train()
         self.match.judge.train()
         for pixels, labels in self.feed.batches(self.epoch, steps, options.batch, self.processes):
-            self._warm_up()
+            self._set_rates()
             loss = self._turns(from_pixels(pixels, self.device), torch.from_numpy(labels).to(self.device))
             if not math.isfinite(float(loss.detach())):
                 raise TrainingError(
@@ -130,8 +130,10 @@ class GeneratorLearner:
                 told(self.step)
         return self.match.balance.take() | {"varied": self.varying.share}
 
-    def _warm_up(self) -> None:
-        """Let learning rates rise in the first steps."""
+    def _set_rates(self) -> None:
+        """Let learning rates rise in the first steps, and the penalty fall to a tenth."""
+        fallen = min(1.0, self.step / self.options.anneal) if self.options.anneal else 0.0
+        self.match.penalty = self.options.penalty * 0.1**fallen
         share = min(1.0, (self.step + 1) / WARMUP)
         for optimizer, rate in ((self.optimizer, self.options.lr), (self.match.optimizer, self.options.judge_lr)):
             optimizer.param_groups[0]["lr"] = share * rate

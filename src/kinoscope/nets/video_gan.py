@@ -60,24 +60,35 @@ class Modulated(nn.Module):
 
 
 class Pictures(nn.Module):
-    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016)."""
+    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016).
 
-    def __init__(self, code: int, channels: list[int], colours: int) -> None:
+    Args:
+        style, motion: numbers of both codes. Motion acts on all scales but the finest, which decides on colours and
+            edges, so that these stay as they are while things move.
+        channels: of each scale. colours: of the pictures.
+    """
+
+    def __init__(self, style: int, motion: int, channels: list[int], colours: int) -> None:
         super().__init__()
+        code = style + motion
+        codes = [code] * (len(channels) - 2) + [style]
         self.begin = nn.Linear(code, channels[0] * SMALLEST**2)
-        self.first = nn.ModuleList([Modulated(inputs, outputs, code, True) for inputs, outputs in pairwise(channels)])
+        self.first = nn.ModuleList(
+            [Modulated(*pair, one, True) for pair, one in zip(pairwise(channels), codes, strict=True)]
+        )
         self.second = nn.ModuleList([Modulated(outputs, outputs, code, False) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
         with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
             self.colours.weight.copy_(0.05 * self.colours.weight[::4].repeat_interleave(4, 0))
 
-    def forward(self, code: Tensor) -> Tensor:
-        """Give pictures (N, K, S, S) for codes (N, D)."""
+    def forward(self, style: Tensor, motion: Tensor | None = None) -> Tensor:
+        """Give pictures (N, K, S, S) for codes of content (N, S) and, where there is some, motion (N, M)."""
+        code = style if motion is None else torch.cat([style, motion], 1)
         x = _bend(self.begin(code)).view(len(code), -1, SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
-            x = first(x, code)
+            x = first(x, style if number == len(self.first) - 1 else code)
             if number < len(self.second):
                 x = x + self.second[number](x, code)
         # The mean of each pixel and its neighbours leaves no chessboard, which sub-pixels are prone to.
@@ -180,8 +191,8 @@ class VideoGAN(nn.Module):
         _begin_well(self.content)
         self.motion = Motion(classes, spacing)
         channels = widths(size // 2, width, 6 * width)
-        self.moving = Pictures(STYLE + MOTION, channels, 4 if backdrop else 3)
-        self.still = Pictures(STYLE, channels, 3) if backdrop else None
+        self.moving = Pictures(STYLE, MOTION, channels, 4 if backdrop else 3)
+        self.still = Pictures(STYLE, 0, channels, 3) if backdrop else None
 
     def steps(self, seconds: float) -> int:
         """Tell how many codes of motion noise reach so far."""
@@ -197,8 +208,7 @@ class VideoGAN(nn.Module):
     def paint(self, style: Tensor, motion: Tensor) -> Tensor:
         """Give clips (N, T, 3, S, S), around -1 to 1, for content (N, S) and motion (N, T, M)."""
         count, frames = motion.shape[:2]
-        codes = torch.cat([style[:, None].expand(-1, frames, -1), motion], 2).flatten(0, 1)
-        moving: Tensor = self.moving(codes)
+        moving: Tensor = self.moving(style.repeat_interleave(frames, 0), motion.flatten(0, 1))
         moving = moving.view(count, frames, *moving.shape[1:])
         if self.still is None:
             return moving
