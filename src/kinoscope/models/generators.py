@@ -19,6 +19,7 @@ from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels
 from kinoscope.core.names import demand
+from kinoscope.models.generator_parts import Painters
 from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
 
 if TYPE_CHECKING:
@@ -280,6 +281,12 @@ class Generator:
         net = new_generator(self.facts)
         fill_named(net, self.folder / WEIGHTS)
         self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
+        self._painters = Painters(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
+
+    @property
+    def runtime(self) -> str:
+        """What runs the networks."""
+        return self._painters.runtime if self._painters else f"torch-{self.device.type}"
 
     def times(self, frames: int | None = None, rate: float | None = None) -> Array:
         """Give the times of a clip's pictures in seconds, (T,)."""
@@ -315,7 +322,10 @@ class Generator:
         import torch
 
         with torch.inference_mode():
-            return to_pixels(self.net(*self.inputs(codes, times)))
+            content, motion, labels, moments = self.inputs(codes, times)
+            if self._painters is None:
+                return to_pixels(self.net(content, motion, labels, moments))
+            return self._painters(self.net.style(content, labels), self.net.motion(motion, labels, moments))
 
     def inputs(self, codes: Codes, times: Array) -> tuple[Tensor, ...]:
         """Give codes and times as the network takes them."""

@@ -109,6 +109,8 @@ def _code() -> str:
     here = Path(__file__).parent
     names = (
         "cards",
+        "generator_parts",
+        "generators",
         "ir",
         "keras",
         "lip_sync",

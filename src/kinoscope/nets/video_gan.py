@@ -85,7 +85,7 @@ class Pictures(nn.Module):
     def forward(self, style: Tensor, motion: Tensor | None = None) -> Tensor:
         """Give pictures (N, K, S, S) for codes of content (N, S) and, where there is some, motion (N, M)."""
         code = style if motion is None else torch.cat([style, motion], 1)
-        x = _bend(self.begin(code)).view(len(code), -1, SMALLEST, SMALLEST)
+        x = _bend(self.begin(code)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
             x = first(x, style if number == len(self.first) - 1 else code)
@@ -94,6 +94,19 @@ class Pictures(nn.Module):
         # The mean of each pixel and its neighbours leaves no chessboard, which sub-pixels are prone to.
         fine = functional.pad(functional.pixel_shuffle(self.colours(x), 2), (0, 1, 0, 1), "replicate")
         return functional.avg_pool2d(fine, 2, 1)
+
+
+class Alone(nn.Module):
+    """A painter of pictures by itself: codes of content and motion side by side (N, S + M) to (N, S, S, K)."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        super().__init__()
+        self.pictures = pictures
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Give pictures, around -1 to 1, and a logit of the mask if there is one."""
+        picture: Tensor = self.pictures(codes[:, :STYLE], codes[:, STYLE:])
+        return picture.permute(0, 2, 3, 1)
 
 
 def _bend(x: Tensor) -> Tensor:
@@ -193,6 +206,8 @@ class VideoGAN(nn.Module):
         channels = widths(size // 2, width, 6 * width)
         self.moving = Pictures(STYLE, MOTION, channels, 4 if backdrop else 3)
         self.still = Pictures(STYLE, 0, channels, 3) if backdrop else None
+
+    still_length, moving_length = STYLE, STYLE + MOTION
 
     def steps(self, seconds: float) -> int:
         """Tell how many codes of motion noise reach so far."""
