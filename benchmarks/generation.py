@@ -1,0 +1,47 @@
+"""Time how fast a generator makes pictures: by the runner, and by the plain module in torch.
+
+OMP_NUM_THREADS=1 python benchmarks/generation.py MODEL [--clips 16] [--runs 5] [--device auto]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import torch
+
+from kinoscope.models.generators import Generator, to_pixels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    generator = Generator(options.model, options.device)
+    codes, times = generator.codes(options.clips), generator.times()
+    pictures = options.clips * len(times)
+
+    @torch.inference_mode()
+    def plain() -> object:
+        return to_pixels(generator.net(*generator.inputs(codes, times)))
+
+    jobs = {generator.runtime: lambda: generator.clips(codes, times), f"torch, {generator.device.type}": plain}
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for run in range(options.runs + 1):
+        for name, job in jobs.items():
+            began = time.perf_counter()
+            job()
+            if run:  # the first warms up
+                seconds[name].append(time.perf_counter() - began)
+    size = generator.facts.size
+    print(f"{generator.folder.name}: {pictures} pictures of {size}x{size}, medians of {options.runs} in turn")
+    for name, values in seconds.items():
+        print(f"{name:>16}: {pictures / statistics.median(values):8.0f} pictures a second")
+
+
+if __name__ == "__main__":
+    main()
