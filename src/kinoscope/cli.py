@@ -232,10 +232,10 @@ def _print_evaluation(found: Evaluation) -> None:
 def _print_generation(plain: dict[str, Any]) -> None:
     from kinoscope.views.generated import rows_of
 
-    for title, rows in rows_of(plain)[:2]:
+    for title, rows in rows_of(plain)[:-1]:
         print(title)
         for name, value, beside in rows:
-            print(f"  {name:<36} {value:>10}  {beside}")
+            print(f"  {name:<48} {value:>10}  {beside}")
     print(f"protocol {plain['generation']['protocol_hash']}: {plain['generation']['protocol_text']}")
 
 

@@ -169,9 +169,11 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
     done = evaluate(str(model), clips, n=24, features=str(eye), out=tmp_path / "scores", device="cpu", quiet=True)
     scores = done.generation.scores
     floors = scores.floors
-    assert scores.fvd > floors["other half of the clips"]
-    assert floors["frames shuffled"] > 3 * floors["other half of the clips"]
-    assert floors["first frame held"] > floors["other half of the clips"]
+    assert list(floors) == ["as they are", "frames shuffled", "blurred", "first frame held"]
+    assert scores.fvd > floors["as they are"]
+    assert scores.motion_floors["frames shuffled"] > 1.5 * scores.motion_floors["as they are"]
+    assert scores.motion_floors["first frame held"] > 1.5 * scores.motion_floors["as they are"]
+    assert floors["first frame held"] > floors["as they are"]
     assert scores.interval[0] <= scores.fvd <= scores.interval[1]
     assert (scores.chance, scores.protocol.real, scores.protocol.made) == (0.5, 30, 24)
     assert set(scores.by_class) == {"disc", "square"}
@@ -201,7 +203,17 @@ def test_copies_are_called_so(clips):
     made = np.stack([real[4], draw_moving(99, 6, 12.5, 16)[0]])
     nothing = dict.fromkeys(("fvd", "endless", "kvd", "precision", "recall", "diversity", "diversity_real"), 0.0)
     protocol = Protocol(features="x", digest="", data="", real=6, made=2, frames=6, rate=12.5, size=16)
-    found = GenerationScores(protocol=protocol, interval=(0, 0), content=0, content_real=0, floors={}, **nothing)
+    found = GenerationScores(
+        protocol=protocol,
+        interval=(0, 0),
+        content=0,
+        content_real=0,
+        floors={},
+        motion=0,
+        motion_floors={},
+        motion_interval=(0, 0),
+        **nothing,
+    )
     _compare_pixels(found, Clips(pixels=real, groups=tuple("aabbcc")), Clips(pixels=made))
     assert found.nearest[0] == 4
     assert found.copies == [0]

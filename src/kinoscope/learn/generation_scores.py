@@ -1,7 +1,9 @@
 """Scores of made clips that can be trusted: under a protocol that is written down, beside floors from real clips.
 
 A score means something only beside others of the same protocol, and beside what real clips get: two halves of them, or
-real clips whose frames are shuffled, blurred, or held still.
+real clips whose frames are shuffled, blurred, or held still. Networks that tell actions see what is on the pictures far
+better than in which order they come (Ge et al., "On the content bias in Fréchet video distance", CVPR 2024), so that
+the same network also looks at how each picture differs from the next: that distance is told apart, and sees motion.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from kinoscope.models.runner import Runner
 
 Values = NDArray[np.float64]
 
-SCHEMA = 1
+SCHEMA = 2
 
 FEWEST = 16
 """Clips that are needed of both sides."""
@@ -123,9 +125,10 @@ class Clips:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a network says of clips: embeddings (N, D), logits (N, K)."""
+    """What a network says of clips: embeddings (N, D) of them and of their changes, logits (N, K)."""
 
     embeddings: Values
+    changes: Values
     logits: Values
 
 
@@ -136,9 +139,11 @@ class GenerationScores:
     Attributes:
         protocol: what was compared, and how.
         fvd: Fréchet distance; with ``interval`` of 95 %, and as ``endless`` many made clips would have it.
+        motion: Fréchet distance of how pictures change; with ``motion_interval``.
         kvd: kernel distance, times 1000. precision, recall: shares.
         diversity, diversity_real: mean distance of clips of a class. content, content_real: average content distance.
-        floors: name -> Fréchet distance of real clips from real ones that something was done to, or from others.
+        floors, motion_floors: what was done -> both distances of a half of the real clips from the other half, with
+            that done to it.
         nearest: for each made clip, the index of the nearest real one; ``nearest_pixels`` how far, in grey levels.
         usual: how near real clips of other recordings come, in grey levels: median and 5th percentile.
         copies: indices of made clips that are copies.
@@ -151,6 +156,8 @@ class GenerationScores:
     fvd: float
     interval: tuple[float, float]
     endless: float
+    motion: float
+    motion_interval: tuple[float, float]
     kvd: float
     precision: float
     recall: float
@@ -159,6 +166,7 @@ class GenerationScores:
     content: float
     content_real: float
     floors: dict[str, float]
+    motion_floors: dict[str, float]
     nearest: list[int] = field(default_factory=list)
     nearest_pixels: list[float] = field(default_factory=list)
     usual: tuple[float, float] = (0.0, 0.0)
@@ -192,20 +200,28 @@ class Features:
 
     def __call__(self, clips: Pixels, progress: Progress | None = None) -> Told:
         """Look at clips (N, T, S, S, 3)."""
-        picks, embeddings, logits = self._picks(clips.shape[1]), [], []
+        picks, rows = self._picks(clips.shape[1]), []
         for number, clip in enumerate(clips):
-            outputs = self.runner(resized(clip[picks], self.sampling.size)[None])
-            embeddings.append(outputs[0][0])
-            logits.append(outputs[-1][0])
+            shown = resized(clip[picks], self.sampling.size)
+            outputs, moved = self.runner(shown[None]), self.runner(changes(shown)[None])
+            rows.append((outputs[0][0], moved[0][0], outputs[-1][0]))
             if progress:
                 progress(number + 1, len(clips))
-        return Told(embeddings=np.array(embeddings, np.float64), logits=np.array(logits, np.float64))
+        embeddings, moves, logits = (np.array(part, np.float64) for part in zip(*rows, strict=True))
+        return Told(embeddings=embeddings, changes=moves, logits=logits)
 
     def _picks(self, frames: int) -> NDArray[np.int64]:
         """Give which pictures the network is shown; a short clip is played to and fro."""
         times = np.arange(frames) / self.rate
         wanted = np.arange(self.sampling.frames) / self.sampling.rate
         return np.asarray(nearest(times, bounce(wanted, 0.0, frames / self.rate)))
+
+
+def changes(clip: Pixels) -> Pixels:
+    """Give how each picture of a clip (T, H, W, 3) differs from the next, twice as strong, around grey."""
+    moves = np.diff(clip.astype(np.int16), axis=0)
+    moves = np.concatenate([moves, moves[-1:]]) if len(moves) else np.zeros_like(clip, np.int16)
+    return np.asarray(np.clip(128 + 2 * moves, 0, 255), np.uint8)
 
 
 def resized(pictures: Pixels, size: Size) -> Pixels:
@@ -241,11 +257,14 @@ def score(
     told_real, told_made = features(real.pixels), features(made.pixels, progress)
     a, b = told_real.embeddings, told_made.embeddings
     precision, recall = precision_recall(a, b)
+    found_floors = floors.measure(told_real)
     found = GenerationScores(
         protocol=protocol,
         fvd=frechet(a, b),
         interval=frechet_interval(a, b, real.groups or None, protocol.seed),
         endless=endless(a, b, protocol.seed),
+        motion=frechet(told_real.changes, told_made.changes),
+        motion_interval=frechet_interval(told_real.changes, told_made.changes, real.groups or None, protocol.seed),
         kvd=1000 * kernel_distance(a, b),
         precision=precision,
         recall=recall,
@@ -253,7 +272,8 @@ def score(
         diversity_real=diversity(a, real.labels),
         content=consistency([pictures(clip) for clip in made.pixels[:LOOKED_AT]]),
         content_real=consistency([pictures(clip) for clip in _some(real.pixels)]),
-        floors=floors.measure(a),
+        floors={name: both[0] for name, both in found_floors.items()},
+        motion_floors={name: both[1] for name, both in found_floors.items()},
     )
     _compare_pixels(found, real, made)
     if classes:
@@ -282,35 +302,39 @@ def demand_enough(real: int, made: int) -> None:
 
 @dataclass
 class Floors:
-    """What real clips get."""
+    """What real clips get: a half of them, against the other half as it is, and as it is spoiled in some way.
+
+    No recording is in both halves, so that a half is as unlike the other as clips are that were not learned from.
+    """
 
     real: Clips
     features: Features
     seed: int
 
-    def measure(self, embeddings: Values) -> dict[str, float]:
-        """Give the Fréchet distance of real clips, with embeddings (N, D), from what is done to them."""
+    def measure(self, told: Told) -> dict[str, tuple[float, float]]:
+        """Give both distances of a half of the clips, of which this was told, from the other and its spoiled forms."""
         random = np.random.default_rng(self.seed)
-        found = {"other half of the clips": _halves(embeddings, np.arange(len(embeddings)), random)}
-        groups = np.unique(self.real.groups, return_inverse=True)[1] if self.real.groups else np.zeros(0, int)
-        if len(groups) and groups.max() > 0:
-            found["other half of the recordings"] = _halves(embeddings, groups, random)
+        first = halves(self.real.groups or tuple(map(str, range(len(self.real)))), random)
+        if not 1 < first.sum() < len(first) - 1:
+            return {}
         spoiled: dict[str, Callable[[Pixels], Pixels]] = {
             "frames shuffled": lambda clip: clip[random.permutation(len(clip))],
             "blurred": blurred,
             "first frame held": lambda clip: np.repeat(clip[:1], len(clip), 0),
         }
+        a, b = told.embeddings[first], told.changes[first]
+        found = {"as they are": (frechet(a, told.embeddings[~first]), frechet(b, told.changes[~first]))}
         for name, spoil in spoiled.items():
-            clips = np.stack([spoil(clip) for clip in self.real.pixels])
-            found[name] = frechet(embeddings, self.features(clips).embeddings)
+            other = self.features(np.stack([spoil(clip) for clip in self.real.pixels[~first]]))
+            found[name] = (frechet(a, other.embeddings), frechet(b, other.changes))
         return found
 
 
-def _halves(embeddings: Values, groups: NDArray[np.int64], random: np.random.Generator) -> float:
-    """Give the distance of two halves, each group on one side."""
-    order = random.permutation(int(groups.max()) + 1)
-    first = np.isin(groups, order[: (len(order) + 1) // 2])
-    return frechet(embeddings[first], embeddings[~first]) if 1 < first.sum() < len(first) - 1 else float("nan")
+def halves(groups: Sequence[str], random: np.random.Generator) -> NDArray[np.bool_]:
+    """Part clips into two halves, (N,) true for the first, each group on one side."""
+    _, group = np.unique(groups, return_inverse=True)
+    order = random.permutation(int(group.max()) + 1)
+    return np.isin(group, order[: (len(order) + 1) // 2])
 
 
 def blurred(clip: Pixels) -> Pixels:

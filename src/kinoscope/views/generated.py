@@ -54,15 +54,12 @@ def scores_page(facts: Mapping[str, Any], shown: Sequence[Shown]) -> str:
 
 def rows_of(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
     """Give tables of the scores of a generator, in the plain form of ``GenerationEvaluation``, to be read."""
-    scores, other = facts["generation"], facts.get("other")
-    low, high = scores["interval"]
-    distance = [["made clips", f"{scores['fvd']:.2f}", f"{low:.2f} to {high:.2f}"]]
-    distance.append(["made clips, endlessly many", f"{scores['endless']:.2f}", ""])
-    if other:
-        theirs = other["generation"]
-        low, high = theirs["interval"]
-        distance.append([f"made by {other['model']}", f"{theirs['fvd']:.2f}", f"{low:.2f} to {high:.2f}"])
-    distance += [[f"real: {name}", f"{value:.2f}", ""] for name, value in scores["floors"].items()]
+    scores = facts["generation"]
+    tables = [
+        ("Frechet video distance", _distances(facts, "fvd", "interval", "floors")),
+        ("Frechet distance of how pictures change", _distances(facts, "motion", "motion_interval", "motion_floors")),
+    ]
+    tables[0][1].insert(1, ["made clips, endlessly many", f"{scores['endless']:.2f}", ""])
     copies = len(scores["copies"])
     others = [
         ["kernel distance x 1000", f"{scores['kvd']:.2f}", "0 for the same"],
@@ -83,7 +80,20 @@ def rows_of(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
         others += [[f"  {name}", f"{100 * share:.0f} %", ""] for name, share in scores["by_class"].items()]
     protocol = [[name, str(value), ""] for name, value in scores["protocol"].items()]
     protocol.append(["hash", scores["protocol_hash"], ""])
-    return [("Frechet video distance", distance), ("Other measures", others), ("Protocol", protocol)]
+    return [*tables, ("Other measures", others), ("Protocol", protocol)]
+
+
+def _distances(facts: Mapping[str, Any], name: str, interval: str, floors: str) -> list[list[str]]:
+    """Give the rows of one distance: of the made clips, of those it is compared with, and of real ones."""
+    models = [("made clips", facts["generation"])]
+    if other := facts.get("other"):
+        models.append((f"made by {other['model']}", other["generation"]))
+    rows = []
+    for who, scores in models:
+        low, high = scores[interval]
+        rows.append([who, f"{scores[name]:.2f}", f"{low:.2f} to {high:.2f}"])
+    real = facts["generation"][floors]
+    return rows + [[f"half the real from the other: {what}", f"{value:.2f}", ""] for what, value in real.items()]
 
 
 def _least(scores: Mapping[str, Any]) -> str:
