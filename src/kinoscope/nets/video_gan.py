@@ -145,9 +145,10 @@ class Motion(nn.Module):
             nn.Linear(MOTION + 2 * WAVES, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, MOTION), nn.LeakyReLU(0.2)
         )
         _begin_well(self)
-        nn.init.ones_(self.height.bias)
         frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, WAVES)
         self.register_buffer("frequencies", frequencies, persistent=False)
+        with torch.no_grad():  # slow waves are the higher ones, as in most that moves
+            self.height.bias.copy_(2 * (SLOWEST / frequencies).sqrt())
 
     def steps(self, seconds: float) -> int:
         """Tell how many codes of noise reach so far."""
