@@ -76,7 +76,7 @@ def test_without_a_backdrop_all_is_painted_each_time():
 
 
 def test_no_chessboard_is_left():
-    paint = video_gan.Pictures(4, 0, [8, 8], 3)
+    paint = video_gan.Pictures(4, [8, 8], 3)
     torch.nn.init.normal_(paint.colours.weight)  # sub-pixels that are as unlike as can be
     picture = paint(torch.randn(2, 4)).detach()
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)

@@ -60,35 +60,24 @@ class Modulated(nn.Module):
 
 
 class Pictures(nn.Module):
-    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016).
+    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016)."""
 
-    Args:
-        style, motion: numbers of both codes. Motion acts on all scales but the finest, which decides on colours and
-            edges, so that these stay as they are while things move.
-        channels: of each scale. colours: of the pictures.
-    """
-
-    def __init__(self, style: int, motion: int, channels: list[int], colours: int) -> None:
+    def __init__(self, code: int, channels: list[int], colours: int) -> None:
         super().__init__()
-        code = style + motion
-        codes = [code] * (len(channels) - 2) + [style]
         self.begin = nn.Linear(code, channels[0] * SMALLEST**2)
-        self.first = nn.ModuleList(
-            [Modulated(*pair, one, True) for pair, one in zip(pairwise(channels), codes, strict=True)]
-        )
+        self.first = nn.ModuleList([Modulated(*pair, code, True) for pair in pairwise(channels)])
         self.second = nn.ModuleList([Modulated(outputs, outputs, code, False) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
         with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
             self.colours.weight.copy_(0.05 * self.colours.weight[::4].repeat_interleave(4, 0))
 
-    def forward(self, style: Tensor, motion: Tensor | None = None) -> Tensor:
-        """Give pictures (N, K, S, S) for codes of content (N, S) and, where there is some, motion (N, M)."""
-        code = style if motion is None else torch.cat([style, motion], 1)
+    def forward(self, code: Tensor) -> Tensor:
+        """Give pictures (N, K, S, S) for codes (N, D)."""
         x = _bend(self.begin(code)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
-            x = first(x, style if number == len(self.first) - 1 else code)
+            x = first(x, code)
             if number < len(self.second):
                 x = x + self.second[number](x, code)
         # The mean of each pixel and its neighbours leaves no chessboard, which sub-pixels are prone to.
@@ -97,7 +86,7 @@ class Pictures(nn.Module):
 
 
 class Alone(nn.Module):
-    """A painter of pictures by itself: codes of content and motion side by side (N, S + M) to (N, S, S, K)."""
+    """A painter of pictures by itself: codes of content and motion side by side (N, D) to (N, S, S, K)."""
 
     def __init__(self, pictures: Pictures) -> None:
         super().__init__()
@@ -105,7 +94,7 @@ class Alone(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Give pictures, around -1 to 1, and a logit of the mask if there is one."""
-        picture: Tensor = self.pictures(codes[:, :STYLE], codes[:, STYLE:])
+        picture: Tensor = self.pictures(codes)
         return picture.permute(0, 2, 3, 1)
 
 
@@ -205,8 +194,8 @@ class VideoGAN(nn.Module):
         _begin_well(self.content)
         self.motion = Motion(classes, spacing)
         channels = widths(size // 2, width, 6 * width)
-        self.moving = Pictures(STYLE, MOTION, channels, 4 if backdrop else 3)
-        self.still = Pictures(STYLE, 0, channels, 3) if backdrop else None
+        self.moving = Pictures(STYLE + MOTION, channels, 4 if backdrop else 3)
+        self.still = Pictures(STYLE, channels, 3) if backdrop else None
 
     still_length, moving_length = STYLE, STYLE + MOTION
 
@@ -224,7 +213,8 @@ class VideoGAN(nn.Module):
     def paint(self, style: Tensor, motion: Tensor) -> Tensor:
         """Give clips (N, T, 3, S, S), around -1 to 1, for content (N, S) and motion (N, T, M)."""
         count, frames = motion.shape[:2]
-        moving: Tensor = self.moving(style.repeat_interleave(frames, 0), motion.flatten(0, 1))
+        codes = torch.cat([style[:, None].expand(-1, frames, -1), motion], 2)
+        moving: Tensor = self.moving(codes.flatten(0, 1))
         moving = moving.view(count, frames, *moving.shape[1:])
         if self.still is None:
             return moving
