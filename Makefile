@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
 
-.PHONY: demo test lint bench keras-parity clean
+.PHONY: demo test lint bench keras-parity pytensor-example clean
 
 demo: $(VENV)/.demo
 	$(BIN)/kinoscope models pull
@@ -36,8 +36,15 @@ keras-parity: $(VENV)/.dev
 	$(VENV)-tensorflow/bin/python tests/models/keras_parity/make.py
 	$(BIN)/pytest tests/models/test_keras.py
 
+# Trains a video GAN in PyTensor, in an environment of its own, and checks that PyTorch makes the same clips of its weights.
+pytensor-example: $(VENV)/.demo
+	$(PYTHON) -m venv $(VENV)-pytensor
+	$(VENV)-pytensor/bin/python -m pip install --quiet --disable-pip-version-check 'pytensor>=3'
+	$(VENV)-pytensor/bin/python examples/pytensor_video_gan.py train
+	$(BIN)/python examples/pytensor_video_gan.py check
+
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow demo runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-pytensor examples/out demo runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,9 +4,9 @@
     python examples/keras_features.py [VIDEO]
 
 A convolutional network turns a picture of many thousand numbers into a short list of features. Here a small Keras CNN
-learns, from nothing but the video itself, to tell which of two frames comes from where in it: the label of a frame is the
-part of the video that it lies in. Its last layer but one is then a feature of the frame, and frames of one part have
-features more alike than frames of different parts, which the last lines measure on frames that it did not learn from.
+learns, from nothing but the video itself, where in it a frame comes from: the label of a frame is the part of the video
+that it lies in. Its last layer but one then gives the features of a frame, and frames of one part have features more
+alike than frames of different parts, which the last lines measure on frames that it did not learn from.
 
 Keras 3 runs on PyTorch here; the same lines run on TensorFlow with KERAS_BACKEND=tensorflow.
 """

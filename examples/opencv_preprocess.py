@@ -4,7 +4,7 @@
 
 A network sees only what it is given. Cropping takes what matters, rotating makes the horizon level (or the data more
 varied), flipping doubles the data where left and right mean nothing. All three are one matrix: a crop moves the origin,
-a rotation turns about it, a flip turns the x axis round. OpenCV then moves every pixel once, and nothing is blurred twice.
+a rotation turns about it, a flip turns the x axis round. OpenCV then moves every pixel once: nothing is blurred twice.
 
 Without VIDEO a real street is fetched.
 """
@@ -41,7 +41,7 @@ def rotation_matrix(width: int, height: int) -> np.ndarray:
 
 def flip_matrix(width: int) -> np.ndarray:
     """Mirror left and right: the last column (width - 1) becomes the first (0)."""
-    return np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
 def preprocess(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -5,17 +5,20 @@
 which makes an environment of its own (PyTensor wants other versions of some packages), trains for three minutes on one
 core, writes examples/out/pytensor.gif, and checks that the same weights in PyTorch give the same frames.
 
-A GAN used to be built in Theano: one wrote down a formula, and Theano derived its gradients and compiled it. Theano is no
-longer kept up; PyTensor is its successor, and the lines below are much as they were. There are no ready layers: a layer is
-a product of matrices, written out. Clips are of 8 frames of 16 x 16 pixels, and show a disc that flies and bounces.
+A GAN used to be built in Theano: one wrote down a formula, and Theano derived its gradients and compiled it. Theano is
+no longer kept up; PyTensor is its maintained successor, and the lines below are much as they were. There are no ready
+layers: a layer is a product of matrices, written out. Clips have 8 frames of 16 x 16 pixels and show a disc that flies
+and bounces.
 
     real clip ----------------------.
                                      >-- discriminator -- "how real?"
     noise -- generator -- made clip -'
 
-The discriminator learns to give real clips a higher number than made ones; the generator learns to raise that of its own.
+The discriminator learns to give real clips a higher number than made ones; the generator learns to raise that of its
+own.
 """
 
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -37,7 +40,7 @@ def real_clips(random, count):
 
 def weights(random, *sizes):
     """Give matrices and biases of a chain of layers, as large as keeps signals as they are."""
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = itertools.pairwise(sizes)
     return [
         part.astype("float32") for a, b in pairs for part in (random.normal(0, (2 / a) ** 0.5, (a, b)), np.zeros(b))
     ]
@@ -126,8 +129,8 @@ def train(folder, seconds=180.0):
     d_loss = pt.softplus(of_made - of_real).mean() + 0.5 * (steep**2).sum(axis=(1, 2)).mean()
     g_loss = pt.softplus(of_real - of_made).mean()
 
-    # Compiled to machine code (by Numba) when first called, which takes a minute or two; from then on each call takes noise
-    # and real clips, gives the loss, and updates the weights of one player only.
+    # Compiled to machine code (by Numba) when first called, which takes a minute or two; from then on each call takes
+    # noise and real clips, gives the loss, and updates the weights of one player only.
     teach = function([noise, real], d_loss, updates=adam(pt, shared, d_loss, d_params, 5e-4))
     persuade = function([noise, real], g_loss, updates=adam(pt, shared, g_loss, g_params, 5e-4))
     make = function([noise], made)
