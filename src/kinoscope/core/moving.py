@@ -22,7 +22,7 @@ COLOURS = {
 }  # fmt: skip
 MOTIONS = ("straight", "circle", "swing")
 
-SIZES = (0.11, 0.17)
+SIZES = (0.15, 0.22)
 """Radius of a disc of a shape's area, as a share of the picture's side."""
 
 SPEEDS = (0.5, 1.2)

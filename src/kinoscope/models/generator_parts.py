@@ -81,7 +81,7 @@ class Painters:
         pictures = pictures.reshape(count, frames, *pictures.shape[1:])
         if self.still is not None:
             still = self.still(content)[0][:, None]
-            share = 1 / (1 + np.exp(-pictures[..., 3:]))
+            share = 0.5 + 0.5 * np.tanh(pictures[..., 3:] / 2)  # the logistic function, which cannot overflow so
             pictures = still + share * (pictures[..., :3] - still)
         return to_bytes(pictures)
 
