@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinoscope import __version__, api
@@ -296,11 +297,19 @@ def _print_rounds(run: Rounds) -> None:
     print(f"  {TASKS[run.task].then.format(run.folder)}")
 
 
+def _marked(path: Path) -> str:
+    """Say whether what was written tells that it was generated: pictures alone cannot yet."""
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
+        return "pictures do not say that they were generated: say so where you show them"
+    return "the metadata of each video says that it was generated"
+
+
 def _print_generated(made: Generated) -> None:
     speed = made.clips * made.frames / max(made.seconds, 1e-9)
     print(f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s ({speed:.0f} pictures a second)")
     if made.psnr is not None:
-        print(f"the real clip is made again at {made.psnr:.1f} dB; the metadata of the files says they were generated")
+        print(f"the real clip is made again at {made.psnr:.1f} dB")
+    print(_marked(made.written[0]))
     for path in made.written[-5:] if len(made.written) > 8 else made.written:
         print(f"  {path}")
 
@@ -315,7 +324,8 @@ def _print_dubbed(done: Dubbed) -> None:
 def _print_predicted(done: Predicted) -> None:
     for note in done.notes:
         print(f"kinoscope: {note}", file=sys.stderr)
-    print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second; metadata says so")
+    print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second")
+    print(_marked(done.path))
     print(f"  {done.path}")
 
 
