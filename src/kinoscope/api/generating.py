@@ -242,7 +242,7 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
 
     made_by = f"{done.model}, seed {seed}"
     if out.suffix.lower() in SHEETS and "%" not in out.name:
-        save_picture(out, enlarge(strips(clips[:VIEWED])[None], times)[0])
+        save_picture(out, enlarge(strips(clips[:VIEWED])[None], times)[0], made_by)
     elif out.suffix:
         save_clip(out, enlarge(grid(clips[:VIEWED], columns), times), done.rate, made_by)
     else:
@@ -267,7 +267,7 @@ def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None
     shown = grid(clips[:VIEWED], columns)
     for name in ("all.gif", "all.mp4"):
         save_clip(out / name, enlarge(shown, times), done.rate, made_by)
-    save_picture(out / "sheet.png", strips(clips[:VIEWED]))
+    save_picture(out / "sheet.png", strips(clips[:VIEWED]), made_by)
     done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
     facts = done.to_dict() | {"generated": True, "by": made_by}
     with atomic(out / "report.html") as path:

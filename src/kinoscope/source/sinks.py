@@ -20,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OutputError
+from kinoscope.core.marks import mark
 from kinoscope.core.media import Frame, Pixels, Size, Sound
 from kinoscope.core.time import Seconds, to_pts
 from kinoscope.source.soundtrack import SoundTrack, soundtrack
@@ -205,7 +206,7 @@ class SequenceSink(Sink):
     """Pictures numbered from 0, in a folder of their own until they are finished."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
-        self._folder, self._count = path, 0
+        self._folder, self._count, self._comment = path, 0, options["marks"].get("comment")
         self._pattern = path.name.split("-", 1)[1]
         self._numbered(0)
         path.mkdir()
@@ -219,7 +220,10 @@ class SequenceSink(Sink):
     def write(self, frame: Frame) -> None:
         """Write one picture."""
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
-        picture.save(self._folder / self._numbered(self._count))
+        place = self._folder / self._numbered(self._count)
+        picture.save(place)
+        if self._comment:
+            place.write_bytes(mark(place.read_bytes(), self._comment))
         self._count += 1
 
     def finish(self) -> None:

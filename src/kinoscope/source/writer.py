@@ -54,7 +54,7 @@ class Writer:
         quality: h264 constant rate factor, 0 (best) to 51.
         preset: of x264, ``ultrafast`` to ``veryslow``.
         made_by: what made the pictures, where no camera did: the file's metadata then says that it was generated, and
-            by what, see ``marks``. Pictures of a sequence cannot say so.
+            by what, see ``marks``; so does each PNG or JPEG of a sequence.
 
     Raises:
         OptionError: the ending is none of the known ones.

@@ -10,6 +10,7 @@ import numpy as np
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.files import atomic
+from kinoscope.core.marks import mark, told
 from kinoscope.core.media import Pixels
 from kinoscope.views.paint import Colour, Pen
 
@@ -54,8 +55,11 @@ def _row(pixels: Pixels, columns: int, width: int, full: int) -> Pixels:
     return row
 
 
-def save_picture(path: Path, pixels: Pixels) -> None:
+def save_picture(path: Path, pixels: Pixels, made_by: str | None = None) -> None:
     """Write (H, W, 3) pixels as a PNG or JPEG, as the ending of the name says.
+
+    Args:
+        made_by: what made them, where no camera did; the file then says that they were generated.
 
     Raises:
         OutputError: the ending is another, or the file cannot be written.
@@ -64,5 +68,6 @@ def save_picture(path: Path, pixels: Pixels) -> None:
     if suffix not in (".png", ".jpg", ".jpeg"):
         raise OutputError(f"cannot write {path}: give a name that ends in .png, .jpg or .jpeg")
     _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    written = data.tobytes() if made_by is None else mark(data.tobytes(), told(made_by))
     with atomic(path) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(written)
