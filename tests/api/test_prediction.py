@@ -116,7 +116,7 @@ def test_what_cannot_be_is_refused_in_a_line(model, tmp_path):
         kinoscope.predict(model, video, tmp_path / "out.txt")
     with pytest.raises(OutputError, match="cannot write"):
         kinoscope.predict(model, video, video / "out.mp4")
-    with pytest.raises(ModelError, match="predicts no frames"):
+    with pytest.raises(ModelError, match="is no predictor of frames"):
         kinoscope.predict(tmp_path, video, tmp_path / "out.mp4")
     with pytest.raises(SourceError, match="does not exist"):
         kinoscope.predict(model, tmp_path / "none.mp4", tmp_path / "out.mp4")

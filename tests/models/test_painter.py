@@ -15,7 +15,6 @@ from kinoscope.models.painter import (
     load_painter,
     mouth_places,
     new_nets,
-    read_facts,
     save_painter,
 )
 from kinoscope.models.painting import SIDE
@@ -157,4 +156,4 @@ def test_what_is_no_painter_is_told(tmp_path, change, message):
 
 def test_an_empty_folder(tmp_path):
     with pytest.raises(ModelError, match="make one with `kinoscope train lipsync`"):
-        read_facts(tmp_path)
+        load_painter(tmp_path)

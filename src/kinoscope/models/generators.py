@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
 from kinoscope.core.names import demand
+from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.generator_parts import Painters
 from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-SCHEMA, TASK = 1, "generate"
+TASK = "generate"
 
 OWN = Path(__file__).parent / "own"
 """Where those lie that come with kinoscope, in folders of their names."""
@@ -85,6 +85,7 @@ class GeneratorFacts:
     score: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))  # JSON knows lists alone
         demand(self.network, GANS, "generator")
         if self.size not in [FEWEST * 2**i for i in range(5)]:
             raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
@@ -158,8 +159,7 @@ def save_generator(folder: Path, net: nn.Module, facts: GeneratorFacts, half: bo
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, net, half)
-    with atomic(folder / FACTS) as path:
-        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(facts), indent=1, allow_nan=False) + "\n")
+    write_facts(folder, facts, TASK)
 
 
 def is_generator(folder: Path) -> bool:
@@ -176,20 +176,7 @@ def read_generator(folder: Path) -> GeneratorFacts:
     Raises:
         ModelError: there is none, or it is damaged, of another task or of a newer version.
     """
-    path = folder / FACTS
-    if not path.is_file():
-        raise ModelError(f"{folder} is no generator: it has no {FACTS}; make one with `kinoscope train generate`")
-    try:
-        plain = json.loads(path.read_text("utf-8"))
-        if plain.pop("schema") > SCHEMA:
-            raise ModelError(f"{path} is of a newer version than {SCHEMA}; update kinoscope")
-        if (task := plain.pop("task")) != TASK:
-            raise ModelError(
-                f"{folder} was trained to {task}, not to {TASK}; give one that `kinoscope train generate` wrote"
-            )
-        return GeneratorFacts(**(plain | {"classes": tuple(plain["classes"])}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
-        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+    return read_facts(folder, GeneratorFacts, TASK, "generator")
 
 
 def own_generators() -> list[str]:

@@ -109,6 +109,7 @@ def _code() -> str:
     here = Path(__file__).parent
     names = (
         "cards",
+        "facts",
         "generator_parts",
         "generators",
         "ir",

@@ -7,9 +7,8 @@ and what their likeness is worth. One comes with kinoscope; ``kinoscope train sy
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.files import atomic
 from kinoscope.core.lags import FRAME, LAGS, STEP, Calibration
 from kinoscope.core.mel import BANDS
 from kinoscope.models.card import Card, File
+from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.runner import make_runner
 from kinoscope.models.store import fetch
+from kinoscope.models.trained import FACTS as FACTS
+from kinoscope.models.trained import WEIGHTS as WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +37,7 @@ KINDS = ("points", "pixels")
 OWN = Path(__file__).parent / "own" / "sync"
 """The model that comes with kinoscope."""
 
-SCHEMA, TASK = 1, "sync"
-FACTS, WEIGHTS = "model.json", "model.safetensors"
+TASK = "sync"
 
 PHASES = round(FRAME / STEP)
 """Lags to a frame: the sound is embedded at each of them."""
@@ -74,17 +74,16 @@ def read_streams(path: Path) -> Streams:
     Raises:
         ModelError: it is damaged, of another task, or newer than this version.
     """
-    try:
-        plain = json.loads(path.read_text("utf-8"))
-        if plain["schema"] > SCHEMA:
-            raise ModelError(f"{path} has schema {plain['schema']}, and this version reads {SCHEMA}; update kinoscope")
-        if plain["task"] != TASK or not plain["pairs"] or set(plain["pairs"]) - set(KINDS):
-            raise ModelError(f"{path} is no model of lips and sound; give a folder that `kinoscope train sync` wrote")
-        constant, alone, rooted, length = map(float, plain["calibration"]["weights"])
-        calibration = Calibration((constant, alone, rooted, length), float(plain["calibration"]["spread"]))
-        return Streams(pairs=tuple(plain["pairs"]), calibration=calibration, data=plain["data"], score=plain["score"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+    return read_facts(path.parent, _streams, TASK, "model of lips and sound")
+
+
+def _streams(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> Streams:
+    """Give what the plain form says; ValueError where it cannot be."""
+    if not pairs or set(pairs) - set(KINDS):
+        raise ValueError(f"it has the pairs {list(pairs)}, of which there are {', '.join(KINDS)}")
+    constant, alone, rooted, length = map(float, calibration["weights"])
+    worth = Calibration((constant, alone, rooted, length), float(calibration["spread"]))
+    return Streams(pairs=tuple(pairs), calibration=worth, data=data, score=score)
 
 
 def own_calibration() -> Calibration:
@@ -99,8 +98,7 @@ def save_streams(folder: Path, pairs: Sequence[Pair], streams: Streams, half: bo
     from kinoscope.models.trained import write_weights
 
     write_weights(folder / WEIGHTS, nn.ModuleList(pairs), half)
-    with atomic(folder / FACTS) as path:
-        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(streams), indent=1) + "\n")
+    write_facts(folder, streams, TASK)
 
 
 def new_pair(kind: str) -> Pair:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,18 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.boxes import Array
-from kinoscope.core.errors import ModelError, SourceError
-from kinoscope.core.files import atomic
+from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.mel import FLOOR, HOP, RATE, log_mel
+from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.painting import Floats, Way, cut, painted_part
 from kinoscope.models.runner import torch_device
-from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
+from kinoscope.models.trained import WEIGHTS, fill_named, write_weights
 from kinoscope.nets.mouth_painter import LIP, REFERENCES, Judge, Painter, Voice
 from kinoscope.nets.mouth_painter import STEPS as STEPS
 from kinoscope.nets.mouth_painter import draw_points as draw_points
 
-SCHEMA, TASK = 1, "lipsync"
+TASK = "lipsync"
 
 LIPS = 2 * LIP
 """Points of the lips; they come first."""
@@ -67,6 +66,10 @@ class PainterFacts:
     data: str = ""
     score: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.width, int) and self.width > 0 and float(self.gain) > 0):
+            raise ValueError(f"width is {self.width}, gain {self.gain}")
+
 
 def new_nets(width: int) -> nn.ModuleDict:
     """Build a voice and a painter with random weights."""
@@ -85,35 +88,7 @@ def save_painter(folder: Path, nets: nn.Module, facts: PainterFacts) -> None:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, nets, half=True)
-    with atomic(folder / FACTS) as path:
-        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(facts), indent=1, allow_nan=False) + "\n")
-
-
-def read_facts(folder: Path) -> PainterFacts:
-    """Read ``model.json`` of a painter.
-
-    Raises:
-        ModelError: there is none, or it is damaged, of another task or of a newer version.
-    """
-    path = folder / FACTS
-    if not path.is_file():
-        raise ModelError(
-            f"{folder} is no painter of mouths: it has no {FACTS}; make one with `kinoscope train lipsync`"
-        )
-    try:
-        plain = json.loads(path.read_text("utf-8"))
-        if plain.pop("schema") > SCHEMA:
-            raise ModelError(f"{path} is of a newer version than {SCHEMA}; update kinoscope")
-        if (task := plain.pop("task")) != TASK:
-            raise ModelError(
-                f"{folder} was trained to {task}, not to {TASK}; give one that `kinoscope train lipsync` wrote"
-            )
-        facts = PainterFacts(**plain)
-        if not (isinstance(facts.width, int) and facts.width > 0 and float(facts.gain) > 0):
-            raise ValueError(f"width is {facts.width}, gain {facts.gain}")
-        return facts
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+    write_facts(folder, facts, TASK)
 
 
 def load_painter(folder: Path) -> tuple[nn.ModuleDict, PainterFacts]:
@@ -122,7 +97,7 @@ def load_painter(folder: Path) -> tuple[nn.ModuleDict, PainterFacts]:
     Raises:
         ModelError: a file is not what it should be.
     """
-    facts = read_facts(folder)
+    facts = read_facts(folder, PainterFacts, TASK, "painter of mouths")
     nets = new_nets(facts.width)
     fill_named(nets, folder / WEIGHTS)
     nets.float().eval().requires_grad_(False)

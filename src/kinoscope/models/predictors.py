@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinoscope.core.errors import ModelError
-from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels
+from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.runner import torch_device
-from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
+from kinoscope.models.trained import WEIGHTS, fill_named, write_weights
 from kinoscope.nets.conv_lstm import ConvLSTM
 from kinoscope.nets.patches import SIDE as SIDE
 from kinoscope.nets.simvp import SimVP
 
-SCHEMA, TASK = 1, "predict"
+TASK = "predict"
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"convlstm": ConvLSTM, "simvp": SimVP}
 """Name -> network; each takes before, after, channels, width and still."""
@@ -48,6 +46,10 @@ class PredictorFacts:
     data: str = ""
     score: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS or min(self.before, self.after, self.width, self.size, self.rate) <= 0:
+            raise ValueError(f"network {self.network} is not known, or a number is not above 0")
+
 
 def new_predictor(facts: PredictorFacts, still: float = 0.9) -> nn.Module:
     """Build a predictor with random weights, which lets so much of the last frame stay."""
@@ -61,33 +63,7 @@ def save_predictor(folder: Path, net: nn.Module, facts: PredictorFacts) -> None:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, net)
-    with atomic(folder / FACTS) as path:
-        path.write_text(json.dumps({"schema": SCHEMA, "task": TASK} | asdict(facts), indent=1, allow_nan=False) + "\n")
-
-
-def read_facts(folder: Path) -> PredictorFacts:
-    """Read ``model.json`` of a predictor.
-
-    Raises:
-        ModelError: there is none, or it is damaged, of another task or of a newer version.
-    """
-    path = folder / FACTS
-    if not path.is_file():
-        raise ModelError(f"{folder} predicts no frames: it has no {FACTS}; make one with `kinoscope train predict`")
-    try:
-        plain = json.loads(path.read_text("utf-8"))
-        if plain.pop("schema") > SCHEMA:
-            raise ModelError(f"{path} is of a newer version than {SCHEMA}; update kinoscope")
-        if (task := plain.pop("task")) != TASK:
-            raise ModelError(
-                f"{folder} was trained to {task}, not to {TASK}; give one that `kinoscope train predict` wrote"
-            )
-        facts = PredictorFacts(**plain)
-        if facts.network not in NETWORKS or min(facts.before, facts.after, facts.width, facts.size, facts.rate) <= 0:
-            raise ValueError(f"network {facts.network} is not known, or a number is not above 0")
-        return facts
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); train the model again or restore the file") from None
+    write_facts(folder, facts, TASK)
 
 
 class Predictor:
@@ -127,7 +103,7 @@ def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
         ModelError: a file is not what it should be.
         OptionError: the device is not known, or not here.
     """
-    facts = read_facts(Path(folder))
+    facts = read_facts(Path(folder), PredictorFacts, TASK, "predictor of frames")
     net = new_predictor(facts)
     fill_named(net, Path(folder) / WEIGHTS)
     return Predictor(net, facts, device)
