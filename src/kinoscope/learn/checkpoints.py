@@ -77,6 +77,11 @@ def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Give the tensors of several parts as one, each named ``<part>.<name>``; ``within`` takes them apart."""
+    return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+
+
 def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Give the tensors whose names begin with ``prefix.``, without it."""
     return {name.removeprefix(f"{prefix}."): one for name, one in tensors.items() if name.startswith(f"{prefix}.")}

@@ -20,7 +20,7 @@ from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
 from kinoscope.learn.adversarial import PATIENCE, Match, advise
-from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, within
+from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.learn.clip_feeds import Feed
 from kinoscope.learn.gan_losses import GAMES
 from kinoscope.learn.generating_options import FREE, GeneratingOptions
@@ -195,7 +195,7 @@ class GeneratorLearner:
             "judge_optimizer": flatten_optimizer(self.match.optimizer),
             "average": self.average.tensors,
         }
-        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        return joined(parts)
 
     def facts(self) -> dict[str, Any]:
         """Give what else changes."""
@@ -213,8 +213,8 @@ class GeneratorLearner:
         self.match.judge.load_state_dict(within(tensors, "judge"))
         fill_optimizer(self.optimizer, within(tensors, "optimizer"))
         fill_optimizer(self.match.optimizer, within(tensors, "judge_optimizer"))
-        self.average.tensors = {name: one.to(self.device) for name, one in within(tensors, "average").items()}
-        self.average.steps, self.step = facts["averaged"], facts["step"]
+        self.average.fill(within(tensors, "average"), facts["averaged"], self.device)
+        self.step = facts["step"]
         self.match.turn, self.match.right, self.varying.share = facts["turn"], facts["right"], facts["varied"]
 
     def advise(self, row: Row) -> str | None:

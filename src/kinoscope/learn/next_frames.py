@@ -21,7 +21,7 @@ from torch.nn import functional
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.core.pictures import Array, squared_error, ssim_even
-from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, within
+from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.learn.log import Row
 from kinoscope.learn.next_frames_data import Clips
 from kinoscope.learn.next_frames_options import FREE, NextFramesOptions
@@ -144,7 +144,7 @@ class NextFrames:
             "optimizer": flatten_optimizer(self.optimizer),
             "average": self.average.tensors,
         }
-        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        return joined(parts)
 
     def facts(self) -> dict[str, Any]:
         """Give what else changes."""
@@ -154,8 +154,8 @@ class NextFrames:
         """Be as a checkpoint says."""
         self.net.load_state_dict(within(tensors, "net"))
         fill_optimizer(self.optimizer, within(tensors, "optimizer"))
-        self.average.tensors = {name: one.to(self.processes.device) for name, one in within(tensors, "average").items()}
-        self.average.steps, self.step = facts["averaged"], facts["step"]
+        self.average.fill(within(tensors, "average"), facts["averaged"], self.processes.device)
+        self.step = facts["step"]
 
     def advise(self, row: Row) -> str | None:
         """Say where the last frame held would do better, and the cure."""

@@ -81,10 +81,9 @@ class DrawnClips:
     def batches(self, step: int) -> Iterator[Pixels]:
         """Yield new clips without end."""
         share = slice(self._processes.rank, None, self._processes.world)
-        for now in count(step):
-            yield self._draw(np.random.default_rng([self._options.seed, now]), self._learned, self._options.batch)[
-                share
-            ]
+        for number in count(step):
+            random = np.random.default_rng([self._options.seed, number])
+            yield self._draw(random, self._learned, self._options.batch)[share]
 
     def held(self) -> Iterator[Pixels]:
         """Yield clips that no step draws."""
@@ -121,8 +120,8 @@ class FolderClips:
     def batches(self, step: int) -> Iterator[Pixels]:
         """Yield clips from random moments on, each of the folder's once in each turn."""
         turn, first = divmod(step, len(self._learned))
-        for now in count(turn):
-            for batch in self._learned.epoch(now, first if now == turn else 0):
+        for number in count(turn):
+            for batch in self._learned.epoch(number, first if number == turn else 0):
                 self.broken |= self._learned.broken
                 yield batch.pixels
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,11 @@ class Average:
     def start(self, net: nn.Module) -> None:
         """Begin with a network's state."""
         self.tensors = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
+
+    def fill(self, tensors: Mapping[str, Tensor], steps: int, device: torch.device) -> None:
+        """Be as a checkpoint says, on a device."""
+        self.tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+        self.steps = steps
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:

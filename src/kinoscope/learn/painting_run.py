@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.learn.adversarial import PATIENCE
-from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, within
+from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.learn.log import Row
 from kinoscope.learn.painting import (
     Expert,
@@ -105,7 +105,7 @@ class PainterLearner:
             "judge_optimizer": flatten_optimizer(state.match.optimizer),
             "average": state.average.tensors,
         }
-        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        return joined(parts)
 
     def facts(self) -> dict[str, Any]:
         """Give what else changes."""
@@ -124,8 +124,8 @@ class PainterLearner:
         state.match.judge.load_state_dict(within(tensors, "judge"))
         fill_optimizer(state.optimizer, within(tensors, "optimizer"))
         fill_optimizer(state.match.optimizer, within(tensors, "judge_optimizer"))
-        state.average.tensors = {name: one.to(state.device) for name, one in within(tensors, "average").items()}
-        state.average.steps, state.step, state.match.turn = facts["averaged"], facts["step"], facts["turn"]
+        state.average.fill(within(tensors, "average"), facts["averaged"], state.device)
+        state.step, state.match.turn = facts["step"], facts["turn"]
         state.synced = list(facts["synced"])
 
     def advise(self, row: Row) -> str | None:

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, read_checkpoint, save_checkpoint, within
+from kinoscope.learn.checkpoints import (
+    fill_optimizer,
+    flatten_optimizer,
+    joined,
+    read_checkpoint,
+    save_checkpoint,
+    within,
+)
 from kinoscope.learn.examples import Dataset
 from kinoscope.learn.job import TASK, Job, State
 from kinoscope.learn.options import Options
@@ -23,11 +30,12 @@ def save_state(path: Path, state: State, job: Job) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    tensors = {f"net.{name}": tensor for name, tensor in state.net.state_dict().items()}
-    tensors |= {f"loss.{name}": tensor for name, tensor in state.loss.state_dict().items()}
-    tensors |= {f"optimizer.{name}": tensor for name, tensor in flatten_optimizer(state.optimizer).items()}
-    if state.average:
-        tensors |= {f"average.{name}": tensor for name, tensor in state.average.tensors.items()}
+    parts = {
+        "net": state.net.state_dict(),
+        "loss": state.loss.state_dict(),
+        "optimizer": flatten_optimizer(state.optimizer),
+        "average": state.average.tensors if state.average else {},
+    }
     facts = {
         "task": TASK,
         "classes": job.dataset.classes,
@@ -38,7 +46,7 @@ def save_state(path: Path, state: State, job: Job) -> None:
         "score": [value if math.isfinite(value) else None for value in state.score],
         "averaged": state.average.steps if state.average else 0,
     }
-    save_checkpoint(path, tensors, facts)
+    save_checkpoint(path, joined(parts), facts)
 
 
 def restore_state(path: Path, state: State, options: Options, dataset: Dataset) -> None:
@@ -59,8 +67,7 @@ def restore_state(path: Path, state: State, options: Options, dataset: Dataset) 
         raise ModelError(f"{path} is of another network ({first}); start the training anew") from None
     if state.average:
         device = next(state.net.parameters()).device
-        state.average.tensors = {name: one.to(device) for name, one in within(tensors, "average").items()}
-        state.average.steps = facts["averaged"]
+        state.average.fill(within(tensors, "average"), facts["averaged"], device)
     state.epoch, state.step, state.best = facts["epoch"], facts["step"], facts["best"]
     if state.best:
         first, second = facts["score"]
