@@ -1,11 +1,11 @@
-"""A text in the file of a picture that says how it was made: a comment of a JPEG, a text chunk of a PNG."""
+"""A text in the file of a picture or an animation that says how it was made."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+PNG, JPEG, GIF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"GIF8"
 
 HEAD = len(PNG) + 25
 """Bytes of a PNG before its second chunk: the first is always IHDR, with 13 bytes in it."""
@@ -20,6 +20,7 @@ def mark(data: bytes, text: str) -> bytes:
     """Give the bytes of a picture with a text in them; other files stay as they are.
 
     PNG: a chunk iTXt, ``Comment``, in UTF-8 (PNG specification, 11.3.3). JPEG: a segment COM (ITU-T T.81, B.2.4.5).
+    GIF: a comment extension before the byte that ends it (GIF89a, 24).
     """
     said = text.encode("utf-8")[:60_000]
     if data.startswith(PNG):
@@ -28,4 +29,7 @@ def mark(data: bytes, text: str) -> bytes:
         return data[:HEAD] + chunk + data[HEAD:]
     if data.startswith(JPEG):
         return JPEG + b"\xff\xfe" + struct.pack(">H", len(said) + 2) + said + data[2:]
+    if data.startswith(GIF):
+        blocks = (said[start : start + 255] for start in range(0, len(said), 255))
+        return data[:-1] + b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\x00" + data[-1:]
     return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from fractions import Fraction
@@ -184,22 +183,13 @@ class GifSink(Sink):
         self._container.mux(self._stream.encode(None))
         self._container.close()
         if self._comment:
-            add_comment(self._path, self._comment)
+            # FFmpeg drops what it is told to say of a gif.
+            self._path.write_bytes(mark(self._path.read_bytes(), self._comment))
 
     def abandon(self) -> None:
         """Close the file as it is."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
-
-
-def add_comment(path: Path, text: str) -> None:
-    """Put a comment into a gif, before the byte that ends it: FFmpeg drops what it is told to say of the file."""
-    data = text.encode()
-    parts = (data[start : start + 255] for start in range(0, len(data), 255))
-    blocks = b"".join(bytes([len(part)]) + part for part in parts)
-    with path.open("r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        file.write(b"\x21\xfe" + blocks + b"\x00\x3b")
 
 
 class SequenceSink(Sink):
