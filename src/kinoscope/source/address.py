@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl
 from kinoscope.core.errors import OptionError
 from kinoscope.core.time import parse_time
 from kinoscope.source.bouncing import bouncing
+from kinoscope.source.moving import moving
 from kinoscope.source.synthetic import SyntheticSource, cuts, flash_and_beep, shapes
 
 KINDS: dict[str, Callable[..., SyntheticSource]] = {
     "shapes": shapes, "cuts": cuts, "flash_and_beep": flash_and_beep, "bouncing": bouncing,
+    "moving": moving,
 }  # fmt: skip
 """Name in a ``synthetic:`` address -> what makes it."""
 
@@ -33,13 +35,13 @@ def from_address(address: str) -> SyntheticSource:
     for key, text in parse_qsl(query):
         if key not in known:
             raise OptionError(f"synthetic:{name} has no option {key!r}; it has {', '.join(known)}")
-        options[key] = text if isinstance(known[key].default, tuple) else _number(key, text)
+        options[key] = text if isinstance(known[key].default, str | tuple) else _number(key, text)
     return KINDS[name](**options)
 
 
 def _number(key: str, text: str) -> int | Fraction:
     value = parse_time(text)
-    if key in ("width", "height", "count"):
+    if key in ("width", "height", "count", "size"):
         if value.denominator != 1 or not 1 <= value <= 16_384:
             raise OptionError(f"{key}={text} is not a whole number from 1 to 16384")
         return int(value)

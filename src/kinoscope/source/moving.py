@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from kinoscope.core.media import Pixels
 from kinoscope.core.moving import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
 from kinoscope.core.names import demand
+from kinoscope.core.results import TaskResult, Track
+from kinoscope.core.time import Seconds
+from kinoscope.source.synthetic import SyntheticSource
 
-__all__ = ["SHAPES", "Moving", "draw_moving"]
+__all__ = ["SHAPES", "Moving", "draw_moving", "moving"]
 
 FINER = 4
 """Rows and columns that are drawn for each of a picture, so that edges are soft."""
@@ -72,6 +76,26 @@ def draw_moving(
     return pixels.round().astype(np.uint8), Moving(shape, colour, motion, centres, radius)
 
 
+def moving(
+    duration: Seconds = 2, rate: Seconds = 25, size: int = 64, seed: Seconds = 0, shape: str = "", colour: str = "",
+    motion: str = "",
+) -> SyntheticSource:  # fmt: skip
+    """Give such a clip as a source; ``truth.tracks`` hold the box of the shape at each frame's time."""
+    step = 1 / Fraction(rate)
+    frames = max(1, round(Fraction(duration) / step))
+    clip, shown = draw_moving(int(seed), frames, float(rate), size, shape or None, colour or None, motion or None)
+    times = np.array([float(number * step) for number in range(frames)])
+    left, top, right, bottom = shown.radius * np.array(_extent(shown.shape))
+    x, y = shown.centres.T
+    boxes = np.stack([times, x + left, y + top, x + right, y + bottom, np.ones(frames)], 1)
+    track = Track(1, "objects", f"{shown.colour} {shown.shape}", 1.0, boxes)
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        return np.asarray(clip[index])
+
+    return SyntheticSource("moving", draw, TaskResult(tracks=[track]), (size, size), duration, rate)
+
+
 def _pick(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
     drawn = str(names[int(random.integers(len(names)))])
     return drawn if wanted is None else demand(wanted, names, kind)
@@ -109,7 +133,16 @@ def _inside(shape: str, x: Floats, y: Floats) -> NDArray[np.bool_]:
     if shape == "disc":
         return np.asarray(np.hypot(x, y) <= 1)
     if shape == "square":
-        return np.asarray(np.maximum(abs(x), abs(y)) <= np.sqrt(np.pi) / 2)
-    side = np.sqrt(4 * np.pi / np.sqrt(3))
-    low = side / (2 * np.sqrt(3))
+        return np.asarray(np.maximum(abs(x), abs(y)) <= _extent("square")[3])
+    low = _extent("triangle")[3]
     return np.asarray((y <= low) & (np.sqrt(3) * abs(x) - y <= 2 * low))
+
+
+def _extent(shape: str) -> tuple[float, float, float, float]:
+    """Give the box around such a shape: left, top, right and bottom."""
+    if shape == "triangle":
+        side = float(np.sqrt(4 * np.pi / np.sqrt(3)))
+        low = side / (2 * np.sqrt(3))
+        return -side / 2, -2 * low, side / 2, low
+    half = 1.0 if shape == "disc" else float(np.sqrt(np.pi) / 2)
+    return -half, -half, half, half
