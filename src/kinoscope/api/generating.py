@@ -105,7 +105,8 @@ def generate(
     labels = _labels(generator, classes)
     moments = generator.times(frames, rate)
     folder = Path(out) if out is not None else Path("runs/generate") / generator.folder.resolve().name
-    asked = _Asked(generator, n, seed, labels, truncation, float(moments[-1]))
+    seconds = float(max(moments[-1], generator.times()[-1]))
+    asked = _Asked(generator, n, seed, labels, truncation, seconds)
     began = time.perf_counter()
     if project is not None:
         with bar("project", quiet) as progress:
@@ -113,7 +114,7 @@ def generate(
     else:
         codes, psnr = asked.codes(show), None
         with bar("generate", quiet) as progress:
-            clips = _make(generator, codes, moments, progress)
+            clips = generator.clips(codes, moments, progress)
     done = Generated(
         generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
         time.perf_counter() - began, psnr=psnr,
@@ -142,7 +143,7 @@ def _labels(generator: Generator, names: Sequence[str]) -> list[int] | None:
 
 @dataclass
 class _Asked:
-    """Which clips are wanted."""
+    """Which clips are wanted; codes are long enough for ``seconds``."""
 
     generator: Generator
     n: int
@@ -175,23 +176,11 @@ class _Asked:
 
         label = self.labels[0] if self.labels else None
         real = read_clip(clip, self.generator)
-        found, psnr = project(self.generator, real, self.seed, label, told=progress)
-        own = found.motion.shape[1]
-        moved = crossed(found, self.draw(max(1, self.n - 2), self.seed))
-        both = join([_as_long(found, moved.motion.shape[1]), moved]) if own <= moved.motion.shape[1] else found
+        found, psnr = project(self.generator, real, self.seed, label, self.seconds, told=progress)
+        both = join([found, crossed(found, self.draw(max(1, self.n - 2), self.seed))])
         clips = self.generator.clips(both, times)
         shown = real[np.minimum(np.arange(len(times)), len(real) - 1)]
         return np.concatenate([shown[None], clips]), join([both[:1], both]), psnr
-
-
-def _as_long(codes: Codes, steps: int) -> Codes:
-    """Give codes whose motion has so many steps: the last goes on."""
-    import numpy as np
-
-    from kinoscope.models.generators import Codes
-
-    last = np.repeat(codes.motion[:, -1:], steps - codes.motion.shape[1], 1)
-    return Codes(codes.content, np.concatenate([codes.motion, last], 1), codes.labels)
 
 
 def read_clip(path: str | Path, generator: Generator) -> Pixels:
@@ -213,20 +202,6 @@ def read_clip(path: str | Path, generator: Generator) -> Pixels:
         pixels: Pixels = batch.pixels[0]
         return pixels
     raise SourceError(loader.broken[str(path)])
-
-
-def _make(generator: Generator, codes: Codes, times: Any, progress: Any) -> Pixels:
-    """Make clips, some at once."""
-    import numpy as np
-
-    from kinoscope.models.generators import AT_ONCE
-
-    parts = []
-    for first in range(0, len(codes), AT_ONCE):
-        parts.append(generator.clips(codes[first : first + AT_ONCE], times))
-        if progress:
-            progress(min(first + AT_ONCE, len(codes)), len(codes))
-    return np.concatenate(parts)
 
 
 def _columns(show: str, project: Any, count: int) -> int | None:

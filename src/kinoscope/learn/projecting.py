@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.media import Pixels
-from kinoscope.models.generators import Codes, Generator, from_pixels
+from kinoscope.models.generators import Array, Codes, Generator, from_pixels
 
 CANDIDATES = 64
 """Codes that are drawn to begin with."""
@@ -26,13 +26,14 @@ PRIOR = 0.02
 
 
 def project(
-    generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, steps: int | None = None,
-    told: Callable[[float, float], None] | None = None,
+    generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, seconds: float | None = None,
+    steps: int | None = None, told: Callable[[float, float], None] | None = None,
 ) -> tuple[Codes, float]:  # fmt: skip
     """Find the codes of a clip.
 
     Args:
         pixels: (T, S, S, 3), of the generator's size, at its rate. label: of its class; searched for if not given.
+        seconds: how long the clip may become from its codes; as it is if not given.
         steps: of the search; 300 if not given. told: of each step.
 
     Returns:
@@ -40,7 +41,7 @@ def project(
     """
     times, steps = generator.times(len(pixels)), steps or STEPS
     wanted = from_pixels(pixels, generator.device)[None]
-    start = _nearest(generator, pixels, times, seed, label)
+    start = _nearest(generator, pixels, times, seed, label, seconds or float(times[-1]))
     inputs = generator.inputs(start, times)
     content, motion = (one.clone().requires_grad_() for one in inputs[:2])
     optimizer = torch.optim.Adam([content, motion], RATE)
@@ -57,9 +58,9 @@ def project(
     return found, float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 
-def _nearest(generator: Generator, pixels: Pixels, times: np.ndarray, seed: int, label: int | None) -> Codes:
+def _nearest(generator: Generator, pixels: Pixels, times: Array, seed: int, label: int | None, seconds: float) -> Codes:
     labels = None if label is None else [label] * CANDIDATES
-    drawn = generator.codes(CANDIDATES, seed, labels, seconds=float(times[-1]))
+    drawn = generator.codes(CANDIDATES, seed, labels, seconds=seconds)
     errors = np.abs(generator.clips(drawn, times).astype(np.int16) - pixels).mean((1, 2, 3, 4))
     best = int(errors.argmin())
     return drawn[best : best + 1]

@@ -300,9 +300,13 @@ class Generator:
             np.asarray(kinds, np.int64),
         )
 
-    def clips(self, codes: Codes, times: Array) -> Pixels:
-        """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds."""
-        parts = [self._clips(codes[i : i + AT_ONCE], times) for i in range(0, len(codes), AT_ONCE)]
+    def clips(self, codes: Codes, times: Array, told: Callable[[float, float], None] | None = None) -> Pixels:
+        """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds; ``told`` how many are done."""
+        parts: list[Pixels] = []
+        for first in range(0, len(codes), AT_ONCE):
+            parts.append(self._clips(codes[first : first + AT_ONCE], times))
+            if told:
+                told(min(first + AT_ONCE, len(codes)), len(codes))
         return np.concatenate(parts)
 
     def _clips(self, codes: Codes, times: Array) -> Pixels:
