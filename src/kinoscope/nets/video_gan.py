@@ -3,13 +3,15 @@
 One code says what a clip shows, and stays; a code for each moment says how it moves, and comes from a recurrent network
 (Tulyakov et al., "MoCoGAN", CVPR 2018). That network makes a step only every so many seconds; between its steps, codes
 are mixed and ride on waves, so that a clip can be asked for at any times (as in Skorokhodov et al., "StyleGAN-V", CVPR
-2022). Codes act on convolutions by scaling their inputs (Karras et al., "StyleGAN2", CVPR 2020). What stands still is
-painted once for a clip, and what moves is laid over it through a mask (Vondrick et al., "Generating videos with scene
-dynamics", NeurIPS 2016).
+2022). Codes act on convolutions by scaling their inputs (Karras et al., "StyleGAN2", CVPR 2020), and they shift the
+waves that a picture is drawn on, so that a thing looks the same wherever it goes (Karras et al., "Alias-free generative
+adversarial networks", NeurIPS 2021). What stands still is painted once for a clip, and what moves is laid over it
+through a mask (Vondrick et al., "Generating videos with scene dynamics", NeurIPS 2016).
 
 The judge looks twice: at a few sharp pictures alone, and at the whole clip at half the size in space and time at once
 (as in Clark et al., "DVD-GAN", 2019). It has no normalization (Huang et al., "R3GAN", NeurIPS 2024); a class is told
-to it by projection (Miyato and Koyama, ICLR 2018).
+to it by projection (Miyato and Koyama, ICLR 2018). How much the pictures of a batch differ is told to it, too, so that
+it sees when all become one (Karras et al., "Progressive growing of GANs", ICLR 2018).
 """
 
 from __future__ import annotations
@@ -35,6 +37,12 @@ SLOWEST, FASTEST = 0.25, 4.0
 SMALLEST = 4
 """Side in pixels at which a picture begins."""
 
+GROUND = (0.5, 1.0, 2.0)
+"""Waves to half a picture's side that pictures are drawn on, each across and down."""
+
+GROUND_SIDE = 16
+"""Side in pixels of the largest scale that is given them; finer ones follow."""
+
 
 def widths(size: int, width: int, most: int) -> list[int]:
     """Give the channels of each scale, from 4 pixels up to ``size``: doubled from ``width`` down to a limit."""
@@ -43,20 +51,36 @@ def widths(size: int, width: int, most: int) -> list[int]:
 
 
 class Modulated(nn.Module):
-    """A convolution whose input channels are scaled by a code, at twice the size if asked."""
+    """A convolution whose input channels are scaled by a code."""
 
-    def __init__(self, inputs: int, outputs: int, code: int, double: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, code: int) -> None:
         super().__init__()
-        self.doubles = double
         self.scale = nn.Linear(code, inputs)
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map (N, C, H, W) with a code (N, D)."""
-        x = x * self.scale(code)[:, :, None, None]
-        if self.doubles:
-            x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        return _bend(self.conv(x))
+        return _bend(self.conv(x * self.scale(code)[:, :, None, None]))
+
+
+class Ground(nn.Module):
+    """Waves across a picture, shifted and stretched by a code."""
+
+    waves = 4 * len(GROUND)
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.place = nn.Linear(code, 4)
+
+    def forward(self, code: Tensor, side: int) -> Tensor:
+        """Give waves (N, 4F, S, S) for codes (N, D)."""
+        shift, stretch = self.place(code).chunk(2, 1)
+        line = torch.linspace(1 / side - 1, 1 - 1 / side, side, device=code.device)
+        places = (line - shift[..., None]) * torch.exp(0.5 * torch.tanh(stretch))[..., None]  # (N, 2, S)
+        angles = math.pi * torch.cat([places * one for one in GROUND], 1)
+        waves = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
+        across, down = waves[:, ::2, None, :], waves[:, 1::2, :, None]
+        return torch.cat([across.expand(-1, -1, side, -1), down.expand(-1, -1, -1, side)], 1)
 
 
 class Pictures(nn.Module):
@@ -65,8 +89,11 @@ class Pictures(nn.Module):
     def __init__(self, code: int, channels: list[int], colours: int) -> None:
         super().__init__()
         self.begin = nn.Linear(code, channels[0] * SMALLEST**2)
-        self.first = nn.ModuleList([Modulated(*pair, code, True) for pair in pairwise(channels)])
-        self.second = nn.ModuleList([Modulated(outputs, outputs, code, False) for outputs in channels[1:-1]])
+        self.ground = Ground(code)
+        given = [Ground.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))]
+        pairs = zip(pairwise(channels), given, strict=True)
+        self.first = nn.ModuleList([Modulated(inputs + waves, outputs, code) for (inputs, outputs), waves in pairs])
+        self.second = nn.ModuleList([Modulated(outputs, outputs, code) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
         with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
@@ -77,6 +104,9 @@ class Pictures(nn.Module):
         x = _bend(self.begin(code)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
+            x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            if x.shape[2] <= GROUND_SIDE:
+                x = torch.cat([x, self.ground(code, x.shape[2])], 1)
             x = first(x, code)
             if number < len(self.second):
                 x = x + self.second[number](x, code)
@@ -233,21 +263,23 @@ class VideoGAN(nn.Module):
 
 
 class PictureJudge(nn.Module):
-    """What pictures look like alone: (N, 3, S, S) to embeddings (N, D)."""
+    """What pictures look like alone: (N, P, 3, S, S), P of each clip, to embeddings (N, P, D)."""
 
     def __init__(self, channels: list[int]) -> None:
         super().__init__()
         pairs = zip([3, *channels], channels, strict=False)
         self.down = nn.ModuleList([nn.Conv2d(inputs, outputs, 4, 2, 1) for inputs, outputs in pairs])
-        self.end = nn.Linear(channels[-1] * SMALLEST**2, channels[-1])
+        self.end = nn.Linear(channels[-1] * SMALLEST**2 + 1, channels[-1])
         _begin_well(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor) -> Tensor:
         """Give embeddings of pictures around -1 to 1."""
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         for down in self.down:
             x = _bend(down(x))
-        embeddings: Tensor = _bend(self.end(x.flatten(1)))
+        x = x.flatten(1).view(*pictures.shape[:2], -1)
+        unlike = (x.var(0, correction=0) + 1e-8).sqrt().mean(1)[None, :, None].expand(len(x), -1, -1)
+        embeddings: Tensor = _bend(self.end(torch.cat([x, unlike], 2)))
         return embeddings
 
 
@@ -297,7 +329,7 @@ class Judge(nn.Module):
         """Give logits (N, 2), of pictures and of motion, for clips (N, T, 3, S, S) around -1 to 1 of classes (N,)."""
         picks = torch.rand(clips.shape[:2], device=clips.device).argsort(1)[:, : self.shown]
         rows = torch.arange(len(clips), device=clips.device)[:, None]
-        alone = self.pictures(clips[rows, picks].flatten(0, 1)).view(len(clips), self.shown, -1).mean(1)
+        alone = self.pictures(clips[rows, picks]).mean(1)
         small = functional.avg_pool2d(clips.flatten(0, 1), 2)
         seen = (alone, self.clips(small.view(*clips.shape[:3], *small.shape[2:]).transpose(1, 2)))
         told = [opinion(one) for opinion, one in zip(self.opinion, seen, strict=True)]
