@@ -10,15 +10,15 @@ from collections import Counter
 
 import numpy as np
 
-from kinoscope.core.fidelity import share_interval
 from kinoscope.core.moving import SHAPES, Reading, judge_moving, read_moving
+from kinoscope.core.verification import binomial_interval
 from kinoscope.models.generators import load_generator
 from kinoscope.source.moving import draw_moving
 
 
 def row(name: str, readings: list[Reading], rate: float, intended: list[str]) -> None:
     found = judge_moving(readings, rate, intended)
-    low, high = share_interval(round(found["steady"] * len(readings)), len(readings))
+    low, high = binomial_interval(round(found["steady"] * len(readings)), len(readings))
     shares = "  ".join(f"{measure} {100 * share:5.1f} %" for measure, share in found.items())
     print(f"{name:<22} {shares}  (steady {100 * low:.1f} to {100 * high:.1f})")
 

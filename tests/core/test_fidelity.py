@@ -13,7 +13,6 @@ from kinoscope.core.fidelity import (
     frechet_interval,
     kernel_distance,
     precision_recall,
-    share_interval,
 )
 
 
@@ -117,9 +116,3 @@ def test_content_that_stays_is_at_no_distance():
     assert consistency(held) == 0
     assert consistency(moved) == pytest.approx(2 * 2 / 3)
     assert consistency(held[:, :1]) == 0
-
-
-def test_the_interval_of_a_share():
-    low, high = share_interval(85, 100)
-    assert (round(low, 3), round(high, 3)) == (0.767, 0.907)
-    assert share_interval(0, 10)[0] == pytest.approx(0, abs=1e-9)

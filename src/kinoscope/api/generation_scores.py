@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,24 +102,17 @@ def read_real(
     import numpy as np
 
     from kinoscope.core.sampling import Sampling
-    from kinoscope.learn.clip_feeds import long_enough
-    from kinoscope.learn.examples import Dataset, Example
+    from kinoscope.learn.clip_feeds import read_clips, why
     from kinoscope.learn.generation_scores import Clips
-    from kinoscope.learn.grouping import group_by
     from kinoscope.learn.loading import Loader
-    from kinoscope.learn.reading import read_unlabelled
 
     facts = generator.facts
-    dataset, labelled = read_unlabelled(data)
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
-    examples, broken = long_enough(dataset, sampling)
-    if not examples:
-        raise DatasetError(f"{data} has no clip to compare with: {next(iter(broken.values()), 'it is empty')}")
-    if group:
-        examples = list(group_by(examples, group, Path(data) if Path(data).is_dir() else Path(data).parent))
-    known = labelled and set(facts.classes) == {label for one in examples for label in one.labels}
-    if not known:
-        examples = [Example(one.path, (), one.start, one.end, one.group) for one in examples]
+    dataset, broken = read_clips(data, sampling, group=group)
+    if not dataset.examples:
+        raise DatasetError(f"{data} has no clip to compare with{why(broken)}")
+    known = set(facts.classes) == set(dataset.classes)
+    examples = dataset.examples if known else [replace(one, labels=()) for one in dataset.examples]
     names = facts.classes if known else ()
     loader = Loader(examples, names, sampling, batch=16, views=math.ceil(n / len(examples)), cache=False)
     batches = list(loader.epoch(0))
@@ -128,7 +121,7 @@ def read_real(
     pixels = np.concatenate([batch.pixels for batch in batches])
     labels = np.concatenate([batch.targets.argmax(1) for batch in batches]) if names else None
     groups = tuple(examples[row].group or examples[row].path for row in rows)
-    return Clips(pixels=pixels, labels=labels, groups=groups), Dataset(str(data), tuple(examples), names), broken
+    return Clips(pixels=pixels, labels=labels, groups=groups), dataset, broken
 
 
 def _features(name: str | None, rate: float, device: str) -> Features:
@@ -196,7 +189,7 @@ class _Scoring:
 
         codes = generator.codes(self.n, self.seed)
         facts = generator.facts
-        protocol.demand_same({**_plain(protocol), "frames": facts.frames, "rate": facts.rate, "size": facts.size})
+        protocol.demand_same(asdict(replace(protocol, frames=facts.frames, rate=facts.rate, size=facts.size)))
         made = Clips(pixels=generator.clips(codes, generator.times()), labels=codes.labels if facts.classes else None)
         pictures = self._pictures()
         judge = self.judge if isinstance(self.judge, Features) else None
@@ -205,7 +198,8 @@ class _Scoring:
 
     def _pictures(self) -> Callable[[Pixels], Any]:
         """Give what content is compared by."""
-        from kinoscope.learn.generation_scores import mean_colours, resized
+        from kinoscope.clips.transforms import stretch
+        from kinoscope.learn.generation_scores import mean_colours
         from kinoscope.models import find
         from kinoscope.models.runner import make_runner
         from kinoscope.models.store import cached
@@ -214,13 +208,7 @@ class _Scoring:
         if not cached(card) or card.size is None:
             return mean_colours
         runner, size = make_runner(card, self.device), card.size
-        return lambda clip: runner(resized(clip, size))[0]
-
-
-def _plain(protocol: Protocol) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(protocol)
+        return lambda clip: runner(stretch(clip, size))[0]
 
 
 def _write(

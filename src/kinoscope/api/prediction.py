@@ -67,7 +67,7 @@ def predict(
     Args:
         model: folder that `kinoscope train predict` wrote.
         video: what is to go on: a video, a strip of square frames or a folder of pictures.
-        out: what to write (-o): .mp4 .mov .m4v .mkv, .gif, or pictures as name-%05d.png, which cannot be marked.
+        out: what to write (-o): .mp4 .mov .m4v .mkv, .gif, or pictures as name-%05d.png.
         frames: how many; as many as the model tells at once if not given. Beyond, it reads what it told.
         given: write the frames that were read first.
         device: auto, cpu or cuda.

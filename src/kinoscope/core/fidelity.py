@@ -140,11 +140,3 @@ def consistency(features: ArrayLike) -> float:
     if frames < 2:
         return 0.0
     return float(np.mean([distances(clip, clip).sum() / (frames * (frames - 1)) for clip in values]))
-
-
-def share_interval(right: int, count: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share (Wilson, 1927)."""
-    z, share = 1.959964, right / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return float(middle - half), float(middle + half)

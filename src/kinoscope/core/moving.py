@@ -31,9 +31,6 @@ SPEEDS = (0.5, 1.2)
 TURNS = (0.8, 1.5)
 """Turns of a circle, or swings, in a second."""
 
-FULLNESS = {"square": 1.0, "disc": np.pi / 4, "triangle": 0.5}
-"""Share of its upright box that a shape fills."""
-
 SLACK = 0.02
 """Sides of the picture by which a place may be off the smooth way before and after it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.frames import opened
+from kinoscope.learn.grouping import group_by
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.reading import read_unlabelled
@@ -153,20 +154,42 @@ def feed_folder(
     Raises:
         DatasetError: there are none, or too few that are long enough.
     """
-    dataset, labelled = read_unlabelled(path)
-    long, broken = long_enough(dataset, sampling)
-    if len(long) < (1 if few else FEWEST):
-        why = f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
+    dataset, broken = read_clips(path, sampling, named=classes)
+    if len(dataset.examples) < (1 if few else FEWEST):
         raise DatasetError(
-            f"{path} has {len(long)} clips to learn from{why}; give {FEWEST} or more, cut longer ones into pieces, or "
-            "set augment=strong, which varies so few that something can be learned from them"
+            f"{path} has {len(dataset.examples)} clips to learn from{why(broken)}; give {FEWEST} or more, cut longer "
+            "ones into pieces, or set augment=strong, which varies so few that something can be learned from them"
         )
-    names = dataset.classes if classes and labelled else ()
-    kept = tuple(long if names else [Example(one.path, (), one.start, one.end) for one in long])
-    names = tuple(name for name in names if any(name in one.labels for one in kept))
-    feed = FolderFeed(Dataset(str(path), kept, names), sampling, seed, workers)
-    feed.broken = broken
-    return feed
+    return FolderFeed(dataset, sampling, seed, workers, broken)
+
+
+def read_clips(
+    path: str | Path, sampling: Sampling, *, named: bool = True, group: str = ""
+) -> tuple[Dataset, dict[str, str]]:
+    """Read the clips of a folder or table that are as long as what is taken of them, and why others are not of use.
+
+    Args:
+        named: whether classes are kept, where there are some; those that no clip is left of are not.
+        group: a rule that groups clips by their names; see ``learn.grouping``.
+
+    Raises:
+        DatasetError: there is nothing to read.
+    """
+    dataset, labelled = read_unlabelled(path)
+    examples, broken = long_enough(dataset, sampling)
+    if group:
+        root = Path(path) if Path(path).is_dir() else Path(path).parent
+        examples = list(group_by(examples, group, root))
+    if not (named and labelled):
+        examples = [replace(one, labels=()) for one in examples]
+    left = {label for one in examples for label in one.labels}
+    names = tuple(name for name in dataset.classes if name in left)
+    return Dataset(str(path), tuple(examples), names), broken
+
+
+def why(broken: dict[str, str]) -> str:
+    """Say how many clips could not be used, and why the first could not; nothing where all could."""
+    return f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
 
 
 def long_enough(dataset: Dataset, sampling: Sampling) -> tuple[list[Example], dict[str, str]]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.clips.bounce import bounce
+from kinoscope.clips.transforms import stretch
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.fidelity import (
     consistency,
@@ -28,17 +29,17 @@ from kinoscope.core.fidelity import (
     frechet_interval,
     kernel_distance,
     precision_recall,
-    share_interval,
 )
-from kinoscope.core.media import Pixels, Size
+from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import nearest
+from kinoscope.core.verification import binomial_interval
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import sampling_of
 from kinoscope.models.runner import Runner
 
 Values = NDArray[np.float64]
 
-SCHEMA = 2
+SCHEMA = 3
 
 FEWEST = 16
 """Clips that are needed of both sides."""
@@ -202,7 +203,7 @@ class Features:
         """Look at clips (N, T, S, S, 3)."""
         picks, rows = self._picks(clips.shape[1]), []
         for number, clip in enumerate(clips):
-            shown = resized(clip[picks], self.sampling.size)
+            shown = stretch(clip[picks], self.sampling.size)
             outputs, moved = self.runner(shown[None]), self.runner(changes(shown)[None])
             rows.append((outputs[0][0], moved[0][0], outputs[-1][0]))
             if progress:
@@ -222,14 +223,6 @@ def changes(clip: Pixels) -> Pixels:
     moves = np.diff(clip.astype(np.int16), axis=0)
     moves = np.concatenate([moves, moves[-1:]]) if len(moves) else np.zeros_like(clip, np.int16)
     return np.asarray(np.clip(128 + 2 * moves, 0, 255), np.uint8)
-
-
-def resized(pictures: Pixels, size: Size) -> Pixels:
-    """Give pictures (T, H, W, 3) of a size, the mean of what a pixel covers where they become smaller."""
-    if pictures.shape[2:0:-1] == size:
-        return pictures
-    method = cv2.INTER_AREA if size[0] < pictures.shape[2] else cv2.INTER_CUBIC
-    return np.stack([cv2.resize(picture, size, interpolation=method) for picture in pictures]).astype(np.uint8)
 
 
 def score(
@@ -360,7 +353,7 @@ def _compare_pixels(found: GenerationScores, real: Clips, made: Clips) -> None:
 
 def _small(clips: Pixels) -> NDArray[np.float32]:
     """Give clips (N, T, S, S, 3) as rows of small pictures, (N, F)."""
-    return np.stack([resized(clip, (SMALL, SMALL)).astype(np.float32).ravel() for clip in clips])
+    return np.stack([stretch(clip, (SMALL, SMALL)).astype(np.float32).ravel() for clip in clips])
 
 
 def _judge(
@@ -374,7 +367,7 @@ def _judge(
     of_real, of_made = told or (judge(real.pixels), judge(made.pixels))
     right = of_made.logits[:, columns].argmax(1) == made.labels
     found.judged = float(right.mean())
-    found.judged_interval = share_interval(int(right.sum()), len(right))
+    found.judged_interval = binomial_interval(int(right.sum()), len(right))
     found.judged_real = float((of_real.logits[:, columns].argmax(1) == real.labels).mean())
     found.chance = 1 / len(classes)
     found.by_class = {name: float(right[made.labels == i].mean()) for i, name in enumerate(classes)}
@@ -388,4 +381,4 @@ def _columns(card: Card, classes: Sequence[str]) -> list[int] | None:
 
 def mean_colours(clip: Pixels) -> Values:
     """Give mean colours of a coarse grid of each picture, (T, 48): content is compared by them without a network."""
-    return resized(clip, (4, 4)).reshape(len(clip), -1).astype(np.float64)
+    return stretch(clip, (4, 4)).reshape(len(clip), -1).astype(np.float64)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,13 +12,11 @@ from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
-from kinoscope.learn.clip_feeds import long_enough
+from kinoscope.learn.clip_feeds import read_clips, why
 from kinoscope.learn.examples import Example
-from kinoscope.learn.grouping import group_by
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.next_frames_options import NextFramesOptions
 from kinoscope.learn.processes import Processes
-from kinoscope.learn.reading import read_unlabelled
 from kinoscope.source.bouncing import SIDE, draw_bouncing, shape_items
 
 HELD, HELD_BATCH = 64, 16
@@ -108,8 +104,13 @@ class FolderClips:
     def __init__(self, data: str, options: NextFramesOptions, processes: Processes | None = None) -> None:
         processes = processes or Processes()
         sampling = Sampling(options.before + options.after, options.rate, (options.size, options.size))
-        clips, self.broken = read_clips(data, sampling, options.group)
-        learned, measured = hold_out(clips, options.val, options.seed)
+        dataset, self.broken = read_clips(data, sampling, named=False, group=options.group)
+        if len(dataset.examples) < 2:
+            raise DatasetError(
+                f"{data} has {len(dataset.examples)} clips to learn from{why(self.broken)}; give two or more, as some "
+                "are held out to measure on"
+            )
+        learned, measured = hold_out(dataset.examples, options.val, options.seed)
         self.size, self.examples = options.size, (len(learned), min(HELD, len(measured)))
         self._learned = Loader(
             learned, (), sampling, augment=Augment.off(flip=options.flip), batch=options.batch, seed=options.seed,
@@ -131,26 +132,7 @@ class FolderClips:
             yield from (batch.pixels for batch in self._measured.epoch(0))
 
 
-def read_clips(data: str, sampling: Sampling, group: str = "") -> tuple[list[Example], dict[str, str]]:
-    """Read the clips that are long enough, and why others are not of use.
-
-    Raises:
-        DatasetError: there are fewer than two.
-    """
-    dataset, _ = read_unlabelled(data)
-    root = Path(data) if Path(data).is_dir() else Path(data).parent
-    grouped = group_by(dataset.examples, group, root) if group else dataset.examples
-    long, broken = long_enough(replace(dataset, examples=tuple(grouped)), sampling)
-    clips = [replace(clip, labels=()) for clip in long]
-    if len(clips) < 2:
-        why = f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
-        raise DatasetError(
-            f"{data} has {len(clips)} clips to learn from{why}; give two or more, as some are held out to measure on"
-        )
-    return clips, broken
-
-
-def hold_out(clips: list[Example], val: float, seed: int) -> tuple[list[Example], list[Example]]:
+def hold_out(clips: Sequence[Example], val: float, seed: int) -> tuple[list[Example], list[Example]]:
     """Divide clips into those to learn from and, of about a share ``val``, others; groups stay together.
 
     Raises:
