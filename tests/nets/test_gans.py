@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -75,8 +77,36 @@ def test_without_a_backdrop_all_is_painted_each_time():
     assert tuple(plain(content, motion, labels * 0, at(0.0, 0.1)).shape) == (3, 2, 3, 16, 16)
 
 
+def test_waves_are_shifted_by_pixels_and_stretched():
+    ground = video_gan.Ground(2)
+
+    def placed(*place):
+        torch.nn.init.zeros_(ground.place.weight)
+        ground.place.bias.data = torch.tensor(place)
+        return ground(torch.zeros(1, 2), 16).detach()
+
+    pixel, still = 2 / 16, placed(0.0, 0.0, 0.0, 0.0)
+    assert tuple(still.shape) == (1, video_gan.Ground.waves, 16, 16)
+    moved = placed(2 * pixel, 3 * pixel, 0.0, 0.0)
+    assert torch.allclose(moved[..., 3:, 2:], still[..., :-3, :-2], atol=1e-5)
+    narrow, x = placed(0.0, 0.0, 100.0, 0.0), torch.linspace(pixel / 2 - 1, 1 - pixel / 2, 16)
+    assert torch.allclose(narrow[0, 0, 5], torch.sin(torch.pi / 2 * x * math.exp(0.5)), atol=1e-5)
+
+
+def test_rigid_things_are_placed_by_motion_and_look_the_same():
+    torch.manual_seed(0)
+    rigid = VideoGAN(classes=0, size=32, width=8, rigid=True).eval().requires_grad_(False)
+    content, motion, labels = drawn(rigid, 64, 64)
+    clips = rigid(content, motion, labels * 0, at(0.0, 0.4))
+    assert not torch.allclose(clips[:, 0], clips[:, 1], atol=1e-3)
+    torch.nn.init.zeros_(rigid.moving.ground.place.weight)
+    clips = rigid(content, motion, labels * 0, at(0.0, 0.4))
+    assert torch.allclose(clips[:, 0], clips[:, 1], atol=1e-6)
+    assert not torch.allclose(clips[0], clips[1], atol=1e-3)
+
+
 def test_no_chessboard_is_left():
-    paint = video_gan.Pictures(4, [8, 8], 3)
+    paint = video_gan.Pictures(4, 4, [8, 8], 3)
     torch.nn.init.normal_(paint.colours.weight)  # sub-pixels that are as unlike as can be
     picture = paint(torch.randn(2, 4)).detach()
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)
@@ -93,6 +123,16 @@ def test_the_judge_looks_at_pictures_and_at_the_clip(size):
     for kind in judge.kinds.parameters():
         torch.nn.init.normal_(kind)
     assert not torch.allclose(judge(clips, labels)[:, 1], judge(clips, 1 - labels)[:, 1])
+
+
+def test_the_judge_sees_that_all_have_become_one():
+    torch.manual_seed(0)
+    judge = video_gan.PictureJudge([8, 8])
+    one, other = torch.randn(1, 2, 3, 16, 16), torch.randn(1, 2, 3, 16, 16)
+    alike, unlike = judge(torch.cat([one, one])), judge(torch.cat([one, other]))
+    assert tuple(alike.shape) == (2, 2, 8)
+    assert torch.allclose(alike[0], alike[1])
+    assert not torch.allclose(alike[0], unlike[0], atol=1e-3)
 
 
 def test_the_judge_of_clips_sees_their_order():

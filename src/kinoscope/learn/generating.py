@@ -248,7 +248,7 @@ def facts_of(options: GeneratingOptions, classes: tuple[str, ...], data: str) ->
     """Give what ``model.json`` will say."""
     return GeneratorFacts(
         network=options.net, width=options.width, size=options.size, frames=options.frames, rate=options.rate,
-        classes=classes, spacing=options.spacing, backdrop=options.backdrop, data=Path(data).name,
+        classes=classes, spacing=options.spacing, backdrop=options.backdrop, rigid=options.rigid, data=Path(data).name,
     )  # fmt: skip
 
 

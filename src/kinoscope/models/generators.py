@@ -70,6 +70,7 @@ class GeneratorFacts:
         size: side of the pictures in pixels. frames, rate: of the clips that it learned from.
         classes: names, by index; empty if it was told none.
         spacing: seconds between the steps of its motion. backdrop: whether what stands still is painted apart.
+        rigid: whether motion shifts and stretches what moves, and changes nothing else of it.
         data: name of the clips that it learned from. score: what was measured.
     """
 
@@ -81,6 +82,7 @@ class GeneratorFacts:
     classes: tuple[str, ...] = ()
     spacing: float = 0.32
     backdrop: bool = True
+    rigid: bool = False
     data: str = ""
     score: dict[str, Any] = field(default_factory=dict)
 
@@ -99,7 +101,7 @@ class GeneratorFacts:
 def _video_gan(facts: GeneratorFacts) -> nn.Module:
     from kinoscope.nets.video_gan import VideoGAN
 
-    return VideoGAN(len(facts.classes), facts.size, facts.width, facts.spacing, facts.backdrop)
+    return VideoGAN(len(facts.classes), facts.size, facts.width, facts.spacing, facts.backdrop, facts.rigid)
 
 
 def _video_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:

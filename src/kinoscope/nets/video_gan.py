@@ -84,16 +84,22 @@ class Ground(nn.Module):
 
 
 class Pictures(nn.Module):
-    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016)."""
+    """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016).
 
-    def __init__(self, code: int, channels: list[int], colours: int) -> None:
+    Args:
+        code: how many numbers say where things are; looks: of these, how many of the first say what they look like.
+        channels: of each scale. colours: of a picture.
+    """
+
+    def __init__(self, code: int, looks: int, channels: list[int], colours: int) -> None:
         super().__init__()
-        self.begin = nn.Linear(code, channels[0] * SMALLEST**2)
+        self.looks = looks
         self.ground = Ground(code)
+        self.begin = nn.Linear(looks, channels[0] * SMALLEST**2)
         given = [Ground.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))]
         pairs = zip(pairwise(channels), given, strict=True)
-        self.first = nn.ModuleList([Modulated(inputs + waves, outputs, code) for (inputs, outputs), waves in pairs])
-        self.second = nn.ModuleList([Modulated(outputs, outputs, code) for outputs in channels[1:-1]])
+        self.first = nn.ModuleList([Modulated(inputs + waves, outputs, looks) for (inputs, outputs), waves in pairs])
+        self.second = nn.ModuleList([Modulated(outputs, outputs, looks) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
         with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
@@ -101,15 +107,16 @@ class Pictures(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         """Give pictures (N, K, S, S) for codes (N, D)."""
-        x = _bend(self.begin(code)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
+        looks = code[:, : self.looks]
+        x = _bend(self.begin(looks)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             if x.shape[2] <= GROUND_SIDE:
                 x = torch.cat([x, self.ground(code, x.shape[2])], 1)
-            x = first(x, code)
+            x = first(x, looks)
             if number < len(self.second):
-                x = x + self.second[number](x, code)
+                x = x + self.second[number](x, looks)
         # The mean of each pixel and its neighbours leaves no chessboard, which sub-pixels are prone to.
         fine = functional.pad(functional.pixel_shuffle(self.colours(x), 2), (0, 1, 0, 1), "replicate")
         return functional.avg_pool2d(fine, 2, 1)
@@ -210,10 +217,17 @@ class VideoGAN(nn.Module):
         classes: how many there are; 0 without any. size: side of the pictures in pixels, a power of 2 from 16 on.
         width: channels of the finest scale. spacing: seconds between steps of the motion.
         backdrop: whether what stands still is painted apart.
+        rigid: whether motion shifts and stretches what moves, and changes nothing else of it.
     """
 
     def __init__(
-        self, classes: int, size: int = 64, width: int = 16, spacing: float = 0.32, backdrop: bool = True
+        self,
+        classes: int,
+        size: int = 64,
+        width: int = 16,
+        spacing: float = 0.32,
+        backdrop: bool = True,
+        rigid: bool = False,
     ) -> None:
         super().__init__()
         self.size, self.backdrop = size, backdrop
@@ -224,8 +238,9 @@ class VideoGAN(nn.Module):
         _begin_well(self.content)
         self.motion = Motion(classes, spacing)
         channels = widths(size // 2, width, 6 * width)
-        self.moving = Pictures(STYLE + MOTION, channels, 4 if backdrop else 3)
-        self.still = Pictures(STYLE, channels, 3) if backdrop else None
+        looks = STYLE if rigid else STYLE + MOTION
+        self.moving = Pictures(STYLE + MOTION, looks, channels, 4 if backdrop else 3)
+        self.still = Pictures(STYLE, STYLE, channels, 3) if backdrop else None
 
     still_length, moving_length = STYLE, STYLE + MOTION
 
