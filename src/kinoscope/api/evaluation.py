@@ -112,34 +112,35 @@ def evaluate(
     from kinoscope.models.classifiers import find_classifier
     from kinoscope.models.generators import find_generator, is_generator, own_generators
 
+    def place(name: str) -> Path:
+        return Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
+
     if model in own_generators() or is_generator(Path(model)):
         from kinoscope.api.generation_scores import evaluate_generator
 
         name = find_generator(model).resolve().name
-        folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
         generation, written = evaluate_generator(
-            model, data, folder, n=n, features=features, judge=judge, compare=compare, group=group, device=device,
-            seed=seed, quiet=quiet,
+            model, data, place(name), n=n, features=features, judge=judge, compare=compare, group=group,
+            device=device, seed=seed, quiet=quiet,
         )  # fmt: skip
         return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
     cards = [find_classifier(name) for name in (model, compare) if name is not None]
     names = _tell_apart([card.name for card in cards], (model, compare))
-    folder = Path(out) if out is not None else Path("runs/evaluate") / f"{names[0]}-{Path(data).resolve().stem}"
     if split is not None and split not in SPLITS:
         raise OptionError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}")
     if Path(data).suffix.lower() == ".json":
-        return _evaluate_segments(model, cards, Path(data), folder, split, device, quiet)
+        return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
     dataset = learned_from(_read(data, group or group_of(model), cards), model)
     examples, kept = choose(dataset, split)
     notes = remarks(examples, kept, dataset, [name for name in (model, compare) if name is not None])
-    places.prepare(folder)
+    places.prepare(place(names[0]))
     told, gallery = [], None
     for card, name in zip(cards, names, strict=True):
         predictions, seen = _predict(card, name, dataset, examples, views, batch, device, quiet)
         told.append(predictions)
         gallery = gallery or seen
     facts = {"model": names[0], "data": str(data), "split": kept, "views": views, "notes": notes}
-    return _score(told, cards[0], names, facts, folder, seed, _pictures(gallery, examples))
+    return _score(told, cards[0], names, facts, place(names[0]), seed, _pictures(gallery, examples))
 
 
 def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:

@@ -117,6 +117,14 @@ def train(
     from kinoscope.learn.reading import read_dataset
 
     _demand_task(task)
+
+    def begin(data: str) -> Path:
+        """Give the folder of the run, ready to be written to."""
+        folder = Path(out) if out else _numbered(Path("runs") / task, name or Path(data).resolve().stem)
+        if not dry_run:
+            _prepare(folder)
+        return folder
+
     if task == "segments":
         from kinoscope.api.edges import train_segments
 
@@ -124,29 +132,19 @@ def train(
     if task == "sync":
         from kinoscope.api.lip_sync import train_sync
 
-        name = name or Path(data or "clips").resolve().stem
-        folder = Path(resume or out or _numbered(Path("runs") / task, name))
+        named = name or Path(data or "clips").resolve().stem
+        folder = Path(resume or out or _numbered(Path("runs") / task, named))
         return Training(sync=train_sync(data, options, folder, dry_run, quiet))
     if task in ROUND_TASKS:
-
-        def begin(data: str) -> Path:
-            folder = Path(out) if out else _numbered(Path("runs") / task, name or Path(data).resolve().stem)
-            if not dry_run:
-                _prepare(folder)
-            return folder
-
         return Training(rounds=train_in_rounds(task, data, options, begin, resume=resume, dry_run=dry_run, quiet=quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     if check:
         return Training(health=_check(dataset, chosen, quiet))
-    root = Path("runs") / task
-    name = name or Path(data).resolve().stem
     if preview:
-        return Training(picture=_preview(dataset, chosen, Path(out) if out else root, name))
-    folder = Path(resume) if resume else Path(out) if out else _numbered(root, name)
-    if not resume and not dry_run:
-        _prepare(folder)
+        folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
+        return Training(picture=_preview(dataset, chosen, folder, name))
+    folder = Path(resume) if resume else begin(data)
     return Training(run=_train(chosen, dataset, folder, bool(resume), dry_run, quiet))
 
 

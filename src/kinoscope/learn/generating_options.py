@@ -21,7 +21,7 @@ ABOUT = {
     "shown": "pictures of a clip that the judge looks at alone",
     "spacing": "seconds between the steps of the motion, which flows between them",
     "backdrop": "whether what stands still is painted once for a clip, and what moves laid over it",
-    "rigid": "whether motion shifts and stretches what moves, and changes nothing else of it: for things, not people",
+    "rigid": "whether motion shifts what moves, and changes nothing else of it: for things, not people",
     "epochs": "rounds; after each there are measures, a preview and a checkpoint",
     "steps": "of an epoch",
     "batch": "clips of one step, over all processes",

@@ -70,7 +70,7 @@ class GeneratorFacts:
         size: side of the pictures in pixels. frames, rate: of the clips that it learned from.
         classes: names, by index; empty if it was told none.
         spacing: seconds between the steps of its motion. backdrop: whether what stands still is painted apart.
-        rigid: whether motion shifts and stretches what moves, and changes nothing else of it.
+        rigid: whether motion shifts what moves, and changes nothing else of it.
         data: name of the clips that it learned from. score: what was measured.
     """
 

@@ -10,14 +10,14 @@ through a mask (Vondrick et al., "Generating videos with scene dynamics", NeurIP
 
 The judge looks twice: at a few sharp pictures alone, and at the whole clip at half the size in space and time at once
 (as in Clark et al., "DVD-GAN", 2019). It has no normalization (Huang et al., "R3GAN", NeurIPS 2024); a class is told
-to it by projection (Miyato and Koyama, ICLR 2018). How much the pictures of a batch differ is told to it, too, so that
-it sees when all become one (Karras et al., "Progressive growing of GANs", ICLR 2018).
+to it by projection (Miyato and Koyama, ICLR 2018).
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,9 @@ GROUND_SIDE = 16
 """Side in pixels of the largest scale that is given them; finer ones follow."""
 
 
+Padding = Literal["zeros", "replicate"]
+
+
 def widths(size: int, width: int, most: int) -> list[int]:
     """Give the channels of each scale, from 4 pixels up to ``size``: doubled from ``width`` down to a limit."""
     scales = int(math.log2(size // SMALLEST))
@@ -53,10 +56,10 @@ def widths(size: int, width: int, most: int) -> list[int]:
 class Modulated(nn.Module):
     """A convolution whose input channels are scaled by a code."""
 
-    def __init__(self, inputs: int, outputs: int, code: int) -> None:
+    def __init__(self, inputs: int, outputs: int, code: int, padding: Padding = "zeros") -> None:
         super().__init__()
         self.scale = nn.Linear(code, inputs)
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=padding)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map (N, C, H, W) with a code (N, D)."""
@@ -64,17 +67,18 @@ class Modulated(nn.Module):
 
 
 class Ground(nn.Module):
-    """Waves across a picture, shifted and stretched by a code."""
+    """Waves across a picture, shifted by a code, and stretched by the first ``looks`` numbers of it."""
 
     waves = 4 * len(GROUND)
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, looks: int) -> None:
         super().__init__()
-        self.place = nn.Linear(code, 4)
+        self.looks = looks
+        self.shift, self.stretch = nn.Linear(code, 2), nn.Linear(looks, 2)
 
     def forward(self, code: Tensor, side: int) -> Tensor:
         """Give waves (N, 4F, S, S) for codes (N, D)."""
-        shift, stretch = self.place(code).chunk(2, 1)
+        shift, stretch = self.shift(code), self.stretch(code[:, : self.looks])
         line = torch.linspace(1 / side - 1, 1 - 1 / side, side, device=code.device)
         places = (line - shift[..., None]) * torch.exp(0.5 * torch.tanh(stretch))[..., None]  # (N, 2, S)
         angles = math.pi * torch.cat([places * one for one in GROUND], 1)
@@ -87,28 +91,35 @@ class Pictures(nn.Module):
     """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016).
 
     Args:
-        code: how many numbers say where things are; looks: of these, how many of the first say what they look like.
+        code: how many numbers say where things are; looks: how many of the first of them say what things look like.
+            Where those are fewer, all places are alike, and a thing looks the same wherever it is.
         channels: of each scale. colours: of a picture.
     """
 
     def __init__(self, code: int, looks: int, channels: list[int], colours: int) -> None:
         super().__init__()
-        self.looks = looks
-        self.ground = Ground(code)
-        self.begin = nn.Linear(looks, channels[0] * SMALLEST**2)
+        self.looks, self.cells = looks, SMALLEST**2 if looks == code else 1
+        padding: Padding = "zeros" if looks == code else "replicate"
+        self.ground = Ground(code, looks)
+        self.begin = nn.Linear(looks, channels[0] * self.cells)
         given = [Ground.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))]
         pairs = zip(pairwise(channels), given, strict=True)
-        self.first = nn.ModuleList([Modulated(inputs + waves, outputs, looks) for (inputs, outputs), waves in pairs])
-        self.second = nn.ModuleList([Modulated(outputs, outputs, looks) for outputs in channels[1:-1]])
+        self.first = nn.ModuleList(
+            [Modulated(inputs + waves, outputs, looks, padding) for (inputs, outputs), waves in pairs]
+        )
+        self.second = nn.ModuleList([Modulated(outputs, outputs, looks, padding) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
-        with torch.no_grad():  # the four sub-pixels begin alike, or the picture would begin as a chessboard
+        with torch.no_grad():
+            self.ground.shift.weight.mul_(0.3)  # things begin slowly
+            # The four sub-pixels begin alike, or the picture would begin as a chessboard.
             self.colours.weight.copy_(0.05 * self.colours.weight[::4].repeat_interleave(4, 0))
 
     def forward(self, code: Tensor) -> Tensor:
         """Give pictures (N, K, S, S) for codes (N, D)."""
         looks = code[:, : self.looks]
-        x = _bend(self.begin(looks)).view(-1, self.begin.out_features // SMALLEST**2, SMALLEST, SMALLEST)
+        x = _bend(self.begin(looks)).view(-1, self.begin.out_features // self.cells, self.cells)
+        x = x.expand(-1, -1, SMALLEST**2).reshape(*x.shape[:2], SMALLEST, SMALLEST)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -217,7 +228,7 @@ class VideoGAN(nn.Module):
         classes: how many there are; 0 without any. size: side of the pictures in pixels, a power of 2 from 16 on.
         width: channels of the finest scale. spacing: seconds between steps of the motion.
         backdrop: whether what stands still is painted apart.
-        rigid: whether motion shifts and stretches what moves, and changes nothing else of it.
+        rigid: whether motion shifts what moves, and changes nothing else of it.
     """
 
     def __init__(
@@ -278,23 +289,21 @@ class VideoGAN(nn.Module):
 
 
 class PictureJudge(nn.Module):
-    """What pictures look like alone: (N, P, 3, S, S), P of each clip, to embeddings (N, P, D)."""
+    """What pictures look like alone: (N, 3, S, S) to embeddings (N, D)."""
 
     def __init__(self, channels: list[int]) -> None:
         super().__init__()
         pairs = zip([3, *channels], channels, strict=False)
         self.down = nn.ModuleList([nn.Conv2d(inputs, outputs, 4, 2, 1) for inputs, outputs in pairs])
-        self.end = nn.Linear(channels[-1] * SMALLEST**2 + 1, channels[-1])
+        self.end = nn.Linear(channels[-1] * SMALLEST**2, channels[-1])
         _begin_well(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Give embeddings of pictures around -1 to 1."""
-        x = pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
         for down in self.down:
             x = _bend(down(x))
-        x = x.flatten(1).view(*pictures.shape[:2], -1)
-        unlike = (x.var(0, correction=0) + 1e-8).sqrt().mean(1)[None, :, None].expand(len(x), -1, -1)
-        embeddings: Tensor = _bend(self.end(torch.cat([x, unlike], 2)))
+        embeddings: Tensor = _bend(self.end(x.flatten(1)))
         return embeddings
 
 
@@ -344,7 +353,7 @@ class Judge(nn.Module):
         """Give logits (N, 2), of pictures and of motion, for clips (N, T, 3, S, S) around -1 to 1 of classes (N,)."""
         picks = torch.rand(clips.shape[:2], device=clips.device).argsort(1)[:, : self.shown]
         rows = torch.arange(len(clips), device=clips.device)[:, None]
-        alone = self.pictures(clips[rows, picks]).mean(1)
+        alone = self.pictures(clips[rows, picks].flatten(0, 1)).view(len(clips), self.shown, -1).mean(1)
         small = functional.avg_pool2d(clips.flatten(0, 1), 2)
         seen = (alone, self.clips(small.view(*clips.shape[:3], *small.shape[2:]).transpose(1, 2)))
         told = [opinion(one) for opinion, one in zip(self.opinion, seen, strict=True)]
