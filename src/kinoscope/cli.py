@@ -298,7 +298,8 @@ def _print_rounds(run: Rounds) -> None:
 
 def _print_generated(made: Generated) -> None:
     speed = made.clips * made.frames / max(made.seconds, 1e-9)
-    print(f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s ({speed:.0f} pictures a second)")
+    told = f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s"
+    print(f"{told} ({speed:.0f} pictures a second, {made.runtime})")
     if made.psnr is not None:
         print(f"the real clip is made again at {made.psnr:.1f} dB")
     print("each file says in its metadata that it was generated")

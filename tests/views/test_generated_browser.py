@@ -9,8 +9,8 @@ from kinoscope.views.generated import Shown, page, rows_of, scores_page
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
 FACTS = {
-    "model": "shapes", "clips": 3, "frames": 4, "rate": 12.5, "seconds": 0.25, "by": "shapes, seed 0",
-    "labels": ["disc", "square", "disc"], "psnr": None,
+    "model": "shapes", "clips": 3, "frames": 4, "rate": 12.5, "seconds": 0.25, "runtime": "openvino",
+    "by": "shapes, seed 0", "labels": ["disc", "square", "disc"], "psnr": None,
 }  # fmt: skip
 
 SCORES = {

@@ -37,7 +37,7 @@ class Generated:
     Attributes:
         model: its generator. clips: how many, of ``frames`` pictures, ``rate`` a second.
         labels: name of the class of each, where there are classes.
-        seconds: that making them took.
+        seconds: that making them took. runtime: what ran the networks.
         psnr: of a real clip that was brought into the model, in dB; None without one.
         written: the files.
     """
@@ -47,6 +47,7 @@ class Generated:
     frames: int
     rate: float
     seconds: float
+    runtime: str
     labels: list[str] = field(default_factory=list)
     psnr: float | None = None
     written: list[Path] = field(default_factory=list)
@@ -75,7 +76,8 @@ def generate(
     """Make clips that were never filmed; their files say in their metadata that they were generated.
 
     Args:
-        model: folder of a model that `kinoscope train generate` wrote, or one that comes with kinoscope: shapes.
+        model: folder of a model that `kinoscope train generate` wrote, or one that comes with kinoscope: people or
+            shapes.
         n: how many clips. Of `--show between` steps, of `--show crossed` contents and motions: about its square root.
         out: a video or gif, which plays all side by side (-o); a .png or .jpg, where each is a row of pictures;
             name-%05d.png, numbered pictures; or a folder for a file of each clip, all of these and a page
@@ -117,7 +119,7 @@ def generate(
             clips = generator.clips(codes, moments, progress)
     done = Generated(
         generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
-        time.perf_counter() - began, psnr=psnr,
+        time.perf_counter() - began, generator.runtime, psnr=psnr,
     )  # fmt: skip
     done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
     _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)

@@ -32,7 +32,7 @@ def page(facts: Mapping[str, Any], video: bytes) -> str:
     Args:
         facts: the plain form of what was made, with ``by``: what made it. video: an mp4 of all clips side by side.
     """
-    rows = [["Made by", str(facts["by"])], ["Time", f"{facts['seconds']:.1f} s"]]
+    rows = [["Made by", str(facts["by"])], ["Time", f"{facts['seconds']:.1f} s, {facts['runtime']}"]]
     if facts["labels"]:
         counts = {name: facts["labels"].count(name) for name in dict.fromkeys(facts["labels"])}
         rows.append(["Classes", ", ".join(f"{count} {name}" for name, count in counts.items())])
