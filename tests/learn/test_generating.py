@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from kinoscope.learn.adversarial import PATIENCE
 from kinoscope.learn.choices import read_choices
 from kinoscope.learn.clip_feeds import DrawnFeed
 from kinoscope.learn.gan_losses import GAMES
-from kinoscope.learn.generating import GeneratorLearner
+from kinoscope.learn.generating import GeneratorLearner, too_alike
 from kinoscope.learn.generating_options import ABOUT, GAME_NAMES, GeneratingOptions, defaults_of
 from kinoscope.learn.projecting import project
 from kinoscope.learn.rounds import go
@@ -184,3 +185,25 @@ def test_a_clip_that_a_generator_made_is_found_again(run):
     codes, other = project(generator, made, seed=0, label=0, steps=2)
     assert codes.labels.tolist() == [0]
     assert other < psnr
+
+
+def test_made_clips_of_a_class_are_to_differ_as_much_as_real_ones():
+    labels = torch.tensor([0, 0, 1, 1])
+    shades = torch.tensor([0.0, 0.4, -0.8, -0.4])[:, None, None, None, None]
+    real = shades.expand(4, 2, 3, 16, 16)
+    assert float(too_alike(real, real, labels)) == 0
+    assert float(too_alike(real, 2 * real, labels)) == 0
+    assert float(too_alike(real, real / 2, labels)) == pytest.approx(0.25, abs=1e-4)
+    one_of_each = torch.tensor([0.1, 0.1, 0.9, 0.9])[:, None, None, None, None].expand_as(real)
+    assert float(too_alike(real, one_of_each, labels)) == pytest.approx(1, abs=1e-4)
+    assert float(too_alike(real, real * 0, torch.arange(4))) == 0  # no two of a class
+    moving = real + torch.tensor([0.2, -0.2])[None, :, None, None, None]
+    assert float(too_alike(real, moving, labels)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_wish_to_differ_reaches_the_generator():
+    options = replace(SMALL, batch=6)
+    wishing, plain = (GeneratorLearner(replace(options, spread=spread), feed(), "shapes") for spread in (1.0, 0.0))
+    assert wishing.try_out()["judge_loss"] == plain.try_out()["judge_loss"]
+    pairs = zip(wishing.net.parameters(), plain.net.parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)

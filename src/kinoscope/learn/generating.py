@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
@@ -144,6 +145,8 @@ class GeneratorLearner:
             made = self.net(*self.draw(labels))
             self.match.teach(self.varying(real), self.varying(made.detach()), labels)
             loss = self.match.persuade(self.varying(real), self.varying(made), labels)
+            if self.options.spread:
+                loss = loss + self.options.spread * too_alike(real, made, labels)
         self._compare(real, made.detach())
         return loss
 
@@ -232,6 +235,21 @@ class GeneratorLearner:
                 "that more happens in a clip"
             )
         return advise(row, GAMES[self.options.game].chance)
+
+
+def too_alike(real: Tensor, made: Tensor, labels: Tensor) -> Tensor:
+    """Give how much less made clips (N, T, 3, S, S) of a class differ than real ones do, squared: 0 where they do not.
+
+    What is compared are means over time, small: contents and not motions.
+    """
+    pairs = (labels[:, None] == labels[None]).float().triu(1)
+    of_made, of_real = ((torch.cdist(one, one, 1) * pairs).sum() for one in (_glance(made), _glance(real)))
+    return (functional.relu(of_real - of_made) / (of_real + 1e-6)).square()
+
+
+def _glance(clips: Tensor) -> Tensor:
+    """Give the mean over time of clips (N, T, 3, S, S), of 8 x 8 pixels, as rows."""
+    return functional.adaptive_avg_pool2d(clips.float().mean(1), 8).flatten(1)
 
 
 def _differences(clips: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ ABOUT = {
     "game": "how the two are told apart: relativistic, non-saturating or hinge",
     "penalty": "weight of the judge's gradient penalty (R1, R2): higher where the judge wins, lower where it guesses",
     "anneal": "steps in which the penalty falls to a tenth, as the judge gets finer things to tell; 0 keeps it",
+    "spread": "weight of the wish that clips of a class differ as much as real ones do; 0 leaves that to the judge",
     "lazy": "the penalty is computed in every so many steps, so much the stronger",
     "augment": "adaptive varies what the judge sees so much that it does not learn the clips by heart; strong; none",
     "target": "share of pairs that the judge may tell right before adaptive varies more",
@@ -80,6 +81,7 @@ class GeneratingOptions:
     game: str = "relativistic"
     penalty: float = 4.0
     anneal: int = 5000
+    spread: float = 0.0
     lazy: int = 8
     augment: str = "adaptive"
     target: float = 0.9
