@@ -47,6 +47,7 @@ def test_a_recipe_trains_and_goes_on(recipe: ModuleType, tmp_path: Path, monkeyp
         recipe.main()
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
     generator = load_generator(tmp_path / "model", "cpu")
-    assert generator.facts.data == "shapes"
+    assert generator.facts.data == "synthetic:moving"
+    assert generator.facts.score["clips"] == 300
     ours, theirs = (load_generator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
     assert np.abs(ours - theirs).max() <= 2
