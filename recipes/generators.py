@@ -24,7 +24,7 @@ ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4
 
 OPTIONS = {
     "shapes": ("size=32", "rigid=true", "batch=12", "shown=4", "augment=none", "spread=4", "steps=200"),
-    "people": ("rate=12.5", "batch=6", "steps=100", "spread=4", "anneal=10000"),
+    "people": ("rate=12.5", "batch=6", "steps=100", "anneal=10000"),
 }
 EPOCHS = {"shapes": 60, "people": 60}
 DATA = {"shapes": "synthetic:moving", "people": "weizmann"}
