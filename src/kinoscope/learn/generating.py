@@ -226,8 +226,8 @@ class GeneratorLearner:
             return None
         if row["diversity"] < COLLAPSED:
             return (
-                f"the clips have collapsed: they differ {100 * row['diversity']:.0f} % as much as real ones; raise "
-                "penalty or batch, lower lr, or give more unlike clips"
+                f"the clips have collapsed: they differ {100 * row['diversity']:.0f} % as much as real ones; set "
+                "spread=1, raise penalty or batch, or lower lr"
             )
         if row["motion"] < STILL:
             return (
