@@ -23,7 +23,7 @@ from kinoscope.models.generators import Generator, save_generator
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
 
 OPTIONS = {
-    "shapes": ("size=32", "rigid=true", "backdrop=false", "batch=12", "shown=4", "augment=none", "spread=4", "steps=200"),
+    "shapes": ("size=32", "rigid=true", "batch=12", "shown=4", "augment=none", "spread=4", "ema=0.999", "steps=200"),
     "people": ("rate=12.5", "batch=6", "steps=100", "anneal=10000"),
 }
 EPOCHS = {"shapes": 60, "people": 40}

@@ -70,8 +70,27 @@ def test_any_rate_and_length(generator):
 
 
 def test_truncation_brings_contents_nearer_together(generator):
-    wide, narrow = (generator.codes(8, truncation=share).content.std() for share in (1.0, 0.5))
-    assert narrow == pytest.approx(wide / 2)
+    import torch
+
+    def styles(share):
+        codes = generator.codes(8, labels=[0] * 8, truncation=share)
+        with torch.inference_mode():
+            return generator.style(*(torch.from_numpy(one) for one in (codes.content, codes.labels))).numpy()
+
+    wide, half, none = (styles(share) for share in (1.0, 0.5, 0.0))
+    assert np.allclose(none, none[:1], atol=1e-6)
+    assert np.allclose(half - none, (wide - none) / 2, atol=1e-4)
+    assert np.abs(wide - none).mean() > 0.01
+
+
+def test_truncation_is_seen(generator):
+    def apart(share):
+        codes = generator.codes(8, labels=[0] * 8, truncation=share)
+        clips = generator.clips(crossed(codes, codes[:1]), generator.times()).astype(int)
+        return np.abs(clips - clips[:1]).mean()
+
+    assert apart(0.0) == 0
+    assert 0 < apart(0.4) < apart(1.0)
 
 
 def test_labels_are_what_was_asked_for(generator):

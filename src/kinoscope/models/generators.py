@@ -34,6 +34,9 @@ OWN = Path(__file__).parent / "own"
 AT_ONCE = 4
 """Clips that are drawn at once."""
 
+COMMON = 512
+"""Contents whose mean is the common one of a class."""
+
 LATEST_START = 1.28
 """Seconds from zero within which a clip of training begins, so that motion is learned as it is later on, too."""
 
@@ -219,6 +222,11 @@ class Codes:
         return Codes(self.content[rows], self.motion[rows], self.labels[rows])
 
 
+def unit(contents: Array) -> Array:
+    """Give content codes (N, Z) of length 1 (the root of their mean square): their direction says what is shown."""
+    return np.asarray(contents / np.sqrt(np.square(contents).mean(1, keepdims=True)), np.float32)
+
+
 def join(parts: Sequence[Codes]) -> Codes:
     """Give several as one."""
     return Codes(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels")))
@@ -271,6 +279,7 @@ class Generator:
         fill_named(net, self.folder / WEIGHTS)
         self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
         self._painters = Painters(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
+        self._common: Tensor | None = None
 
     @property
     def runtime(self) -> str:
@@ -289,15 +298,17 @@ class Generator:
 
         Args:
             labels: indices of classes; evenly spread if not given.
-            truncation: below 1, content keeps nearer to what is common: fewer surprises, fewer failures.
+            truncation: below 1, content keeps nearer to what is common: fewer surprises, fewer failures. It is the
+                length of content codes.
             seconds: how long the clips may become; as in training if not given.
         """
         content, motion = GANS[self.facts.network].codes
         steps = self.net.steps((seconds or self.times()[-1]) + LATEST_START)
         rows = [np.random.default_rng([seed, number]) for number in range(count)]
         kinds = np.arange(count) % max(1, len(self.facts.classes)) if labels is None else np.asarray(labels)
+        contents = np.stack([row.standard_normal(content, np.float32) for row in rows])
         return Codes(
-            np.stack([row.standard_normal(content, np.float32) for row in rows]) * np.float32(truncation),
+            np.float32(truncation) * (unit(contents) if self._painters else contents),
             np.stack([row.standard_normal((steps, motion), np.float32) for row in rows]),
             np.asarray(kinds, np.int64),
         )
@@ -318,7 +329,31 @@ class Generator:
             content, motion, labels, moments = self.inputs(codes, times)
             if self._painters is None:
                 return to_pixels(self.net(content, motion, labels, moments))
-            return self._painters(self.net.style(content, labels), self.net.motion(motion, labels, moments))
+            return self._painters(self.style(content, labels), self.net.motion(motion, labels, moments))
+
+    def style(self, content: Tensor, labels: Tensor) -> Tensor:
+        """Give content codes (N, S) as they act; short ones lie between the common one of their class and their own.
+
+        That is the truncation of Karras et al., "A style-based generator architecture", CVPR 2019.
+        """
+        style: Tensor = self.net.style(content, labels)
+        length = content.square().mean(1, keepdim=True).sqrt()
+        if bool(((length - 1).abs() < 1e-3).all()):
+            return style
+        common = self._find_common()[labels]
+        return common + length * (style - common)
+
+    def _find_common(self) -> Tensor:
+        """Give the mean over many contents of each class, (classes, S)."""
+        import torch
+
+        if self._common is None:
+            content, _ = GANS[self.facts.network].codes
+            drawn = torch.randn(COMMON, content, generator=torch.Generator().manual_seed(0)).to(self.device)
+            kinds = range(max(1, len(self.facts.classes)))
+            each = [self.net.style(drawn, torch.full((COMMON,), kind, device=self.device)) for kind in kinds]
+            self._common = torch.stack(each).mean(1)
+        return self._common
 
     def inputs(self, codes: Codes, times: Array) -> tuple[Tensor, ...]:
         """Give codes and times as the network takes them."""
