@@ -26,7 +26,7 @@ OPTIONS = {
     "shapes": ("size=32", "rigid=true", "batch=12", "shown=4", "augment=none", "spread=4", "ema=0.999", "steps=200"),
     "people": ("rate=12.5", "batch=6", "steps=100", "anneal=10000"),
 }
-EPOCHS = {"shapes": 60, "people": 40}
+EPOCHS = {"shapes": 98, "people": 40}
 DATA = {"shapes": "synthetic:moving", "people": "weizmann"}
 
 JUDGE = (

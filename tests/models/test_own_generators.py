@@ -33,7 +33,7 @@ def test_each_makes_clips_of_every_class_that_move(name):
     generator = load_generator(name, "cpu")
     labels = list(range(len(generator.facts.classes))) * 2
     clips = generator.sample(len(labels), labels=labels).astype(int)
-    assert np.abs(np.diff(clips, axis=1)).mean((2, 3, 4)).min() > 0.05
+    assert np.abs(np.diff(clips, axis=1)).mean((1, 2, 3, 4)).min() > 0.5
     apart = np.abs(clips[: len(labels) // 2] - clips[len(labels) // 2 :]).mean((1, 2, 3, 4))
     assert apart.min() > 1  # another clip of the same class
 
@@ -44,7 +44,7 @@ def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
     labels = np.arange(CLIPS) % len(facts.classes)
     readings = [read_moving(clip) for clip in generator.sample(CLIPS, labels=list(labels))]
     found = judge_moving(readings, facts.rate, [facts.classes[label] for label in labels])
-    assert found["steady"] > 0.6
+    assert found["steady"] > 0.8
     assert found["smooth"] > 0.9
     assert found["intended"] > 0.8
 
