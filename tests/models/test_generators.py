@@ -83,6 +83,16 @@ def test_truncation_brings_contents_nearer_together(generator):
     assert np.abs(wide - none).mean() > 0.01
 
 
+def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(generator, tmp_path):
+    drawn = np.random.default_rng(0).normal(0, 3, (4, 64)).astype(np.float32)
+    kept = generator.unit(drawn)
+    assert np.square(kept).mean(1) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(kept / drawn, (kept / drawn)[:, :1], rtol=1e-4)
+    facts = GeneratorFacts(network="mocogan", width=8, size=16, frames=13, rate=10.0)
+    save_generator(tmp_path, new_generator(facts), facts)
+    assert Generator(tmp_path, "cpu").unit(drawn) is drawn
+
+
 def test_truncation_is_seen(generator):
     def apart(share):
         codes = generator.codes(8, labels=[0] * 8, truncation=share)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.media import Pixels
-from kinoscope.models.generators import Array, Codes, Generator, from_pixels, unit
+from kinoscope.models.generators import Array, Codes, Generator, from_pixels
 
 CANDIDATES = 64
 """Codes that are drawn to begin with."""
@@ -53,7 +53,7 @@ def project(
         optimizer.step()
         if told:
             told(step + 1, steps)
-    found = Codes(unit(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
+    found = Codes(generator.unit(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
     error = np.square(generator.clips(found, times)[0].astype(float) - pixels).mean()
     return found, float(10 * np.log10(255**2 / max(error, 1e-6)))
 

@@ -222,11 +222,6 @@ class Codes:
         return Codes(self.content[rows], self.motion[rows], self.labels[rows])
 
 
-def unit(contents: Array) -> Array:
-    """Give content codes (N, Z) of length 1 (the root of their mean square): their direction says what is shown."""
-    return np.asarray(contents / np.sqrt(np.square(contents).mean(1, keepdims=True)), np.float32)
-
-
 def join(parts: Sequence[Codes]) -> Codes:
     """Give several as one."""
     return Codes(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels")))
@@ -308,10 +303,19 @@ class Generator:
         kinds = np.arange(count) % max(1, len(self.facts.classes)) if labels is None else np.asarray(labels)
         contents = np.stack([row.standard_normal(content, np.float32) for row in rows])
         return Codes(
-            np.float32(truncation) * (unit(contents) if self._painters else contents),
+            np.float32(truncation) * self.unit(contents),
             np.stack([row.standard_normal((steps, motion), np.float32) for row in rows]),
             np.asarray(kinds, np.int64),
         )
+
+    def unit(self, contents: Array) -> Array:
+        """Give content codes (N, Z) of length 1 (the root of their mean square) where their direction says it all.
+
+        Those of a network that goes by their length, too, stay as they are.
+        """
+        if self._painters is None:
+            return contents
+        return np.asarray(contents / np.sqrt(np.square(contents).mean(1, keepdims=True)), np.float32)
 
     def clips(self, codes: Codes, times: Array, told: Callable[[float, float], None] | None = None) -> Pixels:
         """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds; ``told`` how many are done."""
