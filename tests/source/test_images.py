@@ -1,6 +1,8 @@
+import struct
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from source_making import noise
@@ -75,22 +77,23 @@ def test_pattern_without_match(tmp_path):
         open_source(tmp_path / "x%03d.png")
 
 
+def photo(path, picture, orientation):
+    """Write a JPEG of a BGR picture whose EXIF data says how it is to be turned."""
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    row = struct.pack("<HHHII", 1, 0x112, 3, 1, orientation) + bytes(4)
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + row
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    return path
+
+
 @pytest.mark.parametrize(
     ("orientation", "size", "red"),
     [(1, (80, 40), "left"), (6, (40, 80), "top"), (3, (80, 40), "right"), (8, (40, 80), "bottom")],
 )
 def test_a_photo_with_exif_data_is_read_and_stands_upright(tmp_path, orientation, size, red):
-    import struct
-
-    import cv2
-
     picture = np.zeros((40, 80, 3), np.uint8)
     picture[:, :24, 2] = 250  # in OpenCV's order: red, on the left
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
-    row = struct.pack("<HHHII", 1, 0x112, 3, 1, orientation) + bytes(4)
-    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + row
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    path = photo(tmp_path / "photo.jpg", picture, orientation)
     with open_source(path) as source:
         assert source.info.size == size
         (frame,) = source.frames()
@@ -101,3 +104,14 @@ def test_a_photo_with_exif_data_is_read_and_stands_upright(tmp_path, orientation
         "bottom": frame.pixels[-8:],
     }
     assert max(places, key=lambda place: places[place][..., 0].mean()) == red
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_is_turned_and_mirrored_as_other_readers_do(tmp_path, orientation):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:16] = 250
+    picture[:, :16] = 120
+    path = photo(tmp_path / "photo.jpg", picture, orientation)
+    with open_source(path) as source:
+        (frame,) = source.frames()
+    np.testing.assert_allclose(frame.pixels.astype(int), cv2.imread(str(path)), atol=8)

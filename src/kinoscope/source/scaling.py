@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
@@ -41,13 +43,10 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
-        """Read the display matrix of a frame; a rotation that is no quarter turn is left out."""
-        try:
-            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-        except ValueError:  # PyAV knows no name for what lies beside it, such as a photo's EXIF data
-            return cls(90 * round(frame.rotation / 90) % 360)
+        """Return the orientation that a frame's display matrix describes, to the nearest quarter turn."""
+        matrix = side_data(frame, "DISPLAYMATRIX")
         if matrix is None:
-            return cls()
+            return cls(90 * round(frame.rotation / 90) % 360)
         a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
         mirror = a * d - b * c < 0
         if mirror:
@@ -65,6 +64,18 @@ class Orientation:
         if self.mirror:
             pixels = pixels[:, ::-1]
         return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90))
+
+
+def side_data(frame: VideoFrame, name: str) -> Any:
+    """Return what FFmpeg attached to a frame under ``name``, or None.
+
+    ``frame.side_data`` refers to its frame and the frame to it, so that every frame that was ever asked stays in memory
+    until the garbage collector comes by. A container of our own has no such cycle.
+    """
+    data = SideDataContainer.__new__(SideDataContainer)
+    with suppress(ValueError):  # a kind that PyAV has no name for, such as EXIF, ends the list
+        data.__init__(frame)  # type: ignore[misc]
+    return data.get(name)
 
 
 class Scaler:

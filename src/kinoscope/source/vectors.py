@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from kinoscope.core.media import Flow, Size
-from kinoscope.source.scaling import Orientation
+from kinoscope.source.scaling import Orientation, side_data
 
 EXPORT = {"flags2": "+export_mvs"}
 """Options of a codec context, set before its first packet, under which FFmpeg gives vectors."""
@@ -103,7 +103,7 @@ def flow_of(
         orientation: how the picture is turned to be displayed.
         shown: its displayed size.
     """
-    stored: Any = frame.side_data.get("MOTION_VECTORS")
+    stored = side_data(frame, "MOTION_VECTORS")
     if stored is None:
         return Flow.none(float(time))
     vectors = stored.to_ndarray()
