@@ -263,3 +263,49 @@ def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
     assert told["models"] == {"face": {"name": DLIB.name, "digest": DLIB.digest}}
     assert told["looks"][1]["embedding"] == np.eye(16)[1].tolist()
     assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in told["looks"])
+
+
+def hostile(path, **changes):
+    """A gallery that a stranger made: one face, whose header says what no gallery of ours does."""
+    row = {"name": "Ada", "kind": "face", "quality": 0.5, "portrait": 2, "source": "a.jpg"} | changes
+    models = {row["kind"]: {"name": "dlib-resnet", "digest": DLIB.digest}}
+    header = json.dumps({"schema": 1, "models": models, "looks": [row]})
+    tensors = {f"embeddings.{row['kind']}": np.zeros((1, 16), np.float32), "portraits": np.zeros(2, np.uint8)}
+    path.write_bytes(save(tensors, {HEADER: header}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "x/../../../victim/photo"},
+        {"kind": ".."},
+        {"name": "a\x1b[31mb"},
+        {"name": "../x\n"},
+        {"name": ["Ada"]},
+        {"quality": 1e9},
+        {"quality": float("nan")},
+        {"portrait": -2},
+    ],
+)
+def test_a_stranger_s_gallery_is_refused_where_ours_could_not_be_like_it(kinoscope, tmp_path, changes):
+    path = hostile(tmp_path / "people.gallery", **changes)
+    for words in (("export", path, "-o", tmp_path / "deep" / "out"), ("list", path)):
+        call = kinoscope("gallery", *words)
+        assert (call.status, call.err.count("\n")) == (2, 1)
+        assert "is damaged or no gallery" in call.err
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_a_header_nested_a_thousand_deep_is_one_line(kinoscope, tmp_path):
+    path = tmp_path / "people.gallery"
+    path.write_bytes(save({"portraits": np.zeros(0, np.uint8)}, {HEADER: "[" * 1000 + "]" * 1000}))
+    call = kinoscope("gallery", "list", path)
+    assert (call.status, call.err.count("\n"), "is damaged or no gallery" in call.err) == (2, 1, True)
+
+
+def test_looks_of_another_length_are_one_line():
+    gallery = Gallery([look()], {"face": DLIB})
+    with pytest.raises(GalleryError, match="another length"):
+        gallery.distances("face", np.zeros((1, 3)))
+    assert gallery.add([Look("Ada", "face", np.zeros(3, np.float32), 0.5, b"", "b.jpg")], DLIB)

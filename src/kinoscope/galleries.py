@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinoscope.core.errors import GalleryError
 from kinoscope.core.files import atomic, cannot_write
 from kinoscope.core.names import hint
+from kinoscope.core.untrusted import parse_json
 
 SCHEMA = 1
 HEADER = "kinoscope.gallery"
@@ -161,6 +162,10 @@ class Gallery:
         That is the least Euclidean distance to any look of the name or to the mean of its looks, weighted by quality.
         """
         rows = np.asarray(embeddings, np.float64)
+        if len(rows) and any(look.embedding.shape != rows.shape[1:] for look in self.looks if look.kind == kind):
+            raise GalleryError(
+                f"a {kind} look of the gallery has an embedding of another length; enroll into a new one"
+            )
         of_name = [[look for look in self.looks if (look.name, look.kind) == (n, kind)] for n in self.names(kind)]
         far = [np.min([np.linalg.norm(rows - one, axis=1) for one in _points(looks)], axis=0) for looks in of_name]
         return np.stack(far, axis=1) if far else np.zeros((len(rows), 0))
@@ -186,8 +191,10 @@ def _points(looks: Sequence[Look]) -> list[NDArray[np.float64]]:
 
 
 def _equal(look: Look, other: Look) -> bool:
-    return (look.name, look.kind) == (other.name, other.kind) and np.allclose(
-        look.embedding, other.embedding, atol=1e-5
+    return (
+        (look.name, look.kind) == (other.name, other.kind)
+        and look.embedding.shape == other.embedding.shape
+        and np.allclose(look.embedding, other.embedding, atol=1e-5)
     )
 
 
@@ -223,7 +230,7 @@ def read(path: str | Path) -> Gallery:
 
 
 def _facts(place: Path, text: str | None) -> dict[str, Any]:
-    facts = json.loads(text) if text else None
+    facts = parse_json(text) if text else None
     if not isinstance(facts, dict) or not isinstance(facts.get("schema"), int):
         raise ValueError("no header")
     if facts["schema"] > SCHEMA:
@@ -239,6 +246,8 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
     Raises:
         KeyError, TypeError, ValueError: it does not.
     """
+    if not set(facts["models"]) <= set(KINDS):
+        raise ValueError("a kind of look that there is not")
     embeddings = {kind: iter(_finite(tensors[f"embeddings.{kind}"])) for kind in facts["models"]}
     portraits, looks = tensors["portraits"].astype(np.uint8).tobytes(), []
     for row in facts["looks"]:
@@ -247,11 +256,23 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
         embedding = next(embeddings[row["kind"]], None)
         if embedding is None or len(picture) != length:
             raise ValueError("fewer tensors than looks")
-        looks.append(Look(str(row["name"]), row["kind"], embedding, float(row["quality"]), picture, str(row["source"])))
+        looks.append(_look(row, embedding, picture))
     if portraits or any(next(rest, None) is not None for rest in embeddings.values()):
         raise ValueError("more tensors than looks")
     models = {kind: Model(str(row["name"]), str(row["digest"])) for kind, row in facts["models"].items()}
     return Gallery(looks, models)
+
+
+def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes) -> Look:
+    """Return a look as the header has it, once it is such as ``Gallery.add`` takes."""
+    quality = float(row["quality"])
+    if not 0 <= quality <= 1:
+        raise ValueError("a look without quality")
+    try:
+        name = check_name(row["name"])
+    except GalleryError as error:
+        raise ValueError(str(error)) from None
+    return Look(name, row["kind"], embedding, quality, picture, str(row["source"]))
 
 
 def _finite(rows: NDArray[Any]) -> NDArray[np.float32]:

@@ -159,3 +159,28 @@ def test_broken_features_are_named(golden, tmp_path):
     (tmp_path / "features.safetensors").write_bytes(b"broken")
     with pytest.raises(TimelineError, match=r"cannot read .*features\.safetensors .*; remove it, or run analyze again"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["timeline.json", "features.safetensors", "pictures/shots-0.jpg"])
+def test_a_stranger_s_results_lead_to_no_pipe_and_no_other_folder(golden, tmp_path, name):
+    folder = tmp_path / "results"
+    save(golden, folder)
+    path = folder / name
+    secret = tmp_path / "secret"
+    secret.write_bytes(path.read_bytes() if path.exists() else b"\xff\xd8")
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(TimelineError, match="regular file"):
+        load(folder)
+    path.unlink()
+    path.symlink_to(secret)
+    if name != "timeline.json":  # which the user names
+        with pytest.raises(TimelineError, match="lies outside"):
+            load(folder)
+
+
+def test_a_timeline_nested_a_thousand_deep_is_one_line(kinoscope, tmp_path):
+    nested = "[" * 1000 + "]" * 1000
+    (tmp_path / "timeline.json").write_text(f'{{"schema": 1, "source": {{"a": {nested}}}}}')
+    call = kinoscope("convert", tmp_path, "--to", "csv")
+    assert (call.status, call.err.count("\n"), "nested deeper" in call.err) == (2, 1, True)

@@ -12,6 +12,7 @@ from typing import Any
 from kinoscope import places
 from kinoscope.api.meanings import meaning_of
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.results import describe_source
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
 from kinoscope.views.cuts import Cut, write_edl, write_otio
 
@@ -20,6 +21,9 @@ STILL = 480
 
 SHORTEST = 1.0
 """Seconds that a cut lasts at least; what is shorter gets as much on either side."""
+
+MAX_RATE = 10_000
+"""Frames a second; a library that says more of a video says nothing."""
 
 
 @dataclass
@@ -133,18 +137,32 @@ def _shown(clip: Clip, number: int) -> dict[str, Any]:
 
 
 def _film(video: Video, folder: Path) -> str | None:
-    """Give the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
-    film = video.path if places.playable(video.facts | {"path": video.path}) else str(video.facts.get("preview", ""))
-    if not Path(film).is_file():
+    """Return the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
+    preview = Path(str(video.facts.get("preview", "")))
+    film = next((film for film in (Path(video.path), preview) if _plays(film)), None)
+    if film is None:
         return None
-    target = folder / "videos" / f"{video.id[:12]}{Path(film).suffix.lower()}"
+    target = folder / "videos" / f"{video.id[:12]}{film.suffix.lower()}"
     try:
         target.parent.mkdir(exist_ok=True)
         target.unlink(missing_ok=True)
-        os.link(film, target)
+        os.link(film.resolve(), target)
     except OSError:
         return Path(os.path.relpath(film, folder)).as_posix()
     return f"videos/{target.name}"
+
+
+def _plays(path: Path) -> bool:
+    """Return whether a file is a video that a browser plays, by its content: a library may say anything of it."""
+    from kinoscope.source import open_source
+
+    if not path.is_file():
+        return False
+    try:
+        with open_source(path) as source:
+            return places.playable(describe_source(source.info) | {"path": str(path)})
+    except KinoscopeError:
+        return False
 
 
 def _still(library: Library, clip: Clip) -> bytes | None:
@@ -159,7 +177,7 @@ def _frame(path: str, time: float) -> bytes | None:
     from kinoscope.clips.thumbnail import thumbnail
     from kinoscope.source import open_source
 
-    if not Path(path).exists():
+    if not _is_there(path):
         return None
     try:
         with open_source(path, start=Fraction(time)) as source:
@@ -170,6 +188,11 @@ def _frame(path: str, time: float) -> bytes | None:
     return None
 
 
+def _is_there(path: str) -> bool:
+    """Return whether a path is that of a file or a folder, and nothing that would be waited for, such as a pipe."""
+    return Path(path).is_file() or Path(path).is_dir()
+
+
 def _cuts(found: Found) -> list[Cut]:
     return [_cut(clip) for clip in found.clips]
 
@@ -177,10 +200,17 @@ def _cuts(found: Found) -> list[Cut]:
 def _cut(clip: Clip) -> Cut:
     start, end = _span(clip)
     facts, zero = clip.video.facts, clip.video.start
-    rate = Fraction(str(facts["rate"])) if facts.get("rate") else None
+    rate = _rate(facts.get("rate"))
     note = "; ".join(reason.what for reason in clip.why)
     times = start - zero, end - zero, clip.video.duration, zero
     return Cut(clip.video.path, clip.video.name, *times, rate, bool(facts.get("has_sound")), note)
+
+
+def _rate(text: Any) -> Fraction | None:
+    try:
+        return Fraction(str(text)) if text and 0 < Fraction(str(text)) <= MAX_RATE else None
+    except (ValueError, ZeroDivisionError):
+        return None
 
 
 def _span(clip: Clip) -> tuple[float, float]:
@@ -203,7 +233,7 @@ def _edl(found: Found, path: Path) -> Path:
 def _joined(found: Found, path: Path) -> Path:
     from kinoscope.source.joining import Stretch, join
 
-    here = [clip for clip in found.clips if Path(clip.video.path).exists()]
+    here = [clip for clip in found.clips if _is_there(clip.video.path)]
     if not here:
         raise SourceError("none of the videos is where it was, so there is nothing to join; analyze them again")
     join([Stretch(clip.video.path, *map(Fraction, _span(clip))) for clip in here], path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from kinoscope.core.names import hint
 from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
 from kinoscope.library.spans import Spans, apart, near, together
 from kinoscope.library.store import Library, Video
-from kinoscope.library.tables import METRICS, need, told
+from kinoscope.library.tables import METRICS, column, need, told
 
 MOST_SENTENCES = 2000
 """Sentences that are looked at of one that is asked for: the best."""
@@ -238,13 +239,12 @@ class _Search:
     def named(self, name: str) -> Spans:
         """Give the moments of a label or of somebody."""
         known = self.spelled(name)
-        words = f"({', '.join(map(sql, known))})"
         kinds = {kind for one in known for kind in self.names[one]}
         found = Spans.none()
         for table, of in NAMES_IN.items():
             # A table that does not have the name need not be read.
             if kinds.intersection(of):
-                where = " OR ".join(f"{column} IN {words}" for column in of.values())
+                where = reduce(or_, (column(one).isin(known) for one in of.values()))
                 rows = self.tables.rows(table, [*ROW, "score"], where)
                 found = found.plus(self.keep(name, table, rows))
         return found.joined()
@@ -290,7 +290,7 @@ class _Search:
         takes = sorted(set(rows["take"].to_pylist()))
         if not takes:
             return []
-        speech = self.tables.rows("speech", ["take", "number", "text"], f"take IN ({', '.join(map(str, takes))})")
+        speech = self.tables.rows("speech", ["take", "number", "text"], column("take").isin(takes))
         of = {(row["take"], row["number"]): row["text"] for row in speech.to_pylist()}
         return [of.get(key, "") for key in zip(rows["take"].to_pylist(), rows["number"].to_pylist(), strict=True)]
 
@@ -308,7 +308,7 @@ class _Search:
         table = self.tables[space]
         table.checkout_latest()
         query = table.search(np.asarray(vector, np.float32)).distance_type(METRICS[space])
-        return query.where(f"model = {sql(model)}").select([*ROW, "_distance"]).limit(most).to_arrow()
+        return query.where(column("model") == model).select([*ROW, "_distance"]).limit(most).to_arrow()
 
     def keep(
         self, what: str, table: str, rows: Any, score: NDArray[Any] | None = None, texts: list[str] | None = None
@@ -320,6 +320,8 @@ class _Search:
         at = np.searchsorted(self.takes, take).clip(0, len(self.takes) - 1)
         named = np.flatnonzero(self.takes[at] == take)
         order = named[np.argsort(self.owners[at[named]], kind="stable")]
+        # No time is infinite but that of a damaged row.
+        order = order[np.isfinite(rows["start"].to_numpy()[order]) & np.isfinite(rows["end"].to_numpy()[order])]
         start, end, number = (rows[name].to_numpy()[order] for name in ("start", "end", "number"))
         scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[order]
         spans = Spans(self.owners[at[order]], start, end, scores.clip(0, 1))
@@ -335,17 +337,12 @@ ROW = ["take", "number", "start", "end"]
 COLUMNS = ("video", "start", "end", "score")
 
 
-def sql(text: str) -> str:
-    """Write text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def picture_of(library: Library, clip: Clip) -> bytes | None:
     """Give a picture of a moment: of the shot that it lies in, else of what was found in it; None if none was kept."""
-    takes = ", ".join(str(take["take"]) for take in clip.video.takes.values())
+    takes = [take["take"] for take in clip.video.takes.values()]
     if not takes:
         return None
-    where = f'take IN ({takes}) AND start <= {clip.end!r} AND "end" >= {clip.start!r}'
+    where = column("take").isin(takes) & (column("start") <= clip.end) & (column("end") >= clip.start)
     rows = library.tables.rows("pictures", ["name", "start", "end", "jpeg"], where).to_pylist()
     middle = (clip.start + clip.end) / 2
 

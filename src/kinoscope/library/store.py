@@ -11,6 +11,7 @@ sweeps them up.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +26,9 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.names import hint
 from kinoscope.core.results import Timeline
+from kinoscope.core.untrusted import is_digest, parse_json
 from kinoscope.library.rows import Rows, digest_of, rows_of, tasks_of
-from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, Tables, schemas, told
+from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, Tables, column, schemas, told
 
 CHUNK = 2000
 """Rows that are made ready and written at once."""
@@ -58,12 +60,36 @@ class Video:
 
     @classmethod
     def read(cls, rows: Sequence[dict[str, Any]]) -> list[Video]:
-        """Read rows of ``videos``."""
+        """Read rows of ``videos``, and check them: whoever made the library may have meant harm.
+
+        Raises:
+            ValueError: a value is not what kinoscope writes.
+        """
         # Of a thousand videos, one long text is read three times as fast as a thousand short ones.
-        facts, takes = (json.loads(f"[{','.join(row[name] for row in rows)}]") for name in ("facts", "takes"))
+        facts, takes = (parse_json(f"[{','.join(str(row[name]) for row in rows)}]") for name in ("facts", "takes"))
         names = [name for name in cls.__slots__ if name not in ("facts", "takes")]
         plain = ({name: row[name] for name in names} for row in rows)
-        return [cls(**one, facts=f, takes=t) for one, f, t in zip(plain, facts, takes, strict=True)]
+        videos = [cls(**one, facts=f, takes=t) for one, f, t in zip(plain, facts, takes, strict=True)]
+        for video in videos:
+            video.check()
+        return videos
+
+    def check(self) -> None:
+        """Check that all values are such as kinoscope writes.
+
+        Raises:
+            ValueError: one is not.
+        """
+        if not is_digest(self.id):
+            raise ValueError(f"a video has the id {str(self.id)[:80]!r}, which is no sha256")
+        if not all(isinstance(text, str) for text in (self.path, self.name, self.added)):
+            raise ValueError(f"video {self.id[:12]} has no path, name or date")
+        if not all(isinstance(time, float) and math.isfinite(time) for time in (self.start, self.duration)):
+            raise ValueError(f"video {self.id[:12]} has no start or duration in seconds")
+        if not isinstance(self.facts, dict) or not isinstance(self.takes, dict):
+            raise ValueError(f"video {self.id[:12]} has damaged metadata")
+        if not all(_is_take(take) for take in self.takes.values()):
+            raise ValueError(f"video {self.id[:12]} has a damaged list of tasks")
 
     def to_row(self) -> dict[str, Any]:
         """Give the row."""
@@ -101,11 +127,11 @@ class Library:
         """
         with told(self.place):
             rows = self.tables.rows("videos", schemas()["videos"].names).to_pylist()
-        newer = [row["schema"] for row in rows if row["schema"] > SCHEMA]
-        if newer:
-            why = f"schema {newer[0]}, newer than {SCHEMA}, which this version reads"
-            raise LibraryError(f"library {self.place} has {why}; update kinoscope")
-        return sorted(Video.read(rows), key=lambda video: (video.added, video.path))
+            newer = [row["schema"] for row in rows if (row["schema"] or 0) > SCHEMA]
+            if newer:
+                why = f"schema {newer[0]}, newer than {SCHEMA}, which this version reads"
+                raise LibraryError(f"library {self.place} has {why}; update kinoscope")
+            return sorted(Video.read(rows), key=lambda video: (video.added, video.path))
 
     def find(self, name: str) -> Video:
         """Give the video of a path, a file name, or the beginning of an id.
@@ -173,7 +199,7 @@ class Library:
         with self.tables.lock():
             gone = [self.find(name) for name in names]
             for video in gone:
-                self.tables["videos"].delete(f"id = '{video.id}'")
+                self.tables["videos"].delete(column("id") == video.id)
             self._forget([take["take"] for video in gone for take in video.takes.values()], purge=True)
             self.tables.purge("videos")
         return gone
@@ -225,7 +251,7 @@ class Library:
         return found
 
     def _known(self, content: str) -> Video | None:
-        rows = self.tables.rows("videos", schemas()["videos"].names, f"id = '{content}'").to_pylist()
+        rows = self.tables.rows("videos", schemas()["videos"].names, column("id") == content).to_pylist()
         return next(iter(Video.read(rows)), None)
 
     def _write(
@@ -265,8 +291,7 @@ class Library:
 
     def _takes(self) -> NDArray[np.int64]:
         """Give all takes that videos name."""
-        rows = self.tables.rows("videos", ["takes"])["takes"].to_pylist()
-        return np.array([take["take"] for row in rows for take in json.loads(row).values()], np.int64)
+        return np.array([take["take"] for video in self.videos() for take in video.takes.values()], np.int64)
 
     def _sweep(self) -> int:
         """Remove rows that no video names, on object storage only old ones; give how many takes that were."""
@@ -283,12 +308,11 @@ class Library:
         """Remove the rows of takes; from the disk too if asked for."""
         if not takes:
             return
-        where = f"take IN ({', '.join(map(str, takes))})"
+        where = column("take").isin([int(take) for take in takes])
         for name in CHILDREN:
-            table = self.tables[name]
-            if not table.count_rows(where):
+            if not self.tables.rows(name, ["take"], where).num_rows:
                 continue
-            table.delete(where)
+            self.tables[name].delete(where)
             if purge:
                 self.tables.purge(name)
 
@@ -296,6 +320,12 @@ class Library:
         for name in ("videos", *CHILDREN):
             if self.tables.crowded(name):
                 self.tables.tidy(name)
+
+
+def _is_take(take: Any) -> bool:
+    """Return whether a value is what a video keeps of a task."""
+    counts = [take.get(name) for name in ("take", "events", "tracks")] if isinstance(take, dict) else [None]
+    return all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
 
 
 def _change(before: Video | None, path: str, takes: dict[str, dict[str, Any]]) -> Change:

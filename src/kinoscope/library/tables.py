@@ -7,6 +7,8 @@ the library: so a video is added, replaced or removed by one commit to one table
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -59,6 +61,11 @@ def need(module: str) -> Any:
         raise MissingExtra("lancedb is not installed; run: pip install 'kinoscope[library]'") from None
 
 
+def column(name: str) -> Any:
+    """Return a column, to build conditions of: values are bound to these, never pasted into a text of SQL."""
+    return need("lancedb.expr").col(name)
+
+
 def schemas() -> dict[str, Any]:
     """Give the Arrow schema of each table."""
     pa = need("pyarrow")
@@ -102,6 +109,8 @@ class Tables:
             )
         if create and not self.remote and Path(self.place).is_file():
             raise LibraryError(f"{place} is a file, not a library; give another path, such as films.lance")
+        if not self.remote:
+            _check_files(Path(self.place))
         with told(self.place):
             self.base = lancedb.connect(self.place)
             names = set(self.base.list_tables().tables)
@@ -123,12 +132,12 @@ class Tables:
     def __getitem__(self, name: str) -> Any:
         return self._open[name]
 
-    def rows(self, name: str, columns: list[str], where: str | None = None) -> Any:
-        """Give columns of a table as an Arrow table, of the rows that a condition (SQL) holds for."""
+    def rows(self, name: str, columns: list[str], where: Any = None) -> Any:
+        """Return columns of a table as an Arrow table, of the rows that a condition, made of ``column``, holds for."""
         self[name].checkout_latest()
         query = self[name].search().select(columns)
         # Each batch is a wait: in those of the usual 1,024 rows, most of the time goes there.
-        return (query.where(where) if where else query).to_batches(BATCH).read_all()
+        return (query if where is None else query.where(where)).to_batches(BATCH).read_all()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -183,6 +192,22 @@ def _none(place: str) -> LibraryError:
     return LibraryError(f"there is no library {place}; make one with `kinoscope analyze VIDEO --library {place}`")
 
 
+def _check_files(folder: Path) -> None:
+    """Check that a library is made of files and folders alone: Lance would wait for a pipe, and follow any link.
+
+    Raises:
+        LibraryError: there is something else in it.
+    """
+    for root, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            try:
+                mode = os.lstat(os.path.join(root, name)).st_mode
+            except FileNotFoundError:  # another process tidies up
+                continue
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise LibraryError(f"library {folder} has {name}, which is no file or folder; remove it")
+
+
 @contextmanager
 def told(place: str) -> Iterator[None]:
     """Tell what goes wrong in Lance in one line.
@@ -192,7 +217,7 @@ def told(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
         first = (str(error).strip().splitlines() or ["no message"])[0]
         raise LibraryError(
             f"library {place} cannot be used ({first}); check it with `kinoscope library check {place}`"

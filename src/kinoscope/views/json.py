@@ -6,23 +6,28 @@ absent. ``timeline.json`` is written last: where it stands, all that belongs to 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from kinoscope.core.errors import OutputError, TimelineError
 from kinoscope.core.files import atomic, cannot_write
 from kinoscope.core.results import SCHEMA, Event, Timeline, Track
+from kinoscope.core.untrusted import inside, read_json, read_regular
 from kinoscope.views.plain import dumps
 from kinoscope.views.schema import fault, timeline_schema
 
 TIMES = "times"
 """Name in ``features.safetensors`` of the time of every decoded frame, (T,) float64 seconds."""
+
+MAX_BYTES = 2_000_000_000
+"""Bytes of a ``timeline.json``: that of a day with a thousand tracks a minute has fewer."""
+
+MAX_PICTURE_BYTES = 16_000_000
 
 _PICTURE_NAME = re.compile(r"[\w-][\w. -]*", re.ASCII)
 
@@ -76,11 +81,11 @@ def read(path: Path) -> Timeline:
         TimelineError: it cannot be read.
     """
     try:
-        plain = json.loads(path.read_bytes(), parse_constant=_refuse)
+        plain = read_json(path, MAX_BYTES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TimelineError(f"cannot read {path} ({reason}); give a timeline.json that analyze wrote") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TimelineError(f"{path} is not JSON ({error}); give a timeline.json that analyze wrote") from None
     return _checked(plain, path)
 
@@ -94,10 +99,6 @@ def _checked(plain: Any, path: Path) -> Timeline:
         return Timeline.from_dict(plain)
     except TimelineError as error:
         raise TimelineError(f"{path}: {error}") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _pieces(timeline: Timeline) -> Iterator[str]:
@@ -139,7 +140,9 @@ def _load_features(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return dict(load_file(path))
+        if not path.is_file():
+            raise ValueError("it is not a regular file")
+        return dict(load_file(inside(path.parent, path.name)))
     except (OSError, ValueError, SafetensorError) as error:
         raise TimelineError(f"cannot read {path} ({error}); remove it, or run analyze again") from None
 
@@ -157,10 +160,14 @@ def _save_pictures(timeline: Timeline, folder: Path) -> None:
 
 
 def _load_pictures(timeline: Timeline, folder: Path) -> dict[str, bytes]:
-    try:
-        return {path.stem: path.read_bytes() for path in _pictures(timeline, folder)}
-    except OSError as error:
-        raise TimelineError(f"cannot read {error.filename} ({error.strerror}); run analyze again") from None
+    pictures = {}
+    for path in _pictures(timeline, folder):
+        try:
+            pictures[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_PICTURE_BYTES)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise TimelineError(f"cannot read {path} ({reason}); run analyze again") from None
+    return pictures
 
 
 def _pictures(timeline: Timeline, folder: Path) -> list[Path]:
