@@ -29,6 +29,10 @@ TICKS = 5_760_000
 
 MOST_TICKS = 2**31 - 1
 
+REPEATABLE = {"mbtree": "0"}
+"""Options of x264 without which the same frames do not make the same bytes: where there are B-frames, its macroblock
+tree reads memory that it never wrote to, so that the result depends on what lay there before."""
+
 
 class Sink(ABC):
     """Takes frames in order of time."""
@@ -74,7 +78,7 @@ class VideoSink(Sink):
     def _add_stream(self, options: dict[str, Any]) -> VideoStream:
         rate = options["rate"]
         codec = "libx264rgb" if self._lossless else "libx264"
-        coder = {"preset": options["preset"], "crf": "0" if self._lossless else str(options["quality"])}
+        coder = {"preset": options["preset"], "crf": "0" if self._lossless else str(options["quality"])} | REPEATABLE
         shown = Fraction(rate).limit_denominator(1001) if rate else Fraction(25)
         stream = self._container.add_stream(codec, shown, options=coder)
         assert isinstance(stream, VideoStream)
@@ -230,7 +234,8 @@ def _base(rate: Seconds | None) -> Fraction:
 
 def _create(path: Path, base: Fraction) -> OutputContainer:
     if path.suffix.lower() == ".mkv":
-        return av.open(str(path), "w", format="matroska")
+        # Otherwise each file gets a random id.
+        return av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"})
     scale = str(base.denominator)
     options = {"movflags": "+faststart", "video_track_timescale": scale, "movie_timescale": scale}
     return av.open(str(path), "w", format="mov" if path.suffix.lower() == ".mov" else "mp4", options=options)
