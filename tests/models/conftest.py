@@ -72,10 +72,11 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTool:
 
 @pytest.fixture
 def left(cache: Path) -> Callable[[], list[str]]:
-    """What lies in the cache, lock files aside."""
+    """What lies in the cache, lock files and seals aside."""
 
     def names() -> list[str]:
         found = sorted(path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock")
+        found = [path for path in found if path.name != "verified.json"]
         return [str(path.relative_to(cache)) for path in found]
 
     return names

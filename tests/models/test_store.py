@@ -303,3 +303,95 @@ def test_weights_that_come_with_kinoscope_need_no_network(cache, monkeypatch):
     assert store.status(fight) == "can be had"
     assert set(store.fetch(fight)) == {"model.json", "model.safetensors"}
     assert store.status(fight) == "cached"
+
+
+@pytest.fixture
+def kept(cache: Path, tmp_path: Path) -> tuple[Card, Path]:
+    """A card whose weights are in the cache, and can be had again."""
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    toy = card(f"folder:{tmp_path}")
+    return toy, store.fetch(toy)["net.bin"]
+
+
+def alter(path: Path, later: int = 0) -> None:
+    """Change a byte; the time stamp is the old one, or some seconds later."""
+    before = path.stat()
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + later * 10**9))
+
+
+@pytest.mark.parametrize("how", ["altered", "cut", "gone", "a folder"])
+def test_weights_that_were_altered_in_the_cache_are_fetched_anew(kept: tuple[Card, Path], how: str) -> None:
+    toy, path = kept
+    if how == "altered":
+        alter(path, later=5)
+    elif how == "cut":
+        path.write_bytes(CONTENT[:-1])
+    else:
+        path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    assert store.fetch(toy) == {"net.bin": path}
+    assert path.read_bytes() == CONTENT
+
+
+def test_altered_weights_that_cannot_be_fetched_anew_are_refused(kept: tuple[Card, Path], tmp_path: Path) -> None:
+    toy, path = kept
+    alter(path, later=5)
+    (tmp_path / "net.bin").unlink()
+    for _ in range(2):
+        with pytest.raises(
+            ChecksumMismatch, match=r"net\.bin in .* was altered, so it is not used; weights of toy are"
+        ):
+            store.fetch(toy)
+
+
+def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
+    kept: tuple[Card, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kinoscope.models import seals
+
+    hashed: list[str] = []
+    original = seals.sha256_of
+    monkeypatch.setattr(seals, "sha256_of", lambda path: hashed.append(path.name) or original(path))
+    toy, path = kept
+    store.fetch(toy)
+    assert hashed == []
+    os.utime(path, (1, 1))
+    store.fetch(toy)
+    assert set(hashed) == {"net.bin"}
+    hashed.clear()
+    store.fetch(toy)
+    assert hashed == []
+
+
+def test_a_check_hashes_all_and_fetches_anew_what_was_altered(kept: tuple[Card, Path], tmp_path: Path) -> None:
+    toy, path = kept
+    alter(path)
+    assert store.fetch(toy)["net.bin"].read_bytes() != CONTENT  # size and time stamp are the old ones
+    states: list[str] = []
+    assert store.check([toy, card(name="never fetched")], lambda card, state: states.append(state)) == {}
+    assert states == ["net.bin altered", "fetched"]
+    assert path.read_bytes() == CONTENT
+    alter(path)
+    (tmp_path / "net.bin").unlink()
+    assert isinstance(store.check([toy])["toy"], ChecksumMismatch)
+
+
+def test_what_another_library_left_in_the_cache_is_removed_once_it_was_altered(tmp_path: Path) -> None:
+    from kinoscope.models.seals import verified
+
+    def kept() -> list[str]:
+        with verified(tmp_path / "compiled", "*.blob") as folder:
+            assert folder is not None
+            folder.mkdir(exist_ok=True)
+            found = sorted(path.name for path in folder.glob("*.blob"))
+            for name in ("a.blob", "b.blob"):
+                if name not in found:
+                    (folder / name).write_text(name)
+            return found
+
+    assert [kept(), kept()] == [[], ["a.blob", "b.blob"]]
+    alter(tmp_path / "compiled" / "a.blob", later=5)
+    (tmp_path / "compiled" / "c.blob").write_text("a stranger's")
+    assert [kept(), kept()] == [["b.blob"], ["a.blob", "b.blob"]]

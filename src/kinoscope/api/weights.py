@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from kinoscope.models.card import Card
 
 
-def models(action: Literal["list", "show", "pull"] = "list", *names: str) -> list[dict[str, Any]]:
-    """List the models, show what their cards say, or bring their weights here.
+def models(action: Literal["list", "show", "pull", "check"] = "list", *names: str) -> list[dict[str, Any]]:
+    """List the models, show what their cards say, bring their weights here, or check those that are here.
+
+    check: hash all weights in the cache, and fetch anew what is not as its card pins it.
 
     Args:
-        action: list, show or pull.
-        names: cards to show or pull; all if none is named. Of several cards for one task, one is enough.
+        action: list, show, pull or check.
+        names: cards to show, pull or check; all if none is named. Of several cards for one task, one is enough to pull.
 
     Returns:
         One row for each card.
@@ -30,6 +32,8 @@ def models(action: Literal["list", "show", "pull"] = "list", *names: str) -> lis
     cards = [find(name) for name in names] or list(CARDS)
     if action == "pull":
         _pull(cards, strict=bool(names))
+    if action == "check":
+        _check(cards)
     return [_card_row(card) | {"weights": store.status(card)} for card in cards]
 
 
@@ -41,12 +45,20 @@ def _card_row(card: Card) -> dict[str, Any]:
 def _pull(cards: Sequence[Card], strict: bool) -> None:
     from kinoscope.models import store
 
-    def tell(card: Card, state: str) -> None:
-        if state != "cached":
-            print(f"{card.name}: {state}", file=sys.stderr)
-
-    errors = store.pull(cards, tell)
+    errors = store.pull(cards, _report)
     served = {card.task for card in cards if card.name not in errors}
     for card in cards:
         if card.name in errors and (strict or card.task not in served):
             raise errors[card.name]
+
+
+def _check(cards: Sequence[Card]) -> None:
+    from kinoscope.models import store
+
+    for error in store.check(cards, _report).values():
+        raise error
+
+
+def _report(card: Card, state: str) -> None:
+    if state != "cached":
+        print(f"{card.name}: {state}", file=sys.stderr)

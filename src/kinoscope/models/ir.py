@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models.card import Card
+from kinoscope.models.seals import altered, seal
 from kinoscope.models.store import cache, fetch, unwritable
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ def ir(card: Card) -> Path:
     if card.net is None:
         raise ModelError(f"{card.name} is run by another library; it takes the folder that models.fetch gives")
     folder = cache() / "ir" / f"{card.name}-{card.digest}-{_code()}-{metadata.version('openvino')}"
-    if not folder.is_dir():
+    if altered(folder):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(folder.name + ".lock")):
-                if not folder.is_dir():  # else another process converted it while this one waited
+                if altered(folder):  # else another process converted it while this one waited
                     _convert(card, folder)
         except OSError as error:
             raise unwritable(card, error) from None
@@ -59,6 +60,8 @@ def _convert(card: Card, folder: Path) -> None:
         model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)], card.dtype)
         model.reshape([-1, *(-1 if length is None else length for length in card.axes)])
         openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
+        seal(part, ["model.xml", "model.bin"])
+        shutil.rmtree(folder, ignore_errors=True)  # what was altered
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

