@@ -75,15 +75,15 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
     timeline = json.loads((tmp_path / "out" / "timeline.json").read_text())
     events = [event for event in timeline["events"] if event["task"] == "rules"]
     assert [(event["label"], event["start"], event["at"]) for event in events] == [
-        ("in the left half", 0.0, 0.0),
-        ("to the right", 1.12, 1.12),
+        ("in the left half", 0.0, 0.32),
+        ("to the right", 1.12, 1.28),
     ]
-    assert {event["clip"] for event in events} == {"clips/00-00-00.000-in-the-left-half.mp4"}
+    assert {event["clip"] for event in events} == {"clips/00-00-00.320-in-the-left-half.mp4"}
     with open_source(tmp_path / "out" / events[0]["clip"]) as clip:
         assert len(list(clip.pictures())) == 75
 
     assert [json.loads(body)["event"]["label"] for _, body in got] == [event["label"] for event in events]
-    assert [json.loads(body)["taken"] for _, body in got] == ["2026-11-26T22:00:00.000", "2026-11-26T22:00:01.120"]
+    assert [json.loads(body)["taken"] for _, body in got] == ["2026-11-26T22:00:00.320", "2026-11-26T22:00:01.280"]
     for headers, body in got:
         stamp = headers[TIMESTAMP]
         assert verify(body, stamp, headers[SIGNATURE], b"hush", now=float(stamp))

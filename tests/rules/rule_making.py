@@ -2,16 +2,21 @@
 
 from kinoscope.core.results import Seen
 from kinoscope.rules import Rulebook, RuleFile
+from kinoscope.rules.settling import Settling
 
 SIZE = (200, 100)
 ZONES = {"yard": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "left half": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 LINES = {"door": [[0.5, 0.2], [0.5, 0.8]]}
 
 
-def book(*rules, clock=None, **head):
-    """Rules on a picture of 200x100: a zone in its lower half and one in its left half, a line in its middle."""
+def book(*rules, clock=None, settling=None, size=SIZE, **head):
+    """Rules on a picture of 200x100: a zone in its lower half and one in its left half, a line in its middle.
+
+    Things count from their first picture, unless ``settling`` says otherwise.
+    """
     named = [{"name": f"rule {n}"} | rule for n, rule in enumerate(rules, 1)]
-    return Rulebook(RuleFile.model_validate({"zones": ZONES, "lines": LINES, "rules": named} | head), SIZE, clock)
+    file = RuleFile.model_validate({"zones": ZONES, "lines": LINES, "rules": named} | head)
+    return Rulebook(file, size, clock, settling or Settling(size, seconds=0, looks=1))
 
 
 def thing(x, y, number=1, label="person", wide=10, high=20, **more):

@@ -52,8 +52,9 @@ def test_the_events_of_a_video_are_at_the_frames_where_they_happen():
     timeline = events_of(source, LINE, {"kind": "zone", "zone": "left", "when": "leave"})
     crossing, leaving = timeline.events_of("rules")
     assert crossing.start == track.boxes[np.flatnonzero(feet > 160)[0], 0] == 8.12
-    margin = 0.05 * 48
-    assert crossing.extra["at"] == leaving.start == track.boxes[np.flatnonzero(feet >= 160 + margin)[0], 0]
+    over = track.boxes[np.flatnonzero(feet >= 160 + 6)[0], 0]
+    assert leaving.start == over
+    assert crossing.extra["at"] == leaving.extra["at"] == round(over + 0.12, 2)  # the third frame after that
     assert crossing.extra["tracks"] == [["objects", 1]]
     assert timeline.tasks["rules"].extra["lines"] == {"middle": [(160.0, 0.0), (160.0, 240.0)]}
 

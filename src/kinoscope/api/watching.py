@@ -329,15 +329,13 @@ class Alerts:
         recorder: Recorder | None,
         clock: Callable[[float], datetime] | None,
     ) -> None:
-        from kinoscope.rules.settling import Settling
-
         self._done, self._book, self._source = done, book, source
         self._lines, self._hook, self._recorder = lines, hook, recorder
-        self._clock, self._settling = clock, Settling()
+        self._clock = clock
 
     def tell(self, time: float, seen: list[Seen]) -> None:
         """Take what is followed in a picture, see ``core.results.Tell``."""
-        for event in self._book.step(time, self._settling(time, seen)):
+        for event in self._book.step(time, seen):
             self._send(event, time)
             self._done.events.append(event)
             self._done.alerts += 1

@@ -23,6 +23,7 @@ from kinoscope.rules.rule import (
     WrongWayRule,
     ZoneRule,
 )
+from kinoscope.rules.settling import Settling
 from kinoscope.rules.watchers import CrowdWatcher, InZone, LeftWatcher, LoiteringWatcher, Watcher, ZoneWatcher
 from kinoscope.rules.ways import LineWatcher, WrongWayWatcher
 
@@ -45,31 +46,35 @@ class Rulebook:
         rules: as ``read`` gives them.
         size: width and height of the displayed picture in pixels.
         clock: tells the time of day; see ``recorded``. Needed only by rules with ``hours`` or ``days``.
+        settling: what says which tracks are confirmed, and how much their boxes tremble; as usual if not given.
 
     Raises:
         RulesError: a zone lies outside the picture, a direction runs along its line, or no clock tells when it is.
     """
 
-    def __init__(self, rules: RuleFile, size: Size, clock: Clock | None = None) -> None:
+    def __init__(
+        self, rules: RuleFile, size: Size, clock: Clock | None = None, settling: Settling | None = None
+    ) -> None:
         check_size(rules, size)
         if clock is None:
             need_clock(rules)
-        self._clock = clock
+        self._clock, self._settling = clock, settling or Settling(size)
         self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
 
     def step(self, time: float, seen: Sequence[Seen]) -> list[Event]:
-        """Take in all that is followed in the picture at ``time`` seconds, in order of time.
+        """Take in all that is followed in the picture at ``time`` seconds, in order of time, confirmed or not.
 
         Returns:
             The events whose rules are met with this picture. While what one tells of lasts, later calls move its end.
         """
         now = self._clock(time) if self._clock else None
+        things = self._settling(time, sorted(seen, key=lambda one: (one.task, one.id)))
         events: list[Event] = []
         for watcher in self._watchers:
             if now is not None and watcher.rule.timed and not watcher.rule.holds(now):
                 watcher.clear()
             else:
-                events += watcher.step(time, [one for one in seen if watcher.counts(one)])
+                events += watcher.step(time, [one for one in things if watcher.counts(one)])
         return events
 
 
@@ -104,7 +109,7 @@ def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Poin
 def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> Watcher[Any]:
     if not isinstance(rule, LineRule):
         return IN_ZONE[type(rule)](rule, _zone(rule.zone, rules, size))
-    watcher = LineWatcher(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line])), size)
+    watcher = LineWatcher(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line]), size), size)
     if watcher.along:
         raise RulesError(
             f"rule {rule.name!r} wants its line {rule.line!r} crossed {rule.direction}, and the line runs that way; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot, inf
 
@@ -10,11 +11,11 @@ from kinoscope.core.media import Size
 from kinoscope.core.results import Seen
 from kinoscope.rules.rule import Point
 
-MARGIN = 0.05
-"""How far over an edge a thing must be before it has crossed, in heights of its box: boxes tremble that much."""
+DWELL = 0.1
+"""Seconds for which a thing must be over an edge by its margin, on either side, to be across: a single box errs."""
 
-THIN = 0.1
-"""The margin is at most this share of a zone's lesser side, so that small zones can be entered."""
+NEAR = 0.25
+"""How near the border of the frame a box is that has just come in, in widths and heights of itself."""
 
 
 def foot(one: Seen, size: Size) -> Point:
@@ -28,9 +29,44 @@ def height(one: Seen) -> float:
     return one.box[3] - one.box[1]
 
 
+def near_border(one: Seen, size: Size) -> bool:
+    """Return whether a box is at the border of the frame, or so near that it may just have come over it."""
+    x1, y1, x2, y2 = one.box
+    across, down = NEAR * (x2 - x1), NEAR * (y2 - y1)
+    return x1 <= across or y1 <= down or x2 >= size[0] - across or y2 >= size[1] - down
+
+
 def apart(a: Point, b: Point) -> float:
     """Give the distance of two points in pixels."""
     return hypot(a[0] - b[0], a[1] - b[1])
+
+
+@dataclass(slots=True)
+class Side:
+    """On which side of an edge a thing is.
+
+    Hysteresis in space and time: it is across only when it has been over the edge by its margin for ``DWELL`` seconds.
+
+    Attributes:
+        over: the side, above 0 or not, for sure once it has been there for so long; until then as it first seemed.
+        sure: whether it has.
+        since: time from which it has been over the edge by its margin, in seconds.
+    """
+
+    over: bool
+    sure: bool = False
+    since: float = inf
+    _towards: bool | None = None
+
+    def see(self, time: float, distance: float, margin: float) -> bool:
+        """Take in the signed distance to the edge in pixels; return whether it is on one side for sure now."""
+        towards = None if abs(distance) < margin else distance >= 0
+        if towards is None or towards != self._towards:
+            self._towards, self.since = towards, time
+        if towards is None or time - self.since < DWELL - 1e-6:
+            return False
+        self.over, self.sure = towards, True
+        return True
 
 
 class Zone:
@@ -46,12 +82,14 @@ class Zone:
         self.name, self.size = name, size
         self._edges = list(pairwise([*corners, corners[0]]))
         self._inner = [edge for edge in self._edges if not _on_border(edge, size)]
-        sides = [max(axis) - min(axis) for axis in zip(*corners, strict=True)]
-        self._most: float = THIN * min(sides)
+        # Somewhere inside is deeper than the area over the length of the edges; half of that can be reached.
+        length = sum(hypot(x2 - x1, y2 - y1) for (x1, y1), (x2, y2) in self._inner)
+        area = abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in self._edges)) / 2
+        self._reach = area / (2 * length) if length else inf
 
-    def margin(self, one: Seen) -> float:
-        """Give the pixels by which a thing must be over the edge."""
-        return min(MARGIN * height(one), self._most)
+    def margin(self, margin: float, depth: float) -> float:
+        """Return a hysteresis in pixels, or less where the zone is not so deep."""
+        return min(margin, self._reach) if depth >= 0 else margin
 
     def depth(self, point: Point) -> float:
         """Give the distance in pixels to the nearest edge: above 0 inside, below 0 outside."""
@@ -68,18 +106,26 @@ class Zone:
 
 
 class Line:
-    """A line between two points ``a`` and ``b`` in pixels."""
+    """A line between two points in pixels.
 
-    def __init__(self, name: str, ends: Sequence[Point]) -> None:
+    Args:
+        name: as events call it.
+        ends: the points ``a`` and ``b``.
+        size: of the frame, in pixels.
+    """
+
+    def __init__(self, name: str, ends: Sequence[Point], size: Size) -> None:
         self.name = name
         self.a, self.b = ends
         across, down = self.b[0] - self.a[0], self.b[1] - self.a[1]
         self.length = hypot(across, down)
         self.normal = -down / self.length, across / self.length
+        sides = [self.side((x, y)) for x in (0, size[0]) for y in (0, size[1])]
+        self._reach = {True: max(sides) / 2, False: -min(sides) / 2}
 
-    def margin(self, one: Seen) -> float:
-        """Give the pixels by which a thing must be over the line."""
-        return min(MARGIN * height(one), THIN * self.length)
+    def margin(self, margin: float, distance: float) -> float:
+        """Return a hysteresis in pixels, or less where the frame ends so near the line."""
+        return min(margin, self._reach[distance >= 0])
 
     def side(self, point: Point) -> float:
         """Give the distance in pixels to the line, drawn on without end: above 0 where ``normal`` points to."""

@@ -145,7 +145,9 @@ class ZoneRule(Common):
     zone: Name
     """Name of a zone."""
     when: Literal["enter", "leave", "inside"] = "inside"
-    """enter: seen outside, then inside. leave: seen inside, then outside. inside: is there, however it came."""
+    """enter: seen outside, then inside, or first seen at the border of the frame inside the zone (not who is there when
+    the video begins, or appears away from the border: that is mostly somebody who was hidden or overlooked).
+    leave: seen inside, then outside. inside: is there, however it came."""
 
 
 class LineRule(Common):

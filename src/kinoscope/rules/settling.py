@@ -1,27 +1,155 @@
-"""Who has been seen for long enough: detectors see ghosts, and what is told at once cannot be taken back."""
+"""What is known of each thing that is followed: whether it is real, how much its box trembles, and how it came.
+
+Detectors see ghosts, and what is reported at once cannot be taken back: a thing counts only once it is confirmed. What
+it did until then is not lost: watchers follow it from its first picture, and report that when it is confirmed.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from math import inf, sqrt
+from statistics import median
+from typing import Any
+
+from kinoscope.core.media import Size
 from kinoscope.core.results import Seen
-from kinoscope.rules.watchers import FORGET, Key
+from kinoscope.rules.places import apart, foot, height, near_border
+from kinoscope.rules.rule import Point
 
 SETTLED, LOOKS = 0.3, 3
-"""Seconds for which, and pictures in which, a thing must have been seen before rules count it: detectors see ghosts."""
+"""Seconds for which, and frames in which, a thing must have been seen before rules count it."""
+
+FORGET = 5.0
+"""Seconds after which a thing that is not seen any more is forgotten."""
+
+START = 0.5
+"""Seconds after the first frame (or after ``FORGET`` seconds without any) in which whoever is found was there before:
+detectors overlook some at first."""
+
+MIN_PIXELS, MIN_SHARE, MIN_HEIGHT = 6.0, 0.005, 0.1
+"""The least hysteresis of an edge: pixels, share of the frame's longer side (what a detector's own grid resolves), and
+heights of the box. The largest of them holds."""
+
+NOISE = 3.0
+"""Hysteresis in standard deviations of how the point on which a thing stands was seen to tremble."""
+
+MAX_HEIGHT = 0.5
+"""The most that such trembling adds, in heights of the box: what jumps by more is another box."""
+
+MEMORY = 9
+"""Sightings from which the trembling is measured, by their median: a single jump does not count."""
+
+STEADY = 1.0
+"""Longest time in seconds between two sightings over which motion is taken to be steady."""
+
+NORMAL = 1.4826
+"""Standard deviation of a normal distribution over the median of its absolute values."""
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting(Seen):
+    """A tracked object in one frame, and what is known of its track.
+
+    Attributes:
+        confirmed: whether its track has been seen for long enough to be no ghost.
+        margin: hysteresis in pixels: how far over an edge it must be to be across.
+        since: time of the first sighting of its track, in seconds.
+        came: whether its track began at the border of the frame, after the video had begun.
+    """
+
+    confirmed: bool = True
+    margin: float = 0.0
+    since: float = 0.0
+    came: bool = False
+
+
+@dataclass(slots=True)
+class Known:
+    """A track so far: when and where it was seen, and how far off steady motion, in pixels of a single sighting."""
+
+    since: float
+    came: bool
+    label: str
+    seen: float = -inf
+    count: int = 0
+    where: list[tuple[float, Point]] = field(default_factory=list)
+    errors: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation in pixels of where it seems to stand."""
+        return NORMAL * median(self.errors) if self.errors else 0.0
+
+    def see(self, time: float, point: Point) -> None:
+        """Take in where it stands."""
+        self.seen, self.count = time, self.count + 1
+        if len(self.where) == 2 and time - self.where[0][0] <= 2 * STEADY:
+            self._measure(time, point)
+        self.where = [*self.where[-1:], (time, point)]
+
+    def _measure(self, time: float, point: Point) -> None:
+        """Hold the point against steady motion through the last two, which errs by their noise and its own."""
+        (t0, before), (t1, last) = self.where
+        ahead = (time - t1) / (t1 - t0)
+        scale = sqrt(1 + (1 + ahead) ** 2 + ahead**2)
+        off = (abs(p - b - (b - a) * ahead) for p, a, b in zip(point, before, last, strict=True))
+        self.errors.append(max(off) / scale)
 
 
 class Settling:
-    """Lets through what has been seen for a while: ``SETTLED`` seconds and ``LOOKS`` pictures."""
+    """Follows the tracks of one source, see ``Sighting``.
 
-    def __init__(self) -> None:
-        self._known: dict[Key, list[float]] = {}
+    Args:
+        size: width and height of the frame in pixels.
+        seconds, looks: for how long, and in how many frames, a thing must have been seen to be confirmed.
+    """
 
-    def __call__(self, time: float, seen: list[Seen]) -> list[Seen]:
-        """Give those of the things in the picture at ``time`` seconds that have been seen before."""
-        self._known = {key: times for key, times in self._known.items() if time - times[-1] <= FORGET}
-        for one in seen:
-            times = self._known.setdefault((one.task, one.id), [])
-            times[LOOKS - 1 :] = [time]
-        return [one for one in seen if self._settled(time, self._known[one.task, one.id])]
+    def __init__(self, size: Size, seconds: float = SETTLED, looks: int = LOOKS) -> None:
+        self._size, self._seconds, self._looks = size, seconds, looks
+        self._least = max(MIN_PIXELS, MIN_SHARE * max(size))
+        self._known: dict[Key, Known] = {}
+        self._start = self._last = -inf
 
-    def _settled(self, time: float, times: list[float]) -> bool:
-        return len(times) >= LOOKS and time - times[0] >= SETTLED - 1e-6
+    def __call__(self, time: float, seen: Sequence[Seen]) -> list[Sighting]:
+        """Return the things in the frame at ``time`` seconds, in order of time, with what is known of them."""
+        if time - self._last > FORGET:
+            self._start = time
+        self._last = time
+        forget(self._known, time)
+        lost = [known for key, known in self._known.items() if key not in {(one.task, one.id) for one in seen}]
+        return [self._sighting(time, one, lost) for one in seen]
+
+    def _sighting(self, time: float, one: Seen, lost: Sequence[Known]) -> Sighting:
+        key, where = (one.task, one.id), foot(one, self._size)
+        if key not in self._known:
+            self._known[key] = Known(time, self._came(time, one, lost), one.label)
+        known = self._known[key]
+        known.see(time, where)
+        return Sighting(
+            **{part.name: getattr(one, part.name) for part in fields(Seen)},
+            confirmed=known.count >= self._looks and time - known.since >= self._seconds - 1e-6,
+            margin=self._margin(one, known),
+            since=known.since,
+            came=known.came,
+        )
+
+    def _came(self, time: float, one: Seen, lost: Sequence[Known]) -> bool:
+        """Return whether a new track is somebody who comes in, rather than one that was there or broke off here."""
+        if time - self._start < START or not near_border(one, self._size):
+            return False
+        where, reach = foot(one, self._size), height(one)
+        return not any(k.label == one.label and k.where and apart(k.where[-1][1], where) <= reach for k in lost)
+
+    def _margin(self, one: Seen, known: Known) -> float:
+        trembling = min(NOISE * known.deviation, MAX_HEIGHT * height(one))
+        return max(self._least, MIN_HEIGHT * height(one), trembling)
+
+
+def forget(known: dict[Key, Any], time: float) -> None:
+    """Let go of what has not been seen for ``FORGET`` seconds."""
+    for key in [key for key, state in known.items() if time - state.seen > FORGET]:
+        del known[key]

@@ -1,7 +1,8 @@
 """What watches for one rule: it sees picture after picture and says when the rule is met.
 
 An event is told once, in the moment in which its rule is met (``extra["at"]``); it starts when what it tells of began,
-and its ``end`` moves on while that lasts. Trembling boxes make no events: an edge is crossed only by a margin.
+and its ``end`` moves on while that lasts. Trembling boxes make no events: who crosses an edge is over it by a
+margin, and for a moment, on either side.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ from dataclasses import dataclass
 from math import hypot, inf
 from typing import Any, Generic, TypeVar
 
-from kinoscope.core.results import Event, Seen
-from kinoscope.rules.places import Zone, apart, foot, height
+from kinoscope.core.results import Event
+from kinoscope.rules.places import Side, Zone, apart, foot, height
 from kinoscope.rules.rule import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
+from kinoscope.rules.settling import Key, Sighting, forget
 
 TASK = "rules"
 """The task of the events of rules."""
-
-FORGET = 5.0
-"""Seconds after which a thing that is not seen any more is forgotten."""
 
 GAP = 1.0
 """Seconds for which a crowd may seem smaller without ending: detectors overlook some for a moment."""
@@ -31,7 +30,6 @@ STILL = 0.25
 FACE = "face"
 """Faces count only for rules that name them: whoever has one is followed as a person already."""
 
-Key = tuple[str, int]
 Own = TypeVar("Own", bound=AnyRule)
 
 
@@ -40,15 +38,38 @@ class Stay:
     """A thing and a zone: when it was last seen, whether it is inside, and since when.
 
     Attributes:
-        change: ``enter`` or ``leave`` in the picture in which it does so.
+        coming: ``enter`` or ``leave`` where it did so, and is not confirmed yet.
+        change: the same in the frame in which that is reported.
         event: that it is part of, while it stays.
     """
 
     seen: float
-    inside: bool
+    side: Side
     since: float
+    coming: str = ""
     change: str = ""
     event: Event | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether it is inside."""
+        return self.side.over
+
+    def see(self, time: float, depth: float, margin: float) -> None:
+        """Take in how deep inside it stands, in pixels."""
+        before, sure = self.inside, self.side.sure
+        held = self.side.see(time, depth, margin)
+        self.seen, self.change = time, ""
+        if self.inside != before:
+            self.since, self.event = self.side.since, None
+            self.coming = ("enter" if self.inside else "leave") if sure else self.coming
+        if held and self.coming == ("leave" if self.inside else "enter"):
+            self.coming = ""  # it never was inside, or is back before it was confirmed
+
+    def report(self, confirmed: bool) -> None:
+        """Let what it did be a change of this frame, if it is sure by now."""
+        if confirmed and self.side.sure:
+            self.change, self.coming = self.coming, ""
 
 
 class Stays:
@@ -57,38 +78,33 @@ class Stays:
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
         self._known: dict[Key, Stay] = {}
+        self._start: float | None = None
 
-    def step(self, time: float, seen: Sequence[Seen]) -> list[tuple[Seen, Stay]]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, Stay]]:
         """Give every thing of this picture, and how it stands with regard to the zone."""
+        self._start = time if self._start is None else self._start
         forget(self._known, time)
         return [(one, self._place(time, one)) for one in seen]
 
-    def inside(self, time: float, seen: Sequence[Seen]) -> list[tuple[Seen, Stay]]:
+    def inside(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, Stay]]:
         """Give the things that are inside."""
         return [pair for pair in self.step(time, seen) if pair[1].inside]
 
-    def _place(self, time: float, one: Seen) -> Stay:
-        depth, margin = self.zone.depth(foot(one, self.zone.size)), self.zone.margin(one)
+    def _place(self, time: float, one: Sighting) -> Stay:
+        depth = self.zone.depth(foot(one, self.zone.size))
         stay = self._known.get((one.task, one.id))
         if stay is None:
-            stay = self._known[one.task, one.id] = Stay(time, depth >= 0, time)
-            return stay
-        stay.seen, stay.change = time, ""
-        if (depth >= margin and not stay.inside) or (depth <= -margin and stay.inside):
-            stay.inside, stay.since = not stay.inside, time
-            stay.change = "enter" if stay.inside else "leave"
-            stay.event = None
+            # Who comes over the border of the frame, which is no edge of the zone, enters as well.
+            coming = "enter" if one.came and one.since >= (self._start or 0.0) else ""
+            stay = self._known[one.task, one.id] = Stay(time, Side(depth >= 0), time, coming)
+        stay.see(time, depth, self.zone.margin(one.margin, depth))
+        stay.report(one.confirmed)
         return stay
 
     def clear(self) -> None:
         """Forget all."""
         self._known.clear()
-
-
-def forget(known: dict[Key, Any], time: float) -> None:
-    """Let go of what has not been seen for ``FORGET`` seconds."""
-    for key in [key for key, state in known.items() if time - state.seen > FORGET]:
-        del known[key]
+        self._start = None
 
 
 class Watcher(ABC, Generic[Own]):
@@ -99,23 +115,23 @@ class Watcher(ABC, Generic[Own]):
         self._last = -inf
 
     @abstractmethod
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """Take in all that counts in the picture at ``time`` seconds; give the events that begin with it."""
 
     @abstractmethod
     def clear(self) -> None:
         """Forget what was seen: the rule does not hold now."""
 
-    def counts(self, one: Seen) -> bool:
+    def counts(self, one: Sighting) -> bool:
         """Whether the rule is about this thing."""
         rule = self.rule
         named = one.label in rule.labels if rule.labels else one.label != FACE
         known = rule.identities is None or one.identity in rule.identities
         return named and known and one.score >= rule.score
 
-    def tell(self, time: float, start: float, things: Sequence[Seen]) -> Event | None:
-        """Make an event, unless the last one is too short a time ago."""
-        if time - self._last < self.rule.cooldown:
+    def tell(self, time: float, start: float, things: Sequence[Sighting]) -> Event | None:
+        """Make an event, unless the last one is too short a time ago or a thing may be a ghost."""
+        if time - self._last < self.rule.cooldown or not all(one.confirmed for one in things):
             return None
         self._last = time
         where = "line" if self.rule.kind == "line" else "zone"
@@ -139,7 +155,7 @@ class InZone(Watcher[Own]):
         """Forget who is inside."""
         self.stays.clear()
 
-    def lasting(self, state: Any, time: float, start: float, one: Seen) -> Iterator[Event]:
+    def lasting(self, state: Any, time: float, start: float, one: Sighting) -> Iterator[Event]:
         """Let the event of a state last, or begin it."""
         if state.event is not None:
             state.event.end = time
@@ -151,19 +167,19 @@ class InZone(Watcher[Own]):
 class ZoneWatcher(InZone[ZoneRule]):
     """Sees who comes, who leaves, who is there."""
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See who came or left with this picture, or who is inside."""
         for one, stay in self.stays.step(time, seen):
             if self.rule.when == "inside" and stay.inside:
-                yield from self.lasting(stay, time, time, one)
-            elif stay.change == self.rule.when and (event := self.tell(time, time, [one])):
+                yield from self.lasting(stay, time, stay.since, one)
+            elif stay.change == self.rule.when and (event := self.tell(time, stay.since, [one])):
                 yield event
 
 
 class LoiteringWatcher(InZone[LoiteringRule]):
     """Sees who stays for long."""
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See who has been inside for long enough."""
         for one, stay in self.stays.inside(time, seen):
             if time - stay.since >= self.rule.seconds:
@@ -179,9 +195,9 @@ class CrowdWatcher(InZone[CrowdRule]):
         self._full = -inf
         self._event: Event | None = None
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """Count who is inside."""
-        there = [one for one, _ in self.stays.inside(time, seen)]
+        there = [one for one, _ in self.stays.inside(time, seen) if one.confirmed]
         if time - self._full > GAP:
             self._since = self._event = None
         if len(there) < self.rule.count:
@@ -218,14 +234,14 @@ class LeftWatcher(InZone[LeftRule]):
         super().__init__(rule, zone)
         self._rests: dict[Key, Rest] = {}
 
-    def counts(self, one: Seen) -> bool:
+    def counts(self, one: Sighting) -> bool:
         """Whether it is a thing that may be left, or somebody who may have left it."""
         return one.label in self.rule.people or super().counts(one)
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See what rests, and whether somebody is near."""
         forget(self._rests, time)
-        people = [one for one in seen if one.label in self.rule.people]
+        people = [one for one in seen if one.label in self.rule.people and one.confirmed]
         things = [one for one in seen if one.label not in self.rule.people]
         present = {(one.task, one.id) for one in things}
         for one, _ in self.stays.inside(time, things):
@@ -235,7 +251,7 @@ class LeftWatcher(InZone[LeftRule]):
             if time - rest.since >= self.rule.seconds:
                 yield from self.lasting(rest, time, rest.since, one)
 
-    def _rest(self, time: float, one: Seen, present: set[Key]) -> Rest:
+    def _rest(self, time: float, one: Sighting, present: set[Key]) -> Rest:
         """Give the rest of a thing, which may be that of a track which broke off here."""
         key, where = (one.task, one.id), foot(one, self.size)
         reach = STILL * hypot(one.box[2] - one.box[0], height(one))
@@ -249,7 +265,7 @@ class LeftWatcher(InZone[LeftRule]):
             rest.where, rest.since, rest.event = where, time, None
         return rest
 
-    def _near(self, person: Seen, thing: Seen) -> bool:
+    def _near(self, person: Sighting, thing: Sighting) -> bool:
         return apart(foot(person, self.size), foot(thing, self.size)) < self.rule.near * height(person)
 
     def clear(self) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 from kinoscope.core.media import Size
-from kinoscope.core.results import Event, Seen
-from kinoscope.rules.places import Line, Zone, apart, foot, height
+from kinoscope.core.results import Event
+from kinoscope.rules.places import Line, Side, Zone, apart, foot, height
 from kinoscope.rules.rule import LineRule, Point, WrongWayRule, arrow
-from kinoscope.rules.watchers import InZone, Key, Watcher, forget
+from kinoscope.rules.settling import Key, Sighting, forget
+from kinoscope.rules.watchers import InZone, Watcher
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class WrongWayWatcher(InZone[WrongWayRule]):
         self._way = arrow(rule.direction)
         self._courses: dict[Key, Course] = {}
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See how far each came, and who went back by more than a box may tremble."""
         forget(self._courses, time)
         for one, stay in self.stays.step(time, seen):
@@ -44,7 +45,7 @@ class WrongWayWatcher(InZone[WrongWayRule]):
                 continue
             yield from self._follow(self._courses[key], time, where, one)
 
-    def _follow(self, course: Course, time: float, where: Point, one: Seen) -> Iterator[Event]:
+    def _follow(self, course: Course, time: float, where: Point, one: Sighting) -> Iterator[Event]:
         course.seen = time
         limit = self.rule.distance * sqrt((one.box[2] - one.box[0]) * height(one))
         back, moved = self._along(course.where) - self._along(where), apart(course.where, where)
@@ -70,13 +71,35 @@ class WrongWayWatcher(InZone[WrongWayRule]):
 
 @dataclass(slots=True)
 class Passage:
-    """A thing and a line: on which side it is for sure, where it was last, and how it has passed since then."""
+    """A thing and a line.
 
-    side: bool
+    Attributes:
+        side: on which side it is. where: it was last. seen: when.
+        net, at: how it has passed through the line since it was on one side for sure, and when last.
+        crossed: the same of a crossing that is sure, and not reported yet.
+        began: time of that crossing in seconds.
+    """
+
+    side: Side
     where: Point
     seen: float
     net: int = 0
     at: float = 0.0
+    crossed: int = 0
+    began: float = 0.0
+
+    def see(self, time: float, where: Point, way: int, distance: float, margin: float) -> None:
+        """Take in where it stands; ``way`` is how the way there leads through the line: 1, -1 or 0."""
+        if way:
+            self.net, self.at = self.net + way, time
+        self.where, self.seen = where, time
+        before = self.side.over if self.side.sure else None
+        if not self.side.see(time, distance, margin):
+            return
+        if self.side.over != before:
+            # Who went around the end of the line did not pass through it.
+            self.crossed, self.began = (0 if before is None else self.net), self.at
+        self.net = 0
 
 
 class LineWatcher(Watcher[LineRule]):
@@ -94,24 +117,21 @@ class LineWatcher(Watcher[LineRule]):
         """Whether the direction of the rule runs along the line, so that nothing can ever cross it so."""
         return self.rule.direction != "any" and abs(self._turn) < 0.02
 
-    def step(self, time: float, seen: Sequence[Seen]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See what is over the line for sure that was on the other side before."""
         forget(self._known, time)
         for one in seen:
             where = foot(one, self._size)
-            far = self._line.side(where)
-            passage = self._known.setdefault((one.task, one.id), Passage(far >= 0, where, time))
-            if way := self._line.crossed(passage.where, where):
-                passage.net, passage.at = passage.net + way, time
-            passage.where, passage.seen = where, time
-            if abs(far) >= self._line.margin(one):
-                yield from self._sure(passage, far >= 0, time, one)
+            distance = self._line.side(where)
+            passage = self._known.setdefault((one.task, one.id), Passage(Side(distance >= 0), where, time))
+            way = self._line.crossed(passage.where, where)
+            passage.see(time, where, way, distance, self._line.margin(one.margin, distance))
+            if passage.crossed and one.confirmed:
+                yield from self._report(passage, time, one)
 
-    def _sure(self, passage: Passage, side: bool, time: float, one: Seen) -> Iterator[Event]:
-        """It stands clearly on one side now: tell if it crossed, rather than went around the end of the line."""
-        came, net = side != passage.side, passage.net
-        passage.side, passage.net = side, 0
-        if came and net and net * self._turn >= 0 and (event := self.tell(time, passage.at, [one])):
+    def _report(self, passage: Passage, time: float, one: Sighting) -> Iterator[Event]:
+        way, passage.crossed = passage.crossed, 0
+        if way * self._turn >= 0 and (event := self.tell(time, passage.began, [one])):
             yield event
 
     def clear(self) -> None:
