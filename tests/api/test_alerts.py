@@ -15,7 +15,7 @@ from kinoscope.tasks.base import Needs
 from kinoscope.tasks.rules import Rules
 
 RULES = """
-clock: 2026-11-26 22:00:00
+clock: 2026-11-26 22:00:00 Europe/Berlin
 zones: {left: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 lines: {middle: [[0.5, 0], [0.5, 1]]}
 rules:
@@ -83,7 +83,10 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
         assert len(list(clip.pictures())) == 75
 
     assert [json.loads(body)["event"]["label"] for _, body in got] == [event["label"] for event in events]
-    assert [json.loads(body)["taken"] for _, body in got] == ["2026-11-26T22:00:00.320", "2026-11-26T22:00:01.280"]
+    assert [json.loads(body)["taken"] for _, body in got] == [
+        "2026-11-26T22:00:00.320+01:00",
+        "2026-11-26T22:00:01.280+01:00",
+    ]
     for headers, body in got:
         stamp = headers[TIMESTAMP]
         assert verify(body, stamp, headers[SIGNATURE], b"hush", now=float(stamp))

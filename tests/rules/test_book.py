@@ -1,4 +1,5 @@
 import operator
+import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_making import SIZE, book, play, spans, thing
+from pydantic import ValidationError
+from rule_making import SIZE, ZONES, book, play, spans, thing
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.results import Track
@@ -16,6 +18,7 @@ from kinoscope.rules.book import recorded
 from kinoscope.rules.settling import Settling
 from kinoscope.tasks.rules import replay
 
+CROWD = {"kind": "crowd", "count": 1}
 ENTER, LEAVE, INSIDE = ({"kind": "zone", "zone": "yard", "when": when} for when in ("enter", "leave", "inside"))
 DOWN = [thing(100, y) for y in (30, 36, 42, 48, 50, 54, 60, 66)]
 
@@ -186,10 +189,10 @@ def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
         for part in one:
             rows[part.id].append((number / 10, *part.box, part.score))
     tracks = [Track(number, "objects", "person", 1.0, np.array(boxes)) for number, boxes in rows.items()]
-    recorded = book(*kinds, settling=Settling(SIZE))
+    again = book(*kinds, settling=Settling(SIZE))
     saved = [Track.from_dict(track.to_dict()) for track in tracks]
     times = np.arange(len(seen)) / 10
-    events = [event for time, one in replay(saved, times) for event in recorded.step(time, one)]
+    events = [event for at, one in replay(saved, times) for event in again.step(at, one)]
     assert [e.to_dict() for e in events] == [e.to_dict() for e in live]
 
 
@@ -332,7 +335,56 @@ def test_the_time_of_day_needs_a_clock():
     assert recorded(rules, 0) is None
     clock = recorded(rules.model_copy(update={"clock": datetime(2026, 11, 26, 8)}), start=7.0)
     assert clock is not None
-    assert clock(8.5) == datetime(2026, 11, 26, 8, 0, 1, 500_000)
+    assert clock(8.5).replace(tzinfo=None) == datetime(2026, 11, 26, 8, 0, 1, 500_000)
+
+
+def hours_of(clock, hours, seconds):
+    """How many of the seconds of a recording a rule with ``hours`` holds, looking every ten minutes."""
+    rule = INSIDE | {"name": "n", "hours": [hours]}
+    file = RuleFile.model_validate({"clock": clock, "zones": ZONES, "rules": [rule]})
+    tell = recorded(file, start=0.0)
+    return [time for time in range(0, seconds, 600) if file.rules[0].holds(tell(time))]
+
+
+@pytest.mark.parametrize(
+    ("clock", "first", "last"),
+    [
+        ("2026-10-24 21:00:00 Europe/Berlin", 1, 10),  # put back in that night: it has nine hours
+        ("2026-10-24T19:00:00Z[Europe/Berlin]", 1, 10),
+        ("2026-03-28 21:00:00 Europe/Berlin", 1, 8),  # put forward
+        ("2026-10-24 21:00:00+02:00", 1, 9),  # an offset never changes
+        ("2026-06-24 21:00:00 America/New_York", 1, 9),
+    ],
+)
+def test_hours_of_a_recording_are_those_of_the_clock_on_the_wall(clock, first, last):
+    assert hours_of(clock, "22:00-06:00", 11 * 3600) == list(range(first * 3600, last * 3600, 600))
+
+
+def test_a_clock_without_a_zone_is_that_of_the_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        for clock in ("2026-10-24 21:00:00", datetime(2026, 10, 24, 21)):
+            assert hours_of(clock, "22:00-06:00", 11 * 3600) == list(range(3600, 36_000, 600))
+        file = RuleFile.model_validate({"clock": "2026-10-24 21:00:00", "rules": [{"name": "n"} | CROWD]})
+        stamps = [recorded(file, 0.0)(hour * 3600).isoformat() for hour in (5, 6)]
+        assert stamps == ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("clock", "message"),
+    [
+        ("2026-10-24 21:00:00 Europe/Berlinn", "the time zone 'Europe/Berlinn', which cannot be read"),
+        ("24.10.2026 21:00 Europe/Berlin", "the time '24.10.2026 21:00', which cannot be read"),
+        ("0001-01-01 00:00:00", "must lie in the years 1900 to 9000, not 1"),
+    ],
+)
+def test_a_clock_that_cannot_be_read(clock, message):
+    with pytest.raises(ValidationError, match=message):
+        RuleFile.model_validate({"clock": clock, "rules": [{"name": "n"} | CROWD]})
 
 
 def test_what_is_gone_is_forgotten():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kinoscope.core.errors import RulesError
@@ -28,7 +28,7 @@ from kinoscope.rules.watchers import CrowdWatcher, InZone, LeftWatcher, Loiterin
 from kinoscope.rules.ways import LineWatcher, WrongWayWatcher
 
 Clock = Callable[[float], datetime]
-"""Gives the time of day at which the picture of a time in seconds was taken."""
+"""Gives the time of day, with its offset from UTC, at which the picture of a time in seconds was taken."""
 
 IN_ZONE: dict[type[Any], type[InZone[Any]]] = {
     ZoneRule: ZoneWatcher,
@@ -93,11 +93,14 @@ def need_clock(rules: RuleFile) -> None:
 
 
 def recorded(rules: RuleFile, start: float) -> Clock | None:
-    """Give the clock of a recording whose first picture is at ``start`` seconds, or None if the file has none."""
+    """Give the clock of a recording whose first picture is at ``start`` seconds, or None if the file has none.
+
+    Seconds are added in UTC: where a clock is put forward or back, they are not those of its hands.
+    """
     if rules.clock is None:
         return None
-    begin = rules.clock
-    return lambda time: begin + timedelta(seconds=time - start)
+    begin, zone = rules.clock.astimezone(UTC), rules.clock.tzinfo  # no zone: that of the machine
+    return lambda time: (begin + timedelta(seconds=time - start)).astimezone(zone)
 
 
 def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Point]:

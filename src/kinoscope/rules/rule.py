@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from math import hypot, isfinite
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,6 +23,7 @@ WHOLE = "whole picture"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WAYS: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
 
+_ZONED = re.compile(r"(.*\d(?:Z|[+-]\d\d:?\d\d)?)\s*\[?([A-Za-z_]+(?:/[\w+-]+)*)\]?")
 _HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
 
 
@@ -52,6 +54,28 @@ def _finite(point: Point) -> Point:
     return point
 
 
+def _zoned(value: Any) -> Any:
+    """Read a time with the name of a time zone, such as ``2026-10-24 21:00:00 Europe/Berlin``; leave others alone."""
+    match = _ZONED.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or match[2] in ("Z", "z"):
+        return value
+    try:
+        time = datetime.fromisoformat(match[1])
+        zone = ZoneInfo(match[2])
+    except (ValueError, LookupError, OSError) as error:
+        what = f"the time {match[1]!r}" if isinstance(error, ValueError) else f"the time zone {match[2]!r}"
+        raise wrong(
+            f"has {what}, which cannot be read; write 2026-11-26 08:00:00 Europe/Berlin, or leave the zone out"
+        ) from None
+    return time.replace(tzinfo=zone) if time.tzinfo is None else time.astimezone(zone)
+
+
+def _of_our_time(clock: datetime) -> datetime:
+    if not 1900 <= clock.year <= 9000:
+        raise wrong(f"must lie in the years 1900 to 9000, not {clock.year}")
+    return clock
+
+
 def _hours(text: Any) -> Any:
     if not isinstance(text, str) or not _HOURS.fullmatch(text.strip()):
         raise wrong(f'must be like "22:00-06:00", not {text!r}')
@@ -72,6 +96,7 @@ def _way(value: Any) -> Any:
 Corner = Annotated[Point, AfterValidator(_finite)]
 Polygon = Annotated[list[Corner], AfterValidator(_polygon)]
 Segment = Annotated[list[Corner], AfterValidator(_segment)]
+Clock = Annotated[datetime, BeforeValidator(_zoned), AfterValidator(_of_our_time)]
 Hours = Annotated[str, BeforeValidator(_hours)]
 Way = Annotated[Literal["right", "left", "down", "up"] | Point, BeforeValidator(_way)]
 """A direction in the picture: a word, or x and y of an arrow."""
@@ -218,8 +243,10 @@ class RuleFile(Strict):
 
     units: Literal["fractions", "pixels"] = "fractions"
     """What points count: shares of the picture's width and height, or pixels of the displayed picture."""
-    clock: datetime | None = None
-    """When the recording begins, such as 2026-11-26 08:00:00; live pictures go by the clock of the machine."""
+    clock: Clock | None = None
+    """When the recording begins, such as 2026-11-26 08:00:00, in the time zone of the machine, or with a zone that is
+    named (2026-11-26 08:00:00 Europe/Berlin), by whose clock hours and days count, also when it is put forward or back.
+    An offset alone (+01:00) never changes. Live video goes by the clock of the machine."""
     zones: dict[Name, Polygon] = {}
     """Polygons by name: three corners [x, y] or more."""
     lines: dict[Name, Segment] = {}
