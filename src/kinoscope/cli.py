@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from kinoscope.api.syncing import Synced
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
 from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.launcher import launched
 
 if TYPE_CHECKING:
     from kinoscope.learn.job import Run
@@ -135,7 +135,7 @@ def _status(result: Any) -> int:
 
 
 def _print(words: list[str], result: Any, as_json: bool) -> None:
-    if result is None or os.environ.get("RANK", "0") != "0":  # of the processes that torchrun starts, one talks
+    if result is None or (words[0] == "train" and launched().rank > 0):  # of several processes, the first one prints
         return
     if as_json:
         print(json.dumps(_plain(words[0], result), allow_nan=False))

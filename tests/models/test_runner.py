@@ -122,3 +122,28 @@ def test_nothing_is_reported_to_the_makers_of_openvino():
     words = [sys.executable, "-W", "ignore", "-c", f"import kinoscope.models, openvino; {look}"]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     assert told == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_a_folder_named_like_a_task_or_a_card_is_never_taken_for_a_model(tmp_path, monkeypatch):
+    from kinoscope.models import CARDS
+    from kinoscope.models.generators import OWN, find_generator
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kinoscope.models.cached", lambda card: True)
+    monkeypatch.setattr("kinoscope.models.make_runner", lambda card, *_: card)
+    names = {card.task for card in CARDS} | {card.name for card in CARDS}
+    for name in (*names, "classify", "people"):
+        (tmp_path / name).mkdir()
+    assert all(choose(name) in CARDS and load(name) in CARDS for name in names)
+    with pytest.raises(OptionError, match="no model or task is called classify"):
+        choose("classify")
+    assert find_generator("people") == OWN / "people"
+    assert find_generator(tmp_path / "people") == tmp_path / "people"
+
+
+def test_a_path_that_leads_back_into_the_package_is_no_name(tmp_path, monkeypatch):
+    from kinoscope.models.generators import find_generator
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="there is no generator"):
+        find_generator("../own/people")

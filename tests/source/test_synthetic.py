@@ -77,3 +77,16 @@ def test_limits():
 def test_bad_address(address, message):
     with pytest.raises(OptionError, match=message.replace("?", r"\?")):
         open_source(address)
+
+
+def test_a_file_that_is_called_like_an_address_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("synthetic:shapes", "synthetic:none.mp4", "camera:0"):
+        shapes(duration=0.2, rate=10, width=32, height=16).write(tmp_path / "a.mp4")
+        (tmp_path / "a.mp4").rename(tmp_path / name)
+        with open_source(name) as source:
+            assert source.info.size == (32, 16)
+    with open_source("synthetic:shapes?duration=1&width=64&height=48") as source:
+        assert source.info.size == (64, 48)
+    with pytest.raises(OptionError, match="synthetic video"):
+        open_source(f"synthetic:{'x' * 5000}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.core.launcher import launched
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def train_in_rounds(
 
     row = TASKS[task]
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
-    quiet = quiet or os.environ.get("RANK", "0") != "0"
+    quiet = quiet or launched().rank > 0
 
     def tell(measures: Row) -> None:
         if not quiet:

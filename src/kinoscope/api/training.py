@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from kinoscope import places
 from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
 from kinoscope.core.errors import OptionError
+from kinoscope.core.launcher import launched
 from kinoscope.core.names import hint
 from kinoscope.progress import bar
 
@@ -190,7 +190,7 @@ def _prepare(folder: Path) -> None:
 
 def _is_first() -> bool:
     """Whether this is the process that writes and talks, of those that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
+    return launched().rank == 0
 
 
 def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:

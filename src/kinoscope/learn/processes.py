@@ -6,7 +6,6 @@ statistics from the process's own part.)
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.launcher import launched
 
 CPU = torch.device("cpu")
 
@@ -98,9 +98,9 @@ def joined(device: str = "auto") -> Iterator[Processes]:
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device=cuda: no GPU is here that torch can use; set device=cpu or device=auto")
     on_gpu = device != "cpu" and torch.cuda.is_available()
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    where = torch.device("cuda", local) if on_gpu else CPU
+    launch = launched()
+    world, rank = launch.world, launch.rank
+    where = torch.device("cuda", launch.local) if on_gpu else CPU
     if world == 1:
         yield Processes(device=where)
         return

@@ -45,7 +45,7 @@ def load(
     """Give a model that is ready to run, fetching its weights if need be.
 
     Args:
-        name: of a card, the folder of a trained model, or of a task: its best card then, see ``choose``.
+        name: of a card, of a task (its best card then, see ``choose``), or else the folder of a trained model.
         model: the card to use for a task named by ``name``; ``auto`` or None leaves the choice.
         device, precision, threads: see ``make_runner``.
 
@@ -53,18 +53,23 @@ def load(
         OptionError: there is no such model, task, device or precision.
         WeightsMissing: the weights cannot be had.
     """
-    card = choose(name) if model in (None, "auto") else find(str(model))
+    card = _named(name) if model in (None, "auto") else find(str(model))
     return make_runner(card, device, precision, threads)
 
 
+def _named(name: str) -> Card:
+    """Return the card of a name: a folder is taken for a model only if no card and no task is called so."""
+    return find(name) if is_place(name) and not for_task(name) else choose(name)
+
+
 def choose(name: str) -> Card:
-    """Give the card of that name, of the trained model in that folder, or the best card of that task.
+    """Return the card of that name, or the best card of that task; never a trained model, whatever folders there are.
 
     The best is sought among those in the cache, else among those that can be had.
     What is in the cache is not passed over for a better card that is not: a run gives the same answers whether or not
     there is a network today. ``kinoscope models pull`` brings the better one.
     """
-    if any(card.name == name for card in CARDS) or is_place(name):
+    if any(card.name == name for card in CARDS):
         return find(name)
     cards = for_task(name)
     if not cards:

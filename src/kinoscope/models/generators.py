@@ -195,7 +195,7 @@ def find_generator(name: str | Path) -> Path:
     Raises:
         OptionError: there is none.
     """
-    if (OWN / str(name)).is_dir() and is_generator(OWN / str(name)):
+    if str(name) in own_generators():
         return OWN / str(name)
     if not Path(name).is_dir():
         demand(str(name), own_generators(), "generator (give one of these, or a folder)")

@@ -6,6 +6,7 @@ PyAV is imported only when a source is opened.
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def open_source(
     Args:
         path: a video file; a URL (http, https, rtsp, rtsps, rtmp, rtmps, udp, rtp); a camera (``camera:0`` or
             ``/dev/video0``); a picture; a folder of pictures or a pattern of their names (``shots/%05d.png``,
-            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``).
+            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``). What is a file is no address.
         start, end: only what lies in [start, end) is given, in seconds or as a clock, as the frames' times count.
         rate: pictures per second: of a video at most so many, and pictures are shown so fast (25 otherwise).
         on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
@@ -85,7 +86,7 @@ def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | 
 def _open(
     path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str, track: int | None
 ) -> Source:
-    if path.startswith("synthetic:"):
+    if path.startswith("synthetic:") and not os.path.exists(path):
         from kinoscope.source.address import from_address
 
         return from_address(path).limit(start, end, rate)
@@ -95,7 +96,7 @@ def _open(
     from kinoscope.source.stream import StreamSource
     from kinoscope.source.video import VideoSource
 
-    if is_camera(path):
+    if is_camera(path) and not os.path.isfile(path):
         return CameraSource(path, end, rate, on_error)
     if is_url(path):
         return StreamSource(path, start, end, rate, on_error)
