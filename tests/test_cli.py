@@ -96,7 +96,7 @@ def test_one_bad_source_never_stops_the_rest(kinoscope: Cli, light: Any, video: 
     assert all(line.startswith("kinoscope: ") for line in lines)
     assert "broken.mp4" in lines[0]
     assert "gone.mp4" in lines[1]
-    assert os.listdir(tmp_path / "out" / "gone") == []
+    assert os.listdir(tmp_path / "out") == ["shapes"]
 
 
 def test_a_failed_task_is_told_and_the_others_finish(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:

@@ -88,9 +88,6 @@ def run(analysis: Analysis, options: Options, title: str) -> None:
     """Analyse one source into its folder. An error ends up in the analysis, never in the caller."""
     begin = time.perf_counter()
     try:
-        places.prepare(analysis.folder)
-        if options.hide:
-            drawing.forget(analysis.folder)
         _look(analysis, options, title)
         _write(analysis, options, title)
     except KinoscopeError as error:
@@ -109,12 +106,14 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
     earlier = _earlier(analysis.folder, mark, options.settings) if options.resume else None
     missing = [name for name in options.tasks if earlier is None or name not in earlier.tasks]
     if earlier is not None and not missing:
+        _begin(analysis.folder, options)
         analysis.timeline, analysis.resumed = earlier, True
         return
     timeline = earlier or Timeline(version=__version__)
     timeline.extra["run"] = mark
     with ExitStack() as stack:
         source = stack.enter_context(open_source(analysis.source, **options.reading))
+        _begin(analysis.folder, options)
         tasks = make_tasks(missing, options.models, options.device, options.settings)
         if options.report:
             tasks += _preview(analysis, source)
@@ -123,6 +122,13 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
     for name in missing:
         if told := _plain(name, options.settings):
             analysis.timeline.tasks[name].extra["settings"] = told
+
+
+def _begin(folder: Path, options: Options) -> None:
+    """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
+    places.prepare(folder)
+    if options.hide:
+        drawing.forget(folder)
 
 
 def _earlier(folder: Path, mark: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Timeline | None:

@@ -64,7 +64,7 @@ def test_one_bad_source_never_stops_the_rest(kinoscope: Any, tiny: Make, tmp_pat
 
 def test_a_model_that_cannot_be_used_is_told_at_once(kinoscope: Any, tiny: Make, tmp_path: Path) -> None:
     folder = tiny()
-    with pytest.raises(OptionError, match="top 0 is no number of classes"):
+    with pytest.raises(OptionError, match="top 0 is not possible; give 1 or more"):
         classify("x.mp4", model=str(folder), top=0)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-20])

@@ -117,7 +117,7 @@ def test_a_task_that_fails_is_an_error(kinoscope, video, monkeypatch):
         ({"labels": "persn"}, "there is no label 'persn'; did you mean person?"),
         ({"tracker": "deep"}, "there is no tracker 'deep'; choose from"),
         ({"rate": 0}, "rate 0 is not possible"),
-        ({"every": -1.0}, "every -1.0 is not possible"),
+        ({"every": -1.0}, "every -1 is not possible"),
         ({"annotate": True}, "annotate writes a video; say where, with -o FOLDER"),
     ],
 )

@@ -175,7 +175,10 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
         (("gallery", "rename", "g", "Ann"), "gallery rename got 1 names; give the old name and the new one"),
         (("gallery", "list", "g", "Ann"), "gallery list got 1 names; it takes none"),
         (("recognize", "v.mp4", "--gallery", "missing"), "there is no gallery missing"),
-        (("recognize", "v.mp4", "--gallery", "g", "--threshold", "-1"), "threshold -1.0 is no distance"),
+        (
+            ("recognize", "v.mp4", "--gallery", "g", "--threshold", "-1"),
+            "threshold -1 is not possible; give a number above 0",
+        ),
         (("analyze", "v.mp4", "--gallery", "missing"), "there is no gallery missing"),
         (("analyze", "v.mp4", "--tasks", "recognize"), "task recognize needs a gallery; give --gallery FILE"),
     ],

@@ -130,7 +130,7 @@ def test_the_split_is_the_datas_own(tiny: Make, tmp_path: Path) -> None:
     assert len(everything.clips) == 10
     with pytest.raises(DatasetError, match="sets no clips aside for val: it has train, test; give --split all"):
         evaluate(str(tiny()), folder, split="val", **options)
-    with pytest.raises(OptionError, match="there is no split 'some'; choose from train, val, test, all"):
+    with pytest.raises(OptionError, match="there is no split 'some'; known: train, val, test, all"):
         evaluate(str(tiny()), folder, split="some", **options)
 
 

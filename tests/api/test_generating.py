@@ -86,11 +86,11 @@ def test_a_real_clip_is_brought_into_the_model(model, clips, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 0}, "n is 0; give 1 to"),
-        ({"rate": 0}, "rate is 0; give 0.1 to 1000"),
+        ({"n": 0}, "n 0 is not possible; give 1 to"),
+        ({"rate": 0}, "rate 0 is not possible; give 0.1 to 1000"),
         ({"show": "all"}, "no show 'all'"),
         ({"classes": ["discs"]}, "no class 'discs'; did you mean disc"),
-        ({"truncation": -1}, "truncation is -1"),
+        ({"truncation": -1}, "truncation -1 is not possible"),
         ({"out": "x.txt"}, "give a name that ends in"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
             str(model), clips, n=16, features=str(eye), out=tmp_path / "c", device="cpu", quiet=True,
             compare=str(tmp_path / "scores/scores.json"),
         )  # fmt: skip
-    with pytest.raises(DatasetError, match="fewer than 16 says nothing"):
+    with pytest.raises(OptionError, match="n 8 is not possible; give 16 or more"):
         evaluate(str(model), clips, n=8, features=str(eye), out=tmp_path / "d", device="cpu", quiet=True)
 
 

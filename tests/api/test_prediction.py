@@ -108,7 +108,7 @@ def test_what_cannot_be_is_refused_in_a_line(model, tmp_path):
     with pytest.raises(SourceError, match=r"lasts 0.25 s, and the model reads 3 frames at 10 a second; give 0.3 s"):
         kinoscope.predict(model, video, tmp_path / "out.mp4")
     video = write(tmp_path / "in.mkv", 9)
-    with pytest.raises(OptionError, match="frames is 0; give 1 or more"):
+    with pytest.raises(OptionError, match="frames 0 is not possible; give 1 to"):
         kinoscope.predict(model, video, tmp_path / "out.mp4", frames=0)
     with pytest.raises(OptionError, match="is what is read, too"):
         kinoscope.predict(model, video, video)

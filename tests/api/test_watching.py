@@ -179,7 +179,7 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
     [
         ({"for_": 0}, OptionError, "no time to watch"),
         ({"webhook": "file:///x"}, OptionError, "no address that can be called"),
-        ({"before": -1}, OptionError, "cannot be made"),
+        ({"before": -1}, OptionError, "before -1 is not possible; give 0 to 30"),
         ({"model": "nothing"}, OptionError, "nothing"),
     ],
 )

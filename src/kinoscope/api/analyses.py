@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kinoscope import analysis, drawing, places
-from kinoscope.api.choices import choose_hiding, choose_models, choose_tasks, choose_tracker, choose_views
+from kinoscope.api.choices import (
+    choose_device,
+    choose_hiding,
+    choose_models,
+    choose_span,
+    choose_tasks,
+    choose_tracker,
+    choose_views,
+    demand_run,
+)
 from kinoscope.api.keeping import begin, keep_job
 from kinoscope.api.ruling import HELD, post_all, read_rules, sending
 from kinoscope.core.errors import OptionError
+from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline
-from kinoscope.core.time import parse_time
 from kinoscope.galleries import read
 from kinoscope.views.covers import Method
 
@@ -92,12 +101,9 @@ def analyze(
         OptionError, GalleryError, RulesError, LibraryError, MissingExtra: an option cannot be used; nothing has been
             read or written then.
     """
-    reading: dict[str, Any] = {
-        "start": None if start is None else parse_time(start),
-        "end": None if end is None else parse_time(end),
-        "rate": rate,
-        "on_error": on_error,
-    }
+    demand_positive("rate", rate, 5)
+    demand(on_error, get_args(Policy), "on-error")
+    reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error}
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
     if clips and blur:
@@ -111,13 +117,17 @@ def analyze(
     if tracker is not None:
         settings["objects"] = settings.get("objects", {}) | {"tracker": choose_tracker(tracker)}
     wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])}, needed)
+    for task, card in chosen.items():
+        demand_run(f"model {task}={card}", task, wanted)
+    if tracker is not None:
+        demand_run(f"tracker {tracker}", "objects", wanted)
     if rules is not None:
         settings["rules"] = {"rules": read_rules(rules, wanted, chosen, known.names() if known else None)}
     options = analysis.Options(
         tasks=wanted,
         reading=reading | ({"live": True} if live else {}),
         models=chosen,
-        device=device,
+        device=choose_device(device),
         settings=settings,
         views=choose_views(export),
         annotate=annotate,
@@ -127,12 +137,12 @@ def analyze(
         resume=resume,
         quiet=quiet,
     )
-    begin(library)
     names = places.expand(sources)
     folders = places.folders(names, None if out is None else Path(out))
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with sending(webhook, webhook_secret, letters, HELD) as post:
+        begin(library)
         return _each(jobs, options, post, library)
 
 

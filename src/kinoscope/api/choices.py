@@ -1,21 +1,71 @@
-"""What the verbs are asked for by name: tasks, models, formats."""
+"""The options of the verbs, checked before anything is read or written: names, times, devices."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.names import demand
+from kinoscope.core.time import parse_time
 from kinoscope.drawing import Hiding
 from kinoscope.galleries import Gallery
 from kinoscope.views.covers import KINDS, METHODS, Method
 
+CARD_TASKS = {"faces": "identity", "appearance": "scenes", "anomalies": "scenes"}
+"""Tasks whose model is a card of another task."""
 
-def split(text: str | Sequence[str] | None) -> list[str]:
-    """Split a list of names at commas."""
+FIXED = ("text", "recognize", "rules")
+"""Tasks whose model cannot be chosen."""
+
+
+def split(text: str | Sequence[str] | None, option: str) -> list[str]:
+    """Split a list of names at commas.
+
+    Raises:
+        OptionError: something is given, but no name.
+    """
     parts = [text] if isinstance(text, str) else list(text or ())
-    return [word.strip() for part in parts for word in part.split(",") if word.strip()]
+    names = [word.strip() for part in parts for word in part.split(",") if word.strip()]
+    if parts and not names:
+        raise OptionError(f"{option} {parts[0]!r} names nothing; give names, separated by commas, or leave it out")
+    return names
+
+
+def choose_device(device: str) -> str:
+    """Return a device that is known and is here.
+
+    Raises:
+        OptionError: it is not.
+    """
+    from kinoscope.models.runner import check_device
+
+    check_device(device)
+    return device
+
+
+def choose_span(start: str | float | None, end: str | float | None = None) -> dict[str, Fraction | None]:
+    """Return where to begin and where to stop, in seconds, as ``open_source`` takes them.
+
+    Raises:
+        OptionError: one is no time or negative, or nothing lies between them.
+    """
+    first, last = (_time(name, value) for name, value in (("start", start), ("end", end)))
+    if last is not None and last <= (first or 0):
+        after = "0" if first is None else f"start {float(first):g} s"
+        raise OptionError(f"end {float(last):g} s does not lie after {after}; give a later one, or leave it out")
+    return {"start": first, "end": last}
+
+
+def _time(name: str, value: str | float | None) -> Fraction | None:
+    try:
+        time = None if value is None else parse_time(value)
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
+    if time is not None and time < 0:
+        raise OptionError(f"{name} {float(time):g} s is before the beginning; give 0 or more")
+    return time
 
 
 def choose_tasks(
@@ -33,7 +83,7 @@ def choose_tasks(
     """
     from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
 
-    wanted = split(tasks) or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
+    wanted = split(tasks, "tasks") or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
     for name in wanted:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
@@ -55,7 +105,7 @@ def choose_hiding(
     Raises:
         OptionError: it is of no known kind, a name to keep is not in the gallery, or the source is live.
     """
-    kinds, names = tuple(dict.fromkeys(split(blur))), tuple(dict.fromkeys(split(keep)))
+    kinds, names = tuple(dict.fromkeys(split(blur, "blur"))), tuple(dict.fromkeys(split(keep, "keep")))
     _check_one("blur", kinds, KINDS)
     _check_one("hide-with", [method], METHODS)
     if names and not set(kinds) & {"faces", "people"}:
@@ -83,10 +133,53 @@ def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:
     """Read ``TASK=CARD`` pairs; a card or the folder of a trained model alone stands for the task that it is for.
 
     Raises:
-        OptionError: one is neither, or there is no such task.
+        OptionError: one is neither, there is no such task, or the card is not for it.
         ModelError: a folder is that of a damaged model.
     """
-    return dict(_pair(word) for word in split(model))
+    chosen = dict(_pair(word) for word in split(model, "model"))
+    for task, name in chosen.items():
+        choose_model(task, name)
+    return chosen
+
+
+def choose_model(task: str, name: str) -> str:
+    """Return the name of a card or of a trained model that a task can run, or ``auto``.
+
+    Raises:
+        OptionError: there is none of that name, or it is not for the task.
+        ModelError: a folder holds no such model, or a damaged one.
+    """
+    from kinoscope.models.classifiers import find_classifier
+    from kinoscope.models.lip_sync import cards_in
+
+    if name != "auto" and task in ("classify", "actions"):
+        find_classifier(name)
+    elif name != "auto" and task == "sync":
+        cards_in(Path(name))
+    elif name != "auto":
+        _demand_card(task, name)
+    return name
+
+
+def _demand_card(task: str, name: str) -> None:
+    from kinoscope.models import CARDS, for_task
+
+    if task in FIXED:
+        raise OptionError(f"model {task}={name}: the model of the task {task} cannot be chosen; leave it out")
+    fit = [card.name for card in for_task(CARD_TASKS.get(task, task))]
+    if name not in fit:
+        other = next((f"is for {card.task}" for card in CARDS if card.name == name), "is not known")
+        raise OptionError(f"model {name} {other}; for the task {task} choose from {', '.join(fit)}")
+
+
+def demand_run(option: str, task: str, tasks: Collection[str]) -> None:
+    """Demand that the task that an option is about is run.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if task not in tasks:
+        raise OptionError(f"{option} is about the task {task}, which is not run; add {task} to --tasks")
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -116,7 +209,7 @@ def _task_of(name: str) -> str:
     return task
 
 
-def choose_views(export: str | Sequence[str] | None) -> list[str]:
+def choose_views(export: str | Sequence[str] | None, option: str = "export") -> list[str]:
     """Give the names of the formats that are asked for.
 
     Raises:
@@ -124,7 +217,7 @@ def choose_views(export: str | Sequence[str] | None) -> list[str]:
     """
     from kinoscope.views import VIEWS
 
-    wanted = split(export)
+    wanted = split(export, option)
     for name in wanted:
         if name not in VIEWS:
             raise OptionError(f"there is no format {name!r}; choose from {', '.join(VIEWS)}")
@@ -151,7 +244,7 @@ def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tu
     """
     from kinoscope.models import CARDS, find
 
-    wanted = split(labels)
+    wanted = split(labels, "labels")
     if not wanted:
         return None
     cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]

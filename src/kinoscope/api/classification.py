@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, places
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.api.choices import choose_span
+from kinoscope.core.errors import KinoscopeError, SourceError
+from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
 from kinoscope.progress import bar
 
@@ -81,15 +83,15 @@ def classify(
     from kinoscope.models.classifiers import find_classifier
     from kinoscope.models.runner import make_runner
 
-    if top < 1:
-        raise OptionError(f"top {top} is no number of classes; give 1 or more")
+    demand_number("top", top, 1)
+    limits = choose_span(start, end)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = places.expand(sources)
     done: list[Classified] = []
     for name in names:
         one = Classified(name)
         with bar(Path(name).name, quiet) as progress:
-            _classify(one, model, top, {"start": start, "end": end}, device, progress)
+            _classify(one, model, top, limits, device, progress)
         done.append(one)
     if out is not None:
         _write(done, Path(out))
@@ -149,8 +151,7 @@ def _write(done: list[Classified], out: Path) -> None:
     """Write the timeline of each source that could be read."""
     from kinoscope.views.json import save
 
-    found = [one for one in done if one.timeline]
-    for one, folder in zip(found, places.folders([one.source for one in found], out), strict=True):
-        places.prepare(folder)
+    for one, folder in zip(done, places.folders([one.source for one in done], out), strict=True):
         if one.timeline:
+            places.prepare(folder)
             save(one.timeline, folder)

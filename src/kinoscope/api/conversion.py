@@ -24,7 +24,7 @@ def convert(timeline: str | Path, to: str | Sequence[str], out: str | Path | Non
     from kinoscope.views import VIEWS
     from kinoscope.views.json import load
 
-    names = choose_views(to)
+    names = choose_views(to, "to")
     if not names:
         raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
     place = Path(timeline)

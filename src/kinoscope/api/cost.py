@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import analysis
-from kinoscope.api.choices import choose_tasks
+from kinoscope.api.choices import choose_device, choose_tasks
 from kinoscope.core.results import Timeline
 
 
@@ -31,9 +31,11 @@ def bench(
     from kinoscope import engine
     from kinoscope.source import open_source
 
+    wanted = choose_tasks(tasks)
+    choose_device(device)
     wall, cpu = time.perf_counter(), time.process_time()
     with open_source(source) as opened:
-        timeline = engine.run(opened, analysis.make_tasks(choose_tasks(tasks), device=device), threaded=not where)
+        timeline = engine.run(opened, analysis.make_tasks(wanted, device=device), threaded=not where)
     result: dict[str, Any] = {"source": str(source), "frames": timeline.decode.frames}
     result["wall_s"] = round(time.perf_counter() - wall, 2)
     result["cpu_s"] = round(time.process_time() - cpu, 2)

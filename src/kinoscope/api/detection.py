@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
-from kinoscope.api.choices import choose_labels, choose_tracker
+from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.journeys import counts, journey
+from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline, Track
-from kinoscope.core.time import parse_time
 from kinoscope.progress import bar
+
+Looks = Literal["none", "colours", "cnn"]
 
 FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
 """What is written beside timeline.json."""
@@ -93,7 +95,7 @@ def detect(
     model: str = "auto",
     tracker: str = "buffered",
     camera: bool = False,
-    looks: Literal["none", "colours", "cnn"] = "none",
+    looks: Looks = "none",
     rate: float | None = None,
     every: float = 1.0,
     start: str | float | None = None,
@@ -126,22 +128,21 @@ def detect(
     Raises:
         OptionError: an option cannot be used; nothing has been read then.
     """
-    for name, value in (("rate", rate), ("every", every)):
-        if value is not None and not 0 < value < float("inf"):
-            raise OptionError(f"{name} {value} is not possible; give a number above 0, such as 5")
+    demand_positive("rate", rate, 5)
+    demand_positive("every", every, 1)
     if annotate and out is None:
         raise OptionError("annotate writes a video; say where, with -o FOLDER")
     setting = {
-        "labels": choose_labels(labels, model),
+        "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
-        "looks": looks,
+        "looks": demand(looks, get_args(Looks), "looks"),
     }
     options = analysis.Options(
         tasks=["objects"],
-        reading={"start": _time(start), "end": _time(end)},
+        reading=choose_span(start, end),
         models={"objects": model},
-        device=device,
+        device=choose_device(device),
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
         annotate=annotate,
         report=False,
@@ -155,10 +156,6 @@ def detect(
         if one.timeline and interrupted(one.timeline):
             return done[:number]
     return done
-
-
-def _time(given: str | float | None) -> Any:
-    return None if given is None else parse_time(given)
 
 
 def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> None:

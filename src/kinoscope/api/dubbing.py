@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.progress import bar
 
@@ -91,6 +92,7 @@ def lipsync(
     from kinoscope.models.painter import MouthPainter
 
     began, path = time.perf_counter(), Path(out)
+    choose_device(device)
     _demand_new(path, (video, sound, *([looks] if looks else [])))
     painter = MouthPainter(Path(model), device)
     voice, start = hear(str(sound))

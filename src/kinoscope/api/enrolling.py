@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from kinoscope.api.checking import check
+from kinoscope.api.choices import choose_device
 from kinoscope.api.sights import looks_in, open_eye
 from kinoscope.core.errors import OptionError
+from kinoscope.core.names import demand
 from kinoscope.galleries import THRESHOLDS, Gallery, Kind, Look, change, check_name, export, read
 
 ODD = 4 / 3
@@ -70,7 +72,8 @@ def enroll(
     check_name(name)
     if not sources:
         raise OptionError(f"nothing is given to know {name} by; give a picture or a video")
-    eye = open_eye(kind, device)
+    demand(kind, get_args(Kind), "kind")
+    eye = open_eye(kind, choose_device(device))
     if Path(gallery).exists():
         read(gallery).check_model(kind, eye.model)
     looks = [look for source in sources for look in looks_in(eye, name, source, largest, quiet)]
@@ -129,6 +132,9 @@ def gallery(
         OptionError: more or fewer names are given than the action takes.
     """
     place = Path(path)
+    choose_device(device)
+    if not 0 < far < 1:
+        raise OptionError(f"far {far:g} is no rate of errors; give one between 0 and 1, such as 0.001")
     _check_count(action, names)
     if action == "rename":
         with change(place) as known:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
+from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
+from kinoscope.core.names import demand, demand_number
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -109,8 +111,17 @@ def evaluate(
         ModelError: the model cannot be used, or does not know the classes of the data.
         DatasetError: there is nothing to score.
     """
+    from kinoscope.learn.grouping import check_group
     from kinoscope.models.classifiers import find_classifier
     from kinoscope.models.generators import find_generator, is_generator, own_generators
+
+    if split is not None:
+        demand(split, SPLITS, "split")
+    for option, value in (("views", views), ("batch", batch), ("n", n)):
+        demand_number(option, value, 1, 100_000)
+    demand_number("seed", seed, 0, 2**31 - 1)
+    choose_device(device)
+    check_group(group)
 
     def place(name: str) -> Path:
         return Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
@@ -126,8 +137,6 @@ def evaluate(
         return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
     cards = [find_classifier(name) for name in (model, compare) if name is not None]
     names = _tell_apart([card.name for card in cards], (model, compare))
-    if split is not None and split not in SPLITS:
-        raise OptionError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}")
     if Path(data).suffix.lower() == ".json":
         return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
     dataset = learned_from(_read(data, group or group_of(model), cards), model)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinoscope import places
-from kinoscope.api.choices import split
+from kinoscope.api.choices import choose_device, choose_span, split
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic
@@ -102,16 +102,17 @@ def explain(
     from kinoscope.refine.explain import METHODS
     from kinoscope.refine.explain import explain as explain_clip
 
-    methods = [demand(name, METHODS, "method") for name in split(method)]
+    methods = [demand(name, METHODS, "method") for name in split(method, "method")]
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     card = find_classifier(model)
     label = None if target is None else demand(target, card.labels, "class")
+    begin = choose_span(start)["start"]
+    net = build(card).to(torch_device(choose_device(device)))
+    with bar(f"{Path(clip).name}: read", quiet) as progress:
+        window = find_window(card, model, str(clip), label, begin, progress)
     folder = Path(out)
     places.prepare(folder)
-    net = build(card).to(torch_device(device))
-    with bar(f"{Path(clip).name}: read", quiet) as progress:
-        window = find_window(card, model, str(clip), label, start, progress)
     with bar(f"{Path(clip).name}: explain", quiet) as progress:
         found = explain_clip(
             net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
@@ -129,7 +130,7 @@ def _sampling(card: Card) -> Sampling:
 
 
 def find_window(
-    card: Card, model: str, path: str, label: str | None, start: str | float | None, progress: Any = None
+    card: Card, model: str, path: str, label: str | None, start: Fraction | None, progress: Any = None
 ) -> Window:
     """Read a clip or, of a longer video, the window in which a class is the likeliest.
 
@@ -141,7 +142,6 @@ def find_window(
     Raises:
         SourceError: the clip cannot be read, or is over before ``start``.
     """
-    from kinoscope.core.time import parse_time
     from kinoscope.learn.frames import opened
 
     sampling = _sampling(card)
@@ -150,7 +150,7 @@ def find_window(
             raise SourceError(f"{path} is live; record it first, or give a file")
         first, end = map(float, source.span())
     if start is not None:
-        begin = float(parse_time(start))
+        begin = float(start)
         if not first <= begin < end:
             raise OptionError(f"start {begin:g} s lies outside {path}, which lasts from {first:g} to {end:g} s")
         return read_window(path, sampling, begin, (first, end), 1)

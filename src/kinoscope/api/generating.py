@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
+from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.names import demand, slug
+from kinoscope.core.names import demand, demand_number, slug
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ SHOWS = ("samples", "between", "crossed")
 
 MOST = 100_000
 """Clips of one call."""
+
+SEEDS = 2**31 - 1
+"""The largest seed."""
 
 VIEWED = 64
 """Clips that are laid side by side, at most."""
@@ -101,8 +105,15 @@ def generate(
         OutputError: a file cannot be written.
     """
     from kinoscope.models.generators import Generator
+    from kinoscope.source.writer import check_ending
 
     _check(n, frames, rate, truncation, show, enlarge)
+    demand_number("seed", seed, 0, SEEDS)
+    choose_device(device)
+    if out is not None and Path(out).suffix and Path(out).suffix.lower() not in SHEETS:
+        check_ending(out)
+    if project is not None and not Path(project).exists():
+        raise SourceError(f"{project} does not exist; name a clip to bring into the model")
     generator = Generator(model, device)
     labels = _labels(generator, classes)
     moments = generator.times(frames, rate)
@@ -132,8 +143,7 @@ def _check(n: int, frames: int | None, rate: float | None, truncation: float, sh
         ("n", n, 1, MOST), ("frames", frames, 1, 10_000), ("rate", rate, 0.1, 1000), ("truncation", truncation, 0, 2),
         ("enlarge", enlarge, 1, 16),
     ):  # fmt: skip
-        if value is not None and not low <= value <= high:
-            raise OptionError(f"{name} is {value:g}; give {low:g} to {high:g}")
+        demand_number(name, value, low, high)
 
 
 def _labels(generator: Generator, names: Sequence[str]) -> list[int] | None:

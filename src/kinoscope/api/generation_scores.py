@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
 from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.names import demand_number
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -70,9 +71,15 @@ def evaluate_generator(
     quiet: bool,
 ) -> tuple[GenerationEvaluation, list[Path]]:
     """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
-    from kinoscope.learn.generation_scores import demand_enough
-    from kinoscope.models.generators import Generator
+    from kinoscope.learn.generation_scores import FEWEST, demand_enough
+    from kinoscope.models.classifiers import find_classifier
+    from kinoscope.models.generators import Generator, find_generator
 
+    demand_number("n", n, FEWEST)
+    for name in filter(None, (features, judge)):
+        find_classifier(name)
+    if compare and not Path(compare).is_file():
+        find_generator(compare)
     generator = Generator(model, device)
     real, dataset, broken = read_real(data, generator, n, group)
     demand_enough(len(real), n)

@@ -80,9 +80,12 @@ def train_sync(
         DatasetError: the clips do not do.
         TrainingError: the loss is no longer a number.
     """
+    from kinoscope.models.runner import check_device
+
     options = read_words(words)
     if data is None or "=" in data:
         raise OptionError("train sync needs a folder of talking clips, as in train sync clips/")
+    check_device(options["device"])
     talks, broken = _read(Path(data), options, quiet)
     held = _held(talks, float(options["val"]))
     learned = [talk for talk in talks if talk.person not in held]

@@ -9,7 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.names import demand_number
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels, Size
@@ -83,10 +85,12 @@ def predict(
 
     from kinoscope.models.predictors import load_predictor
     from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.writer import check_ending
 
     began, path = time.perf_counter(), Path(out)
-    if frames is not None and frames < 1:
-        raise OptionError(f"frames is {frames}; give 1 or more")
+    demand_number("frames", frames, 1, 10_000)
+    choose_device(device)
+    check_ending(path)
     if path.exists() and Path(video).exists() and path.samefile(video):
         raise OptionError(f"{path} is what is read, too; give another name to write to")
     predictor = load_predictor(model, device)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import __version__, analysis, places
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.api.choices import choose_device, choose_span
+from kinoscope.core.errors import KinoscopeError, SourceError
+from kinoscope.core.names import demand_positive
 from kinoscope.core.results import Event, Timeline, Track
-from kinoscope.core.time import parse_time
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.progress import bar
 
@@ -91,10 +92,10 @@ def recognize(
         GalleryError: the gallery cannot be used; nothing has been read then.
         OptionError: an option cannot be used.
     """
-    if threshold is not None and not threshold > 0:
-        raise OptionError(f"threshold {threshold} is no distance; give one above 0, such as {THRESHOLDS['face']}")
+    demand_positive("threshold", threshold, THRESHOLDS["face"])
+    choose_device(device)
     known = read(gallery)
-    limits = {"start": start if start is None else parse_time(start), "end": end if end is None else parse_time(end)}
+    limits = choose_span(start, end)
     done: list[Recognized] = []
     for name in places.expand(sources):
         one = Recognized(name)
@@ -168,8 +169,7 @@ def _write(done: list[Recognized], out: Path) -> None:
     """Write the timeline of each source that could be read."""
     from kinoscope.views.json import save
 
-    found = [one for one in done if one.timeline]
-    for one, folder in zip(found, places.folders([one.source for one in found], out), strict=True):
-        places.prepare(folder)
+    for one, folder in zip(done, places.folders([one.source for one in done], out), strict=True):
         if one.timeline:
+            places.prepare(folder)
             save(one.timeline, folder)

@@ -152,11 +152,15 @@ def train_in_rounds(
         folder: gives that of the run, ready to be written to, from the data's name; not asked where it goes on.
     """
     from kinoscope.learn.choices import begin_or_go_on
+    from kinoscope.learn.grouping import check_group
     from kinoscope.learn.processes import joined
     from kinoscope.learn.rounds import go
+    from kinoscope.models.runner import check_device
 
     row = TASKS[task]
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
+    check_device(options.device)
+    check_group(getattr(options, "group", ""))
     quiet = quiet or launched().rank > 0
 
     def tell(measures: Row) -> None:

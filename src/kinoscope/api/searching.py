@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import places
+from kinoscope.api.choices import choose_device, split
 from kinoscope.api.meanings import meaning_of
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
 from kinoscope.views.cuts import Cut, write_edl, write_otio
@@ -83,8 +85,8 @@ def search(
     kinds = _kinds(export)
     if not query.strip() and like is None:
         raise OptionError('nothing is asked for; give a query, such as "person near car", or --like PICTURE')
-    if limit < 1:
-        raise OptionError(f"limit {limit} gives nothing; give 1 or more")
+    demand_number("limit", limit, 1)
+    choose_device(device)
     asked, opened = parse(query) if query.strip() else None, Library(library)
     clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit)
     title = query.strip() + (f" like {Path(like).name}" if like is not None else "")
@@ -98,10 +100,7 @@ def search(
 
 
 def _kinds(export: str | Sequence[str] | None) -> list[str]:
-    from kinoscope.core.names import demand
-
-    names = export.split(",") if isinstance(export, str) else [part for one in export or () for part in one.split(",")]
-    return [demand(name.strip(), EXPORTS, "export of moments") for name in names if name.strip()]
+    return [demand(name, EXPORTS, "export of moments") for name in split(export, "export")]
 
 
 def _likes(like: str | Path | None, device: str) -> list[Any]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
+from kinoscope.api.choices import choose_device, choose_model, choose_span
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError
+from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
-from kinoscope.core.time import parse_time
 from kinoscope.progress import bar
 
 SURE = 0.9
@@ -120,15 +121,17 @@ def sync(
     Raises:
         OptionError: an option cannot be used; nothing has been read then.
     """
+    demand_number("sound-track", sound_track, 0)
+    span = choose_span(start, end)
     names = places.expand(sources)
     if fix is not None:
         _demand_one(names, Path(fix))
     options = analysis.Options(
         tasks=["sync"],
-        reading={"start": _time(start), "end": _time(end), "sound_track": sound_track},
-        models={"sync": model},
+        reading=span | {"sound_track": sound_track},
+        models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
-        device=device,
+        device=choose_device(device),
         quiet=quiet,
     )
     folders = [None] * len(names) if out is None else places.folders(names, Path(out))
@@ -140,10 +143,6 @@ def sync(
     if fix is not None:
         _repair(done[0], Path(fix), force, options)
     return done
-
-
-def _time(given: str | float | None) -> Any:
-    return None if given is None else parse_time(given)
 
 
 def _demand_one(names: list[str], fix: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import places
 from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.launcher import launched
 from kinoscope.core.names import hint
 from kinoscope.progress import bar
@@ -139,6 +139,7 @@ def train(
         return Training(rounds=train_in_rounds(task, data, options, begin, resume=resume, dry_run=dry_run, quiet=quiet))
     chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
+    _check_options(chosen)
     if check:
         return Training(health=_check(dataset, chosen, quiet))
     if preview:
@@ -161,6 +162,23 @@ def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
             "no clips are given; name a folder with one folder for each class, as in train classify clips/"
         )
     return read_words(words), data
+
+
+def _check_options(options: Options) -> None:
+    """Check what needs more than the options themselves, before any clip is opened."""
+    from kinoscope.learn.grouping import check_group
+    from kinoscope.models.networks import network_options
+    from kinoscope.models.runner import check_device
+    from kinoscope.models.trained import read
+
+    network_options(options.net, options.net_options)
+    check_group(options.group)
+    check_device(options.device)
+    try:
+        if options.start not in ("auto", "none"):
+            read(Path(options.start))
+    except ModelError as error:
+        raise ModelError(f"start={options.start}: {error}") from None
 
 
 def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:

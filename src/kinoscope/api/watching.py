@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.choices import choose_models
+from kinoscope.api.choices import choose_device, choose_model
 from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.delays import Delays
 from kinoscope.core.errors import KinoscopeError, OptionError
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.names import demand_number
 from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
 from kinoscope.core.time import parse_time
 from kinoscope.source.base import Item, Picture, Source
@@ -142,21 +143,24 @@ def watch(
     from kinoscope.rules.book import Rulebook, recorded
     from kinoscope.source.live import LiveSource
 
-    card = "auto" if model is None else choose_models(model).get("objects", "auto")
+    card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
+    choose_device(device)
+    seconds = _duration(for_)
+    _check_margins(before, after)
     chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     done = Watched(_public(str(source)))
     with ExitStack() as stack:
+        hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
         arrivals = stack.enter_context(_open(str(source), realtime or loop, loop))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
         book = Rulebook(chosen, arrivals.info.size, clock)
         recorder = _recorder(clips, before, after)
-        hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
         facts = describe_source(arrivals.info) | {"path": done.source}
         lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
         alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)
         reader = LiveSource(arrivals, HELD) if arrivals.info.live else arrivals
-        stack.enter_context(_until(reader.stop, for_))
+        stack.enter_context(_until(reader.stop, seconds))
         tasks = _tasks(alerts.tell, card, device, reader.stop)
         known = Timeline(version=__version__, source={"path": done.source})
         done.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=known)
@@ -180,12 +184,24 @@ def _open(source: str, paced: bool, loop: bool) -> Arrivals:
     return Arrivals(opened)
 
 
-@contextmanager
-def _until(stop: Callable[[], None], for_: str | float | None) -> Iterator[None]:
-    """Stop after some seconds."""
+def _duration(for_: str | float | None) -> float | None:
+    """Return for how many seconds to watch, or None for no limit."""
     seconds = None if for_ is None else float(parse_time(for_))
     if seconds is not None and seconds <= 0:
         raise OptionError(f"for {seconds:g} s is no time to watch; give more than 0, such as 60")
+    return seconds
+
+
+def _check_margins(before: float, after: float) -> None:
+    from kinoscope.tasks.recording import LONGEST
+
+    demand_number("before", before, 0, LONGEST / 2)
+    demand_number("after", after, 0, LONGEST / 2)
+
+
+@contextmanager
+def _until(stop: Callable[[], None], seconds: float | None) -> Iterator[None]:
+    """Stop after some seconds."""
     timer = threading.Timer(seconds or 0, stop)
     timer.daemon = True
     if seconds is not None:
@@ -205,12 +221,8 @@ def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
     from kinoscope import places
-    from kinoscope.tasks.recording import LONGEST, Recorder
+    from kinoscope.tasks.recording import Recorder
 
-    if not (0 <= before <= LONGEST / 2 and 0 <= after <= LONGEST / 2):
-        raise OptionError(
-            f"a clip of {before:g} s before and {after:g} s after cannot be made; give 0 to {LONGEST / 2:g}"
-        )
     if clips is None:
         return None
     places.prepare(Path(clips))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import inf
 
 from kinoscope.core.errors import OptionError
 
@@ -37,6 +38,27 @@ def demand(name: str, known: Iterable[str], kind: str) -> str:
     more = len(names) - MOST_NAMES
     shown = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     raise OptionError(f"there is no {kind} {name!r}; {hint(name, names)}known: {shown}")
+
+
+def demand_number(name: str, value: float | None, low: float, high: float = inf) -> None:
+    """Demand that a number that may be left out lies in [low, high] and is finite.
+
+    Raises:
+        OptionError: it does not; the message names the option, the value and the limits.
+    """
+    if value is not None and not (low <= value <= high and value < inf):
+        limits = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
+        raise OptionError(f"{name} {value:g} is not possible; give {limits}")
+
+
+def demand_positive(name: str, value: float | None, example: float) -> None:
+    """Demand that a number that may be left out is above 0 and finite.
+
+    Raises:
+        OptionError: it is not; the message gives the example.
+    """
+    if value is not None and not 0 < value < inf:
+        raise OptionError(f"{name} {value:g} is not possible; give a number above 0, such as {example:g}")
 
 
 def slug(name: str, nothing: str) -> str:

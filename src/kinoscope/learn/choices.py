@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from kinoscope.core.names import demand
 
 O = TypeVar("O")  # noqa: E741, options of any kind
 """A dataclass of plain values, each with a default."""
+
+DEVICES = ("auto", "cpu", "cuda")
 
 TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -80,12 +83,12 @@ def begin_or_go_on(
 
 
 def demand_least(options: Any, least: Mapping[str, float]) -> None:
-    """Make sure that numbers among options are as large as they must be, 0 where nothing is said.
+    """Make sure that numbers among options are finite and as large as they must be, 0 where nothing is said.
 
     Raises:
-        OptionError: one is too small.
+        OptionError: one is too small, infinite, or no number at all.
     """
     for one in fields(options):
         value = getattr(options, one.name)
-        if isinstance(value, int | float) and value < least.get(one.name, 0):
+        if isinstance(value, int | float) and not least.get(one.name, 0) <= value < inf:
             raise OptionError(f"{one.name} is {value:g}; give {least.get(one.name, 0):g} or more")

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import demand
-from kinoscope.learn.choices import demand_least
-from kinoscope.models.generators import GANS
+from kinoscope.core.names import demand, demand_positive
+from kinoscope.learn.choices import DEVICES, demand_least
+from kinoscope.models.generators import GANS, SIZES
 
 ABOUT = {
     "net": "video-gan, or mocogan to compare with, which brings its own defaults",
@@ -94,11 +94,16 @@ class GeneratingOptions:
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
-        demand_least(self, least | {"frames": 2, "size": 16})
-        demand(self.net, GANS, "generator")
+        demand_least(self, least | {"frames": 2})
+        demand(self.net, GANS, "net")
         demand(self.game, GAME_NAMES, "game")
         demand(self.augment, AUGMENTS, "augment")
         demand(self.bf16, ("auto", "true", "false"), "bf16")
+        demand(self.device, DEVICES, "device")
+        demand_positive("rate", self.rate, 25)
+        demand_positive("spacing", self.spacing, 0.32)
+        if self.size not in SIZES:
+            raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
         if not (self.ema < 1 and self.momentum < 1 and 0.5 < self.target < 1):
             raise OptionError(
                 f"ema is {self.ema:g}, momentum {self.momentum:g} and target {self.target:g}; give less than 1 of "
@@ -114,5 +119,5 @@ def defaults_of(words: tuple[str, ...]) -> GeneratingOptions:
     """Give the defaults of the network that words name."""
     named = [word.partition("=")[2] for word in words if word.startswith("net=")]
     net = named[-1] if named else GeneratingOptions().net
-    demand(net, GANS, "generator")
+    demand(net, GANS, "net")
     return GeneratingOptions(net=net, **GANS[net].options)

@@ -45,6 +45,16 @@ def group_by(examples: Sequence[Example], rule: str, root: Path) -> tuple[Exampl
     return tuple(grouped)
 
 
+def check_group(rule: str) -> None:
+    """Make sure that a rule is one, if it is not empty.
+
+    Raises:
+        DatasetError: it is none.
+    """
+    if rule:
+        _parse(rule)
+
+
 def _parse(rule: str) -> tuple[Key, int | None]:
     matched = re.fullmatch(r"(.+?)(?://(\d+))?", rule)
     if matched is None or rule.isdigit() or matched[2] == "0":

@@ -7,7 +7,7 @@ from typing import Any
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.names import demand
-from kinoscope.learn.choices import demand_least
+from kinoscope.learn.choices import DEVICES, demand_least
 
 ABOUT = {
     "net": "simvp, a CNN that tells all frames at once, or convlstm, which tells one after another",
@@ -62,6 +62,7 @@ class NextFramesOptions:
         from kinoscope.models.predictors import NETWORKS, SIDE  # not above: help on the options needs no torch
 
         demand(self.net, NETWORKS, "network that predicts frames")
+        demand(self.device, DEVICES, "device")
         counts = ("before", "after", "width", "epochs", "steps", "batch")
         demand_least(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": SIDE})
         if self.size % SIDE or self.width % 2:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.learn.choices import demand_least
+from kinoscope.core.names import demand
+from kinoscope.learn.choices import DEVICES, demand_least
 
 ABOUT = {
     "epochs": "rounds; after each there are measures, a preview and a checkpoint",
@@ -65,6 +66,7 @@ class PaintingOptions:
 
     def __post_init__(self) -> None:
         demand_least(self, {"epochs": 1, "steps": 1, "batch": 1, "width": 8})
+        demand(self.device, DEVICES, "device")
         if self.width % 8:
             raise OptionError(f"width is {self.width}; give a multiple of 8")
         if not (self.val < 1 and self.ema < 1):

@@ -41,6 +41,7 @@ LATEST_START = 1.28
 """Seconds from zero within which a clip of training begins, so that motion is learned as it is later on, too."""
 
 FEWEST, LARGEST = 16, 256
+SIZES = tuple(FEWEST * 2**i for i in range(5))
 """Sides of pictures that can be made, in pixels; powers of 2."""
 
 Array = NDArray[np.float32]
@@ -92,7 +93,7 @@ class GeneratorFacts:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # JSON knows lists alone
         demand(self.network, GANS, "generator")
-        if self.size not in [FEWEST * 2**i for i in range(5)]:
+        if self.size not in SIZES:
             raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
         if min(self.width, self.frames) < 1 or min(self.rate, self.spacing) <= 0:
             raise OptionError(

@@ -239,18 +239,21 @@ def build_network(name: str, classes: int, options: Mapping[str, Any] | None = N
     Raises:
         OptionError: no network has that name, or it has no such option.
     """
+    return find_network(name).build(classes, **network_options(name, options or {}))
+
+
+def network_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a network: those that are given, and the defaults of the others.
+
+    Raises:
+        OptionError: no network has that name, or it has no such option, or a value is of another type.
+    """
     network = find_network(name)
-    unknown = set(options or {}) - set(network.options)
+    unknown = set(options) - set(network.options)
     if unknown:
         known = ", ".join(network.options) or "none"
         raise OptionError(f"network {name} has no option {', '.join(sorted(unknown))}; it has: {known}")
-    return network.build(
-        classes,
-        **{
-            option: _typed(option, value, (options or {}).get(option, value))
-            for option, value in network.options.items()
-        },
-    )
+    return {option: _typed(option, value, options.get(option, value)) for option, value in network.options.items()}
 
 
 def _typed(name: str, default: Any, value: Any) -> Any:

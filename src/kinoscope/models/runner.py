@@ -81,11 +81,22 @@ def make_runner(card: Card, device: str = "auto", precision: str = "auto", threa
     Raises:
         OptionError: the device or the precision is not known, or there is no such device here.
     """
-    _check_option("device", device, DEVICES)
+    check_device(device)
     _check_option("precision", precision, PRECISIONS)
     if device == "cpu" or (device == "auto" and not has_cuda()):
         return _openvino(card, precision, threads)
-    return _torch(card, "cpu" if device == "torch" else torch_device(device), precision)
+    return _torch(card, torch_device(device), precision)
+
+
+def check_device(device: str) -> None:
+    """Make sure that a device is known and is here, before anything is done on it.
+
+    Raises:
+        OptionError: it is not.
+    """
+    _check_option("device", device, DEVICES)
+    if device == "cuda" and not has_cuda():
+        raise OptionError("device cuda is not here; choose cpu or auto")
 
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -173,15 +184,13 @@ def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> An
 
 
 def torch_device(device: str) -> str:
-    """Give the device of torch, ``cpu`` or ``cuda``, that ``auto``, ``cpu`` or ``cuda`` stands for.
+    """Give the device of torch, ``cpu`` or ``cuda``, that a name of ``DEVICES`` stands for.
 
     Raises:
         OptionError: the device is not known, or there is none here.
     """
-    _check_option("device", device, ("auto", "cpu", "cuda"))
-    if device == "cuda" and not has_cuda():
-        raise OptionError("device cuda is not here; choose cpu or auto")
-    return "cuda" if device != "cpu" and has_cuda() else "cpu"
+    check_device(device)
+    return "cuda" if device in ("auto", "cuda") and has_cuda() else "cpu"
 
 
 def _torch(card: Card, place: str, precision: str) -> Runner:

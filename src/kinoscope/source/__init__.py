@@ -48,6 +48,7 @@ def open_source(
     if sound_track is not None and not _is_file(source):
         source.close()
         raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
+    _demand_something(source, first)
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
 
@@ -69,6 +70,24 @@ def open_clip(path: str | Path, start: str | Seconds | None = None, end: str | S
     first, last = (None if value is None else parse_time(value) for value in (start, end))
     check_limits(first, last, None)
     return StripSource(str(path), first, last)
+
+
+def _demand_something(source: Source, start: Fraction | None) -> None:
+    """Refuse a start at which a source that says how long it is, and is no longer than that, is over.
+
+    Raises:
+        OptionError: there is nothing from the start on.
+    """
+    info = source.info
+    if start is None or info.live or not info.duration or start < info.start + info.duration:
+        return
+    sounds = () if info.width else (8000,)
+    if next(iter(source.read(info.width > 0, sounds)), None) is None:
+        source.close()
+        first, last = float(info.start), float(info.start + info.duration)
+        raise OptionError(
+            f"start {float(start):g} s is past the end of {info.path}: it lasts from {first:g} to {last:g} s"
+        )
 
 
 def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:

@@ -37,6 +37,24 @@ def marks(made_by: str) -> dict[str, str]:
     return {"comment": text, "description": text, "kinoscope": f"generated: {made_by}"}
 
 
+def check_ending(path: str | Path) -> type[Sink]:
+    """Return what writes a file of that ending.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+    """
+    name = Path(path).name
+    ending = Path(path).suffix.lower()
+    if ending in VIDEOS:
+        return VideoSink
+    if ending == ".gif":
+        return GifSink
+    if ending in PICTURES and "%" in name:
+        return SequenceSink
+    known = ", ".join((*VIDEOS, ".gif"))
+    raise OptionError(f"cannot write {path}: give a name that ends in {known}, or pictures as name-%05d.png")
+
+
 class Writer:
     """Write frames to ``path``; use it in a ``with`` statement.
 
@@ -78,7 +96,7 @@ class Writer:
         self.path, self._size = Path(path), size
         self._temporary = self.path.with_name(f".part{os.getpid()}-{self.path.name}")
         self._sink: Sink | None = None
-        make = self._kind()
+        make = check_ending(self.path)
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             options: dict[str, Any] = {
@@ -89,17 +107,6 @@ class Writer:
             }
             options["marks"] = {} if made_by is None else marks(made_by)
             self._sink = make(self._temporary, size, **options, lossless=lossless, quality=quality, preset=preset)
-
-    def _kind(self) -> type[Sink]:
-        ending = self.path.suffix.lower()
-        if ending in VIDEOS:
-            return VideoSink
-        if ending == ".gif":
-            return GifSink
-        if ending in PICTURES and "%" in self.path.name:
-            return SequenceSink
-        known = ", ".join((*VIDEOS, ".gif"))
-        raise OptionError(f"cannot write {self.path}: give a name that ends in {known}, or pictures as name-%05d.png")
 
     def write(self, frame: Frame) -> None:
         """Write one frame at its own time; times must increase."""
