@@ -99,7 +99,7 @@ LOITER = ("name: idle", "kind: loitering", "zone: yard")
         ("rules: [", " is not YAML: "),
         ("rules: []\nrules: []", " is not YAML: 'rules' is given twice (line 2, column 1)"),
         ("rules: !!python/object/apply:os.system [ls]", " is not YAML: could not determine a constructor"),
-        ("rules: &a [*a]", "rule 1 "),
+        ("rules: &a [*a]", " is not YAML that can be read: it has more than 20000 values, those that aliases repeat"),
         ("[" * 2000, " is not YAML that can be read"),
         ("clock: !!timestamp x", " is not YAML that can be read"),
         ("? [a, b]\n: 3", " is not YAML: found unhashable key"),
@@ -133,3 +133,56 @@ def test_things_that_may_be_left_need_not_all_be_known_but_people_must(tmp_path)
 
 def test_labels_are_not_checked_where_none_are_known(tmp_path):
     assert reading(tmp_path, "rules: [{name: a, kind: crowd, count: 1, labels: [dragon]}]", labels=())
+
+
+def doubled(levels, link):
+    """A few hundred bytes that stand for 2 to the power of ``levels`` values."""
+    lines = ["a0: &a0 {x: 1}"]
+    return "\n".join(lines + [link.format(n=n, m=n - 1) for n in range(1, levels)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (doubled(24, "a{n}: &a{n}\n  <<: [*a{m}, *a{m}]"), "it has more than 20000 values, those that aliases repeat"),
+        (doubled(24, "a{n}: &a{n} [*a{m}, *a{m}]"), "it has more than 20000 values, those that aliases repeat"),
+        (doubled(24, "? &a{n} [*a{m}, *a{m}]\n: 1"), "it has more than 20000 values, those that aliases repeat"),
+        (f"zones: {{a: &p {[[0.5, 0.5]] * 3000}}}\nrules: {['*p'] * 3000}".replace("'", ""), "more than 20000 values"),
+        ("rules: [" + "1," * 400_000 + "]", "it has more than 20000 values"),
+        ("clock: " + "1:" * 200_000 + "1", "a value is longer than 1000 characters"),
+        ("clock: !!int " + "1:" * 200_000 + "1", "a value is longer than 1000 characters"),
+        ("clock: 0x" + "f" * 400_000, "a value is longer than 1000 characters"),
+        ("[" * 900_000, "it is nested deeper than 20 levels"),
+        ("a: " * 20 + "1", "mapping values are not allowed here"),
+        ("- " * 400_000, "it is nested deeper than 20 levels"),
+        ("a" * 900_000 + ": 1", "longer than 1000 characters"),
+        ("zones: {a: [[" + "9" * 300 + ", 0], [1, 0], [1, 1]]}\nrules: []", "field 'rules'"),
+    ],
+)
+def test_a_bomb_is_refused_at_once_in_one_line(tmp_path, text, message):
+    with pytest.raises(RulesError) as error:
+        reading(tmp_path, text)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def test_aliases_and_merge_keys_of_people_are_read(tmp_path):
+    text = (
+        HEAD + "rules:\n- &r {name: a, kind: loitering, zone: yard, seconds: 10}\n- {<<: *r, name: b, seconds: 1e1}\n"
+    )
+    rules = reading(tmp_path, text).rules
+    assert [(rule.name, rule.seconds) for rule in rules] == [("a", 10), ("b", 10)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("22:30", "22:30"), ("1:1.5", "1:1.5"), ("017", "017"), ("0o17", "0o17"), ("0x1f", "0x1f"), ("1_000", "1_000"),
+     ("0", 0), ("-12", -12), ("+3", 3), ("1.5", 1.5), ("-.5", -0.5), ("2.", 2.0), ("1e3", 1000.0), ("1.5e-3", 0.0015),
+     ("9" * 18, 999_999_999_999_999_999), ("9" * 19, "9" * 19), (".inf", float("inf")), ("true", True), ("~", None)],
+)  # fmt: skip
+def test_numbers_are_decimal(text, value):
+    from kinoscope.rules.loading import parse
+
+    assert parse(f"[{text}]") == [value]
+    assert type(parse(f"[{text}]")[0]) is type(value)

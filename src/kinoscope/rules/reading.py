@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.names import MOST_NAMES, hint
+from kinoscope.rules.loading import MAX_BYTES, parse
 from kinoscope.rules.rule import AnyRule, LeftRule, LineRule, RuleFile
 
-LARGEST = 1_000_000
-"""Bytes of a file of rules, at most."""
+MAX_SHOWN = 80
+"""Characters of a value that a message quotes."""
 
 KINDS = "zone, line, loitering, crowd, left-object, wrong-way"
 
@@ -59,26 +60,13 @@ def schema() -> dict[str, Any]:
     return head | {key: value for key, value in RuleFile.model_json_schema().items() if key != "title"}
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-    """Plain YAML, in which a name given twice is an error rather than a loss."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Make a mapping."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{name!r} is given twice", key.start_mark)
-            seen.add(name)
-        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return made
-
-
 def _load(path: Path) -> Any:
     try:
-        if path.stat().st_size > LARGEST:
-            raise RulesError(f"{path} is larger than {LARGEST // 1_000_000} MB; that is no file of rules")
-        plain = yaml.load(path.read_text("utf-8"), _Loader)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise RulesError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB; that is no file of rules")
+        plain = parse(data.decode("utf-8"))
     except OSError as error:
         raise RulesError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; check the path") from None
     except UnicodeDecodeError:
@@ -150,7 +138,12 @@ def _what(fault: Any) -> str:
         return str(context["message"])
     message = str(fault["msg"]).replace("Input should be", "must be", 1)
     message = message[0].lower() + message[1:]
-    return message + (f", not {given!r}" if isinstance(given, (str, int, float)) else "")
+    return message + (f", not {_short(given)}" if isinstance(given, (str, int, float)) else "")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _unknown(loc: tuple[int | str, ...]) -> str:
