@@ -19,6 +19,9 @@ from kinoscope.core.media import SourceInfo
 
 SCHEMA = 1
 
+MAX_STRETCHES = 1000
+"""Stretches of missing or damaged frames that are named; a live source may run for months."""
+
 Boxes = NDArray[np.float64]
 """(N, 6) float64: time in seconds, x1, y1, x2, y2 in pixels of the displayed picture, score in [0, 1]."""
 
@@ -161,6 +164,9 @@ class DecodeReport:
     Attributes:
         frames: frames decoded and handed on.
         failures: frames or packets that could not be decoded.
+        corrupt: frames that could be decoded in part only, and were handed on as they are.
+        missing: stretches [start, end] in seconds of which no frame could be decoded, whatever was put in their place.
+        damaged: stretches [start, end] in seconds of corrupt frames.
         policy: what was done about failures: ``skip``, ``repeat``, ``blank`` or ``raise``.
         dropped: frames let go by a live source because the tasks were slower.
         reconnects: times that a network stream was opened again.
@@ -172,6 +178,9 @@ class DecodeReport:
 
     frames: int = 0
     failures: int = 0
+    corrupt: int = 0
+    missing: list[list[float]] = field(default_factory=list)
+    damaged: list[list[float]] = field(default_factory=list)
     policy: str = "skip"
     dropped: int = 0
     reconnects: int = 0
@@ -184,12 +193,30 @@ class DecodeReport:
     def fail(self, message: str) -> None:
         """Count a failure and keep its message if it is among the first ten."""
         self.failures += 1
+        self._say(message)
+
+    def lose(self, start: float, end: float, why: str) -> None:
+        """Count a frame that should have been shown from ``start`` to ``end`` seconds and could not be decoded."""
+        self.failures += 1
+        if _extend(self.missing, start, end):
+            self._say(f"no frame from {start:.3f} s: {why}")
+
+    def damage(self, start: float, end: float) -> None:
+        """Count a frame that is shown from ``start`` to ``end`` seconds and could be decoded in part only."""
+        self.corrupt += 1
+        if _extend(self.damaged, start, end):
+            self._say(f"damaged frames from {start:.3f} s")
+
+    def _say(self, message: str) -> None:
         if len(self.errors) < 10:
             self.errors.append(message)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"} | self.extra
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        for name in ("missing", "damaged"):
+            plain[name] = [[_time(start), _time(end)] for start, end in plain[name]]
+        return plain | self.extra
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> DecodeReport:
@@ -261,8 +288,9 @@ class Timeline:
 
     @property
     def ok(self) -> bool:
-        """Whether every task did its work on the whole source."""
-        return self.decode.complete and all(t.status in ("ok", "skipped") for t in self.tasks.values())
+        """Whether every task did its work on the whole source, and no frame of it was lost or damaged."""
+        whole = self.decode.complete and not (self.decode.failures or self.decode.corrupt)
+        return whole and all(t.status in ("ok", "skipped") for t in self.tasks.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form, schema 1."""
@@ -309,6 +337,16 @@ def describe_source(info: SourceInfo) -> dict[str, Any]:
         elif value is not None and name in ("start", "duration"):
             plain[name] = _time(float(value))
     return {key: value for key, value in plain.items() if value is not None} | info.extra
+
+
+def _extend(stretches: list[list[float]], start: float, end: float) -> bool:
+    """Add [start, end] to the last stretch if it follows at once, else as a new one; return whether it is new."""
+    if stretches and start <= stretches[-1][1] + (end - start) / 2:
+        stretches[-1][1] = max(stretches[-1][1], end)
+        return False
+    if len(stretches) < MAX_STRETCHES:
+        stretches.append([start, end])
+    return True
 
 
 def _check_schema(plain: Mapping[str, Any]) -> None:

@@ -35,9 +35,10 @@ class Picture:
         key: whether it can be decoded without any other.
         duration: seconds on screen, or None if the source does not say.
         size: displayed (width, height) in pixels, rotation applied.
+        corrupt: whether it could be decoded in part only.
     """
 
-    __slots__ = ("_flow", "_made", "_render", "duration", "index", "key", "size", "time")
+    __slots__ = ("_flow", "_made", "_render", "corrupt", "duration", "index", "key", "size", "time")
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class Picture:
         key: bool = False,
         duration: Fraction | None = None,
         flow: Callable[[], Flow] | None = None,
+        corrupt: bool = False,
     ) -> None:
+        self.corrupt = corrupt
         self.time, self.index, self.key, self.duration, self.size = time, index, key, duration, size
         self._render, self._flow = render, flow
         self._made: dict[Size, Pixels] = {}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
@@ -17,30 +16,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinoscope.source.container import reason
+from kinoscope.source.losses import HEADLESS, Losses, Lost
+from kinoscope.source.packets import Packets
 from kinoscope.source.tracks import sound_of
 from kinoscope.source.vectors import EXPORT, References
 
 FEW_THREADS_FROM = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
-
-MOST_ERRORS = 20
-"""Broken reads in a row after which the rest of the container is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A picture (or a packet of sound) that could not be decoded.
-
-    Attributes:
-        pts: its stamp in ticks of its stream, if known.
-        why: FFmpeg's reason.
-        picture: False for sound.
-    """
-
-    pts: int | None
-    why: str
-    picture: bool = True
-
 
 Event = VideoFrame | AudioFrame | Lost
 
@@ -56,7 +38,7 @@ class Decoding:
     Attributes:
         video, sound: the streams, or None; a cover picture of a song is not video.
         want_video, want_sound: whether to decode them from here on.
-        broken: why reading stopped before the end, if it did.
+        packets: what is being read; says how far, and why reading stopped before the end if it did.
         references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
@@ -66,14 +48,21 @@ class Decoding:
         self.sound = sound_of(container, track)
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
-        self.broken: str | None = None
         self._kept: deque[Event] = deque()
-        self._losses = _Losses()
-        self._errors = 0
+        self._losses = Losses(self._codec)
         if self.video is not None:
             _prepare(self.video, vectors)
         context = self.video.codec_context if vectors and self.video is not None else None
         self.references = References(context.name, context.extradata) if context is not None else None
+        self._restart()
+
+    @property
+    def _codec(self) -> str:
+        return "" if self.video is None else self.video.codec_context.name
+
+    def _restart(self) -> None:
+        tracks = [stream for stream in (self.video, self.sound) if stream is not None]
+        self.packets = Packets(self.container, tracks)
         self._stream = self._decode()
 
     def __iter__(self) -> Iterator[Event]:
@@ -95,9 +84,8 @@ class Decoding:
         """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
         self.container.seek(pts, stream=self.video or self.sound)
         self._kept.clear()
-        self._losses = _Losses()
-        self.broken = None
-        self._stream = self._decode()
+        self._losses = Losses(self._codec, joined=True)
+        self._restart()
 
     def only_keyframes(self) -> None:
         """Decode nothing but keyframes, from the beginning."""
@@ -111,32 +99,19 @@ class Decoding:
         self.container.close()
 
     def _decode(self) -> Generator[Event, None, None]:
-        for packet in self._packets():
+        for packet in self.packets:
             is_video = packet.stream is self.video
             if is_video and self.want_video:
-                yield from self._pictures(packet)
+                yield from self._frames(packet)
             elif not is_video and self.want_sound:
                 yield from self._sounds(packet)
         yield from self._losses.rest()
 
-    def _packets(self) -> Iterator[Packet[Any]]:
-        """Yield packets to the end, stepping over broken ones; the last of each stream is empty and flushes."""
-        streams = [stream for stream in (self.video, self.sound) if stream is not None]
-        while streams:
-            try:
-                for packet in self.container.demux(*streams):
-                    self._errors = 0
-                    yield packet
-                return
-            except av.FFmpegError as error:
-                self._errors += 1
-                if not isinstance(error, av.InvalidDataError) or self._errors > MOST_ERRORS:
-                    self.broken = reason(error)
-                    yield from map(_flush, streams)
-                    return
-
-    def _pictures(self, packet: Packet[Any]) -> Iterator[Event]:
+    def _frames(self, packet: Packet[Any]) -> Iterator[Event]:
         self._losses.sent(packet)
+        if self.packets.skipped:
+            self.packets.skipped = False
+            self._losses.suspect("the file is damaged there")
         if self.references is not None:
             self.references.sent(packet)
         try:
@@ -146,52 +121,14 @@ class Decoding:
             return
         for frame in frames:
             yield from self._losses.before(frame)
-            yield Lost(frame.pts, "the frame is corrupt") if frame.is_corrupt else frame
+            headless = frame.is_corrupt and self._losses.headless(frame)
+            yield Lost(frame.pts, HEADLESS) if headless else frame
 
     def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
             yield Lost(None, f"sound: {reason(error)}", picture=False)
-
-
-class _Losses:
-    """Find which pictures are missing after a failure.
-
-    Decoders run ahead in threads, so the packet that raises is seldom the broken one. Pictures come out in
-    order, however: once one failed, the stamps that went in and lie before the next picture are the lost ones.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[int] = []
-        self._why: list[str] = []
-
-    def sent(self, packet: Packet[Any]) -> None:
-        if packet.pts is not None and not packet.is_discard:
-            self._waiting.append(packet.pts)
-
-    def failed(self, why: str) -> None:
-        self._why.append(why)
-
-    def before(self, frame: VideoFrame) -> Iterator[Lost]:
-        """Yield what was lost before ``frame``."""
-        if frame.pts is None:
-            return
-        earlier = sorted(pts for pts in self._waiting if pts < frame.pts)
-        self._waiting = [pts for pts in self._waiting if pts > frame.pts]
-        yield from self._name(earlier)
-
-    def rest(self) -> Iterator[Lost]:
-        """Yield what never came out."""
-        yield from self._name(sorted(self._waiting))
-        self._waiting = []
-
-    def _name(self, stamps: list[int]) -> Iterator[Lost]:
-        if not self._why:
-            return
-        why, self._why = self._why, []
-        lost: list[int | None] = [*stamps] or [None]
-        yield from (Lost(pts, why[0]) for pts in lost)
 
 
 def _video_of(container: InputContainer) -> VideoStream | None:
@@ -204,14 +141,9 @@ def _video_of(container: InputContainer) -> VideoStream | None:
 
 def _prepare(stream: VideoStream, vectors: bool) -> None:
     context = stream.codec_context
+    context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
     if vectors:
         context.options = EXPORT
     large = context.width * context.height > FEW_THREADS_FROM
     # Where several pictures are decoded at once, FFmpeg may tell the vectors of one that is not finished.
     stream.thread_type = "SLICE" if large or vectors else "AUTO"
-
-
-def _flush(stream: VideoStream | AudioStream) -> Packet[Any]:
-    packet: Packet[Any] = Packet()
-    packet.stream = stream
-    return packet

@@ -29,6 +29,12 @@ COLOUR_SPACES = {
 }
 COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
 
+DECLARING = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
+"""Containers that write down how long they are."""
+
+ESTIMATED = {"mpeg", "mpegts"}
+"""Containers whose length FFmpeg makes out from their last packets."""
+
 LOOKED_AT = 2_000
 """Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
 
@@ -111,6 +117,17 @@ def _extent(container: InputContainer) -> tuple[Fraction, Fraction | None]:
     if container.duration and container.duration > 0:
         return start, Fraction(container.duration, av.time_base)
     return start, None
+
+
+def declared_end(container: InputContainer, video: VideoStream | None) -> Fraction | None:
+    """Return the time in seconds at which a container says that it ends, or None if that is but an estimate."""
+    if video is not None and (end := end_of(video)) is not None and container.format.name not in ESTIMATED:
+        whole = Fraction(video.frames) / rate if (rate := video.average_rate) else Fraction(0)
+        return max(end, whole) if container.format.name == "avi" else end
+    if container.format.name not in DECLARING or not container.duration:
+        return None
+    # Some writers count from zero, others from the first packet; the earlier end is certain.
+    return Fraction(container.duration, av.time_base)
 
 
 def end_of(stream: VideoStream | AudioStream) -> Fraction | None:

@@ -150,7 +150,7 @@ class ImageSource(Source):
         return Picture(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
 
     def _instead(self, error: SourceError, time: Fraction, index: int, last: Picture | None) -> Picture | None:
-        self.report.fail(str(error))
+        self.report.lose(float(time), float(time + self._step), str(error))
         if self._policy == "raise":
             raise DecodeError(str(error))
         if self._policy == "skip":
@@ -172,6 +172,6 @@ def load(path: Path) -> VideoFrame:
         frame = None
     finally:
         decoding.close()
-    if frame is None:
+    if frame is None or frame.is_corrupt:
         raise SourceError(f"{path} is not a picture that can be read; give a whole JPEG or PNG file")
     return frame

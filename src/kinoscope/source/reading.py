@@ -14,9 +14,10 @@ from kinoscope.core.media import Flow, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import Ticker, to_seconds
 from kinoscope.source.base import Item, Picture, black, cut
-from kinoscope.source.decoding import Decoding, Lost
-from kinoscope.source.facts import end_of
+from kinoscope.source.decoding import Decoding
+from kinoscope.source.facts import declared_end
 from kinoscope.source.hearing import Hearing
+from kinoscope.source.losses import Lost
 from kinoscope.source.scaling import Scaler
 from kinoscope.source.stamps import Stamps
 from kinoscope.source.vectors import flow_of
@@ -66,6 +67,7 @@ class Reading:
         self._hearing = Hearing(wanted.sound_rates)
         self._ticker = Ticker(wanted.rate)
         self._form: Size | None = None
+        self._before: Fraction | None = None
         self.last: Picture | None = None
         self.over = False
 
@@ -91,12 +93,18 @@ class Reading:
         self._check_end(decoding)
 
     def _admit(self, picture: Picture) -> Iterator[Picture]:
-        start, end = self._wanted.start, self._wanted.end
-        inside = (start is None or picture.time >= start) and (end is None or picture.time < end)
-        if inside and self._ticker.due(picture.time):
+        if not self._inside(picture.time):
+            return
+        if picture.corrupt:
+            self._report.damage(float(picture.time), float(picture.time + (picture.duration or self._wanted.step)))
+        if self._ticker.due(picture.time):
             picture.index = self._report.frames
             self._report.frames += 1
             yield picture
+
+    def _inside(self, time: Fraction) -> bool:
+        start, end = self._wanted.start, self._wanted.end
+        return (start is None or time >= start) and (end is None or time < end)
 
     def _passes_end(self, item: Item, decoding: Decoding) -> bool:
         """Stop decoding a stream that has passed ``end``; tell whether all that are read have."""
@@ -110,28 +118,44 @@ class Reading:
         return time > end + BEYOND or not (decoding.want_video or decoding.want_sound)
 
     def _all(self, decoding: Decoding, shift: Fraction) -> Iterator[Item]:
-        base = decoding.video.time_base if decoding.video is not None else None
-        before = None if self.last is None else self.last.time
-        stamps = Stamps(
-            base or Fraction(1, 1000), self._wanted.step, self._report, self._wanted.info.start, shift, before
-        )
+        stamps = self._stamps(decoding, shift)
         for event in decoding:
-            if isinstance(event, VideoFrame):
-                if before is None or event.pts is None or event.pts * stamps.time_base + shift > before:
-                    yield self._picture(event, stamps, decoding)
-            elif isinstance(event, AudioFrame):
+            if isinstance(event, AudioFrame):
                 time = to_seconds(event.pts, event.time_base) if event.pts is not None and event.time_base else None
                 yield from self._hearing.take(event, None if time is None else time + shift)
-            else:
-                yield from self._replace(event, stamps)
+            elif self._is_new(event, stamps):
+                shown = isinstance(event, VideoFrame) or self._lose(event, stamps)
+                pts = event.dts if isinstance(event, VideoFrame) and event.pts is None else event.pts
+                timed = stamps.put(event, pts) if shown else ()
+                yield from (self._made(one, time, stamps, decoding) for one, time in timed)
+        yield from (self._made(one, time, stamps, decoding) for one, time in stamps.rest())
         yield from self._hearing.finish()
 
-    def _picture(self, frame: VideoFrame, stamps: Stamps, decoding: Decoding) -> Picture:
+    def _stamps(self, decoding: Decoding, shift: Fraction) -> Stamps[VideoFrame | Lost]:
+        base = decoding.video.time_base if decoding.video is not None else None
+        self._before = None if self.last is None else self.last.time
+        step, start = self._wanted.step, self._wanted.info.start
+        return Stamps(base or Fraction(1, 1000), step, self._report, start, shift, self._before)
+
+    def _is_new(self, event: VideoFrame | Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
+        """Return whether a former connection has not yet handed on this picture."""
+        return self._before is None or event.pts is None or stamps.seconds(event.pts) > self._before
+
+    def _made(
+        self, event: VideoFrame | Lost, time: Fraction, stamps: Stamps[VideoFrame | Lost], decoding: Decoding
+    ) -> Picture:
+        if isinstance(event, VideoFrame):
+            return self._picture(event, time, stamps, decoding)
+        render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black
+        return Picture(render, self._wanted.info.size, time)
+
+    def _picture(
+        self, frame: VideoFrame, time: Fraction, stamps: Stamps[VideoFrame | Lost], decoding: Decoding
+    ) -> Picture:
         form = frame.width, frame.height
         self._report.resizes += self._form not in (None, form)
         self._form = form
         scaler = self._wanted.scaler
-        time = stamps.time(frame.pts if frame.pts is not None else frame.dts)
         self.last = Picture(
             lambda size: scaler(frame, size),
             self._wanted.info.size,
@@ -139,6 +163,7 @@ class Reading:
             key=bool(frame.key_frame),
             duration=stamps.duration(frame.duration),
             flow=self._flow(frame, time, stamps.time_base, decoding),
+            corrupt=frame.is_corrupt,
         )
         return self.last
 
@@ -148,28 +173,34 @@ class Reading:
         spans, wanted = decoding.references.spans(frame), self._wanted
         return lambda: flow_of(frame, time, spans, base, wanted.scaler.orientation, wanted.info.size)
 
-    def _replace(self, lost: Lost, stamps: Stamps) -> Iterator[Picture]:
-        """Do about a picture that is lost what the policy says."""
-        self._report.fail(lost.why)
-        policy = self._report.policy
-        if policy == "raise":
-            where = "" if lost.pts is None else f" at {float(to_seconds(lost.pts, stamps.time_base)):.3f} s"
+    def _lose(self, lost: Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
+        """Count what is lost, if it was wanted; return whether the policy puts a picture in its place."""
+        time = None if lost.pts is None else stamps.seconds(lost.pts)
+        if time is not None and not self._inside(time):
+            return False
+        self._count(lost, time)
+        return lost.picture and self._report.policy != "skip"
+
+    def _count(self, lost: Lost, time: Fraction | None) -> None:
+        if self._report.policy == "raise":
+            where = "" if time is None else f" at {float(time):.3f} s"
             advice = "read it with on_error skip, repeat or blank"
             raise DecodeError(f"{self._wanted.info.path} is broken{where}: {lost.why}; {advice}")
-        if policy == "skip" or not lost.picture:
-            return
-        render = self.last.pixels if policy == "repeat" and self.last is not None else black
-        yield Picture(render, self._wanted.info.size, stamps.time(lost.pts))
+        if time is None or not lost.picture:
+            self._report.fail(lost.why)
+        else:
+            self._report.lose(float(time), float(time + self._wanted.step), lost.why)
 
     def _check_end(self, decoding: Decoding) -> None:
-        """Say so when the container ended before its own declared end."""
-        if decoding.broken:
+        """Report that the container ended before its own declared end."""
+        packets = decoding.packets
+        if packets.broken:
             self._report.complete = False
-            self._report.fail(decoding.broken)
-        declared = end_of(decoding.video) if decoding.video is not None else None
-        end = self._wanted.end
-        if self.last is None or declared is None or (end is not None and end < declared):
+            self._report.fail(packets.broken)
+        end, reached = self._wanted.end, packets.reached
+        declared = declared_end(decoding.container, decoding.video)
+        if reached is None or declared is None or (end is not None and end < declared):
             return
-        if self.last.time + self._wanted.step + max(SLACK, declared / 50) < declared:
+        if reached + self._wanted.step + max(SLACK, declared / 50) < declared:
             self._report.complete = False
-            self._report.errors.append(f"ends at {float(self.last.time):.2f} s of {float(declared):.2f} s")
+            self._report.errors.append(f"ends at {float(reached):.2f} s of {float(declared):.2f} s")

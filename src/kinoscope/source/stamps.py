@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Generic, TypeVar
 
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_seconds
 
+MAX_HELD = 16
+"""Pictures without a stamp that wait for the next one that has one; more than an encoder reorders."""
 
-class Stamps:
+Item = TypeVar("Item")
+
+
+class Stamps(Generic[Item]):
     """Give pictures their times, always increasing.
 
-    A missing stamp, and one that does not lie after the picture before, is filled in from that picture and
-    the usual ``step`` in seconds, and counted in ``report.guessed``.
+    A picture whose stamp is missing, or does not lie after the one before, waits for the next that is stamped: at the
+    beginning times are counted back from there at the usual ``step``, later they are filled in at the usual step, or
+    evenly where there is no room for it. Each is counted in ``report.guessed``.
 
     Args:
         time_base: seconds of one tick.
         step: seconds from picture to picture.
         report: where guesses are counted.
-        start: time of the first picture if it has no stamp.
+        start: time of the first picture if no picture has a stamp.
         shift: seconds added to every stamp.
         before: time of the picture before the first, if there was one.
     """
@@ -34,16 +42,47 @@ class Stamps:
     ) -> None:
         self.time_base, self._step, self._report = time_base, step, report
         self._start, self._shift, self._last = start, shift, before
+        self._held: list[Item] = []
+        self._hopeless = False
 
-    def time(self, pts: int | None) -> Fraction:
-        """Give the time in seconds of the next picture, which is stamped ``pts`` ticks."""
-        time = None if pts is None else to_seconds(pts, self.time_base) + self._shift
-        if time is None or (self._last is not None and time <= self._last):
-            time = self._start if self._last is None else self._last + self._step
+    def put(self, item: Item, pts: int | None) -> Iterator[tuple[Item, Fraction]]:
+        """Take the next picture, stamped ``pts`` ticks; yield those whose times in seconds are known now."""
+        time = None if pts is None else self.seconds(pts)
+        if time is not None and (self._last is None or time > self._last):
+            yield from self._before(time)
+            self._last, self._hopeless = time, False
+            yield item, time
+            return
+        self._held.append(item)
+        if self._hopeless or len(self._held) >= MAX_HELD:
+            self._hopeless = True
+            yield from self.rest()
+
+    def _before(self, time: Fraction) -> Iterator[tuple[Item, Fraction]]:
+        """Yield what waits, up to a picture at ``time``."""
+        count, step = len(self._held), self._step
+        if self._last is None:
+            first = time - count * step
+        else:
+            step = min(step, (time - self._last) / (count + 1))
+            first = self._last + step
+        yield from self._filled(first, step)
+
+    def rest(self) -> Iterator[tuple[Item, Fraction]]:
+        """Yield what waits though no stamp follows."""
+        yield from self._filled(self._start if self._last is None else self._last + self._step, self._step)
+
+    def _filled(self, first: Fraction, step: Fraction) -> Iterator[tuple[Item, Fraction]]:
+        held, self._held = self._held, []
+        for number, item in enumerate(held):
             self._report.guessed += 1
-        self._last = time
-        return time
+            self._last = first + number * step
+            yield item, self._last
+
+    def seconds(self, pts: int) -> Fraction:
+        """Return the time in seconds of a stamp."""
+        return to_seconds(pts, self.time_base) + self._shift
 
     def duration(self, ticks: int | None) -> Fraction | None:
-        """Give a duration in seconds, or None if the stream does not say."""
+        """Return a duration in seconds, or None if the stream does not say."""
         return to_seconds(ticks, self.time_base) if ticks else None

@@ -60,8 +60,23 @@ def headline(timeline: Timeline) -> str:
     if source.get("width"):
         facts.append(f"{source['width']}x{source['height']}")
     facts += [_clock(duration(timeline)), f"{decode.frames} frames"]
-    facts += [f"{count} {name}" for name, count in (("broken", decode.failures), ("dropped", decode.dropped)) if count]
+    lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
+    facts += [f"{count} {name}" for name, count in lost if count]
+    if decode.missing:
+        facts.append(f"no frames at {_stretches(decode.missing, origin(timeline))}")
     return ", ".join(facts + ([] if decode.complete else ["not read to the end"]))
+
+
+def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
+    """Name the first stretches in seconds of the player; those less than half a second apart are one."""
+    near: list[list[float]] = []
+    for start, end in stretches:
+        if near and start - near[-1][1] < 0.5:
+            near[-1][1] = end
+        else:
+            near.append([start, end])
+    shown = ", ".join(f"{start - zero:.2f}-{end - zero:.2f} s" for start, end in near[:3])
+    return shown + (f" and {len(near) - 3} more" if len(near) > 3 else "")
 
 
 def print_summary(timeline: Timeline, console: Console | None = None) -> None:

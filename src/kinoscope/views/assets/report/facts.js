@@ -30,7 +30,16 @@ function notices() {
   const troubles = Object.entries(data.tasks).filter(([, report]) => report.status !== "ok");
   const lines = troubles.map(([name, report]) => [report.status, `${name} ${statusText(report.status)}`, report.reason ?? ""]);
   if (!data.decode.complete) lines.push(["failed", "The video was not read to its end", data.decode.errors?.at(-1) ?? ""]);
+  if (data.decode.missing?.length) lines.push(["failed", "Frames are missing", stretchesText(data.decode.missing)]);
+  if (data.decode.damaged?.length) lines.push(["skipped", "Frames are damaged", stretchesText(data.decode.damaged)]);
   return lines.map(([status, what, why]) => make("p", `notice ${status === "skipped" ? "mild" : ""}`, null, make("b", null, what), make("span", null, why)));
+}
+
+/** @param {number[][]} stretches in presentation seconds */
+function stretchesText(stretches) {
+  const zero = data.source.start ?? 0;
+  const shown = stretches.slice(0, 5).map(([start, end]) => spanText(start - zero, end - zero));
+  return shown.join(", ") + (stretches.length > 5 ? ` and ${stretches.length - 5} more` : "");
 }
 
 const columns = ["Task", "Status", "Model", "Licence", "Runtime", "Frames", "Looked at", "Seconds"];
@@ -59,10 +68,10 @@ function cell(value, i) {
 }
 
 function showDecode() {
-  const { frames, failures, policy, dropped, reconnects, resizes, guessed, complete, errors } = data.decode;
+  const { frames, failures, corrupt, policy, dropped, reconnects, resizes, guessed, complete, errors } = data.decode;
   const facts = [
     ["Frames read", frames], ["Broken frames", failures ? `${failures} (${policy})` : 0], ["Frames dropped", dropped],
-    ["Reconnects", reconnects], ["Size changes", resizes], ["Times filled in", guessed], ["Read to the end", complete ? "yes" : "no"],
+    ["Damaged frames", corrupt], ["Reconnects", reconnects], ["Size changes", resizes], ["Times filled in", guessed], ["Read to the end", complete ? "yes" : "no"],
   ];
   const always = ["Frames read", "Broken frames", "Read to the end"];
   const said = facts.filter(([name, value]) => value || always.includes(name));

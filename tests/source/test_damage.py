@@ -1,0 +1,204 @@
+"""Damage is told: which frames are missing, which are damaged, and whether a file ends early."""
+
+import random
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+from source_making import encode
+
+from kinoscope.source import open_source
+from kinoscope.source.losses import Losses
+
+QUIET = {"x265-params": "log-level=error"}
+
+
+def packets(path):
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size, packet.pts) for packet in container.demux(video=0) if packet.size]
+
+
+def overwrite(path, place, size, seed=0):
+    data = bytearray(path.read_bytes())
+    data[place : place + size] = random.Random(seed).randbytes(size)
+    path.write_bytes(data)
+    return path
+
+
+def remux(source, target, **options):
+    with av.open(str(source)) as old, av.open(str(target), "w", options=options) as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)
+    return target
+
+
+def hevc(path, count=100, gop=20):
+    return encode(path, count=count, codec="libx265", gop=gop, size=(320, 240), options=QUIET | {"preset": "ultrafast"})
+
+
+def length(stretches):
+    return sum(end - start for start, end in stretches)
+
+
+def read(path, policy="skip", **options):
+    with open_source(path, on_error=policy, **options) as source:
+        pictures = [(picture.time, picture.corrupt) for picture in source.pictures()]
+        return pictures, source.report
+
+
+@pytest.mark.parametrize("policy", ["skip", "repeat", "blank"])
+def test_one_damaged_frame_of_hevc_takes_no_other_along(tmp_path, policy):
+    path = hevc(tmp_path / "a.mp4")
+    place, size, _ = packets(path)[45]
+    pictures, report = read(overwrite(path, place + 4, size - 4), policy)
+    times = [time for time, _ in pictures]
+    whole = [Fraction(index, 25) for index in range(100)]
+    assert report.complete
+    assert 1 <= report.failures <= 2
+    assert len(times) == (100 - report.failures if policy == "skip" else 100)
+    assert set(times) <= set(whole)
+    assert length(report.missing) == pytest.approx(report.failures / 25)
+    corrupt = [time for time, damaged in pictures if damaged]
+    assert len(corrupt) == report.corrupt >= 10
+    assert length(report.damaged) == pytest.approx(report.corrupt / 25)
+    assert all(Fraction(40, 25) <= time < Fraction(60, 25) for time in corrupt)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
+@pytest.mark.parametrize("policy", ["skip", "repeat", "blank"])
+def test_frames_whose_bytes_are_passed_over_are_missing(tmp_path, name, codec, policy):
+    path = encode(tmp_path / name, count=200, codec=codec, gop=20, size=(320, 240))
+    stored = packets(path)
+    place = stored[90][0]
+    pictures, report = read(overwrite(path, place, stored[95][0] - place), policy)
+    times = [time for time, _ in pictures]
+    assert report.failures >= 4
+    assert len(times) == (200 - report.failures if policy == "skip" else 200)
+    assert all(b > a for a, b in pairwise(times))
+    assert length(report.missing) == pytest.approx(report.failures / 25, abs=0.02)
+    assert report.missing[0][0] == pytest.approx(float(times[0]) + 90 / 25, abs=0.25)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.flv", "a.avi"])
+def test_half_a_file_is_not_complete(tmp_path, name):
+    options = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    codec = {"a.webm": "libvpx-vp9", "a.flv": "flv1"}.get(name, "mpeg4")
+    path = encode(tmp_path / name, count=100, codec=codec, container_options=options)
+    with open_source(path) as source:
+        assert len(list(source.pictures())) == 100
+        assert source.report.complete
+    path.write_bytes(path.read_bytes()[: packets(path)[50][0]])
+    pictures, report = read(path)
+    assert 40 < len(pictures) < 60
+    assert not report.complete
+    assert report.errors[-1].startswith("ends at ")
+    assert report.errors[-1].endswith("of 4.00 s")
+    assert read(path, end=1)[1].complete
+
+
+def test_damage_outside_the_limits_is_not_counted(tmp_path):
+    path = hevc(tmp_path / "a.mp4")
+    place, size, _ = packets(path)[45]
+    overwrite(path, place + 4, size - 4)
+    for limits in ({"end": 1.5}, {"start": 2.6}):
+        report = read(path, **limits)[1]
+        assert (report.failures, report.corrupt, report.missing) == (0, 0, [])
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {}), ("libx265", QUIET), ("mpeg2video", {})])
+def test_what_comes_before_the_first_keyframe_is_counted(tmp_path, codec, options):
+    whole = remux(
+        encode(tmp_path / "a.mp4", count=60, codec=codec, gop=30, size=(320, 240), options=options), tmp_path / "a.ts"
+    )
+    stored = packets(whole)
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(whole.read_bytes()[stored[10][0] // 188 * 188 :])
+    pictures, report = read(cut)
+    first = pictures[0][0]
+    assert not any(damaged for _, damaged in pictures)
+    assert report.failures > 10
+    assert abs(report.failures - (float(first) - report.missing[0][0]) * 25) < 2  # one packet was cut in two
+    assert report.missing[-1][1] == pytest.approx(float(first))
+    assert "no key frame" in report.errors[0]
+    assert len(read(cut, "blank")[0]) == len(pictures) + report.failures
+
+
+def test_a_start_inside_a_file_loses_nothing(tmp_path):
+    path = encode(tmp_path / "a.mkv", count=100, gop=20, options={"bf": "2"})
+    pictures, report = read(path, start=2.2)
+    assert pictures[0][0] == Fraction(22, 10)
+    assert report.failures == 0
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_uneven_times_are_no_damage(tmp_path, name):
+    """Long pauses between frames are as they are, where no bytes are missing."""
+    stamps = np.cumsum([0, *(40, 40, 40, 5000) * 10]).tolist()
+    path = encode(tmp_path / name, count=len(stamps), pts=stamps, time_base=Fraction(1, 1000), gop=8)
+    pictures, report = read(path, "repeat")
+    assert [time for time, _ in pictures] == [Fraction(stamp, 1000) for stamp in stamps]
+    assert (report.failures, report.missing) == (0, [])
+
+
+def test_made_up_streams_end_nothing(tmp_path):
+    """Damage in a flv may announce streams that do not exist."""
+    path = encode(tmp_path / "a.flv", count=100, codec="flv1", gop=20, size=(320, 240))
+    place = packets(path)[50][0]
+    data = bytearray(path.read_bytes())
+    data[place - 20] = 8  # the tag's kind: audio
+    path.write_bytes(data)
+    pictures, report = read(path)
+    assert len(pictures) >= 99 - report.failures
+    assert report.complete
+
+
+class _Packet:
+    def __init__(self, pts, key=False):
+        self.pts, self.is_keyframe, self.is_discard, self.is_corrupt = pts, key, False, False
+
+
+class _Frame:
+    def __init__(self, pts):
+        self.pts, self.is_corrupt = pts, False
+
+
+def lost_of(losses, frames):
+    return [lost.pts for pts in frames for lost in losses.before(_Frame(pts))]
+
+
+def test_second_fields_are_no_frames():
+    """Of packets in pairs, one makes a frame."""
+    losses = Losses()
+    for pts in range(0, 100, 2):
+        losses.sent(_Packet(pts, key=not pts))
+    assert lost_of(losses, range(0, 60, 4)) == []
+    losses.failed("invalid data")
+    assert lost_of(losses, range(72, 100, 4)) == [60, 64, 68]
+    assert [lost.pts for lost in losses.rest()] == []
+
+
+def test_a_reason_waits_for_the_frame_that_it_belongs_to():
+    """A decoder that runs ahead fails before the frames come out that lie before the damaged one."""
+    losses = Losses()
+    for pts in range(20):
+        losses.sent(_Packet(pts, key=not pts))
+    assert lost_of(losses, range(5)) == []
+    losses.failed("invalid data")
+    assert lost_of(losses, [5, 6, 7, 8]) == []
+    assert lost_of(losses, [10]) == [9]
+    assert lost_of(losses, [*range(11, 15), *range(16, 20)]) == [15]
+    assert list(losses.rest()) == []
+
+
+def test_a_failure_without_a_stamp_is_counted_once():
+    losses = Losses()
+    for pts in range(5):
+        losses.sent(_Packet(pts, key=not pts))
+    losses.failed("invalid data")
+    assert lost_of(losses, range(5)) == []
+    assert [(lost.pts, lost.why) for lost in losses.rest()] == [(None, "invalid data")]
