@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, drawing, places
-from kinoscope.core.errors import KinoscopeError, OptionError
+from kinoscope.core.errors import KinoscopeError, OptionError, as_error
 from kinoscope.core.files import cannot_write
 from kinoscope.core.results import TaskReport, Timeline, describe_source
 from kinoscope.progress import bar
@@ -90,10 +90,10 @@ def run(analysis: Analysis, options: Options, title: str) -> None:
     try:
         _look(analysis, options, title)
         _write(analysis, options, title)
-    except KinoscopeError as error:
-        analysis.error = error
     except OSError as error:
         analysis.error = cannot_write(analysis.folder, error)
+    except Exception as error:
+        analysis.error = as_error(error, analysis.source)
     analysis.seconds = time.perf_counter() - begin
 
 

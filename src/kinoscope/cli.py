@@ -27,7 +27,7 @@ from kinoscope.api.searching import Found
 from kinoscope.api.syncing import Synced
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
-from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
 
 if TYPE_CHECKING:
@@ -122,6 +122,10 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
     except BrokenPipeError:
         sys.stdout = None
         return 0
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(str(as_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
 
 
 def _fail(message: str, status: int) -> int:

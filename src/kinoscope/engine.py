@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinoscope.core.errors import KinoscopeError, MissingExtra
+from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.media import Flow, Frame, FrameBatch, Sound
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import Ticker
@@ -98,8 +98,8 @@ def _decode(source: Source, feeds: list[Feed], timeline: Timeline, progress: Pro
                     progress(float(item.time - source.info.start), _length(source))
     except KeyboardInterrupt:
         _break_off(source, INTERRUPTED)
-    except KinoscopeError as error:
-        _break_off(source, str(error))
+    except Exception as error:
+        _break_off(source, str(as_error(error, source.info.path)))
     _close(feeds, source)
     return times
 

@@ -109,7 +109,7 @@ def test_absurd_size(tmp_path):
     data = path.read_bytes()
     header = data.index(b"strf") + 8
     path.write_bytes(data[: header + 4] + (20_000).to_bytes(4, "little") * 2 + data[header + 12 :])
-    with pytest.raises(SourceError, match=r"no picture that can be decoded \(16384x16384 pixels at most\)"):
+    with pytest.raises(SourceError, match=r"no picture that can be decoded: .* larger than the limit of 134,217,728"):
         open_source(path)
 
 
@@ -159,4 +159,6 @@ def test_video_whose_packets_are_all_broken(tmp_path):
     for place, size in places:
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
-    refused(path, "a.avi has video but no picture that can be decoded (16384x16384 pixels at most)")
+    why = "it is damaged, or larger than the limit of 134,217,728 pixels"
+    advice = "copy or download it again, or raise that with --limit pixels=NUMBER"
+    refused(path, f"a.avi has video but no picture that can be decoded: {why}; {advice}")

@@ -11,11 +11,16 @@ from kinoscope.source import open_source
 
 @pytest.fixture
 def alive():
-    """Return a function that counts decoded frames in memory, with the garbage collector off."""
+    """Return a function that counts the decoded frames that came to memory, with the garbage collector off."""
     gc.collect()
     gc.disable()
-    yield lambda: sum(type(thing) is VideoFrame for thing in gc.get_objects())
+    before = _frames()
+    yield lambda: _frames() - before
     gc.enable()
+
+
+def _frames():
+    return sum(type(thing) is VideoFrame for thing in gc.get_objects())
 
 
 @pytest.fixture(params=["a.mp4", "a.webm", "turned.mp4", "a.gif", "photos"])

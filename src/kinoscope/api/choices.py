@@ -68,6 +68,20 @@ def _time(name: str, value: str | float | None) -> Fraction | None:
     return time
 
 
+def limiting(limit: str | None) -> dict[str, str]:
+    """Return the option of ``open_source`` that sets what is read at most; none if none is given.
+
+    Raises:
+        OptionError: it cannot be used.
+    """
+    from kinoscope.source.limits import Limits
+
+    if limit is None:
+        return {}
+    Limits.parse(limit)
+    return {"limit": limit}
+
+
 def choose_tasks(
     tasks: str | Sequence[str] | None, given: Collection[str] = (), also: Collection[str] = ()
 ) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, places
-from kinoscope.api.choices import choose_span
-from kinoscope.core.errors import KinoscopeError, SourceError
+from kinoscope.api.choices import choose_span, limiting
+from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
 from kinoscope.progress import bar
@@ -58,6 +58,7 @@ def classify(
     out: str | Path | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
+    limit: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Classified]:
@@ -70,6 +71,8 @@ def classify(
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
 
@@ -84,7 +87,7 @@ def classify(
     from kinoscope.models.runner import make_runner
 
     demand_number("top", top, 1)
-    limits = choose_span(start, end)
+    limits = choose_span(start, end) | limiting(limit)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = places.expand(sources)
     done: list[Classified] = []
@@ -101,8 +104,8 @@ def classify(
 def _classify(one: Classified, model: str, top: int, limits: dict[str, Any], device: str, progress: Any) -> None:
     try:
         one.timeline = watch(one.source, model, device, limits, top, progress)
-    except KinoscopeError as error:
-        one.error = error
+    except Exception as error:
+        one.error = as_error(error, one.source)
         return
     one.top = [(name, share) for name, share in one.timeline.tasks["classify"].extra["top"]]
     if len(one.timeline.features["classify.times"]) > 1:

@@ -11,8 +11,8 @@ import numpy as np
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
-from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker, limiting
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
 from kinoscope.core.journeys import counts, journey
 from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline, Track
@@ -100,6 +100,7 @@ def detect(
     every: float = 1.0,
     start: str | float | None = None,
     end: str | float | None = None,
+    limit: str | None = None,
     annotate: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -118,6 +119,8 @@ def detect(
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
         device: auto, cpu or cuda.
         quiet: show no progress.
@@ -140,7 +143,7 @@ def detect(
     }
     options = analysis.Options(
         tasks=["objects"],
-        reading=choose_span(start, end),
+        reading=choose_span(start, end) | limiting(limit),
         models={"objects": model},
         device=choose_device(device),
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
@@ -171,8 +174,8 @@ def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> No
             _check(one)
         if one.timeline and folder and not one.error:
             one.written += _write(one, folder)
-    except KinoscopeError as error:
-        one.error = error
+    except Exception as error:
+        one.error = as_error(error, one.source)
 
 
 def _look(source: str, options: analysis.Options, title: str) -> Timeline:

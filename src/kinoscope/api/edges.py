@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.errors import DatasetError, KinoscopeError, OptionError
+from kinoscope.core.errors import DatasetError, OptionError, as_error
 from kinoscope.core.names import demand
 from kinoscope.core.segments import Segment, SegmentScores, segment_map
 from kinoscope.progress import bar
@@ -151,8 +151,8 @@ def _watch(videos: Sequence[Annotated], model: str, device: str, quiet: bool) ->
     for video in videos:
         try:
             watched.append(_look(video, model, device, quiet))
-        except KinoscopeError as error:
-            broken[video.name] = str(error)
+        except Exception as error:
+            broken[video.name] = str(as_error(error, video.name))
     return watched, broken
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from kinoscope.analysis import Analysis
 from kinoscope.api.meanings import meanings_of
-from kinoscope.core.errors import KinoscopeError, LibraryError, OptionError
+from kinoscope.core.errors import LibraryError, OptionError, as_error
 from kinoscope.core.results import Timeline
 from kinoscope.library import Library
 
@@ -32,8 +32,8 @@ def keep_job(job: Analysis, place: str | Path | None) -> None:
         return
     try:
         job.kept = keep(place, job.source, job.timeline, job.folder / "preview.mp4")
-    except KinoscopeError as error:
-        job.error = error
+    except Exception as error:
+        job.error = as_error(error, job.source)
 
 
 def keep(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import __version__, analysis, places
-from kinoscope.api.choices import choose_device, choose_span
-from kinoscope.core.errors import KinoscopeError, SourceError
+from kinoscope.api.choices import choose_device, choose_span, limiting
+from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_positive
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.galleries import THRESHOLDS, Gallery, read
@@ -70,6 +70,7 @@ def recognize(
     out: str | Path | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
+    limit: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Recognized]:
@@ -82,6 +83,8 @@ def recognize(
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
 
@@ -95,7 +98,7 @@ def recognize(
     demand_positive("threshold", threshold, THRESHOLDS["face"])
     choose_device(device)
     known = read(gallery)
-    limits = choose_span(start, end)
+    limits = choose_span(start, end) | limiting(limit)
     done: list[Recognized] = []
     for name in places.expand(sources):
         one = Recognized(name)
@@ -112,8 +115,8 @@ def _recognize(
 ) -> None:
     try:
         timeline = watch(one.source, known, threshold, limits, device, progress)
-    except KinoscopeError as error:
-        one.error = error
+    except Exception as error:
+        one.error = as_error(error, one.source)
         return
     one.timeline, one.seen = timeline, timeline.events_of("recognize")
     one.strangers = strangers(timeline)

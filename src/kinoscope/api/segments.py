@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.errors import DatasetError, KinoscopeError, SourceError
+from kinoscope.core.errors import DatasetError, SourceError, as_error
 from kinoscope.core.segments import Segment, SegmentScores, segment_map
 from kinoscope.progress import bar
 
@@ -32,8 +32,8 @@ def score_segments(
     for video in videos:
         try:
             found += _find(video, model, device, quiet)
-        except KinoscopeError as error:
-            broken[video.name] = str(error)
+        except Exception as error:
+            broken[video.name] = str(as_error(error, video.name))
     readable = [segment for segment in truth if segment.video not in broken]
     if not readable:
         raise DatasetError(f"none of the {len(videos)} videos of {data} can be read; {next(iter(broken.values()))}")

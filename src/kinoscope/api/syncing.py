@@ -8,8 +8,8 @@ from typing import Any
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
-from kinoscope.api.choices import choose_device, choose_model, choose_span
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError
+from kinoscope.api.choices import choose_device, choose_model, choose_span, limiting
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
 from kinoscope.progress import bar
@@ -97,6 +97,7 @@ def sync(
     sound_track: int | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
+    limit: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Synced]:
@@ -112,6 +113,8 @@ def sync(
         sound_track: which of several sound tracks is heard, from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
 
@@ -128,7 +131,7 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.Options(
         tasks=["sync"],
-        reading=span | {"sound_track": sound_track},
+        reading=span | {"sound_track": sound_track} | limiting(limit),
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),
@@ -164,8 +167,8 @@ def _measure(name: str, folder: Path | None, options: analysis.Options) -> Synce
             one.timeline, one.error, one.written = job.timeline, job.error, job.written
         if one.timeline and (report := one.timeline.tasks["sync"]).status == "failed":
             raise SourceError(f"{name}: {report.reason}")
-    except KinoscopeError as error:
-        one.error = error
+    except Exception as error:
+        one.error = as_error(error, name)
     return one
 
 
@@ -189,8 +192,8 @@ def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> N
         one.fixed, one.left_out = fix, done.left_out
         one.written.append(fix)
         one.after = _measure(str(fix), None, options)
-    except KinoscopeError as error:
-        one.error = error
+    except Exception as error:
+        one.error = as_error(error, one.source)
 
 
 def _demand_offset(one: Synced, force: bool) -> Event:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.choices import choose_device, choose_model
+from kinoscope.api.choices import choose_device, choose_model, limiting
 from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.delays import Delays
 from kinoscope.core.errors import KinoscopeError, OptionError
@@ -111,6 +111,7 @@ def watch(
     for_: str | float | None = None,
     realtime: bool = False,
     loop: bool = False,
+    limit: str | None = None,
     model: str | None = None,
     device: str = "auto",
     quiet: bool = False,
@@ -129,6 +130,8 @@ def watch(
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
         realtime: show a file as a camera would, to try rules out.
         loop: begin a file again at its end.
+        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         model: another detector (see `kinoscope models list`).
         device: auto, cpu or cuda.
         quiet: do not print the alerts.
@@ -145,13 +148,14 @@ def watch(
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
     choose_device(device)
+    limiting(limit)
     seconds = _duration(for_)
     _check_margins(before, after)
     chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     done = Watched(_public(str(source)))
     with ExitStack() as stack:
         hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
-        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop))
+        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop, limit))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
         book = Rulebook(chosen, arrivals.info.size, clock)
@@ -171,11 +175,11 @@ def watch(
     return done
 
 
-def _open(source: str, paced: bool, loop: bool) -> Arrivals:
+def _open(source: str, paced: bool, loop: bool, limit: str | None) -> Arrivals:
     from kinoscope.source import open_source
     from kinoscope.source.pace import PacedSource
 
-    opened = open_source(source, live=False)
+    opened = open_source(source, live=False, limit=limit)
     if not opened.info.width:
         opened.close()
         raise OptionError(f"{_public(source)} has no picture to watch")

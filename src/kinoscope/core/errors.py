@@ -15,10 +15,15 @@
     ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
     ├── RulesError                 a file of rules is not as it must be, or does not fit the picture
     ├── LibraryError               a library of what was seen cannot be used, or does not have what is asked for
-    └── MissingExtra               an optional package is not installed
+    ├── MissingExtra               an optional package is not installed
+    └── UnexpectedError            something else went wrong: a fault of kinoscope
 
 A message is one line: it names the thing, the valid values and the next step.
 """
+
+import logging
+
+log = logging.getLogger("kinoscope")
 
 
 class KinoscopeError(Exception):
@@ -95,3 +100,19 @@ class MissingExtra(KinoscopeError):
 
 class SyncError(KinoscopeError):
     """Sound is not moved: its offset is not measured, is not sure, or is not one."""
+
+
+class UnexpectedError(KinoscopeError):
+    """Something went wrong that nobody foresaw; ``--debug`` shows where."""
+
+    status = 1
+
+
+def as_error(error: Exception, name: str) -> KinoscopeError:
+    """Return any exception as one of ours, so that what goes wrong with ``name`` never stops what comes after it."""
+    if isinstance(error, KinoscopeError):
+        return error
+    log.debug("%s failed", name, exc_info=error)
+    lines = str(error).strip().splitlines() or ["no message"]
+    what = f"{type(error).__name__}: {lines[0]}"
+    return UnexpectedError(f"{name}: {what}; this is a fault of kinoscope, which --debug shows more of")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.errors import as_error
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.frames import opened
@@ -161,8 +161,10 @@ def _examine(example: Example) -> _Facts:
         facts.digest = _digest(Path(example.path))
         with opened(example.path, example.start, example.end) as source:
             _watch(source, facts)
-    except (KinoscopeError, OSError) as error:
+    except OSError as error:
         facts.found("broken", str(error))
+    except Exception as error:
+        facts.found("broken", str(as_error(error, str(example.path))))
     return facts
 
 

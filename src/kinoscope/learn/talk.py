@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinoscope.core.errors import DatasetError, KinoscopeError
+from kinoscope.core.errors import DatasetError, as_error
 from kinoscope.core.lags import FRAME
 from kinoscope.core.media import Sound
 from kinoscope.core.mel import BANDS, FLOOR, HOP, RATE, log_mel
@@ -121,8 +121,8 @@ def read_each(
     for number, path in enumerate(paths):
         try:
             found += read(path)
-        except KinoscopeError as error:
-            broken[path.name] = str(error)
+        except Exception as error:
+            broken[path.name] = str(as_error(error, path.name))
         if progress:
             progress(number + 1, len(paths))
     if not found:

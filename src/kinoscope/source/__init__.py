@@ -13,6 +13,7 @@ from pathlib import Path
 from kinoscope.core.errors import OptionError
 from kinoscope.core.time import Seconds, parse_time
 from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.limits import Limits
 
 __all__ = ["Item", "Picture", "Source", "open_clip", "open_source"]
 
@@ -25,6 +26,7 @@ def open_source(
     on_error: str = "skip",
     live: bool | None = None,
     sound_track: int | None = None,
+    limit: str | None = None,
 ) -> Source:
     """Open something to watch.
 
@@ -37,6 +39,8 @@ def open_source(
         on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
         live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
         sound_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
+        limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
+            frame, channels, samples per second and length of audio. More is refused before it is decoded.
 
     Raises:
         SourceError: it cannot be opened, or there is nothing in it.
@@ -44,7 +48,7 @@ def open_source(
     """
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
-    source = _open(str(path), first, last, speed, on_error, sound_track)
+    source = _open(str(path), first, last, speed, on_error, sound_track, Limits.parse(limit or ""))
     if sound_track is not None and not _is_file(source):
         source.close()
         raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
@@ -56,7 +60,9 @@ def open_source(
     return source
 
 
-def open_clip(path: str | Path, start: str | Seconds | None = None, end: str | Seconds | None = None) -> Source:
+def open_clip(
+    path: str | Path, start: str | Seconds | None = None, end: str | Seconds | None = None, limit: str | None = None
+) -> Source:
     """Open a clip as datasets keep them: as ``open_source`` does, but a picture is a strip of square frames.
 
     Raises:
@@ -66,10 +72,10 @@ def open_clip(path: str | Path, start: str | Seconds | None = None, end: str | S
     from kinoscope.source.strip import StripSource, is_picture
 
     if not is_picture(str(path)):
-        return open_source(path, start, end)
+        return open_source(path, start, end, limit=limit)
     first, last = (None if value is None else parse_time(value) for value in (start, end))
     check_limits(first, last, None)
-    return StripSource(str(path), first, last)
+    return StripSource(str(path), first, last, Limits.parse(limit or ""))
 
 
 def _demand_something(source: Source, start: Fraction | None) -> None:
@@ -103,7 +109,13 @@ def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | 
 
 
 def _open(
-    path: str, start: Fraction | None, end: Fraction | None, rate: Fraction | None, on_error: str, track: int | None
+    path: str,
+    start: Fraction | None,
+    end: Fraction | None,
+    rate: Fraction | None,
+    on_error: str,
+    track: int | None,
+    limits: Limits,
 ) -> Source:
     if path.startswith("synthetic:") and not os.path.exists(path):
         from kinoscope.source.address import from_address
@@ -118,10 +130,10 @@ def _open(
     if is_camera(path) and not os.path.isfile(path):
         return CameraSource(path, end, rate, on_error)
     if is_url(path):
-        return StreamSource(path, start, end, rate, on_error)
+        return StreamSource(path, start, end, rate, on_error, limits=limits)
     if is_pictures(path):
-        return ImageSource(path, start, end, rate, on_error)
-    return VideoSource(path, start, end, rate, on_error, track=track)
+        return ImageSource(path, start, end, rate, on_error, limits)
+    return VideoSource(path, start, end, rate, on_error, track=track, limits=limits)
 
 
 def _is_file(source: Source) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 
 from kinoscope.core.errors import SourceError
+from kinoscope.source.limits import DEFAULT, Limits
 
 FORBIDDEN = {"concat", "dash", "hls", "hds", "imf", "sdp", "tty", "lavfi", "webm_dash_manifest"}
 """Formats of local files that are refused: playlists open other files, and the rest are not recordings."""
@@ -31,8 +34,11 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def open_file(path: str) -> InputContainer:
+def open_file(path: str, limits: Limits = DEFAULT) -> InputContainer:
     """Open a local file.
+
+    Args:
+        limits: on the pixels of a frame; FFmpeg may decode one already to learn its format.
 
     Raises:
         SourceError: it is missing, empty, or not a video that can be read; in one line.
@@ -40,13 +46,14 @@ def open_file(path: str) -> InputContainer:
     _check_file(Path(path))
     allowed = ",".join(sorted(av.formats_available - FORBIDDEN))
     options = {"protocol_whitelist": "file", "format_whitelist": allowed, "pattern_type": "none"}
+    options["max_pixels"] = str(limits.pixels)
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(_why_not(Path(path), error)) from None
 
 
-def open_url(url: str, timeout: float = 10.0) -> InputContainer:
+def open_url(url: str, timeout: float = 10.0, limits: Limits = DEFAULT) -> InputContainer:
     """Open a network stream; ``timeout`` in seconds holds for opening and for each read.
 
     Raises:
@@ -55,13 +62,22 @@ def open_url(url: str, timeout: float = 10.0) -> InputContainer:
     scheme = url.split("://", 1)[0].lower()
     if scheme not in URL_PROTOCOLS:
         raise SourceError(f"cannot open {url}: scheme {scheme!r} is not one of {', '.join(URL_PROTOCOLS)}")
-    options = {"protocol_whitelist": URL_PROTOCOLS[scheme]}
+    options = {"protocol_whitelist": URL_PROTOCOLS[scheme], "max_pixels": str(limits.pixels)}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     try:
         return av.open(url, options=options, timeout=timeout, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"cannot open {url}: {reason(error)}; check the address and that it is being sent") from None
+
+
+@contextmanager
+def read_errors(path: str) -> Iterator[None]:
+    """Raise SourceError in place of whatever PyAV raises while ``path`` is read."""
+    try:
+        yield
+    except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        raise SourceError(f"{path} cannot be read: {reason(error)}; check the file, or convert it") from error
 
 
 def reason(error: Exception) -> str:

@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinoscope.source.container import reason
+from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.losses import HEADLESS, Losses, Lost
 from kinoscope.source.packets import Packets
 from kinoscope.source.tracks import sound_of
@@ -34,6 +35,7 @@ class Decoding:
         container: an opened file.
         vectors: whether to export the codec's motion vectors.
         track: the sound track to hear, counted from 0, or None for the one that players choose.
+        limits: on the pixels of a frame; a larger one is lost.
 
     Attributes:
         video, sound: the streams, or None; a cover picture of a song is not video.
@@ -42,7 +44,13 @@ class Decoding:
         references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
-    def __init__(self, container: InputContainer, vectors: bool = False, track: int | None = None) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        vectors: bool = False,
+        track: int | None = None,
+        limits: Limits = DEFAULT,
+    ) -> None:
         self.container = container
         self.video = _video_of(container)
         self.sound = sound_of(container, track)
@@ -51,7 +59,7 @@ class Decoding:
         self._kept: deque[Event] = deque()
         self._losses = Losses(self._codec)
         if self.video is not None:
-            _prepare(self.video, vectors)
+            _prepare(self.video, vectors, limits)
         context = self.video.codec_context if vectors and self.video is not None else None
         self.references = References(context.name, context.extradata) if context is not None else None
         self._restart()
@@ -139,11 +147,10 @@ def _video_of(container: InputContainer) -> VideoStream | None:
     return None
 
 
-def _prepare(stream: VideoStream, vectors: bool) -> None:
+def _prepare(stream: VideoStream, vectors: bool, limits: Limits) -> None:
     context = stream.codec_context
     context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
-    if vectors:
-        context.options = EXPORT
+    context.options = {"max_pixels": str(limits.pixels)} | (EXPORT if vectors else {})
     large = context.width * context.height > FEW_THREADS_FROM
     # Where several pictures are decoded at once, FFmpeg may tell the vectors of one that is not finished.
     stream.thread_type = "SLICE" if large or vectors else "AUTO"

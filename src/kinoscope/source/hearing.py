@@ -15,6 +15,9 @@ from kinoscope.source.base import cut
 TOLERANCE = Fraction(1, 50)
 """Seconds that a stamp may be off the count of samples before it is believed: finer jitter is rounding."""
 
+KNOWN_CHANNELS = 8
+"""Channels up to which FFmpeg knows how to mix any stream; more of them are averaged here."""
+
 LONGEST_GAP = 10
 """Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
 
@@ -27,6 +30,8 @@ class Hearing:
 
     def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
         """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
+        if frame.layout.nb_channels > KNOWN_CHANNELS:
+            frame = average(frame)
         for voice in self._voices:
             yield from voice.take(frame, time)
 
@@ -34,6 +39,20 @@ class Hearing:
         """Yield what the resamplers still hold."""
         for voice in self._voices:
             yield from voice.finish()
+
+
+def average(frame: AudioFrame) -> AudioFrame:
+    """Return a frame whose one channel is the mean of all channels."""
+    count, samples = frame.layout.nb_channels, frame.to_ndarray()
+    if frame.format.is_packed:
+        samples = samples.reshape(-1, count).T
+    mean = samples.mean(axis=0, dtype=np.float64)
+    if samples.dtype.kind != "f":
+        middle = 128 if samples.dtype == np.uint8 else 0
+        mean = (mean - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
+    mixed = AudioFrame.from_ndarray(mean.astype(np.float32)[None], "fltp", "mono")
+    mixed.sample_rate, mixed.pts, mixed.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return mixed
 
 
 class _Voice:

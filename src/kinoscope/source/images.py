@@ -17,6 +17,7 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Picture, Source, black, check_policy
 from kinoscope.source.container import open_file
 from kinoscope.source.decoding import Decoding
+from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Orientation, Scaler
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".tga", ".avif"}
@@ -106,8 +107,9 @@ class ImageSource(Source):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
+        limits: Limits = DEFAULT,
     ) -> None:
-        self._paths, self._policy = find_pictures(path), check_policy(on_error)
+        self._paths, self._policy, self._allowed = find_pictures(path), check_policy(on_error), limits
         self._step = 1 / (rate or USUAL_RATE)
         self._limits = start or Fraction(0), end
         self.report = DecodeReport(policy=on_error)
@@ -122,7 +124,7 @@ class ImageSource(Source):
         error = None
         for path in self._paths[:100]:
             try:
-                return load(path)
+                return load(path, self._allowed)
             except SourceError as failure:
                 error = error or failure
         raise error or SourceError("no picture")
@@ -140,7 +142,7 @@ class ImageSource(Source):
 
     def _picture(self, path: Path, time: Fraction, index: int, last: Picture | None) -> Picture | None:
         try:
-            frame = load(path)
+            frame = load(path, self._allowed)
         except SourceError as error:
             return self._instead(error, time, index, last)
         self.report.frames += 1
@@ -159,13 +161,13 @@ class ImageSource(Source):
         return Picture(render, self.info.size, time, index, True, self._step)
 
 
-def load(path: Path) -> VideoFrame:
+def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
     """Decode one picture file.
 
     Raises:
-        SourceError: it is no picture.
+        SourceError: it is no picture, or larger than allowed.
     """
-    decoding = Decoding(open_file(str(path)))
+    decoding = Decoding(open_file(str(path), limits), limits=limits)
     try:
         frame = decoding.peek()
     except av.FFmpegError:
@@ -173,5 +175,5 @@ def load(path: Path) -> VideoFrame:
     finally:
         decoding.close()
     if frame is None or frame.is_corrupt:
-        raise SourceError(f"{path} is not a picture that can be read; give a whole JPEG or PNG file")
+        raise limits.undecodable(str(path), "is not a picture that can be read")
     return frame

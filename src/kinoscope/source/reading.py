@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+import av
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from kinoscope.core.errors import DecodeError
-from kinoscope.core.media import Flow, Size, SourceInfo
+from kinoscope.core.media import Flow, Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import Ticker, to_seconds
 from kinoscope.source.base import Item, Picture, black, cut
+from kinoscope.source.container import read_errors, reason
 from kinoscope.source.decoding import Decoding
 from kinoscope.source.facts import declared_end
 from kinoscope.source.hearing import Hearing
+from kinoscope.source.limits import Limits
 from kinoscope.source.losses import Lost
 from kinoscope.source.scaling import Scaler
 from kinoscope.source.stamps import Stamps
@@ -39,6 +42,7 @@ class Wanted:
         start, end: limits in seconds.
         rate: most pictures per second.
         sound_rates: samples per second, of each sound.
+        limits: on the length of audio; None for a source that never ends by itself.
     """
 
     info: SourceInfo
@@ -47,6 +51,7 @@ class Wanted:
     end: Fraction | None = None
     rate: Fraction | None = None
     sound_rates: tuple[int, ...] = ()
+    limits: Limits | None = None
 
     @property
     def step(self) -> Fraction:
@@ -68,6 +73,7 @@ class Reading:
         self._ticker = Ticker(wanted.rate)
         self._form: Size | None = None
         self._before: Fraction | None = None
+        self._seconds = Fraction(0)
         self.last: Picture | None = None
         self.over = False
 
@@ -80,17 +86,33 @@ class Reading:
         """Yield what lies in the limits, with ``shift`` seconds added to its times.
 
         What a former connection gave already is left out.
+
+        Raises:
+            DecodeError: a frame is broken and the policy is ``raise``.
+            SourceError: it cannot be read, or is longer than allowed.
         """
+        with read_errors(self._wanted.info.path):
+            yield from self._items(decoding, shift)
+
+    def _items(self, decoding: Decoding, shift: Fraction) -> Iterator[Item]:
         start, end = self._wanted.start, self._wanted.end
         for item in self._all(decoding, shift):
             if isinstance(item, Picture):
                 yield from self._admit(item)
             elif (sound := cut(item, start, end)) is not None:
+                self._check_length(sound)
                 yield sound
             if self._passes_end(item, decoding):
                 self.over = True
                 return
         self._check_end(decoding)
+
+    def _check_length(self, sound: Sound) -> None:
+        """Count the audio that was handed on; times say nothing of how much there is."""
+        self._seconds += Fraction(len(sound.samples), sound.rate)
+        limits = self._wanted.limits
+        if limits and self._seconds > 3600 * Fraction(limits.hours) * len(self._wanted.sound_rates):
+            raise limits.too_long(self._wanted.info.path)
 
     def _admit(self, picture: Picture) -> Iterator[Picture]:
         if not self._inside(picture.time):
@@ -122,7 +144,7 @@ class Reading:
         for event in decoding:
             if isinstance(event, AudioFrame):
                 time = to_seconds(event.pts, event.time_base) if event.pts is not None and event.time_base else None
-                yield from self._hearing.take(event, None if time is None else time + shift)
+                yield from self._heard(event, None if time is None else time + shift)
             elif self._is_new(event, stamps):
                 shown = isinstance(event, VideoFrame) or self._lose(event, stamps)
                 pts = event.dts if isinstance(event, VideoFrame) and event.pts is None else event.pts
@@ -130,6 +152,13 @@ class Reading:
                 yield from (self._made(one, time, stamps, decoding) for one, time in timed)
         yield from (self._made(one, time, stamps, decoding) for one, time in stamps.rest())
         yield from self._hearing.finish()
+
+    def _heard(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+        """Resample audio; what FFmpeg cannot resample is counted as lost, and the pictures go on."""
+        try:
+            yield from self._hearing.take(frame, time)
+        except av.FFmpegError as error:
+            self._count(Lost(None, f"sound: {reason(error)}", picture=False), time)
 
     def _stamps(self, decoding: Decoding, shift: Fraction) -> Stamps[VideoFrame | Lost]:
         base = decoding.video.time_base if decoding.video is not None else None

@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import av
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from kinoscope.core.errors import DecodeError
 from kinoscope.core.media import Pixels, Size
 
 MATRICES = {
@@ -90,10 +92,18 @@ class Scaler:
         self._lock = threading.Lock()
 
     def __call__(self, frame: VideoFrame, size: Size) -> Pixels:
-        """Give (H, W, 3) uint8 RGB of the displayed ``size`` (width, height)."""
+        """Return (H, W, 3) uint8 RGB of the displayed ``size`` (width, height).
+
+        Raises:
+            DecodeError: FFmpeg cannot convert the frame's format, or there is no memory for it.
+        """
         with self._lock:
             context = self._contexts.setdefault(size, _Context(self.orientation.turn(size)))
-            pixels = _as_array(context.scale(frame))
+            try:
+                pixels = _as_array(context.scale(frame))
+            except (av.FFmpegError, ValueError, MemoryError) as error:
+                form = f"{frame.format.name} of {frame.width}x{frame.height}"
+                raise DecodeError(f"a picture in {form} cannot be made {size[0]}x{size[1]} in RGB: {error}") from error
         return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 
 from av.container import InputContainer
 
@@ -13,6 +14,7 @@ from kinoscope.core.time import to_seconds
 from kinoscope.source.base import Item
 from kinoscope.source.container import open_url
 from kinoscope.source.decoding import Decoding
+from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.reading import Reading
 from kinoscope.source.video import VideoSource
 
@@ -31,7 +33,7 @@ class StreamSource(VideoSource):
 
     Args:
         path: the URL; see ``container.URL_PROTOCOLS`` for the schemes.
-        start, end, rate, on_error, opener: as of VideoSource.
+        start, end, rate, on_error, opener, limits: as of VideoSource.
         tries: how often to reconnect without getting anything before giving up.
         sleep, clock: to wait, and to tell the time, in seconds.
     """
@@ -43,14 +45,16 @@ class StreamSource(VideoSource):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
-        opener: Callable[[str], InputContainer] = open_url,
+        opener: Callable[[str], InputContainer] | None = None,
         tries: int = 6,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits = DEFAULT,
     ) -> None:
         self._tries, self._sleep, self._clock = tries, sleep, clock
         live = path.split("://")[0].lower() in ENDLESS
-        super().__init__(path, start, end, rate, on_error, opener, live)
+        opener = opener or partial(open_url, limits=limits)
+        super().__init__(path, start, end, rate, on_error, opener, live, limits=limits)
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound, over as many connections as it takes."""

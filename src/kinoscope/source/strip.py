@@ -11,6 +11,7 @@ from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Picture, Source
 from kinoscope.source.images import PICTURES, USUAL_RATE, load
+from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Scaler
 
 
@@ -26,13 +27,16 @@ class StripSource(Source):
     Args:
         path: a picture whose width is a multiple of its height.
         start, end: only frames whose time lies in [start, end) are given, in seconds.
+        limits: on the pixels of the picture.
 
     Raises:
         SourceError: it is no picture, or its width is no multiple of its height.
     """
 
-    def __init__(self, path: str, start: Fraction | None = None, end: Fraction | None = None) -> None:
-        frame = load(Path(path))
+    def __init__(
+        self, path: str, start: Fraction | None = None, end: Fraction | None = None, limits: Limits = DEFAULT
+    ) -> None:
+        frame = load(Path(path), limits)
         if frame.width % frame.height:
             raise SourceError(
                 f"{path} is {frame.width}x{frame.height}: a strip holds square frames side by side, so its width must "

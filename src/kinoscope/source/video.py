@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import av
 from av.container import InputContainer
@@ -14,9 +15,10 @@ from kinoscope.core.media import Frame, Size
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_pts, to_seconds
 from kinoscope.source.base import Item, Picture, Source, check_policy, on_screen
-from kinoscope.source.container import open_file
+from kinoscope.source.container import open_file, read_errors
 from kinoscope.source.decoding import Decoding
 from kinoscope.source.facts import describe, gop_of
+from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.reading import Reading, Wanted
 from kinoscope.source.scaling import Orientation, Scaler
 
@@ -33,9 +35,10 @@ class VideoSource(Source):
         rate: pictures per second to give at most, or None for every one.
         on_error: what to do about a picture that cannot be decoded: ``skip`` it, ``repeat`` the last one in its
             place, give a ``blank`` (black) one, or ``raise`` DecodeError.
-        opener: opens the container.
+        opener: opens the container; as a file, if not given.
         live: whether it never ends by itself.
         track: which of several sound tracks is heard, counted from 0; by default the one that players choose.
+        limits: on frames, audio and length; more is refused.
 
     Raises:
         SourceError: it cannot be opened, or has neither picture nor sound; in one line.
@@ -49,17 +52,20 @@ class VideoSource(Source):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
-        opener: Callable[[str], InputContainer] = open_file,
+        opener: Callable[[str], InputContainer] | None = None,
         live: bool = False,
         track: int | None = None,
+        limits: Limits = DEFAULT,
     ) -> None:
-        self._track = track
+        self._track, self._allowed = track, limits
         self.path, self._start, self._end, self._rate = path, start, end, rate
-        self._policy, self._opener, self._live = check_policy(on_error), opener, live
+        self._policy, self._live = check_policy(on_error), live
+        self._opener = opener or partial(open_file, limits=limits)
         self.report = DecodeReport(policy=on_error)
         self._fresh: Decoding | None = self._open()
         try:
-            self._look(self._fresh)
+            with read_errors(path):
+                self._look(self._fresh)
         except BaseException:
             self.close()
             raise
@@ -67,7 +73,8 @@ class VideoSource(Source):
     def _open(self) -> Decoding:
         container = self._opener(self.path)
         try:
-            return Decoding(container, self.vectors, self._track)
+            with read_errors(self.path):
+                return Decoding(container, self.vectors, self._track, self._allowed)
         except BaseException:
             container.close()
             raise
@@ -81,16 +88,24 @@ class VideoSource(Source):
 
     def _look(self, decoding: Decoding) -> None:
         """Learn what the file says, and from its first picture."""
+        self._check_size(decoding)
         first = decoding.peek()
         if decoding.video is not None and first is None:
-            # FFmpeg gives no larger picture: one frame of it would take gigabytes.
-            raise SourceError(f"{self.path} has video but no picture that can be decoded (16384x16384 pixels at most)")
+            raise self._allowed.undecodable(self.path, "has video but no picture that can be decoded")
         if first is None and decoding.sound is None:
             raise SourceError(f"{self.path} has neither picture nor sound; give a video file")
         self.info = describe(self.path, decoding, first, self._live)
         if self._rate is not None and self.info.rate is not None and self._rate < self.info.rate:
             self.info = replace(self.info, rate=self._rate, frames=None)
         self._scaler = Scaler(Orientation() if first is None else Orientation.of(first))
+
+    def _check_size(self, decoding: Decoding) -> None:
+        if decoding.video is not None:
+            context = decoding.video.codec_context
+            self._allowed.check_frame(self.path, context.width, context.height)
+        if decoding.sound is not None:
+            audio = decoding.sound.codec_context
+            self._allowed.check_audio(self.path, audio.layout.nb_channels, audio.sample_rate)
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound in [start, end) as they are stored."""
@@ -110,7 +125,8 @@ class VideoSource(Source):
     def _begin(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reading:
         self.report = DecodeReport(policy=self._policy)
         start, end = (self._start, self._end) if limits else (None, None)
-        return Reading(Wanted(self.info, self._scaler, start, end, self._rate, rates), self.report)
+        longest = None if self._live else self._allowed
+        return Reading(Wanted(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
 
     def _choose(self, decoding: Decoding, video: bool, reading: Reading) -> None:
         decoding.want_video = video and decoding.video is not None

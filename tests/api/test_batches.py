@@ -1,0 +1,119 @@
+"""Whatever goes wrong with one source of a call, the others are done, and a person reads one line."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kinoscope import analysis, engine
+from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, as_error
+from kinoscope.core.results import Timeline
+from kinoscope.source.base import Source
+from kinoscope.source.synthetic import shapes
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "in"
+    return [shapes(duration=0.2, width=64, height=48).write(folder / f"{name}.mp4") for name in ("bad", "good")]
+
+
+def test_any_exception_becomes_an_error_of_ours() -> None:
+    assert str(as_error(OptionError("as it is"), "x.mp4")) == "as it is"
+    error = as_error(ZeroDivisionError("first\nsecond"), "x.mp4")
+    assert isinstance(error, UnexpectedError)
+    assert error.status == 1
+    assert str(error).splitlines() == [
+        "x.mp4: ZeroDivisionError: first; this is a fault of kinoscope, which --debug shows more of"
+    ]
+    assert "no message" in str(as_error(MemoryError(), "x.mp4"))
+
+
+def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
+    kinoscope: Any, light: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = analysis._look
+
+    def fail(job: analysis.Analysis, *rest: Any) -> None:
+        if "bad" in job.source:
+            raise IndexError("not foreseen")
+        look(job, *rest)
+
+    monkeypatch.setattr(analysis, "_look", fail)
+    call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--tasks", "shots", "--quiet")
+    assert call.status == 1
+    assert "bad.mp4: IndexError: not foreseen" in call.err
+    assert (tmp_path / "out" / "good" / "timeline.json").exists()
+
+
+@pytest.mark.parametrize("verb", ["detection", "recognition", "classification", "syncing"])
+def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"kinoscope.api.{verb}")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise IndexError("not foreseen")
+
+    monkeypatch.setattr(module, "watch" if verb in ("recognition", "classification") else "_look", fail)
+    one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
+    if verb == "detection":
+        module._detect(one, None, None)
+    elif verb == "recognition":
+        module._recognize(one, None, None, {}, "cpu", None)
+    elif verb == "classification":
+        module._classify(one, "model", 1, {}, "cpu", None)
+    else:
+        one = module._measure("x.mp4", None, None)
+    assert isinstance(one.error, KinoscopeError)
+    assert "x.mp4: IndexError: not foreseen" in str(one.error)
+
+
+def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> None:
+    class Failing(Source):
+        def __init__(self) -> None:
+            self.inner = shapes(duration=1, width=64, height=48)
+            self.info, self.report = self.inner.info, self.inner.report
+
+        def read(self, video: bool = True, sound_rates: Any = ()) -> Any:
+            for number, item in enumerate(self.inner.read(video, sound_rates)):
+                if number == 10:
+                    raise IndexError("not foreseen")
+                yield item
+
+    timeline = engine.run(Failing(), analysis.make_tasks(["shots"]), timeline=Timeline())
+    assert len(timeline.times) == 10
+    assert not timeline.decode.complete
+    assert "IndexError: not foreseen" in timeline.decode.errors[0]
+    assert timeline.events_of("shots")
+
+
+def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinoscope import cli
+
+    def fail() -> None:
+        raise IndexError("not foreseen")
+
+    monkeypatch.setitem(cli.COMMANDS, "bench", fail)
+    call = kinoscope("bench")
+    assert call.status == 1
+    assert call.err.splitlines() == [
+        "kinoscope: bench: IndexError: not foreseen; this is a fault of kinoscope, which --debug shows more of"
+    ]
+    with pytest.raises(IndexError):
+        kinoscope("bench", "--debug")
+
+
+def test_limits_are_an_option_of_the_command_line(
+    kinoscope: Any, light: Any, videos: list[Path], tmp_path: Path
+) -> None:
+    small = ["--limit", "pixels=1000"]
+    call = kinoscope("analyze", videos[0], "-o", tmp_path / "out", "--tasks", "shots", "--quiet", *small)
+    assert call.status == 2
+    assert "is 64x48, 3,072 pixels, more than the limit of 1,000; raise that with --limit pixels" in call.err
+    call = kinoscope("analyze", videos[0], "-o", tmp_path / "other", "--limit", "pixel=3")
+    assert call.status == 2
+    assert "limit 'pixel=3' is unknown" in call.err
+    assert not (tmp_path / "other").exists()
