@@ -31,6 +31,7 @@ from torch import nn
 
 from kinoscope.clips.transforms import Augment
 from kinoscope.core import metrics
+from kinoscope.core.intervals import share_interval, variance_of_mean
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.loading import Loader, targets
 from kinoscope.learn.reading import read_dataset
@@ -174,8 +175,9 @@ def main() -> None:
     told = crossvalidate(dataset, plain, varied, options.folds, options.decay)
     actual = targets(dataset.examples, dataset.classes).argmax(1)
     groups = [example.group for example in dataset.examples]
-    low, high = metrics.bootstrap(metrics.top_k, (told, actual), groups)
-    score = metrics.top_k(told, actual)
+    right = metrics.hits(told, actual)
+    score = float(right.mean())
+    low, high = share_interval(score, variance_of_mean(right, groups), np.ones(len(right)), groups)
     chance = max(np.bincount(actual)) / len(actual)
     print(f"mean {100 * score:.1f} % [{100 * low:.1f}, {100 * high:.1f}], chance {100 * chance:.1f} %")
     print_thresholds(told, actual, dataset.classes[0])

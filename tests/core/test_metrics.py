@@ -174,6 +174,16 @@ def test_one_group_has_no_interval():
     assert all(map(math.isnan, bootstrap(lambda _: math.nan, [[1.0, 2.0]], samples=3)))
 
 
+def test_mcnemar_by_groups_is_mcnemar_where_each_clip_is_one():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = random.random((2, 30)) < 0.6
+        assert mcnemar(first, second, np.arange(30)) == pytest.approx(mcnemar(first, second))
+    # Groups gain 3, 1 and -1: of the eight sums of signs, four are at least 3 in size.
+    assert mcnemar([0, 0, 0, 0, 1], [1, 1, 1, 1, 0], list("aaabc")) == 4 / 8 + 2 / 8
+    assert mcnemar([], [], []) == 1
+
+
 def test_mcnemar_of_a_worked_case():
     # Only the first is right in 1 clip, only the second in 5: two-sided, 2 * (C(6,0) + C(6,1)) / 2^6 = 14/64.
     first = np.array([1, 0, 0, 0, 0, 0, 1, 1, 0], bool)

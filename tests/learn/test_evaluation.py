@@ -59,6 +59,29 @@ def test_whole_groups_are_drawn():
     assert (one.value, one.low, one.high) == (0.75, None, None)
 
 
+def test_what_is_all_right_is_not_certain():
+    logits, actual = np.tile([[1.0, 0], [0, 1.0]], (4, 1)), [0, 1] * 4
+    two = evaluate(predictions(logits, actual, ["ann", "bob"] * 4), samples=50)
+    assert [(m.value, m.low, m.high) for m in two.measures.values()] == [(1, None, None)] * 2
+    alone = evaluate(predictions(logits, actual), samples=50)
+    assert [m.low for m in alone.measures.values()] == pytest.approx([0.6306, 0.6306], abs=1e-3)  # 0.025 ** (1 / 8)
+    assert [row.low for row in alone.by_class] == pytest.approx([0.3976, 0.3976], abs=1e-3)  # 0.025 ** (1 / 4)
+    many = evaluate(predictions(np.tile(logits, (5, 1)), actual * 5, [f"{i // 4}" for i in range(40)]), samples=50)
+    assert [m.low < 0.025 ** (1 / 10) for m in many.measures.values()] == [True, True]
+    assert [m.high for m in many.measures.values()] == [1, 1]
+
+
+def test_models_that_differ_in_clips_of_one_group_alone_differ_by_chance():
+    actual, groups = [0] * 20, [f"{i // 5}" for i in range(20)]
+    right = np.arange(20) >= 5
+    worse, better = (
+        predictions(np.where(one[:, None], [1.0, 0], [0, 1.0]), actual, groups) for one in (right, right | True)
+    )
+    found = compare(worse, better, samples=100)
+    assert (found.p, found.groups) == (1, 4)
+    assert found.measures["top1"].low < 0 < found.measures["top1"].high
+
+
 def test_multi_label_scores_of_a_worked_case():
     # Classes a and b: ranked, a is yes no yes, AP (1 + 2/3) / 2; b is yes yes no, AP 1.
     logits = [[3, 1], [2, 2], [1, -1]]
@@ -143,12 +166,14 @@ def test_a_comparison_of_a_worked_case():
     found = compare(told(right), told(better), ("old", "new"), samples=300)
     top1 = found.measures["top1"]
     assert (top1.first, top1.second, top1.difference) == (0.7, 0.8, pytest.approx(0.1))
-    assert (top1.low, found.clips) == (0, 10)
-    assert 0.1 < top1.high < 0.5
+    # One clip of ten says little of which is better, as McNemar's test does too.
+    assert -0.3 < top1.low < 0
+    assert (0.1 < top1.high < 0.5, found.clips) == (True, 10)
     assert (found.only_first, found.only_second, found.p) == ((), ("4.mp4",), 1)
     assert found.measures["balanced_accuracy"].difference == pytest.approx(0.1)
     same = compare(told(right), told(right), samples=10).measures["top1"]
-    assert (same.difference, same.low, same.high) == (0, 0, 0)
+    assert (same.difference, same.low) == (0, pytest.approx(-same.high))
+    assert 0 < same.high < 0.2
 
 
 def test_a_comparison_takes_the_clips_that_both_have_told():

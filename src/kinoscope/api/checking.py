@@ -11,8 +11,11 @@ from kinoscope.core.errors import GalleryError, SourceError
 from kinoscope.core.verification import equal_error, operate, threshold_for
 from kinoscope.galleries import THRESHOLDS, Gallery, Look
 
-Pairs = tuple[list[float], list[float]]
-"""Distances of genuine pairs and of impostor pairs."""
+Pair = tuple[float, str]
+"""The distance of two, and who is compared."""
+
+Pairs = tuple[list[Pair], list[Pair]]
+"""Genuine pairs and impostor pairs."""
 
 
 def check(
@@ -24,16 +27,18 @@ def check(
         GalleryError: there are fewer than two names to tell apart and no clips.
         SourceError: there is no video in the folder of clips.
     """
-    genuine, impostor = within(known, kind)
+    same, other = within(known, kind)
     if clips is not None:
-        same, other = against(known, clips, device, quiet)
-        genuine, impostor = genuine + same, impostor + other
+        more = against(known, clips, device, quiet)
+        same, other = same + more[0], other + more[1]
+    genuine, impostor = ([distance for distance, _ in pairs] for pairs in (same, other))
+    owners = [who for _, who in same], [who for _, who in other]
     if not impostor:
         raise GalleryError("there is nobody to tell apart: enroll a second name, or give a folder of videos of others")
     told: dict[str, Any] = {"kind": kind, "genuine": len(genuine), "impostor": len(impostor)}
     told["equal_error"] = _known(equal_error(genuine, impostor))
-    told["default"] = operate(genuine, impostor, THRESHOLDS[kind]).to_dict()
-    told["at_far"] = {"far_wanted": far} | threshold_for(genuine, impostor, far).to_dict()
+    told["default"] = operate(genuine, impostor, THRESHOLDS[kind], owners).to_dict()
+    told["at_far"] = {"far_wanted": far} | threshold_for(genuine, impostor, far, owners).to_dict()
     if out is not None:
         from kinoscope.views.plots import error_rates
 
@@ -48,8 +53,8 @@ def _known(value: float) -> float | None:
 
 def within(known: Gallery, kind: str) -> Pairs:
     """Compare each look with all names, its own without it."""
-    genuine: list[float] = []
-    impostor: list[float] = []
+    genuine: list[Pair] = []
+    impostor: list[Pair] = []
     for look in known.looks:
         if look.kind == kind:
             rest = Gallery([other for other in known.looks if other is not look], known.models)
@@ -71,8 +76,8 @@ def against(known: Gallery, folder: Path, device: str, quiet: bool) -> Pairs:
     if not files:
         raise SourceError(f"{folder} holds no video; give a folder that holds a folder of videos a name")
     eye = open_eye("face", device)
-    genuine: list[float] = []
-    impostor: list[float] = []
+    genuine: list[Pair] = []
+    impostor: list[Pair] = []
     for path in files:
         try:
             looks = looks_in(eye, path.parent.name, path, True, quiet)
@@ -89,6 +94,7 @@ def _pool(looks: list[Look]) -> Any:
 
 
 def _sort(known: Gallery, kind: str, embedding: Any, name: str) -> Pairs:
-    """Part the distances of an embedding to all names into that to its own and those to others."""
+    """Part the pairs of an embedding with all names into that with its own and those with others."""
     pairs = list(zip(known.names(kind), known.distances(kind, embedding[None])[0].tolist(), strict=True))
-    return [far for other, far in pairs if other == name], [far for other, far in pairs if other != name]
+    genuine, impostor = ([(far, name) for other, far in pairs if (other == name) is own] for own in (True, False))
+    return genuine, impostor

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.intervals import FEWEST_GROUPS, widening
+
 Values = NDArray[np.float64]
 
 NEIGHBOURS = 3
@@ -62,10 +64,11 @@ def endless(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
 
 def frechet_interval(
     real: ArrayLike, made: ArrayLike, groups: Sequence[str] | None = None, seed: int = 0, drawings: int = DRAWINGS
-) -> tuple[float, float]:
-    """Give the 95 % interval of the Fréchet distance: whole groups of real clips and made ones drawn anew.
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of the Fréchet distance: whole groups of real clips and made ones drawn anew.
 
-    Clips that are drawn twice make a distance larger, so that the spread alone is taken from the drawings.
+    Clips that are drawn twice make a distance larger, so that the spread alone is taken from the drawings; and the
+    fewer groups there are, the less they tell of it, so that it is widened. None of too few groups.
 
     Args:
         groups: (N,) what each real clip belongs to, such as its recording.
@@ -73,11 +76,14 @@ def frechet_interval(
     random, real, made = np.random.default_rng(seed), np.asarray(real, np.float64), np.asarray(made, np.float64)
     _, group = np.unique(np.arange(len(real)) if groups is None else np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(group == one) for one in range(group.max() + 1)]
+    if len(members) < FEWEST_GROUPS:
+        return None
     found = []
     for _ in range(drawings):
         rows = np.concatenate([members[one] for one in random.integers(len(members), size=len(members))])
         found.append(frechet(real[rows], made[random.integers(len(made), size=len(made))]))
-    low, high = np.percentile(found, (2.5, 97.5)) - np.mean(found) + frechet(real, made)
+    spread = widening(min(len(members), len(made))) * (np.percentile(found, (2.5, 97.5)) - np.mean(found))
+    low, high = frechet(real, made) + spread
     return max(float(low), 0.0), float(high)
 
 

@@ -246,20 +246,39 @@ def interval(values: ArrayLike) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> float:
-    """Give the probability of so uneven a difference between two models if they were equally good.
+def mcnemar(first_right: ArrayLike, second_right: ArrayLike, groups: ArrayLike | None = None) -> float:
+    """Return the probability of so uneven a difference between two models if they were equally good.
 
     McNemar (1947), exact and two-sided: of the clips that only one of both tells right, each would be right in half.
+    Where clips belong to groups, whole groups would: their clips resemble one another.
 
     Args:
         first_right, second_right: (N,) bool, whether each model tells each of the same clips right.
+        groups: (N,) what each clip belongs to; None where each stands for itself.
     """
     first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
+    if groups is not None:
+        _, group = np.unique(np.asarray(groups), return_inverse=True)
+        return _by_signs(np.bincount(group, second.astype(float) - first).astype(np.int64) if len(group) else group)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     trials = only_first + only_second
     tail = sum(math.comb(trials, i) for i in range(min(only_first, only_second) + 1))
     # Whole numbers, so that many clips cannot overflow.
     return min(1.0, 2 * tail / (1 << trials))
+
+
+def _by_signs(gains: Counts) -> float:
+    """Return the probability of so large a sum of gains (G,) if each had either sign as likely: counted, not drawn."""
+    ways, total = [1], int(np.abs(gains).sum())
+    for gain in np.abs(gains[gains != 0]).tolist():
+        either = [0] * (len(ways) + 2 * gain)
+        for place, count in enumerate(ways):
+            either[place] += count
+            either[place + 2 * gain] += count
+        ways = either
+    # Whole numbers, so that many groups cannot overflow; ``ways[s + total]`` is how many signs give the sum s.
+    far = abs(int(gains.sum()))
+    return sum(count for place, count in enumerate(ways) if abs(place - total) >= far) / sum(ways)
 
 
 def _divide(over: Values, under: Values) -> Values:

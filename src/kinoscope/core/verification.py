@@ -8,6 +8,7 @@ pairs that are not. Terms as in ISO/IEC 19795-1.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,11 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.intervals import Ends, binomial_interval, share_interval, variance_of_mean
 
 Values = NDArray[np.float64]
-
-TRUST = 0.95
-"""Of the intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class Operating:
     Attributes:
         threshold: the largest distance that is accepted.
         far, frr: share of impostor pairs accepted, and of genuine pairs rejected; NaN without such pairs.
-        far_interval, frr_interval: 95 % intervals (Clopper-Pearson): the true rates, as far as so many pairs can say.
+        far_interval, frr_interval: 95 % intervals of the true rates, as far as so many pairs of so many people can say;
+            NaN where they are too few.
         genuine, impostor: how many pairs there were.
     """
 
@@ -52,27 +52,37 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float) -> Operating:
-    """Tell what a threshold does.
+Owners = tuple[Sequence[str], Sequence[str]]
+"""Who is compared in each genuine pair, and in each impostor pair."""
+
+
+def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: Owners | None = None) -> Operating:
+    """Return what a threshold does.
 
     Args:
         genuine, impostor: (N,) and (M,) distances of pairs.
         threshold: the largest distance that is accepted.
+        owners: who is compared in each pair: pairs of one person resemble one another. None where each pair stands
+            for itself.
     """
     same, other = (np.asarray(values, np.float64).ravel() for values in (genuine, impostor))
-    accepted, rejected = int((other <= threshold).sum()), int((same > threshold).sum())
-    return Operating(
-        float(threshold),
-        accepted / len(other) if len(other) else math.nan,
-        rejected / len(same) if len(same) else math.nan,
-        binomial_interval(accepted, len(other)),
-        binomial_interval(rejected, len(same)),
-        len(same),
-        len(other),
-    )
+    of_same, of_other = owners or (None, None)
+    far, far_interval = _rate(other <= threshold, of_other)
+    frr, frr_interval = _rate(same > threshold, of_same)
+    return Operating(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
 
 
-def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float) -> Operating:
+def _rate(wrong: NDArray[np.bool_], owners: Sequence[str] | None) -> tuple[float, Ends]:
+    """Return the share of pairs that are told wrongly, and its interval."""
+    if not len(wrong):
+        return math.nan, (math.nan, math.nan)
+    rate = float(wrong.mean())
+    if owners is None:
+        return rate, binomial_interval(int(wrong.sum()), len(wrong))
+    return rate, share_interval(rate, variance_of_mean(wrong, owners), np.ones(len(wrong)), owners)
+
+
+def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: Owners | None = None) -> Operating:
     """Give the largest threshold at which at most the share ``far`` of the impostor pairs is accepted.
 
     It lies in the middle between the last pair that may be accepted and the first that may not, since any threshold
@@ -82,6 +92,7 @@ def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float) -> Operat
         genuine, impostor: (N,) and (M,) distances of pairs; there must be impostor pairs.
         far: from 0 to less than 1. Under 1 / M no impostor pair is accepted, and only the interval says how little
             is known of the true rate.
+        owners: as for ``operate``.
 
     Raises:
         OptionError: ``far`` is no such share, or there is no impostor pair.
@@ -96,7 +107,7 @@ def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float) -> Operat
     first = other[allowed]  # with equals, none of them may be accepted
     middle = (float(below[below < first].max(initial=0.0)) + float(first)) / 2
     threshold = min(middle, float(np.nextafter(first, -np.inf)))
-    return operate(genuine, impostor, threshold)
+    return operate(genuine, impostor, threshold, owners)
 
 
 def equal_error(genuine: ArrayLike, impostor: ArrayLike) -> float:
@@ -116,15 +127,3 @@ def curves(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Values, Values, Val
         far = np.searchsorted(other, thresholds, "right") / np.float64(len(other))
         frr = 1 - np.searchsorted(same, thresholds, "right") / np.float64(len(same))
     return thresholds, far, frr
-
-
-def binomial_interval(count: int, trials: int, trust: float = TRUST) -> tuple[float, float]:
-    """Give the interval of a share of which ``count`` of ``trials`` came true (Clopper & Pearson, Biometrika 1934)."""
-    from scipy.special import betaincinv
-
-    if not trials:
-        return math.nan, math.nan
-    tail = (1 - trust) / 2
-    low = float(betaincinv(count, trials - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, trials - count, 1 - tail)) if count < trials else 1.0
-    return low, high

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kinoscope.core import metrics
 from kinoscope.core.errors import DatasetError
-from kinoscope.learn.evaluation import SAMPLES, recalls, told, truth, with_intervals
+from kinoscope.core.intervals import difference_interval
+from kinoscope.learn.evaluation import SAMPLES, Ends, groups_of, recalls, told, truth, weights_of, with_intervals
 from kinoscope.learn.scores import Value
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Comparison:
         only_first, only_second: the clips that only one of them tells right.
         p: of McNemar's exact test on these: how likely so uneven a difference is between models that are equally good.
             None for multi-label data.
+        groups: of how many persons or recordings the clips are.
     """
 
     first: str
@@ -49,6 +51,7 @@ class Comparison:
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
     p: Value
+    groups: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form."""
@@ -76,20 +79,37 @@ def compare(
 
     def statistic(*columns: NDArray[Any]) -> metrics.Values:
         half = len(columns) // 2
-        one, two = measured(*columns[:half]), measured(*columns[half:])
-        return np.concatenate([one, two, two - one])
+        return np.concatenate([measured(*columns[:half]), measured(*columns[half:])])
 
-    values, ends = with_intervals(statistic, columns, first, seed, samples)
+    weights = np.tile(weights_of(first), (2, 1))
+    values, ends, drawn = with_intervals(statistic, columns, weights, first, seed, samples)
     labels = ["map"] if first.multilabel else ["top1", "balanced_accuracy"]
-    count = len(labels)
     rows = {
-        label: Difference(values[i], values[count + i], values[2 * count + i], *ends[2 * count + i])
+        label: _difference(values[i :: len(labels)], ends[i :: len(labels)], drawn[:, i :: len(labels)])
         for i, label in enumerate(labels)
     }
     right = [(told(one) == (one.targets > 0.5)).all(1) for one in (first, second)]
     only = [tuple(first.paths[i] for i in np.flatnonzero(a & ~b)) for a, b in (right, right[::-1])]
-    p = None if first.multilabel else metrics.mcnemar(*right)
-    return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p)
+    groups = groups_of(first)
+    p = None if first.multilabel else metrics.mcnemar(right[0], right[1], groups)
+    return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p, len(set(groups)))
+
+
+def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: metrics.Values) -> Difference:
+    """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of groups drawn anew."""
+    (one, two), ((low1, high1), (low2, high2)) = values, ends
+    if one is None or two is None:
+        return Difference(one, two, None, None, None)
+    if low1 is None or high1 is None or low2 is None or high2 is None:
+        return Difference(one, two, two - one, None, None)
+    known = (low1, high1), (low2, high2)
+    return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(drawn)))
+
+
+def _correlation(drawn: metrics.Values) -> float:
+    known = drawn[~np.isnan(drawn).any(1)]
+    varies = len(known) > 1 and bool(np.ptp(known, 0).all())
+    return float(np.corrcoef(known, rowvar=False).flat[1]) if varies else 0.0
 
 
 Measured = Callable[..., metrics.Values]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core import metrics
 from kinoscope.core.errors import DatasetError
+from kinoscope.core.intervals import share_interval
 from kinoscope.learn.scores import Calibration, ClassScore, ClipScore, Measure, Scores, Value, tuples
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def evaluate(predictions: Predictions, seed: int = 0, temperature: float = 1.0, 
     return Scores(
         classes=tuple(predictions.classes),
         multilabel=multilabel,
-        groups=len(set(_groups(predictions))),
+        groups=len(set(groups_of(predictions))),
         measures=measures,
         by_class=by_class,
         confusion=() if multilabel else tuples(_confusion(predictions).tolist()),
@@ -72,7 +73,7 @@ def truth(predictions: Predictions) -> NDArray[Any]:
     return np.asarray(predictions.targets > 0.5 if predictions.multilabel else predictions.targets.argmax(1))
 
 
-def _groups(predictions: Predictions) -> list[str]:
+def groups_of(predictions: Predictions) -> list[str]:
     """Give what each clip belongs to; where that is not known, it stands for itself."""
     names = zip(predictions.groups, predictions.paths, strict=True)
     return [f"group {group}" if group else f"clip {number} {path}" for number, (group, path) in enumerate(names)]
@@ -94,7 +95,9 @@ def _score_single(
         return np.array([first.mean(), *top5, np.nanmean(each), *each])
 
     columns = metrics.hits(logits, actual), metrics.hits(logits, actual, 5), actual
-    values, ends = with_intervals(statistic, columns, predictions, seed, samples)
+    of_all, balanced = weights_of(predictions)
+    weights = np.stack([*[of_all] * (len(names) - 1), balanced, *_of_classes(predictions)])
+    values, ends, _ = with_intervals(statistic, columns, weights, predictions, seed, samples)
     chances = _chances(np.bincount(actual, minlength=count))
     measures = {name: Measure(values[i], *ends[i], *chances[name]) for i, name in enumerate(names)}
     return measures, _class_scores(predictions, values[len(names) :], ends[len(names) :])
@@ -125,11 +128,25 @@ def _score_multilabel(
         return np.array([np.mean(each[~np.isnan(each)]) if not np.isnan(each).all() else np.nan, *each])
 
     targets = predictions.targets > 0.5
-    values, ends = with_intervals(statistic, (predictions.logits, targets), predictions, seed, samples)
+    weights = np.concatenate([weights_of(predictions), _of_classes(predictions)])
+    values, ends, _ = with_intervals(statistic, (predictions.logits, targets), weights, predictions, seed, samples)
     # At random, a class is found with a precision that is its share of the clips.
     shares = targets.mean(0)
     measure = Measure(values[0], *ends[0], _known(shares[shares > 0].mean()) if shares.any() else None)
     return {"map": measure}, _class_scores(predictions, values[1:], ends[1:])
+
+
+def weights_of(predictions: Predictions) -> metrics.Values:
+    """Return how much each clip counts in top-1 and balanced accuracy, (2, N); of multi-label data in mAP, (1, N)."""
+    each, count = _of_classes(predictions), len(predictions.logits)
+    mean = each.sum(0) / max(1, int(each.any(1).sum()))
+    return np.stack([mean] if predictions.multilabel else [np.full(count, 1 / count), mean])
+
+
+def _of_classes(predictions: Predictions) -> metrics.Values:
+    """Return how much each clip counts in what is measured of each class, (K, N)."""
+    targets = (predictions.targets > 0.5).T
+    return np.asarray(targets / np.maximum(targets.sum(1, keepdims=True), 1))
 
 
 Ends = tuple[Value, Value]
@@ -138,15 +155,31 @@ Ends = tuple[Value, Value]
 def with_intervals(
     statistic: Callable[..., metrics.Values],
     columns: Sequence[NDArray[Any]],
+    weights: metrics.Values,
     predictions: Predictions,
     seed: int,
     samples: int,
-) -> tuple[list[Value], list[Ends]]:
-    """Give each value of a statistic and the ends of its interval."""
-    values = statistic(*columns)
-    drawn = metrics.replicates(statistic, columns, _groups(predictions), samples, seed)
-    ends = [metrics.interval(column) for column in drawn.T] if len(drawn) else [(math.nan, math.nan)] * len(values)
-    return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends]
+) -> tuple[list[Value], list[Ends], metrics.Values]:
+    """Return each value of a statistic, the ends of its interval, and its values of groups drawn anew (samples, V).
+
+    Args:
+        statistic: gives V shares, or means of shares. columns: that it takes.
+        weights: (V, N) how much each clip counts in each.
+    """
+    values, groups = statistic(*columns), groups_of(predictions)
+    drawn = metrics.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
+    ends = [
+        share_interval(float(value), _variance(column, weight, groups), weight, groups)
+        for value, column, weight in zip(values, drawn.T, weights, strict=True)
+    ]
+    return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends], drawn
+
+
+def _variance(drawn: metrics.Values, weights: metrics.Values, groups: Sequence[str]) -> float:
+    """Return the variance of a value over drawings of groups, which vary less than groups of others would."""
+    known = drawn[~np.isnan(drawn)]
+    count = len({group for group, weight in zip(groups, weights, strict=True) if weight > 0})
+    return float(known.var()) * count / (count - 1) if len(known) and count > 1 else 0.0
 
 
 def _class_scores(predictions: Predictions, values: list[Value], ends: list[Ends]) -> tuple[ClassScore, ...]:

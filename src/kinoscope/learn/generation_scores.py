@@ -30,9 +30,9 @@ from kinoscope.core.fidelity import (
     kernel_distance,
     precision_recall,
 )
+from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import nearest
-from kinoscope.core.verification import binomial_interval
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import sampling_of
 from kinoscope.models.runner import Runner
@@ -139,7 +139,8 @@ class GenerationScores:
 
     Attributes:
         protocol: what was compared, and how.
-        fvd: Fréchet distance; with ``interval`` of 95 %, and as ``endless`` many made clips would have it.
+        fvd: Fréchet distance; with ``interval`` of 95 % (None of too few groups), and as ``endless`` many made clips
+            would have it.
         motion: Fréchet distance of how pictures change; with ``motion_interval``.
         kvd: kernel distance, times 1000. precision, recall: shares.
         diversity, diversity_real: mean distance of clips of a class. content, content_real: average content distance.
@@ -155,10 +156,10 @@ class GenerationScores:
 
     protocol: Protocol
     fvd: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     endless: float
     motion: float
-    motion_interval: tuple[float, float]
+    motion_interval: tuple[float, float] | None
     kvd: float
     precision: float
     recall: float

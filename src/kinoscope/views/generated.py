@@ -90,8 +90,8 @@ def _distances(facts: Mapping[str, Any], name: str, interval: str, floors: str) 
         models.append((f"made by {other['model']}", other["generation"]))
     rows = []
     for who, scores in models:
-        low, high = scores[interval]
-        rows.append([who, f"{scores[name]:.2f}", f"{low:.2f} to {high:.2f}"])
+        between = "too few groups" if scores[interval] is None else "{:.2f} to {:.2f}".format(*scores[interval])
+        rows.append([who, f"{scores[name]:.2f}", between])
     real = facts["generation"][floors]
     return rows + [[f"half the real from the other: {what}", f"{value:.2f}", ""] for what, value in real.items()]
 

@@ -70,5 +70,8 @@ def print_check(told: Mapping[str, Any], console: Console | None = None) -> None
     console.print(lines)
 
 
-def _rate(share: float | None, interval: Sequence[float]) -> str:
-    return "–" if share is None else f"{percent(share)} ({percent(interval[0])} to {percent(interval[1])})"
+def _rate(share: float | None, interval: Sequence[float | None]) -> str:
+    if share is None:
+        return "–"
+    between = "too few names" if interval[0] is None else f"{percent(interval[0])} to {percent(interval[1])}"
+    return f"{percent(share)} ({between})"

@@ -74,7 +74,8 @@ def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> N
     table = _plain_table("", "score", "95 % interval", "chance", "most frequent class")
     for name, measure in scores["measures"].items():
         low, high = measure["low"], measure["high"]
-        between = "–" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
+        between = "too few groups" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
+        between = "–" if measure["value"] is None else between
         table.add_row(
             NAMES.get(name, name),
             percent(measure["value"]),
@@ -151,8 +152,9 @@ def verdict(comparison: Mapping[str, Any]) -> str:
     p = comparison["p"]
     if p is None:
         return counts
+    by = " by groups" if 0 < comparison.get("groups", 0) < comparison["clips"] else ""
     meaning = "hardly by chance" if p < 0.05 else "which may well be chance"
-    return one_line(f"{counts}: {meaning} (McNemar's exact test, p = {p:.3g})")
+    return one_line(f"{counts}: {meaning} (McNemar's exact test{by}, p = {p:.3g})")
 
 
 def print_explanation(explained: Mapping[str, Any], console: Console | None = None) -> None:

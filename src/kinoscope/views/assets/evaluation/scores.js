@@ -31,7 +31,7 @@ function rangeOf(measure) {
 }
 
 function between(measure) {
-  return measure.low === null ? "no interval: all clips are of one group" : `95 %: ${(100 * measure.low).toFixed(1)} – ${percent(measure.high)}`;
+  return measure.low === null ? "no interval: too few groups of clips" : `95 %: ${(100 * measure.low).toFixed(1)} – ${percent(measure.high)}`;
 }
 
 function card(title, big, ...rest) {
