@@ -28,7 +28,7 @@ class Frame:
     """One RGB picture and when it is shown.
 
     Attributes:
-        pixels: (H, W, C) uint8, RGB, rotation applied.
+        pixels: (H, W, C) uint8, RGB, as displayed: rotated, and with square pixels.
         time: presentation time in seconds, exact.
         index: position in the source, counted from 0 in presentation order.
         duration: seconds on screen, or None if the source does not say.
@@ -167,7 +167,7 @@ class SourceInfo:
 
     Attributes:
         path: file, folder, URL or device, as given.
-        width, height: pixels of the displayed picture (rotation and pixel aspect left to ``rotation``, ``aspect``).
+        width, height: square pixels of the displayed picture, ``rotation`` and ``aspect`` applied.
         rate: average frames per second, exact; ``variable`` tells whether it varies.
         start: earliest presentation time of any stream, in seconds; players count from here.
         duration: seconds from start to end.
@@ -176,7 +176,7 @@ class SourceInfo:
         live: whether reading never ends by itself (camera, stream).
         codec, pixel_format, colour_space, colour_range, bit_depth: of the picture, as FFmpeg names them.
         rotation: degrees counter-clockwise that the reader has already applied.
-        aspect: width / height of one pixel.
+        aspect: width / height of one stored pixel; the reader has already stretched the picture by as much.
         interlaced: whether frames hold two fields.
         sound_codec, sound_rate: of the sound; rate in samples per second.
         container: the container format, as FFmpeg names it.

@@ -34,7 +34,7 @@ class Picture:
         index: position in the source, counted from 0 in presentation order.
         key: whether it can be decoded without any other.
         duration: seconds on screen, or None if the source does not say.
-        size: displayed (width, height) in pixels, rotation applied.
+        size: displayed (width, height) in square pixels, rotation applied.
         corrupt: whether it could be decoded in part only.
     """
 

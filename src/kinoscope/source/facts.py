@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.time import to_seconds
 from kinoscope.source.decoding import Decoding
-from kinoscope.source.scaling import Orientation
+from kinoscope.source.scaling import Orientation, displayed
 
 COLOUR_SPACES = {
     0: "rgb",
@@ -60,8 +60,8 @@ def describe(path: str, decoding: Decoding, first: VideoFrame | None, live: bool
 
 def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
     orientation = Orientation.of(frame)
-    width, height = orientation.turn((frame.width, frame.height))
     aspect = stream.sample_aspect_ratio or Fraction(1)
+    width, height = orientation.turn(displayed((frame.width, frame.height), aspect))
     return {
         "width": width,
         "height": height,

@@ -221,11 +221,19 @@ class _Remuxing:
         if isinstance(stream, VideoStream) and isinstance(copy, VideoStream):
             if stream.average_rate:
                 copy.codec_context.framerate = stream.average_rate
+            self._check_shape(stream)
             if stream.sample_aspect_ratio:
                 copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
             if self._kind in ("mp4", "mov") and "mov" in self._source.format.name:
                 copy.codec_context.codec_tag = stream.codec_context.codec_tag
         return copy
+
+    def _check_shape(self, stream: VideoStream) -> None:
+        """Raise OutputError where pixels would become square: PyAV cannot write a shape into Matroska itself."""
+        shape = stream.sample_aspect_ratio
+        if self._kind in ("matroska", "webm") and shape not in (None, 1, stream.codec_context.sample_aspect_ratio):
+            held = f"the shape of pixels ({shape}) of {self._source.name.removeprefix('file:')}"
+            raise OutputError(f"{self._out.suffix} cannot hold {held}; give a name that ends in .mp4 or .mov")
 
     def _advice(self) -> str:
         own = Path(self._source.name).suffix.lower()

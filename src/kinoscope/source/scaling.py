@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -26,6 +27,9 @@ MATRICES = {
     10: Colorspace.BT2020,
 }
 """Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
+
+MAX_ASPECT = Fraction(8)
+"""Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
 
 FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
 """Formats that swscale shrinks fastest when the colours are left for later."""
@@ -78,6 +82,19 @@ def side_data(frame: VideoFrame, name: str) -> Any:
     with suppress(ValueError):  # a kind that PyAV has no name for, such as EXIF, ends the list
         data.__init__(frame)  # type: ignore[misc]
     return data.get(name)
+
+
+def displayed(size: Size, aspect: Fraction) -> Size:
+    """Return the size at which a stored picture has its displayed shape in square pixels; no side gets smaller.
+
+    Args:
+        size: stored width and height.
+        aspect: width / height of a stored pixel. Beyond MAX_ASPECT it is taken for an error, as 1.
+    """
+    width, height = size
+    if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
+        return size
+    return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
 
 
 class Scaler:

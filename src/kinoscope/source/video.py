@@ -95,6 +95,7 @@ class VideoSource(Source):
         if first is None and decoding.sound is None:
             raise SourceError(f"{self.path} has neither picture nor sound; give a video file")
         self.info = describe(self.path, decoding, first, self._live)
+        self._allowed.check_frame(self.path, *self.info.size)
         if self._rate is not None and self.info.rate is not None and self._rate < self.info.rate:
             self.info = replace(self.info, rate=self._rate, frames=None)
         self._scaler = Scaler(Orientation() if first is None else Orientation.of(first))
