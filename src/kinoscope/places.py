@@ -11,24 +11,27 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.files import cannot_write
 
 
-def expand(sources: Sequence[str | Path]) -> list[str]:
-    """Give every source that is named: a folder with videos in it stands for each of them, in natural order.
+def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:
+    """Return every source that is named: a folder stands for each video in it and below it, in natural order.
 
     A folder of images is one source, as are a file, a pattern, a URL and a device.
+
+    Args:
+        strips: whether images may be strips of square frames, each of which is a clip of its own.
 
     Raises:
         SourceError: nothing is named.
     """
     if not sources:
         raise SourceError("no source is given; name a video file, a folder, a URL or a camera (camera:0)")
-    return [one for source in sources for one in _inside(str(source))]
+    return [one for source in sources for one in _inside(str(source), strips)]
 
 
-def _inside(source: str) -> list[str]:
-    from kinoscope.source.images import find_sources
+def _inside(source: str, strips: bool) -> list[str]:
+    from kinoscope.source.folders import find_sources
 
     try:
-        return find_sources(source)
+        return find_sources(source, strips)
     except SourceError:
         # A folder with nothing to watch is an error of its own, told when its turn comes: the others go on.
         return [source]

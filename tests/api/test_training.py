@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -102,6 +103,45 @@ def test_a_check(kinoscope, clips, place):
     plain = json.loads(kinoscope("train", "classify", clips, "net=tiny", "--check", "--json").out)
     assert plain["checked"] == 12
     assert plain["counts"]["tiny"] == 12
+    assert "silent" not in plain["counts"]
+    assert not Path("runs").exists()
+
+
+def test_a_check_that_finds_broken_clips_or_leaks_exits_with_1(kinoscope, clips, place):
+    leaky = place / "leaky"
+    for split in ("train", "val"):
+        shutil.copytree(clips, leaky / split)
+    call = kinoscope("train", "classify", leaky, "net=tiny", "--check")
+    assert call.status == 1
+    assert " leak: in two splits at once: its file, its content or its group\n" in call.out
+    broken = place / "broken"
+    shutil.copytree(clips, broken)
+    next((broken / "dark").iterdir()).write_text("no video")
+    assert kinoscope("train", "classify", broken, "net=tiny", "--check", "--json").status == 1
+
+
+@pytest.mark.parametrize("task", ["generate", "predict", "sync", "lipsync"])
+def test_a_check_is_of_any_training_and_never_begins_one(kinoscope, clips, place, task):
+    call = kinoscope("train", task, clips, "--check", "--json")
+    counts = json.loads(call.out)["counts"]
+    assert counts["tiny"] == 12
+    assert counts.get("silent", 0) == (12 if task in ("sync", "lipsync") else 0)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "generate synthetic:moving --check",
+        "segments a.json --check",
+        "predict CLIPS --preview",
+        "segments a.json --dry-run",
+    ],
+)
+def test_what_a_training_does_not_do_is_not_passed_over(kinoscope, clips, place, words):
+    call = kinoscope("train", *words.replace("CLIPS", str(clips)).split())
+    assert call.status == 2
+    assert words.rpartition("--")[2] in call.err
     assert not Path("runs").exists()
 
 

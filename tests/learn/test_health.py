@@ -7,7 +7,7 @@ from clip_making import write_clip
 
 from kinoscope.core.media import Frame
 from kinoscope.learn.examples import Dataset, Example
-from kinoscope.learn.health import Finding, check, fingerprint
+from kinoscope.learn.health import Finding, Health, check, fingerprint
 from kinoscope.source.synthetic import flash_and_beep, shapes
 from kinoscope.source.writer import Writer
 
@@ -36,9 +36,20 @@ def test_all_is_well(good):
 def test_silent(tmp_path):
     mute = shapes(duration=1, width=64, height=48).write(tmp_path / "mute.mkv")
     still = flash_and_beep(duration=1, period=3, width=64, height=48).write(tmp_path / "still.mkv")
-    assert found(check(data(mute, still))) == [
+    assert found(check(data(mute, still), audio=True)) == [
         ("silent", "mute.mkv", "no sound"), ("silent", "still.mkv", "its sound cannot be heard"),
     ]  # fmt: skip
+
+
+def test_silence_is_no_fault_where_no_audio_is_learned_from(tmp_path):
+    mute = shapes(duration=1, width=64, height=48).write(tmp_path / "mute.mkv")
+    assert found(check(data(mute))) == []
+
+
+@pytest.mark.parametrize("kind", ["broken", "leak", "tiny", "duplicate", "near duplicate", "silent"])
+def test_only_what_spoils_a_training_makes_a_check_fail(kind):
+    assert Health(9, (Finding(kind, "a.mp4", ""),)).status == (kind in ("broken", "leak"))
+    assert Health(9, ()).status == 0
 
 
 def test_tiny(tmp_path):

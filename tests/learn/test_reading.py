@@ -1,6 +1,8 @@
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from kinoscope.core.errors import DatasetError
@@ -37,6 +39,20 @@ def test_class_folders_in_natural_order(tmp_path):
 def test_strips_and_folders_of_frames(tmp_path):
     make(tmp_path, "0/1.jpg", "1/clip/000.png", "1/clip/001.png", "1/deep/er/2.mp4")
     assert found(read_dataset(tmp_path), tmp_path) == [("0/1.jpg", "0"), ("1/clip", "1"), ("1/deep/er/2.mp4", "1")]
+
+
+def test_strips_in_folders_below_a_class_are_clips_of_their_own(tmp_path):
+    for name in ("walk/ann/1.png", "walk/ann/2.png", "walk/bob/1.png", "run/frames/1.png", "run/frames/2.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.zeros((16, 20 if "frames" in name else 64, 3), np.uint8))
+    (tmp_path / "run" / "mixed").mkdir()
+    cv2.imwrite(str(tmp_path / "run" / "mixed" / "poster.png"), np.zeros((16, 64, 3), np.uint8))
+    (tmp_path / "run" / "mixed" / "a.mp4").write_bytes(b"x")
+    names = {str(Path(one.path).relative_to(tmp_path)) for one in read_dataset(tmp_path).examples}
+    assert names == {
+        "walk/ann/1.png", "walk/ann/2.png", "walk/bob/1.png", "run/frames", "run/mixed/a.mp4", "run/mixed/poster.png",
+    }  # fmt: skip
 
 
 def test_split_folders(tmp_path):

@@ -89,7 +89,7 @@ def classify(
     demand_number("top", top, 1)
     limits = choose_span(start, end) | limiting(limit)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
-    names = places.expand(sources)
+    names = places.expand(sources, strips=True)
     done: list[Classified] = []
     for name in names:
         one = Classified(name)

@@ -68,11 +68,16 @@ def looks_in(eye: Eye, name: str, source: str | Path, largest: bool, quiet: bool
         GalleryError: there is none or there are several; the message says how many and what to do.
         SourceError: it cannot be read.
     """
+    from kinoscope.source.folders import find_sources
     from kinoscope.source.images import find_pictures, is_pictures
 
-    if not is_pictures(str(source)):
-        return eye.video(name, str(source), largest, quiet)
-    return [look for path in find_pictures(str(source)) for look in eye.picture(name, path, largest)]
+    looks: list[Look] = []
+    for one in find_sources(str(source)):
+        if is_pictures(one):
+            looks += [look for path in find_pictures(one) for look in eye.picture(name, path, largest)]
+        else:
+            looks += eye.video(name, one, largest, quiet)
+    return looks
 
 
 def the_one(sizes: Sequence[float], path: str | Path, what: str, largest: bool, other: str = "crop it to one") -> int:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from kinoscope.learn.options import Options
     from kinoscope.learn.rounds import Rounds
 
+AUDIO_TASKS = ("sync", "lipsync")
+"""Trainings that learn from audio."""
+
 TASKS = ("classify", "segments", "sync", *ROUND_TASKS)
 
 
@@ -38,6 +41,11 @@ class Training:
     rounds: Rounds | None = None
     picture: Path | None = None
     health: Health | None = None
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 a check found clips that are broken, or in two splits at once."""
+        return self.health.status if self.health else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form for ``--json``."""
@@ -103,7 +111,8 @@ def train(
         out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
         preview: write a picture of a few clips as training will see them, and stop.
-        check: open every clip, tell what is broken, tiny, twice there or in two splits at once, and stop.
+        check: open every clip, report which are unreadable, tiny, there twice, in two splits at once or, where audio is
+            learned from, silent, and stop; exit status 1 if some are unreadable or in two splits.
         resume: folder of a run that was interrupted; it goes on exactly as if it had not been.
         dry_run: take one step to see that all fits, and write nothing.
         quiet: show no progress.
@@ -117,6 +126,14 @@ def train(
     from kinoscope.learn.reading import read_dataset
 
     _demand_task(task)
+    if check and task != "classify":
+        return Training(health=_check_clips(task, data, quiet))
+    _demand_fit(
+        task,
+        preview=preview and task != "classify",
+        dry_run=dry_run and task == "segments",
+        resume=bool(resume) and task == "segments",
+    )
 
     def begin(data: str) -> Path:
         """Give the folder of the run, ready to be written to."""
@@ -152,6 +169,13 @@ def train(
 def _demand_task(task: str) -> None:
     if task not in TASKS:
         raise OptionError(f"there is no task {task!r} to train; {hint(task, TASKS)}choose from {', '.join(TASKS)}")
+
+
+def _demand_fit(task: str, **asked: bool) -> None:
+    """Refuse what a training does not do, and would pass over in silence."""
+    for option, given in asked.items():
+        if given:
+            raise OptionError(f"{option.replace('_', '-')} is not for train {task}; leave it out")
 
 
 def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
@@ -222,6 +246,19 @@ def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
         splits = None
     with bar("check", quiet) as progress:
         return health.check(dataset, splits, options.workers, progress)
+
+
+def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
+    """Check clips that need no classes; of those that learn from audio, silent ones are at fault."""
+    from kinoscope.learn import health
+    from kinoscope.learn.reading import read_unlabelled
+
+    if task == "segments" or data is None or data.startswith("synthetic:"):
+        raise OptionError(
+            f"check opens the clips of a folder, and train {task} has none here; name one, or leave it out"
+        )
+    with bar("check", quiet) as progress:
+        return health.check(read_unlabelled(data)[0], progress=progress, audio=task in AUDIO_TASKS)
 
 
 def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Path:

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,11 @@ class Health:
     checked: int
     findings: tuple[Finding, ...]
 
+    @property
+    def status(self) -> int:
+        """0 fit to be trained on; 1 not, as clips are broken, or are in two splits at once."""
+        return int(any(finding.kind in ("broken", "leak") for finding in self.findings))
+
     def rows(self) -> list[dict[str, str]]:
         """Give the findings as plain rows."""
         return [asdict(finding) for finding in self.findings]
@@ -131,18 +137,20 @@ def check(
     splits: Mapping[str, Sequence[Example]] | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    audio: bool = False,
 ) -> Health:
-    """Open and decode every example of a dataset and tell what is wrong with it.
+    """Open and decode every example of a dataset and report what is wrong with it.
 
     Args:
         splits: those that leaks are looked for in; by default those that the data gives.
         workers: files that are read at once; by default one for each core.
         progress: told how many of how many examples are done.
+        audio: whether what is trained uses audio, so that silent clips are at fault.
     """
     count = len(dataset.examples)
     facts = []
     with ThreadPoolExecutor(workers or cores(), "health") as pool:
-        for done, one in enumerate(pool.map(_examine, dataset.examples), 1):
+        for done, one in enumerate(pool.map(partial(_examine, audio=audio), dataset.examples), 1):
             facts.append(one)
             if progress:
                 progress(done, count)
@@ -155,12 +163,12 @@ def check(
     return Health(count, tuple(sorted(findings, key=lambda finding: rank.index(finding.kind))))
 
 
-def _examine(example: Example) -> _Facts:
+def _examine(example: Example, audio: bool) -> _Facts:
     facts = _Facts(example)
     try:
         facts.digest = _digest(Path(example.path))
         with opened(example.path, example.start, example.end) as source:
-            _watch(source, facts)
+            _watch(source, facts, audio)
     except OSError as error:
         facts.found("broken", str(error))
     except Exception as error:
@@ -178,10 +186,10 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _watch(source: Source, facts: _Facts) -> None:
+def _watch(source: Source, facts: _Facts, audio: bool) -> None:
     """Read a source to its end and note what is wrong with it."""
     small, times, loudest = [], [], 0.0
-    for item in source.read(sound_rates=(SOUND_RATE,) if source.info.has_sound else ()):
+    for item in source.read(sound_rates=(SOUND_RATE,) if audio and source.info.has_sound else ()):
         if isinstance(item, Sound):
             loudest = max(loudest, float(np.abs(item.samples).max(initial=0)))
         else:
@@ -192,7 +200,7 @@ def _watch(source: Source, facts: _Facts) -> None:
         facts.found("broken", "no picture can be decoded in its stretch")
         return
     _judge(source, facts, len(small), times[-1] + step - times[0])
-    if source.info.container not in ("strip", "pictures") and loudest < SILENCE:
+    if audio and loudest < SILENCE:
         facts.found("silent", "its sound cannot be heard" if source.info.has_sound else "no sound")
     facts.looks, facts.changes = fingerprint(np.stack(small))
 

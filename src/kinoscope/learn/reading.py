@@ -6,7 +6,7 @@ import csv
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kinoscope.core.errors import DatasetError, OptionError
@@ -165,12 +165,21 @@ def find_clips(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[P
     way = above | {folder.resolve()}
     for entry in _entries(folder):
         if entry.is_dir():
-            if any(inner.suffix.lower() in PICTURES for inner in _entries(entry)):
+            if _are_frames(_entries(entry)):
                 yield entry
             elif entry.resolve() not in way:
                 yield from find_clips(entry, way)
         elif entry.suffix.lower() in VIDEOS | PICTURES and entry.is_file():
             yield entry
+
+
+def _are_frames(entries: Sequence[Path]) -> bool:
+    """Whether a folder with these entries is one clip: pictures that are no strips, and no videos beside them."""
+    from kinoscope.source.folders import are_strips
+    from kinoscope.source.images import PICTURES, VIDEOS
+
+    pictures = [entry for entry in entries if entry.suffix.lower() in PICTURES]
+    return bool(pictures) and not any(entry.suffix.lower() in VIDEOS for entry in entries) and not are_strips(pictures)
 
 
 def _read_table(path: Path) -> list[Example]:

@@ -15,7 +15,7 @@ from kinoscope.models.mouths import Follower
 from kinoscope.models.painter import Hearing, Talker
 from kinoscope.models.painting import cut, follow
 from kinoscope.source import open_source
-from kinoscope.source.images import find_sources
+from kinoscope.source.folders import find_sources
 
 SHORTEST = 25
 """Pictures of the shortest stretch of a face that something can be learned from."""

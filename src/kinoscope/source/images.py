@@ -64,22 +64,6 @@ def find_pictures(path: str) -> list[Path]:
     return sorted(found, key=naturally)
 
 
-def find_sources(path: str) -> list[str]:
-    """List what is to be watched in ``path``: the videos of a folder, else the folder as pictures, else ``path``.
-
-    Raises:
-        SourceError: a folder has neither video nor picture.
-    """
-    place = Path(path)
-    if not place.is_dir():
-        return [path]
-    entries = sorted(place.iterdir(), key=naturally)
-    videos = [str(entry) for entry in entries if entry.suffix.lower() in VIDEOS and entry.is_file()]
-    if not videos:
-        find_pictures(path)
-    return videos or [path]
-
-
 def _matching(place: Path) -> list[Path]:
     parts = _PRINTF.split(place.name)
     pattern = re.compile(r"\d+".join(map(re.escape, parts)))

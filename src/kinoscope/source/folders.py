@@ -1,0 +1,89 @@
+"""What there is to watch in a folder and the folders below it: videos, frames of one video, and strips of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import av
+
+from kinoscope.core.errors import SourceError
+from kinoscope.source.container import open_file
+from kinoscope.source.images import PICTURES, VIDEOS, naturally
+
+RESULTS = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")
+"""Files by which folders of our own results are known: what lies in them was made, and is not watched again."""
+
+MIN_STRIP = 3
+"""Times as wide as high from which pictures of one size are strips: frames of a video are not as wide."""
+
+
+def find_sources(path: str, strips: bool = False) -> list[str]:
+    """Return what is to be watched in ``path``, in natural order; ``path`` itself if it is no folder.
+
+    Of each folder these are its videos, or else the folder itself, as frames of one video. Folders of our own results,
+    and those whose name begins with a dot, are left out.
+
+    Args:
+        strips: whether pictures may be strips of square frames, each of which is a clip of its own.
+
+    Raises:
+        SourceError: there is neither video nor picture.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        return [path]
+    found = [one for folder in walk(root) for one in _sources_in(folder, strips)]
+    if not found:
+        raise SourceError(
+            f"{path} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
+        )
+    return [path] if found == [str(root)] else found
+
+
+def walk(root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield a folder and those below it, in natural order; links that lead back are not followed."""
+    way = above | {root.resolve()}
+    yield root
+    for entry in _visible(root):
+        if entry.is_dir() and entry.resolve() not in way and not any((entry / name).exists() for name in RESULTS):
+            yield from walk(entry, way)
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=naturally)
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
+
+
+def _sources_in(folder: Path, strips: bool) -> list[str]:
+    files = [entry for entry in _visible(folder) if entry.is_file()]
+    videos = [entry for entry in files if entry.suffix.lower() in VIDEOS]
+    pictures = [entry for entry in files if entry.suffix.lower() in PICTURES]
+    if videos or (strips and are_strips(pictures)):
+        return [str(entry) for entry in videos or pictures]
+    return [str(folder)] if pictures else []
+
+
+def are_strips(pictures: Sequence[Path]) -> bool:
+    """Whether the pictures of a folder are strips of square frames side by side, rather than frames of one video.
+
+    They are if each is as wide as a whole number of its heights: three or more, or two or more where widths differ.
+    """
+    places = sorted({0, len(pictures) // 2, len(pictures) - 1}) if pictures else []
+    shapes = [_shape(pictures[place]) for place in places]
+    if not shapes or any(height == 0 or width % height for width, height in shapes):
+        return False
+    shortest = min(width // height for width, height in shapes)
+    return shortest >= MIN_STRIP or (shortest > 1 and len(set(shapes)) > 1)
+
+
+def _shape(picture: Path) -> tuple[int, int]:
+    """Return width and height in pixels; zeros of a file that is no picture."""
+    try:
+        with open_file(str(picture)) as container:
+            codec = container.streams.video[0].codec_context
+            return codec.width, codec.height
+    except (SourceError, av.FFmpegError, IndexError):
+        return 0, 0
