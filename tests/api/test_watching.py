@@ -1,10 +1,11 @@
 """Watching: alerts from a file, from a stream between two processes, to whoever should be told."""
 
+import functools
 import json
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 import kinoscope
+from kinoscope.api.watching import Watched
 from kinoscope.core.errors import OptionError, RulesError, SourceError
+from kinoscope.core.results import DecodeReport, Timeline
 from kinoscope.models.objects import Objects as Found
 
 RULES = """
@@ -21,6 +24,11 @@ lines: {middle: [[0.5, 0], [0.5, 1]]}
 rules: [{name: across, kind: line, line: middle, labels: [person]}]
 """
 CARD = SimpleNamespace(name="bright", licence="MIT", labels=("person",))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class BrightDetector:
@@ -97,7 +105,7 @@ def test_a_file_at_the_pace_of_a_camera_is_left_when_the_time_is_up(tmp_path, ru
 
 def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, rules, capsys):
     # While a stream is opened its beginning comes in a burst, of which pictures are dropped: nothing happens in it yet.
-    video = film(tmp_path / "a.ts", seconds=3.0, rest=0.6)
+    video = film(tmp_path / "a.ts", seconds=3.0, rest=0.45)
     command = [sys.executable, str(Path(__file__).with_name("rtsp_serving.py")), str(video), "4"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -113,6 +121,34 @@ def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, r
     assert "hush" not in capsys.readouterr().out
     assert "hush" not in json.dumps(done.to_dict())
     assert done.status == 0
+
+
+def test_a_watch_is_well_if_the_stream_is_there_at_its_end():
+    def status(complete):
+        decode = DecodeReport(complete=complete, errors=["no data for 12 s; reconnected"])
+        return Watched("rtsp://host/a", timeline=Timeline(decode=decode)).status
+
+    assert (status(True), status(False)) == (0, 1)
+
+
+def test_a_camera_over_http_goes_by_the_clock_on_the_wall(tmp_path, rules):
+    rules.write_text(RULES.replace("labels", "hours: ['0:00-24:00'], labels"))
+    film(tmp_path / "a.ts", seconds=2.0, rest=0.4)
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}/a.ts"
+    try:
+        with pytest.raises(RulesError, match=r"goes by the time of day.*; or give --live if http://127.* is a camera"):
+            kinoscope.watch(address, rules, quiet=True)
+        done = kinoscope.watch(address, rules, live=True, for_=1.0, quiet=True)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.timeline.source["live"]
+    assert done.timeline.decode.frames >= 20
 
 
 def test_a_detector_that_breaks_ends_the_watch(tmp_path, rules, monkeypatch):
@@ -179,6 +215,8 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
     [
         ({"for_": 0}, OptionError, "no time to watch"),
         ({"webhook": "file:///x"}, OptionError, "no address that can be called"),
+        ({"live": True}, OptionError, "is no address of a camera"),
+        ({"live": True, "loop": True}, OptionError, "choose one"),
         ({"before": -1}, OptionError, "before -1 is not possible; give 0 to 30"),
         ({"model": "nothing"}, OptionError, "nothing"),
     ],

@@ -10,8 +10,10 @@ import struct
 import subprocess
 import threading
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import ClassVar
 
+import av
 import pytest
 from source_making import encode
 
@@ -19,6 +21,7 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
 from kinoscope.source.container import open_file
+from kinoscope.source.packets import Packets
 from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
 from kinoscope.source.synthetic import flash_and_beep, shapes
 
@@ -181,7 +184,8 @@ class Line:
         self.files, self.opened = list(files), 0
         self.waits, self.now = [], 100.0
 
-    def open(self, url):
+    def open(self, url, **options):
+        self.options = options
         file = self.files[min(self.opened, len(self.files) - 1)]
         self.opened += 1
         if file is None:
@@ -236,8 +240,88 @@ def test_a_live_stream_goes_on_after_the_time_it_was_away(tmp_path):
     assert times == first + [first[-1] + Fraction(3, 2) + time for time in first]
     assert [picture.index for picture in pictures] == list(range(10))
     assert (report.reconnects, report.guessed, report.complete) == (1, 0, False)
-    assert report.errors == ["rtsp://host/a was lost, and 3 tries did not bring it back"]
-    assert line.waits == [0.5, 1, 0.5, 1, 2]
+    assert report.errors == [
+        "no data for 2 s; reconnected",
+        "rtsp://host/a was lost, and 3 tries did not bring it back",
+    ]
+    assert (report.failures, line.waits) == (0, [0.5, 1, 0.5, 1, 2])
+
+
+def test_whoever_stops_a_camera_that_was_lost_and_is_back_has_missed_nothing(tmp_path):
+    path = encode(tmp_path / "a.ts", count=5)
+    line = Line(path, None, None, path)
+    with line.source("rtsp://host/a") as source:
+        pictures = source.pictures()
+        for _ in range(7):
+            next(pictures)
+        pictures.close()
+        assert (source.report.complete, source.report.errors) == (True, ["no data for 4 s; reconnected"])
+
+
+def test_whoever_stops_a_camera_that_is_away_hears_of_it(tmp_path):
+    path = encode(tmp_path / "a.ts", count=5)
+    line = Line(path, None)
+    heard = []
+    line.sleep = lambda _: heard.append((source.report.complete, *source.report.errors))
+    with line.source("rtsp://host/a") as source:
+        assert len(list(source.pictures())) == 5
+    assert heard[0] == heard[-1] == (False, "no data any more; it could not be opened again until now")
+    assert source.report.errors == ["rtsp://host/a was lost, and 9 tries did not bring it back"]
+
+
+def test_a_camera_is_tried_often_and_looked_at_for_a_short_time_when_it_is_back(tmp_path):
+    path = encode(tmp_path / "a.ts", count=5)
+    line = Line(path, *[None] * 6, path)
+    with line.source("rtsp://host/a") as source:
+        assert line.options == {}
+        pictures = source.pictures()
+        for _ in range(7):
+            next(pictures)
+        pictures.close()
+    assert line.options == {"again": True}
+    assert line.waits == [0.5, 1, 2, 4, 5, 5, 5]
+
+
+def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait(monkeypatch):
+    now = itertools.accumulate([0, 0, 0, 5, 0, 0, 5, 5])
+    monkeypatch.setattr("kinoscope.source.packets.time.monotonic", lambda: next(now))
+    packet = SimpleNamespace(stream="video", size=1, pts=None, dts=None, time_base=None, pos=None, is_discard=False)
+    camera = SimpleNamespace(
+        format=SimpleNamespace(name="rtsp"), read_timeout=5, demux=lambda: itertools.repeat(packet)
+    )
+    packets = Packets(camera, ["video"])
+    packets._unflushed.clear()
+    assert len(list(packets)) == 2
+    assert packets.broken == "no data for 5 s"
+
+
+def test_a_camera_over_http_is_one_if_somebody_says_so(tmp_path):
+    path = str(encode(tmp_path / "a.ts", count=5))
+    assert not StreamSource("http://host/a", opener=lambda _: open_file(path)).info.live
+    source = StreamSource("http://host/a", opener=lambda _: open_file(path), endless=True)
+    assert (source.info.live, source.info.duration) == (True, None)
+
+
+def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
+    with av.open(str(tmp_path / "a.jpegs"), "w", format="mpjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuvj420p")))
+        container.mux(stream.encode())
+    asked = []
+
+    def opener(_, **options):
+        asked.append(options)
+        named = {"use_wallclock_as_timestamps": "1"} if options else {}
+        return av.open(str(tmp_path / "a.jpegs"), format="mpjpeg", options=named)
+
+    with StreamSource("http://host/a", opener=opener, endless=True, tries=0) as source:
+        assert source.info.start == 0
+        times = [picture.time for picture in source.pictures()]
+    assert asked == [{}, {"wall_clock": True}]
+    assert times[0] == 0
+    assert times[-1] < 60
 
 
 def test_connections_that_give_nothing_are_given_up(tmp_path):

@@ -18,7 +18,7 @@ from kinoscope import __version__
 from kinoscope.api.choices import choose_device, choose_model, limiting
 from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.delays import Delays
-from kinoscope.core.errors import KinoscopeError, OptionError
+from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
@@ -28,7 +28,7 @@ from kinoscope.views.jsonl import LineWriter
 
 if TYPE_CHECKING:
     from kinoscope.alerts.webhook import Webhook
-    from kinoscope.rules import Rulebook
+    from kinoscope.rules import Rulebook, RuleFile
     from kinoscope.tasks.base import Needs, Task
     from kinoscope.tasks.recording import Recorder
 
@@ -109,6 +109,7 @@ def watch(
     before: float = 3.0,
     after: float = 3.0,
     for_: str | float | None = None,
+    live: bool = False,
     realtime: bool = False,
     loop: bool = False,
     limit: str | None = None,
@@ -128,6 +129,8 @@ def watch(
         before: seconds of a clip before the alert.
         after: seconds of a clip after it.
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
+        live: an http(s) address is a camera's, not that of a recording: its time is that of the clock, and it is opened
+            again when it is lost.
         realtime: show a file as a camera would, to try rules out.
         loop: begin a file again at its end.
         limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
@@ -143,7 +146,7 @@ def watch(
         RulesError, OptionError, SourceError, OutputError: what is given cannot be used; nothing has been watched then.
     """
     from kinoscope import engine
-    from kinoscope.rules.book import Rulebook, recorded
+    from kinoscope.rules.book import recorded
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
@@ -151,14 +154,16 @@ def watch(
     limiting(limit)
     seconds = _duration(for_)
     _check_margins(before, after)
+    if live:
+        _check_live(str(source), realtime or loop)
     chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     done = Watched(_public(str(source)))
     with ExitStack() as stack:
         hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
-        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop, limit))
+        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop, live, limit))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
-        book = Rulebook(chosen, arrivals.info.size, clock)
+        book = _rulebook(chosen, arrivals.info, clock)
         recorder = _recorder(clips, before, after)
         facts = describe_source(arrivals.info) | {"path": done.source}
         lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
@@ -175,11 +180,32 @@ def watch(
     return done
 
 
-def _open(source: str, paced: bool, loop: bool, limit: str | None) -> Arrivals:
+def _check_live(source: str, paced: bool) -> None:
+    """Raise OptionError unless a source may be a camera at an address."""
+    if paced:
+        raise OptionError("live is about a camera, realtime and loop about a recording; choose one")
+    if "://" not in source:
+        raise OptionError(
+            f"{source} is no address of a camera; leave live out (realtime shows a file as a camera would)"
+        )
+
+
+def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> Rulebook:
+    from kinoscope.rules.book import Rulebook
+
+    try:
+        return Rulebook(rules, info.size, clock)
+    except RulesError as error:
+        if clock is None and "://" in info.path and any(rule.timed for rule in rules.rules):
+            raise RulesError(f"{error}; or give --live if {_public(info.path)} is a camera") from None
+        raise
+
+
+def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> Arrivals:
     from kinoscope.source import open_source
     from kinoscope.source.pace import PacedSource
 
-    opened = open_source(source, live=False, limit=limit)
+    opened = open_source(source, live=False, limit=limit, endless=live)
     if not opened.info.width:
         opened.close()
         raise OptionError(f"{_public(source)} has no picture to watch")

@@ -193,21 +193,22 @@ class DecodeReport:
     def fail(self, message: str) -> None:
         """Count a failure and keep its message if it is among the first ten."""
         self.failures += 1
-        self._say(message)
+        self.note(message)
 
     def lose(self, start: float, end: float, why: str) -> None:
         """Count a frame that should have been shown from ``start`` to ``end`` seconds and could not be decoded."""
         self.failures += 1
         if _extend(self.missing, start, end):
-            self._say(f"no frame from {start:.3f} s: {why}")
+            self.note(f"no frame from {start:.3f} s: {why}")
 
     def damage(self, start: float, end: float) -> None:
         """Count a frame that is shown from ``start`` to ``end`` seconds and could be decoded in part only."""
         self.corrupt += 1
         if _extend(self.damaged, start, end):
-            self._say(f"damaged frames from {start:.3f} s")
+            self.note(f"damaged frames from {start:.3f} s")
 
-    def _say(self, message: str) -> None:
+    def note(self, message: str) -> None:
+        """Keep a message if it is among the first ten."""
         if len(self.errors) < 10:
             self.errors.append(message)
 

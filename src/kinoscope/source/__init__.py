@@ -27,6 +27,7 @@ def open_source(
     live: bool | None = None,
     sound_track: int | None = None,
     limit: str | None = None,
+    endless: bool = False,
 ) -> Source:
     """Open something to watch.
 
@@ -38,9 +39,11 @@ def open_source(
         rate: pictures per second: of a video at most so many, and pictures are shown so fast (25 otherwise).
         on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
         live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
+            An HTTP address that is read so is taken for a camera.
         sound_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
         limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
             frame, channels, samples per second and length of audio. More is refused before it is decoded.
+        endless: whether an address goes on until somebody stops it, though it does not look so: a camera over HTTP.
 
     Raises:
         SourceError: it cannot be opened, or there is nothing in it.
@@ -48,7 +51,8 @@ def open_source(
     """
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
-    source = _open(str(path), first, last, speed, on_error, sound_track, Limits.parse(limit or ""))
+    options = Limits.parse(limit or ""), endless or bool(live)
+    source = _open(str(path), first, last, speed, on_error, sound_track, *options)
     if sound_track is not None and not _is_file(source):
         source.close()
         raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
@@ -116,6 +120,7 @@ def _open(
     on_error: str,
     track: int | None,
     limits: Limits,
+    endless: bool,
 ) -> Source:
     if path.startswith("synthetic:") and not os.path.exists(path):
         from kinoscope.source.address import from_address
@@ -130,7 +135,7 @@ def _open(
     if is_camera(path) and not os.path.isfile(path):
         return CameraSource(path, end, rate, on_error)
     if is_url(path):
-        return StreamSource(path, start, end, rate, on_error, limits=limits)
+        return StreamSource(path, start, end, rate, on_error, endless=endless, limits=limits)
     if is_pictures(path):
         return ImageSource(path, start, end, rate, on_error, limits)
     return VideoSource(path, start, end, rate, on_error, track=track, limits=limits)

@@ -53,8 +53,21 @@ def open_file(path: str, limits: Limits = DEFAULT) -> InputContainer:
         raise SourceError(_why_not(Path(path), error)) from None
 
 
-def open_url(url: str, timeout: float = 10.0, limits: Limits = DEFAULT) -> InputContainer:
-    """Open a network stream; ``timeout`` in seconds holds for opening and for each read.
+OPEN_TIMEOUT, READ_TIMEOUT = 10.0, 5.0
+"""Seconds after which a network stream that does not answer, or gives nothing any more, is given up."""
+
+PROBE = 1_000_000
+"""Microseconds of a stream that are looked at when it is opened again; FFmpeg's five seconds are lost to an alert."""
+
+
+def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock: bool = False) -> InputContainer:
+    """Open a network stream.
+
+    Args:
+        url: its address.
+        limits: what is read at most.
+        again: whether it is known already, so that less of it need be looked at.
+        wall_clock: whether pictures are stamped as they arrive.
 
     Raises:
         SourceError: the scheme is not allowed, or nobody answers.
@@ -65,8 +78,10 @@ def open_url(url: str, timeout: float = 10.0, limits: Limits = DEFAULT) -> Input
     options = {"protocol_whitelist": URL_PROTOCOLS[scheme], "max_pixels": str(limits.pixels)}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
+    options |= {"analyzeduration": str(PROBE)} if again else {}
+    options |= {"use_wallclock_as_timestamps": "1"} if wall_clock else {}
     try:
-        return av.open(url, options=options, timeout=timeout, metadata_errors="replace")
+        return av.open(url, options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"cannot open {url}: {reason(error)}; check the address and that it is being sent") from None
 

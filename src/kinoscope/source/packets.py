@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -38,6 +39,7 @@ class Packets:
     def __init__(self, container: InputContainer, streams: Sequence[Track]) -> None:
         self._container, self._streams = container, streams
         self._ordered = container.format.name in ORDERED
+        self._limit = None if container.read_timeout is None else float(container.read_timeout)
         self._behind: int | None = None
         self._unflushed = set(streams)
         self._errors = 0
@@ -61,13 +63,19 @@ class Packets:
             yield _flush(stream)
 
     def _whole(self) -> Iterator[Packet[Any]]:
+        began = time.monotonic()
         for packet in self._container.demux():
+            late = self._limit is not None and time.monotonic() - began >= self._limit
             self._errors = 0
             self._note(packet)
             if packet.stream in self._streams:
                 if not packet.size:
                     self._unflushed.discard(packet.stream)
                 yield packet
+            if late:  # what was held back all the time: another read would wait as long once more
+                self.broken = f"no data for {self._limit:g} s"
+                return
+            began = time.monotonic()
 
     def _note(self, packet: Packet[Any]) -> None:
         """Keep how far the container was read, in seconds and in bytes."""

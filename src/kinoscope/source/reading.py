@@ -105,7 +105,7 @@ class Reading:
             if self._passes_end(item, decoding):
                 self.over = True
                 return
-        self._check_end(decoding)
+        self.check_end(decoding)
 
     def _check_length(self, sound: Sound) -> None:
         """Count the audio that was handed on; times say nothing of how much there is."""
@@ -220,7 +220,7 @@ class Reading:
         else:
             self._report.lose(float(time), float(time + self._wanted.step), lost.why)
 
-    def _check_end(self, decoding: Decoding) -> None:
+    def check_end(self, decoding: Decoding) -> None:
         """Report that the container ended before its own declared end."""
         packets = decoding.packets
         if packets.broken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -21,8 +22,26 @@ from kinoscope.source.video import VideoSource
 ENDLESS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp")
 """Schemes whose streams go on until somebody stops them."""
 
-LONGEST_WAIT = 30.0
-"""Seconds between two tries to reconnect, at most."""
+LONGEST_WAIT, LIVE_WAIT = 30.0, 5.0
+"""Seconds between two tries to reconnect, at most: of a stream with an end, and of a camera, which is missed."""
+
+TRIES, LIVE_TRIES = 6, 9
+"""How often in a row it is tried: for half a minute, of both."""
+
+UNTIMED = {"mpjpeg"}
+"""Formats that say nothing of time: a camera's pictures over HTTP, one JPEG after the other."""
+
+
+class Connections(Reading):
+    """One pass over a stream: a connection that is lost is no damage, and what was lost with it is said once."""
+
+    def check_end(self, decoding: Decoding) -> None:
+        """Report that the stream ended before its time, which opening it again may mend."""
+        packets = decoding.packets
+        broken, packets.broken = packets.broken, None
+        super().check_end(decoding)
+        if broken:
+            self._report.complete = False
 
 
 class StreamSource(VideoSource):
@@ -33,10 +52,15 @@ class StreamSource(VideoSource):
 
     Args:
         path: the URL; see ``container.URL_PROTOCOLS`` for the schemes.
-        start, end, rate, on_error, opener, limits: as of VideoSource.
-        tries: how often to reconnect without getting anything before giving up.
+        start, end, rate, on_error, limits: as of VideoSource.
+        opener: opens a container; told ``again`` where it was open before, and ``wall_clock`` where pictures are to be
+            stamped as they arrive.
+        tries: how often to reconnect without getting anything before giving up; as usual if not given.
+        endless: it goes on until somebody stops it, though its scheme does not say so.
         sleep, clock: to wait, and to tell the time, in seconds.
     """
+
+    reading = Connections
 
     def __init__(
         self,
@@ -45,39 +69,79 @@ class StreamSource(VideoSource):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
-        opener: Callable[[str], InputContainer] | None = None,
-        tries: int = 6,
+        opener: Callable[..., InputContainer] | None = None,
+        tries: int | None = None,
+        endless: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits = DEFAULT,
     ) -> None:
-        self._tries, self._sleep, self._clock = tries, sleep, clock
-        live = path.split("://")[0].lower() in ENDLESS
+        live = endless or path.split("://")[0].lower() in ENDLESS
+        self._tries = tries if tries is not None else LIVE_TRIES if live else TRIES
+        self._sleep, self._clock = sleep, clock
+        self._untimed = self._known = False
+        self._notes = 0
         opener = opener or partial(open_url, limits=limits)
         super().__init__(path, start, end, rate, on_error, opener, live, limits=limits)
+        self._known = live
+
+    def _open(self) -> Decoding:
+        """Open the stream; what was open before is known, and need not be looked at for long."""
+        opened = super()._open()
+        if self._live and not self._untimed and opened.container.format.name in UNTIMED:
+            opened.close()
+            self._untimed = True
+            opened = super()._open()
+        if self._known and opened.video is None and self.info.width:
+            opened.close()
+            self._known = False  # it was not looked at for long enough to find the picture
+            opened = super()._open()
+        return opened
+
+    def _connect(self) -> InputContainer:
+        options = {"again": True} if self._known else {}
+        options |= {"wall_clock": True} if self._untimed else {}
+        return self._opener(self.path, **options)
+
+    def _look(self, decoding: Decoding) -> None:
+        """Learn what the stream says; where pictures are stamped as they arrive, the first is at 0."""
+        super()._look(decoding)
+        self._shift = -self.info.start if self._untimed else Fraction(0)
+        self.info = replace(self.info, start=self.info.start + self._shift)
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound, over as many connections as it takes."""
-        reading, backoff = self._begin(tuple(sound_rates)), Backoff(self._tries, self._sleep)
+        reading = self._begin(tuple(sound_rates))
+        backoff = Backoff(self._tries, self._sleep, LIVE_WAIT if self._live else LONGEST_WAIT)
         connection: Decoding | None = self._take()
-        shift, seen = Fraction(0), self._clock()
+        shift, seen = self._shift, self._clock()
         try:
             while connection is not None:
                 self._choose(connection, video, reading)
                 connection = self._take_up(connection, reading)
                 for item in reading.items(connection, shift):
-                    backoff.reset()
+                    self._note_data(backoff, seen)
                     seen = self._clock()
                     yield item
                 connection.close()
                 connection = None if self._ended(reading) else self._reconnect(backoff)
                 shift += self._gap(connection, reading, shift, seen)
         except GeneratorExit:
-            self.report.complete = False
+            # Whoever stops a camera that is there misses nothing.
+            self.report.complete &= self._live
             raise
         finally:
             if connection is not None:
                 connection.close()
+
+    def _note_data(self, backoff: Backoff, seen: float) -> None:
+        """Take note that there is something, maybe after an outage."""
+        if backoff.made:
+            backoff.reset()
+            self.report.complete = True
+            del self.report.errors[self._notes :]
+            if self._live:
+                self.report.note(f"no data for {self._clock() - seen:.0f} s; reconnected")
 
     def _take_up(self, connection: Decoding, reading: Reading) -> Decoding:
         """Go to where a stream with an end is to begin, or broke off."""
@@ -91,16 +155,20 @@ class StreamSource(VideoSource):
 
     def _reconnect(self, backoff: Backoff) -> Decoding | None:
         """Open again, or give up and say so."""
+        self.report.complete = False
+        if not backoff.made:
+            self._notes = len(self.report.errors)
+            self.report.note("no data any more; it could not be opened again until now")
         while backoff.wait():
             try:
                 connection = self._open()
             except SourceError:
                 continue
             self.report.reconnects += 1
-            self.report.complete = True
+            self.report.complete = not self._live  # a live one is back when it gives something
             return connection
-        self.report.complete = False
-        self.report.errors.append(f"{self.path} was lost, and {self._tries} tries did not bring it back")
+        del self.report.errors[self._notes :]
+        self.report.note(f"{self.path} was lost, and {self._tries} tries did not bring it back")
         return None
 
     def _gap(self, connection: Decoding | None, reading: Reading, shift: Fraction, seen: float) -> Fraction:
@@ -116,19 +184,23 @@ class StreamSource(VideoSource):
 
 
 class Backoff:
-    """Wait 0.5, 1, 2, 4... seconds between tries, and give up after ``tries`` in a row."""
+    """Wait 0.5, 1, 2, 4... seconds between tries, and give up after ``tries`` in a row.
 
-    def __init__(self, tries: int, sleep: Callable[[float], None]) -> None:
-        self._tries, self._sleep, self._made = tries, sleep, 0
+    Attributes:
+        made: tries since the last that was worth it.
+    """
+
+    def __init__(self, tries: int, sleep: Callable[[float], None], longest: float = LONGEST_WAIT) -> None:
+        self._tries, self._sleep, self._longest, self.made = tries, sleep, longest, 0
 
     def reset(self) -> None:
         """Begin anew: a try was worth it."""
-        self._made = 0
+        self.made = 0
 
     def wait(self) -> bool:
         """Wait for the next try, or tell at once that there is none."""
-        if self._made == self._tries:
+        if self.made == self._tries:
             return False
-        self._sleep(min(0.5 * 2**self._made, LONGEST_WAIT))
-        self._made += 1
+        self._sleep(min(0.5 * 2**self.made, self._longest))
+        self.made += 1
         return True

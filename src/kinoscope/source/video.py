@@ -45,6 +45,9 @@ class VideoSource(Source):
         OptionError: there is no such policy, or no such sound track.
     """
 
+    reading = Reading
+    """How frames and audio are taken from a container."""
+
     def __init__(
         self,
         path: str,
@@ -52,7 +55,7 @@ class VideoSource(Source):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
-        opener: Callable[[str], InputContainer] | None = None,
+        opener: Callable[..., InputContainer] | None = None,
         live: bool = False,
         track: int | None = None,
         limits: Limits = DEFAULT,
@@ -71,13 +74,16 @@ class VideoSource(Source):
             raise
 
     def _open(self) -> Decoding:
-        container = self._opener(self.path)
+        container = self._connect()
         try:
             with read_errors(self.path):
                 return Decoding(container, self.vectors, self._track, self._allowed)
         except BaseException:
             container.close()
             raise
+
+    def _connect(self) -> InputContainer:
+        return self._opener(self.path)
 
     def _take(self) -> Decoding:
         """Give a container at its beginning, which is then the caller's to close."""
@@ -127,7 +133,7 @@ class VideoSource(Source):
         self.report = DecodeReport(policy=self._policy)
         start, end = (self._start, self._end) if limits else (None, None)
         longest = None if self._live else self._allowed
-        return Reading(Wanted(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
+        return self.reading(Wanted(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
 
     def _choose(self, decoding: Decoding, video: bool, reading: Reading) -> None:
         decoding.want_video = video and decoding.video is not None
