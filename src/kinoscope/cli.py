@@ -404,6 +404,8 @@ def _print_library(told: dict[str, Any]) -> None:
 def _print_found(found: Found) -> None:
     from kinoscope.views.found import print_found
 
+    for note in found.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
     print_found(found.to_dict())
     for path in found.written:
         print(f"  {path}")

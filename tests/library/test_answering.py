@@ -32,6 +32,42 @@ def ask(library: Library, query: str) -> list[tuple[str, float, float]]:
     return sorted((clip.video.name, clip.start, clip.end) for clip in clips)
 
 
+def notes_on(library: Library, query: str) -> tuple[int, list[str]]:
+    notes: list[str] = []
+    clips = answer(library, parse(query), notes=notes)
+    return len(clips), [note.split("; ")[0].partition(" is called ")[2] for note in notes]
+
+
+@pytest.mark.parametrize(
+    ("query", "like", "missing"),
+    [
+        ("person or chair", "person", ["'chair'"]),
+        ("chair or person", "person", ["'chair'"]),
+        ("(chair or person) or zebra", "person", ["'chair'", "'zebra'"]),
+        ("(chair or zebra) or person", "person", ["'chair'"]),
+        ("car or (person and chair)", "car", ["'chair'"]),
+        ("person without chair", "person", ["'chair'"]),
+        ("person and not chair", "person", ["'chair'"]),
+        ("person near (car or chair)", "person near car", ["'chair'"]),
+    ],
+)
+def test_a_name_that_is_not_there_is_a_note_where_there_is_an_answer(
+    library: Library, query: str, like: str, missing: list[str]
+) -> None:
+    assert ask(library, query) == ask(library, like)
+    assert notes_on(library, query)[1] == missing
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["chair", "chair or zebra", "person and chair", "person near chair", "chair with person", "chair without person",
+     "not chair", "not (chair or zebra)", "person and (chair or zebra)"],
+)  # fmt: skip
+def test_a_name_without_which_there_is_no_answer_is_an_error(library: Library, query: str) -> None:
+    with pytest.raises(LibraryError, match="is called 'chair'"):
+        ask(library, query)
+
+
 def streets(*spans: tuple[float, float]) -> list[tuple[str, float, float]]:
     return [(name, *span) for name in ("street-a.mp4", "street-b.mp4") for span in spans]
 

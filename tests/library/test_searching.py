@@ -56,6 +56,17 @@ def test_a_search_prints_a_table_and_leaves_a_page_that_plays(kinoscope: Any, fi
         assert (tmp_path / "out" / video["film"]).read_bytes() == Path(video["path"]).read_bytes()
 
 
+def test_a_name_that_is_not_there_is_told_beside_the_answer(kinoscope: Any, films: Path, tmp_path: Path) -> None:
+    words = ("--library", films / "films.lance", "-o", tmp_path / "out")
+    call = kinoscope("search", "street or chair", *words)
+    assert call.status == 0
+    assert call.err.startswith(f"kinoscope: nothing in {films / 'films.lance'} is called 'chair'; ")
+    assert call.err.count("\n") == 1
+    assert "shapes.mp4" in call.out
+    assert data_of(tmp_path / "out" / "found.html")["notes"] == [call.err[len("kinoscope: ") : -1]]
+    assert kinoscope("search", "sofa or chair", *words).status == 2
+
+
 def test_json_gives_times_and_reasons(kinoscope: Any, films: Path, tmp_path: Path) -> None:
     words = ("search", 'street with says "hi beep"', "--library", films / "films.lance", "-o", tmp_path / "out")
     (clip,) = json.loads(kinoscope(*words, "--json").out)["clips"]

@@ -34,12 +34,14 @@ class Found:
 
     Attributes:
         title: what was asked for. clips: the best first. count: of videos in the library. written: files.
+        notes: names that are not there, where there is an answer all the same.
     """
 
     title: str
     library: str
     count: int
     clips: list[Clip] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,7 +51,7 @@ class Found:
             for clip in self.clips
         ]
         plain = {"query": self.title, "library": self.library, "clips": clips}
-        return plain | {"written": [str(path) for path in self.written]}
+        return plain | {"notes": self.notes, "written": [str(path) for path in self.written]}
 
 
 def search(
@@ -88,9 +90,10 @@ def search(
     demand_number("limit", limit, 1)
     choose_device(device)
     asked, opened = parse(query) if query.strip() else None, Library(library)
-    clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit)
+    notes: list[str] = []
+    clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
     title = query.strip() + (f" like {Path(like).name}" if like is not None else "")
-    found = Found(title.strip(), opened.place, len(opened.videos()), clips)
+    found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
     folder = Path("runs/search" if out is None else out)
     places.prepare(folder)
     found.written.append(_page(found, opened, folder))
@@ -121,6 +124,7 @@ def _page(found: Found, library: Library, folder: Path) -> Path:
     clips = [_shown(clip, numbers[clip.video.id]) for clip in found.clips]
     stills = {n: picture for n, clip in enumerate(found.clips) if (picture := _still(library, clip))}
     plain = {"title": found.title, "library": Path(found.library).name, "count": found.count, "clips": clips}
+    plain["notes"] = found.notes
     plain["videos"] = [{"name": v.name, "path": v.path, "film": _film(v, folder)} for v in videos]
     write_found(plain, stills, folder / "found.html")
     return folder / "found.html"

@@ -125,8 +125,12 @@ def answer(
     likes: Sequence[Like] = (),
     embed: Embed | None = None,
     limit: int = 50,
+    notes: list[str] | None = None,
 ) -> list[Clip]:
     """Find moments.
+
+    A name that is not there is an error, unless the query can be answered without it: with the other side of an
+    ``or``, or as what is never there of a ``not`` or ``without``.
 
     Args:
         library: where to look.
@@ -134,6 +138,7 @@ def answer(
         likes: what the moments have to look like, too; any of them.
         embed: for ``about``; None where its model cannot be had.
         limit: most moments that are given.
+        notes: gets a line on each name that is not there, where there is an answer all the same.
 
     Returns:
         The best first; those of one score by video and time.
@@ -142,7 +147,15 @@ def answer(
         LibraryError: the library cannot be read, or does not have what is asked for by name.
     """
     with told(library.place):
-        return _Search(library, embed).run(query, likes, limit)
+        search = _Search(library, embed)
+        found = search.run(query, likes, limit)
+        if notes is not None:
+            notes += map(str, search.missing)
+        return found
+
+
+class _UnknownName(LibraryError):
+    """Nothing in the library has a name."""
 
 
 class _Search:
@@ -154,6 +167,7 @@ class _Search:
         pairs = [(take["take"], n) for n, video in enumerate(self.videos) for take in video.takes.values()]
         self.takes, self.owners = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
         self.leaves: list[_Leaf] = []
+        self.missing: list[_UnknownName] = []
 
     @cached_property
     def names(self) -> dict[str, dict[str, int]]:
@@ -162,6 +176,8 @@ class _Search:
 
     def run(self, query: Query | None, likes: Sequence[Like], limit: int) -> list[Clip]:
         found = self.find(query) if query else None
+        if self.missing and not self.leaves:
+            raise self.missing[0]
         if likes:
             alike = Spans.none()
             for like in likes:
@@ -189,22 +205,40 @@ class _Search:
         if isinstance(query, About):
             return self.about(query.text)
         if isinstance(query, Not):
-            return self.without(self.find(query.of))
+            return self.without(self.known(query.of) or Spans.none())
         if isinstance(query, Pair):
             return self.pair(query)
         return self.limit(query)
 
     def pair(self, query: Pair) -> Spans:
-        left, right = self.find(query.left), self.find(query.right)
+        if query.how == "or":
+            return self.either(query)
+        left = self.find(query.left)
+        right = (self.known(query.right) or Spans.none()) if query.how == "without" else self.find(query.right)
         if query.how == "near":
             return near(left, right, query.seconds)
         if query.how == "with":
             return together(left, right)
         if query.how == "without":
             return apart(left, right)
-        if query.how == "or":
-            return left.plus(right).joined()
         return self.both(query, left, right)
+
+    def either(self, query: Pair) -> Spans:
+        """Return the moments of both sides, or of the one whose names are there."""
+        sides = [self.known(side) for side in (query.left, query.right)]
+        found = [side for side in sides if side is not None]
+        if not found:
+            *self.missing, first, _ = self.missing
+            raise first
+        return reduce(Spans.plus, found).joined()
+
+    def known(self, query: Query) -> Spans | None:
+        """Return the moments of a query; None, and a note, where a name of it is not there."""
+        try:
+            return self.find(query)
+        except _UnknownName as error:
+            self.missing.append(error)
+            return None
 
     def both(self, query: Pair, left: Spans, right: Spans) -> Spans:
         """Give what is in videos that have both; of what is not there, there is nothing to see."""
@@ -264,7 +298,7 @@ class _Search:
         listed = f"most frequent: {', '.join(most)}" if most else "there is nothing in it"
         place = self.library.place
         more = f"; see `kinoscope library show {place}`" if most else ""
-        raise LibraryError(f"nothing in {place} is called {name!r}; {hint(name, self.names)}{listed}{more}")
+        raise _UnknownName(f"nothing in {place} is called {name!r}; {hint(name, self.names)}{listed}{more}")
 
     def says(self, text: str) -> Spans:
         """Give when something is said: these words in this order, whatever their endings."""

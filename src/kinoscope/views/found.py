@@ -25,7 +25,8 @@ def write_found(found: Mapping[str, Any], pictures: Mapping[int, bytes], path: P
 
     Args:
         found: ``title``, ``library``, ``videos`` (``name``, ``path``, and in ``film`` what a browser can play) and
-            ``clips`` (``video`` by its number, ``start`` and ``end`` as players count, ``score``, ``why``).
+            ``clips`` (``video`` by its number, ``start`` and ``end`` as players count, ``score``, ``why``); and maybe
+            ``notes``, lines on the answer.
         pictures: JPEG files by the number of the clip.
         path: the file to write.
 

@@ -9,6 +9,7 @@ byId("facts").append(
   make("span", null, videos === 1 ? `${moments} in 1 video` : `${moments} in ${videos} videos`),
   make("span", null, `of ${data.count} in ${data.library}`),
 );
+byId("facts").append(...(data.notes ?? []).map((note) => make("span", null, note)));
 showClips();
 
 window.addEventListener("keydown", (event) => {
