@@ -7,7 +7,9 @@ import json
 import logging
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinoscope import __version__, api
@@ -27,6 +29,7 @@ from kinoscope.api.searching import Found
 from kinoscope.api.syncing import Synced
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
+from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
 
@@ -69,12 +72,31 @@ and **--debug** (the traceback of an error).
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit status: 0 done, 1 a task failed or was cut short, 2 unusable input."""
     words, as_json, debug = _split_flags(list(sys.argv[1:] if arguments is None else arguments))
+    sys.excepthook = _report_error
     if debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
-        logging.getLogger().setLevel(logging.WARNING)
-        logging.getLogger("kinoscope").setLevel(logging.DEBUG)
+        _log_all()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run(words, as_json, debug))
+
+
+def _report_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback without the secrets of addresses in it."""
+    print(mask("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+class _Formatter(logging.Formatter):
+    """Formats what is logged without the secrets of addresses in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+def _log_all() -> None:
+    """Log what goes on in kinoscope, and warnings of everything else, to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("kinoscope").setLevel(logging.DEBUG)
 
 
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
@@ -129,7 +151,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"kinoscope: {message}", file=sys.stderr)
+    print(f"kinoscope: {mask(message)}", file=sys.stderr)
     return status
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.media import Flow, Frame, FrameBatch, Sound
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
@@ -293,5 +294,5 @@ class _Guard:
 def _failure(task: Task, error: Exception) -> TaskReport:
     log.debug("task %s failed", task.name, exc_info=error)
     lines = str(error).strip().splitlines() or ["no message"]
-    reason = lines[0] if isinstance(error, KinoscopeError) else f"{type(error).__name__}: {lines[0]}"
+    reason = lines[0] if isinstance(error, KinoscopeError) else mask(f"{type(error).__name__}: {lines[0]}")
     return TaskReport("failed", reason=reason)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import cannot_write
 
@@ -24,7 +25,7 @@ def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:
     """
     if not sources:
         raise SourceError("no source is given; name a video file, a folder, a URL or a camera (camera:0)")
-    return [one for source in sources for one in _inside(str(source), strips)]
+    return [one for source in sources for one in _inside(Address(source), strips)]
 
 
 def _inside(source: str, strips: bool) -> list[str]:
@@ -51,7 +52,7 @@ def folders(sources: Sequence[str], out: Path | None) -> list[Path]:
 
 
 def _name(source: str) -> str:
-    stem = Path(source.rstrip("/").split("?")[0]).stem if "://" in source else Path(source).resolve().stem
+    stem = Path(short_name(source) if "://" in source else Path(source).resolve()).stem
     return "".join(c if c.isalnum() or c in "-_. " else "-" for c in stem).strip(" .-") or "source"
 
 
@@ -82,7 +83,7 @@ def fingerprint(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """Give what tells whether an earlier analysis was of the same file with the same options."""
     path = Path(source)
     stat = path.stat() if path.exists() else None
-    mark = {"bytes": stat.st_size, "modified": round(stat.st_mtime, 3)} if stat else {}
+    mark = {"bytes": stat.st_size, "modified": round(stat.st_mtime, 3)} if stat else {"source": str(Address(source))}
     return mark | {name: str(value) for name, value in options.items() if value is not None}
 
 

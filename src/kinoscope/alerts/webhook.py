@@ -19,6 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from kinoscope import __version__
 from kinoscope.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
+from kinoscope.core.addresses import Address, mask
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import cannot_write
 from kinoscope.core.results import Event
@@ -165,7 +166,7 @@ class Webhook:
         try:
             status = self._send(self._request(body, delivery), self._timeout)
         except Exception as error:  # whatever a server does, the thread lives on
-            return f"{type(error).__name__}: {error}".splitlines()[0], True
+            return mask(f"{type(error).__name__}: {error}").splitlines()[0], True
         if 200 <= status < 300:
             return "", False
         return f"answered {status}", status in AGAIN or status >= 500
@@ -216,19 +217,10 @@ def message(event: Event, source: str, taken: datetime | None = None) -> dict[st
         source: where it was seen.
         taken: the time of day, where it is known.
     """
-    plain: dict[str, Any] = {"kinoscope": __version__, "source": public(source)}
+    plain: dict[str, Any] = {"kinoscope": __version__, "source": str(Address(source))}
     if taken is not None:
         plain["taken"] = taken.isoformat(timespec="milliseconds")
     return plain | {"event": event.to_dict()}
-
-
-def public(source: str) -> str:
-    """Give a source without the name and password that its address may hold."""
-    if "://" not in source:
-        return source
-    scheme, _, rest = source.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def check_url(url: str) -> str:

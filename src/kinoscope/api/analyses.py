@@ -20,6 +20,7 @@ from kinoscope.api.choices import (
 )
 from kinoscope.api.keeping import begin, keep_job
 from kinoscope.api.ruling import HELD, post_all, read_rules, sending
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
 from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline
@@ -155,7 +156,7 @@ def _each(
 ) -> list[analysis.Analysis]:
     """Analyse one source after the other, tell of its alerts and keep what was found; give those that were done."""
     for number, job in enumerate(jobs, 1):
-        name = Path(job.source).name
+        name = short_name(job.source)
         analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
         if post and job.timeline:
             post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, places
 from kinoscope.api.choices import choose_span, limiting
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
@@ -93,7 +94,7 @@ def classify(
     done: list[Classified] = []
     for name in names:
         one = Classified(name)
-        with bar(Path(name).name, quiet) as progress:
+        with bar(short_name(name), quiet) as progress:
             _classify(one, model, top, limits, device, progress)
         done.append(one)
     if out is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kinoscope import analysis
 from kinoscope.api.choices import choose_device, choose_tasks
+from kinoscope.core.addresses import Address
 from kinoscope.core.results import Timeline
 
 
@@ -36,7 +37,7 @@ def bench(
     wall, cpu = time.perf_counter(), time.process_time()
     with open_source(source) as opened:
         timeline = engine.run(opened, analysis.make_tasks(wanted, device=device), threaded=not where)
-    result: dict[str, Any] = {"source": str(source), "frames": timeline.decode.frames}
+    result: dict[str, Any] = {"source": str(Address(source)), "frames": timeline.decode.frames}
     result["wall_s"] = round(time.perf_counter() - wall, 2)
     result["cpu_s"] = round(time.process_time() - cpu, 2)
     result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

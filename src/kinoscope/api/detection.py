@@ -12,6 +12,7 @@ import numpy as np
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
 from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker, limiting
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
 from kinoscope.core.journeys import counts, journey
 from kinoscope.core.names import demand, demand_positive
@@ -162,7 +163,7 @@ def detect(
 
 
 def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> None:
-    title = Path(one.source).name
+    title = short_name(one.source)
     try:
         if folder is None:
             one.timeline = _look(one.source, options, title)

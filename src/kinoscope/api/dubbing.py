@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.choices import choose_device
+from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.progress import bar
 
@@ -93,15 +94,17 @@ def lipsync(
 
     began, path = time.perf_counter(), Path(out)
     choose_device(device)
+    video, sound = Address(video), Address(sound)
+    more = Address(looks) if looks else None
     _demand_new(path, (video, sound, *([looks] if looks else [])))
     painter = MouthPainter(Path(model), device)
-    voice, start = hear(str(sound))
-    ways = _ways(str(video), quiet)
-    seen = _looks(str(looks or video), _ways(str(looks), quiet) if looks else ways, quiet)
+    voice, start = hear(sound)
+    ways = _ways(video, quiet)
+    seen = _looks(more or video, _ways(more, quiet) if more else ways, quiet)
     done = Dubbed(path, str(model))
     if voice.seconds < ways[-1].times[-1] - ways[0].times[0]:
         done.notes.append(f"{sound} lasts {voice.seconds:.1f} s, the video longer: lips rest from there on")
-    _write(done, str(video), sound, start, Plan(painter, voice, ways, seen), quiet)
+    _write(done, video, sound, start, Plan(painter, voice, ways, seen), quiet)
     done.seconds = time.perf_counter() - began
     return done
 
@@ -258,7 +261,7 @@ def _write(done: Dubbed, video: str, sound: str | Path, start: Fraction, plan: P
     from kinoscope.source import open_source
     from kinoscope.source.writer import Writer
 
-    made_by = f"lips painted by {Path(done.model).resolve().name} to {Path(sound).name}"
+    made_by = f"lips painted by {Path(done.model).resolve().name} to {short_name(sound)}"
     with open_source(video) as source, bar("paint", quiet) as report:
         clock = _clock(source, report) or (lambda now: None)
         info, moved = source.info, start - source.info.start

@@ -13,6 +13,7 @@ import numpy as np
 
 from kinoscope import places
 from kinoscope.api.choices import choose_device, choose_span, split
+from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic
@@ -109,16 +110,17 @@ def explain(
     label = None if target is None else demand(target, card.labels, "class")
     begin = choose_span(start)["start"]
     net = build(card).to(torch_device(choose_device(device)))
-    with bar(f"{Path(clip).name}: read", quiet) as progress:
-        window = find_window(card, model, str(clip), label, begin, progress)
+    path = Address(clip)
+    with bar(f"{short_name(path)}: read", quiet) as progress:
+        window = find_window(card, model, path, label, begin, progress)
     folder = Path(out)
     places.prepare(folder)
-    with bar(f"{Path(clip).name}: explain", quiet) as progress:
+    with bar(f"{short_name(path)}: explain", quiet) as progress:
         found = explain_clip(
             net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
         )
     end = float(window.times[-1] + 1 / _sampling(card).rate)
-    done = Explained(str(clip), found, float(window.times[0]), end, window.windows)
+    done = Explained(path, found, float(window.times[0]), end, window.windows)
     done.written = write(done, window.pictures, folder)
     return done
 

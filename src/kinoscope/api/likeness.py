@@ -35,7 +35,7 @@ def _picture(like: str) -> Pixels:
     from kinoscope.source import open_source
 
     path, at = like, Fraction(0)
-    if not Path(like).exists() and "@" in like:
+    if not Path(like).exists() and "@" in like.rpartition("/")[2]:
         path, _, moment = like.rpartition("@")
         at = parse_time(moment)
     with open_source(path) as source:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.choices import choose_device
+from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.names import demand_number
 
@@ -95,7 +96,7 @@ def predict(
         raise OptionError(f"{path} is what is read, too; give another name to write to")
     predictor = load_predictor(model, device)
     facts = predictor.facts
-    pictures = last_pictures(str(video), facts)
+    pictures = last_pictures(Address(video), facts)
     read = _seen(pictures, facts)
     told = predictor.go_on(read[None], frames)[0]
     made = (told * 255).round().astype("uint8")

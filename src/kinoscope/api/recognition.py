@@ -10,6 +10,7 @@ from typing import Any
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.choices import choose_device, choose_span, limiting
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_positive
 from kinoscope.core.results import Event, Timeline, Track
@@ -102,7 +103,7 @@ def recognize(
     done: list[Recognized] = []
     for name in places.expand(sources):
         one = Recognized(name)
-        with bar(Path(name).name, quiet) as progress:
+        with bar(short_name(name), quiet) as progress:
             _recognize(one, known, threshold, limits, device, progress)
         done.append(one)
     if out is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from kinoscope import places
 from kinoscope.api.choices import choose_device, split
 from kinoscope.api.meanings import meaning_of
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
@@ -92,7 +93,7 @@ def search(
     asked, opened = parse(query) if query.strip() else None, Library(library)
     notes: list[str] = []
     clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
-    title = query.strip() + (f" like {Path(like).name}" if like is not None else "")
+    title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
     found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
     folder = Path("runs/search" if out is None else out)
     places.prepare(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.galleries import KINDS, Look, Model
@@ -72,7 +73,7 @@ def looks_in(eye: Eye, name: str, source: str | Path, largest: bool, quiet: bool
     from kinoscope.source.images import find_pictures, is_pictures
 
     looks: list[Look] = []
-    for one in find_sources(str(source)):
+    for one in find_sources(Address(source)):
         if is_pictures(one):
             looks += [look for path in find_pictures(one) for look in eye.picture(name, path, largest)]
         else:
@@ -107,7 +108,7 @@ def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
     from kinoscope import engine
     from kinoscope.source import open_source
 
-    with open_source(path) as source, bar(Path(path).name, quiet) as progress:
+    with open_source(path) as source, bar(short_name(path), quiet) as progress:
         timeline = engine.run(source, tasks, progress=progress)
     for task in tasks:
         report = timeline.tasks[task.name]
@@ -174,7 +175,7 @@ def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[Look]:
     good = [look for look in looks if look.value >= WORST]
     if not good:
         raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another picture")
-    source = Path(path).name
+    source = short_name(path)
     return [Look(name, "face", look.embedding, float(look.value), look.picture, source) for look in good]
 
 
@@ -206,7 +207,7 @@ class _AppearanceEye:
         from kinoscope.models.appearance import decode
 
         embedding = self._embedder([decode(picture)])[0]
-        return Look(name, self.kind, embedding, float(quality), picture, Path(path).name)
+        return Look(name, self.kind, embedding, float(quality), picture, short_name(path))
 
 
 class PersonEye(_AppearanceEye):

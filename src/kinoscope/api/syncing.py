@@ -9,6 +9,7 @@ from typing import Any
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
 from kinoscope.api.choices import choose_device, choose_model, choose_span, limiting
+from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
@@ -157,7 +158,7 @@ def _demand_one(names: list[str], fix: Path) -> None:
 
 def _measure(name: str, folder: Path | None, options: analysis.Options) -> Synced:
     one = Synced(name)
-    title = Path(name).name
+    title = short_name(name)
     try:
         if folder is None:
             one.timeline = _look(name, options, title)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import __version__
 from kinoscope.api.choices import choose_device, choose_model, limiting
 from kinoscope.api.ruling import read_rules, sending
+from kinoscope.core.addresses import Address
 from kinoscope.core.delays import Delays
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
@@ -157,15 +158,16 @@ def watch(
     if live:
         _check_live(str(source), realtime or loop)
     chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
-    done = Watched(_public(str(source)))
+    source = Address(source)
+    done = Watched(str(source))
     with ExitStack() as stack:
         hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
-        arrivals = stack.enter_context(_open(str(source), realtime or loop, loop, live, limit))
+        arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, limit))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
         book = _rulebook(chosen, arrivals.info, clock)
         recorder = _recorder(clips, before, after)
-        facts = describe_source(arrivals.info) | {"path": done.source}
+        facts = describe_source(arrivals.info)
         lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
         alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)
         reader = LiveSource(arrivals, HELD) if arrivals.info.live else arrivals
@@ -197,7 +199,7 @@ def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], dateti
         return Rulebook(rules, info.size, clock)
     except RulesError as error:
         if clock is None and "://" in info.path and any(rule.timed for rule in rules.rules):
-            raise RulesError(f"{error}; or give --live if {_public(info.path)} is a camera") from None
+            raise RulesError(f"{error}; or give --live if {info.path} is a camera") from None
         raise
 
 
@@ -208,7 +210,7 @@ def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -
     opened = open_source(source, live=False, limit=limit, endless=live)
     if not opened.info.width:
         opened.close()
-        raise OptionError(f"{_public(source)} has no picture to watch")
+        raise OptionError(f"{source} has no picture to watch")
     if paced:
         opened = PacedSource(opened, loop)
     return Arrivals(opened)
@@ -276,12 +278,6 @@ def _memory() -> float:
 
 def _stopped_by_user(timeline: Timeline) -> bool:
     return any(line.startswith("interrupted") for line in timeline.decode.errors)
-
-
-def _public(source: str) -> str:
-    from kinoscope.alerts.webhook import public
-
-    return public(source)
 
 
 class Arrivals(Source):

@@ -18,10 +18,12 @@
     ├── MissingExtra               an optional package is not installed
     └── UnexpectedError            something else went wrong: a fault of kinoscope
 
-A message is one line: it names the thing, the valid values and the next step.
+A message is one line: it names the thing, the valid values and the next step. What is secret in an address is masked.
 """
 
 import logging
+
+from kinoscope.core.addresses import mask
 
 log = logging.getLogger("kinoscope")
 
@@ -30,6 +32,9 @@ class KinoscopeError(Exception):
     """Base of every error that kinoscope raises on purpose; ``status`` is the exit status."""
 
     status = 2
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(mask(str(message)))
 
 
 class OptionError(KinoscopeError):

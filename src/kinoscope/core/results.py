@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.addresses import Address
 from kinoscope.core.errors import TimelineError
 from kinoscope.core.media import SourceInfo
 
@@ -331,6 +332,7 @@ class Timeline:
 def describe_source(info: SourceInfo) -> dict[str, Any]:
     """Give the plain form of a source's facts: exact rates as ``"24000/1001"``, times as seconds, no empty keys."""
     plain = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
+    plain["path"] = str(Address(info.path))
     exact = {"rate", "aspect"}
     for name, value in plain.items():
         if value is not None and name in exact:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 from warnings import catch_warnings, filterwarnings, simplefilter
 
+from kinoscope.core.addresses import Address, reveal
 from kinoscope.core.errors import LibraryError, MissingExtra
 
 SCHEMA = 1
@@ -101,7 +102,7 @@ class Tables:
         lancedb = need("lancedb")
         # Others may start processes by forking, which never touch the library; it warns of each.
         filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
-        self.place = str(place).removeprefix("file://")
+        self.place = Address(str(place).removeprefix("file://"))
         self.remote = "://" in self.place
         if not create and not self.remote and not Path(self.place, "videos.lance").is_dir():
             raise LibraryError(
@@ -112,7 +113,7 @@ class Tables:
         if not self.remote:
             _check_files(Path(self.place))
         with told(self.place):
-            self.base = lancedb.connect(self.place)
+            self.base = lancedb.connect(reveal(self.place))
             names = set(self.base.list_tables().tables)
             if not names and not create:
                 raise _none(self.place)

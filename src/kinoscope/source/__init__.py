@@ -10,6 +10,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
+from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError
 from kinoscope.core.time import Seconds, parse_time
 from kinoscope.source.base import Item, Picture, Source
@@ -52,7 +53,7 @@ def open_source(
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
     options = Limits.parse(limit or ""), endless or bool(live)
-    source = _open(str(path), first, last, speed, on_error, sound_track, *options)
+    source = _open(Address(path), first, last, speed, on_error, sound_track, *options)
     if sound_track is not None and not _is_file(source):
         source.close()
         raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
@@ -75,11 +76,12 @@ def open_clip(
     """
     from kinoscope.source.strip import StripSource, is_picture
 
-    if not is_picture(str(path)):
+    path = Address(path)
+    if not is_picture(path):
         return open_source(path, start, end, limit=limit)
     first, last = (None if value is None else parse_time(value) for value in (start, end))
     check_limits(first, last, None)
-    return StripSource(str(path), first, last, Limits.parse(limit or ""))
+    return StripSource(path, first, last, Limits.parse(limit or ""))
 
 
 def _demand_something(source: Source, start: Fraction | None) -> None:

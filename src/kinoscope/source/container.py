@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
+from kinoscope.core.addresses import reveal
 from kinoscope.core.errors import SourceError
 from kinoscope.source.limits import DEFAULT, Limits
 
@@ -81,7 +82,7 @@ def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock
     options |= {"analyzeduration": str(PROBE)} if again else {}
     options |= {"use_wallclock_as_timestamps": "1"} if wall_clock else {}
     try:
-        return av.open(url, options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT), metadata_errors="replace")
+        return av.open(reveal(url), options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"cannot open {url}: {reason(error)}; check the address and that it is being sent") from None
 

@@ -36,6 +36,8 @@ def is_pictures(path: str) -> bool:
     place = Path(path)
     if place.is_file():
         return place.suffix.lower() in PICTURES
+    if "://" in path:  # whose query begins with a question mark
+        return False
     return place.is_dir() or bool(_PRINTF.search(place.name)) or has_magic(place.name)
 
 

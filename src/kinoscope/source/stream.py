@@ -10,6 +10,7 @@ from functools import partial
 
 from av.container import InputContainer
 
+from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
 from kinoscope.core.time import to_seconds
 from kinoscope.source.base import Item
@@ -82,7 +83,7 @@ class StreamSource(VideoSource):
         self._untimed = self._known = False
         self._notes = 0
         opener = opener or partial(open_url, limits=limits)
-        super().__init__(path, start, end, rate, on_error, opener, live, limits=limits)
+        super().__init__(Address(path), start, end, rate, on_error, opener, live, limits=limits)
         self._known = live
 
     def _open(self) -> Decoding:

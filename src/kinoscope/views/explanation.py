@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kinoscope.core.addresses import short_name
 from kinoscope.core.explanation import ALIKE, Explanation, Heat
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels
@@ -43,7 +44,7 @@ def write_explanation(found: Explanation, pictures: Pixels, source: str, path: P
 def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) -> str:
     """Give the page as text."""
     data = found.to_dict() | {
-        "source": Path(source).name or source,
+        "source": short_name(source),
         "windows": windows,
         "alike": ALIKE,
         "classes": dict(list(found.to_dict()["probabilities"].items())[:MOST_CLASSES]),
@@ -52,7 +53,7 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
         "heat": {name: _column(heat) for name, heat in found.maps.items()},
         "heat_size": [pictures.shape[2], pictures.shape[1]],
     }
-    return compose("explanation", SCRIPTS, f"{found.label} in {Path(source).name}", data, column=True)
+    return compose("explanation", SCRIPTS, f"{found.label} in {short_name(source)}", data, column=True)
 
 
 def _column(heat: Heat) -> dict[str, Any]:

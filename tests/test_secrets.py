@@ -1,0 +1,348 @@
+"""Whatever takes an address works with the real one and shows it nowhere: not on screen, not in any file."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import kinoscope as package
+from kinoscope import analysis
+from kinoscope.core.results import TaskResult
+from kinoscope.galleries import read
+from kinoscope.models import mouths, predictors
+from kinoscope.models.painter import PainterFacts, new_nets, save_painter
+from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.source.synthetic import SyntheticSource, shapes
+from kinoscope.tasks import table
+from kinoscope.tasks.rules import Rules
+from kinoscope.views import VIEWS
+from tests.api.conftest import film as colours
+from tests.api.conftest import tiny as tiny_models
+from tests.api.test_alerts import RULES, Truth
+from tests.api.test_detection import ColourDetector
+from tests.api.test_prediction import Brighter
+from tests.api.test_syncing import Clicks
+from tests.api.test_syncing import film as clicks
+from tests.conftest import Call
+from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
+from tests.talking_making import DrawnFollower
+from tests.talking_making import write as talking
+
+USER, PASSWORD, TOKEN = "nadia", "hunter2-Pa55", "t0ken-S3cret"
+SECRETS = (USER, PASSWORD, TOKEN)
+
+Cli = Callable[..., Call]
+Serve = Callable[[Path], str]
+
+
+class Guarded(http.server.BaseHTTPRequestHandler):
+    """Gives a file to whoever has the password and the token."""
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if self.headers.get("Authorization") != wanted or query != f"token={TOKEN}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="films"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = self.server.files[path]  # type: ignore[attr-defined]
+        first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - first))
+        self.end_headers()
+        try:
+            self.wfile.write(data[first:])
+        except OSError:  # it has heard enough
+            return
+
+    def do_POST(self) -> None:
+        self.send_response(410)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTTPServer]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+    server.files = {}  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def serve(server: Any) -> Serve:
+    """Serve a file, and return the address at which it is had, secrets and all."""
+
+    def address(path: Path) -> str:
+        server.files[f"/{path.name}"] = path.read_bytes()
+        return f"http://{USER}:{PASSWORD}@127.0.0.1:{server.server_port}/{path.name}?token={TOKEN}"
+
+    return address
+
+
+@pytest.fixture
+def video(tmp_path: Path, serve: Serve) -> str:
+    return serve(shapes(duration=3, count=1).write(tmp_path / "shapes.mp4"))
+
+
+def tells(text: str | bytes) -> list[str]:
+    """Return the secrets that a text tells."""
+    data = text.encode() if isinstance(text, str) else text
+    return [secret for secret in SECRETS if secret.encode() in data]
+
+
+def hides_all(folder: Path, *calls: Call) -> bool:
+    """Whether no secret is in what calls have printed, in any file of a folder, nor in any file's name."""
+    for call in calls:
+        assert tells(call.out + call.err) == []
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.name: tells(path.read_bytes()) + tells(str(path)) for path in files} == {p.name: [] for p in files}
+    return True
+
+
+tiny = tiny_models
+
+
+@pytest.fixture
+def ready(light: dict[str, type], tmp_path: Path) -> list[Any]:
+    light |= {"objects": Truth, "rules": Rules}
+    (tmp_path / "rules.yaml").write_text(RULES)
+    return ["--rules", tmp_path / "rules.yaml", "-o", tmp_path / "out"]
+
+
+def test_an_analysis_with_all_that_it_can_write(
+    kinoscope: Cli, ready: list[Any], video: str, tmp_path: Path, server: Any
+) -> None:
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("opentimelineio")
+    dead = f"http://127.0.0.1:{server.server_port}/hook?key={TOKEN}"
+    words = [*ready, "--export", ",".join(VIEWS), "--annotate", "--clips", "--webhook", dead]
+    calls = [kinoscope("analyze", video, *words, *more) for more in ((), ("--json",), ("--debug",))]
+    assert [call.status for call in calls] == [0] * 3, calls[0].err
+    out = tmp_path / "out"
+    assert {"annotated.mp4", "clips", "report.html", "timeline.otio", "undelivered.jsonl"} <= {
+        path.name for path in out.iterdir()
+    }
+    assert hides_all(out, *calls)
+    shown = json.loads((out / "timeline.json").read_text())["source"]["path"]
+    assert shown.startswith("http://***@127.0.0.1:")
+    assert shown.endswith("/shapes.mp4?***")
+
+
+def test_an_analysis_goes_on_with_the_real_address(kinoscope: Cli, light: Any, serve: Serve, tmp_path: Path) -> None:
+    video = serve(shapes(duration=1).write(tmp_path / "one.mp4"))
+    other = serve(shapes(duration=1).write(tmp_path / "two.mp4"))
+    words = ("-o", tmp_path / "out", "--resume")
+    calls = [kinoscope("analyze", source, *words) for source in (video, video, other)]
+    assert ["(done before)" in call.out for call in calls] == [False, True, False]
+    assert hides_all(tmp_path / "out", *calls)
+
+
+def test_default_folders_titles_and_python(
+    light: Any, video: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinoscope: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    titles = []
+    real = analysis.run
+    monkeypatch.setattr(analysis, "run", lambda job, options, title: titles.append(title) or real(job, options, title))
+    (done,) = package.analyze(video, library=tmp_path / "lib.lance") if _has_lance() else package.analyze(video)
+    assert titles == ["shapes.mp4"]
+    assert done.timeline is not None
+    assert done.timeline.decode.frames == 75
+    assert tells(repr(done) + str(done) + str(done.to_dict()) + str(done.error) + str(done.folder)) == []
+    nameless = f"http://{USER}:{PASSWORD}@127.0.0.1:9?token={TOKEN}"
+    assert kinoscope("analyze", nameless, video).status == 2
+    assert hides_all(tmp_path / "runs")
+
+
+def _has_lance() -> bool:
+    try:
+        import lancedb  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def test_a_stream_that_is_lost_and_one_that_is_refused(
+    kinoscope: Cli, light: Any, serve: Serve, server: Any, video: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinoscope.source.stream.time.sleep", lambda _: None)
+    data = server.files["/shapes.mp4"]
+    server.files["/cut.ts"] = b""
+    calls = [
+        kinoscope("analyze", address, "-o", tmp_path / "out" / str(number), *more)
+        for more in ((), ("--json",))
+        for number, address in enumerate(
+            [
+                video.replace(PASSWORD, f"{PASSWORD}-wrong"),
+                video.replace(":" + PASSWORD, ":p/w?#" + PASSWORD),
+                video.replace("http://", "nope://"),
+                video.replace("shapes.mp4", "cut.ts"),
+                video.replace("http://", "http:/"),
+            ]
+        )
+    ]
+    assert {call.status for call in calls} == {2}
+    server.files["/shapes.mp4"] = data
+    with package.open_source(video) as source:
+        server.files.clear()
+        assert hides_all(tmp_path / "out", *calls)
+        assert tells("".join(source.report.errors) + str(source.info.path)) == []
+
+
+def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> None:
+    from kinoscope.cli import _Formatter, _report_error
+
+    try:
+        raise ValueError(f"cannot open {video}") from RuntimeError(video)
+    except ValueError as error:
+        _report_error(type(error), error, error.__traceback__)
+        record = logging.LogRecord("libav.http", logging.ERROR, "", 0, "%s lost", (video,), (ValueError, error, None))
+        print(_Formatter("%(name)s: %(message)s").format(record))
+    out, err = capsys.readouterr()
+    assert "cannot open http://***@127.0.0.1" in err
+    assert "libav.http: http://***@127.0.0.1" in out
+    assert tells(out + err) == []
+
+
+def test_classify(kinoscope: Cli, serve: Serve, tiny: Callable[..., Path], tmp_path: Path) -> None:
+    address, model = serve(colours(tmp_path / "c.mp4", ("red", 4), ("blue", 3))), tiny()
+    calls = [kinoscope("classify", address, "--model", model, "-o", tmp_path / "out", *m) for m in ((), ("--json",))]
+    assert [call.status for call in calls] == [0, 0], calls[0].err
+    assert hides_all(tmp_path / "out", *calls)
+
+
+def test_detect_watch_and_bench(
+    kinoscope: Cli, video: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light: Any, server: Any
+) -> None:
+    from kinoscope.tasks.objects import Objects
+
+    monkeypatch.setattr("kinoscope.models.objects.ObjectDetector", ColourDetector)
+    light["objects"] = Objects
+    (tmp_path / "rules.yaml").write_text(RULES.replace("clock: 2026-11-26 22:00:00\n", ""))
+    out = tmp_path / "out"
+    watch = ("watch", video, "--rules", tmp_path / "rules.yaml", "--clips", out / "clips")
+    dead = (
+        "--webhook",
+        f"http://127.0.0.1:{server.server_port}/?key={TOKEN}",
+        "--undelivered",
+        out / "undelivered.jsonl",
+    )
+    calls = [
+        kinoscope("detect", video, "-o", out),
+        kinoscope("detect", video, "--json"),
+        kinoscope(*watch),
+        kinoscope(*watch, *dead, "--json"),
+        kinoscope("bench", video, "--json"),
+    ]
+    assert [call.status for call in calls] == [0] * 5, [call.err for call in calls]
+    assert "http://***@127.0.0.1" in calls[2].out
+    assert hides_all(out, *calls)
+
+
+def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    picture = draw({"ann": (40, 80)}).astype(np.uint8)
+    film = SyntheticSource("people", lambda *_: picture, TaskResult(), SIZE, 2, 10)
+    address, gallery = serve(film.write(tmp_path / "ann.mkv", lossless=True)), tmp_path / "out" / "people.gallery"
+    gallery.parent.mkdir()
+    calls = [
+        kinoscope("enroll", gallery, "Ann", address),
+        kinoscope("gallery", "list", gallery, "--json"),
+        kinoscope("recognize", address, "--gallery", gallery, "-o", tmp_path / "out"),
+        kinoscope("recognize", address, "--gallery", gallery, "--json"),
+    ]
+    assert [call.status for call in calls] == [0] * 4, calls[0].err
+    assert {look.source for look in read(gallery).looks} == {"ann.mkv"}
+    assert hides_all(tmp_path / "out", *calls)
+
+
+def test_sync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(table.TASKS, "sync", Clicks)
+    address, out = serve(clicks(tmp_path / "click.mp4", 0.2)), tmp_path / "out"
+    calls = [kinoscope("sync", address, "-o", out), kinoscope("sync", address, "--json")]
+    assert [call.status for call in calls] == [0, 0], calls[0].err
+    assert hides_all(out, *calls, kinoscope("sync", address, "--fix", out / "fixed.mp4"))
+
+
+def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
+    facts = PredictorFacts(network="brighter", before=3, after=2, rate=10.0, size=16)
+    save_predictor(tmp_path / "model", new_predictor(facts), facts)
+    address = serve(shapes(duration=1).write(tmp_path / "shapes.mp4"))
+    call = kinoscope("predict", tmp_path / "model", address, "-o", tmp_path / "out" / "next.mp4", "--json")
+    assert call.status == 0, call.err
+    assert hides_all(tmp_path / "out", call)
+
+
+def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mouths, "Follower", DrawnFollower)
+    monkeypatch.setattr("kinoscope.api.dubbing._write", lambda done, video, *_: package.open_source(video).close())
+    save_painter(tmp_path / "model", new_nets(8), PainterFacts(width=8))
+    address = serve(talking(tmp_path / "face.mp4", 0.4))
+    words = ("-o", tmp_path / "out" / "a.mp4", "--model", tmp_path / "model", "--looks", address)
+    calls = [kinoscope("lipsync", address, address, *words, *more) for more in ((), ("--json",))]
+    assert [call.status for call in calls] == [0, 0], calls[0].err
+    assert hides_all(tmp_path / "out", *calls)
+
+
+def test_a_search_for_what_is_like_a_video(video: str, tmp_path: Path) -> None:
+    from kinoscope.api.likeness import _picture
+
+    assert np.array_equal(_picture(f"{video}@1.5"), _picture(f"{video}@00:00:01.5"))
+    assert not np.array_equal(_picture(video), _picture(f"{video}@1.5"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["analyze", "--nothing", "URL"], ["analyze", "synthetic:shapes", "--rules", "URL"],
+        ["analyze", "synthetic:shapes", "--webhook", "URL"], ["analyze", "synthetic:shapes", "--library", "URL"],
+        ["analyze", "synthetic:shapes", "--gallery", "URL"],
+        ["classify", "URL", "--model", "URL"], ["convert", "URL", "csv"], ["detect", "URL", "--model", "URL"],
+        ["enroll", "URL", "Ann", "URL"], ["evaluate", "URL", "URL"], ["explain", "URL", "URL"],
+        ["gallery", "list", "URL"], ["generate", "URL"], ["generate", "shapes", "--project", "URL"],
+        ["library", "list", "URL"], ["lipsync", "URL", "URL", "--model", "URL", "-o", "a.mp4"],
+        ["models", "show", "URL"],
+        ["predict", "URL", "URL", "-o", "a.mp4"], ["recognize", "URL", "--gallery", "URL"],
+        ["search", "person", "--library", "URL"], ["search", "--like", "URL", "--library", "lib.lance"],
+        ["sync", "URL", "--model", "URL"], ["train", "classify", "URL"], ["watch", "URL", "--rules", "URL"],
+        ["URL"], ["analyze", "URL", "--tasks", "URL"], ["bench", "URL"],
+    ],
+)  # fmt: skip
+def test_an_address_that_cannot_be_used_is_not_repeated(
+    words: list[str], kinoscope: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("faces.FaceFinder", "faces.FaceEmbedder", "objects.ObjectDetector"):
+        monkeypatch.setattr(f"kinoscope.models.{name}", ColourFinder if "Finder" in name else ColourEmbedder)
+    url = f"nope://{USER}:{PASSWORD}@127.0.0.1:9/a.mp4?token={TOKEN}"
+    for more in ((), ("--json",)):
+        call = kinoscope(*[word.replace("URL", url) for word in words], *more)
+        assert call.status == 2
+        assert tells(call.out + call.err) == []
+
+
+def test_ffmpegs_own_words_go_through_the_same_formatter() -> None:
+    assert av.logging.get_level() is None  # else they would be printed by FFmpeg itself
