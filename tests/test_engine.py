@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from threading import Event as Signal
@@ -215,3 +216,27 @@ def test_without_pictures_only_the_sound_is_read(run: Any) -> None:
     source.info = SourceInfo("sound only", has_sound=True)
     run(source, Notebook("ear", Needs(sound=16000)))
     assert source.reads == [{"video": False, "sound_rates": (16000,)}]
+
+
+def test_seconds_of_those_who_work_at_once_add_up_to_the_time_that_passes() -> None:
+    now = 0.0
+    clock = engine.SharedClock(lambda: now)
+    first = clock.enter()  # alone for 2 s, with another for 2 s
+    now = 2.0
+    second = clock.enter()
+    now = 4.0
+    assert clock.leave(first) == 3.0
+    now = 6.0
+    assert clock.leave(second) == 3.0
+    now = 9.0  # nobody works
+    third = clock.enter()
+    now = 9.5
+    assert clock.leave(third) == 0.5
+
+
+def test_tasks_never_take_longer_together_than_the_whole() -> None:
+    tasks = [Notebook(name, Needs(((64, 48),), batch=2)) for name in ("a", "b", "c")]
+    began = time.perf_counter()
+    timeline = engine.run(Stills(60), tasks)  # type: ignore[arg-type]
+    passed = time.perf_counter() - began
+    assert 0 < sum(report.seconds + report.extra["load"] for report in timeline.tasks.values()) <= passed + 0.003

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +56,7 @@ def run(
         timeline: results of earlier tasks to add to.
         progress: told now and then how far the decode is.
         threaded: False runs everything in the calling thread, one thing after another, and counts each
-            task's CPU seconds instead of its wall seconds.
+            task's CPU seconds instead of its share of the wall seconds.
 
     Returns:
         The timeline. After Ctrl-C, or a source that breaks off, it holds what was found until then, and
@@ -74,7 +74,7 @@ def run(
 
 def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[Feed]:
     """Ask every task what it needs (which loads its models, side by side) and make a feed for each that can run."""
-    clock = time.perf_counter if threaded else time.process_time
+    clock = SharedClock(time.perf_counter if threaded else time.process_time)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks)) if threaded else 1) as pool:
         feeds = list(pool.map(lambda task: Feed.open(task, source, clock), tasks))
     for feed in feeds:
@@ -147,13 +147,41 @@ def _finish(feeds: list[Feed], timeline: Timeline) -> None:
         timeline.add(feed.task.name, result)
 
 
+class SharedClock:
+    """Seconds of those who work, divided among as many as work at once, so that they add up to the time that passes.
+
+    Args:
+        clock: gives the seconds that have passed.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._lock = clock, Lock()
+        self._share, self._last, self._working = 0.0, clock(), 0
+
+    def enter(self) -> float:
+        """Begin to work; what is returned is for ``leave``."""
+        return self._change(1)
+
+    def leave(self, entered: float) -> float:
+        """Stop working, and return the seconds that count as one's own."""
+        return self._change(-1) - entered
+
+    def _change(self, by: int) -> float:
+        """Return the seconds that one who had worked all along would have by now."""
+        with self._lock:
+            now = self._clock()
+            self._share += (now - self._last) / max(1, self._working)
+            self._last, self._working = now, self._working + by
+            return self._share
+
+
 @dataclass
 class Feed:
     """The way from the decode to one task: picks its frames, batches them, and runs it behind a bounded queue."""
 
     task: Task
     needs: Needs
-    clock: Callable[[], float]
+    clock: SharedClock
     live: bool = False
     report: TaskReport = field(default_factory=TaskReport)
 
@@ -167,16 +195,16 @@ class Feed:
         self._stopped = False
 
     @classmethod
-    def open(cls, task: Task, source: Source, clock: Callable[[], float]) -> Feed:
+    def open(cls, task: Task, source: Source, clock: SharedClock) -> Feed:
         """Ask the task for its needs; one that skips or fails is marked so in the report."""
-        report, needs, start = TaskReport(), Needs(), clock()
+        report, needs, start = TaskReport(), Needs(), clock.enter()
         try:
             needs = task.needs(source.info)
         except (Skip, MissingExtra) as reason:
             report = TaskReport("skipped", reason=str(reason))
         except Exception as error:
             report = _failure(task, error)
-        report.extra["load"] = round(clock() - start, 3)
+        report.extra["load"] = round(clock.leave(start), 3)
         return cls(task, needs, clock, source.info.live, report)
 
     def start(self, threaded: bool) -> None:
@@ -278,11 +306,11 @@ class _Guard:
         self.feed = feed
 
     def __enter__(self) -> None:
-        self.start = self.feed.clock()
+        self.start = self.feed.clock.enter()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         report = self.feed.report
-        report.seconds += self.feed.clock() - self.start
+        report.seconds += self.feed.clock.leave(self.start)
         if isinstance(error, (Skip, MissingExtra)):
             report.status, report.reason = "skipped", str(error)
         elif isinstance(error, Exception):

@@ -68,3 +68,13 @@ def test_an_empty_timeline_is_a_headline_only():
 @given(timelines())
 def test_any_timeline_can_be_printed(timeline):
     assert "\x1b" not in _printed(timeline)
+
+
+def test_tasks_without_events_say_what_they_did():
+    timeline = Timeline(tasks={
+        "appearance": TaskReport(frames=0, seconds=0.25, extra={"inferences": 3}),
+        "preview": TaskReport(frames=250, seconds=1.25),
+        "rules": TaskReport(seconds=0.5),
+    })  # fmt: skip
+    assert [row.found for row in summary_rows(timeline)] == ["3 embeddings", "250 frames", "0 alerts"]
+    assert _printed(timeline).splitlines()[-2].split() == ["all", "2.0"]

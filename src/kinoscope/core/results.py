@@ -133,7 +133,7 @@ class TaskReport:
         status: ``ok``, ``failed``, ``skipped`` (it could not apply: ``reason`` says why) or ``interrupted``.
         model, runtime, licence: of the card that was used, such as ``nanodet-416``, ``openvino-fp32``.
         frames: frames that the task was given; ``extra["inferences"]`` is how many of them a network looked at.
-        seconds: time spent working, not waiting.
+        seconds: of the time that passed while the task worked its share: what several do at once is divided among them.
         reason: one line for a failure or a skip.
     """
 

@@ -25,6 +25,9 @@ _NOUNS = {
     "recognize": "appearance",
     "rules": "alert",
 }
+_COUNTED = {"appearance": ("inferences", "embedding"), "preview": ("frames", "frame")}
+"""Tasks that leave neither events nor tracks: what their report counts, and as what."""
+
 _MARKS = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
 
 
@@ -37,7 +40,7 @@ class SummaryRow:
         found: how much of what, such as ``45 tracks``.
         details: the most of it: top labels, people, first sentences; the reason where it did not end well.
         model: the card that was used; empty where none was.
-        seconds: time spent working.
+        seconds: its share of the time.
     """
 
     task: str
@@ -98,6 +101,9 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
         cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
         table.add_row(*(Text(one_line(cell)) for cell in cells), style=_MARKS.get(row.status))
     if table.rows:
+        if len(timeline.tasks) > 1:
+            table.add_section()
+            table.add_row("all", "", "", "", f"{sum(report.seconds for report in timeline.tasks.values()):.1f}")
         console.print(table)
 
 
@@ -120,7 +126,10 @@ def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
 def _found(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
     people = len({track.identity for track in tracks} - {None})
     parts = [_count(len(tracks), "track") if tracks else "", _count(people, "person", "people") if people else ""]
-    if events or not tracks:
+    if name in _COUNTED and not events and not tracks:
+        key, noun = _COUNTED[name]
+        parts.append(_count(getattr(report, key, None) or report.extra.get(key, 0), noun))
+    elif events or not tracks:
         parts.append(_count(len(events), _NOUNS.get(name, "event")))
     if report.status != "ok":
         return report.status if not events and not tracks else f"{report.status}: {_listed(parts)}"

@@ -47,6 +47,7 @@ const columns = ["Task", "Status", "Model", "Licence", "Runtime", "Frames", "Loo
 function showTasks() {
   const head = make("thead", null, null, make("tr", null, null, ...columns.map((name) => make("th", null, name))));
   const rows = Object.entries(data.tasks).map(([name, report]) => taskRow(name, report));
+  if (rows.length > 1) rows.push(totalRow());
   if (!rows.length) rows.push(make("tr", null, null, Object.assign(make("td", "dim", "No task ran."), { colSpan: columns.length })));
   byId("ran-table").replaceChildren(head, make("tbody", null, null, ...rows));
 }
@@ -58,6 +59,15 @@ function taskRow(name, report) {
   const seconds = Number.isFinite(report.seconds) ? report.seconds.toFixed(1) : "–";
   const values = [name, make("span", null, null, status, reason), report.model ?? "–", report.licence ?? "–", report.runtime ?? "–", number(report.frames), number(report.inferences), seconds];
   return make("tr", null, null, ...values.map((value, i) => cell(value, i)));
+}
+
+/** What several tasks do at once is divided among them, so that their seconds add up. */
+function totalRow() {
+  const seconds = Object.values(data.tasks).reduce((sum, report) => sum + (report.seconds || 0), 0);
+  const values = columns.map((name, i) => (i === 0 ? "all" : name === "Seconds" ? seconds.toFixed(1) : ""));
+  const row = make("tr", "total", null, ...values.map((value, i) => cell(value, i)));
+  row.title = "What several tasks do at once is divided among them";
+  return row;
 }
 
 function cell(value, i) {
