@@ -1,6 +1,7 @@
 from fractions import Fraction
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -187,3 +188,97 @@ def test_cuts_and_dissolves_are_found_by_the_real_network():
     assert 2 < starts[3] < 2.4
     assert 3 < starts[4] < 3.8
     assert found[-1].end == 5
+
+
+def alike():
+    """Two pictures before the same wall, that differ by ten grey levels on the mean; light noise on every frame."""
+    wall = cv2.resize(np.random.default_rng(3).uniform(60, 200, (9, 16, 3)), SIZE, interpolation=cv2.INTER_CUBIC)
+    persons = []
+    for seed in (4, 5):
+        person = wall.copy()
+        person[8:, 16:32] = np.random.default_rng(seed).uniform(30, 230, (1, 1, 3))
+        person[10:20, 18:30] = cv2.resize(
+            np.random.default_rng(seed + 2).uniform(30, 230, (5, 5, 3)), (12, 10), interpolation=cv2.INTER_CUBIC
+        )
+        persons.append(person)
+    return persons
+
+
+def noisy(frames):
+    return np.clip(np.stack(frames) + np.random.default_rng(0).normal(0, 1, (len(frames), 27, 48, 3)), 0, 255).astype(
+        np.uint8
+    )
+
+
+class BlindNet(FakeNet):
+    """Sees nothing."""
+
+    def __call__(self, batch):
+        return np.zeros((2, 1, WINDOW), np.float32)
+
+
+def starts_of(task, frames):
+    step(task, frames)
+    return [round(event.start * RATE) for event in task.finish(Timeline()).events[1:]]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 13, 49, 50, 60, 75, 118])
+def test_a_difference_far_above_its_neighbours_is_a_cut_whatever_the_network_says(task, cut):
+    task._net = BlindNet()
+    one, other = alike()
+    assert starts_of(task, noisy([one] * cut + [other] * (120 - cut))) == [cut]
+
+
+def test_a_blended_frame_between_the_two_does_not_hide_a_cut(task):
+    task._net = BlindNet()
+    one, other = alike()
+    other = np.clip(2 * other - one, 0, 255)
+    (start,) = starts_of(task, noisy([one] * 60 + [(2 * one + other) / 3] + [other] * 60))
+    assert start in (60, 61)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 12])
+@pytest.mark.parametrize("light", [lambda x: x + 60, lambda x: 2 * x, lambda x: 0.2 * x + 200])
+@pytest.mark.parametrize("net", [BlindNet, FakeNet])
+def test_a_flash_is_no_cut(task, length, light, net):
+    task._net = net()
+    one, _ = alike()
+    frames = noisy([one] * 60 + [np.clip(light(one), 0, 255)] * length + [one] * (60 - length))
+    assert starts_of(task, frames) == []
+
+
+@pytest.mark.parametrize("length", [1, 3, 8])
+def test_a_flash_that_fades_is_no_cut(task, length):
+    one, _ = alike()
+    fading = [np.clip(one + 120 * (1 - n / length), 0, 255) for n in range(length)]
+    assert starts_of(task, noisy([one] * 60 + fading + [one] * (60 - length))) == []
+
+
+def test_a_cut_that_a_flash_hides_is_a_cut_still(task):
+    task._net = FakeNet()
+    one, other = alike()
+    flash = [np.clip(0.2 * one + 200, 0, 255)] * 3
+    assert starts_of(task, noisy([one] * 57 + flash + [other] * 60)) != []
+
+
+def test_a_short_shot_that_is_not_light_is_kept(task):
+    task._net = BlindNet()
+    one, other = alike()
+    assert starts_of(task, noisy([one] * 60 + [other] * 20 + [one] * 40)) == [60, 80]
+
+
+def test_a_light_that_is_switched_is_no_cut(task):
+    task._net = BlindNet()
+    one, _ = alike()
+    assert starts_of(task, noisy([0.4 * one] * 60 + [one] * 60)) == []
+
+
+@pytest.mark.parametrize("speed", [1, 4, 12, 40])
+@pytest.mark.parametrize("ramp", [1, 6])
+def test_a_fast_pan_is_no_cut(task, speed, ramp):
+    task._net = BlindNet()
+    wide = np.random.default_rng(6).uniform(30, 220, (3, 400, 3))
+    wide = cv2.resize(wide, (2000, 27), interpolation=cv2.INTER_CUBIC)
+    speeds = np.convolve([0] * 50 + [speed] * 30 + [0] * 50, np.ones(ramp) / ramp, "same")
+    places = np.cumsum(speeds).round().astype(int)
+    assert starts_of(task, noisy([wide[:, x : x + 48] for x in places])) == []

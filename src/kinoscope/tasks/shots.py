@@ -1,8 +1,9 @@
 """Where one shot ends and the next begins: hard cuts, dissolves and fades.
 
-TransNet V2 (Souček and Lokoč, arXiv 2008.04838) tells, but is run only on the stretches in which a cheap comparison
-of frames says that a change may be. Its windows lie where they would if it ran everywhere, so a stretch that is looked
-at gives the same scores.
+TransNet V2 (Souček and Lokoč, arXiv 2008.04838) scores each frame, but is run only on the stretches in which a cheap
+comparison of frames says that a change may be. Its windows lie where they would if it ran everywhere, so a stretch that
+is looked at gives the same scores. Two of its errors are corrected by comparing frames: it misses cuts between pictures
+that are alike (two people before the same wall), and takes flashes of light for cuts.
 """
 
 from __future__ import annotations
@@ -33,6 +34,16 @@ GRADUAL = 4
 # transition that the dense network finds is lost, on 20 films cut together from real ones; see `worth_a_look`.
 CUT, STANDS_OUT = 8.0, 2.0
 """Difference of neighbours in a cut, and how often it exceeds that of the frames around it (a moving camera's)."""
+AROUND = 12
+"""Frames on either side of a cut with which it is compared, and longest flash in frames."""
+STICKS_OUT = 5.0
+"""How often a difference of neighbours exceeds every other one around it where it is a cut without any doubt."""
+RELIT = 0.5
+"""Share of a difference that stays when brightness and contrast are adjusted; under it, only the light changed."""
+BACK = 0.4
+"""Share of a flash's difference up to which the picture after it is the one before it."""
+BRIGHTER, NOISE = 0.9, 4
+"""Share of a flash's values that are brighter, but for some grey levels, than those before it."""
 DISSOLVES = ((8, 10.0), (16, 12.0))
 """Lag in frames, and the difference over that lag in a dissolve or fade."""
 LINEAR = 0.2
@@ -92,6 +103,54 @@ def _cuts(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
     around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(steps, 8, mode="edge"), 17), axis=1)
     found = (steps > CUT) & (steps > STANDS_OUT * (around + 1))
     return np.append(found, False)
+
+
+def jumps(window: Pixels) -> NDArray[np.float32]:
+    """Return the confidence (T,) that a cut follows each frame of a window (T, H, W, C), by differences alone.
+
+    Such a cut differs at least ``STICKS_OUT`` times as much as any other neighbours around it but the two next to it,
+    which a blended frame may take part in. A moving camera's differences are alike, and those of light are no cut.
+    """
+    frames = window.astype(np.int16)
+    steps = _difference(frames[1:], frames[:-1])
+    padded = np.pad(steps, AROUND)
+    others = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1).copy()
+    peaks = steps >= others[:, AROUND - 1 : AROUND + 2].max(axis=1)
+    others[:, AROUND - 1 : AROUND + 2] = 0
+    around = others.max(axis=1) + 1
+    scores = np.zeros(len(window), np.float32)
+    for i in np.flatnonzero(peaks & (steps > CUT) & (steps > STICKS_OUT * around)).tolist():
+        if not _is_relit(frames[i], frames[i + 1], steps[i]):
+            scores[i] = 1 - around[i] / steps[i]
+    return scores
+
+
+def _is_relit(before: NDArray[np.int16], after: NDArray[np.int16], step: float) -> bool:
+    """Whether one frame is the other in another light: brightness and contrast account for most of their difference."""
+    slope, offset = np.polyfit(before.ravel(), after.ravel(), 1) if np.ptp(before) else (1.0, 0.0)
+    return bool(np.abs(after - slope * before - offset).mean() < RELIT * step)
+
+
+def is_flash(frames: Pixels, last: int) -> bool:
+    """Whether the change after frame ``last`` of some (T, H, W, C) is that of a flash.
+
+    Some frame before it shows the same as some frame after it, and between the two the picture is brighter all over.
+    """
+    begin = max(0, last - AROUND)
+    some = frames[begin : last + 2 + AROUND].astype(np.int16)
+    apart = np.stack([_difference(some, one[None]) for one in some])
+    first, past = last - begin, len(some)
+    pairs = [(a, b) for a in range(first + 1) for b in range(max(a + 2, first + 1), min(past, a + AROUND + 2))]
+    return any(_returns(some, apart, a, b) for a, b in pairs)
+
+
+def _returns(frames: NDArray[np.int16], apart: NDArray[np.float64], a: int, b: int) -> bool:
+    """Whether frame b shows what frame a shows, but for what moves meanwhile, and what is between them is brighter."""
+    middle = a + 1 + int(apart[a, a + 1 : b].argmax())
+    moves = (b - a) * (float(np.median(np.diagonal(apart, 1))) - 1)  # a grey level of noise does not add up
+    if apart[a, b] >= min(BACK * apart[a, middle], max(CUT, moves)):
+        return False
+    return bool((frames[middle] >= np.maximum(frames[a], frames[b]) - NOISE).mean() >= BRIGHTER)
 
 
 def _dissolves(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -162,13 +221,23 @@ class Shots:
             if worth_a_look(window):
                 self._looks += 1
                 scores[:] = [output[0, MARGIN:-MARGIN] for output in self._net(window[None])]
-            self._scores.append(scores)
+            self._scores.append(mended(scores, window))
 
     def _end(self) -> float:
         """Give the end of the last frame: as long after it as the rate says, else as the frames before it took."""
         if self._rate:
             return self._times[-1] + float(1 / Fraction(self._rate))
         return self._times[-1] + (self._times[-1] - self._times[-2] if len(self._times) > 1 else 0.0)
+
+
+def mended(scores: NDArray[np.float32], window: Pixels) -> NDArray[np.float32]:
+    """Return the network's scores (2, STEP) of the middle of a window with cuts that it misses, and without flashes."""
+    changes, many = scores
+    changes = np.maximum(changes, jumps(window)[MARGIN:-MARGIN])
+    for frame in np.flatnonzero(changes >= HOT).tolist():
+        if is_flash(window, MARGIN + frame):
+            changes[frame] = 0
+    return np.stack([changes, many])
 
 
 def shots(
