@@ -26,11 +26,16 @@ Report = Callable[[float, float | None], None]
 
 ANNOTATED, BLURRED, LOG = "annotated.mp4", "blurred.mp4", "blurred.json"
 
+FAST = 0.005
+"""Share of the picture that changes from which every frame is looked at: a head that moves by a twentieth of itself."""
+
 SECRETIVE: dict[str, dict[str, Any]] = {
-    "faces": {"rate": 12.5, "search": 6.25, "still": 1, "longest": 1280, "smallest": 20, "least": (0.6, 0.7, 0.7),
-              "sure": 0.7, "glimpses": True},
-    "objects": {"rate": None, "calm": 12.5, "still": 1, "least": 0.2, "sure": 0.3, "glimpses": ("person",)},
-    "text": {"rate": 5.0, "still": 1, "longest": 1280, "least": 0.3, "sure": 0.35, "glimpses": True},
+    "faces": {"rate": None, "calm": 12.5, "much": FAST, "search": 6.25, "still": 1, "longest": 1280,
+              "smallest": 20, "least": (0.6, 0.7, 0.7), "sure": 0.7, "glimpses": True},
+    "objects": {"rate": None, "calm": 12.5, "much": FAST, "still": 1, "least": 0.2, "sure": 0.3,
+                "glimpses": ("person",)},
+    "text": {"rate": None, "calm": 5.0, "much": FAST, "still": 1, "longest": 1280, "least": 0.3, "sure": 0.35,
+             "glimpses": True},
 }  # fmt: skip
 """Settings of the tasks by which things are hidden: to hide for nothing costs little, and what was seen cannot be taken
 back. They look often, for small things too, and what may be one for an instant counts."""

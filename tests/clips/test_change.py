@@ -114,3 +114,13 @@ def test_what_was_looked_at_against_the_advice_counts_as_looked_at():
     assert watch.see(other, 0.2) == "wait"
     watch.looked(other, 0.2)
     assert watch.see(other, 0.3) == "same"
+
+
+def test_a_small_thing_that_moves_fast_is_looked_at_without_a_pause_where_that_is_asked_for():
+    squares = [with_square(x, 24) for x in (40, 60, 80)]
+    calm, secret = Watch(5), Watch(5, much=0.005)
+    assert [calm.see(square, n / 25) for n, square in enumerate(squares)] == ["look", "wait", "wait"]
+    assert not calm.fast
+    assert [secret.see(square, n / 25) for n, square in enumerate(squares)] == ["look", "look", "look"]
+    assert secret.fast
+    assert (secret.see(squares[-1], 1.0), secret.fast) == ("same", False)

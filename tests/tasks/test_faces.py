@@ -70,6 +70,16 @@ def test_searches_take_turns_with_following(task):
     assert (report.model, report.licence, report.extra["rate"]) == ("mtcnn, colours", "MIT", 5.0)
 
 
+def test_where_something_moves_fast_every_frame_is_searched_if_asked_for(task):
+    task = Faces(rate=None, calm=5.0, much=0.005)
+    task.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
+    times = np.arange(20) / 25
+    pictures = np.stack([draw({"ann": (20 + (12 * n if n < 8 else 84), 80)}) for n in range(20)])
+    task.step(FrameBatch(pictures, times, np.arange(20)))
+    assert task._finder.searches == [True] * 8
+    assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
+
+
 def test_nothing_is_inferred_on_an_unchanged_picture(task):
     result = task.finish(Timeline(times=show(task, lambda _: draw({"ann": (40, 80)}), 6)))
     assert result.report.extra["inferences"] == 1

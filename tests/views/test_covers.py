@@ -112,3 +112,76 @@ def test_where_reading_stopped_early_there_is_no_plan():
     cut_short = DecodeReport(complete=False, errors=["interrupted (Ctrl-C)"])
     with pytest.raises(PrivacyError, match=r"reading stopped early \(interrupted \(Ctrl-C\)\)"):
         plan(timeline(decode=cut_short), ["faces"])
+
+
+def moving(start, end, x, speed, width=100):
+    """A face that moves to the right, or to the left, at so many pixels a second."""
+    times = np.arange(round(start * 25), round(end * 25) + 1) / 25
+    at = [x + speed * (time - start) for time in times]
+    return Track(1, "faces", "face", 0.9, [[t, a, 300, a + width, 400, 0.9] for t, a in zip(times, at, strict=True)])
+
+
+SIZE = {"width": 1280, "height": 720}
+
+
+def test_a_box_grows_with_speed_before_and_behind():
+    (box,) = boxes_at(plan(timeline(moving(1, 1.4, 400, 1000), source=SIZE), ["faces"]), 1.2)
+    assert box == pytest.approx([600 - 20 - 80, 280, 700 + 20 + 80, 420])
+    (box,) = boxes_at(plan(timeline(moving(1, 1.4, 900, -1000), source=SIZE), ["faces"]), 1.2)
+    assert box == pytest.approx([700 - 20 - 80, 280, 800 + 20 + 80, 420])
+
+
+@pytest.mark.parametrize("speed", [50, 100, 300, 2000])
+def test_what_comes_in_at_an_edge_is_hidden_from_the_edge_on(speed):
+    """It is first found when it is whole in the picture; what was there of it before is hidden."""
+    seen = moving(4, 5, 10, speed)
+    made = plan(timeline(seen, source=SIZE), ["faces"])
+    for time in np.arange(0, 4, 0.04):
+        right = 110 + speed * (time - 4)
+        if right > 0:
+            (left, _, hidden, _) = boxes_at(made, time)[0]
+            assert left <= max(0, right - 100), time
+            assert hidden >= right, time
+
+
+@pytest.mark.parametrize("speed", [-50, -300, -2000])
+def test_what_leaves_is_hidden_until_it_has_left(speed):
+    seen = moving(1, 2, 10 - speed, speed)
+    made = plan(timeline(seen, source=SIZE), ["faces"])
+    for time in np.arange(2, 6, 0.04):
+        right = 110 + speed * (time - 2)
+        if right > 0:
+            (left, _, hidden, _) = boxes_at(made, time)[0]
+            assert left <= max(0, right - 100), time
+            assert hidden >= right, time
+
+
+def test_what_moves_away_from_an_edge_is_not_followed_back_for_ever_nor_over_a_cut():
+    made = plan(timeline(moving(9, 10, 600, 50), source=SIZE), ["faces"])
+    assert made.covers[0].start == pytest.approx(9 - EXTENSION, abs=0.001)
+    made = plan(timeline(moving(4, 5, 10, 50), cuts=[3.2], source=SIZE), ["faces"])
+    assert made.covers[0].start == pytest.approx(3.2, abs=0.001)
+
+
+def test_what_is_seen_first_near_an_edge_is_hidden_up_to_it():
+    made = plan(timeline(face(1, 1, 2, (30, 300, 130, 400)), source=SIZE), ["faces"])
+    assert boxes_at(made, 0.6)[0][0] <= 0
+    assert boxes_at(made, 1.5)[0][0] == pytest.approx(10)
+
+
+@given(
+    start=st.integers(0, 60),
+    corners=st.lists(st.tuples(*[st.integers(0, 1180), st.integers(0, 620)]), min_size=1, max_size=8),
+)
+def test_never_less_is_hidden_than_the_boxes_and_where_they_stayed(start, corners):
+    rows = [[(start + n) / 25, x, y, x + 100, y + 100, 0.9] for n, (x, y) in enumerate(corners)]
+    (cover,) = plan(timeline(Track(1, "faces", "face", 0.9, rows), source=SIZE), ["faces"]).covers
+    for seconds, row, margin in [
+        *((0.0, row, MARGIN) for row in rows),
+        *((-back, rows[0], MARGIN + back) for back in (0.1, 0.3, EXTENSION)),
+        *((on, rows[-1], MARGIN + on) for on in (0.1, 0.3, EXTENSION)),
+    ]:
+        left, top, right, bottom = cover.at(row[0] + seconds)
+        grow = 100 * margin - 0.01
+        assert max(left - row[1], top - row[2]) <= -grow
+        assert min(right - row[3], bottom - row[4]) >= grow

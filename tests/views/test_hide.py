@@ -84,7 +84,7 @@ def test_the_frame_itself_is_left_alone_and_keeps_its_time():
 
 
 def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
-    stranger = Track(1, "faces", "face", 0.93, [[1, 40, 40, 60, 60, 0.9], [2, 60, 40, 80, 60, 0.9]], "person 1")
+    stranger = Track(1, "faces", "face", 0.93, [[1, 50, 40, 70, 60, 0.9], [2, 50, 40, 70, 60, 0.9]], "person 1")
     known = {"known_by": "face", "distance": 0.31, "margin": 0.4}
     ada = Track(2, "faces", "face", 0.99, [[1, 0, 0, 20, 20, 0.9]], "Ada", known)
     tasks = {"faces": TaskReport(), "recognize": TaskReport()}
@@ -100,7 +100,7 @@ def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
     assert log["share_of_picture_hidden"] == pytest.approx(28 * 28 / 160 / 120 / 2, abs=1e-4)
     assert log["sound"].startswith("kept as it is")
     row = {"kind": "faces", "task": "faces", "track": 1, "label": "face", "identity": "person 1", "start": 0.5}
-    assert log["hidden"] == [row | {"end": 1.5, "extent": [26, 26, 94, 74], "score": 0.93}]
+    assert log["hidden"] == [row | {"end": 1.5, "extent": [36, 26, 84, 74], "score": 0.93}]
     assert log["kept"] == [
         {"kind": "faces", "task": "faces", "track": 2, "name": "Ada", "start": 1.0, "end": 1.0} | known
     ]

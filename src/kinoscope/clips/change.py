@@ -70,11 +70,18 @@ class Watch:
         rate: looks a second while little changes; None looks at every changed picture.
         still: largest change of a cell, 0 to 255, in a picture that counts as unchanged; -1 counts none so.
         cut: share of the picture that must be recoloured for a cut.
+        much: share of changed cells from which a picture has changed much, and is looked at without a pause.
+
+    Attributes:
+        fast: whether the last picture that was seen had changed much.
     """
 
-    def __init__(self, rate: float | None = None, still: float = 8, cut: float = 0.35) -> None:
+    def __init__(
+        self, rate: float | None = None, still: float = 8, cut: float = 0.35, much: float | None = None
+    ) -> None:
         self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come just when a look is due
-        self.still, self.cut = still, cut
+        self.still, self.cut, self.much = still, cut, MUCH if much is None else much
+        self.fast = False
         self._last: Glance | None = None
         self._time = 0.0
 
@@ -96,6 +103,7 @@ class Watch:
         self._last, self._time = Glance.at(pixels), time
 
     def _judge(self, now: Glance, time: float) -> Advice:
+        self.fast = False
         if self._last is None or self._last.cells.shape != now.cells.shape:
             return "look"
         moved = now.moved(self._last)
@@ -103,5 +111,5 @@ class Watch:
             return "same"
         if now.recoloured(self._last) >= self.cut:
             return "cut"
-        much = (moved > CHANGED).mean() >= MUCH
-        return "look" if much or time - self._time >= self.pause else "wait"
+        self.fast = bool((moved > CHANGED).mean() >= self.much)
+        return "look" if self.fast or time - self._time >= self.pause else "wait"

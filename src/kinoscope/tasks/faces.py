@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.clips.change import Watch
+from kinoscope.clips.change import Advice, Watch
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
@@ -59,6 +59,9 @@ class Faces:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``identity``.
         rate: pictures looked at each second; None for every frame.
         search: pictures searched all over each second; None for all that are looked at.
+        calm: pictures looked at each second while little changes; None for all that come.
+        much: share of the picture that changes from which all pictures are looked at, and searched all over; if not
+            given, only a cut is a reason to search before it is due.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         longest, smallest: longer side of the pictures looked at, and side of the smallest face looked for in them.
         least: scores that the three networks of the cascade must give. sure: score from which a face begins a track.
@@ -75,6 +78,8 @@ class Faces:
         threads: int = 1,
         rate: float | None = RATE,
         search: float | None = SEARCH,
+        calm: float | None = None,
+        much: float | None = None,
         still: float = 8,
         longest: int = LONGEST,
         smallest: float = SMALLEST,
@@ -86,7 +91,7 @@ class Faces:
         self.rate, self.longest, self.smallest, self.least, self.glimpses = rate, longest, smallest, least, glimpses
         self._pause = 0.9 / search if search else 0.0  # frames seldom come just when a search is due
         self._searched = -np.inf
-        self._watch = Watch(None, still)
+        self._watch, self._hurries = Watch(calm, still, much=much), much is not None
         self._tracker = Tracker(high=sure)
         self._looks: dict[int, Looks] = defaultdict(Looks)
         self._kept: list[Part] = []
@@ -106,7 +111,10 @@ class Faces:
     def step(self, *batches: FrameBatch) -> None:
         """Find and track faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            found = self._look(pixels, time)
+            advice = self._watch.see(pixels, time)
+            if advice == "wait":
+                continue
+            found = self._look(pixels, time, advice)
             ids = self._tracker.update(time, found.boxes, found.scores)
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
@@ -125,13 +133,13 @@ class Faces:
         self._name(result, parts)
         return result
 
-    def _look(self, pixels: Pixels, time: float) -> models.Faces:
+    def _look(self, pixels: Pixels, time: float, advice: Advice) -> models.Faces:
         """Find the faces, unless the picture is the one that was looked at last."""
-        advice = self._watch.see(pixels, time)
         if advice == "cut":
             self._tracker.cut()
         if advice != "same":
-            search = advice == "cut" or time - self._searched >= self._pause
+            fast = self._hurries and self._watch.fast
+            search = advice == "cut" or fast or time - self._searched >= self._pause
             self._searched = time if search else self._searched
             self._counts["inferences"] += 1
             self._counts["searches"] += search

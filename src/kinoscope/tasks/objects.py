@@ -70,6 +70,8 @@ class Objects:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
         rate: pictures asked for each second; None for every frame.
         calm: pictures looked at each second while little changes; None for all that differ from the last.
+        much: share of the picture that changes from which all pictures are looked at; that of ``clips.change`` if not
+            given.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.
         tracker: how detections are paired with tracks, one of ``association.WAYS``.
@@ -94,6 +96,7 @@ class Objects:
         threads: int = 1,
         rate: float | None = RATE,
         calm: float | None = CALM,
+        much: float | None = None,
         still: float = 8,
         carry: bool = False,
         tracker: str = "buffered",
@@ -108,7 +111,7 @@ class Objects:
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self.least, self.glimpses = least, glimpses
-        self._watch = Watch(calm, still)
+        self._watch = Watch(calm, still, much=much)
         gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
         self._tracker = Tracker(high=sure, max_gap=gap, way=way_of(tracker))
         if carry and camera:

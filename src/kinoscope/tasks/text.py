@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.clips.change import Watch
+from kinoscope.clips.change import Advice, Watch
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.models import text as models
@@ -60,6 +60,8 @@ class Text:
     Args:
         device, threads: see ``models.load``. model: not used: there is one.
         rate: pictures looked at each second; None for every frame.
+        calm: pictures looked at each second while little changes; None for all that come.
+        much: share of the picture that changes from which all pictures are looked at.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         longest: longer side of the pictures looked at.
         least, sure: score under which a line is ignored, and from which it begins a track.
@@ -76,6 +78,8 @@ class Text:
         model: str = "auto",
         threads: int = 1,
         rate: float | None = RATE,
+        calm: float | None = None,
+        much: float | None = None,
         still: float = 8,
         longest: int = LONGEST,
         least: float = LEAST,
@@ -85,7 +89,7 @@ class Text:
     ) -> None:
         self.device, self.threads = device, threads
         self.rate, self.longest, self.least, self.glimpses, self.words = rate, longest, least, glimpses, words
-        self._watch = Watch(None, still)
+        self._watch = Watch(calm, still, much=much)
         self._tracker = Tracker(high=sure, max_gap=max(1.5, 2.5 / (rate or 25)))
         self._looks: dict[int, Best[Look]] = defaultdict(_one)
         self._kept: list[tuple[Tracklet, tuple[str, float]]] = []
@@ -104,7 +108,10 @@ class Text:
     def step(self, *batches: FrameBatch) -> None:
         """Find and track lines in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            found = self._look(pixels, time)
+            advice = self._watch.see(pixels, time)
+            if advice == "wait":
+                continue
+            found = self._look(pixels, advice)
             ids = self._tracker.update(time, found.boxes, found.scores)
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
@@ -126,9 +133,8 @@ class Text:
                 result.events.append(Event(self.name, part.start, part.end, "text", score, words, {"track": number}))
         return result
 
-    def _look(self, pixels: Pixels, time: float) -> models.Lines:
+    def _look(self, pixels: Pixels, advice: Advice) -> models.Lines:
         """Find the lines, unless the picture is the one that was looked at last."""
-        advice = self._watch.see(pixels, time)
         if advice == "cut":
             self._tracker.cut()
         if advice != "same":

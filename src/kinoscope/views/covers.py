@@ -1,9 +1,10 @@
 """What is to be hidden, where and when: the boxes of tracks, grown in space and in time.
 
 A track has a box at each frame from its first to its last detection, so what is missed between two looks is covered
-too. Before the first and after the last one the box stays for a while and grows, since something was probably there
-already, or is still; and where one track ends and another begins near it soon after, the place of both is covered in
-between. Nothing reaches over a cut.
+too; the faster it moves, the larger is what is hidden, before it and behind. Before the first and after the last one
+the box stays for a while and grows, since something was probably there already, or is still; it also goes on as the
+track moved there, until it has left the picture, and reaches to an edge that is near. Where one track ends and another
+begins near it soon after, the place of both is covered in between. Nothing reaches over a cut.
 """
 
 from __future__ import annotations
@@ -39,12 +40,27 @@ EXTENSION, GROWTH = 0.5, 1.0
 """Seconds before the first and after the last detection that are covered too, and the share of its size by which a box
 grows on each side meanwhile, a second: farther in time it may be farther away."""
 
+AHEAD = 0.08
+"""Seconds of its motion by which a box is grown on each side: where it is between two looks is a guess."""
+
+LEAVING = 5.0
+"""Seconds before the first and after the last detection within which what moves to an edge is followed out."""
+
+STRETCH = 0.4
+"""Seconds at the end of a track from which its motion there is taken."""
+
+NEAR = 0.5
+"""Share of its size within which a box reaches to the picture's edge where its track ends: it comes from there."""
+
 BRIDGE = 2.0
 """Seconds between two tracks up to which they may be one thing that was lost and found."""
 
 MIXED = 0.6
 """Distance between two looks of one face track from which it may show two people, one of whom was taken for the other
 as they passed. In 21 tracks of one person each it was at most 0.53."""
+
+BACKWARDS = np.array([-1.0, 1, 1, 1, 1])
+"""Turns rows (N, 5) of time and box to what they are when the time runs backwards."""
 
 SLACK = 2e-6
 """Seconds by which a time in a file may differ from the frame's exact one: files hold microseconds."""
@@ -114,13 +130,13 @@ def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ())
     _check_done(timeline, kinds, keep)
     covers: list[Cover] = []
     kept: list[tuple[str, Track]] = []
-    cuts = _cuts(timeline)
+    cuts, size = _cuts(timeline), _size(timeline)
     for kind in kinds:
         tracks = _tracks(timeline, kind)
         spared = [track for track in tracks if _is_spared(track, keep)]
         kept += [(kind, track) for track in spared]
         hidden = [track for track in tracks if not any(track is other for other in spared)]
-        covers += [Cover(kind, track, _drawn_out(track, cuts)) for track in hidden]
+        covers += [Cover(kind, track, _drawn_out(track, cuts, size)) for track in hidden]
         covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, cuts)]
     return Plan(sorted(covers, key=lambda cover: cover.start), kept)
 
@@ -149,16 +165,86 @@ def _cuts(timeline: Timeline) -> list[float]:
     return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
 
 
-def _drawn_out(track: Track, cuts: Sequence[float]) -> Array:
-    """Give the grown boxes of a track with those before and after it."""
-    rows = _grown(track.boxes[:, :5], MARGIN)
+def _size(timeline: Timeline) -> Array:
+    """Return the picture's width and height; infinite where they are not known, so that nothing is near an edge."""
+    sides = [float(timeline.source.get(side) or math.inf) for side in ("width", "height")]
+    return np.array(sides)
+
+
+def _drawn_out(track: Track, cuts: Sequence[float], size: Array) -> Array:
+    """Return the grown boxes (N, 5) of a track with those before and after it."""
+    seen = track.boxes[:, :5]
     first, last = bisect_right(cuts, track.start + SLACK), bisect_right(cuts, track.end + SLACK)
-    begin = max(track.start - EXTENSION, cuts[first - 1] if first else -math.inf)
-    end = min(track.end + EXTENSION, cuts[last] - 4 * SLACK if last < len(cuts) else math.inf)
-    before = _grown(track.boxes[:1, :5], MARGIN + GROWTH * (track.start - begin))
-    after = _grown(track.boxes[-1:, :5], MARGIN + GROWTH * (end - track.end))
-    before[:, 0], after[:, 0] = begin - SLACK, end + SLACK
-    return np.concatenate([before, rows, after])
+    room_before = track.start - cuts[first - 1] if first else math.inf
+    room_after = cuts[last] - 4 * SLACK - track.end if last < len(cuts) else math.inf
+    before = _beyond(seen[::-1] * BACKWARDS, room_before, size)[::-1] * BACKWARDS
+    after = _beyond(seen, room_after, size)
+    before[:, 0] -= SLACK
+    after[:, 0] += SLACK
+    return np.concatenate([before, _moving(seen), after])
+
+
+def _moving(rows: Array) -> Array:
+    """Grow boxes (N, 5) by their share, and by their motion where they are."""
+    grown = _grown(rows, MARGIN)
+    if len(rows) > 1:
+        speed = np.abs(np.gradient(rows[:, 1:], rows[:, 0], axis=0))
+        step = AHEAD * np.maximum(speed[:, :2], speed[:, 2:])
+        grown[:, 1:] += np.concatenate([-step, step], axis=1)
+    return grown
+
+
+def _beyond(rows: Array, room: float, size: Array) -> Array:
+    """Return what is covered (1 or 2, 5) after the last of some rows.
+
+    A box that stays and grows together with one that goes on as it did, and, where that comes to the picture's edge
+    soon, a box that does so.
+
+    Args:
+        rows: (N, 5) time and box.
+        room: seconds after the last row that are not exceeded.
+        size: (2,) of the picture.
+    """
+    last, box, speed = rows[-1, 0], rows[-1, 1:], _speed(rows)
+    until = min(EXTENSION, room)
+    stays, goes = _to_edges(_spread(box, until), box, size), _spread(box + speed * until, until)
+    both = np.concatenate([np.minimum(stays[:2], goes[:2]), np.maximum(stays[2:], goes[2:])])
+    out = [[last + until, *both]]
+    leaves = _leaving(box, speed, size)
+    if until < leaves <= LEAVING:
+        leaves = min(leaves, room)
+        out.append([last + leaves, *_spread(box + speed * leaves, EXTENSION)])
+    return np.array(out)
+
+
+def _speed(rows: Array) -> Array:
+    """Return the mean motion (4,) of the sides of a box at the end of its rows, in pixels a second of its time."""
+    first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - STRETCH))))
+    seconds = rows[-1, 0] - rows[first, 0]
+    return np.asarray((rows[-1, 1:] - rows[first, 1:]) / seconds) if seconds else np.zeros(4)
+
+
+def _leaving(box: Array, speed: Array, size: Array) -> float:
+    """Return the seconds until a box that moves at a speed has left the picture; infinite where it never does."""
+    distance = np.concatenate([size - box[:2], box[2:]])
+    towards = np.concatenate([speed[:2], -speed[2:]])
+    moving = towards > 1e-6
+    return float(min(distance[moving] / towards[moving], default=math.inf))
+
+
+def _spread(box: Array, seconds: float) -> Array:
+    """Grow a box (4,) as one that was not seen for some seconds."""
+    low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
+    grow = (MARGIN + GROWTH * seconds) * (high - low)
+    return np.concatenate([low - grow, high + grow])
+
+
+def _to_edges(grown: Array, box: Array, size: Array) -> Array:
+    """Stretch a grown box (4,) to the picture's edges that the box is near."""
+    near = NEAR * (box[2:] - box[:2])
+    low = np.where(box[:2] < near, np.minimum(grown[:2], 0), grown[:2])
+    high = np.where(box[2:] > size - near, np.maximum(grown[2:], size), grown[2:])
+    return np.concatenate([low, high])
 
 
 def _grown(rows: Array, share: float) -> Array:
