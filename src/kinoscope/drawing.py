@@ -137,7 +137,10 @@ def _write(
     count = 0
     with ExitStack() as stack:
         info = source.info
-        writers = {path: stack.enter_context(Writer(path, info.size, info.rate, sound_from)) for path in steps}
+        writers = {
+            path: stack.enter_context(Writer(path, info.size, info.rate, sound_from, zero=source.begin))
+            for path in steps
+        }
         for frame in source.frames():
             if float(frame.time) > last:
                 break

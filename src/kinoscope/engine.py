@@ -63,9 +63,12 @@ def run(
         ``decode.complete`` is False.
     """
     timeline = timeline or Timeline()
-    timeline.source = describe_source(source.info) | timeline.source
+    before = source.info
+    timeline.source = describe_source(before) | timeline.source
     feeds = _prepare(tasks, source, timeline, threaded)
     times = _decode(source, feeds, timeline, progress)
+    if source.info.duration != before.duration:  # it is known better now
+        timeline.source["duration"] = describe_source(source.info)["duration"]
     timeline.times = np.array(times, np.float64)
     timeline.decode = source.report
     _finish(feeds, timeline)

@@ -285,7 +285,9 @@ def test_a_camera_is_tried_often_and_looked_at_for_a_short_time_when_it_is_back(
 def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait(monkeypatch):
     now = itertools.accumulate([0, 0, 0, 5, 0, 0, 5, 5])
     monkeypatch.setattr("kinoscope.source.packets.time.monotonic", lambda: next(now))
-    packet = SimpleNamespace(stream="video", size=1, pts=None, dts=None, time_base=None, pos=None, is_discard=False)
+    packet = SimpleNamespace(
+        stream="video", stream_index=0, size=1, pts=None, dts=None, time_base=None, pos=None, is_discard=False
+    )
     camera = SimpleNamespace(
         format=SimpleNamespace(name="rtsp"), read_timeout=5, demux=lambda: itertools.repeat(packet)
     )

@@ -195,3 +195,15 @@ def test_what_was_filmed_says_nothing(tmp_path):
         writer.write(Frame(noise(1)[0], Fraction(0)))
     with av.open(str(tmp_path / "a.mkv")) as container:
         assert not {"comment", "KINOSCOPE", "DESCRIPTION"} & set(container.metadata)
+
+
+def test_only_a_failure_of_the_folder_names_the_folder(tmp_path, monkeypatch):
+    """What the encoder refuses is no matter of free space."""
+
+    def refuse(self, frame):
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr("kinoscope.source.sinks.VideoSink.write", refuse)
+    with pytest.raises(OutputError, match="invalid argument; the encoder or the container refused it, not the folder"):
+        lossless(tmp_path / "a.mkv", noise(1), [Fraction(0)])
+    assert not list(tmp_path.iterdir())

@@ -101,7 +101,7 @@ def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> bool:
         first = next(frames, None)
         if first is None:
             return False
-        with Writer(target, size=first.size, rate=source.info.rate, sound_from=sound) as writer:
+        with Writer(target, size=first.size, rate=source.info.rate, sound_from=sound, zero=first.time) as writer:
             writer.write(first)
             for frame in frames:
                 writer.write(frame)

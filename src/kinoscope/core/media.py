@@ -83,12 +83,14 @@ class FrameBatch:
         indices: (T,) int64, positions in the source.
         flows: of each frame (T), the flow of every picture of the source since the frame before, its own the last;
             empty where it was not asked for.
+        exact: of each frame (T), its time as a fraction; empty where only ``times`` are known.
     """
 
     pixels: Pixels
     times: NDArray[np.float64]
     indices: NDArray[np.int64]
     flows: tuple[tuple[Flow, ...], ...] = ()
+    exact: tuple[Fraction, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.pixels, "THWC")
@@ -96,6 +98,8 @@ class FrameBatch:
             raise ValueError(f"{len(self.pixels)} pictures, {len(self.times)} times, {len(self.indices)} indices")
         if self.flows and len(self.flows) != len(self.pixels):
             raise ValueError(f"{len(self.pixels)} pictures, flows of {len(self.flows)}")
+        if self.exact and len(self.exact) != len(self.pixels):
+            raise ValueError(f"{len(self.pixels)} pictures, exact times of {len(self.exact)}")
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease")
 
@@ -104,14 +108,16 @@ class FrameBatch:
         """Stack frames of one size."""
         times = np.array([float(f.time) for f in frames], np.float64)
         indices = np.array([f.index for f in frames], np.int64)
-        return cls(np.stack([f.pixels for f in frames]), times, indices, tuple(flows))
+        exact = tuple(f.time for f in frames)
+        return cls(np.stack([f.pixels for f in frames]), times, indices, tuple(flows), exact)
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __iter__(self) -> Iterator[Frame]:
-        for pixels, time, index in zip(self.pixels, self.times, self.indices, strict=True):
-            yield Frame(pixels, Fraction(float(time)), int(index))
+        exact = self.exact or tuple(Fraction(time) for time in self.times.tolist())
+        for pixels, time, index in zip(self.pixels, exact, self.indices, strict=True):
+            yield Frame(pixels, time, int(index))
 
     @property
     def size(self) -> Size:

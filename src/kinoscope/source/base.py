@@ -147,6 +147,11 @@ class Source(ABC):
         step = 1 / self.info.rate if self.info.rate else Fraction(1, 25)
         return times[0], times[-1] + step
 
+    @property
+    def begin(self) -> Fraction:
+        """The time in seconds from which on it is read; what is written of it counts from here."""
+        return self.info.start
+
     def close(self) -> None:  # noqa: B027  (most kinds hold nothing)
         """Let go of files and devices."""
 

@@ -11,7 +11,6 @@ from av.audio.frame import AudioFrame
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -19,7 +18,7 @@ from kinoscope.source.container import reason
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.losses import HEADLESS, Losses, Lost
 from kinoscope.source.packets import Packets
-from kinoscope.source.tracks import sound_of
+from kinoscope.source.tracks import sound_of, video_of
 from kinoscope.source.vectors import EXPORT, References
 
 FEW_THREADS_FROM = 4096 * 4096
@@ -52,7 +51,7 @@ class Decoding:
         limits: Limits = DEFAULT,
     ) -> None:
         self.container = container
-        self.video = _video_of(container)
+        self.video = video_of(container)
         self.sound = sound_of(container, track)
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
@@ -116,7 +115,7 @@ class Decoding:
         yield from self._losses.rest()
 
     def _frames(self, packet: Packet[Any]) -> Iterator[Event]:
-        self._losses.sent(packet)
+        self._losses.sent(packet, self.packets.joints.get(packet.stream_index))
         if self.packets.skipped:
             self.packets.skipped = False
             self._losses.suspect("the file is damaged there")
@@ -137,14 +136,6 @@ class Decoding:
             yield from packet.decode()
         except av.FFmpegError as error:
             yield Lost(None, f"sound: {reason(error)}", picture=False)
-
-
-def _video_of(container: InputContainer) -> VideoStream | None:
-    for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
-            best = container.streams.best("video")
-            return best if isinstance(best, VideoStream) and best.codec_context is not None else stream
-    return None
 
 
 def _prepare(stream: VideoStream, vectors: bool, limits: Limits) -> None:

@@ -57,14 +57,16 @@ class Losses:
         self._sign: str | None = None
         self._until = 0
         self._keyed = False
+        self._joint: int | None = None
         self._key: int | None = None
         self._begun = False
         self._last: int | None = None
         self._steps: deque[int] = deque(maxlen=24)
         self._frames = self._silent = 0
 
-    def sent(self, packet: Packet[Any]) -> None:
-        """Take note of a packet that goes into the decoder."""
+    def sent(self, packet: Packet[Any], joint: int | None = None) -> None:
+        """Take note of a packet that goes into the decoder; nothing is missing just before the ``joint`` of parts."""
+        self._joint = joint
         if packet.is_keyframe and not self._keyed:
             self._keyed, self._key = True, packet.pts
         if packet.pts is None or packet.is_discard:
@@ -151,6 +153,8 @@ class Losses:
         step = max(self._steps)
         added = []
         for a, b in pairwise([self._last, *lost, now]):
+            if self._joint is not None and a < self._joint <= b:
+                continue
             count = min(round((b - a) / step) - 1, MAX_GAP_FRAMES)
             added += [a + (b - a) * i // (count + 1) for i in range(1, count + 1)]
         return sorted(lost + added)

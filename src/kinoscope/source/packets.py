@@ -14,13 +14,14 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from kinoscope.source.container import reason
+from kinoscope.source.continuity import Continuity
 
 Track = VideoStream | AudioStream
 
 MAX_ERRORS = 20
 """Broken reads in a row after which the rest of the container is given up."""
 
-ORDERED = {"avi", "flv", "matroska,webm"}
+ORDERED = {"flv", "matroska,webm"}
 """Containers whose packets lie one behind the other, so that bytes between them were skipped for damage."""
 
 MAX_HEADER = 100
@@ -32,7 +33,7 @@ class Packets:
 
     Attributes:
         broken: why reading stopped before the end, if it did.
-        reached: the latest time in seconds at which a packet of any stream ends, or None before the first.
+        reached: the latest time in seconds at which a packet ends, or None before the first.
         skipped: whether bytes were passed over; whoever takes note of it sets it back.
     """
 
@@ -40,6 +41,7 @@ class Packets:
         self._container, self._streams = container, streams
         self._ordered = container.format.name in ORDERED
         self._limit = None if container.read_timeout is None else float(container.read_timeout)
+        self._continuity = Continuity()
         self._behind: int | None = None
         self._unflushed = set(streams)
         self._errors = 0
@@ -47,7 +49,17 @@ class Packets:
         self.reached: Fraction | None = None
         self.skipped = False
 
+    @property
+    def joints(self) -> dict[int, int]:
+        """The first stamp of each stream after its clock started again, as in joined recordings."""
+        return self._continuity.joints
+
     def __iter__(self) -> Iterator[Packet[Any]]:
+        for packet in self._continuity.run(self._stored()):
+            self._reach(packet)
+            yield packet
+
+    def _stored(self) -> Iterator[Packet[Any]]:
         try:
             while self._streams and self.broken is None:
                 try:
@@ -67,21 +79,25 @@ class Packets:
         for packet in self._container.demux():
             late = self._limit is not None and time.monotonic() - began >= self._limit
             self._errors = 0
-            self._note(packet)
+            self._look(packet)
             if packet.stream in self._streams:
                 if not packet.size:
                     self._unflushed.discard(packet.stream)
                 yield packet
+            else:
+                self._reach(packet)
             if late:  # what was held back all the time: another read would wait as long once more
                 self.broken = f"no data for {self._limit:g} s"
                 return
             began = time.monotonic()
 
-    def _note(self, packet: Packet[Any]) -> None:
-        """Keep how far the container was read, in seconds and in bytes."""
+    def _reach(self, packet: Packet[Any]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and packet.time_base and not packet.is_discard:
             self.reached = max(self.reached or Fraction(0), (stamp + (packet.duration or 0)) * packet.time_base)
+
+    def _look(self, packet: Packet[Any]) -> None:
+        """Notice where bytes were passed over."""
         if self._ordered and packet.pos is not None and packet.pos >= 0 and packet.size:
             self.skipped |= self._behind is not None and packet.pos - self._behind > MAX_HEADER
             self._behind = max(self._behind or 0, packet.pos + packet.size)

@@ -21,6 +21,7 @@ from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.time import Seconds, parse_time, to_pts
 from kinoscope.source.container import open_file, reason
+from kinoscope.source.continuity import Continuity
 from kinoscope.source.stretching import Stretched
 from kinoscope.source.tracks import sound_of
 
@@ -160,6 +161,10 @@ class _Remuxing:
         return left_out
 
     def _packets(self) -> Iterator[Packet[Any]]:
+        """Yield packets on one clock, also where recordings were joined."""
+        yield from Continuity().run(self._stored())
+
+    def _stored(self) -> Iterator[Packet[Any]]:
         packets = self._source.demux(*(self._source.streams[i] for i in self._streams))
         while True:
             try:

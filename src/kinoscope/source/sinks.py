@@ -66,11 +66,14 @@ class VideoSink(Sink):
         self._container.metadata.update(options["marks"])
         try:
             self._stream = self._add_stream(options)
-            self._sound: SoundTrack | None = soundtrack(self._container, options["sound_from"], options["sound_rate"])
+            self._sound: SoundTrack | None = soundtrack(
+                self._container, options["sound_from"], options["sound_rate"], options["sound_track"]
+            )
         except BaseException:
             self.abandon()
             raise
         self._context = VideoReformatter()
+        self._zero: Fraction = options["zero"]
         self._shift: Fraction | None = None
         self._end = Fraction(0)
         self._last: int | None = None
@@ -94,7 +97,7 @@ class VideoSink(Sink):
         """Encode one frame."""
         if self._shift is None:
             # An mp4 shows nothing before zero, so a negative start moves everything.
-            self._shift = max(Fraction(0), -frame.time)
+            self._shift = max(-self._zero, -frame.time)
             if self._sound is not None:
                 self._sound.begin(frame.time, self._shift)
         picture = self._convert(frame.pixels)

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.media import Sound
 from kinoscope.core.time import to_pts
 from kinoscope.source.container import open_file
+from kinoscope.source.packets import Packets, Track
+from kinoscope.source.tracks import sound_of, video_of
 
 BEFORE, AFTER = Fraction(1, 10), Fraction(1)
 """Seconds by which copied sound may start before the first frame (priming) and end after the last."""
@@ -51,37 +54,42 @@ class SoundTrack(ABC):
         """Let go of the file."""
 
 
-def soundtrack(container: OutputContainer, sound_from: str | Path | None, rate: int | None) -> SoundTrack | None:
-    """Add the sound that was asked for to a container that is being written."""
+def soundtrack(
+    container: OutputContainer, sound_from: str | Path | None, rate: int | None, track: int | None = None
+) -> SoundTrack | None:
+    """Add the audio that was asked for to a container that is being written."""
     if sound_from is not None:
-        return _from_file(container, str(sound_from))
+        return _from_file(container, str(sound_from), track)
     return None if rate is None else Encoded(container, rate)
 
 
-def _from_file(container: OutputContainer, path: str) -> SoundTrack | None:
+def _from_file(container: OutputContainer, path: str, track: int | None) -> SoundTrack | None:
     source = open_file(path)
-    stream = source.streams.best("audio")
-    if not isinstance(stream, AudioStream) or stream.codec_context is None:
+    stream = sound_of(source, track)
+    if stream is None:
         source.close()
         return None
     kind = Copied if stream.codec_context.name in COPIED[container.format.name] else Reencoded
-    return kind(container, stream)
+    return kind(container, source, stream)
 
 
 class Copied(SoundTrack):
-    """The packets of a file, as they are."""
+    """The packets of a file, as they are, on the clock on which its frames are read."""
 
-    def __init__(self, container: OutputContainer, source: AudioStream) -> None:
-        self._container, self._source = container, source
+    def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
+        self._container, self._file, self._source = container, file, source
         self._packets = self._read()
         self._next: Packet[AudioStream] | None = None
+        self._written: int | None = None
         self._target = self._add()
 
     def _add(self) -> AudioStream:
         return self._container.add_stream_from_template(self._source)
 
     def _read(self) -> Iterator[Packet[AudioStream]]:
-        yield from self._source.container.demux(self._source)  # type: ignore[attr-defined]
+        video = video_of(self._file)
+        tracks: list[Track] = [self._source] if video is None else [video, self._source]
+        yield from (packet for packet in Packets(self._file, tracks) if packet.stream is self._source)
 
     def pump(self, time: Fraction) -> None:
         """Bring the sound up to ``time``."""
@@ -103,6 +111,9 @@ class Copied(SoundTrack):
         moved = to_pts(self._shift, packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + moved
         packet.dts = None if packet.dts is None else packet.dts + moved
+        if packet.dts is not None and self._written is not None and packet.dts <= self._written:
+            return  # it overlaps what is written already
+        self._written = packet.dts
         packet.stream = self._target
         self._container.mux(packet)
 
@@ -113,7 +124,7 @@ class Copied(SoundTrack):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._source.container.close()
+        self._file.close()
 
 
 class Reencoded(Copied):
@@ -124,10 +135,23 @@ class Reencoded(Copied):
         return self._container.add_stream("aac", rate, layout=_layout(self._source))
 
     def _forward(self, packet: Packet[AudioStream]) -> None:
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            return  # a broken packet leaves a gap
+        for frame in frames:
             if frame.pts is not None and frame.time_base is not None:
                 frame.pts += to_pts(self._shift, frame.time_base)
-            self._container.mux(self._target.encode(frame))
+            if self._goes_on(frame):
+                self._container.mux(self._target.encode(frame))
+
+    def _goes_on(self, frame: AudioFrame) -> bool:
+        """Return whether a frame does not lie before the end of the one before."""
+        if frame.pts is None:
+            return True
+        late = self._written is None or frame.pts >= self._written
+        self._written = frame.pts if late else self._written
+        return late
 
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end`` and flush the encoder."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OptionError
 
@@ -25,6 +27,15 @@ def sound_of(container: InputContainer, number: int | None = None) -> AudioStrea
     if not 0 <= number < len(tracks) or tracks[number].codec_context is None:
         raise OptionError(f"there is no sound track {number} that can be heard in {_name(container)}; {_list(tracks)}")
     return tracks[number]
+
+
+def video_of(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that players choose, or None; the cover picture of a song is not video."""
+    for stream in container.streams.video:
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+            best = container.streams.best("video")
+            return best if isinstance(best, VideoStream) and best.codec_context is not None else stream
+    return None
 
 
 def _name(container: InputContainer) -> str:

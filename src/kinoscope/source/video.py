@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -21,6 +22,7 @@ from kinoscope.source.facts import describe, gop_of
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.reading import Reading, Wanted
 from kinoscope.source.scaling import Orientation, Scaler
+from kinoscope.source.transport import CLOCKED, restarts
 
 STEPS_BACK = (0, 5, 60)
 """Seconds before a time at which a keyframe is looked for, in turn: some formats land after what was asked."""
@@ -105,6 +107,26 @@ class VideoSource(Source):
         if self._rate is not None and self.info.rate is not None and self._rate < self.info.rate:
             self.info = replace(self.info, rate=self._rate, frames=None)
         self._scaler = Scaler(Orientation() if first is None else Orientation.of(first))
+        self._joined = self._restarts(decoding.container.format.name)
+        if self._joined:
+            self._last_to(self._measured())
+
+    def _restarts(self, kind: str) -> bool:
+        return kind in CLOCKED and not self._live and Path(self.path).is_file() and restarts(self.path)
+
+    def _measured(self) -> Fraction | None:
+        """Read all packets to learn where a recording ends whose stamps start again."""
+        decoding = self._open()
+        try:
+            for _ in decoding.packets:
+                pass
+            return decoding.packets.reached
+        finally:
+            decoding.close()
+
+    def _last_to(self, end: Fraction | None) -> None:
+        if end is not None and end > self.info.start:
+            self.info = replace(self.info, duration=end - self.info.start)
 
     def _check_size(self, decoding: Decoding) -> None:
         if decoding.video is not None:
@@ -123,11 +145,18 @@ class VideoSource(Source):
             if self._start is not None and self._start > self.info.start and not self._live:
                 decoding = self._seek(decoding, self._start)
             yield from reading.items(decoding)
+            self._notice_joints(decoding, reading)
         except GeneratorExit:
             self.report.complete = False
             raise
         finally:
             decoding.close()
+
+    def _notice_joints(self, decoding: Decoding, reading: Reading) -> None:
+        """Correct the duration where the stamps started again: what was declared is that of the first part."""
+        self._joined |= bool(decoding.packets.joints)
+        if self._joined and not reading.over:
+            self._last_to(decoding.packets.reached)
 
     def _begin(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reading:
         self.report = DecodeReport(policy=self._policy)
@@ -142,13 +171,18 @@ class VideoSource(Source):
     def _seek(self, decoding: Decoding, time: Fraction) -> Decoding:
         """Go to a keyframe at or before ``time``, or to the beginning where a file cannot be searched."""
         try:
+            if self._joined:
+                return self._anew(decoding)
             self._step_back(decoding, time)
             return decoding
         except av.FFmpegError:
-            decoding.close()
-            again = self._open()
-            again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
-            return again
+            return self._anew(decoding)
+
+    def _anew(self, decoding: Decoding) -> Decoding:
+        decoding.close()
+        again = self._open()
+        again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
+        return again
 
     def _step_back(self, decoding: Decoding, time: Fraction) -> None:
         stream = decoding.video or decoding.sound
@@ -169,7 +203,7 @@ class VideoSource(Source):
         return self._jump(wanted) if self._seeking_pays(wanted) else on_screen(self.pictures(), wanted)
 
     def _seeking_pays(self, times: list[Fraction]) -> bool:
-        if self._live or len(times) < 2:
+        if self._live or self._joined or len(times) < 2:
             return False
         self._fresh = decoding = self._take()
         gop = None if decoding.video is None else gop_of(decoding.video)
@@ -202,6 +236,11 @@ class VideoSource(Source):
         start, end = super().span()
         first, last = self._start, self._end
         return start if first is None else max(start, first), end if last is None else min(end, last)
+
+    @property
+    def begin(self) -> Fraction:
+        """The time in seconds from which on it is read."""
+        return self.info.start if self._start is None else max(self.info.start, self._start)
 
     def close(self) -> None:
         """Close the file."""

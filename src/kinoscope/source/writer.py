@@ -28,6 +28,12 @@ VIDEOS = (".mp4", ".mov", ".m4v", ".mkv")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
+def _advice(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return "check the folder and the free space"
+    return "the encoder or the container refused it, not the folder; give a name that ends in .mkv"
+
+
 def marks(made_by: str) -> dict[str, str]:
     """Give the metadata of a video that was generated: ``comment`` and ``description`` for people, ``kinoscope`` too.
 
@@ -67,6 +73,9 @@ class Writer:
         rate: frames a second, if known; the frames' own times decide.
         sound_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
             the container can hold its codec, encoded as AAC otherwise.
+        sound_track: which audio track of that file, counted from 0; by default the one that players choose.
+        zero: the frames' time in seconds that is to be the file's zero; by default their times are kept. What lies
+            before zero moves everything, for players show nothing there.
         sound_rate: samples a second of sound given by :meth:`write_sound`.
         time_base: seconds of one tick, if times must be exact in another base than 1 / 5,760,000 s.
         lossless: keep every RGB value exact (few players can show it).
@@ -92,6 +101,8 @@ class Writer:
         quality: int = 21,
         preset: str = "veryfast",
         made_by: str | None = None,
+        sound_track: int | None = None,
+        zero: Fraction = Fraction(0),
     ) -> None:
         self.path, self._size = Path(path), size
         self._temporary = self.path.with_name(f".part{os.getpid()}-{self.path.name}")
@@ -103,6 +114,8 @@ class Writer:
                 "rate": rate,
                 "sound_from": sound_from,
                 "sound_rate": sound_rate,
+                "sound_track": sound_track,
+                "zero": zero,
                 "time_base": time_base,
             }
             options["marks"] = {} if made_by is None else marks(made_by)
@@ -160,9 +173,7 @@ class Writer:
             yield
         except (av.FFmpegError, OSError) as error:
             self.abandon()
-            raise OutputError(
-                f"cannot write {self.path}: {reason(error)}; check the folder and the free space"
-            ) from None
+            raise OutputError(f"cannot write {self.path}: {reason(error)}; {_advice(error)}") from None
         except BaseException:
             self.abandon()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,9 @@ class Preview:
 
     name = "preview"
 
-    def __init__(self, path: Path, sound_from: str | None = None) -> None:
+    def __init__(self, path: Path, sound_from: str | None = None, sound_track: int | None = None) -> None:
         self.path = path
-        self.sound_from = sound_from
+        self.sound_from, self.sound_track = sound_from, sound_track
         self._writer: Writer | None = None
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -37,20 +36,22 @@ class Preview:
     def step(self, *batches: FrameBatch) -> None:
         """Encode the next frames."""
         for frame in batches[0]:
-            time = max(Fraction(0), frame.time - self._start)
             if self._writer is None:
-                self._open(frame, time)
+                self._open(frame)
             assert self._writer is not None
-            self._writer.write(Frame(frame.pixels, time, frame.index))
+            self._writer.write(frame)
 
-    def _open(self, first: Frame, time: Fraction) -> None:
+    def _open(self, first: Frame) -> None:
         from kinoscope.source.writer import Writer
 
-        self._writer = Writer(self.path, size=self._size, rate=self._rate, sound_from=self.sound_from)
+        self._writer = Writer(
+            self.path, size=self._size, rate=self._rate, sound_from=self.sound_from,
+            sound_track=self.sound_track, zero=self._start,
+        )  # fmt: skip
         self._writer.__enter__()
-        if time > 0:
+        if first.time > self._start:
             # Players count from the first picture: a still one at zero keeps their clock that of the source.
-            self._writer.write(Frame(first.pixels, Fraction(0)))
+            self._writer.write(Frame(first.pixels, self._start))
 
     def listen(self, sound: Sound) -> None:
         """Not called: no sound is asked for."""
