@@ -133,6 +133,38 @@ def test_banners_stand_at_the_top_while_the_event_lasts(task):
     assert len(_rows(event, Fraction(999, 1000))) == len(_rows(event, 2)) == 0
 
 
+def _red(tracks, extra=()):
+    """Draw an alert over 320x240 pixels, and give the middle of its pill as shares of the picture."""
+    events = [Event("rules", 0, 5, "in the yard", extra={"at": 0.0}), *extra]
+    pixels = Annotator(_timeline(*tracks, events=events, width=320, height=240)).draw(_frame(1, 320, 240)).pixels
+    red = np.abs(pixels.astype(int) - ALERT).max(2) < 60
+    rows, columns = red.nonzero()
+    return round(float(columns.mean()) / 320, 1), round(float(rows.mean()) / 240, 1), red
+
+
+@pytest.mark.parametrize(
+    ("boxes", "corner"),
+    [
+        ([], (0.9, 0.1)),
+        ([[100, 80, 200, 200]], (0.9, 0.1)),
+        ([[240, 0, 310, 60]], (0.9, 0.8)),
+        ([[240, 0, 310, 240]], (0.1, 0.8)),
+    ],
+)
+def test_an_alert_does_not_hide_whom_it_is_about(boxes, corner):
+    tracks = [Track(n, "objects", "person", 0.9, [[0, *box, 0.9], [5, *box, 0.9]]) for n, box in enumerate(boxes)]
+    *middle, red = _red(tracks)
+    assert tuple(middle) == corner
+    for x1, y1, x2, y2 in boxes:
+        assert not red[y1:y2, x1:x2].any()
+
+
+def test_alerts_at_the_bottom_stand_above_the_subtitles():
+    tracks = [_track([[0, 240, 0, 310, 60, 0.9], [5, 240, 0, 310, 60, 0.9]])]
+    said = Event("speech", 0, 5, "speech", 1.0, "Keep to the left here, the bridge is narrow and there is traffic.")
+    assert _red(tracks)[2].sum() == _red(tracks, [said])[2].sum() > 0
+
+
 def test_subtitles_stand_at_the_bottom_while_they_are_spoken():
     event = Event("speech", 1, 2, "speech", 1.0, "Keep to the left here, the bridge is narrow.")
     assert _rows(event, Fraction(3, 2)).min() > 180

@@ -215,6 +215,24 @@ def test_lists_have_all_kinds_and_go_there(page):
     until(page, "document.querySelector('.banner')?.textContent === 'fight 90 %'")
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1440, 1600, 1920])
+def test_every_tab_is_seen_whole_however_much_was_found(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate("document.querySelectorAll('.tab small').forEach((count) => { count.textContent = '12345'; })")
+    tabs = page.locator("#tabs").bounding_box()
+    for name in ("Shots", "Objects", "People", "Transcript", "Events"):
+        tab = page.get_by_role("tab", name=name).bounding_box()
+        assert tabs["x"] <= tab["x"]
+        assert tab["x"] + tab["width"] <= tabs["x"] + tabs["width"] + 0.5
+
+
+def test_what_happens_is_said_beside_the_picture_and_hides_none_of_it(page):
+    go(page, 3)
+    until(page, "document.querySelector('.banner')?.textContent === 'fight 90 %'")
+    banner, picture = (page.locator(name).bounding_box() for name in (".banner", "#picture"))
+    assert banner["y"] + banner["height"] <= picture["y"]
+
+
 def test_the_transcript_follows_the_words(page):
     page.get_by_role("tab", name="Transcript").click()
     go(page, 0.45)

@@ -8,6 +8,7 @@ zones and lines are outlined; below the subtitles.
 from __future__ import annotations
 
 import colorsys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from zlib import crc32
@@ -34,6 +35,16 @@ SMALLEST_PICTURE = 96
 ALERT: Colour = (200, 30, 45)
 PLACE: Colour = (240, 190, 60)
 
+CORNERS = {
+    "top right": (2 / 3, 0.0, 1.0, 0.15),
+    "bottom right": (2 / 3, 0.65, 1.0, 0.8),
+    "bottom left": (0.0, 0.65, 1 / 3, 0.8),
+}
+"""Where alerts may stand, as shares of the picture: above the subtitles, and not where the shots are."""
+
+MOMENTS = 8
+"""Moments of an alert at which it is seen what it would hide."""
+
 READ = 2.0
 """Seconds for which an alert is shown at least."""
 
@@ -48,7 +59,7 @@ class Annotator:
         self._tracks = Lookup((t.start - SLACK, t.end + 2 * SLACK, _Path(t)) for t in tracks)
         self._banners = Lookup((e.start, e.end, text) for e, text in _banners(timeline))
         alerts = [(*shown(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
-        self._alerts = Lookup(sorted(alerts, key=lambda alert: alert[0]))
+        self._alerts = Lookup((start, end, (event, self._corner(start, end))) for start, end, event in alerts)
         self._places = list(_places(timeline))
         self._lines = Lookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
 
@@ -56,17 +67,27 @@ class Annotator:
         """Give the frame with everything of its time drawn over a copy of its pixels."""
         pixels, time = frame.pixels.copy(), float(frame.time)
         alerts = self._alerts.at(time + SLACK)
-        self._outline(pixels, {event.extra.get("zone") or event.extra.get("line") for event in alerts})
+        self._outline(pixels, {event.extra.get("zone") or event.extra.get("line") for event, _ in alerts})
         found = [(path, self._rect(frame, path.at(time))) for path in self._tracks.at(time)]
         for path, rect in found:
             _draw_box(pixels, path, rect)
         if min(frame.size) >= SMALLEST_PICTURE:
             pen = Pen(max(SMALLEST_TEXT, round(min(frame.size) / 40)))
             taken = _draw_banner(pixels, pen, " · ".join(self._banners.at(time + SLACK)))
-            taken += _draw_alerts(pixels, pen, [_alert(event) for event in alerts])
+            taken += _draw_alerts(pixels, pen, [(_alert(event), corner) for event, corner in alerts])
             _draw_tags(pixels, pen, found, taken)
             _draw_subtitle(pixels, self._lines.at(time + SLACK))
         return Frame(pixels, frame.time, frame.index, frame.duration)
+
+    def _corner(self, start: float, end: float) -> str:
+        """Return the corner in which an alert hides least of what is followed while it is shown."""
+        width, height = (float(side or 1) for side in self._size)
+        hidden = dict.fromkeys(CORNERS, 0.0)
+        for time in np.linspace(start, end, MOMENTS, endpoint=False).tolist():
+            boxes = [path.at(time) / [width, height, width, height] for path in self._tracks.at(time)]
+            for corner, place in CORNERS.items():
+                hidden[corner] += sum(_shared(box, place) for box in boxes)
+        return min(CORNERS, key=lambda corner: hidden[corner])
 
     def _outline(self, pixels: Pixels, alarmed: set[str | None]) -> None:
         """Draw the zones and lines of rules, in red where one is met."""
@@ -179,13 +200,25 @@ def _draw_banner(pixels: Pixels, pen: Pen, text: str) -> list[Rect]:
     return [_draw_panel(pixels, pen, text, pen.size // 2, pen.size // 2, paint.BLACK)]
 
 
-def _draw_alerts(pixels: Pixels, pen: Pen, alerts: list[str]) -> list[Rect]:
-    """Write the alerts below each other at the top right; give their places."""
+def _shared(box: np.ndarray, place: tuple[float, float, float, float]) -> float:
+    """Return the area that a box and a place share, both x1, y1, x2, y2."""
+    across = min(box[2], place[2]) - max(box[0], place[0])
+    down = min(box[3], place[3]) - max(box[1], place[1])
+    return float(max(0.0, across) * max(0.0, down))
+
+
+def _draw_alerts(pixels: Pixels, pen: Pen, alerts: list[tuple[str, str]]) -> list[Rect]:
+    """Write the alerts in their corners, below each other or, at the bottom, above; return where they stand."""
+    rows: Counter[str] = Counter()
     places = []
-    for row, alert in enumerate(alerts[:4]):
+    for alert, corner in alerts[:4]:
         text = pen.fit(alert, pixels.shape[1] // 3)
-        left = pixels.shape[1] - pen.width(text) - 2 * pen.size
-        places.append(_draw_panel(pixels, pen, text, left, pen.size // 2 + row * round(pen.height * 1.5), ALERT))
+        left = pixels.shape[1] - pen.width(text) - 2 * pen.size if corner.endswith("right") else pen.size // 2
+        step = rows[corner] * round(pen.height * 1.5)
+        bottom = round(pixels.shape[0] * CORNERS[corner][3]) - round(pen.height * 1.25)
+        top = pen.size // 2 + step if corner.startswith("top") else bottom - step
+        places.append(_draw_panel(pixels, pen, text, left, top, ALERT))
+        rows[corner] += 1
     return places
 
 

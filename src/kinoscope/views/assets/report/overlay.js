@@ -1,4 +1,4 @@
-// What is drawn over the picture: boxes on a canvas; subtitles and banners as text.
+// What is drawn over the picture: boxes on a canvas, and subtitles as text; and what happens, in a strip above it.
 
 const overlay = { canvas: byId("overlay"), context: byId("overlay").getContext("2d"), time: 0, hidden: new Set(), selected: null };
 
@@ -123,6 +123,7 @@ function showText(time) {
   const banners = happenings.filter((item) => item.start <= time + 0.001 && shownUntil(item) > time && !overlay.hidden.has(item.task));
   const wanted = banners.map((item) => (item.task === "rules" ? item.label : `${item.label} ${Math.round(item.score * 100)} %`));
   const place = byId("banners");
+  place.hidden = !happenings.length;
   if (place.dataset.shown === wanted.join("\n")) return;
   place.dataset.shown = wanted.join("\n");
   place.replaceChildren(...wanted.map((text) => make("span", "banner", text)));
