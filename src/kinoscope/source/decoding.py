@@ -24,6 +24,12 @@ from kinoscope.source.vectors import EXPORT, References
 FEW_THREADS_FROM = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
 
+NO_TIMESTAMPS = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS: the container never has any."""
+
+MAX_REORDERED, MAX_LED = 16, 500
+"""Packets after the first stamp among which an earlier one may be, and packets in which it is looked for."""
+
 Event = VideoFrame | AudioFrame | Lost
 
 
@@ -40,6 +46,7 @@ class Decoding:
         video, sound: the streams, or None; a cover picture of a song is not video.
         want_video, want_sound: whether to decode them from here on.
         packets: what is being read; says how far, and why reading stopped before the end if it did.
+        lead: how many pictures without a stamp come first, and the first stamp after them; None where there are none.
         references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
@@ -61,6 +68,7 @@ class Decoding:
             _prepare(self.video, vectors, limits)
         context = self.video.codec_context if vectors and self.video is not None else None
         self.references = References(context.name, context.extradata) if context is not None else None
+        self.lead: tuple[int, int] | None = None
         self._restart()
 
     @property
@@ -106,13 +114,32 @@ class Decoding:
         self.container.close()
 
     def _decode(self) -> Generator[Event, None, None]:
-        for packet in self.packets:
+        for packet in self._led():
             is_video = packet.stream is self.video
             if is_video and self.want_video:
                 yield from self._frames(packet)
             elif not is_video and self.want_sound:
                 yield from self._sounds(packet)
         yield from self._losses.rest()
+
+    def _led(self) -> Iterator[Packet[Any]]:
+        """Yield all packets; find how many pictures without a stamp come first, and the first stamp behind them."""
+        packets, missing = iter(self.packets), 0
+        held: list[Packet[Any]] = []
+        stamps: list[int] = []
+        stampless = self.video is None or bool(self.container.format.flags & NO_TIMESTAMPS)
+        for packet in () if stampless else packets:
+            held.append(packet)
+            if packet.stream is self.video and packet.pts is not None:
+                stamps.append(packet.pts)
+            elif packet.stream is self.video and packet.size:
+                missing += 1
+            known = len(stamps) > (MAX_REORDERED if missing else 0)
+            if known or len(held) >= MAX_LED or not packet.size:
+                break
+        self.lead = (missing, min(stamps)) if missing and stamps else None
+        yield from held
+        yield from packets
 
     def _frames(self, packet: Packet[Any]) -> Iterator[Event]:
         self._losses.sent(packet, self.packets.joints.get(packet.stream_index))

@@ -164,7 +164,7 @@ class Reading:
         base = decoding.video.time_base if decoding.video is not None else None
         self._before = None if self.last is None else self.last.time
         step, start = self._wanted.step, self._wanted.info.start
-        return Stamps(base or Fraction(1, 1000), step, self._report, start, shift, self._before)
+        return Stamps(base or Fraction(1, 1000), step, self._report, start, shift, self._before, lambda: decoding.lead)
 
     def _is_new(self, event: VideoFrame | Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
         """Return whether a former connection has not yet handed on this picture."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Generic, TypeVar
 
@@ -29,6 +29,7 @@ class Stamps(Generic[Item]):
         start: time of the first picture if no picture has a stamp.
         shift: seconds added to every stamp.
         before: time of the picture before the first, if there was one.
+        lead: returns how many pictures without a stamp come first, and the first stamp after them, if that is known.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class Stamps(Generic[Item]):
         start: Fraction = Fraction(0),
         shift: Fraction = Fraction(0),
         before: Fraction | None = None,
+        lead: Callable[[], tuple[int, int] | None] = lambda: None,
     ) -> None:
         self.time_base, self._step, self._report = time_base, step, report
         self._start, self._shift, self._last = start, shift, before
+        self._lead = lead
         self._held: list[Item] = []
         self._hopeless = False
 
@@ -54,9 +57,18 @@ class Stamps(Generic[Item]):
             yield item, time
             return
         self._held.append(item)
-        if self._hopeless or len(self._held) >= MAX_HELD:
+        if self._last is None and (lead := self._lead()) is not None:
+            yield from self._filled(self.seconds(lead[1]) - lead[0] * self._step, self._step)
+        elif self._last is not None and self._leads():
+            yield from self._filled(self._last + self._step, self._step)
+        elif self._hopeless or len(self._held) >= MAX_HELD:
             self._hopeless = True
             yield from self.rest()
+
+    def _leads(self) -> bool:
+        """Return whether the next picture is still one of those without a stamp that come first."""
+        lead = self._lead()
+        return lead is not None and self._last is not None and self._last + self._step < self.seconds(lead[1])
 
     def _before(self, time: Fraction) -> Iterator[tuple[Item, Fraction]]:
         """Yield what waits, up to a picture at ``time``."""
