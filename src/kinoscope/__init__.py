@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.core.privacy import disable_reporting
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
         watch,
     )
     from kinoscope.source import open_source
+
+disable_reporting()
 
 _HOMES = {
     "analyze": "kinoscope.api",
@@ -70,6 +74,10 @@ __all__ = [
     "train",
     "watch",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,17 +6,12 @@ features, logits = runner(pixels)          # uint8 (N, 224, 224, 3) -> float32 (
 
 from __future__ import annotations
 
-import sys
-
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, File
 from kinoscope.models.cards import CARDS, find, for_task, is_place
 from kinoscope.models.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
 from kinoscope.models.store import cached, fetch, pull, status
-
-# With this package at hand OpenVINO tells its makers that it is used; nothing is to leave the machine unasked.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
     "CARDS",

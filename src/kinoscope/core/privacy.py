@@ -1,0 +1,29 @@
+"""Nothing leaves the machine unasked: the reporting of use that other packages have built in is turned off.
+
+They read these variables when they are imported, so this is imported before any of them, with kinoscope itself. What
+the user has set stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+VARIABLES = {
+    "DO_NOT_TRACK": "1",  # honoured by several
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, transformers
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, which brings the voice activity of faster-whisper
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""Environment variable -> the value at which a package reports nothing."""
+
+REPORTERS = ("openvino_telemetry",)
+"""Packages that do nothing but report; those that would use them do without where they are not installed."""
+
+
+def disable_reporting() -> None:
+    """Turn off what would report that kinoscope's dependencies are used."""
+    for name, value in VARIABLES.items():
+        os.environ.setdefault(name, value)
+    for name in REPORTERS:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
