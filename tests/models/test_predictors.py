@@ -58,7 +58,7 @@ def test_what_was_told_is_read_in_turn():
         ({"schema": 2}, "newer version"),
         ({"task": "classify"}, "trained to classify, not to predict"),
         ({"network": "oracle"}, "oracle is not known"),
-        ({"before": 0}, "not above 0"),
+        ({"before": 0}, "is 0; give a "),
         ({"more": 1}, "damaged"),
     ],
 )

@@ -12,6 +12,7 @@ from kinoscope import places
 from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.core.names import demand, demand_number
+from kinoscope.core.untrusted import read_json
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
 def group_of(model: str) -> str:
     """Give the rule that grouped the clips which a model was trained on; empty if there was none."""
     try:
-        return str(json.loads((Path(model) / "options.json").read_text("utf-8"))["options"]["group"])
+        return str(read_json(Path(model) / "options.json", allow_nan=True)["options"]["group"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -196,7 +197,7 @@ def run_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
 
     path = Path(model) / "splits.json"
     try:
-        same = Path(json.loads(path.read_text("utf-8"))["root"]).resolve() == Path(dataset.root).resolve()
+        same = Path(read_json(path)["root"]).resolve() == Path(dataset.root).resolve()
         return dict(read_splits(path, dataset)) if same else None
     except (OSError, ValueError, KeyError, TypeError, DatasetError):
         return None

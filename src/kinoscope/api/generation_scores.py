@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import places
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.names import demand_number
+from kinoscope.core.untrusted import read_json
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _kept(path: str, protocol: Protocol) -> tuple[str, dict[str, Any]]:
         OptionError: the file holds none, or those of another protocol.
     """
     try:
-        plain = json.loads(Path(path).read_text("utf-8"))
+        plain = read_json(path, allow_nan=True)
         name, scores = plain["model"], plain["generation"]
     except (OSError, ValueError, KeyError, TypeError):
         raise OptionError(

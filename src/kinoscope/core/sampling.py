@@ -11,6 +11,10 @@ from kinoscope.core.errors import OptionError
 
 Times = NDArray[np.float64]
 
+MAX_FRAMES, MAX_RATE, MAX_SIDE = 1024, 1000, 4096
+MAX_PIXELS = 200_000_000
+"""Of all frames of a clip together: 600 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -27,11 +31,16 @@ class Sampling:
     size: tuple[int, int] = (112, 112)
 
     def __post_init__(self) -> None:
-        if self.frames < 1 or not self.rate > 0 or min(self.size) < 1:
+        width, height = self.size
+        wanted = f"cannot sample {self.frames} frames of {width}x{height} at {self.rate:g} a second"
+        if not (
+            0 < self.frames <= MAX_FRAMES and 0 < self.rate <= MAX_RATE and all(0 < n <= MAX_SIDE for n in self.size)
+        ):
             raise OptionError(
-                f"cannot sample {self.frames} frames of {self.size[0]}x{self.size[1]} at {self.rate:g} a second; "
-                "give 1 or more frames, a rate above 0 and a size of at least 1x1"
+                f"{wanted}; give 1 to {MAX_FRAMES} frames, a rate above 0 up to {MAX_RATE} and sides of 1 to {MAX_SIDE}"
             )
+        if self.frames * width * height > MAX_PIXELS:
+            raise OptionError(f"{wanted}; give fewer or smaller frames, {MAX_PIXELS // 10**6} million pixels at most")
 
     @property
     def seconds(self) -> float:

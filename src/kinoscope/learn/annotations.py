@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,11 @@ from typing import Any
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.segments import Segment
+from kinoscope.core.untrusted import inside, read_json
 from kinoscope.source.images import VIDEOS
+
+MAX_TABLE_BYTES = 500_000_000
+"""Bytes of a table of segments; ActivityNet's own has 9 MB."""
 
 SUBSETS = {"training": "train", "validation": "val", "testing": "test"}
 """ActivityNet's names of the splits."""
@@ -41,7 +44,7 @@ def read_annotations(path: Path) -> tuple[Annotated, ...]:
         DatasetError: it is no such table.
     """
     try:
-        database = json.loads(path.read_text("utf-8"))["database"]
+        database = read_json(path, MAX_TABLE_BYTES)["database"]
         files = _videos(path.parent)
         return tuple(_annotated(name, entry, files, path.parent) for name, entry in database.items())
     except OSError as error:
@@ -55,7 +58,7 @@ def read_annotations(path: Path) -> tuple[Annotated, ...]:
 
 def _annotated(name: str, entry: Mapping[str, Any], files: Mapping[str, str], folder: Path) -> Annotated:
     segments = tuple(_segments(name, entry))
-    given = folder / str(entry["path"]) if "path" in entry else None
+    given = inside(folder, str(entry["path"])) if "path" in entry else None
     place = str(given) if given is not None and given.is_file() else files.get(name) or files.get(f"v_{name}")
     subset = str(entry.get("subset", ""))
     return Annotated(name, place, SUBSETS.get(subset, subset or None), segments)

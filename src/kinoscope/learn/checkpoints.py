@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kinoscope.core.errors import ModelError
+from kinoscope.core.untrusted import parse_json
 from kinoscope.models.trained import write_tensors
 
 SCHEMA = 1
@@ -43,10 +44,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError(f"{path} is missing, so there is nothing to resume; start the training anew")
     try:
         with safe_open(path, "pt") as stream:
-            facts = json.loads((stream.metadata() or {})["kinoscope"])
+            facts = parse_json((stream.metadata() or {})["kinoscope"], allow_nan=True)
             schema = facts.pop("schema")
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it is no mapping
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path} is no checkpoint, or damaged ({first}); start the training anew") from None
     if schema > SCHEMA:

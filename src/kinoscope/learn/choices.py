@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from math import inf
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.names import demand
+from kinoscope.core.untrusted import read_json
 
 O = TypeVar("O")  # noqa: E741, options of any kind
 """A dataclass of plain values, each with a default."""
@@ -55,7 +55,7 @@ def read_saved(path: Path, kind: type[O]) -> tuple[O, dict[str, Any]]:
         ModelError: there are none, or the file is damaged.
     """
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = read_json(path, allow_nan=True)
         return kind(**facts.pop("options")), facts
     except FileNotFoundError:
         raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None

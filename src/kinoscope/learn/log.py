@@ -11,6 +11,7 @@ from typing import Any
 from kinoscope.core.errors import ModelError
 from kinoscope.core.files import atomic, cannot_write
 from kinoscope.core.media import Pixels
+from kinoscope.core.untrusted import parse_json
 
 EVENTS = "tensorboard"
 """Folder of TensorBoard's events, in the folder of a run."""
@@ -97,7 +98,7 @@ def read_log(path: Path) -> list[Row]:
         ModelError: it is damaged.
     """
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [parse_json(line, allow_nan=True) for line in path.read_text("utf-8").splitlines() if line.strip()]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

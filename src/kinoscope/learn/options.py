@@ -16,6 +16,7 @@ from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
 from kinoscope.core.names import hint
 from kinoscope.core.sampling import Sampling
+from kinoscope.core.untrusted import read_json
 
 if TYPE_CHECKING:
     from kinoscope.clips.transforms import Augment
@@ -314,7 +315,7 @@ def read_options(path: Path) -> tuple[Options, dict[str, Any]]:
         ModelError: there are none, or the file is damaged.
     """
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = read_json(path, allow_nan=True)
         plain = facts.pop("options")
         size = plain["size"] and tuple(plain["size"])
         return Options(**plain | {"size": size}), facts

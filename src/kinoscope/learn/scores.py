@@ -10,8 +10,12 @@ from typing import Any
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import atomic
+from kinoscope.core.untrusted import read_json
 
 SCHEMA = 1
+
+MAX_SCORES_BYTES = 1_000_000_000
+"""Bytes of scores, which have a row for each clip."""
 
 Value = float | None
 """None where a measure has no value: of a class without clips, or an interval of a single group."""
@@ -145,7 +149,7 @@ def load_scores(path: Path) -> Scores:
         OptionError: the file cannot be read, or holds something else.
     """
     try:
-        plain = json.loads(path.read_text("utf-8"))
+        plain = read_json(path, MAX_SCORES_BYTES, allow_nan=True)
     except (OSError, ValueError) as error:
         raise OptionError(
             f"{path} cannot be read ({error}); give a scores.json that `kinoscope evaluate` wrote"

@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic
+from kinoscope.core.untrusted import read_json
 from kinoscope.learn.examples import Dataset, Example
 
 Splits = dict[str, list[Example]]
 """``train``, ``val`` and ``test``, each a list in the dataset's order; none is missing, but one may be empty."""
 
 NAMES = ("train", "val", "test")
+
+MAX_SPLITS_BYTES = 500_000_000
+"""Bytes of splits, which name every clip."""
 
 ATTEMPTS = 100
 """Orders that are tried until every class is in every split."""
@@ -206,7 +210,7 @@ def read_splits(path: Path, dataset: Dataset) -> Splits:
         DatasetError: the file is none, or names a clip that the dataset has not.
     """
     try:
-        plain: Mapping[str, list[str]] = json.loads(path.read_text("utf-8"))
+        plain: Mapping[str, list[str]] = read_json(path, MAX_SPLITS_BYTES)
         named = {name: list(plain[name]) for name in NAMES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} cannot be read as splits ({error}); give a splits.json of a run") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.trained import FACTS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def read_facts(folder: Path, build: Callable[..., F], task: str, what: str, sche
     if not path.is_file():
         raise ModelError(f"{folder} is no {what}: it has no {FACTS}; make one with `kinoscope train {task}`")
     try:
-        plain: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        plain: dict[str, Any] = read_json(path)
         if plain.pop("schema") > schema:
             raise ModelError(f"{path} is of a newer version than {schema}; update kinoscope")
         if (other := plain.pop("task")) != task:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kinoscope.core.media import Pixels
 from kinoscope.models.card import Card, File
 from kinoscope.models.runner import make_runner
-from kinoscope.models.trained import FACTS, WEIGHTS, fill_named
+from kinoscope.models.trained import FACTS, WEIGHTS, build_filled
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,8 +30,8 @@ def part_of(part: str, files: Mapping[str, Path]) -> nn.Module:
     from kinoscope.models.generators import new_generator, read_generator
     from kinoscope.nets.video_gan import Alone
 
-    net: Any = new_generator(read_generator(files[FACTS].parent))
-    fill_named(net, files[WEIGHTS])
+    facts = read_generator(files[FACTS].parent)
+    net: Any = build_filled(lambda: new_generator(facts), files[WEIGHTS])
     return Alone(getattr(net, part)).eval()
 
 

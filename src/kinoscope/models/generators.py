@@ -6,7 +6,6 @@ A new network is a file in ``nets`` and a row in ``GANS``. A model is a folder w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
 from kinoscope.core.names import demand
+from kinoscope.core.ranges import Limits, check_ranges
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.generator_parts import Painters
-from kinoscope.models.trained import FACTS, WEIGHTS, fill_named, write_weights
+from kinoscope.models.trained import FACTS, WEIGHTS, build_filled, write_weights
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,10 @@ LATEST_START = 1.28
 FEWEST, LARGEST = 16, 256
 SIZES = tuple(FEWEST * 2**i for i in range(5))
 """Sides of pictures that can be made, in pixels; powers of 2."""
+
+LIMITS: Mapping[str, Limits] = {
+    "width": (1, 1024), "frames": (1, 1000), "rate": (0.01, 1000.0), "spacing": (0.001, 60.0),
+}  # fmt: skip
 
 Array = NDArray[np.float32]
 
@@ -95,11 +100,7 @@ class GeneratorFacts:
         demand(self.network, GANS, "generator")
         if self.size not in SIZES:
             raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
-        if min(self.width, self.frames) < 1 or min(self.rate, self.spacing) <= 0:
-            raise OptionError(
-                f"width is {self.width}, frames {self.frames}, rate {self.rate:g}, spacing {self.spacing:g}; "
-                "give more than 0 of each"
-            )
+        check_ranges(self, LIMITS)
 
 
 def _video_gan(facts: GeneratorFacts) -> nn.Module:
@@ -171,7 +172,7 @@ def save_generator(folder: Path, net: nn.Module, facts: GeneratorFacts, half: bo
 def is_generator(folder: Path) -> bool:
     """Whether a folder holds a generator, or what says it does."""
     try:
-        return bool(json.loads((folder / FACTS).read_text("utf-8"))["task"] == TASK)
+        return bool(read_json(folder / FACTS)["task"] == TASK)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -271,8 +272,7 @@ class Generator:
         self.folder = find_generator(name)
         self.facts = read_generator(self.folder)
         self.device = torch.device(torch_device(device))
-        net = new_generator(self.facts)
-        fill_named(net, self.folder / WEIGHTS)
+        net = build_filled(lambda: new_generator(self.facts), self.folder / WEIGHTS)
         self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
         self._painters = Painters(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
         self._common: Tensor | None = None

@@ -9,10 +9,10 @@ A ``.keras`` file may name code to run. It is read in Keras's safe mode, and onl
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import MissingExtra, ModelError, OptionError
+from kinoscope.core.untrusted import parse_json
 
 SCALINGS: dict[str, tuple[float, float]] = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
 """By what pixels in [0, 255] are multiplied, and what is added then."""
 
 
-PARTS = ("layers", "models", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "ops")
+PARTS = (
+    *("layers", "models", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "ops"),
+    *("optimizers", "losses", "metrics"),  # of a model inside the model
+)
 """The parts of Keras that a file may name."""
+
+CODE = "holds code of its own"
+REFUSED = {"Lambda": CODE, "__lambda__": CODE, "TFSMLayer": "needs TensorFlow", "__typespec__": "needs TensorFlow"}
+"""What a file may not name, whatever module it says it is of, and why."""
+
+PLAIN = ("__tuple__", "__list__", "__set__", "__dict__", "__ellipsis__", "__bytes__", "__slice__", "__complex__",
+         "__keras_tensor__", "__numpy__", "__tensor__")  # fmt: skip
+"""Plain values that have a class but no module."""
+
+MAX_CONFIG_BYTES = 16_000_000
+"""Bytes of ``config.json``; those of Keras's largest models have 2 MB."""
+
+MAX_RATIO = 20
+"""By which the content of a file may be larger than the file."""
 
 
 class Held:
@@ -157,27 +175,50 @@ def _check_names(path: str) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            _check_sizes(archive, Path(path).stat().st_size)
+            config = parse_json(archive.read("config.json"))
+        if not isinstance(config, dict):
+            raise ValueError("its config.json describes no model")
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise _unreadable(path, error) from None
+    config.pop("compile_config", None)  # how it was trained does not matter, and is not read
     for module, name in _names(config):
-        top, *parts = [part for part in str(module).split(".") if part != "src"]
-        if name in ("Lambda", "TFSMLayer") or top != "keras" or (parts and parts[0] not in PARTS):
-            why = {"Lambda": "holds code of its own", "TFSMLayer": "needs TensorFlow"}.get(name, f"is of {module}")
-            raise ModelError(f"{path} has a {name}, which {why}; build it from Keras's own layers")
+        if (why := _why_not(module, name)) is not None:
+            raise ModelError(f"{path} has a {str(name)[:80]}, which {why}; build it from Keras's own layers")
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Check how much an archive unpacks to. Weights hardly compress, and Keras does not compress them.
+
+    Raises:
+        ValueError: it is more than a model has.
+    """
+    if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+        raise ValueError(f"its config.json is larger than {MAX_CONFIG_BYTES // 10**6} MB")
+    if sum(member.file_size for member in archive.infolist()) > MAX_CONFIG_BYTES + MAX_RATIO * size:
+        raise ValueError(f"it unpacks to more than {MAX_RATIO} times its size")
+
+
+def _why_not(module: Any, name: Any) -> str | None:
+    """Return what is wrong with something that a configuration names; None if it is a part of Keras."""
+    if name in REFUSED:
+        return REFUSED[name]
+    if module is None:
+        return None if name in PLAIN else "names no module: only files of Keras 3 are read"
+    top, *parts = [part for part in str(module).split(".") if part != "src"]
+    return f"is of {str(module)[:80]}" if top != "keras" or (parts and parts[0] not in PARTS) else None
 
 
 def _names(config: Any) -> Iterator[tuple[Any, Any]]:
-    """Give the module and the name of all that a configuration names; how it was trained does not matter."""
+    """Yield the module and the name of all that a configuration names."""
     if isinstance(config, list):
         for value in config:
             yield from _names(value)
     elif isinstance(config, dict):
-        if "module" in config or config.get("class_name") in ("__lambda__", "__typespec__"):
+        if "module" in config or "class_name" in config:
             yield config.get("module"), config.get("class_name")
-        for key, value in config.items():
-            if key != "compile_config":
-                yield from _names(value)
+        for value in config.values():
+            yield from _names(value)
 
 
 def _by_layer(model: Any) -> Iterator[list[Any]]:

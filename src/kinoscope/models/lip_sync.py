@@ -7,6 +7,7 @@ and what their likeness is worth. One comes with kinoscope; ``kinoscope train sy
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +49,8 @@ CONTEXT = 10
 AHEAD = len(LAGS) // 2 // PHASES + CONTEXT
 """Frames of sound that are needed before and after those of the picture."""
 
+MAX_PAIRS = 16
+
 Array = NDArray[np.float32]
 
 
@@ -79,9 +82,11 @@ def read_streams(path: Path) -> Streams:
 
 def _streams(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> Streams:
     """Give what the plain form says; ValueError where it cannot be."""
-    if not pairs or set(pairs) - set(KINDS):
-        raise ValueError(f"it has the pairs {list(pairs)}, of which there are {', '.join(KINDS)}")
+    if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(KINDS):
+        raise ValueError(f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(KINDS)} are possible")
     constant, alone, rooted, length = map(float, calibration["weights"])
+    if not all(map(math.isfinite, (constant, alone, rooted, length, float(calibration["spread"])))):
+        raise ValueError("its calibration is not finite")
     worth = Calibration((constant, alone, rooted, length), float(calibration["spread"]))
     return Streams(pairs=tuple(pairs), calibration=worth, data=data, score=score)
 

@@ -65,6 +65,7 @@ class Network:
 
 
 RNNS = ("gru", "lstm")
+MAX_HIDDEN, MAX_GLIMPSE = 8192, 2048
 
 # Networks are imported where they are built, so that looking at the table does not load torch.
 
@@ -85,8 +86,8 @@ def _rnn_options(options: dict[str, Any]) -> dict[str, Any]:
     """
     if options["rnn"] not in RNNS:
         raise OptionError(f"rnn {options['rnn']} is not known; choose one of {', '.join(RNNS)}")
-    if options["hidden"] < 2:
-        raise OptionError(f"hidden is {options['hidden']}; give a width of at least 2")
+    if not 2 <= options["hidden"] <= MAX_HIDDEN:
+        raise OptionError(f"hidden is {options['hidden']}; give a width of 2 to {MAX_HIDDEN}")
     _check_dropout(options["dropout"])
     return options
 
@@ -117,8 +118,9 @@ def _motion(classes: int, share: float, glimpse: int, dropout: float) -> nn.Modu
     from kinoscope.nets.motion import MotionNet
 
     _check_dropout(dropout)
-    if not 0 < share <= 1 or glimpse < 32:
-        raise OptionError(f"share {share:g} and glimpse {glimpse} are not possible; give above 0 to 1, and at least 32")
+    if not 0 < share <= 1 or not 32 <= glimpse <= MAX_GLIMPSE:
+        possible = f"above 0 to 1, and 32 to {MAX_GLIMPSE}"
+        raise OptionError(f"share {share:g} and glimpse {glimpse} are not possible; give {possible}")
     cnn = Trunk()
     return MotionNet(cnn, list(cnn.stages), cnn.features, classes, share, glimpse, dropout)
 

@@ -16,10 +16,11 @@ from kinoscope.core.boxes import Array
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.mel import FLOOR, HOP, RATE, log_mel
+from kinoscope.core.ranges import check_ranges
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.painting import Floats, Way, cut, painted_part
 from kinoscope.models.runner import torch_device
-from kinoscope.models.trained import WEIGHTS, fill_named, write_weights
+from kinoscope.models.trained import WEIGHTS, build_filled, write_weights
 from kinoscope.nets.mouth_painter import LIP, REFERENCES, Judge, Painter, Voice
 from kinoscope.nets.mouth_painter import STEPS as STEPS
 from kinoscope.nets.mouth_painter import draw_points as draw_points
@@ -67,8 +68,7 @@ class PainterFacts:
     score: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.width, int) and self.width > 0 and float(self.gain) > 0):
-            raise ValueError(f"width is {self.width}, gain {self.gain}")
+        check_ranges(self, {"width": (1, 512), "gain": (0.01, 100.0)})
 
 
 def new_nets(width: int) -> nn.ModuleDict:
@@ -98,8 +98,7 @@ def load_painter(folder: Path) -> tuple[nn.ModuleDict, PainterFacts]:
         ModelError: a file is not what it should be.
     """
     facts = read_facts(folder, PainterFacts, TASK, "painter of mouths")
-    nets = new_nets(facts.width)
-    fill_named(nets, folder / WEIGHTS)
+    nets = build_filled(lambda: new_nets(facts.width), folder / WEIGHTS)
     nets.float().eval().requires_grad_(False)
     return nets, facts
 

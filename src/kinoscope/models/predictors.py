@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinoscope.core.media import Pixels
+from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.runner import torch_device
-from kinoscope.models.trained import WEIGHTS, fill_named, write_weights
+from kinoscope.models.trained import WEIGHTS, build_filled, write_weights
 from kinoscope.nets.conv_lstm import ConvLSTM
 from kinoscope.nets.patches import SIDE as SIDE
 from kinoscope.nets.simvp import SimVP
@@ -23,6 +24,11 @@ TASK = "predict"
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"convlstm": ConvLSTM, "simvp": SimVP}
 """Name -> network; each takes before, after, channels, width and still."""
+
+LIMITS: Mapping[str, Limits] = {
+    "before": (1, 1000), "after": (1, 1000), "rate": (0.01, 1000.0), "size": (1, 2048), "channels": (1, 3),
+    "width": (1, 1024),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +53,9 @@ class PredictorFacts:
     score: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS or min(self.before, self.after, self.width, self.size, self.rate) <= 0:
-            raise ValueError(f"network {self.network} is not known, or a number is not above 0")
+        if self.network not in NETWORKS:
+            raise ValueError(f"network {self.network} is not known")
+        check_ranges(self, LIMITS)
 
 
 def new_predictor(facts: PredictorFacts, still: float = 0.9) -> nn.Module:
@@ -104,6 +111,5 @@ def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
         OptionError: the device is not known, or not here.
     """
     facts = read_facts(Path(folder), PredictorFacts, TASK, "predictor of frames")
-    net = new_predictor(facts)
-    fill_named(net, Path(folder) / WEIGHTS)
+    net = build_filled(lambda: new_predictor(facts), Path(folder) / WEIGHTS)
     return Predictor(net, facts, device)

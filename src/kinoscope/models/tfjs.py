@@ -8,7 +8,6 @@ Each supported node kind is one short function of the table ``OPS`` in ``tfjs_op
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.tfjs_ops import OPS, Value
 
 Node = Mapping[str, Any]
@@ -57,7 +57,7 @@ def read_graph(path: Path, wanted: Sequence[str] = ()) -> Graph:
         path: the JSON file.
         wanted: names of the outputs to give, in that order; all of them, sorted, by default.
     """
-    model = json.loads(path.read_text("utf-8"))
+    model = read_json(path)
     weights = read_weights(model["weightsManifest"], path.parent)
     # Those converted from a Keras model are called otherwise than the nodes that give them.
     known = {name: info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items()}

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinoscope.core.errors import KinoscopeError, ModelError, OutputError
+from kinoscope.core.errors import ModelError, OptionError, OutputError
 from kinoscope.core.files import atomic
-from kinoscope.core.sampling import Sampling
+from kinoscope.core.ranges import check_ranges
+from kinoscope.core.sampling import MAX_FRAMES, Sampling
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, File
 from kinoscope.models.networks import build_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    N = TypeVar("N", bound=nn.Module)
 
 SCHEMA = 1
 FACTS, WEIGHTS = "model.json", "model.safetensors"
@@ -120,7 +124,7 @@ def read(folder: Path) -> Trained:
 
 def _parse(path: Path) -> Trained:
     try:
-        plain = json.loads(path.read_text("utf-8"))
+        plain = read_json(path)
         schema = plain.pop("schema")
         if schema > SCHEMA:
             raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
@@ -128,11 +132,29 @@ def _parse(path: Path) -> Trained:
         lists = {name: tuple(plain[name]) for name in ("classes", "files")}
         if any(Path(name).name != name for name in lists["files"]):
             raise ValueError("a file lies outside the folder")
-        return Trained(**(plain | lists | {"sampling": sampling}))
-    except KinoscopeError:
+        trained = Trained(**(plain | lists | {"sampling": sampling}))
+        _check_types(trained)
+        return trained
+    except ModelError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
         raise ModelError(f"{path} is damaged ({_first(error)}); train the model again or restore the file") from None
+
+
+def _check_types(trained: Trained) -> None:
+    """Check what nothing else does.
+
+    Raises:
+        OptionError: the temperature is no number that could be one.
+        TypeError: a value has another type.
+    """
+    check_ranges(trained, {"temperature": (1e-3, 1e3)})
+    check_ranges(trained.sampling, {"frames": (1, MAX_FRAMES)})
+    texts = (trained.task, trained.network, trained.data, *trained.classes)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(trained.multilabel, bool):
+        raise TypeError("a name is no text")
+    if not (isinstance(trained.options, dict) and isinstance(trained.score, dict)):
+        raise TypeError("its options or scores have no names")
 
 
 def load_net(folder: Path) -> tuple[nn.Module, Trained]:
@@ -178,9 +200,66 @@ def net_from(files: Mapping[str, Path]) -> nn.Module:
     Raises:
         ModelError: a file is not what it should be.
     """
-    net = _parse(files[FACTS]).build(files)
-    fill_named(net, files[WEIGHTS])
-    return net.eval()
+    trained = _parse(files[FACTS])
+    if trained.files:  # a network that is read from a file of its own is as large as that
+        net = trained.build(files)
+        fill_named(net, files[WEIGHTS])
+        return net.eval()
+    return build_filled(lambda: trained.build(files), files[WEIGHTS]).eval()
+
+
+def build_filled(build: Callable[[], N], path: Path) -> N:
+    """Return a network with the weights of a safetensors file.
+
+    It is planned without memory first: options that ask for other tensors than the file has are refused before they
+    take any.
+
+    Raises:
+        ModelError: the file is missing or damaged, or it is of another network.
+    """
+    _check_plan(build, path)
+    net = build()
+    fill_named(net, path)
+    return net
+
+
+def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        """Skip what fills tensors: those of a plan have no content."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = getattr(function, "__name__", "")
+            if name.endswith("_") and not name.endswith("__") and args and isinstance(args[0], torch.Tensor):
+                return args[0]
+            return function(*args, **(kwargs or {}))
+
+    stored = _shapes(path)
+    try:
+        with torch.device("meta"), Unfilled():
+            planned = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        raise ModelError(f"no network is as {path.with_name(FACTS)} says ({_first(error)}); train it again") from None
+    for name in sorted(planned.keys() | stored.keys()):
+        if planned.get(name) != stored.get(name):
+            found, wanted = (shapes.get(name, "missing") for shapes in (stored, planned))
+            raise ModelError(f"{path} holds the weights of another network ({name} is {found}, not {wanted})")
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} cannot be read ({_first(error)}); restore it or train the model again")
 
 
 def fill_named(net: nn.Module, path: Path) -> None:
@@ -195,7 +274,7 @@ def fill_named(net: nn.Module, path: Path) -> None:
     try:
         net.load_state_dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read ({_first(error)}); restore it or train the model again") from None
+        raise _unreadable(path, error) from None
     except RuntimeError as error:
         raise ModelError(f"{path} holds the weights of another network ({_first(error)})") from None
 

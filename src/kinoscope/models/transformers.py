@@ -8,7 +8,6 @@ may be used for is up to their makers, and some well-known ones (VideoMAE's) are
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +16,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from kinoscope.core.errors import KinoscopeError, MissingExtra, ModelError, WeightsMissing
+from kinoscope.core.errors import MissingExtra, ModelError, OptionError, WeightsMissing
+from kinoscope.core.sampling import Sampling
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, File
 from kinoscope.models.sources import Packages, Unavailable, bring
 from kinoscope.models.store import cache
@@ -97,10 +98,12 @@ def folder_card(folder: Path) -> Card:
         labels = {int(index): str(label) for index, label in named.items()}
         classes = tuple(labels[i] for i in range(len(labels)))
         frames, (height, width) = int(_first_of(config, "num_frames", "frames_per_clip")), _size(config)
+        rate = RATES.get(str(config.get("model_type")), USUAL_RATE)
+        Sampling(frames, rate, (width, height))
         _scaling(_read(processor))
-    except KinoscopeError:
+    except ModelError:
         raise
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, OptionError) as error:
         raise _damaged(folder, error) from None
     return Card(
         name=folder.resolve().name,
@@ -113,7 +116,7 @@ def folder_card(folder: Path) -> Card:
         input=(frames, height, width, 3),
         outputs=((None,), (len(classes),)),
         classes=classes,
-        rate=RATES.get(str(config.get("model_type")), USUAL_RATE),
+        rate=rate,
         multilabel=config.get("problem_type") == "multi_label_classification",
     )
 
@@ -220,7 +223,7 @@ def _processor(folder: Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        plain = json.loads(path.read_text("utf-8"))
+        plain = read_json(path)
         if not isinstance(plain, dict):
             raise ValueError("it holds no names")
         return plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError
+from kinoscope.core.untrusted import read_json
 from kinoscope.models.tfjs import read_weights
 
 TURNS = {4: (3, 2, 0, 1), 2: (1, 0)}
@@ -39,7 +39,7 @@ def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
 
 def read_tfjs(manifest: Path) -> list[Tensor]:
     """Give the tensors of a TensorFlow.js manifest in their order, kernels turned round to the way of PyTorch."""
-    arrays = read_weights(json.loads(manifest.read_text("utf-8")), manifest.parent).values()
+    arrays = read_weights(read_json(manifest), manifest.parent).values()
     return [torch.from_numpy(array.transpose(TURNS.get(array.ndim, range(array.ndim)))) for array in arrays]
 
 
