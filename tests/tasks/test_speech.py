@@ -1,15 +1,19 @@
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinoscope.core.media import Sound, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
 from kinoscope.tasks.voice import RATE, Voice
+from kinoscope.views.cues import cues
 
 
 def word(start, end, text, probability=0.9):
@@ -72,6 +76,56 @@ def test_a_guess_or_a_loop_gives_no_text(guess):
 def test_words_that_are_hardly_probable_give_no_text():
     (found,) = sentences([segment(word(0, 1, "um", 0.3), word(1, 2, "ah", 0.2))], [stretch(3, 0)])
     assert found.text is None
+
+
+def token(start, end, text, probability=0.9):
+    return SimpleNamespace(start=start, end=end, word=text, probability=probability)
+
+
+def test_numbers_that_whisper_takes_apart_are_words_as_they_stand_in_the_text():
+    tokens = [token(0, 1, " order"), token(1, 1.5, " 43", 0.8), token(1.5, 2, ",000", 0.7), token(2, 2, "%")]
+    (found,) = sentences([segment(*tokens, token(2, 3, " now."))], [stretch(5, 0)])
+    assert found.text == "order 43,000% now."
+    assert found.extra["words"] == [[0, 1, "order", 0.9], [1, 2, "43,000%", 0.796], [2, 3, "now.", 0.9]]
+    assert found.score == pytest.approx((0.9 * 0.8 * 0.7 * 0.9 * 0.9) ** 0.2)
+
+
+def test_letters_without_spaces_between_them_keep_their_times():
+    (found,) = sentences([segment(token(0, 1, "東"), token(1, 2, "京"), token(2, 2.5, "。"))], [stretch(5, 0)])
+    assert (found.text, [row[2] for row in found.extra["words"]]) == ("東京。", ["東", "京。"])
+
+
+def test_words_of_no_length_get_time_from_their_neighbours():
+    found = sentences([segment(word(0, 1, "one"), word(1, 1, "of"), word(1, 2, "them"))], [stretch(5, 0)])
+    assert [row[:2] for row in found[0].extra["words"]] == [[0, 1], [1, 1.333], [1.333, 2]]
+    found = sentences([segment(word(0, 1, "one"), word(3, 3, "more"), word(3.5, 4, "word"))], [stretch(5, 0)])
+    assert [row[:2] for event in found for row in event.extra["words"]] == [[0, 1], [3, 3.04], [3.5, 4]]
+    found = sentences([segment(word(0, 1, "last"), word(1, 1, "one"))], [stretch(5, 0)])
+    assert [row[:2] for row in found[0].extra["words"]] == [[0, 1], [1, 1.04]]
+
+
+texts = st.sampled_from([" the", " 43", ",000", "%", ".", " a", "'s", " -", " €", ".5", " now.", "東"])
+steps = st.tuples(texts, st.sampled_from([0.0, 0.02, 0.1, 0.3, 2.0]), st.sampled_from([0.0, 0.0, 0.2, 3.0]))
+
+
+@given(st.lists(steps, min_size=1, max_size=20), st.floats(0, 100))
+def test_words_join_to_the_text_and_cues_take_their_times_from_them(spoken, start):
+    time, tokens = 0.0, []
+    for text, long, pause in spoken:
+        tokens.append(token(time, time + long, text))
+        time += long + pause
+    found = sentences([segment(*tokens)], [stretch(time + 1, start)])
+    assert "".join(event.text for event in found).replace(" ", "") == "".join(t for t, *_ in spoken).replace(" ", "")
+    for event in found:
+        rows = event.extra["words"]
+        if "東" not in event.text:
+            assert " ".join(row[2] for row in rows) == event.text
+        assert all(first < last for first, last, *_ in rows)
+        assert all(a[1] <= b[0] for a, b in pairwise(rows))
+        shown = cues(Timeline(events=[event]))
+        times = {round(row[0], 3) for row in rows}
+        assert {float(cue.start) for cue in shown} <= times
+        assert float(shown[-1].end) == round(rows[-1][1], 3)
 
 
 class FakeWhisper:

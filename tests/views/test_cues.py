@@ -40,6 +40,19 @@ def test_without_words_the_time_is_shared_by_length():
     assert [(float(cue.start), float(cue.end)) for cue in found] == [(0, 8), (8, 16)]
 
 
+def test_pieces_of_a_word_that_were_heard_apart_time_it():
+    pieces = [(0, 1, "order"), (4, 5, "43"), (5, 6, ",000"), (6, 7, "and"), (7, 8, "25"), (8, 9, "%"), (9, 10, "now")]
+    text = "order 43,000 and 25% now " + "then " * 12
+    words = [[*piece, 1.0] for piece in pieces] + [[10 + i, 10.5 + i, "then", 1.0] for i in range(12)]
+    found = _cues(Event("speech", 0, 21.5, "speech", 1.0, text, {"words": words}))
+    assert [(float(cue.start), float(cue.end)) for cue in found] == [(0, 13.5), (14, 21.5)]
+    assert found[0].lines == ("order 43,000 and 25%", "now then then then then")
+
+
+def test_words_without_a_text_are_no_cue():
+    assert _cues(Event("speech", 0, 2, "speech", 1.0, "", {"words": [[1, 1.5, "other", 1.0]]})) == []
+
+
 def test_words_that_are_not_the_text_do_not_count():
     (cue,) = _cues(Event("speech", 0, 2, "speech", 1.0, "corrected text", {"words": [[1, 1.5, "other", 1.0]]}))
     assert (cue.start, cue.end) == (0, 2)

@@ -8,7 +8,7 @@ cost follows the speech and not the length of the video. Decoding is greedy in t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,19 +39,25 @@ SURE = 0.4
 """Word probability (geometric mean of a sentence) under which its text is not given."""
 PAUSE = 1.0
 """Seconds without a word that end a sentence."""
+MIN_WORD = 0.04
+"""Seconds that a word lasts at least; Whisper leaves nothing for some."""
 LONGEST = 12.0
 """Seconds after which a sentence ends at the next word; after half of them, at the end of Whisper's segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, its time in seconds, its probability, and the number of Whisper's segment that it is from."""
+    """A word, its time in seconds, its probability, and the number of Whisper's segment that it is from.
+
+    ``pieces`` is how many of Whisper's words it was put together from; ``score`` is their geometric mean.
+    """
 
     start: float
     end: float
     text: str
     score: float
     segment: int = 0
+    pieces: int = 1
 
 
 class Speech:
@@ -59,7 +65,7 @@ class Speech:
 
     Events: label ``speech``, ``text`` the sentence (None where somebody speaks but the words are not understood,
     such as another language), ``score`` its mean word probability, and in ``extra["words"]`` a list of
-    ``[start, end, word, probability]``.
+    ``[start, end, word, probability]``: the words of the text as they stand between spaces, one after the other.
     """
 
     name = "speech"
@@ -150,8 +156,8 @@ class Speech:
 
 def sentences(segments: Iterable[Segment], pack: list[Sound]) -> list[Event]:
     """Turn what Whisper made of packed sound into events on the source's clock, one a sentence."""
-    words = [word for number, segment in enumerate(segments) for word in _words(number, segment)]
-    return [_event(sentence) for sentence in _group(_place(words, pack))]
+    words = [word for number, segment in enumerate(segments) for word in _whole(number, _words(number, segment))]
+    return [_event(sentence) for sentence in _group(_lasting(_place(words, pack)))]
 
 
 def _words(number: int, segment: Segment) -> list[Word]:
@@ -163,6 +169,49 @@ def _words(number: int, segment: Segment) -> list[Word]:
         Word(float(w.start), float(w.end), w.word, 0.0 if unsure else float(w.probability), number)
         for w in segment.words or ()
     ]
+
+
+def _whole(number: int, words: Iterable[Word]) -> list[Word]:
+    """Put together what Whisper took apart: ``43`` and ``,000`` and ``%`` are one word, as they stand in the text."""
+    whole: list[Word] = []
+    for word in words:
+        # Letters that follow without a space are words of a language that has none.
+        if whole and word.text and not word.text[0].isspace() and not word.text[0].isalpha():
+            last = whole[-1]
+            text, end = last.text + word.text, max(last.end, word.end)
+            score, pieces = _mean([last, word]), last.pieces + 1
+            whole[-1] = Word(last.start, end, text, score, number, pieces)
+        else:
+            whole.append(word)
+    return whole
+
+
+def _mean(words: Sequence[Word]) -> float:
+    """Return the geometric mean of the probabilities of all pieces."""
+    total = sum(word.pieces * math.log(max(word.score, 1e-3)) for word in words)
+    return math.exp(total / sum(word.pieces for word in words))
+
+
+def _lasting(words: Sequence[Word]) -> list[Word]:
+    """Let every word last: one without time gets it from the silence after it, or from its neighbours'."""
+    parts: list[list[Word]] = []
+    for word, after in zip(words, [*(word.start for word in words[1:]), math.inf], strict=False):
+        waits = parts and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD
+        end = max(word.end, min(word.start + MIN_WORD, after))
+        parts.append([*(parts.pop() if waits else []), replace(word, end=end)])
+    if len(parts) > 1 and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD:
+        parts[-2:] = [parts[-2] + parts[-1]]
+    return [word for part in parts for word in _shared(part)]
+
+
+def _shared(words: list[Word]) -> list[Word]:
+    """Share the time of words out by their length."""
+    if len(words) == 1:
+        return words
+    start, end = words[0].start, max(words[-1].end, words[0].start + MIN_WORD * len(words))
+    ends = np.cumsum([len(word.text.strip()) or 1 for word in words])
+    edges = [start, *(start + (end - start) * ends / ends[-1]).tolist()]
+    return [replace(word, start=a, end=b) for word, a, b in zip(words, edges, edges[1:], strict=False)]
 
 
 def _place(words: Iterable[Word], pack: list[Sound]) -> list[Word]:
@@ -199,7 +248,7 @@ def _ends(sentence: list[Word], following: Word) -> bool:
 
 def _event(words: list[Word]) -> Event:
     start, end = words[0].start, max(w.end for w in words)
-    score = math.exp(sum(math.log(max(w.score, 1e-3)) for w in words) / len(words))
+    score = _mean(words)
     if score < SURE:
         return Event("speech", start, end, "speech", score)
     text = "".join(w.text for w in words).strip()

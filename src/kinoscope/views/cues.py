@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.clock import origin
@@ -85,16 +86,33 @@ def _overflows(words: Sequence[Word]) -> bool:
 
 def _words(event: Event) -> list[Word]:
     """Give the words with their times: as heard, or spread over the event by their length."""
-    words = one_line(event.text or "").split()
-    heard = event.extra.get("words") or []
-    if [one_line(str(row[2])) for row in heard] == words:
-        return [(float(row[0]), float(row[1]), word) for row, word in zip(heard, words, strict=True)]
-    total = sum(map(len, words))
+    text = one_line(event.text or "")
+    words = text.split()
+    if (heard := _heard(text, event.extra.get("words") or [])) is not None:
+        return heard
+    total = sum(map(len, words)) or 1
     marks = [0]
     for word in words:
         marks.append(marks[-1] + len(word))
     times = [event.start + (event.end - event.start) * mark / total for mark in marks]
     return [(start, end, word) for (start, end), word in zip(pairwise(times), words, strict=True)]
+
+
+def _heard(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
+    """Return the words of a text, between spaces, with the times of the pieces they were heard in; None if others."""
+    words: list[Word] = []
+    place = 0
+    for start, end, piece in ((float(row[0]), float(row[1]), one_line(str(row[2]))) for row in rows):
+        apart = text.startswith(" ", place)
+        place += apart
+        if not piece or not text.startswith(piece, place):
+            return None
+        place += len(piece)
+        if words and not apart:
+            words[-1] = words[-1][0], end, words[-1][2] + piece
+        else:
+            words.append((start, end, piece))
+    return words if place == len(text) else None
 
 
 def no_arrow(text: str) -> str:
