@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.errors import KinoscopeError, SourceError
 from kinoscope.galleries import Look, Model, change
 from kinoscope.models.networks import NETWORKS
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
@@ -289,6 +289,6 @@ def test_nothing_is_opened_past_its_end(world: dict[str, Path], tmp_path: Path, 
         file.setframerate(8000)
         file.writeframes(bytes(16000))
     for path in (world["VIDEO"], sound, "synthetic:shapes?duration=1"):
-        with pytest.raises(OptionError, match=r"is past the end of .*: it lasts from 0 to 1 s"):
+        with pytest.raises(SourceError, match=r"is past the end of .*: it lasts from 0 to 1 s"):
             open_source(path, start=start)
         open_source(path, start=0.9).close()

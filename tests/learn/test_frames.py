@@ -58,7 +58,7 @@ def test_only_the_stretch_counts(tmp_path):
     stretch = kept(path, 10, 0.5, 1.2)
     assert numbers(stretch.pixels) == [5, 6, 7, 8, 9, 10, 11]
     assert (stretch.first, stretch.end) == (0.5, 1.2)
-    with pytest.raises(SourceError, match="has no picture"):
+    with pytest.raises(SourceError, match="start 5 s is past the end"):
         kept(path, 10, 5, 6)
 
 

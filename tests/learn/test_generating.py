@@ -160,7 +160,7 @@ def test_every_option_is_described_and_every_game_named():
     [
         (["game=chess"], "no game 'chess'"),
         (["augment=much"], "no augment 'much'"),
-        (["net=gan"], "no generator 'gan'"),
+        (["net=gan"], "there is no net 'gan'"),
         (["target=0.4"], "a target above 0.5"),
         (["batch=0"], "batch is 0; give 1 or more"),
         (["bf16=maybe"], "no bf16 'maybe'"),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kinoscope.core.addresses import Address
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.time import Seconds, parse_time
 from kinoscope.source.base import Item, Picture, Source
 from kinoscope.source.limits import Limits
@@ -88,7 +88,7 @@ def _demand_something(source: Source, start: Fraction | None) -> None:
     """Refuse a start at which a source that says how long it is, and is no longer than that, is over.
 
     Raises:
-        OptionError: there is nothing from the start on.
+        SourceError: there is nothing from the start on.
     """
     info = source.info
     if start is None or info.live or not info.duration or start < info.start + info.duration:
@@ -97,7 +97,7 @@ def _demand_something(source: Source, start: Fraction | None) -> None:
     if next(iter(source.read(info.width > 0, sounds)), None) is None:
         source.close()
         first, last = float(info.start), float(info.start + info.duration)
-        raise OptionError(
+        raise SourceError(
             f"start {float(start):g} s is past the end of {info.path}: it lasts from {first:g} to {last:g} s"
         )
 
