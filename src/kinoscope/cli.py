@@ -27,6 +27,7 @@ from kinoscope.api.prediction import Predicted
 from kinoscope.api.recognition import Recognized
 from kinoscope.api.searching import Found
 from kinoscope.api.syncing import Synced
+from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.api.training import Training
 from kinoscope.api.watching import Watched
 from kinoscope.core.addresses import mask
@@ -128,7 +129,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         suppress_keyboard_interrupt=False,
     )
     for name, verb in COMMANDS.items():
-        app.command(verb, name=name)
+        app.command(verb, name=name, help=_help(name, words))
     try:
         result = app(words, exit_on_error=False, print_error=False)
         _print(words, result, as_json)
@@ -148,6 +149,12 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         if debug:
             raise
         return _fail(str(as_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
+
+
+def _help(name: str, words: list[str]) -> str | None:
+    """Return the help of a training that is named; None for what a verb says itself."""
+    named = words[1] if name == words[0] == "train" and len(words) > 1 else None
+    return help_of(named) if named in ABOUT else None
 
 
 def _fail(message: str, status: int) -> int:

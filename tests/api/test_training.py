@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -6,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from kinoscope import api
+from kinoscope.api.round_training import TASKS as ROUND_TASKS
+from kinoscope.api.train_help import options_of
+from kinoscope.api.training import TASKS
 from kinoscope.core.errors import OptionError
 
 # What the tests of learning make their clips and their network with.
@@ -183,9 +187,40 @@ def test_an_empty_class_and_one_of_a_single_clip(kinoscope, place):
 
 
 def test_help_lists_the_options(kinoscope):
-    text = kinoscope("train", "--help").out
+    text = kinoscope("train", "classify", "--help").out
     assert "weight_decay" in text
     assert "augment.flip=0" in text
+
+
+def test_the_help_of_a_training_lists_its_own_options_alone(kinoscope):
+    """Of all options with their defaults, each stands in the help of its task, and only there."""
+    for task in TASKS:
+        text = " ".join(kinoscope("train", task, "--help").out.split())
+        listed = {word.rstrip(":") for word in re.findall(r"• (\w+):", text)}
+        assert listed == {name for name, _, _ in options_of(task)}
+        assert all(
+            " ".join(f"{about} [{default}]".split()) in text for _, default, about in options_of(task) if default
+        )
+    general = kinoscope("train", "--help").out
+    assert "judge" not in general
+    assert set(re.findall(r"• (\w+):", general)) == set(TASKS)
+
+
+def test_help_names_every_network():
+    from kinoscope.models import networks
+
+    about = next(text for name, _, text in options_of("classify") if name == "net")
+    for network in networks.NETWORKS:
+        assert network.name == "tiny" or network.name in about
+
+
+def test_the_defaults_in_the_help_are_those_that_are_used():
+    for task in ("lipsync", "generate", "predict"):
+        used = ROUND_TASKS[task].defaults(()).to_dict()
+        told = {name: default for name, default, _ in options_of(task)}
+        assert told.keys() == used.keys()
+        for name, default in told.items():
+            assert default == (f"{used[name]:g}" if isinstance(used[name], float) else str(used[name]).lower())
 
 
 def test_all_options_are_checked_before_the_data():

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from kinoscope.learn.edges import Course
     from kinoscope.models.edges import Edges
 
-OPTIONS = {"model": "", "seed": "0"}
-"""What ``train segments`` takes: the folder of the model, and the seed of the drawings."""
+OPTIONS = {
+    "model": ("", "folder that train classify wrote; what is learned is added to it"),
+    "seed": ("0", "of random weights and order"),
+}
+"""What ``train segments`` takes: the default, and what it is."""
 
 FEWEST = 2
 """Videos from which something can be learned."""
@@ -132,7 +135,7 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
 def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
     if data is None or Path(data).suffix.lower() != ".json":
         raise OptionError("train segments needs videos with labelled segments; give an ActivityNet JSON")
-    options = dict(OPTIONS)
+    options = {name: default for name, (default, _) in OPTIONS.items()}
     for word in words:
         key, _, value = word.partition("=")
         demand(key, OPTIONS, "option of train segments")

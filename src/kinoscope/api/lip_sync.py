@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from kinoscope.nets.lip_sync import Pair
 
 OPTIONS = {
-    "table": ("", "CSV with the columns clip, person and offset (seconds by which the sound of a clip is late)"),
-    "align": ("auto", "auto: clips that no table tells the offset of are aligned as our own model measures; none"),
-    "pairs": ("points,points,pixels", "what each pair of streams sees of a mouth"),
-    "steps": ("500", "of the optimizer, for each pair"),
-    "batch": ("24", "pieces at once"),
-    "val": ("0.2", "share of the people that are kept apart to score on; 0 learns from all"),
-    "seed": ("0", "of weights and drawings"),
+    "table": ("", "CSV with the columns clip, person and offset (seconds by which the audio of a clip is late)"),
+    "align": (
+        "auto",
+        "auto (without a table, clips are first aligned by the model that comes with kinoscope) or none",
+    ),
+    "pairs": (
+        "points,points,pixels",
+        "what pairs of streams see of a mouth: points or pixels, separated by commas",
+    ),
+    "steps": ("500", "optimizer steps for each pair of streams"),
+    "batch": ("24", "stretches of clips of one step"),
+    "val": ("0.2", "share of the people that is held out to score on; 0 learns from all"),
+    "seed": ("0", "of everything random"),
     "device": ("auto", "auto, cpu or cuda"),
 }
 """What ``train sync`` takes: the default, and what it is."""

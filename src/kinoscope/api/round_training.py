@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kinoscope.learn.processes import Processes
     from kinoscope.learn.rounds import Learner, Rounds
 
+Described = tuple[str, str, str]
+"""Name, default and meaning of an option."""
+
 Broken = dict[str, str]
 """Clip -> why it could not be used."""
 
@@ -26,14 +29,14 @@ class RoundTask:
 
     Attributes:
         defaults: gives the options for words ``key=value``, before they are read.
-        about: gives a line on each option.
+        about: gives name, default and meaning of each option.
         learner: reads the clips; gives what learns from them, and which could not be used.
         shown: measure -> how it is called in a line on an epoch.
         then: how the model is used.
     """
 
     defaults: Callable[[Sequence[str]], Any]
-    about: Callable[[], Mapping[str, str]]
+    about: Callable[[], list[Described]]
     learner: Callable[[Any, str, Processes, bool], tuple[Learner, Broken]]
     shown: Mapping[str, str]
     then: str
@@ -45,10 +48,11 @@ def _painting_defaults(words: Sequence[str]) -> Any:
     return PaintingOptions()
 
 
-def _about_painting() -> Mapping[str, str]:
-    from kinoscope.learn.painting_options import ABOUT
+def _about_painting() -> list[Described]:
+    from kinoscope.learn.choices import described
+    from kinoscope.learn.painting_options import ABOUT, PaintingOptions
 
-    return ABOUT
+    return described(PaintingOptions, ABOUT)
 
 
 def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
@@ -68,10 +72,11 @@ def _generating_defaults(words: Sequence[str]) -> Any:
     return defaults_of(tuple(words))
 
 
-def _about_generating() -> Mapping[str, str]:
-    from kinoscope.learn.generating_options import ABOUT
+def _about_generating() -> list[Described]:
+    from kinoscope.learn.choices import described
+    from kinoscope.learn.generating_options import ABOUT, GeneratingOptions
 
-    return ABOUT
+    return described(GeneratingOptions, ABOUT)
 
 
 def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
@@ -91,10 +96,11 @@ def _predicting_defaults(words: Sequence[str]) -> Any:
     return NextFramesOptions()
 
 
-def _about_predicting() -> Mapping[str, str]:
-    from kinoscope.learn.next_frames_options import ABOUT
+def _about_predicting() -> list[Described]:
+    from kinoscope.learn.choices import described
+    from kinoscope.learn.next_frames_options import ABOUT, NextFramesOptions
 
-    return ABOUT
+    return described(NextFramesOptions, ABOUT)
 
 
 def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:

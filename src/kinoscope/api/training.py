@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
 from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
+from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.launcher import launched
 from kinoscope.core.names import hint
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 AUDIO_TASKS = ("sync", "lipsync")
 """Trainings that learn from audio."""
 
-TASKS = ("classify", "segments", "sync", *ROUND_TASKS)
+TASKS = tuple(ABOUT)
 
 
 @dataclass
@@ -90,31 +92,19 @@ def train(
     dry_run: bool = False,
     quiet: bool = False,
 ) -> Training:
-    """Train a model on your own labelled clips; Ctrl-C keeps what has been learned.
-
-    Started by torchrun, several processes share the work.
+    """Train a model on your own clips.
 
     Args:
-        task: what is learned: classify; segments, which teaches such a model (model=FOLDER) where segments begin
-            and end in long videos, and takes no other option but seed; sync, which learns from talking clips whether
-            lips and sound agree, and takes table, align, pairs, steps, batch, val, seed and device; lipsync, a painter
-            of mouths for `kinoscope lipsync`; generate, which learns to make clips for `kinoscope generate`; or
-            predict, which learns to tell how clips go on for `kinoscope predict`. The options of the last three are
-            listed last.
-        data: a folder with a folder of clips for each class, or train, val and test with such folders in them; or a
-            CSV with the columns path and label, and start, end, group and split as wanted. For segments, videos with
-            labelled segments, as an ActivityNet JSON; best of videos that the model has not learned from. For sync and
-            lipsync, a folder of videos in which a face talks. For generate, a folder of short clips, in folders of
-            their classes if there are some, or synthetic:moving, clips of moving shapes that are drawn without end. For
-            predict, likewise, or synthetic:bouncing, two shapes that bounce, whose future is known.
-        options: key=value, such as net=cnn-gru epochs=10 augment.flip=0; all of them are listed above.
-        out: folder of the run (-o); runs/classify/NAME1, NAME2... if not given.
+        task: what is learned: classify, segments, sync, lipsync, generate or predict.
+        data: the clips to learn from; see the help of the task.
+        options: key=value, such as epochs=10; see the help of the task.
+        out: folder of the run (-o); runs/TASK/NAME1, NAME2... if not given.
         name: what the run is called; as the data if not given.
-        preview: write a picture of a few clips as training will see them, and stop.
+        preview: write an image of a few clips as training will see them, and stop (classify).
         check: open every clip, report which are unreadable, tiny, there twice, in two splits at once or, where audio is
             learned from, silent, and stop; exit status 1 if some are unreadable or in two splits.
         resume: folder of a run that was interrupted; it goes on exactly as if it had not been.
-        dry_run: take one step to see that all fits, and write nothing.
+        dry_run: take one step to see whether all fits, and write nothing.
         quiet: show no progress.
 
     Raises:
@@ -292,16 +282,6 @@ def describe(row: Row, epochs: int) -> str:
     return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
 
 
-def _list_options() -> str:
-    from kinoscope.learn.options import describe as describe_options
-
-    lines = [
-        f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in describe_options()
-    ]
-    parts = ["Options, with their defaults:", "", *lines]
-    for task, row in ROUND_TASKS.items():
-        parts += ["", f"Options of {task}:", "", *(f"- **{name}**: {text}" for name, text in row.about().items())]
-    return "\n    ".join(parts)
-
-
-train.__doc__ = (train.__doc__ or "").replace("    Args:", f"    {_list_options()}\n\n    Args:", 1)
+train.__doc__ = (train.__doc__ or "").replace(
+    "Train a model on your own clips.\n", indent(help_of(), "    ").lstrip(), 1
+)

@@ -82,6 +82,23 @@ def begin_or_go_on(
     return read_choices(words, start, task), data
 
 
+def described(kind: Any, about: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return name, default and meaning of each option of a dataclass."""
+    defaults = {one.name: one.default for one in fields(kind)}
+    return [(name, _written(defaults[name]), text) for name, text in about.items()]
+
+
+def _written(default: Any) -> str:
+    """Return a default as it would be given."""
+    return (
+        str(default).lower()
+        if isinstance(default, bool)
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )
+
+
 def demand_least(options: Any, least: Mapping[str, float]) -> None:
     """Make sure that numbers among options are finite and as large as they must be, 0 where nothing is said.
 

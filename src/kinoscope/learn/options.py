@@ -36,31 +36,32 @@ class Options:
     """How a network is trained. The defaults are for 100 to 10,000 clips."""
 
     net: str = "cnn-gru"
-    """A row of the table of networks; its own options follow a dot, as in net.hidden=256."""
+    """The network: cnn-gru, cnn-lstm, cnn-bigru, cnn-bilstm, keras-gru, keras-lstm, r3d-18, mc3-18, r2plus1d-18, x3d-s,
+    movinet-a0 or motion. Its own options follow a dot, as in net.hidden=256."""
     net_options: Mapping[str, Any] = field(default_factory=dict)
     frames: int | None = None
-    """Pictures of a clip; the network's own if not given."""
+    """Frames of a clip; as many as the network is made for if not given."""
     rate: float | None = None
-    """Pictures per second of video; the network's own if not given."""
+    """Frames per second; as many as the network is made for if not given."""
     size: tuple[int, int] | None = None
-    """Width and height of the pictures, as in 160x160; the network's own if not given."""
+    """Width and height of the frames in pixels, as in 160x160; what the network is made for if not given."""
     start: str = "auto"
     """Weights to start from: auto (those of the network's card), none, or the folder of a trained model."""
     unfreeze: float | None = None
-    """Share of the trunk that is trained, from the top: 0 none, 1 all; a quarter if not given, or all without start."""
+    """Share of the backbone that is trained, from the top: 0 none, 1 all; 0.25 if not given, or 1 without start."""
     freeze_norms: bool | None = None
-    """Whether the trunk's BatchNorm keeps its statistics; if not given, where it starts from trained weights."""
+    """Whether the backbone's BatchNorm keeps its statistics; if not given, where it starts from trained weights."""
     loss: Literal["auto", "cross-entropy", "focal", "binary", "triplet", "arcface", "contrastive"] = "auto"
-    """auto is cross-entropy, and binary for data of several labels. The last three are of the embedding, and are added
-    to cross-entropy."""
+    """auto (cross-entropy, or binary for clips with several labels), cross-entropy, focal or binary; or triplet,
+    arcface or contrastive, which are losses of the embedding and are added to cross-entropy."""
     smoothing: float = 0.1
     """Label smoothing of cross-entropy, 0 to 1."""
     gamma: float = 2.0
-    """How much the focal loss leaves aside what is easy."""
+    """Focusing parameter of the focal loss: how much clips that are easy count less, 0 to 10."""
     margin: float = 0.3
-    """Between classes: distance in triplet, angle in arcface."""
+    """Margin between classes: a distance in triplet, an angle in radians in arcface."""
     scale: float = 30.0
-    """Of the cosines in arcface."""
+    """Scale of the cosines in arcface."""
     heat: float = 0.1
     """Temperature of the contrastive loss."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -68,23 +69,23 @@ class Options:
     lr: float | None = None
     """Highest learning rate; 0.001 for adamw and 0.02 for sgd if not given."""
     trunk_lr: float | None = None
-    """Share of it for the trunk; 0.1 if not given, or 1 without start."""
+    """Learning rate of the backbone, as a share of lr; 0.1 if not given, or 1 without start."""
     weight_decay: float = 0.01
-    """Pull of weights towards zero; norms and biases are left alone."""
+    """Weight decay; not of norms and biases."""
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
-    """How the learning rate goes after warm-up."""
+    """Learning rate after warm-up: cosine, one-cycle or constant."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises; one-cycle takes at least 0.3."""
     epochs: int = 30
-    """Times that every clip is shown."""
+    """How often every clip is shown."""
     batch: int = 16
     """Clips of one step, over all processes."""
     accumulate: int = 1
-    """Parts in which a process takes its share of a batch, to save memory."""
+    """Parts in which a process takes its share of a batch, to save memory (gradient accumulation)."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 does not clip."""
     ema: float = 0.99
-    """Decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves."""
+    """Decay of the moving average of the weights, which is what is saved; 0 saves the weights themselves."""
     balance: bool = False
     """Whether every class comes equally often."""
     bf16: bool | None = None
@@ -92,7 +93,7 @@ class Options:
     patience: int = 10
     """Epochs without a better score after which training stops; 0 never stops early."""
     seed: int = 0
-    """Of all that is drawn."""
+    """Seed of everything random."""
     val: float = 0.2
     """Share of the clips that are set aside for validation, where the data does not say; 0 learns from all."""
     fold: str = ""
@@ -102,12 +103,12 @@ class Options:
     workers: int | None = None
     """Threads that load clips; one for each core if not given."""
     augment: Literal["light", "strong", "none"] = "light"
-    """How much clips are varied; single kinds follow a dot, as in augment.flip=0."""
+    """Augmentation: light, strong or none; single kinds follow a dot, as in augment.flip=0."""
     augment_options: Mapping[str, Any] = field(default_factory=dict)
     views: int = 1
     """Clips of each video in validation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes a GPU where there is one."""
+    """auto (a GPU where there is one), cpu or cuda."""
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -1,0 +1,79 @@
+"""The help of ``kinoscope train``: what each training learns from what, and its options with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a training learns, and from what data."""
+
+    learns: str
+    data: str
+
+
+CLASSES = (
+    "a folder with a folder of clips for each class, or train, val and test with such folders in them; or a CSV with "
+    "the columns path and label and, as wanted, start, end (seconds or a clock), group and split"
+)
+SHORT = "a folder of short clips, in folders of their classes if there are some"
+
+ABOUT: Mapping[str, About] = {
+    "classify": About("which class a clip is of, for `kinoscope classify` and `kinoscope analyze --model`", CLASSES),
+    "segments": About(
+        "where segments begin and end in long videos, for a model that train classify wrote",
+        "an ActivityNet JSON of videos with labelled segments, best of videos that the model has not learned from",
+    ),
+    "sync": About(
+        "whether lips and audio belong together, for `kinoscope sync --model`",
+        "a folder of videos in which a face talks",
+    ),
+    "lipsync": About(
+        "to paint the mouth of a person, for `kinoscope lipsync`",
+        "a video, or a folder of videos, in which a face talks",
+    ),
+    "generate": About(
+        "to make clips, for `kinoscope generate`", f"{SHORT}, or synthetic:moving, moving shapes drawn without end"
+    ),
+    "predict": About(
+        "to predict the next frames of a video, for `kinoscope predict`",
+        f"{SHORT}, or synthetic:bouncing, two shapes that bounce, whose future is known",
+    ),
+}
+"""Each training; the first is the usual one."""
+
+GENERAL = """Train a model on your own clips; Ctrl-C keeps what has been learned.
+
+TASK is what is learned:
+
+{tasks}
+
+`kinoscope train TASK --help` lists the options of one, each given as key=value. Started by torchrun, several processes
+share the work.
+"""
+
+
+def help_of(task: str | None = None) -> str:
+    """Return the help of a training with its data and options; that of all trainings where none of them is named."""
+    if task is None or task not in ABOUT:
+        return GENERAL.format(tasks="\n".join(f"- **{name}**: {about.learns}." for name, about in ABOUT.items()))
+    rows = [f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in options_of(task)]
+    about = ABOUT[task]
+    lines = [f"Train {task}: learn {about.learns}.", "", f"DATA is {about.data}.", ""]
+    return "\n".join([*lines, "Options, each given as key=value, with their defaults:", "", *rows, ""])
+
+
+def options_of(task: str) -> list[tuple[str, str, str]]:
+    """Return name, default and meaning of each option of a training."""
+    from kinoscope.api.edges import OPTIONS as SEGMENTS
+    from kinoscope.api.lip_sync import OPTIONS as SYNC
+    from kinoscope.api.round_training import TASKS as ROUND_TASKS
+    from kinoscope.learn.options import describe
+
+    if task in ROUND_TASKS:
+        return ROUND_TASKS[task].about()
+    if task == "classify":
+        return describe()
+    return [(name, default, text) for name, (default, text) in (SYNC if task == "sync" else SEGMENTS).items()]
