@@ -33,6 +33,7 @@ from kinoscope.api.watching import Watched
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
+from kinoscope.core.terminal import Visible
 
 if TYPE_CHECKING:
     from kinoscope.learn.job import Run
@@ -72,6 +73,7 @@ and **--debug** (the traceback of an error).
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit status: 0 done, 1 a task failed or was cut short, 2 unusable input."""
+    sys.stdout, sys.stderr = _visible(sys.stdout), _visible(sys.stderr)
     words, as_json, debug = _split_flags(list(sys.argv[1:] if arguments is None else arguments))
     sys.excepthook = _report_error
     if debug:
@@ -98,6 +100,11 @@ def _log_all() -> None:
     handler.setFormatter(_Formatter("%(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("kinoscope").setLevel(logging.DEBUG)
+
+
+def _visible(stream: Any) -> Any:
+    """Return a stream that shows the control characters of names, labels and messages instead of obeying them."""
+    return stream if stream is None or isinstance(stream, Visible) else Visible(stream)
 
 
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
@@ -158,8 +165,14 @@ def _help(name: str, words: list[str]) -> str | None:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"kinoscope: {mask(message)}", file=sys.stderr)
+    _warn(message)
     return status
+
+
+def _warn(message: object) -> None:
+    """Print a message as one line, even where a file's name has several, without the secrets of addresses in it."""
+    line = mask(str(message)).replace("\n", "\\n")
+    print(f"kinoscope: {line}", file=sys.stderr)
 
 
 def _status(result: Any) -> int:
@@ -202,7 +215,7 @@ def _print_analysis(analysis: Analysis) -> None:
     from kinoscope.views.text import print_summary
 
     if analysis.error:
-        print(f"kinoscope: {analysis.error}", file=sys.stderr)
+        _warn(analysis.error)
     if analysis.timeline:
         print_summary(analysis.timeline)
         already = " (done before)" if analysis.resumed else ""
@@ -222,8 +235,9 @@ KEPT = {
 
 
 def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from kinoscope.views.terminal import DataConsole
 
     columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
     table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
@@ -233,7 +247,7 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
     else:
         for row in rows:
             table.add_row(*(str(row[column]) for column in columns))
-    Console().print(table)
+    DataConsole().print(table)
 
 
 def _print_classified(rows: Sequence[Classified]) -> None:
@@ -241,7 +255,7 @@ def _print_classified(rows: Sequence[Classified]) -> None:
 
     for row in rows:
         if row.error:
-            print(f"kinoscope: {row.error}", file=sys.stderr)
+            _warn(row.error)
         else:
             print_classes(row.source, row.top, row.segments)
 
@@ -289,7 +303,7 @@ def _print_training(training: Training) -> None:
 
 def _print_taught(taught: Taught) -> None:
     for name, why in taught.broken.items():
-        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+        _warn(f"{name}: {why}")
     learned, held = (f"{c} clips of {p} people" for c, p in zip(taught.clips, taught.people, strict=True))
     print(f"{learned} to learn from, {held} to score on")
     print(f"loss of each pair at the end: {', '.join(f'{loss:.2f}' for loss in taught.losses)}")
@@ -301,7 +315,7 @@ def _print_taught(taught: Taught) -> None:
 
 def _print_edges(edges: Learned) -> None:
     for name, why in edges.broken.items():
-        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+        _warn(f"{name}: {why}")
     print(f"{edges.videos[0]} videos to learn from, {edges.videos[1]} to score on")
     if edges.before and edges.after:
         middle = edges.after.overlaps.index(0.5)
@@ -315,12 +329,12 @@ def _print_rounds(run: Rounds) -> None:
     from kinoscope.api.round_training import TASKS
 
     for name, why in run.broken.items():
-        print(f"kinoscope: {name}: {why}", file=sys.stderr)
+        _warn(f"{name}: {why}")
     learned, measured = run.examples
     beside = f", {measured} to measure on" if measured else ""
     print(f"{learned or 'endless'} examples to learn from{beside}; {run.parameters / 1e6:.2f} M parameters")
     if run.advice:
-        print(f"kinoscope: {run.advice}", file=sys.stderr)
+        _warn(run.advice)
     if run.folder is None:
         print("dry run: all fits")
         return
@@ -342,14 +356,14 @@ def _print_generated(made: Generated) -> None:
 
 def _print_dubbed(done: Dubbed) -> None:
     for note in done.notes:
-        print(f"kinoscope: {note}", file=sys.stderr)
+        _warn(note)
     print(f"{done.painted} of {done.frames} pictures painted in {done.seconds:.1f} s; metadata says it was generated")
     print(f"  {done.path}")
 
 
 def _print_predicted(done: Predicted) -> None:
     for note in done.notes:
-        print(f"kinoscope: {note}", file=sys.stderr)
+        _warn(note)
     print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second")
     print("each file says in its metadata that it was generated")
     print(f"  {done.path}")
@@ -397,7 +411,7 @@ def _print_enrolled(done: Enrolled) -> None:
     already = f" ({done.already} were there already)" if done.already else ""
     print(f"{done.gallery}: {done.name} got {count} of kind {done.kind}{already}")
     for note in done.notes:
-        print(f"kinoscope: {note}", file=sys.stderr)
+        _warn(note)
 
 
 def _print_gallery(told: dict[str, Any]) -> None:
@@ -434,7 +448,7 @@ def _print_found(found: Found) -> None:
     from kinoscope.views.found import print_found
 
     for note in found.notes:
-        print(f"kinoscope: {note}", file=sys.stderr)
+        _warn(note)
     print_found(found.to_dict())
     for path in found.written:
         print(f"  {path}")
@@ -445,7 +459,7 @@ def _print_recognized(rows: Sequence[Recognized]) -> None:
 
     for row in rows:
         if row.error:
-            print(f"kinoscope: {row.error}", file=sys.stderr)
+            _warn(row.error)
         else:
             print_seen(row.to_dict())
 
@@ -455,7 +469,7 @@ def _print_detected(rows: Sequence[Detected]) -> None:
 
     for row in rows:
         if row.error:
-            print(f"kinoscope: {row.error}", file=sys.stderr)
+            _warn(row.error)
         else:
             print_detected(row.to_dict())
         for path in row.written:
@@ -469,12 +483,9 @@ def _print_synced(rows: Sequence[Synced]) -> None:
         if row.timeline:
             print_synced(row.to_dict())
         if row.error:
-            print(f"kinoscope: {row.error}", file=sys.stderr)
+            _warn(row.error)
         if row.left_out:
-            print(
-                f"kinoscope: {row.fixed} is without {', '.join(row.left_out)}: name one that ends in .mkv",
-                file=sys.stderr,
-            )
+            _warn(f"{row.fixed} is without {', '.join(row.left_out)}: name one that ends in .mkv")
         for path in row.written:
             print(f"  {path}")
 
@@ -494,7 +505,7 @@ def _print_watched(done: Watched) -> None:
         print(f"{done.clips} clips", file=sys.stderr)
     reasons = [f"{name} {one.status}: {one.reason}" for name, one in done.timeline.tasks.items() if one.reason]
     for reason in reasons + (done.timeline.decode.errors if done.status else []):
-        print(f"kinoscope: {reason}", file=sys.stderr)
+        _warn(reason)
 
 
 SHOW: dict[str, Callable[[Any], None]] = {

@@ -22,12 +22,13 @@ def bar(title: str, quiet: bool = False) -> Iterator[Report | None]:
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    from kinoscope.views.terminal import DataConsole
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *clocks, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, *clocks, console=DataConsole(stderr=True), transient=True) as progress:
         line = progress.add_task(title, total=None)
         last = 0.0
 

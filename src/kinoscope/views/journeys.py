@@ -17,10 +17,11 @@ MOST_TRACKS, MOST_COUNTS = 60, 24
 
 def print_detected(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what was found in a source, as ``Detected.to_dict`` tells it."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = console or Console(highlight=False)
+    from kinoscope.views.terminal import DataConsole
+
+    console = console or DataConsole()
     console.print(Text(one_line(told["source"]), "bold"), soft_wrap=True)
     if "objects" in told:
         _print(console, ("id", "label", "score", "box: x1, y1, x2, y2"), [_object(row) for row in told["objects"]])

@@ -19,10 +19,11 @@ BY = {"face": "face", "group": "others of its group", "person": "appearance", "o
 def table(console: Console | None, *columns: str) -> tuple[Console, Any]:
     """Give a console, by default standard output's, and a table for it."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    return console or Console(highlight=False), Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    from kinoscope.views.terminal import DataConsole
+
+    return console or DataConsole(), Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 
 def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:

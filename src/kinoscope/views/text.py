@@ -85,11 +85,12 @@ def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
 def print_summary(timeline: Timeline, console: Console | None = None) -> None:
     """Print the headline and a table of what each task found."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = console or Console()
+    from kinoscope.views.terminal import DataConsole
+
+    console = console or DataConsole(highlight=True)
     console.print(Text(headline(timeline), "bold"), soft_wrap=True)
     table = Table("task", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("found", no_wrap=True)

@@ -32,9 +32,9 @@ def percent(share: float | None) -> str:
 
 
 def _console(console: Console | None) -> Console:
-    from rich.console import Console
+    from kinoscope.views.terminal import DataConsole
 
-    return console or Console(highlight=False)
+    return console or DataConsole()
 
 
 def _plain_table(*columns: str) -> Any:
