@@ -1,6 +1,7 @@
 from fractions import Fraction
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,7 +9,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
 from kinoscope.models.text import Lines
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.text import Text
+from kinoscope.tasks.text import Text, alike
 
 SIZE = (320, 192)
 
@@ -115,3 +116,83 @@ def test_without_words_nothing_is_read(make):
 def test_a_source_without_pictures_is_skipped():
     with pytest.raises(Skip, match="there is no picture"):
         Text().needs(SourceInfo("a.mp3"))
+
+
+def written(words, shift=0, shade=30, noise=2.0):
+    """A line as it is cut out to be read: dark on light."""
+    line = np.full((48, 360, 3), 235, np.uint8)
+    cv2.putText(line, words, (8 + shift, 36), cv2.FONT_HERSHEY_DUPLEX, 1.1, (shade,) * 3, 2, cv2.LINE_AA)
+    rng = np.random.default_rng(shift)
+    return (line + rng.normal(0, noise, line.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shift", [0, 2, 5])
+def test_looks_at_one_text_are_alike(shift):
+    assert alike(written("Apples are red"), written("Apples are red", shift, shade=60, noise=4))
+
+
+@pytest.mark.parametrize("other", ["Bananas grow", "Apples are rot", "12:34:05", ""])
+def test_looks_at_two_texts_are_not(other):
+    assert not alike(written("Apples are red"), written(other))
+
+
+def test_one_digit_is_another_text():
+    assert not alike(written("12:34:05"), written("12:34:06"))
+
+
+class SlideReader(ShadeReader):
+    """Reads on which side of a line its dark marks are; nothing where they are faint."""
+
+    def __call__(self, line):
+        self.read += 1
+        halves = [half.mean() for half in np.array_split(line, 2, axis=1)]
+        return ("Left" if halves[0] < halves[1] else "Right"), 0.95 if np.percentile(line[16:32], 5) < 120 else 0.3
+
+
+def slides(script):
+    """Draw a white line with dark marks on the side, and of the darkness, that ``script(time)`` says."""
+
+    def picture(time):
+        side, shade = script(time)
+        drawn = np.full((SIZE[1], SIZE[0], 3), 40, np.uint8)
+        drawn[60:80, 20:120] = 250
+        left = 24 if side == "Left" else 76
+        drawn[64:76, left : left + 40 : 4] = shade
+        return drawn
+
+    return picture
+
+
+def read_slides(task, script, duration=6, rate=2.5):
+    times = np.round(np.arange(0, duration, 1 / rate), 3)
+    task.step(FrameBatch(np.stack([slides(script)(time) for time in times]), times, np.arange(len(times))))
+    result = task.finish(Timeline(times=times))
+    return [(event.start, event.end, event.text) for event in result.events], result
+
+
+@pytest.fixture
+def reading(make, monkeypatch):
+    monkeypatch.setattr("kinoscope.models.text.TextReader", SlideReader)
+    return make()
+
+
+def test_text_that_changes_in_place_is_another_line(reading):
+    events, result = read_slides(reading, lambda time: ("Left" if time < 3 else "Right", 60))
+    assert events == [(0.0, 2.8, "Left"), (3.2, 5.6, "Right")]
+    assert [(track.start, track.end) for track in result.tracks] == [(0.0, 2.8), (3.2, 5.6)]
+    assert [event.extra["track"] for event in result.events] == [1, 2]
+
+
+def test_text_that_comes_back_is_three_lines(reading):
+    events, _ = read_slides(reading, lambda time: ("Right" if 2 <= time < 4 else "Left", 60))
+    assert [text for *_, text in events] == ["Left", "Right", "Left"]
+
+
+def test_one_look_that_reads_otherwise_or_not_at_all_splits_nothing(reading):
+    events, _ = read_slides(reading, lambda time: ("Right" if 1.9 < time < 2.1 else "Left", 60))
+    assert events == [(0.0, 5.6, "Left")]
+
+
+def test_what_cannot_be_read_splits_nothing(reading):
+    events, _ = read_slides(reading, lambda time: ("Right", 180) if 2 <= time < 4 else ("Left", 60))
+    assert events == [(0.0, 5.6, "Left")]
