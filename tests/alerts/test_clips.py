@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.alerts.clips import LONGEST, cut_clips, name_of, spans
+from kinoscope.alerts.clips import SHARED, cut_clips, name_of, spans
 from kinoscope.core.results import Event
 from kinoscope.source import open_source
 from kinoscope.source.synthetic import flash_and_beep
@@ -30,26 +30,39 @@ def test_a_clip_is_named_by_time_and_rule(label, name):
     assert name_of(alert(65.25, label)) == name
 
 
-def test_alerts_that_follow_upon_each_other_share_a_clip():
-    found = spans([alert(10), alert(30), alert(14), alert(10, "other")], before=2, after=3)
-    assert [(span.start, span.end, len(span.events)) for span in found] == [(8, 17, 3), (28, 33, 1)]
+def test_each_alert_has_a_clip_of_its_own_unless_its_rule_was_met_just_before():
+    found = spans([alert(10), alert(30), alert(14), alert(10, "other"), alert(10.5)], before=2, after=3)
+    assert [(span.start, span.end, [e.start for e in span.events]) for span in found] == [
+        (8, 13.5, [10, 10.5]),
+        (8, 13, [10]),
+        (12, 17, [14]),
+        (28, 33, [30]),
+    ]
+    assert [span.name[13:] for span in found[:2]] == ["out-of-the-gate.mp4", "other.mp4"]
 
 
-@given(st.lists(st.floats(0, 1000), max_size=60), st.floats(0, 10), st.floats(0.1, 10))
-def test_every_alert_is_in_a_clip_and_none_is_too_long(moments, before, after):
-    found = spans([alert(at) for at in moments], before, after)
+@given(
+    st.lists(st.tuples(st.floats(0, 1000), st.sampled_from(["a", "b", "a!"])), max_size=60),
+    st.floats(0, 10),
+    st.floats(0.1, 10),
+)
+def test_every_alert_is_in_a_clip_of_its_rule_and_not_deep_in_it(moments, before, after):
+    found = spans([alert(at, label) for at, label in moments], before, after)
     assert sum(len(span.events) for span in found) == len(moments)
-    assert all(span.end - span.start <= LONGEST + 1e-6 for span in found)
     assert len({span.name for span in found}) == len(found)
-    assert all(span.start <= e.start - before and e.start + after <= span.end for span in found for e in span.events)
+    for span in found:
+        assert len({event.label for event in span.events}) == 1
+        assert all(span.start <= e.start - before and e.start + after <= span.end + 1e-9 for e in span.events)
+        assert all(e.start - span.start <= before + SHARED for e in span.events)
 
 
 def test_clips_of_a_recording_hold_the_seconds_around_the_alert(tmp_path):
     video = flash_and_beep(duration=6, width=64, height=48).write(tmp_path / "a.mp4")
     events = [alert(3), alert(0.2, "early")]
     (early, late) = sorted(cut_clips(str(video), events, tmp_path / "clips", {"on_error": "skip"}, before=1, after=0.5))
-    assert len(times_of(early)) == 18
-    assert len(times_of(late)) == 38
+    assert times_of(early) == [round(n / 25, 3) for n in range(18)]
+    assert times_of(late) == [round(n / 25, 3) for n in range(38)]
+    assert [(e.extra["clip"][6:], e.extra["clip_at"]) for e in events] == [(late.name, 1.0), (early.name, 0.2)]
     assert events[0].extra["clip"] == "clips/00-00-03.000-out-of-the-gate.mp4"
     with open_source(late) as source:
         assert source.info.has_sound

@@ -78,7 +78,8 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
         ("in the left half", 0.0, 0.32),
         ("to the right", 1.12, 1.28),
     ]
-    assert {event["clip"] for event in events} == {"clips/00-00-00.320-in-the-left-half.mp4"}
+    clips = [("clips/00-00-00.320-in-the-left-half.mp4", 0.32), ("clips/00-00-01.280-to-the-right.mp4", 1.28)]
+    assert [(event["clip"], event["clip_at"]) for event in events] == clips
     with open_source(tmp_path / "out" / events[0]["clip"]) as clip:
         assert len(list(clip.pictures())) == 75
 

@@ -32,7 +32,8 @@ def levels(path):
 def test_a_clip_has_what_was_before_and_after(tmp_path):
     recorder = made(tmp_path, before=1, after=0.5)
     show(recorder, 0, 5)
-    path = recorder.want("On the path!", 4.9)
+    path, inside = recorder.want("On the path!", 4.9)
+    assert inside == pytest.approx(1.0, abs=0.11)
     assert path == tmp_path / "4.9-on-the-path.mp4"
     show(recorder, 5, 8)
     assert recorder.finish(Timeline()).report.extra == {"clips": 1, "lost": 0}
@@ -41,31 +42,40 @@ def test_a_clip_has_what_was_before_and_after(tmp_path):
     assert len(shown) in (15, 16)  # 3.9 and 5.4 themselves are a matter of rounding
 
 
-def test_alerts_close_together_share_a_clip(tmp_path):
+def test_each_alert_has_a_clip_of_its_own(tmp_path):
     recorder = made(tmp_path, before=1, after=1)
     show(recorder, 0, 3)
-    first = recorder.want("a", 2.9)
-    show(recorder, 3, 4)
-    assert recorder.want("b", 3.9) == first
-    show(recorder, 4, 10)
-    other = recorder.want("b", 9.9)
-    assert other != first
+    first, _ = recorder.want("a", 2.9)
+    show(recorder, 3, 3.5)
+    assert recorder.want("a", 3.4) == (first, 1.5)  # in the middle of that one
+    other, inside = recorder.want("b", 3.4)
+    assert inside == 1.0
+    assert recorder.want("b!", 3.4)[0] not in (first, other)
+    show(recorder, 3.5, 4.2)
+    again, _ = recorder.want("a", 4.1)
+    show(recorder, 4.2, 10)
+    last, _ = recorder.want("b", 9.9)
     recorder.finish(Timeline())
-    assert len(levels(first)) == 31
-    assert len(levels(other)) == 11  # it ends with the video
-    assert sorted(tmp_path.iterdir()) == sorted([first, other])
+    assert [len(levels(path)) for path in (first, other, again, last)] == pytest.approx([26, 21, 21, 11], abs=1)
+    with open_source(other) as source:
+        assert next(source.frames()).time == 0
+    assert len(set(tmp_path.iterdir())) == 5
 
 
-def test_a_flood_of_alerts_makes_no_endless_clip(tmp_path, monkeypatch):
+def test_a_flood_of_alerts_shares_clips_and_loses_none(tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "LONGEST", 3.0)
+    monkeypatch.setattr(recording, "OPEN", 2)
+    monkeypatch.setattr(recording, "WAITING", 100)
     recorder = made(tmp_path, before=0.5, after=0.5)
-    paths = set()
+    told = []
     for turn in range(30):
         show(recorder, 0.3 * turn, 0.3 * (turn + 1))
-        paths.add(recorder.want("a", 0.3 * turn + 0.2))
+        told.append((*recorder.want(f"rule {turn}", 0.3 * turn + 0.2), 0.3 * turn + 0.2))
+    paths = {path for path, *_ in told}
     assert recorder.finish(Timeline()).report.extra == {"clips": len(paths), "lost": 0}
-    assert 3 <= len(paths) <= 5
     assert all(len(levels(path)) <= 31 for path in paths)
+    for path, inside, time in told:
+        assert levels(path)[0] + inside == pytest.approx(time, abs=0.16)
 
 
 def test_memory_holds_a_few_seconds_only(tmp_path):

@@ -1,4 +1,4 @@
-"""Short videos around alerts: their seconds before and after, one for alerts that follow upon each other."""
+"""Short videos around alerts: the seconds before and after, one clip an alert."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kinoscope.core.names import slug
 from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
 
-LONGEST = 60.0
-"""Seconds of a clip, at most."""
+SHARED = 1.0
+"""Seconds after an alert in which others of its rule have no clip of their own: they are in the middle of that one."""
 
 AROUND = 3.0
 """Seconds kept before and after an alert, where nobody asks for others."""
@@ -40,15 +40,17 @@ def name_of(event: Event, prefix: str = "") -> str:
 
 
 def spans(events: Iterable[Event], before: float, after: float) -> list[Span]:
-    """Give the stretches to keep around events; those that meet are one, up to ``LONGEST`` seconds."""
+    """Return the stretches to keep around events: one each, save where one follows at once upon another of its rule."""
     kept: list[Span] = []
+    latest: dict[str, Span] = {}
     for event in sorted(events, key=told):
-        start, end = told(event) - before, told(event) + after
-        if kept and start <= kept[-1].end and end - kept[-1].start <= LONGEST:
-            kept[-1].end = end
-            kept[-1].events.append(event)
+        span = latest.get(event.label)
+        if span is not None and told(event) - told(span.events[0]) < SHARED:
+            span.end = told(event) + after
+            span.events.append(event)
         else:
-            kept.append(Span(start, end, name_of(event), [event]))
+            span = latest[event.label] = Span(told(event) - before, told(event) + after, name_of(event), [event])
+            kept.append(span)
     return _apart(kept)
 
 
@@ -70,7 +72,10 @@ def cut_clips(
     before: float = AROUND,
     after: float = AROUND,
 ) -> list[Path]:
-    """Write clips of a recording, each by a read of its own stretch; ``extra["clip"]`` of its events names the file.
+    """Write clips of a recording, each by a read of its own stretch.
+
+    ``extra["clip"]`` of an event names its file, and ``extra["clip_at"]`` says how many seconds into it the event lies;
+    a clip begins at 0.
 
     Args:
         path: of the recording.
@@ -84,14 +89,17 @@ def cut_clips(
     """
     written = []
     for span in spans(events, before, after):
-        if _cut(path, span, folder / span.name, dict(reading or {})):
+        begin = _cut(path, span, folder / span.name, dict(reading or {}))
+        if begin is not None:
             written.append(folder / span.name)
             for event in span.events:
                 event.extra["clip"] = f"{folder.name}/{span.name}"
+                event.extra["clip_at"] = round(max(0.0, told(event) - begin), 3)
     return written
 
 
-def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> bool:
+def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> float | None:
+    """Write a stretch; return the time in seconds of its first frame, or None if there is none."""
     from kinoscope.source import open_source
     from kinoscope.source.writer import Writer
 
@@ -100,9 +108,9 @@ def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> bool:
         frames = source.frames()
         first = next(frames, None)
         if first is None:
-            return False
+            return None
         with Writer(target, size=first.size, rate=source.info.rate, sound_from=sound, zero=first.time) as writer:
             writer.write(first)
             for frame in frames:
                 writer.write(frame)
-    return True
+    return float(first.time)

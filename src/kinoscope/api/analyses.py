@@ -82,7 +82,8 @@ def analyze(
         device: auto, cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
         rules: tell when the rules of this file are met (see examples/rules.yaml); adds the task rules.
-        clips: also write a clip of each alert of the rules, with 3 seconds before and after.
+        clips: also write a clip of each alert of the rules, with 3 seconds before and after (one for those of a rule
+            within a second).
         webhook: post each alert of the rules to this http or https address; what cannot be delivered goes to
             undelivered.jsonl in the folder of the results.
         webhook_secret: file with the secret that signs what is posted; KINOSCOPE_WEBHOOK_SECRET if not given.

@@ -390,7 +390,8 @@ class Alerts:
 
         taken = self._clock(time) if self._clock else None
         if self._recorder:
-            event.extra["clip"] = str(self._recorder.want(event.label, time))
+            path, inside = self._recorder.want(event.label, time)
+            event.extra |= {"clip": str(path), "clip_at": inside}
         if self._hook:
             self._hook.put(message(event, self._done.source, taken))
         if taken:

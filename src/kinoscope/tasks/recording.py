@@ -24,10 +24,16 @@ log = logging.getLogger("kinoscope")
 
 LONGEST_SIDE, RATE, QUALITY = 1280, 15.0, 85
 """Longer side in pixels, and pictures a second, of clips, and the JPEG quality in which they wait."""
+SHARED = 1.0
+"""Seconds after an alert in which others of its rule have no clip of their own."""
+OPEN = 8
+"""Clips that are taken or wait to be written at once; alerts that come faster than that share the latest."""
 LONGEST = 60.0
-"""Seconds of a clip: alerts in quick succession share one, as far as this."""
+"""Seconds of a clip that alerts share, at most."""
 WAITING = 8
 """Clips that may wait to be written; of more, the newest are lost, and counted."""
+NAMES = 1000
+"""Names of clips that are remembered, so that none is given twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +46,18 @@ class Kept:
 
 @dataclass(slots=True)
 class Take:
-    """A clip in the making: from when to when, and its pictures so far."""
+    """A clip in the making: of what rule, when that was met, from when to when, and its pictures so far."""
 
     path: Path
+    name: str
+    alert: float
     start: float
     end: float
     pictures: list[Kept] = field(default_factory=list)
 
 
 class Recorder:
-    """Saves a clip around each alert.
+    """Saves a clip around each alert; one for those of a rule that follow at once upon each other.
 
     Args:
         folder: where clips go, as ``SECONDS-NAME.mp4``.
@@ -63,6 +71,7 @@ class Recorder:
         self._folder, self._before, self._after, self._prefix = folder, before, after, prefix
         self._past: deque[Kept] = deque()
         self._takes: list[Take] = []
+        self._names: deque[Path] = deque(maxlen=NAMES)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kinoscope-clips")
         self._writing: list[Future[Path | None]] = []
@@ -78,21 +87,37 @@ class Recorder:
             raise Skip("no picture")
         return Needs(sizes=(info.fit(LONGEST_SIDE),), rate=RATE, batch=4)
 
-    def want(self, name: str, time: float) -> Path:
-        """Ask for a clip of what is called so at a time in seconds; give where it will be."""
+    def want(self, name: str, time: float) -> tuple[Path, float]:
+        """Ask for a clip of what is called so at a time in seconds.
+
+        Returns:
+            Where it will be, and how many seconds into it that time lies.
+        """
         with self._lock:
-            last = self._takes[-1] if self._takes else None
-            if last is not None and time - self._before <= last.end and time + self._after - last.start <= LONGEST:
-                last.end = max(last.end, time + self._after)
-                return last.path
-            take = Take(
-                self._folder / f"{self._prefix}{time:.1f}-{slug(name, 'alert')}.mp4",
-                time - self._before,
-                time + self._after,
-            )
-            take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
-            self._takes.append(take)
-            return take.path
+            take = self._shared(name, time)
+            if take is None:
+                take = Take(self._free(name, time), name, time, time - self._before, time + self._after)
+                take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
+                self._takes.append(take)
+            take.end = max(take.end, time + self._after)
+            begin = take.pictures[0].time if take.pictures else take.start
+            return take.path, round(max(0.0, time - begin), 3)
+
+    def _shared(self, name: str, time: float) -> Take | None:
+        """Return the open clip in which an alert lies anyway, or that it shares because there are too many."""
+        own = next((take for take in reversed(self._takes) if take.name == name), None)
+        if own is not None and time - own.alert < SHARED:
+            return own
+        last = self._takes[-1] if self._takes and len(self._takes) + self._waiting() >= OPEN else None
+        return last if last is not None and time + self._after - last.start <= LONGEST else None
+
+    def _free(self, name: str, time: float) -> Path:
+        """Return a path that no clip has yet."""
+        stem, count = f"{self._prefix}{time:.1f}-{slug(name, 'alert')}", 1
+        while (path := self._folder / f"{stem}{f'-{count}' if count > 1 else ''}.mp4") in self._names:
+            count += 1
+        self._names.append(path)
+        return path
 
     def step(self, *batches: FrameBatch) -> None:
         """Keep the next pictures, and have finished clips written."""
@@ -127,11 +152,13 @@ class Recorder:
         for take in done:
             self._write(take)
 
+    def _waiting(self) -> int:
+        return sum(not one.done() for one in list(self._writing))
+
     def _write(self, take: Take) -> None:
         if not take.pictures:
             return
-        waiting = sum(not one.done() for one in self._writing)
-        if waiting >= WAITING:
+        if self._waiting() >= WAITING:
             self.lost += 1
             return
         self._written += sum(one.done() and one.result() is not None for one in self._writing)
