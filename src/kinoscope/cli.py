@@ -140,6 +140,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
     try:
         result = app(words, exit_on_error=False, print_error=False)
         _print(words, result, as_json)
+        _report_damage(result)
         return _status(result)
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()).rstrip(".") + "; see kinoscope --help", 2)
@@ -173,6 +174,16 @@ def _warn(message: object) -> None:
     """Print a message as one line, even where a file's name has several, without the secrets of addresses in it."""
     line = mask(str(message)).replace("\n", "\\n")
     print(f"kinoscope: {line}", file=sys.stderr)
+
+
+def _report_damage(result: Any) -> None:
+    """Print one line for each source that was not read as a whole."""
+    from kinoscope.views.text import damage
+
+    for row in result if isinstance(result, list) else ():
+        timeline = getattr(row, "timeline", None)
+        if timeline is not None and (line := damage(timeline)):
+            _warn(line)
 
 
 def _status(result: Any) -> int:

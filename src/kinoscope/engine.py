@@ -22,7 +22,7 @@ import numpy as np
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.media import Flow, Frame, FrameBatch, Sound
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
+from kinoscope.core.results import INTERRUPTED, TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import Ticker
 from kinoscope.tasks.base import Needs, Skip, Task
 
@@ -36,8 +36,6 @@ Progress = Callable[[float, float | None], None]
 
 QUEUED_BATCHES = 3
 """How far decoding may run ahead of a task, in batches."""
-
-INTERRUPTED = "interrupted (Ctrl-C)"
 
 
 def run(
@@ -101,9 +99,9 @@ def _decode(source: Source, feeds: list[Feed], timeline: Timeline, progress: Pro
                 if progress:
                     progress(float(item.time - source.info.start), _length(source))
     except KeyboardInterrupt:
-        _break_off(source, INTERRUPTED)
+        source.report.stop(INTERRUPTED)
     except Exception as error:
-        _break_off(source, str(as_error(error, source.info.path)))
+        source.report.stop(str(as_error(error, source.info.path)))
     _close(feeds, source)
     return times
 
@@ -116,7 +114,7 @@ def _close(feeds: list[Feed], source: Source) -> None:
         for feed in feeds:
             feed.wait()
     except KeyboardInterrupt:
-        _break_off(source, INTERRUPTED)
+        source.report.stop(INTERRUPTED)
         for feed in feeds:
             feed.stop()
 
@@ -131,22 +129,15 @@ def _length(source: Source) -> float | None:
     return None if source.info.duration is None else float(source.info.duration)
 
 
-def _break_off(source: Source, reason: str) -> None:
-    source.report.complete = False
-    # Whoever presses Ctrl-C again while the tasks wind up has still interrupted but once.
-    if reason not in source.report.errors:
-        source.report.errors.append(reason)
-
-
 def _finish(feeds: list[Feed], timeline: Timeline) -> None:
     for feed in feeds:
         try:
             result = feed.finish(timeline)
         except KeyboardInterrupt:
-            timeline.decode.complete = False
+            timeline.decode.stop(INTERRUPTED)
             result = TaskResult(report=feed.report)
         if result.report.status == "ok" and not timeline.decode.complete:
-            result.report.status = "interrupted"
+            result.report.status = "interrupted" if timeline.decode.interrupted else "incomplete"
         timeline.add(feed.task.name, result)
 
 

@@ -66,9 +66,9 @@ class Look:
 
     name: str
     kind: str
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] = field(repr=False)
     quality: float
-    portrait: bytes
+    portrait: bytes = field(repr=False)
     source: str
 
     def to_dict(self) -> dict[str, Any]:

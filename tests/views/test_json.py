@@ -110,7 +110,7 @@ def _set(place, value):
         (_set(["tracks", 0, "boxes", 0, 1], "x"), 'tracks[0].boxes[0][1] is "x"; it must be number'),
         (_set(["tracks", 0, "id"], True), "tracks[0].id is true; it must be integer"),
         (_set(["tracks", 0, "identity"], 7), "tracks[0].identity is 7; it must be string or null"),
-        (_set(["tasks", "shots", "status"], "fine"), "it must be one of ok, failed, skipped, interrupted"),
+        (_set(["tasks", "shots", "status"], "fine"), "it must be one of ok, failed, skipped, interrupted, incomplete"),
         (_set(["decode", "frames"], -1), "decode.frames is -1; it must be at least 0"),
         (_set(["events", 0, "end"], 1.0), "event 'shot' of shots ends at 1.0 before its start 10.5"),
         (_set(["schema"], 0), "schema is 0; it must be 1"),

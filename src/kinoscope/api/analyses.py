@@ -169,4 +169,4 @@ def _each(
 
 def interrupted(timeline: Timeline) -> bool:
     """Tell whether somebody stopped the reading (Ctrl-C), so that no further source is wanted."""
-    return any(line.startswith("interrupted") for line in timeline.decode.errors)
+    return timeline.decode.interrupted

@@ -19,6 +19,7 @@ from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.names import demand
+from kinoscope.core.results import CUT_SHORT
 from kinoscope.core.sampling import Sampling, Times
 from kinoscope.progress import bar
 
@@ -171,7 +172,7 @@ def _likeliest(card: Card, model: str, path: str, label: str | None, progress: A
     with opened(path) as source:
         found = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
     report, sampling = found.tasks["classify"], _sampling(card)
-    if report.status not in ("ok", "partial") or "classify.times" not in found.features:
+    if report.status not in ("ok", *CUT_SHORT) or "classify.times" not in found.features:
         raise SourceError(f"{path}: {report.reason or 'no picture can be decoded'}; give another video")
     middles, scores = found.features["classify.times"], found.features["classify.scores"]
     wanted = scores.max(1) if label is None else scores[:, card.labels.index(label)]

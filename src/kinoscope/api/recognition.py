@@ -13,7 +13,7 @@ from kinoscope.api.choices import choose_device, choose_span, limiting
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_positive
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.progress import bar
 
@@ -146,7 +146,7 @@ def watch(
     with open_source(source, **(limits or {})) as opened:
         timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["recognize"]
-    if report.status not in ("ok", "interrupted"):
+    if report.status not in ("ok", *CUT_SHORT):
         first = next((task.reason for task in timeline.tasks.values() if task.status != "ok" and task.reason), None)
         raise SourceError(f"{source}: {first or report.reason}")
     return timeline

@@ -12,6 +12,7 @@ import numpy as np
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
+from kinoscope.core.results import CUT_SHORT
 from kinoscope.galleries import KINDS, Look, Model
 from kinoscope.progress import bar
 
@@ -112,7 +113,7 @@ def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
         timeline = engine.run(source, tasks, progress=progress)
     for task in tasks:
         report = timeline.tasks[task.name]
-        if report.status not in ("ok", "interrupted"):
+        if report.status not in ("ok", *CUT_SHORT):
             raise SourceError(f"{path}: {report.reason}; give a picture or a video")
     if not timeline.decode.complete:
         raise SourceError(f"{path} was not read to its end ({timeline.decode.errors[-1]}); nothing was enrolled")

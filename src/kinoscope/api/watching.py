@@ -56,7 +56,7 @@ class Watched:
     """
 
     source: str
-    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST))
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST), repr=False)
     alerts: int = 0
     delays: Delays = field(default_factory=Delays)
     looks: Delays = field(default_factory=Delays)
@@ -75,7 +75,8 @@ class Watched:
     @property
     def status(self) -> int:
         """0 done; 1 the stream was lost or a task failed."""
-        lost = not self.timeline.decode.complete and self.timeline.decode.errors and not _stopped_by_user(self.timeline)
+        decode = self.timeline.decode
+        lost = not decode.complete and decode.errors and not decode.interrupted
         return int(lost or any(task.status == "failed" for task in self.timeline.tasks.values()))
 
     def to_dict(self) -> dict[str, Any]:
@@ -274,10 +275,6 @@ def _memory() -> float:
         return 0.0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def _stopped_by_user(timeline: Timeline) -> bool:
-    return any(line.startswith("interrupted") for line in timeline.decode.errors)
 
 
 class Arrivals(Source):

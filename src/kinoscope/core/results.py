@@ -20,6 +20,12 @@ from kinoscope.core.media import SourceInfo
 
 SCHEMA = 1
 
+INTERRUPTED = "interrupted (Ctrl-C)"
+"""What stands among the errors of a decode that somebody stopped."""
+
+CUT_SHORT = ("interrupted", "incomplete")
+"""Statuses of tasks that worked well, on a part of the source."""
+
 MAX_STRETCHES = 1000
 """Stretches of missing or damaged frames that are named; a live source may run for months."""
 
@@ -85,6 +91,11 @@ class Track:
         """Time of the last box in seconds."""
         return float(self.boxes[-1, 0])
 
+    def __repr__(self) -> str:
+        span = f", {_time(self.start)} - {_time(self.end)} s" if len(self.boxes) else ""
+        who = f", {self.identity!r}" if self.identity else ""
+        return f"Track({self.id}, {self.task!r}, {self.label!r}{who}, boxes={len(self.boxes)}{span})"
+
     def box_at(self, time: float) -> NDArray[np.float64] | None:
         """Give (x1, y1, x2, y2, score) at ``time`` by linear interpolation, or None outside the track."""
         if not len(self.boxes) or not self.start <= time <= self.end:
@@ -130,7 +141,8 @@ class TaskReport:
     """What a task ran and how that went.
 
     Attributes:
-        status: ``ok``, ``failed``, ``skipped`` (it could not apply: ``reason`` says why) or ``interrupted``.
+        status: ``ok``, ``failed``, ``skipped`` (it could not apply: ``reason`` says why), ``interrupted`` (by Ctrl-C)
+            or ``incomplete`` (the source broke off before its end); the last two hold what was found until then.
         model, runtime, licence: of the card that was used, such as ``nanodet-416``, ``openvino-fp32``.
         frames: frames that the task was given; ``extra["inferences"]`` is how many of them a network looked at.
         seconds: of the time that passed while the task worked its share: what several do at once is divided among them.
@@ -191,6 +203,17 @@ class DecodeReport:
     errors: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the reading."""
+        return any(line.startswith("interrupted") for line in self.errors)
+
+    def stop(self, reason: str) -> None:
+        """Note why reading stopped before the end; whoever presses Ctrl-C twice has interrupted but once."""
+        self.complete = False
+        if reason not in self.errors:
+            self.errors.append(reason)
+
     def fail(self, message: str) -> None:
         """Count a failure and keep its message if it is among the first ten."""
         self.failures += 1
@@ -243,6 +266,9 @@ class TaskResult:
     pictures: dict[str, bytes] = field(default_factory=dict)
     report: TaskReport = field(default_factory=TaskReport)
 
+    def __repr__(self) -> str:
+        return f"TaskResult({_counts(self)}, status={self.report.status!r})"
+
 
 @dataclass(slots=True)
 class Timeline:
@@ -262,6 +288,10 @@ class Timeline:
     pictures: dict[str, bytes] = field(default_factory=dict)
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        path, tasks = self.source.get("path"), ", ".join(f"{name}: {one.status}" for name, one in self.tasks.items())
+        return f"Timeline({path!r}, frames={self.decode.frames}, {_counts(self)}, tasks={{{tasks}}})"
 
     def add(self, task: str, result: TaskResult) -> None:
         """Take in what ``task`` found, replacing what an earlier run of it left."""
@@ -370,6 +400,11 @@ def _split(kind: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
     names = {f.name for f in fields(kind)} - {"extra"}
     extra = {key: value for key, value in plain.items() if key not in names}
     return {key: value for key, value in plain.items() if key in names} | {"extra": extra}
+
+
+def _counts(found: TaskResult | Timeline) -> str:
+    names = ("events", "tracks", "features", "pictures")
+    return ", ".join(f"{name}={len(getattr(found, name))}" for name in names)
 
 
 def _time(seconds: float) -> float:

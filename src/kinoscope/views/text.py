@@ -28,7 +28,7 @@ _NOUNS = {
 _COUNTED = {"appearance": ("inferences", "embedding"), "preview": ("frames", "frame")}
 """Tasks that leave neither events nor tracks: what their report counts, and as what."""
 
-_MARKS = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim"}
+_MARKS = {"failed": "bold red", "interrupted": "yellow", "incomplete": "yellow", "skipped": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,21 @@ def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
             near.append([start, end])
     shown = ", ".join(f"{start - zero:.2f}-{end - zero:.2f} s" for start, end in near[:3])
     return shown + (f" and {len(near) - 3} more" if len(near) > 3 else "")
+
+
+def damage(timeline: Timeline) -> str | None:
+    """Return one line on why not all of the source was read, or None where all was."""
+    decode = timeline.decode
+    if decode.complete and not decode.failures:
+        return None
+    name = one_line(str(timeline.source.get("path", "video")))
+    if decode.interrupted:
+        return f"{name}: interrupted; what was found until then is kept"
+    why = f" ({'; '.join(dict.fromkeys(map(one_line, decode.errors[:3])))})" if decode.errors else ""
+    if not decode.complete:
+        return f"{name} was not read to its end{why}; what was found until then is kept"
+    lost = _count(decode.failures, "frame or packet", "frames or packets")
+    return f"{name}: {lost} could not be decoded{why}; --on-error says what to do about them"
 
 
 def print_summary(timeline: Timeline, console: Console | None = None) -> None:

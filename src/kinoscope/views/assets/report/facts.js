@@ -1,6 +1,7 @@
 // The facts: what the file is, what ran and how that went, said plainly.
 
-const statusNames = { ok: "done", failed: "failed", skipped: "skipped", interrupted: "stopped early" };
+const statusNames = { ok: "done", failed: "failed", skipped: "skipped", interrupted: "stopped early",
+  incomplete: "incomplete" };
 
 /** @param {string} status */
 function statusText(status) {
