@@ -65,8 +65,9 @@ def run(
     timeline.source = describe_source(before) | timeline.source
     feeds = _prepare(tasks, source, timeline, threaded)
     times = _decode(source, feeds, timeline, progress)
-    if source.info.duration != before.duration:  # it is known better now
-        timeline.source["duration"] = describe_source(source.info)["duration"]
+    if source.info != before:  # some of it is known only now
+        known = describe_source(source.info)
+        timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
     timeline.times = np.array(times, np.float64)
     timeline.decode = source.report
     _finish(feeds, timeline)

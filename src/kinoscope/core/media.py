@@ -84,6 +84,7 @@ class FrameBatch:
         flows: of each frame (T), the flow of every picture of the source since the frame before, its own the last;
             empty where it was not asked for.
         exact: of each frame (T), its time as a fraction; empty where only ``times`` are known.
+        last: seconds on screen of the last frame, or None if the source does not say.
     """
 
     pixels: Pixels
@@ -91,6 +92,7 @@ class FrameBatch:
     indices: NDArray[np.int64]
     flows: tuple[tuple[Flow, ...], ...] = ()
     exact: tuple[Fraction, ...] = ()
+    last: Fraction | None = None
 
     def __post_init__(self) -> None:
         _check(self.pixels, "THWC")
@@ -109,7 +111,7 @@ class FrameBatch:
         times = np.array([float(f.time) for f in frames], np.float64)
         indices = np.array([f.index for f in frames], np.int64)
         exact = tuple(f.time for f in frames)
-        return cls(np.stack([f.pixels for f in frames]), times, indices, tuple(flows), exact)
+        return cls(np.stack([f.pixels for f in frames]), times, indices, tuple(flows), exact, frames[-1].duration)
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise, takewhile
 
 from kinoscope.core.errors import OptionError
 
 Seconds = Fraction | float | int
 """A time or a duration in seconds. Exact (Fraction) wherever it comes from a stream."""
+
+ROUNDING = 0.002
+"""Seconds by which steps of one rate differ where a container counts in milliseconds."""
+
+MAX_STEPS, STEADY = 13, 3
+"""Times that are looked at to tell how long the last frame lasts, and like steps that count for more than a rate."""
 
 _CLOCK = re.compile(r"^(-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$")
 _PLAIN = re.compile(r"^-?\d+(?:\.\d+)?(?:/\d+)?(?:[eE][+-]?\d+)?\s*s?$")
@@ -94,6 +102,29 @@ class Ticker:
             return False
         self._slot = slot
         return True
+
+
+def last_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | None = None) -> float:
+    """Return when the last of some frames leaves the screen, in seconds.
+
+    It lasts as long as the stream says, else as long as those just before it where their steps differ from the average
+    rate, else as that rate says.
+
+    Args:
+        times: of the frames, in seconds, increasing; one or more.
+        rate: average frames per second, or None if unknown.
+        duration: of the last frame in seconds, or None if the stream does not say.
+    """
+    usual = float(1 / Fraction(rate)) if rate else None
+    steps = [after - before for before, after in pairwise(times[-MAX_STEPS:])]
+    like = list(takewhile(lambda step: abs(step - steps[-1]) <= ROUNDING, reversed(steps)))
+    step = sum(like) / len(like) if like else usual or 0.0
+    stated = None if duration is None else float(duration)
+    if usual and (abs(step - usual) <= ROUNDING or step > 4 * usual):
+        step = usual
+    # Some containers give every frame the duration that the average rate says.
+    nominal = stated is not None and usual is not None and abs(stated - usual) <= ROUNDING and len(like) >= STEADY
+    return float(times[-1]) + (step if stated is None or nominal else stated)
 
 
 def evenly(count: int, start: Seconds, end: Seconds) -> list[Fraction]:

@@ -17,7 +17,7 @@ import numpy as np
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.media import Flow, Frame, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.core.time import Seconds, Ticker, evenly
+from kinoscope.core.time import MAX_STEPS, Seconds, Ticker, evenly, last_end, parse_time
 
 POLICIES = ("skip", "repeat", "blank", "raise")
 """What can be done about a frame that cannot be decoded."""
@@ -141,11 +141,11 @@ class Source(ABC):
         """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
         if self.info.duration:
             return self.info.start, self.info.start + self.info.duration
-        times = [picture.time for picture in self.pictures()]
-        if not times:
+        pictures = [(picture.time, picture.duration) for picture in self.pictures()]
+        if not pictures:
             raise SourceError(f"{self.info.path} has no picture to take")
-        step = 1 / self.info.rate if self.info.rate else Fraction(1, 25)
-        return times[0], times[-1] + step
+        times = [float(time) for time, _ in pictures[-MAX_STEPS:]]
+        return pictures[0][0], parse_time(last_end(times, self.info.rate or 25, pictures[-1][1]))
 
     @property
     def begin(self) -> Fraction:

@@ -115,7 +115,10 @@ def _extent(container: InputContainer) -> tuple[Fraction, Fraction | None]:
     if ends and max(ends) > start:
         return start, max(ends) - start
     if container.duration and container.duration > 0:
-        return start, Fraction(container.duration, av.time_base)
+        duration = Fraction(container.duration, av.time_base)
+        # A Matroska file says when its last packet ends, not how long it is.
+        late = start if container.format.name == "matroska,webm" and 0 < start < duration else Fraction(0)
+        return start, duration - late
     return start, None
 
 

@@ -76,6 +76,14 @@ class Reading:
         self._seconds = Fraction(0)
         self.last: Picture | None = None
         self.over = False
+        self._steps: tuple[Fraction, Fraction] | None = None
+        self._tick = Fraction(1, 1000)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether frames were unevenly spaced, beyond the rounding of their stamps."""
+        whole = not (self._report.guessed or self._report.failures)
+        return whole and self._steps is not None and self._steps[1] - self._steps[0] > 2 * self._tick
 
     @property
     def wants_sound(self) -> bool:
@@ -185,6 +193,7 @@ class Reading:
         self._report.resizes += self._form not in (None, form)
         self._form = form
         scaler = self._wanted.scaler
+        self._note_step(time, stamps.time_base)
         self.last = Picture(
             lambda size: scaler(frame, size),
             self._wanted.info.size,
@@ -195,6 +204,12 @@ class Reading:
             corrupt=frame.is_corrupt,
         )
         return self.last
+
+    def _note_step(self, time: Fraction, tick: Fraction) -> None:
+        if self.last is not None:
+            step = time - self.last.time
+            low, high = self._steps or (step, step)
+            self._steps, self._tick = (min(low, step), max(high, step)), tick
 
     def _flow(self, frame: VideoFrame, time: Fraction, base: Fraction, decoding: Decoding) -> Callable[[], Flow] | None:
         if decoding.references is None:

@@ -67,6 +67,7 @@ class VideoSource(Source):
         self._policy, self._live = check_policy(on_error), live
         self._opener = opener or partial(open_file, limits=limits)
         self.report = DecodeReport(policy=on_error)
+        self._reached: Fraction | None = None
         self._fresh: Decoding | None = self._open()
         try:
             with read_errors(path):
@@ -145,16 +146,18 @@ class VideoSource(Source):
             if self._start is not None and self._start > self.info.start and not self._live:
                 decoding = self._seek(decoding, self._start)
             yield from reading.items(decoding)
-            self._notice_joints(decoding, reading)
+            self._learn(decoding, reading)
         except GeneratorExit:
             self.report.complete = False
             raise
         finally:
             decoding.close()
 
-    def _notice_joints(self, decoding: Decoding, reading: Reading) -> None:
-        """Correct the duration where the stamps started again: what was declared is that of the first part."""
+    def _learn(self, decoding: Decoding, reading: Reading) -> None:
+        """Correct what the file said of itself: a rate that changes, and the duration of the first part of several."""
         self._joined |= bool(decoding.packets.joints)
+        if reading.uneven and not self._joined:
+            self.info = replace(self.info, variable=True)
         if self._joined and not reading.over:
             self._last_to(decoding.packets.reached)
 
@@ -234,8 +237,33 @@ class VideoSource(Source):
     def span(self) -> tuple[Fraction, Fraction]:
         """Give the times between which frames lie, within the asked limits."""
         start, end = super().span()
+        if self.info.duration and not self._live and not self._joined:
+            end = self._verified(end)
         first, last = self._start, self._end
         return start if first is None else max(start, first), end if last is None else min(end, last)
+
+    def _verified(self, end: Fraction) -> Fraction:
+        """Return where the last packet ends, if that is before the end that the file declares."""
+        if self._reached is None:
+            decoding = self._open()
+            try:
+                # Where nothing is left at the end, all packets are looked at.
+                self._reached = self._last_from(decoding, end) or self._last_from(decoding, self.info.start)
+            finally:
+                decoding.close()
+        return end if self._reached is None or self._reached <= self.info.start else min(end, self._reached)
+
+    def _last_from(self, decoding: Decoding, time: Fraction) -> Fraction | None:
+        """Demux from a time on, and return where the last packet ends, or None if there is none."""
+        stream = decoding.video or decoding.sound
+        try:
+            if stream is not None and stream.time_base is not None:
+                decoding.seek(to_pts(time, stream.time_base))
+            for _ in decoding.packets:
+                pass
+        except av.FFmpegError:
+            return None
+        return decoding.packets.reached
 
     @property
     def begin(self) -> Fraction:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.time import last_end
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.spans import spans
@@ -183,6 +184,7 @@ class Shots:
         self._windows = Windows()
         self._times = array("d")
         self._scores: list[NDArray[np.float32]] = []
+        self._last: Fraction | None = None
         self._looks = 0
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -200,6 +202,7 @@ class Shots:
     def step(self, *batches: FrameBatch) -> None:
         """Score the next frames."""
         self._times.extend(batches[0].times)
+        self._last = batches[0].last
         self._score(self._windows.add(batches[0].pixels))
 
     def listen(self, sound: Sound) -> None:
@@ -213,7 +216,8 @@ class Shots:
         if not self._times:
             return TaskResult(report=report)
         changes, many = np.concatenate(self._scores, axis=1)[:, : len(self._times)]
-        return TaskResult(events=shots(np.array(self._times), self._end(), changes, many), report=report)
+        end = last_end(self._times, self._rate, self._last)
+        return TaskResult(events=shots(np.array(self._times), end, changes, many), report=report)
 
     def _score(self, windows: Iterator[Pixels]) -> None:
         for window in windows:
@@ -222,12 +226,6 @@ class Shots:
                 self._looks += 1
                 scores[:] = [output[0, MARGIN:-MARGIN] for output in self._net(window[None])]
             self._scores.append(mended(scores, window))
-
-    def _end(self) -> float:
-        """Give the end of the last frame: as long after it as the rate says, else as the frames before it took."""
-        if self._rate:
-            return self._times[-1] + float(1 / Fraction(self._rate))
-        return self._times[-1] + (self._times[-1] - self._times[-2] if len(self._times) > 1 else 0.0)
 
 
 def mended(scores: NDArray[np.float32], window: Pixels) -> NDArray[np.float32]:
