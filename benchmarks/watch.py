@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) if options.clips else None
         seconds = 60 * options.minutes
-        done = kinoscope.watch(options.video, options.rules, loop=True, for_=seconds, clips=clips, quiet=True)
+        done = kinoscope.watch(options.video, rules=options.rules, loop=True, for_=seconds, clips_to=clips, quiet=True)
     over.set()
     plain = done.to_dict()
     del plain["events"]

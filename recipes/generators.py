@@ -84,7 +84,7 @@ def main() -> None:
     run, epochs = options.out / "run", f"epochs={options.epochs or EPOCHS[options.name]}"
     clips = table(options.data, options.out) if options.data else None
     if (run / "checkpoints").exists():
-        train("generate", epochs, resume=run)
+        train("generate", epochs, resume_from=run)
     else:
         train("generate", str(clips or DATA[options.name]), *OPTIONS[options.name], epochs, out=run)
     generator = Generator(run, "cpu")

@@ -241,7 +241,7 @@ def test_detect_watch_and_bench(
     light["objects"] = Objects
     (tmp_path / "rules.yaml").write_text(RULES.replace("clock: 2026-11-26 22:00:00\n", ""))
     out = tmp_path / "out"
-    watch = ("watch", video, "--rules", tmp_path / "rules.yaml", "--clips", out / "clips")
+    watch = ("watch", video, "--rules", tmp_path / "rules.yaml", "--clips-to", out / "clips")
     dead = (
         "--webhook",
         f"http://127.0.0.1:{server.server_port}/?key={TOKEN}",

@@ -25,6 +25,7 @@ from kinoscope.api.generating import Generated
 from kinoscope.api.lip_sync import Taught
 from kinoscope.api.prediction import Predicted
 from kinoscope.api.recognition import Recognized
+from kinoscope.api.renaming import new_words
 from kinoscope.api.searching import Found
 from kinoscope.api.syncing import Synced
 from kinoscope.api.train_help import ABOUT, help_of
@@ -110,7 +111,7 @@ def _visible(stream: Any) -> Any:
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     """Take out the flags that every command has."""
     as_json, debug = "--json" in words, "--debug" in words
-    kept = [SHORT.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
+    kept = new_words([SHORT.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")])
     # A JSON result stands alone, so the progress goes too.
     if ("--quiet" in words or as_json) and _shows_progress(words[0]):
         kept = [*kept, "--quiet"]

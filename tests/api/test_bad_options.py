@@ -56,7 +56,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "detect VIDEO -o OUT": (
         DEVICE, *SPAN, *RATE,
         ("--labels unicorn", "known: "), ("--model yolov8", "nanodet"), ("--model transnetv2", "nanodet"),
-        ("--tracker kalman", "buffered"), ("--looks hats", "colours"),
+        ("--tracker kalman", "buffered"), ("--appearance hats", "colours"),
         ("--every 0", "every 0"), ("--every nan", "every nan"), ("--every -1", "every -1"),
     ),
     "recognize VIDEO --gallery GALLERY -o OUT": (
@@ -93,7 +93,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         ("-o OUT/x.mp4 --frames 0", "frames 0"), ("-o OUT/x.mp4 --frames -5", "frames -5"),
     ),
     "lipsync VIDEO VIDEO -o OUT/x.mp4 --model MODEL": (DEVICE,),
-    "watch VIDEO RULES --clips OUT": (
+    "watch VIDEO --rules RULES --clips-to OUT": (
         DEVICE, ("--before -1", "before"), ("--before nan", "before"), ("--after 99", "after"), ("--for 0", "for 0"),
         ("--for nan", "nan"), ("--for -1", "for -1"), ("--model yolov8", "nanodet"),
         ("--model shots=transnetv2", "objects"), ("--model transnetv2", "objects"), ("--webhook ftp://x", "http"),
@@ -144,7 +144,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         )
     ),
     "train segments SEGMENTS model=MODEL": (("seed=-1", "seed"), ("model=none", "model"), ("device=gpu", "device")),
-    "train classify CLIPS": (("--resume none", "none"),),
+    "train classify CLIPS": (("--resume-from none", "none"),),
     "train": (("dance CLIPS", "classify"),),
 }  # fmt: skip
 

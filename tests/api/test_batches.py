@@ -109,11 +109,11 @@ def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypat
 def test_limits_are_an_option_of_the_command_line(
     kinoscope: Any, light: Any, videos: list[Path], tmp_path: Path
 ) -> None:
-    small = ["--limit", "pixels=1000"]
+    small = ["--bounds", "pixels=1000"]
     call = kinoscope("analyze", videos[0], "-o", tmp_path / "out", "--tasks", "shots", "--quiet", *small)
     assert call.status == 2
-    assert "is 64x48, 3,072 pixels, more than the limit of 1,000; raise that with --limit pixels" in call.err
-    call = kinoscope("analyze", videos[0], "-o", tmp_path / "other", "--limit", "pixel=3")
+    assert "is 64x48, 3,072 pixels, more than the limit of 1,000; raise that with --bounds pixels" in call.err
+    call = kinoscope("analyze", videos[0], "-o", tmp_path / "other", "--bounds", "pixel=3")
     assert call.status == 2
     assert "limit 'pixel=3' is unknown" in call.err
     assert not (tmp_path / "other").exists()

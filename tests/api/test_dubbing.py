@@ -124,7 +124,7 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     assert left.value.code == 0
     assert "kinoscope lipsync VIDEO SOUND --model runs/lipsync/clip1" in capsys.readouterr().out
     with pytest.raises(SystemExit) as left:
-        cli.main(["train", "lipsync", "--resume", "runs/lipsync/clip1", "epochs=2", "--json"])
+        cli.main(["train", "lipsync", "--resume-from", "runs/lipsync/clip1", "epochs=2", "--json"])
     assert left.value.code == 0
     assert json.loads(capsys.readouterr().out)["epochs"] == 2
 

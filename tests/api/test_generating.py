@@ -122,7 +122,7 @@ def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
         cli.main(words)
     assert left.value.code == 0
     assert "kinoscope generate" in capsys.readouterr().out
-    more = train("generate", "epochs=2", resume=tmp_path / "run", quiet=True)
+    more = train("generate", "epochs=2", resume_from=tmp_path / "run", quiet=True)
     assert [row["epoch"] for row in more.rounds.rows] == [1, 2]
     with pytest.raises(SystemExit):
         cli.main(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])

@@ -48,7 +48,7 @@ def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatc
     trained = []
     real = lip_sync._train_one
     monkeypatch.setattr(lip_sync, "_train_one", lambda *a: trained.append(a[1].kind) or real(*a))
-    kinoscope.train("sync", str(tmp_path), *WORDS, resume=run, quiet=True)
+    kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
     assert trained == ["pixels"]
     assert (run / "model.safetensors").read_bytes() == whole
 

@@ -71,14 +71,14 @@ def test_a_run_is_not_overwritten_but_can_go_on(kinoscope, clips, place):
     before = Path("run/model.safetensors").read_bytes()
     again = kinoscope("train", "classify", clips, *QUICK, "-o", "run")
     assert again.status == 2
-    assert again.err == "kinoscope: run holds a run already; go on with --resume run, or give another folder\n"
+    assert again.err == "kinoscope: run holds a run already; go on with --resume-from run, or give another folder\n"
     for words in ((), (clips,), ("epochs=2",)):
-        assert kinoscope("train", "classify", *words, "--resume", "run", "--quiet").status == 0
+        assert kinoscope("train", "classify", *words, "--resume-from", "run", "--quiet").status == 0
     assert Path("run/model.safetensors").read_bytes() == before
-    other = kinoscope("train", "classify", clips, "epochs=9", "--resume", "run")
+    other = kinoscope("train", "classify", clips, "epochs=9", "--resume-from", "run")
     assert other.status == 2
     assert "the run has epochs=2, not 9" in other.err
-    nothing = kinoscope("train", "classify", clips, "--resume", place)
+    nothing = kinoscope("train", "classify", clips, "--resume-from", place)
     assert "is no training run" in nothing.err
 
 
@@ -89,7 +89,7 @@ def test_ctrl_c_says_how_to_go_on(kinoscope, clips, place, monkeypatch):
     monkeypatch.setattr("kinoscope.learn.training.learn", interrupted)
     call = kinoscope("train", "classify", clips, *QUICK, "--quiet")
     assert call.status == 1
-    assert call.err == "kinoscope: interrupted: no epoch was done; go on with --resume runs/classify/clips1\n"
+    assert call.err == "kinoscope: interrupted: no epoch was done; go on with --resume-from runs/classify/clips1\n"
 
 
 def test_a_preview(kinoscope, clips, place):

@@ -83,7 +83,7 @@ def told(capsys):
 
 
 def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules)
     head, alert = told(capsys)
     assert head["source"]["width"] == 160
     assert alert["event"]["label"] == "across"
@@ -98,7 +98,7 @@ def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
 
 
 def test_a_file_at_the_pace_of_a_camera_is_left_when_the_time_is_up(tmp_path, rules):
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, loop=True, for_=3.0, quiet=True)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, loop=True, for_=3.0, quiet=True)
     assert len(done.events) >= 1
     assert done.timeline.decode.frames > 0
 
@@ -110,7 +110,7 @@ def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, r
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         address = server.stdout.readline().strip().replace("rtsp://", "rtsp://ada:hush@") + "?token=hush"
-        done = kinoscope.watch(address, rules, for_=9.0)
+        done = kinoscope.watch(address, rules=rules, for_=9.0)
     finally:
         server.kill()
         server.wait()
@@ -141,8 +141,8 @@ def test_a_camera_over_http_goes_by_the_clock_on_the_wall(tmp_path, rules):
     address = f"http://127.0.0.1:{server.server_port}/a.ts"
     try:
         with pytest.raises(RulesError, match=r"goes by the time of day.*; or give --live if http://127.* is a camera"):
-            kinoscope.watch(address, rules, quiet=True)
-        done = kinoscope.watch(address, rules, live=True, for_=1.0, quiet=True)
+            kinoscope.watch(address, rules=rules, quiet=True)
+        done = kinoscope.watch(address, rules=rules, live=True, for_=1.0, quiet=True)
     finally:
         server.shutdown()
         thread.join()
@@ -156,7 +156,7 @@ def test_a_detector_that_breaks_ends_the_watch(tmp_path, rules, monkeypatch):
         raise RuntimeError("no more")
 
     monkeypatch.setattr(BrightDetector, "find", broken)
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, loop=True, quiet=True)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, loop=True, quiet=True)
     assert done.status == 1
     assert done.timeline.tasks["objects"].reason == "RuntimeError: no more"
 
@@ -180,10 +180,10 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
     try:
         done = kinoscope.watch(
             str(film(tmp_path / "a.mp4")),
-            rules,
+            rules=rules,
             webhook=f"http://127.0.0.1:{server.server_port}",
             undelivered=tmp_path / "undelivered.jsonl",
-            clips=tmp_path / "clips",
+            clips_to=tmp_path / "clips",
             before=0.5,
             after=0.3,
             quiet=True,
@@ -204,7 +204,7 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
     monkeypatch.setattr("kinoscope.alerts.webhook.FIRST_WAIT", 0)
     kept = tmp_path / "undelivered.jsonl"
     video = str(film(tmp_path / "a.mp4"))
-    done = kinoscope.watch(video, rules, webhook="http://127.0.0.1:9", undelivered=kept, quiet=True)
+    done = kinoscope.watch(video, rules=rules, webhook="http://127.0.0.1:9", undelivered=kept, quiet=True)
     assert done.undelivered == 1
     assert json.loads(kept.read_text())["message"]["event"]["label"] == "across"
     assert len(done.events) == 1
@@ -223,12 +223,12 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
 )
 def test_options_that_cannot_be_used(tmp_path, rules, options, error, message):
     with pytest.raises(error, match=message):
-        kinoscope.watch(str(film(tmp_path / "a.mp4")), rules, quiet=True, **options)
+        kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, quiet=True, **options)
 
 
 def test_rules_and_sources_that_cannot_be_used(tmp_path, rules):
     with pytest.raises(SourceError):
-        kinoscope.watch(str(tmp_path / "absent.mp4"), rules, quiet=True)
+        kinoscope.watch(str(tmp_path / "absent.mp4"), rules=rules, quiet=True)
     bad = tmp_path / "bad.yaml"
     bad.write_text("rules: [{name: a, kind: crowd, count: 2, labels: [persn]}]")
     with pytest.raises(RulesError, match="persn"):

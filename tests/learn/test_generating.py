@@ -63,7 +63,7 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, tmp_path):
     def stop(row):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume"):
+    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
         go(GeneratorLearner(SMALL, feed()), tmp_path, data="shapes", told=stop)
     torch.rand(5)
     go(GeneratorLearner(SMALL, feed()), tmp_path, data="shapes", resume=True)

@@ -134,7 +134,7 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_pat
     def stop(row):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume"):
+    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
         train_painter(SMALL, people, tmp_path, data="clips", told=stop)
     options, facts = read_saved(tmp_path / "options.json", PaintingOptions)
     assert (options, facts["data"]) == (SMALL, "clips")

@@ -112,7 +112,7 @@ HARD = ("net.dropout=0.3", "schedule=one-cycle", "augment=strong", "augment.mixu
 def test_resumed_is_as_if_never_interrupted(clips, tmp_path, words, step):
     data = dataset(clips)
     train(options(*words), data, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt, match="--resume"):
+    with pytest.raises(KeyboardInterrupt, match="--resume-from"):
         train(options(*words), data, tmp_path / "cut", progress=Stop(step))
     assert read_checkpoint(tmp_path / "cut" / PLACE)[1]["epoch"] == (step - 1) // 2
     assert (tmp_path / "cut" / "model.json").exists() == (step > 2)

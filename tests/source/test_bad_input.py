@@ -160,5 +160,5 @@ def test_video_whose_packets_are_all_broken(tmp_path):
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
     why = "it is damaged, or larger than the limit of 134,217,728 pixels"
-    advice = "copy or download it again, or raise that with --limit pixels=NUMBER"
+    advice = "copy or download it again, or raise that with --bounds pixels=NUMBER"
     refused(path, f"a.avi has video but no picture that can be decoded: {why}; {advice}")

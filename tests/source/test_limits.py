@@ -47,7 +47,7 @@ def gif(path, width, height):
 @pytest.mark.parametrize("make", [png, gif])
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, make):
     path = make(tmp_path / f"a.{make.__name__}", 16_000, 16_000)
-    with pytest.raises(SourceError, match=r"larger than the limit of 134,217,728 pixels; .* --limit pixels=NUMBER$"):
+    with pytest.raises(SourceError, match=r"larger than the limit of 134,217,728 pixels; .* --bounds pixels=NUMBER$"):
         open_source(path)
 
 

@@ -41,7 +41,7 @@ def analyze(
     end: str | float | None = None,
     rate: float | None = None,
     on_error: Policy = "skip",
-    limit: str | None = None,
+    bounds: str | None = None,
     model: str | Sequence[str] | None = None,
     device: str = "auto",
     gallery: str | Path | None = None,
@@ -75,7 +75,7 @@ def analyze(
         end: where to stop, likewise.
         rate: at most so many frames per second are looked at; every frame if not given.
         on_error: what to do about a frame that cannot be decoded.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`); or the
             folder of a model that you trained, which adds the task classify.
@@ -109,7 +109,7 @@ def analyze(
     """
     demand_positive("rate", rate, 5)
     demand(on_error, get_args(Policy), "on-error")
-    reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error} | limiting(limit)
+    reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error} | limiting(bounds)
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
     if clips and blur:

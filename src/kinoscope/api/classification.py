@@ -59,7 +59,7 @@ def classify(
     out: str | Path | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
-    limit: str | None = None,
+    bounds: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Classified]:
@@ -72,7 +72,7 @@ def classify(
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
@@ -88,7 +88,7 @@ def classify(
     from kinoscope.models.runner import make_runner
 
     demand_number("top", top, 1)
-    limits = choose_span(start, end) | limiting(limit)
+    limits = choose_span(start, end) | limiting(bounds)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = places.expand(sources, strips=True)
     done: list[Classified] = []

@@ -12,6 +12,7 @@ import numpy as np
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
 from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker, limiting
+from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
 from kinoscope.core.journeys import counts, journey
@@ -89,6 +90,7 @@ def _track(track: Track) -> dict[str, Any]:
     return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | journey(track).to_dict()
 
 
+@renamed
 def detect(
     *sources: str | Path,
     labels: str | Sequence[str] | None = None,
@@ -96,12 +98,12 @@ def detect(
     model: str = "auto",
     tracker: str = "buffered",
     camera: bool = False,
-    looks: Looks = "none",
+    appearance: Looks = "none",
     rate: float | None = None,
     every: float = 1.0,
     start: str | float | None = None,
     end: str | float | None = None,
-    limit: str | None = None,
+    bounds: str | None = None,
     annotate: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -115,12 +117,12 @@ def detect(
         model: a card of the task objects (see `kinoscope models list`).
         tracker: how things are followed: buffered, sort, bytetrack or ocsort.
         camera: take the camera's own motion out before things are followed; for cameras that move.
-        looks: follow by looks too: colours of the clothes, or a cnn's features, which take long.
+        appearance: follow by appearance, too: colours of the clothes, or the features of a CNN, which take long.
         rate: pictures looked at each second; if not given 10 where much moves, and 5 where little does.
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
         device: auto, cpu or cuda.
@@ -140,11 +142,11 @@ def detect(
         "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
-        "looks": demand(looks, get_args(Looks), "looks"),
+        "looks": demand(appearance, get_args(Looks), "appearance"),
     }
     options = analysis.Options(
         tasks=["objects"],
-        reading=choose_span(start, end) | limiting(limit),
+        reading=choose_span(start, end) | limiting(bounds),
         models={"objects": model},
         device=choose_device(device),
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},

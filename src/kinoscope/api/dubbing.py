@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.choices import choose_device
+from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.progress import bar
@@ -60,12 +61,13 @@ class Dubbed:
         }
 
 
+@renamed
 def lipsync(
     video: str | Path,
     sound: str | Path,
     out: str | Path,
     model: str | Path,
-    looks: str | Path | None = None,
+    reference: str | Path | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> Dubbed:
@@ -79,8 +81,8 @@ def lipsync(
         sound: file with speech, or a video with it.
         out: the video to write (-o), .mp4 .mov .m4v or .mkv.
         model: folder that `kinoscope train lipsync` wrote; it paints well only whom it has learned from.
-        looks: another video of the person, in the same light, to take pictures of mouths from; the video itself if not
-            given.
+        reference: another video of the person, in the same light, to take images of the mouth from; the video itself if
+            not given.
         device: auto, cpu or cuda.
         quiet: show no progress.
 
@@ -95,8 +97,8 @@ def lipsync(
     began, path = time.perf_counter(), Path(out)
     choose_device(device)
     video, sound = Address(video), Address(sound)
-    more = Address(looks) if looks else None
-    _demand_new(path, (video, sound, *([looks] if looks else [])))
+    more = Address(reference) if reference else None
+    _demand_new(path, (video, sound, *([reference] if reference else [])))
     painter = MouthPainter(Path(model), device)
     voice, start = hear(sound)
     ways = _ways(video, quiet)

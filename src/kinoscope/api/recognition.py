@@ -71,7 +71,7 @@ def recognize(
     out: str | Path | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
-    limit: str | None = None,
+    bounds: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Recognized]:
@@ -84,7 +84,7 @@ def recognize(
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
@@ -99,7 +99,7 @@ def recognize(
     demand_positive("threshold", threshold, THRESHOLDS["face"])
     choose_device(device)
     known = read(gallery)
-    limits = choose_span(start, end) | limiting(limit)
+    limits = choose_span(start, end) | limiting(bounds)
     done: list[Recognized] = []
     for name in places.expand(sources):
         one = Recognized(name)

@@ -98,7 +98,7 @@ def sync(
     sound_track: int | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
-    limit: str | None = None,
+    bounds: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Synced]:
@@ -114,7 +114,7 @@ def sync(
         sound_track: which of several sound tracks is heard, from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         device: auto, cpu or cuda.
         quiet: show no progress.
@@ -132,7 +132,7 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.Options(
         tasks=["sync"],
-        reading=span | {"sound_track": sound_track} | limiting(limit),
+        reading=span | {"sound_track": sound_track} | limiting(bounds),
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),

@@ -9,6 +9,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
+from kinoscope.api.renaming import renamed
 from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
 from kinoscope.api.train_help import ABOUT, help_of
@@ -80,6 +81,7 @@ def _plain(run: Run) -> dict[str, Any]:
     }
 
 
+@renamed
 def train(
     task: str,
     data: str | None = None,
@@ -88,7 +90,7 @@ def train(
     name: str | None = None,
     preview: bool = False,
     check: bool = False,
-    resume: str | Path | None = None,
+    resume_from: str | Path | None = None,
     dry_run: bool = False,
     quiet: bool = False,
 ) -> Training:
@@ -103,7 +105,7 @@ def train(
         preview: write an image of a few clips as training will see them, and stop (classify).
         check: open every clip, report which are unreadable, tiny, there twice, in two splits at once or, where audio is
             learned from, silent, and stop; exit status 1 if some are unreadable or in two splits.
-        resume: folder of a run that was interrupted; it goes on exactly as if it had not been.
+        resume_from: folder of a run that was interrupted; it goes on exactly as if it had not been.
         dry_run: take one step to see whether all fits, and write nothing.
         quiet: show no progress.
 
@@ -122,7 +124,7 @@ def train(
         task,
         preview=preview and task != "classify",
         dry_run=dry_run and task == "segments",
-        resume=bool(resume) and task == "segments",
+        resume_from=bool(resume_from) and task == "segments",
     )
 
     def begin(data: str) -> Path:
@@ -140,11 +142,13 @@ def train(
         from kinoscope.api.lip_sync import train_sync
 
         named = name or Path(data or "clips").resolve().stem
-        folder = Path(resume or out or _numbered(Path("runs") / task, named))
+        folder = Path(resume_from or out or _numbered(Path("runs") / task, named))
         return Training(sync=train_sync(data, options, folder, dry_run, quiet))
     if task in ROUND_TASKS:
-        return Training(rounds=train_in_rounds(task, data, options, begin, resume=resume, dry_run=dry_run, quiet=quiet))
-    chosen, data = _continue(Path(resume), data, options) if resume else _begin(data, options)
+        return Training(
+            rounds=train_in_rounds(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
+        )
+    chosen, data = _continue(Path(resume_from), data, options) if resume_from else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     _check_options(chosen)
     if check:
@@ -152,8 +156,8 @@ def train(
     if preview:
         folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
         return Training(picture=_preview(dataset, chosen, folder, name))
-    folder = Path(resume) if resume else begin(data)
-    return Training(run=_train(chosen, dataset, folder, bool(resume), dry_run, quiet))
+    folder = Path(resume_from) if resume_from else begin(data)
+    return Training(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
 
 
 def _demand_task(task: str) -> None:
@@ -216,7 +220,7 @@ def _prepare(folder: Path) -> None:
     if not _is_first():
         return
     if (folder / "options.json").exists():
-        raise OptionError(f"{folder} holds a run already; go on with --resume {folder}, or give another folder")
+        raise OptionError(f"{folder} holds a run already; go on with --resume-from {folder}, or give another folder")
     places.prepare(folder)
 
 

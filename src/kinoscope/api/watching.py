@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.api.choices import choose_device, choose_model, limiting
+from kinoscope.api.renaming import renamed
 from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.addresses import Address
 from kinoscope.core.delays import Delays
@@ -100,21 +101,22 @@ class Watched:
         }
 
 
+@renamed
 def watch(
     source: str,
-    rules: str | Path,
     *,
+    rules: str | Path,
     webhook: str | None = None,
     webhook_secret: str | Path | None = None,
     undelivered: str | Path = "undelivered.jsonl",
-    clips: str | Path | None = None,
+    clips_to: str | Path | None = None,
     before: float = 3.0,
     after: float = 3.0,
     for_: str | float | None = None,
     live: bool = False,
     realtime: bool = False,
     loop: bool = False,
-    limit: str | None = None,
+    bounds: str | None = None,
     model: str | None = None,
     device: str = "auto",
     quiet: bool = False,
@@ -127,7 +129,7 @@ def watch(
         webhook: web address that each alert is sent to as well.
         webhook_secret: file with the secret that signs what is sent; KINOSCOPE_WEBHOOK_SECRET if not given.
         undelivered: file to which alerts are added that cannot be delivered there.
-        clips: folder to which a clip of each alert is saved.
+        clips_to: folder to which a clip of each alert is saved.
         before: seconds of a clip before the alert.
         after: seconds of a clip after it.
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
@@ -135,7 +137,7 @@ def watch(
             again when it is lost.
         realtime: show a file as a camera would, to try rules out.
         loop: begin a file again at its end.
-        limit: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
+        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
             given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
         model: another detector (see `kinoscope models list`).
         device: auto, cpu or cuda.
@@ -153,7 +155,7 @@ def watch(
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
     choose_device(device)
-    limiting(limit)
+    limiting(bounds)
     seconds = _duration(for_)
     _check_margins(before, after)
     if live:
@@ -163,11 +165,11 @@ def watch(
     done = Watched(str(source))
     with ExitStack() as stack:
         hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
-        arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, limit))
+        arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
         book = _rulebook(chosen, arrivals.info, clock)
-        recorder = _recorder(clips, before, after)
+        recorder = _recorder(clips_to, before, after)
         facts = describe_source(arrivals.info)
         lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
         alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)

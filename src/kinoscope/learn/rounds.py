@@ -198,7 +198,7 @@ def go(
             _go(run, learner, out, data, progress, told)
     except KeyboardInterrupt:
         kept = f"what epoch {learner.epoch} gave is kept" if learner.epoch else "no epoch was done"
-        raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume {out}") from None
+        raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume-from {out}") from None
     names = ("options.json", "log.jsonl", FACTS, WEIGHTS, PREVIEW, MOVING)
     run.written = [out / name for name in names if (out / name).exists()]
     return run

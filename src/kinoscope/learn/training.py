@@ -89,7 +89,7 @@ def train(
             _go_through_epochs(job, state, out, progress, told)
         except KeyboardInterrupt:
             kept = f"what epoch {state.epoch} gave is kept" if state.epoch else "no epoch was done"
-            raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume {out}") from None
+            raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume-from {out}") from None
         return _finish(job, out)
 
 

@@ -87,4 +87,4 @@ def _count(pixels: int) -> str:
 
 
 def _advice(name: str) -> str:
-    return f"raise that with --limit {name}=NUMBER"
+    return f"raise that with --bounds {name}=NUMBER"
