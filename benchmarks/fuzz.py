@@ -1,4 +1,7 @@
-"""Read mutated small videos: each must give frames or one clear error, soon, and without leaking.
+"""Read mutated small media files: each must give frames or audio or one clear error, soon, and without leaking.
+
+Videos of many containers and codecs, audio alone, GIF, WebM and still images; half of the cases are changed bytes, half
+are damaged in their structure (boxes, elements, chunks and packets removed, doubled, moved, resized).
 
     python benchmarks/fuzz.py [--cases 2000] [--seed 0] [--workers 2]
 
@@ -19,19 +22,22 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from structure import restructure
+
 LIMIT = 30.0
 """Seconds for one case."""
 
-MOST_GROWTH = 200 * 2**20
+MOST_GROWTH = 100 * 2**20
 """Bytes by which a worker may grow after its first cases."""
 
 WARM_UP = 50
 
 
 def make_seeds(folder: Path) -> None:
-    """Write the small videos that are mutated: several containers, codecs, with and without sound."""
+    """Write the small files that are mutated: videos with and without audio, audio alone, images."""
     from kinoscope.source.synthetic import flash_and_beep, shapes
 
+    os.environ["SVT_LOG"] = "0"  # its encoder would report on itself
     small = {"width": 64, "height": 48, "duration": 1}
     for name in ("sound.mp4", "sound.mkv", "sound.mov"):
         flash_and_beep(**small).write(folder / name)
@@ -41,11 +47,23 @@ def make_seeds(folder: Path) -> None:
         ("a.avi", "mpeg4"),
         ("a.ts", "libx264"),
         ("a.webm", "libvpx"),
+        ("b.webm", "libvpx-vp9"),
+        ("hevc.mp4", "libx265"),
+        ("av1.mkv", "libsvtav1"),
         ("a.mpg", "mpeg2video"),
         ("a.h264", "libx264"),
     ):
         transcode(folder / name, codec)
-    shapes(**small | {"duration": 0.04}).write(folder / "picture-%d.png")
+    for name, codec in (
+        ("a.wav", "pcm_s16le"),
+        ("a.flac", "flac"),
+        ("a.mp3", "libmp3lame"),
+        ("a.ogg", "libopus"),
+        ("a.m4a", "aac"),
+    ):
+        write_audio(folder / name, codec)
+    for suffix in (".png", ".jpg", ".webp", ".bmp", ".tiff", ".avif", ".ppm"):
+        write_image(folder / f"image{suffix}")
 
 
 def transcode(path: Path, codec: str) -> None:
@@ -53,14 +71,44 @@ def transcode(path: Path, codec: str) -> None:
 
     from kinoscope.source.synthetic import shapes
 
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, 25)
+        stream = container.add_stream(codec, 25, options=quiet)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for frame in shapes(width=64, height=48, duration=1).frames():
             picture = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
             picture.pts = frame.index
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+
+
+def write_audio(path: Path, codec: str) -> None:
+    import av
+    import numpy as np
+
+    tone = (8000 * np.sin(np.arange(48_000) / 20)).astype(np.int16)[None]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, 48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone, "s16", "mono")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def write_image(path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    rows, columns = np.mgrid[:48, :64]
+    cv2.imwrite(str(path), np.stack([rows * 5, columns * 3, rows + columns], 2).astype(np.uint8))
+
+
+def damage(data: bytes, suffix: str, rng: random.Random) -> bytes:
+    """Change bytes, or the structure, or both."""
+    kind = rng.randrange(5)
+    if kind < 3:
+        data = restructure(data, suffix, rng)
+    return data if kind in (0, 1) else mutate(data, rng)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
@@ -90,13 +138,13 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
     """Read the case of one seed; say how it ended."""
-    from kinoscope.core.errors import KinoscopeError
+    from kinoscope.core.errors import KinoscopeError, UnexpectedError
     from kinoscope.source import Picture, open_source
 
     rng = random.Random(seed)
     base = rng.choice(bases)
     path = folder / f"case-{os.getpid()}{base.suffix}"
-    path.write_bytes(mutate(base.read_bytes(), rng))
+    path.write_bytes(damage(base.read_bytes(), base.suffix, rng))
     policy = rng.choice(("skip", "repeat", "blank", "raise"))
     limits = rng.choice(({}, {}, {"start": 0.3, "end": 0.6}))
     try:
@@ -112,6 +160,8 @@ def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
                 list(source.keyframes((16, 16)))
             elif way == 1 and source.info.width:
                 list(source.evenly(4, (16, 16)))
+    except UnexpectedError as error:
+        return f"FAILED {error}"
     except KinoscopeError as error:
         return "refused" if "\n" not in str(error) else f"FAILED more than one line: {error!r}"
     return "read" if source.report.failures == 0 and source.report.complete else "read in part"

@@ -102,3 +102,31 @@ def test_sound_beside_a_missing_rate(tmp_path):
     path = flash_and_beep(duration=1, width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path) as source:
         assert all(not isinstance(item, Sound) for item in source.read())
+
+
+def planar(channels, form="fltp"):
+    """A frame of 1,000 samples at 8 kHz whose channel n is n / 100 all through, each in a plane of its own."""
+    layout = av.AudioLayout("7.1" if channels == 8 else f"{channels} channels" if channels > 2 else "mono")
+    values = np.tile(np.arange(channels, dtype=np.float32) / 100, 1000)
+    packed = av.AudioFrame(format="flt", layout=layout, samples=1000)
+    packed.planes[0].update(values.tobytes())
+    packed.sample_rate, packed.pts, packed.time_base = 8000, 0, Fraction(1, 8000)
+    return av.AudioResampler(form, layout, 8000).resample(packed)[0]
+
+
+@pytest.mark.parametrize("form", ["fltp", "s16p"])
+@pytest.mark.parametrize("channels", [9, 16, 30, 64])
+def test_many_planes_are_averaged(channels, form):
+    hearing = Hearing((8000,))
+    samples = joined([*hearing.take(planar(channels, form), Fraction(0)), *hearing.finish()])
+    assert len(samples) == 1000
+    np.testing.assert_allclose(samples, (channels - 1) / 200, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 8, 9, 16])
+def test_samples_of_any_number_of_planes_may_be_read(channels):
+    from kinoscope.source.hearing import interleaved
+
+    samples = interleaved(planar(channels)).to_ndarray().reshape(-1, channels if channels > 1 else 1)
+    np.testing.assert_allclose(samples[0], np.arange(channels) / 100, atol=1e-6)
+    assert len(samples) == 1000

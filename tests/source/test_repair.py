@@ -42,8 +42,8 @@ def clicks(rate, voice, late):
     times = np.arange(2 * rate) / rate
     wave = sum(np.exp(-((times - click - late) ** 2) / 2e-6) for click in CLICKS)
     channels = voice.codec_context.layout.nb_channels
-    planes = np.tile((0.8 * wave).astype(np.float32), (channels, 1))
-    frame = av.AudioFrame.from_ndarray(planes, "fltp", voice.codec_context.layout.name)
+    samples = np.repeat((0.8 * wave).astype(np.float32), channels)[None]
+    frame = av.AudioFrame.from_ndarray(samples, "flt", voice.codec_context.layout.name)
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     return frame
 
@@ -132,7 +132,12 @@ def test_one_of_several_tracks_is_moved(tmp_path):
 
 @pytest.mark.parametrize(
     ("rate", "codec", "layout", "channels"),
-    [(48_000, "aac", "5.1", 6), (8000, "pcm_s16le", "mono", 1), (96_000, "flac", "stereo", 2)],
+    [
+        (48_000, "aac", "5.1", 6),
+        (48_000, "aac", "7.1", 8),
+        (8000, "pcm_s16le", "mono", 1),
+        (96_000, "flac", "stereo", 2),
+    ],
 )
 def test_stretched_sound_keeps_its_form(tmp_path, rate, codec, layout, channels):
     path = pictured(tmp_path / "a.mkv", rate, codec, layout)

@@ -18,6 +18,9 @@ TOLERANCE = Fraction(1, 50)
 KNOWN_CHANNELS = 8
 """Channels up to which FFmpeg knows how to mix any stream; more of them are averaged here."""
 
+SAFE_PLANES = 8
+"""Planes from which on PyAV must not be asked for them."""
+
 LONGEST_GAP = 10
 """Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
 
@@ -43,9 +46,10 @@ class Hearing:
 
 def average(frame: AudioFrame) -> AudioFrame:
     """Return a frame whose one channel is the mean of all channels."""
-    count, samples = frame.layout.nb_channels, frame.to_ndarray()
-    if frame.format.is_packed:
-        samples = samples.reshape(-1, count).T
+    readable = interleaved(frame)
+    samples = readable.to_ndarray()
+    if readable.format.is_packed:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
     mean = samples.mean(axis=0, dtype=np.float64)
     if samples.dtype.kind != "f":
         middle = 128 if samples.dtype == np.uint8 else 0
@@ -53,6 +57,17 @@ def average(frame: AudioFrame) -> AudioFrame:
     mixed = AudioFrame.from_ndarray(mean.astype(np.float32)[None], "fltp", "mono")
     mixed.sample_rate, mixed.pts, mixed.time_base = frame.sample_rate, frame.pts, frame.time_base
     return mixed
+
+
+def interleaved(frame: AudioFrame) -> AudioFrame:
+    """Return a frame whose samples may be read.
+
+    Of eight planes or more, PyAV reads some that there are not, and the process dies; such a frame is returned with its
+    channels in one plane, any other as it is.
+    """
+    if frame.format.is_packed or frame.layout.nb_channels < SAFE_PLANES:
+        return frame
+    return AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)[0]
 
 
 class _Voice:

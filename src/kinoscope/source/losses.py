@@ -148,9 +148,9 @@ class Losses:
 
     def _filled(self, lost: list[int], now: int) -> list[int]:
         """Add the stamps of frames whose packets are missing too."""
-        if self._last is None or not self._steps:
+        step = max(self._steps, default=0)
+        if self._last is None or step <= 0:
             return lost
-        step = max(self._steps)
         added = []
         for a, b in pairwise([self._last, *lost, now]):
             if self._joint is not None and a < self._joint <= b:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.time import to_pts
-from kinoscope.source.hearing import TOLERANCE
+from kinoscope.source.hearing import TOLERANCE, interleaved
 
 ENCODERS = {"opus": "libopus", "vorbis": "libvorbis"}
 """Codec -> encoder, where FFmpeg's first one is not its best."""
@@ -57,7 +57,7 @@ class Stretched:
             frames = packet.decode()
         except av.InvalidDataError:
             return []  # a broken packet leaves a gap, which is filled
-        whole = (part for frame in frames for part in self._unbroken(frame))
+        whole = (part for frame in map(interleaved, frames) for part in self._unbroken(frame))
         return [made for part in whole for made in self._resample(part)]
 
     def finish(self) -> list[Packet[Any]]:
