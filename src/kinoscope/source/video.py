@@ -20,7 +20,7 @@ from kinoscope.source.container import open_file, read_errors
 from kinoscope.source.decoding import Decoding
 from kinoscope.source.facts import describe, gop_of
 from kinoscope.source.limits import DEFAULT, Limits
-from kinoscope.source.reading import Reading, Wanted
+from kinoscope.source.reading import SLACK, Reading, Wanted
 from kinoscope.source.scaling import Orientation, Scaler
 from kinoscope.source.transport import CLOCKED, restarts
 
@@ -243,7 +243,7 @@ class VideoSource(Source):
         return start if first is None else max(start, first), end if last is None else min(end, last)
 
     def _verified(self, end: Fraction) -> Fraction:
-        """Return where the last packet ends, if that is before the end that the file declares."""
+        """Return where the last packet ends, if that is well before the end that the file declares."""
         if self._reached is None:
             decoding = self._open()
             try:
@@ -251,7 +251,8 @@ class VideoSource(Source):
                 self._reached = self._last_from(decoding, end) or self._last_from(decoding, self.info.start)
             finally:
                 decoding.close()
-        return end if self._reached is None or self._reached <= self.info.start else min(end, self._reached)
+        known = self._reached is not None and self.info.start < self._reached < end - SLACK
+        return self._reached if known and self._reached is not None else end
 
     def _last_from(self, decoding: Decoding, time: Fraction) -> Fraction | None:
         """Demux from a time on, and return where the last packet ends, or None if there is none."""
