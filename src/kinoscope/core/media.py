@@ -183,6 +183,7 @@ class SourceInfo:
         has_sound: whether there is sound to decode.
         live: whether reading never ends by itself (camera, stream).
         codec, pixel_format, colour_space, colour_range, bit_depth: of the picture, as FFmpeg names them.
+        transfer: how light was coded, such as bt709; pq and hlg (high dynamic range) are brought to the standard range.
         rotation: degrees counter-clockwise that the reader has already applied.
         aspect: width / height of one stored pixel; the reader has already stretched the picture by as much.
         interlaced: whether frames hold two fields.
@@ -205,6 +206,7 @@ class SourceInfo:
     bit_depth: int | None = None
     colour_space: str | None = None
     colour_range: str | None = None
+    transfer: str | None = None
     rotation: int = 0
     aspect: Fraction = Fraction(1)
     interlaced: bool = False

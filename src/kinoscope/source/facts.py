@@ -27,6 +27,23 @@ COLOUR_SPACES = {
     9: "bt2020nc",
     10: "bt2020c",
 }
+TRANSFERS = {
+    1: "bt709",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    11: "xvycc",
+    13: "srgb",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "pq",
+    17: "smpte428",
+    18: "hlg",
+}
+"""Transfer characteristics (ITU-T H.273); ``pq`` and ``hlg`` are of high dynamic range."""
+
 COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
 
 DECLARING = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
@@ -71,6 +88,7 @@ def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
         "pixel_format": frame.format.name,
         "bit_depth": frame.format.components[0].bits,
         "colour_space": COLOUR_SPACES.get(frame.colorspace),
+        "transfer": TRANSFERS.get(frame.color_trc),
         "colour_range": COLOUR_RANGES.get(ColorRange(frame.color_range)),
         "rotation": orientation.rotation,
         "aspect": 1 / aspect if orientation.rotation % 180 else aspect,

@@ -17,6 +17,7 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Picture, Source, black, check_policy
 from kinoscope.source.container import open_file
 from kinoscope.source.decoding import Decoding
+from kinoscope.source.facts import TRANSFERS
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Orientation, Scaler
 
@@ -103,7 +104,8 @@ class ImageSource(Source):
         width, height = Orientation.of(first).turn((first.width, first.height))
         self.info = SourceInfo(
             path, width, height, 1 / self._step, duration=len(self._paths) * self._step, frames=len(self._paths),
-            container="pictures", pixel_format=first.format.name, bit_depth=first.format.components[0].bits,
+            transfer=TRANSFERS.get(first.color_trc), container="pictures",
+            pixel_format=first.format.name, bit_depth=first.format.components[0].bits,
         )  # fmt: skip
 
     def _first(self) -> VideoFrame:

@@ -1,4 +1,4 @@
-"""From a decoded frame to RGB: size, colours and rotation in one place."""
+"""From a decoded frame to RGB of standard range: size, colours and rotation in one place."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from kinoscope.core.errors import DecodeError
 from kinoscope.core.media import Pixels, Size
+from kinoscope.source.hdr import HLG, PQ, to_sdr
 
 MATRICES = {
     1: Colorspace.ITU709,
@@ -27,6 +29,8 @@ MATRICES = {
     10: Colorspace.BT2020,
 }
 """Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
+
+Depth = TypeVar("Depth", np.uint8, np.uint16)
 
 MAX_ASPECT = Fraction(8)
 """Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
@@ -117,7 +121,7 @@ class Scaler:
         with self._lock:
             context = self._contexts.setdefault(size, _Context(self.orientation.turn(size)))
             try:
-                pixels = _as_array(context.scale(frame))
+                pixels = context.pixels(frame)
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 form = f"{frame.format.name} of {frame.width}x{frame.height}"
                 raise DecodeError(f"a picture in {form} cannot be made {size[0]}x{size[1]} in RGB: {error}") from error
@@ -135,7 +139,13 @@ class _Context:
         self._size = size
         self._shrink, self._colour = VideoReformatter(), VideoReformatter()
 
-    def scale(self, frame: VideoFrame) -> VideoFrame:
+    def pixels(self, frame: VideoFrame) -> Pixels:
+        if frame.color_trc in (PQ, HLG):
+            deep = _as_array(self._scale(frame, "rgb48le"), np.uint16)
+            return to_sdr(deep, frame.color_trc, frame.color_primaries)
+        return _as_array(self._scale(frame, "rgb24"), np.uint8)
+
+    def _scale(self, frame: VideoFrame, form: str) -> VideoFrame:
         width, height = self._size
         matrix, value_range = matrix_of(frame), range_of(frame)
         method = Interpolation.AREA if width <= frame.width and height <= frame.height else Interpolation.BILINEAR
@@ -148,7 +158,7 @@ class _Context:
                 frame, width, height, "yuv422p", matrix, matrix, method, value_range, value_range, threads=1
             )
         return self._colour.reformat(
-            frame, width, height, "rgb24", matrix, None, method, value_range, ColorRange.JPEG, threads=1
+            frame, width, height, form, matrix, None, method, value_range, ColorRange.JPEG, threads=1
         )
 
 
@@ -168,8 +178,9 @@ def range_of(frame: VideoFrame) -> ColorRange:
     return ColorRange.JPEG if full else ColorRange.MPEG
 
 
-def _as_array(frame: VideoFrame) -> Pixels:
-    """View an rgb24 frame as (H, W, 3), copied only if its rows are padded."""
+def _as_array(frame: VideoFrame, depth: type[Depth]) -> NDArray[Depth]:
+    """View an RGB frame of a ``depth`` as (H, W, 3), copied only if its rows are padded."""
     plane = frame.planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : 3 * frame.width]
+    width = plane.line_size // np.dtype(depth).itemsize
+    rows = np.frombuffer(memoryview(plane), depth).reshape(-1, width)[: frame.height, : 3 * frame.width]
     return np.ascontiguousarray(rows).reshape(frame.height, frame.width, 3)

@@ -1,0 +1,112 @@
+"""High dynamic range to the standard one: what networks know and what written video is tagged as.
+
+PQ (SMPTE ST 2084) and HLG (ARIB STD-B67) as ITU-R BT.2100 defines them are made linear light, compressed to a display
+of 100 nits by the curve of ITU-R BT.2390 (section 5.4.1, EETF), brought to the primaries of BT.709 (BT.2087), and coded
+for the display of BT.1886. Light up to about 27 nits stays as it is, and 1,000 nits become white.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.media import Pixels
+
+PQ, HLG = 16, 18
+"""Transfer characteristics of a stream (ITU-T H.273)."""
+
+PEAK, WHITE = 1000.0, 100.0
+"""Nits of the brightest light that is told apart, and of white on a display of standard range."""
+
+DISPLAY_GAMMA, SYSTEM_GAMMA = 2.4, 1.2
+"""Of a display of standard range (BT.1886), and of HLG on one of 1,000 nits (BT.2100)."""
+
+ROWS = 64
+"""Rows that are converted at once: what lies between is four times as large as the picture."""
+
+STEPS = 4096
+
+LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+"""Shares of R, G, B of BT.2020 in luminance."""
+
+TO_BT709 = {
+    1: np.eye(3, dtype=np.float32),
+    9: np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32),
+    12: np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]], np.float32),
+}
+"""Primaries of a stream (ITU-T H.273: BT.709, BT.2020, Display P3) -> matrix from linear RGB to that of BT.709."""
+
+Array = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+
+def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int = 9) -> Pixels:
+    """Return (H, W, 3) uint8 RGB of standard range of (H, W, 3) 16-bit RGB in PQ or HLG."""
+    shown = np.empty(pixels.shape, np.uint8)
+    for row in range(0, len(pixels), ROWS):
+        shown[row : row + ROWS] = _convert(pixels[row : row + ROWS], transfer, primaries)
+    return shown
+
+
+def _convert(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Pixels:
+    linear = (_pq_table() if transfer == PQ else _hlg_table())[pixels]
+    if transfer == HLG:
+        linear *= _hlg_gains()[_step(linear @ LUMA)][..., None]
+    shown: Pixels = _display_codes()[_step(linear @ TO_BT709.get(primaries, TO_BT709[9]).T)]
+    return shown
+
+
+def _step(light: Float32) -> NDArray[np.intp]:
+    """Return the places of light in 0 to 1 in a table of STEPS; its roots are evenly spaced, to keep the dark apart."""
+    steps: NDArray[np.intp] = np.rint(np.sqrt(light.clip(0, 1)) * (STEPS - 1)).astype(np.intp)
+    return steps
+
+
+def _eetf(nits: Array) -> Array:
+    """Compress light to the range of the display (BT.2390: Hermite spline in PQ above a knee)."""
+    top = _pq_code(np.array(PEAK))
+    source, most = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE)) / top)
+    knee = 1.5 * most - 0.5
+    t = (source - knee) / (1 - knee)
+    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
+    return _pq_nits(np.where(source < knee, source, spline) * top)
+
+
+def _pq_nits(code: Array) -> Array:
+    root = np.power(code, 32 / 2523)
+    return 10_000 * np.power(np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root), 16384 / 2610)
+
+
+def _pq_code(nits: Array) -> Array:
+    root = np.power(nits / 10_000, 2610 / 16384)
+    return np.asarray(np.power((0.8359375 + 18.8515625 * root) / (1 + 18.6875 * root), 2523 / 32))
+
+
+@cache
+def _pq_table() -> Float32:
+    """Return the light of the display, 1 for white, of each 16-bit code of PQ."""
+    return (_eetf(_pq_nits(np.arange(65536) / 65535)) / WHITE).astype(np.float32)
+
+
+@cache
+def _hlg_table() -> Float32:
+    """Return the light of the scene, in 0 to 1, of each 16-bit code of HLG."""
+    code = np.arange(65536) / 65535
+    bright = (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12
+    return np.where(code <= 0.5, code**2 / 3, bright).clip(0, 1).astype(np.float32)
+
+
+@cache
+def _hlg_gains() -> Float32:
+    """Return by how much the display is brighter than the scene, for each luminance of the scene in 0 to 1."""
+    scene = (np.arange(STEPS).clip(0.5) / (STEPS - 1)) ** 2
+    return (_eetf(PEAK * scene**SYSTEM_GAMMA) / WHITE / scene).astype(np.float32)
+
+
+@cache
+def _display_codes() -> Pixels:
+    """Return the 8-bit code of each root of linear light."""
+    light = (np.arange(STEPS) / (STEPS - 1)) ** 2
+    return np.rint(255 * light ** (1 / DISPLAY_GAMMA)).astype(np.uint8)
