@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from kinoscope.core.results import Event, Timeline
@@ -23,7 +26,8 @@ def test_shots_are_clips_with_a_gap_between(golden, tmp_path):
     ]
     first = track[0]
     assert first.source_range.start_time.rate == 4.0
-    assert first.media_reference.target_url == "videos/straße.mp4"
+    path = otio.url_utils.filepath_from_url(first.media_reference.target_url)
+    assert path == str(Path("videos/straße.mp4").absolute())
     assert first.media_reference.available_range.duration.to_seconds() == 2
     assert first.metadata["kinoscope"]["score"] == 0.98
 
@@ -55,3 +59,22 @@ def test_an_empty_timeline_and_hostile_text(tmp_path):
     timeline = Timeline(events=[Event("speech", 0, 1, "speech", 1.0, 'a"\udce9\x00\n<b>')])
     (marker,) = _read(timeline, tmp_path).video_tracks()[0].markers
     assert marker.name == 'a"\\udce9 <b>'
+
+
+@pytest.mark.parametrize("name", ["my clip #1.mp4", "50%.mp4", "a?b.mp4", "straße ü.mp4", "x\ny.mp4"])
+def test_editors_open_the_video_by_its_url(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("sub dir").mkdir()
+    Path("sub dir", name).write_bytes(b"video")
+    timeline = Timeline(source={"path": os.path.join("sub dir", name), "rate": "25", "duration": 4.0})
+    (clip,) = _read(timeline, tmp_path).video_tracks()[0]
+    url = clip.media_reference.target_url
+    assert url.startswith("file:///")
+    assert Path(otio.url_utils.filepath_from_url(url)).read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("path", ["https://host/a%20b.mp4", "camera:0", "synthetic:shapes?duration=2", ""])
+def test_what_is_no_file_keeps_its_address(tmp_path, path):
+    timeline = Timeline(source={"path": path, "rate": "25", "duration": 4.0})
+    (clip,) = _read(timeline, tmp_path).video_tracks()[0]
+    assert clip.media_reference.target_url == path

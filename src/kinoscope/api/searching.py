@@ -18,6 +18,7 @@ from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
 from kinoscope.views.cuts import Cut, write_edl, write_otio
+from kinoscope.views.report_data import video_url
 
 STILL = 480
 """Longer side in pixels of the pictures of the page."""
@@ -152,7 +153,7 @@ def _film(video: Video, folder: Path) -> str | None:
         target.unlink(missing_ok=True)
         os.link(film.resolve(), target)
     except OSError:
-        return Path(os.path.relpath(film, folder)).as_posix()
+        return video_url(os.path.relpath(film, folder))
     return f"videos/{target.name}"
 
 

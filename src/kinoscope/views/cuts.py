@@ -14,7 +14,7 @@ from typing import Any
 
 from kinoscope.core.files import atomic
 from kinoscope.views.extras import need
-from kinoscope.views.plain import one_line
+from kinoscope.views.plain import file_url, one_line
 
 USUAL = Fraction(25)
 """Frames a second where a video does not say."""
@@ -66,23 +66,25 @@ def _clip(otio: Any, cut: Cut) -> Any:
         at, length = (otio.opentime.RationalTime(frames, rate) for frames in (first, last - first))
         return otio.opentime.TimeRange(at, length)
 
-    media = otio.schema.ExternalReference(one_line(cut.path), span(0, max(cut.duration, cut.end)))
+    media = otio.schema.ExternalReference(file_url(cut.path), span(0, max(cut.duration, cut.end)))
     return otio.schema.Clip(one_line(cut.name), media, span(cut.start, cut.end), {"kinoscope": {"why": cut.note}})
 
 
 def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
-    """Write a cut list as ``.edl``: CMX 3600, non-drop time code in frames of the first video's rate.
+    """Write a cut list as ``.edl``: CMX 3600, in frames of the first video's rate.
+
+    Time code is drop-frame at 29.97 and 59.94 frames a second, where it then keeps up with the clock.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    base = round(next((cut.rate for cut in cuts if cut.rate), USUAL)) or 25
-    lines = [f"TITLE: {one_line(title)[:70]}", "FCM: NON-DROP FRAME", ""]
+    rate = code_rate(next((cut.rate for cut in cuts if cut.rate), USUAL))
+    lines = [f"TITLE: {one_line(title)[:70]}", f"FCM: {'DROP' if dropped(rate) else 'NON-DROP'} FRAME", ""]
     at = 0
     for number, cut in enumerate(cuts, 1):
-        first = _frame(cut.start, base)
-        last = max(_frame(cut.end, base), first + 1)
-        codes = (_code(frames, base) for frames in (first, last, at, at + last - first))
+        first = _frame(cut.start, float(rate))
+        last = max(_frame(cut.end, float(rate)), first + 1)
+        codes = (time_code(frames, rate) for frames in (first, last, at, at + last - first))
         lines.append(f"{number:03d}  AX       {'B' if cut.has_sound else 'V':<5} C        {' '.join(codes)}")
         lines.append(f"* FROM CLIP NAME: {one_line(cut.name)}")
         lines += [f"* SOURCE FILE: {one_line(cut.path)}", f"* COMMENT: {one_line(cut.note)}", ""]
@@ -96,7 +98,31 @@ def _frame(seconds: float, rate: float) -> int:
     return math.floor(seconds * rate + 0.5)
 
 
-def _code(frames: int, base: int) -> str:
-    """Give a time code ``HH:MM:SS:FF``."""
+def code_rate(rate: Fraction) -> Fraction:
+    """Return the rate of frames in which a time code counts: whole, or n * 1000/1001 where the video's is nearer to it.
+
+    A rate that no time code has, such as 12.5, becomes the nearest that one has, so that times stay right.
+    """
+    base = max(1, round(rate))
+    whole, slowed = Fraction(base), Fraction(base * 1000, 1001)
+    if base % 24 and base % 30:  # only rates of film and of NTSC are slowed down
+        return whole
+    return min(whole, slowed, key=lambda one: abs(one - rate))
+
+
+def dropped(rate: Fraction) -> int:
+    """Return the numbers that drop-frame time code leaves out in nine minutes of ten: of 29.97 and its multiples."""
+    base = round(rate)
+    return base // 15 if rate.denominator == 1001 and base % 30 == 0 else 0
+
+
+def time_code(frames: int, rate: Fraction) -> str:
+    """Return a time code ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` if it is drop-frame (SMPTE ST 12-1)."""
+    base, left_out = round(rate), dropped(rate)
+    if left_out:
+        minute = 60 * base - left_out
+        tens, rest = divmod(frames, 10 * minute + left_out)
+        frames += left_out * (9 * tens + max(0, rest - left_out) // minute)
     seconds, rest = divmod(frames, base)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}"
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{clock}{';' if left_out else ':'}{rest:02d}"

@@ -14,7 +14,7 @@ from kinoscope.core.files import atomic
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.clock import duration, origin, rate, video_name
 from kinoscope.views.extras import need
-from kinoscope.views.plain import one_line
+from kinoscope.views.plain import file_url, one_line
 
 _COLOURS = {"scenes": "GREEN", "actions": "RED", "speech": "CYAN"}
 
@@ -66,8 +66,8 @@ class _Editor:
 
     def _clip(self, name: str, first: int, last: int, shot: Event) -> Any:
         whole = self._range(0, max(last, self._frame(self.zero + duration(self.found))))
-        path = one_line(str(self.found.source.get("path", "")))
-        media = self.otio.schema.ExternalReference(target_url=path, available_range=whole)
+        url = file_url(str(self.found.source.get("path", "")))
+        media = self.otio.schema.ExternalReference(target_url=url, available_range=whole)
         return self.otio.schema.Clip(name, media, self._range(first, last), metadata=self._metadata(shot))
 
     def _marker(self, event: Event) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,13 @@ def utf8(text: str) -> str:
 def one_line(text: str) -> str:
     """Give text on one line: any run of white space and control characters becomes one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in utf8(text)).split())
+
+
+def file_url(path: str) -> str:
+    """Return the absolute URL of a file or a folder, as other programs open it; what is none stays as it is."""
+    if re.match(r"[a-z][a-z0-9+.-]+:", path):  # a URL, a camera, a synthetic video
+        return one_line(path)
+    return Path(path).absolute().as_uri() if path else ""
 
 
 def _default(value: Any) -> Any:

@@ -83,6 +83,9 @@ def write(folder: Path) -> None:
 
     for name in TEXT_VIEWS:
         VIEWS[name].write(golden(), folder / VIEWS[name].filename)
+    cut_list = folder / VIEWS["otio"].filename
+    here, anywhere = Path("videos").absolute().as_uri(), "file:///videos"
+    cut_list.write_text(cut_list.read_text("utf-8").replace(here, anywhere), "utf-8")
 
 
 if __name__ == "__main__":
