@@ -65,7 +65,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 SHORT = {"-o": "--out", "-n": "--n"}
 """Short for long options."""
 
-HELP = """kinoscope reads a video once and tells what is in it.
+HELP = """kinoscope reads a video once and reports what is in it.
 
 Every command also takes **--json** (the result as one JSON object on standard output), **--quiet** (no progress)
 and **--debug** (the traceback of an error).

@@ -61,27 +61,30 @@ def analyze(
     live: bool = False,
     quiet: bool = False,
 ) -> list[analysis.Analysis]:
-    """Read videos once and tell what is in them.
+    """Analyze videos: read each once, and report what is in it.
 
     Each source gets a folder with timeline.json, features, pictures and report.html. One that fails never stops
     the others; Ctrl-C leaves what is done so far as a valid result.
 
     Args:
-        sources: video files, folders of videos or images, image patterns, URLs (http, rtsp, udp), camera:0.
+        sources: video files, folders of videos or images (with the folders below), image patterns, URLs (http, rtsp,
+            udp), camera:0.
         out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
-        tasks: which tasks to run, separated by commas; all if not given (classify only with a model,
-            recognize only with a gallery).
+        tasks: which tasks to run, separated by commas: shots, scenes, objects, faces, text, appearance, recognize,
+            rules, actions, anomalies, classify, speech, sync. If not given, all but text and anomalies; classify,
+            recognize and rules only with --model, --gallery and --rules.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        rate: at most so many frames per second are looked at; every frame if not given.
-        on_error: what to do about a frame that cannot be decoded.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
+        rate: frames per second that are analyzed at most; all if not given.
+        on_error: what to do about a frame that cannot be decoded: leave it out (skip), show the one before again
+            (repeat), show black (blank), or stop (raise).
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`); or the
             folder of a model that you trained, which adds the task classify.
-        device: auto, cpu or cuda.
+        device: auto (a GPU if there is one), cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
-        rules: tell when the rules of this file are met (see examples/rules.yaml); adds the task rules.
+        rules: report when the rules of this YAML file are met (see examples/rules.yaml); adds the task rules.
         clips: also write a clip of each alert of the rules, with 3 seconds before and after (one for those of a rule
             within a second).
         webhook: post each alert of the rules to this http or https address; what cannot be delivered goes to
@@ -90,14 +93,14 @@ def analyze(
         tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
-        blur: hide faces, people or text (several separated by commas) in blurred.mp4, and tell of it in blurred.json.
-            The sound is kept as it is; report, pictures and timeline still show all.
-        keep: names in the gallery, separated by commas, who stay visible; whoever is not recognised is hidden.
+        blur: hide faces, people or text (several separated by commas) in blurred.mp4; blurred.json says what was
+            hidden. Audio is kept as it is; the report, its images and the timeline still show all.
+        keep: names in the gallery, separated by commas, of people who stay visible; all others are hidden.
         hide_with: blur, pixels (a mosaic) or solid; only solid cannot be undone even in part.
-        library: also keep what was found in this library, such as films.lance, for `kinoscope search`.
+        library: also add what was found to this library, such as films.lance, for `kinoscope search`.
         report: write report.html.
-        resume: keep what an earlier call finished in the same folder, and do only the rest.
-        live: for cameras and streams: drop the oldest frames rather than fall behind.
+        resume: keep what an earlier call finished in the same folder, and run only the rest.
+        live: treat the source as live, as cameras and rtsp streams are: drop the oldest frames rather than fall behind.
         quiet: show no progress.
 
     Returns:

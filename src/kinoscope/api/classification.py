@@ -63,18 +63,18 @@ def classify(
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Classified]:
-    """Tell what clips show: the likeliest classes of each, and of a long video also when it shows what.
+    """Classify clips: the most probable classes of each, and of a long video also which class is shown when.
 
     Args:
         sources: video files, folders of videos or frames, strips of square frames, URLs, camera:0.
         model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
-        top: so many classes are told of each source.
+        top: number of classes that are reported of each source.
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
-        device: auto, cpu or cuda.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

@@ -11,7 +11,7 @@ from kinoscope.core.errors import OptionError
 
 
 def convert(timeline: str | Path, to: str | Sequence[str], out: str | Path | None = None) -> list[Path]:
-    """Write an earlier analysis in other formats.
+    """Convert an earlier analysis to other formats.
 
     Args:
         timeline: a timeline.json, or the folder that holds it.

@@ -16,13 +16,13 @@ from kinoscope.core.results import Timeline
 def bench(
     source: str | Path, *, tasks: str | Sequence[str] | None = None, where: bool = False, device: str = "auto"
 ) -> dict[str, Any]:
-    """Run the default analysis without writing anything, and tell what it cost.
+    """Run an analysis without writing anything, and report its time and memory.
 
     Args:
         source: a video.
-        tasks: which tasks; all if not given.
-        where: run one thing after another and tell where each CPU second goes.
-        device: auto, cpu or cuda.
+        tasks: which tasks to run, separated by commas; those of `kinoscope analyze` if not given.
+        where: run one task after another, and report the CPU seconds of each.
+        device: auto (a GPU if there is one), cpu or cuda.
 
     Returns:
         Wall and CPU seconds, frames, peak memory in MB, and with ``where`` the CPU seconds of each part.

@@ -108,24 +108,24 @@ def detect(
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Detected]:
-    """Tell what is in videos and pictures: where, from when to when, how fast, and how many there are.
+    """Detect and track objects in videos and images: where they are, from when to when, how fast, and how many.
 
     Args:
         sources: video files, folders of videos or images, pictures, URLs, camera:0.
-        labels: what to look for, separated by commas, such as person,car; all that the model knows if not given.
+        labels: what to detect, separated by commas, such as person,car; all that the model knows if not given.
         out: folder for timeline.json, detections.json and tables of each source (-o); nothing is written if not given.
         model: a card of the task objects (see `kinoscope models list`).
-        tracker: how things are followed: buffered, sort, bytetrack or ocsort.
-        camera: take the camera's own motion out before things are followed; for cameras that move.
-        appearance: follow by appearance, too: colours of the clothes, or the features of a CNN, which take long.
-        rate: pictures looked at each second; if not given 10 where much moves, and 5 where little does.
+        tracker: how objects are tracked: buffered, sort, bytetrack or ocsort.
+        camera: compensate the camera's own motion before objects are tracked; for cameras that move.
+        appearance: track by appearance, too: colours of the clothes, or the features of a CNN, which take long.
+        rate: frames per second in which objects are detected; if not given 10, and 5 where little moves.
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
-        device: auto, cpu or cuda.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

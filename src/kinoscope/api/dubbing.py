@@ -71,10 +71,10 @@ def lipsync(
     device: str = "auto",
     quiet: bool = False,
 ) -> Dubbed:
-    """Make the lips of who speaks in a video follow another sound, which goes along; metadata says it was generated.
+    """Make the lips of a speaker follow other audio, which replaces that of the video; marked as generated.
 
-    The person seen largest and longest is painted. Pictures without that face, and all that lies around the mouth, stay
-    as they are. The sound begins with the video; where it is over, lips rest. Use it for those who have agreed to it.
+    The person seen largest and longest is painted. Frames without that face, and all that lies around the mouth, stay
+    as they are. The audio begins with the video; where it is over, lips rest. Obtain the speaker's consent first.
 
     Args:
         video: of a person who speaks towards the camera.
@@ -83,7 +83,7 @@ def lipsync(
         model: folder that `kinoscope train lipsync` wrote; it paints well only whom it has learned from.
         reference: another video of the person, in the same light, to take images of the mouth from; the video itself if
             not given.
-        device: auto, cpu or cuda.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Raises:

@@ -51,18 +51,19 @@ def enroll(
     device: str = "auto",
     quiet: bool = False,
 ) -> Enrolled:
-    """Put somebody, or something, into a gallery, so that `analyze --gallery` and `recognize` know them by name.
+    """Add a person or a thing to a gallery, so that `analyze --gallery` and `recognize` know them by name.
 
     Either all that is given is enrolled, or nothing. The gallery is one file; it is made if it is not there.
 
     Args:
         gallery: the gallery's file, such as people.gallery.
-        name: who or what it is. A name that is there already gets further looks.
-        sources: pictures, folders of pictures, or videos, each of this one person or thing.
-        kind: face; person: from head to foot, clothes and all, so good for a day; object: a thing, of which a picture
-            is taken as a whole: crop it.
-        largest: of several faces in a picture take the largest, of several people in a video whoever is longest in it.
-        device: auto, cpu or cuda.
+        name: of the person or the thing. Samples are added to a name that is there already.
+        sources: images, videos, or folders of them, each of this one person or thing.
+        kind: face; person: from head to foot with the clothes, so good for a day; object: a thing, which should fill
+            the image, so crop it.
+        largest: of several faces in an image take the largest, of several people in a video the one that is in it
+            longest.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Raises:
@@ -107,21 +108,21 @@ def gallery(
     device: str = "auto",
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Look into a gallery, or change it.
+    """List, change, export or check a gallery.
 
-    list: who is known. rename OLD NEW: call a name otherwise. remove NAME...: forget names, with all embeddings and
-    portraits. export: write embeddings (gallery.json) and portraits into a folder. check [FOLDER]: how well faces are
-    told apart, with the curves of both kinds of error; in FOLDER there is a folder of videos a name, and people who
-    are not in the gallery count as strangers.
+    list: all names. rename OLD NEW. remove NAME...: remove names with all their embeddings and portraits. export: write
+    embeddings (gallery.json) and portraits into a folder. check [FOLDER]: measure how often faces are confused, with
+    the curves of both kinds of error; FOLDER holds a folder of videos for each name, and people who are not in the
+    gallery count as strangers.
 
     Args:
         action: list, rename, remove, export or check.
         path: the gallery's file.
         names: for rename the old name and the new one, for remove those to forget, for check a folder of videos.
         out: folder to export to (-o), by default the gallery's name without its ending; or of the curves of check.
-        far: false accept rate for which check gives the threshold.
-        kind: whose looks to check.
-        device: auto, cpu or cuda.
+        far: false accept rate (between 0 and 1) for which check reports the threshold.
+        kind: of samples that check compares.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

@@ -82,9 +82,9 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on labelled clips, with intervals, beside what chance would score; or a generator on real clips.
 
-    Of a generator it tells the Frechet video distance with an interval, beside what real clips get (halves of them, and
-    with frames shuffled, blurred, or held), kernel distance, precision and recall, diversity, consistency, the nearest
-    real clip of each made one, and which share of the intended classes a classifier tells.
+    Of a generator it reports the Frechet video distance with an interval, beside that of real clips (of one half from
+    the other, and with frames shuffled, blurred, or held), kernel distance, precision and recall, diversity,
+    consistency, the real clip nearest to each generated one, and the share of clips whose class is recognized.
 
     Args:
         model: folder of a model that `kinoscope train` wrote, a card that classifies clips, or a generator.
@@ -93,18 +93,18 @@ def evaluate(
         out: folder for scores.json, report.html and pictures (-o); runs/evaluate/MODEL-DATA if not given.
         split: train, val, test or all of the clips; if not given, those that the data sets aside for testing (else
             for validation), or all if it has no splits.
-        views: clips of each video, spread evenly over it, whose answers are averaged.
+        views: clips of each video, spread evenly over it, whose probabilities are averaged.
         compare: another model, to be compared on the same clips; of a generator, another one, or a scores.json of the
-            same protocol: those of others are refused.
-        group: a rule that groups clips by their names (see `kinoscope train`), by default that of the model's run;
-            intervals draw whole groups.
+            same protocol.
+        group: rule that groups clips by their names (see `kinoscope train classify --help`), by default that of the
+            model's run; clips of a group are not independent, and intervals allow for that.
         batch: clips of one inference, at most.
-        n: clips that a generator makes (-n), and about as many real ones that are taken.
+        n: number of clips that a generator makes (-n), and about as many real ones that are read.
         features: a model that classifies clips, whose embeddings of a generator's clips are compared; the best that
-            tells actions if not given.
-        judge: a model trained on real clips that tells the classes of a generator's; features if not given.
-        device: auto, cpu or cuda.
-        seed: of the drawings behind the intervals.
+            recognizes actions if not given.
+        judge: a model trained on real clips that recognizes the classes of a generator's; features if not given.
+        device: auto (a GPU if there is one), cpu or cuda.
+        seed: of everything random: the intervals, and the clips of a generator.
         quiet: show no progress.
 
     Raises:

@@ -69,24 +69,24 @@ def explain(
     clip: str | Path,
     *,
     out: str | Path,
-    method: str | Sequence[str] = ("grad-cam", "grad-cam++"),
+    method: str | Sequence[str] = "grad-cam,grad-cam++",
     target: str | None = None,
     start: str | float | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> Explained:
-    """Show why a model takes a clip for what it does, and how far the explanation can be trusted.
+    """Explain why a model gives a clip its class, and measure how far the explanation can be trusted.
 
-    Of a video that is longer than the model's clips, the window is explained in which the class is the likeliest.
+    Of a video that is longer than the model's clips, the window is explained in which the class is most probable.
 
     Args:
         model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
         clip: a video file, a folder of frames, or a strip of square frames.
         out: folder for explanation.html, explanation.json, overlay.mp4 and sheet.png (-o).
-        method: how the heat is made, separated by commas: grad-cam, grad-cam++, integrated-gradients, occlusion.
-        target: name of the class to explain; the likeliest if not given.
+        method: one or more, separated by commas: grad-cam, grad-cam++, integrated-gradients, occlusion.
+        target: name of the class to explain; the most probable if not given.
         start: where the window begins, in seconds or as a clock (00:01:02.5).
-        device: auto, cpu or cuda.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

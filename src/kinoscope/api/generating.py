@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import places
-from kinoscope.api.choices import choose_device
+from kinoscope.api.choices import choose_device, split
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.names import demand, demand_number, slug
 from kinoscope.progress import bar
@@ -67,7 +67,7 @@ def generate(
     n: int = 16,
     out: str | Path | None = None,
     seed: int = 0,
-    classes: Sequence[str] = (),
+    classes: str | Sequence[str] | None = None,
     frames: int | None = None,
     rate: float | None = None,
     truncation: float = 1.0,
@@ -77,25 +77,26 @@ def generate(
     device: str = "auto",
     quiet: bool = False,
 ) -> Generated:
-    """Make clips that were never filmed; their files say in their metadata that they were generated.
+    """Generate clips; their files say in their metadata that they were generated.
 
     Args:
         model: folder of a model that `kinoscope train generate` wrote, or one that comes with kinoscope: people or
             shapes.
-        n: how many clips. Of `--show between` steps, of `--show crossed` contents and motions: about its square root.
+        n: number of clips (-n). With --show between the number of steps; with --show crossed about its square root of
+            contents and as many motions.
         out: a video or gif, which plays all side by side (-o); a .png or .jpg, where each is a row of pictures;
             name-%05d.png, numbered pictures; or a folder for a file of each clip, all of these and a page
             (runs/generate/NAME if not given).
-        seed: of what is drawn; the same seed gives the same clips, and the first of few are those of many.
-        classes: names of classes (--classes NAME), in turn; all of the model's if not given.
-        frames: pictures of each clip; as in training if not given. They may be more.
-        rate: pictures a second; motion keeps its speed.
-        truncation: below 1, contents keep nearer to what is common: fewer surprises, and fewer failures.
-        show: samples; between, the way from one content to another; or crossed, each row one content and each column
+        seed: the same seed gives the same clips, and the first of few are those of many.
+        classes: names of classes, separated by commas, which clips have in turn; all of the model's if not given.
+        frames: frames of each clip; as in training if not given, and there may be more.
+        rate: frames per second; as in training if not given. Motion keeps its speed.
+        truncation: 0 to 2; below 1 contents are nearer to the average: less variety, and fewer failures.
+        show: samples; between, from one content to another in steps; or crossed, each row one content and each column
             one motion.
-        project: a real clip to bring into the model: shown as it is, as the model makes it, and with other motions.
-        enlarge: times by which pictures are made larger.
-        device: auto, cpu or cuda.
+        project: a real clip to find in the model: shown as it is, as the model makes it, and with other motions.
+        enlarge: times by which frames are made larger.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Raises:
@@ -115,7 +116,7 @@ def generate(
     if project is not None and not Path(project).exists():
         raise SourceError(f"{project} does not exist; name a clip to bring into the model")
     generator = Generator(model, device)
-    labels = _labels(generator, classes)
+    labels = _labels(generator, split(classes, "classes"))
     moments = generator.times(frames, rate)
     folder = Path(out) if out is not None else Path("runs/generate") / generator.folder.resolve().name
     seconds = float(max(moments[-1], generator.times()[-1]))

@@ -76,11 +76,11 @@ def _sha256(path: Path) -> str:
 
 
 def library(action: Action, place: str | Path, *videos: str) -> dict[str, Any]:
-    """Look into a library that `analyze --library` fills, or remove videos from it.
+    """List what is in a library that `analyze --library` fills, or remove videos from it.
 
-    list: its videos. show VIDEO...: what is known of them; of none, what can be asked for. remove VIDEO...: forget
-    videos and all that was found in them. check: sweep up what a killed process left, count rows, and name the videos
-    whose files are no more where they were.
+    list: its videos. show VIDEO...: what was found in them; without a VIDEO, all names that can be searched for.
+    remove VIDEO...: remove videos and all that was found in them. check: remove what a killed process left, count rows,
+    and list the videos whose files are no longer where they were.
 
     Args:
         action: list, show, remove or check.

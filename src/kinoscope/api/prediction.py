@@ -63,17 +63,18 @@ def predict(
     device: str = "auto",
     quiet: bool = False,
 ) -> Predicted:
-    """Tell how a video goes on: its last frames are read, and the next ones written, marked as generated.
+    """Predict how a video goes on: read its last frames, and write the next ones, marked as generated.
 
-    What follows is seldom certain, and the mean of what may follow is told: the further on, the more it blurs.
+    What follows is seldom certain, and the mean of what may follow is predicted: the later, the more it blurs.
 
     Args:
         model: folder that `kinoscope train predict` wrote.
-        video: what is to go on: a video, a strip of square frames or a folder of pictures.
-        out: what to write (-o): .mp4 .mov .m4v .mkv, .gif, or pictures as name-%05d.png.
-        frames: how many; as many as the model tells at once if not given. Beyond, it reads what it told.
-        given: write the frames that were read first.
-        device: auto, cpu or cuda.
+        video: a video, a strip of square frames or a folder of frames.
+        out: file to write (-o): .mp4 .mov .m4v .mkv, .gif, or images as name-%05d.png.
+        frames: number of frames to predict; as many as the model predicts at once if not given. For more, it reads
+            what it predicted.
+        given: also write the frames that were read, before the predicted ones.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: taken as by other verbs; there is no progress to show.
 
     Raises:

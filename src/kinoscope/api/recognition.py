@@ -75,18 +75,19 @@ def recognize(
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Recognized]:
-    """Tell who of a gallery is in videos, when, and how sure that is.
+    """Recognize people and things of a gallery in videos: who is there when, and with what confidence.
 
     Args:
         sources: video files, folders of videos or images, pictures, URLs, camera:0.
         gallery: what `kinoscope enroll` wrote.
-        threshold: largest distance of a face that is taken for the same person; see `kinoscope gallery check`.
+        threshold: largest distance of two faces that are taken for one person; 0.45 if not given. `kinoscope gallery
+            check` measures which suits your gallery.
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
-        device: auto, cpu or cuda.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

@@ -73,13 +73,13 @@ def search(
     (after 10 s, before 1:30, between 10 s and 20 s, longer than 5 s, in "street*.mp4").
 
     Args:
-        query: what to look for.
-        library: what `kinoscope analyze --library` filled.
-        like: only moments that look like a picture, or like a moment of a video (video.mp4@12.5).
-        out: folder of found.html (-o), runs/search if not given.
-        limit: most moments to give.
+        query: what to search for; may be left out with --like.
+        library: that `kinoscope analyze --library` filled.
+        like: only moments that look like an image, or like a moment of a video (video.mp4@12.5, in seconds).
+        out: folder for found.html (-o); runs/search if not given.
+        limit: number of moments that are reported at most, the best first.
         export: also write them as a cut list (otio, edl) or joined to one video (mp4); several separated by commas.
-        device: auto, cpu or cuda.
+        device: auto (a GPU if there is one), cpu or cuda.
 
     Raises:
         OptionError: the query or an option is not understood.

@@ -102,21 +102,21 @@ def sync(
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Synced]:
-    """Tell whether sound and lips agree, by how much not, and who speaks when; and repair it.
+    """Measure by how much audio and lips are out of sync, and who speaks when; and repair it.
 
     Args:
         sources: video files, folders of videos, URLs.
-        fix: write the video with its sound moved to where it belongs to this file; the picture is copied as it is. One
-            source only; never the source itself.
-        force: repair even where the measure is not sure.
+        fix: file to which the repaired video is written: its audio is moved to where it belongs, its frames are copied
+            as they are. For one source only, and never the source itself.
+        force: repair even where the confidence of the measurement is low.
         out: folder for timeline.json and report.html of each source (-o); nothing is written if not given.
-        model: folder of a model that `kinoscope train sync` wrote; our own if not given.
-        sound_track: which of several sound tracks is heard, from 0; the file's default if not given.
+        model: folder of a model that `kinoscope train sync` wrote; auto is the one that comes with kinoscope.
+        sound_track: which of several audio tracks is used, counted from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
-        device: auto, cpu or cuda.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:

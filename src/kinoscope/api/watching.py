@@ -121,26 +121,26 @@ def watch(
     device: str = "auto",
     quiet: bool = False,
 ) -> Watched:
-    """Watch a camera or a stream by rules, and tell of alerts at once, one JSON object a line on standard output.
+    """Watch a camera or a stream by rules, and print each alert at once, as a line of JSON on standard output.
 
     Args:
         source: camera:0, a URL (rtsp, http, udp...), or a file.
-        rules: the file of rules (YAML).
+        rules: YAML file of rules (see examples/rules.yaml).
         webhook: web address that each alert is sent to as well.
         webhook_secret: file with the secret that signs what is sent; KINOSCOPE_WEBHOOK_SECRET if not given.
-        undelivered: file to which alerts are added that cannot be delivered there.
-        clips_to: folder to which a clip of each alert is saved.
+        undelivered: file to which alerts are added that cannot be delivered to the webhook.
+        clips_to: folder in which a clip of each alert is saved; no clips if not given.
         before: seconds of a clip before the alert.
         after: seconds of a clip after it.
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
-        live: an http(s) address is a camera's, not that of a recording: its time is that of the clock, and it is opened
-            again when it is lost.
-        realtime: show a file as a camera would, to try rules out.
-        loop: begin a file again at its end.
-        bounds: what is read at most: pixels of a frame; channels, rate (samples per second) and hours of audio; if not
-            given pixels=134217728,channels=64,rate=768000,hours=100. More is refused.
-        model: another detector (see `kinoscope models list`).
-        device: auto, cpu or cuda.
+        live: treat an http or https address as live, as cameras and rtsp streams are: alerts carry the time of day,
+            and a lost connection is opened again.
+        realtime: play a file at its own speed, as a camera would, to try rules out.
+        loop: play a file at its own speed, and again from its beginning at its end.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        model: a card of the task objects (see `kinoscope models list`); the best that can be had if not given.
+        device: auto (a GPU if there is one), cpu or cuda.
         quiet: do not print the alerts.
 
     Returns:

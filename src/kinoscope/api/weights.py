@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def models(action: Literal["list", "show", "pull", "check"] = "list", *names: str) -> list[dict[str, Any]]:
-    """List the models, show what their cards say, bring their weights here, or check those that are here.
+    """List the models, show what their cards say, download their weights, or check those that are here.
 
     check: hash all weights in the cache, and fetch anew what is not as its card pins it.
 

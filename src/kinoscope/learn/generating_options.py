@@ -34,7 +34,7 @@ ABOUT = {
     "spread": "weight of the diversity loss: clips of a class are to differ as much as real ones; 0 disables it",
     "lazy": "steps between two computations of the penalty, which is so many times stronger",
     "augment": "augmentation for the discriminator: adaptive (as much as overfitting asks for), strong or none",
-    "target": "share of clips the discriminator may tell apart before adaptive augments more, above 0.5 and under 1",
+    "target": "share of clips the discriminator may distinguish before adaptive augments more, above 0.5 and under 1",
     "flip": "whether augmentation may mirror clips; false where left and right mean something",
     "ema": "decay of the moving average of the weights, which is what is saved; 0 saves the weights themselves",
     "bf16": "whether to compute in bfloat16: auto (on a GPU), true or false",

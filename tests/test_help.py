@@ -1,0 +1,89 @@
+"""What --help says: every choice by name, every default as it would be typed, and what is true."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from kinoscope import api
+from kinoscope.api.training import TASKS as TRAININGS
+from kinoscope.cli import COMMANDS
+from kinoscope.drawing import Hiding
+from kinoscope.galleries import THRESHOLDS
+from kinoscope.refine.explain import METHODS
+from kinoscope.source.limits import DEFAULT
+from kinoscope.tasks.association import WAYS
+from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.views import VIEWS
+from kinoscope.views.covers import KINDS
+from tests.conftest import Call
+
+Cli = Callable[..., Call]
+VERBS = sorted(COMMANDS)
+
+
+@pytest.fixture
+def shown(kinoscope: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Give the help of a verb without frames and line breaks."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def text(verb: str) -> str:
+        call = kinoscope(*verb.split(), "--help")
+        assert call.status == 0
+        return " ".join(re.sub("[│╭╮╰╯─]", " ", call.out).split())
+
+    return text
+
+
+@pytest.mark.parametrize(
+    ("verb", "names"),
+    [
+        ("analyze", TASKS), ("analyze", [name for name in VIEWS if name != "json"]), ("convert", VIEWS),
+        ("analyze", WAYS), ("detect", WAYS), ("analyze", KINDS), ("explain", METHODS), ("train", TRAININGS),
+    ],
+)  # fmt: skip
+def test_every_choice_is_named(shown: Callable[[str], str], verb: str, names: Any) -> None:
+    text = shown(verb)
+    assert [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)] == []
+
+
+def test_the_tasks_that_are_not_usual_are_told(shown: Callable[[str], str]) -> None:
+    usual = re.search(r"If not given, all but (.*?); (.*?) only with", shown("analyze"))
+    assert usual
+    assert set(re.findall(r"\w+", usual[1])) - {"and"} == BY_NAME
+    assert set(re.findall(r"\w+", usual[2])) - {"and"} == set(ON_REQUEST)
+
+
+def test_defaults_that_stand_in_words_are_those_that_are_used(shown: Callable[[str], str]) -> None:
+    assert f"{THRESHOLDS['face']} if not given" in shown("recognize")
+    for number in (DEFAULT.pixels, DEFAULT.channels, DEFAULT.rate, DEFAULT.hours):
+        assert f"{number:g}" in shown("analyze").replace("134217728", "1.34218e+08")
+    assert Hiding(("faces",)).method in shown("analyze")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_described_and_its_default_can_be_typed(shown: Callable[[str], str], verb: str) -> None:
+    text = shown(verb)
+    for name, parameter in inspect.signature(COMMANDS[verb]).parameters.items():
+        if parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            flag = f"--{name.rstrip('_').replace('_', '-')}"
+            assert re.search(rf"{flag}\b(?: --no-\S+)?(?: [A-Z|.]+)? +\w", text), flag
+    assert not re.search(r"default: [(\[{]", text)
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *(f"train {task}" for task in TRAININGS)])
+def test_private_words_do_not_stand_in_it(shown: Callable[[str], str], verb: str) -> None:
+    private = r"\b(looks?|likes?|likel\w+|likeness|judges?|sounds?|hears?|heard|whoever|somebody|tells?|told|talks?)\b"
+    allowed = {"search": {"like", "look"}, "evaluate": {"judge"}, "lipsync": {"sound"}, "sync": {"sound", "talks"}}
+    found = set(re.findall(private, shown(verb).lower())) - allowed.get(verb, set())
+    assert found - ({"judge", "talks"} if verb.startswith("train ") else set()) == set()
+
+
+def test_the_signature_of_python_has_the_same_names() -> None:
+    for name, verb in COMMANDS.items():
+        assert getattr(api, name) is verb
+        assert not get_args(inspect.signature(verb).return_annotation)
