@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +65,11 @@ class Call:
 
 
 @pytest.fixture
-def kinoscope(capsys: pytest.CaptureFixture[str]) -> Callable[..., Call]:
+def kinoscope(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Call]]:
     """Call the command line in this process."""
     from kinoscope.cli import main
+
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*words: str | Path) -> Call:
         with pytest.raises(SystemExit) as leaving:
@@ -74,4 +77,6 @@ def kinoscope(capsys: pytest.CaptureFixture[str]) -> Callable[..., Call]:
         out, err = capsys.readouterr()
         return Call(int(leaving.value.code or 0), out, err)
 
-    return call
+    yield call
+    for one, handler in handlers.items():
+        signal.signal(one, handler)

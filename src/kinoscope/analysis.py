@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, drawing, places
-from kinoscope.core.errors import KinoscopeError, OptionError, as_error
+from kinoscope.core.errors import Interrupted, KinoscopeError, OptionError, as_error
 from kinoscope.core.files import cannot_write
+from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, Timeline, describe_source
 from kinoscope.progress import bar
 
@@ -29,7 +30,8 @@ _PLAIN = (bool, int, float, str, tuple, type(None))
 class Analysis:
     """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
 
-    ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``.
+    ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``; ``interrupted``
+    whether somebody pressed Ctrl-C.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Analysis:
     resumed: bool = False
     written: list[Path] = field(default_factory=list)
     kept: str | None = None
+    interrupted: bool = False
 
     @property
     def status(self) -> int:
@@ -87,17 +90,28 @@ class Options:
 def run(analysis: Analysis, options: Options, title: str) -> None:
     """Analyse one source into its folder. An error ends up in the analysis, never in the caller."""
     begin = time.perf_counter()
+    with Interrupts() as interrupts:
+        _run(analysis, options, title, interrupts)
+        if interrupts.take():
+            done = Interrupted(f"{analysis.source}: interrupted when it was done; what comes after it is left out")
+            analysis.interrupted, analysis.error = True, analysis.error or done
+    analysis.seconds = time.perf_counter() - begin
+
+
+def _run(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
     try:
-        _look(analysis, options, title)
-        _write(analysis, options, title)
+        _look(analysis, options, title, interrupts)
+        _write(analysis, options, title, interrupts)
+    except KeyboardInterrupt:
+        kept = "what was found is kept, not all videos were written" if analysis.timeline else "nothing was found yet"
+        analysis.interrupted, analysis.error = True, Interrupted(f"{analysis.source}: interrupted; {kept}")
     except OSError as error:
         analysis.error = cannot_write(analysis.folder, error)
     except Exception as error:
         analysis.error = as_error(error, analysis.source)
-    analysis.seconds = time.perf_counter() - begin
 
 
-def _look(analysis: Analysis, options: Options, title: str) -> None:
+def _look(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
     """Decode once and run the tasks that are not done yet."""
     from kinoscope import engine
     from kinoscope.source import open_source
@@ -112,7 +126,8 @@ def _look(analysis: Analysis, options: Options, title: str) -> None:
     timeline = earlier or Timeline(version=__version__)
     timeline.extra["run"] = mark
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(analysis.source, **options.reading))
+        with interrupts.allowed:
+            source = stack.enter_context(open_source(analysis.source, **options.reading))
         _begin(analysis.folder, options)
         tasks = make_tasks(missing, options.models, options.device, options.settings)
         if options.report:
@@ -192,7 +207,7 @@ def _sound_file(analysis: Analysis, source: Source) -> str | None:
     return analysis.source if source.info.has_sound and Path(analysis.source).is_file() else None
 
 
-def _write(analysis: Analysis, options: Options, title: str) -> None:
+def _write(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
     from kinoscope.views import VIEWS
     from kinoscope.views.json import save
 
@@ -201,14 +216,15 @@ def _write(analysis: Analysis, options: Options, title: str) -> None:
     save(timeline, folder)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
-        _cut_clips(analysis, timeline, options)
+        with interrupts.allowed:
+            _cut_clips(analysis, timeline, options)
     for name in options.views:
         VIEWS[name].write(timeline, folder / VIEWS[name].filename)
         analysis.written.append(folder / VIEWS[name].filename)
     if options.report:
         analysis.written.append(_write_report(timeline, folder))
     if options.hide or (options.annotate and timeline.source.get("width")):
-        _draw(analysis, timeline, options, f"{title}: drawing")
+        _draw(analysis, timeline, options, f"{title}: drawing", interrupts)
 
 
 def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None:
@@ -235,14 +251,21 @@ def _write_report(timeline: Timeline, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _draw(analysis: Analysis, timeline: Timeline, options: Options, title: str) -> None:
-    """Write the videos that are asked for, in a second decode."""
+def _draw(analysis: Analysis, timeline: Timeline, options: Options, title: str, interrupts: Interrupts) -> None:
+    """Write the videos that are asked for, in a second decode, which Ctrl-C ends between two frames."""
     from kinoscope.source import open_source
 
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(analysis.source, **options.reading))
+        with interrupts.allowed:
+            source = stack.enter_context(open_source(analysis.source, **options.reading))
         progress = stack.enter_context(bar(title, options.quiet))
         sound_from = _sound_file(analysis, source)
+
+        def on_frame(done: float, total: float | None) -> None:
+            interrupts.check()
+            if progress:
+                progress(done, total)
+
         analysis.written += drawing.draw(
-            source, timeline, analysis.folder, options.hide, options.annotate, sound_from, progress
+            source, timeline, analysis.folder, options.hide, options.annotate, sound_from, on_frame
         )

@@ -74,13 +74,31 @@ and **--debug** (the traceback of an error).
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit status: 0 done, 1 a task failed or was cut short, 2 unusable input."""
+    try:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                signal.signal(one, signal.default_int_handler)
+        status = _begin(list(sys.argv[1:] if arguments is None else arguments))
+        _ignore_interrupts()
+    except KeyboardInterrupt as error:
+        _ignore_interrupts()
+        status = _fail(str(error) or "interrupted", 1)
+    sys.exit(status)
+
+
+def _ignore_interrupts() -> None:
+    """Let Ctrl-C no longer disturb what ends the process; kill still does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _begin(arguments: list[str]) -> int:
     sys.stdout, sys.stderr = _visible(sys.stdout), _visible(sys.stderr)
-    words, as_json, debug = _split_flags(list(sys.argv[1:] if arguments is None else arguments))
+    words, as_json, debug = _split_flags(arguments)
     sys.excepthook = _report_error
     if debug:
         _log_all()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(_run(words, as_json, debug))
+    return _run(words, as_json, debug)
 
 
 def _report_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -149,8 +167,6 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         if debug:
             raise
         return _fail(str(error), error.status)
-    except KeyboardInterrupt as error:
-        return _fail(str(error) or "interrupted", 1)
     except BrokenPipeError:
         sys.stdout = None
         return 0

@@ -21,6 +21,7 @@ import numpy as np
 
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
+from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Flow, Frame, FrameBatch, Sound
 from kinoscope.core.results import INTERRUPTED, TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import Ticker
@@ -63,14 +64,18 @@ def run(
     timeline = timeline or Timeline()
     before = source.info
     timeline.source = describe_source(before) | timeline.source
-    feeds = _prepare(tasks, source, timeline, threaded)
-    times = _decode(source, feeds, timeline, progress)
-    if source.info != before:  # some of it is known only now
-        known = describe_source(source.info)
-        timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
-    timeline.times = np.array(times, np.float64)
-    timeline.decode = source.report
-    _finish(feeds, timeline)
+    with Interrupts() as interrupts:
+        with interrupts.allowed:
+            feeds = _prepare(tasks, source, timeline, threaded)
+        times = _decode(source, feeds, progress, interrupts)
+        if source.info != before:  # some of it is known only now
+            known = describe_source(source.info)
+            timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
+        timeline.times = np.array(times, np.float64)
+        timeline.decode = source.report
+        _finish(feeds, timeline, interrupts)
+        if interrupts.take():
+            timeline.decode.stop(INTERRUPTED)
     return timeline
 
 
@@ -88,11 +93,12 @@ def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded
     return running
 
 
-def _decode(source: Source, feeds: list[Feed], timeline: Timeline, progress: Progress | None) -> array[float]:
+def _decode(source: Source, feeds: list[Feed], progress: Progress | None, interrupts: Interrupts) -> array[float]:
     """Read the source to its end, or to Ctrl-C, and hand out what was asked for; give all frame times."""
     times = array("d")
     try:
-        for item in _read(source, feeds):
+        items = _read(source, feeds)
+        while (item := _next(items, interrupts)) is not None:
             for feed in feeds:
                 feed.offer(item)
             if not isinstance(item, Sound):
@@ -103,21 +109,36 @@ def _decode(source: Source, feeds: list[Feed], timeline: Timeline, progress: Pro
         source.report.stop(INTERRUPTED)
     except Exception as error:
         source.report.stop(str(as_error(error, source.info.path)))
-    _close(feeds, source)
+    _close(feeds, source, interrupts)
     return times
 
 
-def _close(feeds: list[Feed], source: Source) -> None:
+def _next(items: Iterator[Picture | Sound], interrupts: Interrupts) -> Picture | Sound | None:
+    with interrupts.allowed:
+        return next(items, None)
+
+
+def _close(feeds: list[Feed], source: Source, interrupts: Interrupts) -> None:
     """Let every task see its last frames; Ctrl-C drops what still waits in the queues."""
     try:
         for feed in feeds:
             feed.close()
         for feed in feeds:
-            feed.wait()
+            with interrupts.allowed:
+                feed.wait()
     except KeyboardInterrupt:
         source.report.stop(INTERRUPTED)
-        for feed in feeds:
-            feed.stop()
+        _stop(feeds, interrupts)
+
+
+def _stop(feeds: list[Feed], interrupts: Interrupts) -> None:
+    """Wait until each task has done what it is at; whoever presses Ctrl-C again does without its result."""
+    for feed in feeds:
+        try:
+            with interrupts.allowed:
+                feed.stop()
+        except KeyboardInterrupt:
+            feed.report.status = "interrupted"
 
 
 def _read(source: Source, feeds: list[Feed]) -> Iterator[Picture | Sound]:
@@ -130,10 +151,11 @@ def _length(source: Source) -> float | None:
     return None if source.info.duration is None else float(source.info.duration)
 
 
-def _finish(feeds: list[Feed], timeline: Timeline) -> None:
+def _finish(feeds: list[Feed], timeline: Timeline, interrupts: Interrupts) -> None:
     for feed in feeds:
         try:
-            result = feed.finish(timeline)
+            with interrupts.allowed:
+                result = feed.finish(timeline)
         except KeyboardInterrupt:
             timeline.decode.stop(INTERRUPTED)
             result = TaskResult(report=feed.report)

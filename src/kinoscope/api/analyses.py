@@ -164,7 +164,7 @@ def _each(
         analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
         if post and job.timeline:
             post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
-        if job.timeline and interrupted(job.timeline):
+        if job.interrupted or (job.timeline and interrupted(job.timeline)):
             return jobs[:number]
         keep_job(job, library)
     return jobs

@@ -9,6 +9,7 @@
     │   ├── WeightsMissing         its weights are in none of the card's sources
     │   └── ChecksumMismatch       a file is not the one that its card pins
     ├── OutputError                a result cannot be written
+    ├── Interrupted                somebody stopped the work (Ctrl-C)
     ├── SyncError                  sound is not moved: its offset is not measured, is not sure, or is not one
     ├── PrivacyError               what is to be hidden in a video was not followed all through, so none is written
     ├── TimelineError              a timeline.json is not one, or is from a newer schema
@@ -75,6 +76,12 @@ class ChecksumMismatch(ModelError):
 
 class OutputError(KinoscopeError):
     """A result cannot be written."""
+
+
+class Interrupted(KinoscopeError):
+    """Somebody stopped the work (Ctrl-C); what was done until then is kept."""
+
+    status = 1
 
 
 class PrivacyError(KinoscopeError):
