@@ -9,6 +9,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 import av
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from kinoscope.core.errors import DecodeError, SourceError
@@ -20,6 +21,7 @@ from kinoscope.source.decoding import Decoding
 from kinoscope.source.facts import TRANSFERS
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Orientation, Scaler
+from kinoscope.source.sniffing import kind_of
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".tga", ".avif"}
 VIDEOS = {
@@ -33,10 +35,14 @@ _PRINTF = re.compile(r"%0?\d*d")
 
 
 def is_pictures(path: str) -> bool:
-    """Tell whether ``path`` is a picture, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself."""
+    """Tell whether ``path`` is a picture, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself.
+
+    A file is what its content says; an animation is read as a video.
+    """
     place = Path(path)
     if place.is_file():
-        return place.suffix.lower() in PICTURES
+        kind = kind_of(place)
+        return kind in ("image", "animated webp") or (kind == "unknown" and place.suffix.lower() in PICTURES)
     if "://" in path:  # whose query begins with a question mark
         return False
     return place.is_dir() or bool(_PRINTF.search(place.name)) or has_magic(place.name)
@@ -153,10 +159,12 @@ def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
     """Decode one picture file.
 
     Raises:
-        SourceError: it is no picture, or larger than allowed.
+        SourceError: it is no picture, one of many, in a form that only a part of can be read, or larger than allowed.
     """
+    _check_still(path)
     decoding = Decoding(open_file(str(path), limits), limits=limits)
     try:
+        _check_whole(path, decoding)
         frame = decoding.peek()
     except av.FFmpegError:
         frame = None
@@ -165,3 +173,20 @@ def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
     if frame is None or frame.is_corrupt:
         raise limits.undecodable(str(path), "is not a picture that can be read")
     return frame
+
+
+def _check_still(path: Path) -> None:
+    """Raise SourceError if a file is no single picture, of which one would be taken for all."""
+    kind = kind_of(path)
+    if kind == "animated webp":
+        raise SourceError(f"{path} is an animated WebP, which cannot be read; convert it to GIF, PNG or a video")
+    if kind in ("animation", "video"):
+        what = "an animation" if kind == "animation" else "a video"
+        raise SourceError(f"{path} is {what} and no single picture; name it alone to read all of it")
+
+
+def _check_whole(path: Path, decoding: Decoding) -> None:
+    """Raise SourceError if an image is stored in tiles, each of which FFmpeg reads as an image of its own."""
+    tiles = sum(bool(stream.disposition & Disposition.dependent) for stream in decoding.container.streams.video)
+    if tiles:
+        raise SourceError(f"{path} is stored in {tiles} tiles, which cannot be put together; convert it to JPEG or PNG")

@@ -10,15 +10,14 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Picture, Source
-from kinoscope.source.images import PICTURES, USUAL_RATE, load
+from kinoscope.source.images import USUAL_RATE, is_pictures, load
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Scaler
 
 
 def is_picture(path: str) -> bool:
     """Tell whether a path is that of one picture."""
-    place = Path(path)
-    return place.suffix.lower() in PICTURES and place.is_file()
+    return Path(path).is_file() and is_pictures(path)
 
 
 class StripSource(Source):
