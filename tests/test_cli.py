@@ -157,7 +157,8 @@ def test_a_full_disk_leaves_nothing_half_written(kinoscope: Cli, light: Any, vid
         assert call.status == 2
         assert "the disk is full; free some space or write to another disk" in call.err
         assert call.err.count("\n") == 1
-        assert [name for name in os.listdir(disk / "out") if name.startswith(".") or name == "report.html"] == []
+        assert set(os.listdir(disk / "out")) <= {".kinoscope.jsonl", "features.safetensors", "timeline.json"}
+        assert len(list(disk.rglob("*.part"))) == 0
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -187,9 +188,16 @@ def test_resume_does_only_the_rest(kinoscope: Cli, light: Any, video: Path, tmp_
     assert "done before" in again.out
 
 
-def test_resume_begins_anew_when_an_option_changed(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:
-    assert kinoscope("analyze", video, "-o", tmp_path / "out").status == 0
-    assert "done before" not in kinoscope("analyze", video, "-o", tmp_path / "out", "--resume", "--end", "0.5").out
+def test_another_option_replaces_results_only_when_told_so(
+    kinoscope: Cli, light: Any, video: Path, tmp_path: Path
+) -> None:
+    words = ("analyze", video, "-o", tmp_path / "out", "--resume")
+    assert kinoscope(*words).status == 0
+    call = kinoscope(*words, "--end", "0.5")
+    assert call.status == 2
+    assert "of another file or with other options; give --overwrite to replace it" in call.err
+    assert timeline_of(tmp_path / "out")["decode"]["frames"] == 10
+    assert "done before" not in kinoscope(*words, "--end", "0.5", "--overwrite").out
     assert timeline_of(tmp_path / "out")["decode"]["frames"] == 5
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, drawing, places
-from kinoscope.core.errors import Interrupted, KinoscopeError, OptionError, as_error
+from kinoscope.core import files
+from kinoscope.core.errors import Interrupted, KinoscopeError, OptionError, OutputError, TimelineError, as_error
 from kinoscope.core.files import cannot_write
 from kinoscope.core.interrupts import Interrupts
-from kinoscope.core.results import TaskReport, Timeline, describe_source
+from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -25,13 +26,26 @@ if TYPE_CHECKING:
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
+BIOMETRIC = frozenset({"faces", "appearance", "recognize"})
+"""Tasks whose results tell who people are."""
+
+BUILT_ON: Mapping[str, frozenset[str]] = {
+    "appearance": frozenset({"objects"}),
+    "recognize": frozenset({"objects", "faces", "appearance"}),
+    "rules": frozenset({"objects"}),
+}
+"""Task -> those whose tracks its results name by number."""
+
+FOLDERS = ("pictures", "clips", "csv", "mot", "parquet")
+"""Folders of further results, in the folder of an analysis."""
+
 
 @dataclass
 class Analysis:
     """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
 
     ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``; ``interrupted``
-    whether somebody pressed Ctrl-C.
+    whether somebody pressed Ctrl-C; ``notes`` what became of the results that were in the folder before.
     """
 
     source: str
@@ -43,13 +57,15 @@ class Analysis:
     written: list[Path] = field(default_factory=list)
     kept: str | None = None
     interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
     @property
     def status(self) -> int:
         """0 done; 1 done, but a task failed or reading stopped early; 2 the input or the output cannot be used."""
         if self.error or self.timeline is None:
             return self.error.status if self.error else 2
-        return 0 if self.timeline.ok else 1
+        return 0 if self.timeline.ok and not self.failed else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form for ``--json``."""
@@ -57,6 +73,7 @@ class Analysis:
         if self.error:
             plain["error"] = str(self.error)
         plain |= {"library": self.kept} if self.kept else {}
+        plain |= {"notes": self.notes} if self.notes else {}
         return plain | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
 
 
@@ -69,7 +86,8 @@ class Options:
         tasks, models, device: which tasks, with which card for each, run where.
         settings: further options of a task, by its name, as its class takes them.
         views: names of the further formats to write.
-        annotate, clips, report, resume, quiet: as in :func:`kinoscope.analyze`.
+        annotate, clips, report, resume, overwrite, quiet: as in :func:`kinoscope.analyze`.
+        verb: the command that asks. also: names of further files that it writes.
         hide: what the video without it, ``blurred.mp4``, is not to show; None for no such video.
     """
 
@@ -83,8 +101,55 @@ class Options:
     clips: bool = False
     report: bool = True
     resume: bool = False
+    overwrite: bool = False
     quiet: bool = False
     hide: drawing.Hiding | None = None
+    verb: str = "analyze"
+    also: Sequence[str] = ()
+
+
+@contextmanager
+def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
+    """Claim a folder for the results of a source.
+
+    Raises:
+        OutputError: files that are not kinoscope's own are in the way, or the results of another source.
+    """
+    mark = places.fingerprint(source, options.reading)
+    by = files.maker(options.verb, [source], mark if "sample" in mark else None)
+    names = _names(options)
+    is_private = not BIOMETRIC.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
+    inputs = places.files_of(source)
+    with files.claiming(folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private):
+        yield
+
+
+def _names(options: Options) -> list[str]:
+    """Return the names of the files that will be written, as far as they are known."""
+    from kinoscope.views import VIEWS
+
+    names = ["timeline.json", "features.safetensors", *options.also]
+    names += ["report.html"] if options.report else []
+    names += [drawing.ANNOTATED] if options.annotate else []
+    names += [drawing.BLURRED, drawing.LOG] if options.hide else []
+    views = (VIEWS[name] for name in options.views)
+    return names + [name for view in views for name in view.paths]
+
+
+def fits(source: str, folder: Path, options: Options) -> bool:
+    """Return whether a folder that nobody named may hold the results of a source."""
+    if not options.overwrite and not _may_be_kept(source, options) and (folder / "timeline.json").exists():
+        return False
+    try:
+        with claim(source, folder, options):
+            return True
+    except OutputError:
+        return False
+
+
+def _may_be_kept(source: str, options: Options) -> bool:
+    """Return whether earlier results of a source hold of what is read of it now."""
+    return options.resume or places.is_repeatable(source)
 
 
 def run(analysis: Analysis, options: Options, title: str) -> None:
@@ -100,8 +165,9 @@ def run(analysis: Analysis, options: Options, title: str) -> None:
 
 def _run(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
     try:
-        _look(analysis, options, title, interrupts)
-        _write(analysis, options, title, interrupts)
+        with claim(analysis.source, analysis.folder, options):
+            _look(analysis, options, title, interrupts)
+            _write(analysis, options, title, interrupts)
     except KeyboardInterrupt:
         kept = "what was found is kept, not all videos were written" if analysis.timeline else "nothing was found yet"
         analysis.interrupted, analysis.error = True, Interrupted(f"{analysis.source}: interrupted; {kept}")
@@ -117,47 +183,98 @@ def _look(analysis: Analysis, options: Options, title: str, interrupts: Interrup
     from kinoscope.source import open_source
 
     mark = places.fingerprint(analysis.source, options.reading)
-    earlier = _earlier(analysis.folder, mark, options.settings) if options.resume else None
-    missing = [name for name in options.tasks if earlier is None or name not in earlier.tasks]
-    if earlier is not None and not missing:
-        _begin(analysis.folder, options)
-        analysis.timeline, analysis.resumed = earlier, True
-        return
+    earlier = _earlier(analysis, mark, options)
+    missing = [name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks]
+    before = _drop(analysis, earlier, missing) if earlier else {}
+    if options.hide:
+        before.clear()  # things are hidden by what is found now, or not at all
     timeline = earlier or Timeline(version=__version__)
     timeline.extra["run"] = mark
     with ExitStack() as stack:
         with interrupts.allowed:
             source = stack.enter_context(open_source(analysis.source, **options.reading))
+        # What a file says of its source may have been changed, or was true of another day.
+        timeline.source |= describe_source(source.info)
         _begin(analysis.folder, options)
+        if earlier is not None and not missing:
+            analysis.timeline, analysis.resumed = earlier, True
+            return
         tasks = make_tasks(missing, options.models, options.device, options.settings)
         if options.report:
-            tasks += _preview(analysis, source)
+            tasks += _preview(analysis, source, timeline)
         progress = stack.enter_context(bar(title, options.quiet))
         analysis.timeline = engine.run(source, tasks, timeline=timeline, progress=progress)
     for name in missing:
         if told := _plain(name, options.settings):
             analysis.timeline.tasks[name].extra["settings"] = told
+    _restore(analysis, before)
 
 
 def _begin(folder: Path, options: Options) -> None:
     """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
-    places.prepare(folder)
+    files.prepare(folder)
     if options.hide:
         drawing.forget(folder)
 
 
-def _earlier(folder: Path, mark: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Timeline | None:
-    """Give the finished part of an earlier analysis of the same file with the same options."""
+def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[str, TaskResult]:
+    """Take what is done anew, and what was built on it, out of earlier results; return what was good of the former."""
+    before = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
+    for name in before:
+        earlier.drop(name)
+    for name in [name for name in earlier.tasks if not BUILT_ON.get(name, frozenset()).isdisjoint(tasks)]:
+        earlier.drop(name)
+        analysis.notes.append(f"{name} was built on what is done anew, and is gone; name it in --tasks, too")
+    if kept := [name for name in earlier.tasks if name != "preview"]:
+        analysis.notes.append(f"kept from before in {analysis.folder}: {', '.join(kept)}")
+    return {name: result for name, result in before.items() if result.report.status == "ok"}
+
+
+def _restore(analysis: Analysis, before: dict[str, TaskResult]) -> None:
+    """Keep the earlier result of a task that fails now."""
+    assert analysis.timeline is not None
+    for name, result in before.items():
+        if (now := analysis.timeline.tasks[name]).status == "failed":
+            analysis.timeline.add(name, result)
+            analysis.failed = True
+            analysis.notes.append(f"{name} failed ({now.reason}); its earlier result is kept")
+
+
+def _earlier(analysis: Analysis, mark: dict[str, Any], options: Options) -> Timeline | None:
+    """Return the earlier analysis of the same file with the same options, as far as it is finished.
+
+    Raises:
+        OutputError: the folder holds what was seen of a camera or a stream, which does not come again.
+    """
     from kinoscope.views.json import load
 
+    folder = analysis.folder
     if not (folder / "timeline.json").exists():
         return None
-    timeline = load(folder)
-    if timeline.extra.get("run") != mark or not timeline.decode.complete:
+    if not _may_be_kept(analysis.source, options) and not options.overwrite:
+        raise OutputError(
+            f"{folder} holds what {analysis.source} showed before; give --overwrite to replace it, or another folder"
+        )
+    try:
+        timeline = load(folder)
+    except TimelineError:
+        if options.overwrite:
+            return None
+        raise
+    if timeline.extra.get("run") != mark or not _may_be_kept(analysis.source, options):
         return None
-    for name in [name for name, task in timeline.tasks.items() if _is_other(name, task, settings)]:
-        timeline.drop(name)
+    if not _covers_all(timeline, options.resume):
+        analysis.notes.append(f"the results in {folder} were of a reading that was stopped, and are replaced")
+        return None
+    if options.resume:
+        for name in [name for name, task in timeline.tasks.items() if _is_other(name, task, options.settings)]:
+            timeline.drop(name)
     return timeline
+
+
+def _covers_all(timeline: Timeline, resume: bool) -> bool:
+    """Return whether earlier results are of all that can be read: of a damaged file, not all can."""
+    return timeline.decode.complete or not (resume or timeline.decode.interrupted)
 
 
 def _is_other(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]) -> bool:
@@ -193,13 +310,20 @@ def make_tasks(
     ]
 
 
-def _preview(analysis: Analysis, source: Source) -> list[Task]:
-    """Give the task that copies the video for the report, where a browser cannot play the source."""
+def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Task]:
+    """Give the task that copies the video for the report, where a browser cannot play the source.
+
+    Raises:
+        OutputError: another file has its name.
+    """
     from kinoscope.tasks.preview import Preview
 
     if not source.info.width or places.playable(describe_source(source.info)):
         return []
-    return [Preview(analysis.folder / "preview.mp4", _sound_file(analysis, source))]
+    path = analysis.folder / "preview.mp4"
+    if files.demand_free(path) and (done := timeline.tasks.get("preview")) and done.status == "ok":
+        return []
+    return [Preview(path, _sound_file(analysis, source))]
 
 
 def _sound_file(analysis: Analysis, source: Source) -> str | None:
@@ -213,6 +337,8 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
 
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
+    for place in (folder, *(folder / name for name in FOLDERS)):
+        files.clear(place)
     save(timeline, folder)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
@@ -222,7 +348,7 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
         VIEWS[name].write(timeline, folder / VIEWS[name].filename)
         analysis.written.append(folder / VIEWS[name].filename)
     if options.report:
-        analysis.written.append(_write_report(timeline, folder))
+        analysis.written.append(_write_report(analysis, timeline))
     if options.hide or (options.annotate and timeline.source.get("width")):
         _draw(analysis, timeline, options, f"{title}: drawing", interrupts)
 
@@ -239,14 +365,14 @@ def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None
     save(timeline, analysis.folder)
 
 
-def _write_report(timeline: Timeline, folder: Path) -> Path:
+def _write_report(analysis: Analysis, timeline: Timeline) -> Path:
     from kinoscope.views.report import write_report
 
-    video = None
-    if (folder / "preview.mp4").exists():
+    video, folder = None, analysis.folder
+    if "preview" in timeline.tasks and files.is_own(folder / "preview.mp4"):
         video = "preview.mp4"
-    elif places.playable(timeline.source):
-        video = places.place_beside(Path(str(timeline.source["path"])), folder)
+    elif places.playable(timeline.source | {"path": analysis.source}):
+        video = places.place_beside(Path(analysis.source), folder)
     write_report(timeline, folder / "report.html", video)
     return folder / "report.html"
 

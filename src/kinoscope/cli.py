@@ -250,6 +250,8 @@ def _print_analysis(analysis: Analysis) -> None:
         print(f"{analysis.source}: {analysis.seconds:.1f} s{already}")
     if analysis.kept:
         print(f"  {KEPT[analysis.kept]}")
+    for note in analysis.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
     for path in analysis.written:
         print(f"  {path}")
 

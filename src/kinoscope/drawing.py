@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.core.errors import KinoscopeError, PrivacyError
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import atomic, remove
 from kinoscope.views.covers import KINDS, Method
 
 if TYPE_CHECKING:
@@ -69,10 +69,7 @@ def forget(folder: Path) -> None:
         OutputError: it cannot be removed.
     """
     for name in (BLURRED, LOG):
-        try:
-            (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(folder / name, error) from None
+        remove(folder / name)
 
 
 def draw(
@@ -166,6 +163,6 @@ def _log(hider: Hider, timeline: Timeline, folder: Path, has_sound: bool) -> Pat
         with atomic(folder / LOG) as temporary:
             temporary.write_text(dumps(log) + "\n", encoding="utf-8")
     except (KinoscopeError, OSError):
-        (folder / BLURRED).unlink(missing_ok=True)  # no video without its log
+        remove(folder / BLURRED)  # no video without its log
         raise
     return folder / LOG

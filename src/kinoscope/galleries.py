@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -297,7 +296,7 @@ def change(path: str | Path, create: bool = False) -> Iterator[Gallery]:
     """
     from filelock import FileLock, Timeout
 
-    place = Path(path)
+    place = Path(path).resolve()  # of a link, the gallery itself is changed
     try:
         if create:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -331,11 +330,9 @@ def _write(gallery: Gallery, place: Path) -> None:
     looks = [look.to_dict() | {"quality": look.quality, "portrait": len(look.portrait)} for look in gallery.looks]
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
     facts = json.dumps({"schema": SCHEMA, "models": models, "looks": looks}, allow_nan=False)
-    with atomic(place) as temporary:
-        # Faces are nobody's business: a new gallery is its owner's alone, another keeps the rights that it has.
-        temporary.touch(0o600)
-        if place.exists():
-            temporary.chmod(stat.S_IMODE(place.stat().st_mode))
+    # Faces are nobody's business: a new gallery is its owner's alone, another keeps the rights that it has. What is
+    # there was read, and so is a gallery.
+    with atomic(place, private=True, listed=False) as temporary:
         temporary.write_bytes(save(tensors, {HEADER: facts}))
 
 
@@ -353,10 +350,10 @@ def export(gallery: Gallery, folder: Path) -> list[Path]:
         number = sum(path.parent.name == place for path in written) + 1
         written.append(folder / place / f"{number}-{look.kind}.jpg")
         rows.append(look.to_dict() | {"portrait": f"{place}/{written[-1].name}", "embedding": look.embedding.tolist()})
-        with atomic(written[-1], sync=False) as temporary:
+        with atomic(written[-1], sync=False, private=True) as temporary:
             temporary.write_bytes(look.portrait)
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
-    with atomic(folder / "gallery.json") as temporary:
+    with atomic(folder / "gallery.json", private=True) as temporary:
         plain = {"schema": SCHEMA, "models": models, "looks": rows}
         temporary.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
     return [folder / "gallery.json", *written]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import SourceError
-from kinoscope.core.files import cannot_write
+from kinoscope.core.files import link
+
+MAX_NUMBER = 10_000
+"""Folders of one name that are tried."""
+
+SAMPLES, SAMPLE_BYTES = 16, 65_536
+"""Pieces of a file that tell it from others, spread evenly over it, and how long they are."""
 
 
 def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:
@@ -38,17 +46,22 @@ def _inside(source: str, strips: bool) -> list[str]:
         return [source]
 
 
-def folders(sources: Sequence[str], out: Path | None) -> list[Path]:
+def folders(
+    sources: Sequence[str], out: Path | None, fits: Callable[[str, Path], bool] = lambda source, folder: True
+) -> list[Path]:
     """Give each source a results folder of its own.
 
     One source gets ``out`` itself, several get ``out/<name>``; without ``out`` each gets
     ``runs/analyze/<name>``. Sources of one name are told apart by a number.
+
+    Args:
+        fits: whether a folder that was not named may hold the results of a source: the next number is tried otherwise.
     """
     if out is not None and len(sources) == 1:
         return [out]
     root = Path("runs/analyze") if out is None else out
     taken: set[str] = set()
-    return [root / _unused(_name(source), taken) for source in sources]
+    return [root / _unused(source, taken, lambda one, name: fits(one, root / name)) for source in sources]
 
 
 def _name(source: str) -> str:
@@ -56,35 +69,63 @@ def _name(source: str) -> str:
     return "".join(c if c.isalnum() or c in "-_. " else "-" for c in stem).strip(" .-") or "source"
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    unique, number = name, 2
-    while unique in taken:
-        unique, number = f"{name}-{number}", number + 1
-    taken.add(unique)
+def _unused(source: str, taken: set[str], fits: Callable[[str, str], bool]) -> str:
+    """Return a name that is not taken, in any case of letters: some file systems know no case."""
+    name = _name(source)
+    numbered = (name if number == 1 else f"{name}-{number}" for number in range(1, MAX_NUMBER + len(taken)))
+    unique = next((one for one in numbered if one.casefold() not in taken and fits(source, one)), name)
+    taken.add(unique.casefold())
     return unique
-
-
-def prepare(folder: Path) -> None:
-    """Make a results folder and make sure that it can be written to.
-
-    Raises:
-        OutputError: it cannot be.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise cannot_write(folder, error) from None
 
 
 def fingerprint(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """Give what tells whether an earlier analysis was of the same file with the same options."""
-    path = Path(source)
-    stat = path.stat() if path.exists() else None
-    mark = {"bytes": stat.st_size, "modified": round(stat.st_mtime, 3)} if stat else {"source": str(Address(source))}
+    mark: dict[str, Any] = {}
+    with suppress(OSError, SourceError):
+        mark = _mark(source)
+    mark = mark or {"source": str(Address(source))}
     return mark | {name: str(value) for name, value in options.items() if value is not None}
+
+
+def is_repeatable(source: str) -> bool:
+    """Return whether a source shows the same whenever it is read: files do, cameras and streams do not."""
+    return source.startswith("synthetic:") or "sample" in fingerprint(source, {})
+
+
+def files_of(source: str) -> list[str]:
+    """Return the files that are read of a source: itself, or the pictures of a folder or pattern."""
+    from kinoscope.source.images import find_pictures, is_pictures
+
+    if "://" in source or Path(source).is_file() or not is_pictures(source):
+        return [source]
+    try:
+        return [str(path) for path in find_pictures(source)]
+    except (SourceError, OSError):
+        return [source]
+
+
+def _mark(source: str) -> dict[str, Any]:
+    """Return what tells a file, or the pictures of a folder or pattern, from others; nothing of what is no file."""
+    from kinoscope.source.images import find_pictures, is_pictures
+
+    path = Path(source)
+    if path.is_file():
+        stat = path.stat()
+        return {"bytes": stat.st_size, "modified": round(stat.st_mtime, 3), "sample": _sample(path, stat.st_size)}
+    if "://" in source or not is_pictures(source):
+        return {}
+    rows = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in find_pictures(source)]
+    return {"pictures": len(rows), "sample": hashlib.sha256(repr(rows).encode("utf-8", "replace")).hexdigest()}
+
+
+def _sample(path: Path, size: int) -> str:
+    """Return the sha256 of pieces of a file: two recordings of one length and second differ in any of them."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        for number in range(SAMPLES):
+            file.seek(max(0, size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+            found.update(file.read(SAMPLE_BYTES))
+    return found.hexdigest()
 
 
 def playable(source: dict[str, Any]) -> bool:
@@ -101,9 +142,4 @@ def playable(source: dict[str, Any]) -> bool:
 def place_beside(source: Path, folder: Path) -> str:
     """Put a video beside a report without a copy where that can be; give its address relative to the folder."""
     target = folder / f"video{source.suffix.lower()}"
-    try:
-        target.unlink(missing_ok=True)
-        os.link(source, target)
-    except OSError:
-        return os.path.relpath(source, folder)
-    return target.name
+    return target.name if link(source, target) else os.path.relpath(source, folder)

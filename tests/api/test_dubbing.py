@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kinoscope
-from kinoscope.core.errors import ModelError, OptionError, SourceError
+from kinoscope.core.errors import ModelError, OptionError, OutputError, SourceError
 from kinoscope.models import mouths
 from kinoscope.models.painter import PainterFacts, new_nets, save_painter
 from kinoscope.source import open_source
@@ -67,7 +67,7 @@ def test_it_says_that_it_was_generated_and_with_what(made):
 
 def test_nothing_is_left_behind(made):
     folder, _ = made
-    assert sorted(path.name for path in folder.iterdir()) == ["model", "out.mp4", "sound.mp4", "video.mkv"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["model", "out.mp4", "sound.mp4", "video.mkv"]
 
 
 def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        ({"out": "sound.mp4"}, OptionError, "is what is read, too"),
+        ({"out": "sound.mp4"}, OutputError, "is an input, which is never replaced"),
         ({"out": "out.avi"}, OptionError, "give a name that ends in .mp4"),
         ({"model": "."}, ModelError, "make one with `kinoscope train lipsync`"),
         ({"sound": "video.mkv"}, SourceError, "has no sound for lips to follow"),

@@ -148,7 +148,7 @@ def test_a_model_is_scored_on_what_it_has_not_learned(tiny: Make, clips: Path, t
     scores = evaluate(str(model), clips, split="all", **options).scores
     assert scores is not None
     assert "has learned from 6 of these clips" in scores.notes[0]
-    scores = evaluate(str(tiny("other")), clips, **options).scores
+    scores = evaluate(str(tiny("other")), clips, **options, overwrite=True).scores
     assert scores is not None
     assert (scores.split, scores.notes) == ("all", ())
 
@@ -159,7 +159,7 @@ def test_groups_make_the_intervals(tiny: Make, clips: Path, tmp_path: Path) -> N
     assert found.groups == 3
     model = tiny("grouped")
     (model / "options.json").write_text('{"options": {"group": "number"}}')
-    again = evaluate(str(model), clips, out=tmp_path / "out", views=1, quiet=True).scores
+    again = evaluate(str(model), clips, out=tmp_path / "out", views=1, quiet=True, overwrite=True).scores
     assert again is not None
     assert again.measures == found.measures
 
@@ -207,7 +207,7 @@ def test_timed_segments_are_scored(kinoscope: Any, tiny: Make, tmp_path: Path) -
     with pytest.raises(DatasetError, match="has no video with segments of split test; it has: train, val"):
         evaluate(str(tiny()), table, split="test", out=tmp_path / "out")
     with pytest.raises(OptionError, match="--compare takes labelled clips"):
-        evaluate(str(tiny()), table, compare=str(tiny("b")), out=tmp_path / "out")
+        evaluate(str(tiny()), table, compare=str(tiny("b")), out=tmp_path / "new")
 
 
 @pytest.mark.parametrize(

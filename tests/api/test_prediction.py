@@ -110,7 +110,7 @@ def test_what_cannot_be_is_refused_in_a_line(model, tmp_path):
     video = write(tmp_path / "in.mkv", 9)
     with pytest.raises(OptionError, match="frames 0 is not possible; give 1 to"):
         kinoscope.predict(model, video, tmp_path / "out.mp4", frames=0)
-    with pytest.raises(OptionError, match="is what is read, too"):
+    with pytest.raises(OutputError, match="is an input, which is never replaced"):
         kinoscope.predict(model, video, video)
     with pytest.raises(OptionError, match="give a name that ends in"):
         kinoscope.predict(model, video, tmp_path / "out.txt")

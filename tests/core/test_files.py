@@ -11,17 +11,18 @@ def test_the_file_appears_whole_at_the_end(tmp_path):
     path = tmp_path / "new" / "a.txt"
     with atomic(path) as temporary:
         temporary.write_text("whole")
-        assert temporary.parent == path.parent
+        assert temporary.parent.parent == path.parent
         assert temporary.suffix == ".txt"
         assert not path.exists()
     assert path.read_text() == "whole"
-    assert os.listdir(path.parent) == ["a.txt"]
+    assert sorted(os.listdir(path.parent)) == [".kinoscope.jsonl", "a.txt"]
 
 
 @pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_what_was_there(tmp_path, problem):
     path = tmp_path / "a.txt"
-    path.write_text("old")
+    with atomic(path) as temporary:
+        temporary.write_text("old")
 
     def break_off():
         with atomic(path) as temporary:
@@ -31,7 +32,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, problem):
     with pytest.raises(problem):
         break_off()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "a.txt"]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):

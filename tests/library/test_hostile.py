@@ -101,7 +101,7 @@ def test_what_is_no_video_is_neither_linked_nor_waited_for(
         change(library, facts=json.dumps(FACTS | {"preview": str(secret / name)}))
     out = tmp_path / "out"
     assert kinoscope("search", "person", "--library", library.place, "-o", out, "--export", "edl").status == 0
-    assert not list(out.glob("videos/*"))
+    assert not list(out.glob("videos/*.mp4"))
     assert {path.name: path.lstat().st_nlink for path in secret.iterdir()} == before
 
 
@@ -114,7 +114,7 @@ def test_the_preview_is_linked_where_the_video_itself_cannot_be_played(
     change(library, facts=json.dumps(facts | {"preview": str(tmp_path / "preview.mp4")}))
     out = tmp_path / "out"
     assert kinoscope("search", "person", "--library", library.place, "-o", out).status == 0
-    (film,) = out.glob("videos/*")
+    (film,) = out.glob("videos/*.mp4")
     assert film.samefile(tmp_path / "preview.mp4")
 
 

@@ -1,4 +1,5 @@
 import os
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -7,6 +8,7 @@ import pytest
 from source_making import encode, lossless, noise
 
 from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.files import atomic
 from kinoscope.core.media import Frame
 from kinoscope.source import open_source
 from kinoscope.source.synthetic import flash_and_beep, shapes
@@ -99,7 +101,7 @@ def test_picture_sequence(tmp_path):
     with Writer(tmp_path / "out" / "p-%03d.png", (32, 24)) as writer:
         for index, picture in enumerate(pixels):
             writer.write(Frame(picture, Fraction(index)))
-    assert sorted(os.listdir(tmp_path / "out")) == ["p-000.png", "p-001.png", "p-002.png"]
+    assert sorted(os.listdir(tmp_path / "out")) == [".kinoscope.jsonl", "p-000.png", "p-001.png", "p-002.png"]
     with open_source(tmp_path / "out") as source:
         for frame, wanted in zip(source.frames(), pixels, strict=True):
             np.testing.assert_array_equal(frame.pixels, wanted)
@@ -133,11 +135,56 @@ def test_a_failure_leaves_nothing(tmp_path, name):
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):
-    (tmp_path / "a.mp4").write_bytes(b"old")
+    with atomic(tmp_path / "a.mp4") as temporary:
+        temporary.write_bytes(b"old")
     with pytest.raises(ZeroDivisionError):
         fail_midway(tmp_path / "a.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "a.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "p-%03d.png"])
+def test_a_file_of_the_users_is_refused_before_anything_is_written(tmp_path, name):
+    mine = tmp_path / name.replace("%03d", "007")
+    mine.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="is in the way: kinoscope did not write it, or it was changed since"):
+        Writer(tmp_path / name, (32, 24))
+    assert os.listdir(tmp_path) == [mine.name]
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_file_that_comes_while_a_video_is_written_stays(tmp_path):
+    writer = Writer(tmp_path / "a.mp4", (32, 24))
+    writer.write(Frame(noise(1)[0], Fraction(0)))
+    (tmp_path / "a.mp4").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="is in the way"):
+        writer.close()
+    assert (tmp_path / "a.mp4").read_bytes() == b"mine"
     assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_sequence_is_written_whole_or_not_at_all(tmp_path):
+    writer = Writer(tmp_path / "p-%03d.png", (32, 24))
+    for index, picture in enumerate(noise(3)):
+        writer.write(Frame(picture, Fraction(index)))
+    (tmp_path / "p-002.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"p-002.png is in the way"):
+        writer.close()
+    assert os.listdir(tmp_path) == ["p-002.png"]
+
+
+@pytest.mark.parametrize("name", [f"{'n' * 251}.mp4", f"a.{'n' * 250}", f"{'n' * 300}.mp4"])
+def test_the_longest_names(tmp_path, name):
+    path = tmp_path / name
+    if name.startswith("a."):
+        with pytest.raises(OptionError, match="give a name that ends in"):
+            Writer(path, (32, 24))
+    elif len(name) > 255:
+        with pytest.raises(OutputError, match="the name is too long; give a shorter one"):
+            Writer(path, (32, 24))
+    else:
+        lossless(path, noise(1), [Fraction(0)])
+        assert path.stat().st_size
 
 
 def test_frames_out_of_order_are_refused(tmp_path):
@@ -167,16 +214,30 @@ def test_unknown_ending(tmp_path):
 
 def test_unwritable_place(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="check the folder and the free space"):
+    with pytest.raises(OutputError, match="a part of the path is a file; give a path through folders"):
         Writer(tmp_path / "file" / "a.mp4", (32, 24))
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full to stand for a full disk")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no limit on the size of files")
 def test_full_disk(tmp_path):
-    os.symlink("/dev/full", tmp_path / f".part{os.getpid()}-b.mkv")
-    with pytest.raises(OutputError, match=r"cannot write .*b.mkv: no space left on device; check the folder"):
+    with (
+        largest_file(1000),
+        pytest.raises(OutputError, match=r"cannot write .*b.mkv: the file is larger than .* allows"),
+    ):
         lossless(tmp_path / "b.mkv", noise(60), [Fraction(i) for i in range(60)])
     assert os.listdir(tmp_path) == []
+
+
+@contextmanager
+def largest_file(size):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.m4v", "a.mkv"])

@@ -37,7 +37,7 @@ def test_any_timeline_comes_back_and_fits_the_published_schema(tmp_path_factory,
 
 def test_an_empty_timeline(tmp_path):
     save(Timeline(), tmp_path)
-    assert os.listdir(tmp_path) == ["timeline.json"]
+    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "timeline.json"]
     assert load(tmp_path).to_dict() == Timeline().to_dict()
 
 
@@ -63,8 +63,8 @@ def test_saving_again_removes_what_is_no_longer_there(golden, tmp_path):
     golden.pictures = {"objects-2": b"new"}
     golden.features, golden.times = {}, np.zeros(0)
     save(golden, tmp_path)
-    assert sorted(os.listdir(tmp_path / "pictures")) == ["holiday.jpg", "objects-2.jpg"]
-    assert sorted(os.listdir(tmp_path)) == ["pictures", "timeline.json"]
+    assert sorted(os.listdir(tmp_path / "pictures")) == [".kinoscope.jsonl", "holiday.jpg", "objects-2.jpg"]
+    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "pictures", "timeline.json"]
     assert load(tmp_path).pictures == {"objects-2": b"new"}
 
 

@@ -55,7 +55,7 @@ def test_half_an_hour_is_a_page_of_a_few_megabytes():
 def test_the_file_is_written_whole(tmp_path, half_minute):
     write_report(half_minute, tmp_path / "report.html", None)
     assert (tmp_path / "report.html").read_text("utf-8") == render(half_minute, None)
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".kinoscope.jsonl", "report.html"]
 
 
 def test_a_path_that_cannot_be_written_is_said(tmp_path, half_minute):

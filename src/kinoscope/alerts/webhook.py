@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import random
 import threading
 import time
@@ -20,8 +22,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from kinoscope import __version__
 from kinoscope.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
 from kinoscope.core.addresses import Address, mask
-from kinoscope.core.errors import OptionError
-from kinoscope.core.files import cannot_write
+from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.files import append, cannot_write, demand_free, prepare
 from kinoscope.core.results import Event
 
 log = logging.getLogger("kinoscope")
@@ -186,11 +188,9 @@ class Webhook:
         with self._lock:
             self.buried += 1
             try:
-                self.dead_letters.parent.mkdir(parents=True, exist_ok=True)
-                with self.dead_letters.open("a", encoding="utf-8", errors="replace") as file:
-                    file.write(f"{line}\n")
-            except OSError as error:
-                log.error("cannot write %s (%s); undelivered: %s", self.dead_letters, error.strerror, line)
+                append(self.dead_letters, line)
+            except OutputError as error:
+                log.error("%s; undelivered: %s", error, line)
 
 
 def check_letters(path: Path) -> None:
@@ -199,14 +199,9 @@ def check_letters(path: Path) -> None:
     Raises:
         OutputError: they could not.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8"):
-            pass
-        if not path.stat().st_size:
-            path.unlink()
-    except OSError as error:
-        raise cannot_write(path, error) from None
+    prepare(path.parent)
+    if demand_free(path, any_command=True) and not os.access(path, os.W_OK):
+        raise cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def message(event: Event, source: str, taken: datetime | None = None) -> dict[str, Any]:

@@ -58,18 +58,21 @@ def analyze(
     library: str | Path | None = None,
     report: bool = True,
     resume: bool = False,
+    overwrite: bool = False,
     live: bool = False,
     quiet: bool = False,
 ) -> list[analysis.Analysis]:
     """Analyze videos: read each once, and report what is in it.
 
     Each source gets a folder with timeline.json, features, pictures and report.html. One that fails never stops
-    the others; Ctrl-C leaves what is done so far as a valid result.
+    the others; Ctrl-C leaves what is done so far as a valid result. The same file read again into its folder keeps
+    what other tasks found; files that kinoscope did not write are never replaced.
 
     Args:
         sources: video files, folders of videos or images (with the folders below), image patterns, URLs (http, rtsp,
             udp), camera:0.
-        out: folder for the results (-o); runs/analyze/NAME if not given. Several sources get a folder each in it.
+        out: folder for the results (-o); runs/analyze/NAME if not given, or NAME-2, NAME-3... where that holds the
+            results of another source. Several sources get a folder each in it.
         tasks: which tasks to run, separated by commas: shots, scenes, objects, faces, text, appearance, recognize,
             rules, actions, anomalies, classify, speech, sync. If not given, all but text and anomalies; classify,
             recognize and rules only with --model, --gallery and --rules.
@@ -100,6 +103,7 @@ def analyze(
         library: also add what was found to this library, such as films.lance, for `kinoscope search`.
         report: write report.html.
         resume: keep what an earlier call finished in the same folder, and run only the rest.
+        overwrite: replace kinoscope's own results of another source or with other options in the folder.
         live: treat the source as live, as cameras and rtsp streams are: drop the oldest frames rather than fall behind.
         quiet: show no progress.
 
@@ -144,10 +148,13 @@ def analyze(
         clips=clips,
         report=report,
         resume=resume,
+        overwrite=overwrite,
         quiet=quiet,
     )
     names = places.expand(sources)
-    folders = places.folders(names, None if out is None else Path(out))
+    folders = places.folders(
+        names, None if out is None else Path(out), lambda name, folder: analysis.fits(name, folder, options)
+    )
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with sending(webhook, webhook_secret, letters, HELD) as post:

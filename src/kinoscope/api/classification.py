@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, places
 from kinoscope.api.choices import choose_span, limiting
+from kinoscope.api.saving import Claimed, claims
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_number
@@ -60,6 +61,7 @@ def classify(
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Classified]:
@@ -74,6 +76,7 @@ def classify(
         end: where to stop, likewise.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -92,19 +95,21 @@ def classify(
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = places.expand(sources, strips=True)
     done: list[Classified] = []
-    for name in names:
+    for name, claim in zip(names, claims("classify", names, out, overwrite), strict=True):
         one = Classified(name)
         with bar(short_name(name), quiet) as progress:
-            _classify(one, model, top, limits, device, progress)
+            _classify(one, claim, model, top, limits, device, progress)
         done.append(one)
-    if out is not None:
-        _write(done, Path(out))
     return done
 
 
-def _classify(one: Classified, model: str, top: int, limits: dict[str, Any], device: str, progress: Any) -> None:
+def _classify(
+    one: Classified, claim: Claimed, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
+) -> None:
     try:
-        one.timeline = watch(one.source, model, device, limits, top, progress)
+        with claim() as save:
+            one.timeline = watch(one.source, model, device, limits, top, progress)
+            save(one.timeline)
     except Exception as error:
         one.error = as_error(error, one.source)
         return
@@ -149,13 +154,3 @@ def _opened(path: str, limits: dict[str, Any]) -> Source:
         with suppress(SourceError):
             return open_clip(path, **limits)
     return open_source(path, **limits)
-
-
-def _write(done: list[Classified], out: Path) -> None:
-    """Write the timeline of each source that could be read."""
-    from kinoscope.views.json import save
-
-    for one, folder in zip(done, places.folders([one.source for one in done], out), strict=True):
-        if one.timeline:
-            places.prepare(folder)
-            save(one.timeline, folder)

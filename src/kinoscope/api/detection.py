@@ -105,6 +105,7 @@ def detect(
     end: str | float | None = None,
     bounds: str | None = None,
     annotate: bool = False,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Detected]:
@@ -125,6 +126,7 @@ def detect(
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
+        overwrite: replace kinoscope's own results of another source or command in the folder.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -152,10 +154,17 @@ def detect(
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
         annotate=annotate,
         report=False,
+        overwrite=overwrite,
+        verb="detect",
+        also=FILES,
         quiet=quiet,
     )
+
+    def fits(name: str, folder: Path) -> bool:
+        return analysis.fits(name, folder, options)
+
     names = places.expand(sources)
-    folders = [None] * len(names) if out is None else places.folders(names, Path(out))
+    folders = [None] * len(names) if out is None else places.folders(names, Path(out), fits)
     done = [Detected(name, every) for name in names]
     for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
         _detect(one, folder, options)
@@ -169,14 +178,15 @@ def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> No
     try:
         if folder is None:
             one.timeline = _look(one.source, options, title)
-        else:
+            _check(one)
+            return
+        with analysis.claim(one.source, folder, options):
             job = analysis.Analysis(one.source, folder)
             analysis.run(job, options, title)
             one.timeline, one.error, one.written = job.timeline, job.error, job.written
-        if one.timeline and not one.error:
-            _check(one)
-        if one.timeline and folder and not one.error:
-            one.written += _write(one, folder)
+            if one.timeline and not one.error:
+                _check(one)
+                one.written += _write(one, folder)
     except Exception as error:
         one.error = as_error(error, one.source)
 

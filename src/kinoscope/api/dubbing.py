@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
@@ -14,6 +14,7 @@ from kinoscope.api.choices import choose_device
 from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.files import claiming, maker
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def lipsync(
     out: str | Path,
     model: str | Path,
     reference: str | Path | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Dubbed:
@@ -83,6 +85,7 @@ def lipsync(
         model: folder that `kinoscope train lipsync` wrote; it paints well only whom it has learned from.
         reference: another video of the person, in the same light, to take images of the mouth from; the video itself if
             not given.
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -92,13 +95,18 @@ def lipsync(
         ModelError: the painter cannot be used.
         OutputError: the video cannot be written.
     """
+    path, inputs = Path(out), [Address(one) for one in (video, sound, reference) if one]
+    choose_device(device)
+    _demand_video(path)
+    with claiming(path, maker("lipsync", inputs), inputs, overwrite=overwrite):
+        return _lipsync(inputs, path, model, device, quiet)
+
+
+def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: str, quiet: bool) -> Dubbed:
     from kinoscope.models.painter import MouthPainter
 
-    began, path = time.perf_counter(), Path(out)
-    choose_device(device)
-    video, sound = Address(video), Address(sound)
-    more = Address(reference) if reference else None
-    _demand_new(path, (video, sound, *([reference] if reference else [])))
+    began = time.perf_counter()
+    (video, sound), more = inputs[:2], next(iter(inputs[2:]), None)
     painter = MouthPainter(Path(model), device)
     voice, start = hear(sound)
     ways = _ways(video, quiet)
@@ -111,19 +119,16 @@ def lipsync(
     return done
 
 
-def _demand_new(path: Path, inputs: Iterable[str | Path]) -> None:
-    """Demand that what is written is none of what is read.
+def _demand_video(path: Path) -> None:
+    """Demand that what is written is a video.
 
     Raises:
-        OptionError: it is one, or no video.
+        OptionError: its ending says that it is none.
     """
     from kinoscope.source.writer import VIDEOS
 
     if path.suffix.lower() not in VIDEOS:
         raise OptionError(f"cannot write {path}: give a name that ends in {', '.join(VIDEOS)}")
-    for one in map(Path, inputs):
-        if path.exists() and one.exists() and path.samefile(one):
-            raise OptionError(f"{path} is what is read, too; give another name to write to")
 
 
 @dataclass(frozen=True)

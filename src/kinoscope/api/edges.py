@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import DatasetError, OptionError, as_error
+from kinoscope.core.files import demand_free
 from kinoscope.core.names import demand
 from kinoscope.core.segments import Segment, SegmentScores, segment_map
 from kinoscope.progress import bar
@@ -118,6 +119,7 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
     from kinoscope.models.edges import FILE, write_edges
 
     options = _options(data, words)
+    demand_free(Path(options["model"]) / FILE)
     videos = [video for video in read_annotations(Path(str(data))) if video.segments]
     watched, broken = _watch(videos, options["model"], device, quiet)
     learn = [one for one in watched if one.video.split not in ("val", "test")]

@@ -13,6 +13,7 @@ from kinoscope.api.checking import check
 from kinoscope.api.choices import choose_device
 from kinoscope.api.sights import looks_in, open_eye
 from kinoscope.core.errors import OptionError
+from kinoscope.core.files import claiming, maker
 from kinoscope.core.names import demand
 from kinoscope.galleries import THRESHOLDS, Gallery, Kind, Look, change, check_name, export, read
 
@@ -105,6 +106,7 @@ def gallery(
     out: str | Path | None = None,
     far: float = 0.001,
     kind: Literal["face"] = "face",
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -122,6 +124,7 @@ def gallery(
         out: folder to export to (-o), by default the gallery's name without its ending; or of the curves of check.
         far: false accept rate (between 0 and 1) for which check reports the threshold.
         kind: of samples that check compares.
+        overwrite: replace kinoscope's own results of another gallery or command in the folder.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -147,10 +150,16 @@ def gallery(
         folder = Path(out) if out else place.with_suffix("")
         if folder == place:
             raise OptionError(f"where to export {place} to? give a folder with -o")
-        return {"written": [str(file) for file in export(read(place), folder)]}
+        by = maker("gallery export", [place])
+        with claiming(folder, by, [place], names=["gallery.json"], overwrite=overwrite, private=True):
+            return {"written": [str(file) for file in export(read(place), folder)]}
     if action == "check":
         clips = Path(names[0]) if names else None
-        return check(read(place), clips, far, kind, None if out is None else Path(out), device, quiet)
+        if out is None:
+            return check(read(place), clips, far, kind, None, device, quiet)
+        by = maker("gallery check", [place])
+        with claiming(out, by, [place], names=["errors.png"], overwrite=overwrite):
+            return check(read(place), clips, far, kind, Path(out), device, quiet)
     return {"gallery": str(place), "names": _rows(read(place))}
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope import places
 from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
+from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.names import demand, demand_number
 from kinoscope.core.untrusted import read_json
 from kinoscope.progress import bar
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from kinoscope.learn.running import Gallery
     from kinoscope.learn.scores import Scores
     from kinoscope.models.card import Card
+
+FILES = ("scores.json", "report.html", "reliability.png", "confusion.png", "samples.mp4", "pairs.mp4")
+"""What is written, some of it for generators, some for others."""
 
 SPLITS = ("train", "val", "test", "all")
 
@@ -76,6 +80,7 @@ def evaluate(
     n: int = 256,
     features: str | None = None,
     judge: str | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     seed: int = 0,
     quiet: bool = False,
@@ -103,6 +108,7 @@ def evaluate(
         features: a model that classifies clips, whose embeddings of a generator's clips are compared; the best that
             recognizes actions if not given.
         judge: a model trained on real clips that recognizes the classes of a generator's; features if not given.
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         seed: of everything random: the intervals, and the clips of a generator.
         quiet: show no progress.
@@ -123,34 +129,41 @@ def evaluate(
     demand_number("seed", seed, 0, 2**31 - 1)
     choose_device(device)
     check_group(group)
+    claims = ExitStack()
 
     def place(name: str) -> Path:
-        return Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
+        """Claim the folder for the results of a model, and return it."""
+        folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
+        by = maker("evaluate", [model, data, *([compare] if compare else [])])
+        claims.enter_context(claiming(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
+        return folder
 
-    if model in own_generators() or is_generator(Path(model)):
-        from kinoscope.api.generation_scores import evaluate_generator
+    with claims:
+        if model in own_generators() or is_generator(Path(model)):
+            from kinoscope.api.generation_scores import evaluate_generator
 
-        name = find_generator(model).resolve().name
-        generation, written = evaluate_generator(
-            model, data, place(name), n=n, features=features, judge=judge, compare=compare, group=group,
-            device=device, seed=seed, quiet=quiet,
-        )  # fmt: skip
-        return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
-    cards = [find_classifier(name) for name in (model, compare) if name is not None]
-    names = _tell_apart([card.name for card in cards], (model, compare))
-    if Path(data).suffix.lower() == ".json":
-        return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
-    dataset = learned_from(_read(data, group or group_of(model), cards), model)
-    examples, kept = choose(dataset, split)
-    notes = remarks(examples, kept, dataset, [name for name in (model, compare) if name is not None])
-    places.prepare(place(names[0]))
-    told, gallery = [], None
-    for card, name in zip(cards, names, strict=True):
-        predictions, seen = _predict(card, name, dataset, examples, views, batch, device, quiet)
-        told.append(predictions)
-        gallery = gallery or seen
-    facts = {"model": names[0], "data": str(data), "split": kept, "views": views, "notes": notes}
-    return _score(told, cards[0], names, facts, place(names[0]), seed, _pictures(gallery, examples))
+            name = find_generator(model).resolve().name
+            generation, written = evaluate_generator(
+                model, data, place(name), n=n, features=features, judge=judge, compare=compare, group=group,
+                device=device, seed=seed, quiet=quiet,
+            )  # fmt: skip
+            return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
+        cards = [find_classifier(name) for name in (model, compare) if name is not None]
+        names = _tell_apart([card.name for card in cards], (model, compare))
+        if Path(data).suffix.lower() == ".json":
+            return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
+        dataset = learned_from(_read(data, group or group_of(model), cards), model)
+        examples, kept = choose(dataset, split)
+        notes = remarks(examples, kept, dataset, [name for name in (model, compare) if name is not None])
+        folder = place(names[0])
+        prepare(folder)
+        told, gallery = [], None
+        for card, name in zip(cards, names, strict=True):
+            predictions, seen = _predict(card, name, dataset, examples, views, batch, device, quiet)
+            told.append(predictions)
+            gallery = gallery or seen
+        facts = {"model": names[0], "data": str(data), "split": kept, "views": views, "notes": notes}
+        return _score(told, cards[0], names, facts, folder, seed, _pictures(gallery, examples))
 
 
 def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:
@@ -332,13 +345,12 @@ def _evaluate_segments(
 ) -> Evaluation:
     """Slide a card over videos, and score the segments that it finds."""
     from kinoscope.api.segments import score_segments
-    from kinoscope.core.files import atomic
 
     if len(cards) > 1:
         raise OptionError(
             "--compare takes labelled clips, and this table has timed segments; evaluate one after the other"
         )
-    places.prepare(folder)
+    prepare(folder)
     scored, found, broken = score_segments(model, cards[0], data, split, device, quiet)
     result = Evaluation(cards[0].name, str(data), segments=scored, broken=broken, written=[folder / "scores.json"])
     with atomic(result.written[0]) as path:

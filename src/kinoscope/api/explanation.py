@@ -16,7 +16,7 @@ from kinoscope.api.choices import choose_device, choose_span, split
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.names import demand
 from kinoscope.core.results import CUT_SHORT
@@ -72,6 +72,7 @@ def explain(
     method: str | Sequence[str] = "grad-cam,grad-cam++",
     target: str | None = None,
     start: str | float | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Explained:
@@ -86,6 +87,7 @@ def explain(
         method: one or more, separated by commas: grad-cam, grad-cam++, integrated-gradients, occlusion.
         target: name of the class to explain; the most probable if not given.
         start: where the window begins, in seconds or as a clock (00:01:02.5).
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -110,20 +112,21 @@ def explain(
     card = find_classifier(model)
     label = None if target is None else demand(target, card.labels, "class")
     begin = choose_span(start)["start"]
-    net = build(card).to(torch_device(choose_device(device)))
-    path = Address(clip)
-    with bar(f"{short_name(path)}: read", quiet) as progress:
-        window = find_window(card, model, path, label, begin, progress)
-    folder = Path(out)
-    places.prepare(folder)
-    with bar(f"{short_name(path)}: explain", quiet) as progress:
-        found = explain_clip(
-            net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
-        )
-    end = float(window.times[-1] + 1 / _sampling(card).rate)
-    done = Explained(path, found, float(window.times[0]), end, window.windows)
-    done.written = write(done, window.pictures, folder)
-    return done
+    device = choose_device(device)
+    path, folder, by = Address(clip), Path(out), maker("explain", [model, clip])
+    with claiming(folder, by, [clip, *places.files_of(str(clip))], names=FILES, overwrite=overwrite):
+        net = build(card).to(torch_device(device))
+        with bar(f"{short_name(path)}: read", quiet) as progress:
+            window = find_window(card, model, path, label, begin, progress)
+        prepare(folder)
+        with bar(f"{short_name(path)}: explain", quiet) as progress:
+            found = explain_clip(
+                net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
+            )
+        end = float(window.times[-1] + 1 / _sampling(card).rate)
+        done = Explained(path, found, float(window.times[0]), end, window.windows)
+        done.written = write(done, window.pictures, folder)
+        return done
 
 
 def _sampling(card: Card) -> Sampling:

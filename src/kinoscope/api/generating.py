@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import places
 from kinoscope.api.choices import choose_device, split
 from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.names import demand, demand_number, slug
 from kinoscope.progress import bar
 
@@ -74,6 +77,7 @@ def generate(
     show: str = "samples",
     project: str | Path | None = None,
     enlarge: int = 1,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Generated:
@@ -96,6 +100,7 @@ def generate(
             one motion.
         project: a real clip to find in the model: shown as it is, as the model makes it, and with other motions.
         enlarge: times by which frames are made larger.
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -121,21 +126,47 @@ def generate(
     folder = Path(out) if out is not None else Path("runs/generate") / generator.folder.resolve().name
     seconds = float(max(moments[-1], generator.times()[-1]))
     asked = _Asked(generator, n, seed, labels, truncation, seconds)
-    began = time.perf_counter()
-    if project is not None:
-        with bar("project", quiet) as progress:
-            clips, codes, psnr = asked.projected(project, moments, progress)
-    else:
-        codes, psnr = asked.codes(show), None
-        with bar("generate", quiet) as progress:
-            clips = generator.clips(codes, moments, progress)
-    done = Generated(
-        generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
-        time.perf_counter() - began, generator.runtime, psnr=psnr,
-    )  # fmt: skip
-    done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
-    _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)
-    return done
+    with _claimed(folder, generator, n, project, overwrite):
+        began = time.perf_counter()
+        if project is not None:
+            with bar("project", quiet) as progress:
+                clips, codes, psnr = asked.projected(project, moments, progress)
+        else:
+            codes, psnr = asked.codes(show), None
+            with bar("generate", quiet) as progress:
+                clips = generator.clips(codes, moments, progress)
+        done = Generated(
+            generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
+            time.perf_counter() - began, generator.runtime, psnr=psnr,
+        )  # fmt: skip
+        done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
+        _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)
+        return done
+
+
+@contextmanager
+def _claimed(out: Path, generator: Generator, n: int, project: str | Path | None, overwrite: bool) -> Iterator[None]:
+    """Claim what will be written, before anything is generated."""
+    from kinoscope.source.writer import check_target
+
+    inputs = [] if project is None else places.files_of(str(project))
+    by = maker("generate", [generator.folder, *([] if project is None else [project])])
+    with claiming(out, by, inputs, names=() if out.suffix else _names(out, n), overwrite=overwrite):
+        if out.suffix and not _is_sheet(out):
+            check_target(out)
+        yield
+
+
+def _is_sheet(out: Path) -> bool:
+    return out.suffix.lower() in SHEETS and "%" not in out.name
+
+
+def _names(out: Path, n: int) -> list[str]:
+    """Return the names of the files of a folder; of clips, whose names say their class, those that are there."""
+    numbered = re.compile(r"(\d{5})(-[^/]*)?\.mp4")
+    there = [path.name for path in out.iterdir()] if out.is_dir() else []
+    clips = [name for name in there if (found := numbered.fullmatch(name)) and int(found[1]) < n]
+    return ["all.gif", "all.mp4", "sheet.png", "report.html", "generated.json", *clips]
 
 
 def _check(n: int, frames: int | None, rate: float | None, truncation: float, show: str, enlarge: int) -> None:
@@ -229,7 +260,7 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
     from kinoscope.views.sheet import save_picture
 
     made_by = f"{done.model}, seed {seed}"
-    if out.suffix.lower() in SHEETS and "%" not in out.name:
+    if _is_sheet(out):
         save_picture(out, enlarge(strips(clips[:VIEWED])[None], times)[0], made_by)
     elif out.suffix:
         save_clip(out, enlarge(grid(clips[:VIEWED], columns), times), done.rate, made_by)
@@ -241,13 +272,12 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
 
 def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str) -> None:
     """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
-    from kinoscope.core.files import atomic
     from kinoscope.source.clip_files import save_clip
     from kinoscope.views.generated import page
     from kinoscope.views.grids import enlarge, grid, strips
     from kinoscope.views.sheet import save_picture
 
-    places.prepare(out)
+    prepare(out)
     for number, clip in enumerate(clips):
         label = f"-{slug(done.labels[number], 'class')}" if done.labels else ""
         done.written.append(out / f"{number:05d}{label}.mp4")

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope import places
 from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.files import atomic, prepare
 from kinoscope.core.names import demand_number
 from kinoscope.core.untrusted import read_json
 from kinoscope.progress import bar
@@ -87,7 +87,7 @@ def evaluate_generator(
     looks = _features(features, generator.facts.rate, device)
     protocol = _protocol(generator, looks, dataset, len(real), n, seed)
     kept = _kept(compare, protocol) if compare and Path(compare).is_file() else None
-    places.prepare(folder)
+    prepare(folder)
     told = _Scoring(real, looks, judge and _features(judge, generator.facts.rate, device), device, seed, n, quiet)
     made, scores = told.run(generator, protocol)
     found = GenerationEvaluation(model=generator.folder.resolve().name, scores=scores, broken=broken)
@@ -223,7 +223,6 @@ def _write(
     found: GenerationEvaluation, made: Clips, real: Clips, generator: Generator, folder: Path
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
-    from kinoscope.core.files import atomic
     from kinoscope.source.clip_files import save_clip
     from kinoscope.views.generated import Shown, scores_page
     from kinoscope.views.grids import grid

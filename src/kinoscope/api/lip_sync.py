@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.files import demand_free, prepare
 from kinoscope.core.names import demand
 from kinoscope.progress import bar
 
@@ -94,6 +95,10 @@ def train_sync(
     check_device(options["device"])
     talks, broken = _read(Path(data), options, quiet)
     held = _held(talks, float(options["val"]))
+    if not dry_run:
+        prepare(folder)
+        for name in ("model.json", "model.safetensors"):
+            demand_free(folder / name)
     learned = [talk for talk in talks if talk.person not in held]
     kept = [talk for talk in talks if talk.person in held]
     plans = _plans(options, 1 if dry_run else int(options["steps"]))

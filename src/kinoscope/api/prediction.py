@@ -9,9 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinoscope import places
 from kinoscope.api.choices import choose_device
 from kinoscope.core.addresses import Address
-from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.errors import SourceError
+from kinoscope.core.files import claiming, maker
 from kinoscope.core.names import demand_number
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def predict(
     out: str | Path,
     frames: int | None = None,
     given: bool = False,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> Predicted:
@@ -74,6 +77,7 @@ def predict(
         frames: number of frames to predict; as many as the model predicts at once if not given. For more, it reads
             what it predicted.
         given: also write the frames that were read, before the predicted ones.
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: taken as by other verbs; there is no progress to show.
 
@@ -83,18 +87,24 @@ def predict(
         ModelError: the model cannot be used.
         OutputError: it cannot be written.
     """
-    import numpy as np
-
-    from kinoscope.models.predictors import load_predictor
-    from kinoscope.source.clip_files import save_clip
-    from kinoscope.source.writer import check_ending
+    from kinoscope.source.writer import check_target
 
     began, path = time.perf_counter(), Path(out)
     demand_number("frames", frames, 1, 10_000)
     choose_device(device)
-    check_ending(path)
-    if path.exists() and Path(video).exists() and path.samefile(video):
-        raise OptionError(f"{path} is what is read, too; give another name to write to")
+    with claiming(path, maker("predict", [model, video]), places.files_of(str(video)), overwrite=overwrite):
+        check_target(path)
+        return _predict(model, video, path, frames, given, device, began)
+
+
+def _predict(
+    model: str | Path, video: str | Path, path: Path, frames: int | None, given: bool, device: str, began: float
+) -> Predicted:
+    import numpy as np
+
+    from kinoscope.models.predictors import load_predictor
+    from kinoscope.source.clip_files import save_clip
+
     predictor = load_predictor(model, device)
     facts = predictor.facts
     pictures = last_pictures(Address(video), facts)

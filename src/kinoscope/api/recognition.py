@@ -10,6 +10,7 @@ from typing import Any
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.choices import choose_device, choose_span, limiting
+from kinoscope.api.saving import Claimed, claims
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.names import demand_positive
@@ -72,6 +73,7 @@ def recognize(
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Recognized]:
@@ -87,6 +89,7 @@ def recognize(
         end: where to stop, likewise.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -102,21 +105,28 @@ def recognize(
     known = read(gallery)
     limits = choose_span(start, end) | limiting(bounds)
     done: list[Recognized] = []
-    for name in places.expand(sources):
+    names = places.expand(sources)
+    for name, claim in zip(names, claims("recognize", names, out, overwrite, private=True), strict=True):
         one = Recognized(name)
         with bar(short_name(name), quiet) as progress:
-            _recognize(one, known, threshold, limits, device, progress)
+            _recognize(one, claim, known, threshold, limits, device, progress)
         done.append(one)
-    if out is not None:
-        _write(done, Path(out))
     return done
 
 
 def _recognize(
-    one: Recognized, known: Gallery, threshold: float | None, limits: dict[str, Any], device: str, progress: Any
+    one: Recognized,
+    claim: Claimed,
+    known: Gallery,
+    threshold: float | None,
+    limits: dict[str, Any],
+    device: str,
+    progress: Any,
 ) -> None:
     try:
-        timeline = watch(one.source, known, threshold, limits, device, progress)
+        with claim() as save:
+            timeline = watch(one.source, known, threshold, limits, device, progress)
+            save(timeline)
     except Exception as error:
         one.error = as_error(error, one.source)
         return
@@ -168,13 +178,3 @@ def strangers(timeline: Timeline) -> dict[str, list[Track]]:
         if "known_by" not in track.extra:
             found[track.identity or f"face #{track.id}"].append(track)
     return dict(found)
-
-
-def _write(done: list[Recognized], out: Path) -> None:
-    """Write the timeline of each source that could be read."""
-    from kinoscope.views.json import save
-
-    for one, folder in zip(done, places.folders([one.source for one in done], out), strict=True):
-        if one.timeline:
-            places.prepare(folder)
-            save(one.timeline, folder)

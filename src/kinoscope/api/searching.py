@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from kinoscope.api.choices import choose_device, split
 from kinoscope.api.meanings import meaning_of
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.files import claiming, link, maker, prepare
 from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
@@ -64,6 +66,7 @@ def search(
     out: str | Path | None = None,
     limit: int = 50,
     export: str | Sequence[str] | None = None,
+    overwrite: bool = False,
     device: str = "auto",
 ) -> Found:
     """Find moments in all videos of a library.
@@ -79,6 +82,7 @@ def search(
         out: folder for found.html (-o); runs/search if not given.
         limit: number of moments that are reported at most, the best first.
         export: also write them as a cut list (otio, edl) or joined to one video (mp4); several separated by commas.
+        overwrite: replace kinoscope's own results of another library or command there.
         device: auto (a GPU if there is one), cpu or cuda.
 
     Raises:
@@ -92,12 +96,38 @@ def search(
     demand_number("limit", limit, 1)
     choose_device(device)
     asked, opened = parse(query) if query.strip() else None, Library(library)
+    folder = Path("runs/search" if out is None else out)
+    with _claimed(folder, opened, kinds, like, overwrite):
+        return _search(query, opened, asked, like, folder, limit, kinds, device)
+
+
+@contextmanager
+def _claimed(
+    folder: Path, opened: Library, kinds: Sequence[str], like: str | Path | None, overwrite: bool
+) -> Iterator[None]:
+    """Claim what will be written, before anything is searched; the videos of the library are inputs."""
+    inputs = [video.path for video in opened.videos()]
+    inputs += [] if like is None else [str(like), str(like).rpartition("@")[0]]
+    names = ["found.html", *(f"found.{kind}" for kind in kinds)]
+    with claiming(folder, maker("search", [opened.place]), inputs, names=names, overwrite=overwrite, private=True):
+        yield
+
+
+def _search(
+    query: str,
+    opened: Library,
+    asked: Any,
+    like: str | Path | None,
+    folder: Path,
+    limit: int,
+    kinds: Sequence[str],
+    device: str,
+) -> Found:
     notes: list[str] = []
     clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
     found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
-    folder = Path("runs/search" if out is None else out)
-    places.prepare(folder)
+    prepare(folder)
     found.written.append(_page(found, opened, folder))
     for kind in kinds if clips else ():
         found.written.append(EXPORTS[kind](found, folder / f"found.{kind}"))
@@ -148,13 +178,7 @@ def _film(video: Video, folder: Path) -> str | None:
     if film is None:
         return None
     target = folder / "videos" / f"{video.id[:12]}{film.suffix.lower()}"
-    try:
-        target.parent.mkdir(exist_ok=True)
-        target.unlink(missing_ok=True)
-        os.link(film.resolve(), target)
-    except OSError:
-        return video_url(os.path.relpath(film, folder))
-    return f"videos/{target.name}"
+    return f"videos/{target.name}" if link(film, target) else video_url(os.path.relpath(film, folder))
 
 
 def _plays(path: Path) -> bool:

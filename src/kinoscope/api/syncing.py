@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from kinoscope.api.analyses import interrupted
 from kinoscope.api.choices import choose_device, choose_model, choose_span, limiting
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
+from kinoscope.core.files import claiming, maker
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
 from kinoscope.progress import bar
@@ -99,6 +101,7 @@ def sync(
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[Synced]:
@@ -116,6 +119,7 @@ def sync(
         end: where to stop, likewise.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        overwrite: replace kinoscope's own results of another source or command.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
@@ -137,16 +141,28 @@ def sync(
         settings={"sync": {"hits": True}},
         device=choose_device(device),
         quiet=quiet,
+        overwrite=overwrite,
+        verb="sync",
     )
-    folders = [None] * len(names) if out is None else places.folders(names, Path(out))
-    done: list[Synced] = []
-    for name, folder in zip(names, folders, strict=True):
-        done.append(_measure(name, folder, options))
-        if (timeline := done[-1].timeline) and interrupted(timeline):
-            return done
-    if fix is not None:
-        _repair(done[0], Path(fix), force, options)
-    return done
+
+    def fits(name: str, folder: Path) -> bool:
+        return analysis.fits(name, folder, options)
+
+    folders = [None] * len(names) if out is None else places.folders(names, Path(out), fits)
+    with _claimed(names, fix, overwrite):
+        done: list[Synced] = []
+        for name, folder in zip(names, folders, strict=True):
+            done.append(_measure(name, folder, options))
+            if (timeline := done[-1].timeline) and interrupted(timeline):
+                return done
+        if fix is not None:
+            _repair(done[0], Path(fix), force, options)
+        return done
+
+
+def _claimed(names: list[str], fix: str | Path | None, overwrite: bool) -> AbstractContextManager[None]:
+    """Claim the file of a repaired video, before anything is measured."""
+    return nullcontext() if fix is None else claiming(fix, maker("sync --fix", names), names, overwrite=overwrite)
 
 
 def _demand_one(names: list[str], fix: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from kinoscope import places
 from kinoscope.api.renaming import renamed
 from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
 from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.files import demand_free, prepare
 from kinoscope.core.launcher import launched
 from kinoscope.core.names import hint
 from kinoscope.progress import bar
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 AUDIO_TASKS = ("sync", "lipsync")
 """Trainings that learn from audio."""
+NAMES = (
+    "options.json", "splits.json", "log.jsonl", "model.json", "model.safetensors", "scores.json", "preview.png",
+    "preview.gif", "curves.png", "confusion.png", "worst.png", "checkpoints/last.safetensors",
+)  # fmt: skip
+"""Files of a run."""
 
 TASKS = tuple(ABOUT)
 
@@ -221,7 +226,9 @@ def _prepare(folder: Path) -> None:
         return
     if (folder / "options.json").exists():
         raise OptionError(f"{folder} holds a run already; go on with --resume-from {folder}, or give another folder")
-    places.prepare(folder)
+    prepare(folder)
+    for name in NAMES:
+        demand_free(folder / name)
 
 
 def _is_first() -> bool:

@@ -21,6 +21,7 @@ from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.addresses import Address
 from kinoscope.core.delays import Delays
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
+from kinoscope.core.files import prepare
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.names import demand_number
 from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
@@ -255,12 +256,11 @@ def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list
 
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
-    from kinoscope import places
     from kinoscope.tasks.recording import Recorder
 
     if clips is None:
         return None
-    places.prepare(Path(clips))
+    prepare(Path(clips))
     return Recorder(Path(clips), before, after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
 
 

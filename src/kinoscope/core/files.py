@@ -1,62 +1,470 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and that never take the place of a file that is not kinoscope's own.
+
+All that is written goes through here: ``atomic`` writes a file, ``append`` adds a line to one, ``remove`` takes one
+away, and ``scratch_folder`` is the only maker of temporary files. What may be replaced is decided in one place,
+``demand_free``: the manifest of the folder must list the file as it is, and no running command may be reading it.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import stat
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from kinoscope.core import manifest
+from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OutputError
+
+if sys.platform != "win32":  # there, left-overs stay until somebody removes them
+    import fcntl
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or write to another disk",
     errno.EDQUOT: "the disk quota is used up; free some space or write to another disk",
+    errno.EFBIG: "the file is larger than this disk or a limit of the system allows; write to another disk",
     errno.EROFS: "the disk is read-only; give a path on another disk",
     errno.EACCES: "permission denied; give a path that you may write to",
     errno.EPERM: "permission denied; give a path that you may write to",
     errno.EISDIR: "it is a folder; give the path of a file",
     errno.ENOTDIR: "a part of the path is a file; give a path through folders",
     errno.EEXIST: "a part of the path is a file; give a path through folders",
+    errno.ENAMETOOLONG: "the name is too long; give a shorter one",
+    errno.ELOOP: "a link of the path leads back to itself; give another path",
 }
+
+_SCRATCH = re.compile(r"\.kinoscope-[0-9a-f]{16}\.part")
+_LONGEST_SUFFIX = 32
+"""Bytes of a suffix that a temporary file takes over; a longer one says no format."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """A place that a running command writes to.
+
+    Attributes:
+        root: the absolute path of its file or folder.
+        by: the command and what it reads, as messages name it, with a digest after ``#``.
+        inputs: device and inode of the files that it reads: none of them is ever replaced.
+        overwrite: whether kinoscope's own results of another command or input may be replaced.
+        private: whether what is written tells who people are: then it is for the eyes of the owner alone.
+    """
+
+    root: Path
+    by: str = ""
+    inputs: frozenset[tuple[int, int]] = frozenset()
+    overwrite: bool = False
+    private: bool = False
+
+    def covers(self, path: Path) -> bool:
+        """Return whether an absolute path is the claimed one, or lies in it."""
+        pattern = sequence(self.root)
+        is_one = pattern is not None and path.parent == self.root.parent and pattern.fullmatch(path.name) is not None
+        return path == self.root or self.root in path.parents or is_one
+
+
+def sequence(path: Path) -> re.Pattern[str] | None:
+    """Return what the names of numbered files match, where a path is a pattern such as ``out/%05d.png``."""
+    if "%" not in path.name:
+        return None
+    return re.compile(re.sub(r"%0?\d*d", r"\\d+", re.escape(path.name).replace(r"\%", "%")))
+
+
+_CLAIMS: list[Claim] = []
+_LOCK = threading.Lock()
 
 
 @contextmanager
-def atomic(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; the file takes its name when the block ends well.
+def claiming(
+    out: str | os.PathLike[str],
+    by: str = "",
+    inputs: Sequence[str | os.PathLike[str]] = (),
+    *,
+    names: Sequence[str] = (),
+    overwrite: bool = False,
+    private: bool = False,
+) -> Iterator[None]:
+    """Claim a file or a folder for what is written inside the block, in any thread.
 
-    The temporary path has the same suffix, in the same folder, which is made where it is missing. Whatever
-    goes wrong inside the block, Ctrl-C too, ``path`` is left as it was and the temporary file is removed.
+    A file that an earlier command wrote may be replaced if that was the same command with the same inputs.
 
     Args:
-        path: the file to make or replace.
-        sync: whether to wait until the file is on the disk.
+        out: a file, or a folder.
+        by: the command and what it reads, see ``maker``.
+        inputs: what it reads; files among them are not replaced, by whatever name they are reached.
+        names: the files of the folder ``out`` that will be written, as far as they are known: it is found out now
+            whether they may be.
+        overwrite: whether kinoscope's own results of another command or input may be replaced.
+        private: see ``Claim``.
 
     Raises:
-        OutputError: the file cannot be written; one line that says why.
+        OutputError: something is in the way, or cannot be written; one line that says what to do.
+    """
+    root = Path(os.path.abspath(out))
+    claim = Claim(root, by, frozenset(_identities(inputs)), overwrite, private)
+    with _LOCK:
+        _CLAIMS.append(claim)
+    try:
+        sweep(root if names else root.parent)
+        for path in [root / name for name in names] or [root]:
+            demand_free(path)
+        yield
+    finally:
+        with _LOCK:
+            _CLAIMS.remove(claim)
+
+
+def maker(verb: str, inputs: Sequence[str | os.PathLike[str]], identity: object = None) -> str:
+    """Return what tells commands apart: the verb, the names of what it reads, and a digest of what or where that is.
+
+    Args:
+        identity: what tells the inputs from others, wherever they are.
+    """
+    paths = [os.fspath(one) for one in inputs]
+    places = [str(Address(one)) if "://" in one else os.path.realpath(one) for one in paths]
+    known = repr((verb, places if identity is None else identity))
+    digest = hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"{' '.join([verb, *map(short_name, paths)])}#{digest}"
+
+
+def _identities(paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, int]]:
+    """Yield device and inode of those paths that are files."""
+    for path in paths:
+        with suppress(OSError, ValueError):
+            found = os.stat(path)
+            if stat.S_ISREG(found.st_mode):
+                yield found.st_dev, found.st_ino
+
+
+def _claim_of(path: Path) -> Claim:
+    full = Path(os.path.abspath(path))
+    with _LOCK:
+        return next((claim for claim in reversed(_CLAIMS) if claim.covers(full)), Claim(full))
+
+
+def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool:
+    """Demand that a path is free, or a file of kinoscope's own that may be replaced; return whether there is one.
+
+    Args:
+        any_command: whether it may be a result of any command.
+
+    Raises:
+        OutputError: something else is there.
+    """
+    path = Path(path)
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise cannot_write(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
+    if _is_read(path):
+        raise OutputError(f"{path} is an input, which is never replaced; give another path to write to (-o)")
+    entry = manifest.find(path)
+    if entry is None:
+        raise OutputError(
+            f"{path} is in the way: kinoscope did not write it, or it was changed since; "
+            "move it away, or give another path to write to (-o)"
+        )
+    claim = _claim_of(path)
+    if _is_other(entry.by, claim.by) and not (any_command or claim.overwrite):
+        raise OutputError(
+            f"{path} is a result of {_other(entry.by, claim.by)}; give --overwrite to replace it, "
+            "or another path to write to (-o)"
+        )
+    return True
+
+
+def _is_other(theirs: str, ours: str) -> bool:
+    """Return whether two commands are known, and differ."""
+    return bool(theirs and ours) and theirs.rpartition("#")[2] != ours.rpartition("#")[2]
+
+
+def _other(theirs: str, ours: str) -> str:
+    """Return in words which command wrote a file, where it is another than ours."""
+    what = theirs.rpartition("#")[0]
+    is_alike = what == ours.rpartition("#")[0]
+    return f"another `{what}`, of another file or with other options" if is_alike else f"`{what}`"
+
+
+def _is_read(path: Path) -> bool:
+    """Return whether a running command reads the file of a path."""
+    found = set(_identities([path]))
+    with _LOCK:
+        return any(found & claim.inputs for claim in _CLAIMS)
+
+
+def is_own(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is there as kinoscope wrote it."""
+    return manifest.find(Path(path)) is not None
+
+
+def is_private(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is a file that its owner alone may read."""
+    with suppress(OSError):
+        return not stat.S_IMODE(os.lstat(path).st_mode) & 0o077
+    return False
+
+
+@contextmanager
+def atomic(
+    path: str | os.PathLike[str], *, sync: bool = True, private: bool = False, listed: bool = True, grows: bool = False
+) -> Iterator[Path]:
+    """Yield a temporary path to write to; the file takes its name when the block ends well.
+
+    The temporary path has the same suffix and is on the same disk. Whatever goes wrong inside the block, Ctrl-C too,
+    ``path`` is left as it was and the temporary file is removed. Folders that are missing are made.
+
+    Args:
+        path: the file to make, or to replace where it is kinoscope's own.
+        sync: whether to wait until the file is on the disk.
+        private: whether its owner alone may read it; a file that is replaced keeps the rights that it has.
+        listed: whether it is a result, which the manifest lists. Otherwise whatever has its name is replaced: for
+            files in kinoscope's own cache, and for those whose content was read and found to be kinoscope's.
+        grows: whether lines will be appended to it.
+
+    Raises:
+        OutputError: something is in the way, or the file cannot be written; one line that says why.
     """
     final = Path(path)
-    temporary = final.with_name(f".{secrets.token_hex(6)}{final.suffix}")
     try:
-        if final.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if sync:
-            _sync(temporary)
-        temporary.replace(final)
+        _check(final, listed)
+        _make_folder(final.parent, private)
+        with scratch_folder(final.parent) as folder:
+            temporary = folder / f"file{suffix_of(final)}"
+            mode = _create(temporary, private)
+            yield temporary
+            temporary.chmod(mode)  # some libraries put a file of their own in the place of ours
+            if sync:
+                _sync(temporary)
+            publish(temporary, final, listed, grows)
     except OSError as error:
         raise cannot_write(final, error) from None
+
+
+def _check(final: Path, listed: bool) -> None:
+    if listed:
+        demand_free(final)
+    elif final.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+
+
+def _create(temporary: Path, private: bool) -> int:
+    """Create a temporary file, and return its rights."""
+    rights = 0o600 if private else 0o666
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(temporary, flags, rights)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
-        _forget(temporary)
+        os.close(descriptor)
+
+
+def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = False) -> None:
+    """Move a file to its name, where that is free or kinoscope's own.
+
+    Raises:
+        OutputError: something has got in the way.
+        OSError: it cannot be moved.
+    """
+    replaces, claim = demand_free(final) if listed else True, _claim_of(final)
+    if claim.private:
+        temporary.chmod(0o600)
+    elif replaces and final.is_file():
+        temporary.chmod(stat.S_IMODE(final.stat().st_mode))
+    if listed:
+        manifest.add(final, manifest.Entry.of(temporary, claim.by, grows))
+    if replaces or not _link(temporary, final):
+        os.replace(temporary, final)
+
+
+def _link(temporary: Path, final: Path) -> bool:
+    """Give a file its name unless something has taken it by now; return whether this disk can do that."""
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except FileExistsError:
+        raise OutputError(f"{final} was made by somebody else meanwhile; move it away and try again") from None
+    except (OSError, NotImplementedError):
+        return False
+    return True
+
+
+def append(path: str | os.PathLike[str], line: str) -> None:
+    """Add a line to a file of kinoscope's own, which is made if it is not there.
+
+    Raises:
+        OutputError: something else is there, or the line cannot be written.
+    """
+    text = f"{line}\n".encode("utf-8", "replace")
+    if not demand_free(path, any_command=True):
+        with atomic(path, grows=True) as temporary:
+            temporary.write_bytes(text)
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        with open(descriptor, "ab") as file:
+            file.write(text)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file of kinoscope's own, if there is one.
+
+    Raises:
+        OutputError: something else is there, or it cannot be removed.
+    """
+    if demand_free(path):
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+def clear(folder: Path) -> None:
+    """Remove kinoscope's own files of other commands than the running one, where these may be replaced.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    claim = _claim_of(folder)
+    for path in manifest.listed(folder):
+        entry = manifest.find(path)
+        if claim.overwrite and entry and _is_other(entry.by, claim.by) and not _is_read(path):
+            remove(path)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file a second name, without a copy; return whether it has that name now.
+
+    What is at the name already stays, unless kinoscope itself linked it there and the file has another name still.
+    """
+    try:
+        real = source.resolve(strict=True)
+        if target.exists() and not target.is_symlink() and target.samefile(real):
+            return True
+        entry = manifest.find(target)
+        if os.path.lexists(target) and (entry is None or entry.inode is None or _is_read(target)):
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        manifest.add(target, manifest.Entry(0, "", _claim_of(target).by, inode=real.stat().st_ino))
+        target.unlink(missing_ok=True)
+        os.link(real, target)
+    except (OSError, NotImplementedError, OutputError):
+        return False
+    return True
+
+
+def prepare(folder: str | os.PathLike[str], private: bool = False) -> None:
+    """Make a folder and make sure that it can be written to; what killed commands left in it is removed.
+
+    Args:
+        private: whether its owner alone may look into it, where it is made.
+
+    Raises:
+        OutputError: it cannot be.
+    """
+    try:
+        _make_folder(Path(folder), private)
+        sweep(Path(folder))
+        with scratch_folder(Path(folder)):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def _make_folder(folder: Path, private: bool = False) -> None:
+    """Make a folder and those above it; within what is claimed as private, for the eyes of the owner alone."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700 if private or _claim_of(folder).private else 0o777, exist_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder for temporary files that nobody else can look into or guess, and remove it in the end.
+
+    It is locked as long as the process lives, so that ``sweep`` can tell it from what a killed process has left.
+    """
+    folder, lock = _locked_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int | None]:
+    while True:
+        folder = parent / f".kinoscope-{secrets.token_hex(8)}.part"
+        folder.mkdir(0o700)
+        lock, is_held = _lock(folder)
+        if is_held and folder.exists():
+            return folder, lock
+        # Another process took the folder, not locked yet, for a left-over.
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> tuple[int | None, bool]:
+    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock."""
+    if sys.platform == "win32":
+        return None, True
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None, False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return descriptor, False
+    except OSError:  # a network disk without such locks
+        os.close(descriptor)
+        return None, True
+    return descriptor, True
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder whose process is gone."""
+    try:
+        left = [entry.path for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
+    except OSError:
+        return
+    for path in left:
+        lock, is_held = _lock(Path(path))
+        if lock is not None:
+            if is_held:
+                shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix for a temporary file; no suffix where that of ``path`` is too long for a format."""
+    return path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    """Say in one line why ``path`` could not be written and what to do."""
-    remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}; give another path")
-    return OutputError(f"cannot write {os.fspath(path)}: {remedy}")
+    """Return the error that says in one line why ``path`` could not be written and what to do."""
+    why = remedy(error) or f"{error.strerror or error}; give another path"
+    return OutputError(f"cannot write {os.fspath(path)}: {why}")
+
+
+def remedy(error: Exception) -> str | None:
+    """Return why something could not be written and what to do; None where nothing more is known than the error."""
+    return _REMEDIES.get(getattr(error, "errno", None) or 0)
 
 
 def _sync(path: Path) -> None:
@@ -65,10 +473,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _forget(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # the folder is gone or unreachable, and the file with it; the first error says so
-        return

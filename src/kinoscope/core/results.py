@@ -310,6 +310,16 @@ class Timeline:
         self.features = {k: v for k, v in self.features.items() if not k.startswith(f"{task}.")}
         self.pictures = {k: v for k, v in self.pictures.items() if not k.startswith(f"{task}-")}
 
+    def result_of(self, task: str) -> TaskResult:
+        """Return what ``task`` found, as ``add`` takes it."""
+        return TaskResult(
+            events=self.events_of(task),
+            tracks=self.tracks_of(task),
+            features={name: array for name, array in self.features.items() if name.startswith(f"{task}.")},
+            pictures={name: data for name, data in self.pictures.items() if name.startswith(f"{task}-")},
+            report=self.tasks[task],
+        )
+
     def events_of(self, task: str) -> list[Event]:
         """Give the events of one task in time order."""
         return [e for e in self.events if e.task == task]

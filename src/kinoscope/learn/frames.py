@@ -291,7 +291,7 @@ def save(path: Path, stretch: Stretch) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic(path, sync=False) as temporary, temporary.open("wb") as file:
+    with atomic(path, sync=False, listed=False) as temporary, temporary.open("wb") as file:
         file.write(np.array(stretch.pixels.shape[:3], np.int64).tobytes())
         file.write(np.append(stretch.times, stretch.end).tobytes())
         file.write(np.ascontiguousarray(stretch.pixels).data)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import append, atomic, cannot_write, remove
 from kinoscope.core.media import Pixels
 from kinoscope.core.untrusted import parse_json
 
@@ -35,8 +35,11 @@ class Log:
     def __init__(self, folder: Path, epochs: int = 0, tensorboard: bool = True) -> None:
         self.path = folder / "log.jsonl"
         self.rows: list[Row] = [row for row in read_log(self.path) if row["epoch"] <= epochs] if epochs else []
-        with atomic(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), "utf-8")
+        if self.rows:
+            with atomic(self.path, grows=True) as temporary:
+                temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), "utf-8")
+        else:
+            remove(self.path)
         self._events: Any = None
         with self._telling():
             self._events = _events(folder, epochs) if tensorboard else None
@@ -48,11 +51,7 @@ class Log:
             OutputError: it cannot be written.
         """
         self.rows.append(row)
-        try:
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row, allow_nan=False) + "\n")
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
+        append(self.path, json.dumps(row, allow_nan=False))
         with self._telling():
             for name, value in row.items():
                 if self._events and name != "epoch" and value is not None:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import TrainingError
+from kinoscope.core.files import atomic
 from kinoscope.learn.checkpoints import (
     PLACE,
     read_checkpoint,
@@ -265,7 +266,8 @@ def _open(job: Job, state: State, out: Path) -> Log:
         save_options(out / "options.json", job.options, {"task": TASK, "data": job.dataset.root})
         save_splits(out / "splits.json", _splits(job), job.dataset)
         for path in own_files(job.options):
-            shutil.copyfile(path, out / path.name)
+            with atomic(out / path.name) as temporary:
+                shutil.copyfile(path, temporary)
         save_state(out / PLACE, state, job)
     return Log(out, state.epoch)
 

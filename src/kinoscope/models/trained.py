@@ -105,7 +105,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     with atomic(path) as temporary:
         try:
             save_file(plain, temporary, None if header is None else dict(header))
-            temporary.chmod(0o644)  # else its owner alone may read it
         except SafetensorError as error:  # it tells of a full disk in words alone
             raise OutputError(f"cannot write {path}: {_first(error)}; free some space and try again") from None
 

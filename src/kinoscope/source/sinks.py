@@ -200,13 +200,12 @@ class GifSink(Sink):
 
 
 class SequenceSink(Sink):
-    """Pictures numbered from 0, in a folder of their own until they are finished."""
+    """Pictures numbered from 0, side by side in the folder of ``path``, whose name is the pattern of theirs."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
-        self._folder, self._count, self._comment = path, 0, options["marks"].get("comment")
-        self._pattern = path.name.split("-", 1)[1]
+        self._folder, self._count, self._comment = path.parent, 0, options["marks"].get("comment")
+        self._pattern = path.name
         self._numbered(0)
-        path.mkdir()
 
     def _numbered(self, number: int) -> str:
         try:

@@ -1,15 +1,13 @@
 """Write frames as a video (h264, each frame at its own time), a gif, or a sequence of pictures.
 
-Everything is written under a temporary name in the same folder and moved into place at the end, so that a
-failure leaves nothing behind.
+Everything is written into a temporary folder beside the target and moved into place at the end, so that a failure
+leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +16,7 @@ from typing import Any, Self
 import av
 
 from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.files import demand_free, prepare, publish, remedy, scratch_folder, sequence, suffix_of
 from kinoscope.core.marks import told
 from kinoscope.core.media import Frame, Size, Sound
 from kinoscope.core.time import Seconds
@@ -59,6 +58,21 @@ def check_ending(path: str | Path) -> type[Sink]:
         return SequenceSink
     known = ", ".join((*VIDEOS, ".gif"))
     raise OptionError(f"cannot write {path}: give a name that ends in {known}, or pictures as name-%05d.png")
+
+
+def check_target(path: Path) -> None:
+    """Demand that a video, an animation or a sequence may be written to a path: nothing that is not ours is there.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+        OutputError: a file is in the way.
+    """
+    pattern = sequence(path) if check_ending(path) is SequenceSink else None
+    if pattern is None:
+        demand_free(path)
+    elif path.parent.is_dir():
+        for picture in (one for one in path.parent.iterdir() if pattern.fullmatch(one.name)):
+            demand_free(picture)
 
 
 class Writer:
@@ -105,11 +119,14 @@ class Writer:
         zero: Fraction = Fraction(0),
     ) -> None:
         self.path, self._size = Path(path), size
-        self._temporary = self.path.with_name(f".part{os.getpid()}-{self.path.name}")
+        self._stack = ExitStack()
         self._sink: Sink | None = None
         make = check_ending(self.path)
         with self._told():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            check_target(self.path)
+            prepare(self.path.parent)
+            self._folder = self._stack.enter_context(scratch_folder(self.path.parent))
+            name = self.path.name if make is SequenceSink else f"file{suffix_of(self.path)}"
             options: dict[str, Any] = {
                 "rate": rate,
                 "sound_from": sound_from,
@@ -119,7 +136,7 @@ class Writer:
                 "time_base": time_base,
             }
             options["marks"] = {} if made_by is None else marks(made_by)
-            self._sink = make(self._temporary, size, **options, lossless=lossless, quality=quality, preset=preset)
+            self._sink = make(self._folder / name, size, **options, lossless=lossless, quality=quality, preset=preset)
 
     def write(self, frame: Frame) -> None:
         """Write one frame at its own time; times must increase."""
@@ -148,23 +165,21 @@ class Writer:
         return self._sink
 
     def _publish(self) -> None:
-        if not self._temporary.is_dir():
-            os.replace(self._temporary, self.path)
-            return
-        for picture in sorted(self._temporary.iterdir()):
-            os.replace(picture, self.path.with_name(picture.name))
-        self._temporary.rmdir()
+        written = sorted(self._folder.iterdir())
+        names = [one.name for one in written] if check_ending(self.path) is SequenceSink else [self.path.name]
+        targets = [self.path.with_name(name) for name in names]
+        for target in targets:
+            demand_free(target)
+        for temporary, target in zip(written, targets, strict=True):
+            publish(temporary, target)
+        self._stack.close()
 
     def abandon(self) -> None:
         """Stop, and remove what was written so far."""
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.abandon()
-        if self._temporary.is_dir():
-            shutil.rmtree(self._temporary, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                self._temporary.unlink()
+        self._stack.close()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -173,7 +188,8 @@ class Writer:
             yield
         except (av.FFmpegError, OSError) as error:
             self.abandon()
-            raise OutputError(f"cannot write {self.path}: {reason(error)}; {_advice(error)}") from None
+            why = remedy(error) or f"{reason(error)}; {_advice(error)}"
+            raise OutputError(f"cannot write {self.path}: {why}") from None
         except BaseException:
             self.abandon()
             raise

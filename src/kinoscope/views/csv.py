@@ -15,6 +15,8 @@ from kinoscope.core.files import atomic
 from kinoscope.core.results import Timeline
 from kinoscope.views.tables import BOX_COLUMNS, EVENT_COLUMNS, JOURNEY_COLUMNS, box_rows, event_rows, journey_rows
 
+FILES = ("events.csv", "tracks.csv", "journeys.csv")
+
 
 def write(timeline: Timeline, folder: Path) -> None:
     """Write the tables into ``folder``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.errors import OutputError, TimelineError
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import atomic, is_own, remove
 from kinoscope.core.results import SCHEMA, Event, Timeline, Track
 from kinoscope.core.untrusted import inside, read_json, read_regular
 from kinoscope.views.plain import dumps
@@ -40,8 +41,9 @@ def save(timeline: Timeline, folder: Path | str) -> Path:
     """
     folder = Path(folder)
     _save_pictures(timeline, folder / "pictures")
-    _save_features(timeline, folder / "features.safetensors")
-    write(timeline, folder / "timeline.json")
+    # Both are written before either takes its name, so that a full disk leaves those of before.
+    with _written(timeline, folder / "timeline.json"):
+        _save_features(timeline, folder / "features.safetensors")
     return folder / "timeline.json"
 
 
@@ -67,11 +69,20 @@ def write(timeline: Timeline, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written, or a number is not finite.
     """
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        try:
-            file.writelines(_pieces(timeline))
-        except (TypeError, ValueError) as error:
-            raise OutputError(f"cannot write {path}: {error}; this is an error in the task that found it") from None
+    with _written(timeline, path):
+        pass
+
+
+@contextmanager
+def _written(timeline: Timeline, path: Path) -> Iterator[None]:
+    """Write ``timeline.json`` before the block, and let it take its name after it."""
+    with atomic(path) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            try:
+                file.writelines(_pieces(timeline))
+            except (TypeError, ValueError) as error:
+                raise OutputError(f"cannot write {path}: {error}; this is an error in the task that found it") from None
+        yield
 
 
 def read(path: Path) -> Timeline:
@@ -130,7 +141,7 @@ def _save_features(timeline: Timeline, path: Path) -> None:
         with atomic(path) as temporary:
             temporary.write_bytes(to_bytes(arrays))
     else:
-        _remove(path)
+        remove(path)
 
 
 def _load_features(path: Path) -> dict[str, Any]:
@@ -150,13 +161,23 @@ def _load_features(path: Path) -> dict[str, Any]:
 def _save_pictures(timeline: Timeline, folder: Path) -> None:
     """Write the pictures, and remove those that an earlier run of the same tasks left."""
     for old in _pictures(timeline, folder):
-        if old.stem not in timeline.pictures:
-            _remove(old)
+        if old.stem not in timeline.pictures and is_own(old):
+            remove(old)
     for name, data in timeline.pictures.items():
         if not _PICTURE_NAME.fullmatch(name):
             raise OutputError(f"cannot write picture {name!r}: its name is no file name; use letters, digits, - and _")
-        with atomic(folder / f"{name}.jpg", sync=False) as temporary:
-            temporary.write_bytes(data)
+        path = folder / f"{name}.jpg"
+        if not _holds(path, data):
+            with atomic(path, sync=False) as temporary:
+                temporary.write_bytes(data)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Return whether a picture is there already, as one is that was loaded from there."""
+    try:
+        return path.stat().st_size == len(data) and read_regular(path, len(data)) == data
+    except (OSError, ValueError):
+        return False
 
 
 def _load_pictures(timeline: Timeline, folder: Path) -> dict[str, bytes]:
@@ -173,10 +194,3 @@ def _load_pictures(timeline: Timeline, folder: Path) -> dict[str, bytes]:
 def _pictures(timeline: Timeline, folder: Path) -> list[Path]:
     """Give the pictures in ``folder`` that are of a task of ``timeline``."""
     return sorted(path for path in folder.glob("*.jpg") if path.stem.rpartition("-")[0] in timeline.tasks)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from None

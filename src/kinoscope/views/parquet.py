@@ -18,6 +18,9 @@ ROWS = 50_000
 _TEXTS = frozenset(("task", "label", "text", "identity", "extra"))
 
 
+FILES = ("events.parquet", "tracks.parquet")
+
+
 def write(timeline: Timeline, folder: Path) -> None:
     """Write both tables into ``folder``; missing texts are null.
 
