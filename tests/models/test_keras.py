@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,22 @@ def test_its_layers_are_stages_that_can_be_frozen_one_by_one() -> None:
     net(torch.randint(0, 256, (1, 2, 24, 32, 3), dtype=torch.uint8))[1].sum().backward()
     reached = [any(p.grad is not None for p in stage.parameters()) for stage in stages]
     assert reached == [False, True, True, True]
+
+
+def test_a_model_that_cannot_lie_in_its_file_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    pictures = keras.Input((8, 8, 3))
+    layers = (keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5))
+    maps = pictures
+    for layer in (*layers, keras.layers.Dense(7, kernel_initializer="orthogonal")):
+        maps = layer(maps)
+    keras.Model(pictures, maps).save(tmp_path / "small.keras")
+    assert read_backbone(str(tmp_path / "small.keras")).features == 7
+    with (
+        zipfile.ZipFile(tmp_path / "small.keras") as small,
+        zipfile.ZipFile(tmp_path / "large.keras", "w") as large,
+    ):
+        for name in small.namelist():
+            data = small.read(name)
+            large.writestr(name, data.replace(b'"units": 7', b'"units": 2000000000'))
+    with pytest.raises(ModelError, match=r"describes a model of \d+ MB, which it does not hold"):
+        read_backbone(str(tmp_path / "large.keras"))

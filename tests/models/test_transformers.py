@@ -175,3 +175,22 @@ def test_without_the_library_the_extra_is_named(tmp_path, cache, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(MissingExtra, match=r"pip install 'kinoscope\[transformers\]'"):
         load(str(folder), device="torch")
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": 100_000}, {"num_hidden_layers": 10**9}, {"patch_size": 1, "image_size": 4096}]
+)
+def test_a_configuration_larger_than_any_there_is_is_refused_when_read(tmp_path, change):
+    folder = saved(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ModelError, match=r"^[^\n]*cannot be read as a model of the Transformers library[^\n]*$"):
+        find(str(folder))
+
+
+def test_a_network_that_cannot_lie_in_its_file_is_refused_before_it_takes_memory(tmp_path, cache):
+    folder = saved(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 65_000, "num_hidden_layers": 200}))
+    with pytest.raises(ModelError, match=r"model.safetensors lacks weights that its network needs, \d{9} in all"):
+        make_runner(find(str(folder)), "torch")

@@ -9,6 +9,7 @@ A ``.keras`` file may name code to run. It is read in Keras's safe mode, and onl
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import zipfile
@@ -127,7 +128,7 @@ def read_backbone(path: str, scaling: str = "0..1") -> KerasMaps:
         raise OptionError(f"scaling {scaling} is not known; choose one of {', '.join(SCALINGS)}")
     if not path or Path(path).suffix != ".keras" or not Path(path).is_file():
         raise OptionError(f"net.backbone is {path!r}; give the path of a .keras file, as Keras's model.save writes it")
-    _check_names(path)
+    _check_plan(path, _check_names(path))
     model = _load(path)
     _check(model, path)
     return KerasMaps(model, scaling)
@@ -167,8 +168,25 @@ def _unreadable(path: str, error: Exception) -> ModelError:
     return ModelError(f"{path} cannot be read as a Keras model ({why}); save it again with model.save")
 
 
-def _check_names(path: str) -> None:
-    """See that a file names nothing but parts of Keras.
+def _check_plan(path: str, config: dict[str, Any]) -> None:
+    """Plan a model without memory, so that one whose weights cannot all lie in the file is refused before it takes any.
+
+    Raises:
+        ModelError: they cannot, or the configuration describes no model.
+    """
+    keras = _keras()
+    try:
+        with keras.device("meta"):
+            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        needed = sum(4 * math.prod(variable.shape) for variable in model.variables)
+    except Exception as error:  # Keras raises what its parts raise
+        raise _unreadable(path, error) from None
+    if needed > MAX_CONFIG_BYTES + MAX_RATIO * Path(path).stat().st_size:
+        raise ModelError(f"{path} describes a model of {needed / 1e6:.0f} MB, which it does not hold; save it again")
+
+
+def _check_names(path: str) -> dict[str, Any]:
+    """Return a file's configuration, once it names nothing but parts of Keras.
 
     Raises:
         ModelError: it is no Keras file, or it names something else.
@@ -185,6 +203,7 @@ def _check_names(path: str) -> None:
     for module, name in _names(config):
         if (why := _why_not(module, name)) is not None:
             raise ModelError(f"{path} has a {str(name)[:80]}, which {why}; build it from Keras's own layers")
+    return config
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:

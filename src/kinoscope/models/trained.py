@@ -222,7 +222,8 @@ def build_filled(build: Callable[[], N], path: Path) -> N:
     return net
 
 
-def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
+def plan(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors of a network by name, without taking memory for them."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -235,10 +236,14 @@ def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
                 return args[0]
             return function(*args, **(kwargs or {}))
 
+    with torch.device("meta"), Unfilled():
+        return {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+
+
+def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
     stored = _shapes(path)
     try:
-        with torch.device("meta"), Unfilled():
-            planned = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+        planned = plan(build)
     except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
         raise ModelError(f"no network is as {path.with_name(FACTS)} says ({_first(error)}); train it again") from None
     for name in sorted(planned.keys() | stored.keys()):

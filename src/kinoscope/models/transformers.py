@@ -8,6 +8,7 @@ may be used for is up to their makers, and some well-known ones (VideoMAE's) are
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, File
 from kinoscope.models.sources import Packages, Unavailable, bring
 from kinoscope.models.store import cache
+from kinoscope.models.trained import plan
 
 HUB = "hf:"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -33,6 +35,9 @@ RATES = {"videomae": 7.5, "timesformer": 30 / 32, "vivit": 15.0}
 (Tong et al., NeurIPS 2022) takes every 4th of 30, TimeSformer (Bertasius et al., ICML 2021) every 32nd, ViViT (Arnab et
 al., ICCV 2021) every 2nd."""
 USUAL_RATE = 8.0
+
+MAX_WIDTH, MAX_LAYERS, MAX_VALUES = 65_536, 256, 2**24
+"""Largest number in a configuration, layers, and values of all patches of a clip."""
 
 
 def is_transformers(folder: Path) -> bool:
@@ -100,6 +105,7 @@ def folder_card(folder: Path) -> Card:
         frames, (height, width) = int(_first_of(config, "num_frames", "frames_per_clip")), _size(config)
         rate = RATES.get(str(config.get("model_type")), USUAL_RATE)
         Sampling(frames, rate, (width, height))
+        _check_config(config, frames * height * width)
         _scaling(_read(processor))
     except ModelError:
         raise
@@ -143,6 +149,7 @@ def _model(folder: Path) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+    _check_size(transformers, folder)
     try:
         model, told = transformers.AutoModelForVideoClassification.from_pretrained(
             folder, output_loading_info=True, **options
@@ -205,6 +212,39 @@ def _size(config: Mapping[str, Any]) -> tuple[int, int]:
     size = _first_of(config, "image_size", "crop_size")
     height, width = size if isinstance(size, list) else (size, size)
     return int(height), int(width)
+
+
+def _check_config(config: Mapping[str, Any], pixels: int) -> None:
+    """Check how large a network a configuration asks for; the library itself would try.
+
+    Raises:
+        ValueError: it is larger than any that there is.
+    """
+    for name, value in config.items():
+        most = MAX_LAYERS if name.endswith("layers") else MAX_WIDTH
+        numbers = value if isinstance(value, list) else [value]
+        if any(type(number) is int and abs(number) > most for number in numbers):
+            raise ValueError(f"{name} is {str(value)[:80]}; {most} at most are possible")
+    patch = config.get("patch_size", 16)
+    sides = patch if isinstance(patch, list) else [patch, patch]
+    if pixels // max(1, math.prod(map(int, sides))) * int(config.get("hidden_size", 768)) > MAX_VALUES:
+        raise ValueError(f"its patches have more than {MAX_VALUES} values together")
+
+
+def _check_size(transformers: Any, folder: Path) -> None:
+    """Plan a network without memory, so that one whose weights cannot lie in its file is refused before it takes any.
+
+    Raises:
+        ModelError: they cannot, or there is no such network.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        shapes = plan(lambda: transformers.AutoModelForVideoClassification.from_config(config))
+    except Exception as error:  # the library raises errors of many kinds
+        raise _damaged(folder, error) from None
+    count = sum(map(math.prod, shapes.values()))
+    if count > MAX_VALUES + (folder / WEIGHTS).stat().st_size:
+        raise ModelError(f"{folder / WEIGHTS} lacks weights that its network needs, {count} in all; fetch it anew")
 
 
 def _first_of(config: Mapping[str, Any], *names: str) -> Any:
