@@ -15,7 +15,7 @@ from kinoscope.api.choices import choose_device, choose_labels, choose_model, ch
 from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
-from kinoscope.core.journeys import counts, journey
+from kinoscope.core.journeys import counts, is_scenery, journey
 from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline, Track
 from kinoscope.progress import bar
@@ -87,6 +87,7 @@ def _object(track: Track) -> dict[str, Any]:
 
 def _track(track: Track) -> dict[str, Any]:
     told = {"id": track.id, "label": track.label, "score": round(track.score, 4)}
+    told |= {"counts": not is_scenery(track)}
     return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | journey(track).to_dict()
 
 

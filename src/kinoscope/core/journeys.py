@@ -8,6 +8,7 @@ knows no metres, speed is told in the thing's own heights too, which makes near 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,14 @@ UNSEEN = 0.5
 
 GLIMPSE = 2.0
 """Seconds after which a track that goes on is a further sign that there is something."""
+
+DOUBTFUL, MOVES = 0.5, 0.5
+"""Score under which a track that never moves does not count, and how far it must get to have moved, in its own heights:
+what looks a little like something, and looks so for as long as nothing changes, is a part of the scene."""
+
+OWN, MISSED = 0.97, 0.025
+"""Largest probability that a track is one more thing (it may be another's second track), and things without a track for
+each thing that has one. Chosen on the counts in benchmarks/counts.py."""
 
 INNER = 0.9
 """Probability with which a count lies in its interval."""
@@ -122,24 +131,36 @@ class Count:
 def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[Count]:
     """Count the tracks at each of ``times`` in seconds, with an interval.
 
-    Two things make a count unsure. A track may be none: its score says how likely a glimpse of it is one, and each two
-    seconds are another glimpse that would have to be wrong, too. And a thing may have been there unseen: what appears
-    or vanishes in the middle of the picture was probably there for a while before or after.
-    Things that were never detected are in no interval.
+    Three things make a count unsure. A track may be none: its score says how likely a glimpse of it is one, and each
+    two seconds are another glimpse that would have to be wrong, too. What is doubtful and never moves gives the same
+    glimpse again and again: it does not count, see ``is_scenery``. A thing may have been there unseen: what appears or
+    vanishes in the middle of the picture was probably there for a while before or after. And some have no track, or
+    two.
 
     Args:
         size: width and height of the picture, by whose edges things come and go.
     """
     at = np.asarray(times, np.float64)
     spans = np.array([(t.start, t.end) for t in tracks]).reshape(-1, 2)
+    scenery = np.array([is_scenery(t) for t in tracks], bool)
     doubts = 1 - np.array([t.score for t in tracks], np.float64).clip(0, 1)
-    scores = 1 - doubts ** (1 + (spans[:, 1] - spans[:, 0]) / GLIMPSE)
+    glimpses = np.where(scenery, 1, 1 + (spans[:, 1] - spans[:, 0]) / GLIMPSE)
+    scores = OWN * (1 - doubts**glimpses)
     slack = np.array([_slack(t, size) for t in tracks]).reshape(-1, 2)
     here = (spans[:, :1] <= at) & (at <= spans[:, 1:])
     near = (spans[:, :1] - slack[:, :1] <= at) & (at <= spans[:, 1:] + slack[:, 1:])
     likely = scores[:, None] * np.where(here, 1.0, UNSEEN * near)
-    present = here.sum(axis=0).tolist()
+    present = here[~scenery].sum(axis=0).tolist()
     return [Count(time, present[n], *_interval(likely[:, n])) for n, time in enumerate(at.tolist())]
+
+
+def is_scenery(track: Track) -> bool:
+    """Whether a track is doubtful and never moves, such as a traffic cone that looks a little like a person."""
+    if track.score >= DOUBTFUL or not len(track.boxes):
+        return False
+    height = float((track.boxes[:, 4] - track.boxes[:, 2]).mean())
+    reach = np.ptp(journey(track).path[:, 1:], axis=0)
+    return float(np.hypot(*reach)) < MOVES * height
 
 
 def _slack(track: Track, size: tuple[int, int]) -> tuple[float, float]:
@@ -151,9 +172,19 @@ def _slack(track: Track, size: tuple[int, int]) -> tuple[float, float]:
 
 
 def _interval(likely: Array) -> tuple[int, int]:
-    """Give the bounds of how many of independent things are so: quantiles of the Poisson binomial distribution."""
-    chance = np.ones(1)
+    """Return the bounds of how many there are, if each is there independently and some more were missed.
+
+    Quantiles of a Poisson binomial distribution plus a Poisson one.
+    """
+    chance = _missed(MISSED * float(likely.sum()))
     for p in likely[likely > 0].clip(0, 1).tolist():
         chance = np.convolve(chance, [1 - p, p])
     low, high = np.searchsorted(np.cumsum(chance), np.array([1 - INNER, 1 + INNER]) / 2 - 1e-12).tolist()
     return low, high
+
+
+def _missed(mean: float) -> Array:
+    """Return the probability of 0, 1, 2, ... things without a track."""
+    numbers = np.arange(8 + round(4 * mean))
+    chance = np.cumprod(np.concatenate([[math.exp(-mean)], mean / numbers[1:]]))
+    return np.asarray(chance / chance.sum())

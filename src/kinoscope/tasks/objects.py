@@ -27,6 +27,7 @@ from kinoscope.tasks.association import way_of
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
 from kinoscope.tasks.carrying import Carrier
+from kinoscope.tasks.doubles import doubles
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, CALM = 10.0, 5.0
@@ -186,6 +187,7 @@ class Objects:
         cuts = hard_cuts(timeline)
         self._worth = WORTH if len(timeline.times) > 1 else GLIMPSE
         parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if self._told(part)]
+        parts = self._without_doubles(parts)
         parts.sort(key=lambda part: (part.start, part.id))
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
@@ -221,6 +223,12 @@ class Objects:
         drawn = self._carrier.through(part, times, self._shown) if self._carrier else part.through(times, self._shown)
         extra = {} if self._worth(part) else {"doubtful": True}
         return Track(number, self.name, label, part.score, drawn, extra=extra)
+
+    def _without_doubles(self, parts: list[Tracklet]) -> list[Tracklet]:
+        """Leave out what is boxed twice, but for what is to be hidden: a box too many hides nothing too little."""
+        names = self._detector.card.labels
+        twice = doubles(parts)
+        return [part for n, part in enumerate(parts) if n not in twice or names[part.label] in self.glimpses]
 
     def _told(self, part: Tracklet) -> bool:
         return self._worth(part) or self._detector.card.labels[part.label] in self.glimpses

@@ -30,6 +30,8 @@ def print_detected(told: Mapping[str, Any], console: Console | None = None) -> N
     _print(console, head, [_track(row) for row in told["tracks"][:MOST_TRACKS]])
     if len(told["tracks"]) > MOST_TRACKS:
         console.print(f"  and {len(told['tracks']) - MOST_TRACKS} more; --json tells all")
+    if not all(row.get("counts", True) for row in told["tracks"]):
+        console.print("  ?: doubtful, and it never moves; not counted")
     if told["counts"]:
         _print_counts(console, told["counts"])
 
@@ -56,7 +58,8 @@ def _object(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _track(row: Mapping[str, Any]) -> tuple[str, ...]:
     when = format_clock(max(0.0, row["start"]))[:-2], format_clock(max(0.0, row["end"]))[:-2]
     pace = f"{row['speed']:.0f} px/s", f"{row['heights_per_second']:.2f}"
-    return str(row["id"]), row["label"], *when, f"{row['seconds']:.1f} s", *pace, f"{row['length']:.0f} px"
+    label = row["label"] if row.get("counts", True) else f"{row['label']} ?"
+    return str(row["id"]), label, *when, f"{row['seconds']:.1f} s", *pace, f"{row['length']:.0f} px"
 
 
 def _print_counts(console: Console, counted: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
