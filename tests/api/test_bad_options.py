@@ -6,8 +6,10 @@ import json
 import shlex
 import wave
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -45,6 +47,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         ("--export xlsx", "csv"), ("--blur hats", "faces"), ("--blur faces --hide-with fog", "pixels"),
         ("--blur faces --keep Ada", "--gallery"), ("--gallery none.gallery", "none.gallery"),
         ("--rules none.yaml", "none.yaml"), ("--rules RULES --webhook ftp://x", "http"),
+        ("--rules RULES --webhook-secret RULES", "--webhook URL"),
         ("--rules RULES --webhook http://x --webhook-secret none.txt", "none.txt"),
         ("--model yolov8", "yolov8"), ("--model objects=yolov8", "nanodet"), ("--model objects=transnetv2", "nanodet"),
         ("--model nanodet=objects", "TASK=CARD"), ("--model objects=", "TASK=CARD"),
@@ -64,7 +67,8 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         ("--threshold inf", "threshold inf"), ("--threshold -1", "threshold -1"),
     ),
     "sync VIDEO -o OUT": (
-        DEVICE, *SPAN, ("--sound-track -1", "sound-track -1"), ("--model nanodet", "nanodet"), ("--model none", "none"),
+        DEVICE, *SPAN, ("--force", "--fix FILE"),
+        ("--sound-track -1", "sound-track -1"), ("--model nanodet", "nanodet"), ("--model none", "none"),
     ),
     "enroll GALLERY Eve VIDEO": (DEVICE, ("--kind pet", "person")),
     "gallery check GALLERY VIDEOS -o OUT": (
@@ -76,9 +80,11 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "evaluate MODEL CLIPS -o OUT": (
         DEVICE, ("--split most", "train"), ("--views 0", "views 0"), ("--batch 0", "batch 0"), ("--seed -1", "seed -1"),
         ("--compare none", "none"), ("--compare nanodet", "nanodet"), ("--group '('", "group"), ("--n 0", "n 0"),
+        ("--judge MODEL", "for a generator"), ("--features MODEL", "for a generator"),
     ),
     "evaluate shapes CLIPS -o OUT": (
-        DEVICE, ("--n 0", "n 0"), ("--n 1", "n 1"), ("--seed -1", "seed -1"), ("--features none", "none"),
+        DEVICE, ("--split val", "for a model that classifies"),
+        ("--n 0", "n 0"), ("--n 1", "n 1"), ("--seed -1", "seed -1"), ("--features none", "none"),
         ("--judge none", "none"), ("--compare none", "none"), ("--group '('", "group"),
     ),
     "generate shapes -o OUT": (
@@ -292,3 +298,19 @@ def test_nothing_is_opened_past_its_end(world: dict[str, Path], tmp_path: Path, 
         with pytest.raises(SourceError, match=r"is past the end of .*: it lasts from 0 to 1 s"):
             open_source(path, start=start)
         open_source(path, start=0.9).close()
+
+
+def test_an_end_before_the_beginning_leaves_nothing(tmp_path: Path) -> None:
+    late = tmp_path / "late.mkv"
+    with av.open(str(late), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(50, 60):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_source(late, end=5.5) as source:
+        assert [float(frame.time) for frame in source.frames()] == [5, 5.1, 5.2, 5.3, 5.4]
+    with pytest.raises(SourceError, match=r"end 4 s is before the beginning of .*: it lasts from 5 to 6 s"):
+        open_source(late, end=4)

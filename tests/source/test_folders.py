@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import SourceError
+from kinoscope.source import open_source
 from kinoscope.source.folders import are_strips, find_sources
 
 
@@ -59,6 +60,24 @@ def test_links_that_lead_back_are_not_followed(tmp_path: Path) -> None:
     video(tmp_path / "in" / "a.mp4")
     (tmp_path / "in" / "back").symlink_to(tmp_path)
     assert found(tmp_path) == ["in/a.mp4"]
+
+
+def test_a_folder_that_may_not_be_read_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video(tmp_path / "a.mp4")
+    (tmp_path / "locked").mkdir()
+    whole = Path.iterdir
+
+    def iterdir(folder: Path) -> object:
+        if folder.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return whole(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert found(tmp_path) == ["a.mp4", "locked"]
+    with pytest.raises(SourceError, match=r"cannot read the folder .*locked: Permission denied; check its permissions"):
+        open_source(tmp_path / "locked")
 
 
 def test_nothing_at_any_depth(tmp_path: Path) -> None:

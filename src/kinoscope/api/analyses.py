@@ -119,6 +119,8 @@ def analyze(
     reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error} | limiting(bounds)
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
+    if webhook_secret is not None and webhook is None:
+        raise OptionError("webhook-secret signs what is posted; give --webhook URL")
     if clips and blur:
         raise OptionError("clips are cut from the recording as it is, and would show what --blur hides; leave one out")
     chosen = choose_models(model)

@@ -138,8 +138,10 @@ def evaluate(
         claims.enter_context(claiming(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
         return folder
 
+    generator = model in own_generators() or is_generator(Path(model))
+    _demand_about(generator, split, features, judge)
     with claims:
-        if model in own_generators() or is_generator(Path(model)):
+        if generator:
             from kinoscope.api.generation_scores import evaluate_generator
 
             name = find_generator(model).resolve().name
@@ -164,6 +166,15 @@ def evaluate(
             gallery = gallery or seen
         facts = {"model": names[0], "data": str(data), "split": kept, "views": views, "notes": notes}
         return _score(told, cards[0], names, facts, folder, seed, _pictures(gallery, examples))
+
+
+def _demand_about(generator: bool, split: str | None, features: str | None, judge: str | None) -> None:
+    """Refuse options that are about the other kind of model, and would be passed over in silence."""
+    given = {"split": split} if generator else {"features": features, "judge": judge}
+    for option, value in given.items():
+        if value is not None:
+            kind = "a model that classifies clips" if generator else "a generator"
+            raise OptionError(f"{option} is for {kind}; leave it out")
 
 
 def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:

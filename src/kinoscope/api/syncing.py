@@ -131,6 +131,8 @@ def sync(
     """
     demand_number("sound-track", sound_track, 0)
     span = choose_span(start, end)
+    if force and fix is None:
+        raise OptionError("force is about a repair; give --fix FILE")
     names = places.expand(sources)
     if fix is not None:
         _demand_one(names, Path(fix))

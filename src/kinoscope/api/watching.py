@@ -155,6 +155,8 @@ def watch(
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
+    if webhook_secret is not None and webhook is None:
+        raise OptionError("webhook-secret signs what is sent; give --webhook URL")
     choose_device(device)
     limiting(bounds)
     seconds = _duration(for_)

@@ -57,7 +57,7 @@ def open_source(
     if sound_track is not None and not _is_file(source):
         source.close()
         raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
-    _demand_something(source, first)
+    _demand_something(source, first, last)
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
 
@@ -84,22 +84,26 @@ def open_clip(
     return StripSource(path, first, last, Limits.parse(limit or ""))
 
 
-def _demand_something(source: Source, start: Fraction | None) -> None:
-    """Refuse a start at which a source that says how long it is, and is no longer than that, is over.
+def _demand_something(source: Source, start: Fraction | None, end: Fraction | None) -> None:
+    """Refuse a stretch outside of a source that says from when to when it lasts, and has nothing there.
 
     Raises:
-        SourceError: there is nothing from the start on.
+        SourceError: there is nothing between start and end.
     """
     info = source.info
-    if start is None or info.live or not info.duration or start < info.start + info.duration:
+    if info.live or not info.duration:
+        return
+    first, last = info.start, info.start + info.duration
+    if start is not None and start >= last:
+        outside = f"start {float(start):g} s is past the end"
+    elif end is not None and end <= first:
+        outside = f"end {float(end):g} s is before the beginning"
+    else:
         return
     sounds = () if info.width else (8000,)
     if next(iter(source.read(info.width > 0, sounds)), None) is None:
         source.close()
-        first, last = float(info.start), float(info.start + info.duration)
-        raise SourceError(
-            f"start {float(start):g} s is past the end of {info.path}: it lasts from {first:g} to {last:g} s"
-        )
+        raise SourceError(f"{outside} of {info.path}: it lasts from {float(first):g} to {float(last):g} s")
 
 
 def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:

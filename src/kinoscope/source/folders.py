@@ -45,20 +45,24 @@ def walk(root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """Yield a folder and those below it, in natural order; links that lead back are not followed."""
     way = above | {root.resolve()}
     yield root
-    for entry in _visible(root):
+    for entry in _visible(root) or ():
         if entry.is_dir() and entry.resolve() not in way and not any((entry / name).exists() for name in RESULTS):
             yield from walk(entry, way)
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[Path] | None:
+    """Return what is in a folder, or None if it may not be read."""
     try:
         return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=naturally)
-    except OSError as error:
-        raise SourceError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
+    except OSError:
+        return None
 
 
 def _sources_in(folder: Path, strips: bool) -> list[str]:
-    files = [entry for entry in _visible(folder) if entry.is_file()]
+    entries = _visible(folder)
+    if entries is None:
+        return [str(folder)]  # which cannot be opened either, and so is reported when its turn comes
+    files = [entry for entry in entries if entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEOS]
     pictures = [entry for entry in files if entry.suffix.lower() in PICTURES]
     if videos or (strips and are_strips(pictures)):

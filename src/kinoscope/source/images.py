@@ -63,7 +63,7 @@ def find_pictures(path: str) -> list[Path]:
     if place.is_file():
         return [place]
     if place.is_dir():
-        found = [entry for entry in place.iterdir() if entry.suffix.lower() in PICTURES and entry.is_file()]
+        found = [entry for entry in _entries(place) if entry.suffix.lower() in PICTURES and entry.is_file()]
         if not found:
             raise SourceError(_nothing_in(place))
         return sorted(found, key=naturally)
@@ -71,6 +71,13 @@ def find_pictures(path: str) -> list[Path]:
     if not found:
         raise SourceError(f"no file matches {path}; check the pattern, as in shots/%05d.png or 'shots/*.png'")
     return sorted(found, key=naturally)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
 
 
 def _matching(place: Path) -> list[Path]:
