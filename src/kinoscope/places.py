@@ -131,6 +131,8 @@ def _sample(path: Path, size: int) -> str:
 def playable(source: dict[str, Any]) -> bool:
     """Tell whether a browser can play the file itself, from its container and codecs."""
     container, codec, sound = (str(source.get(key) or "") for key in ("container", "codec", "sound_codec"))
+    if source.get("video_tracks"):  # it would show the one that is marked default
+        return False
     if source.get("live") or not Path(str(source.get("path", ""))).is_file():
         return False
     mp4 = "mp4" in container and codec in ("h264", "av1", "vp9") and sound in ("", "aac", "mp3", "opus", "flac")

@@ -14,6 +14,7 @@ from kinoscope.api.choices import (
     choose_span,
     choose_tasks,
     choose_tracker,
+    choose_video,
     choose_views,
     demand_run,
     limiting,
@@ -42,6 +43,7 @@ def analyze(
     rate: float | None = None,
     on_error: Policy = "skip",
     bounds: str | None = None,
+    video_track: int | None = None,
     model: str | Sequence[str] | None = None,
     device: str = "auto",
     gallery: str | Path | None = None,
@@ -81,6 +83,7 @@ def analyze(
         rate: frames per second that are analyzed at most; all if not given.
         on_error: what to do about a frame that cannot be decoded: leave it out (skip), show the one before again
             (repeat), show black (blank), or stop (raise).
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         model: TASK=CARD to use another model for a task, separated by commas (see `kinoscope models list`); or the
@@ -117,6 +120,7 @@ def analyze(
     demand_positive("rate", rate, 5)
     demand(on_error, get_args(Policy), "on-error")
     reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error} | limiting(bounds)
+    reading |= choose_video(video_track)
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
     if webhook_secret is not None and webhook is None:

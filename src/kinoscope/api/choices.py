@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kinoscope.core.errors import GalleryError, OptionError
-from kinoscope.core.names import demand
+from kinoscope.core.names import demand, demand_number
 from kinoscope.core.time import parse_time
 from kinoscope.drawing import Hiding
 from kinoscope.galleries import Gallery
@@ -66,6 +66,16 @@ def _time(name: str, value: str | float | None) -> Fraction | None:
     if time is not None and time < 0:
         raise OptionError(f"{name} {float(time):g} s is before the beginning; give 0 or more")
     return time
+
+
+def choose_video(number: int | None) -> dict[str, int]:
+    """Return the option of ``open_source`` that says which video track is seen.
+
+    Raises:
+        OptionError: it is no number of a track.
+    """
+    demand_number("video-track", number, 0)
+    return {} if number is None else {"video_track": number}
 
 
 def limiting(limit: str | None) -> dict[str, str]:

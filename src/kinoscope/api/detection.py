@@ -11,7 +11,15 @@ import numpy as np
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
-from kinoscope.api.choices import choose_device, choose_labels, choose_model, choose_span, choose_tracker, limiting
+from kinoscope.api.choices import (
+    choose_device,
+    choose_labels,
+    choose_model,
+    choose_span,
+    choose_tracker,
+    choose_video,
+    limiting,
+)
 from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
@@ -105,6 +113,7 @@ def detect(
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
+    video_track: int | None = None,
     annotate: bool = False,
     overwrite: bool = False,
     device: str = "auto",
@@ -124,6 +133,7 @@ def detect(
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
@@ -149,7 +159,7 @@ def detect(
     }
     options = analysis.Options(
         tasks=["objects"],
-        reading=choose_span(start, end) | limiting(bounds),
+        reading=choose_span(start, end) | limiting(bounds) | choose_video(video_track),
         models={"objects": model},
         device=choose_device(device),
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},

@@ -9,7 +9,7 @@ from typing import Any
 
 from kinoscope import __version__, analysis, places
 from kinoscope.api.analyses import interrupted
-from kinoscope.api.choices import choose_device, choose_model, choose_span, limiting
+from kinoscope.api.choices import choose_device, choose_model, choose_span, choose_video, limiting
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
 from kinoscope.core.files import claiming, maker
@@ -101,6 +101,7 @@ def sync(
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
+    video_track: int | None = None,
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -117,6 +118,7 @@ def sync(
         sound_track: which of several audio tracks is used, counted from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         overwrite: replace kinoscope's own results of another source or command.
@@ -130,7 +132,7 @@ def sync(
         OptionError: an option cannot be used; nothing has been read then.
     """
     demand_number("sound-track", sound_track, 0)
-    span = choose_span(start, end)
+    span, picture = choose_span(start, end), choose_video(video_track)
     if force and fix is None:
         raise OptionError("force is about a repair; give --fix FILE")
     names = places.expand(sources)
@@ -138,7 +140,7 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.Options(
         tasks=["sync"],
-        reading=span | {"sound_track": sound_track} | limiting(bounds),
+        reading=span | {"sound_track": sound_track} | limiting(bounds) | picture,
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),

@@ -29,6 +29,7 @@ def open_source(
     sound_track: int | None = None,
     limit: str | None = None,
     endless: bool = False,
+    video_track: int | None = None,
 ) -> Source:
     """Open something to watch.
 
@@ -44,6 +45,7 @@ def open_source(
         sound_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
         limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
             frame, channels, samples per second and length of audio. More is refused before it is decoded.
+        video_track: which of a file's video tracks is shown, counted from 0; by default the largest.
         endless: whether an address goes on until somebody stops it, though it does not look so: a camera over HTTP.
 
     Raises:
@@ -53,10 +55,11 @@ def open_source(
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
     options = Limits.parse(limit or ""), endless or bool(live)
-    source = _open(Address(path), first, last, speed, on_error, sound_track, *options)
-    if sound_track is not None and not _is_file(source):
-        source.close()
-        raise OptionError(f"{path} is no video file, whose sound tracks could be chosen; leave sound_track out")
+    source = _open(Address(path), first, last, speed, on_error, (sound_track, video_track), *options)
+    for name, number in (("sound", sound_track), ("video", video_track)):
+        if number is not None and not _is_file(source):
+            source.close()
+            raise OptionError(f"{path} is no video file, whose {name} tracks could be chosen; leave {name}_track out")
     _demand_something(source, first, last)
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
@@ -124,7 +127,7 @@ def _open(
     end: Fraction | None,
     rate: Fraction | None,
     on_error: str,
-    track: int | None,
+    tracks: tuple[int | None, int | None],
     limits: Limits,
     endless: bool,
 ) -> Source:
@@ -144,7 +147,7 @@ def _open(
         return StreamSource(path, start, end, rate, on_error, endless=endless, limits=limits)
     if is_pictures(path):
         return ImageSource(path, start, end, rate, on_error, limits)
-    return VideoSource(path, start, end, rate, on_error, track=track, limits=limits)
+    return VideoSource(path, start, end, rate, on_error, track=tracks[0], limits=limits, video_track=tracks[1])
 
 
 def _is_file(source: Source) -> bool:

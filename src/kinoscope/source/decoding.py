@@ -41,6 +41,7 @@ class Decoding:
         vectors: whether to export the codec's motion vectors.
         track: the sound track to hear, counted from 0, or None for the one that players choose.
         limits: on the pixels of a frame; a larger one is lost.
+        video_track: the video track to show, counted from 0, or None for the largest.
 
     Attributes:
         video, sound: the streams, or None; a cover picture of a song is not video.
@@ -56,10 +57,11 @@ class Decoding:
         vectors: bool = False,
         track: int | None = None,
         limits: Limits = DEFAULT,
+        video_track: int | None = None,
     ) -> None:
         self.container = container
-        self.video = video_of(container)
-        self.sound = sound_of(container, track)
+        self.video = video_of(container, video_track)
+        self.sound = sound_of(container, track, self.video)
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
         self._kept: deque[Event] = deque()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -16,6 +17,7 @@ from kinoscope.core.media import SourceInfo
 from kinoscope.core.time import to_seconds
 from kinoscope.source.decoding import Decoding
 from kinoscope.source.scaling import Orientation, displayed
+from kinoscope.source.tracks import videos_of
 
 COLOUR_SPACES = {
     0: "rgb",
@@ -60,7 +62,7 @@ def describe(path: str, decoding: Decoding, first: VideoFrame | None, live: bool
     """Give the facts of an opened container, of which ``first`` is the first picture."""
     container, sound = decoding.container, decoding.sound
     start, duration = _extent(container)
-    info = {
+    info: dict[str, Any] = {
         "path": path,
         "start": start,
         "duration": None if live else duration,
@@ -72,7 +74,8 @@ def describe(path: str, decoding: Decoding, first: VideoFrame | None, live: bool
     }
     if decoding.video is not None and first is not None:
         info |= _picture_facts(decoding.video, first)
-    return SourceInfo(**info)  # type: ignore[arg-type]
+        info["extra"] = _track_facts(container, decoding.video) | info["extra"]
+    return SourceInfo(**info)
 
 
 def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
@@ -96,6 +99,12 @@ def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
         "variable": _varies(stream),
         "extra": {"mirrored": True} if orientation.mirror else {},
     }
+
+
+def _track_facts(container: InputContainer, video: VideoStream) -> dict[str, object]:
+    """Return which of several video tracks is shown; nothing where there is but one."""
+    tracks = videos_of(container)
+    return {} if len(tracks) < 2 else {"video_track": tracks.index(video), "video_tracks": len(tracks)}
 
 
 def rate_of(stream: VideoStream) -> Fraction | None:

@@ -65,7 +65,7 @@ def soundtrack(
 
 def _from_file(container: OutputContainer, path: str, track: int | None) -> SoundTrack | None:
     source = open_file(path)
-    stream = sound_of(source, track)
+    stream = sound_of(source, track, video_of(source))
     if stream is None:
         source.close()
         return None

@@ -9,19 +9,25 @@ from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OptionError
 
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Kinds of video streams that show no video."""
 
-def sound_of(container: InputContainer, number: int | None = None) -> AudioStream | None:
+
+def sound_of(
+    container: InputContainer, number: int | None = None, video: VideoStream | None = None
+) -> AudioStream | None:
     """Give a sound track that can be decoded, or None if there is none.
 
     Args:
         container: an opened file.
         number: which one, counted from 0 among the sound tracks, or None for the one that players choose.
+        video: the video track that it goes with: where a file holds several programmes, one of the same.
 
     Raises:
         OptionError: there is no such track; the message lists those there are.
     """
     if number is None:
-        best = container.streams.best("audio")
+        best = container.streams.best("audio", related=video)
         return best if isinstance(best, AudioStream) and best.codec_context is not None else None
     tracks = container.streams.audio
     if not 0 <= number < len(tracks) or tracks[number].codec_context is None:
@@ -29,13 +35,31 @@ def sound_of(container: InputContainer, number: int | None = None) -> AudioStrea
     return tracks[number]
 
 
-def video_of(container: InputContainer) -> VideoStream | None:
-    """Return the video stream that players choose, or None; the cover picture of a song is not video."""
-    for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
-            best = container.streams.best("video")
-            return best if isinstance(best, VideoStream) and best.codec_context is not None else stream
-    return None
+def videos_of(container: InputContainer) -> list[VideoStream]:
+    """Return the video tracks that can be decoded; the cover picture of a song or a film is none."""
+    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & COVERS]
+
+
+def video_of(container: InputContainer, number: int | None = None) -> VideoStream | None:
+    """Return a video track, or None if there is none.
+
+    Args:
+        container: an opened file.
+        number: which one, counted from 0 among the video tracks, or None for the largest; of equal ones the one that
+            players choose.
+
+    Raises:
+        OptionError: there is no such track; the message lists those there are.
+    """
+    tracks = videos_of(container)
+    if number is None:
+        best = container.streams.best("video")
+        return max(tracks, key=lambda track: (track.width * track.height, track is best), default=None)
+    if not 0 <= number < len(tracks):
+        listed = ", ".join(f"{i} ({track.width}x{track.height})" for i, track in enumerate(tracks))
+        there = f"it has {len(tracks)}: {listed}" if tracks else "it has no video"
+        raise OptionError(f"there is no video track {number} that can be seen in {_name(container)}; {there}")
+    return tracks[number]
 
 
 def _name(container: InputContainer) -> str:

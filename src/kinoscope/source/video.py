@@ -40,11 +40,12 @@ class VideoSource(Source):
         opener: opens the container; as a file, if not given.
         live: whether it never ends by itself.
         track: which of several sound tracks is heard, counted from 0; by default the one that players choose.
+        video_track: which of several video tracks is shown, counted from 0; by default the largest.
         limits: on frames, audio and length; more is refused.
 
     Raises:
         SourceError: it cannot be opened, or has neither picture nor sound; in one line.
-        OptionError: there is no such policy, or no such sound track.
+        OptionError: there is no such policy, or no such track.
     """
 
     reading = Reading
@@ -61,8 +62,9 @@ class VideoSource(Source):
         live: bool = False,
         track: int | None = None,
         limits: Limits = DEFAULT,
+        video_track: int | None = None,
     ) -> None:
-        self._track, self._allowed = track, limits
+        self._track, self._video_track, self._allowed = track, video_track, limits
         self.path, self._start, self._end, self._rate = path, start, end, rate
         self._policy, self._live = check_policy(on_error), live
         self._opener = opener or partial(open_file, limits=limits)
@@ -80,7 +82,7 @@ class VideoSource(Source):
         container = self._connect()
         try:
             with read_errors(self.path):
-                return Decoding(container, self.vectors, self._track, self._allowed)
+                return Decoding(container, self.vectors, self._track, self._allowed, self._video_track)
         except BaseException:
             container.close()
             raise

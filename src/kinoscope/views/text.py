@@ -62,6 +62,8 @@ def headline(timeline: Timeline) -> str:
     facts = [one_line(str(source.get("path", "video")))]
     if source.get("width"):
         facts.append(f"{source['width']}x{source['height']}")
+    if source.get("video_tracks"):
+        facts.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
     facts += [_clock(duration(timeline)), f"{decode.frames} frames"]
     lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
     facts += [f"{count} {name}" for name, count in lost if count]
