@@ -87,3 +87,24 @@ def test_the_signature_of_python_has_the_same_names() -> None:
     for name, verb in COMMANDS.items():
         assert getattr(api, name) is verb
         assert not get_args(inspect.signature(verb).return_annotation)
+
+
+@pytest.mark.parametrize("words", ["", "--json", "--quiet", "--help"])
+def test_no_verb_shows_all_verbs(kinoscope: Cli, words: str) -> None:
+    call = kinoscope(*words.split())
+    assert (call.status, call.err) == (0, "")
+    assert all(verb in call.out for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        ("dance", "kinoscope --help"), ("--dance", "kinoscope --help"), ("train", "kinoscope train --help"),
+        ("train lipsync --dance", "kinoscope train lipsync --help"), ("detect --rate soon", "kinoscope detect --help"),
+        ("analyze a.mp4 --dance", "kinoscope analyze --help"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_parsed_says_where_help_is(kinoscope: Cli, words: str, more: str) -> None:
+    call = kinoscope(*words.split())
+    assert (call.status, call.out, call.err.count("\n")) == (2, "", 1)
+    assert call.err.endswith(f"; see {more}\n")

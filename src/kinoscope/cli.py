@@ -162,7 +162,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         _report_damage(result)
         return _status(result)
     except CycloptsError as error:
-        return _fail(" ".join(str(error).split()).rstrip(".") + "; see kinoscope --help", 2)
+        return _fail(" ".join(str(error).split()).rstrip(".") + f"; {_more_help(words)}", 2)
     except KinoscopeError as error:
         if debug:
             raise
@@ -178,8 +178,15 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
 
 def _help(name: str, words: list[str]) -> str | None:
     """Return the help of a training that is named; None for what a verb says itself."""
-    named = words[1] if name == words[0] == "train" and len(words) > 1 else None
+    named = words[1] if name == "train" and words[:1] == ["train"] and len(words) > 1 else None
     return help_of(named) if named in ABOUT else None
+
+
+def _more_help(words: list[str]) -> str:
+    """Return the command that shows the help of what was typed."""
+    known = words[:1] if words[:1] and words[0] in COMMANDS else []
+    known += words[1:2] if known == ["train"] and words[1:] and words[1] in ABOUT else []
+    return " ".join(["see kinoscope", *known, "--help"])
 
 
 def _fail(message: str, status: int) -> int:
