@@ -81,6 +81,26 @@ def test_a_right_clock_has_no_drift_and_a_short_clip_tells_none():
     assert drift(noise[:0], times[:0]) is None
 
 
+def spoken(seconds, rate, seed):
+    """Likenesses of a clock that is off by a rate, where each two seconds have a zero of their own."""
+    generator = np.random.default_rng(seed)
+    times = np.arange(0.1, seconds, 0.2)
+    zeros = np.repeat(generator.normal(0, 0.015, int(seconds / 2) + 1), 10)[: len(times)]
+    noise = generator.normal(0, 0.02, (len(times), len(LAGS)))
+    return np.array([bump(zero + rate * t) for zero, t in zip(zeros, times, strict=True)]) + noise, times
+
+
+def test_fifty_clips_of_twelve_seconds_without_drift_have_none():
+    assert sum(drift(*spoken(12, 0.0, seed)).found for seed in range(50)) == 0
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(30, 0.003), (60, 0.001), (60, -0.001)])
+def test_a_drift_that_is_larger_than_the_error_is_found(seconds, rate):
+    found = [drift(*spoken(seconds, rate, seed)) for seed in range(5)]
+    assert [one.found for one in found] == [True] * 5
+    assert all(one.low <= rate <= one.high for one in found)
+
+
 def test_offsets_are_steady_where_the_sure_ones_agree():
     def at(seconds, confidence=1.0):
         return Offset(seconds, seconds - 0.01, seconds + 0.01, confidence, 5.0)

@@ -39,6 +39,12 @@ DRAWINGS = 200
 TOGETHER = 1.0
 """Seconds of neighbouring blocks that are drawn together: what is said in a second is one piece of evidence."""
 
+SPREAD = 0.015
+"""Seconds by which one true zero differs from another, a standard deviation, where no calibration says so."""
+
+MOMENT = 2.0
+"""Seconds after which what is said has another zero: other sounds, another pose."""
+
 BINS = 120
 """Most stretches that a drift is sought in."""
 
@@ -59,7 +65,7 @@ class Calibration:
     """
 
     weights: tuple[float, float, float, float] = (-2.0, 0.0, 20.0, 0.0)
-    spread: float = 0.015
+    spread: float = SPREAD
 
     def confidence(self, margin: float, seconds: float) -> float:
         """Give the probability that an offset is right within a frame."""
@@ -93,6 +99,7 @@ class Drift:
         rate: in seconds per second. low, high: its 95 % interval.
         at: the offset at time 0.
         curve: (L,) likeness of all frames at each lag, once the drift is taken out.
+        error: what the measurement itself may be off by (95 %), in seconds per second.
     """
 
     rate: float
@@ -100,11 +107,12 @@ class Drift:
     high: float
     at: float
     curve: Array
+    error: float = 0.0
 
     @property
     def found(self) -> bool:
-        """Whether a drift of 0 lies outside the interval."""
-        return not self.low <= 0 <= self.high
+        """Whether a drift of 0 lies outside the interval, and the drift is more than the measurement's own error."""
+        return not self.low <= 0 <= self.high and abs(self.rate) > self.error
 
 
 def margin(curve: Array) -> float:
@@ -175,13 +183,14 @@ def _drawn(pieces: Array, seed: int) -> Array:
     return peaks(shares @ pieces)
 
 
-def drift(blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0) -> Drift | None:
+def drift(blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD) -> Drift | None:
     """Find by how much the offset changes with time; None where there is too little to say.
 
     Args:
         blocks: (B, L) likenesses. times: (B,) of the blocks' middles, in seconds, increasing.
         most: the largest drift that is looked for.
         seed: of the drawings of the interval.
+        spread: see ``Calibration``; what is said in one moment has another zero than what is said in the next, too.
     """
     span = float(np.ptp(times)) if len(times) else 0.0
     if span < 8.0:
@@ -197,9 +206,15 @@ def drift(blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0) 
     drawn = np.array([_best_rate(np.tensordot(share, sheared, (0, 1)), rates)[0] for share in shares])
     sums = sheared.sum(axis=1)
     rate, at = _best_rate(sums, rates)
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
+    error = _own_error(span, spread)
+    low, high = np.percentile(drawn + generator.normal(0, error / 1.96, DRAWINGS), [2.5, 97.5]).tolist()
     curve = sums[int(sums.max(axis=1).argmax())]
-    return Drift(rate, min(low, rate), max(high, rate), at - rate * centre, curve)
+    return Drift(rate, min(low, rate), max(high, rate), at - rate * centre, curve, error)
+
+
+def _own_error(span: float, spread: float) -> float:
+    """Return how far off (95 %) the slope of a line is through moments whose zeros differ by ``spread`` seconds."""
+    return float(1.96 * spread * np.sqrt(12 * MOMENT / span) / span)
 
 
 def _rates(span: float, most: float) -> Array:

@@ -203,7 +203,8 @@ class Sync:
         assert whole is not None
         windows = rows.windows(calibration)
         told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
-        found = drift(rows.sums, rows.times) if len(told) == 1 and whole.confidence >= SURE else None
+        sure = len(told) == 1 and whole.confidence >= SURE
+        found = drift(rows.sums, rows.times, spread=calibration.spread) if sure else None
         found = faster[1] if faster else found
         events = [_event(self.name, *one, found) for one in told]
         spoken, tracks = self._speakers(told, timeline)
@@ -213,7 +214,7 @@ class Sync:
         """Give offset and drift where no one offset fits, but sound at another speed does."""
         if whole is None or whole.confidence >= SURE or max((p[2].confidence for p in parts), default=0.0) >= SURE:
             return None
-        found = drift(rows.sums, rows.times, MOST_SPEED)
+        found = drift(rows.sums, rows.times, MOST_SPEED, spread=self._net.streams.calibration.spread)
         if found is None or not found.found:
             return None
         surer = self._net.streams.calibration.confidence(margin(found.curve / rows.counts.sum()), rows.seconds)
