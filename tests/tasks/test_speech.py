@@ -65,12 +65,22 @@ def test_a_sentence_without_an_end_is_cut():
     assert all(e.end - e.start <= LONGEST for e in sentences([segment(*words)], [stretch(25, 0)]))
 
 
-@pytest.mark.parametrize("guess", [{"logprob": -1.1}, {"compression": 8.0}])
+@pytest.mark.parametrize("guess", [{"logprob": -1.1}, {"compression": 8.0}, {"logprob": -0.7, "no_speech": 0.3}])
 def test_a_guess_or_a_loop_gives_no_text(guess):
     (found,) = sentences([segment(word(0, 1, "thank"), word(1, 2, "you"), **guess)], [stretch(3, 0)])
-    assert (found.start, found.end, found.text, found.extra) == (0, 2, None, {})
+    assert (found.start, found.end, found.text) == (0, 2, None)
+    assert found.extra == {"reason": "not English, or too unclear"}
     assert found.score < 0.01
-    assert sentences([segment(word(0, 1, "you"), no_speech=0.6, **guess)], [stretch(3, 0)]) == []
+    assert sentences([segment(word(0, 1, "you"), **guess | {"no_speech": 0.6})], [stretch(3, 0)]) == []
+
+
+def test_what_seems_likely_amid_guesses_must_be_clear():
+    guess = segment(word(0, 1, "see"), word(1, 2, "you."), logprob=-1.0)
+    likely, clear = (segment(word(3, 4, "Thanks."), logprob=logprob) for logprob in (-0.5, -0.2))
+    assert [e.text for e in sentences([guess, likely], [stretch(5, 0)])] == [None, None]
+    assert [e.text for e in sentences([guess, clear], [stretch(5, 0)])] == [None, "Thanks."]
+    much = segment(*[word(4 + n, 5 + n, "yes.") for n in range(3)], logprob=-0.5)
+    assert [e.text for e in sentences([guess, likely, much], [stretch(9, 0)])] == [None, "Thanks.", *["yes."] * 3]
 
 
 def test_words_that_are_hardly_probable_give_no_text():

@@ -35,6 +35,12 @@ UNSURE = -0.8
 """Mean log probability of a token under which the text is a guess, as with a language the model does not know."""
 NO_SPEECH = 0.5
 """Whisper's probability that nobody speaks, above which a guess is dropped."""
+DOUBTFUL, MAYBE_NO_SPEECH = -0.55, 0.2
+"""Both together make a guess of a text, too: of other languages Whisper is unsure of the words and of the speech."""
+CLEAR = -0.45
+"""Mean log probability that a text needs where most of what is said around it is a guess."""
+UNKNOWN = "not English, or too unclear"
+"""Why a sentence has no text. Whisper tiny.en knows English alone, and cannot tell what other language it hears."""
 SURE = 0.4
 """Word probability (geometric mean of a sentence) under which its text is not given."""
 PAUSE = 1.0
@@ -64,8 +70,9 @@ class Speech:
     """Whisper over what Silero takes for speech; one event a sentence.
 
     Events: label ``speech``, ``text`` the sentence (None where somebody speaks but the words are not understood,
-    such as another language), ``score`` its mean word probability, and in ``extra["words"]`` a list of
-    ``[start, end, word, probability]``: the words of the text as they stand between spaces, one after the other.
+    such as another language: ``extra["reason"]`` says so), ``score`` its mean word probability, and in
+    ``extra["words"]`` a list of ``[start, end, word, probability]``: the words of the text as they stand between
+    spaces, one after the other.
     """
 
     name = "speech"
@@ -156,17 +163,40 @@ class Speech:
 
 def sentences(segments: Iterable[Segment], pack: list[Sound]) -> list[Event]:
     """Turn what Whisper made of packed sound into events on the source's clock, one a sentence."""
-    words = [word for number, segment in enumerate(segments) for word in _whole(number, _words(number, segment))]
+    found = [(segment, guess) for segment, guess in _guessed(list(segments)) if not (guess and _silent(segment))]
+    words = [
+        word for number, (segment, guess) in enumerate(found) for word in _whole(number, _words(number, segment, guess))
+    ]
     return [_event(sentence) for sentence in _group(_lasting(_place(words, pack)))]
 
 
-def _words(number: int, segment: Segment) -> list[Word]:
-    """Give a segment's words, or none if it is likely made up; the score is 0 where the text cannot be right."""
-    unsure = segment.avg_logprob < UNSURE or segment.compression_ratio > MOST_REPETITIVE
-    if unsure and segment.no_speech_prob > NO_SPEECH:
-        return []
+def _guessed(segments: Sequence[Segment]) -> list[tuple[Segment, bool]]:
+    """Return each segment, and whether its text is a guess: by itself, or because most around it is.
+
+    What Whisper makes of a language that it does not know is mostly a guess; what then seems likely is chance.
+    """
+    guesses = [_is_guess(segment) for segment in segments]
+    seconds = [words[-1].end - words[0].start if (words := segment.words or []) else 0.0 for segment in segments]
+    doubted = 2 * sum(long for long, guess in zip(seconds, guesses, strict=True) if guess) > sum(seconds)
     return [
-        Word(float(w.start), float(w.end), w.word, 0.0 if unsure else float(w.probability), number)
+        (segment, guess or (doubted and segment.avg_logprob < CLEAR))
+        for segment, guess in zip(segments, guesses, strict=True)
+    ]
+
+
+def _is_guess(segment: Segment) -> bool:
+    doubtful = segment.avg_logprob < DOUBTFUL and segment.no_speech_prob > MAYBE_NO_SPEECH
+    return bool(doubtful or segment.avg_logprob < UNSURE or segment.compression_ratio > MOST_REPETITIVE)
+
+
+def _silent(segment: Segment) -> bool:
+    return bool(segment.no_speech_prob > NO_SPEECH)
+
+
+def _words(number: int, segment: Segment, guess: bool) -> list[Word]:
+    """Return a segment's words; the score is 0 where the text cannot be right."""
+    return [
+        Word(float(w.start), float(w.end), w.word, 0.0 if guess else float(w.probability), number)
         for w in segment.words or ()
     ]
 
@@ -250,7 +280,7 @@ def _event(words: list[Word]) -> Event:
     start, end = words[0].start, max(w.end for w in words)
     score = _mean(words)
     if score < SURE:
-        return Event("speech", start, end, "speech", score)
+        return Event("speech", start, end, "speech", score, extra={"reason": UNKNOWN})
     text = "".join(w.text for w in words).strip()
     rows = [[round(w.start, 3), round(w.end, 3), w.text.strip(), round(w.score, 3)] for w in words]
     return Event("speech", start, end, "speech", score, text, {"words": rows})

@@ -77,6 +77,8 @@ def _event(event: Event, start: float) -> dict[str, Any]:
     """Give an event; of ``extra`` the page shows the words of speech, the best labels of a scene, and who speaks."""
     plain: dict[str, Any] = {"task": event.task, "label": event.label, "score": _number(event.score)}
     plain |= {"start": _number(event.start - start), "end": _number(event.end - start), "text": event.text}
+    if event.text is None and (reason := event.extra.get("reason")):
+        plain["reason"] = str(reason)
     if words := event.extra.get("words"):
         plain["words"] = [[_number(first - start), _number(last - start), str(word)] for first, last, word, *_ in words]
     if top := event.extra.get("top"):

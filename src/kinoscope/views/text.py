@@ -158,9 +158,14 @@ def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> I
     """Give what is most telling: people or labels of tracks, sentences, labels or times of events."""
     if tracks:
         yield _most(Counter(track.identity or track.label for track in tracks))
+    reasons = Counter(str(event.extra["reason"]) for event in events if event.text is None and "reason" in event.extra)
     if sentences := [one_line(event.text) for event in events if event.text]:
         yield " ".join(f"“{_short(sentence)}”" for sentence in sentences[:2])
-    elif len({event.label for event in events}) > 1 and events[0].task == "rules":
+    for reason, count in reasons.items():
+        yield f"{count} not understood: {one_line(reason)}"
+    if sentences or reasons:
+        return
+    if len({event.label for event in events}) > 1 and events[0].task == "rules":
         yield _most(Counter(event.label for event in events))
     elif len({event.label for event in events}) > 1:
         yield _longest(events)

@@ -2,7 +2,7 @@
 
 /** @typedef {{id: number, task: string, label: string, identity: ?string, score: number,
  *             times: Float64Array, boxes: Float32Array, start: number, end: number}} Track times in s, boxes x1 y1 x2 y2 in px */
-/** @typedef {{task: string, label: string, score: number, start: number, end: number, text: ?string,
+/** @typedef {{task: string, label: string, score: number, start: number, end: number, text: ?string, reason?: string,
  *             words?: [number, number, string][], top?: [string, number][], who?: string, track?: number}} Event */
 
 const data = JSON.parse(byId("data").textContent);

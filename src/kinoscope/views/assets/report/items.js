@@ -16,7 +16,7 @@ items.forEach((item) => (item.search = [item.task, `${item.label} ${item.note}`,
 function eventItem(event) {
   if (event.who) return speakerItem(event);
   const kind = Object.hasOwn(eventKinds, event.task) ? eventKinds[event.task] : "event";
-  const note = (event.top ?? []).slice(1, 3).map(([label]) => label).join(", ");
+  const note = (event.top ?? []).slice(1, 3).map(([label]) => label).join(", ") || (event.reason ?? "");
   return {
     kind, task: event.task, start: event.start, end: event.end, label: event.label, note, text: event.text ?? "",
     score: event.score, hue: kind === "scene" ? hueOf(event.label) : taskHue(event.task), picture: null, track: null,

@@ -166,7 +166,7 @@ function personCard([name, list]) {
 }
 
 function sentenceCard(item) {
-  return itemButton(item, "sentence", make("span", "when", clockText(item.start, 0)), marked("span", "words", item.text));
+  return itemButton(item, "sentence", make("span", "when", clockText(item.start, 0)), marked("span", item.text ? "words" : "words dim", item.text || item.note));
 }
 
 function eventCard(item) {
@@ -200,7 +200,7 @@ function markWords(time) {
 /** Part the sentence that is being said into its words, and put the one before together again. */
 function changeSentence(element, item) {
   const before = cardItems.get(panel.sentence);
-  if (before) setMarked(panel.sentence.querySelector(".words"), before.text);
+  if (before) setMarked(panel.sentence.querySelector(".words"), before.text || before.note);
   panel.sentence = element;
   if (!element) return;
   const words = item.words.map(([, , word]) => make("span", "word", word.trim()));
