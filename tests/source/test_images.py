@@ -1,3 +1,4 @@
+import gc
 import struct
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ from source_making import noise
 
 from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.source import open_source
+from kinoscope.source.images import ImageSource
 
 
 @pytest.fixture
@@ -115,3 +117,18 @@ def test_a_photo_is_turned_and_mirrored_as_other_readers_do(tmp_path, orientatio
     with open_source(path) as source:
         (frame,) = source.frames()
     np.testing.assert_allclose(frame.pixels.astype(int), cv2.imread(str(path)), atol=8)
+
+
+def test_images_that_cannot_be_read_are_let_go_of_at_once(tmp_path):
+    from kinoscope.source.decoding import Decoding
+
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n but not for long")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(SourceError):
+                open_source(tmp_path / "a.png")
+        assert not [one for one in gc.get_objects() if isinstance(one, (Decoding, ImageSource))]
+    finally:
+        gc.enable()

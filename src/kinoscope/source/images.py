@@ -122,13 +122,13 @@ class ImageSource(Source):
         )  # fmt: skip
 
     def _first(self) -> VideoFrame:
-        error = None
+        why = ""  # not the error itself: with its traceback it would keep this call, and what was decoded, alive
         for path in self._paths[:100]:
             try:
                 return load(path, self._allowed)
-            except SourceError as failure:
-                error = error or failure
-        raise error or SourceError("no picture")
+            except SourceError as error:
+                why = why or str(error)
+        raise SourceError(why or "no picture")
 
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture at its time."""
