@@ -130,3 +130,59 @@ def test_samples_of_any_number_of_planes_may_be_read(channels):
     samples = interleaved(planar(channels)).to_ndarray().reshape(-1, channels if channels > 1 else 1)
     np.testing.assert_allclose(samples[0], np.arange(channels) / 100, atol=1e-6)
     assert len(samples) == 1000
+
+
+def stereo(left, right, rate=8000, form="fltp"):
+    samples = np.stack([left, right])
+    if form == "s16":
+        samples = np.round(samples * 32767).astype(np.int16).T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(samples, np.int16 if form == "s16" else np.float32), form, "stereo"
+    )
+    frame.sample_rate = rate
+    return frame
+
+
+def heard_of(left, right, form="fltp", size=800):
+    hearing = Hearing([8000])
+    sounds = [
+        sound
+        for at in range(0, len(left), size)
+        for sound in hearing.take(stereo(left[at : at + size], right[at : at + size], form=form), Fraction(at, 8000))
+    ]
+    return joined([*sounds, *hearing.finish()])
+
+
+def level(wave):
+    return float(np.sqrt(np.mean(np.square(wave))))
+
+
+MIXED = 2**0.5
+"""FFmpeg mixes two channels with the square root of one half each."""
+
+WAVE = 0.5 * np.sin(np.arange(8000) * 2 * np.pi * 200 / 8000)
+
+
+@pytest.mark.parametrize("form", ["fltp", "s16"])
+@pytest.mark.parametrize("share", [1.0, 0.8])
+def test_channels_that_cancel_are_heard(form, share):
+    """A microphone that was wired the wrong way round makes no silence of a mix."""
+    wave = heard_of(WAVE, -share * WAVE, form)
+    assert len(wave) == 8000
+    assert level(wave) == pytest.approx(level(WAVE), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "wanted"),
+    [(WAVE, WAVE, 1.0), (WAVE, 0 * WAVE, 0.5), (0 * WAVE, 0 * WAVE, 0.0), (WAVE, np.roll(WAVE, 10), 0.71)],
+)
+def test_channels_that_do_not_are_mixed(left, right, wanted):
+    wave = heard_of(left, right)
+    assert level(wave) == pytest.approx(wanted * MIXED * level(WAVE), rel=0.05, abs=1e-6)
+
+
+def test_cancelling_comes_and_goes_without_a_gap():
+    wave = heard_of(np.tile(WAVE, 3), np.concatenate([WAVE, -WAVE, WAVE]))
+    assert len(wave) == 24_000
+    levels = [level(wave[at : at + 6000]) / level(WAVE) for at in (1000, 9000, 17_000)]
+    assert levels == pytest.approx([MIXED, 1, MIXED], rel=0.05)

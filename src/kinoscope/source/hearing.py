@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
 
 from kinoscope.core.media import Sound
 from kinoscope.source.base import cut
@@ -21,6 +22,9 @@ KNOWN_CHANNELS = 8
 SAFE_PLANES = 8
 """Planes from which on PyAV must not be asked for them."""
 
+CANCELS, ADDS = 0.25, 0.45
+"""Shares of the loudest channel's level: below the first the mean of all cancels, from the second on it does not."""
+
 LONGEST_GAP = 10
 """Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
 
@@ -30,13 +34,25 @@ class Hearing:
 
     def __init__(self, rates: Iterable[int]) -> None:
         self._voices = [_Voice(rate) for rate in dict.fromkeys(rates)]
+        self._alone = False
 
     def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
         """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
         if frame.layout.nb_channels > KNOWN_CHANNELS:
             frame = average(frame)
+        elif self._voices and frame.layout.nb_channels > 1:
+            frame = self._audible(frame)
         for voice in self._voices:
             yield from voice.take(frame, time)
+
+    def _audible(self, frame: AudioFrame) -> AudioFrame:
+        """Return a frame, or its loudest channel where the channels cancel each other in a mix."""
+        samples = channels(frame)
+        levels = np.sqrt(np.square(samples).mean(axis=1))
+        share = float(np.sqrt(np.square(samples.mean(axis=0)).mean())) / max(float(levels.max()), 1e-9)
+        if levels.max() > 0:
+            self._alone = share < (ADDS if self._alone else CANCELS)
+        return like(frame, samples[int(levels.argmax())]) if self._alone else frame
 
     def finish(self) -> Iterator[Sound]:
         """Yield what the resamplers still hold."""
@@ -46,17 +62,28 @@ class Hearing:
 
 def average(frame: AudioFrame) -> AudioFrame:
     """Return a frame whose one channel is the mean of all channels."""
+    return like(frame, channels(frame).mean(axis=0))
+
+
+def channels(frame: AudioFrame) -> NDArray[np.float64]:
+    """Return the samples of a frame (channels, N) in [-1, 1]."""
     readable = interleaved(frame)
     samples = readable.to_ndarray()
     if readable.format.is_packed:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
-    mean = samples.mean(axis=0, dtype=np.float64)
-    if samples.dtype.kind != "f":
-        middle = 128 if samples.dtype == np.uint8 else 0
-        mean = (mean - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
-    mixed = AudioFrame.from_ndarray(mean.astype(np.float32)[None], "fltp", "mono")
-    mixed.sample_rate, mixed.pts, mixed.time_base = frame.sample_rate, frame.pts, frame.time_base
-    return mixed
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float64)
+    middle = 128 if samples.dtype == np.uint8 else 0
+    return (samples.astype(np.float64) - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
+
+
+def like(frame: AudioFrame, samples: NDArray[np.float64]) -> AudioFrame:
+    """Return a mono frame of samples (N,) at the time of another."""
+    mono = AudioFrame.from_ndarray(samples.astype(np.float32)[None], "fltp", "mono")
+    mono.sample_rate, mono.pts = frame.sample_rate, frame.pts
+    if frame.time_base is not None:
+        mono.time_base = frame.time_base
+    return mono
 
 
 def interleaved(frame: AudioFrame) -> AudioFrame:
