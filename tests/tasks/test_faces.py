@@ -106,6 +106,15 @@ def test_a_cut_that_the_shots_found_parts_a_track_and_its_looks(task):
     assert [len(t.extra["points"]) for t in result.tracks] == [10, 10]
 
 
+def test_a_track_that_another_person_takes_over_is_split_although_no_cut_was_found(task):
+    def script(time):
+        return draw({"ann" if time < 2 else "eve": (40 + round(3 * time) + (6 if time >= 2 else 0), 80)})
+
+    result = task.finish(Timeline(times=show(task, script, 4)))
+    assert people_of(result) == [(0.0, 1.8, "person 1"), (2.0, 3.8, "person 2")]
+    assert all(track.extra["apart"] < 0.6 for track in result.tracks)
+
+
 def test_each_track_has_a_picture_with_some_room_around_the_face(task):
     result = task.finish(Timeline(times=show(task, lambda t: draw({"bob": (40 + round(9 * t), 80)}), 2)))
     shown = cv2.imdecode(np.frombuffer(result.pictures["faces-1"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]

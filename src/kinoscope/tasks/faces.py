@@ -1,7 +1,8 @@
 """Whose faces there are, and where they are in every frame.
 
 The whole picture is searched every other time; in between, the last network of the cascade alone follows the faces that
-are known. A face's best looks are embedded when its track ends, and the tracks of one person are grouped at the end.
+are known. A face's best looks are embedded when its track ends; where they are of two people the track is split. The
+tracks of one person are grouped at the end.
 See ``models.faces``, ``tracking``, ``looks``, ``identity`` and ``clips.change``.
 """
 
@@ -22,7 +23,7 @@ from kinoscope.models import faces as models
 from kinoscope.models.cards import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
-from kinoscope.tasks.looks import Look, Looks, apart, pool
+from kinoscope.tasks.looks import Look, Looks, apart, changes, pool
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, SEARCH = 5.0, 2.5
@@ -126,7 +127,8 @@ class Faces:
         """Give the tracks, numbered from 1 in order of appearance, and the people."""
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        parts = [(part, looks) for whole, looks in self._kept for part in whole.split(cuts) if self._wanted(part)]
+        wholes = [(whole, looks, sorted([*cuts, *changes(looks, cuts)])) for whole, looks in self._kept]
+        parts = [(part, looks) for whole, looks, ends in wholes for part in whole.split(ends) if self._wanted(part)]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
         result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())

@@ -121,6 +121,11 @@ class History:
             self.coming.best.add(look)
         return self.stretches[-1]
 
+    @property
+    def changes(self) -> list[float]:
+        """Times at which another text begins, in seconds."""
+        return [stretch.start for stretch in self.stretches[1:]]
+
     def at(self, time: float) -> Stretch | None:
         """Return the stretch of a time in seconds; the first before them all."""
         begun = [stretch for stretch in self.stretches if stretch.start <= time] or self.stretches[:1]
@@ -227,7 +232,7 @@ class Text:
         """Give the tracks, numbered from 1 in order of appearance, and what they say."""
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        wholes = [(whole, history, [*cuts, *(s.start for s in history.stretches[1:])]) for whole, history in self._kept]
+        wholes = [(whole, history, sorted([*cuts, *history.changes])) for whole, history in self._kept]
         parts = [
             (part, h.at(part.start)) for whole, h, ends in wholes for part in whole.split(ends) if self._told(part)
         ]
