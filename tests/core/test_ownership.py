@@ -1,0 +1,289 @@
+"""What kinoscope takes for its own, and what temporary files leave."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinoscope.core import files, manifest
+from kinoscope.core.errors import OutputError
+from kinoscope.core.files import append, atomic, claiming, demand_free, is_own, link, maker, prepare, remove
+
+needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
+
+
+def write(path, text="ours", **options):
+    with atomic(path, **options) as temporary:
+        temporary.write_text(text)
+    return path
+
+
+def visible(folder):
+    return sorted(name for name in os.listdir(folder) if name != manifest.NAME)
+
+
+def test_what_was_written_may_be_replaced_until_somebody_changes_it(tmp_path):
+    path = write(tmp_path / "a.txt")
+    assert is_own(path)
+    write(path, "ours again")
+    path.write_text("theirs")
+    assert not is_own(path)
+    for act in (lambda: write(path), lambda: remove(path), lambda: append(path, "x")):
+        with pytest.raises(OutputError, match=r"a.txt is in the way: kinoscope did not write it, or it was changed"):
+            act()
+    assert path.read_text() == "theirs"
+
+
+def test_the_same_bytes_at_another_time_are_ours_and_a_link_to_them_is_not(tmp_path):
+    path = write(tmp_path / "a.txt")
+    os.utime(path, (0, 0))
+    assert is_own(path)
+    path.rename(tmp_path / "b.txt")
+    assert not is_own(tmp_path / "b.txt")
+    path.symlink_to("b.txt")
+    assert not is_own(path)
+    with pytest.raises(OutputError, match="in the way"):
+        write(path)
+    assert (tmp_path / "b.txt").read_text() == "ours"
+
+
+def test_a_folder_that_is_moved_stays_ours(tmp_path):
+    write(tmp_path / "old" / "a.txt")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert is_own(tmp_path / "new" / "a.txt")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=60), st.binary())
+def test_any_name_and_content(tmp_path_factory, name, content):
+    if name in (".", "..", manifest.NAME):
+        return
+    folder = tmp_path_factory.mktemp("any")
+    path = folder / name
+    for data in (content, content + b"more"):
+        with atomic(path, sync=False) as temporary:
+            temporary.write_bytes(data)
+    assert path.read_bytes() == content + b"more"
+    assert is_own(path)
+    assert manifest.listed(folder) == [path]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.binary(max_size=200))
+def test_a_manifest_that_somebody_damaged_makes_nothing_ours(tmp_path_factory, junk):
+    folder = tmp_path_factory.mktemp("junk")
+    path = write(folder / "a.txt")
+    whole = (folder / manifest.NAME).read_bytes()
+    (folder / manifest.NAME).write_bytes(whole + junk)
+    (folder / "mine.txt").write_text("mine")
+    assert is_own(path)
+    assert not is_own(folder / "mine.txt")
+    assert write(folder / "b.txt").read_text() == "ours"  # a line that was cut short swallows none that follows
+    assert is_own(folder / "b.txt")
+
+
+@pytest.mark.parametrize("rows", ['{"name": "a.txt"}', '{"name": "a.txt", "size": "4"}', "[1]", '"a.txt"', "a.txt"])
+def test_rows_of_another_kind_are_passed_over(tmp_path, rows):
+    (tmp_path / manifest.NAME).write_text(f"{manifest.HEADER}\n{rows}\n")
+    (tmp_path / "a.txt").write_text("mine")
+    assert not is_own(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("how", ["file", "symlink", "folder", "newer"])
+def test_a_file_in_the_place_of_the_manifest_is_left_alone(tmp_path, how):
+    place, victim = tmp_path / "out" / manifest.NAME, tmp_path / "victim"
+    place.parent.mkdir()
+    victim.write_text("mine")
+    if how == "symlink":
+        place.symlink_to(victim)
+    elif how == "folder":
+        place.mkdir()
+    else:
+        place.write_text("mine" if how == "file" else manifest.HEADER.replace("1", "2"))
+    with pytest.raises(OutputError) as told:
+        write(place.parent / "a.txt")
+    assert "\n" not in str(told.value)
+    assert victim.read_text() == "mine"
+    assert os.listdir(place.parent) == [manifest.NAME]
+
+
+def test_an_input_is_never_replaced_by_any_name(tmp_path):
+    path = write(tmp_path / "a.txt")
+    os.link(path, tmp_path / "hard.txt")
+    (tmp_path / "soft.txt").symlink_to("a.txt")
+    for name in ("a.txt", "hard.txt", "soft.txt", "../" + tmp_path.name + "/a.txt"):
+        with claiming(tmp_path / "other", "v", [tmp_path / name], overwrite=True):
+            with pytest.raises(OutputError, match="is an input, which is never replaced"):
+                write(path)
+            with ThreadPoolExecutor() as pool, pytest.raises(OutputError, match="is an input"):
+                pool.submit(write, path).result()
+    write(path, "free again")
+
+
+def test_results_of_another_command_need_to_be_asked_for(tmp_path):
+    first, second = maker("analyze", ["p/cam.mp4"]), maker("analyze", ["q/cam.mp4"])
+    with claiming(tmp_path, first, names=["a.txt"]):
+        write(tmp_path / "a.txt")
+    with (
+        pytest.raises(OutputError, match=r"a.txt is a result of another `analyze cam.mp4`.*give --overwrite"),
+        claiming(tmp_path, second, names=["a.txt"]),
+    ):
+        pytest.fail("must not be entered")
+    with claiming(tmp_path, first, names=["a.txt"]):
+        write(tmp_path / "a.txt", "again")
+    with claiming(tmp_path, second, names=["a.txt"], overwrite=True):
+        write(tmp_path / "a.txt", "anew")
+    assert (tmp_path / "a.txt").read_text() == "anew"
+
+
+def test_no_secret_of_an_address_is_kept(tmp_path):
+    by = maker("analyze", ["rtsp://ann:pa55@host/live?token=t0ken", "http://ann:pa55@host"])
+    assert "pa55" not in by
+    assert "t0ken" not in by
+    assert by.startswith("analyze live host#")
+
+
+def test_a_file_that_comes_between_is_left_alone(tmp_path):
+    path = tmp_path / "a.txt"
+
+    def meanwhile(act):
+        with atomic(path) as temporary:
+            temporary.write_text("ours")
+            act()
+
+    with pytest.raises(OutputError, match="in the way"):
+        meanwhile(lambda: path.write_text("mine"))
+    assert path.read_text() == "mine"
+    assert visible(tmp_path) == ["a.txt"]
+
+
+def test_a_disk_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write(tmp_path / "a.txt")
+    write(tmp_path / "a.txt", "again")
+    assert (tmp_path / "a.txt").read_text() == "again"
+    assert not link(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert visible(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_manifest_that_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch, code):
+    path = write(tmp_path / "a.txt")
+
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(manifest, "add", fail)
+    with pytest.raises(OutputError, match="cannot write") as told:
+        write(path, "new")
+    assert "\n" not in str(told.value)
+    assert path.read_text() == "ours"
+    assert visible(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "n" * 251 + ".txt", "a." + "n" * 253])
+def test_the_longest_names(tmp_path, name):
+    write(tmp_path / name)
+    write(tmp_path / name, "again")
+    with pytest.raises(OutputError, match="the name is too long; give a shorter one"):
+        write(tmp_path / f"{name}n")
+    assert visible(tmp_path) == [name]
+
+
+def test_lines_are_added_to_a_file_of_ours(tmp_path):
+    path = tmp_path / "log.jsonl"
+    for number in range(3):
+        append(path, json.dumps(number))
+    assert path.read_text() == "0\n1\n2\n"
+    assert is_own(path)
+    path.write_text("mine\n")
+    with pytest.raises(OutputError, match="in the way"):
+        append(path, "3")
+
+
+def test_what_others_may_not_see(tmp_path):
+    with claiming(tmp_path / "out", "v", names=["a"], private=True):
+        prepare(tmp_path / "out")
+        write(tmp_path / "out" / "deep" / "a.txt")
+    for path, mode in (("out", 0o700), ("out/deep", 0o700), ("out/deep/a.txt", 0o600)):
+        assert stat.S_IMODE((tmp_path / path).stat().st_mode) == mode
+
+
+def test_temporary_files_go_through_no_link_and_no_other_can_look_into_them(tmp_path):
+    with atomic(tmp_path / "a.txt") as temporary:
+        assert stat.S_IMODE(temporary.parent.stat().st_mode) == 0o700
+        assert temporary.parent.name.startswith(".kinoscope-")
+        assert not temporary.is_symlink()
+        temporary.write_text("x")
+
+
+KILLED = """
+import sys, time
+from kinoscope.core.files import atomic
+with atomic(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+@needs_locks
+def test_what_a_killed_process_leaves_is_removed_by_the_next_and_what_a_live_one_writes_is_not(tmp_path):
+    dead, live = (
+        subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name)], stdout=subprocess.PIPE)
+        for name in ("a.txt", "b.txt")
+    )
+    try:
+        for one in (dead, live):
+            assert one.stdout.readline() == b"writing\n"
+        dead.send_signal(signal.SIGKILL)
+        dead.wait()
+        assert len(visible(tmp_path)) == 2
+        (tmp_path / ".kinoscope-mine.part").mkdir()
+        prepare(tmp_path)
+        assert len(visible(tmp_path)) == 2
+        assert ".kinoscope-mine.part" in visible(tmp_path)
+    finally:
+        for one in (dead, live):
+            one.kill()
+            one.communicate()
+    with claiming(tmp_path / "c.txt"):
+        assert visible(tmp_path) == [".kinoscope-mine.part"]
+
+
+def test_two_that_write_at_once(tmp_path):
+    code = "import sys; from kinoscope.core.files import atomic\n" + "\n".join(
+        [
+            "for i in range(40):",
+            "    with atomic(f'{sys.argv[1]}/{sys.argv[2]}{i}.txt', sync=False) as t: t.write_text(str(i))",
+        ]
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
+    assert [one.wait() for one in running] == [0, 0]
+    assert len(visible(tmp_path)) == 80
+    assert all(is_own(tmp_path / name) for name in visible(tmp_path))
+
+
+def test_a_pipe_in_the_way_is_not_waited_for(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes in folders here")
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(OutputError, match="in the way"):
+        demand_free(tmp_path / "a.txt")
+
+
+def test_folders_that_cannot_be_read_are_one_line(tmp_path):
+    with pytest.raises(OutputError, match="a part of the path is a file"):
+        prepare(write(tmp_path / "file") / "out")
+    assert files.remedy(ValueError()) is None
