@@ -107,7 +107,7 @@ def test_letters_without_spaces_between_them_keep_their_times():
 
 def test_words_of_no_length_get_time_from_their_neighbours():
     found = sentences([segment(word(0, 1, "one"), word(1, 1, "of"), word(1, 2, "them"))], [stretch(5, 0)])
-    assert [row[:2] for row in found[0].extra["words"]] == [[0, 1], [1, 1.333], [1.333, 2]]
+    assert [row[:2] for row in found[0].extra["words"]] == [[0, 1], [1, 1.5], [1.5, 2]]
     found = sentences([segment(word(0, 1, "one"), word(3, 3, "more"), word(3.5, 4, "word"))], [stretch(5, 0)])
     assert [row[:2] for event in found for row in event.extra["words"]] == [[0, 1], [3, 3.04], [3.5, 4]]
     found = sentences([segment(word(0, 1, "last"), word(1, 1, "one"))], [stretch(5, 0)])

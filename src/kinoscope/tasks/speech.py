@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -223,25 +224,21 @@ def _mean(words: Sequence[Word]) -> float:
 
 
 def _lasting(words: Sequence[Word]) -> list[Word]:
-    """Let every word last: one without time gets it from the silence after it, or from its neighbours'."""
+    """Let every word last: one without time gets it from the silence after it, or from the word after it."""
     parts: list[list[Word]] = []
     for word, after in zip(words, [*(word.start for word in words[1:]), math.inf], strict=False):
         waits = parts and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD
         end = max(word.end, min(word.start + MIN_WORD, after))
         parts.append([*(parts.pop() if waits else []), replace(word, end=end)])
-    if len(parts) > 1 and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD:
-        parts[-2:] = [parts[-2] + parts[-1]]
     return [word for part in parts for word in _shared(part)]
 
 
 def _shared(words: list[Word]) -> list[Word]:
-    """Share the time of words out by their length."""
+    """Share the time of words out among them."""
     if len(words) == 1:
         return words
-    start, end = words[0].start, max(words[-1].end, words[0].start + MIN_WORD * len(words))
-    ends = np.cumsum([len(word.text.strip()) or 1 for word in words])
-    edges = [start, *(start + (end - start) * ends / ends[-1]).tolist()]
-    return [replace(word, start=a, end=b) for word, a, b in zip(words, edges, edges[1:], strict=False)]
+    edges = np.linspace(words[0].start, words[-1].end, len(words) + 1).tolist()
+    return [replace(word, start=start, end=end) for word, (start, end) in zip(words, pairwise(edges), strict=True)]
 
 
 def _place(words: Iterable[Word], pack: list[Sound]) -> list[Word]:
