@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,17 @@ def _pull(cards: Sequence[Card], strict: bool) -> None:
     for card in cards:
         if card.name in errors and (strict or card.task not in served):
             raise errors[card.name]
+    _convert([card for card in cards if card.name not in errors])
+
+
+def _convert(cards: Sequence[Card]) -> None:
+    """Make all that a processor needs of the networks, so that the cache may be read-only from now on."""
+    from kinoscope.models.ir import Unconvertible, ir
+
+    for card in cards:
+        if card.net is not None:
+            with suppress(Unconvertible):  # torch runs it
+                ir(card)
 
 
 def _check(cards: Sequence[Card]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,7 +17,7 @@ from filelock import FileLock
 from kinoscope.core.errors import ModelError
 from kinoscope.models.card import Card
 from kinoscope.models.seals import altered, seal
-from kinoscope.models.store import cache, fetch, unwritable
+from kinoscope.models.store import cache, fetch, room, unwritable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,6 +42,7 @@ def ir(card: Card) -> Path:
     folder = cache() / "ir" / f"{card.name}-{card.digest}-{_code()}-{metadata.version('openvino')}"
     if altered(folder):
         try:
+            folder = room("ir") / folder.name
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(folder.name + ".lock")):
                 if altered(folder):  # else another process converted it while this one waited
@@ -55,7 +55,9 @@ def ir(card: Card) -> Path:
 def _convert(card: Card, folder: Path) -> None:
     import openvino
 
-    part = Path(tempfile.mkdtemp(dir=folder.parent))
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed; the lock is ours
+    part.mkdir()
     try:
         model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)], card.dtype)
         model.reshape([-1, *(-1 if length is None else length for length in card.axes)])

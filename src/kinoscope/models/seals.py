@@ -6,6 +6,7 @@ A folder's *seal* is a JSON file in it with the size, the time stamp and the sha
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -56,13 +57,16 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
     """Yield a folder in which another library keeps files; on entry those that it did not leave so are removed.
 
     Yields:
-        The folder; None where altered files cannot be removed, so that it must not be used.
+        The folder; None where it cannot be written, or altered files cannot be removed, so that it must not be used.
     """
     known, wrong = _read(folder), altered(folder)
     suspect = [path for path in folder.glob(pattern) if path.name in wrong or path.name not in known]
     try:
         for path in suspect:
             path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "it cannot be written")
     except OSError:
         yield None
         return
@@ -94,7 +98,7 @@ def _unchanged(path: Path, known: Mapping[str, Stamp], digest: str) -> bool:
 
 
 def _matches(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256_of(path) == digest
+    return os.path.isfile(path) and sha256_of(path) == digest
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -11,19 +11,21 @@ import importlib.resources
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, TypeVar
+
+from filelock import FileLock, Timeout
 
 TOOL_SECONDS = 900
 """How long pip or npm may take for one package."""
@@ -62,14 +64,38 @@ class Packages:
     def archive(self, source: str, command: Sequence[str]) -> Path:
         """Give the archive that ``command``, followed by a folder to put it in, downloads."""
         if source not in self._archives:
-            self._parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._parent, prefix="download-")))
+            folder = self._stack.enter_context(_download_folder(self._parent))
             _call([*command, str(folder)])
             found = sorted(folder.iterdir())
             if len(found) != 1:
                 raise Unavailable(f"{len(found)} files came instead of one archive")
             self._archives[source] = found[0]
         return self._archives[source]
+
+
+@contextmanager
+def _download_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder in ``parent``, and remove it at the end, with those that processes left which were killed.
+
+    A lock beside each folder is held by whoever downloads into it, and is free once that process has died.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("download-*.lock"):
+        with suppress(Timeout, OSError), FileLock(left, timeout=0):
+            _remove_download(left)
+    lock = parent / f"download-{secrets.token_hex(6)}.lock"
+    with FileLock(lock):
+        folder = lock.with_suffix("")
+        try:
+            folder.mkdir()
+            yield folder
+        finally:
+            _remove_download(lock)
+
+
+def _remove_download(lock: Path) -> None:
+    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    lock.unlink(missing_ok=True)
 
 
 def bring(source: str, names: Sequence[str], into: Path, packages: Packages) -> None:

@@ -7,9 +7,15 @@ or not at all, and are verified at each load (see ``seals``); processes that wan
 
 from __future__ import annotations
 
+import atexit
+import errno
+import logging
 import os
 import shutil
+import tempfile
+import threading
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,16 +26,52 @@ from kinoscope.models.card import Card, File
 from kinoscope.models.seals import SEAL, altered, seal, sha256_of
 from kinoscope.models.sources import Packages, Unavailable, bring, reachable
 
+log = logging.getLogger("kinoscope")
+
+_TEMPORARY = threading.Lock()
+
 Progress = Callable[[Card, str], None]
 """Called with each card as it is ``cached``, ``fetching``, ``fetched``, ``failed``, or files of it are ``altered``."""
 
 
 def cache() -> Path:
     """Give the folder where everything fetched or compiled is kept; it may be removed at any time."""
-    named = os.environ.get("KINOSCOPE_CACHE")
+    named, common = os.environ.get("KINOSCOPE_CACHE"), os.environ.get("XDG_CACHE_HOME")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinoscope"
+    try:
+        return Path(common or Path.home() / ".cache") / "kinoscope"
+    except RuntimeError:  # a user without a home
+        return temporary()
+
+
+def room(name: str) -> Path:
+    """Return a folder of the cache to write to; where the cache cannot be written, one that this process leaves not.
+
+    Raises:
+        OSError: there is no room for a folder, or the cache is none.
+    """
+    folder = cache() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+    return folder if os.access(folder, os.W_OK | os.X_OK) else temporary() / name
+
+
+def temporary() -> Path:
+    """Return a folder in place of a cache that cannot be written; it is removed when the process ends."""
+    with _TEMPORARY:  # tasks load their models side by side
+        return _make_temporary()
+
+
+@lru_cache
+def _make_temporary() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="kinoscope-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    log.warning("there is no cache that can be written, so models are prepared anew each time; set KINOSCOPE_CACHE")
+    return folder
 
 
 def place(card: Card) -> Path:
@@ -39,7 +81,7 @@ def place(card: Card) -> Path:
 
 def cached(card: Card) -> bool:
     """Whether a card's files are in the cache."""
-    return place(card).is_dir()
+    return os.path.isdir(place(card))  # False where it cannot be looked at
 
 
 def status(card: Card) -> Literal["cached", "can be had", "missing"]:
@@ -69,11 +111,12 @@ def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
     folder = place(card)
     try:
         if wrong := damaged(card):
+            folder = room("weights") / folder.name
             _fill(card, folder, packages)
     except OSError as error:
         raise unwritable(card, error) from None
     except WeightsMissing as error:
-        if not folder.is_dir():
+        if not cached(card):
             raise
         raise ChecksumMismatch(f"{wrong[0]} in {folder} was altered, so it is not used; {error}") from None
     return {file.name: folder / file.name for file in card.files}
@@ -85,7 +128,12 @@ def damaged(card: Card, thorough: bool = False) -> list[str]:
     Args:
         thorough: hash all files, rather than those alone whose size or time stamp is another than when they came.
     """
-    return altered(place(card), {file.name: file.sha256 for file in card.files}, thorough)
+    return altered(place(card), pins(card), thorough)
+
+
+def pins(card: Card) -> dict[str, str]:
+    """Return the sha256 that a card pins of each file, by name."""
+    return {file.name: file.sha256 for file in card.files}
 
 
 def check(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
@@ -124,6 +172,7 @@ def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, M
             if here:
                 continue
             try:
+                _demand_writable(card)
                 fetch(card, packages)
             except ModelError as error:
                 errors[card.name] = error
@@ -131,17 +180,30 @@ def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, M
     return errors
 
 
+def _demand_writable(card: Card) -> None:
+    """Refuse to download what could not be kept.
+
+    Raises:
+        ModelError: the cache cannot be written.
+    """
+    try:
+        if not room("weights").is_relative_to(cache()):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unwritable(card, error) from None
+
+
 def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(folder.name + ".part")
     with FileLock(folder.with_name(folder.name + ".lock")):
-        if not damaged(card):  # another process fetched it while this one waited
+        if not altered(folder, pins(card)):  # another process fetched it while this one waited
             return
         try:
             if packages is not None:
                 _try_all(card, part, packages)
             else:
-                with Packages(cache()) as own:
+                with Packages(folder.parent.parent) as own:
                     _try_all(card, part, own)
             seal(part, [file.name for file in card.files])
             shutil.rmtree(folder, ignore_errors=True)  # what was altered

@@ -22,7 +22,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, File
 from kinoscope.models.sources import Packages, Unavailable, bring
-from kinoscope.models.store import cache
+from kinoscope.models.store import cache, room
 from kinoscope.models.trained import plan
 
 HUB = "hf:"
@@ -56,6 +56,7 @@ def hub_card(name: str) -> Card:
     title = f"{place.replace('/', '--')}@{revision or 'main'}"
     folder = cache() / "hub" / title
     if not folder.is_dir():
+        folder = room("hub") / title
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{title}.lock")):
             if not folder.is_dir():  # else another process fetched it while this one waited
