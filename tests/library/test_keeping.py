@@ -34,6 +34,15 @@ def test_analyze_adds_to_a_library_and_tells(kinoscope: Any, light: Any, video: 
     assert kinoscope("library", "list", films).out.count("00:01.0") == 1
 
 
+def test_a_new_library_is_its_owners_alone(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
+    films = tmp_path / "deep" / "films.lance"
+    assert kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report").status == 0
+    assert films.stat().st_mode & 0o777 == 0o700
+    films.chmod(0o755)
+    assert kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report").status == 0
+    assert films.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_moved_file_keeps_its_row(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
     films, moved = tmp_path / "films.lance", tmp_path / "moved.mp4"
     kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report")

@@ -113,6 +113,8 @@ class Tables:
         if not self.remote:
             _check_files(Path(self.place))
         with told(self.place):
+            if create and not self.remote:
+                _make(Path(self.place))
             self.base = lancedb.connect(reveal(self.place))
             names = set(self.base.list_tables().tables)
             if not names and not create:
@@ -207,6 +209,14 @@ def _check_files(folder: Path) -> None:
                 continue
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise LibraryError(f"library {folder} has {name}, which is no file or folder; remove it")
+
+
+def _make(place: Path) -> None:
+    """Make the folder of a new library, for its owner alone: who people are is nobody's business."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(f"library {place} cannot be made ({error.strerror}); give another path") from None
 
 
 @contextmanager
