@@ -16,6 +16,11 @@ from kinoscope.source.sniffing import kind_of
 GREYS = (40, 90, 140, 200)
 
 
+AV1 = pytest.mark.skipif(
+    not {"libaom-av1", "libsvtav1"} & set(av.codecs_available), reason="FFmpeg has no encoder of AV1 here"
+)
+
+
 def greys():
     return [np.full((48, 64, 3), grey, np.uint8) for grey in GREYS]
 
@@ -99,6 +104,15 @@ def test_an_animation_among_images_is_no_image(tmp_path):
         assert "is a video and no single picture" in source.report.errors[1]
 
 
+@AV1
+def test_an_image_in_tiles_in_a_folder_is_counted(tmp_path):
+    still(tmp_path / "0.png")
+    tiled_avif(tmp_path / "1.heic")
+    with open_source(tmp_path) as source:
+        assert sum(1 for _ in source.frames()) == 1
+        assert "is stored in 2 tiles" in source.report.errors[0]
+
+
 def test_an_animation_among_clips_is_a_clip(tmp_path):
     with open_clip(animated(tmp_path / "a.png")) as source:
         assert sum(1 for _ in source.frames()) == len(GREYS)
@@ -154,11 +168,6 @@ def tiled_avif(path):
     start = len(head) + len(meta(0)) + 8
     path.write_bytes(head + meta(start) + box(b"mdat", pixels))
     return path
-
-
-AV1 = pytest.mark.skipif(
-    not {"libaom-av1", "libsvtav1"} & set(av.codecs_available), reason="FFmpeg has no encoder of AV1 here"
-)
 
 
 @AV1

@@ -268,3 +268,15 @@ def test_only_a_failure_of_the_folder_names_the_folder(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="invalid argument; the encoder or the container refused it, not the folder"):
         lossless(tmp_path / "a.mkv", noise(1), [Fraction(0)])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "PNG", "JPG"])
+def test_every_ending_of_pictures_that_is_offered_can_be_written(tmp_path, ending):
+    with Writer(tmp_path / f"a-%d.{ending}", (32, 24)) as writer:
+        writer.write(Frame(noise(1)[0], Fraction(0)))
+    assert [path.name for path in tmp_path.glob("a-*")] == [f"a-0.{ending}"]
+
+
+def test_pictures_that_cannot_be_written_are_refused_at_once(tmp_path):
+    with pytest.raises(OptionError, match=r"or pictures as name-%05d.png"):
+        Writer(tmp_path / "a-%d.bmp", (32, 24))

@@ -23,7 +23,22 @@ from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.scaling import Orientation, Scaler
 from kinoscope.source.sniffing import kind_of
 
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".tga", ".avif"}
+PICTURES = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".tga",
+    ".avif",
+    ".heic",
+    ".heif",
+}
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv",
     ".asf", ".3gp", ".3g2", ".ogv", ".gif", ".mxf", ".nut", ".y4m", ".h264", ".h265", ".hevc", ".ivf", ".dv",

@@ -217,7 +217,9 @@ class SequenceSink(Sink):
         """Write one picture."""
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
         place = self._folder / self._numbered(self._count)
-        picture.save(place)
+        lower = place.with_suffix(place.suffix.lower())  # PyAV knows no others
+        picture.save(lower)
+        lower.rename(place)
         if self._comment:
             place.write_bytes(mark(place.read_bytes(), self._comment))
         self._count += 1

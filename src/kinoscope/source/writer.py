@@ -24,7 +24,7 @@ from kinoscope.source.container import reason
 from kinoscope.source.sinks import GifSink, SequenceSink, Sink, VideoSink
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def _advice(error: Exception) -> str:
