@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -122,7 +124,12 @@ def _log_all() -> None:
 
 
 def _visible(stream: Any) -> Any:
-    """Return a stream that shows the control characters of names, labels and messages instead of obeying them."""
+    """Return a stream that shows the control characters of names, labels and messages instead of obeying them.
+
+    What its encoding does not have, such as a smiley in cp1252, is written out as well.
+    """
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
     return stream if stream is None or isinstance(stream, Visible) else Visible(stream)
 
 
@@ -158,9 +165,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         app.command(verb, name=name, help=_help(name, words))
     try:
         result = app(words, exit_on_error=False, print_error=False)
-        _print(words, result, as_json)
-        _report_damage(result)
-        return _status(result)
+        return max(_show(words, result, as_json), _status(result))
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()).rstrip(".") + f"; {_more_help(words)}", 2)
     except KinoscopeError as error:
@@ -168,12 +173,35 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
             raise
         return _fail(str(error), error.status)
     except BrokenPipeError:
-        sys.stdout = None
+        _drop_output()
         return 0
     except Exception as error:
         if debug:
             raise
         return _fail(str(as_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
+
+
+def _show(words: list[str], result: Any, as_json: bool) -> int:
+    """Print a result; return 1 if standard output does not take it: what was written to files is there all the same."""
+    try:
+        _print(words, result, as_json)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # whoever reads it, such as head, has seen enough
+    except OSError as error:
+        _drop_output()
+        why = (error.strerror or str(error)).lower()
+        return _fail(f"cannot print the result ({why}); what was written to files is whole", 1)
+    finally:
+        _report_damage(result)
+    return 0
+
+
+def _drop_output() -> None:
+    """Let standard output lead nowhere, so that what is still held for it disturbs nobody at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help(name: str, words: list[str]) -> str | None:
@@ -197,7 +225,8 @@ def _fail(message: str, status: int) -> int:
 def _warn(message: object) -> None:
     """Print a message as one line, even where a file's name has several, without the secrets of addresses in it."""
     line = mask(str(message)).replace("\n", "\\n")
-    print(f"kinoscope: {line}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"kinoscope: {line}", file=sys.stderr)
 
 
 def _report_damage(result: Any) -> None:

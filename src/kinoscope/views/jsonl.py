@@ -7,6 +7,7 @@ and ``{"decode": ...}`` as they end.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,10 +54,18 @@ class LineWriter:
 
     def _put(self, line: str) -> None:
         try:
-            self._stream.write(f"{line}\n")
+            self._stream.write(f"{self._fitting(line)}\n")
             self._stream.flush()
         except OSError as error:
             raise cannot_write(str(getattr(self._stream, "name", "the stream")), error) from None
+
+    def _fitting(self, line: str) -> str:
+        """Return a line in characters that the stream's encoding has: escaped as JSON does where it must be."""
+        try:
+            line.encode(getattr(self._stream, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            return json.dumps(json.loads(line))
+        return line
 
 
 def _line(item: Event | Track | TaskReport, task: str = "") -> str:

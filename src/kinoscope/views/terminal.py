@@ -22,6 +22,10 @@ class DataConsole(Console):
     def __init__(self, stderr: bool = False, highlight: bool = False, **options: Any) -> None:
         super().__init__(stderr=stderr, highlight=highlight, markup=False, emoji=False, **options)
 
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller that nobody reads on; Rich would end the process."""
+        raise BrokenPipeError
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of something, with visible text."""
         for segment in super().render(renderable, options):
