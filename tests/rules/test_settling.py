@@ -26,3 +26,10 @@ def test_who_was_away_for_long_is_new_and_nothing_is_kept():
         ids(settling, number / 10, number)
     assert len(settling._known) <= 52
     assert ids(settling, 200, 999) == []
+
+
+def test_two_boxes_of_a_track_in_one_frame_count_once():
+    settling = Settling(SIZE)
+    for time in (0, 0.1, 0.2, 0.3):
+        found = settling(time, [thing(10 + 100 * time, 90), thing(12 + 100 * time, 90)])
+    assert [one.margin for one in found] == [6.0, 6.0]

@@ -85,7 +85,9 @@ class Known:
         return NORMAL * median(self.errors) if self.errors else 0.0
 
     def see(self, time: float, point: Point) -> None:
-        """Take in where it stands."""
+        """Take in where it stands; a second box of the same frame says nothing new."""
+        if time <= self.seen:
+            return
         self.seen, self.count = time, self.count + 1
         if len(self.where) == 2 and time - self.where[0][0] <= 2 * STEADY:
             self._measure(time, point)
