@@ -29,7 +29,7 @@ def seal(folder: Path, names: Iterable[str]) -> None:
     """Write down what files are now. Where that cannot be written, they are hashed again at each load."""
     with contextlib.suppress(OSError, OutputError):
         stamps = {name: [*_stat(folder / name), sha256_of(folder / name)] for name in names}
-        with atomic(folder / SEAL, sync=False) as temporary:
+        with atomic(folder / SEAL, sync=False, listed=False) as temporary:
             temporary.write_text(json.dumps(stamps))
 
 
