@@ -202,3 +202,16 @@ def test_a_failure_without_a_stamp_is_counted_once():
     losses.failed("invalid data")
     assert lost_of(losses, range(5)) == []
     assert [(lost.pts, lost.why) for lost in losses.rest()] == [(None, "invalid data")]
+
+
+def test_the_command_says_what_is_damaged(tmp_path, light, kinoscope):
+    """Damage makes the exit status 1 and one line on stderr, whether frames are lost or shown in part."""
+    whole = hevc(tmp_path / "whole.mp4")
+    place, size, _ = packets(whole)[45]
+    damaged, half = tmp_path / "damaged.mp4", encode(tmp_path / "half.mkv", count=60)
+    damaged.write_bytes(whole.read_bytes())
+    overwrite(damaged, place + 4, size - 4)
+    half.write_bytes(half.read_bytes()[: packets(half)[35][0]])
+    for path, status, told in ((whole, 0, ""), (damaged, 1, "decoded"), (half, 1, "was not read to its end")):
+        call = kinoscope("analyze", path, "--tasks", "shots", "-o", tmp_path / path.stem, "--quiet")
+        assert (call.status, told in call.err, len(call.err.splitlines())) == (status, True, status), call

@@ -87,7 +87,7 @@ def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
 def damage(timeline: Timeline) -> str | None:
     """Return one line on why not all of the source was read, or None where all was."""
     decode = timeline.decode
-    if decode.complete and not decode.failures:
+    if decode.complete and not (decode.failures or decode.corrupt):
         return None
     name = one_line(str(timeline.source.get("path", "video")))
     if decode.interrupted:
@@ -95,6 +95,8 @@ def damage(timeline: Timeline) -> str | None:
     why = f" ({'; '.join(dict.fromkeys(map(one_line, decode.errors[:3])))})" if decode.errors else ""
     if not decode.complete:
         return f"{name} was not read to its end{why}; what was found until then is kept"
+    if not decode.failures:
+        return f"{name}: {_count(decode.corrupt, 'frame')} could be decoded in part only{why}"
     lost = _count(decode.failures, "frame or packet", "frames or packets")
     return f"{name}: {lost} could not be decoded{why}; --on-error says what to do about them"
 
