@@ -80,8 +80,8 @@ def kill_analyze(folder: Path, kills: int, rng: random.Random) -> list[str]:
 
     def words(number: int) -> list[str | Path]:
         video = folder / f"{number}.mp4"
-        # A box without meaning makes each file another one.
-        video.write_bytes(data + (8 + number).to_bytes(4, "big") + b"free" + bytes(number))
+        if not video.exists():  # a box without meaning makes each file another one
+            video.write_bytes(data + (8 + number).to_bytes(4, "big") + b"free" + bytes(number))
         return ["analyze", video, "-o", folder / "out" / str(number), "--tasks", "shots", "--library", library]
 
     usual = timed(lambda: run(*words(kills)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.segments import Segment
-from kinoscope.core.untrusted import inside, read_json
+from kinoscope.core.untrusted import read_json
 from kinoscope.source.images import VIDEOS
 
 MAX_TABLE_BYTES = 500_000_000
@@ -58,10 +58,17 @@ def read_annotations(path: Path) -> tuple[Annotated, ...]:
 
 def _annotated(name: str, entry: Mapping[str, Any], files: Mapping[str, str], folder: Path) -> Annotated:
     segments = tuple(_segments(name, entry))
-    given = inside(folder, str(entry["path"])) if "path" in entry else None
+    given = _below(folder, str(entry["path"])) if "path" in entry else None
     place = str(given) if given is not None and given.is_file() else files.get(name) or files.get(f"v_{name}")
     subset = str(entry.get("subset", ""))
     return Annotated(name, place, SUBSETS.get(subset, subset or None), segments)
+
+
+def _below(folder: Path, name: str) -> Path:
+    """Return the path of a name below a folder; links that the user put there lead where they lead."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{name!r} lies outside {folder}")
+    return folder / name
 
 
 def _segments(name: str, entry: Mapping[str, Any]) -> Iterator[Segment]:

@@ -45,7 +45,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as stream:
             facts = parse_json((stream.metadata() or {})["kinoscope"], allow_nan=True)
-            schema = facts.pop("schema")
+            schema = int(facts.pop("schema"))
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it is no mapping
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
