@@ -166,7 +166,10 @@ def with_intervals(
         statistic: gives V shares, or means of shares. columns: that it takes.
         weights: (V, N) how much each clip counts in each.
     """
-    values, groups = statistic(*columns), groups_of(predictions)
+    values = statistic(*columns)
+    _, groups = np.unique(
+        groups_of(predictions), return_inverse=True
+    )  # numbers, which are looked through for each value
     drawn = metrics.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
     ends = [
         share_interval(float(value), _variance(column, weight, groups), weight, groups)
@@ -175,10 +178,10 @@ def with_intervals(
     return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends], drawn
 
 
-def _variance(drawn: metrics.Values, weights: metrics.Values, groups: Sequence[str]) -> float:
+def _variance(drawn: metrics.Values, weights: metrics.Values, groups: NDArray[Any]) -> float:
     """Return the variance of a value over drawings of groups, which vary less than groups of others would."""
     known = drawn[~np.isnan(drawn)]
-    count = len({group for group, weight in zip(groups, weights, strict=True) if weight > 0})
+    count = len(np.unique(groups[weights > 0]))
     return float(known.var()) * count / (count - 1) if len(known) and count > 1 else 0.0
 
 
