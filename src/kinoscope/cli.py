@@ -570,7 +570,8 @@ def _print_watched(done: Watched) -> None:
     if done.clips:
         print(f"{done.clips} clips", file=sys.stderr)
     reasons = [f"{name} {one.status}: {one.reason}" for name, one in done.timeline.tasks.items() if one.reason]
-    for reason in reasons + (done.timeline.decode.errors if done.status else []):
+    lost = done.timeline.decode.errors
+    for reason in reasons + (lost if done.status else [line for line in lost if line.endswith("reconnected")]):
         _warn(reason)
 
 

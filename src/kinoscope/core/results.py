@@ -26,6 +26,9 @@ INTERRUPTED = "interrupted (Ctrl-C)"
 CUT_SHORT = ("interrupted", "incomplete")
 """Statuses of tasks that worked well, on a part of the source."""
 
+MAX_MESSAGES = 10
+"""Lines that a report keeps of what went wrong."""
+
 MAX_STRETCHES = 1000
 """Stretches of missing or damaged frames that are named; a live source may run for months."""
 
@@ -231,10 +234,9 @@ class DecodeReport:
         if _extend(self.damaged, start, end):
             self.note(f"damaged frames from {start:.3f} s")
 
-    def note(self, message: str) -> None:
-        """Keep a message if it is among the first ten."""
-        if len(self.errors) < 10:
-            self.errors.append(message)
+    def note(self, message: str, first: bool = False) -> None:
+        """Keep a message if it is among the first ten, or ``first`` of them."""
+        self.errors = ([message, *self.errors] if first else [*self.errors, message])[:MAX_MESSAGES]
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form."""

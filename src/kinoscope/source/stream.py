@@ -142,7 +142,8 @@ class StreamSource(VideoSource):
             self.report.complete = True
             del self.report.errors[self._notes :]
             if self._live:
-                self.report.note(f"no data for {self._clock() - seen:.0f} s; reconnected")
+                # In front of what is said of single frames, such as those before the first key frame.
+                self.report.note(f"no data for {self._clock() - seen:.0f} s; reconnected", first=True)
 
     def _take_up(self, connection: Decoding, reading: Reading) -> Decoding:
         """Go to where a stream with an end is to begin, or broke off."""
