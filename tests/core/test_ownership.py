@@ -165,6 +165,24 @@ def test_a_file_that_comes_between_is_left_alone(tmp_path):
     assert visible(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.parametrize("other", ["ours", "mine"])
+def test_a_file_that_comes_at_the_last_moment(tmp_path, monkeypatch, other):
+    path, add = tmp_path / "a.txt", manifest.add
+
+    def meanwhile(*arguments):
+        add(*arguments)
+        path.write_text(other)
+
+    monkeypatch.setattr(manifest, "add", meanwhile)
+    if other == "ours":  # another process wrote the very same, and listed it
+        write(path)
+    else:
+        with pytest.raises(OutputError, match="in the way"):
+            write(path)
+    assert path.read_text() == other
+    assert visible(tmp_path) == ["a.txt"]
+
+
 def test_a_disk_without_hard_links(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EPERM, "no links here")

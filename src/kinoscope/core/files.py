@@ -115,7 +115,7 @@ def claiming(
         _CLAIMS.append(claim)
     try:
         sweep(root if names else root.parent)
-        for path in [root / name for name in names] or [root]:
+        for path in [Path(out, name) for name in names] or [Path(out)]:
             demand_free(path)
         yield
     finally:
@@ -290,11 +290,16 @@ def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = Fal
 
 
 def _link(temporary: Path, final: Path) -> bool:
-    """Give a file its name unless something has taken it by now; return whether this disk can do that."""
+    """Give a file its name where nothing has taken it by now; return whether it has it.
+
+    Raises:
+        OutputError: something has, and is not kinoscope's own.
+    """
     try:
         os.link(temporary, final, follow_symlinks=False)
     except FileExistsError:
-        raise OutputError(f"{final} was made by somebody else meanwhile; move it away and try again") from None
+        demand_free(final)  # another process of kinoscope was faster, or somebody else
+        return False
     except (OSError, NotImplementedError):
         return False
     return True
