@@ -167,9 +167,7 @@ def with_intervals(
         weights: (V, N) how much each clip counts in each.
     """
     values = statistic(*columns)
-    _, groups = np.unique(
-        groups_of(predictions), return_inverse=True
-    )  # numbers, which are looked through for each value
+    _, groups = np.unique(groups_of(predictions), return_inverse=True)
     drawn = metrics.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
     ends = [
         share_interval(float(value), _variance(column, weight, groups), weight, groups)
