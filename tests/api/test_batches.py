@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,12 @@ def test_any_exception_becomes_an_error_of_ours() -> None:
 
 
 def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
-    kinoscope: Any, light: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kinoscope: Any,
+    light: Any,
+    videos: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     look = analysis._look
 
@@ -47,6 +53,10 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--tasks", "shots", "--quiet")
     assert call.status == 1
     assert "bad.mp4: IndexError: not foreseen" in call.err
+    assert not caplog.records
+    with caplog.at_level("DEBUG", "kinoscope"):
+        kinoscope("analyze", videos[0], "-o", tmp_path / "again", "--tasks", "shots", "--quiet")
+    assert "Traceback" in caplog.text
     assert (tmp_path / "out" / "good" / "timeline.json").exists()
 
 
@@ -62,9 +72,9 @@ def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) 
     if verb == "detection":
         module._detect(one, None, None)
     elif verb == "recognition":
-        module._recognize(one, None, None, {}, "cpu", None)
+        module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
     elif verb == "classification":
-        module._classify(one, "model", 1, {}, "cpu", None)
+        module._classify(one, lambda: nullcontext(print), "model", 1, {}, "cpu", None)
     else:
         one = module._measure("x.mp4", None, None)
     assert isinstance(one.error, KinoscopeError)

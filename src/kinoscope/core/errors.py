@@ -122,9 +122,9 @@ class UnexpectedError(KinoscopeError):
 
 def as_error(error: Exception, name: str) -> KinoscopeError:
     """Return any exception as one of ours, so that what goes wrong with ``name`` never stops what comes after it."""
+    log.debug("%s failed", name, exc_info=error)
     if isinstance(error, KinoscopeError):
         return error
-    log.debug("%s failed", name, exc_info=error)
     lines = str(error).strip().splitlines() or ["no message"]
     what = f"{type(error).__name__}: {lines[0]}"
     return UnexpectedError(f"{name}: {what}; this is a fault of kinoscope, which --debug shows more of")
