@@ -126,3 +126,16 @@ def test_json_of_an_evil_name_is_json(kinoscope: Any, tmp_path: Path, light: Any
 def test_a_message_with_several_lines_is_one(kinoscope: Any) -> None:
     call = kinoscope("analyze", "none\nkinoscope: all is well.mp4", "--tasks", "shots")
     assert (call.status, call.err.count("\n")) == (2, 1)
+
+
+def test_the_title_of_a_progress_bar_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinoscope.progress import bar
+
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", screen)
+    with bar("[/x]\x1b]0;owned\x07") as report:
+        assert report is not None
+        report(1.0, 2.0)
+    assert "[/x]\\x1b]0;owned\\x07" in screen.getvalue()
+    assert "\x1b]" not in screen.getvalue()
