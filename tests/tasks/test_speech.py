@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.media import Sound, SourceInfo
@@ -118,6 +118,7 @@ texts = st.sampled_from([" the", " 43", ",000", "%", ".", " a", "'s", " -", " â‚
 steps = st.tuples(texts, st.sampled_from([0.0, 0.02, 0.1, 0.3, 2.0]), st.sampled_from([0.0, 0.0, 0.2, 3.0]))
 
 
+@settings(deadline=None)
 @given(st.lists(steps, min_size=1, max_size=20), st.floats(0, 100))
 def test_words_join_to_the_text_and_cues_take_their_times_from_them(spoken, start):
     time, tokens = 0.0, []
