@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import KinoscopeError, SourceError
+from kinoscope.core.files import atomic
 from kinoscope.galleries import Look, Model, change
 from kinoscope.models.networks import NETWORKS
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
@@ -276,14 +277,15 @@ def test_a_start_past_the_end_leaves_earlier_results_alone(
     out = tmp_path / "out"
     folder = out / "shapes" if "GOOD" in words else out
     folder.mkdir(parents=True)
-    (folder / "timeline.json").write_text("an earlier result")
+    with atomic(folder / "features.safetensors") as temporary:
+        temporary.write_text("an earlier result")
     good = shapes(duration=2, rate=10, width=64, height=48).write(tmp_path / "good.mp4")
     call = kinoscope(*(_fill(word, world | {"OUT": out, "GOOD": good}) for word in f"{words} --start {start}".split()))
     assert call.status == 2
     assert f"start {start} s" in call.err
     assert "lasts from 0 to 1 s" in call.err
-    assert [path.name for path in folder.iterdir()] == ["timeline.json"]
-    assert (folder / "timeline.json").read_text() == "an earlier result"
+    assert [path.name for path in folder.glob("[!.]*")] == ["features.safetensors"]
+    assert (folder / "features.safetensors").read_text() == "an earlier result"
     assert (out / "good" / "timeline.json").exists() == ("GOOD" in words and start == "1")
 
 
