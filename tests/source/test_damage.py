@@ -135,6 +135,31 @@ def test_a_start_inside_a_file_loses_nothing(tmp_path):
     assert report.failures == 0
 
 
+@pytest.mark.parametrize("start", [0.3, 1.1, 1.9])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_start_inside_a_transport_stream_loses_nothing(tmp_path, codec, start):
+    """It is searched by times of decoding, which lie before those of the frames: also behind the first keyframe."""
+    extra = QUIET if codec == "libx265" else {}
+    options = {"bf": "3", "preset": "ultrafast", **extra}
+    whole = encode(tmp_path / "a.mp4", count=100, codec=codec, gop=50, size=(128, 96), options=options)
+    path = remux(whole, tmp_path / "a.ts")
+    times = [time for time, _ in read(path)[0]]
+    start = times[0] + Fraction(str(start))
+    pictures, report = read(path, start=start)
+    assert [time for time, _ in pictures] == [time for time in times if time >= start]
+    assert (report.failures, report.missing) == (0, [])
+
+
+def test_frames_in_front_of_a_keyframe_that_was_sought_are_no_damage(tmp_path):
+    """In an open group, frames are shown before the keyframe that need the group before it."""
+    options = {"x264-params": "open-gop=1:keyint=25:min-keyint=25:bframes=4:b-adapt=0:scenecut=0"}
+    path = encode(tmp_path / "a.mp4", count=150, gop=25, size=(128, 96), options=options)
+    times = [Fraction(2 * index) + Fraction(1, 25) for index in range(3)]
+    with open_source(path, on_error="raise") as source:
+        assert [picture.time for picture in source.at(times)] == times
+        assert source.report.failures == 0
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_uneven_times_are_no_damage(tmp_path, name):
     """Long pauses between frames are as they are, where no bytes are missing."""

@@ -157,8 +157,10 @@ class Decoding:
             return
         for frame in frames:
             yield from self._losses.before(frame)
-            headless = frame.is_corrupt and self._losses.headless(frame)
-            yield Lost(frame.pts, HEADLESS) if headless else frame
+            if not (frame.is_corrupt and self._losses.headless(frame)):
+                yield frame
+            elif not self._losses.joined:
+                yield Lost(frame.pts, HEADLESS)
 
     def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
         try:

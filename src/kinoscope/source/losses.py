@@ -51,7 +51,7 @@ class Losses:
 
     def __init__(self, codec: str = "", joined: bool = False) -> None:
         self._strict = codec in ONE_TO_ONE
-        self._joined = joined
+        self.joined = joined
         self._waiting: list[int] = []
         self._errors: list[str] = []
         self._sign: str | None = None
@@ -114,7 +114,7 @@ class Losses:
     def _head(self, first: int) -> Iterator[Lost]:
         """Yield what was sent before the first frame that came out."""
         self._begun = True
-        if self._joined:
+        if self.joined:
             self._waiting = [pts for pts in self._waiting if pts >= first]
         sent = self._waiting.index(first) if first in self._waiting else len(self._waiting)
         lost = [pts for pts in self._waiting[:sent] if pts < first]

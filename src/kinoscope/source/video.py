@@ -178,8 +178,7 @@ class VideoSource(Source):
         try:
             if self._joined:
                 return self._anew(decoding)
-            self._step_back(decoding, time)
-            return decoding
+            return decoding if self._step_back(decoding, time) else self._anew(decoding)
         except av.FFmpegError:
             return self._anew(decoding)
 
@@ -189,18 +188,22 @@ class VideoSource(Source):
         again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
         return again
 
-    def _step_back(self, decoding: Decoding, time: Fraction) -> None:
+    def _step_back(self, decoding: Decoding, time: Fraction) -> bool:
+        """Seek to a keyframe at or before ``time``; return whether one was found.
+
+        Some formats are searched by the times of decoding, so that even the start leads past the first keyframe.
+        """
         stream = decoding.video or decoding.sound
         if stream is None or stream.time_base is None:
-            return
+            return True
         for back in STEPS_BACK:
             decoding.seek(to_pts(max(time - back, self.info.start), stream.time_base))
             if not decoding.want_video:
-                return
+                return True
             first = decoding.peek()
             if first is not None and to_seconds(first.pts or 0, stream.time_base) <= time:
-                return
-        decoding.seek(to_pts(self.info.start, stream.time_base))
+                return True
+        return False
 
     def at(self, times: Iterable[Fraction]) -> Iterator[Picture]:
         """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
