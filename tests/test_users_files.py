@@ -258,6 +258,18 @@ def test_overwriting_leaves_nothing_of_another_source(world: World, tmp_path: Pa
     assert world.video.exists()
 
 
+def test_overwriting_leaves_what_other_commands_made(world: World, tmp_path: Path) -> None:
+    """A folder may hold more than one result: only what belongs to the replaced one goes with it."""
+    other = shapes(duration=2, rate=10, width=64, height=48).write(tmp_path / "other" / "b.mp4")
+    out = tmp_path / "out"
+    assert world.call("generate", "shapes", "-n", "1", "-o", out / "made.mp4").status == 0
+    made = (out / "made.mp4").read_bytes()
+    for verb in ("analyze", "detect"):
+        assert world.call(verb, world.video, "-o", out, "--overwrite").status == 0
+        assert world.call(verb, other, "-o", out, "--overwrite").status == 0
+        assert (out / "made.mp4").read_bytes() == made
+
+
 def test_the_last_name_of_a_video_is_kept(world: World, tmp_path: Path) -> None:
     """The link beside a report may be all that is left of a recording."""
     out, data = tmp_path / "out", world.video.read_bytes()

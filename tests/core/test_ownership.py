@@ -280,6 +280,22 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_and_what_a_live_one
         assert visible(tmp_path) == [".kinoscope-mine.part"]
 
 
+@needs_locks
+def test_a_folder_that_cannot_be_opened_is_one_line(tmp_path, monkeypatch):
+    """Too many open files, or a folder that its owner may not read: that does not go away by trying again."""
+    real = os.open
+
+    def refuse(path, flags, *args, **options):
+        if str(path).endswith(".part"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutputError, match=r"cannot write .*a.txt: too many files are open"):
+        write(tmp_path / "a.txt")
+    assert os.listdir(tmp_path) == []
+
+
 def test_two_that_write_at_once(tmp_path):
     code = "import sys; from kinoscope.core.files import atomic\n" + "\n".join(
         [

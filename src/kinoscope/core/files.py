@@ -38,6 +38,8 @@ _REMEDIES = {
     errno.EISDIR: "it is a folder; give the path of a file",
     errno.ENOTDIR: "a part of the path is a file; give a path through folders",
     errno.EEXIST: "a part of the path is a file; give a path through folders",
+    errno.EMFILE: "too many files are open; close some, or raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open; close some programs",
     errno.ENAMETOOLONG: "the name is too long; give a shorter one",
     errno.ELOOP: "a link of the path leads back to itself; give another path",
 }
@@ -337,16 +339,26 @@ def remove(path: str | os.PathLike[str]) -> None:
             raise cannot_write(path, error) from None
 
 
-def clear(folder: Path) -> None:
-    """Remove kinoscope's own files of other commands than the running one, where these may be replaced.
+def written_by(path: Path) -> str:
+    """Return which command wrote a file of kinoscope's own; empty where that is not known."""
+    entry = manifest.find(path)
+    return entry.by if entry else ""
+
+
+def clear(by: str, folders: Sequence[Path]) -> None:
+    """Remove what another command left, the result of which the running one has replaced.
+
+    What further commands wrote to the same folders stays: a video that was repaired or generated there, for instance.
+
+    Args:
+        by: the other command, see ``written_by``.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    claim = _claim_of(folder)
-    for path in manifest.listed(folder):
-        entry = manifest.find(path)
-        if claim.overwrite and entry and _is_other(entry.by, claim.by) and not _is_read(path):
+    for path in (path for folder in folders for path in manifest.listed(folder)):
+        claim = _claim_of(path)
+        if claim.overwrite and _is_other(by, claim.by) and written_by(path) == by and not _is_read(path):
             remove(path)
 
 
@@ -416,22 +428,28 @@ def _locked_folder(parent: Path) -> tuple[Path, int | None]:
     while True:
         folder = parent / f".kinoscope-{secrets.token_hex(8)}.part"
         folder.mkdir(0o700)
-        lock, is_held = _lock(folder)
+        try:
+            lock, is_held = _lock(folder)
+        except FileNotFoundError:
+            continue  # another process took the folder, not locked yet, for a left-over
+        except OSError:
+            folder.rmdir()
+            raise
         if is_held and folder.exists():
             return folder, lock
-        # Another process took the folder, not locked yet, for a left-over.
         if lock is not None:
             os.close(lock)
 
 
 def _lock(folder: Path) -> tuple[int | None, bool]:
-    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock."""
+    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
     if sys.platform == "win32":
         return None, True
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return None, False
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -445,15 +463,21 @@ def _lock(folder: Path) -> tuple[int | None, bool]:
 def sweep(folder: Path) -> None:
     """Remove the temporary files in a folder whose process is gone."""
     try:
-        left = [entry.path for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
+        left = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
     except OSError:
         return
     for path in left:
-        lock, is_held = _lock(Path(path))
-        if lock is not None:
-            if is_held:
-                shutil.rmtree(path, ignore_errors=True)
-            os.close(lock)
+        with suppress(OSError):
+            _remove_unlocked(path)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    """Remove a folder of temporary files, unless a process still holds its lock or there are no locks."""
+    lock, is_held = _lock(folder)
+    if lock is not None:
+        if is_held:
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def suffix_of(path: Path) -> str:
