@@ -101,6 +101,18 @@ def test_half_a_file_is_not_complete(tmp_path, name):
     assert read(path, end=1)[1].complete
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_the_last_seconds_of_a_long_file_are_missed(tmp_path, name):
+    """A few seconds are no more certain to be rounding in a long file than in a short one."""
+    path = encode(tmp_path / name, count=1000, rate=5, gop=50, container_options={"movflags": "faststart"})
+    place = packets(path)[985][0]
+    path.write_bytes(path.read_bytes()[:place])
+    pictures, report = read(path)
+    assert len(pictures) == 985
+    assert not report.complete
+    assert "of 200.00 s" in report.errors[-1]
+
+
 def test_damage_outside_the_limits_is_not_counted(tmp_path):
     path = hevc(tmp_path / "a.mp4")
     place, size, _ = packets(path)[45]

@@ -51,6 +51,9 @@ COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
 DECLARING = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
 """Containers that write down how long they are."""
 
+EXACT = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
+"""Containers whose declared length is that of what was written, however long; others may be off by a few percent."""
+
 ESTIMATED = {"mpeg", "mpegts"}
 """Containers whose length FFmpeg makes out from their last packets."""
 

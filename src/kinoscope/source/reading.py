@@ -17,7 +17,7 @@ from kinoscope.core.time import Ticker, to_seconds
 from kinoscope.source.base import Item, Picture, black, cut
 from kinoscope.source.container import read_errors, reason
 from kinoscope.source.decoding import Decoding
-from kinoscope.source.facts import declared_end
+from kinoscope.source.facts import EXACT, declared_end
 from kinoscope.source.hearing import Hearing
 from kinoscope.source.limits import Limits
 from kinoscope.source.losses import Lost
@@ -245,6 +245,7 @@ class Reading:
         declared = declared_end(decoding.container, decoding.video)
         if reached is None or declared is None or (end is not None and end < declared):
             return
-        if reached + self._wanted.step + max(SLACK, declared / 50) < declared:
+        slack = SLACK if decoding.container.format.name in EXACT else max(SLACK, declared / 50)
+        if reached + self._wanted.step + slack < declared:
             self._report.complete = False
             self._report.errors.append(f"ends at {float(reached):.2f} s of {float(declared):.2f} s")
