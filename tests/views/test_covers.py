@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kinoscope.core.errors import PrivacyError
 from kinoscope.core.results import DecodeReport, Event, TaskReport, Timeline, Track
-from kinoscope.views.covers import BRIDGE, EXTENSION, MARGIN, plan
+from kinoscope.views.covers import BRIDGE, EXTENSION, MARGIN, SPOILT, plan
 
 DONE = {"faces": TaskReport(), "objects": TaskReport(), "recognize": TaskReport()}
 
@@ -36,6 +36,25 @@ def test_what_is_seen_once_is_covered_for_half_a_second_on_either_side_and_ever_
     assert boxes_at(made, 1.0) == [pytest.approx([80, 80, 220, 220], abs=0.01)]
     assert boxes_at(made, 0.5) == [pytest.approx([30, 30, 270, 270], abs=0.01)]
     assert boxes_at(made, 0.4) == []
+
+
+@pytest.mark.parametrize("kind", ["damaged", "missing"])
+def test_what_is_lost_in_damage_stays_hidden(kind):
+    """A detector finds no face where people still know one: in frames made from damaged ones."""
+    decode = DecodeReport(**{kind: [[2.2, 2.3], [4.0, 4.1]]})
+    lost, found = face(1, 1, 2), face(2, 8, 9, (600, 100, 700, 200))
+    made = plan(timeline(lost, found, decode=decode), ["faces"])
+    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [4.1 + SPOILT, 2.2]
+    (usual,) = boxes_at(plan(timeline(lost), ["faces"]), 2.4)
+    assert boxes_at(made, 2.4)[0] == pytest.approx(usual, abs=0.01)
+    made = plan(timeline(lost, found, cuts=[3.0], decode=decode), ["faces"])
+    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [3.0, 3.0]
+
+
+def test_damage_far_from_a_track_changes_nothing():
+    damage = DecodeReport(damaged=[[20.0, 20.1]])
+    one, other = (plan(timeline(face(1, 1, 2), **more), ["faces"]) for more in ({}, {"decode": damage}))
+    assert one.covers[0].rows.tolist() == other.covers[0].rows.tolist()
 
 
 def test_nothing_reaches_over_a_cut():

@@ -4,7 +4,8 @@ A track has a box at each frame from its first to its last detection, so what is
 too; the faster it moves, the larger is what is hidden, before it and behind. Before the first and after the last one
 the box stays for a while and grows, since something was probably there already, or is still; it also goes on as the
 track moved there, until it has left the picture, and reaches to an edge that is near. Where one track ends and another
-begins near it soon after, the place of both is covered in between. Nothing reaches over a cut.
+begins near it soon after, the place of both is covered in between. Where frames may show damage, in which a detector
+finds nothing, a box stays for as long. Nothing reaches over a cut.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ LEAVING = 5.0
 
 STRETCH = 0.4
 """Seconds at the end of a track from which its motion there is taken."""
+
+SPOILT = 5.0
+"""Seconds after damage in which frames may still be made from damaged ones: in them, people see what detectors miss."""
 
 NEAR = 0.5
 """Share of its size within which a box reaches to the picture's edge where its track ends: it comes from there."""
@@ -104,6 +108,31 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """What bounds the covers of a video.
+
+    Attributes:
+        cuts: times of hard cuts in seconds.
+        size: (2,) of the frame in pixels.
+        spoilt: first and last times, in seconds, between which frames may show damage.
+    """
+
+    cuts: list[float]
+    size: Array
+    spoilt: list[tuple[float, float]]
+
+    def before(self, time: float) -> float:
+        """Return for how many seconds what is first seen at a time may have been there unseen."""
+        begins = [begin for begin, end in self.spoilt if begin <= time - EXTENSION and time <= end]
+        return time - min(begins, default=time - EXTENSION)
+
+    def after(self, time: float) -> float:
+        """Return for how many seconds what is last seen at a time may still be there unseen."""
+        ends = [end for begin, end in self.spoilt if begin <= time + EXTENSION <= end]
+        return max(ends, default=time + EXTENSION) - time
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that is to be hidden in a video, and who is spared.
 
@@ -130,14 +159,14 @@ def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ())
     _check_done(timeline, kinds, keep)
     covers: list[Cover] = []
     kept: list[tuple[str, Track]] = []
-    cuts, size = _cuts(timeline), _size(timeline)
+    scene = Scene(_cuts(timeline), _size(timeline), _spoilt(timeline))
     for kind in kinds:
         tracks = _tracks(timeline, kind)
         spared = [track for track in tracks if _is_spared(track, keep)]
         kept += [(kind, track) for track in spared]
         hidden = [track for track in tracks if not any(track is other for other in spared)]
-        covers += [Cover(kind, track, _drawn_out(track, cuts, size)) for track in hidden]
-        covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, cuts)]
+        covers += [Cover(kind, track, _drawn_out(track, scene)) for track in hidden]
+        covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, scene.cuts)]
     return Plan(sorted(covers, key=lambda cover: cover.start), kept)
 
 
@@ -165,20 +194,29 @@ def _cuts(timeline: Timeline) -> list[float]:
     return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
 
 
+def _spoilt(timeline: Timeline) -> list[tuple[float, float]]:
+    """Return from when to when frames may show damage, in seconds; what overlaps is one."""
+    spoilt: list[tuple[float, float]] = []
+    for begin, end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
+        first = spoilt.pop()[0] if spoilt and begin <= spoilt[-1][1] else begin
+        spoilt.append((first, end + SPOILT))
+    return spoilt
+
+
 def _size(timeline: Timeline) -> Array:
     """Return the picture's width and height; infinite where they are not known, so that nothing is near an edge."""
     sides = [float(timeline.source.get(side) or math.inf) for side in ("width", "height")]
     return np.array(sides)
 
 
-def _drawn_out(track: Track, cuts: Sequence[float], size: Array) -> Array:
+def _drawn_out(track: Track, scene: Scene) -> Array:
     """Return the grown boxes (N, 5) of a track with those before and after it."""
-    seen = track.boxes[:, :5]
+    seen, cuts = track.boxes[:, :5], scene.cuts
     first, last = bisect_right(cuts, track.start + SLACK), bisect_right(cuts, track.end + SLACK)
     room_before = track.start - cuts[first - 1] if first else math.inf
     room_after = cuts[last] - 4 * SLACK - track.end if last < len(cuts) else math.inf
-    before = _beyond(seen[::-1] * BACKWARDS, room_before, size)[::-1] * BACKWARDS
-    after = _beyond(seen, room_after, size)
+    before = _beyond(seen[::-1] * BACKWARDS, room_before, scene.size, scene.before(track.start))[::-1] * BACKWARDS
+    after = _beyond(seen, room_after, scene.size, scene.after(track.end))
     before[:, 0] -= SLACK
     after[:, 0] += SLACK
     return np.concatenate([before, _moving(seen), after])
@@ -194,19 +232,20 @@ def _moving(rows: Array) -> Array:
     return grown
 
 
-def _beyond(rows: Array, room: float, size: Array) -> Array:
+def _beyond(rows: Array, room: float, size: Array, stay: float) -> Array:
     """Return what is covered (1 or 2, 5) after the last of some rows.
 
     A box that stays and grows together with one that goes on as it did, and, where that comes to the picture's edge
-    soon, a box that does so.
+    later but soon, a box that does so.
 
     Args:
         rows: (N, 5) time and box.
         room: seconds after the last row that are not exceeded.
         size: (2,) of the picture.
+        stay: seconds for which the box stays.
     """
     last, box, speed = rows[-1, 0], rows[-1, 1:], _speed(rows)
-    until = min(EXTENSION, room)
+    until = min(stay, room)
     stays, goes = _to_edges(_spread(box, until), box, size), _spread(box + speed * until, until)
     both = np.concatenate([np.minimum(stays[:2], goes[:2]), np.maximum(stays[2:], goes[2:])])
     out = [[last + until, *both]]
