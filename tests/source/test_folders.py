@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import SourceError
+from kinoscope.core.files import atomic, link
 from kinoscope.source import open_source
 from kinoscope.source.folders import are_strips, find_sources
 
@@ -23,6 +24,12 @@ def video(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     return path
+
+
+def write(path: Path) -> None:
+    """Write a file as one of our results."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(b"{}")
 
 
 def found(folder: Path, **options: bool) -> list[str]:
@@ -54,6 +61,25 @@ def test_our_own_results_are_not_watched_again(tmp_path: Path) -> None:
         (tmp_path / name / mark).write_text("{}")
     assert found(tmp_path) == ["a.mp4"]
     assert found(tmp_path / "out") == ["annotated.mp4", "pictures"]  # which somebody named
+
+
+def test_videos_beside_our_results_are_found_and_the_results_are_not(tmp_path: Path) -> None:
+    trip = tmp_path / "trip"
+    video(trip / "a.mp4")
+    video(trip / "day2" / "b.mp4")
+    for name in ("timeline.json", "annotated.mp4", "pictures/shots-0.jpg"):
+        write(trip / name)
+    assert link(trip / "a.mp4", trip / "video.mp4")
+    assert found(trip) == ["a.mp4", "day2/b.mp4"]
+    assert found(tmp_path) == ["trip/a.mp4", "trip/day2/b.mp4"]
+
+
+def test_results_alone_are_watched_where_they_are_named(tmp_path: Path) -> None:
+    for name in ("timeline.json", "annotated.mp4", "pictures/shots-0.jpg"):
+        write(tmp_path / "out" / name)
+    assert found(tmp_path / "out") == ["annotated.mp4", "pictures"]
+    with pytest.raises(SourceError, match="holds no video"):
+        found(tmp_path)
 
 
 def test_links_that_lead_back_are_not_followed(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import av
 
+from kinoscope.core import manifest
 from kinoscope.core.errors import SourceError
 from kinoscope.source.container import open_file
 from kinoscope.source.images import PICTURES, VIDEOS, naturally
 
 RESULTS = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")
-"""Files by which folders of our own results are known: what lies in them was made, and is not watched again."""
+"""Files by which folders of our own results are known: what was written into them is not watched again."""
 
 MIN_STRIP = 3
 """Times as wide as high from which pictures of one size are strips: frames of a video are not as wide."""
@@ -21,8 +22,8 @@ MIN_STRIP = 3
 def find_sources(path: str, strips: bool = False) -> list[str]:
     """Return what is to be watched in ``path``, in natural order; ``path`` itself if it is no folder.
 
-    Of each folder these are its videos, or else the folder itself, as frames of one video. Folders of our own results,
-    and those whose name begins with a dot, are left out.
+    Of each folder these are its videos, or else the folder itself, as frames of one video. Our own results are left
+    out, unless the folder that is named holds nothing else, and so are folders whose name begins with a dot.
 
     Args:
         strips: whether pictures may be strips of square frames, each of which is a clip of its own.
@@ -33,7 +34,7 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     root = Path(path)
     if not root.is_dir():
         return [path]
-    found = [one for folder in walk(root) for one in _sources_in(folder, strips)]
+    found = _below(root, _has_results(root), strips) or _below(root, False, strips)
     if not found:
         raise SourceError(
             f"{path} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
@@ -41,13 +42,37 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     return [path] if found == [str(root)] else found
 
 
-def walk(root: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield a folder and those below it, in natural order; links that lead back are not followed."""
+def _below(root: Path, has_results: bool, strips: bool) -> list[str]:
+    return [one for folder, ours in walk(root, has_results) for one in _sources_in(folder, strips, ours)]
+
+
+def walk(root: Path, ours: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, bool]]:
+    """Yield a folder and those below it, in natural order, each with whether our results lie in it or above it.
+
+    Links that lead back are not followed.
+    """
     way = above | {root.resolve()}
-    yield root
+    yield root, ours
     for entry in _visible(root) or ():
-        if entry.is_dir() and entry.resolve() not in way and not any((entry / name).exists() for name in RESULTS):
-            yield from walk(entry, way)
+        if entry.is_dir() and entry.resolve() not in way and not _is_all_ours(entry):
+            yield from walk(entry, ours or _has_results(entry), way)
+
+
+def _has_results(folder: Path) -> bool:
+    return any((folder / name).exists() for name in RESULTS)
+
+
+def _is_all_ours(folder: Path) -> bool:
+    """Return whether a folder holds results, and nothing says which of its files they are."""
+    return _has_results(folder) and not _made_in(folder)
+
+
+def _made_in(folder: Path) -> set[Path]:
+    """Return the files that we wrote into a folder; none where that list may not be read."""
+    try:
+        return set(manifest.listed(folder))
+    except OSError:
+        return set()
 
 
 def _visible(folder: Path) -> list[Path] | None:
@@ -58,11 +83,12 @@ def _visible(folder: Path) -> list[Path] | None:
         return None
 
 
-def _sources_in(folder: Path, strips: bool) -> list[str]:
+def _sources_in(folder: Path, strips: bool, ours: bool) -> list[str]:
     entries = _visible(folder)
     if entries is None:
         return [str(folder)]  # which cannot be opened either, and so is reported when its turn comes
-    files = [entry for entry in entries if entry.is_file()]
+    made = _made_in(folder) if ours else set()
+    files = [entry for entry in entries if entry not in made and entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEOS]
     pictures = [entry for entry in files if entry.suffix.lower() in PICTURES]
     if videos or (strips and are_strips(pictures)):
