@@ -211,6 +211,17 @@ def test_earlier_results_are_added_to(run: Any) -> None:
     assert list(timeline.tasks) == ["first", "second"]
 
 
+def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any) -> None:
+    timeline = run(Stills(3), Notebook("first"))
+    timeline.decode.corrupt, timeline.decode.damaged = 1, [[0.1, 0.2]]
+    source = Stills(3)
+    source.read = lambda **wants: iter(())
+    timeline = run(source, Notebook("second", needs=Skip("no sound")), timeline=timeline)
+    assert timeline.tasks["second"].status == "skipped"
+    assert timeline.decode == DecodeReport(frames=3, corrupt=1, damaged=[[0.1, 0.2]])
+    assert timeline.times.tolist() == [0.0, 0.1, 0.2]
+
+
 def test_without_pictures_only_the_sound_is_read(run: Any) -> None:
     source = Stills(0)
     source.info = SourceInfo("sound only", has_sound=True)

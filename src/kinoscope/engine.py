@@ -71,8 +71,8 @@ def run(
         if source.info != before:  # some of it is known only now
             known = describe_source(source.info)
             timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
-        timeline.times = np.array(times, np.float64)
-        timeline.decode = source.report
+        if feeds or not timeline.decode.frames:  # where nothing is read, what was read for earlier tasks stands
+            timeline.times, timeline.decode = np.array(times, np.float64), source.report
         _finish(feeds, timeline, interrupts)
         if interrupts.take():
             timeline.decode.stop(INTERRUPTED)
