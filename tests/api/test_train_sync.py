@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import kinoscope
-from kinoscope.api import lip_sync
+from kinoscope.api import lip_sync, training
 from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.files import atomic
 from kinoscope.learn import talk as module
 from kinoscope.learn.talk import AROUND, Talk
 from kinoscope.models.lip_sync import PHASES, LipSync
@@ -51,6 +52,27 @@ def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatc
     kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
     assert trained == ["pixels"]
     assert (run / "model.safetensors").read_bytes() == whole
+
+
+def test_a_model_of_another_training_is_never_replaced(talks, tmp_path):
+    run = tmp_path / "run"
+    with atomic(run / "model.json") as path:
+        path.write_text("{}")
+    with pytest.raises(OptionError, match="run holds the model of another training; give another folder"):
+        kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
+    with pytest.raises(OptionError, match="run holds a model already; give another folder"):
+        training._prepare(run)
+    assert (run / "model.json").read_text() == "{}"
+
+
+def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(talks, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    kinoscope.train("sync", str(tmp_path / "a"), *WORDS, out=tmp_path / "run", quiet=True)
+    whole = (tmp_path / "run" / "model.safetensors").read_bytes()
+    with pytest.raises(OptionError, match="learned from 3 clips of 3 people in a, not from 3 clips of 3 people in b"):
+        kinoscope.train("sync", str(tmp_path / "b"), *WORDS, out=tmp_path / "run", quiet=True)
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == whole
 
 
 def test_a_dry_run_writes_nothing(talks, tmp_path):

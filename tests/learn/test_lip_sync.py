@@ -99,13 +99,13 @@ def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
     first, again = train_pair(talks, plan), train_pair(talks, plan)
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
-    assert kept_pair(tmp_path, plan) is None
-    keep_pair(tmp_path, plan, first, 1.5)
-    kept, loss = kept_pair(tmp_path, plan)
+    assert kept_pair(tmp_path, plan, "clips") is None
+    keep_pair(tmp_path, plan, "clips", first, 1.5)
+    kept, loss = kept_pair(tmp_path, plan, "clips")
     assert loss == 1.5
     assert all(torch.equal(value, kept.state_dict()[name]) for name, value in first.state_dict().items())
     with pytest.raises(OptionError, match="other options"):
-        kept_pair(tmp_path, Plan(kind="pixels", steps=3, batch=4, seed=3))
+        kept_pair(tmp_path, Plan(kind="pixels", steps=3, batch=4, seed=3), "clips")
 
 
 def test_a_loss_that_is_no_number_ends_the_training():

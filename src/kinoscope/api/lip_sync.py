@@ -96,18 +96,31 @@ def train_sync(
     talks, broken = _read(Path(data), options, quiet)
     held = _held(talks, float(options["val"]))
     if not dry_run:
-        prepare(folder)
-        for name in ("model.json", "model.safetensors"):
-            demand_free(folder / name)
+        _prepare(folder)
     learned = [talk for talk in talks if talk.person not in held]
     kept = [talk for talk in talks if talk.person in held]
     plans = _plans(options, 1 if dry_run else int(options["steps"]))
-    pairs, losses = _train(learned, plans, None if dry_run else folder, quiet)
     people = len({talk.person for talk in learned}), len(held)
+    told = f"{len(learned)} clips of {people[0]} people in {Path(data).name}"
+    pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
     score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
     if not dry_run:
-        _save(folder, pairs, plans, f"{len(learned)} clips of {people[0]} people in {Path(data).name}", score)
+        _save(folder, pairs, plans, told, score)
     return Taught(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder ready.
+
+    Raises:
+        OptionError: another training's model is in it.
+        OutputError: a file is in the way.
+    """
+    if (folder / "options.json").exists() or ((folder / "model.json").exists() and not (folder / "pairs").exists()):
+        raise OptionError(f"{folder} holds the model of another training; give another folder")
+    prepare(folder)
+    for name in ("model.json", "model.safetensors"):
+        demand_free(folder / name)
 
 
 def read_words(words: Sequence[str]) -> dict[str, str]:
@@ -191,7 +204,7 @@ def _plans(options: dict[str, str], steps: int) -> list[Plan]:
 
 
 def _train(
-    talks: Sequence[Talk], plans: Sequence[Plan], folder: Path | None, quiet: bool
+    talks: Sequence[Talk], data: str, plans: Sequence[Plan], folder: Path | None, quiet: bool
 ) -> tuple[list[Pair], list[float]]:
     """Train each pair, or take it from the folder where an earlier run has kept it; give also the last losses."""
     from kinoscope.learn.lip_sync import keep_pair, kept_pair
@@ -199,11 +212,11 @@ def _train(
     pairs, losses = [], []
     for number, plan in enumerate(plans, 1):
         place = folder / "pairs" / str(number) if folder else None
-        done = kept_pair(place, plan) if place else None
+        done = kept_pair(place, plan, data) if place else None
         if done is None:
             done = _train_one(talks, plan, place, f"pair {number} of {len(plans)}", quiet)
             if place:
-                keep_pair(place, plan, *done)
+                keep_pair(place, plan, data, *done)
         pairs.append(done[0])
         losses.append(done[1])
     return pairs, losses

@@ -226,6 +226,8 @@ def _prepare(folder: Path) -> None:
         return
     if (folder / "options.json").exists():
         raise OptionError(f"{folder} holds a run already; go on with --resume-from {folder}, or give another folder")
+    if (folder / "model.json").exists():
+        raise OptionError(f"{folder} holds a model already; give another folder")
     prepare(folder)
     for name in NAMES:
         demand_free(folder / name)

@@ -121,16 +121,16 @@ def likeness(seen: Tensor, heard: Tensor) -> Tensor:
     return torch.einsum("bld,blkd->blk", seen, heard[:, places])
 
 
-def keep_pair(folder: Path, plan: Plan, pair: Pair, loss: float) -> None:
-    """Write a pair that is done, with its last loss."""
-    save_checkpoint(folder / KEPT, pair.state_dict(), {"plan": _lasting(plan), "loss": loss})
+def keep_pair(folder: Path, plan: Plan, data: str, pair: Pair, loss: float) -> None:
+    """Write a pair that is done, with its last loss; ``data`` says in words what it has learned from."""
+    save_checkpoint(folder / KEPT, pair.state_dict(), {"plan": _lasting(plan), "data": data, "loss": loss})
 
 
-def kept_pair(folder: Path, plan: Plan) -> tuple[Pair, float] | None:
-    """Give a pair that an earlier run has kept, and its last loss; None if there is none.
+def kept_pair(folder: Path, plan: Plan, data: str) -> tuple[Pair, float] | None:
+    """Return a pair that an earlier run has kept, and its last loss; None if there is none.
 
     Raises:
-        OptionError: it was trained by another plan.
+        OptionError: it was trained by another plan, or on other clips.
         ModelError: it is damaged.
     """
     if not (folder / KEPT).exists():
@@ -138,6 +138,10 @@ def kept_pair(folder: Path, plan: Plan) -> tuple[Pair, float] | None:
     tensors, facts = read_checkpoint(folder / KEPT)
     if facts["plan"] != _lasting(plan):
         raise OptionError(f"{folder} holds a pair of other options ({facts['plan']}); give another folder, or these")
+    if facts.get("data", data) != data:
+        raise OptionError(
+            f"{folder} holds a pair that learned from {facts['data']}, not from {data}; give another folder"
+        )
     pair = new_pair(plan.kind)
     pair.load_state_dict(tensors)
     return pair.eval(), float(facts["loss"])
