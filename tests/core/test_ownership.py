@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -307,6 +308,43 @@ def test_two_that_write_at_once(tmp_path):
     assert [one.wait() for one in running] == [0, 0]
     assert len(visible(tmp_path)) == 80
     assert all(is_own(tmp_path / name) for name in visible(tmp_path))
+
+
+def test_names_in_a_list_that_no_file_can_have(tmp_path):
+    """A folder of results from somebody else may list anything."""
+    write(tmp_path / "a.txt")
+    with (tmp_path / manifest.NAME).open("a") as file:
+        for name in ("x\0y", "\ud800", "x" * 300, "", "..", "../a.txt"):
+            file.write(json.dumps({"name": name, "size": 1, "sha256": "", "by": "other#1"}) + "\n")
+    with claiming(tmp_path, "ours#2", names=["b.txt"], overwrite=True):
+        files.clear("other#1", [tmp_path])
+    assert visible(tmp_path) == ["a.txt"]
+
+
+def test_what_comes_while_a_link_is_made_is_left_alone(tmp_path, monkeypatch):
+    source = tmp_path / "source.mp4"
+    source.write_text("film")
+    real = manifest.add
+
+    def add(path, entry):
+        real(path, entry)
+        path.write_text("theirs")
+
+    monkeypatch.setattr(manifest, "add", add)
+    assert not link(source, tmp_path / "out" / "video.mp4")
+    assert (tmp_path / "out" / "video.mp4").read_text() == "theirs"
+
+
+def test_an_address_is_no_place_to_write_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in ("http://me:secret@host/x?token=secret", Path("http://me:secret@host/x?token=secret")):
+        with (
+            pytest.raises(OutputError, match=r"http://?\*\*\*@host/x\?\*\*\* is an address") as error,
+            claiming(out, names=["a.txt"]),
+        ):
+            pass
+        assert "secret" not in str(error.value)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_pipe_in_the_way_is_not_waited_for(tmp_path):

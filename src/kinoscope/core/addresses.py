@@ -59,6 +59,11 @@ def mask_address(text: str) -> str:
     return found[0] + _mask_rest(text[found.end() :]) if found else text
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text begins as a web address does, also where a path has been made of it (``http:/host``)."""
+    return _SCHEME.match(text) is not None
+
+
 def mask(text: str) -> str:
     """Return ``text`` with ``***`` for each secret of the web addresses in it."""
     return _URL.sub(lambda found: found["scheme"] + _mask_rest(found["rest"]), text)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinoscope.core import manifest
-from kinoscope.core.addresses import Address, short_name
+from kinoscope.core.addresses import Address, is_address, short_name
 from kinoscope.core.errors import OutputError
 
 if sys.platform != "win32":  # there, left-overs stay until somebody removes them
@@ -111,6 +111,8 @@ def claiming(
     Raises:
         OutputError: something is in the way, or cannot be written; one line that says what to do.
     """
+    if is_address(os.fspath(out)):
+        raise OutputError(f"{out} is an address, and results are written to files; give a path (-o)")
     root = Path(os.path.abspath(out))
     claim = Claim(root, by, frozenset(_identities(inputs)), overwrite, private)
     with _LOCK:
@@ -372,11 +374,13 @@ def link(source: Path, target: Path) -> bool:
         if target.exists() and not target.is_symlink() and target.samefile(real):
             return True
         entry = manifest.find(target)
-        if os.path.lexists(target) and (entry is None or entry.inode is None or _is_read(target)):
+        is_there = os.path.lexists(target)
+        if is_there and (entry is None or entry.inode is None or _is_read(target)):
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         manifest.add(target, manifest.Entry(0, "", _claim_of(target).by, inode=real.stat().st_ino))
-        target.unlink(missing_ok=True)
+        if is_there:  # what has come since is not ours
+            target.unlink(missing_ok=True)
         os.link(real, target)
     except (OSError, NotImplementedError, OutputError):
         return False

@@ -90,7 +90,7 @@ def find(path: Path) -> Entry | None:
         if not stat.S_ISREG(found.st_mode):
             return None
         return next((entry for entry in _entries(path) if entry.matches(path, found)), None)
-    except OSError:
+    except (OSError, ValueError):  # a list from somebody else may hold names that no file can have
         return None
 
 
