@@ -166,3 +166,17 @@ def test_a_matroska_file_that_starts_late_is_no_longer_for_it(tmp_path):
     path = lossless(tmp_path / "a.mkv", noise(50), [10 + Fraction(i, 25) for i in range(50)])
     with open_source(path) as source:
         assert (source.info.start, float(source.info.duration)) == (10, pytest.approx(2, abs=0.05))
+
+
+@pytest.mark.parametrize("start", [None, 2.3])
+@pytest.mark.parametrize("rate", [1, 5, 10])
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.nut"])
+def test_frames_far_apart_and_out_of_order_are_no_other_clock(tmp_path, name, rate, start):
+    """The first packets of Matroska say only when their frames are shown, a second or more out of order."""
+    path = encode(tmp_path / name, count=40, rate=rate, gop=10, options={"bf": "3", "b_strategy": "0"})
+    with open_source(path, start=start) as source:
+        times = [picture.time for picture in source.pictures()]
+        assert source.report.guessed == 0
+    stored = [Fraction(index, rate) for index in range(40)]
+    expected = [time for time in stored if time >= Fraction(str(start or 0))]
+    assert times == pytest.approx([float(time) for time in expected], abs=0.001)

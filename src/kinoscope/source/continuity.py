@@ -148,9 +148,11 @@ class Continuity:
 
 
 def _stamp(packet: Packet[Any]) -> Fraction | None:
-    """Return when a packet is decoded in seconds, or shown if that is all that is known."""
-    ticks = packet.dts if packet.dts is not None else packet.pts
-    return None if ticks is None or packet.time_base is None else ticks * packet.time_base
+    """Return when a packet is decoded in seconds, or None if that is not known.
+
+    When it is shown says nothing of order: the first packets of Matroska have that alone, and frames are reordered.
+    """
+    return None if packet.dts is None or packet.time_base is None else packet.dts * packet.time_base
 
 
 def _begin(packet: Packet[Any]) -> Fraction | None:
