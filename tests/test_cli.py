@@ -138,6 +138,22 @@ def test_a_bad_option_is_one_line_and_reads_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["analyse", "a.mp4"], "there is no command 'analyse'; did you mean analyze? known: analyze, "),
+        (["frobnicate"], ", watch; see kinoscope --help"),
+        (["recognize", "a.mp4"], "recognize needs --gallery; see kinoscope recognize --help"),
+        (["recognize", "a.mp4", "--gallery"], "--gallery needs a value; see kinoscope recognize --help"),
+        (["convert", "out"], "convert needs TO; see kinoscope convert --help"),
+    ],
+)
+def test_what_is_missing_is_named(kinoscope: Cli, words: list[str], message: str) -> None:
+    call = kinoscope(*words)
+    assert (call.status, call.err.count("\n")) == (2, 1)
+    assert message in call.err
+
+
 def test_an_output_that_cannot_be_written_is_named(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     call = kinoscope("analyze", video, "-o", tmp_path / "file" / "out")

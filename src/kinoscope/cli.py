@@ -36,9 +36,12 @@ from kinoscope.api.watching import Watched
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
+from kinoscope.core.names import hint
 from kinoscope.core.terminal import Visible
 
 if TYPE_CHECKING:
+    from cyclopts import CycloptsError
+
     from kinoscope.learn.job import Run
     from kinoscope.learn.rounds import Rounds
 
@@ -167,7 +170,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         result = app(words, exit_on_error=False, print_error=False)
         return max(_show(words, result, as_json), _status(result))
     except CycloptsError as error:
-        return _fail(" ".join(str(error).split()).rstrip(".") + f"; {_more_help(words)}", 2)
+        return _fail(f"{_plainly(error)}; {_more_help(words)}", 2)
     except KinoscopeError as error:
         if debug:
             raise
@@ -179,6 +182,21 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         if debug:
             raise
         return _fail(str(as_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
+
+
+def _plainly(error: CycloptsError) -> str:
+    """Return what is wrong with what was typed, in one line without a full stop at its end."""
+    from cyclopts import MissingArgumentError, UnknownCommandError
+
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        name = error.unused_tokens[0]
+        return f"there is no command {name!r}; {hint(name, COMMANDS)}known: {', '.join(COMMANDS)}"
+    if isinstance(error, MissingArgumentError) and (missing := error.argument):
+        if missing.tokens or error.keyword:
+            return f"{error.keyword or missing.name} needs a value"
+        name = missing.name if missing.index is None else missing.name.lstrip("-").upper()
+        return f"{' '.join(error.command_chain or ())} needs {name}"
+    return " ".join(str(error).split()).removesuffix(".")
 
 
 def _show(words: list[str], result: Any, as_json: bool) -> int:
