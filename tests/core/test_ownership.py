@@ -310,6 +310,24 @@ def test_two_that_write_at_once(tmp_path):
     assert all(is_own(tmp_path / name) for name in visible(tmp_path))
 
 
+def test_what_an_unknown_command_wrote_needs_to_be_asked_for_too(tmp_path):
+    """A training, for one: its scores are not to be lost to those of evaluate."""
+    path = write(tmp_path / "scores.json", "training")
+    with (
+        pytest.raises(OutputError, match="is a result of another command; give --overwrite to replace it"),
+        claiming(tmp_path, "evaluate a#1", names=["scores.json"]),
+    ):
+        pass
+    assert path.read_text() == "training"
+    with claiming(tmp_path, "evaluate a#1", names=["scores.json"], overwrite=True):
+        files.clear("", [tmp_path])
+        assert path.read_text() == "training"
+        write(path, "evaluation")
+    with claiming(tmp_path, "evaluate a#1", names=["scores.json"]):
+        write(path, "evaluation again")
+    write(path, "training goes on")
+
+
 def test_names_in_a_list_that_no_file_can_have(tmp_path):
     """A folder of results from somebody else may list anything."""
     write(tmp_path / "a.txt")

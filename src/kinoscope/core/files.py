@@ -191,12 +191,14 @@ def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool
 
 
 def _is_other(theirs: str, ours: str) -> bool:
-    """Return whether two commands are known, and differ."""
-    return bool(theirs and ours) and theirs.rpartition("#")[2] != ours.rpartition("#")[2]
+    """Return whether a file is of another command than ours, which is known; theirs may not be: a training's is not."""
+    return bool(ours) and theirs.rpartition("#")[2] != ours.rpartition("#")[2]
 
 
 def _other(theirs: str, ours: str) -> str:
     """Return in words which command wrote a file, where it is another than ours."""
+    if not theirs:
+        return "another command"
     what = theirs.rpartition("#")[0]
     is_alike = what == ours.rpartition("#")[0]
     return f"another `{what}`, of another file or with other options" if is_alike else f"`{what}`"
@@ -360,7 +362,7 @@ def clear(by: str, folders: Sequence[Path]) -> None:
     """
     for path in (path for folder in folders for path in manifest.listed(folder)):
         claim = _claim_of(path)
-        if claim.overwrite and _is_other(by, claim.by) and written_by(path) == by and not _is_read(path):
+        if by and claim.overwrite and _is_other(by, claim.by) and written_by(path) == by and not _is_read(path):
             remove(path)
 
 
