@@ -142,7 +142,7 @@ def test_a_bad_option_is_one_line_and_reads_nothing(
     ("words", "message"),
     [
         (["analyse", "a.mp4"], "there is no command 'analyse'; did you mean analyze? known: analyze, "),
-        (["frobnicate"], ", watch; see kinoscope --help"),
+        (["frobnicate"], ", models, bench; see kinoscope --help"),
         (["recognize", "a.mp4"], "recognize needs --gallery; see kinoscope recognize --help"),
         (["recognize", "a.mp4", "--gallery"], "--gallery needs a value; see kinoscope recognize --help"),
         (["convert", "out"], "convert needs TO; see kinoscope convert --help"),
