@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kinoscope.core.errors import LibraryError, MissingExtra
+from kinoscope.library import Library
 from kinoscope.source.synthetic import shapes
 
 pytest.importorskip("lancedb", reason="needs the extra library")
@@ -41,6 +42,19 @@ def test_a_new_library_is_its_owners_alone(kinoscope: Any, light: Any, video: Pa
     films.chmod(0o755)
     assert kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report").status == 0
     assert films.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_new_library_in_a_folder_of_everybody_is_its_owners_alone(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    films.chmod(0o755)
+    Library(films, create=True)
+    tables = list(films.glob("*.lance"))
+    assert tables
+    assert {table.stat().st_mode & 0o777 for table in tables} == {0o700}
+    tables[0].chmod(0o755)
+    Library(films, create=True)
+    assert tables[0].stat().st_mode & 0o777 == 0o755
 
 
 def test_a_moved_file_keeps_its_row(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:

@@ -126,8 +126,12 @@ class Tables:
     def _begin(self) -> None:
         """Make the tables that are not there: one process at a time, and again what a killed one did not finish."""
         with self.lock():
+            there = set(self.base.list_tables().tables)
             for name, schema in schemas().items():
                 table = self.base.create_table(name, schema=schema, exist_ok=True)
+                if name not in there and not self.remote:
+                    # The folder of the library may be one that others can look into.
+                    Path(self.place, f"{name}.lance").chmod(0o700)
                 if name == "speech" and not table.list_indices():
                     config = need("lancedb.index").FTS(with_position=True, remove_stop_words=False)
                     table.create_index("text", config=config)
