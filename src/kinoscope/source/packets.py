@@ -35,6 +35,7 @@ class Packets:
         broken: why reading stopped before the end, if it did.
         reached: the latest time in seconds at which a packet ends, or None before the first.
         skipped: whether bytes were passed over; whoever takes note of it sets it back.
+        unheard: whether there is audio, which could be decoded, in none of the streams that are read.
     """
 
     def __init__(self, container: InputContainer, streams: Sequence[Track]) -> None:
@@ -47,7 +48,7 @@ class Packets:
         self._errors = 0
         self.broken: str | None = None
         self.reached: Fraction | None = None
-        self.skipped = False
+        self.skipped = self.unheard = False
 
     @property
     def joints(self) -> dict[int, int]:
@@ -85,11 +86,17 @@ class Packets:
                     self._unflushed.discard(packet.stream)
                 yield packet
             else:
-                self._reach(packet)
+                self._pass(packet)
             if late:  # what was held back all the time: another read would wait as long once more
                 self.broken = f"no data for {self._limit:g} s"
                 return
             began = time.monotonic()
+
+    def _pass(self, packet: Packet[Any]) -> None:
+        """Take note of a packet that is not read."""
+        known = isinstance(packet.stream, AudioStream) and packet.stream.codec_context is not None
+        self.unheard |= known and packet.size > 0
+        self._reach(packet)
 
     def _reach(self, packet: Packet[Any]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts

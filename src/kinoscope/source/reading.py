@@ -31,6 +31,9 @@ BEYOND = Fraction(10)
 SLACK = Fraction(1, 2)
 """Seconds that a file may end before its declared end and still count as complete."""
 
+LATE_AUDIO = "sound: it begins too late for FFmpeg to know what it is, and was not read"
+"""Why audio is missing that begins seconds after the file, as where the first of joined parts has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -241,6 +244,8 @@ class Reading:
         if packets.broken:
             self._report.complete = False
             self._report.fail(packets.broken)
+        if packets.unheard and decoding.sound is None:
+            self._report.fail(LATE_AUDIO)
         end, reached = self._wanted.end, packets.reached
         declared = declared_end(decoding.container, decoding.video)
         if reached is None or declared is None or (end is not None and end < declared):
