@@ -1,4 +1,6 @@
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -6,8 +8,8 @@ import torch
 
 import kinoscope
 from kinoscope.api import lip_sync, training
-from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.errors import DatasetError, OptionError, OutputError
+from kinoscope.core.files import alone, atomic
 from kinoscope.learn import talk as module
 from kinoscope.learn.talk import AROUND, Talk
 from kinoscope.models.lip_sync import PHASES, LipSync
@@ -73,6 +75,21 @@ def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(talks, tmp_
     with pytest.raises(OptionError, match="learned from 3 clips of 3 people in a, not from 3 clips of 3 people in b"):
         kinoscope.train("sync", str(tmp_path / "b"), *WORDS, out=tmp_path / "run", quiet=True)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
+def test_two_trainings_never_share_a_folder(talks, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with alone(run), pytest.raises(OutputError, match="run is in use by another process; wait until it is done"):
+        kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
+    kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
+
+
+def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: training._numbered(tmp_path / "runs", "clips", make=True), range(8)))
+    assert sorted(folder.name for folder in folders) == [f"clips{number}" for number in range(1, 9)]
 
 
 def test_a_dry_run_writes_nothing(talks, tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.files import demand_free, prepare
+from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.names import demand
 from kinoscope.progress import bar
 
@@ -102,10 +103,11 @@ def train_sync(
     plans = _plans(options, 1 if dry_run else int(options["steps"]))
     people = len({talk.person for talk in learned}), len(held)
     told = f"{len(learned)} clips of {people[0]} people in {Path(data).name}"
-    pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
-    score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
-    if not dry_run:
-        _save(folder, pairs, plans, told, score)
+    with nullcontext() if dry_run else alone(folder):
+        pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
+        score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
+        if not dry_run:
+            _save(folder, pairs, plans, told, score)
     return Taught(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.core.files import alone
 from kinoscope.core.launcher import launched
 from kinoscope.progress import bar
 
@@ -176,7 +178,8 @@ def train_in_rounds(
     with joined(options.device) as processes:
         learner, broken = row.learner(options, data, processes, quiet)
         out = Path(processes.share(str(Path(resume) if resume else folder(data))))
-        with bar(out.name, quiet) as progress:
+        writes = not dry_run and launched().rank == 0
+        with alone(out) if writes else nullcontext(), bar(out.name, quiet) as progress:
             run = go(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
     run.broken = broken
     return run

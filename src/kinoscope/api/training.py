@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from kinoscope.api.round_training import TASKS as ROUND_TASKS
 from kinoscope.api.round_training import train_in_rounds
 from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import demand_free, prepare
+from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.launcher import launched
 from kinoscope.core.names import hint
 from kinoscope.progress import bar
@@ -133,8 +135,11 @@ def train(
     )
 
     def begin(data: str) -> Path:
-        """Give the folder of the run, ready to be written to."""
-        folder = Path(out) if out else _numbered(Path("runs") / task, name or Path(data).resolve().stem)
+        """Return the folder of the run, ready to be written to."""
+        if out:
+            folder = Path(out)
+        else:
+            folder = _numbered(Path("runs") / task, name or Path(data).resolve().stem, not dry_run and _is_first())
         if not dry_run:
             _prepare(folder)
         return folder
@@ -162,7 +167,8 @@ def train(
         folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
         return Training(picture=_preview(dataset, chosen, folder, name))
     folder = Path(resume_from) if resume_from else begin(data)
-    return Training(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
+    with _alone(folder, dry_run):
+        return Training(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
 
 
 def _demand_task(task: str) -> None:
@@ -214,11 +220,18 @@ def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[O
     return read_words(words, options), data or facts["data"]
 
 
-def _numbered(root: Path, name: str) -> Path:
-    number = 1
-    while (root / f"{name}{number}").exists():
-        number += 1
-    return root / f"{name}{number}"
+def _numbered(root: Path, name: str, make: bool = False) -> Path:
+    """Return the first folder of a name and a number that is not there; ``make`` it, before another process does."""
+    for number in count(1):
+        folder = root / f"{name}{number}"
+        if make and not folder.exists():
+            prepare(root)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+        elif not folder.exists():
+            break
+    return folder
 
 
 def _prepare(folder: Path) -> None:
@@ -231,6 +244,11 @@ def _prepare(folder: Path) -> None:
     prepare(folder)
     for name in NAMES:
         demand_free(folder / name)
+
+
+def _alone(folder: Path, dry_run: bool) -> AbstractContextManager[None]:
+    """Keep other trainings out of the folder of a run: two at once would mix what they write."""
+    return nullcontext() if dry_run or not _is_first() else alone(folder)
 
 
 def _is_first() -> bool:

@@ -466,6 +466,26 @@ def _lock(folder: Path) -> tuple[int | None, bool]:
     return descriptor, True
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for it out of a folder, which is there, within the block.
+
+    Raises:
+        OutputError: another process is in it.
+    """
+    try:
+        lock, is_held = _lock(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    try:
+        if not is_held:
+            raise OutputError(f"{folder} is in use by another process; wait until it is done, or give another folder")
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files in a folder whose process is gone."""
     try:
