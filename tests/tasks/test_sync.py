@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kinoscope.core.lags import Calibration
+from kinoscope.core.lags import Calibration, Offset
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.models.lip_sync import PHASES, LipSync, Streams
@@ -14,7 +14,7 @@ from kinoscope.models.mesh import LIPS, STEADY
 from kinoscope.models.mouths import STILL, Followed
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.sync import Sync
+from kinoscope.tasks.sync import Sync, _event
 
 RATE = 16_000
 GENERATOR = np.random.default_rng(5)
@@ -258,3 +258,8 @@ def test_little_is_held_however_long_it_is():
         task.listen(Sound(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
     assert max(len(mouth.times) for mouth in task._mouths.values()) < 400
     assert len(task._ear._samples) < 12 * RATE
+
+
+def test_an_offset_is_called_what_its_number_says():
+    event = _event("sync", 0.0, 5.0, Offset(0.15149, 0.12, 0.18, 0.99, 5.0))
+    assert (event.extra["offset"], event.text) == (0.1515, "sound is 152 ms late")

@@ -21,6 +21,10 @@ def test_several_offsets_are_told_with_their_stretches():
     assert told[1].startswith("5.00-10.00 s: sound is 200 ms early (-200 ms, 95 % interval -240 to -160 ms; over 99 %")
 
 
+def test_nothing_has_no_sign_of_its_own():
+    assert "(+0 ms, 95 % interval -40 to +40 ms;" in sync_lines(synced(offset(0, 5, -0.0002)))[0]
+
+
 def test_a_drift_is_told():
     drifting = offset(0, 10, 0.12, drift=0.001, drift_low=0.0008, drift_high=0.0012)
     told = sync_lines(synced(drifting))[0]

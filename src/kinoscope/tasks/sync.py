@@ -297,7 +297,7 @@ def _event(task: str, start: float, end: float, offset: Offset, found: Drift | N
         "high": round(offset.high, 4),
         "evidence": round(offset.evidence, 2),
     }
-    text = in_words(offset.seconds)
+    text = in_words(extra["offset"])
     if found is not None and found.found:
         extra |= {"drift": round(found.rate, 6), "drift_low": round(found.low, 6), "drift_high": round(found.high, 6)}
         extra |= {"at_start": round(found.at + found.rate * start, 4), "at_end": round(found.at + found.rate * end, 4)}

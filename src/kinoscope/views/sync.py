@@ -145,4 +145,4 @@ def _spans(spans: Sequence[tuple[float, float]]) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:+.0f}"
+    return f"{round(1000 * seconds):+d}"
