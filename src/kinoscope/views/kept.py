@@ -22,6 +22,7 @@ def print_videos(rows: Sequence[Mapping[str, Any]], console: Console | None = No
     from rich.text import Text
 
     console, lines = table(console, "video", "length", "added", "id", "folder")
+    lines.columns[-1].overflow = "fold"  # of a path that is cut off, nobody finds the file
     for row in rows:
         path = PurePath(row["path"])
         cells = (path.name, clock(row["duration"]), row["added"][:16], row["id"][:8], str(path.parent))
