@@ -246,6 +246,16 @@ def test_convert_writes_other_formats(kinoscope: Cli, light: Any, video: Path, t
     assert kinoscope("convert", tmp_path / "nowhere", "vtt").status == 2
 
 
+def test_a_card_is_shown_as_a_whole(kinoscope: Cli) -> None:
+    (row,) = json.loads(kinoscope("models", "show", "yolox-nano", "--json").out)["models"]
+    ((name, digest),) = row["files"].items()
+    lines = [line.split("│")[2].strip() for line in kinoscope("models", "show", "yolox-nano").out.splitlines()[3:-1]]
+    shown = "".join(lines)
+    assert f"{name}:{digest}" in shown
+    assert row["sources"][0] in shown
+    assert not {"{", "'", "None"} & {*shown, *lines}
+
+
 def test_models_are_listed_with_their_licences(kinoscope: Cli) -> None:
     rows = json.loads(kinoscope("models", "list", "--json").out)["models"]
     assert {"nanodet", "transnetv2", "efficientnet-lite0"} <= {row["name"] for row in rows}

@@ -326,12 +326,23 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
     columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
     table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
     if full:
-        for column in columns[1:]:
-            table.add_row(column, *(str(row[column]) for row in rows))
+        for column in table.columns:
+            column.overflow = "fold"  # of an address or a hash that is cut off, nobody has any use
+        for name in columns[1:]:
+            table.add_row(name, *(_cell(row[name]) for row in rows))
     else:
         for row in rows:
             table.add_row(*(str(row[column]) for column in columns))
     DataConsole().print(table)
+
+
+def _cell(value: Any) -> str:
+    """Return a fact of a model's card as people read it: a line for each part."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_cell(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value):
+        return "\n".join(map(_cell, value))
+    return "" if value is None else str(value)
 
 
 def _print_classified(rows: Sequence[Classified]) -> None:
