@@ -337,9 +337,8 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
 
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
-    before = files.written_by(folder / "timeline.json")
     save(timeline, folder)
-    files.clear(before, [folder, *(folder / name for name in FOLDERS)])
+    files.clear(folder / "timeline.json", FOLDERS)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
         with interrupts.allowed:

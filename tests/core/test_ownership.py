@@ -313,6 +313,7 @@ def test_two_that_write_at_once(tmp_path):
 def test_what_an_unknown_command_wrote_needs_to_be_asked_for_too(tmp_path):
     """A training, for one: its scores are not to be lost to those of evaluate."""
     path = write(tmp_path / "scores.json", "training")
+    write(tmp_path / "model.json", "model")
     with (
         pytest.raises(OutputError, match="is a result of another command; give --overwrite to replace it"),
         claiming(tmp_path, "evaluate a#1", names=["scores.json"]),
@@ -320,22 +321,37 @@ def test_what_an_unknown_command_wrote_needs_to_be_asked_for_too(tmp_path):
         pass
     assert path.read_text() == "training"
     with claiming(tmp_path, "evaluate a#1", names=["scores.json"], overwrite=True):
-        files.clear("", [tmp_path])
-        assert path.read_text() == "training"
         write(path, "evaluation")
+        files.clear(path)
+        assert (tmp_path / "model.json").read_text() == "model"
     with claiming(tmp_path, "evaluate a#1", names=["scores.json"]):
         write(path, "evaluation again")
     write(path, "training goes on")
+
+
+def test_what_a_killed_command_did_not_clear_is_cleared_by_the_next(tmp_path):
+    with claiming(tmp_path, "analyze a#1", names=["timeline.json"]):
+        for name in ("timeline.json", "csv/a.csv"):
+            write(tmp_path / name)
+    with claiming(tmp_path, "sync --fix#3", names=["fixed.mp4"]):
+        write(tmp_path / "fixed.mp4")
+    for is_killed in (True, False):
+        with claiming(tmp_path, "analyze b#2", names=["timeline.json"], overwrite=True):
+            write(tmp_path / "timeline.json", "b")
+            if not is_killed:
+                files.clear(tmp_path / "timeline.json", ["csv"])
+    assert visible(tmp_path) == ["csv", "fixed.mp4", "timeline.json"]
+    assert visible(tmp_path / "csv") == []
 
 
 def test_names_in_a_list_that_no_file_can_have(tmp_path):
     """A folder of results from somebody else may list anything."""
     write(tmp_path / "a.txt")
     with (tmp_path / manifest.NAME).open("a") as file:
-        for name in ("x\0y", "\ud800", "x" * 300, "", "..", "../a.txt"):
+        for name in ("b.txt", "x\0y", "\ud800", "x" * 300, "", "..", "../a.txt"):
             file.write(json.dumps({"name": name, "size": 1, "sha256": "", "by": "other#1"}) + "\n")
     with claiming(tmp_path, "ours#2", names=["b.txt"], overwrite=True):
-        files.clear("other#1", [tmp_path])
+        files.clear(tmp_path / "b.txt")
     assert visible(tmp_path) == ["a.txt"]
 
 

@@ -51,9 +51,8 @@ def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -
 
     def write(timeline: Timeline) -> None:
         files.prepare(folder)
-        before = files.written_by(folder / "timeline.json")
         save(timeline, folder)
-        files.clear(before, [folder, folder / "pictures"])
+        files.clear(folder / "timeline.json", ["pictures"])
 
     by = files.maker(verb, [name])
     with files.claiming(folder, by, places.files_of(name), names=NAMES, overwrite=overwrite, private=private):

@@ -343,26 +343,23 @@ def remove(path: str | os.PathLike[str]) -> None:
             raise cannot_write(path, error) from None
 
 
-def written_by(path: Path) -> str:
-    """Return which command wrote a file of kinoscope's own; empty where that is not known."""
-    entry = manifest.find(path)
-    return entry.by if entry else ""
+def clear(result: Path, folders: Sequence[str] = ()) -> None:
+    """Remove what other commands left with a result that the running one has replaced.
 
-
-def clear(by: str, folders: Sequence[Path]) -> None:
-    """Remove what another command left, the result of which the running one has replaced.
-
-    What further commands wrote to the same folders stays: a video that was repaired or generated there, for instance.
+    What further commands wrote to the same folder stays: a video that was repaired or generated there, for instance.
 
     Args:
-        by: the other command, see ``written_by``.
+        result: the file; the list of its folder says who wrote it before, however long ago that was.
+        folders: names of the folders beside it that hold more of the same commands.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    for path in (path for folder in folders for path in manifest.listed(folder)):
-        claim = _claim_of(path)
-        if by and claim.overwrite and _is_other(by, claim.by) and written_by(path) == by and not _is_read(path):
+    claim = _claim_of(result)
+    others = {by for by in manifest.writers(result) if by and _is_other(by, claim.by)} if claim.overwrite else set()
+    for path in (path for place in ("", *folders) for path in manifest.listed(result.parent / place) if others):
+        entry = manifest.find(path)
+        if entry and entry.by in others and not _is_read(path):
             remove(path)
 
 

@@ -94,6 +94,11 @@ def find(path: Path) -> Entry | None:
         return None
 
 
+def writers(path: Path) -> set[str]:
+    """Return all commands that ever wrote a file of a name."""
+    return {entry.by for entry in _entries(path)}
+
+
 def listed(folder: Path) -> list[Path]:
     """Return the files of a folder that its manifest names, whether they are there or not."""
     rows = [_parse(line) for line in _lines(folder / NAME)]
