@@ -112,6 +112,14 @@ def test_moments_are_joined_to_one_video(kinoscope: Any, films: Path, tmp_path: 
     assert (tmp_path / "out" / "found.edl").read_text().count("FROM CLIP NAME") == 2
 
 
+def test_where_nothing_is_found_no_earlier_answer_is_left(kinoscope: Any, films: Path, tmp_path: Path) -> None:
+    words = ("--library", films / "films.lance", "-o", tmp_path / "out", "--export", "edl")
+    assert kinoscope("search", "street", *words).status == 0
+    assert (tmp_path / "out" / "found.edl").exists()
+    assert "found.edl" not in kinoscope("search", "street longer than 1000 s", *words).out
+    assert not (tmp_path / "out" / "found.edl").exists()
+
+
 def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) -> None:
     from tests.library.making import timeline
 

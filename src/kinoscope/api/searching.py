@@ -15,7 +15,7 @@ from kinoscope.api.choices import choose_device, split
 from kinoscope.api.meanings import meaning_of
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
-from kinoscope.core.files import claiming, link, maker, prepare
+from kinoscope.core.files import claiming, link, maker, prepare, remove
 from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
@@ -129,8 +129,11 @@ def _search(
     found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
     prepare(folder)
     found.written.append(_page(found, opened, folder))
-    for kind in kinds if clips else ():
-        found.written.append(EXPORTS[kind](found, folder / f"found.{kind}"))
+    for path, write in ((folder / f"found.{kind}", EXPORTS[kind]) for kind in kinds):
+        if clips:
+            found.written.append(write(found, path))
+        else:
+            remove(path)  # what an earlier search found is not the answer to this one
     return found
 
 
