@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinoscope import analysis
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.models import predictors
@@ -256,6 +258,18 @@ def test_overwriting_leaves_nothing_of_another_source(world: World, tmp_path: Pa
     }  # fmt: skip
     assert (out / "video.mp4").samefile(other)
     assert world.video.exists()
+
+
+def test_folders_that_cannot_be_looked_into_are_tried_once(tmp_path: Path, monkeypatch: Any) -> None:
+    tried: list[Path] = []
+
+    def refuse(path: Path) -> Any:
+        tried.append(path)
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    assert analysis.fits("a.mp4", tmp_path / "a", analysis.Options(tasks=["shots"]))
+    assert len(tried) == 1
 
 
 def test_overwriting_leaves_what_other_commands_made(world: World, tmp_path: Path) -> None:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__, drawing, places
 from kinoscope.core import files
-from kinoscope.core.errors import Interrupted, KinoscopeError, OptionError, OutputError, TimelineError, as_error
+from kinoscope.core.errors import (
+    Interrupted,
+    KinoscopeError,
+    Occupied,
+    OptionError,
+    OutputError,
+    TimelineError,
+    as_error,
+)
 from kinoscope.core.files import cannot_write
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
@@ -143,8 +151,10 @@ def fits(source: str, folder: Path, options: Options) -> bool:
     try:
         with claim(source, folder, options):
             return True
-    except OutputError:
+    except Occupied:
         return False
+    except OutputError:  # no other number would help: it is told when the source has its turn
+        return True
 
 
 def _may_be_kept(source: str, options: Options) -> bool:

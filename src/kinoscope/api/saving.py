@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinoscope import places
 from kinoscope.core import files
-from kinoscope.core.errors import OutputError
+from kinoscope.core.errors import Occupied, OutputError
 from kinoscope.core.results import Timeline
 
 Save = Callable[[Timeline], None]
@@ -33,8 +33,10 @@ def claims(
         try:
             with claim(name, folder):
                 return True
-        except OutputError:
+        except Occupied:
             return False
+        except OutputError:  # no other number would help: it is told when the source has its turn
+            return True
 
     folders = places.folders(names, Path(out), fits)
     return [partial(claim, name, folder) for name, folder in zip(names, folders, strict=True)]

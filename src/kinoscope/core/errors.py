@@ -9,6 +9,7 @@
     │   ├── WeightsMissing         its weights are in none of the card's sources
     │   └── ChecksumMismatch       a file is not the one that its card pins
     ├── OutputError                a result cannot be written
+    │   └── Occupied               another file has its name
     ├── Interrupted                somebody stopped the work (Ctrl-C)
     ├── SyncError                  sound is not moved: its offset is not measured, is not sure, or is not one
     ├── PrivacyError               what is to be hidden in a video was not followed all through, so none is written
@@ -76,6 +77,10 @@ class ChecksumMismatch(ModelError):
 
 class OutputError(KinoscopeError):
     """A result cannot be written."""
+
+
+class Occupied(OutputError):
+    """Another file, or the result of another command, has the name of a result."""
 
 
 class Interrupted(KinoscopeError):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from kinoscope.core import manifest
 from kinoscope.core.addresses import Address, is_address, short_name
-from kinoscope.core.errors import OutputError
+from kinoscope.core.errors import Occupied, OutputError
 
 if sys.platform != "win32":  # there, left-overs stay until somebody removes them
     import fcntl
@@ -162,7 +162,8 @@ def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool
         any_command: whether it may be a result of any command.
 
     Raises:
-        OutputError: something else is there.
+        Occupied: something else is there.
+        OutputError: it cannot be looked at.
     """
     path = Path(path)
     try:
@@ -174,16 +175,16 @@ def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool
     if stat.S_ISDIR(found.st_mode):
         raise cannot_write(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
     if _is_read(path):
-        raise OutputError(f"{path} is an input, which is never replaced; give another path to write to (-o)")
+        raise Occupied(f"{path} is an input, which is never replaced; give another path to write to (-o)")
     entry = manifest.find(path)
     if entry is None:
-        raise OutputError(
+        raise Occupied(
             f"{path} is in the way: kinoscope did not write it, or it was changed since; "
             "move it away, or give another path to write to (-o)"
         )
     claim = _claim_of(path)
     if _is_other(entry.by, claim.by) and not (any_command or claim.overwrite):
-        raise OutputError(
+        raise Occupied(
             f"{path} is a result of {_other(entry.by, claim.by)}; give --overwrite to replace it, "
             "or another path to write to (-o)"
         )
