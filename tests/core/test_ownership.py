@@ -116,6 +116,13 @@ def test_a_file_in_the_place_of_the_manifest_is_left_alone(tmp_path, how):
     assert os.listdir(place.parent) == [manifest.NAME]
 
 
+def test_a_folder_in_the_place_of_the_manifest_is_named(tmp_path):
+    (tmp_path / manifest.NAME).mkdir()
+    with pytest.raises(OutputError, match=r"\.kinoscope\.jsonl is in the way"):
+        write(tmp_path / "a.txt")
+    assert os.listdir(tmp_path) == [manifest.NAME]
+
+
 def test_an_input_is_never_replaced_by_any_name(tmp_path):
     path = write(tmp_path / "a.txt")
     os.link(path, tmp_path / "hard.txt")

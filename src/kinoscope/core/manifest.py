@@ -62,7 +62,7 @@ def add(path: Path, entry: Entry) -> None:
     """List a file; its folder is there.
 
     Raises:
-        OutputError: another file lies where the manifest goes.
+        OutputError: another file, or a folder, lies where the manifest goes.
         OSError: it cannot be written.
     """
     row = {"name": path.name, "size": entry.size, "sha256": entry.sha256, "by": entry.by}
@@ -72,7 +72,7 @@ def add(path: Path, entry: Entry) -> None:
     try:
         descriptor = os.open(manifest, os.O_RDWR | _FLAGS, 0o666)
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in (errno.ELOOP, errno.EISDIR):
             raise _foreign(manifest) from None
         raise
     with open(descriptor, "r+b", buffering=0) as file:
