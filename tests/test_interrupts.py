@@ -171,3 +171,31 @@ def test_an_inner_block_hands_what_it_held_back_to_the_outer_one() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # what nobody listens to stays so
     signal.signal(signal.SIGINT, before)
     assert not interrupts.pending
+
+
+def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
+    kinoscope: Cli, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kinoscope import engine
+
+    run = engine.run
+
+    def stopped(*given: Any, **options: Any) -> Any:
+        timeline = run(*given, **options)
+        timeline.decode.complete, timeline.decode.errors = False, ["interrupted (Ctrl-C)"]
+        return timeline
+
+    video, out = shapes(duration=0.4, width=32, height=32).write(tmp_path / "a.mp4"), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "run", stopped)
+        assert kinoscope("analyze", video, "-o", out, "--annotate", "--export", "csv,srt").status == 1
+    assert {"annotated.mp4", "csv", "video.mp4"} < {path.name for path in out.iterdir()}
+    (out / "csv" / "mine.csv").write_text("mine")
+    assert kinoscope("generate", "shapes", "-n", "1", "-o", out / "holiday.gif", "--frames", "2").status == 0
+    call = kinoscope("analyze", video, "-o", out)
+    assert (call.status, "were of a reading that was stopped, and are replaced" in call.out + call.err) == (0, True)
+    assert {str(path.relative_to(out)) for path in out.rglob("[!.]*.*")} == {
+        "csv/mine.csv", "features.safetensors", "holiday.gif", "report.html", "timeline.json", "video.mp4",
+    }  # fmt: skip
+    assert kinoscope("analyze", video, "-o", out, "--annotate", "--no-report").status == 0
+    assert {"annotated.mp4", "report.html"} < {path.name for path in out.iterdir()}  # of the same, whole reading

@@ -53,7 +53,8 @@ class Analysis:
     """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
 
     ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``; ``interrupted``
-    whether somebody pressed Ctrl-C; ``notes`` what became of the results that were in the folder before.
+    whether somebody pressed Ctrl-C; ``notes`` what became of the results that were in the folder before; ``replaced``
+    the files of those that are replaced as a whole.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Analysis:
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
     failed: bool = False
+    replaced: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def status(self) -> int:
@@ -194,6 +196,8 @@ def _look(analysis: Analysis, options: Options, title: str, interrupts: Interrup
 
     mark = places.fingerprint(analysis.source, options.reading)
     earlier = _earlier(analysis, mark, options)
+    if earlier is None and files.is_own(analysis.folder / "timeline.json"):
+        analysis.replaced = files.results(analysis.folder / "timeline.json", FOLDERS)
     missing = [name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks]
     before = _drop(analysis, earlier, missing) if earlier else {}
     if options.hide:
@@ -349,6 +353,7 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
     assert timeline is not None
     save(timeline, folder)
     files.clear(folder / "timeline.json", FOLDERS)
+    files.discard(analysis.replaced)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
         with interrupts.allowed:

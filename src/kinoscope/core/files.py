@@ -16,7 +16,7 @@ import shutil
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -361,6 +361,36 @@ def clear(result: Path, folders: Sequence[str] = ()) -> None:
     for path in (path for place in ("", *folders) for path in manifest.listed(result.parent / place) if others):
         entry = manifest.find(path)
         if entry and entry.by in others and not _is_read(path):
+            remove(path)
+
+
+def results(of: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[int, int]]:
+    """Return the files that earlier runs of the running command wrote, with inode and time of each; no links.
+
+    Args:
+        of: a result, of whose folder they are. folders: see ``clear``.
+    """
+    by, found = _claim_of(of).by, {}
+    for path in (path for place in ("", *folders) for path in manifest.listed(of.parent / place)):
+        entry = manifest.find(path)
+        if entry and entry.inode is None and not _is_other(entry.by, by):
+            found[path] = _stamp(path)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def discard(before: Mapping[Path, tuple[int, int]]) -> None:
+    """Remove those of earlier ``results`` that have not been written anew since, and are as they were.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    for path, stamp in before.items():
+        if is_own(path) and _stamp(path) == stamp and not _is_read(path):
             remove(path)
 
 
