@@ -280,3 +280,32 @@ def test_every_ending_of_pictures_that_is_offered_can_be_written(tmp_path, endin
 def test_pictures_that_cannot_be_written_are_refused_at_once(tmp_path):
     with pytest.raises(OptionError, match=r"or pictures as name-%05d.png"):
         Writer(tmp_path / "a-%d.bmp", (32, 24))
+
+
+def end_of_audio(path):
+    with av.open(str(path)) as container:
+        return max((p.pts + p.duration) * p.time_base for p in container.demux(audio=0) if p.size)
+
+
+@pytest.mark.parametrize("codec", ["aac", "flac", "pcm_s16le", "pcm_f32le"])
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+def test_audio_of_a_file_ends_with_the_last_frame(tmp_path, codec, name):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, 48_000, layout="stereo")
+        for start in range(0, 3 * 48_000, 4800):
+            silence = av.AudioFrame.from_ndarray(np.zeros((2, 4800), np.float32), "fltp", "stereo")
+            silence.sample_rate, silence.pts = 48_000, start
+            container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    lossless(tmp_path / name, noise(40), [Fraction(i, 25) for i in range(40)], sound_from=path)
+    assert -0.001 <= end_of_audio(tmp_path / name) - Fraction(8, 5) <= 0.1  # a packet has up to 4800 samples
+
+
+@pytest.mark.parametrize("rate", [25, None])
+def test_a_frame_without_a_duration_lasts_as_long_as_the_one_before(tmp_path, rate):
+    first = flash_and_beep(duration=3, width=32, height=32).write(tmp_path / "a.mp4")
+    with Writer(tmp_path / "b.mp4", (32, 32), rate, sound_from=first) as writer:
+        for n in range(2):
+            writer.write(Frame(np.zeros((32, 32, 3), np.uint8), Fraction(n, 2)))
+    assert 1 <= end_of_audio(tmp_path / "b.mp4") <= 1 + 1024 / 48_000

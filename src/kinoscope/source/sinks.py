@@ -76,6 +76,8 @@ class VideoSink(Sink):
         self._zero: Fraction = options["zero"]
         self._shift: Fraction | None = None
         self._end = Fraction(0)
+        self._time: Fraction | None = None
+        self._step = 1 / Fraction(options["rate"]) if options["rate"] else Fraction(0)
         self._last: int | None = None
 
     def _add_stream(self, options: dict[str, Any]) -> VideoStream:
@@ -103,7 +105,8 @@ class VideoSink(Sink):
         picture = self._convert(frame.pixels)
         picture.pts, picture.time_base = to_pts(frame.time + self._shift, self._base), self._base
         self._check_order(picture.pts, frame.time)
-        self._end = frame.time + (frame.duration or 0)
+        self._step = self._step if self._time is None else frame.time - self._time
+        self._end, self._time = frame.time + (frame.duration or self._step), frame.time
         if self._sound is not None:
             self._sound.pump(frame.time)
         self._container.mux(self._stream.encode(picture))

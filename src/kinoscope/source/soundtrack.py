@@ -21,8 +21,8 @@ from kinoscope.source.container import open_file
 from kinoscope.source.packets import Packets, Track
 from kinoscope.source.tracks import sound_of, video_of
 
-BEFORE, AFTER = Fraction(1, 10), Fraction(1)
-"""Seconds by which copied sound may start before the first frame (priming) and end after the last."""
+BEFORE = Fraction(1, 10)
+"""Seconds by which copied sound may start before the first frame (priming)."""
 
 COPIED = {
     "mp4": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
@@ -96,7 +96,7 @@ class Copied(SoundTrack):
         while (packet := self._peek()) is not None:
             stamp = packet.pts if packet.pts is not None else packet.dts
             begins = None if stamp is None else stamp * packet.time_base
-            if begins is not None and begins > time:
+            if begins is not None and begins >= time:
                 return
             self._next = None
             if stamp is not None and begins is not None and begins >= self._start - BEFORE:
@@ -118,8 +118,8 @@ class Copied(SoundTrack):
         self._container.mux(packet)
 
     def finish(self, end: Fraction) -> None:
-        """Bring the sound to the last frame's ``end``."""
-        self.pump(end + AFTER)
+        """Bring the sound to the last frame's ``end``: the packet that plays then is the last."""
+        self.pump(end)
         self.close()
 
     def close(self) -> None:
@@ -129,6 +129,10 @@ class Copied(SoundTrack):
 
 class Reencoded(Copied):
     """The sound of a file, decoded and encoded as AAC."""
+
+    def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
+        super().__init__(container, file, source)
+        self._held: list[AudioFrame] = []
 
     def _add(self) -> AudioStream:
         rate = min(self._source.codec_context.sample_rate, 48_000)
@@ -143,7 +147,13 @@ class Reencoded(Copied):
             if frame.pts is not None and frame.time_base is not None:
                 frame.pts += to_pts(self._shift, frame.time_base)
             if self._goes_on(frame):
-                self._container.mux(self._target.encode(frame))
+                self._held.append(frame)
+
+    def pump(self, time: Fraction) -> None:
+        """Encode what has ended by ``time``; the rest may be cut off yet."""
+        super().pump(time)
+        while self._held and _until(self._held[0], time + self._shift) >= self._held[0].samples:
+            self._container.mux(self._target.encode(self._held.pop(0)))
 
     def _goes_on(self, frame: AudioFrame) -> bool:
         """Return whether a frame does not lie before the end of the one before."""
@@ -155,7 +165,11 @@ class Reencoded(Copied):
 
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end`` and flush the encoder."""
-        self.pump(end + AFTER)
+        self.pump(end)
+        for frame in self._held:
+            samples = _until(frame, end + self._shift)
+            if samples > 0:
+                self._container.mux(self._target.encode(_first(frame, samples)))
         self._container.mux(self._target.encode(None))
         self.close()
 
@@ -190,6 +204,21 @@ class Encoded(SoundTrack):
     def finish(self, end: Fraction) -> None:
         """Write what the encoder holds."""
         self._container.mux(self._target.encode(None))
+
+
+def _until(frame: AudioFrame, time: Fraction) -> int:
+    """Return how many samples of a frame lie before a time, or would if it went on; all of one without a time."""
+    if frame.pts is None or frame.time_base is None:
+        return frame.samples
+    return round((time - frame.pts * frame.time_base) * frame.sample_rate)
+
+
+def _first(frame: AudioFrame, samples: int) -> AudioFrame:
+    """Return the first samples of a frame, all of which are at hand."""
+    values = samples if frame.format.is_planar else samples * frame.layout.nb_channels
+    cut = AudioFrame.from_ndarray(frame.to_ndarray()[:, :values].copy(), frame.format.name, frame.layout.name)
+    cut.sample_rate, cut.time_base, cut.pts = frame.sample_rate, frame.time_base, frame.pts
+    return cut
 
 
 def _layout(stream: AudioStream) -> str:
