@@ -254,6 +254,18 @@ def test_a_flash_that_fades_is_no_cut(task, length):
     assert starts_of(task, noisy([one] * 60 + fading + [one] * (60 - length))) == []
 
 
+@pytest.mark.parametrize("total", [60, 101, 120])
+@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("begins", [True, False])
+@pytest.mark.parametrize("light", [lambda x: x + 60, lambda x: 0.2 * x + 200, lambda x: 0 * x + 255])
+@pytest.mark.parametrize("net", [BlindNet, FakeNet])
+def test_a_flash_at_an_end_of_the_video_is_no_cut(task, total, length, begins, light, net):
+    task._net = net()
+    one, _ = alike()
+    flash, rest = [np.clip(light(one), 0, 255)] * length, [one] * (total - length)
+    assert starts_of(task, noisy(flash + rest if begins else rest + flash)) == []
+
+
 def test_a_cut_that_a_flash_hides_is_a_cut_still(task):
     task._net = FakeNet()
     one, other = alike()

@@ -45,6 +45,8 @@ BACK = 0.4
 """Share of a flash's difference up to which the picture after it is the one before it."""
 BRIGHTER, NOISE = 0.9, 4
 """Share of a flash's values that are brighter, but for some grey levels, than those before it."""
+SHORTEST = 2
+"""Frames at the beginning or end of a video up to which they are a flash if they are brighter all over."""
 DISSOLVES = ((8, 10.0), (16, 12.0))
 """Lag in frames, and the difference over that lag in a dissolve or fade."""
 LINEAR = 0.2
@@ -135,8 +137,13 @@ def _is_relit(before: NDArray[np.int16], after: NDArray[np.int16], step: float) 
 def is_flash(frames: Pixels, last: int) -> bool:
     """Whether the change after frame ``last`` of some (T, H, W, C) is that of a flash.
 
-    Some frame before it shows the same as some frame after it, and between the two the picture is brighter all over.
+    Some frame before it shows the same as some frame after it, and between the two the picture is brighter all over;
+    or the frames begin or end with it, so that only one side of it is known.
     """
+    if last < SHORTEST and _is_lit(frames[: last + 1], frames[last + 1]):
+        return True
+    if len(frames) - SHORTEST <= last + 1 and _is_lit(frames[last + 1 :], frames[last]):
+        return True
     begin = max(0, last - AROUND)
     some = frames[begin : last + 2 + AROUND].astype(np.int16)
     apart = np.stack([_difference(some, one[None]) for one in some])
@@ -152,6 +159,12 @@ def _returns(frames: NDArray[np.int16], apart: NDArray[np.float64], a: int, b: i
     if apart[a, b] >= min(BACK * apart[a, middle], max(CUT, moves)):
         return False
     return bool((frames[middle] >= np.maximum(frames[a], frames[b]) - NOISE).mean() >= BRIGHTER)
+
+
+def _is_lit(frames: Pixels, other: Pixels) -> bool:
+    """Return whether frames (T, H, W, C) are brighter all over than another (H, W, C), or as bright as can be."""
+    least = np.minimum(other.astype(np.int16) + NOISE, 255 - NOISE)
+    return bool((frames >= least).mean() >= BRIGHTER)
 
 
 def _dissolves(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -225,16 +238,27 @@ class Shots:
             if worth_a_look(window):
                 self._looks += 1
                 scores[:] = [output[0, MARGIN:-MARGIN] for output in self._net(window[None])]
-            self._scores.append(mended(scores, window))
+            self._scores.append(mended(scores, window, *self._real()))
+
+    def _real(self) -> tuple[int, int]:
+        """Return the first frame of the next window that is of the video, and that after the last such."""
+        begin = MARGIN - STEP * len(self._scores)
+        return max(0, begin), min(WINDOW, begin + len(self._times))
 
 
-def mended(scores: NDArray[np.float32], window: Pixels) -> NDArray[np.float32]:
-    """Return the network's scores (2, STEP) of the middle of a window with cuts that it misses, and without flashes."""
+def mended(scores: NDArray[np.float32], window: Pixels, first: int, past: int) -> NDArray[np.float32]:
+    """Return the network's scores (2, STEP) of the middle of a window with cuts that it misses, and without flashes.
+
+    Args:
+        scores: of the middle.
+        window: (WINDOW, H, W, C).
+        first, past: the window's frames that are of the video; the others repeat these.
+    """
     changes, many = scores
     changes = np.maximum(changes, jumps(window)[MARGIN:-MARGIN])
-    for frame in np.flatnonzero(changes >= HOT).tolist():
-        if is_flash(window, MARGIN + frame):
-            changes[frame] = 0
+    for frame in (MARGIN + np.flatnonzero(changes >= HOT)).tolist():
+        if frame + 1 < past and is_flash(window[first:past], frame - first):
+            changes[frame - MARGIN] = 0
     return np.stack([changes, many])
 
 
