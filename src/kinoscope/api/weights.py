@@ -47,11 +47,25 @@ def _pull(cards: Sequence[Card], strict: bool) -> None:
     from kinoscope.models import store
 
     errors = store.pull(cards, _report)
-    served = {card.task for card in cards if card.name not in errors}
-    for card in cards:
-        if card.name in errors and (strict or card.task not in served):
-            raise errors[card.name]
-    _convert([card for card in cards if card.name not in errors])
+    good = [card for card in cards if card.name not in errors]
+    failed = [card for card in cards if card.name in errors]
+    fatal = next((card for card in failed if strict or not _stand_in(card, good)), None)
+    for card in failed:
+        if card is not fatal:
+            print(f"{errors[card.name]}{_what_serves(card, good)}", file=sys.stderr)
+    if fatal is not None:
+        raise errors[fatal.name]
+    _convert(good)
+
+
+def _stand_in(card: Card, good: Sequence[Card]) -> Card | None:
+    """Return a card that does the same as another; the networks of one place do one task together, not each alone."""
+    return next((one for one in good if one.task == card.task and one.sources != card.sources), None)
+
+
+def _what_serves(card: Card, good: Sequence[Card]) -> str:
+    other = _stand_in(card, good)
+    return f"; {other.name} is there and does the same task ({card.task})" if other else ""
 
 
 def _convert(cards: Sequence[Card]) -> None:

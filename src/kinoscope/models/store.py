@@ -24,7 +24,7 @@ from filelock import FileLock
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models.card import Card, File
 from kinoscope.models.seals import SEAL, altered, seal, sha256_of
-from kinoscope.models.sources import Packages, Unavailable, bring, reachable
+from kinoscope.models.sources import Packages, Unavailable, bring, offline, reachable
 
 log = logging.getLogger("kinoscope")
 
@@ -229,8 +229,17 @@ def _try_all(card: Card, part: Path, packages: Packages) -> None:
             reasons.append(f"{source}: {error}")
         except ChecksumMismatch as error:
             mismatch = error
-    how = f"bring them with `kinoscope models pull {card.name}`, or set KINOSCOPE_MODELS to a folder with them"
-    raise mismatch or WeightsMissing(f"weights of {card.name} are missing ({'; '.join(reasons)}); {how}")
+    raise mismatch or WeightsMissing(f"weights of {card.name} are missing ({'; '.join(reasons)}); {_advice(card)}")
+
+
+def _advice(card: Card) -> str:
+    """Return what to do where no source of a card, each of which was tried just now, has its files."""
+    files = ", ".join(file.name for file in card.files)
+    folder = f"set KINOSCOPE_MODELS to a folder with {files}"
+    if not card.sources:
+        return folder
+    network = "unset KINOSCOPE_OFFLINE" if offline() else "check the network"
+    return f"{network} and run `kinoscope models pull {card.name}`, or {folder}"
 
 
 def verify(path: Path, file: File, source: str) -> None:

@@ -1,0 +1,54 @@
+"""What is said of weights that are pulled."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinoscope.api.weights import models
+from kinoscope.core.errors import WeightsMissing
+from kinoscope.models import cards
+from kinoscope.models.card import Card, File
+
+CONTENT = b"weights"
+PIN = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
+
+
+def card(name: str, task: str, source: str) -> Card:
+    return Card(name=name, task=task, about="a toy", licence="MIT", files=(PIN,), sources=(source,))
+
+
+@pytest.fixture
+def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Three cards in place of the real ones; one of two for a task cannot be had."""
+    monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KINOSCOPE_MODELS", raising=False)
+    monkeypatch.delenv("KINOSCOPE_OFFLINE", raising=False)
+    here = f"folder:{tmp_path}"
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    table = (card("good", "objects", here), card("better", "objects", f"{here}/none"), card("other", "text", here))
+    monkeypatch.setattr(cards, "CARDS", table)
+    return f"better are missing ({here}/none: it has no net.bin); check the network and run `kinoscope models pull bet"
+
+
+def test_a_pull_says_why_one_failed_and_what_does_its_task(toys: str, kinoscope: Any) -> None:
+    call = kinoscope("models", "pull")
+    assert call.status == 0
+    (line,) = [line for line in call.err.splitlines() if "weights of" in line]
+    assert line.startswith(f"weights of {toys}")
+    assert line.endswith("a folder with net.bin; good is there and does the same task (objects)")
+    assert kinoscope("models", "pull", "better").err.count("weights of better") == 1
+
+
+def test_a_part_of_a_network_does_not_stand_for_the_others(
+    toys: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"folder:{tmp_path}"
+    lost = replace(card("rnet", "faces", source), files=(File("no.bin", PIN.sha256),))
+    monkeypatch.setattr(cards, "CARDS", (card("pnet", "faces", source), lost))
+    with pytest.raises(WeightsMissing, match="weights of rnet are missing"):
+        models("pull")
