@@ -324,6 +324,7 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
     from kinoscope.views.terminal import DataConsole
 
     columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
+    columns += ["verified"] if "verified" in rows[0] else []
     table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
     if full:
         for column in table.columns:
@@ -332,8 +333,28 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
             table.add_row(name, *(_cell(row[name]) for row in rows))
     else:
         for row in rows:
-            table.add_row(*(str(row[column]) for column in columns))
+            table.add_row(*(_verified(row) if column == "verified" else str(row[column]) for column in columns))
     DataConsole().print(table)
+    if "verified" in rows[0]:
+        print(_checked(rows))
+
+
+def _verified(row: dict[str, Any]) -> str:
+    return _count(row["verified"], "file") if row["verified"] else "not here"
+
+
+def _checked(rows: list[dict[str, Any]]) -> str:
+    """Return in a line what a check of the models found."""
+    here = [row["verified"] for row in rows if row["verified"]]
+    renewed = [row["name"] for row in rows if row["renewed"]]
+    altered = f"{', '.join(renewed)} {'was' if len(renewed) == 1 else 'were'} altered, and fetched anew"
+    found = f"{_count(sum(here), 'file')} of {_count(len(here), 'model')} verified"
+    return f"{found}; {altered if renewed else 'none was altered'}"
+
+
+def _count(number: int, what: str) -> str:
+    """Return a number of things, in the singular for one."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _cell(value: Any) -> str:

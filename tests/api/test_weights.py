@@ -1,4 +1,4 @@
-"""What is said of weights that are pulled."""
+"""What is said of weights that are pulled and checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from kinoscope.api.weights import models
 from kinoscope.core.errors import WeightsMissing
-from kinoscope.models import cards
+from kinoscope.models import cards, store
 from kinoscope.models.card import Card, File
 
 CONTENT = b"weights"
@@ -52,3 +52,17 @@ def test_a_part_of_a_network_does_not_stand_for_the_others(
     monkeypatch.setattr(cards, "CARDS", (card("pnet", "faces", source), lost))
     with pytest.raises(WeightsMissing, match="weights of rnet are missing"):
         models("pull")
+
+
+def test_a_check_says_what_was_verified(toys: str, tmp_path: Path, kinoscope: Any) -> None:
+    kinoscope("models", "pull")
+    lines = kinoscope("models", "check").out.splitlines()
+    assert [line.split("│")[-2].strip() for line in lines[3:6]] == ["1 file", "not here", "1 file"]
+    assert lines[-1] == "2 files of 2 models verified; none was altered"
+    path = store.place(cards.CARDS[2]) / "net.bin"
+    path.chmod(0o600)
+    path.write_bytes(b"altered")
+    call = kinoscope("models", "check")
+    assert call.out.splitlines()[-1] == "2 files of 2 models verified; other was altered, and fetched anew"
+    assert path.read_bytes() == CONTENT
+    assert "verified" not in kinoscope("models", "list").out

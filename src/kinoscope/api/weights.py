@@ -22,7 +22,8 @@ def models(action: Literal["list", "show", "pull", "check"] = "list", *names: st
         names: cards to show, pull or check; all if none is named. Of several cards for one task, one is enough to pull.
 
     Returns:
-        One row for each card.
+        One row for each card; after a check, ``verified`` is the number of its files that hold what the card pins, and
+        ``renewed`` says whether some of them were altered and have been fetched anew.
 
     Raises:
         ModelError: weights that were asked for could not be had.
@@ -33,9 +34,8 @@ def models(action: Literal["list", "show", "pull", "check"] = "list", *names: st
     cards = [find(name) for name in names] or list(CARDS)
     if action == "pull":
         _pull(cards, strict=bool(names))
-    if action == "check":
-        _check(cards)
-    return [_card_row(card) | {"weights": store.status(card)} for card in cards]
+    checked = _check(cards) if action == "check" else {}
+    return [_card_row(card) | {"weights": store.status(card)} | checked.get(card.name, {}) for card in cards]
 
 
 def _card_row(card: Card) -> dict[str, Any]:
@@ -78,11 +78,24 @@ def _convert(cards: Sequence[Card]) -> None:
                 ir(card)
 
 
-def _check(cards: Sequence[Card]) -> None:
+def _check(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
+    """Check cards; return what was found of each, by name.
+
+    Raises:
+        ModelError: weights that were altered could not be had.
+    """
     from kinoscope.models import store
 
-    for error in store.check(cards, _report).values():
+    renewed: set[str] = set()
+
+    def report(card: Card, state: str) -> None:
+        renewed.add(card.name)
+        _report(card, state)
+
+    for error in store.check(cards, report).values():
         raise error
+    counts = {card.name: len(card.files) if store.cached(card) else 0 for card in cards}
+    return {name: {"verified": count, "renewed": name in renewed} for name, count in counts.items()}
 
 
 def _report(card: Card, state: str) -> None:
