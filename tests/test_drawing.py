@@ -166,6 +166,11 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
         (["--keep", "Ada"], "keep says who is not hidden; give --blur faces or --blur people with it"),
         (["--blur", "faces", "--keep", "Ada"], "keep Ada needs a gallery that knows the name; give --gallery FILE"),
         (["--blur", "faces", "--keep", "Eda", "--gallery", "G"], "keep: 'Eda' is not in the gallery; did you mean Ada"),
+        (
+            ["--blur", "faces", "--rules", "rules.yaml", "--clips"],
+            "would show what --blur hides; leave --clips out, then take them of what is hidden: "
+            "kinoscope analyze blurred.mp4 --rules FILE --clips",
+        ),
         (["--blur", "faces", "--live"], "what is live is there once; record it first"),
     ],
 )
@@ -178,3 +183,9 @@ def test_what_cannot_be_hidden_is_told_before_anything_is_read(
     assert message in call.err
     assert call.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_says_which_videos_hide(kinoscope: Cli) -> None:
+    said = " ".join(kinoscope("analyze", "--help").out.replace("│", " ").split())
+    assert "in blurred.mp4, and in annotated.mp4 if that is asked for" in said
+    assert "events drawn in; over what --blur hides" in said

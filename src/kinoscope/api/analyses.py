@@ -98,9 +98,10 @@ def analyze(
         webhook_secret: file with the secret that signs what is posted; KINOSCOPE_WEBHOOK_SECRET if not given.
         tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
-        annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in.
-        blur: hide faces, people or text (several separated by commas) in blurred.mp4; blurred.json says what was
-            hidden. Audio is kept as it is; the report, its images and the timeline still show all.
+        annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in; over what --blur hides.
+        blur: hide faces, people or text (several separated by commas) in blurred.mp4, and in annotated.mp4 if that is
+            asked for; blurred.json says what was hidden. Audio is kept as it is; the report, its images and the
+            timeline still show all.
         keep: names in the gallery, separated by commas, of people who stay visible; all others are hidden.
         hide_with: blur, pixels (a mosaic) or solid; only solid cannot be undone even in part.
         library: also add what was found to this library, such as films.lance, for `kinoscope search`.
@@ -126,7 +127,10 @@ def analyze(
     if webhook_secret is not None and webhook is None:
         raise OptionError("webhook-secret signs what is posted; give --webhook URL")
     if clips and blur:
-        raise OptionError("clips are cut from the recording as it is, and would show what --blur hides; leave one out")
+        raise OptionError(
+            "clips are cut from the recording as it is, and would show what --blur hides; leave --clips out, "
+            "then take them of what is hidden: kinoscope analyze blurred.mp4 --rules FILE --clips"
+        )
     chosen = choose_models(model)
     known = None if gallery is None else read(gallery)
     hide = choose_hiding(blur, keep, hide_with, known, live)
