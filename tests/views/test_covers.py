@@ -204,3 +204,38 @@ def test_never_less_is_hidden_than_the_boxes_and_where_they_stayed(start, corner
         grow = 100 * margin - 0.01
         assert max(left - row[1], top - row[2]) <= -grow
         assert min(right - row[3], bottom - row[4]) >= grow
+
+
+def leaving(start, end, step):
+    """Return a face that is at the left edge at its end, or begin, and moves by a step a frame."""
+    times = np.arange(round(start * 25), round(end * 25) + 1) / 25
+    left = step * 25 * (times - (end if step < 0 else start))
+    return Track(
+        1, "faces", "face", 0.9, [[time, x, 300, x + 100, 400, 0.9] for time, x in zip(times, left, strict=True)]
+    )
+
+
+SIZED = {"source": {"width": 1280, "height": 720}}
+
+
+@pytest.mark.parametrize(("step", "start", "at", "free"), [(-10, 1, 4, 3.4), (10, 3, 0, 0.6)])
+def test_what_left_over_an_edge_is_covered_there_in_the_last_frames_and_what_entered_in_the_first(
+    step, start, at, free
+):
+    times = np.arange(101) / 25
+    track = leaving(start, start + 0.8, step)
+    made = plan(timeline(track, times=times, **SIZED), ["faces"])
+    (box,) = boxes_at(made, at)
+    assert box[0] <= 0
+    assert box[2] >= 150
+    assert boxes_at(made, free) == []
+    cut = start - 0.4 if step > 0 else start + 1.2
+    assert boxes_at(plan(timeline(track, times=times, cuts=[cut], **SIZED), ["faces"]), at) == []
+    assert boxes_at(plan(timeline(track, times=times, cuts=[start], **SIZED), ["faces"]), 0) == []
+
+
+def test_what_stays_inside_or_left_long_before_the_end_is_not_covered_again():
+    left, inside = leaving(1, 2, -10), face(2, 1, 2, (500, 300, 600, 400))
+    for track, end in ((left, 8), (inside, 4)):
+        made = plan(timeline(track, times=np.arange(end * 25 + 1) / 25, **SIZED), ["faces"])
+        assert boxes_at(made, end) == []

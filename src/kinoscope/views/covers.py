@@ -3,7 +3,9 @@
 A track has a box at each frame from its first to its last detection, so what is missed between two looks is covered
 too; the faster it moves, the larger is what is hidden, before it and behind. Before the first and after the last one
 the box stays for a while and grows, since something was probably there already, or is still; it also goes on as the
-track moved there, until it has left the picture, and reaches to an edge that is near. Where one track ends and another
+track moved there, until it has left the picture, and reaches to an edge that is near. What left over an edge soon
+before the video ends is covered there once more at the end, since it may come back when no frame is left to find it in;
+what came over one soon after the beginning is covered there in the first frames. Where one track ends and another
 begins near it soon after, the place of both is covered in between. Where frames may show damage, in which a detector
 finds nothing, a box stays for as long. Nothing reaches over a cut.
 """
@@ -166,6 +168,7 @@ def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ())
         kept += [(kind, track) for track in spared]
         hidden = [track for track in tracks if not any(track is other for other in spared)]
         covers += [Cover(kind, track, _drawn_out(track, scene)) for track in hidden]
+        covers += [cover for track in hidden for cover in _returns(kind, track, scene, timeline.times)]
         covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, scene.cuts)]
     return Plan(sorted(covers, key=lambda cover: cover.start), kept)
 
@@ -220,6 +223,30 @@ def _drawn_out(track: Track, scene: Scene) -> Array:
     before[:, 0] -= SLACK
     after[:, 0] += SLACK
     return np.concatenate([before, _moving(seen), after])
+
+
+def _returns(kind: str, track: Track, scene: Scene, times: Array) -> list[Cover]:
+    """Cover, in the last frames, where a track left the picture, and in the first ones, where it entered."""
+    if not len(times):
+        return []
+    rows, begin, end = track.boxes[:, :5], float(times[0]), float(times[-1])
+    shots = [bisect_right(scene.cuts, time + SLACK) for time in (begin, track.start, track.end, end)]
+    parts = []
+    if shots[0] == shots[1]:
+        parts += [_returning(rows[::-1] * BACKWARDS, -begin, scene.size)[::-1] * BACKWARDS]
+    if shots[2] == shots[3]:
+        parts += [_returning(rows, end, scene.size)]
+    return [Cover(kind, track, part) for part in parts if len(part)]
+
+
+def _returning(rows: Array, end: float, size: Array) -> Array:
+    """Return what is covered (0 or 2, 5) until the video's end where the thing of some rows left the picture."""
+    last, box = rows[-1, 0], rows[-1, 1:]
+    leaves = last + _leaving(box, _speed(rows), size)
+    if not leaves <= end <= last + LEAVING:
+        return np.zeros((0, 5))
+    grown = _to_edges(_spread(box, EXTENSION), box, size)
+    return np.array([[max(leaves, end - EXTENSION), *grown], [end + SLACK, *grown]])
 
 
 def _moving(rows: Array) -> Array:
