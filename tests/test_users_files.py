@@ -284,6 +284,20 @@ def test_overwriting_leaves_what_other_commands_made(world: World, tmp_path: Pat
         assert (out / "made.mp4").read_bytes() == made
 
 
+def test_a_shorter_sequence_leaves_no_pictures_of_a_longer_one(world: World, tmp_path: Path) -> None:
+    model, out = tmp_path / "models" / "generator", tmp_path / "out"
+    for name, frames in (("f-%03d.png", 3), ("g-%03d.png", 3), ("f.png", 3)):
+        assert world.call("generate", model, "-n", "1", "--frames", frames, "-o", out / name).status == 0
+    (out / "f-mine.png").write_bytes(MINE)
+    assert world.call("generate", model, "-n", "1", "--frames", "2", "-o", out / "f-%03d.png").status == 0
+    assert [str(path) for path in files(out)] == [
+        "f-000.png", "f-001.png", "f-mine.png", "f.png", "g-000.png", "g-001.png", "g-002.png",
+    ]  # fmt: skip
+    (out / "f-007.png").write_bytes(MINE)
+    assert world.call("generate", model, "-n", "1", "--frames", "1", "-o", out / "f-%03d.png").status == 2
+    assert (out / "f-001.png").exists()
+
+
 def test_the_last_name_of_a_video_is_kept(world: World, tmp_path: Path) -> None:
     """The link beside a report may be all that is left of a recording."""
     out, data = tmp_path / "out", world.video.read_bytes()

@@ -16,7 +16,7 @@ import shutil
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -391,6 +391,24 @@ def discard(before: Mapping[Path, tuple[int, int]]) -> None:
     """
     for path, stamp in before.items():
         if is_own(path) and _stamp(path) == stamp and not _is_read(path):
+            remove(path)
+
+
+def trim(pattern: Path, written: Collection[str]) -> None:
+    """Remove the numbered files of a pattern that an earlier, longer run left beside those that were written now.
+
+    Args:
+        pattern: such as ``out/%05d.png``, claimed by a running command: what may not be replaced stays.
+        written: names of the files that stay.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    numbered, by = sequence(pattern), _claim_of(pattern).by
+    if numbered is None or not by:
+        return
+    for path in manifest.listed(pattern.parent):
+        if numbered.fullmatch(path.name) and path.name not in written and is_own(path):
             remove(path)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import av
 
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.core.files import demand_free, prepare, publish, remedy, scratch_folder, sequence, suffix_of
+from kinoscope.core.files import demand_free, prepare, publish, remedy, scratch_folder, sequence, suffix_of, trim
 from kinoscope.core.marks import told
 from kinoscope.core.media import Frame, Size, Sound
 from kinoscope.core.time import Seconds
@@ -172,6 +172,7 @@ class Writer:
             demand_free(target)
         for temporary, target in zip(written, targets, strict=True):
             publish(temporary, target)
+        trim(self.path, names)
         self._stack.close()
 
     def abandon(self) -> None:
