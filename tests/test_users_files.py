@@ -293,9 +293,22 @@ def test_a_shorter_sequence_leaves_no_pictures_of_a_longer_one(world: World, tmp
     assert [str(path) for path in files(out)] == [
         "f-000.png", "f-001.png", "f-mine.png", "f.png", "g-000.png", "g-001.png", "g-002.png",
     ]  # fmt: skip
+    for name in ("f-1.mp4", "f-%d.mp4"):  # of a video, the name is what it is
+        assert world.call("generate", model, "-n", "1", "--frames", "2", "-o", out / name).status == 0
+    assert (out / "f-1.mp4").exists()
     (out / "f-007.png").write_bytes(MINE)
     assert world.call("generate", model, "-n", "1", "--frames", "1", "-o", out / "f-%03d.png").status == 2
     assert (out / "f-001.png").exists()
+
+
+def test_fewer_clips_leave_none_of_more(world: World, tmp_path: Path) -> None:
+    model, out = tmp_path / "models" / "generator", tmp_path / "out"
+    made = ["all.gif", "all.mp4", "generated.json", "report.html", "sheet.png"]
+    assert world.call("generate", model, "-n", "3", "-o", out).status == 0
+    assert world.call("generate", model, "-n", "1", "-o", out / "holiday.mp4").status == 0
+    (out / "00007-mine.mp4").write_bytes(MINE)
+    assert world.call("generate", model, "-n", "1", "--classes", "square", "-o", out).status == 0
+    assert [str(path) for path in files(out)] == sorted(["00000-square.mp4", "00007-mine.mp4", "holiday.mp4", *made])
 
 
 def test_the_last_name_of_a_video_is_kept(world: World, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import places
 from kinoscope.api.choices import choose_device, split
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.files import atomic, claiming, maker, prepare
+from kinoscope.core.files import atomic, claiming, maker, prepare, trim
 from kinoscope.core.names import demand, demand_number, slug
 from kinoscope.progress import bar
 
@@ -33,6 +33,9 @@ SEEDS = 2**31 - 1
 
 VIEWED = 64
 """Clips that are laid side by side, at most."""
+
+NUMBERED = re.compile(r"(\d{5})(-[^/]*)?\.mp4")
+"""Names of the clips in a folder: a number, and the class."""
 
 SHEETS = (".png", ".jpg", ".jpeg")
 
@@ -163,9 +166,8 @@ def _is_sheet(out: Path) -> bool:
 
 def _names(out: Path, n: int) -> list[str]:
     """Return the names of the files of a folder; of clips, whose names say their class, those that are there."""
-    numbered = re.compile(r"(\d{5})(-[^/]*)?\.mp4")
     there = [path.name for path in out.iterdir()] if out.is_dir() else []
-    clips = [name for name in there if (found := numbered.fullmatch(name)) and int(found[1]) < n]
+    clips = [name for name in there if (found := NUMBERED.fullmatch(name)) and int(found[1]) < n]
     return ["all.gif", "all.mp4", "sheet.png", "report.html", "generated.json", *clips]
 
 
@@ -286,6 +288,7 @@ def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None
     for name in ("all.gif", "all.mp4"):
         save_clip(out / name, enlarge(shown, times), done.rate, made_by)
     save_picture(out / "sheet.png", strips(clips[:VIEWED]), made_by)
+    trim(out, NUMBERED, [path.name for path in done.written])
     done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
     facts = done.to_dict() | {"generated": True, "by": made_by}
     with atomic(out / "report.html") as path:

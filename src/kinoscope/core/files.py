@@ -394,22 +394,20 @@ def discard(before: Mapping[Path, tuple[int, int]]) -> None:
             remove(path)
 
 
-def trim(pattern: Path, written: Collection[str]) -> None:
-    """Remove the numbered files of a pattern that an earlier, longer run left beside those that were written now.
+def trim(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> None:
+    """Remove the numbered files that an earlier, longer run left beside those that a running command has written now.
 
     Args:
-        pattern: such as ``out/%05d.png``, claimed by a running command: what may not be replaced stays.
-        written: names of the files that stay.
+        folder: of the files. numbered: what the names of all of them match. written: names of those that stay.
 
     Raises:
         OutputError: a file cannot be removed.
     """
-    numbered, by = sequence(pattern), _claim_of(pattern).by
-    if numbered is None or not by:
-        return
-    for path in manifest.listed(pattern.parent):
-        if numbered.fullmatch(path.name) and path.name not in written and is_own(path):
-            remove(path)
+    for path in manifest.listed(folder):
+        if numbered.fullmatch(path.name) and path.name not in written:
+            entry, claim = manifest.find(path), _claim_of(path)
+            if entry and claim.by and not _is_read(path) and (claim.overwrite or not _is_other(entry.by, claim.by)):
+                remove(path)
 
 
 def link(source: Path, target: Path) -> bool:

@@ -166,13 +166,15 @@ class Writer:
 
     def _publish(self) -> None:
         written = sorted(self._folder.iterdir())
-        names = [one.name for one in written] if check_ending(self.path) is SequenceSink else [self.path.name]
+        numbered = sequence(self.path) if check_ending(self.path) is SequenceSink else None
+        names = [one.name for one in written] if numbered else [self.path.name]
         targets = [self.path.with_name(name) for name in names]
         for target in targets:
             demand_free(target)
         for temporary, target in zip(written, targets, strict=True):
             publish(temporary, target)
-        trim(self.path, names)
+        if numbered:
+            trim(self.path.parent, numbered, names)
         self._stack.close()
 
     def abandon(self) -> None:
