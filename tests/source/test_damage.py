@@ -101,6 +101,60 @@ def test_half_a_file_is_not_complete(tmp_path, name):
     assert read(path, end=1)[1].complete
 
 
+def tone(path, codec="pcm_s16le"):
+    """Write 4 s of silence, and return what it takes."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, 16_000, layout="mono")
+        for start in range(0, 64_000, 1600):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = 16_000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def hear(path, **options):
+    with open_source(path, **options) as source:
+        samples = sum(len(sound.samples) for sound in source.read(video=False, sound_rates=(16_000,)))
+        return samples, source.report
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.wav", "pcm_u8"), ("a.aiff", "pcm_s16be"), ("a.au", "pcm_s16be")]
+)
+def test_half_a_recording_of_audio_is_not_complete(tmp_path, name, codec):
+    path = tmp_path / name
+    data = tone(path, codec)
+    samples, report = hear(path)
+    assert (samples, report.complete) == (64_000, True)
+    path.write_bytes(data[: len(data) // 2 + 20])
+    samples, report = hear(path)
+    assert 31_900 < samples < 32_100
+    assert not report.complete
+    assert [error[:9] + error[-10:] for error in report.errors] == ["ends at 2 of 4.00 s"]
+    assert hear(path, end=1)[1].complete
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_wav_whose_size_was_not_known_when_it_began_is_complete(tmp_path, size):
+    path = tmp_path / "a.wav"
+    data = bytearray(tone(path))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    _, report = hear(path)
+    assert (report.complete, report.errors) == (True, [])
+
+
+def test_a_wav_that_declares_too_few_bytes_a_second_is_complete(tmp_path):
+    path = tmp_path / "a.wav"
+    data = bytearray(tone(path))
+    place = data.index(b"fmt ") + 16
+    data[place : place + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert hear(path)[1].complete
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_the_last_seconds_of_a_long_file_are_missed(tmp_path, name):
     """A few seconds are no more certain to be rounding in a long file than in a short one."""

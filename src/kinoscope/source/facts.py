@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -18,6 +19,7 @@ from kinoscope.core.time import to_seconds
 from kinoscope.source.decoding import Decoding
 from kinoscope.source.scaling import Orientation, displayed
 from kinoscope.source.tracks import videos_of
+from kinoscope.source.waves import cut_from
 
 COLOUR_SPACES = {
     0: "rgb",
@@ -48,10 +50,10 @@ TRANSFERS = {
 
 COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
 
-DECLARING = {"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
+DECLARING = {"aiff", "asf", "au", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
 """Containers that write down how long they are."""
 
-EXACT = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
+EXACT = {"aiff", "au", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "wav"}
 """Containers whose declared length is that of what was written, however long; others may be off by a few percent."""
 
 ESTIMATED = {"mpeg", "mpegts"}
@@ -157,6 +159,8 @@ def declared_end(container: InputContainer, video: VideoStream | None) -> Fracti
     if video is not None and (end := end_of(video)) is not None and container.format.name not in ESTIMATED:
         whole = Fraction(video.frames) / rate if (rate := video.average_rate) else Fraction(0)
         return max(end, whole) if container.format.name == "avi" else end
+    if container.format.name == "wav" and container.name.startswith("file:"):
+        return cut_from(Path(container.name.removeprefix("file:")))
     if container.format.name not in DECLARING or not container.duration:
         return None
     # Some writers count from zero, others from the first packet; the earlier end is certain.

@@ -1,0 +1,27 @@
+"""What the header of a WAV file that was cut short declares; FFmpeg goes by the size of the file then."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+STREAMED = 0x7FFFF000
+"""Declared bytes from which the size was not known when the header was written, as into a pipe."""
+
+MOST_CHUNKS = 100
+
+
+def cut_from(path: Path) -> Fraction | None:
+    """Return how many seconds of samples a WAV file declares, if it ends before them; None if all are there."""
+    rate, whole = 0, path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(12)
+        for _ in range(MOST_CHUNKS):
+            head = file.read(8)
+            name, size, begin = head[:4], int.from_bytes(head[4:], "little"), file.tell()
+            if name == b"data":
+                return Fraction(size, rate) if rate and whole < begin + size < STREAMED else None
+            if name == b"fmt ":
+                rate = int.from_bytes(file.read(12)[8:], "little")
+            file.seek(begin + size + size % 2)
+    return None
