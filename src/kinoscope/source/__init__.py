@@ -46,7 +46,7 @@ def open_source(
         limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
             frame, channels, samples per second and length of audio. More is refused before it is decoded.
         video_track: which of a file's video tracks is shown, counted from 0; by default the largest.
-        endless: whether an address goes on until somebody stops it, though it does not look so: a camera over HTTP.
+        endless: whether an address sends until it is closed, though its form does not show it: a camera over HTTP.
 
     Raises:
         SourceError: it cannot be opened, or there is nothing in it.

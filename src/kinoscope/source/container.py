@@ -55,10 +55,10 @@ def open_file(path: str, limits: Limits = DEFAULT) -> InputContainer:
 
 
 OPEN_TIMEOUT, READ_TIMEOUT = 10.0, 5.0
-"""Seconds after which a network stream that does not answer, or gives nothing any more, is given up."""
+"""Seconds after which a network stream that does not answer, or sends nothing any more, is abandoned."""
 
 PROBE = 1_000_000
-"""Microseconds of a stream that are looked at when it is opened again; FFmpeg's five seconds are lost to an alert."""
+"""Microseconds of a stream that are probed when it is opened again; FFmpeg's five seconds are lost to an alert."""
 
 
 def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock: bool = False) -> InputContainer:
@@ -67,7 +67,7 @@ def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock
     Args:
         url: its address.
         limits: what is read at most.
-        again: whether it is known already, so that less of it need be looked at.
+        again: whether it is known already, so that less of it needs to be probed.
         wall_clock: whether pictures are stamped as they arrive.
 
     Raises:

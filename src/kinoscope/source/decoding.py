@@ -28,7 +28,7 @@ NO_TIMESTAMPS = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS: the container never has any."""
 
 MAX_REORDERED, MAX_LED = 16, 500
-"""Packets after the first stamp among which an earlier one may be, and packets in which it is looked for."""
+"""Packets after the first stamp among which an earlier one may be, and packets in which it is searched for."""
 
 Event = VideoFrame | AudioFrame | Lost
 

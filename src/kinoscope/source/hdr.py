@@ -18,7 +18,7 @@ PQ, HLG = 16, 18
 """Transfer characteristics of a stream (ITU-T H.273)."""
 
 PEAK, WHITE = 1000.0, 100.0
-"""Nits of the brightest light that is told apart, and of white on a display of standard range."""
+"""Nits of the brightest light that is distinguished, and of white on a display of standard range."""
 
 DISPLAY_GAMMA, SYSTEM_GAMMA = 2.4, 1.2
 """Of a display of standard range (BT.1886), and of HLG on one of 1,000 nits (BT.2100)."""

@@ -50,7 +50,7 @@ _PRINTF = re.compile(r"%0?\d*d")
 
 
 def is_pictures(path: str) -> bool:
-    """Tell whether ``path`` is a picture, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself.
+    """Return whether ``path`` is an image, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself.
 
     A file is what its content says; an animation is read as a video.
     """

@@ -46,7 +46,7 @@ class Losses:
 
     Args:
         codec: as FFmpeg names it.
-        joined: whether decoding begins at a keyframe that was looked for; nothing that lies before it is missing.
+        joined: whether decoding begins at a keyframe that was sought; nothing that lies before it is missing.
     """
 
     def __init__(self, codec: str = "", joined: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 Kind = Literal["image", "animation", "animated webp", "video", "unknown"]
 
 HEAD = 4096
-"""Bytes that are looked at; what says that an image moves stands before its pixels."""
+"""Bytes that are examined; what says that an image moves stands before its pixels."""
 
 IMAGES = re.compile(
     rb"\x89PNG\r\n\x1a\n|RIFF....WEBP|II\*\0|MM\0\*|BM....\0\0\0\0|P[1-6]\s|\0\0\0\x0cjP  |\xffO\xffQ",

@@ -54,8 +54,8 @@ class StreamSource(VideoSource):
     Args:
         path: the URL; see ``container.URL_PROTOCOLS`` for the schemes.
         start, end, rate, on_error, limits: as of VideoSource.
-        opener: opens a container; told ``again`` where it was open before, and ``wall_clock`` where pictures are to be
-            stamped as they arrive.
+        opener: opens a container; called with ``again`` where it was open before, and ``wall_clock`` where frames are
+            to be stamped as they arrive.
         tries: how often to reconnect without getting anything before giving up; as usual if not given.
         endless: it goes on until somebody stops it, though its scheme does not say so.
         sleep, clock: to wait, and to tell the time, in seconds.
@@ -87,7 +87,7 @@ class StreamSource(VideoSource):
         self._known = live
 
     def _open(self) -> Decoding:
-        """Open the stream; what was open before is known, and need not be looked at for long."""
+        """Open the stream; what was open before is known, and need not be probed for long."""
         opened = super()._open()
         if self._live and not self._untimed and opened.container.format.name in UNTIMED:
             opened.close()
@@ -95,7 +95,7 @@ class StreamSource(VideoSource):
             opened = super()._open()
         if self._known and opened.video is None and self.info.width:
             opened.close()
-            self._known = False  # it was not looked at for long enough to find the picture
+            self._known = False  # it was not probed for long enough to find the picture
             opened = super()._open()
         return opened
 
@@ -167,7 +167,7 @@ class StreamSource(VideoSource):
             except SourceError:
                 continue
             self.report.reconnects += 1
-            self.report.complete = not self._live  # a live one is back when it gives something
+            self.report.complete = not self._live  # a live one is back when it sends something
             return connection
         del self.report.errors[self._notes :]
         self.report.note(f"{self.path} was lost, and {self._tries} tries did not bring it back")
@@ -186,7 +186,7 @@ class StreamSource(VideoSource):
 
 
 class Backoff:
-    """Wait 0.5, 1, 2, 4... seconds between tries, and give up after ``tries`` in a row.
+    """Wait 0.5, 1, 2, 4... seconds between tries, and raise after ``tries`` in a row.
 
     Attributes:
         made: tries since the last that was worth it.

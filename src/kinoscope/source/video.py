@@ -252,7 +252,7 @@ class VideoSource(Source):
         if self._reached is None:
             decoding = self._open()
             try:
-                # Where nothing is left at the end, all packets are looked at.
+                # Where nothing is left at the end, all packets are examined.
                 self._reached = self._last_from(decoding, end) or self._last_from(decoding, self.info.start)
             finally:
                 decoding.close()

@@ -1,7 +1,7 @@
 """Whose faces there are, and where they are in every frame.
 
 The whole picture is searched every other time; in between, the last network of the cascade alone follows the faces that
-are known. A face's best looks are embedded when its track ends; where they are of two people the track is split. The
+are known. A face's best samples are embedded when its track ends; where they are of two people the track is split. The
 tracks of one person are grouped at the end.
 See ``models.faces``, ``tracking``, ``looks``, ``identity`` and ``clips.change``.
 """
@@ -60,8 +60,8 @@ class Faces:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``identity``.
         rate: pictures looked at each second; None for every frame.
         search: pictures searched all over each second; None for all that are looked at.
-        calm: pictures looked at each second while little changes; None for all that come.
-        much: share of the picture that changes from which all pictures are looked at, and searched all over; if not
+        calm: frames processed each second while little changes; None for all that come.
+        much: share of the frame that changes from which all frames are processed, and searched all over; if not
             given, only a cut is a reason to search before it is due.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         longest, smallest: longer side of the pictures looked at, and side of the smallest face looked for in them.

@@ -20,8 +20,8 @@ MOST = 4
 
 
 ANOTHER = 0.6
-"""Distance of two looks that follow each other in one track from which the later one shows another person: the authors'
-threshold for two photos. In 21 tracks of one person each, two looks were at most 0.53 apart."""
+"""Distance of two samples that follow each other in one track from which the later one shows another person: the
+authors' threshold for two photos. In 21 tracks of one person each, two samples were at most 0.53 apart."""
 
 
 @dataclass(slots=True)
@@ -80,10 +80,10 @@ class Looks:
 
 
 def changes(looks: Looks, cuts: Sequence[float]) -> list[float]:
-    """Return the times, in seconds, at which another person's face takes a track over, by its embedded looks.
+    """Return the times, in seconds, at which another person's face takes a track over, by its embedded samples.
 
-    That is somewhere between two looks: at a cut if there is one, which is not returned again, else where the points of
-    the face jump farthest.
+    That is somewhere between two samples: at a cut if there is one, which is not returned again, else where the points
+    of the face jump farthest.
     """
     seen = sorted((look for look in looks.best.kept if look.embedding is not None), key=lambda look: look.time)
     pairs = [(one, other) for one, other in pairwise(seen) if apart((one, other)) > ANOTHER]

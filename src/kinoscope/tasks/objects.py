@@ -71,7 +71,7 @@ class Objects:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
         rate: pictures asked for each second; None for every frame.
         calm: pictures looked at each second while little changes; None for all that differ from the last.
-        much: share of the picture that changes from which all pictures are looked at; that of ``clips.change`` if not
+        much: share of the frame that changes from which all frames are processed; that of ``clips.change`` if not
             given.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.

@@ -2,7 +2,7 @@
 
 TransNet V2 (Souček and Lokoč, arXiv 2008.04838) scores each frame, but is run only on the stretches in which a cheap
 comparison of frames says that a change may be. Its windows lie where they would if it ran everywhere, so a stretch that
-is looked at gives the same scores. Two of its errors are corrected by comparing frames: it misses cuts between pictures
+is scored gets the same scores. Two of its errors are corrected by comparing frames: it misses cuts between pictures
 that are alike (two people before the same wall), and takes flashes of light for cuts.
 """
 

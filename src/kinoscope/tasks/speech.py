@@ -41,7 +41,7 @@ DOUBTFUL, MAYBE_NO_SPEECH = -0.55, 0.2
 CLEAR = -0.45
 """Mean log probability that a text needs where most of what is said around it is a guess."""
 UNKNOWN = "not English, or too unclear"
-"""Why a sentence has no text. Whisper tiny.en knows English alone, and cannot tell what other language it hears."""
+"""Why a sentence has no text. Whisper tiny.en knows English alone, and cannot detect which other language is spoken."""
 SURE = 0.4
 """Word probability (geometric mean of a sentence) under which its text is not given."""
 PAUSE = 1.0

@@ -41,10 +41,10 @@ LEGIBLE = 0.6
 
 
 WIDER = 1.2
-"""Ratio of the lengths of a line in two looks from which its text is another."""
+"""Ratio of the lengths of a line in two samples from which its text is another."""
 
 SHRUNK, SQUARE, SHIFT = 0.75, 24, 6
-"""Scale at which looks are compared, side of the squares in which they are, and how far off one is sought."""
+"""Scale at which samples are compared, side of the squares in which they are, and how far off one is sought."""
 
 FLAT, SAME = 8.0, 0.9
 """Contrast under which a square is empty, in grey levels, and correlation under which its letters may be others: of a
@@ -73,9 +73,9 @@ class Stretch:
     """A time during which a line keeps its text.
 
     Attributes:
-        start: its first look, in seconds.
-        line: the pixels of a look, with which the next are compared.
-        best: its best look.
+        start: time of its first sample, in seconds.
+        line: the pixels of a sample, with which the next are compared.
+        best: its best sample.
         said: what it says, and how sure that is; None until it is read.
     """
 
@@ -93,7 +93,7 @@ class History:
     coming: Stretch | None = None
 
     def see(self, look: Look, reader: Reader | None) -> None:
-        """Take in a look: of the text that stands there, or, if two looks say so, of another."""
+        """Add a sample: of the text that stands there, or, if two samples say so, of another."""
         if not self.stretches:
             self.stretches.append(Stretch(look.time, look.line))
         now = self.stretches[-1]
@@ -107,7 +107,7 @@ class History:
             now.best.add(look)
 
     def _judge(self, look: Look, said: tuple[str, float], reader: Reader) -> Stretch:
-        """Return the last stretch, after a look whose pixels are not those of that stretch."""
+        """Return the last stretch, after a sample whose pixels are not those of that stretch."""
         now = self.stretches[-1]
         if now.said is None:
             now.said = reader(now.line)
@@ -138,7 +138,7 @@ def _letters(text: str) -> str:
 
 
 def alike(one: Pixels, other: Pixels) -> bool:
-    """Whether two looks (H, W, C) at a line show the same letters, as far as their pixels say.
+    """Whether two samples (H, W, C) of a line show the same letters, as far as their pixels say.
 
     Each square of the one is sought near its place in the other; where the best correlation of any is low, some letter
     is another. Squares without contrast are left out.
@@ -169,8 +169,8 @@ class Text:
     Args:
         device, threads: see ``models.load``. model: not used: there is one.
         rate: pictures looked at each second; None for every frame.
-        calm: pictures looked at each second while little changes; None for all that come.
-        much: share of the picture that changes from which all pictures are looked at.
+        calm: frames processed each second while little changes; None for all that come.
+        much: share of the frame that changes from which all frames are processed.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         longest: longer side of the pictures looked at.
         least, sure: score under which a line is ignored, and from which it begins a track.
@@ -255,7 +255,7 @@ class Text:
         return self._found
 
     def _remember(self, pixels: Pixels, time: float, found: models.Lines, ids: list[int]) -> None:
-        """Compare each line with what stood there, and keep the best look at it: a sure and a large one."""
+        """Compare each line with what stood there, and keep its best sample: a confident and a large one."""
         scale = np.array([pixels.shape[1] / self._shown[0], pixels.shape[0] / self._shown[1]])
         for corners, score, number in zip(found.corners * scale, found.scores.tolist(), ids, strict=True):
             value = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))

@@ -44,7 +44,7 @@ EXTENSION, GROWTH = 0.5, 1.0
 grows on each side meanwhile, a second: farther in time it may be farther away."""
 
 AHEAD = 0.08
-"""Seconds of its motion by which a box is grown on each side: where it is between two looks is a guess."""
+"""Seconds of its motion by which a box is grown on each side: where it is between two detections is a guess."""
 
 LEAVING = 5.0
 """Seconds before the first and after the last detection within which what moves to an edge is followed out."""

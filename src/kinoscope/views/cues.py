@@ -99,7 +99,7 @@ def _words(event: Event) -> list[Word]:
 
 
 def _heard(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
-    """Return the words of a text, between spaces, with the times of the pieces they were heard in; None if others."""
+    """Return the words of a text, between spaces, with the times of their recognized pieces; None if others."""
     words: list[Word] = []
     place = 0
     for start, end, piece in ((float(row[0]), float(row[1]), one_line(str(row[2]))) for row in rows):
