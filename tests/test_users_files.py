@@ -247,6 +247,20 @@ def test_sources_of_one_name_do_not_share_a_folder(world: World, tmp_path: Path,
     assert json.loads(Path("runs/analyze/a/timeline.json").read_text())["decode"]["frames"] == 20
 
 
+def test_the_option_that_differs_is_named(world: World, tmp_path: Path) -> None:
+    words = ("analyze", world.video, "-o", tmp_path / "out", "--no-report")
+    assert world.call(*words).status == 0
+    call = world.call(*words, "--end", "0.5", "--on-error", "blank")
+    assert (call.status, call.err.count("\n")) == (2, 1)
+    assert (
+        "timeline.json is a result of another `analyze a.mp4`, with other options (on-error skip, now blank; "
+        "end not given, now 0.5); give --overwrite to replace it"
+    ) in call.err
+    assert "(bounds not given, now pixels=300e6)" in world.call(*words, "--bounds", "pixels=300e6").err
+    assert world.call(*words, "--end", "0.5", "--overwrite").status == 0
+    assert "`analyze a.mp4`, with other options (end 0.5, now not given); give" in world.call(*words).err
+
+
 def test_overwriting_leaves_nothing_of_another_source(world: World, tmp_path: Path) -> None:
     other = shapes(duration=2, rate=10, width=64, height=48).write(tmp_path / "other" / "b.mp4")
     out = tmp_path / "out"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,45 @@ def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
     names = _names(options)
     is_private = not BIOMETRIC.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
     inputs = places.files_of(source)
-    with files.claiming(folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(
+                files.claiming(folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private)
+            )
+        except Occupied as error:
+            if files.OTHERWISE not in (message := str(error)):
+                raise
+            raise Occupied(message.replace(files.OTHERWISE, _difference(folder, mark))) from None
         yield
+
+
+def _difference(folder: Path, mark: dict[str, Any]) -> str:
+    """Return in words what sets the results in a folder apart from what is asked for now, where that is known."""
+    from kinoscope.views.json import read
+
+    try:
+        there = read(folder / "timeline.json").extra.get("run")
+    except TimelineError:
+        return files.OTHERWISE
+    if not isinstance(there, dict) or any(there.get(key) != mark.get(key) for key in places.IDENTITY):
+        return files.OTHERWISE
+    names = [name for name in {**there, **mark} if there.get(name) != mark.get(name)]
+    told = [f"{_option(name)} {_said(there.get(name))}, now {_said(mark.get(name))}" for name in names]
+    return f"with other options ({'; '.join(told)})" if told else files.OTHERWISE
+
+
+def _option(name: str) -> str:
+    return "bounds" if name == "limit" else name.replace("_", "-")
+
+
+def _said(value: object) -> str:
+    """Return the value of an option, as a mark keeps it, in words."""
+    if value is None:
+        return "not given"
+    try:
+        return f"{float(Fraction(str(value))):.6g}"
+    except (ValueError, ArithmeticError):
+        return str(value)
 
 
 def _names(options: Options) -> list[str]:

@@ -16,6 +16,9 @@ from kinoscope.core.files import link
 MAX_NUMBER = 10_000
 """Folders of one name that are tried."""
 
+IDENTITY = ("source", "bytes", "modified", "pictures", "sample")
+"""What of a fingerprint is of the source; the rest is of the options."""
+
 SAMPLES, SAMPLE_BYTES = 16, 65_536
 """Pieces of a file that tell it from others, spread evenly over it, and how long they are."""
 

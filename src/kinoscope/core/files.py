@@ -44,6 +44,9 @@ _REMEDIES = {
     errno.ELOOP: "a link of the path leads back to itself; give another path",
 }
 
+OTHERWISE = "of another file or with other options"
+"""How a message says what may set a result apart from one that the same command with inputs of the same names makes."""
+
 _SCRATCH = re.compile(r"\.kinoscope-[0-9a-f]{16}\.part")
 _LONGEST_SUFFIX = 32
 """Bytes of a suffix that a temporary file takes over; a longer one says no format."""
@@ -202,7 +205,7 @@ def _other(theirs: str, ours: str) -> str:
         return "another command"
     what = theirs.rpartition("#")[0]
     is_alike = what == ours.rpartition("#")[0]
-    return f"another `{what}`, of another file or with other options" if is_alike else f"`{what}`"
+    return f"another `{what}`, {OTHERWISE}" if is_alike else f"`{what}`"
 
 
 def _is_read(path: Path) -> bool:
