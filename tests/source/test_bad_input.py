@@ -29,6 +29,15 @@ def test_missing_with_a_close_name(tmp_path):
     refused(tmp_path / "sreet.mp4", "sreet.mp4 does not exist; did you mean street.mp4?")
 
 
+def test_only_close_names_are_offered_whatever_the_ending(tmp_path):
+    for name in ("clip60.mp4", "ta_chi.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    refused(tmp_path / "clip6.mp4", "clip6.mp4 does not exist; did you mean clip60.mp4?")
+    refused(tmp_path / "clip60.mov", "clip60.mov does not exist; did you mean clip60.mp4?")
+    refused(tmp_path / "nosuch.mp4", "nosuch.mp4 does not exist; check the path")
+    refused(tmp_path / "a.mp4", "a.mp4 does not exist; check the path")
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(SourceError, match=r"nor does the folder .*; check the path"):
         open_source(tmp_path / "no" / "a.mp4")

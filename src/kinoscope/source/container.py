@@ -112,12 +112,18 @@ def _check_file(path: Path) -> None:
         raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
 
 
+_CLOSE = 0.7
+"""Likeness of two names, 0 to 1, from which one may be meant by the other: a letter or two apart."""
+
+
 def _similar(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f", nor does the folder {path.parent}; check the path"
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    # Without the endings, which all videos of a folder have in common.
+    stems = difflib.get_close_matches(path.stem, {Path(name).stem for name in names}, n=3, cutoff=_CLOSE)
+    close = [name for stem in stems for name in sorted(names) if Path(name).stem == stem][:3]
     return f"; did you mean {', '.join(close)}?" if close else "; check the path"
 
 
