@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from kinoscope import __version__
+from kinoscope.api.enrolling import Enrolled
+from kinoscope.api.watching import Watched
 from kinoscope.source.synthetic import flash_and_beep, shapes
 from tests.conftest import Breaking, Call, Counting
 
@@ -211,7 +213,7 @@ def test_another_option_replaces_results_only_when_told_so(
     assert kinoscope(*words).status == 0
     call = kinoscope(*words, "--end", "0.5")
     assert call.status == 2
-    assert "of another file or with other options; give --overwrite to replace it" in call.err
+    assert "with other options (end not given, now 0.5); give --overwrite to replace it" in call.err
     assert timeline_of(tmp_path / "out")["decode"]["frames"] == 10
     assert "done before" not in kinoscope(*words, "--end", "0.5", "--overwrite").out
     assert timeline_of(tmp_path / "out")["decode"]["frames"] == 5
@@ -305,3 +307,13 @@ main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out
     assert 100 <= found["decode"]["frames"] < 25_000
     assert found["events"][0]["start"] == 0.0
     assert signal.SIGINT.name not in done.stderr
+
+
+def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    from kinoscope.cli import SHOW
+
+    SHOW["watch"](Watched("a.mp4", alerts=1, clips=1, delivered=1))
+    lines = capsys.readouterr().err.splitlines()
+    assert (lines[0], lines[-2:]) == ("1 alert", ["1 alert delivered, 0 not", "1 clip"])
+    SHOW["enroll"](Enrolled(Path("a.gallery"), "Ada", "face", already=1))
+    assert capsys.readouterr().out == "a.gallery: Ada got 0 looks of kind face (1 was there already)\n"

@@ -36,7 +36,7 @@ from kinoscope.api.watching import Watched
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
-from kinoscope.core.names import hint
+from kinoscope.core.names import counted, hint
 from kinoscope.core.terminal import Visible
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
 
 
 def _verified(row: dict[str, Any]) -> str:
-    return _count(row["verified"], "file") if row["verified"] else "not here"
+    return counted(row["verified"], "file") if row["verified"] else "not here"
 
 
 def _checked(rows: list[dict[str, Any]]) -> str:
@@ -348,13 +348,8 @@ def _checked(rows: list[dict[str, Any]]) -> str:
     here = [row["verified"] for row in rows if row["verified"]]
     renewed = [row["name"] for row in rows if row["renewed"]]
     altered = f"{', '.join(renewed)} {'was' if len(renewed) == 1 else 'were'} altered, and fetched anew"
-    found = f"{_count(sum(here), 'file')} of {_count(len(here), 'model')} verified"
+    found = f"{counted(sum(here), 'file')} of {counted(len(here), 'model')} verified"
     return f"{found}; {altered if renewed else 'none was altered'}"
-
-
-def _count(number: int, what: str) -> str:
-    """Return a number of things, in the singular for one."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _cell(value: Any) -> str:
@@ -523,8 +518,8 @@ def _print_bench(result: dict[str, Any]) -> None:
 
 
 def _print_enrolled(done: Enrolled) -> None:
-    count = f"{len(done.looks)} look" + "s" * (len(done.looks) != 1)
-    already = f" ({done.already} were there already)" if done.already else ""
+    count = counted(len(done.looks), "look")
+    already = f" ({done.already} {'was' if done.already == 1 else 'were'} there already)" if done.already else ""
     print(f"{done.gallery}: {done.name} got {count} of kind {done.kind}{already}")
     for note in done.notes:
         _warn(note)
@@ -609,16 +604,18 @@ def _print_synced(rows: Sequence[Synced]) -> None:
 def _print_watched(done: Watched) -> None:
     """Tell how the watch went; the alerts themselves have been printed as they came."""
     plain = done.to_dict()
-    print(f"{done.alerts} alerts", file=sys.stderr)
+    print(counted(done.alerts, "alert"), file=sys.stderr)
     for what, delays in (("a look", plain["looks"]), ("an alert", plain["delays"])):
         if delays["count"]:
             print(f"from picture to {what}: {delays['p50']} s (p50), {delays['p95']} s (p95)", file=sys.stderr)
-    read = f"{plain['frames']} frames, {plain['dropped']} dropped, {plain['reconnects']} reconnects"
+    read = (
+        f"{counted(plain['frames'], 'frame')}, {plain['dropped']} dropped, {counted(plain['reconnects'], 'reconnect')}"
+    )
     print(f"{read}, at most {plain['memory_mb']} MB", file=sys.stderr)
     if done.undelivered or done.delivered:
-        print(f"{done.delivered} alerts delivered, {done.undelivered} not", file=sys.stderr)
+        print(f"{counted(done.delivered, 'alert')} delivered, {done.undelivered} not", file=sys.stderr)
     if done.clips:
-        print(f"{done.clips} clips", file=sys.stderr)
+        print(counted(done.clips, "clip"), file=sys.stderr)
     reasons = [f"{name} {one.status}: {one.reason}" for name, one in done.timeline.tasks.items() if one.reason]
     lost = done.timeline.decode.errors
     for reason in reasons + (lost if done.status else [line for line in lost if line.endswith("reconnected")]):

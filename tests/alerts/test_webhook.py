@@ -141,7 +141,7 @@ def test_what_there_is_no_room_for_is_a_dead_letter_at_once(tmp_path):
     webhook.put({"n": 1})
     webhook.put({"n": 2})
     (letter,) = letters(tmp_path)
-    assert (letter["message"]["n"], letter["reason"]) == (2, "1 messages were waiting already")
+    assert (letter["message"]["n"], letter["reason"]) == (2, "1 message waiting already")
     let_go.set()
     webhook.close()
     assert webhook.delivered >= 1

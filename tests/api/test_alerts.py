@@ -109,7 +109,7 @@ def test_what_cannot_be_delivered_is_told_and_kept(kinoscope, ready, tmp_path, c
     thread.join()
     server.server_close()
     assert call.status == 0
-    assert "2 alerts were not delivered; see" in caplog.text
+    assert "not delivered: 2 alerts; see" in caplog.text
     letters = (tmp_path / "out" / "undelivered.jsonl").read_text().splitlines()
     assert [json.loads(line)["reason"] for line in letters] == ["answered 404"] * 2
 

@@ -24,6 +24,7 @@ from kinoscope.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
 from kinoscope.core.addresses import Address, mask
 from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import append, cannot_write, demand_free, prepare
+from kinoscope.core.names import counted
 from kinoscope.core.results import Event
 
 log = logging.getLogger("kinoscope")
@@ -108,7 +109,7 @@ class Webhook:
         """Have a message sent; returns at once."""
         message = {"id": uuid.uuid4().hex} | message
         if self._queue.qsize() >= self._held:
-            self._bury(message, f"{self._held} messages were waiting already", 0)
+            self._bury(message, f"{counted(self._held, 'message')} waiting already", 0)
         else:
             self._queue.put(message)
 

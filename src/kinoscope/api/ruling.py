@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError, RulesError
-from kinoscope.core.names import hint
+from kinoscope.core.names import counted, hint
 from kinoscope.core.results import Timeline
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def sending(
     finally:
         webhook.close(grace)
         if webhook.buried:
-            log.warning("kinoscope: %d alerts were not delivered; see %s", webhook.buried, webhook.dead_letters)
+            log.warning("kinoscope: not delivered: %s; see %s", counted(webhook.buried, "alert"), webhook.dead_letters)
 
 
 def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:

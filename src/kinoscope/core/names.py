@@ -61,6 +61,11 @@ def demand_positive(name: str, value: float | None, example: float) -> None:
         raise OptionError(f"{name} {value:g} is not possible; give a number above 0, such as {example:g}")
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number of things in words, in the singular for one."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def slug(name: str, nothing: str) -> str:
     """Give a name as part of a file's: letters, digits and dashes, at most 60; ``nothing`` where none is left."""
     letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())

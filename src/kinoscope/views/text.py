@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kinoscope.core.names import counted
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.time import format_clock
 from kinoscope.views import sync
@@ -64,7 +65,7 @@ def headline(timeline: Timeline) -> str:
         facts.append(f"{source['width']}x{source['height']}")
     if source.get("video_tracks"):
         facts.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
-    facts += [_clock(duration(timeline)), f"{decode.frames} frames"]
+    facts += [_clock(duration(timeline)), counted(decode.frames, "frame")]
     lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
     facts += [f"{count} {name}" for name, count in lost if count]
     if decode.missing:
@@ -96,8 +97,8 @@ def damage(timeline: Timeline) -> str | None:
     if not decode.complete:
         return f"{name} was not read to its end{why}; what was found until then is kept"
     if not decode.failures:
-        return f"{name}: {_count(decode.corrupt, 'frame')} could be decoded in part only{why}"
-    lost = _count(decode.failures, "frame or packet", "frames or packets")
+        return f"{name}: {counted(decode.corrupt, 'frame')} could be decoded in part only{why}"
+    lost = counted(decode.failures, "frame or packet", "frames or packets")
     return f"{name}: {lost} could not be decoded{why}; --on-error says what to do about them"
 
 
@@ -139,18 +140,18 @@ def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
 
 
 def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
-    found = _count(len(sync.offset_rows(timeline)), "offset")
+    found = counted(len(sync.offset_rows(timeline)), "offset")
     return SummaryRow("sync", report.status, found, sync.in_short(timeline), report.model or "", report.seconds)
 
 
 def _found(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
     people = len({track.identity for track in tracks} - {None})
-    parts = [_count(len(tracks), "track") if tracks else "", _count(people, "person", "people") if people else ""]
+    parts = [counted(len(tracks), "track") if tracks else "", counted(people, "person", "people") if people else ""]
     if name in _COUNTED and not events and not tracks:
         key, noun = _COUNTED[name]
-        parts.append(_count(getattr(report, key, None) or report.extra.get(key, 0), noun))
+        parts.append(counted(getattr(report, key, None) or report.extra.get(key, 0), noun))
     elif events or not tracks:
-        parts.append(_count(len(events), _NOUNS.get(name, "event")))
+        parts.append(counted(len(events), _NOUNS.get(name, "event")))
     if report.status != "ok":
         return report.status if not events and not tracks else f"{report.status}: {_listed(parts)}"
     return _listed(parts)
@@ -201,10 +202,6 @@ def _clock(time: float) -> str:
 
 def _short(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _listed(parts: Iterable[str]) -> str:
