@@ -1,7 +1,7 @@
 """Files that are either whole or absent, and that never take the place of a file that is not kinoscope's own.
 
 All that is written goes through here: ``atomic`` writes a file, ``append`` adds a line to one, ``remove`` takes one
-away, and ``scratch_folder`` is the only maker of temporary files. What may be replaced is decided in one place,
+away; temporary files are those of ``core.scratch``. What may be replaced is decided in one place,
 ``demand_free``: the manifest of the folder must list the file as it is, and no running command may be reading it.
 """
 
@@ -11,10 +11,7 @@ import errno
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import stat
-import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,9 +21,7 @@ from pathlib import Path
 from kinoscope.core import manifest
 from kinoscope.core.addresses import Address, is_address, short_name
 from kinoscope.core.errors import Occupied, OutputError
-
-if sys.platform != "win32":  # there, left-overs stay until somebody removes them
-    import fcntl
+from kinoscope.core.scratch import lock_folder, scratch_folder, suffix_of, sweep
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or write to another disk",
@@ -46,10 +41,6 @@ _REMEDIES = {
 
 OTHERWISE = "of another file or with other options"
 """How a message says what may set a result apart from one that the same command with inputs of the same names makes."""
-
-_SCRATCH = re.compile(r"\.kinoscope-[0-9a-f]{16}\.part")
-_LONGEST_SUFFIX = 32
-"""Bytes of a suffix that a temporary file takes over; a longer one says no format."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,7 +291,7 @@ def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = Fal
 
 
 def _link(temporary: Path, final: Path) -> bool:
-    """Give a file its name where nothing has taken it by now; return whether it has it.
+    """Rename a file unless its new name is taken by now; return whether it was renamed.
 
     Raises:
         OutputError: something has, and is not kinoscope's own.
@@ -414,7 +405,7 @@ def trim(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> N
 
 
 def link(source: Path, target: Path) -> bool:
-    """Give a file a second name, without a copy; return whether it has that name now.
+    """Hard-link a file to a second name, without a copy; return whether it has that name now.
 
     What is at the name already stays, unless kinoscope itself linked it there and the file has another name still.
     """
@@ -463,57 +454,6 @@ def _make_folder(folder: Path, private: bool = False) -> None:
 
 
 @contextmanager
-def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder for temporary files that nobody else can look into or guess, and remove it in the end.
-
-    It is locked as long as the process lives, so that ``sweep`` can tell it from what a killed process has left.
-    """
-    folder, lock = _locked_folder(parent)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
-
-
-def _locked_folder(parent: Path) -> tuple[Path, int | None]:
-    while True:
-        folder = parent / f".kinoscope-{secrets.token_hex(8)}.part"
-        folder.mkdir(0o700)
-        try:
-            lock, is_held = _lock(folder)
-        except FileNotFoundError:
-            continue  # another process took the folder, not locked yet, for a left-over
-        except OSError:
-            folder.rmdir()
-            raise
-        if is_held and folder.exists():
-            return folder, lock
-        if lock is not None:
-            os.close(lock)
-
-
-def _lock(folder: Path) -> tuple[int | None, bool]:
-    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-    if sys.platform == "win32":
-        return None, True
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return descriptor, False
-    except OSError:  # a network disk without such locks
-        os.close(descriptor)
-        return None, True
-    return descriptor, True
-
-
-@contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep other processes that ask for it out of a folder, which is there, within the block.
 
@@ -521,7 +461,7 @@ def alone(folder: Path) -> Iterator[None]:
         OutputError: another process is in it.
     """
     try:
-        lock, is_held = _lock(folder)
+        lock, is_held = lock_folder(folder)
     except OSError as error:
         raise cannot_write(folder, error) from None
     try:
@@ -531,31 +471,6 @@ def alone(folder: Path) -> Iterator[None]:
     finally:
         if lock is not None:
             os.close(lock)
-
-
-def sweep(folder: Path) -> None:
-    """Remove the temporary files in a folder whose process is gone."""
-    try:
-        left = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
-    except OSError:
-        return
-    for path in left:
-        with suppress(OSError):
-            _remove_unlocked(path)
-
-
-def _remove_unlocked(folder: Path) -> None:
-    """Remove a folder of temporary files, unless a process still holds its lock or there are no locks."""
-    lock, is_held = _lock(folder)
-    if lock is not None:
-        if is_held:
-            shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def suffix_of(path: Path) -> str:
-    """Return the suffix for a temporary file; no suffix where that of ``path`` is too long for a format."""
-    return path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:

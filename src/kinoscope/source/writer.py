@@ -16,9 +16,10 @@ from typing import Any, Self
 import av
 
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.core.files import demand_free, prepare, publish, remedy, scratch_folder, sequence, suffix_of, trim
+from kinoscope.core.files import demand_free, prepare, publish, remedy, sequence, trim
 from kinoscope.core.marks import told
 from kinoscope.core.media import Frame, Size, Sound
+from kinoscope.core.scratch import scratch_folder, suffix_of
 from kinoscope.core.time import Seconds
 from kinoscope.source.container import reason
 from kinoscope.source.sinks import GifSink, SequenceSink, Sink, VideoSink

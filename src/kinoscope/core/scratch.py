@@ -1,0 +1,95 @@
+"""Temporary files: in folders that nobody can guess or look into, which a later process removes after a kill."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != "win32":  # there, left-overs stay until somebody removes them
+    import fcntl
+
+_SCRATCH = re.compile(r"\.kinoscope-[0-9a-f]{16}\.part")
+_LONGEST_SUFFIX = 32
+"""Bytes of a suffix that a temporary file takes over; a longer one says no format."""
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder for temporary files that nobody else can look into or guess, and remove it in the end.
+
+    It is locked as long as the process lives, so that ``sweep`` can tell it from what a killed process has left.
+    """
+    folder, lock = _locked_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int | None]:
+    while True:
+        folder = parent / f".kinoscope-{secrets.token_hex(8)}.part"
+        folder.mkdir(0o700)
+        try:
+            lock, is_held = lock_folder(folder)
+        except FileNotFoundError:
+            continue  # another process took the folder, not locked yet, for a left-over
+        except OSError:
+            folder.rmdir()
+            raise
+        if is_held and folder.exists():
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def lock_folder(folder: Path) -> tuple[int | None, bool]:
+    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if sys.platform == "win32":
+        return None, True
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return descriptor, False
+    except OSError:  # a network disk without such locks
+        os.close(descriptor)
+        return None, True
+    return descriptor, True
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder whose process is gone."""
+    try:
+        left = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
+    except OSError:
+        return
+    for path in left:
+        with suppress(OSError):
+            _remove_unlocked(path)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    """Remove a folder of temporary files, unless a process still holds its lock or there are no locks."""
+    lock, is_held = lock_folder(folder)
+    if lock is not None:
+        if is_held:
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix for a temporary file; no suffix where that of ``path`` is too long for a format."""
+    return path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
