@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,3 +83,17 @@ def kinoscope(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Call
     yield call
     for one, handler in handlers.items():
         signal.signal(one, handler)
+
+
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[http.server.ThreadingHTTPServer]:
+    """Serve HTTP on a free port of this machine within the block."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -6,7 +6,6 @@ import base64
 import http.server
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from tests.api.test_detection import ColourDetector
 from tests.api.test_prediction import Brighter
 from tests.api.test_syncing import Clicks
 from tests.api.test_syncing import film as clicks
-from tests.conftest import Call
+from tests.conftest import Call, serving
 from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
 from tests.talking_making import DrawnFollower
 from tests.talking_making import write as talking
@@ -79,14 +78,9 @@ class Guarded(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTTPServer]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
-    server.files = {}  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Guarded) as server:
+        server.files = {}  # type: ignore[attr-defined]
+        yield server
 
 
 @pytest.fixture
@@ -189,7 +183,6 @@ def _has_lance() -> bool:
 def test_a_stream_that_is_lost_and_one_that_is_refused(
     kinoscope: Cli, light: Any, serve: Serve, server: Any, video: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinoscope.source.stream.time.sleep", lambda _: None)
     data = server.files["/shapes.mp4"]
     server.files["/cut.ts"] = b""
     calls = [

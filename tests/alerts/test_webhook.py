@@ -11,6 +11,7 @@ import pytest
 from kinoscope.alerts.signing import DELIVERY, SECRET, SIGNATURE, TIMESTAMP, find_secret, sign, verify
 from kinoscope.alerts.webhook import Webhook, check_url, send
 from kinoscope.core.errors import OptionError, OutputError
+from tests.conftest import serving
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -32,14 +33,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.got, server.answers, server.came = [], [200], threading.Semaphore(0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver) as server:
+        server.got, server.answers, server.came = [], [200], threading.Semaphore(0)
+        yield server
 
 
 def hook(server, tmp_path, **options):

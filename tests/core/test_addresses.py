@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 
 import pytest
 from hypothesis import given
@@ -36,7 +35,7 @@ def test_an_address_is_shown_without_its_secrets_and_opened_with_them(real: str,
     address = Address(real)
     assert (str(address), f"{address}", repr(address), reveal(address)) == (shown, shown, repr(shown), real)
     assert Address(address) is address
-    assert [reveal(copied) for copied in (copy.deepcopy(address), pickle.loads(pickle.dumps(address)))] == [real] * 2
+    assert [reveal(copied) for copied in (copy.copy(address), copy.deepcopy(address))] == [real] * 2
     assert mask(shown) == shown
 
 

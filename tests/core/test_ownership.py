@@ -255,12 +255,12 @@ def test_temporary_files_go_through_no_link_and_no_other_can_look_into_them(tmp_
 
 
 KILLED = """
-import sys, time
+import signal, sys
 from kinoscope.core.files import atomic
 with atomic(sys.argv[1]) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 

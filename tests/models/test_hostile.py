@@ -62,7 +62,7 @@ LOADERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", LOADERS)
 def test_what_is_as_it_was_written_loads(request: pytest.FixtureRequest, kind: str) -> None:
-    LOADERS[kind](request.getfixturevalue(kind))
+    assert LOADERS[kind](request.getfixturevalue(kind)) is not None
 
 
 @pytest.mark.parametrize("kind", LOADERS)

@@ -62,3 +62,14 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def remux(source: Path, target: Path, format: str | None = None, **options: str) -> Path:
+    """Copy the video stream alone to another container."""
+    with av.open(str(source)) as old, av.open(str(target), "w", format=format, options=options) as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)
+    return target

@@ -7,7 +7,7 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
-from source_making import encode
+from source_making import encode, remux
 
 from kinoscope.source import open_source
 from kinoscope.source.losses import Losses
@@ -25,16 +25,6 @@ def overwrite(path, place, size, seed=0):
     data[place : place + size] = random.Random(seed).randbytes(size)
     path.write_bytes(data)
     return path
-
-
-def remux(source, target, **options):
-    with av.open(str(source)) as old, av.open(str(target), "w", options=options) as new:
-        copy = new.add_stream_from_template(old.streams.video[0])
-        for packet in old.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                new.mux(packet)
-    return target
 
 
 def hevc(path, count=100, gop=20):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from source_making import remux
 
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
@@ -216,19 +217,9 @@ def test_audio_of_a_joined_recording_is_moved_as_a_whole(tmp_path):
     assert float(sounds[-1].end - sounds[0].start) == pytest.approx(4, abs=0.3)
 
 
-def without_audio(path, target):
-    with av.open(str(path)) as old, av.open(str(target), "w", format="mpegts") as new:
-        copy = new.add_stream_from_template(old.streams.video[0])
-        for packet in old.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                new.mux(packet)
-    return target
-
-
 def test_audio_that_begins_in_the_second_part_is_missed(tmp_path):
     """FFmpeg looks at the first five seconds, in which it sees nothing of such a track."""
-    silent = without_audio(record(tmp_path / "a.part", 0, seconds=7), tmp_path / "a.ts")
+    silent = remux(record(tmp_path / "a.part", 0, seconds=7), tmp_path / "a.ts", "mpegts")
     path = tmp_path / "joined.ts"
     path.write_bytes(silent.read_bytes() + record(tmp_path / "b.part", 0).read_bytes())
     with open_source(path) as source:

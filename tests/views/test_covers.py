@@ -150,6 +150,14 @@ def test_a_box_grows_with_speed_before_and_behind():
     assert box == pytest.approx([700 - 20 - 80, 280, 800 + 20 + 80, 420])
 
 
+def check_hidden(made, time, right):
+    """Check that a box 100 pixels wide, whose right edge is at ``right``, is covered as far as it is in the picture."""
+    if right > 0:
+        (left, _, hidden, _) = boxes_at(made, time)[0]
+        assert left <= max(0, right - 100), time
+        assert hidden >= right, time
+
+
 @pytest.mark.parametrize("speed", [50, 100, 300, 2000])
 def test_what_comes_in_at_an_edge_is_hidden_from_the_edge_on(speed):
     """It is first found when it is whole in the picture; what was there of it before is hidden."""
@@ -157,10 +165,7 @@ def test_what_comes_in_at_an_edge_is_hidden_from_the_edge_on(speed):
     made = plan(timeline(seen, source=SIZE), ["faces"])
     for time in np.arange(0, 4, 0.04):
         right = 110 + speed * (time - 4)
-        if right > 0:
-            (left, _, hidden, _) = boxes_at(made, time)[0]
-            assert left <= max(0, right - 100), time
-            assert hidden >= right, time
+        check_hidden(made, time, right)
 
 
 @pytest.mark.parametrize("speed", [-50, -300, -2000])
@@ -169,10 +174,7 @@ def test_what_leaves_is_hidden_until_it_has_left(speed):
     made = plan(timeline(seen, source=SIZE), ["faces"])
     for time in np.arange(2, 6, 0.04):
         right = 110 + speed * (time - 2)
-        if right > 0:
-            (left, _, hidden, _) = boxes_at(made, time)[0]
-            assert left <= max(0, right - 100), time
-            assert hidden >= right, time
+        check_hidden(made, time, right)
 
 
 def test_what_moves_away_from_an_edge_is_not_followed_back_for_ever_nor_over_a_cut():
