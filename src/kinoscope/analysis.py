@@ -144,7 +144,7 @@ def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
 
 
 def _difference(folder: Path, mark: dict[str, Any]) -> str:
-    """Return in words what sets the results in a folder apart from what is asked for now, where that is known."""
+    """Return how the options of the results in a folder differ from those asked for now; empty if unknown."""
     from kinoscope.views.json import read
 
     try:
@@ -193,7 +193,7 @@ def fits(source: str, folder: Path, options: Options) -> bool:
             return True
     except Occupied:
         return False
-    except OutputError:  # no other number would help: it is told when the source has its turn
+    except OutputError:  # no other number would help: it is reported when the source has its turn
         return True
 
 
@@ -270,7 +270,7 @@ def _begin(folder: Path, options: Options) -> None:
 
 
 def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[str, TaskResult]:
-    """Take what is done anew, and what was built on it, out of earlier results; return what was good of the former."""
+    """Remove the tasks that run again, and those built on them, from earlier results; return the valid ones."""
     before = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
     for name in before:
         earlier.drop(name)
@@ -363,7 +363,7 @@ def make_tasks(
 
 
 def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Task]:
-    """Give the task that copies the video for the report, where a browser cannot play the source.
+    """Return the task that copies the video for the report, where a browser cannot play the source.
 
     Raises:
         OutputError: another file has its name.

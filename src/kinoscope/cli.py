@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _ignore_interrupts() -> None:
-    """Let Ctrl-C no longer disturb what ends the process; kill still does."""
+    """Ignore SIGINT while the process ends; SIGTERM still stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -263,7 +263,7 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
 
 
 def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes) -> Look:
-    """Return a look as the header has it, once it is such as ``Gallery.add`` takes."""
+    """Return the appearance that a row of the header describes, checked as ``Gallery.add`` does."""
     quality = float(row["quality"])
     if not 0 <= quality <= 1:
         raise ValueError("a look without quality")

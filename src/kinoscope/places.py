@@ -82,7 +82,7 @@ def _unused(source: str, taken: set[str], fits: Callable[[str, str], bool]) -> s
 
 
 def fingerprint(source: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Give what tells whether an earlier analysis was of the same file with the same options."""
+    """Return what identifies a file and the options of an analysis, to compare with an earlier one."""
     mark: dict[str, Any] = {}
     with suppress(OSError, SourceError):
         mark = _mark(source)

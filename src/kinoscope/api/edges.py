@@ -26,7 +26,7 @@ OPTIONS = {
     "model": ("", "folder that train classify wrote; what is learned is added to it"),
     "seed": ("0", "of random weights and order"),
 }
-"""What ``train segments`` takes: the default, and what it is."""
+"""Options of ``train segments``: default and description of each."""
 
 FEWEST = 2
 """Videos from which something can be learned."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kinoscope.models.card import Card
 
 FILES = ("scores.json", "report.html", "reliability.png", "confusion.png", "samples.mp4", "pairs.mp4")
-"""What is written, some of it for generators, some for others."""
+"""Names of the files that are written, for classifiers or for generators."""
 
 SPLITS = ("train", "val", "test", "all")
 

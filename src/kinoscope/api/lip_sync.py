@@ -35,7 +35,7 @@ OPTIONS = {
     "seed": ("0", "of everything random"),
     "device": ("auto", "auto, cpu or cuda"),
 }
-"""What ``train sync`` takes: the default, and what it is."""
+"""Options of ``train sync``: default and description of each."""
 
 LOGGED = 10
 """Steps whose mean loss is logged."""

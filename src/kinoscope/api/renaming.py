@@ -22,7 +22,7 @@ RULES = (".yaml", ".yml", ".json")
 
 
 def renamed(verb: Verb) -> Verb:
-    """Let a verb take its options under their old names, too, and ``watch`` its rules where they stood."""
+    """Return a verb that also accepts the old names of its options, and ``watch`` its rules as an argument."""
     name, names = verb.__name__, RENAMED[verb.__name__]
 
     @wraps(verb)
@@ -56,7 +56,7 @@ def _new_word(word: str, names: Mapping[str, str], verb: str) -> str:
 
 
 def _with_rules(words: list[str]) -> list[str]:
-    """Give the file of rules that stands alone its option."""
+    """Return the words with ``--rules`` before a file of rules that is given as an argument."""
     if any(word.partition("=")[0] == "--rules" for word in words):
         return words
     for place, word in enumerate(words[2:], 2):

@@ -35,7 +35,7 @@ def claims(
                 return True
         except Occupied:
             return False
-        except OutputError:  # no other number would help: it is told when the source has its turn
+        except OutputError:  # no other number would help: it is reported when the source has its turn
             return True
 
     folders = places.folders(names, Path(out), fits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a training learns, and from what data."""
+    """Description of a training: what it learns, and from which data."""
 
     learns: str
     data: str

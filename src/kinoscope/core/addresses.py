@@ -12,7 +12,7 @@ import re
 from pathlib import PurePath
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""Text that replaces a secret."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://?(?=[^/])")
 _URL = re.compile(rf"(?P<scheme>{_SCHEME.pattern})(?P<rest>[^\s\"'<>`]+?)(?=[.,:;!)\]]*(?:[\s\"'<>`]|$))")

@@ -65,7 +65,7 @@ def endless(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
 def frechet_interval(
     real: ArrayLike, made: ArrayLike, groups: Sequence[str] | None = None, seed: int = 0, drawings: int = DRAWINGS
 ) -> tuple[float, float] | None:
-    """Return the 95 % interval of the Fréchet distance: whole groups of real clips and made ones drawn anew.
+    """Return the 95 % interval of the Fréchet distance: whole groups of real and generated clips resampled.
 
     Clips that are drawn twice make a distance larger, so that the spread alone is taken from the drawings; and the
     fewer groups there are, the less they tell of it, so that it is widened. None of too few groups.

@@ -17,7 +17,7 @@ TRUST = 0.95
 """Probability with which an interval holds the true value."""
 
 FEWEST_GROUPS = 3
-"""Groups of which an interval can be told: two may agree by chance whatever else there is."""
+"""Fewest groups for an interval: two may agree by chance whatever else there is."""
 
 UNKNOWN: Ends = (math.nan, math.nan)
 
@@ -83,7 +83,7 @@ def widening(groups: int) -> float:
 
 
 def variance_of_mean(values: ArrayLike, groups: ArrayLike) -> float:
-    """Return the variance of the mean of values (N,) over groups (N,) drawn anew; NaN of fewer than two groups."""
+    """Return the variance of the mean of values (N,) over resampled groups (N,); NaN of fewer than two groups."""
     numbers = np.asarray(values, np.float64)
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     sums = np.bincount(group, numbers - numbers.mean()) if len(numbers) else np.zeros(0)

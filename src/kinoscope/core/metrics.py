@@ -268,7 +268,7 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike, groups: ArrayLike |
 
 
 def _by_signs(gains: Counts) -> float:
-    """Return the probability of so large a sum of gains (G,) if each had either sign as likely: counted, not drawn."""
+    """Return the probability of so large a sum of gains (G,) with random signs: exact, not sampled."""
     ways, total = [1], int(np.abs(gains).sum())
     for gain in np.abs(gains[gains != 0]).tolist():
         either = [0] * (len(ways) + 2 * gain)

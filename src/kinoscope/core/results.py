@@ -223,7 +223,7 @@ class DecodeReport:
         self.note(message)
 
     def lose(self, start: float, end: float, why: str) -> None:
-        """Count a frame that should have been shown from ``start`` to ``end`` seconds and could not be decoded."""
+        """Count a frame, due from ``start`` to ``end`` seconds, that could not be decoded."""
         self.failures += 1
         if _extend(self.missing, start, end):
             self.note(f"no frame from {start:.3f} s: {why}")

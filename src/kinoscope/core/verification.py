@@ -73,7 +73,7 @@ def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: O
 
 
 def _rate(wrong: NDArray[np.bool_], owners: Sequence[str] | None) -> tuple[float, Ends]:
-    """Return the share of pairs that are told wrongly, and its interval."""
+    """Return the share of pairs that are classified wrongly, and its interval."""
     if not len(wrong):
         return math.nan, (math.nan, math.nan)
     rate = float(wrong.mean())

@@ -96,7 +96,7 @@ def compare(
 
 
 def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: metrics.Values) -> Difference:
-    """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of groups drawn anew."""
+    """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of resampled groups."""
     (one, two), ((low1, high1), (low2, high2)) = values, ends
     if one is None or two is None:
         return Difference(one, two, None, None, None)

@@ -160,7 +160,7 @@ def with_intervals(
     seed: int,
     samples: int,
 ) -> tuple[list[Value], list[Ends], metrics.Values]:
-    """Return each value of a statistic, the ends of its interval, and its values of groups drawn anew (samples, V).
+    """Return each value of a statistic, the ends of its interval, and its values of resampled groups (samples, V).
 
     Args:
         statistic: gives V shares, or means of shares. columns: that it takes.

@@ -184,7 +184,7 @@ def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> An
 
 
 def torch_device(device: str) -> str:
-    """Give the device of torch, ``cpu`` or ``cuda``, that a name of ``DEVICES`` stands for.
+    """Return the torch device, ``cpu`` or ``cuda``, for a name of ``DEVICES``.
 
     Raises:
         OptionError: the device is not known, or there is none here.

@@ -93,7 +93,7 @@ def need_clock(rules: RuleFile) -> None:
 
 
 def recorded(rules: RuleFile, start: float) -> Clock | None:
-    """Give the clock of a recording whose first picture is at ``start`` seconds, or None if the file has none.
+    """Return the clock of a recording whose first frame is at ``start`` seconds, or None if the file has none.
 
     Seconds are added in UTC: where a clock is put forward or back, they are not those of its hands.
     """

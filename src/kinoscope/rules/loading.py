@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Return how plain values are told apart by their first character, numbers by patterns of our own."""
+    """Return how plain values are resolved by their first character, numbers by patterns of our own."""
     own = {"tag:yaml.org,2002:int": _whole(_INT), "tag:yaml.org,2002:float": _whole(_FLOAT)}
     known = yaml.SafeLoader.yaml_implicit_resolvers
     return {first: [(tag, own.get(tag, pattern)) for tag, pattern in rows] for first, rows in known.items()}

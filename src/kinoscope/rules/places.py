@@ -59,7 +59,7 @@ class Side:
     _towards: bool | None = None
 
     def see(self, time: float, distance: float, margin: float) -> bool:
-        """Take in the signed distance to the edge in pixels; return whether it is on one side for sure now."""
+        """Take in the signed distance to the edge in pixels; return whether its side is confirmed now."""
         towards = None if abs(distance) < margin else distance >= 0
         if towards is None or towards != self._towards:
             self._towards, self.since = towards, time

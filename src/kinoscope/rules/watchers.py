@@ -67,7 +67,7 @@ class Stay:
             self.coming = ""  # it never was inside, or is back before it was confirmed
 
     def report(self, confirmed: bool) -> None:
-        """Let what it did be a change of this frame, if it is sure by now."""
+        """Add what the track did to the changes of this frame, once the track is confirmed."""
         if confirmed and self.side.sure:
             self.change, self.coming = self.coming, ""
 

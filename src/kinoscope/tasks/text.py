@@ -52,7 +52,7 @@ text drawn 3 % larger, 3 pixels off and with noise, one in ten is under 0.93; wi
 """
 
 Reader = Callable[[Pixels], tuple[str, float]]
-"""Returns what a line says, and how sure that is."""
+"""Returns the text of a line and its confidence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ STRETCH = 0.4
 """Seconds at the end of a track from which its motion there is taken."""
 
 SPOILT = 5.0
-"""Seconds after damage in which frames may still be made from damaged ones: in them, people see what detectors miss."""
+"""Seconds after damage in which frames may still be made from damaged ones:
+people are visible in them although detectors miss them."""
 
 NEAR = 0.5
 """Share of its size within which a box reaches to the picture's edge where its track ends: it comes from there."""
