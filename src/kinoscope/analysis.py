@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,21 +131,15 @@ def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
     by = files.maker(options.verb, [source], mark if "sample" in mark else None)
     names = _names(options)
     is_private = not BIOMETRIC.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
-    inputs = places.files_of(source)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(
-                files.claiming(folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private)
-            )
-        except Occupied as error:
-            if files.OTHERWISE not in (message := str(error)):
-                raise
-            raise Occupied(message.replace(files.OTHERWISE, _difference(folder, mark))) from None
+    inputs, difference = places.files_of(source), partial(_difference, folder, mark)
+    with files.claiming(
+        folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
+    ):
         yield
 
 
 def _difference(folder: Path, mark: dict[str, Any]) -> str:
-    """Return how the options of the results in a folder differ from those asked for now; empty if unknown."""
+    """Return how the results in a folder differ from what is asked for now: by which options, where that is known."""
     from kinoscope.views.json import read
 
     try:

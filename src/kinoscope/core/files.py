@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,7 @@ class Claim:
         inputs: device and inode of the files that it reads: none of them is ever replaced.
         overwrite: whether kinoscope's own results of another command or input may be replaced.
         private: whether what is written tells who people are: then it is for the eyes of the owner alone.
+        difference: returns how its results differ from those that are in the way; for messages.
     """
 
     root: Path
@@ -60,6 +61,7 @@ class Claim:
     inputs: frozenset[tuple[int, int]] = frozenset()
     overwrite: bool = False
     private: bool = False
+    difference: Callable[[], str] | None = None
 
     def covers(self, path: Path) -> bool:
         """Return whether an absolute path is the claimed one, or lies in it."""
@@ -88,6 +90,7 @@ def claiming(
     names: Sequence[str] = (),
     overwrite: bool = False,
     private: bool = False,
+    difference: Callable[[], str] | None = None,
 ) -> Iterator[None]:
     """Claim a file or a folder for what is written inside the block, in any thread.
 
@@ -100,7 +103,7 @@ def claiming(
         names: the files of the folder ``out`` that will be written, as far as they are known: it is found out now
             whether they may be.
         overwrite: whether kinoscope's own results of another command or input may be replaced.
-        private: see ``Claim``.
+        private, difference: see ``Claim``.
 
     Raises:
         OutputError: something is in the way, or cannot be written; one line that says what to do.
@@ -108,7 +111,7 @@ def claiming(
     if is_address(os.fspath(out)):
         raise OutputError(f"{out} is an address, and results are written to files; give a path (-o)")
     root = Path(os.path.abspath(out))
-    claim = Claim(root, by, frozenset(_identities(inputs)), overwrite, private)
+    claim = Claim(root, by, frozenset(_identities(inputs)), overwrite, private, difference)
     with _LOCK:
         _CLAIMS.append(claim)
     try:
@@ -179,7 +182,7 @@ def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool
     claim = _claim_of(path)
     if _is_other(entry.by, claim.by) and not (any_command or claim.overwrite):
         raise Occupied(
-            f"{path} is a result of {_other(entry.by, claim.by)}; give --overwrite to replace it, "
+            f"{path} is a result of {_other(entry.by, claim)}; give --overwrite to replace it, "
             "or another path to write to (-o)"
         )
     return True
@@ -190,13 +193,14 @@ def _is_other(theirs: str, ours: str) -> bool:
     return bool(ours) and theirs.rpartition("#")[2] != ours.rpartition("#")[2]
 
 
-def _other(theirs: str, ours: str) -> str:
-    """Return in words which command wrote a file, where it is another than ours."""
+def _other(theirs: str, claim: Claim) -> str:
+    """Return in words which command wrote a file, where it is another than that of the claim."""
     if not theirs:
         return "another command"
     what = theirs.rpartition("#")[0]
-    is_alike = what == ours.rpartition("#")[0]
-    return f"another `{what}`, {OTHERWISE}" if is_alike else f"`{what}`"
+    if what != claim.by.rpartition("#")[0]:
+        return f"`{what}`"
+    return f"another `{what}`, {claim.difference() if claim.difference else OTHERWISE}"
 
 
 def _is_read(path: Path) -> bool:
