@@ -12,7 +12,7 @@ import numpy as np
 
 from kinoscope.core.moving import SHAPES, Reading, judge_moving, read_moving
 from kinoscope.core.verification import binomial_interval
-from kinoscope.models.generators import load_generator
+from kinoscope.models.generators import Generator
 from kinoscope.source.moving import draw_moving
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    generator = load_generator(options.model)
+    generator = Generator(options.model)
     facts, random = generator.facts, np.random.default_rng(options.seed)
     intended = [SHAPES[i % len(SHAPES)] for i in range(options.clips)]
     made = generator.sample(options.clips, options.seed, labels=[facts.classes.index(one) for one in intended])

@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from kinoscope.core.lags import FRAME, LAGS, margin, peaks
-from kinoscope.learn.lip_sync import Plan, curves_of, energy_curves, train_pair
-from kinoscope.learn.talk import Talk, read_table, read_talks
+from kinoscope.learn.lip_sync import Plan, curves_of, train_pair
+from kinoscope.learn.talk import AROUND, Talk, read_table, read_talks
 from kinoscope.models.lip_sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams
 from kinoscope.nets.lip_sync import Pair
 
@@ -233,6 +235,29 @@ def logistic(x: np.ndarray, y: np.ndarray, persons: np.ndarray) -> np.ndarray:
 def chance(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Give probabilities."""
     return np.asarray(1 / (1 + np.exp(-np.clip(x @ weights, -30, 30))))
+
+
+def energy_curves(talk: Talk, length: int, stride: int, most: int = 30) -> Tensor | None:
+    """Give what the opening of the lips against the loudness of the sound says: correlations, as ``curves_of``."""
+    if len(talk) < length:
+        return None
+    opening = (talk.points[:, 35, :2] - talk.points[:, 25, :2]).norm(dim=1)
+    loudness = functional.pad(talk.mel.logsumexp(1), (1, 2)).unfold(0, PHASES, 1).mean(1)
+    starts = range(0, len(talk) - length + 1, stride)
+    lags = range(-most * PHASES, most * PHASES + 1)
+    rows = [
+        [
+            _correlation(opening[s : s + length], loudness[(s + AROUND) * PHASES + lag :: PHASES][:length])
+            for lag in lags
+        ]
+        for s in starts
+    ]
+    return torch.tensor(rows)
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / (a.norm() * b.norm() + 1e-9))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from kinoscope.models.generators import load_generator
+from kinoscope.models.generators import Generator
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,8 +46,8 @@ def test_a_recipe_trains_and_goes_on(recipe: ModuleType, tmp_path: Path, monkeyp
         monkeypatch.setattr(sys, "argv", ["generators.py", "shapes", str(tmp_path), "--epochs", epochs])
         recipe.main()
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
-    generator = load_generator(tmp_path / "model", "cpu")
+    generator = Generator(tmp_path / "model", "cpu")
     assert generator.facts.data == "synthetic:moving"
     assert generator.facts.score["clips"] == 300
-    ours, theirs = (load_generator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
+    ours, theirs = (Generator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
     assert np.abs(ours - theirs).max() <= 2

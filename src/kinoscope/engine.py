@@ -22,7 +22,7 @@ import numpy as np
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.interrupts import Interrupts
-from kinoscope.core.media import Flow, Frame, FrameBatch, Sound
+from kinoscope.core.media import Frame, FrameBatch, Sound
 from kinoscope.core.results import INTERRUPTED, TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import Ticker
 from kinoscope.tasks.base import Needs, Skip, Task
@@ -143,7 +143,6 @@ def _stop(feeds: list[Feed], interrupts: Interrupts) -> None:
 
 def _read(source: Source, feeds: list[Feed]) -> Iterator[Picture | Sound]:
     rates = tuple(sorted({feed.needs.sound for feed in feeds if feed.needs.sound}))
-    source.vectors = any(feed.needs.flows for feed in feeds)
     return source.read(video=source.info.width > 0 and bool(feeds), sound_rates=rates)
 
 
@@ -205,8 +204,6 @@ class Feed:
     def __post_init__(self) -> None:
         self._ticker = Ticker(self.needs.rate)
         self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
-        self._passing: list[Flow] = []
-        self._flows: list[tuple[Flow, ...]] = []
         self._queue: Queue[tuple[FrameBatch, ...] | Sound | None] = Queue(1 if self.live else QUEUED_BATCHES)
         self._worker: Thread | None = None
         self._stopped = False
@@ -238,17 +235,12 @@ class Feed:
             if item.rate == self.needs.sound:
                 self._put(item)
             return
-        if self.needs.flows:
-            self._passing.append(item.flow())
         if self.needs.sizes and self._ticker.due(item.time):
             self._collect(item)
 
     def _collect(self, picture: Picture) -> None:
         for frames, size in zip(self._frames, self.needs.sizes, strict=True):
             frames.append(picture.frame(size))
-        if self.needs.flows:
-            self._flows.append(tuple(self._passing))
-            self._passing = []
         self.report.frames += 1
         # A live source must not wait for a full batch.
         if len(self._frames[0]) >= (1 if self.live else self.needs.batch):
@@ -256,8 +248,8 @@ class Feed:
 
     def _flush(self) -> None:
         if self._frames and self._frames[0]:
-            batches = tuple(FrameBatch.stack(frames, self._flows) for frames in self._frames)
-            self._frames, self._flows = [[] for _ in self.needs.sizes], []
+            batches = tuple(FrameBatch.stack(frames) for frames in self._frames)
+            self._frames = [[] for _ in self.needs.sizes]
             self._put(batches)
 
     def _put(self, item: tuple[FrameBatch, ...] | Sound) -> None:

@@ -105,17 +105,6 @@ def test_differences_are_symmetric_and_bounded(a, b):
     assert (first.moved(second).max() == 0) == (a == b)
 
 
-def test_what_was_looked_at_against_the_advice_counts_as_looked_at():
-    watch = Watch(rate=1)
-    grey = np.full((36, 64, 3), 100, np.uint8)
-    other = grey.copy()
-    other[:6, :6] = 200
-    assert watch.see(grey, 0.0) == "look"
-    assert watch.see(other, 0.2) == "wait"
-    watch.looked(other, 0.2)
-    assert watch.see(other, 0.3) == "same"
-
-
 def test_a_small_thing_that_moves_fast_is_looked_at_without_a_pause_where_that_is_asked_for():
     squares = [with_square(x, 24) for x in (40, 60, 80)]
     calm, secret = Watch(5), Watch(5, much=0.005)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Sound
-from kinoscope.core.onsets import LAGS, SoundOnsets, offset_from_hits
+from kinoscope.core.onsets import LAGS, MotionOnsets, SoundOnsets, match
 
 RATE, SIZE = 16_000, (54, 96)
 
@@ -44,6 +44,15 @@ def clicks(at, seconds=12, rate=RATE):
             decay = np.exp(-np.arange(length) / rate * 100)
             samples[first : first + length] += decay * generator.normal(0, 0.3, length)
     return Sound(samples.astype(np.float32), rate, Fraction(0))
+
+
+def offset_from_hits(frames, times, sound):
+    """Measure how late the audio is against frames (H, W) in grey at ``times``."""
+    motion, heard = MotionOnsets(), SoundOnsets()
+    for grey, time in zip(frames, times, strict=True):
+        motion.take(grey, time)
+    heard.take(sound)
+    return match(motion, heard)
 
 
 @pytest.mark.parametrize("late", [-0.4, 0.0, 0.1, 0.4])

@@ -10,7 +10,8 @@ from kinoscope.learn.choices import read_choices, read_saved
 from kinoscope.learn.log import read_log
 from kinoscope.learn.painting import Moments, Teacher, begin, heard, learn, split_of, validate, warn
 from kinoscope.learn.painting_options import ABOUT, PaintingOptions
-from kinoscope.learn.painting_run import train_painter
+from kinoscope.learn.painting_run import PainterLearner
+from kinoscope.learn.rounds import go
 from kinoscope.learn.talkers import read_talkers
 from kinoscope.models.painter import load_painter
 from kinoscope.models.painting import painted_part
@@ -109,6 +110,10 @@ def test_a_stall_of_the_expert_is_named_with_its_cure():
     assert "check the clips with `kinoscope sync`" in warn(state, {})
     state.synced = [0.3] * 400
     assert warn(state, {}) is None
+
+
+def train_painter(options, people, out, *, data="", told=None, **running):
+    return go(PainterLearner(options, people, data), out, data=data, told=told, **running)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 from kinoscope import generate
 from kinoscope.core.moving import judge_moving, read_moving
-from kinoscope.models.generators import OWN, find_generator, load_generator, own_generators, read_generator
+from kinoscope.models.generators import OWN, Generator, find_generator, own_generators, read_generator
 
 NAMES = ("people", "shapes")
 CLIPS = 36
@@ -30,7 +30,7 @@ def test_they_are_small():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_makes_clips_of_every_class_that_move(name):
-    generator = load_generator(name, "cpu")
+    generator = Generator(name, "cpu")
     labels = list(range(len(generator.facts.classes))) * 2
     clips = generator.sample(len(labels), labels=labels).astype(int)
     assert np.abs(np.diff(clips, axis=1)).mean((1, 2, 3, 4)).min() > 0.5
@@ -39,7 +39,7 @@ def test_each_makes_clips_of_every_class_that_move(name):
 
 
 def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
-    generator = load_generator("shapes", "cpu")
+    generator = Generator("shapes", "cpu")
     facts = generator.facts
     labels = np.arange(CLIPS) % len(facts.classes)
     readings = [read_moving(clip) for clip in generator.sample(CLIPS, labels=list(labels))]

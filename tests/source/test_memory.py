@@ -49,15 +49,10 @@ def test_frames_are_freed_while_a_source_is_read(path, alive):
     assert most <= 20
 
 
-@pytest.mark.parametrize("read", ["frames", "flows", "evenly", "keyframes", "nothing"])
+@pytest.mark.parametrize("read", ["frames", "evenly", "keyframes", "nothing"])
 def test_nothing_is_left_of_a_source(path, alive, read):
     source = open_source(path)
-    if read == "flows":
-        source.vectors = True
-        for picture in source.pictures():
-            picture.flow()
-            del picture
-    elif read != "nothing":
+    if read != "nothing":
         assert sum(1 for _ in getattr(source, read)(*[3] * (read == "evenly")))
     source.close()
     del source

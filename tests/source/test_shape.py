@@ -121,16 +121,6 @@ def test_a_shape_that_a_container_cannot_hold_is_told(tmp_path):
         assert source.info.size == (137, 48)
 
 
-def test_motion_is_told_in_displayed_pixels(tmp_path):
-    square, wide = anamorphic(tmp_path / "a.mp4", aspect=Fraction(1)), anamorphic(tmp_path / "b.mp4")
-    found = []
-    for path in (square, wide):
-        with open_source(path) as source:
-            source.vectors = True
-            found.append(np.concatenate([picture.flow().points for picture in source.pictures()]))
-    np.testing.assert_allclose(found[1], found[0] * (2, 1))
-
-
 def test_the_limit_of_pixels_holds_for_the_displayed_size(tmp_path):
     path = anamorphic(tmp_path / "a.mp4", (64, 48), Fraction(4))
     with pytest.raises(SourceError, match=r"is 256x48, 12,288 pixels, more than the limit of 5,000"):

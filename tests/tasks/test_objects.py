@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope import engine
 from kinoscope.core.boxes import iou
-from kinoscope.core.errors import OptionError, WeightsMissing
+from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
@@ -210,11 +210,6 @@ def test_every_tracker_follows_the_shapes(tracker):
 def test_the_camera_and_looks_may_help(options):
     timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)
     assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
-
-
-def test_vectors_and_camera_exclude_each_other():
-    with pytest.raises(OptionError, match="choose one of carry and camera"):
-        Objects(carry=True, camera=True)
 
 
 def test_looks_are_cut_out_inside_the_picture():

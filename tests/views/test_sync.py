@@ -3,12 +3,18 @@
 from sync_timeline import offset, synced, unmeasured
 
 from kinoscope.core.results import TaskReport, Timeline
-from kinoscope.views.sync import in_short, lines, offset_rows, speakers, speaking_rows, sync_lines
+from kinoscope.views.sync import in_short, lines, offset_rows, speakers, speaking_rows, why_not
 from kinoscope.views.text import summary_rows
 
 
+def as_lines(timeline):
+    plain = {"measurable": bool(rows := offset_rows(timeline)), "reason": why_not(timeline)}
+    told = lines(plain | {"source": "a.mp4", "offsets": rows, "speaking": speaking_rows(timeline)})
+    return [line.removeprefix("a.mp4:").strip() for line in told]
+
+
 def test_an_offset_is_told_with_its_interval_and_then_who_speaks():
-    assert sync_lines(synced()) == [
+    assert as_lines(synced()) == [
         "sound is 120 ms late (+120 ms, 95 % interval +80 to +160 ms; 98 % sure, from 8.0 s of speech)",
         "face 1 speaks for 3.5 s: 0.0-3.0, 6.5-7.0",
         "Anna speaks for 2.0 s: 4.0-6.0",
@@ -16,28 +22,25 @@ def test_an_offset_is_told_with_its_interval_and_then_who_speaks():
 
 
 def test_several_offsets_are_told_with_their_stretches():
-    told = sync_lines(synced(offset(0, 5, 0.12), offset(5, 10, -0.2, 0.999)))
+    told = as_lines(synced(offset(0, 5, 0.12), offset(5, 10, -0.2, 0.999)))
     assert told[0].startswith("0.00-5.00 s: sound is 120 ms late (")
     assert told[1].startswith("5.00-10.00 s: sound is 200 ms early (-200 ms, 95 % interval -240 to -160 ms; over 99 %")
 
 
 def test_nothing_has_no_sign_of_its_own():
-    assert "(+0 ms, 95 % interval -40 to +40 ms;" in sync_lines(synced(offset(0, 5, -0.0002)))[0]
+    assert "(+0 ms, 95 % interval -40 to +40 ms;" in as_lines(synced(offset(0, 5, -0.0002)))[0]
 
 
 def test_a_drift_is_told():
     drifting = offset(0, 10, 0.12, drift=0.001, drift_low=0.0008, drift_high=0.0012)
-    told = sync_lines(synced(drifting))[0]
+    told = as_lines(synced(drifting))[0]
     assert "(on average +120 ms, " in told
     assert told.endswith("; drift +0.100 %, 95 % interval +0.080 to +0.120 %)")
 
 
 def test_why_nothing_is_measured_is_told():
-    assert sync_lines(unmeasured("a voice\nover")) == ["not measurable: a voice over"]
-    assert sync_lines(Timeline(tasks={"sync": TaskReport("skipped", reason="no sound")})) == [
-        "not measurable: no sound"
-    ]
-    assert sync_lines(Timeline()) == []
+    assert as_lines(unmeasured("a voice\nover")) == ["not measurable: a voice over"]
+    assert as_lines(Timeline(tasks={"sync": TaskReport("skipped", reason="no sound")})) == ["not measurable: no sound"]
 
 
 def test_the_stretches_of_one_who_speaks_stand_together():

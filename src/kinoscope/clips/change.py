@@ -98,10 +98,6 @@ class Watch:
             self._last, self._time = now, time
         return advice
 
-    def looked(self, pixels: Pixels, time: float) -> None:
-        """Take a picture as looked at, although the advice was to wait."""
-        self._last, self._time = Glance.at(pixels), time
-
     def _judge(self, now: Glance, time: float) -> Advice:
         self.fast = False
         if self._last is None or self._last.cells.shape != now.cells.shape:

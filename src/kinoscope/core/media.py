@@ -49,31 +49,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """How the parts of a picture move as it comes on screen; no parts where nothing is known.
-
-    Attributes:
-        time: presentation time of the picture in seconds.
-        points: (N, 2) float32, centres of the parts x, y in pixels of the displayed picture.
-        speeds: (N, 2) float32, pixels per second to the right and down.
-        areas: (N,) float32, pixels of each part.
-    """
-
-    time: float
-    points: NDArray[np.float32]
-    speeds: NDArray[np.float32]
-    areas: NDArray[np.float32]
-
-    @classmethod
-    def none(cls, time: float) -> Flow:
-        """Know nothing of the picture at ``time``."""
-        return cls(time, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
-@dataclass(frozen=True, slots=True)
 class FrameBatch:
     """Several frames of one size in time order.
 
@@ -81,8 +56,6 @@ class FrameBatch:
         pixels: (T, H, W, C) uint8, RGB.
         times: (T,) float64, presentation times in seconds, not decreasing.
         indices: (T,) int64, positions in the source.
-        flows: of each frame (T), the flow of every picture of the source since the frame before, its own the last;
-            empty where it was not asked for.
         exact: of each frame (T), its time as a fraction; empty where only ``times`` are known.
         last: seconds on screen of the last frame, or None if the source does not say.
     """
@@ -90,7 +63,6 @@ class FrameBatch:
     pixels: Pixels
     times: NDArray[np.float64]
     indices: NDArray[np.int64]
-    flows: tuple[tuple[Flow, ...], ...] = ()
     exact: tuple[Fraction, ...] = ()
     last: Fraction | None = None
 
@@ -98,20 +70,18 @@ class FrameBatch:
         _check(self.pixels, "THWC")
         if not len(self.pixels) == len(self.times) == len(self.indices):
             raise ValueError(f"{len(self.pixels)} pictures, {len(self.times)} times, {len(self.indices)} indices")
-        if self.flows and len(self.flows) != len(self.pixels):
-            raise ValueError(f"{len(self.pixels)} pictures, flows of {len(self.flows)}")
         if self.exact and len(self.exact) != len(self.pixels):
             raise ValueError(f"{len(self.pixels)} pictures, exact times of {len(self.exact)}")
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease")
 
     @classmethod
-    def stack(cls, frames: Sequence[Frame], flows: Sequence[tuple[Flow, ...]] = ()) -> FrameBatch:
+    def stack(cls, frames: Sequence[Frame]) -> FrameBatch:
         """Stack frames of one size."""
         times = np.array([float(f.time) for f in frames], np.float64)
         indices = np.array([f.index for f in frames], np.int64)
         exact = tuple(f.time for f in frames)
-        return cls(np.stack([f.pixels for f in frames]), times, indices, tuple(flows), exact, frames[-1].duration)
+        return cls(np.stack([f.pixels for f in frames]), times, indices, exact, frames[-1].duration)
 
     def __len__(self) -> int:
         return len(self.pixels)

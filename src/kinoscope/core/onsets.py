@@ -12,7 +12,6 @@ since a ball or a hand is small.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -183,21 +182,6 @@ class SoundOnsets:
         energies = np.concatenate(self._energies)
         levels = np.log(energies + 1e-4 * energies.mean() + 1e-12)
         return np.pad(np.maximum(levels[2:] - levels[:-2], 0).mean(axis=1), (2, 0))[: len(levels)]
-
-
-def offset_from_hits(frames: Iterable[ArrayLike], times: Iterable[Seconds], sound: Sound) -> OnsetOffset:
-    """Measure how late sound is against the picture.
-
-    Args:
-        frames: T frames (H, W) grey, 0 to 255, about 96 pixels along the longer side.
-        times: (T,) of the frames in seconds, increasing, evenly or not.
-        sound: all of it, mono.
-    """
-    motion, heard = MotionOnsets(), SoundOnsets()
-    for grey, time in zip(frames, times, strict=True):
-        motion.take(grey, time)
-    heard.take(sound)
-    return match(motion, heard)
 
 
 def match(motion: MotionOnsets, sound: SoundOnsets) -> OnsetOffset:

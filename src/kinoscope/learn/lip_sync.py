@@ -193,26 +193,3 @@ def _hear(pair: Pair, mel: Tensor) -> Tensor:
     """Embed sound at each frame's time and 10, 20 and 30 ms later: (4, T, D)."""
     padded = functional.pad(mel.T[None], (0, PHASES - 1), mode="replicate")[0].T
     return torch.cat([pair.sound(padded[None, phase : phase + len(mel)]) for phase in range(PHASES)])
-
-
-def energy_curves(talk: Talk, length: int, stride: int, most: int = 30) -> Tensor | None:
-    """Give what the opening of the lips against the loudness of the sound says: correlations, as ``curves_of``."""
-    if len(talk) < length:
-        return None
-    opening = (talk.points[:, 35, :2] - talk.points[:, 25, :2]).norm(dim=1)
-    loudness = functional.pad(talk.mel.logsumexp(1), (1, 2)).unfold(0, PHASES, 1).mean(1)
-    starts = range(0, len(talk) - length + 1, stride)
-    lags = range(-most * PHASES, most * PHASES + 1)
-    rows = [
-        [
-            _correlation(opening[s : s + length], loudness[(s + AROUND) * PHASES + lag :: PHASES][:length])
-            for lag in lags
-        ]
-        for s in starts
-    ]
-    return torch.tensor(rows)
-
-
-def _correlation(a: Tensor, b: Tensor) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / (a.norm() * b.norm() + 1e-9))

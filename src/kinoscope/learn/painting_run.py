@@ -31,7 +31,6 @@ from kinoscope.learn.painting import (
 )
 from kinoscope.learn.painting_options import FREE, PaintingOptions
 from kinoscope.learn.processes import Processes
-from kinoscope.learn.rounds import Progress, Rounds, go
 from kinoscope.models.painter import TASK, PainterFacts, Talker, save_painter
 from kinoscope.models.painting import painted_part
 from kinoscope.models.runner import torch_device
@@ -131,23 +130,6 @@ class PainterLearner:
     def advise(self, row: Row) -> str | None:
         """Say what stalls, and its cure."""
         return warn(self.state, row)
-
-
-def train_painter(
-    options: PaintingOptions,
-    talkers: Sequence[Talker],
-    out: Path,
-    *,
-    data: str = "",
-    resume: bool = False,
-    dry_run: bool = False,
-    expert: Expert | None = None,
-    progress: Progress | None = None,
-    told: Callable[[Row], None] | None = None,
-) -> Rounds:
-    """Train a painter and keep it in ``out``; see ``PainterLearner`` and ``rounds.go``."""
-    learner = PainterLearner(options, talkers, data, expert)
-    return go(learner, out, data=data, resume=resume, dry_run=dry_run, progress=progress, told=told)
 
 
 def _count(talkers: Sequence[Talker], options: PaintingOptions) -> tuple[int, int]:

@@ -382,11 +382,6 @@ class Generator:
         return self.clips(self.codes(count, seed, labels, truncation, float(times[-1])), times)
 
 
-def load_generator(name: str | Path, device: str = "auto") -> Generator:
-    """Give a generator that is ready; see ``Generator``."""
-    return Generator(name, device)
-
-
 def to_pixels(clips: Tensor) -> Pixels:
     """Give pictures (..., H, W, 3) uint8 of tensors (..., 3, H, W) around -1 to 1."""
     pixels = ((clips.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1)

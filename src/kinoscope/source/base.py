@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.media import Flow, Frame, Pixels, Size, Sound, SourceInfo
+from kinoscope.core.media import Frame, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import MAX_STEPS, Seconds, Ticker, evenly, last_end, parse_time
 
@@ -48,12 +48,11 @@ class Picture:
         index: int = 0,
         key: bool = False,
         duration: Fraction | None = None,
-        flow: Callable[[], Flow] | None = None,
         corrupt: bool = False,
     ) -> None:
         self.corrupt = corrupt
         self.time, self.index, self.key, self.duration, self.size = time, index, key, duration, size
-        self._render, self._flow = render, flow
+        self._render = render
         self._made: dict[Size, Pixels] = {}
 
     def pixels(self, size: Size | None = None) -> Pixels:
@@ -66,10 +65,6 @@ class Picture:
     def frame(self, size: Size | None = None) -> Frame:
         """Give the picture as a Frame of ``size`` (width, height)."""
         return Frame(self.pixels(size), self.time, self.index, self.duration)
-
-    def flow(self) -> Flow:
-        """Tell how its parts move: what the codec stored, if ``Source.vectors`` was set before the read."""
-        return self._flow() if self._flow else Flow.none(float(self.time))
 
     def __repr__(self) -> str:
         return f"Picture(time={float(self.time):.6g}, index={self.index}, size={self.size}, key={self.key})"
@@ -84,13 +79,10 @@ class Source(ABC):
     Attributes:
         info: what the source says of itself.
         report: how the last read went, or goes.
-        vectors: whether reads that begin from now on also give the codec's motion vectors, see ``Picture.flow``; only
-            files have any.
     """
 
     info: SourceInfo
     report: DecodeReport
-    vectors: bool = False
 
     @abstractmethod
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:

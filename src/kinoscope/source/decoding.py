@@ -19,7 +19,6 @@ from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.losses import HEADLESS, Losses, Lost
 from kinoscope.source.packets import Packets
 from kinoscope.source.tracks import sound_of, video_of
-from kinoscope.source.vectors import EXPORT, References
 
 FEW_THREADS_FROM = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
@@ -38,7 +37,6 @@ class Decoding:
 
     Args:
         container: an opened file.
-        vectors: whether to export the codec's motion vectors.
         track: the sound track to hear, counted from 0, or None for the one that players choose.
         limits: on the pixels of a frame; a larger one is lost.
         video_track: the video track to show, counted from 0, or None for the largest.
@@ -48,13 +46,11 @@ class Decoding:
         want_video, want_sound: whether to decode them from here on.
         packets: what is being read; says how far, and why reading stopped before the end if it did.
         lead: how many pictures without a stamp come first, and the first stamp after them; None where there are none.
-        references: tell what the motion vectors refer to, where ``vectors`` were asked for.
     """
 
     def __init__(
         self,
         container: InputContainer,
-        vectors: bool = False,
         track: int | None = None,
         limits: Limits = DEFAULT,
         video_track: int | None = None,
@@ -67,9 +63,7 @@ class Decoding:
         self._kept: deque[Event] = deque()
         self._losses = Losses(self._codec)
         if self.video is not None:
-            _prepare(self.video, vectors, limits)
-        context = self.video.codec_context if vectors and self.video is not None else None
-        self.references = References(context.name, context.extradata) if context is not None else None
+            _prepare(self.video, limits)
         self.lead: tuple[int, int] | None = None
         self._restart()
 
@@ -148,8 +142,6 @@ class Decoding:
         if self.packets.skipped:
             self.packets.skipped = False
             self._losses.suspect("the file is damaged there")
-        if self.references is not None:
-            self.references.sent(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
@@ -169,10 +161,9 @@ class Decoding:
             yield Lost(None, f"sound: {reason(error)}", picture=False)
 
 
-def _prepare(stream: VideoStream, vectors: bool, limits: Limits) -> None:
+def _prepare(stream: VideoStream, limits: Limits) -> None:
     context = stream.codec_context
     context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
-    context.options = {"max_pixels": str(limits.pixels)} | (EXPORT if vectors else {})
+    context.options = {"max_pixels": str(limits.pixels)}
     large = context.width * context.height > FEW_THREADS_FROM
-    # Where several pictures are decoded at once, FFmpeg may tell the vectors of one that is not finished.
-    stream.thread_type = "SLICE" if large or vectors else "AUTO"
+    stream.thread_type = "SLICE" if large else "AUTO"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from kinoscope.core.errors import DecodeError
-from kinoscope.core.media import Flow, Size, Sound, SourceInfo
+from kinoscope.core.media import Size, Sound, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import Ticker, to_seconds
 from kinoscope.source.base import Item, Picture, black, cut
@@ -23,7 +23,6 @@ from kinoscope.source.limits import Limits
 from kinoscope.source.losses import Lost
 from kinoscope.source.scaling import Scaler
 from kinoscope.source.stamps import Stamps
-from kinoscope.source.vectors import flow_of
 
 BEYOND = Fraction(10)
 """Seconds after ``end`` at which reading stops though one stream has not reached it."""
@@ -160,8 +159,8 @@ class Reading:
                 shown = isinstance(event, VideoFrame) or self._lose(event, stamps)
                 pts = event.dts if isinstance(event, VideoFrame) and event.pts is None else event.pts
                 timed = stamps.put(event, pts) if shown else ()
-                yield from (self._made(one, time, stamps, decoding) for one, time in timed)
-        yield from (self._made(one, time, stamps, decoding) for one, time in stamps.rest())
+                yield from (self._made(one, time, stamps) for one, time in timed)
+        yield from (self._made(one, time, stamps) for one, time in stamps.rest())
         yield from self._hearing.finish()
 
     def _heard(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
@@ -181,17 +180,13 @@ class Reading:
         """Return whether a former connection has not yet handed on this picture."""
         return self._before is None or event.pts is None or stamps.seconds(event.pts) > self._before
 
-    def _made(
-        self, event: VideoFrame | Lost, time: Fraction, stamps: Stamps[VideoFrame | Lost], decoding: Decoding
-    ) -> Picture:
+    def _made(self, event: VideoFrame | Lost, time: Fraction, stamps: Stamps[VideoFrame | Lost]) -> Picture:
         if isinstance(event, VideoFrame):
-            return self._picture(event, time, stamps, decoding)
+            return self._picture(event, time, stamps)
         render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black
         return Picture(render, self._wanted.info.size, time)
 
-    def _picture(
-        self, frame: VideoFrame, time: Fraction, stamps: Stamps[VideoFrame | Lost], decoding: Decoding
-    ) -> Picture:
+    def _picture(self, frame: VideoFrame, time: Fraction, stamps: Stamps[VideoFrame | Lost]) -> Picture:
         form = frame.width, frame.height
         self._report.resizes += self._form not in (None, form)
         self._form = form
@@ -203,7 +198,6 @@ class Reading:
             time,
             key=bool(frame.key_frame),
             duration=stamps.duration(frame.duration),
-            flow=self._flow(frame, time, stamps.time_base, decoding),
             corrupt=frame.is_corrupt,
         )
         return self.last
@@ -213,12 +207,6 @@ class Reading:
             step = time - self.last.time
             low, high = self._steps or (step, step)
             self._steps, self._tick = (min(low, step), max(high, step)), tick
-
-    def _flow(self, frame: VideoFrame, time: Fraction, base: Fraction, decoding: Decoding) -> Callable[[], Flow] | None:
-        if decoding.references is None:
-            return None
-        spans, wanted = decoding.references.spans(frame), self._wanted
-        return lambda: flow_of(frame, time, spans, base, wanted.scaler.orientation, wanted.info.size)
 
     def _lose(self, lost: Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
         """Count what is lost, if it was wanted; return whether the policy puts a picture in its place."""

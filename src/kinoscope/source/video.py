@@ -82,7 +82,7 @@ class VideoSource(Source):
         container = self._connect()
         try:
             with read_errors(self.path):
-                return Decoding(container, self.vectors, self._track, self._allowed, self._video_track)
+                return Decoding(container, self._track, self._allowed, self._video_track)
         except BaseException:
             container.close()
             raise
@@ -92,8 +92,6 @@ class VideoSource(Source):
 
     def _take(self) -> Decoding:
         """Give a container at its beginning, which is then the caller's to close."""
-        if self.vectors and not self._live and self._fresh is not None and self._fresh.references is None:
-            self.close()  # a decoder that has begun gives no vectors any more
         decoding, self._fresh = self._fresh or self._open(), None
         return decoding
 

@@ -24,15 +24,12 @@ class Needs:
         rate: pictures per second; None for every frame.
         batch: most pictures per ``step``; the last batch may hold fewer.
         sound: sample rate in Hz of the mono sound wanted, or None.
-        flows: whether each batch is to carry the codec's motion vectors, of the pictures between its frames too. The
-            fewer frames are asked for, the more of these wait.
     """
 
     sizes: tuple[Size, ...] = ()
     rate: float | None = None
     batch: int = 8
     sound: int | None = None
-    flows: bool = False
 
 
 class Skip(Exception):

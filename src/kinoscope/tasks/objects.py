@@ -18,7 +18,6 @@ from kinoscope.clips.camera import Camera, compose, unmoved
 from kinoscope.clips.change import Advice, Watch
 from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
-from kinoscope.core.errors import OptionError
 from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline, Track
 from kinoscope.models import objects as models
@@ -26,7 +25,6 @@ from kinoscope.models.appearance import AppearanceEmbedder, colours
 from kinoscope.tasks.association import way_of
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
-from kinoscope.tasks.carrying import Carrier
 from kinoscope.tasks.doubles import doubles
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
 
@@ -74,9 +72,8 @@ class Objects:
         much: share of the frame that changes from which all frames are processed; that of ``clips.change`` if not
             given.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
-        carry: carry boxes between looks by the codec's motion vectors, see ``carrying``.
         tracker: how detections are paired with tracks, one of ``association.WAYS``.
-        camera: take the camera's own motion out before pairing, see ``clips.camera``; not together with ``carry``.
+        camera: take the camera's own motion out before pairing, see ``clips.camera``.
         labels: of what is to be found; None for all that the detector knows.
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
             inference for each detection.
@@ -99,7 +96,6 @@ class Objects:
         calm: float | None = CALM,
         much: float | None = None,
         still: float = 8,
-        carry: bool = False,
         tracker: str = "buffered",
         camera: bool = False,
         looks: Looks = "none",
@@ -115,11 +111,8 @@ class Objects:
         self._watch = Watch(calm, still, much=much)
         gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
         self._tracker = Tracker(high=sure, max_gap=gap, way=way_of(tracker))
-        if carry and camera:
-            raise OptionError("carry already follows the camera; choose one of carry and camera")
         self._moves, self._looks_by, self._labels = camera, looks, labels
         self._moments: dict[int, Best[Moment]] = defaultdict(_album)
-        self._carrier = Carrier() if carry else None
         self._looks, self._pan = 0, unmoved()
         self._keep, self._tell = keep, tell
 
@@ -133,22 +126,16 @@ class Objects:
         self._embed = _embedder(self._looks_by, self.device, self.threads)
         small = self._detector.input_size(info.size)
         sizes = small, info.fit(LARGE) if self._keep or self._embed else small
-        batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))  # few looks: many flows wait for each
-        return Needs(sizes, self.rate, batch, flows=self._carrier is not None)
+        batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))
+        return Needs(sizes, self.rate, batch)
 
     def step(self, *batches: FrameBatch) -> None:
         """Detect and track in the next pictures."""
         small, large = batches
-        flows = small.flows or ((),) * len(small)
-        for pixels, full, time, passed in zip(small.pixels, large.pixels, small.times.tolist(), flows, strict=True):
-            if self._carrier:
-                self._carrier.move(passed)
+        for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
             if self._camera:
                 self._pan = compose(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
             advice = self._watch.see(pixels, time)
-            if advice == "wait" and self._carrier and self._carrier.asks():
-                self._watch.looked(pixels, time)
-                advice = "look"
             if advice != "wait":
                 found = self._look(pixels, advice)
                 ids = self._follow(time, found, full)
@@ -161,17 +148,12 @@ class Objects:
 
     def _follow(self, time: float, found: models.Objects, full: Pixels) -> NDArray[np.int64]:
         """Give the track of each detection."""
-        if self._carrier:
-            self._carrier.guide(self._tracker.live)
         self._tracker.warp(self._pan)
         self._pan = unmoved()
         looks = None
         if self._embed and len(found):
             looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes])
-        ids = self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
-        if self._carrier:
-            self._carrier.correct(time, ids.tolist(), found.boxes, self._tracker.live)
-        return ids
+        return self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
 
     def _seen(self, found: models.Objects, ids: NDArray[np.int64]) -> list[Seen]:
         """Give the detections that belong to a track."""
@@ -220,7 +202,7 @@ class Objects:
 
     def _track(self, number: int, part: Tracklet, times: Array) -> Track:
         label = self._detector.card.labels[part.label]
-        drawn = self._carrier.through(part, times, self._shown) if self._carrier else part.through(times, self._shown)
+        drawn = part.through(times, self._shown)
         extra = {} if self._worth(part) else {"doubtful": True}
         return Track(number, self.name, label, part.score, drawn, extra=extra)
 

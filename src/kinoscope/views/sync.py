@@ -47,18 +47,6 @@ def lines(plain: Row) -> list[str]:
     return told
 
 
-def sync_lines(timeline: Timeline) -> list[str]:
-    """Tell what the task ``sync`` found: the offset of each stretch, then who speaks when; or why there is none.
-
-    Nothing is told of a Timeline that the task has no part in.
-    """
-    if "sync" not in timeline.tasks:
-        return []
-    if not (rows := offset_rows(timeline)):
-        return [not_measurable(why_not(timeline))]
-    return _verdicts(rows) + _speaking(speaking_rows(timeline))
-
-
 def in_short(timeline: Timeline) -> str:
     """Tell what the task ``sync`` found in one line: the offsets, and how long each speaks."""
     if not (rows := offset_rows(timeline)):
