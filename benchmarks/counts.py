@@ -16,9 +16,9 @@ import numpy as np
 from tracking import RATE, SIZE, follow
 
 from kinoscope import detect
-from kinoscope.core.journeys import Count, counts
-from kinoscope.core.mot import read_mot
+from kinoscope.core.metrics.mot_io import read_mot
 from kinoscope.core.results import Track
+from kinoscope.core.trajectories import Count, counts
 
 BY_EYE: dict[str, dict[float, int]] = {
     # OpenCV's sample of a square: people walk, stop and stand behind a sign; four traffic cones.

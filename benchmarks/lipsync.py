@@ -20,7 +20,7 @@ from measure import machine
 
 import kinoscope
 from kinoscope.core.media import Frame, Pixels
-from kinoscope.core.pictures import flicker, psnr, ssim
+from kinoscope.core.metrics.image_quality import flicker, psnr, ssim
 from kinoscope.models.faces import FaceEmbedder, FaceFinder, align
 from kinoscope.models.mouths import Follower
 from kinoscope.models.painting import Way, cut, follow

@@ -10,8 +10,8 @@ from collections import Counter
 
 import numpy as np
 
-from kinoscope.core.moving import SHAPES, Reading, judge_moving, read_moving
-from kinoscope.core.verification import binomial_interval
+from kinoscope.core.metrics.shapes import SHAPES, Reading, judge_moving, read_moving
+from kinoscope.core.metrics.verification import binomial_interval
 from kinoscope.models.generators import Generator
 from kinoscope.source.moving import draw_moving
 

@@ -5,7 +5,7 @@
 SYNC are videos in which something strikes, bounces or barks in view. Their sound is moved by -400 to 400 ms; told are
 what is found and its distance from the move. Then each video's picture is laid against each other's sound (of OTHERS,
 too), which have nothing to do with each other: told are how often that counts as measured, and the distribution of
-the best fits, from which ``core.onsets.CHANCE`` comes.
+the best fits, from which ``core.signal.onsets.CHANCE`` comes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import permutations
 import numpy as np
 
 from kinoscope.core.media import Sound
-from kinoscope.core.onsets import MotionOnsets, SoundOnsets, match
+from kinoscope.core.signal.onsets import MotionOnsets, SoundOnsets, match
 from kinoscope.source import open_source
 
 WIDTH, RATE = 96, 16_000

@@ -23,7 +23,7 @@ import torch
 from measure import machine
 
 from kinoscope.core.media import Pixels
-from kinoscope.core.metrics import bootstrap
+from kinoscope.core.metrics.classification import bootstrap
 from kinoscope.learn.choices import read_choices
 from kinoscope.learn.next_frames import NextFrames, scores
 from kinoscope.learn.next_frames_data import DrawnClips

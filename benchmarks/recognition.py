@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 import kinoscope
 from kinoscope.api.recognition import watch
 from kinoscope.core.errors import KinoscopeError
+from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
-from kinoscope.core.verification import equal_error, operate, threshold_for
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.models.samples import sample
 from kinoscope.source import open_source

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinoscope.core.lags import FRAME, LAGS, margin, peaks
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, margin, peaks
 from kinoscope.learn.lip_sync import Plan, curves_of, train_pair
 from kinoscope.learn.talk import AROUND, Talk, read_table, read_talks
 from kinoscope.models.lip_sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams

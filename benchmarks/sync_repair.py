@@ -17,7 +17,7 @@ from pathlib import Path
 
 import kinoscope
 from kinoscope.api.syncing import Synced, correction
-from kinoscope.core.lags import FRAME
+from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.learn.talk import clips_in, read_table
 from kinoscope.source.repair import shift_sound
 

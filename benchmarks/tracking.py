@@ -19,8 +19,8 @@ import numpy as np
 import scipy.interpolate
 import scipy.optimize  # noqa: F401  imported before anything is timed
 
-from kinoscope.core.mot import MotRows, counted, join, read_mot
-from kinoscope.core.mot_metrics import score
+from kinoscope.core.metrics.mot import score
+from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
 from kinoscope.tasks.association import WAYS
 from kinoscope.tasks.tracking import Tracker, Tracklet
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import evaluate, train
-from kinoscope.core.moving import judge_moving, read_moving
+from kinoscope.core.metrics.shapes import judge_moving, read_moving
 from kinoscope.models.generators import Generator, save_generator
 
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}

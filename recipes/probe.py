@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from kinoscope.clips.transforms import Augment
-from kinoscope.core import metrics
 from kinoscope.core.intervals import share_interval, variance_of_mean
+from kinoscope.core.metrics import classification
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.loading import Loader, targets
 from kinoscope.learn.reading import read_dataset
@@ -130,7 +130,7 @@ def crossvalidate(dataset: Dataset, plain: Floats, varied: Floats, count: int, d
         every = np.concatenate([plain[None], varied])[:, train]
         layer = fit(every.reshape(-1, every.shape[-1]), np.tile(truth[train], (len(every), 1)), decay)
         told[test] = logits(layer, plain[test])
-        right = metrics.top_k(told[test], truth[test].argmax(1))
+        right = classification.top_k(told[test], truth[test].argmax(1))
         print(f"fold {number + 1}: {100 * right:.1f} % of {len(test)}", flush=True)
     return told
 
@@ -175,7 +175,7 @@ def main() -> None:
     told = crossvalidate(dataset, plain, varied, options.folds, options.decay)
     actual = targets(dataset.examples, dataset.classes).argmax(1)
     groups = [example.group for example in dataset.examples]
-    right = metrics.hits(told, actual)
+    right = classification.hits(told, actual)
     score = float(right.mean())
     low, high = share_interval(score, variance_of_mean(right, groups), np.ones(len(right)), groups)
     chance = max(np.bincount(actual)) / len(actual)
@@ -187,8 +187,8 @@ def main() -> None:
 
 def print_thresholds(told: Floats, actual: NDArray[np.int64], label: str) -> None:
     """Print how many clips of the first class, and of the others, reach some probabilities of it."""
-    heat = metrics.fit_temperature(told, actual)
-    score = metrics.softmax(told / heat)[:, 0]
+    heat = classification.fit_temperature(told, actual)
+    score = classification.softmax(told / heat)[:, 0]
     for threshold in (0.5, 0.8, 0.9):
         found, false = ((score[actual == 0] >= threshold).mean(), (score[actual != 0] >= threshold).mean())
         print(f"{label} at {threshold}: {100 * found:.0f} % of its clips, {100 * false:.0f} % of the others")
@@ -208,8 +208,8 @@ def keep(
     every = np.concatenate([plain[None], varied])
     layer = fit(every.reshape(-1, every.shape[-1]), np.tile(truth, (len(every), 1)), options.decay)
     net.classifier.load_state_dict(layer.state_dict())
-    score = {f"top-1 over {options.folds} folds": round(metrics.top_k(told, truth.argmax(1)), 3)}
-    temperature = metrics.fit_temperature(told, truth.argmax(1))
+    score = {f"top-1 over {options.folds} folds": round(classification.top_k(told, truth.argmax(1)), 3)}
+    temperature = classification.fit_temperature(told, truth.argmax(1))
     save(options.out, net, replace(trained, score=score, temperature=round(temperature, 3)), half=True)
     print(f"{options.out}: temperature {temperature:.2f}")
 

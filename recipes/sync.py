@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from kinoscope.core.lags import Calibration
+from kinoscope.core.signal.sync_offset import Calibration
 from kinoscope.learn.lip_sync import Plan, train_pair
 from kinoscope.learn.talk import read_table, read_talks
 from kinoscope.models.lip_sync import Streams, save_streams

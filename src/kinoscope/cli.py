@@ -36,8 +36,8 @@ from kinoscope.api.watching import Watched
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
-from kinoscope.core.names import counted, hint
 from kinoscope.core.terminal import Visible
+from kinoscope.core.validation import counted, hint
 
 if TYPE_CHECKING:
     from cyclopts import CycloptsError

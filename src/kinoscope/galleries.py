@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.errors import GalleryError
 from kinoscope.core.files import atomic, cannot_write
-from kinoscope.core.names import hint
 from kinoscope.core.untrusted import parse_json
+from kinoscope.core.validation import hint
 
 SCHEMA = 1
 HEADER = "kinoscope.gallery"

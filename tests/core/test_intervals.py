@@ -82,6 +82,6 @@ def test_the_interval_holds_the_true_share_in_about_19_of_20_samples(
 
 def test_the_percentile_interval_of_a_bootstrap_did_not() -> None:
     """Why there is another: drawn anew, few groups that are all right leave an interval without any width."""
-    from kinoscope.core.metrics import bootstrap
+    from kinoscope.core.metrics.classification import bootstrap
 
     assert bootstrap(np.mean, [np.ones(8)], np.repeat(["a", "b"], 4), samples=50) == (1, 1)

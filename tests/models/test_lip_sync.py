@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.lags import LAGS, Calibration
+from kinoscope.core.signal.sync_offset import LAGS, Calibration
 from kinoscope.models.lip_sync import (
     AHEAD,
     CONTEXT,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope import generate
-from kinoscope.core.moving import judge_moving, read_moving
+from kinoscope.core.metrics.shapes import judge_moving, read_moving
 from kinoscope.models.generators import OWN, Generator, find_generator, own_generators, read_generator
 
 NAMES = ("people", "shapes")

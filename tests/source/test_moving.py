@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.moving import SHAPES, read_moving
+from kinoscope.core.metrics.shapes import SHAPES, read_moving
 from kinoscope.source import open_source
 from kinoscope.source.moving import draw_moving, moving
 

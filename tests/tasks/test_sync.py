@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kinoscope.core.lags import Calibration, Offset
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.signal.sync_offset import Calibration, Offset
 from kinoscope.models.lip_sync import PHASES, LipSync, Streams
 from kinoscope.models.mesh import LIPS, STEADY
 from kinoscope.models.mouths import STILL, Followed

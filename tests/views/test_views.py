@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import timelines
 
+from kinoscope.core import optional
 from kinoscope.core.errors import MissingExtra, OutputError
 from kinoscope.core.results import Timeline
-from kinoscope.views import VIEWS, extras
+from kinoscope.views import VIEWS
 
 OPTIONAL = {"parquet": "pyarrow", "otio": "opentimelineio"}
 each = pytest.mark.parametrize("name", VIEWS)
@@ -95,7 +96,7 @@ def test_a_missing_package_is_named_with_its_extra(name, package, golden, tmp_pa
 
 
 def test_need_gives_the_module():
-    assert extras.need("json").loads("1") == 1
+    assert optional.need("json").loads("1") == 1
 
 
 def test_importing_the_views_is_light():

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.names import slug
 from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
+from kinoscope.core.validation import slug
 
 SHARED = 1.0
 """Seconds after an alert in which others of its rule have no clip of their own: they are in the middle of that one."""

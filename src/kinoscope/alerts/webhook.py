@@ -24,8 +24,8 @@ from kinoscope.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
 from kinoscope.core.addresses import Address, mask
 from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import append, cannot_write, demand_free, prepare
-from kinoscope.core.names import counted
 from kinoscope.core.results import Event
+from kinoscope.core.validation import counted
 
 log = logging.getLogger("kinoscope")
 

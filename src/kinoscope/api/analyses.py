@@ -23,8 +23,8 @@ from kinoscope.api.keeping import begin, keep_job
 from kinoscope.api.ruling import HELD, post_all, read_rules, sending
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline
+from kinoscope.core.validation import demand, demand_positive
 from kinoscope.galleries import read
 from kinoscope.views.covers import Method
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.errors import GalleryError, SourceError
-from kinoscope.core.verification import equal_error, operate, threshold_for
+from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
 from kinoscope.galleries import THRESHOLDS, Gallery, Look
 
 Pair = tuple[float, str]

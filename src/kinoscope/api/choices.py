@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from kinoscope.core.errors import GalleryError, OptionError
-from kinoscope.core.names import demand, demand_number
 from kinoscope.core.time import parse_time
+from kinoscope.core.validation import demand, demand_number
 from kinoscope.drawing import Hiding
 from kinoscope.galleries import Gallery
 from kinoscope.views.covers import KINDS, METHODS, Method

@@ -12,8 +12,8 @@ from kinoscope.api.choices import choose_span, limiting
 from kinoscope.api.saving import Claimed, claims
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
-from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
+from kinoscope.core.validation import demand_number
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from kinoscope.api.choices import (
 from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
-from kinoscope.core.journeys import counts, is_scenery, journey
-from kinoscope.core.names import demand, demand_positive
 from kinoscope.core.results import Timeline, Track
+from kinoscope.core.trajectories import counts, is_scenery, journey
+from kinoscope.core.validation import demand, demand_positive
 from kinoscope.progress import bar
 
 Looks = Literal["none", "colours", "cnn"]

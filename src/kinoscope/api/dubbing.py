@@ -151,7 +151,7 @@ def hear(path: str) -> tuple[Heard, Fraction]:
         SourceError: there is none.
     """
     from kinoscope.core.media import Sound
-    from kinoscope.core.mel import RATE
+    from kinoscope.core.signal.mel import RATE
     from kinoscope.models.painter import Hearing
     from kinoscope.source import open_source
 

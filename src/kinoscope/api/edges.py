@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import DatasetError, OptionError, as_error
 from kinoscope.core.files import demand_free
-from kinoscope.core.names import demand
-from kinoscope.core.segments import Segment, SegmentScores, segment_map
+from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
+from kinoscope.core.validation import demand
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

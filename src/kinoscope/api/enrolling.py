@@ -14,7 +14,7 @@ from kinoscope.api.choices import choose_device
 from kinoscope.api.sights import looks_in, open_eye
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claiming, maker
-from kinoscope.core.names import demand
+from kinoscope.core.validation import demand
 from kinoscope.galleries import THRESHOLDS, Gallery, Kind, Look, change, check_name, export, read
 
 ODD = 4 / 3

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from kinoscope.api.choices import choose_device
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.core.files import atomic, claiming, maker, prepare
-from kinoscope.core.names import demand, demand_number
 from kinoscope.core.untrusted import read_json
+from kinoscope.core.validation import demand, demand_number
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.api.generation_scores import GenerationEvaluation
-    from kinoscope.core.segments import SegmentScores
+    from kinoscope.core.metrics.temporal_detection import SegmentScores
     from kinoscope.learn.comparison import Comparison
     from kinoscope.learn.examples import Dataset, Example
     from kinoscope.learn.predicting import Predictions

@@ -18,9 +18,9 @@ from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.media import Frame, Pixels, Size
-from kinoscope.core.names import demand
 from kinoscope.core.results import CUT_SHORT
 from kinoscope.core.sampling import Sampling, Times
+from kinoscope.core.validation import demand
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

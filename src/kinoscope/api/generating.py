@@ -15,7 +15,7 @@ from kinoscope import places
 from kinoscope.api.choices import choose_device, split
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import atomic, claiming, maker, prepare, trim
-from kinoscope.core.names import demand, demand_number, slug
+from kinoscope.core.validation import demand, demand_number, slug
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

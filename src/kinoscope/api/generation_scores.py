@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic, prepare
-from kinoscope.core.names import demand_number
 from kinoscope.core.untrusted import read_json
+from kinoscope.core.validation import demand_number
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

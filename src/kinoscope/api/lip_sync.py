@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import alone, demand_free, prepare
-from kinoscope.core.names import demand
+from kinoscope.core.validation import demand
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

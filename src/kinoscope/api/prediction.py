@@ -14,7 +14,7 @@ from kinoscope.api.choices import choose_device
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import claiming, maker
-from kinoscope.core.names import demand_number
+from kinoscope.core.validation import demand_number
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels, Size

@@ -13,8 +13,8 @@ from kinoscope.api.choices import choose_device, choose_span, limiting
 from kinoscope.api.saving import Claimed, claims
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
-from kinoscope.core.names import demand_positive
 from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
+from kinoscope.core.validation import demand_positive
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.progress import bar
 

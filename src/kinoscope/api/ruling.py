@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError, RulesError
-from kinoscope.core.names import counted, hint
 from kinoscope.core.results import Timeline
+from kinoscope.core.validation import counted, hint
 
 if TYPE_CHECKING:
     from kinoscope.alerts.webhook import Webhook

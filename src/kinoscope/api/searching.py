@@ -16,8 +16,8 @@ from kinoscope.api.meanings import meaning_of
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.files import claiming, link, maker, prepare, remove
-from kinoscope.core.names import demand, demand_number
 from kinoscope.core.results import describe_source
+from kinoscope.core.validation import demand, demand_number
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
 from kinoscope.views.cuts import Cut, write_edl, write_otio
 from kinoscope.views.report_data import video_url

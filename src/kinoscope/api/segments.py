@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import DatasetError, SourceError, as_error
-from kinoscope.core.segments import Segment, SegmentScores, segment_map
+from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from kinoscope.api.choices import choose_device, choose_model, choose_span, choo
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
 from kinoscope.core.files import claiming, maker
-from kinoscope.core.names import demand_number
 from kinoscope.core.results import Event, Timeline
+from kinoscope.core.validation import demand_number
 from kinoscope.progress import bar
 
 SURE = 0.9

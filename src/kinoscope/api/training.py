@@ -17,7 +17,7 @@ from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.launcher import launched
-from kinoscope.core.names import hint
+from kinoscope.core.validation import hint
 from kinoscope.progress import bar
 
 if TYPE_CHECKING:

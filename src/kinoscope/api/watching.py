@@ -19,13 +19,13 @@ from kinoscope.api.choices import choose_device, choose_model, limiting
 from kinoscope.api.renaming import renamed
 from kinoscope.api.ruling import read_rules, sending
 from kinoscope.core.addresses import Address
-from kinoscope.core.delays import Delays
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.files import prepare
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
-from kinoscope.core.names import demand_number
+from kinoscope.core.metrics.latency import Delays
 from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
 from kinoscope.core.time import parse_time
+from kinoscope.core.validation import demand_number
 from kinoscope.source.base import Item, Picture, Source
 from kinoscope.views.jsonl import LineWriter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.segments import Segment
+from kinoscope.core.metrics.temporal_detection import Segment
 from kinoscope.core.untrusted import read_json
 from kinoscope.source.images import VIDEOS
 

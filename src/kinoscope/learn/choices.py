@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.names import demand
 from kinoscope.core.untrusted import read_json
+from kinoscope.core.validation import demand
 
 O = TypeVar("O")  # noqa: E741, options of any kind
 """A dataclass of plain values, each with a default."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core import metrics
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import difference_interval
+from kinoscope.core.metrics import classification
 from kinoscope.learn.evaluation import SAMPLES, Ends, groups_of, recalls, told, truth, weights_of, with_intervals
 from kinoscope.learn.scores import Value
 
@@ -77,7 +77,7 @@ def compare(
         raise DatasetError(f"{names[0]} and {names[1]} have no clip in common; evaluate both on the same data")
     measured, columns = (_map_of if first.multilabel else _accuracies_of)(first, second)
 
-    def statistic(*columns: NDArray[Any]) -> metrics.Values:
+    def statistic(*columns: NDArray[Any]) -> classification.Values:
         half = len(columns) // 2
         return np.concatenate([measured(*columns[:half]), measured(*columns[half:])])
 
@@ -91,11 +91,11 @@ def compare(
     right = [(told(one) == (one.targets > 0.5)).all(1) for one in (first, second)]
     only = [tuple(first.paths[i] for i in np.flatnonzero(a & ~b)) for a, b in (right, right[::-1])]
     groups = groups_of(first)
-    p = None if first.multilabel else metrics.mcnemar(right[0], right[1], groups)
+    p = None if first.multilabel else classification.mcnemar(right[0], right[1], groups)
     return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p, len(set(groups)))
 
 
-def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: metrics.Values) -> Difference:
+def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: classification.Values) -> Difference:
     """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of resampled groups."""
     (one, two), ((low1, high1), (low2, high2)) = values, ends
     if one is None or two is None:
@@ -106,27 +106,27 @@ def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: metrics.Va
     return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(drawn)))
 
 
-def _correlation(drawn: metrics.Values) -> float:
+def _correlation(drawn: classification.Values) -> float:
     known = drawn[~np.isnan(drawn).any(1)]
     varies = len(known) > 1 and bool(np.ptp(known, 0).all())
     return float(np.corrcoef(known, rowvar=False).flat[1]) if varies else 0.0
 
 
-Measured = Callable[..., metrics.Values]
+Measured = Callable[..., classification.Values]
 
 
 def _accuracies_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
-    def measured(right: NDArray[Any], actual: NDArray[Any]) -> metrics.Values:
+    def measured(right: NDArray[Any], actual: NDArray[Any]) -> classification.Values:
         return np.array([right.mean(), np.nanmean(recalls(right, actual, int(actual.max()) + 1))])
 
     return measured, [
-        column for one in (first, second) for column in (metrics.hits(one.logits, truth(one)), truth(one))
+        column for one in (first, second) for column in (classification.hits(one.logits, truth(one)), truth(one))
     ]
 
 
 def _map_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
-    def measured(logits: NDArray[Any], targets: NDArray[Any]) -> metrics.Values:
-        return np.array([metrics.mean_average_precision(logits, targets)])
+    def measured(logits: NDArray[Any], targets: NDArray[Any]) -> classification.Values:
+        return np.array([classification.mean_average_precision(logits, targets)])
 
     return measured, [column for one in (first, second) for column in (one.logits, one.targets)]
 

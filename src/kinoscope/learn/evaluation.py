@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core import metrics
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import share_interval
+from kinoscope.core.metrics import classification
 from kinoscope.learn.scores import Calibration, ClassScore, ClipScore, Measure, Scores, Value, tuples
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TOP = 3
 
 def calibrate(predictions: Predictions) -> float:
     """Give the temperature that calibrates a model, from predictions on clips that it has not learned from."""
-    return metrics.fit_temperature(predictions.logits, truth(predictions))
+    return classification.fit_temperature(predictions.logits, truth(predictions))
 
 
 def evaluate(predictions: Predictions, seed: int = 0, temperature: float = 1.0, samples: int = SAMPLES) -> Scores:
@@ -79,8 +79,8 @@ def groups_of(predictions: Predictions) -> list[str]:
     return [f"group {group}" if group else f"clip {number} {path}" for number, (group, path) in enumerate(names)]
 
 
-def _confusion(predictions: Predictions) -> metrics.Counts:
-    return metrics.confusion(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
+def _confusion(predictions: Predictions) -> classification.Counts:
+    return classification.confusion(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
 
 
 def _score_single(
@@ -89,12 +89,12 @@ def _score_single(
     logits, actual, count = predictions.logits, truth(predictions), len(predictions.classes)
     names = ["top1", *(["top5"] if count > 5 else []), "balanced_accuracy"]
 
-    def statistic(first: NDArray[Any], fifth: NDArray[Any], actual: NDArray[Any]) -> metrics.Values:
+    def statistic(first: NDArray[Any], fifth: NDArray[Any], actual: NDArray[Any]) -> classification.Values:
         each = recalls(first, actual, count)
         top5 = [fifth.mean()] if count > 5 else []
         return np.array([first.mean(), *top5, np.nanmean(each), *each])
 
-    columns = metrics.hits(logits, actual), metrics.hits(logits, actual, 5), actual
+    columns = classification.hits(logits, actual), classification.hits(logits, actual, 5), actual
     of_all, balanced = weights_of(predictions)
     weights = np.stack([*[of_all] * (len(names) - 1), balanced, *_of_classes(predictions)])
     values, ends, _ = with_intervals(statistic, columns, weights, predictions, seed, samples)
@@ -103,7 +103,7 @@ def _score_single(
     return measures, _class_scores(predictions, values[len(names) :], ends[len(names) :])
 
 
-def recalls(right: NDArray[Any], actual: NDArray[Any], count: int) -> metrics.Values:
+def recalls(right: NDArray[Any], actual: NDArray[Any], count: int) -> classification.Values:
     """Give the recall (count,) of each class; NaN of one without clips."""
     clips = np.bincount(actual, minlength=count)
     found = np.bincount(actual[right], minlength=count)
@@ -123,8 +123,8 @@ def _chances(clips: NDArray[Any]) -> dict[str, tuple[float, float]]:
 def _score_multilabel(
     predictions: Predictions, seed: int, samples: int
 ) -> tuple[dict[str, Measure], tuple[ClassScore, ...]]:
-    def statistic(logits: NDArray[Any], targets: NDArray[Any]) -> metrics.Values:
-        each = np.array([metrics.average_precision(*pair) for pair in zip(logits.T, targets.T, strict=True)])
+    def statistic(logits: NDArray[Any], targets: NDArray[Any]) -> classification.Values:
+        each = np.array([classification.average_precision(*pair) for pair in zip(logits.T, targets.T, strict=True)])
         return np.array([np.mean(each[~np.isnan(each)]) if not np.isnan(each).all() else np.nan, *each])
 
     targets = predictions.targets > 0.5
@@ -136,14 +136,14 @@ def _score_multilabel(
     return {"map": measure}, _class_scores(predictions, values[1:], ends[1:])
 
 
-def weights_of(predictions: Predictions) -> metrics.Values:
+def weights_of(predictions: Predictions) -> classification.Values:
     """Return how much each clip counts in top-1 and balanced accuracy, (2, N); of multi-label data in mAP, (1, N)."""
     each, count = _of_classes(predictions), len(predictions.logits)
     mean = each.sum(0) / max(1, int(each.any(1).sum()))
     return np.stack([mean] if predictions.multilabel else [np.full(count, 1 / count), mean])
 
 
-def _of_classes(predictions: Predictions) -> metrics.Values:
+def _of_classes(predictions: Predictions) -> classification.Values:
     """Return how much each clip counts in what is measured of each class, (K, N)."""
     targets = (predictions.targets > 0.5).T
     return np.asarray(targets / np.maximum(targets.sum(1, keepdims=True), 1))
@@ -153,13 +153,13 @@ Ends = tuple[Value, Value]
 
 
 def with_intervals(
-    statistic: Callable[..., metrics.Values],
+    statistic: Callable[..., classification.Values],
     columns: Sequence[NDArray[Any]],
-    weights: metrics.Values,
+    weights: classification.Values,
     predictions: Predictions,
     seed: int,
     samples: int,
-) -> tuple[list[Value], list[Ends], metrics.Values]:
+) -> tuple[list[Value], list[Ends], classification.Values]:
     """Return each value of a statistic, the ends of its interval, and its values of resampled groups (samples, V).
 
     Args:
@@ -168,7 +168,7 @@ def with_intervals(
     """
     values = statistic(*columns)
     _, groups = np.unique(groups_of(predictions), return_inverse=True)
-    drawn = metrics.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
+    drawn = classification.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
     ends = [
         share_interval(float(value), _variance(column, weight, groups), weight, groups)
         for value, column, weight in zip(values, drawn.T, weights, strict=True)
@@ -176,7 +176,7 @@ def with_intervals(
     return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends], drawn
 
 
-def _variance(drawn: metrics.Values, weights: metrics.Values, groups: NDArray[Any]) -> float:
+def _variance(drawn: classification.Values, weights: classification.Values, groups: NDArray[Any]) -> float:
     """Return the variance of a value over drawings of groups, which vary less than groups of others would."""
     known = drawn[~np.isnan(drawn)]
     count = len(np.unique(groups[weights > 0]))
@@ -188,7 +188,7 @@ def _class_scores(predictions: Predictions, values: list[Value], ends: list[Ends
     targets, answers = predictions.targets > 0.5, told(predictions)
     both, clips = (targets & answers).sum(0), targets.sum(0)
     recall, precision = both / np.where(clips, clips, np.nan), both / np.where(answers.any(0), answers.sum(0), np.nan)
-    found = [metrics.average_precision(*pair) for pair in zip(predictions.logits.T, targets.T, strict=True)]
+    found = [classification.average_precision(*pair) for pair in zip(predictions.logits.T, targets.T, strict=True)]
     return tuple(
         ClassScore(name, int(clips[i]), _known(recall[i]), _known(precision[i]), _known(found[i]), *ends[i])
         for i, name in enumerate(predictions.classes)
@@ -202,24 +202,26 @@ def told(predictions: Predictions) -> NDArray[np.bool_]:
     return np.asarray(np.eye(len(predictions.classes), dtype=bool)[predictions.logits.argmax(1)])
 
 
-def _probabilities(predictions: Predictions, temperature: float) -> metrics.Values:
+def _probabilities(predictions: Predictions, temperature: float) -> classification.Values:
     scaled = predictions.logits.astype(np.float64) / temperature
-    return metrics.sigmoid(scaled) if predictions.multilabel else metrics.softmax(scaled)
+    return classification.sigmoid(scaled) if predictions.multilabel else classification.softmax(scaled)
 
 
 def _calibration(predictions: Predictions, temperature: float) -> Calibration:
-    scaled = [metrics.confidences(_probabilities(predictions, heat), truth(predictions)) for heat in (1.0, temperature)]
+    scaled = [
+        classification.confidences(_probabilities(predictions, heat), truth(predictions)) for heat in (1.0, temperature)
+    ]
     # A bin of a clip or two is off by chance alone, however well calibrated.
     count = min(BINS, max(1, len(scaled[0][0]) // FILLED))
-    bins = [metrics.reliability(*pair, count) for pair in scaled]
-    before, after = (_known(metrics.bin_error(rows)) for rows in bins)
+    bins = [classification.reliability(*pair, count) for pair in scaled]
+    before, after = (_known(classification.bin_error(rows)) for rows in bins)
     plain = [tuple(tuple(_known(value) for value in row) for row in rows) for rows in bins]
     return Calibration(float(temperature), before, after, plain[0], plain[1])
 
 
 def _clips(predictions: Predictions, temperature: float) -> tuple[ClipScore, ...]:
     chances, answers, targets = _probabilities(predictions, temperature), told(predictions), predictions.targets > 0.5
-    losses = metrics.cross_entropy(predictions.logits / temperature, predictions.targets, predictions.multilabel)
+    losses = classification.cross_entropy(predictions.logits / temperature, predictions.targets, predictions.multilabel)
     best = np.argsort(-chances, axis=1, kind="stable")[:, :TOP]
 
     def names(row: NDArray[np.bool_]) -> tuple[str, ...]:

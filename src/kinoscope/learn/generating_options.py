@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import demand, demand_positive
+from kinoscope.core.validation import demand, demand_positive
 from kinoscope.learn.choices import DEVICES, demand_least
 from kinoscope.models.generators import GANS, SIZES
 

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from kinoscope.clips.bounce import bounce
 from kinoscope.clips.transforms import stretch
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.fidelity import (
+from kinoscope.core.intervals import binomial_interval
+from kinoscope.core.media import Pixels
+from kinoscope.core.metrics.generation import (
     consistency,
     diversity,
     endless,
@@ -30,8 +32,6 @@ from kinoscope.core.fidelity import (
     kernel_distance,
     precision_recall,
 )
-from kinoscope.core.intervals import binomial_interval
-from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import nearest
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import sampling_of

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
-from kinoscope.core.pictures import Array, squared_error, ssim_even
+from kinoscope.core.metrics.image_quality import Array, squared_error, ssim_even
 from kinoscope.learn.checkpoints import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.learn.log import Row
 from kinoscope.learn.next_frames_data import Clips

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import demand
+from kinoscope.core.validation import demand
 from kinoscope.learn.choices import DEVICES, demand_least
 
 ABOUT = {

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_o
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic
-from kinoscope.core.names import hint
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
+from kinoscope.core.validation import hint
 
 if TYPE_CHECKING:
     from kinoscope.clips.transforms import Augment

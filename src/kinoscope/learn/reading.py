@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.names import hint, nearest
 from kinoscope.core.time import parse_time
+from kinoscope.core.validation import hint, nearest
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.grouping import group_by
 

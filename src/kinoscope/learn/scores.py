@@ -74,7 +74,8 @@ class ClipScore:
 class Calibration:
     """Whether probabilities mean what they say: the expected calibration error, and the bins of a reliability diagram.
 
-    ``before`` is without, ``after`` with the model's temperature; bins are as ``core.metrics.reliability`` gives them.
+    ``before`` is without, ``after`` with the model's temperature; bins are as
+    ``core.metrics.classification.reliability`` gives them.
     """
 
     temperature: float

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.errors import DatasetError, as_error
-from kinoscope.core.lags import FRAME
 from kinoscope.core.media import Sound
-from kinoscope.core.mel import BANDS, FLOOR, HOP, RATE, log_mel
+from kinoscope.core.signal.mel import BANDS, FLOOR, HOP, RATE, log_mel
+from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.models.lip_sync import PHASES
 from kinoscope.models.mouths import MIRROR, Follower, mouth_of, on_clock, points_of
 from kinoscope.source import open_source

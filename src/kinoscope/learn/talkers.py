@@ -9,7 +9,7 @@ import torch
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels, Sound
-from kinoscope.core.mel import RATE
+from kinoscope.core.signal.mel import RATE
 from kinoscope.learn.talk import Progress, known_of, read_each, read_table
 from kinoscope.models.mouths import Follower
 from kinoscope.models.painter import Hearing, Talker

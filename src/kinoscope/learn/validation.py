@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from kinoscope.core import metrics
+from kinoscope.core.metrics import classification
 from kinoscope.learn.evaluation import calibrate, truth
 from kinoscope.learn.examples import Example
 from kinoscope.learn.job import Job, State
@@ -64,14 +64,14 @@ def measure(predictions: Predictions | None) -> Row:
     """Give the measures of an epoch; those of no clips have no value."""
     if predictions is None or not len(predictions.logits):
         return {}
-    losses = metrics.cross_entropy(predictions.logits, predictions.targets, predictions.multilabel)
+    losses = classification.cross_entropy(predictions.logits, predictions.targets, predictions.multilabel)
     loss = float(losses.mean()) / (len(predictions.classes) if predictions.multilabel else 1)
     actual = truth(predictions)
     if predictions.multilabel:
-        return {"val_loss": loss, "val_map": metrics.mean_average_precision(predictions.logits, actual)}
-    confusion = metrics.confusion(predictions.logits.argmax(1), actual, len(predictions.classes))
-    top1 = metrics.top_k(predictions.logits, actual)
-    return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": metrics.balanced_accuracy(confusion)}
+        return {"val_loss": loss, "val_map": classification.mean_average_precision(predictions.logits, actual)}
+    confusion = classification.confusion(predictions.logits.argmax(1), actual, len(predictions.classes))
+    top1 = classification.top_k(predictions.logits, actual)
+    return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": classification.balanced_accuracy(confusion)}
 
 
 def is_better(state: State, row: Row) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import LibraryError
-from kinoscope.core.names import hint
+from kinoscope.core.validation import hint
 from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
 from kinoscope.library.spans import Spans, apart, near, together
 from kinoscope.library.store import Library, Video

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.metrics import sigmoid, softmax
+from kinoscope.core.metrics.classification import sigmoid, softmax
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.card import Card
 from kinoscope.models.cards import CARDS, find

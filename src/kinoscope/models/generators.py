@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
-from kinoscope.core.names import demand
 from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.core.untrusted import read_json
+from kinoscope.core.validation import demand
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.generator_parts import Painters
 from kinoscope.models.trained import FACTS, WEIGHTS, build_filled, write_weights

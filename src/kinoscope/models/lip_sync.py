@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.lags import FRAME, LAGS, STEP, Calibration
-from kinoscope.core.mel import BANDS
+from kinoscope.core.signal.mel import BANDS
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, Calibration
 from kinoscope.models.card import Card, File
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.runner import make_runner

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import hint
 from kinoscope.core.sampling import Sampling
+from kinoscope.core.validation import hint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,8 +15,8 @@ from torch.nn import functional
 from kinoscope.core.boxes import Array
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Sound
-from kinoscope.core.mel import FLOOR, HOP, RATE, log_mel
 from kinoscope.core.ranges import check_ranges
+from kinoscope.core.signal.mel import FLOOR, HOP, RATE, log_mel
 from kinoscope.models.facts import read_facts, write_facts
 from kinoscope.models.painting import Floats, Way, cut, painted_part
 from kinoscope.models.runner import torch_device

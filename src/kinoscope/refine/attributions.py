@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kinoscope.core.optional import need
 from kinoscope.refine.perturbing import blank
 from kinoscope.refine.target import Target
-from kinoscope.views.extras import need
 
 STEPS = 16
 """Clips between the blank one and the clip itself over which gradients are summed up."""

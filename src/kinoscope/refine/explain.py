@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
-from kinoscope.core.names import demand
+from kinoscope.core.validation import demand
 from kinoscope.refine.attributions import integrated_gradients, occlusion
 from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus, seen
 from kinoscope.refine.faithfulness import Trial, rank_correlation

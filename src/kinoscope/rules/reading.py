@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
-from kinoscope.core.names import MOST_NAMES, hint
+from kinoscope.core.validation import MOST_NAMES, hint
 from kinoscope.rules.loading import MAX_BYTES, parse
 from kinoscope.rules.rule import AnyRule, LeftRule, LineRule, RuleFile
 

@@ -1,6 +1,6 @@
 """Moving shapes whose attributes are known: one to a clip, drawn without end, to learn from and to measure by.
 
-What such a clip shows can be read back exactly, even from clips that nobody drew; see ``core.moving``.
+What such a clip shows can be read back exactly, even from clips that nobody drew; see ``core.metrics.shapes``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.media import Pixels
-from kinoscope.core.moving import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
-from kinoscope.core.names import demand
+from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
 from kinoscope.core.results import TaskResult, Track
 from kinoscope.core.time import Seconds
+from kinoscope.core.validation import demand
 from kinoscope.source.synthetic import SyntheticSource
 
 __all__ = ["SHAPES", "Moving", "draw_moving", "moving"]

@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.marks import mark
+from kinoscope.core.image_metadata import mark
 from kinoscope.core.media import Frame, Pixels, Size, Sound
 from kinoscope.core.time import Seconds, to_pts
 from kinoscope.source.soundtrack import SoundTrack, soundtrack

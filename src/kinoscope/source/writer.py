@@ -17,7 +17,7 @@ import av
 
 from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import demand_free, prepare, publish, remedy, sequence, trim
-from kinoscope.core.marks import told
+from kinoscope.core.image_metadata import told
 from kinoscope.core.media import Frame, Size, Sound
 from kinoscope.core.scratch import scratch_folder, suffix_of
 from kinoscope.core.time import Seconds

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.lags import FRAME, LAGS, Calibration, Offset, measure
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, Calibration, Offset, measure
 from kinoscope.tasks.spans import spans
 
 FRAMES = 5
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Evidence:
-    """Likenesses of faces and sound, added up; see ``core.lags``.
+    """Likenesses of faces and sound, added up; see ``core.signal.sync_offset``.
 
     Attributes:
         sums: by face and block, the likeness (L,) at each lag of all frames. counts: their number.

@@ -1,11 +1,11 @@
-"""Hits that are seen and heard, gathered from a video as long as no face is in it; see ``core.onsets``."""
+"""Hits that are seen and heard, gathered from a video as long as no face is in it; see ``core.signal.onsets``."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kinoscope.core.media import Pixels, Sound
-from kinoscope.core.onsets import MotionOnsets, OnsetOffset, SoundOnsets, match
+from kinoscope.core.signal.onsets import MotionOnsets, OnsetOffset, SoundOnsets, match
 
 SIDE = 96
 """Longer side in pixels of the pictures that motion is told from."""

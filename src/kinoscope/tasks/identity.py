@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.matching import overlap
+from kinoscope.core.identity_matching import overlap
 
 SAME = 0.45
 """Mean distance of dlib's embeddings up to which two groups of face tracks are one person.

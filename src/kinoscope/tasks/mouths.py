@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.lags import FRAME
 from kinoscope.core.media import Pixels, Sound
-from kinoscope.core.mel import HOP, RATE, log_mel
+from kinoscope.core.signal.mel import HOP, RATE, log_mel
+from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.models.lip_sync import AHEAD, PHASES
 from kinoscope.models.mouths import Followed, mouth_of, on_clock, points_of
 

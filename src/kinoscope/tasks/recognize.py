@@ -2,7 +2,7 @@
 
 A face is matched by the mean of its best looks; its identity goes over to the face tracks of the same group, and to the
 person (a track of ``objects``) that it is the face of. Persons and things are matched by their appearance where the
-gallery has such looks. Unknown is an answer. See ``galleries``, ``core.matching`` and ``tasks.faces``.
+gallery has such looks. Unknown is an answer. See ``galleries``, ``core.identity_matching`` and ``tasks.faces``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.boxes import areas
-from kinoscope.core.matching import Match, match, overlap
+from kinoscope.core.identity_matching import Match, match, overlap
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import KINDS, THRESHOLDS, Gallery, Model, read

@@ -15,8 +15,8 @@ import numpy as np
 
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
-from kinoscope.core.names import slug
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.core.validation import slug
 from kinoscope.source.writer import Writer
 from kinoscope.tasks.base import Needs, Skip
 

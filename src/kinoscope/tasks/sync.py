@@ -1,7 +1,8 @@
 """Whether sound and lips agree: by how much the sound is late or early, since when, and who is speaking.
 
 Faces are followed in every frame (``models.mouths``), their mouths and the sound are embedded by two streams
-(``models.lip_sync``), and their likeness at every lag up to a second is added up (``evidence``, ``core.lags``).
+(``models.lip_sync``), and their likeness at every lag up to a second is added up (``evidence``,
+``core.signal.sync_offset``).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.clips.change import Watch
-from kinoscope.core.lags import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
-from kinoscope.core.mel import RATE
-from kinoscope.core.onsets import OnsetOffset
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.signal.mel import RATE
+from kinoscope.core.signal.onsets import OnsetOffset
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
 from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES, LipSync
 from kinoscope.models.mouths import Follower
 from kinoscope.tasks.base import Needs, Skip
@@ -62,7 +63,7 @@ class Sync:
     in words; ``score`` the probability that it is right within a frame; ``extra``: ``offset``, ``low``, ``high`` in
     seconds, and ``drift`` in seconds per second with ``drift_low`` and ``drift_high`` where one is found), or one for
     each stretch between cuts where these differ; and ``speaking``, while a face speaks. Where no face is seen, hits
-    that are seen and heard may tell the offset (``core.onsets``): then ``extra["hits"]`` is their number.
+    that are seen and heard may tell the offset (``core.signal.onsets``): then ``extra["hits"]`` is their number.
     Tracks: label ``speaking``: where the speaking face is. ``identity`` is that of the task ``faces``.
     Features: ``sync.times``, ``sync.offsets`` and ``sync.confidences`` (N,), and ``sync.curves`` (N, L), of windows of
     two seconds; ``sync.lags`` (L,).

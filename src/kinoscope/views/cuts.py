@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
-from kinoscope.views.extras import need
+from kinoscope.core.optional import need
 from kinoscope.views.plain import file_url, one_line
 
 USUAL = Fraction(25)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
+from kinoscope.core.optional import need
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.clock import duration, origin, rate, video_name
-from kinoscope.views.extras import need
 from kinoscope.views.plain import file_url, one_line
 
 _COLOURS = {"scenes": "GREEN", "actions": "RED", "speech": "CYAN"}

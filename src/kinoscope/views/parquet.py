@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
+from kinoscope.core.optional import need
 from kinoscope.core.results import Timeline
-from kinoscope.views.extras import need
 from kinoscope.views.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
 
 ROWS = 50_000

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinoscope.core import verification
 from kinoscope.core.files import atomic
-from kinoscope.core.metrics import bin_error
-from kinoscope.views.extras import need
+from kinoscope.core.metrics import verification
+from kinoscope.core.metrics.classification import bin_error
+from kinoscope.core.optional import need
 
 INK, DIM, FAINT = "#1b1d21", "#656a73", "#e3e3df"
 COLOURS = {"train": "#9a9fd6", "val": "#3d3db8", "test": "#c2502a"}
@@ -164,7 +164,7 @@ def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -
     """Draw how often predictions come true over how sure they are; calibrated ones lie on the diagonal.
 
     Args:
-        before: (bins, 3) as :func:`kinoscope.core.metrics.reliability` gives them.
+        before: (bins, 3) as :func:`kinoscope.core.metrics.classification.reliability` gives them.
         path: the picture to write, PNG or SVG by its ending.
         after: likewise, after temperature scaling.
 
@@ -187,7 +187,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
     """Draw the distances of genuine and impostor pairs, and below them both error rates over the threshold.
 
     Args:
-        genuine, impostor: (N,) and (M,) distances, see ``core.verification``.
+        genuine, impostor: (N,) and (M,) distances, see ``core.metrics.verification``.
         path: the picture to write, PNG or SVG by its ending.
         threshold: the one that is used, which is marked.
 

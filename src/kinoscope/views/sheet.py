@@ -10,7 +10,7 @@ import numpy as np
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.files import atomic
-from kinoscope.core.marks import mark, told
+from kinoscope.core.image_metadata import mark, told
 from kinoscope.core.media import Pixels
 from kinoscope.views.paint import Colour, Pen
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kinoscope.core.journeys import journey
 from kinoscope.core.results import Timeline
+from kinoscope.core.trajectories import journey
 from kinoscope.views.plain import dumps, utf8
 
 EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")

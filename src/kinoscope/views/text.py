@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kinoscope.core.names import counted
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.time import format_clock
+from kinoscope.core.validation import counted
 from kinoscope.views import sync
 from kinoscope.views.clock import duration, origin
 from kinoscope.views.plain import one_line

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.mot import MotRows, join
-from kinoscope.core.mot_metrics import score
+from kinoscope.core.metrics.mot import score
+from kinoscope.core.metrics.mot_io import MotRows, join
 
 PARITY = Path(__file__).parent / "mot_parity"
 GOLDEN = json.loads((PARITY / "golden.json").read_text())

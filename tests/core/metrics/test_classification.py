@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kinoscope.core.metrics import (
+from kinoscope.core.metrics.classification import (
     average_precision,
     balanced_accuracy,
     bin_error,

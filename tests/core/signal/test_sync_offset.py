@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.lags import LAGS, Calibration, Offset, drift, in_words, margin, measure, peaks, steady
+from kinoscope.core.signal.sync_offset import LAGS, Calibration, Offset, drift, in_words, margin, measure, peaks, steady
 
 FIVE = Calibration((-5.0, 0.0, 20.0, 0.0), 0.0)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.segments import OVERLAPS, Segment, interpolated_precision, segment_map
+from kinoscope.core.metrics.temporal_detection import OVERLAPS, Segment, interpolated_precision, segment_map
 
 
 def run(video, start, end, score=1.0):

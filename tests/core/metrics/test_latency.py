@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.delays import Delays
+from kinoscope.core.metrics.latency import Delays
 
 
 def test_of_nothing_nothing_is_known():

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.core.marks import mark, told
+from kinoscope.core.image_metadata import mark, told
 
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
 

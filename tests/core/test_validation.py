@@ -3,7 +3,7 @@
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.names import MOST_NAMES, demand, hint, nearest, slug
+from kinoscope.core.validation import MOST_NAMES, demand, hint, nearest, slug
 
 
 def test_the_nearest_name_is_offered():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.moving import COLOURS, MOTIONS, SHAPES, judge_moving, read_moving, smooth
+from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, judge_moving, read_moving, smooth
 from kinoscope.source.moving import draw_moving
 
 

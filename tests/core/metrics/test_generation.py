@@ -4,7 +4,7 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.fidelity import (
+from kinoscope.core.metrics.generation import (
     consistency,
     distances,
     diversity,

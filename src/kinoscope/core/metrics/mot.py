@@ -6,8 +6,8 @@ Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Cam
 the papers leave something open it is as TrackEval has it, whose numbers these are. All scores are shares, 0 to 1; what
 has no value (the recall of nothing) is NaN.
 
-Several sequences are scored as one with ``core.mot.join``: counts add up, and the association of each detection
-counts once.
+Several sequences are scored as one with ``core.metrics.mot_io.join``: counts add up, and the association of each
+detection counts once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from kinoscope.core.boxes import Array, iou
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.mot import Ints, MotRows
+from kinoscope.core.metrics.mot_io import Ints, MotRows
 
 LEVELS = np.arange(0.05, 0.99, 0.05)
 """IoU from which a result goes with a truth: HOTA is the mean over these."""
@@ -119,7 +119,7 @@ class _Sequence:
 
 
 def score(truth: MotRows, found: MotRows) -> Scores:
-    """Score a result. What does not count is left out before, see ``core.mot.counted``.
+    """Score a result. What does not count is left out before, see ``core.metrics.mot_io.counted``.
 
     Raises:
         DatasetError: an id is twice in a frame.

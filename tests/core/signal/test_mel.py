@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinoscope.core.mel import BANDS, FLOOR, log_mel
+from kinoscope.core.signal.mel import BANDS, FLOOR, log_mel
 
 
 def tone(hertz, seconds=1.0, loud=0.1):

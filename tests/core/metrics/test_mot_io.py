@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.mot import MotRows, counted, join, read_mot
+from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
 
 
 def written(tmp_path, *lines):

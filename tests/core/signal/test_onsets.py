@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Sound
-from kinoscope.core.onsets import LAGS, MotionOnsets, SoundOnsets, match
+from kinoscope.core.signal.onsets import LAGS, MotionOnsets, SoundOnsets, match
 
 RATE, SIZE = 16_000, (54, 96)
 

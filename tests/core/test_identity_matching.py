@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.matching import SECOND, match, overlap
+from kinoscope.core.identity_matching import SECOND, match, overlap
 
 APART = [[0, 1], [1, 2], [2, 3]]
 

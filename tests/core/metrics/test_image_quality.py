@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from kinoscope.core.pictures import flicker, psnr, squared_error, ssim, ssim_even
+from kinoscope.core.metrics.image_quality import flicker, psnr, squared_error, ssim, ssim_even
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.verification import binomial_interval, curves, equal_error, operate, threshold_for
+from kinoscope.core.metrics.verification import binomial_interval, curves, equal_error, operate, threshold_for
 
 SAME, OTHER = [0.1, 0.2, 0.3, 0.5], [0.4, 0.6, 0.7, 0.8, 0.9]
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.journeys import Count, counts, is_scenery, journey, simplify
 from kinoscope.core.results import Track
+from kinoscope.core.trajectories import Count, counts, is_scenery, journey, simplify
 
 SIZE = (640, 480)
 

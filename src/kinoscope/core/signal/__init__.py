@@ -1,0 +1,1 @@
+"""Signal processing shared by tasks and networks: onsets, mel spectrograms, audio-video offsets."""
