@@ -24,7 +24,7 @@ from kinoscope import engine
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, Timeline
 from kinoscope.source import open_source
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 WIDTH = 768
 FAST = 5

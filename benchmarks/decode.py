@@ -79,7 +79,7 @@ def startup(runs: int) -> tuple[float, float]:
 
 
 def make_clip(folder: str) -> str:
-    from kinoscope.source.synthetic import cuts
+    from kinoscope.source.synthetic.video import cuts
 
     path = Path(folder) / "synthetic-720p.mp4"
     times = ",".join(str(second) for second in range(2, 20, 2))

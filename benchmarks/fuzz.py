@@ -35,7 +35,7 @@ WARM_UP = 50
 
 def make_seeds(folder: Path) -> None:
     """Write the small files that are mutated: videos with and without audio, audio alone, images."""
-    from kinoscope.source.synthetic import flash_and_beep, shapes
+    from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
     os.environ["SVT_LOG"] = "0"  # its encoder would report on itself
     small = {"width": 64, "height": 48, "duration": 1}
@@ -69,7 +69,7 @@ def make_seeds(folder: Path) -> None:
 def transcode(path: Path, codec: str) -> None:
     import av
 
-    from kinoscope.source.synthetic import shapes
+    from kinoscope.source.synthetic.video import shapes
 
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(path), "w") as container:

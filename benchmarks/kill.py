@@ -73,7 +73,7 @@ def left_over(*folders: Path) -> list[str]:
 
 def kill_analyze(folder: Path, kills: int, rng: random.Random) -> list[str]:
     """Analyse one video after another into a library; each that was said to be in it must be."""
-    from kinoscope.source.synthetic import shapes
+    from kinoscope.source.synthetic.video import shapes
 
     shapes(duration=1, width=64, height=48).write(folder / "base.mp4")
     data, library, lost = (folder / "base.mp4").read_bytes(), folder / "films.lance", []
@@ -130,7 +130,7 @@ def kill_train(folder: Path, kills: int, rng: random.Random) -> list[str]:
 
 def kill_enroll(folder: Path, kills: int, rng: random.Random) -> list[str]:
     """Enroll one thing after another into a gallery; each that was said to be in it must be."""
-    from kinoscope.source.synthetic import shapes
+    from kinoscope.source.synthetic.video import shapes
 
     gallery, lost = folder / "things.gallery", []
 

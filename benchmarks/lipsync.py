@@ -25,7 +25,7 @@ from kinoscope.models.faces import FaceEmbedder, FaceFinder, align
 from kinoscope.models.mouths import Follower
 from kinoscope.models.painting import Way, cut, follow
 from kinoscope.source import open_source
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 STEP = 5
 """Pictures from one whose identity is measured to the next."""

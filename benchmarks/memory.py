@@ -61,7 +61,7 @@ def main() -> None:
 
 def synthetic(path: Path) -> Path:
     """Write a minute of moving shapes."""
-    from kinoscope.source.synthetic import shapes
+    from kinoscope.source.synthetic.video import shapes
 
     shapes(duration=60).write(path)
     return path

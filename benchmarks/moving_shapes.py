@@ -13,7 +13,7 @@ import numpy as np
 from kinoscope.core.metrics.shapes import SHAPES, Reading, judge_moving, read_moving
 from kinoscope.core.metrics.verification import binomial_interval
 from kinoscope.models.generators import Generator
-from kinoscope.source.moving import draw_moving
+from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
 def row(name: str, readings: list[Reading], rate: float, intended: list[str]) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
-from kinoscope.source.repair import shift_sound
+from kinoscope.source.encode.shift_audio import shift_sound
 
 RATE = 48_000
 CASES = [

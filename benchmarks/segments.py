@@ -23,7 +23,7 @@ import numpy as np
 
 import kinoscope
 from kinoscope.core.media import Frame
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 RATE = 25
 SIDE = 64

@@ -18,7 +18,7 @@ import numpy as np
 from kinoscope import open_source
 from kinoscope.core.media import Frame
 from kinoscope.models.samples import sample
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 CROP = 0.1
 """Share that is cut off at each edge."""

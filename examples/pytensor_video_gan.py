@@ -163,7 +163,7 @@ def check(folder):
     """Load the trained weights into PyTorch, make the same clips, and show them."""
     import torch
 
-    from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.grids import enlarge, grid
 
     kept = np.load(Path(folder) / "pytensor.npz")  # arrays alone: nothing is unpickled

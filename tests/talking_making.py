@@ -12,7 +12,7 @@ import numpy as np
 from kinoscope.core.media import Frame, Pixels, Sound
 from kinoscope.models.mesh import CHIN, LIPS, STEADY, Mesh
 from kinoscope.models.mouths import STILL, Followed
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 SIZE, RATE = (160, 160), 25
 EYES = 50.0

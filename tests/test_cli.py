@@ -17,7 +17,7 @@ import pytest
 from kinoscope import __version__
 from kinoscope.api.enrolling import Enrolled
 from kinoscope.api.watching import Watched
-from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.conftest import Breaking, Call, Counting
 
 Cli = Callable[..., Call]

@@ -9,7 +9,7 @@ import pytest
 
 from kinoscope import engine
 from kinoscope.core.results import Event, Timeline
-from kinoscope.source.synthetic import flash_and_beep
+from kinoscope.source.synthetic.video import flash_and_beep
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", TEXT, flags=re.S))

@@ -12,7 +12,7 @@ import numpy as np
 import kinoscope as package
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import Look
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.text import damage
 from tests.conftest import Call
 

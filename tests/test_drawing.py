@@ -14,7 +14,7 @@ import pytest
 from kinoscope import open_source
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import Look, Model, change
-from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.tasks.recognize import Recognize
 from kinoscope.views.hide import GREY
 from tests.conftest import Breaking, Call, Counting

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kinoscope.core.interrupts import Interrupts
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.json import load
 from tests.conftest import Call
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 
 from kinoscope.core.results import Event
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.jsonl import LineWriter
 
 CODE = """

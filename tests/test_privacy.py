@@ -13,7 +13,7 @@ import pytest
 import kinoscope
 from kinoscope.core import privacy
 from kinoscope.models import store
-from kinoscope.source.synthetic import flash_and_beep
+from kinoscope.source.synthetic.video import flash_and_beep
 
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--mount"]
 RECORDING = [*NAMESPACES, sys.executable, str(Path(__file__).with_name("recording_lookups.py"))]

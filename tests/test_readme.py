@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kinoscope.cli import COMMANDS, SHORT
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

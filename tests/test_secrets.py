@@ -21,7 +21,7 @@ from kinoscope.galleries import read
 from kinoscope.models import mouths, predictors
 from kinoscope.models.painter import PainterFacts, new_nets, save_painter
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
-from kinoscope.source.synthetic import SyntheticSource, shapes
+from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import table
 from kinoscope.tasks.rules import Rules
 from kinoscope.views import VIEWS

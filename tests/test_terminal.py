@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kinoscope.cli import COMMANDS, SHOW, main
 from kinoscope.core.terminal import visible
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 
 EVIL = "a\x1b]0;owned\x07\x1b[31m\x9b2J\u202egpj.\u2066[red]x[/nothing]\x7f\r"
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -22,8 +22,8 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Trac
 from kinoscope.models import predictors
 from kinoscope.models.generators import GeneratorFacts, new_generator, save_generator
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
-from kinoscope.source.synthetic import shapes
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.json import load
 from tests.conftest import Breaking, Counting
 

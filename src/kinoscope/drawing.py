@@ -128,7 +128,7 @@ def _write(
     exact: bool,
 ) -> None:
     """Write a video for each step, each of which gets the frames of the one before."""
-    from kinoscope.source.writer import Writer
+    from kinoscope.source.encode.writer import Writer
 
     last = float(timeline.times[-1]) if len(timeline.times) else float("inf")
     count = 0

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from kinoscope.alerts.clips import SHARED, cut_clips, name_of, spans
 from kinoscope.core.results import Event
 from kinoscope.source import open_source
-from kinoscope.source.synthetic import flash_and_beep
+from kinoscope.source.synthetic.video import flash_and_beep
 
 
 def alert(at, label="out of the gate", start=None):

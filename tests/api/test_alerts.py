@@ -10,7 +10,7 @@ from kinoscope.alerts.signing import SECRET, SIGNATURE, TIMESTAMP, verify
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
 from kinoscope.source import open_source
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Needs
 from kinoscope.tasks.rules import Rules
 

@@ -19,7 +19,7 @@ from kinoscope.galleries import Look, Model, change
 from kinoscope.models.networks import NETWORKS
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source import open_source
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from tests.conftest import Call
 from tests.models.tiny import NETWORK, train_tiny
 

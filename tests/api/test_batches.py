@@ -14,7 +14,7 @@ from kinoscope import analysis, engine
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, as_error
 from kinoscope.core.results import Timeline
 from kinoscope.source.base import Source
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import kinoscope as package
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import DecodeReport, TaskReport, Timeline
 from kinoscope.models.objects import Objects as Found
-from kinoscope.source.synthetic import COLOURS, shapes
+from kinoscope.source.synthetic.video import COLOURS, shapes
 
 LABELS = ("person", "car", "dog")
 

@@ -9,7 +9,7 @@ import pytest
 from kinoscope.api.enrolling import enroll
 from kinoscope.core.results import TaskResult
 from kinoscope.galleries import read
-from kinoscope.source.synthetic import SyntheticSource
+from kinoscope.source.synthetic.video import SyntheticSource
 from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
 
 

@@ -13,8 +13,8 @@ from kinoscope.models import networks
 from kinoscope.models.generators import GeneratorFacts, new_generator, save_generator
 from kinoscope.models.networks import Network
 from kinoscope.models.trained import Trained, save
-from kinoscope.source.clip_files import save_clip
-from kinoscope.source.moving import draw_moving
+from kinoscope.source.encode.save_clip import save_clip
+from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 FACTS = GeneratorFacts(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
 

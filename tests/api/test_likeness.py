@@ -10,8 +10,8 @@ import pytest
 from kinoscope.api.likeness import likes_of
 from kinoscope.core.errors import SourceError, WeightsMissing
 from kinoscope.core.media import Frame
-from kinoscope.source.synthetic import shapes
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
+from kinoscope.source.synthetic.video import shapes
 
 
 def draw(path: Path, seed: int) -> Path:

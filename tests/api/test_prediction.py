@@ -12,7 +12,7 @@ from kinoscope.core.media import Frame
 from kinoscope.models import predictors
 from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source import open_source
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 
 class Brighter(torch.nn.Module):

@@ -11,7 +11,7 @@ from kinoscope.core.errors import OptionError, SyncError
 from kinoscope.core.media import Frame, Sound
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.source import open_source
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 from kinoscope.tasks import table
 from kinoscope.tasks.base import Needs
 

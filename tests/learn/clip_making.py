@@ -10,7 +10,7 @@ import numpy as np
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.learn.examples import Example
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 
 def pictures(count: int, shade: int = 0, width: int = 16, height: int = 12) -> list[Pixels]:

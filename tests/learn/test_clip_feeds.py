@@ -6,7 +6,7 @@ from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.learn.clip_feeds import FEWEST, DrawnFeed, feed_folder, make_feed
 from kinoscope.learn.processes import Processes
-from kinoscope.source.moving import SHAPES
+from kinoscope.source.synthetic.moving_shapes import SHAPES
 
 SAMPLING = Sampling(5, 10.0, (16, 12))
 ONE = Processes()

@@ -10,7 +10,7 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.sampling import Sampling, nearest
 from kinoscope.learn import frames as module
 from kinoscope.learn.frames import Frames, Stretch, decode, load, opened, sampled, save
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 SAMPLING = Sampling(frames=4, rate=5, size=(16, 12))
 

@@ -8,8 +8,8 @@ from clip_making import write_clip
 from kinoscope.core.media import Frame
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.health import Finding, Health, check, fingerprint
-from kinoscope.source.synthetic import flash_and_beep, shapes
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
 def data(*paths, **rest):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
-from kinoscope.source.synthetic import SyntheticSource
+from kinoscope.source.synthetic.video import SyntheticSource
 from kinoscope.tasks.table import TASKS
 from tests.conftest import Counting
 from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw

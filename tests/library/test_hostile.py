@@ -14,7 +14,7 @@ from kinoscope.core.results import describe_source
 from kinoscope.library import Library
 from kinoscope.library.tables import column
 from kinoscope.source import open_source
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from tests.library.making import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")

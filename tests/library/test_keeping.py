@@ -11,7 +11,7 @@ import pytest
 
 from kinoscope.core.errors import LibraryError, MissingExtra
 from kinoscope.library import Library
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 

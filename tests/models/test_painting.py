@@ -9,7 +9,7 @@ from kinoscope.models.mesh import STEADY
 from kinoscope.models.mouths import SHOWN, Followed, points_of
 from kinoscope.models.painting import SIDE, Layer, Way, crop_map, cut, follow, painted_part, pose, smooth
 from kinoscope.source import open_source
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from tests.talking_making import DrawnFollower, mesh, picture, write
 
 TIMES = np.arange(50) / 25

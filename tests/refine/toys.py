@@ -25,7 +25,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.models.networks import Network
 from kinoscope.models.trained import Trained, save
 from kinoscope.nets.cnn_rnn import CnnRnn
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 CLASSES = ("across", "down")
 FRAMES, SIDE, SHAPE, RATE = 12, 48, 9, 8.0

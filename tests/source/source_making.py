@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from kinoscope.core.media import Frame, Pixels
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 
 
 def noise(count: int, width: int = 32, height: int = 24, seed: int = 0) -> list[Pixels]:

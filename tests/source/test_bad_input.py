@@ -10,7 +10,7 @@ from source_making import encode
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.folders import find_sources
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 
 
 def refused(path, message):

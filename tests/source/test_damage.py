@@ -10,7 +10,7 @@ import pytest
 from source_making import encode, remux
 
 from kinoscope.source import open_source
-from kinoscope.source.losses import Losses
+from kinoscope.source.decode.losses import Losses
 
 QUIET = {"x265-params": "log-level=error"}
 

@@ -13,10 +13,10 @@ from source_making import remux
 
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
-from kinoscope.source.continuity import Continuity
-from kinoscope.source.repair import shift_sound
-from kinoscope.source.transport import restarts
-from kinoscope.source.writer import Writer
+from kinoscope.source.decode.continuity import Continuity
+from kinoscope.source.decode.mpeg_clock import restarts
+from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.writer import Writer
 
 TICK = Fraction(1, 90_000)
 

@@ -10,8 +10,8 @@ from source_making import encode
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
 from kinoscope.source import open_clip, open_source
+from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.limits import Limits
-from kinoscope.source.scaling import Scaler
 
 
 def wav(path, channels=1, rate=8000, frames=100, value=0, mask=None):
@@ -144,13 +144,13 @@ def test_limits_are_read_from_text():
 
 @pytest.mark.parametrize("error", [ValueError("a format of its own"), MemoryError(), av.error.FFmpegError(1, "odd")])
 def test_what_a_decoder_raises_is_an_error_of_the_source(tmp_path, monkeypatch, error):
-    from kinoscope.source import reading
+    from kinoscope.source.decode import reader
 
     def fail(*_):
         raise error
 
     with open_source(encode(tmp_path / "a.mp4")) as source:
-        monkeypatch.setattr(reading.Reading, "_picture", fail)
+        monkeypatch.setattr(reader.Reading, "_picture", fail)
         with pytest.raises(SourceError, match=r"a.mp4 cannot be read"):
             list(source.frames())
 
@@ -161,15 +161,15 @@ def test_what_scaling_raises_is_an_error_of_the_source():
 
 
 def test_audio_that_cannot_be_resampled_does_not_stop_the_picture(tmp_path, monkeypatch):
-    from kinoscope.source import hearing
-    from kinoscope.source.synthetic import flash_and_beep
+    from kinoscope.source.decode import audio
+    from kinoscope.source.synthetic.video import flash_and_beep
 
     path = flash_and_beep(width=64, height=48, duration=1).write(tmp_path / "a.mp4")
 
     def fail(*_):
         raise av.error.FFmpegError(22, "no such layout")
 
-    monkeypatch.setattr(hearing.Hearing, "take", fail)
+    monkeypatch.setattr(audio.Hearing, "take", fail)
     with open_source(path) as source:
         items = list(source.read(sound_rates=(16_000,)))
         assert any("sound: no such layout" in line for line in source.report.errors)

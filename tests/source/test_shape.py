@@ -11,11 +11,11 @@ from source_making import encode
 
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.source import open_source
-from kinoscope.source.joining import Stretch, join
-from kinoscope.source.repair import shift_sound
-from kinoscope.source.scaling import MAX_ASPECT, displayed
-from kinoscope.source.synthetic import flash_and_beep
-from kinoscope.source.writer import Writer
+from kinoscope.source.decode.scaler import MAX_ASPECT, displayed
+from kinoscope.source.encode.concat import Stretch, join
+from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.writer import Writer
+from kinoscope.source.synthetic.video import flash_and_beep
 
 SHAPES = [
     ((64, 48), Fraction(1), (64, 48)),

@@ -20,10 +20,10 @@ from source_making import encode
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
-from kinoscope.source.container import open_file
-from kinoscope.source.packets import Packets
+from kinoscope.source.decode.container import open_file
+from kinoscope.source.decode.packets import Packets
 from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
-from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -286,7 +286,7 @@ def test_a_camera_is_tried_often_and_looked_at_for_a_short_time_when_it_is_back(
 
 def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait(monkeypatch):
     now = itertools.accumulate([0, 0, 0, 5, 0, 0, 5, 5])
-    monkeypatch.setattr("kinoscope.source.packets.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("kinoscope.source.decode.packets.time.monotonic", lambda: next(now))
     packet = SimpleNamespace(
         stream="video", stream_index=0, size=1, pts=None, dts=None, time_base=None, pos=None, is_discard=False
     )

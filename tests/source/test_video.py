@@ -11,7 +11,7 @@ from source_making import encode, lossless, noise
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
 from kinoscope.core.media import Sound
 from kinoscope.source import Picture, open_source
-from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
 def times_of(path, **options):

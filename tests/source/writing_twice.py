@@ -4,7 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from kinoscope.source.synthetic import flash_and_beep, shapes
+from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
 def main(folder):

@@ -9,7 +9,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.engine import run
 from kinoscope.models import load
 from kinoscope.models.card import Card
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.actions import PACE, Actions, Window, events, motion
 from kinoscope.tasks.base import Skip
 

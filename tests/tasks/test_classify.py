@@ -9,7 +9,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.core.sampling import nearest
 from kinoscope.engine import run
 from kinoscope.models.card import Card
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.classify import TOGETHER, Classify, over_time
 

@@ -12,7 +12,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
 from kinoscope.models.objects import Objects as Found
-from kinoscope.source.synthetic import COLOURS, SyntheticSource, cuts, shapes
+from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.association import WAYS
 from kinoscope.tasks.base import Skip

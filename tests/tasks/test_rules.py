@@ -9,7 +9,7 @@ from kinoscope.core.errors import RulesError
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.rules import RuleFile
-from kinoscope.source.synthetic import SyntheticSource, shapes
+from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.rules import Rules, replay
 from kinoscope.tasks.table import TASKS

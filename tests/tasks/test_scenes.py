@@ -10,7 +10,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.engine import run
 from kinoscope.models import load
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.scenes import Album, Scenes
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Sound
-from kinoscope.source.synthetic import flash_and_beep
+from kinoscope.source.synthetic.video import flash_and_beep
 from kinoscope.tasks.voice import BUFFER, JUMP, MARGIN, RATE, WINDOW, Voice
 
 

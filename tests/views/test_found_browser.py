@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.source.synthetic import shapes
+from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.found import render, write_found
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinoscope.source.clip_files import save_clip
+from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.views.generated import Shown, page, rows_of, scores_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'

@@ -101,7 +101,7 @@ def cut_clips(
 def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> float | None:
     """Write a stretch; return the time in seconds of its first frame, or None if there is none."""
     from kinoscope.source import open_source
-    from kinoscope.source.writer import Writer
+    from kinoscope.source.encode.writer import Writer
 
     with open_source(path, **(reading | {"start": span.start, "end": span.end, "live": False})) as source:
         sound = path if source.info.has_sound and Path(path).is_file() else None

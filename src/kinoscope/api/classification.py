@@ -148,7 +148,7 @@ def watch(
 def _opened(path: str, limits: dict[str, Any]) -> Source:
     """Open a source; a picture that is a row of square frames is a strip, and any other a video of one frame."""
     from kinoscope.source import open_clip, open_source
-    from kinoscope.source.strip import is_picture
+    from kinoscope.source.image_strip import is_picture
 
     if is_picture(path):
         with suppress(SourceError):

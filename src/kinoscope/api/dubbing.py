@@ -125,7 +125,7 @@ def _demand_video(path: Path) -> None:
     Raises:
         OptionError: its ending says that it is none.
     """
-    from kinoscope.source.writer import VIDEOS
+    from kinoscope.source.encode.writer import VIDEOS
 
     if path.suffix.lower() not in VIDEOS:
         raise OptionError(f"cannot write {path}: give a name that ends in {', '.join(VIDEOS)}")
@@ -266,7 +266,7 @@ class Plan:
 def _write(done: Dubbed, video: str, sound: str | Path, start: Fraction, plan: Plan, quiet: bool) -> None:
     """Read the video once more and write it painted, its times moved so that it begins with the sound."""
     from kinoscope.source import open_source
-    from kinoscope.source.writer import Writer
+    from kinoscope.source.encode.writer import Writer
 
     made_by = f"lips painted by {Path(done.model).resolve().name} to {short_name(sound)}"
     with open_source(video) as source, bar("paint", quiet) as report:

@@ -212,7 +212,7 @@ def shown_size(own: Size) -> Size:
 
 def write(done: Explained, pictures: Pixels, folder: Path) -> list[Path]:
     """Write the page, the numbers, the video and the contact sheet; give their paths."""
-    from kinoscope.source.writer import Writer
+    from kinoscope.source.encode.writer import Writer
     from kinoscope.views.explanation import write_explanation
     from kinoscope.views.heat import contact_sheet, overlay
     from kinoscope.views.sheet import save_picture

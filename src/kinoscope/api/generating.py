@@ -114,7 +114,7 @@ def generate(
         OutputError: a file cannot be written.
     """
     from kinoscope.models.generators import Generator
-    from kinoscope.source.writer import check_ending
+    from kinoscope.source.encode.writer import check_ending
 
     _check(n, frames, rate, truncation, show, enlarge)
     demand_number("seed", seed, 0, SEEDS)
@@ -150,7 +150,7 @@ def generate(
 @contextmanager
 def _claimed(out: Path, generator: Generator, n: int, project: str | Path | None, overwrite: bool) -> Iterator[None]:
     """Claim what will be written, before anything is generated."""
-    from kinoscope.source.writer import check_target
+    from kinoscope.source.encode.writer import check_target
 
     inputs = [] if project is None else places.files_of(str(project))
     by = maker("generate", [generator.folder, *([] if project is None else [project])])
@@ -257,7 +257,7 @@ def _columns(show: str, project: Any, count: int) -> int | None:
 
 def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
     """Write clips as the name of the output asks for."""
-    from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.grids import enlarge, grid, strips
     from kinoscope.views.sheet import save_picture
 
@@ -274,7 +274,7 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
 
 def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str) -> None:
     """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
-    from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.generated import page
     from kinoscope.views.grids import enlarge, grid, strips
     from kinoscope.views.sheet import save_picture

@@ -223,7 +223,7 @@ def _write(
     found: GenerationEvaluation, made: Clips, real: Clips, generator: Generator, folder: Path
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
-    from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.generated import Shown, scores_page
     from kinoscope.views.grids import grid
 

@@ -87,7 +87,7 @@ def predict(
         ModelError: the model cannot be used.
         OutputError: it cannot be written.
     """
-    from kinoscope.source.writer import check_target
+    from kinoscope.source.encode.writer import check_target
 
     began, path = time.perf_counter(), Path(out)
     demand_number("frames", frames, 1, 10_000)
@@ -103,7 +103,7 @@ def _predict(
     import numpy as np
 
     from kinoscope.models.predictors import load_predictor
-    from kinoscope.source.clip_files import save_clip
+    from kinoscope.source.encode.save_clip import save_clip
 
     predictor = load_predictor(model, device)
     facts = predictor.facts

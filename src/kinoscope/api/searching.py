@@ -263,7 +263,7 @@ def _edl(found: Found, path: Path) -> Path:
 
 
 def _joined(found: Found, path: Path) -> Path:
-    from kinoscope.source.joining import Stretch, join
+    from kinoscope.source.encode.concat import Stretch, join
 
     here = [clip for clip in found.clips if _is_there(clip.video.path)]
     if not here:

@@ -204,7 +204,7 @@ def _look(name: str, options: analysis.Options, title: str) -> Timeline:
 
 def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> None:
     """Write the repaired video, and measure it again; what keeps that from being done ends up in ``error``."""
-    from kinoscope.source.repair import shift_sound
+    from kinoscope.source.encode.shift_audio import shift_sound
 
     try:
         event = _demand_offset(one, force)

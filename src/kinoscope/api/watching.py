@@ -211,7 +211,7 @@ def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], dateti
 
 def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> Arrivals:
     from kinoscope.source import open_source
-    from kinoscope.source.pace import PacedSource
+    from kinoscope.source.paced import PacedSource
 
     opened = open_source(source, live=False, limit=limit, endless=live)
     if not opened.info.width:

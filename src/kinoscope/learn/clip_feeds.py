@@ -20,7 +20,7 @@ from kinoscope.learn.grouping import group_by
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.reading import read_unlabelled
-from kinoscope.source.moving import SHAPES, draw_moving
+from kinoscope.source.synthetic.moving_shapes import SHAPES, draw_moving
 
 FEWEST = 8
 """Clips that are needed at least, unless they are varied strongly."""
@@ -98,7 +98,7 @@ SYNTHETIC = "synthetic:moving"
 
 @dataclass
 class DrawnFeed:
-    """Moving shapes without end; see ``source.moving``.
+    """Moving shapes without end; see ``source.synthetic.moving_shapes``.
 
     Attributes:
         sampling: frames, rate and size of a clip. seed: of all drawings. named: whether the shapes are classes.

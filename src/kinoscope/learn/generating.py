@@ -41,7 +41,7 @@ from kinoscope.models.generators import (
     save_generator,
     to_pixels,
 )
-from kinoscope.source.clip_files import save_clip
+from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.views.grids import grid, strips
 
 COLLAPSED = 0.25

@@ -17,7 +17,7 @@ from kinoscope.learn.examples import Example
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.next_frames_options import NextFramesOptions
 from kinoscope.learn.processes import Processes
-from kinoscope.source.bouncing import SIDE, draw_bouncing, shape_items
+from kinoscope.source.synthetic.bouncing_shapes import SIDE, draw_bouncing, shape_items
 
 HELD, HELD_BATCH = 64, 16
 """Drawn clips that are measured on, at most so many of a folder; and how many at once."""
@@ -52,7 +52,8 @@ class Clips(Protocol):
 
 
 class DrawnClips:
-    """Items that bounce, see ``source.bouncing``; each step draws new ones, which depend on seed and step alone.
+    """Items that bounce, see ``source.synthetic.bouncing_shapes``; each step draws new ones, which depend on seed and
+    step alone.
 
     Args:
         learned, measured: items (M, 28, 28) of the clips to learn from, and of those to measure on; the built-in

@@ -77,7 +77,7 @@ def open_clip(
         SourceError: it cannot be opened, or a picture is no strip.
         OptionError: ``start`` or ``end`` cannot be used.
     """
-    from kinoscope.source.strip import StripSource, is_picture
+    from kinoscope.source.image_strip import StripSource, is_picture
 
     path = Address(path)
     if not is_picture(path):
@@ -132,11 +132,11 @@ def _open(
     endless: bool,
 ) -> Source:
     if path.startswith("synthetic:") and not os.path.exists(path):
-        from kinoscope.source.address import from_address
+        from kinoscope.source.synthetic.address import from_address
 
         return from_address(path).limit(start, end, rate)
     from kinoscope.source.camera import CameraSource, is_camera
-    from kinoscope.source.container import is_url
+    from kinoscope.source.decode.container import is_url
     from kinoscope.source.images import ImageSource, is_pictures
     from kinoscope.source.stream import StreamSource
     from kinoscope.source.video import VideoSource

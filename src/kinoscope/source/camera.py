@@ -10,7 +10,7 @@ import av
 from av.container import InputContainer
 
 from kinoscope.core.errors import SourceError
-from kinoscope.source.container import reason
+from kinoscope.source.decode.container import reason
 from kinoscope.source.video import VideoSource
 
 ADDRESS = re.compile(r"^(?:camera:(\d+)|/dev/video(\d+))$")

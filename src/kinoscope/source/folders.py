@@ -9,7 +9,7 @@ import av
 
 from kinoscope.core import manifest
 from kinoscope.core.errors import SourceError
-from kinoscope.source.container import open_file
+from kinoscope.source.decode.container import open_file
 from kinoscope.source.images import PICTURES, VIDEOS, naturally
 
 RESULTS = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")

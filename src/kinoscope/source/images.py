@@ -16,11 +16,11 @@ from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Picture, Source, black, check_policy
-from kinoscope.source.container import open_file
-from kinoscope.source.decoding import Decoding
-from kinoscope.source.facts import TRANSFERS
+from kinoscope.source.decode.container import open_file
+from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.metadata import TRANSFERS
+from kinoscope.source.decode.scaler import Orientation, Scaler
 from kinoscope.source.limits import DEFAULT, Limits
-from kinoscope.source.scaling import Orientation, Scaler
 from kinoscope.source.sniffing import kind_of
 
 PICTURES = {

@@ -14,10 +14,10 @@ from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
 from kinoscope.core.time import to_seconds
 from kinoscope.source.base import Item
-from kinoscope.source.container import open_url
-from kinoscope.source.decoding import Decoding
+from kinoscope.source.decode.container import open_url
+from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.reader import Reading
 from kinoscope.source.limits import DEFAULT, Limits
-from kinoscope.source.reading import Reading
 from kinoscope.source.video import VideoSource
 
 ENDLESS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp")

@@ -16,13 +16,13 @@ from kinoscope.core.media import Frame, Size
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_pts, to_seconds
 from kinoscope.source.base import Item, Picture, Source, check_policy, on_screen
-from kinoscope.source.container import open_file, read_errors
-from kinoscope.source.decoding import Decoding
-from kinoscope.source.facts import describe, gop_of
+from kinoscope.source.decode.container import open_file, read_errors
+from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.metadata import describe, gop_of
+from kinoscope.source.decode.mpeg_clock import CLOCKED, restarts
+from kinoscope.source.decode.reader import SLACK, Reading, Wanted
+from kinoscope.source.decode.scaler import Orientation, Scaler
 from kinoscope.source.limits import DEFAULT, Limits
-from kinoscope.source.reading import SLACK, Reading, Wanted
-from kinoscope.source.scaling import Orientation, Scaler
-from kinoscope.source.transport import CLOCKED, restarts
 
 STEPS_BACK = (0, 5, 60)
 """Seconds before a time at which a keyframe is looked for, in turn: some formats land after what was asked."""

@@ -10,7 +10,7 @@ from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.tasks.base import Needs
 
 if TYPE_CHECKING:
-    from kinoscope.source.writer import Writer
+    from kinoscope.source.encode.writer import Writer
 
 LONGEST = 640
 """Longer side of the preview in pixels."""
@@ -42,7 +42,7 @@ class Preview:
             self._writer.write(frame)
 
     def _open(self, first: Frame) -> None:
-        from kinoscope.source.writer import Writer
+        from kinoscope.source.encode.writer import Writer
 
         self._writer = Writer(
             self.path, size=self._size, rate=self._rate, sound_from=self.sound_from,

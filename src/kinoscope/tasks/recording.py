@@ -17,7 +17,7 @@ from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.core.validation import slug
-from kinoscope.source.writer import Writer
+from kinoscope.source.encode.writer import Writer
 from kinoscope.tasks.base import Needs, Skip
 
 log = logging.getLogger("kinoscope")

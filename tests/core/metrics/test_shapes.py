@@ -3,7 +3,7 @@ import pytest
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, judge_moving, read_moving, smooth
-from kinoscope.source.moving import draw_moving
+from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
 @pytest.mark.parametrize("size", [32, 64])

@@ -1,7 +1,7 @@
 """What clips of one moving shape show, read back from their pixels: which shape, which colour, and how it moves.
 
-It is exact on clips that were drawn (see ``source.moving``), and says of clips that were generated whether they keep to
-what drawn ones do: one shape and one colour all through, a smooth way, and every kind.
+It is exact on clips that were drawn (see ``source.synthetic.moving_shapes``), and says of clips that were generated
+whether they keep to what drawn ones do: one shape and one colour all through, a smooth way, and every kind.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Demuxing, decoding, timestamps and repair of damaged streams."""

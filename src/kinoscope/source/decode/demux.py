@@ -1,0 +1,169 @@
+"""One demux of one container: packets in, decoded frames out, broken ones named."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from kinoscope.source.decode.audio_tracks import sound_of, video_of
+from kinoscope.source.decode.container import reason
+from kinoscope.source.decode.losses import HEADLESS, Losses, Lost
+from kinoscope.source.decode.packets import Packets
+from kinoscope.source.limits import DEFAULT, Limits
+
+FEW_THREADS_FROM = 4096 * 4096
+"""Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
+
+NO_TIMESTAMPS = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS: the container never has any."""
+
+MAX_REORDERED, MAX_LED = 16, 500
+"""Packets after the first stamp among which an earlier one may be, and packets in which it is searched for."""
+
+Event = VideoFrame | AudioFrame | Lost
+
+
+class Decoding:
+    """Decode the best picture and the best sound stream of a container, interleaved as stored.
+
+    Args:
+        container: an opened file.
+        track: the sound track to hear, counted from 0, or None for the one that players choose.
+        limits: on the pixels of a frame; a larger one is lost.
+        video_track: the video track to show, counted from 0, or None for the largest.
+
+    Attributes:
+        video, sound: the streams, or None; a cover picture of a song is not video.
+        want_video, want_sound: whether to decode them from here on.
+        packets: what is being read; says how far, and why reading stopped before the end if it did.
+        lead: how many pictures without a stamp come first, and the first stamp after them; None where there are none.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        track: int | None = None,
+        limits: Limits = DEFAULT,
+        video_track: int | None = None,
+    ) -> None:
+        self.container = container
+        self.video = video_of(container, video_track)
+        self.sound = sound_of(container, track, self.video)
+        self.want_video = self.video is not None
+        self.want_sound = self.sound is not None
+        self._kept: deque[Event] = deque()
+        self._losses = Losses(self._codec)
+        if self.video is not None:
+            _prepare(self.video, limits)
+        self.lead: tuple[int, int] | None = None
+        self._restart()
+
+    @property
+    def _codec(self) -> str:
+        return "" if self.video is None else self.video.codec_context.name
+
+    def _restart(self) -> None:
+        tracks = [stream for stream in (self.video, self.sound) if stream is not None]
+        self.packets = Packets(self.container, tracks)
+        self._stream = self._decode()
+
+    def __iter__(self) -> Iterator[Event]:
+        while self._kept:
+            event = self._kept.popleft()
+            if self.want_video if not isinstance(event, AudioFrame) else self.want_sound:
+                yield event
+        yield from self._stream
+
+    def peek(self) -> VideoFrame | None:
+        """Give the first picture to come, which stays to be read, or None if there is none."""
+        for event in self._stream if self.video is not None else ():
+            self._kept.append(event)
+            if isinstance(event, VideoFrame):
+                return event
+        return None
+
+    def seek(self, pts: int) -> None:
+        """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
+        self.container.seek(pts, stream=self.video or self.sound)
+        self._kept.clear()
+        self._losses = Losses(self._codec, joined=True)
+        self._restart()
+
+    def only_keyframes(self) -> None:
+        """Decode nothing but keyframes, from the beginning."""
+        if self.video is not None:
+            self.video.codec_context.skip_frame = "NONKEY"
+
+    def close(self) -> None:
+        """Let go of the container."""
+        self._stream.close()
+        self._kept.clear()
+        self.container.close()
+
+    def _decode(self) -> Generator[Event, None, None]:
+        for packet in self._led():
+            is_video = packet.stream is self.video
+            if is_video and self.want_video:
+                yield from self._frames(packet)
+            elif not is_video and self.want_sound:
+                yield from self._sounds(packet)
+        yield from self._losses.rest()
+
+    def _led(self) -> Iterator[Packet[Any]]:
+        """Yield all packets; find how many pictures without a stamp come first, and the first stamp behind them."""
+        packets, missing = iter(self.packets), 0
+        held: list[Packet[Any]] = []
+        stamps: list[int] = []
+        stampless = self.video is None or bool(self.container.format.flags & NO_TIMESTAMPS)
+        for packet in () if stampless else packets:
+            held.append(packet)
+            if packet.stream is self.video and packet.pts is not None:
+                stamps.append(packet.pts)
+            elif packet.stream is self.video and packet.size:
+                missing += 1
+            known = len(stamps) > (MAX_REORDERED if missing else 0)
+            if known or len(held) >= MAX_LED or not packet.size:
+                break
+        self.lead = (missing, min(stamps)) if missing and stamps else None
+        yield from held
+        yield from packets
+
+    def _frames(self, packet: Packet[Any]) -> Iterator[Event]:
+        self._losses.sent(packet, self.packets.joints.get(packet.stream_index))
+        if self.packets.skipped:
+            self.packets.skipped = False
+            self._losses.suspect("the file is damaged there")
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            self._losses.failed(reason(error))
+            return
+        for frame in frames:
+            yield from self._losses.before(frame)
+            if not (frame.is_corrupt and self._losses.headless(frame)):
+                yield frame
+            elif not self._losses.joined:
+                yield Lost(frame.pts, HEADLESS)
+
+    def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
+        try:
+            yield from packet.decode()
+        except av.FFmpegError as error:
+            yield Lost(None, f"sound: {reason(error)}", picture=False)
+
+
+def _prepare(stream: VideoStream, limits: Limits) -> None:
+    context = stream.codec_context
+    context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
+    context.options = {"max_pixels": str(limits.pixels)}
+    large = context.width * context.height > FEW_THREADS_FROM
+    stream.thread_type = "SLICE" if large else "AUTO"

@@ -1,0 +1,116 @@
+"""The packets of a container, one after another; damage is stepped over and noticed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from kinoscope.source.decode.container import reason
+from kinoscope.source.decode.continuity import Continuity
+
+Track = VideoStream | AudioStream
+
+MAX_ERRORS = 20
+"""Broken reads in a row after which the rest of the container is given up."""
+
+ORDERED = {"flv", "matroska,webm"}
+"""Containers whose packets lie one behind the other, so that bytes between them were skipped for damage."""
+
+MAX_HEADER = 100
+"""Bytes that a container puts between two packets, at most."""
+
+
+class Packets:
+    """Demux some streams of a container; the last packet of each is empty and flushes its decoder.
+
+    Attributes:
+        broken: why reading stopped before the end, if it did.
+        reached: the latest time in seconds at which a packet ends, or None before the first.
+        skipped: whether bytes were passed over; whoever takes note of it sets it back.
+        unheard: whether there is audio, which could be decoded, in none of the streams that are read.
+    """
+
+    def __init__(self, container: InputContainer, streams: Sequence[Track]) -> None:
+        self._container, self._streams = container, streams
+        self._ordered = container.format.name in ORDERED
+        self._limit = None if container.read_timeout is None else float(container.read_timeout)
+        self._continuity = Continuity()
+        self._behind: int | None = None
+        self._unflushed = set(streams)
+        self._errors = 0
+        self.broken: str | None = None
+        self.reached: Fraction | None = None
+        self.skipped = self.unheard = False
+
+    @property
+    def joints(self) -> dict[int, int]:
+        """The first stamp of each stream after its clock started again, as in joined recordings."""
+        return self._continuity.joints
+
+    def __iter__(self) -> Iterator[Packet[Any]]:
+        for packet in self._continuity.run(self._stored()):
+            self._reach(packet)
+            yield packet
+
+    def _stored(self) -> Iterator[Packet[Any]]:
+        try:
+            while self._streams and self.broken is None:
+                try:
+                    yield from self._whole()
+                    break
+                except av.FFmpegError as error:
+                    self._errors += 1
+                    if not isinstance(error, av.InvalidDataError) or self._errors > MAX_ERRORS:
+                        self.broken = reason(error)
+        except IndexError:  # damage made up a stream, which PyAV does not know at the end
+            pass
+        for stream in list(self._unflushed):
+            yield _flush(stream)
+
+    def _whole(self) -> Iterator[Packet[Any]]:
+        began = time.monotonic()
+        for packet in self._container.demux():
+            late = self._limit is not None and time.monotonic() - began >= self._limit
+            self._errors = 0
+            self._look(packet)
+            if packet.stream in self._streams:
+                if not packet.size:
+                    self._unflushed.discard(packet.stream)
+                yield packet
+            else:
+                self._pass(packet)
+            if late:  # what was held back all the time: another read would wait as long once more
+                self.broken = f"no data for {self._limit:g} s"
+                return
+            began = time.monotonic()
+
+    def _pass(self, packet: Packet[Any]) -> None:
+        """Take note of a packet that is not read."""
+        known = isinstance(packet.stream, AudioStream) and packet.stream.codec_context is not None
+        self.unheard |= known and packet.size > 0
+        self._reach(packet)
+
+    def _reach(self, packet: Packet[Any]) -> None:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and packet.time_base and not packet.is_discard:
+            self.reached = max(self.reached or Fraction(0), (stamp + (packet.duration or 0)) * packet.time_base)
+
+    def _look(self, packet: Packet[Any]) -> None:
+        """Notice where bytes were passed over."""
+        if self._ordered and packet.pos is not None and packet.pos >= 0 and packet.size:
+            self.skipped |= self._behind is not None and packet.pos - self._behind > MAX_HEADER
+            self._behind = max(self._behind or 0, packet.pos + packet.size)
+
+
+def _flush(stream: Track) -> Packet[Any]:
+    packet: Packet[Any] = Packet()
+    packet.stream = stream
+    return packet

@@ -1,0 +1,186 @@
+"""From a decoded frame to RGB of standard range: size, colours and rotation in one place."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideDataContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import DecodeError
+from kinoscope.core.media import Pixels, Size
+from kinoscope.source.decode.hdr import HLG, PQ, to_sdr
+
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
+
+Depth = TypeVar("Depth", np.uint8, np.uint16)
+
+MAX_ASPECT = Fraction(8)
+"""Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
+
+FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
+"""Formats that swscale shrinks fastest when the colours are left for later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a decoded picture is turned to be displayed: mirrored first, then rotated.
+
+    Attributes:
+        rotation: degrees counter-clockwise: 0, 90, 180 or 270.
+        mirror: whether left and right are exchanged before rotating.
+    """
+
+    rotation: int = 0
+    mirror: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation:
+        """Return the orientation that a frame's display matrix describes, to the nearest quarter turn."""
+        matrix = side_data(frame, "DISPLAYMATRIX")
+        if matrix is None:
+            return cls(90 * round(frame.rotation / 90) % 360)
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+        mirror = a * d - b * c < 0
+        if mirror:
+            a, b = -a, -b
+        # Rows of the matrix say where the x axis goes (y downwards), so an angle is clockwise.
+        quarter = round(np.degrees(np.arctan2(b, a)) / 90)
+        return cls(-90 * quarter % 360, mirror)
+
+    def turn(self, size: Size) -> Size:
+        """Give the displayed size of a decoded size, or the other way round."""
+        return (size[1], size[0]) if self.rotation % 180 else size
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Turn (H, W, 3) pixels as they are displayed."""
+        if self.mirror:
+            pixels = pixels[:, ::-1]
+        return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90))
+
+
+def side_data(frame: VideoFrame, name: str) -> Any:
+    """Return what FFmpeg attached to a frame under ``name``, or None.
+
+    ``frame.side_data`` refers to its frame and the frame to it, so that every frame that was ever asked stays in memory
+    until the garbage collector comes by. A container of our own has no such cycle.
+    """
+    data = SideDataContainer.__new__(SideDataContainer)
+    with suppress(ValueError):  # a kind that PyAV has no name for, such as EXIF, ends the list
+        data.__init__(frame)  # type: ignore[misc]
+    return data.get(name)
+
+
+def displayed(size: Size, aspect: Fraction) -> Size:
+    """Return the size at which a stored picture has its displayed shape in square pixels; no side gets smaller.
+
+    Args:
+        size: stored width and height.
+        aspect: width / height of a stored pixel. Beyond MAX_ASPECT it is taken for an error, as 1.
+    """
+    width, height = size
+    if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
+        return size
+    return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
+
+
+class Scaler:
+    """Scale frames to RGB in swscale, straight from the decoder's format to each asked size.
+
+    One swscale context is kept per size. Safe to call from several threads.
+    """
+
+    def __init__(self, orientation: Orientation | None = None) -> None:
+        self.orientation = orientation or Orientation()
+        self._contexts: dict[Size, _Context] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, frame: VideoFrame, size: Size) -> Pixels:
+        """Return (H, W, 3) uint8 RGB of the displayed ``size`` (width, height).
+
+        Raises:
+            DecodeError: FFmpeg cannot convert the frame's format, or there is no memory for it.
+        """
+        with self._lock:
+            context = self._contexts.setdefault(size, _Context(self.orientation.turn(size)))
+            try:
+                pixels = context.pixels(frame)
+            except (av.FFmpegError, ValueError, MemoryError) as error:
+                form = f"{frame.format.name} of {frame.width}x{frame.height}"
+                raise DecodeError(f"a picture in {form} cannot be made {size[0]}x{size[1]} in RGB: {error}") from error
+        return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
+
+
+class _Context:
+    """Scale to one size.
+
+    Shrinking takes the mean of what each pixel covers. The usual 8-bit formats are shrunk before they are made RGB:
+    swscale has fast code for either step, and three times slower code for both at once.
+    """
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._shrink, self._colour = VideoReformatter(), VideoReformatter()
+
+    def pixels(self, frame: VideoFrame) -> Pixels:
+        if frame.color_trc in (PQ, HLG):
+            deep = _as_array(self._scale(frame, "rgb48le"), np.uint16)
+            return to_sdr(deep, frame.color_trc, frame.color_primaries)
+        return _as_array(self._scale(frame, "rgb24"), np.uint8)
+
+    def _scale(self, frame: VideoFrame, form: str) -> VideoFrame:
+        width, height = self._size
+        matrix, value_range = matrix_of(frame), range_of(frame)
+        method = Interpolation.AREA if width <= frame.width and height <= frame.height else Interpolation.BILINEAR
+        if (
+            method == Interpolation.AREA
+            and frame.format.name in FAST
+            and (width, height) != (frame.width, frame.height)
+        ):
+            frame = self._shrink.reformat(
+                frame, width, height, "yuv422p", matrix, matrix, method, value_range, value_range, threads=1
+            )
+        return self._colour.reformat(
+            frame, width, height, form, matrix, None, method, value_range, ColorRange.JPEG, threads=1
+        )
+
+
+def matrix_of(frame: VideoFrame) -> Colorspace | None:
+    """Give the matrix of a frame; like players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
+    if frame.format.is_rgb:
+        return None
+    guess = Colorspace.ITU709 if frame.height > 576 or frame.width > 1024 else Colorspace.ITU601
+    return MATRICES.get(frame.colorspace, guess)
+
+
+def range_of(frame: VideoFrame) -> ColorRange:
+    """Give the range of a frame; an untagged one is limited, unless its format is a full-range one."""
+    if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
+        return ColorRange(frame.color_range)
+    full = frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray", "pal8", "mono"))
+    return ColorRange.JPEG if full else ColorRange.MPEG
+
+
+def _as_array(frame: VideoFrame, depth: type[Depth]) -> NDArray[Depth]:
+    """View an RGB frame of a ``depth`` as (H, W, 3), copied only if its rows are padded."""
+    plane = frame.planes[0]
+    width = plane.line_size // np.dtype(depth).itemsize
+    rows = np.frombuffer(memoryview(plane), depth).reshape(-1, width)[: frame.height, : 3 * frame.width]
+    return np.ascontiguousarray(rows).reshape(frame.height, frame.width, 3)

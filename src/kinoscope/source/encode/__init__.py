@@ -1,0 +1,1 @@
+"""Encoding: writers, sinks, audio tracks and edits of existing files."""

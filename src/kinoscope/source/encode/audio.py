@@ -1,0 +1,225 @@
+"""The sound of a written video: copied as it is from a file, encoded anew from a file, or from samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+
+from kinoscope.core.errors import OutputError
+from kinoscope.core.media import Sound
+from kinoscope.core.time import to_pts
+from kinoscope.source.decode.audio_tracks import sound_of, video_of
+from kinoscope.source.decode.container import open_file
+from kinoscope.source.decode.packets import Packets, Track
+
+BEFORE = Fraction(1, 10)
+"""Seconds by which copied sound may start before the first frame (priming)."""
+
+COPIED = {
+    "mp4": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
+    "mov": {"aac", "mp3", "mp3float", "ac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
+    "matroska": {"aac", "mp3", "mp3float", "ac3", "eac3", "flac", "opus", "vorbis", "pcm_s16le", "mp2", "mp2float"},
+}
+"""Container -> codecs of sound that players find in it."""
+
+
+class SoundTrack(ABC):
+    """Sound that goes along with the frames."""
+
+    def begin(self, start: Fraction, shift: Fraction) -> None:
+        """Learn the time of the first frame, and by how many seconds everything is moved."""
+        self._start, self._shift = start, shift
+
+    def pump(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
+        """Bring the sound up to ``time``."""
+
+    @abstractmethod
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end`` and write what is held."""
+
+    def write(self, sound: Sound) -> None:
+        """Take samples."""
+        raise OutputError("sound comes from a file already; give the Writer either sound_from or sound_rate")
+
+    def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
+        """Let go of the file."""
+
+
+def soundtrack(
+    container: OutputContainer, sound_from: str | Path | None, rate: int | None, track: int | None = None
+) -> SoundTrack | None:
+    """Add the audio that was asked for to a container that is being written."""
+    if sound_from is not None:
+        return _from_file(container, str(sound_from), track)
+    return None if rate is None else Encoded(container, rate)
+
+
+def _from_file(container: OutputContainer, path: str, track: int | None) -> SoundTrack | None:
+    source = open_file(path)
+    stream = sound_of(source, track, video_of(source))
+    if stream is None:
+        source.close()
+        return None
+    kind = Copied if stream.codec_context.name in COPIED[container.format.name] else Reencoded
+    return kind(container, source, stream)
+
+
+class Copied(SoundTrack):
+    """The packets of a file, as they are, on the clock on which its frames are read."""
+
+    def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
+        self._container, self._file, self._source = container, file, source
+        self._packets = self._read()
+        self._next: Packet[AudioStream] | None = None
+        self._written: int | None = None
+        self._target = self._add()
+
+    def _add(self) -> AudioStream:
+        return self._container.add_stream_from_template(self._source)
+
+    def _read(self) -> Iterator[Packet[AudioStream]]:
+        video = video_of(self._file)
+        tracks: list[Track] = [self._source] if video is None else [video, self._source]
+        yield from (packet for packet in Packets(self._file, tracks) if packet.stream is self._source)
+
+    def pump(self, time: Fraction) -> None:
+        """Bring the sound up to ``time``."""
+        while (packet := self._peek()) is not None:
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            begins = None if stamp is None else stamp * packet.time_base
+            if begins is not None and begins >= time:
+                return
+            self._next = None
+            if stamp is not None and begins is not None and begins >= self._start - BEFORE:
+                self._forward(packet)
+
+    def _peek(self) -> Packet[AudioStream] | None:
+        if self._next is None:
+            self._next = next(self._packets, None)
+        return self._next
+
+    def _forward(self, packet: Packet[AudioStream]) -> None:
+        moved = to_pts(self._shift, packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + moved
+        packet.dts = None if packet.dts is None else packet.dts + moved
+        if packet.dts is not None and self._written is not None and packet.dts <= self._written:
+            return  # it overlaps what is written already
+        self._written = packet.dts
+        packet.stream = self._target
+        self._container.mux(packet)
+
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end``: the packet that plays then is the last."""
+        self.pump(end)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class Reencoded(Copied):
+    """The sound of a file, decoded and encoded as AAC."""
+
+    def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
+        super().__init__(container, file, source)
+        self._held: list[AudioFrame] = []
+
+    def _add(self) -> AudioStream:
+        rate = min(self._source.codec_context.sample_rate, 48_000)
+        return self._container.add_stream("aac", rate, layout=_layout(self._source))
+
+    def _forward(self, packet: Packet[AudioStream]) -> None:
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            return  # a broken packet leaves a gap
+        for frame in frames:
+            if frame.pts is not None and frame.time_base is not None:
+                frame.pts += to_pts(self._shift, frame.time_base)
+            if self._goes_on(frame):
+                self._held.append(frame)
+
+    def pump(self, time: Fraction) -> None:
+        """Encode what has ended by ``time``; the rest may be cut off yet."""
+        super().pump(time)
+        while self._held and _until(self._held[0], time + self._shift) >= self._held[0].samples:
+            self._container.mux(self._target.encode(self._held.pop(0)))
+
+    def _goes_on(self, frame: AudioFrame) -> bool:
+        """Return whether a frame does not lie before the end of the one before."""
+        if frame.pts is None:
+            return True
+        late = self._written is None or frame.pts >= self._written
+        self._written = frame.pts if late else self._written
+        return late
+
+    def finish(self, end: Fraction) -> None:
+        """Bring the sound to the last frame's ``end`` and flush the encoder."""
+        self.pump(end)
+        for frame in self._held:
+            samples = _until(frame, end + self._shift)
+            if samples > 0:
+                self._container.mux(self._target.encode(_first(frame, samples)))
+        self._container.mux(self._target.encode(None))
+        self.close()
+
+
+class Encoded(SoundTrack):
+    """Mono samples, encoded as AAC."""
+
+    def __init__(self, container: OutputContainer, rate: int) -> None:
+        self._container, self._rate = container, rate
+        self._target = container.add_stream("aac", rate, layout="mono")
+        self._held: list[Sound] | None = []
+
+    def begin(self, start: Fraction, shift: Fraction) -> None:
+        """Learn by how much everything is moved, and encode what came before the first frame."""
+        super().begin(start, shift)
+        held, self._held = self._held or [], None
+        for sound in held:
+            self.write(sound)
+
+    def write(self, sound: Sound) -> None:
+        """Encode samples."""
+        if sound.rate != self._rate:
+            raise OutputError(f"sound has {sound.rate} samples a second, not {self._rate} as announced; resample it")
+        if self._held is not None:
+            self._held.append(sound)
+            return
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples[None]), "fltp", "mono")
+        frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
+        frame.pts = to_pts(sound.start + self._shift, frame.time_base)
+        self._container.mux(self._target.encode(frame))
+
+    def finish(self, end: Fraction) -> None:
+        """Write what the encoder holds."""
+        self._container.mux(self._target.encode(None))
+
+
+def _until(frame: AudioFrame, time: Fraction) -> int:
+    """Return how many samples of a frame lie before a time, or would if it went on; all of one without a time."""
+    if frame.pts is None or frame.time_base is None:
+        return frame.samples
+    return round((time - frame.pts * frame.time_base) * frame.sample_rate)
+
+
+def _first(frame: AudioFrame, samples: int) -> AudioFrame:
+    """Return the first samples of a frame, all of which are at hand."""
+    values = samples if frame.format.is_planar else samples * frame.layout.nb_channels
+    cut = AudioFrame.from_ndarray(frame.to_ndarray()[:, :values].copy(), frame.format.name, frame.layout.name)
+    cut.sample_rate, cut.time_base, cut.pts = frame.sample_rate, frame.time_base, frame.pts
+    return cut
+
+
+def _layout(stream: AudioStream) -> str:
+    return "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"

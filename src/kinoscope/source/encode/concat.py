@@ -1,0 +1,81 @@
+"""Join stretches of several videos to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from kinoscope.core.media import Frame, Pixels, Size, Sound
+from kinoscope.source import open_source
+from kinoscope.source.base import Picture, Source
+from kinoscope.source.encode.writer import Writer
+
+SOUND = 48_000
+"""Samples a second of the joined sound."""
+
+LONGEST = 1280
+"""Longer side of the joined picture in pixels, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a video, [start, end) in presentation seconds."""
+
+    path: str
+    start: Fraction
+    end: Fraction
+
+
+def join(stretches: Sequence[Stretch], path: Path) -> int:
+    """Write stretches one after another as one video, with sound where they have any; give the number of frames.
+
+    Pictures keep their shape: those of another than the first's get black bars.
+
+    Raises:
+        SourceError: a video cannot be opened.
+        OutputError: the file cannot be written, or there is no frame.
+    """
+    size, count, at = _size(stretches[0].path), 0, Fraction(0)
+    with Writer(path, size, sound_rate=SOUND) as writer:
+        for stretch in stretches:
+            with open_source(stretch.path, stretch.start, stretch.end) as source:
+                for item in _moved(source, stretch, at, size):
+                    if isinstance(item, Sound):
+                        writer.write_sound(item)
+                    else:
+                        writer.write(item)
+                        count += 1
+            at += stretch.end - stretch.start
+    return count
+
+
+def _size(path: str) -> Size:
+    with open_source(path) as source:
+        return source.info.fit(LONGEST)
+
+
+def _moved(source: Source, stretch: Stretch, at: Fraction, size: Size) -> Iterator[Frame | Sound]:
+    """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
+    shift, heard = at - stretch.start, False
+    for item in source.read(sound_rates=(SOUND,) if source.info.has_sound else ()):
+        if isinstance(item, Picture):
+            yield Frame(_fitted(item, size), item.time + shift, item.index, item.duration)
+        else:
+            heard = True
+            yield Sound(item.samples, SOUND, item.start + shift)
+    if not heard:
+        yield Sound(np.zeros(round((stretch.end - stretch.start) * SOUND), np.float32), SOUND, at)
+
+
+def _fitted(picture: Picture, size: Size) -> Pixels:
+    """Render a picture into the middle of a size."""
+    scale = min(size[0] / picture.size[0], size[1] / picture.size[1])
+    width, height = (max(1, min(room, round(side * scale))) for side, room in zip(picture.size, size, strict=True))
+    pixels = picture.pixels((width, height))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    around = ((top, size[1] - height - top), (left, size[0] - width - left), (0, 0))
+    return np.pad(pixels, around)

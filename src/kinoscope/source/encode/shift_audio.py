@@ -1,0 +1,271 @@
+"""Move the sound of a file against its picture; the picture's packets are copied as they are."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import AttachmentStream, DataStream, Disposition, Stream
+from av.video.stream import VideoStream
+
+from kinoscope.core.errors import OptionError, OutputError, SourceError
+from kinoscope.core.files import atomic
+from kinoscope.core.time import Seconds, parse_time, to_pts
+from kinoscope.source.decode.audio_tracks import sound_of
+from kinoscope.source.decode.container import open_file, reason
+from kinoscope.source.decode.continuity import Continuity
+from kinoscope.source.encode.time_stretch import Stretched
+
+ENDINGS = {
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts",
+}  # fmt: skip
+"""Ending -> container whose sound can begin at any time."""
+
+LEAD = Fraction(1, 10)
+"""Seconds of sound kept before zero where an edit list hides it: a decoder needs it to come in cleanly."""
+
+GENERATE_STAMPS = 0x1
+"""FFmpeg's AVFMT_FLAG_GENPTS."""
+
+STRETCHES = Fraction(9, 10), Fraction(11, 10)
+"""Drift beyond this is no drift but another speed."""
+
+OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""What a container says of itself, and of no other."""
+
+PLAIN_TAGS = {
+    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
+    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "track", "disc", "creation_time",
+}  # fmt: skip
+"""Tags that an mp4 has a box of its own for; the others need the general one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What was done to a file.
+
+    Attributes:
+        path: the new file.
+        delay: seconds by which sound was made later (earlier if negative).
+        stretch: factor by which it was made longer.
+        left_out: streams that the container could not hold, in words; pictures, sound and subtitles always are.
+    """
+
+    path: Path
+    delay: Fraction
+    stretch: Fraction
+    left_out: tuple[str, ...] = ()
+
+
+def shift_sound(
+    path: str | Path, out: str | Path, delay: Seconds, stretch: Seconds = 1, sound: int | None = None
+) -> Repaired:
+    """Write a file anew with its sound moved: what was heard at ``t`` seconds is heard at ``t * stretch + delay``.
+
+    Pictures, subtitles, chapters, tags, languages, rotation and shape of pixels stay, and pictures are not encoded
+    anew. Sound is copied too, unless it is stretched: then it is resampled (its pitch falls by as much) and encoded in
+    its own codec, or as AAC where that has no encoder. Sound that would begin before all else is cut there.
+
+    Args:
+        path: the file; it is never written to.
+        out: the new file, which may be replaced; its ending says the container.
+        delay: seconds; negative makes sound earlier.
+        stretch: 0.9 to 1.1; above 1 makes sound longer.
+        sound: the sound track to move, counted from 0, or None for all.
+
+    Raises:
+        OptionError: an option has a value that cannot be used, or ``out`` is the file itself.
+        SourceError: the file cannot be read, or lacks picture or sound.
+        OutputError: the file cannot be written, or its container cannot hold a stream.
+    """
+    delay, stretch = parse_time(delay), parse_time(stretch).limit_denominator(1_000_000)
+    kind = _container(Path(out))
+    if not STRETCHES[0] <= stretch <= STRETCHES[1]:
+        raise OptionError(f"stretch {float(stretch):g} is not between 0.9 and 1.1; give a factor such as 1.001")
+    with open_file(str(path)) as source:
+        if kind == "mpegts" != source.format.name:
+            raise OptionError(f"{out}: .ts is written from a transport stream only; give a name that ends in .mkv")
+        if Path(out).exists() and os.path.samefile(path, out):
+            raise OptionError(f"{out} is the input itself, which is never overwritten; give another name")
+        moved = _chosen(source, sound)
+        with atomic(out) as temporary, _Remuxing(source, temporary, Path(out), kind) as remuxing:
+            left_out = remuxing.run(moved, delay, stretch)
+    return Repaired(Path(out), delay, stretch, tuple(left_out))
+
+
+def _container(out: Path) -> str:
+    if out.suffix.lower() in ENDINGS:
+        return ENDINGS[out.suffix.lower()]
+    why = "keeps no times of its sound" if out.suffix.lower() in (".avi", ".mpg", ".mpeg") else "cannot be written"
+    raise OptionError(f"{out}: such a file {why}; give a name that ends in {', '.join(ENDINGS)} (.mkv holds most)")
+
+
+def _chosen(source: InputContainer, number: int | None) -> set[int]:
+    """Give the indices of the sound tracks to move."""
+    name = source.name.removeprefix("file:")
+    if not any(not _is_cover(stream) for stream in source.streams.video):
+        raise SourceError(f"{name} has no picture to move its sound against; give a video with sound")
+    if not source.streams.audio:
+        raise SourceError(f"{name} has no sound to move; give a video with sound")
+    chosen = None if number is None else sound_of(source, number)
+    return {stream.index for stream in source.streams.audio} if chosen is None else {chosen.index}
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+class _Remuxing:
+    """Copies one container into another."""
+
+    def __init__(self, source: InputContainer, temporary: Path, out: Path, kind: str) -> None:
+        self._source, self._out, self._kind = source, out, kind
+        source.flags = source.flags | GENERATE_STAMPS  # avi has no stamps of presentation
+        self._target: OutputContainer = av.open(str(temporary), "w", format=kind, options=self._options())
+        self._streams: dict[int, Stream] = {}
+        self._stretched: dict[int, Stretched] = {}
+        starts = [s.start_time * s.time_base for s in source.streams if s.start_time is not None and s.time_base]
+        self._start = min(starts, default=Fraction(0))
+
+    def __enter__(self) -> _Remuxing:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
+            try:
+                self._target.close()
+            except (av.FFmpegError, OSError, ValueError):
+                return  # the first error says why
+
+    def run(self, moved: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
+        """Copy everything, and tell what could not be."""
+        try:
+            left_out = self._add_streams(moved if stretch != 1 else set(), delay, stretch)
+            self._describe()
+            for packet in self._packets():
+                self._write(packet, delay if packet.stream.index in moved else Fraction(0))
+            for stretched in self._stretched.values():
+                self._target.mux(stretched.finish())
+            self._target.close()
+        except (av.FFmpegError, ValueError) as error:
+            raise OutputError(f"cannot write {self._out}: {reason(error)}; {self._advice()}") from None
+        return left_out
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Yield packets on one clock, also where recordings were joined."""
+        yield from Continuity().run(self._stored())
+
+    def _stored(self) -> Iterator[Packet[Any]]:
+        packets = self._source.demux(*(self._source.streams[i] for i in self._streams))
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                name = self._source.name.removeprefix("file:")
+                raise SourceError(f"{name} is broken: {reason(error)}; copy or download it again") from None
+            if packet is None:
+                return
+            yield packet
+
+    def _options(self) -> dict[str, str]:
+        if self._kind not in ("mp4", "mov"):
+            return {}
+        flags = "+faststart"
+        if set(self._source.metadata) - PLAIN_TAGS - OWN_TAGS:
+            flags += "+use_metadata_tags"
+        bases = [stream.time_base.denominator for stream in self._source.streams if stream.time_base]
+        ticks = math.lcm(*bases)
+        # Where sound begins is written in ticks of the whole film, by default whole milliseconds.
+        return {"movflags": flags, "movie_timescale": str(ticks if ticks <= 100_000_000 else 90_000)}
+
+    def _add_streams(self, stretched: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
+        left_out = []
+        for stream in self._source.streams:
+            if not self._holds(stream):
+                left_out += [] if self._is_list(stream) else [f"{stream.type} {stream.index}"]
+                continue
+            if isinstance(stream, AudioStream) and stream.index in stretched:
+                voice = self._stretched[stream.index] = Stretched(
+                    self._target, stream, delay, stretch, max(self._start, Fraction(0))
+                )
+                copy: Stream = voice.target
+            else:
+                copy = self._copy(stream)
+            copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.upper().startswith("DURATION")})
+            copy.disposition = stream.disposition
+            self._streams[stream.index] = copy
+        return left_out
+
+    def _holds(self, stream: Stream) -> bool:
+        if isinstance(stream, AttachmentStream):
+            return self._kind == "matroska"
+        if isinstance(stream, DataStream):
+            return self._kind == "mpegts" == self._source.format.name
+        return stream.codec_context is not None
+
+    def _is_list(self, stream: Stream) -> bool:
+        """Tell whether a stream is but the chapters or the timecode of an mp4, which are written anew."""
+        clock = "timecode" in stream.metadata and self._kind in ("mp4", "mov")
+        return clock or (stream.name == "bin_data" and bool(self._source.chapters()))
+
+    def _copy(self, stream: Stream) -> Stream:
+        try:
+            copy = self._target.add_stream_from_template(stream, opaque=True)
+        except ValueError:
+            held = f"the {stream.type} of {self._source.name.removeprefix('file:')} ({stream.codec_context.name})"
+            raise OutputError(f"{self._out.suffix} cannot hold {held}; {self._advice()}") from None
+        if isinstance(stream, VideoStream) and isinstance(copy, VideoStream):
+            if stream.average_rate:
+                copy.codec_context.framerate = stream.average_rate
+            self._check_shape(stream)
+            if stream.sample_aspect_ratio:
+                copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
+            if self._kind in ("mp4", "mov") and "mov" in self._source.format.name:
+                copy.codec_context.codec_tag = stream.codec_context.codec_tag
+        return copy
+
+    def _check_shape(self, stream: VideoStream) -> None:
+        """Raise OutputError where pixels would become square: PyAV cannot write a shape into Matroska itself."""
+        shape = stream.sample_aspect_ratio
+        if self._kind in ("matroska", "webm") and shape not in (None, 1, stream.codec_context.sample_aspect_ratio):
+            held = f"the shape of pixels ({shape}) of {self._source.name.removeprefix('file:')}"
+            raise OutputError(f"{self._out.suffix} cannot hold {held}; give a name that ends in .mp4 or .mov")
+
+    def _advice(self) -> str:
+        own = Path(self._source.name).suffix.lower()
+        endings = [end for end in dict.fromkeys((own, ".mkv")) if end in ENDINGS and end != self._out.suffix.lower()]
+        return f"give a name that ends in {' or '.join(endings)}" if endings else "check the file and the free space"
+
+    def _describe(self) -> None:
+        self._target.metadata.update({k: v for k, v in self._source.metadata.items() if k not in OWN_TAGS})
+        self._target.set_chapters(self._source.chapters())
+
+    def _write(self, packet: Packet[Any], delay: Fraction) -> None:
+        index = packet.stream.index
+        if index in self._stretched:
+            self._target.mux(self._stretched[index].take(packet))
+        elif packet.size:
+            for kept in self._moved(packet, delay):
+                kept.stream = self._streams[index]
+                self._target.mux(kept)
+
+    def _moved(self, packet: Packet[Any], delay: Fraction) -> Iterator[Packet[Any]]:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if delay and stamp is not None:
+            # An mp4 hides what lies before zero; elsewhere it would move everything.
+            hidden = LEAD if self._kind in ("mp4", "mov") and self._start <= 0 else 0
+            if stamp * packet.time_base + delay < self._start - hidden:
+                return
+            ticks = to_pts(delay, packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+            packet.dts = None if packet.dts is None else packet.dts + ticks
+        yield packet

@@ -1,0 +1,161 @@
+"""Sound made longer or shorter by a little, as one clock that runs slower or faster than another has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.filter import Graph
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import OutputError
+from kinoscope.core.time import to_pts
+from kinoscope.source.decode.audio import TOLERANCE, interleaved
+
+ENCODERS = {"opus": "libopus", "vorbis": "libvorbis"}
+"""Codec -> encoder, where FFmpeg's first one is not its best."""
+
+FINEST = 200_000
+"""Largest of the two numbers whose ratio is the stretch: off by less than a millisecond in an hour."""
+
+
+class Stretched:
+    """One sound track: decoded, resampled about its time 0, moved, and encoded in its own codec.
+
+    Args:
+        container: what it is written to.
+        source: the sound track.
+        delay: seconds that are added to the stretched times.
+        stretch: factor of the times.
+        earliest: seconds before which sound is dropped.
+
+    Raises:
+        OutputError: no encoder makes sound that the container holds.
+    """
+
+    def __init__(
+        self, container: OutputContainer, source: AudioStream, delay: Fraction, stretch: Fraction, earliest: Fraction
+    ) -> None:
+        self._delay, self._stretch = delay, stretch
+        self._floor = to_pts(earliest, Fraction(1, source.codec_context.sample_rate))
+        self._rate = source.codec_context.sample_rate
+        self.target = _encoder(container, source)
+        self._graph: Graph | None = None
+        self._next: Fraction | None = None
+        self._written: int | None = None
+
+    def take(self, packet: Packet[AudioStream]) -> list[Packet[Any]]:
+        """Give what a packet of the track becomes; an empty packet ends it."""
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            return []  # a broken packet leaves a gap, which is filled
+        whole = (part for frame in map(interleaved, frames) for part in self._unbroken(frame))
+        return [made for part in whole for made in self._resample(part)]
+
+    def finish(self) -> list[Packet[Any]]:
+        """Give what is still held."""
+        rest = [] if self._graph is None else self._resample(None)
+        return [*rest, *self.target.encode(None)]
+
+    def _unbroken(self, frame: AudioFrame) -> Iterator[AudioFrame]:
+        """Yield silence where there is a gap before a frame, then the frame."""
+        time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
+        if self._next is None:
+            self._next = time or Fraction(0)
+            self._written = to_pts(self._next * self._stretch + self._delay, Fraction(1, self._rate))
+        elif time is not None and time - self._next > TOLERANCE:
+            missing = to_pts(time - self._next, Fraction(1, self._rate))
+            for first in range(0, missing, self._rate):
+                yield _silence(frame, min(self._rate, missing - first))
+            self._next = time
+        self._next += Fraction(frame.samples, self._rate)
+        yield frame
+
+    def _resample(self, frame: AudioFrame | None) -> list[Packet[Any]]:
+        if self._graph is None:
+            assert frame is not None
+            self._graph = _resampler(frame, self._stretch)
+        if frame is not None:
+            frame.pts = None
+        self._graph.push(frame)
+        return [packet for stretched in self._pull(self._graph) for packet in self._encode(stretched)]
+
+    def _pull(self, graph: Graph) -> Iterator[AudioFrame]:
+        while True:
+            try:
+                frame = graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(frame, AudioFrame)
+            yield frame
+
+    def _encode(self, frame: AudioFrame) -> list[Packet[Any]]:
+        """Encode what does not lie too early."""
+        assert self._written is not None
+        first, self._written = self._written, self._written + frame.samples
+        if self._written <= self._floor:
+            return []
+        if first < self._floor:
+            frame, first = _without(frame, self._floor - first), self._floor
+        frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), first
+        return self.target.encode(frame)
+
+
+def _encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
+    """Add a track in the codec of ``source``, or in one that the container holds."""
+    context = source.codec_context
+    name = context.codec.canonical_name
+    for wanted in (ENCODERS.get(name, name), "aac", "libopus"):
+        try:
+            codec = av.Codec(wanted, "w")
+            rates = codec.audio_rates or [context.sample_rate]
+            rate = context.sample_rate if context.sample_rate in rates else max(rates)
+            stream = container.add_stream(wanted, rate, layout=context.layout.name)
+        except (av.codec.codec.UnknownCodecError, ValueError):
+            continue
+        assert isinstance(stream, AudioStream)
+        if context.bit_rate:
+            stream.codec_context.bit_rate = context.bit_rate
+        if context.format.name in {form.name for form in codec.audio_formats or ()}:
+            stream.codec_context.format = context.format.name
+        return stream
+    raise OutputError(f"there is no encoder of sound for {container.format.name}; give a name that ends in .mkv")
+
+
+def _resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
+    """Give a graph that makes ``stretch`` as many samples of those that are pushed."""
+    ratio = stretch.limit_denominator(FINEST)
+    graph = Graph()
+    base = Fraction(1, frame.sample_rate)
+    nodes = [
+        graph.add_abuffer(None, frame.sample_rate, frame.format.name, frame.layout.name, time_base=base),
+        graph.add("asetrate", str(ratio.denominator)),
+        graph.add("aresample", f"{ratio.numerator}:linear_interp=1:filter_size=64"),
+        graph.add("aformat", f"sample_fmts={frame.format.name}"),
+        graph.add("abuffersink"),
+    ]
+    graph.link_nodes(*nodes).configure()
+    return graph
+
+
+def _silence(like: AudioFrame, samples: int) -> AudioFrame:
+    shape = (like.layout.nb_channels, samples) if like.format.is_planar else (1, samples * like.layout.nb_channels)
+    kind = like.to_ndarray().dtype
+    frame = AudioFrame.from_ndarray(np.zeros(shape, kind), like.format.name, like.layout.name)
+    frame.sample_rate = like.sample_rate
+    return frame
+
+
+def _without(frame: AudioFrame, samples: int) -> AudioFrame:
+    """Give a frame without its first samples."""
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    rest: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, samples * step :])
+    return AudioFrame.from_ndarray(rest, frame.format.name, frame.layout.name)

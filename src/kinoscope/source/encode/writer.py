@@ -1,0 +1,210 @@
+"""Write frames as a video (h264, each frame at its own time), a gif, or a sequence of pictures.
+
+Everything is written into a temporary folder beside the target and moved into place at the end, so that a failure
+leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+
+from kinoscope.core.errors import OptionError, OutputError
+from kinoscope.core.files import demand_free, prepare, publish, remedy, sequence, trim
+from kinoscope.core.image_metadata import told
+from kinoscope.core.media import Frame, Size, Sound
+from kinoscope.core.scratch import scratch_folder, suffix_of
+from kinoscope.core.time import Seconds
+from kinoscope.source.decode.container import reason
+from kinoscope.source.encode.sinks import GifSink, SequenceSink, Sink, VideoSink
+
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv")
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return "check the folder and the free space"
+    return "the encoder or the container refused it, not the folder; give a name that ends in .mkv"
+
+
+def marks(made_by: str) -> dict[str, str]:
+    """Give the metadata of a video that was generated: ``comment`` and ``description`` for people, ``kinoscope`` too.
+
+    An mp4 keeps the first two; a Matroska file all of them, with ``KINOSCOPE`` in capitals.
+    """
+    text = told(made_by)
+    return {"comment": text, "description": text, "kinoscope": f"generated: {made_by}"}
+
+
+def check_ending(path: str | Path) -> type[Sink]:
+    """Return what writes a file of that ending.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+    """
+    name = Path(path).name
+    ending = Path(path).suffix.lower()
+    if ending in VIDEOS:
+        return VideoSink
+    if ending == ".gif":
+        return GifSink
+    if ending in PICTURES and "%" in name:
+        return SequenceSink
+    known = ", ".join((*VIDEOS, ".gif"))
+    raise OptionError(f"cannot write {path}: give a name that ends in {known}, or pictures as name-%05d.png")
+
+
+def check_target(path: Path) -> None:
+    """Demand that a video, an animation or a sequence may be written to a path: nothing that is not ours is there.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+        OutputError: a file is in the way.
+    """
+    pattern = sequence(path) if check_ending(path) is SequenceSink else None
+    if pattern is None:
+        demand_free(path)
+    elif path.parent.is_dir():
+        for picture in (one for one in path.parent.iterdir() if pattern.fullmatch(one.name)):
+            demand_free(picture)
+
+
+class Writer:
+    """Write frames to ``path``; use it in a ``with`` statement.
+
+    The ending says what is written: ``.mp4 .mov .m4v .mkv`` a video, ``.gif`` an animation, and a picture's
+    ending with a number in its name (``out/%05d.png``) a sequence.
+
+    Args:
+        path: what to write.
+        size: (width, height) in pixels of every frame; where h264 needs even ones, the last row or column is repeated.
+        rate: frames a second, if known; the frames' own times decide.
+        sound_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
+            the container can hold its codec, encoded as AAC otherwise.
+        sound_track: which audio track of that file, counted from 0; by default the one that players choose.
+        zero: the frames' time in seconds that is to be the file's zero; by default their times are kept. What lies
+            before zero moves everything, for players show nothing there.
+        sound_rate: samples a second of sound given by :meth:`write_sound`.
+        time_base: seconds of one tick, if times must be exact in another base than 1 / 5,760,000 s.
+        lossless: keep every RGB value exact (few players can show it).
+        quality: h264 constant rate factor, 0 (best) to 51.
+        preset: of x264, ``ultrafast`` to ``veryslow``.
+        made_by: what made the pictures, where no camera did: the file's metadata then says that it was generated, and
+            by what, see ``marks``; so does each PNG or JPEG of a sequence.
+
+    Raises:
+        OptionError: the ending is none of the known ones.
+        OutputError: the place cannot be written, or a frame does not fit.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        size: Size,
+        rate: Seconds | None = None,
+        sound_from: str | Path | None = None,
+        sound_rate: int | None = None,
+        time_base: Fraction | None = None,
+        lossless: bool = False,
+        quality: int = 21,
+        preset: str = "veryfast",
+        made_by: str | None = None,
+        sound_track: int | None = None,
+        zero: Fraction = Fraction(0),
+    ) -> None:
+        self.path, self._size = Path(path), size
+        self._stack = ExitStack()
+        self._sink: Sink | None = None
+        make = check_ending(self.path)
+        with self._told():
+            check_target(self.path)
+            prepare(self.path.parent)
+            self._folder = self._stack.enter_context(scratch_folder(self.path.parent))
+            name = self.path.name if make is SequenceSink else f"file{suffix_of(self.path)}"
+            options: dict[str, Any] = {
+                "rate": rate,
+                "sound_from": sound_from,
+                "sound_rate": sound_rate,
+                "sound_track": sound_track,
+                "zero": zero,
+                "time_base": time_base,
+            }
+            options["marks"] = {} if made_by is None else marks(made_by)
+            self._sink = make(self._folder / name, size, **options, lossless=lossless, quality=quality, preset=preset)
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame at its own time; times must increase."""
+        if frame.size != self._size:
+            raise OutputError(f"{self.path}: a frame is {frame.size}, not {self._size} like the first; scale it")
+        with self._told():
+            self._open().write(frame)
+
+    def write_sound(self, sound: Sound) -> None:
+        """Write a stretch of mono sound at its own time; the rate is the ``sound_rate`` of the writer."""
+        with self._told():
+            self._open().write_sound(sound)
+
+    def close(self) -> None:
+        """Finish, and move what was written into place."""
+        if self._sink is None:
+            return
+        with self._told():
+            self._sink.finish()
+            self._sink = None
+            self._publish()
+
+    def _open(self) -> Sink:
+        if self._sink is None:
+            raise OutputError(f"{self.path} is closed; make a new Writer to write more")
+        return self._sink
+
+    def _publish(self) -> None:
+        written = sorted(self._folder.iterdir())
+        numbered = sequence(self.path) if check_ending(self.path) is SequenceSink else None
+        names = [one.name for one in written] if numbered else [self.path.name]
+        targets = [self.path.with_name(name) for name in names]
+        for target in targets:
+            demand_free(target)
+        for temporary, target in zip(written, targets, strict=True):
+            publish(temporary, target)
+        if numbered:
+            trim(self.path.parent, numbered, names)
+        self._stack.close()
+
+    def abandon(self) -> None:
+        """Stop, and remove what was written so far."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.abandon()
+        self._stack.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Clean up after an error, and tell it in one line."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            self.abandon()
+            why = remedy(error) or f"{reason(error)}; {_advice(error)}"
+            raise OutputError(f"cannot write {self.path}: {why}") from None
+        except BaseException:
+            self.abandon()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()

@@ -1,0 +1,70 @@
+"""Pictures that are a clip: square frames side by side, the first at the left, as some datasets keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from kinoscope.core.errors import SourceError
+from kinoscope.core.media import Pixels, Size, SourceInfo
+from kinoscope.core.results import DecodeReport
+from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.decode.scaler import Scaler
+from kinoscope.source.images import USUAL_RATE, is_pictures, load
+from kinoscope.source.limits import DEFAULT, Limits
+
+
+def is_picture(path: str) -> bool:
+    """Tell whether a path is that of one picture."""
+    return Path(path).is_file() and is_pictures(path)
+
+
+class StripSource(Source):
+    """The square frames of one picture, 25 a second from zero on.
+
+    Args:
+        path: a picture whose width is a multiple of its height.
+        start, end: only frames whose time lies in [start, end) are given, in seconds.
+        limits: on the pixels of the picture.
+
+    Raises:
+        SourceError: it is no picture, or its width is no multiple of its height.
+    """
+
+    def __init__(
+        self, path: str, start: Fraction | None = None, end: Fraction | None = None, limits: Limits = DEFAULT
+    ) -> None:
+        frame = load(Path(path), limits)
+        if frame.width % frame.height:
+            raise SourceError(
+                f"{path} is {frame.width}x{frame.height}: a strip holds square frames side by side, so its width must "
+                "be a multiple of its height; give a video, a strip or a folder of frames"
+            )
+        self._strip = Scaler()(frame, (frame.width, frame.height))
+        side, count = frame.height, frame.width // frame.height
+        self._limits = start or Fraction(0), Fraction(count) if end is None else end
+        self.report = DecodeReport()
+        self.info = SourceInfo(
+            path, side, side, USUAL_RATE, duration=count / USUAL_RATE, frames=count, container="strip"
+        )  # fmt: skip
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield each frame at its time."""
+        self.report = DecodeReport()
+        start, end = self._limits
+        for index in range(self.info.frames or 0):
+            time = index / USUAL_RATE
+            if video and start <= time < end:
+                self.report.frames += 1
+                yield self._picture(index, time)
+
+    def _picture(self, index: int, time: Fraction) -> Picture:
+        def render(size: Size) -> Pixels:
+            from av.video.frame import VideoFrame
+
+            side = self.info.height
+            square = self._strip[:, index * side : (index + 1) * side].copy()
+            return square if size == self.info.size else Scaler()(VideoFrame.from_ndarray(square, "rgb24"), size)
+
+        return Picture(render, self.info.size, time, index, key=True, duration=1 / USUAL_RATE)

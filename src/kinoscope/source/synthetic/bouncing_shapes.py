@@ -1,0 +1,103 @@
+"""Two things that move and bounce: clips whose future is known, for those who learn to predict it.
+
+The protocol is that of Moving MNIST (Srivastava et al., "Unsupervised Learning of Video Representations using LSTMs",
+ICML 2015, arXiv 1502.04681): pictures of 64 x 64, two items of 28 x 28 that each start anywhere, move by a tenth of
+their room a frame in any direction, turn back at the edges, and, where they lie over each other, show the brighter.
+Which items is up to the caller; a few shapes are built in.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.media import Pixels
+from kinoscope.core.results import TaskResult, Track
+from kinoscope.core.time import Seconds
+from kinoscope.source.synthetic.video import SyntheticSource
+
+SIDE, ITEM, STEP = 64, 28, 0.1
+"""Sides in pixels of a picture and of an item; of an item's room, how much it goes in a frame."""
+
+
+NAMES = ("disc", "ring", "square", "frame", "cross", "triangle")
+"""Of the built-in items, in their order."""
+
+
+def shape_items() -> Pixels:
+    """Give the built-in items (6, 28, 28), white on black; see ``NAMES``."""
+    y, x = np.mgrid[:ITEM, :ITEM] - (ITEM - 1) / 2
+    far, wide = np.hypot(x, y), np.maximum(abs(x), abs(y))
+    masks = (
+        far < 11,
+        (far < 11) & (far > 6),
+        wide < 9,
+        (wide < 10) & (wide > 6),
+        (wide < 11) & (np.minimum(abs(x), abs(y)) < 3),
+        (abs(y) < 10) & (abs(x) < (y + 10) / 2),
+    )
+    return np.stack(masks).astype(np.uint8) * 255
+
+
+def bounce(starts: NDArray[np.float64], moves: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
+    """Give where items that set out at starts are in each frame: (T, K, 2), whole pixels of a room of 36.
+
+    Args:
+        starts: (K, 2), shares of the room. moves: (K, 2), shares of the room in a frame.
+    """
+    places, told = starts, []
+    for _ in range(frames):
+        places = places + moves
+        moves = np.where((places <= 0) | (places >= 1), -moves, moves)
+        places = places.clip(0, 1)
+        told.append(places)
+    return np.floor(np.stack(told) * (SIDE - ITEM)).astype(np.int64)
+
+
+def draw_items(items: Pixels, places: NDArray[np.int64]) -> Pixels:
+    """Draw items (K, 28, 28) at places (T, K, 2), each the top and the left edge: (T, 64, 64, 1)."""
+    pictures = np.zeros((len(places), SIDE, SIDE, 1), np.uint8)
+    for picture, corners in zip(pictures[..., 0], places, strict=True):
+        for item, (top, left) in zip(items, corners, strict=True):
+            under = picture[top : top + ITEM, left : left + ITEM]
+            np.maximum(under, item, out=under)
+    return pictures
+
+
+def draw_ways(frames: int, random: np.random.Generator, count: int = 2) -> NDArray[np.int64]:
+    """Draw where items start and which way they go; give where they are (T, K, 2)."""
+    angles = random.random(count) * 2 * np.pi
+    moves = STEP * np.stack([np.sin(angles), np.cos(angles)], 1)
+    return bounce(random.random((count, 2)), moves, frames)
+
+
+def draw_bouncing(frames: int, random: np.random.Generator, items: Pixels | None = None, count: int = 2) -> Pixels:
+    """Draw a clip (T, 64, 64, 1) of items that bounce, a new one with each call.
+
+    Args:
+        items: (M, 28, 28) to draw from; the built-in shapes if not given. count: how many are in a clip.
+    """
+    items = shape_items() if items is None else items
+    ways = draw_ways(frames, random, count)
+    return draw_items(items[random.integers(len(items), size=count)], ways)
+
+
+def bouncing(duration: Seconds = 2, rate: Seconds = 10, count: int = 2, seed: Seconds = 0) -> SyntheticSource:
+    """Give built-in shapes that bounce; ``truth.tracks`` hold the boxes of the items at each frame's time."""
+    step, random = 1 / Fraction(rate), np.random.default_rng(int(seed))
+    frames = max(1, round(Fraction(duration) / step))
+    ways = draw_ways(frames, random, count)
+    kinds = random.integers(len(NAMES), size=count)
+    clip = draw_items(shape_items()[kinds], ways)
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        return np.repeat(clip[index], 3, -1)
+
+    truth = TaskResult()
+    times = [float(number * step) for number in range(frames)]
+    for number, kind in enumerate(kinds):
+        boxes = [(t, x, y, x + ITEM, y + ITEM, 1) for t, (y, x) in zip(times, ways[:, number], strict=True)]
+        truth.tracks.append(Track(number + 1, "objects", NAMES[kind], 1.0, np.array(boxes, float)))
+    return SyntheticSource("bouncing", draw, truth, (SIDE, SIDE), duration, rate)

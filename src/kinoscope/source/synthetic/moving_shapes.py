@@ -1,0 +1,148 @@
+"""Moving shapes whose attributes are known: one to a clip, drawn without end, to learn from and to measure by.
+
+What such a clip shows can be read back exactly, even from clips that nobody drew; see ``core.metrics.shapes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.media import Pixels
+from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
+from kinoscope.core.results import TaskResult, Track
+from kinoscope.core.time import Seconds
+from kinoscope.core.validation import demand
+from kinoscope.source.synthetic.video import SyntheticSource
+
+__all__ = ["SHAPES", "Moving", "draw_moving", "moving"]
+
+FINER = 4
+"""Rows and columns that are drawn for each of a picture, so that edges are soft."""
+
+SHADES = (20, 70)
+"""Grey levels of the background."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """What a clip shows.
+
+    Attributes:
+        shape, colour, motion: their names.
+        centres: (T, 2) of the shape in pixels, x and y. radius: in pixels; a disc of it has the shape's area.
+    """
+
+    shape: str
+    colour: str
+    motion: str
+    centres: Floats
+    radius: float
+
+
+def draw_moving(
+    seed: int,
+    frames: int = 16,
+    rate: float = 25.0,
+    size: int = 32,
+    shape: str | None = None,
+    colour: str | None = None,
+    motion: str | None = None,
+) -> tuple[Pixels, Moving]:
+    """Draw a clip (T, S, S, 3) of one shape, and say what it shows.
+
+    It is a square, a disc or a triangle of one of six colours on a dark grey ground, that moves straight on and bounces
+    off the edges, goes in a circle, or swings. What is not given is drawn.
+
+    Raises:
+        OptionError: a name is not known.
+    """
+    random = np.random.default_rng([seed, 7])
+    shape = _pick(random, SHAPES, shape, "shape")
+    colour = _pick(random, tuple(COLOURS), colour, "colour")
+    motion = _pick(random, MOTIONS, motion, "motion")
+    radius = float(random.uniform(*SIZES)) * size
+    centres = size * _way(random, motion, np.arange(frames) / rate, radius / size * 1.35)
+    ground = random.uniform(*SHADES)
+    masks = np.stack([_mask(shape, centre, radius, size) for centre in centres])[..., None]
+    pixels = ground + masks * (np.array(COLOURS[colour], float) - ground)
+    return pixels.round().astype(np.uint8), Moving(shape, colour, motion, centres, radius)
+
+
+def moving(
+    duration: Seconds = 2, rate: Seconds = 25, size: int = 64, seed: Seconds = 0, shape: str = "", colour: str = "",
+    motion: str = "",
+) -> SyntheticSource:  # fmt: skip
+    """Give such a clip as a source; ``truth.tracks`` hold the box of the shape at each frame's time."""
+    step = 1 / Fraction(rate)
+    frames = max(1, round(Fraction(duration) / step))
+    clip, shown = draw_moving(int(seed), frames, float(rate), size, shape or None, colour or None, motion or None)
+    times = np.array([float(number * step) for number in range(frames)])
+    left, top, right, bottom = shown.radius * np.array(_extent(shown.shape))
+    x, y = shown.centres.T
+    boxes = np.stack([times, x + left, y + top, x + right, y + bottom, np.ones(frames)], 1)
+    track = Track(1, "objects", f"{shown.colour} {shown.shape}", 1.0, boxes)
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        return np.asarray(clip[index])
+
+    return SyntheticSource("moving", draw, TaskResult(tracks=[track]), (size, size), duration, rate)
+
+
+def _pick(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
+    drawn = str(names[int(random.integers(len(names)))])
+    return drawn if wanted is None else demand(wanted, names, kind)
+
+
+def _way(random: Any, motion: str, times: Floats, edge: float) -> Floats:
+    """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
+    angle, room = random.uniform(0, 2 * np.pi), 1 - 2 * edge
+    if motion == "straight":
+        step = random.uniform(*SPEEDS) * np.array([np.cos(angle), np.sin(angle)])
+        way = random.uniform(0, room, 2) + times[:, None] * step
+        folded = np.mod(way, 2 * room)
+        return np.asarray(edge + np.minimum(folded, 2 * room - folded))
+    turns = angle + 2 * np.pi * random.uniform(*TURNS) * times * random.choice([-1, 1])
+    reach = random.uniform(0.45, 0.95) * room / 2
+    if motion == "circle":
+        around = np.stack([np.cos(turns), np.sin(turns)], 1) * reach
+    else:
+        tilt = random.uniform(0, np.pi)
+        around = np.sin(turns)[:, None] * np.array([np.cos(tilt), np.sin(tilt)]) * reach
+    middle = edge + reach + random.uniform(0, room - 2 * reach, 2)
+    return np.asarray(middle + around)
+
+
+def _mask(shape: str, centre: Floats, radius: float, size: int) -> Floats:
+    """Give how much of each pixel a shape covers, (S, S) from 0 to 1."""
+    places = (np.arange(size * FINER) + 0.5) / FINER
+    x, y = places[None, :] - centre[0], places[:, None] - centre[1]
+    inside = _inside(shape, x / radius, y / radius)
+    return np.asarray(inside.reshape(size, FINER, size, FINER).mean((1, 3)))
+
+
+def _inside(shape: str, x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Tell which places lie in a shape around zero that has the area of a disc of radius 1."""
+    if shape == "disc":
+        return np.asarray(np.hypot(x, y) <= 1)
+    if shape == "square":
+        return np.asarray(np.maximum(abs(x), abs(y)) <= _extent("square")[3])
+    low = _extent("triangle")[3]
+    return np.asarray((y <= low) & (np.sqrt(3) * abs(x) - y <= 2 * low))
+
+
+def _extent(shape: str) -> tuple[float, float, float, float]:
+    """Give the box around such a shape: left, top, right and bottom."""
+    if shape == "triangle":
+        side = float(np.sqrt(4 * np.pi / np.sqrt(3)))
+        low = side / (2 * np.sqrt(3))
+        return -side / 2, -2 * low, side / 2, low
+    half = 1.0 if shape == "disc" else float(np.sqrt(np.pi) / 2)
+    return -half, -half, half, half

@@ -1,0 +1,274 @@
+"""Known-answer videos: what is in them, and when, is known exactly. For tests, for trying out, for measuring.
+
+``synthetic:shapes?duration=2&rate=25`` is a source like any other; every option of :func:`shapes`,
+:func:`cuts` and :func:`flash_and_beep` can be given so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import OptionError
+from kinoscope.core.media import Pixels, Size, Sound, SourceInfo
+from kinoscope.core.results import DecodeReport, Event, TaskResult, Track
+from kinoscope.core.time import Seconds, Ticker, parse_time
+from kinoscope.source.base import Item, Picture, Source, cut
+
+Draw = Callable[[int, Fraction], Pixels]
+"""Gives the picture (H, W, 3) with an index and a time in seconds."""
+
+Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Gives sound in [-1, 1] at (N,) times in seconds."""
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
+SCENES = [(200, 60, 60), (60, 160, 90), (70, 90, 200), (210, 190, 80), (150, 70, 170), (80, 180, 190)]
+
+
+class SyntheticSource(Source):
+    """A drawn video.
+
+    Attributes:
+        truth: the events and tracks that are in it, as a task would give them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        draw: Draw,
+        truth: TaskResult,
+        size: Size,
+        duration: Seconds,
+        rate: Seconds,
+        start: Seconds = 0,
+        wave: Wave | None = None,
+    ) -> None:
+        self.truth, self._draw, self._wave = truth, draw, wave
+        self._step = 1 / Fraction(rate)
+        self._count = frames = max(1, round(Fraction(duration) / self._step))
+        self.info = SourceInfo(
+            f"synthetic:{name}", *size, rate=Fraction(rate), start=Fraction(start), duration=frames * self._step,
+            frames=frames, has_sound=wave is not None, sound_rate=None if wave is None else 48_000,
+            container="synthetic", codec="rawvideo", pixel_format="rgb24", bit_depth=8,
+        )  # fmt: skip
+        self.report = DecodeReport()
+        self._limits: tuple[Fraction | None, Fraction | None, Fraction | None] = None, None, None
+
+    def limit(self, start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> SyntheticSource:
+        """Give only what lies in [start, end) seconds, at most ``rate`` pictures a second; the truth stays whole."""
+        self._limits = start, end, rate
+        if rate is not None and rate * self._step < 1:
+            self.info = replace(self.info, rate=rate, frames=None)
+        return self
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield each picture and the sound that goes with it."""
+        self.report = DecodeReport()
+        (start, end, rate), index = self._limits, 0
+        rates, ticker = tuple(dict.fromkeys(sound_rates)) if self._wave else (), Ticker(rate)
+        for number in range(self._count):
+            for sound_rate in rates:
+                if (sound := cut(self._sound(number, sound_rate), start, end)) is not None:
+                    yield sound
+            time = self.info.start + number * self._step
+            inside = (start is None or time >= start) and (end is None or time < end)
+            if video and inside and ticker.due(time):
+                self.report.frames = index + 1
+                yield self._picture(number, index)
+                index += 1
+
+    def _picture(self, number: int, index: int) -> Picture:
+        time = self.info.start + number * self._step
+
+        def render(size: Size) -> Pixels:
+            return _resize(self._draw(number, time), size)
+
+        return Picture(render, self.info.size, time, index, key=True, duration=self._step)
+
+    def _sound(self, index: int, rate: int) -> Sound:
+        """Give the samples from this picture's time to the next one's; together they leave no gap."""
+        first, last = (-(-(i * self._step * rate) // 1) for i in (index, index + 1))
+        times = float(self.info.start) + np.arange(first, last) / rate
+        samples = np.zeros(0) if self._wave is None else self._wave(times)
+        return Sound(samples.astype(np.float32), rate, self.info.start + Fraction(first, rate))
+
+    def write(self, path: str | Path, **options: Any) -> Path:
+        """Write the video, and its sound, to a file; ``options`` are those of the Writer."""
+        from kinoscope.source.encode.writer import Writer
+
+        size = options.pop("size", self.info.size)
+        with Writer(path, size=size, rate=self.info.rate, sound_rate=self.info.sound_rate, **options) as writer:
+            for item in self.read(sound_rates=(self.info.sound_rate or 0,)):
+                if isinstance(item, Sound):
+                    writer.write_sound(item)
+                else:
+                    writer.write(item.frame(size))
+        return Path(path)
+
+
+def shapes(
+    duration: Seconds = 2,
+    rate: Seconds = 25,
+    width: int = 320,
+    height: int = 240,
+    count: int = 3,
+    start: Seconds = 0,
+) -> SyntheticSource:
+    """Give squares (and, every second one, discs) that move straight on and bounce off the edges.
+
+    ``truth.tracks`` hold their boxes (x2, y2 exclusive) at each frame's time; ``label`` is the colour and
+    the form, such as ``red square``. A later one covers an earlier one.
+    """
+    names = [f"{list(COLOURS)[i % 4]} {'disc' if i % 2 else 'square'}" for i in range(count)]
+    sides = [max(4, min(width, height) // (5 + i % 3)) for i in range(count)]
+
+    def box(number: int, time: Fraction) -> tuple[int, int, int, int]:
+        side, moved = sides[number], float(time - Fraction(start))
+        x = _bounce(width * (0.1 + 0.3 * number) + moved * width * 0.30 * (-1) ** number, width - side)
+        y = _bounce(height * (0.1 + 0.25 * number) + moved * height * (0.2 + 0.05 * number), height - side)
+        return x, y, x + side, y + side
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        picture = np.full((height, width, 3), 24, np.uint8)
+        for number, name in enumerate(names):
+            _paint(picture, box(number, time), COLOURS[name.split()[0]], round_="disc" in name)
+        return picture
+
+    source = SyntheticSource("shapes", draw, TaskResult(), (width, height), duration, rate, start)
+    step = 1 / Fraction(rate)
+    times = [Fraction(start) + i * step for i in range(source.info.frames or 0)]
+    source.truth.tracks = [
+        Track(i + 1, "objects", name, 1.0, np.array([[float(t), *box(i, t), 1.0] for t in times]))
+        for i, name in enumerate(names)
+    ]
+    return source
+
+
+def cuts(
+    times: Iterable[Seconds] | str = (1, 2),
+    dissolves: Iterable[tuple[Seconds, Seconds]] | str = (),
+    duration: Seconds = 3,
+    rate: Seconds = 25,
+    width: int = 320,
+    height: int = 240,
+    start: Seconds = 0,
+) -> SyntheticSource:
+    """Give still-coloured scenes with a moving pattern, that change at hard cuts and in slow dissolves.
+
+    Args:
+        times: of the cuts, in seconds from the start; in a URL, joined by commas: ``1,2``.
+        dissolves: (from, to) of each, in seconds from the start; in a URL: ``3-4,5-5.5``.
+        duration, rate, width, height, start: of the whole, in seconds, frames a second, pixels, seconds.
+
+    ``truth.events`` are the shots (a dissolve changes the shot at its middle), and the ``dissolve`` spans.
+    """
+    hard = [(parse_time(t), parse_time(t)) for t in _list(times)]
+    slow = [_span(span) for span in _list(dissolves)]
+    changes = sorted([*hard, *slow])
+
+    def scene(number: int, time: float) -> NDArray[np.float64]:
+        across = np.arange(width)[None, :] + np.arange(height)[:, None] * (number % 3 - 1)
+        stripes = 18 * np.sin(2 * np.pi * (across / (24 + 8 * (number % 4)) - time / 4))
+        shade: NDArray[np.float64] = np.array(SCENES[number % len(SCENES)], float) + stripes[..., None]
+        return shade.clip(0, 255)
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        at = time - Fraction(start)
+        number = sum(at >= end for _, end in changes)
+        picture = scene(number, float(at))
+        if number < len(changes) and changes[number][0] <= at < changes[number][1]:
+            first, last = changes[number]
+            share = float((at - first) / (last - first))
+            picture = (1 - share) * picture + share * scene(number + 1, float(at))
+        return picture.round().astype(np.uint8)
+
+    source = SyntheticSource("cuts", draw, TaskResult(), (width, height), duration, rate, start)
+    source.truth.events = _shots(changes, Fraction(start), source.info.duration or Fraction(0))
+    return source
+
+
+def flash_and_beep(
+    offset: Seconds = 0,
+    period: Seconds = 1,
+    duration: Seconds = 4,
+    rate: Seconds = 25,
+    width: int = 320,
+    height: int = 240,
+    start: Seconds = 0,
+) -> SyntheticSource:
+    """Give a white flash and a 1 kHz beep every ``period`` seconds; the beep is ``offset`` seconds late.
+
+    Both last 80 ms, rounded up to whole frames. ``truth.events`` hold the flashes and the beeps.
+    """
+    step, late, origin = 1 / Fraction(rate), parse_time(offset), parse_time(start)
+    length = math.ceil(Fraction(2, 25) / step) * step
+    count = int(Fraction(duration) // Fraction(period))
+    firsts = (math.ceil((i + Fraction(2, 5)) * Fraction(period) / step) for i in range(count))
+    flashes = [origin + first * step for first in firsts]
+
+    def draw(index: int, time: Fraction) -> Pixels:
+        lit = any(flash <= time < flash + length for flash in flashes)
+        return np.full((height, width, 3), 255 if lit else 16, np.uint8)
+
+    def wave(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        samples = np.zeros(len(times))
+        for flash in flashes:
+            since = times - float(flash + late)
+            samples += np.where((since >= -1e-9) & (since < float(length)), np.sin(2000 * np.pi * since) * 0.8, 0)
+        return samples
+
+    truth = TaskResult()
+    for label, shift in (("flash", Fraction(0)), ("beep", late)):
+        truth.events += [Event("sync", float(t + shift), float(t + shift + length), label) for t in flashes]
+    return SyntheticSource("flash_and_beep", draw, truth, (width, height), duration, rate, start, wave)
+
+
+def _list(values: Iterable[Any] | str) -> list[Any]:
+    return [part for part in values.split(",") if part] if isinstance(values, str) else list(values)
+
+
+def _span(span: str | tuple[Seconds, Seconds]) -> tuple[Fraction, Fraction]:
+    parts = span.split("-") if isinstance(span, str) else list(span)
+    if len(parts) != 2:
+        raise OptionError(f"dissolve {span!r} is not a span; write 2-2.5")
+    return parse_time(parts[0]), parse_time(parts[1])
+
+
+def _shots(changes: list[Any], start: Fraction, duration: Fraction) -> list[Event]:
+    edges = [Fraction(0), *((first + last) / 2 for first, last in changes), duration]
+    shots = [Event("shots", float(start + a), float(start + b), "shot") for a, b in pairwise(edges) if b > a]
+    slow = [Event("shots", float(start + a), float(start + b), "dissolve") for a, b in changes if b > a]
+    return shots + slow
+
+
+def _bounce(position: float, room: int) -> int:
+    """Fold a straight way into [0, room], as if it were reflected at both ends."""
+    folded = position % (2 * room) if room > 0 else 0
+    return round(min(folded, 2 * room - folded))
+
+
+def _paint(picture: Pixels, box: tuple[int, int, int, int], colour: tuple[int, int, int], round_: bool) -> None:
+    x1, y1, x2, y2 = box
+    y, x = np.mgrid[y1:y2, x1:x2]
+    inside = (
+        np.hypot(x - (x1 + x2 - 1) / 2, y - (y1 + y2 - 1) / 2) <= (x2 - x1) / 2 if round_ else np.ones(x.shape, bool)
+    )
+    picture[y1:y2, x1:x2][inside] = colour
+
+
+def _resize(pixels: Pixels, size: Size) -> Pixels:
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    from av.video.frame import VideoFrame
+
+    from kinoscope.source.decode.scaler import Scaler
+
+    return Scaler()(VideoFrame.from_ndarray(pixels, "rgb24"), size)
