@@ -29,9 +29,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.intervals import share_interval, variance_of_mean
 from kinoscope.core.metrics import classification
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.loading import Loader, targets
 from kinoscope.learn.reading import read_dataset

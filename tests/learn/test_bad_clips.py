@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from clip_making import numbers, write_clip
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.health import check
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.reading import read_dataset

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from clip_making import example, numbers, write_clip
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.loading import Loader, balanced, targets
 
 SAMPLING = Sampling(frames=4, rate=5, size=(8, 6))

@@ -2,9 +2,9 @@ import cv2
 import pytest
 from clip_making import example, write_clip
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.examples import Dataset
 from kinoscope.learn.preview import preview
 

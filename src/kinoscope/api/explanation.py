@@ -185,7 +185,7 @@ def _likeliest(card: Card, model: str, path: str, label: str | None, progress: A
 
 def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> Window:
     """Read the pictures that a network sees of a clip that begins at ``start``; a short one is played to and fro."""
-    from kinoscope.clips.bounce import bounce
+    from kinoscope.imaging.reflect_time import bounce
     from kinoscope.learn.frames import LONGEST_SHOWN, opened
 
     wanted = sampling.times(start)

@@ -206,7 +206,7 @@ class _Scoring:
 
     def _pictures(self) -> Callable[[Pixels], Any]:
         """Give what content is compared by."""
-        from kinoscope.clips.transforms import stretch
+        from kinoscope.imaging.augment import stretch
         from kinoscope.learn.generation_scores import mean_colours
         from kinoscope.models import find
         from kinoscope.models.runner import make_runner

@@ -176,7 +176,7 @@ def _seen(pictures: list[Picture], facts: PredictorFacts) -> Pixels:
     """Give pictures as the model sees them, (T, S, S, C)."""
     import numpy as np
 
-    from kinoscope.clips.transforms import LUMA
+    from kinoscope.imaging.augment import LUMA
 
     frames = np.stack([picture.pixels((facts.size, facts.size)) for picture in pictures])
     if facts.channels == 3:
@@ -188,6 +188,6 @@ def _stretched(frames: Pixels, size: Size) -> Pixels:
     """Give frames (T, S, S, C) in colour and in the size of the video."""
     import numpy as np
 
-    from kinoscope.clips.transforms import stretch
+    from kinoscope.imaging.augment import stretch
 
     return stretch(frames if frames.shape[-1] == 3 else np.repeat(frames, 3, -1), size)

@@ -206,7 +206,7 @@ def _still(library: Library, clip: Clip) -> bytes | None:
 
 
 def _frame(path: str, time: float) -> bytes | None:
-    from kinoscope.clips.thumbnail import thumbnail
+    from kinoscope.imaging.thumbnail import thumbnail
     from kinoscope.source import open_source
 
     if not _is_there(path):

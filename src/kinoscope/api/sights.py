@@ -138,7 +138,7 @@ class FaceEye:
 
     def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
         """Give the one face in a picture."""
-        from kinoscope.clips.thumbnail import thumbnail
+        from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.tasks.faces import SURE
         from kinoscope.tasks.looks import Looks
 
@@ -218,7 +218,7 @@ class PersonEye(_AppearanceEye):
 
     def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
         """Give the one person in a picture."""
-        from kinoscope.clips.thumbnail import thumbnail
+        from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.models.faces import resize
         from kinoscope.models.objects import ObjectDetector
         from kinoscope.tasks.objects import SURE
@@ -237,7 +237,7 @@ class ObjectEye(_AppearanceEye):
 
     def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
         """Give the picture as a look."""
-        from kinoscope.clips.thumbnail import thumbnail
+        from kinoscope.imaging.thumbnail import thumbnail
 
         pixels = _pixels(path)
         return [self._look(name, path, thumbnail(pixels, (0, 0, pixels.shape[1], pixels.shape[0]), margin=0), 1.0)]

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError, KinoscopeError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.frames import opened
 from kinoscope.learn.grouping import group_by

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinoscope.clips.bounce import bounce
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels, Size
 from kinoscope.core.sampling import Sampling, Times, nearest
+from kinoscope.imaging.reflect_time import bounce
 from kinoscope.learn.examples import Example
 from kinoscope.models import store
 

@@ -18,8 +18,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.bounce import bounce
-from kinoscope.clips.transforms import stretch
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
@@ -33,6 +31,8 @@ from kinoscope.core.metrics.generation import (
     precision_recall,
 )
 from kinoscope.core.sampling import nearest
+from kinoscope.imaging.augment import stretch
+from kinoscope.imaging.reflect_time import bounce
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import sampling_of
 from kinoscope.models.runner import Runner

@@ -18,10 +18,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.transforms import Augment, draw, draw_mix
 from kinoscope.core.errors import DatasetError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling, Times
+from kinoscope.imaging.augment import Augment, draw, draw_mix
 from kinoscope.learn.examples import Example
 from kinoscope.learn.frames import Frames
 from kinoscope.models.runner import cores

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.clip_feeds import read_clips, why
 from kinoscope.learn.examples import Example
 from kinoscope.learn.loading import Loader

@@ -19,7 +19,7 @@ from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import hint
 
 if TYPE_CHECKING:
-    from kinoscope.clips.transforms import Augment
+    from kinoscope.imaging.augment import Augment
 
 STRONG: dict[str, Any] = {
     "crop": 0.3, "aspect": 1.5, "rotate": 10.0, "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 30.0,
@@ -128,7 +128,7 @@ class Options:
     @property
     def variation(self) -> Augment:
         """What ``augment`` and its single kinds ask for."""
-        from kinoscope.clips.transforms import Augment
+        from kinoscope.imaging.augment import Augment
 
         known = {one.name for one in fields(Augment)}
         for name in self.augment_options:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinoscope.clips.transforms import Augment
 from kinoscope.core.errors import DatasetError, SourceError
 from kinoscope.core.sampling import Sampling
+from kinoscope.imaging.augment import Augment
 from kinoscope.learn.examples import Dataset
 from kinoscope.learn.loading import Loader
 from kinoscope.views.sheet import save_picture, sheet

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import cross_entropy
+from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.predicting import Predictions, Sum, gather
 from kinoscope.models.runner import Runner

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.regions import Background
 from kinoscope.core.boxes import Array, iou
 from kinoscope.core.media import Frame, FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.imaging.background import Background
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.peaks import peaks

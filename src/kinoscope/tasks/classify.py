@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.bounce import bounce
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.imaging.reflect_time import bounce
 from kinoscope.models import choose, for_task
 from kinoscope.models.card import Card
 from kinoscope.models.classifiers import find_classifier, probabilities, sampling_of

@@ -1,7 +1,7 @@
 """Which objects there are, and where they are in every frame.
 
 A detector looks a few times a second, more often where much moves, and not at a picture that it has seen already; the
-tracker draws what it found through all frames. See ``models.objects``, ``tracking`` and ``clips.change``.
+tracker draws what it found through all frames. See ``models.objects``, ``tracking`` and ``imaging.change_gate``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.camera import Camera, compose, unmoved
-from kinoscope.clips.change import Advice, Watch
-from kinoscope.clips.thumbnail import thumbnail
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
 from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline, Track
+from kinoscope.imaging.camera_motion import Camera, compose, unmoved
+from kinoscope.imaging.change_gate import Advice, Watch
+from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models import objects as models
 from kinoscope.models.appearance import AppearanceEmbedder, colours
 from kinoscope.tasks.association import way_of
@@ -69,11 +69,12 @@ class Objects:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
         rate: pictures asked for each second; None for every frame.
         calm: pictures looked at each second while little changes; None for all that differ from the last.
-        much: share of the frame that changes from which all frames are processed; that of ``clips.change`` if not
+        much: share of the frame that changes from which all frames are processed; that of ``imaging.change_gate`` if
+        not
             given.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
         tracker: how detections are paired with tracks, one of ``association.WAYS``.
-        camera: take the camera's own motion out before pairing, see ``clips.camera``.
+        camera: take the camera's own motion out before pairing, see ``imaging.camera_motion``.
         labels: of what is to be found; None for all that the detector knows.
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
             inference for each detection.

@@ -18,7 +18,7 @@ from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 
 if TYPE_CHECKING:
-    from kinoscope.clips.change import Watch
+    from kinoscope.imaging.change_gate import Watch
 
 RATE = 1.0
 """Looks per second."""
@@ -44,7 +44,7 @@ class Album:
 
     def add(self, time: float, pixels: Pixels) -> None:
         """Keep a picture, if it is its turn."""
-        from kinoscope.clips.thumbnail import thumbnail
+        from kinoscope.imaging.thumbnail import thumbnail
 
         if self._seen % self._every == 0:
             whole = (0, 0, pixels.shape[1], pixels.shape[0])
@@ -86,7 +86,7 @@ class Scenes:
         Raises:
             Skip: there is no picture.
         """
-        from kinoscope.clips.change import Watch
+        from kinoscope.imaging.change_gate import Watch
 
         if not info.width:
             raise Skip("no picture")

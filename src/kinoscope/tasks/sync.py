@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.clips.change import Watch
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.core.signal.mel import RATE
 from kinoscope.core.signal.onsets import OnsetOffset
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
+from kinoscope.imaging.change_gate import Watch
 from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES, LipSync
 from kinoscope.models.mouths import Follower
 from kinoscope.tasks.base import Needs, Skip

@@ -173,7 +173,7 @@ class Tracker:
         """Carry all live tracks along with the camera.
 
         Args:
-            affine: (2, 3) from the picture of the last ``update`` to that of the next, see ``clips.camera``.
+            affine: (2, 3) from the picture of the last ``update`` to that of the next, see ``imaging.camera_motion``.
         """
         for tracklet in self.live:
             tracklet.warp(affine)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kinoscope.clips.transforms import (
+from kinoscope.core.errors import OptionError
+from kinoscope.imaging.augment import (
     Augment,
     Look,
     Mix,
@@ -17,7 +18,6 @@ from kinoscope.clips.transforms import (
     stretch,
     warp,
 )
-from kinoscope.core.errors import OptionError
 
 SAME = np.eye(3, 4)
 seeds = st.integers(0, 2**32 - 1)

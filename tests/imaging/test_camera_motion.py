@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.clips.camera import Camera, compose
+from kinoscope.imaging.camera_motion import Camera, compose
 
 
 def scene(seed=0, size=(240, 320)):

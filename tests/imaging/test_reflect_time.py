@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.clips.bounce import bounce
+from kinoscope.imaging.reflect_time import bounce
 
 times = st.lists(st.floats(-50, 50), min_size=1, max_size=8).map(np.array)
 

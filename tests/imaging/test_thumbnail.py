@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.clips.thumbnail import thumbnail
+from kinoscope.imaging.thumbnail import thumbnail
 
 
 def read(data):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kinoscope.clips.regions import Background
+from kinoscope.imaging.background import Background
 
 BACK = np.random.default_rng(0).integers(80, 120, (108, 192, 3)).astype(np.uint8)
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.clips.change import Glance, Watch
+from kinoscope.imaging.change_gate import Glance, Watch
 
 
 def scene(seed=0, height=180, width=320):

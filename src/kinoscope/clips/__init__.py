@@ -1,1 +1,0 @@
-"""Which frames, and what happens to their pixels (OpenCV)."""

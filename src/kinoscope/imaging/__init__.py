@@ -1,0 +1,1 @@
+"""Image operations on frames: augmentation, change and motion analysis, thumbnails (OpenCV)."""
