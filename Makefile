@@ -33,8 +33,8 @@ bench: $(VENV)/.dev
 keras-parity: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-tensorflow
 	$(VENV)-tensorflow/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu
-	$(VENV)-tensorflow/bin/python tests/models/keras_parity/make.py
-	$(BIN)/pytest tests/models/test_keras.py
+	$(VENV)-tensorflow/bin/python tests/models/formats/keras_parity/make.py
+	$(BIN)/pytest tests/models/formats/test_keras.py
 
 # Trains a video GAN in PyTensor, in an environment of its own, and checks that PyTorch makes the same clips of its weights.
 pytensor-example: $(VENV)/.demo

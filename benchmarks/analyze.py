@@ -46,8 +46,8 @@ def prepare_weights(home: Path = HOME) -> None:
     """Write the networks in the peers' formats: ONNX, TorchScript, a Whisper folder."""
     import torch
 
-    from kinoscope.models.cards import find
-    from kinoscope.models.ir import build
+    from kinoscope.models.registry import find
+    from kinoscope.models.runtime.openvino import build
     from kinoscope.models.store import fetch
 
     home.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import kinoscope
 from kinoscope.core.media import Frame
-from kinoscope.models.faces import FaceFinder
+from kinoscope.models.inference.faces import FaceFinder
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
 from kinoscope.views.covers import Cover, plan

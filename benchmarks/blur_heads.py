@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 import kinoscope
 from kinoscope.core.media import Frame, Pixels
-from kinoscope.models.faces import FaceFinder
+from kinoscope.models.inference.faces import FaceFinder
 from kinoscope.source.encode.writer import Writer
 from kinoscope.views.covers import plan
 from kinoscope.views.lookup import Lookup

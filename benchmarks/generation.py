@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from kinoscope.models.generators import Generator, to_pixels
+from kinoscope.models.trainable.generators import Generator, to_pixels
 
 
 def main() -> None:

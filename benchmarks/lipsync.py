@@ -21,9 +21,9 @@ from measure import machine
 import kinoscope
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.core.metrics.image_quality import flicker, psnr, ssim
-from kinoscope.models.faces import FaceEmbedder, FaceFinder, align
-from kinoscope.models.mouths import Follower
-from kinoscope.models.painting import Way, cut, follow
+from kinoscope.models.inference.face_compositor import Way, cut, follow
+from kinoscope.models.inference.faces import FaceEmbedder, FaceFinder, align
+from kinoscope.models.inference.mouth_tracker import Follower
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kinoscope.core.metrics.shapes import SHAPES, Reading, judge_moving, read_moving
 from kinoscope.core.metrics.verification import binomial_interval
-from kinoscope.models.generators import Generator
+from kinoscope.models.trainable.generators import Generator
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 

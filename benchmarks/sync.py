@@ -24,8 +24,8 @@ from torch.nn import functional
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, margin, peaks
 from kinoscope.learn.lip_sync import Plan, curves_of, train_pair
 from kinoscope.learn.talk import AROUND, Talk, read_table, read_talks
-from kinoscope.models.lip_sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams
-from kinoscope.nets.lip_sync import Pair
+from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams
+from kinoscope.nets.syncnet import Pair
 
 SHIFT, MOST = 15, 30
 """Frames that sound is shifted by at most, and frames of lags that are computed on each side."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from kinoscope import evaluate, train
 from kinoscope.core.metrics.shapes import judge_moving, read_moving
-from kinoscope.models.generators import Generator, save_generator
+from kinoscope.models.trainable.generators import Generator, save_generator
 
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
 

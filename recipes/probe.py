@@ -37,8 +37,8 @@ from kinoscope.learn.loading import Loader, targets
 from kinoscope.learn.reading import read_dataset
 from kinoscope.learn.splits import folds
 from kinoscope.models import Runner, fetch, find, load
-from kinoscope.models.networks import build_network, find_network
-from kinoscope.models.trained import Trained, save
+from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.trainable.classifiers import build_network, find_network
 
 NET = "motion"
 VARIED = Augment(

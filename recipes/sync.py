@@ -2,7 +2,7 @@
 
     python benchmarks/sync.py --data FOLDER --table recipes/talking.csv --out runs/sync-folds
     python recipes/sync.py --data FOLDER --table recipes/talking.csv --calibration runs/sync-folds/calibration.json \
-        --without dfdc_1,dfdc_2 --out src/kinoscope/models/own/sync
+        --without dfdc_1,dfdc_2 --out src/kinoscope/models/weights/sync
 
 The first scores the recipe on people held out and says what a margin is worth; the second learns from all but the two
 clips of DFDC, whose terms do not allow every use. ``FOLDER`` holds the clips of the table: eight of GRID (Cooke et al.,
@@ -21,7 +21,7 @@ import torch
 from kinoscope.core.signal.sync_offset import Calibration
 from kinoscope.learn.lip_sync import Plan, train_pair
 from kinoscope.learn.talk import read_table, read_talks
-from kinoscope.models.lip_sync import Streams, save_streams
+from kinoscope.models.inference.sync import Streams, save_streams
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from kinoscope.core.media import Frame, Pixels, Sound
-from kinoscope.models.mesh import CHIN, LIPS, STEADY, Mesh
-from kinoscope.models.mouths import STILL, Followed
+from kinoscope.models.inference.face_mesh import CHIN, LIPS, STEADY, Mesh
+from kinoscope.models.inference.mouth_tracker import STILL, Followed
 from kinoscope.source.encode.writer import Writer
 
 SIZE, RATE = (160, 160), 25

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from kinoscope.models.generators import Generator
+from kinoscope.models.trainable.generators import Generator
 
 ROOT = Path(__file__).parents[1]
 

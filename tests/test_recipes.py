@@ -13,11 +13,11 @@ import torch
 
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.models import find
-from kinoscope.models.networks import build_network
-from kinoscope.models.trained import load_net, trained_card
+from kinoscope.models.formats.trained_model import load_net, trained_card
+from kinoscope.models.trainable.classifiers import build_network
 
 ROOT = Path(__file__).parents[1]
-FIGHT = ROOT / "src/kinoscope/models/own/fight"
+FIGHT = ROOT / "src/kinoscope/models/weights/fight"
 
 
 @pytest.fixture(scope="module")

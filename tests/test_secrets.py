@@ -18,9 +18,10 @@ import kinoscope as package
 from kinoscope import analysis
 from kinoscope.core.results import TaskResult
 from kinoscope.galleries import read
-from kinoscope.models import mouths, predictors
-from kinoscope.models.painter import PainterFacts, new_nets, save_painter
-from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.inference import mouth_tracker
+from kinoscope.models.inference.lipsync import PainterFacts, new_nets, save_painter
+from kinoscope.models.trainable import predictors
+from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import table
 from kinoscope.tasks.rules import Rules
@@ -233,7 +234,7 @@ def test_detect_watch_and_bench(
 ) -> None:
     from kinoscope.tasks.objects import Objects
 
-    monkeypatch.setattr("kinoscope.models.objects.ObjectDetector", ColourDetector)
+    monkeypatch.setattr("kinoscope.models.inference.detector.ObjectDetector", ColourDetector)
     light["objects"] = Objects
     (tmp_path / "rules.yaml").write_text(RULES.replace("clock: 2026-11-26 22:00:00\n", ""))
     out = tmp_path / "out"
@@ -257,8 +258,8 @@ def test_detect_watch_and_bench(
 
 
 def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
-    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     picture = draw({"ann": (40, 80)}).astype(np.uint8)
     film = SyntheticSource("people", lambda *_: picture, TaskResult(), SIZE, 2, 10)
     address, gallery = serve(film.write(tmp_path / "ann.mkv", lossless=True)), tmp_path / "out" / "people.gallery"
@@ -293,7 +294,7 @@ def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 
 def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mouths, "Follower", DrawnFollower)
+    monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
     monkeypatch.setattr("kinoscope.api.dubbing._write", lambda done, video, *_: package.open_source(video).close())
     save_painter(tmp_path / "model", new_nets(8), PainterFacts(width=8))
     address = serve(talking(tmp_path / "face.mp4", 0.4))

@@ -19,9 +19,9 @@ import torch
 from kinoscope import analysis
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.models import predictors
-from kinoscope.models.generators import GeneratorFacts, new_generator, save_generator
-from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable import predictors
+from kinoscope.models.trainable.generators import GeneratorFacts, new_generator, save_generator
+from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.json import load

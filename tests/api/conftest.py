@@ -18,7 +18,7 @@ COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
     """Write trained models that tell colours; see ``train_tiny``."""
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", (NETWORK,))
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
 
     def make(name: str = "model", **facts: object) -> Path:

@@ -16,8 +16,8 @@ import pytest
 from kinoscope.core.errors import KinoscopeError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.galleries import Look, Model, change
-from kinoscope.models.networks import NETWORKS
-from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable.classifiers import NETWORKS
+from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from tests.conftest import Call
@@ -170,7 +170,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     labelled = {"annotations": [{"label": "red", "segment": [0, 1]}]}
     (root / "segments.json").write_text(json.dumps({"database": {"shapes": labelled}}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kinoscope.models.networks.NETWORKS", (NETWORK,))
+        patch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
         train_tiny(root / "model")
     _predictor(root / "predictor")
     _gallery(root / "people.gallery")
@@ -223,8 +223,8 @@ def test_a_bad_value_is_one_line_and_nothing_is_read_or_written(
     (out / "timeline.json").write_text("an earlier result")
     opened: list[str] = []
     monkeypatch.setattr("kinoscope.source._open", lambda path, *_: _refuse(path, opened))
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", (*NETWORKS, NETWORK))
-    monkeypatch.setattr("kinoscope.models.runner.has_cuda", lambda: False)
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (*NETWORKS, NETWORK))
+    monkeypatch.setattr("kinoscope.models.runtime.runner.has_cuda", lambda: False)
     monkeypatch.chdir(tmp_path)
     before = _tree(tmp_path)
     call = kinoscope(*(_fill(word, world | {"OUT": out}) for word in shlex.split(f"{verb} {bad}")))
@@ -273,7 +273,7 @@ def test_a_start_past_the_end_leaves_earlier_results_alone(
     words: str,
     start: str,
 ) -> None:
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", (*NETWORKS, NETWORK))
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (*NETWORKS, NETWORK))
     out = tmp_path / "out"
     folder = out / "shapes" if "GOOD" in words else out
     folder.mkdir(parents=True)

@@ -7,7 +7,7 @@ import pytest
 
 import kinoscope
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.models.edges import FILE
+from kinoscope.models.inference.segment_refiner import FILE
 from tests.api.conftest import film
 
 

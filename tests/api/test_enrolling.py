@@ -15,8 +15,8 @@ from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
 
 @pytest.fixture(autouse=True)
 def faces(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
-    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_a_table_that_is_none_is_one_line(tiny: Make, tmp_path: Path, text: str)
 
 def test_labels_are_matched_but_never_guessed() -> None:
     from kinoscope.models import find
-    from kinoscope.models.classifiers import match_labels
+    from kinoscope.models.inference.classifier import match_labels
 
     card = find("mc3-18-fights")
     assert match_labels(("fight", "noFight"), card) == {"fight": "fight", "noFight": "no fight"}

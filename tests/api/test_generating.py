@@ -9,10 +9,10 @@ from kinoscope import cli
 from kinoscope.api import evaluate, generate, train
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
-from kinoscope.models import networks
-from kinoscope.models.generators import GeneratorFacts, new_generator, save_generator
-from kinoscope.models.networks import Network
-from kinoscope.models.trained import Trained, save
+from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.trainable import classifiers
+from kinoscope.models.trainable.classifiers import Network
+from kinoscope.models.trainable.generators import GeneratorFacts, new_generator, save_generator
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
@@ -158,7 +158,7 @@ class Eye(torch.nn.Module):
 @pytest.fixture
 def eye(tmp_path, monkeypatch):
     row = Network(name="eye", about="", build=lambda classes: Eye(), sampling=Sampling(9, 12.5, (32, 32)))
-    monkeypatch.setattr(networks, "NETWORKS", (row,))
+    monkeypatch.setattr(classifiers, "NETWORKS", (row,))
     torch.manual_seed(0)
     trained = Trained(task="classify", network="eye", classes=("disc", "square"), sampling=row.sampling)
     folder = tmp_path / "eye"

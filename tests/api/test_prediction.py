@@ -9,8 +9,8 @@ import torch
 import kinoscope
 from kinoscope.core.errors import ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.media import Frame
-from kinoscope.models import predictors
-from kinoscope.models.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable import predictors
+from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 

@@ -12,7 +12,7 @@ from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import alone, atomic
 from kinoscope.learn import talk as module
 from kinoscope.learn.talk import AROUND, Talk
-from kinoscope.models.lip_sync import PHASES, LipSync
+from kinoscope.models.inference.sync import PHASES, LipSync
 
 
 def talk(seed, frames=60):

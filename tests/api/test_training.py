@@ -30,7 +30,7 @@ def clips(tmp_path_factory):
 def place(monkeypatch, tmp_path):
     """Put the tiny network into the table, work in a folder of the test's own, and draw nothing, which takes long."""
     monkeypatch.setattr("kinoscope.learn.training.draw", lambda *_: [])
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", (tiny_training.NETWORK,))
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (tiny_training.NETWORK,))
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -207,10 +207,10 @@ def test_the_help_of_a_training_lists_its_own_options_alone(kinoscope):
 
 
 def test_help_names_every_network():
-    from kinoscope.models import networks
+    from kinoscope.models.trainable import classifiers
 
     about = next(text for name, _, text in options_of("classify") if name == "net")
-    for network in networks.NETWORKS:
+    for network in classifiers.NETWORKS:
         assert network.name == "tiny" or network.name in about
 
 

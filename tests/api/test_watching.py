@@ -17,7 +17,7 @@ import kinoscope
 from kinoscope.api.watching import Watched
 from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport, Timeline
-from kinoscope.models.objects import Objects as Found
+from kinoscope.models.inference.detector import Objects as Found
 
 RULES = """
 lines: {middle: [[0.5, 0], [0.5, 1]]}
@@ -54,7 +54,7 @@ class BrightDetector:
 
 @pytest.fixture(autouse=True)
 def bright(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.objects.ObjectDetector", BrightDetector)
+    monkeypatch.setattr("kinoscope.models.inference.detector.ObjectDetector", BrightDetector)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from kinoscope.api.weights import models
 from kinoscope.core.errors import WeightsMissing
-from kinoscope.models import cards, store
+from kinoscope.models import registry, store
 from kinoscope.models.card import Card, File
 
 CONTENT = b"weights"
@@ -31,7 +31,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     here = f"folder:{tmp_path}"
     (tmp_path / "net.bin").write_bytes(CONTENT)
     table = (card("good", "objects", here), card("better", "objects", f"{here}/none"), card("other", "text", here))
-    monkeypatch.setattr(cards, "CARDS", table)
+    monkeypatch.setattr(registry, "CARDS", table)
     return f"better are missing ({here}/none: it has no net.bin); check the network and run `kinoscope models pull bet"
 
 
@@ -49,7 +49,7 @@ def test_a_part_of_a_network_does_not_stand_for_the_others(
 ) -> None:
     source = f"folder:{tmp_path}"
     lost = replace(card("rnet", "faces", source), files=(File("no.bin", PIN.sha256),))
-    monkeypatch.setattr(cards, "CARDS", (card("pnet", "faces", source), lost))
+    monkeypatch.setattr(registry, "CARDS", (card("pnet", "faces", source), lost))
     with pytest.raises(WeightsMissing, match="weights of rnet are missing"):
         models("pull")
 
@@ -59,7 +59,7 @@ def test_a_check_says_what_was_verified(toys: str, tmp_path: Path, kinoscope: An
     lines = kinoscope("models", "check").out.splitlines()
     assert [line.split("│")[-2].strip() for line in lines[3:6]] == ["1 file", "not here", "1 file"]
     assert lines[-1] == "2 files of 2 models verified; none was altered"
-    path = store.place(cards.CARDS[2]) / "net.bin"
+    path = store.place(registry.CARDS[2]) / "net.bin"
     path.chmod(0o600)
     path.write_bytes(b"altered")
     call = kinoscope("models", "check")

@@ -5,7 +5,7 @@ import pytest
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.learn.edges import Course, learn_edges
-from kinoscope.models.edges import overlaps
+from kinoscope.models.inference.segment_refiner import overlaps
 
 
 def course(seed, late=1.5):

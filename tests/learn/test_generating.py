@@ -15,7 +15,7 @@ from kinoscope.learn.generating import GeneratorLearner, too_alike
 from kinoscope.learn.generating_options import ABOUT, GAME_NAMES, GeneratingOptions, defaults_of
 from kinoscope.learn.projecting import project
 from kinoscope.learn.rounds import go
-from kinoscope.models.generators import Generator, read_generator
+from kinoscope.models.trainable.generators import Generator, read_generator
 
 SMALL = GeneratingOptions(size=16, frames=4, width=8, judge_width=8, epochs=2, steps=2, batch=3, lazy=2)
 

@@ -3,8 +3,8 @@ import torch
 
 from kinoscope.core.errors import ModelError
 from kinoscope.learn.lip_expert import load_expert
-from kinoscope.models.lip_sync import Streams, save_streams
-from kinoscope.nets.lip_sync import PAIRS, Pair
+from kinoscope.models.inference.sync import Streams, save_streams
+from kinoscope.nets.syncnet import PAIRS, Pair
 
 
 def folder(path, *kinds):

@@ -15,8 +15,8 @@ from kinoscope.learn.lip_sync import (
     train_pair,
 )
 from kinoscope.learn.talk import AROUND, Known, Talk, Varying, read_table, read_talks
-from kinoscope.models.lip_sync import PHASES
-from kinoscope.nets.lip_sync import PAIRS, Pair
+from kinoscope.models.inference.sync import PHASES
+from kinoscope.nets.syncnet import PAIRS, Pair
 
 
 def talk(seed, frames=120, person=None):

@@ -14,7 +14,7 @@ from kinoscope.learn.next_frames_data import DrawnClips, FolderClips, clips_of, 
 from kinoscope.learn.next_frames_options import ABOUT, NextFramesOptions
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.rounds import go
-from kinoscope.models.predictors import load_predictor
+from kinoscope.models.trainable.predictors import load_predictor
 from kinoscope.source.synthetic.bouncing_shapes import shape_items
 
 SMALL = {"before": 3, "after": 2, "width": 4, "batch": 2, "epochs": 2, "steps": 2}

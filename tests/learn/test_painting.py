@@ -13,8 +13,8 @@ from kinoscope.learn.painting_options import ABOUT, PaintingOptions
 from kinoscope.learn.painting_run import PainterLearner
 from kinoscope.learn.rounds import go
 from kinoscope.learn.talkers import read_talkers
-from kinoscope.models.painter import load_painter
-from kinoscope.models.painting import painted_part
+from kinoscope.models.inference.face_compositor import painted_part
+from kinoscope.models.inference.lipsync import load_painter
 from tests.talking_making import DrawnFollower, write
 
 SMALL = PaintingOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)

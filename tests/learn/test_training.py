@@ -18,13 +18,13 @@ from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputE
 from kinoscope.learn.checkpoints import PLACE, read_checkpoint
 from kinoscope.learn.log import read_log
 from kinoscope.learn.training import train
-from kinoscope.models.trained import load_net
+from kinoscope.models.formats.trained_model import load_net
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     """Put the tiny network into the table, and leave out the pictures, which take long."""
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", (NETWORK,))
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
     monkeypatch.setattr("kinoscope.learn.training.draw", lambda *_: [])
 
 
@@ -37,7 +37,7 @@ def clips(tmp_path_factory):
 def trained(clips, tmp_path_factory):
     """Give the run of a training of eight epochs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kinoscope.models.networks.NETWORKS", (NETWORK,))
+        patch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
         patch.setenv("KINOSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         return train(options("epochs=8", "ema=0.5"), dataset(clips), tmp_path_factory.mktemp("runs") / "whole")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from kinoscope.core.sampling import Sampling
 from kinoscope.learn.options import Options, read_words
 from kinoscope.learn.reading import read_dataset
-from kinoscope.models.networks import Network
+from kinoscope.models.trainable.classifiers import Network
 
 
 class Tiny(nn.Module):

@@ -7,9 +7,9 @@ from pathlib import Path
 from tiny_training import NETWORK, dataset, options
 
 from kinoscope.learn.training import train
-from kinoscope.models import networks
+from kinoscope.models.trainable import classifiers
 
-networks.NETWORKS = (NETWORK,)
+classifiers.NETWORKS = (NETWORK,)
 clips, folder, losses, *words = sys.argv[1:]
 for pair in losses.split(","):
     loss, _, os.environ["MASTER_PORT"] = pair.partition("=")

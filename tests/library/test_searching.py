@@ -89,7 +89,7 @@ def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkey
     from kinoscope.api.keeping import keep
     from tests.library.making import timeline
 
-    monkeypatch.setattr("kinoscope.models.sentences.SentenceEmbedder", Letters)
+    monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", Letters)
     for name, text in (("a", "trains and rails"), ("b", "pop")):
         (tmp_path / name).write_text(name)
         assert keep(tmp_path / "films.lance", str(tmp_path / name), timeline(path=name, text=text)) == "added"

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope.models import find, networks
-from kinoscope.models.runner import compiled, make_runner
+from kinoscope.models import find
+from kinoscope.models.runtime.runner import compiled, make_runner
+from kinoscope.models.trainable import classifiers
 from tests.models.tiny import NETWORK, train_tiny
 
 
@@ -17,7 +18,7 @@ from tests.models.tiny import NETWORK, train_tiny
 def test_an_altered_file_of_the_cache_changes_no_answer(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
-    monkeypatch.setattr(networks, "NETWORKS", (NETWORK,))
+    monkeypatch.setattr(classifiers, "NETWORKS", (NETWORK,))
     model = str(train_tiny(tmp_path / "model"))
     clips = np.full((1, 4, 12, 16, 3), (200, 100, 50), np.uint8)
 

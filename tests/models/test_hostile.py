@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from kinoscope.core.errors import KinoscopeError, ModelError
-from kinoscope.models import find, networks
-from kinoscope.models.generators import Generator, GeneratorFacts, new_generator, save_generator
-from kinoscope.models.painter import PainterFacts, load_painter, new_nets, save_painter
-from kinoscope.models.predictors import PredictorFacts, load_predictor, new_predictor, save_predictor
-from kinoscope.models.trained import load_net
+from kinoscope.models import find
+from kinoscope.models.formats.trained_model import load_net
+from kinoscope.models.inference.lipsync import PainterFacts, load_painter, new_nets, save_painter
+from kinoscope.models.trainable import classifiers
+from kinoscope.models.trainable.generators import Generator, GeneratorFacts, new_generator, save_generator
+from kinoscope.models.trainable.predictors import PredictorFacts, load_predictor, new_predictor, save_predictor
 from tests.models.tiny import NETWORK, train_tiny
 
 NESTED = "[" * 1000 + "]" * 1000
@@ -23,7 +24,7 @@ NESTED = "[" * 1000 + "]" * 1000
 
 @pytest.fixture
 def classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
-    monkeypatch.setattr(networks, "NETWORKS", (*networks.NETWORKS, NETWORK))
+    monkeypatch.setattr(classifiers, "NETWORKS", (*classifiers.NETWORKS, NETWORK))
     return train_tiny(tmp_path / "classifier")
 
 
@@ -185,7 +186,7 @@ def layer(name: str, **more: Any) -> bytes:
 def test_a_keras_file_names_nothing_but_keras_and_unpacks_to_little(
     tmp_path: Path, config: bytes, weights: bytes, message: str
 ) -> None:
-    from kinoscope.models.keras import read_backbone
+    from kinoscope.models.formats.keras import read_backbone
 
     with pytest.raises(ModelError, match=message):
         read_backbone(str(keras_file(tmp_path / "model.keras", config, weights)))

@@ -5,7 +5,7 @@ import pytest
 
 from kinoscope import generate
 from kinoscope.core.metrics.shapes import judge_moving, read_moving
-from kinoscope.models.generators import OWN, Generator, find_generator, own_generators, read_generator
+from kinoscope.models.trainable.generators import OWN, Generator, find_generator, own_generators, read_generator
 
 NAMES = ("people", "shapes")
 CLIPS = 36

@@ -13,8 +13,9 @@ from filelock import FileLock
 
 from kinoscope.api import weights
 from kinoscope.core.errors import ModelError
-from kinoscope.models import ir, store
-from kinoscope.models.seals import verified
+from kinoscope.models import store
+from kinoscope.models.integrity import verified
+from kinoscope.models.runtime import openvino
 from tests.models.test_store import CONTENT, PYPI, card, wheel
 
 
@@ -99,9 +100,9 @@ def test_pull_makes_what_a_processor_needs(cache: Path, tmp_path: Path, monkeypa
 
     def convert(one: Any) -> None:
         made.append(one.name)
-        raise ir.Unconvertible("torch runs it")
+        raise openvino.Unconvertible("torch runs it")
 
-    monkeypatch.setattr(ir, "ir", convert)
+    monkeypatch.setattr(openvino, "ir", convert)
     rows = [SimpleNamespace(name=name, net=net, task=name) for name, net in (("net", object()), ("files", None))]
     monkeypatch.setattr(store, "pull", lambda cards, tell: {})
     weights._pull(rows, strict=True)  # type: ignore[arg-type]
@@ -117,7 +118,7 @@ def test_what_a_killed_conversion_left_is_removed(cache: Path, monkeypatch: pyte
         assert list((cache / "ir" / "toy.part").iterdir()) == []
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ir, "build", build)
+    monkeypatch.setattr(openvino, "build", build)
     with pytest.raises(KeyboardInterrupt):
-        ir._convert(SimpleNamespace(input=(1,), dtype="uint8"), folder)  # type: ignore[arg-type]
+        openvino._convert(SimpleNamespace(input=(1,), dtype="uint8"), folder)  # type: ignore[arg-type]
     assert list((cache / "ir").iterdir()) == []

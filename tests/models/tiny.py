@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.networks import Network
-from kinoscope.models.trained import Trained, save
+from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.trainable.classifiers import Network
 
 
 class Reddest(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kinoscope.models.weights import fill
+from kinoscope.models.formats.state_dict import fill
 from kinoscope.nets.minilm import LONGEST, MiniLM, published_names
 
 SIZES = {"words": 300, "width": 24, "layers": 2, "heads": 3}

@@ -10,7 +10,7 @@ import pytest
 
 from kinoscope.api import explain
 from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceError
-from kinoscope.models.trained import Trained
+from kinoscope.models.formats.trained_model import Trained
 from kinoscope.refine.explain import METHODS
 from kinoscope.refine.explain import explain as explain_clip
 from kinoscope.views.heat import lay_over, overlay, palette
@@ -24,7 +24,7 @@ TIMES = np.arange(FRAMES) / RATE
 @pytest.fixture
 def model(monkeypatch, tmp_path):
     """Folder of a model; more are saved beside it."""
-    monkeypatch.setattr("kinoscope.models.networks.NETWORKS", NETWORKS)
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", NETWORKS)
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
     return save_toy(tmp_path / "model", "toy-conv3d")
 

@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.networks import Network
-from kinoscope.models.trained import Trained, save
+from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.trainable.classifiers import Network
 from kinoscope.nets.cnn_rnn import CnnRnn
 from kinoscope.source.encode.writer import Writer
 
@@ -169,7 +169,7 @@ def toy(name: str) -> nn.Module:
 
 
 def save_toy(folder: Path, name: str) -> Path:
-    """Write one as a trained model; ``kinoscope.models.networks.NETWORKS`` must hold ours to read it."""
+    """Write one as a trained model; ``kinoscope.models.trainable.classifiers.NETWORKS`` must hold ours to read it."""
     save(folder, toy(name), Trained(task="classify", network=name, classes=CLASSES, sampling=SAMPLING, data="shapes"))
     return folder
 

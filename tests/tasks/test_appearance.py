@@ -25,7 +25,7 @@ class MeanColour:
 
 @pytest.fixture
 def task(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.appearance.AppearanceEmbedder", MeanColour)
+    monkeypatch.setattr("kinoscope.models.inference.reid.AppearanceEmbedder", MeanColour)
     made = Appearance()
     assert made.needs(SourceInfo("a.mp4", 64, 48)) == Needs()
     return made

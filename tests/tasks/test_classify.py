@@ -173,7 +173,7 @@ def test_the_engine_runs_it(net):
 
 
 def test_fake_cards_are_classifiers():
-    from kinoscope.models.classifiers import classifies
+    from kinoscope.models.inference.classifier import classifies
 
     assert classifies(CARD)
     assert not classifies(SimpleNamespace(input=(6, 8, 3), rate=None, task="scenes", labels=("a",), outputs=((1,),)))

@@ -8,7 +8,7 @@ from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
 from kinoscope.models import sample
-from kinoscope.models.faces import TEMPLATE
+from kinoscope.models.inference.faces import TEMPLATE
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.faces import Faces
 from tests.people_making import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder, draw
@@ -16,8 +16,8 @@ from tests.people_making import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder
 
 @pytest.fixture
 def task(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.faces.FaceFinder", ColourFinder)
-    monkeypatch.setattr("kinoscope.models.faces.FaceEmbedder", ColourEmbedder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     made = Faces()
     needs = made.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
     assert (needs.sizes, needs.rate) == (((640, 480),), 5.0)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.models.faces import TEMPLATE
+from kinoscope.models.inference.faces import TEMPLATE
 from kinoscope.tasks.looks import MOST, Looks, apart, pool, size
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)

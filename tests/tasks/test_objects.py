@@ -11,7 +11,7 @@ from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
-from kinoscope.models.objects import Objects as Found
+from kinoscope.models.inference.detector import Objects as Found
 from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.association import WAYS
@@ -48,7 +48,7 @@ class ColourDetector:
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.objects.ObjectDetector", ColourDetector)
+    monkeypatch.setattr("kinoscope.models.inference.detector.ObjectDetector", ColourDetector)
 
 
 def analyse(source, **options):

@@ -9,9 +9,9 @@ import pytest
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.signal.sync_offset import Calibration, Offset
-from kinoscope.models.lip_sync import PHASES, LipSync, Streams
-from kinoscope.models.mesh import LIPS, STEADY
-from kinoscope.models.mouths import STILL, Followed
+from kinoscope.models.inference.face_mesh import LIPS, STEADY
+from kinoscope.models.inference.mouth_tracker import STILL, Followed
+from kinoscope.models.inference.sync import PHASES, LipSync, Streams
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _event

@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
-from kinoscope.models.text import Lines
+from kinoscope.models.inference.ocr import Lines
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.text import Text, alike
 
@@ -48,8 +48,8 @@ class ShadeReader:
 
 @pytest.fixture
 def make(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.text.TextFinder", WhiteFinder)
-    monkeypatch.setattr("kinoscope.models.text.TextReader", ShadeReader)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextFinder", WhiteFinder)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextReader", ShadeReader)
 
     def made(**options):
         task = Text(**options)
@@ -172,7 +172,7 @@ def read_slides(task, script, duration=6, rate=2.5):
 
 @pytest.fixture
 def reading(make, monkeypatch):
-    monkeypatch.setattr("kinoscope.models.text.TextReader", SlideReader)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextReader", SlideReader)
     return make()
 
 

@@ -39,7 +39,7 @@ def choose_device(device: str) -> str:
     Raises:
         OptionError: it is not.
     """
-    from kinoscope.models.runner import check_device
+    from kinoscope.models.runtime.runner import check_device
 
     check_device(device)
     return device
@@ -173,8 +173,8 @@ def choose_model(task: str, name: str) -> str:
         OptionError: there is none of that name, or it is not for the task.
         ModelError: a folder holds no such model, or a damaged one.
     """
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.lip_sync import cards_in
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.inference.sync import cards_in
 
     if name != "auto" and task in ("classify", "actions"):
         find_classifier(name)

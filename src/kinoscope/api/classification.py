@@ -87,8 +87,8 @@ def classify(
         OptionError: an option cannot be used.
         ModelError: the model cannot be used; nothing has been read then.
     """
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.runner import make_runner
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.runtime.runner import make_runner
 
     demand_number("top", top, 1)
     limits = choose_span(start, end) | limiting(bounds)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kinoscope.core.media import Frame, Sound
-    from kinoscope.models.painter import Looks, MouthPainter
-    from kinoscope.models.painting import Way
+    from kinoscope.models.inference.face_compositor import Way
+    from kinoscope.models.inference.lipsync import Looks, MouthPainter
     from kinoscope.progress import Report
     from kinoscope.source.base import Source
 
@@ -103,7 +103,7 @@ def lipsync(
 
 
 def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: str, quiet: bool) -> Dubbed:
-    from kinoscope.models.painter import MouthPainter
+    from kinoscope.models.inference.lipsync import MouthPainter
 
     began = time.perf_counter()
     (video, sound), more = inputs[:2], next(iter(inputs[2:]), None)
@@ -152,7 +152,7 @@ def hear(path: str) -> tuple[Heard, Fraction]:
     """
     from kinoscope.core.media import Sound
     from kinoscope.core.signal.mel import RATE
-    from kinoscope.models.painter import Hearing
+    from kinoscope.models.inference.lipsync import Hearing
     from kinoscope.source import open_source
 
     with open_source(path) as source:
@@ -169,8 +169,8 @@ def _ways(path: str, quiet: bool) -> list[Way]:
     Raises:
         SourceError: there is none.
     """
-    from kinoscope.models.mouths import Follower
-    from kinoscope.models.painting import follow
+    from kinoscope.models.inference.face_compositor import follow
+    from kinoscope.models.inference.mouth_tracker import Follower
     from kinoscope.source import open_source
 
     with open_source(path) as source, bar("follow", quiet) as report:
@@ -187,7 +187,7 @@ def _clock(source: Source, report: Report | None) -> Any:
 
 
 def _looks(path: str, ways: Sequence[Way], quiet: bool) -> Looks:
-    from kinoscope.models.painter import gather_looks
+    from kinoscope.models.inference.lipsync import gather_looks
     from kinoscope.source import open_source
 
     with open_source(path) as source, bar("look", quiet) as report:
@@ -212,7 +212,7 @@ class Plan:
     def __init__(
         self, painter: MouthPainter, voice: Heard, ways: Sequence[Way], looks: Looks, start: float = 0.0
     ) -> None:
-        from kinoscope.models.painting import Layer
+        from kinoscope.models.inference.face_compositor import Layer
 
         self.painter, self.voice, self.ways, self.looks = painter, voice, ways, looks
         self._at = {time: (number, i) for number, way in enumerate(ways) for i, time in enumerate(way.times.tolist())}
@@ -229,7 +229,7 @@ class Plan:
         import numpy as np
 
         from kinoscope.core.media import Frame
-        from kinoscope.models.painting import cut
+        from kinoscope.models.inference.face_compositor import cut
 
         rows = [(n, *self._at[float(frame.time)]) for n, frame in enumerate(frames) if frame in self]
         if not rows:
@@ -252,7 +252,7 @@ class Plan:
 
     def _driven(self, number: int) -> tuple[Any, Any]:
         """Give where the points of a way are to lie, (T, 61, 2), and what else is heard, (T, 32); kept for one way."""
-        from kinoscope.models.painting import smooth
+        from kinoscope.models.inference.face_compositor import smooth
 
         if number not in self._places:
             way = self.ways[number]

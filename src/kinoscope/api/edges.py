@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinoscope.core.results import Timeline
     from kinoscope.learn.annotations import Annotated
     from kinoscope.learn.edges import Course
-    from kinoscope.models.edges import Edges
+    from kinoscope.models.inference.segment_refiner import Edges
 
 OPTIONS = {
     "model": ("", "folder that train classify wrote; what is learned is added to it"),
@@ -107,7 +107,7 @@ class Watched:
 
 
 def train_segments(data: str | None, words: Sequence[str], device: str = "auto", quiet: bool = False) -> Learned:
-    """Teach a model where segments begin and end; see ``models.edges``.
+    """Teach a model where segments begin and end; see ``models.inference.segment_refiner``.
 
     Raises:
         OptionError: an option cannot be used.
@@ -116,7 +116,7 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
     """
     from kinoscope.learn.annotations import read_annotations
     from kinoscope.learn.edges import learn_edges
-    from kinoscope.models.edges import FILE, write_edges
+    from kinoscope.models.inference.segment_refiner import FILE, write_edges
 
     options = _options(data, words)
     demand_free(Path(options["model"]) / FILE)
@@ -164,7 +164,7 @@ def _watch(videos: Sequence[Annotated], model: str, device: str, quiet: bool) ->
 def _look(video: Annotated, model: str, device: str, quiet: bool) -> Watched:
     from kinoscope.api.classification import watch
     from kinoscope.api.segments import demand_path, name_segments
-    from kinoscope.models.classifiers import find_classifier, sampling_of
+    from kinoscope.models.inference.classifier import find_classifier, sampling_of
     from kinoscope.views.clock import origin
 
     card = find_classifier(model)

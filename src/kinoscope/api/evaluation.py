@@ -119,8 +119,8 @@ def evaluate(
         DatasetError: there is nothing to score.
     """
     from kinoscope.learn.grouping import check_group
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.generators import find_generator, is_generator, own_generators
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.trainable.generators import find_generator, is_generator, own_generators
 
     if split is not None:
         demand(split, SPLITS, "split")
@@ -185,7 +185,7 @@ def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:
 def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
     """Read the labelled clips, and make sure that every model knows their classes."""
     from kinoscope.learn.reading import read_dataset
-    from kinoscope.models.classifiers import match_labels
+    from kinoscope.models.inference.classifier import match_labels
 
     dataset = read_dataset(data, group)
     for card in cards:
@@ -279,8 +279,8 @@ def _predict(
 ) -> tuple[Predictions, Gallery]:
     from kinoscope.learn.loading import Loader
     from kinoscope.learn.running import Gallery, run
-    from kinoscope.models.classifiers import match_labels, sampling_of
-    from kinoscope.models.runner import make_runner
+    from kinoscope.models.inference.classifier import match_labels, sampling_of
+    from kinoscope.models.runtime.runner import make_runner
 
     runner = make_runner(card, device)
     own = match_labels(dataset.classes, card)

@@ -100,9 +100,9 @@ def explain(
         SourceError: the clip cannot be read.
         MissingExtra: a method needs a package that is not installed.
     """
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.ir import build
-    from kinoscope.models.runner import torch_device
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.runtime.openvino import build
+    from kinoscope.models.runtime.runner import torch_device
     from kinoscope.refine.explain import METHODS
     from kinoscope.refine.explain import explain as explain_clip
 
@@ -130,7 +130,7 @@ def explain(
 
 
 def _sampling(card: Card) -> Sampling:
-    from kinoscope.models.classifiers import sampling_of
+    from kinoscope.models.inference.classifier import sampling_of
 
     return sampling_of(card)
 

@@ -20,7 +20,7 @@ from kinoscope.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
-    from kinoscope.models.generators import Codes, Generator
+    from kinoscope.models.trainable.generators import Codes, Generator
 
 SHOWS = ("samples", "between", "crossed")
 """What can be shown of a generator."""
@@ -113,7 +113,7 @@ def generate(
         SourceError: the clip to project cannot be read, or is too short.
         OutputError: a file cannot be written.
     """
-    from kinoscope.models.generators import Generator
+    from kinoscope.models.trainable.generators import Generator
     from kinoscope.source.encode.writer import check_ending
 
     _check(n, frames, rate, truncation, show, enlarge)
@@ -203,7 +203,7 @@ class _Asked:
         return self.generator.codes(count, seed, labels, self.truncation, self.seconds)
 
     def codes(self, show: str) -> Codes:
-        from kinoscope.models.generators import between, crossed
+        from kinoscope.models.trainable.generators import between, crossed
 
         if show == "samples":
             return self.draw(self.n, self.seed)
@@ -218,7 +218,7 @@ class _Asked:
         import numpy as np
 
         from kinoscope.learn.projecting import project
-        from kinoscope.models.generators import crossed, join
+        from kinoscope.models.trainable.generators import crossed, join
 
         label = self.labels[0] if self.labels else None
         real = read_clip(clip, self.generator)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
     from kinoscope.learn.examples import Dataset
     from kinoscope.learn.generation_scores import Clips, Features, GenerationScores, Protocol
-    from kinoscope.models.generators import Generator
+    from kinoscope.models.trainable.generators import Generator
 
 SAMPLES = 256
 """Clips that are made, and about as many real ones taken, if not said otherwise."""
@@ -73,8 +73,8 @@ def evaluate_generator(
 ) -> tuple[GenerationEvaluation, list[Path]]:
     """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
     from kinoscope.learn.generation_scores import FEWEST, demand_enough
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.generators import Generator, find_generator
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.trainable.generators import Generator, find_generator
 
     demand_number("n", n, FEWEST)
     for name in filter(None, (features, judge)):
@@ -136,8 +136,8 @@ def _features(name: str | None, rate: float, device: str) -> Features:
     """Give the network whose embeddings are compared: that of the name, or the best that tells actions."""
     from kinoscope.learn.generation_scores import Features
     from kinoscope.models import choose
-    from kinoscope.models.classifiers import find_classifier
-    from kinoscope.models.runner import make_runner
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.runtime.runner import make_runner
 
     card = find_classifier(name or choose("actions").name)
     return Features(make_runner(card, device), rate)
@@ -209,7 +209,7 @@ class _Scoring:
         from kinoscope.imaging.augment import stretch
         from kinoscope.learn.generation_scores import mean_colours
         from kinoscope.models import find
-        from kinoscope.models.runner import make_runner
+        from kinoscope.models.runtime.runner import make_runner
         from kinoscope.models.store import cached
 
         card = find(PICTURES)

@@ -60,7 +60,7 @@ def _scene(pixels: Pixels, device: str) -> Like:
 def _thing(pixels: Pixels, device: str) -> Like:
     """Give what is to be told apart from followed objects, of which a picture is taken as a whole."""
     from kinoscope.galleries import THRESHOLDS
-    from kinoscope.models.appearance import AppearanceEmbedder
+    from kinoscope.models.inference.reid import AppearanceEmbedder
 
     embedder = AppearanceEmbedder(device=device)
     # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
@@ -71,7 +71,7 @@ def _face(pixels: Pixels, device: str) -> list[Like]:
     import numpy as np
 
     from kinoscope.galleries import THRESHOLDS
-    from kinoscope.models.faces import FaceEmbedder, FaceFinder, align
+    from kinoscope.models.inference.faces import FaceEmbedder, FaceFinder, align
     from kinoscope.tasks.faces import SURE
 
     found = FaceFinder(device)(pixels, (pixels.shape[1], pixels.shape[0]))

@@ -17,7 +17,7 @@ from kinoscope.progress import bar
 if TYPE_CHECKING:
     from kinoscope.learn.lip_sync import Plan
     from kinoscope.learn.talk import Talk
-    from kinoscope.nets.lip_sync import Pair
+    from kinoscope.nets.syncnet import Pair
 
 OPTIONS = {
     "table": ("", "CSV with the columns clip, person and offset (seconds by which the audio of a clip is late)"),
@@ -88,7 +88,7 @@ def train_sync(
         DatasetError: the clips do not do.
         TrainingError: the loss is no longer a number.
     """
-    from kinoscope.models.runner import check_device
+    from kinoscope.models.runtime.runner import check_device
 
     options = read_words(words)
     if data is None or "=" in data:
@@ -131,7 +131,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     Raises:
         OptionError: there is no such option, or its value cannot be.
     """
-    from kinoscope.models.lip_sync import KINDS
+    from kinoscope.models.inference.sync import KINDS
 
     options = {name: default for name, (default, _) in OPTIONS.items()}
     for word in words:
@@ -196,7 +196,7 @@ def _held(talks: Sequence[Talk], share: float) -> set[str]:
 
 def _plans(options: dict[str, str], steps: int) -> list[Plan]:
     from kinoscope.learn.lip_sync import Plan
-    from kinoscope.models.runner import torch_device
+    from kinoscope.models.runtime.runner import torch_device
 
     device, batch, seed = torch_device(options["device"]), int(options["batch"]), int(options["seed"])
     return [
@@ -254,7 +254,7 @@ def _score(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk]) -> dict[str
 
 
 def _save(folder: Path, pairs: Sequence[Pair], plans: Sequence[Plan], data: str, score: dict[str, float]) -> None:
-    from kinoscope.models.lip_sync import Streams, own_calibration, save_streams
+    from kinoscope.models.inference.sync import Streams, own_calibration, save_streams
 
     kinds = tuple(plan.kind for plan in plans)
     save_streams(folder, pairs, Streams(pairs=kinds, calibration=own_calibration(), data=data, score=score))

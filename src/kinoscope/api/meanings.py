@@ -15,7 +15,7 @@ log = logging.getLogger("kinoscope")
 
 def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, NDArray[np.float32]]:
     """Give the vectors (N, 384) of all that is said, by task; nothing where the model cannot be had."""
-    from kinoscope.models.sentences import SentenceEmbedder
+    from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
     said = [event.text for event in timeline.events_of("speech") if event.text]
     if not said:
@@ -33,6 +33,6 @@ def meaning_of(text: str, device: str = "auto") -> NDArray[np.float32]:
     Raises:
         MissingExtra, WeightsMissing: the model cannot be had.
     """
-    from kinoscope.models.sentences import SentenceEmbedder
+    from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
     return np.asarray(SentenceEmbedder(device=device)([text])[0], np.float32)

@@ -18,7 +18,7 @@ from kinoscope.core.validation import demand_number
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels, Size
-    from kinoscope.models.predictors import PredictorFacts
+    from kinoscope.models.trainable.predictors import PredictorFacts
     from kinoscope.source.base import Picture, Source
 
 SPARE = 2
@@ -102,7 +102,7 @@ def _predict(
 ) -> Predicted:
     import numpy as np
 
-    from kinoscope.models.predictors import load_predictor
+    from kinoscope.models.trainable.predictors import load_predictor
     from kinoscope.source.encode.save_clip import save_clip
 
     predictor = load_predictor(model, device)

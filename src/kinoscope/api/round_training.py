@@ -163,7 +163,7 @@ def train_in_rounds(
     from kinoscope.learn.grouping import check_group
     from kinoscope.learn.processes import joined
     from kinoscope.learn.rounds import go
-    from kinoscope.models.runner import check_device
+    from kinoscope.models.runtime.runner import check_device
 
     row = TASKS[task]
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)

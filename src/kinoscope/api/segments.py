@@ -61,7 +61,7 @@ def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
     Raises:
         ModelError: the card does not know one of them.
     """
-    from kinoscope.models.classifiers import match_labels
+    from kinoscope.models.inference.classifier import match_labels
 
     segments = [segment for video in videos for segment in video.segments]
     own = match_labels(sorted({segment.label for segment in segments}), card)

@@ -131,7 +131,7 @@ class FaceEye:
     """Finds faces; what is compared is dlib's embedding."""
 
     def __init__(self, device: str) -> None:
-        from kinoscope.models.faces import FaceEmbedder, FaceFinder
+        from kinoscope.models.inference.faces import FaceEmbedder, FaceFinder
 
         self._finder, self._embedder, self._device = FaceFinder(device), FaceEmbedder(device=device), device
         self.model = Model(self._embedder.card.name, self._embedder.card.digest)
@@ -186,7 +186,7 @@ class _AppearanceEye:
     kind = "object"
 
     def __init__(self, device: str) -> None:
-        from kinoscope.models.appearance import AppearanceEmbedder
+        from kinoscope.models.inference.reid import AppearanceEmbedder
 
         self._embedder, self._device = AppearanceEmbedder(device=device), device
         self.model = Model(self._embedder.name, self._embedder.digest)
@@ -205,7 +205,7 @@ class _AppearanceEye:
         return [self._look(name, path, timeline.pictures[f"objects-{one}"], tracks[one].score)]
 
     def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> Look:
-        from kinoscope.models.appearance import decode
+        from kinoscope.models.inference.reid import decode
 
         embedding = self._embedder([decode(picture)])[0]
         return Look(name, self.kind, embedding, float(quality), picture, short_name(path))
@@ -219,8 +219,8 @@ class PersonEye(_AppearanceEye):
     def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
         """Give the one person in a picture."""
         from kinoscope.imaging.thumbnail import thumbnail
-        from kinoscope.models.faces import resize
-        from kinoscope.models.objects import ObjectDetector
+        from kinoscope.models.inference.detector import ObjectDetector
+        from kinoscope.models.inference.faces import resize
         from kinoscope.tasks.objects import SURE
 
         pixels, detector = _pixels(path), ObjectDetector(device=self._device, least=SURE)

@@ -196,9 +196,9 @@ def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
 def _check_options(options: Options) -> None:
     """Check what needs more than the options themselves, before any clip is opened."""
     from kinoscope.learn.grouping import check_group
-    from kinoscope.models.networks import network_options
-    from kinoscope.models.runner import check_device
-    from kinoscope.models.trained import read
+    from kinoscope.models.formats.trained_model import read
+    from kinoscope.models.runtime.runner import check_device
+    from kinoscope.models.trainable.classifiers import network_options
 
     network_options(options.net, options.net_options)
     check_group(options.group)
@@ -284,7 +284,7 @@ def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
 
 def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Path:
     from kinoscope.learn.preview import preview
-    from kinoscope.models.networks import find_network
+    from kinoscope.models.trainable.classifiers import find_network
 
     sampling = options.sampling(find_network(options.net).sampling)
     return preview(dataset, folder / f"{name}-preview.png", sampling, options.variation, seed=options.seed)

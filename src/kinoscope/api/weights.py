@@ -29,7 +29,7 @@ def models(action: Literal["list", "show", "pull", "check"] = "list", *names: st
         ModelError: weights that were asked for could not be had.
     """
     from kinoscope.models import store
-    from kinoscope.models.cards import CARDS, find
+    from kinoscope.models.registry import CARDS, find
 
     cards = [find(name) for name in names] or list(CARDS)
     if action == "pull":
@@ -70,7 +70,7 @@ def _what_serves(card: Card, good: Sequence[Card]) -> str:
 
 def _convert(cards: Sequence[Card]) -> None:
     """Make all that a processor needs of the networks, so that the cache may be read-only from now on."""
-    from kinoscope.models.ir import Unconvertible, ir
+    from kinoscope.models.runtime.openvino import Unconvertible, ir
 
     for card in cards:
         if card.net is not None:

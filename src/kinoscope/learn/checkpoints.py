@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.untrusted import parse_json
-from kinoscope.models.trained import write_tensors
+from kinoscope.models.formats.trained_model import write_tensors
 
 SCHEMA = 1
 PLACE = Path("checkpoints") / "last.safetensors"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.models.edges import AROUND, FEATURES, Edges, Values, candidates, features, overlaps
+from kinoscope.models.inference.segment_refiner import AROUND, FEATURES, Edges, Values, candidates, features, overlaps
 
 NEAR = 0.3
 """Overlap with a real segment from which a candidate is moved towards it."""

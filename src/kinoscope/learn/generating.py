@@ -30,7 +30,7 @@ from kinoscope.learn.optimizing import Average
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.rounds import MOVING, start_epoch
 from kinoscope.learn.varying import make_varying
-from kinoscope.models.generators import (
+from kinoscope.models.trainable.generators import (
     GANS,
     LATEST_START,
     TASK,

@@ -8,7 +8,7 @@ from typing import Any
 from kinoscope.core.errors import OptionError
 from kinoscope.core.validation import demand, demand_positive
 from kinoscope.learn.choices import DEVICES, demand_least
-from kinoscope.models.generators import GANS, SIZES
+from kinoscope.models.trainable.generators import GANS, SIZES
 
 ABOUT = {
     "net": "video-gan, or mocogan to compare with, which brings its own defaults",

@@ -34,8 +34,8 @@ from kinoscope.core.sampling import nearest
 from kinoscope.imaging.augment import stretch
 from kinoscope.imaging.reflect_time import bounce
 from kinoscope.models.card import Card
-from kinoscope.models.classifiers import sampling_of
-from kinoscope.models.runner import Runner
+from kinoscope.models.inference.classifier import sampling_of
+from kinoscope.models.runtime.runner import Runner
 
 Values = NDArray[np.float64]
 

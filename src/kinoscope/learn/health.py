@@ -24,7 +24,7 @@ from kinoscope.core.media import Pixels, Sound
 from kinoscope.learn.examples import Dataset, Example
 from kinoscope.learn.frames import opened
 from kinoscope.learn.splits import group_of
-from kinoscope.models.runner import cores
+from kinoscope.models.runtime.runner import cores
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source

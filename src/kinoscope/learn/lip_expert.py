@@ -14,7 +14,7 @@ from torch import Tensor
 from kinoscope.core.errors import ModelError
 from kinoscope.learn.painting import Expert
 from kinoscope.models import for_task
-from kinoscope.models.lip_sync import FACTS, cards_in, load_pairs, read_streams
+from kinoscope.models.inference.sync import FACTS, cards_in, load_pairs, read_streams
 from kinoscope.models.store import fetch
 
 GREY = (0.299, 0.587, 0.114)

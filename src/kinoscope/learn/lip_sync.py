@@ -20,10 +20,10 @@ from torch.nn import functional
 from kinoscope.core.errors import OptionError, TrainingError
 from kinoscope.learn.checkpoints import read_checkpoint, save_checkpoint
 from kinoscope.learn.talk import AROUND, Example, Talk, Varying
-from kinoscope.models.lip_sync import PHASES, new_pair
+from kinoscope.models.inference.sync import PHASES, new_pair
 
 if TYPE_CHECKING:
-    from kinoscope.nets.lip_sync import Pair
+    from kinoscope.nets.syncnet import Pair
 
 SHIFTS = 15
 """Frames that the sound is shifted by, to either side."""

@@ -24,7 +24,7 @@ from kinoscope.core.sampling import Sampling, Times
 from kinoscope.imaging.augment import Augment, draw, draw_mix
 from kinoscope.learn.examples import Example
 from kinoscope.learn.frames import Frames
-from kinoscope.models.runner import cores
+from kinoscope.models.runtime.runner import cores
 
 MARGIN = 1.25
 """How much larger than the network's the pictures are from which augmented ones are cut."""

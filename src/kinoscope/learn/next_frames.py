@@ -28,8 +28,8 @@ from kinoscope.learn.next_frames_options import FREE, NextFramesOptions
 from kinoscope.learn.optimizing import Average, factor
 from kinoscope.learn.processes import Processes
 from kinoscope.learn.rounds import start_epoch
-from kinoscope.models.predictors import TASK, PredictorFacts, go_on, new_predictor, save_predictor
-from kinoscope.models.runner import torch_device
+from kinoscope.models.runtime.runner import torch_device
+from kinoscope.models.trainable.predictors import TASK, PredictorFacts, go_on, new_predictor, save_predictor
 from kinoscope.views.sheet import sheet
 
 WARMUP = 0.03

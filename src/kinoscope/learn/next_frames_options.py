@@ -59,7 +59,10 @@ class NextFramesOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        from kinoscope.models.predictors import NETWORKS, SIDE  # not above: help on the options needs no torch
+        from kinoscope.models.trainable.predictors import (  # not above: help on the options needs no torch
+            NETWORKS,
+            SIDE,
+        )
 
         demand(self.net, NETWORKS, "network that predicts frames")
         demand(self.device, DEVICES, "device")

@@ -23,8 +23,18 @@ from kinoscope.learn.adversarial import PATIENCE, Match, advise, stall
 from kinoscope.learn.gan_losses import LN2
 from kinoscope.learn.optimizing import Average, factor
 from kinoscope.learn.painting_options import PaintingOptions
-from kinoscope.models.painter import LIPS, LOWER, STEPS, UPPER, Talker, draw_points, mouth_places, new_judge, new_nets
-from kinoscope.models.runner import torch_device
+from kinoscope.models.inference.lipsync import (
+    LIPS,
+    LOWER,
+    STEPS,
+    UPPER,
+    Talker,
+    draw_points,
+    mouth_places,
+    new_judge,
+    new_nets,
+)
+from kinoscope.models.runtime.runner import torch_device
 
 Expert = Callable[[Tensor, Tensor], Tensor]
 """A frozen judge of lips and sound: pictures of mouths (N, T, 3, h, w) in 0 to 1, and log-mel (N, T * 4, 40) at 25

@@ -31,9 +31,9 @@ from kinoscope.learn.painting import (
 )
 from kinoscope.learn.painting_options import FREE, PaintingOptions
 from kinoscope.learn.processes import Processes
-from kinoscope.models.painter import TASK, PainterFacts, Talker, save_painter
-from kinoscope.models.painting import painted_part
-from kinoscope.models.runner import torch_device
+from kinoscope.models.inference.face_compositor import painted_part
+from kinoscope.models.inference.lipsync import TASK, PainterFacts, Talker, save_painter
+from kinoscope.models.runtime.runner import torch_device
 
 SHOWN = 8
 """Pictures in a preview."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.media import Pixels
-from kinoscope.models.generators import Array, Codes, Generator, from_pixels
+from kinoscope.models.trainable.generators import Array, Codes, Generator, from_pixels
 
 CANDIDATES = 64
 """Codes that are drawn to begin with."""

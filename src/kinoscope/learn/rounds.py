@@ -25,7 +25,7 @@ from kinoscope.learn.checkpoints import PLACE, read_checkpoint, save_checkpoint
 from kinoscope.learn.log import Log, Row
 from kinoscope.learn.options import save_options
 from kinoscope.learn.processes import Processes
-from kinoscope.models.trained import FACTS, WEIGHTS
+from kinoscope.models.formats.trained_model import FACTS, WEIGHTS
 from kinoscope.views.sheet import save_picture
 
 PREVIEW = "preview.png"

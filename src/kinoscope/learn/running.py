@@ -13,7 +13,7 @@ from kinoscope.core.metrics.classification import cross_entropy
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.learn.loading import Loader
 from kinoscope.learn.predicting import Predictions, Sum, gather
-from kinoscope.models.runner import Runner
+from kinoscope.models.runtime.runner import Runner
 
 Seen = Callable[[int, Pixels, float], None]
 """Told of each view: index of its example, pixels (T, H, W, 3), cross-entropy."""

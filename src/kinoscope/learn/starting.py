@@ -14,8 +14,8 @@ from kinoscope.core.errors import ModelError, OptionError, WeightsMissing
 from kinoscope.learn.examples import Dataset
 from kinoscope.learn.optimizing import RATES
 from kinoscope.learn.options import Options
-from kinoscope.models.networks import Network, build_network, find_network
-from kinoscope.models.trained import Trained, load_net
+from kinoscope.models.formats.trained_model import Trained, load_net
+from kinoscope.models.trainable.classifiers import Network, build_network, find_network
 
 UNFREEZE = 0.25
 TRUNK_LR = 0.1
@@ -87,7 +87,7 @@ def build(options: Options, classes: tuple[str, ...]) -> nn.Module:
 
 
 def _fill_from_card(net: nn.Module, network: Network) -> None:
-    from kinoscope.models.cards import find
+    from kinoscope.models.registry import find
     from kinoscope.models.store import fetch
 
     if network.load is None or network.start is None:

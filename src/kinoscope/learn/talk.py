@@ -17,8 +17,8 @@ from kinoscope.core.errors import DatasetError, as_error
 from kinoscope.core.media import Sound
 from kinoscope.core.signal.mel import BANDS, FLOOR, HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.models.lip_sync import PHASES
-from kinoscope.models.mouths import MIRROR, Follower, mouth_of, on_clock, points_of
+from kinoscope.models.inference.mouth_tracker import MIRROR, Follower, mouth_of, on_clock, points_of
+from kinoscope.models.inference.sync import PHASES
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
 

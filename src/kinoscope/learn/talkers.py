@@ -11,9 +11,9 @@ from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.signal.mel import RATE
 from kinoscope.learn.talk import Progress, known_of, read_each, read_table
-from kinoscope.models.mouths import Follower
-from kinoscope.models.painter import Hearing, Talker
-from kinoscope.models.painting import cut, follow
+from kinoscope.models.inference.face_compositor import cut, follow
+from kinoscope.models.inference.lipsync import Hearing, Talker
+from kinoscope.models.inference.mouth_tracker import Follower
 from kinoscope.source import open_source
 from kinoscope.source.folders import find_sources
 

@@ -41,7 +41,7 @@ from kinoscope.learn.resuming import restore_state, save_state
 from kinoscope.learn.splits import Splits, folds, read_splits, save_splits, split
 from kinoscope.learn.starting import build, describe_model, length_of, order_channels, own_files, resolve
 from kinoscope.learn.validation import describe, is_better, is_stale, measure, validate
-from kinoscope.models.trained import load_net, save
+from kinoscope.models.formats.trained_model import load_net, save
 
 Progress = Callable[[float, float], None]
 """Told how many of how many steps are done."""

@@ -17,7 +17,7 @@ from kinoscope.learn.log import Row
 from kinoscope.learn.options import Options
 from kinoscope.learn.predicting import Predictions, clip_name, predict
 from kinoscope.learn.starting import describe_model
-from kinoscope.models.trained import Trained
+from kinoscope.models.formats.trained_model import Trained
 
 
 def validate(net: nn.Module, job: Job, views: int | None = None) -> Predictions | None:

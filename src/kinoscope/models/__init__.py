@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, File
-from kinoscope.models.cards import CARDS, find, for_task, is_place
-from kinoscope.models.runner import Runner, make_runner
+from kinoscope.models.registry import CARDS, find, for_task, is_place
+from kinoscope.models.runtime.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
 from kinoscope.models.store import cached, fetch, pull, status
 

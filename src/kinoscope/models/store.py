@@ -23,8 +23,8 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models.card import Card, File
-from kinoscope.models.seals import SEAL, altered, seal, sha256_of
-from kinoscope.models.sources import Packages, Unavailable, bring, offline, reachable
+from kinoscope.models.fetch import Packages, Unavailable, bring, offline, reachable
+from kinoscope.models.integrity import SEAL, altered, seal, sha256_of
 
 log = logging.getLogger("kinoscope")
 

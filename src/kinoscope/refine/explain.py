@@ -79,7 +79,7 @@ def explain(
     """Explain why a network gives a clip the probability of a class that it gives.
 
     Args:
-        net: of clips, ready to infer; see ``models.networks.ClipNet``.
+        net: of clips, ready to infer; see ``models.trainable.classifiers.ClipNet``.
         known: what is known of it: a ``Trained`` or a ``Card``.
         frames: the clip (T, H, W, 3), as the network takes it.
         times: (T,) seconds of its pictures.

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from kinoscope.core.media import Frame, FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose
-from kinoscope.models.classifiers import find_classifier, probabilities, sampling_of
-from kinoscope.models.runner import make_runner
+from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
+from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.spans import spans
 

@@ -1,6 +1,6 @@
 """What followed objects look like: an embedding of the best picture of each track, for finding the same again.
 
-See ``models.appearance``; the pictures are those that ``tasks.objects`` leaves.
+See ``models.inference.reid``; the pictures are those that ``tasks.objects`` leaves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
-from kinoscope.models import appearance as models
+from kinoscope.models.inference import reid as models
 from kinoscope.tasks.base import Needs, Skip
 
 

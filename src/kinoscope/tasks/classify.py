@@ -20,9 +20,9 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.imaging.reflect_time import bounce
 from kinoscope.models import choose, for_task
 from kinoscope.models.card import Card
-from kinoscope.models.classifiers import find_classifier, probabilities, sampling_of
-from kinoscope.models.edges import read_edges
-from kinoscope.models.runner import make_runner
+from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
+from kinoscope.models.inference.segment_refiner import read_edges
+from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.spans import spans
 

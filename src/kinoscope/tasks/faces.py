@@ -3,7 +3,7 @@
 The whole picture is searched every other time; in between, the last network of the cascade alone follows the faces that
 are known. A face's best samples are embedded when its track ends; where they are of two people the track is split. The
 tracks of one person are grouped at the end.
-See ``models.faces``, ``tracking``, ``looks``, ``identity`` and ``imaging.change_gate``.
+See ``models.inference.faces``, ``tracking``, ``looks``, ``identity`` and ``imaging.change_gate``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.change_gate import Advice, Watch
 from kinoscope.imaging.thumbnail import thumbnail
-from kinoscope.models import faces as models
-from kinoscope.models.cards import find
+from kinoscope.models.inference import faces as models
+from kinoscope.models.registry import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.identity import group
 from kinoscope.tasks.looks import Look, Looks, apart, changes, pool

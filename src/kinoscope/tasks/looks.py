@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.faces import FaceEmbedder, align, frontality, sharpness
+from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
 from kinoscope.tasks.best import Best
 
 MOST = 4

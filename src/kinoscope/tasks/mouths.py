@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kinoscope.core.media import Pixels, Sound
 from kinoscope.core.signal.mel import HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.models.lip_sync import AHEAD, PHASES
-from kinoscope.models.mouths import Followed, mouth_of, on_clock, points_of
+from kinoscope.models.inference.mouth_tracker import Followed, mouth_of, on_clock, points_of
+from kinoscope.models.inference.sync import AHEAD, PHASES
 
 STRETCH = 150
 """Frames that are looked at in one go."""

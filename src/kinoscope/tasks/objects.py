@@ -1,7 +1,8 @@
 """Which objects there are, and where they are in every frame.
 
 A detector looks a few times a second, more often where much moves, and not at a picture that it has seen already; the
-tracker draws what it found through all frames. See ``models.objects``, ``tracking`` and ``imaging.change_gate``.
+tracker draws what it found through all frames. See ``models.inference.detector``, ``tracking`` and
+``imaging.change_gate``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline,
 from kinoscope.imaging.camera_motion import Camera, compose, unmoved
 from kinoscope.imaging.change_gate import Advice, Watch
 from kinoscope.imaging.thumbnail import thumbnail
-from kinoscope.models import objects as models
-from kinoscope.models.appearance import AppearanceEmbedder, colours
+from kinoscope.models.inference import detector as models
+from kinoscope.models.inference.reid import AppearanceEmbedder, colours
 from kinoscope.tasks.association import way_of
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
@@ -76,7 +77,7 @@ class Objects:
         tracker: how detections are paired with tracks, one of ``association.WAYS``.
         camera: take the camera's own motion out before pairing, see ``imaging.camera_motion``.
         labels: of what is to be found; None for all that the detector knows.
-        looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.appearance``, which costs an
+        looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.inference.reid``, which costs an
             inference for each detection.
         keep: give the tracks at the end; without, memory does not grow, for cameras that are watched for days.
         tell: told what is followed in each picture that is looked at, at once.

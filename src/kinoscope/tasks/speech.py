@@ -17,7 +17,7 @@ import numpy as np
 
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
-from kinoscope.models.cards import find
+from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.voice import RATE, Voice

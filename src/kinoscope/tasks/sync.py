@@ -1,7 +1,7 @@
 """Whether sound and lips agree: by how much the sound is late or early, since when, and who is speaking.
 
-Faces are followed in every frame (``models.mouths``), their mouths and the sound are embedded by two streams
-(``models.lip_sync``), and their likeness at every lag up to a second is added up (``evidence``,
+Faces are followed in every frame (``models.inference.mouth_tracker``), their mouths and the sound are embedded by two
+streams (``models.inference.sync``), and their likeness at every lag up to a second is added up (``evidence``,
 ``core.signal.sync_offset``).
 """
 
@@ -20,8 +20,8 @@ from kinoscope.core.signal.mel import RATE
 from kinoscope.core.signal.onsets import OnsetOffset
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
 from kinoscope.imaging.change_gate import Watch
-from kinoscope.models.lip_sync import AHEAD, CONTEXT, PHASES, LipSync
-from kinoscope.models.mouths import Follower
+from kinoscope.models.inference.mouth_tracker import Follower
+from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, LipSync
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.evidence import BLOCK, Evidence, Rows, Windows
 from kinoscope.tasks.hits import Hits

@@ -2,7 +2,8 @@
 
 A network looks for lines a few times a second, and not at a picture that it has seen already; each line's best look is
 read when its track has ended. Where a line's pixels change it is read at once, and where another text then stands
-there (the next slide, a clock), its track is split. See ``models.text``, ``tracking`` and ``imaging.change_gate``.
+there (the next slide, a clock), its track is split. See ``models.inference.ocr``, ``tracking`` and
+``imaging.change_gate``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.change_gate import Advice, Watch
-from kinoscope.models import text as models
+from kinoscope.models.inference import ocr as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.best import Best
 from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts

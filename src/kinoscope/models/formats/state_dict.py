@@ -1,0 +1,59 @@
+"""Reads tensors from files of weights. Nothing is unpickled that could run code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from kinoscope.core.errors import ModelError
+from kinoscope.core.untrusted import read_json
+from kinoscope.models.formats.tfjs import read_weights
+
+TURNS = {4: (3, 2, 0, 1), 2: (1, 0)}
+"""Order of axes in PyTorch of what TensorFlow keeps as (H, W, in, out) and (in, out), by the number of axes."""
+
+
+def read_torch(path: Path) -> list[Tensor]:
+    """Give the tensors of a PyTorch state dict in their order."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return list(state.values())
+
+
+def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
+    """Give the tensors of these names in their order.
+
+    Raises:
+        ModelError: there is none of a name, or the file is no safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return [file.get_tensor(name) for name in names]
+    except SafetensorError as error:
+        raise ModelError(f"{path} cannot be read ({error}); remove it, and it is fetched again") from None
+
+
+def read_tfjs(manifest: Path) -> list[Tensor]:
+    """Give the tensors of a TensorFlow.js manifest in their order, kernels turned round to the way of PyTorch."""
+    arrays = read_weights(read_json(manifest), manifest.parent).values()
+    return [torch.from_numpy(array.transpose(TURNS.get(array.ndim, range(array.ndim)))) for array in arrays]
+
+
+def fill(net: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:
+    """Copy tensors into a network in the order in which it declares its own, each of the same shape.
+
+    Raises:
+        ModelError: the numbers or the shapes differ.
+    """
+    own = net.state_dict()
+    if len(own) != len(tensors):
+        raise ModelError(f"{type(net).__name__} has {len(own)} tensors, but its weights have {len(tensors)}")
+    for (name, target), tensor in zip(own.items(), tensors, strict=True):
+        if target.shape != tensor.shape:
+            raise ModelError(f"{name} has shape {tuple(target.shape)}, but its weights have {tuple(tensor.shape)}")
+        target.copy_(tensor)
+    return net.eval()

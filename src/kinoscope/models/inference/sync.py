@@ -1,0 +1,233 @@
+"""Embeddings of mouths and of sound that are alike where the two belong together: a folder of weights, ready to run.
+
+A model is a folder with ``model.json`` and ``model.safetensors``: which pairs of streams it has (``nets.syncnet``),
+and what their likeness is worth. One comes with kinoscope; ``kinoscope train sync`` writes others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import ModelError
+from kinoscope.core.signal.mel import BANDS
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, Calibration
+from kinoscope.models.card import Card, File
+from kinoscope.models.formats.metadata import read_facts, write_facts
+from kinoscope.models.formats.trained_model import FACTS as FACTS
+from kinoscope.models.formats.trained_model import WEIGHTS as WEIGHTS
+from kinoscope.models.runtime.runner import make_runner
+from kinoscope.models.store import fetch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kinoscope.nets.syncnet import Pair
+
+KINDS = ("points", "pixels")
+"""What a pair of streams may see of a mouth."""
+
+OWN = Path(__file__).parents[1] / "weights" / "sync"
+"""The model that comes with kinoscope."""
+
+TASK = "sync"
+
+PHASES = round(FRAME / STEP)
+"""Lags to a frame: the sound is embedded at each of them."""
+
+CONTEXT = 10
+"""Frames on each side from which an embedding takes something."""
+
+AHEAD = len(LAGS) // 2 // PHASES + CONTEXT
+"""Frames of sound that are needed before and after those of the picture."""
+
+MAX_PAIRS = 16
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What ``model.json`` says of a model of lips and sound.
+
+    Attributes:
+        pairs: what each pair of streams sees of a mouth: ``points`` or ``pixels``.
+        calibration: what their likeness is worth.
+        data: name of the data that it learned from.
+        score: what was measured.
+    """
+
+    pairs: tuple[str, ...]
+    calibration: Calibration = field(default_factory=Calibration)
+    data: str = ""
+    score: dict[str, Any] = field(default_factory=dict)
+
+
+def read_streams(path: Path) -> Streams:
+    """Read ``model.json``.
+
+    Raises:
+        ModelError: it is damaged, of another task, or newer than this version.
+    """
+    return read_facts(path.parent, _streams, TASK, "model of lips and sound")
+
+
+def _streams(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> Streams:
+    """Give what the plain form says; ValueError where it cannot be."""
+    if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(KINDS):
+        raise ValueError(f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(KINDS)} are possible")
+    constant, alone, rooted, length = map(float, calibration["weights"])
+    if not all(map(math.isfinite, (constant, alone, rooted, length, float(calibration["spread"])))):
+        raise ValueError("its calibration is not finite")
+    worth = Calibration((constant, alone, rooted, length), float(calibration["spread"]))
+    return Streams(pairs=tuple(pairs), calibration=worth, data=data, score=score)
+
+
+def own_calibration() -> Calibration:
+    """Give what likeness is worth to the model that comes with kinoscope."""
+    return read_streams(OWN / FACTS).calibration
+
+
+def save_streams(folder: Path, pairs: Sequence[Pair], streams: Streams, half: bool = True) -> None:
+    """Write pairs, in the order of ``streams.pairs``, into a folder."""
+    from torch import nn
+
+    from kinoscope.models.formats.trained_model import write_weights
+
+    write_weights(folder / WEIGHTS, nn.ModuleList(pairs), half)
+    write_facts(folder, streams, TASK)
+
+
+def new_pair(kind: str) -> Pair:
+    """Give a pair of streams that has learned nothing yet."""
+    from kinoscope.nets.syncnet import PAIRS, Pair
+
+    return Pair(PAIRS[kind]())
+
+
+def load_pairs(files: Mapping[str, Path]) -> list[Pair]:
+    """Build all pairs of streams with their weights, in torch and ready to infer.
+
+    Raises:
+        ModelError: a file is not what it should be.
+    """
+    from torch import nn
+
+    from kinoscope.models.formats.trained_model import fill_named
+
+    pairs = [new_pair(kind).eval() for kind in read_streams(files[FACTS]).pairs]
+    fill_named(nn.ModuleList(pairs), files[WEIGHTS])
+    return pairs
+
+
+def streams_of(kind: str, files: Mapping[str, Path]) -> nn.Module:
+    """Give the streams that see ``points`` or ``pixels``, or hear ``sound``, of all pairs, side by side."""
+    from kinoscope.nets.syncnet import Together
+
+    pairs, kinds = load_pairs(files), read_streams(files[FACTS]).pairs
+    if kind == "sound":
+        return Together([pairs[i].sound for i in _order(kinds)])
+    return Together([pair.mouth for pair, own in zip(pairs, kinds, strict=True) if own == kind])
+
+
+def _order(kinds: Sequence[str]) -> list[int]:
+    """Give the pairs in the order in which their embeddings lie side by side: points before pixels."""
+    return sorted(range(len(kinds)), key=lambda i: kinds[i] != "points")
+
+
+INPUTS: dict[str, tuple[tuple[int | None, ...], Any]] = {
+    "points": ((None, 183), "float32"),
+    "pixels": ((None, 48, 48), "uint8"),
+    "sound": ((None, BANDS), "float32"),
+}
+"""Axes and type of what each kind of stream takes; the first axis is time."""
+
+
+def card_of(kind: str, files: tuple[File, ...], source: str, name: str = "lips", **facts: Any) -> Card:
+    """Give the card of the streams of one kind."""
+    axes, dtype = INPUTS[kind]
+    return Card(
+        name=f"{name}-{kind}",
+        task=f"sync-{kind}",
+        about=f"streams that tell whether lips and sound agree: {kind}",
+        files=files,
+        sources=(source,),
+        net=partial(streams_of, kind),
+        input=axes,
+        dtype=dtype,
+        outputs=((None, None),),
+        tolerance=2e-3,
+        **({"licence": "your own"} | facts),
+    )
+
+
+def cards_in(folder: Path) -> list[Card]:
+    """Give the cards of a model in a folder.
+
+    Raises:
+        ModelError: it is none.
+    """
+    for name in (FACTS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder} is no trained model: it has no {name}; give one that `kinoscope train sync` wrote"
+            )
+    files = tuple(File(name, _digest(folder / name)) for name in (FACTS, WEIGHTS))
+    kinds = [*dict.fromkeys(read_streams(folder / FACTS).pairs), "sound"]
+    return [card_of(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class LipSync:
+    """Compare mouths with sound.
+
+    Args:
+        model: ``auto`` for the one that comes with kinoscope, or the folder of another.
+        device, threads: see ``models.load``.
+    """
+
+    def __init__(self, model: str = "auto", device: str = "auto", threads: int | None = 1) -> None:
+        from kinoscope.models.registry import CARDS
+
+        own = [card for card in CARDS if card.task.startswith("sync-")]
+        self.cards = own if model == "auto" else cards_in(Path(model))
+        self._runners = {
+            card.task.removeprefix("sync-"): make_runner(card, device, threads=threads) for card in self.cards
+        }
+        self.streams = read_streams(fetch(self.cards[0])[FACTS])
+        self.runtime = self._runners["sound"].runtime
+
+    def see(self, points: Array, pixels: NDArray[np.uint8]) -> Array:
+        """Embed a mouth, 25 times a second: points (T, 61, 3), see ``mouths.points_of``, grey pictures (T, 48, 48)."""
+        given: dict[str, Any] = {"points": points.reshape(1, len(points), -1), "pixels": pixels[None]}
+        found = [self._runners[kind](given[kind])[0][0] for kind in ("points", "pixels") if kind in self._runners]
+        return np.concatenate(found, axis=1)
+
+    def hear(self, mel: Array) -> Array:
+        """Embed log-mel (4 * T + 3, 40) at every 10 ms: (4 * T, E)."""
+        count = (len(mel) - PHASES + 1) // PHASES
+        shifted = np.stack([mel[phase : phase + count * PHASES] for phase in range(PHASES)])
+        found = [self._runners["sound"](one[None])[0] for one in shifted]
+        return np.concatenate(found).transpose(1, 0, 2).reshape(count * PHASES, -1)
+
+    def compare(self, seen: Array, heard: Array) -> Array:
+        """Give how alike each frame and the sound are at all lags: (T, L), at most 1.
+
+        Args:
+            seen: (T, E) of the mouth.
+            heard: ((T + 2 * R) * 4, E) of the sound from R frames, those of the largest lag, before the first frame on.
+        """
+        both = seen @ heard.T / np.float32(len(self.streams.pairs))
+        steps = np.arange(len(seen))[:, None] * PHASES + np.arange(len(LAGS))[None]
+        return np.asarray(np.take_along_axis(both, steps, axis=1), np.float32)

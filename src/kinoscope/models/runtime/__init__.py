@@ -1,0 +1,1 @@
+"""Inference runtimes: OpenVINO on a CPU, torch on a GPU."""

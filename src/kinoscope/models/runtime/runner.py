@@ -1,0 +1,208 @@
+"""Runs a network: an array in (uint8, or as its card says), float32 arrays out, whatever it runs on.
+
+On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU, and for what
+OpenVINO does not know, it is torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import OptionError
+from kinoscope.models.card import Card, Shape
+from kinoscope.models.integrity import verified
+from kinoscope.models.runtime.openvino import Unconvertible, build, ir
+from kinoscope.models.store import cache
+
+Outputs = tuple[NDArray[np.float32], ...]
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+Infer = Callable[[Inputs], Outputs]
+
+DEVICES = ("auto", "cpu", "cuda", "torch")
+CUDA_BATCH = 32
+"""Most items of one inference on a GPU."""
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+_READING = threading.Lock()
+
+
+class Runner:
+    """A network that is ready to run. One thread uses a runner at a time.
+
+    Attributes:
+        card: what the network is.
+        runtime: what runs it and how precisely, such as ``openvino-fp32``.
+    """
+
+    def __init__(self, card: Card, runtime: str, infer: Infer, batch: int | None = None) -> None:
+        self.card = card
+        self.runtime = runtime
+        self._infer = infer
+        self._batch = batch or card.batch
+
+    def __call__(self, array: Inputs) -> Outputs:
+        """Infer on an array (N, *card.input) of ``card.dtype``; give float32 (N, ...) for each of ``card.outputs``.
+
+        Raises:
+            ValueError: the array has another type or shape.
+        """
+        self._check(array)
+        parts = [self._infer(array[i : i + self._batch]) for i in range(0, len(array), self._batch)]
+        if not parts:
+            return tuple(np.zeros((0, *(length or 0 for length in axes)), np.float32) for axes in self.card.outputs)
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+    def _check(self, array: Inputs) -> None:
+        if array.dtype != self.card.dtype or not self.card.takes(array.shape[1:]):
+            free = "any" if self.card.stride is None else f"a multiple of {self.card.stride}"
+            axes = ", ".join(free if length is None else str(length) for length in self.card.axes)
+            wanted = f"{self.card.name} takes {self.card.dtype} (N, {axes})"
+            raise ValueError(f"{wanted}, not {array.dtype} {array.shape}")
+
+
+def make_runner(card: Card, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
+    """Make a runner of a card's network.
+
+    Args:
+        device: ``cpu`` (OpenVINO), ``cuda`` (torch), ``torch`` (torch on the CPU, the reference), or ``auto``.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the device is made for it and the card allows it.
+        threads: of one inference on the CPU; all cores by default.
+
+    Raises:
+        OptionError: the device or the precision is not known, or there is no such device here.
+    """
+    check_device(device)
+    _check_option("precision", precision, PRECISIONS)
+    if device == "cpu" or (device == "auto" and not has_cuda()):
+        return _openvino(card, precision, threads)
+    return _torch(card, torch_device(device), precision)
+
+
+def check_device(device: str) -> None:
+    """Make sure that a device is known and is here, before anything is done on it.
+
+    Raises:
+        OptionError: it is not.
+    """
+    _check_option("device", device, DEVICES)
+    if device == "cuda" and not has_cuda():
+        raise OptionError("device cuda is not here; choose cpu or auto")
+
+
+def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"{name} {value} is not known; choose one of {', '.join(known)}")
+
+
+@lru_cache
+def has_cuda() -> bool:
+    """Whether torch can use an NVIDIA GPU. Torch is loaded only where there is a driver, so that a CPU starts fast."""
+    try:
+        ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+@lru_cache
+def has_bf16() -> bool:
+    """Whether this CPU computes in bfloat16."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
+    if precision == "bf16" and not has_bf16():
+        raise OptionError("precision bf16 is not known to this CPU; choose fp32 or auto")
+    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and has_bf16())
+    try:
+        path = str(ir(card))
+    except Unconvertible:
+        return _torch(card, "cpu", precision)
+    kind, threads = "bf16" if bf16 else "f32", threads or cores()
+    requests: dict[Shape | None, Any] = {}
+
+    def infer(array: Inputs) -> Outputs:
+        # All pictures of a video have one shape: made for it, a detector is a tenth to a quarter quicker.
+        shape = array.shape if card.stride else None
+        if shape not in requests:
+            requests[shape] = compiled(path, kind, threads, shape).create_infer_request()
+        found = requests[shape].infer([np.ascontiguousarray(array)], share_inputs=True)
+        return tuple(found[i] for i in range(len(found)))
+
+    if not card.stride:
+        requests[None] = compiled(path, kind, threads, None).create_infer_request()
+
+    return Runner(card, f"openvino-{'bf16' if bf16 else 'fp32'}", infer)
+
+
+@lru_cache(maxsize=32)
+def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
+    """Compile a network for one shape of input, or for any.
+
+    Measured on two cores: to compile costs 0.3 s; what was compiled once and kept is read back in 0.05 s.
+    """
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        # Pinned, the threads of several networks that run side by side would share a core.
+        "ENABLE_CPU_PINNING": False,
+    }
+    # OpenVINO sets the process's locale while it reads a network, and back after it: two at once leave it wrong,
+    # and Python then takes text files to be ASCII.
+    kept_in = cache() / "compiled" / Path(path).parent.name
+    with _READING, verified(kept_in, "*.blob") as kept:
+        model = _core().read_model(path)
+        if shape is not None:
+            model.reshape(list(shape))
+        return _core().compile_model(model, "CPU", options | ({"CACHE_DIR": str(kept)} if kept else {}))
+
+
+def torch_device(device: str) -> str:
+    """Return the torch device, ``cpu`` or ``cuda``, for a name of ``DEVICES``.
+
+    Raises:
+        OptionError: the device is not known, or there is none here.
+    """
+    check_device(device)
+    return "cuda" if device in ("auto", "cuda") and has_cuda() else "cpu"
+
+
+def _torch(card: Card, place: str, precision: str) -> Runner:
+    import torch
+
+    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
+    net = build(card).to(place)
+
+    def infer(array: Inputs) -> Outputs:
+        pixels = torch.from_numpy(np.ascontiguousarray(array)).to(place)
+        with torch.inference_mode(), torch.autocast(place, torch.bfloat16, enabled=bf16):
+            return tuple(output.float().cpu().numpy() for output in net(pixels))
+
+    runtime = f"torch{'-cuda' if place == 'cuda' else ''}-{'bf16' if bf16 else 'fp32'}"
+    return Runner(card, runtime, infer, CUDA_BATCH if place == "cuda" else None)

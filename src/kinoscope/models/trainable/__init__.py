@@ -1,0 +1,1 @@
+"""Tables of the networks that can be trained."""
