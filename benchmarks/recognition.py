@@ -34,7 +34,7 @@ from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.models.samples import sample
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
-from kinoscope.tasks.identity import SAME, group
+from kinoscope.tasks.people.clustering import SAME, group
 from kinoscope.views.plots import error_rates
 
 ONE_PERSON = {"grid_swwp2s": "grid_pwij3p", "retalking_3": "hdtf_1"}

@@ -21,8 +21,8 @@ import scipy.optimize  # noqa: F401  imported before anything is timed
 
 from kinoscope.core.metrics.mot import score
 from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
-from kinoscope.tasks.association import WAYS
-from kinoscope.tasks.tracking import Tracker, Tracklet
+from kinoscope.tasks.tracking.association import WAYS
+from kinoscope.tasks.tracking.tracker import Tracker, Tracklet
 
 RATE, SIZE = 25, (640, 480)
 

@@ -54,7 +54,7 @@ class Breaking(Counting):
 def light(monkeypatch: pytest.MonkeyPatch) -> dict[str, type]:
     """Put a table of light tasks in place of the real ones; tests may add rows."""
     tasks: dict[str, type] = {"shots": Counting}
-    monkeypatch.setattr("kinoscope.tasks.table.TASKS", tasks)
+    monkeypatch.setattr("kinoscope.tasks.registry.TASKS", tasks)
     return tasks
 
 

@@ -16,8 +16,8 @@ from kinoscope.drawing import Hiding
 from kinoscope.galleries import THRESHOLDS
 from kinoscope.refine.explain import METHODS
 from kinoscope.source.limits import DEFAULT
-from kinoscope.tasks.association import WAYS
-from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.tasks.tracking.association import WAYS
 from kinoscope.views import VIEWS
 from kinoscope.views.covers import KINDS
 from tests.conftest import Call

@@ -23,7 +23,7 @@ from kinoscope.models.inference.lipsync import PainterFacts, new_nets, save_pain
 from kinoscope.models.trainable import predictors
 from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
-from kinoscope.tasks import table
+from kinoscope.tasks import registry
 from kinoscope.tasks.rules import Rules
 from kinoscope.views import VIEWS
 from tests.api.conftest import film as colours
@@ -276,7 +276,7 @@ def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monk
 
 
 def test_sync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(table.TASKS, "sync", Clicks)
+    monkeypatch.setitem(registry.TASKS, "sync", Clicks)
     address, out = serve(clicks(tmp_path / "click.mp4", 0.2)), tmp_path / "out"
     calls = [kinoscope("sync", address, "-o", out), kinoscope("sync", address, "--json")]
     assert [call.status for call in calls] == [0, 0], calls[0].err

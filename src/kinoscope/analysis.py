@@ -347,7 +347,7 @@ def make_tasks(
     settings: dict[str, dict[str, Any]] | None = None,
 ) -> list[Task]:
     """Make fresh tasks by name. The processor's cores are shared out among them."""
-    from kinoscope.tasks.table import TASKS
+    from kinoscope.tasks.registry import TASKS
 
     threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
     models, settings = models or {}, settings or {}
@@ -363,7 +363,7 @@ def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Tas
     Raises:
         OutputError: another file has its name.
     """
-    from kinoscope.tasks.preview import Preview
+    from kinoscope.pipeline.preview import Preview
 
     if not source.info.width or places.playable(describe_source(source.info)):
         return []

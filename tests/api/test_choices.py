@@ -10,7 +10,7 @@ import pytest
 from kinoscope.api.choices import choose_models, choose_tasks
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.tasks.classify import Classify
-from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 from tests.api.conftest import film
 
 Make = Callable[..., Path]

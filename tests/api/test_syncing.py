@@ -12,7 +12,7 @@ from kinoscope.core.media import Frame, Sound
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
-from kinoscope.tasks import table
+from kinoscope.tasks import registry
 from kinoscope.tasks.base import Needs
 
 FLASH = 1.0
@@ -65,7 +65,7 @@ class Clicks:
 
 @pytest.fixture(autouse=True)
 def clicks(monkeypatch):
-    monkeypatch.setitem(table.TASKS, "sync", Clicks)
+    monkeypatch.setitem(registry.TASKS, "sync", Clicks)
     return Clicks
 
 

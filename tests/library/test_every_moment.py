@@ -12,7 +12,7 @@ import pytest
 
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.source.synthetic.video import SyntheticSource
-from kinoscope.tasks.table import TASKS
+from kinoscope.tasks.registry import TASKS
 from tests.conftest import Counting
 from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
 

@@ -14,9 +14,9 @@ from kinoscope.models import sample
 from kinoscope.models.inference.detector import Objects as Found
 from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
-from kinoscope.tasks.association import WAYS
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.objects import Objects, cut_out
+from kinoscope.tasks.tracking.association import WAYS
 
 
 class ColourDetector:
@@ -249,7 +249,7 @@ def test_a_picture_without_objects_has_no_looks():
 
 
 def test_what_is_told_can_be_forgotten(monkeypatch):
-    monkeypatch.setattr("kinoscope.tasks.tracking.REMEMBERED", 2)
+    monkeypatch.setattr("kinoscope.tasks.tracking.tracker.REMEMBERED", 2)
     told = []
     task = Objects(rate=None, calm=None, still=-1, keep=False, tell=lambda time, seen: told.append(seen))
     timeline = engine.run(shapes(duration=1, count=2), [task], threaded=False)

@@ -11,8 +11,8 @@ from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.rules import RuleFile
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.registry import TASKS
 from kinoscope.tasks.rules import Rules, replay
-from kinoscope.tasks.table import TASKS
 
 
 class Truth:

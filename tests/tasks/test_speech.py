@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kinoscope.core.media import Sound, SourceInfo
 from kinoscope.core.results import Timeline
+from kinoscope.tasks.av.speech_segments import RATE, Voice
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
-from kinoscope.tasks.voice import RATE, Voice
 from kinoscope.views.cues import cues
 
 

@@ -105,7 +105,7 @@ def choose_tasks(
     Raises:
         OptionError: there is no such task, or one needs something that is not given.
     """
-    from kinoscope.tasks.table import BY_NAME, ON_REQUEST, TASKS
+    from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 
     wanted = split(tasks, "tasks") or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
     for name in wanted:
@@ -207,7 +207,7 @@ def demand_run(option: str, task: str, tasks: Collection[str]) -> None:
 
 
 def _pair(word: str) -> tuple[str, str]:
-    from kinoscope.tasks.table import TASKS
+    from kinoscope.tasks.registry import TASKS
 
     task, equals, card = word.partition("=")
     if equals and card and task in TASKS:
@@ -225,7 +225,7 @@ def _is_model(name: str) -> bool:
 
 def _task_of(name: str) -> str:
     from kinoscope.models import find
-    from kinoscope.tasks.table import TASKS
+    from kinoscope.tasks.registry import TASKS
 
     task = find(name).task
     if task not in TASKS:
@@ -254,7 +254,7 @@ def choose_tracker(name: str) -> str:
     Raises:
         OptionError: there is no such way.
     """
-    from kinoscope.tasks.association import way_of
+    from kinoscope.tasks.tracking.association import way_of
 
     way_of(name)
     return name

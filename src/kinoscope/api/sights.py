@@ -140,7 +140,7 @@ class FaceEye:
         """Give the one face in a picture."""
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.tasks.faces import SURE
-        from kinoscope.tasks.looks import Looks
+        from kinoscope.tasks.people.face_samples import Looks
 
         pixels = _pixels(path)
         found = self._finder(pixels, (pixels.shape[1], pixels.shape[0]))

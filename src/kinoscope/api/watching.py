@@ -31,9 +31,9 @@ from kinoscope.views.jsonl import LineWriter
 
 if TYPE_CHECKING:
     from kinoscope.alerts.webhook import Webhook
+    from kinoscope.pipeline.alerts.recorder import Recorder
     from kinoscope.rules import Rulebook, RuleFile
     from kinoscope.tasks.base import Needs, Task
-    from kinoscope.tasks.recording import Recorder
 
 ARRIVALS = 4096
 """Pictures whose time of arrival is remembered."""
@@ -231,7 +231,7 @@ def _duration(for_: str | float | None) -> float | None:
 
 
 def _check_margins(before: float, after: float) -> None:
-    from kinoscope.tasks.recording import LONGEST
+    from kinoscope.pipeline.alerts.recorder import LONGEST
 
     demand_number("before", before, 0, LONGEST / 2)
     demand_number("after", after, 0, LONGEST / 2)
@@ -258,7 +258,7 @@ def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list
 
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
-    from kinoscope.tasks.recording import Recorder
+    from kinoscope.pipeline.alerts.recorder import Recorder
 
     if clips is None:
         return None

@@ -23,7 +23,7 @@ from kinoscope.models import choose
 from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.spans import spans
+from kinoscope.tasks.signal.hysteresis import spans
 
 CELLS = 14
 """Cells along the shorter side of the picture, in each of which motion is measured."""

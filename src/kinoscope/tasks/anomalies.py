@@ -22,7 +22,7 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Trac
 from kinoscope.imaging.background import Background
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.peaks import peaks
+from kinoscope.tasks.signal.peaks import peaks
 
 RATE, EVERY = 10.0, 2
 """Pictures a second, and of how many each is looked at; the one before tells how it moves."""

@@ -24,7 +24,7 @@ from kinoscope.models.inference.classifier import find_classifier, probabilities
 from kinoscope.models.inference.segment_refiner import read_edges
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.spans import spans
+from kinoscope.tasks.signal.hysteresis import spans
 
 ON, OFF = 0.5, 0.4
 """Probabilities at which an event begins and ends."""

@@ -22,9 +22,9 @@ from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
 from kinoscope.models.registry import find
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.identity import group
-from kinoscope.tasks.looks import Look, Looks, apart, changes, pool
-from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.people.clustering import group
+from kinoscope.tasks.people.face_samples import Look, Looks, apart, changes, pool
+from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, SEARCH = 5.0, 2.5
 """Pictures looked at each second, and those searched all over; more hardly change the tracks, see

@@ -23,11 +23,11 @@ from kinoscope.imaging.change_gate import Advice, Watch
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import detector as models
 from kinoscope.models.inference.reid import AppearanceEmbedder, colours
-from kinoscope.tasks.association import way_of
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.best import Best
-from kinoscope.tasks.doubles import doubles
-from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.tracking.association import way_of
+from kinoscope.tasks.tracking.best_moments import Best
+from kinoscope.tasks.tracking.duplicates import doubles
+from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
 
 RATE, CALM = 10.0, 5.0
 """Pictures asked for each second, and those looked at while little changes; more of them hardly change the tracks, see

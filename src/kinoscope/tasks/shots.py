@@ -20,7 +20,7 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.core.time import last_end
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.spans import spans
+from kinoscope.tasks.signal.hysteresis import spans
 
 SIZE = 48, 27
 WINDOW, STEP = 100, 50

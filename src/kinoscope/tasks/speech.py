@@ -19,8 +19,8 @@ from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
+from kinoscope.tasks.av.speech_segments import RATE, Voice
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.voice import RATE, Voice
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

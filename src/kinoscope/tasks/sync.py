@@ -22,11 +22,11 @@ from kinoscope.core.signal.sync_offset import FRAME, LAGS, MOST_SPEED, Drift, Of
 from kinoscope.imaging.change_gate import Watch
 from kinoscope.models.inference.mouth_tracker import Follower
 from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, LipSync
+from kinoscope.tasks.av.evidence import BLOCK, Evidence, Rows, Windows
+from kinoscope.tasks.av.mouth_buffer import GAP, STRETCH, Ear, Mouth, Piece
+from kinoscope.tasks.av.onset_fallback import Hits
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.evidence import BLOCK, Evidence, Rows, Windows
-from kinoscope.tasks.hits import Hits
-from kinoscope.tasks.mouths import GAP, STRETCH, Ear, Mouth, Piece
-from kinoscope.tasks.tracking import hard_cuts
+from kinoscope.tasks.tracking.tracker import hard_cuts
 
 LONGEST, PICTURES = 960, 30.0
 """Longer side of the pictures looked at in pixels, and most of them a second."""

@@ -20,8 +20,8 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Trac
 from kinoscope.imaging.change_gate import Advice, Watch
 from kinoscope.models.inference import ocr as models
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.best import Best
-from kinoscope.tasks.tracking import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.tracking.best_moments import Best
+from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
 
 RATE = 2.5
 """Pictures looked at each second."""

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.tasks.peaks import peaks
+from kinoscope.tasks.signal.peaks import peaks
 
 
 def test_gives_each_peak_its_sides():

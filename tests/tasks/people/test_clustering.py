@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.tasks.identity import group
+from kinoscope.tasks.people.clustering import group
 
 
 def people(*which):

@@ -6,7 +6,7 @@ import pytest
 
 from kinoscope.core.media import Sound
 from kinoscope.source.synthetic.video import flash_and_beep
-from kinoscope.tasks.voice import BUFFER, JUMP, MARGIN, RATE, WINDOW, Voice
+from kinoscope.tasks.av.speech_segments import BUFFER, JUMP, MARGIN, RATE, WINDOW, Voice
 
 
 def loud(samples):

@@ -5,9 +5,9 @@ import pytest
 
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
+from kinoscope.pipeline.alerts import recorder as recording
+from kinoscope.pipeline.alerts.recorder import Recorder
 from kinoscope.source import open_source
-from kinoscope.tasks import recording
-from kinoscope.tasks.recording import Recorder
 
 
 def show(recorder, start, end, rate=10):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, Calibration, Offset, measure
-from kinoscope.tasks.spans import spans
+from kinoscope.tasks.signal.hysteresis import spans
 
 FRAMES = 5
 """Frames of a block."""

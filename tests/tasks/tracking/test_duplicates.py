@@ -3,8 +3,8 @@ from array import array
 import numpy as np
 import pytest
 
-from kinoscope.tasks.doubles import doubles
-from kinoscope.tasks.tracking import Tracklet
+from kinoscope.tasks.tracking.duplicates import doubles
+from kinoscope.tasks.tracking.tracker import Tracklet
 
 PERSON, BICYCLE, TRUCK = 0, 1, 2
 

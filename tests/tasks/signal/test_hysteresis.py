@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.tasks.spans import spans
+from kinoscope.tasks.signal.hysteresis import spans
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.tasks.best import Best
+from kinoscope.tasks.tracking.best_moments import Best
 
 
 @dataclass

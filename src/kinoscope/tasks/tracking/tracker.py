@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array, clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
-from kinoscope.tasks.association import Scene, Way, buffered
-from kinoscope.tasks.motion import Motion, curve, to_centre, to_corners, warped
+from kinoscope.tasks.tracking.association import Scene, Way, buffered
+from kinoscope.tasks.tracking.kalman import Motion, curve, to_centre, to_corners, warped
 
 PAST = 3
 """Looks back from the last to where the direction of motion is taken from."""

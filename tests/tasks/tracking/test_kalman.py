@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinoscope.tasks.motion import MEASURED, UNKNOWN, WANDER, Motion, curve, smooth, to_centre, to_corners
+from kinoscope.tasks.tracking.kalman import MEASURED, UNKNOWN, WANDER, Motion, curve, smooth, to_centre, to_corners
 
 
 def box(x, y, w=40, h=80):
@@ -41,7 +41,7 @@ def test_two_equal_measurements_halve_the_variance():
 
 def test_the_smoother_agrees_with_least_squares_over_all_detections(monkeypatch):
     """Its estimate is the mean of the positions given all measurements, here from the joint Gaussian itself."""
-    monkeypatch.setattr("kinoscope.tasks.motion.AGILITIES", (1.0,))
+    monkeypatch.setattr("kinoscope.tasks.tracking.kalman.AGILITIES", (1.0,))
     times = np.array([0.0, 0.2, 0.5, 1.1])
     x = np.array([100.0, 118, 130, 190])
     # Relative to the first measurement: covariance of positions under the model, white acceleration integrated twice.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kinoscope.tasks.spans import Span
+from kinoscope.tasks.signal.hysteresis import Span
 
 
 def peaks(scores: ArrayLike, on: float, sides: float) -> list[Span]:

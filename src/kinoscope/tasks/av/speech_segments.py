@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.media import Sound
-from kinoscope.tasks.spans import Span, spans
+from kinoscope.tasks.signal.hysteresis import Span, spans
 
 RATE = 16_000
 """Samples per second."""

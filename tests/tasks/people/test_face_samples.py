@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.models.inference.faces import TEMPLATE
-from kinoscope.tasks.looks import MOST, Looks, apart, pool, size
+from kinoscope.tasks.people.face_samples import MOST, Looks, apart, pool, size
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 

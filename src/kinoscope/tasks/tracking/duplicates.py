@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kinoscope.core.boxes import Array
-from kinoscope.tasks.tracking import Tracklet
+from kinoscope.tasks.tracking.tracker import Tracklet
 
 SURE = 0.6
 """Score from which a track beside another of its label is a thing of its own: people do walk close to each other."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
-from kinoscope.tasks.best import Best
+from kinoscope.tasks.tracking.best_moments import Best
 
 MOST = 4
 """Looks kept of a face."""

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.tasks.association import WAYS, consistency, way_of
-from kinoscope.tasks.tracking import Tracker
+from kinoscope.tasks.tracking.association import WAYS, consistency, way_of
+from kinoscope.tasks.tracking.tracker import Tracker
 
 
 def box(x, y, w=40, h=80):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kinoscope.core.boxes import iou
 from kinoscope.core.results import Event, Timeline
-from kinoscope.tasks.tracking import Tracker, hard_cuts
+from kinoscope.tasks.tracking.tracker import Tracker, hard_cuts
 
 
 def box(x, y, w=40, h=80):

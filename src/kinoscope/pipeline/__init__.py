@@ -1,0 +1,1 @@
+"""One analysis: inputs, engine, rendering of its outputs, enrollment and queries."""

@@ -1,0 +1,1 @@
+"""Alerts: dispatch, webhook, clips."""

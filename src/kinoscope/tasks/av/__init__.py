@@ -1,0 +1,1 @@
+"""Audio and video together: speech segments, mouths, sync evidence."""

@@ -1,0 +1,1 @@
+"""Signals over time: peaks and hysteresis."""
