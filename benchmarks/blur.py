@@ -25,8 +25,8 @@ from kinoscope.core.media import Frame
 from kinoscope.models.inference.faces import FaceFinder
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
-from kinoscope.views.covers import Cover, plan
-from kinoscope.views.lookup import Lookup
+from kinoscope.views.video.interval_lookup import Lookup
+from kinoscope.views.video.redaction_plan import Cover, plan
 
 SURE, INSIDE = 0.95, 0.95
 

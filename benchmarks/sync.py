@@ -22,10 +22,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, margin, peaks
-from kinoscope.learn.lip_sync import Plan, curves_of, train_pair
-from kinoscope.learn.talk import AROUND, Talk, read_table, read_talks
 from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams
 from kinoscope.nets.syncnet import Pair
+from kinoscope.training.sync.data import AROUND, Talk, read_table, read_talks
+from kinoscope.training.sync.train import Plan, curves_of, train_pair
 
 SHIFT, MOST = 15, 30
 """Frames that sound is shifted by at most, and frames of lags that are computed on each side."""

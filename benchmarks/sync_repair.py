@@ -18,8 +18,8 @@ from pathlib import Path
 import kinoscope
 from kinoscope.api.syncing import Synced, correction
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.learn.talk import clips_in, read_table
 from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.training.sync.data import clips_in, read_table
 
 SHIFTS = (-0.4, -0.123, 0.217, 0.4)
 DRIFT = 1.002

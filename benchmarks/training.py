@@ -21,13 +21,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from kinoscope.learn.job import Job, State
-from kinoscope.learn.options import read_words
-from kinoscope.learn.processes import joined
-from kinoscope.learn.reading import read_dataset
-from kinoscope.learn.splits import split
-from kinoscope.learn.starting import build, resolve
-from kinoscope.learn.training import learn, prepare
+from kinoscope.training.classification.build import build, resolve
+from kinoscope.training.classification.options import read_words
+from kinoscope.training.classification.state import Job, State
+from kinoscope.training.classification.train import learn, prepare
+from kinoscope.training.data.readers import read_dataset
+from kinoscope.training.data.splits import split
+from kinoscope.training.distributed import joined
 
 
 class Clips(torch.utils.data.Dataset):

@@ -164,7 +164,7 @@ def check(folder):
     import torch
 
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.grids import enlarge, grid
+    from kinoscope.views.video.grid import enlarge, grid
 
     kept = np.load(Path(folder) / "pytensor.npz")  # arrays alone: nothing is unpickled
     params = [torch.from_numpy(kept[f"w{i}"]) for i in range(6)]

@@ -32,13 +32,13 @@ from torch import nn
 from kinoscope.core.intervals import share_interval, variance_of_mean
 from kinoscope.core.metrics import classification
 from kinoscope.imaging.augment import Augment
-from kinoscope.learn.examples import Dataset, Example
-from kinoscope.learn.loading import Loader, targets
-from kinoscope.learn.reading import read_dataset
-from kinoscope.learn.splits import folds
 from kinoscope.models import Runner, fetch, find, load
 from kinoscope.models.formats.trained_model import Trained, save
 from kinoscope.models.trainable.classifiers import build_network, find_network
+from kinoscope.training.data.dataset import Dataset, Example
+from kinoscope.training.data.loader import Loader, targets
+from kinoscope.training.data.readers import read_dataset
+from kinoscope.training.data.splits import folds
 
 NET = "motion"
 VARIED = Augment(

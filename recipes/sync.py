@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 from kinoscope.core.signal.sync_offset import Calibration
-from kinoscope.learn.lip_sync import Plan, train_pair
-from kinoscope.learn.talk import read_table, read_talks
 from kinoscope.models.inference.sync import Streams, save_streams
+from kinoscope.training.sync.data import read_table, read_talks
+from kinoscope.training.sync.train import Plan, train_pair
 
 
 def main() -> None:

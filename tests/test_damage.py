@@ -13,7 +13,7 @@ import kinoscope as package
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import Look
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.text import damage
+from kinoscope.views.console.analysis import damage
 from tests.conftest import Call
 
 Cli = Callable[..., Call]

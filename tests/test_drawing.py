@@ -16,7 +16,7 @@ from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import Look, Model, change
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.tasks.recognize import Recognize
-from kinoscope.views.hide import GREY
+from kinoscope.views.video.redact import GREY
 from tests.conftest import Breaking, Call, Counting
 
 Cli = Callable[..., Call]

@@ -19,7 +19,7 @@ from kinoscope.source.limits import DEFAULT
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 from kinoscope.tasks.tracking.association import WAYS
 from kinoscope.views import VIEWS
-from kinoscope.views.covers import KINDS
+from kinoscope.views.video.redaction_plan import KINDS
 from tests.conftest import Call
 
 Cli = Callable[..., Call]

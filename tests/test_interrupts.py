@@ -17,7 +17,7 @@ import pytest
 
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.json import load
+from kinoscope.views.formats.json import load
 from tests.conftest import Call
 
 Cli = Callable[..., Call]

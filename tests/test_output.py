@@ -14,7 +14,7 @@ import pytest
 
 from kinoscope.core.results import Event
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.jsonl import LineWriter
+from kinoscope.views.formats.jsonl import LineWriter
 
 CODE = """
 import sys

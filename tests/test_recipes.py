@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from kinoscope.learn.examples import Dataset, Example
 from kinoscope.models import find
 from kinoscope.models.formats.trained_model import load_net, trained_card
 from kinoscope.models.trainable.classifiers import build_network
+from kinoscope.training.data.dataset import Dataset, Example
 
 ROOT = Path(__file__).parents[1]
 FIGHT = ROOT / "src/kinoscope/models/weights/fight"

@@ -129,7 +129,7 @@ def test_a_message_with_several_lines_is_one(kinoscope: Any) -> None:
 
 
 def test_the_title_of_a_progress_bar_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.progress import bar
+    from kinoscope.views.console.progress import bar
 
     screen = Screen()
     monkeypatch.setenv("TERM", "xterm")

@@ -24,7 +24,7 @@ from kinoscope.models.trainable.generators import GeneratorFacts, new_generator,
 from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.json import load
+from kinoscope.views.formats.json import load
 from tests.conftest import Breaking, Counting
 
 MINE = b"this is mine"

@@ -27,7 +27,7 @@ from kinoscope.core.errors import (
 from kinoscope.core.files import cannot_write
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
@@ -140,7 +140,7 @@ def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
 
 def _difference(folder: Path, mark: dict[str, Any]) -> str:
     """Return how the results in a folder differ from what is asked for now: by which options, where that is known."""
-    from kinoscope.views.json import read
+    from kinoscope.views.formats.json import read
 
     try:
         there = read(folder / "timeline.json").extra.get("run")
@@ -293,7 +293,7 @@ def _earlier(analysis: Analysis, mark: dict[str, Any], options: Options) -> Time
     Raises:
         OutputError: the folder holds what was seen of a camera or a stream, which does not come again.
     """
-    from kinoscope.views.json import load
+    from kinoscope.views.formats.json import load
 
     folder = analysis.folder
     if not (folder / "timeline.json").exists():
@@ -380,7 +380,7 @@ def _sound_file(analysis: Analysis, source: Source) -> str | None:
 
 def _write(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
     from kinoscope.views import VIEWS
-    from kinoscope.views.json import save
+    from kinoscope.views.formats.json import save
 
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
@@ -403,7 +403,7 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
 def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None:
     """Write a clip of each alert by a second read, and name it in the timeline."""
     from kinoscope.alerts.clips import cut_clips
-    from kinoscope.views.json import save
+    from kinoscope.views.formats.json import save
 
     if timeline.source.get("live"):
         raise OptionError(f"{analysis.source} is live and cannot be read again; kinoscope watch takes clips of streams")
@@ -413,7 +413,7 @@ def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None
 
 
 def _write_report(analysis: Analysis, timeline: Timeline) -> Path:
-    from kinoscope.views.report import write_report
+    from kinoscope.views.pages.report import write_report
 
     video, folder = None, analysis.folder
     if "preview" in timeline.tasks and files.is_own(folder / "preview.mp4"):

@@ -42,8 +42,8 @@ from kinoscope.core.validation import counted, hint
 if TYPE_CHECKING:
     from cyclopts import CycloptsError
 
-    from kinoscope.learn.job import Run
-    from kinoscope.learn.rounds import Rounds
+    from kinoscope.training.classification.state import Run
+    from kinoscope.training.trainer import Rounds
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": api.analyze,
@@ -249,7 +249,7 @@ def _warn(message: object) -> None:
 
 def _report_damage(result: Any) -> None:
     """Print one line for each source that was not read as a whole."""
-    from kinoscope.views.text import damage
+    from kinoscope.views.console.analysis import damage
 
     for row in result if isinstance(result, list) else ():
         timeline = getattr(row, "timeline", None)
@@ -294,7 +294,7 @@ def _print_analyses(analyses: Sequence[Analysis]) -> None:
 
 
 def _print_analysis(analysis: Analysis) -> None:
-    from kinoscope.views.text import print_summary
+    from kinoscope.views.console.analysis import print_summary
 
     if analysis.error:
         _warn(analysis.error)
@@ -321,7 +321,7 @@ KEPT = {
 def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
     from rich.table import Table
 
-    from kinoscope.views.terminal import DataConsole
+    from kinoscope.views.console.data_console import DataConsole
 
     columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
     columns += ["verified"] if "verified" in rows[0] else []
@@ -362,7 +362,7 @@ def _cell(value: Any) -> str:
 
 
 def _print_classified(rows: Sequence[Classified]) -> None:
-    from kinoscope.views.verdicts import print_classes
+    from kinoscope.views.console.evaluation import print_classes
 
     for row in rows:
         if row.error:
@@ -372,7 +372,7 @@ def _print_classified(rows: Sequence[Classified]) -> None:
 
 
 def _print_evaluation(found: Evaluation) -> None:
-    from kinoscope.views.verdicts import print_comparison, print_scores, print_segments
+    from kinoscope.views.console.evaluation import print_comparison, print_scores, print_segments
 
     plain = found.to_dict()
     if found.scores:
@@ -388,7 +388,7 @@ def _print_evaluation(found: Evaluation) -> None:
 
 
 def _print_generation(plain: dict[str, Any]) -> None:
-    from kinoscope.views.generated import rows_of
+    from kinoscope.views.pages.generated import rows_of
 
     for title, rows in rows_of(plain)[:-1]:
         print(title)
@@ -482,7 +482,7 @@ def _print_predicted(done: Predicted) -> None:
 
 def _print_run(run: Run) -> None:
     from kinoscope.api.training import describe
-    from kinoscope.views.verdicts import print_scores
+    from kinoscope.views.console.evaluation import print_scores
 
     every, learned = (f"{count / 1e6:.2f} M" for count in run.parameters)
     print(f"{run.clips[0]} clips to learn from, {run.clips[1]} to validate; {every} parameters, {learned} learned")
@@ -502,7 +502,7 @@ def _print_run(run: Run) -> None:
 
 
 def _print_explained(done: Explained) -> None:
-    from kinoscope.views.verdicts import print_explanation
+    from kinoscope.views.console.evaluation import print_explanation
 
     print_explanation(done.to_dict())
     for path in done.written:
@@ -526,7 +526,7 @@ def _print_enrolled(done: Enrolled) -> None:
 
 
 def _print_gallery(told: dict[str, Any]) -> None:
-    from kinoscope.views.known import print_check, print_names
+    from kinoscope.views.console.gallery import print_check, print_names
 
     if "names" in told:
         print_names(told["names"])
@@ -541,7 +541,7 @@ def _print_gallery(told: dict[str, Any]) -> None:
 
 
 def _print_library(told: dict[str, Any]) -> None:
-    from kinoscope.views.kept import print_kept_check, print_names_of, print_video, print_videos
+    from kinoscope.views.console.library import print_kept_check, print_names_of, print_video, print_videos
 
     if "videos" in told:
         print_videos(told["videos"])
@@ -556,7 +556,7 @@ def _print_library(told: dict[str, Any]) -> None:
 
 
 def _print_found(found: Found) -> None:
-    from kinoscope.views.found import print_found
+    from kinoscope.views.pages.search import print_found
 
     for note in found.notes:
         _warn(note)
@@ -566,7 +566,7 @@ def _print_found(found: Found) -> None:
 
 
 def _print_recognized(rows: Sequence[Recognized]) -> None:
-    from kinoscope.views.known import print_seen
+    from kinoscope.views.console.gallery import print_seen
 
     for row in rows:
         if row.error:
@@ -576,7 +576,7 @@ def _print_recognized(rows: Sequence[Recognized]) -> None:
 
 
 def _print_detected(rows: Sequence[Detected]) -> None:
-    from kinoscope.views.journeys import print_detected
+    from kinoscope.views.console.detection import print_detected
 
     for row in rows:
         if row.error:
@@ -588,7 +588,7 @@ def _print_detected(rows: Sequence[Detected]) -> None:
 
 
 def _print_synced(rows: Sequence[Synced]) -> None:
-    from kinoscope.views.sync import print_synced
+    from kinoscope.views.console.sync import print_synced
 
     for row in rows:
         if row.timeline:

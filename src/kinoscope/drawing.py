@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import __version__
 from kinoscope.core.errors import KinoscopeError, PrivacyError
 from kinoscope.core.files import atomic, remove
-from kinoscope.views.covers import KINDS, Method
+from kinoscope.views.video.redaction_plan import KINDS, Method
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Frame
     from kinoscope.core.results import Timeline
     from kinoscope.source.base import Source
-    from kinoscope.views.hide import Hider
+    from kinoscope.views.video.redact import Hider
 
 Report = Callable[[float, float | None], None]
 
@@ -46,7 +46,7 @@ class Hiding:
     """What is to be hidden.
 
     Attributes:
-        kinds: of ``views.covers.KINDS``.
+        kinds: of ``views.video.redaction_plan.KINDS``.
         keep: names of those who stay visible.
         method: how.
     """
@@ -95,7 +95,7 @@ def draw(
         PrivacyError: something might stay visible; no video was written.
         OutputError: a file cannot be written.
     """
-    from kinoscope.views.draw import Annotator
+    from kinoscope.views.video.annotate import Annotator
 
     hider = _hider(source, timeline, hiding) if hiding else None
     steps = {BLURRED: hider.draw} if hider else {}
@@ -106,8 +106,8 @@ def draw(
 
 
 def _hider(source: Source, timeline: Timeline, hiding: Hiding) -> Hider:
-    from kinoscope.views.covers import plan
-    from kinoscope.views.hide import Hider
+    from kinoscope.views.video.redact import Hider
+    from kinoscope.views.video.redaction_plan import plan
 
     try:
         if source.info.live:
@@ -155,8 +155,8 @@ def _write(
 
 
 def _log(hider: Hider, timeline: Timeline, folder: Path, has_sound: bool) -> Path:
-    from kinoscope.views.hide import audit
-    from kinoscope.views.plain import dumps
+    from kinoscope.views.formats.plain import dumps
+    from kinoscope.views.video.redact import audit
 
     try:
         log = {"kinoscope": __version__} | audit(hider, folder / BLURRED, timeline.source, has_sound)

@@ -108,9 +108,9 @@ def test_no_face(made, tmp_path, monkeypatch):
 
 def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     from kinoscope import cli
-    from kinoscope.learn import talkers
+    from kinoscope.training.lipsync import data
 
-    monkeypatch.setattr(talkers, "Follower", DrawnFollower)
+    monkeypatch.setattr(data, "Follower", DrawnFollower)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "clip.mp4")
     words = ["train", "lipsync", "clip.mp4", "epochs=1", "steps=1", "batch=2", "width=8", "features=0", "--quiet"]

@@ -27,7 +27,7 @@ def table(tmp_path):
 
 
 def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
-    monkeypatch.setattr("kinoscope.learn.edges.STEPS", 200)
+    monkeypatch.setattr("kinoscope.training.segments.train.STEPS", 200)
     model = tiny()
     learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).edges
     assert learned.videos == (3, 1)

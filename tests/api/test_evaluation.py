@@ -10,9 +10,9 @@ import pytest
 
 from kinoscope.api import evaluate
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
-from kinoscope.learn.reading import read_dataset
-from kinoscope.learn.scores import load_scores
-from kinoscope.learn.splits import save_splits
+from kinoscope.training.data.readers import read_dataset
+from kinoscope.training.data.splits import save_splits
+from kinoscope.training.evaluation.scores import load_scores
 from tests.api.conftest import film
 
 Make = Callable[..., Path]

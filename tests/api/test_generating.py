@@ -76,7 +76,7 @@ def test_ways_between_and_crossed_codes(model, tmp_path):
 
 
 def test_a_real_clip_is_brought_into_the_model(model, clips, tmp_path, monkeypatch):
-    monkeypatch.setattr("kinoscope.learn.projecting.STEPS", 2)
+    monkeypatch.setattr("kinoscope.training.generation.inversion.STEPS", 2)
     done = generate(model, n=4, out=tmp_path / "x.mp4", project=clips / "disc" / "0.mkv", frames=9, quiet=True)
     assert done.clips == 4
     assert done.psnr > 3
@@ -199,7 +199,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
 
 
 def test_copies_are_called_so(clips):
-    from kinoscope.learn.generation_scores import Clips, GenerationScores, Protocol, _compare_pixels
+    from kinoscope.training.generation.metrics import Clips, GenerationScores, Protocol, _compare_pixels
 
     real = np.stack([draw_moving(seed, 6, 12.5, 16)[0] for seed in range(6)])
     made = np.stack([real[4], draw_moving(99, 6, 12.5, 16)[0]])

@@ -10,9 +10,9 @@ import kinoscope
 from kinoscope.api import lip_sync, training
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import alone, atomic
-from kinoscope.learn import talk as module
-from kinoscope.learn.talk import AROUND, Talk
 from kinoscope.models.inference.sync import PHASES, LipSync
+from kinoscope.training.sync import data as module
+from kinoscope.training.sync.data import AROUND, Talk
 
 
 def talk(seed, frames=60):

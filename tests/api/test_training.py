@@ -13,7 +13,7 @@ from kinoscope.api.training import TASKS
 from kinoscope.core.errors import OptionError
 
 # What the tests of learning make their clips and their network with.
-LEARN = Path(__file__).parents[1] / "learn"
+LEARN = Path(__file__).parents[1] / "training"
 QUICK = ("net=tiny", "augment=none", "epochs=2", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33")
 
 
@@ -29,7 +29,7 @@ def clips(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def place(monkeypatch, tmp_path):
     """Put the tiny network into the table, work in a folder of the test's own, and draw nothing, which takes long."""
-    monkeypatch.setattr("kinoscope.learn.training.draw", lambda *_: [])
+    monkeypatch.setattr("kinoscope.training.classification.train.draw", lambda *_: [])
     monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (tiny_training.NETWORK,))
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -86,7 +86,7 @@ def test_ctrl_c_says_how_to_go_on(kinoscope, clips, place, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kinoscope.learn.training.learn", interrupted)
+    monkeypatch.setattr("kinoscope.training.classification.train.learn", interrupted)
     call = kinoscope("train", "classify", clips, *QUICK, "--quiet")
     assert call.status == 1
     assert call.err == "kinoscope: interrupted: no epoch was done; go on with --resume-from runs/classify/clips1\n"

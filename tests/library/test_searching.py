@@ -15,7 +15,7 @@ from kinoscope.core.results import Event, TaskReport, Timeline, describe_source
 from kinoscope.library import Library
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
-from kinoscope.views.cuts import Cut, write_edl, write_otio
+from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 

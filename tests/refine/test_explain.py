@@ -13,7 +13,7 @@ from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceE
 from kinoscope.models.formats.trained_model import Trained
 from kinoscope.refine.explain import METHODS
 from kinoscope.refine.explain import explain as explain_clip
-from kinoscope.views.heat import lay_over, overlay, palette
+from kinoscope.views.video.heatmap import lay_over, overlay, palette
 from tests.refine.toys import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
 
 FACTS = Trained(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)

@@ -13,7 +13,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.tasks.av.speech_segments import RATE, Voice
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
-from kinoscope.views.cues import cues
+from kinoscope.views.formats.subtitles import cues
 
 
 def word(start, end, text, probability=0.9):

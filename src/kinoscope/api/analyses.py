@@ -26,7 +26,7 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
 from kinoscope.core.validation import demand, demand_positive
 from kinoscope.galleries import read
-from kinoscope.views.covers import Method
+from kinoscope.views.video.redaction_plan import Method
 
 if TYPE_CHECKING:
     from kinoscope.alerts.webhook import Webhook

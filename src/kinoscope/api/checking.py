@@ -40,7 +40,7 @@ def check(
     told["default"] = operate(genuine, impostor, THRESHOLDS[kind], owners).to_dict()
     told["at_far"] = {"far_wanted": far} | threshold_for(genuine, impostor, far, owners).to_dict()
     if out is not None:
-        from kinoscope.views.plots import error_rates
+        from kinoscope.views.plots.training import error_rates
 
         error_rates(genuine, impostor, out / "errors.png", THRESHOLDS[kind])
         told["written"] = [str(out / "errors.png")]

@@ -11,7 +11,7 @@ from kinoscope.core.time import parse_time
 from kinoscope.core.validation import demand, demand_number
 from kinoscope.drawing import Hiding
 from kinoscope.galleries import Gallery
-from kinoscope.views.covers import KINDS, METHODS, Method
+from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
 
 CARD_TASKS = {"faces": "identity", "appearance": "scenes", "anomalies": "scenes"}
 """Tasks whose model is a card of another task."""

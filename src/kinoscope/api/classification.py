@@ -14,7 +14,7 @@ from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.results import Event, Timeline
 from kinoscope.core.validation import demand_number
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source

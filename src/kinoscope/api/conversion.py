@@ -26,7 +26,7 @@ def convert(
         The files written.
     """
     from kinoscope.views import VIEWS
-    from kinoscope.views.json import load
+    from kinoscope.views.formats.json import load
 
     names = choose_views(to, "to")
     if not names:

@@ -26,7 +26,7 @@ from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_e
 from kinoscope.core.results import Timeline, Track
 from kinoscope.core.trajectories import counts, is_scenery, journey
 from kinoscope.core.validation import demand, demand_positive
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 Looks = Literal["none", "colours", "cnn"]
 
@@ -223,7 +223,7 @@ def _write(one: Detected, folder: Path) -> list[Path]:
     import json
 
     from kinoscope.core.files import atomic
-    from kinoscope.views.csv import write
+    from kinoscope.views.formats.csv import write
 
     assert one.timeline is not None
     with atomic(folder / FILES[0]) as temporary:

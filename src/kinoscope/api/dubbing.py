@@ -15,7 +15,7 @@ from kinoscope.api.renaming import renamed
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import claiming, maker
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from kinoscope.core.media import Frame, Sound
     from kinoscope.models.inference.face_compositor import Way
     from kinoscope.models.inference.lipsync import Looks, MouthPainter
-    from kinoscope.progress import Report
     from kinoscope.source.base import Source
+    from kinoscope.views.console.progress import Report
 
 AT_ONCE = 8
 """Pictures painted at once, which is also how many are held."""

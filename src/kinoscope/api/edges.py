@@ -14,13 +14,13 @@ from kinoscope.core.errors import DatasetError, OptionError, as_error
 from kinoscope.core.files import demand_free
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
 from kinoscope.core.validation import demand
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.results import Timeline
-    from kinoscope.learn.annotations import Annotated
-    from kinoscope.learn.edges import Course
     from kinoscope.models.inference.segment_refiner import Edges
+    from kinoscope.training.data.activitynet import Annotated
+    from kinoscope.training.segments.train import Course
 
 OPTIONS = {
     "model": ("", "folder that train classify wrote; what is learned is added to it"),
@@ -84,7 +84,7 @@ class Watched:
     @property
     def courses(self) -> list[Course]:
         """What there is to learn of each class."""
-        from kinoscope.learn.edges import Course
+        from kinoscope.training.segments.train import Course
 
         return [Course(self.edges, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
 
@@ -114,9 +114,9 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
         DatasetError: the videos do not do.
         ModelError: the model cannot be used, or does not know the classes.
     """
-    from kinoscope.learn.annotations import read_annotations
-    from kinoscope.learn.edges import learn_edges
     from kinoscope.models.inference.segment_refiner import FILE, write_edges
+    from kinoscope.training.data.activitynet import read_annotations
+    from kinoscope.training.segments.train import learn_edges
 
     options = _options(data, words)
     demand_free(Path(options["model"]) / FILE)
@@ -165,7 +165,7 @@ def _look(video: Annotated, model: str, device: str, quiet: bool) -> Watched:
     from kinoscope.api.classification import watch
     from kinoscope.api.segments import demand_path, name_segments
     from kinoscope.models.inference.classifier import find_classifier, sampling_of
-    from kinoscope.views.clock import origin
+    from kinoscope.views.formats.clock import origin
 
     card = find_classifier(model)
     sampling = sampling_of(card)

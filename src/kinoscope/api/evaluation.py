@@ -14,17 +14,17 @@ from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import demand, demand_number
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.api.generation_scores import GenerationEvaluation
     from kinoscope.core.metrics.temporal_detection import SegmentScores
-    from kinoscope.learn.comparison import Comparison
-    from kinoscope.learn.examples import Dataset, Example
-    from kinoscope.learn.predicting import Predictions
-    from kinoscope.learn.running import Gallery
-    from kinoscope.learn.scores import Scores
     from kinoscope.models.card import Card
+    from kinoscope.training.data.dataset import Dataset, Example
+    from kinoscope.training.evaluation.comparison import Comparison
+    from kinoscope.training.evaluation.inference import Gallery
+    from kinoscope.training.evaluation.predictions import Predictions
+    from kinoscope.training.evaluation.scores import Scores
 
 FILES = ("scores.json", "report.html", "reliability.png", "confusion.png", "samples.mp4", "pairs.mp4")
 """Names of the files that are written, for classifiers or for generators."""
@@ -118,9 +118,9 @@ def evaluate(
         ModelError: the model cannot be used, or does not know the classes of the data.
         DatasetError: there is nothing to score.
     """
-    from kinoscope.learn.grouping import check_group
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.trainable.generators import find_generator, is_generator, own_generators
+    from kinoscope.training.data.grouping import check_group
 
     if split is not None:
         demand(split, SPLITS, "split")
@@ -184,8 +184,8 @@ def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:
 
 def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
     """Read the labelled clips, and make sure that every model knows their classes."""
-    from kinoscope.learn.reading import read_dataset
     from kinoscope.models.inference.classifier import match_labels
+    from kinoscope.training.data.readers import read_dataset
 
     dataset = read_dataset(data, group)
     for card in cards:
@@ -217,7 +217,7 @@ def learned_from(dataset: Dataset, model: str) -> Dataset:
 
 def run_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
     """Give which clips of a dataset a model was trained on, validated on and tested on; None if that is not known."""
-    from kinoscope.learn.splits import read_splits
+    from kinoscope.training.data.splits import read_splits
 
     path = Path(model) / "splits.json"
     try:
@@ -277,10 +277,10 @@ def _predict(
     device: str,
     quiet: bool,
 ) -> tuple[Predictions, Gallery]:
-    from kinoscope.learn.loading import Loader
-    from kinoscope.learn.running import Gallery, run
     from kinoscope.models.inference.classifier import match_labels, sampling_of
     from kinoscope.models.runtime.runner import make_runner
+    from kinoscope.training.data.loader import Loader
+    from kinoscope.training.evaluation.inference import Gallery, run
 
     runner = make_runner(card, device)
     own = match_labels(dataset.classes, card)
@@ -302,7 +302,7 @@ def _predict(
 
 
 def _pictures(gallery: Gallery | None, examples: Sequence[Example]) -> dict[str, bytes]:
-    from kinoscope.learn.predicting import clip_name
+    from kinoscope.training.evaluation.predictions import clip_name
 
     kept = gallery.pictures if gallery else {}
     return {clip_name(examples[index]): picture for index, (_, picture) in kept.items()}
@@ -317,8 +317,9 @@ def _score(
     seed: int,
     pictures: dict[str, bytes],
 ) -> Evaluation:
-    from kinoscope.learn import comparison, evaluation
-    from kinoscope.views.evaluation import write_evaluation
+    from kinoscope.training.evaluation import comparison
+    from kinoscope.training.evaluation import evaluate as evaluation
+    from kinoscope.views.pages.evaluation import write_evaluation
 
     scores = replace(evaluation.evaluate(told[0], seed, card.temperature), **facts)
     compared = comparison.compare(told[1], told[0], (names[1], names[0]), seed) if len(told) > 1 else None
@@ -331,17 +332,17 @@ def _score(
 
 def _draw(scores: Scores, folder: Path) -> list[Path]:
     """Write confusion and reliability as pictures, if matplotlib is here: the page shows both anyway."""
-    from kinoscope.views import plots
+    from kinoscope.views.plots import training
 
     calibration = scores.calibration
     before = _numbers(calibration.bins_before)
     after = _numbers(calibration.bins_after) if calibration.temperature != 1 else None
     drawn = [folder / "reliability.png"]
     try:
-        plots.reliability(before, drawn[0], after)
+        training.reliability(before, drawn[0], after)
         if scores.confusion:
             drawn.append(folder / "confusion.png")
-            plots.confusion_matrix(scores.confusion, scores.classes, drawn[1])
+            training.confusion_matrix(scores.confusion, scores.classes, drawn[1])
     except MissingExtra:
         return []
     return drawn

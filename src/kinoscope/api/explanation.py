@@ -21,7 +21,7 @@ from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.results import CUT_SHORT
 from kinoscope.core.sampling import Sampling, Times
 from kinoscope.core.validation import demand
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.models.card import Card
@@ -148,7 +148,7 @@ def find_window(
     Raises:
         SourceError: the clip cannot be read, or is over before ``start``.
     """
-    from kinoscope.learn.frames import opened
+    from kinoscope.training.data.frame_cache import opened
 
     sampling = _sampling(card)
     with opened(path) as source:
@@ -169,8 +169,8 @@ def find_window(
 def _likeliest(card: Card, model: str, path: str, label: str | None, progress: Any) -> tuple[float, int]:
     """Give the start in seconds of the window in which a class is the likeliest, and how many were looked at."""
     from kinoscope import engine
-    from kinoscope.learn.frames import opened
     from kinoscope.tasks.classify import Classify
+    from kinoscope.training.data.frame_cache import opened
 
     with opened(path) as source:
         found = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
@@ -186,7 +186,7 @@ def _likeliest(card: Card, model: str, path: str, label: str | None, progress: A
 def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> Window:
     """Read the pictures that a network sees of a clip that begins at ``start``; a short one is played to and fro."""
     from kinoscope.imaging.reflect_time import bounce
-    from kinoscope.learn.frames import LONGEST_SHOWN, opened
+    from kinoscope.training.data.frame_cache import LONGEST_SHOWN, opened
 
     wanted = sampling.times(start)
     times = bounce(wanted, *span)
@@ -213,9 +213,9 @@ def shown_size(own: Size) -> Size:
 def write(done: Explained, pictures: Pixels, folder: Path) -> list[Path]:
     """Write the page, the numbers, the video and the contact sheet; give their paths."""
     from kinoscope.source.encode.writer import Writer
-    from kinoscope.views.explanation import write_explanation
-    from kinoscope.views.heat import contact_sheet, overlay
-    from kinoscope.views.sheet import save_picture
+    from kinoscope.views.pages.explanation import write_explanation
+    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.video.heatmap import contact_sheet, overlay
 
     found = done.explanation
     page, plain, video, sheet = (folder / name for name in FILES)

@@ -16,7 +16,7 @@ from kinoscope.api.choices import choose_device, split
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import atomic, claiming, maker, prepare, trim
 from kinoscope.core.validation import demand, demand_number, slug
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
@@ -217,8 +217,8 @@ class _Asked:
         """Give a real clip, what the model makes of it, and its content with other motions."""
         import numpy as np
 
-        from kinoscope.learn.projecting import project
         from kinoscope.models.trainable.generators import crossed, join
+        from kinoscope.training.generation.inversion import project
 
         label = self.labels[0] if self.labels else None
         real = read_clip(clip, self.generator)
@@ -236,8 +236,8 @@ def read_clip(path: str | Path, generator: Generator) -> Pixels:
         SourceError: it cannot be read, or is too short.
     """
     from kinoscope.core.sampling import Sampling
-    from kinoscope.learn.examples import Dataset, Example
-    from kinoscope.learn.loading import Loader
+    from kinoscope.training.data.dataset import Dataset, Example
+    from kinoscope.training.data.loader import Loader
 
     facts = generator.facts
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
@@ -258,8 +258,8 @@ def _columns(show: str, project: Any, count: int) -> int | None:
 def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
     """Write clips as the name of the output asks for."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.grids import enlarge, grid, strips
-    from kinoscope.views.sheet import save_picture
+    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.video.grid import enlarge, grid, strips
 
     made_by = f"{done.model}, seed {seed}"
     if _is_sheet(out):
@@ -275,9 +275,9 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
 def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str) -> None:
     """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.generated import page
-    from kinoscope.views.grids import enlarge, grid, strips
-    from kinoscope.views.sheet import save_picture
+    from kinoscope.views.pages.generated import page
+    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.video.grid import enlarge, grid, strips
 
     prepare(out)
     for number, clip in enumerate(clips):

@@ -13,15 +13,15 @@ from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic, prepare
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import demand_number
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kinoscope.core.media import Pixels
-    from kinoscope.learn.examples import Dataset
-    from kinoscope.learn.generation_scores import Clips, Features, GenerationScores, Protocol
     from kinoscope.models.trainable.generators import Generator
+    from kinoscope.training.data.dataset import Dataset
+    from kinoscope.training.generation.metrics import Clips, Features, GenerationScores, Protocol
 
 SAMPLES = 256
 """Clips that are made, and about as many real ones taken, if not said otherwise."""
@@ -72,9 +72,9 @@ def evaluate_generator(
     quiet: bool,
 ) -> tuple[GenerationEvaluation, list[Path]]:
     """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
-    from kinoscope.learn.generation_scores import FEWEST, demand_enough
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.trainable.generators import Generator, find_generator
+    from kinoscope.training.generation.metrics import FEWEST, demand_enough
 
     demand_number("n", n, FEWEST)
     for name in filter(None, (features, judge)):
@@ -110,9 +110,9 @@ def read_real(
     import numpy as np
 
     from kinoscope.core.sampling import Sampling
-    from kinoscope.learn.clip_feeds import read_clips, why
-    from kinoscope.learn.generation_scores import Clips
-    from kinoscope.learn.loading import Loader
+    from kinoscope.training.data.loader import Loader
+    from kinoscope.training.data.streams import read_clips, why
+    from kinoscope.training.generation.metrics import Clips
 
     facts = generator.facts
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
@@ -134,10 +134,10 @@ def read_real(
 
 def _features(name: str | None, rate: float, device: str) -> Features:
     """Give the network whose embeddings are compared: that of the name, or the best that tells actions."""
-    from kinoscope.learn.generation_scores import Features
     from kinoscope.models import choose
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.runtime.runner import make_runner
+    from kinoscope.training.generation.metrics import Features
 
     card = find_classifier(name or choose("actions").name)
     return Features(make_runner(card, device), rate)
@@ -146,7 +146,7 @@ def _features(name: str | None, rate: float, device: str) -> Features:
 def _protocol(generator: Generator, looks: Features, dataset: Dataset, real: int, n: int, seed: int) -> Protocol:
     import av
 
-    from kinoscope.learn.generation_scores import Protocol
+    from kinoscope.training.generation.metrics import Protocol
 
     facts = generator.facts
     names = sorted(f"{Path(one.path).name} {_size(one.path)} {one.start} {one.end}" for one in dataset.examples)
@@ -193,7 +193,7 @@ class _Scoring:
     quiet: bool
 
     def run(self, generator: Generator, protocol: Protocol) -> tuple[Clips, GenerationScores]:
-        from kinoscope.learn.generation_scores import Clips, Features, score
+        from kinoscope.training.generation.metrics import Clips, Features, score
 
         codes = generator.codes(self.n, self.seed)
         facts = generator.facts
@@ -207,10 +207,10 @@ class _Scoring:
     def _pictures(self) -> Callable[[Pixels], Any]:
         """Give what content is compared by."""
         from kinoscope.imaging.augment import stretch
-        from kinoscope.learn.generation_scores import mean_colours
         from kinoscope.models import find
         from kinoscope.models.runtime.runner import make_runner
         from kinoscope.models.store import cached
+        from kinoscope.training.generation.metrics import mean_colours
 
         card = find(PICTURES)
         if not cached(card) or card.size is None:
@@ -224,8 +224,8 @@ def _write(
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.generated import Shown, scores_page
-    from kinoscope.views.grids import grid
+    from kinoscope.views.pages.generated import Shown, scores_page
+    from kinoscope.views.video.grid import grid
 
     written = [folder / name for name in ("scores.json", "samples.mp4", "pairs.mp4", "report.html")]
     rate, by = generator.facts.rate, f"{found.model}, seed {found.scores.protocol.seed}"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.validation import demand
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.learn.lip_sync import Plan
-    from kinoscope.learn.talk import Talk
     from kinoscope.nets.syncnet import Pair
+    from kinoscope.training.sync.data import Talk
+    from kinoscope.training.sync.train import Plan
 
 OPTIONS = {
     "table": ("", "CSV with the columns clip, person and offset (seconds by which the audio of a clip is late)"),
@@ -157,7 +157,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
 
 
 def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talk], dict[str, str]]:
-    from kinoscope.learn.talk import Known, clips_in, read_table, read_talks
+    from kinoscope.training.sync.data import Known, clips_in, read_table, read_talks
 
     known = read_table(Path(options["table"])) if options["table"] else {}
     if not known and options["align"] == "auto":
@@ -195,8 +195,8 @@ def _held(talks: Sequence[Talk], share: float) -> set[str]:
 
 
 def _plans(options: dict[str, str], steps: int) -> list[Plan]:
-    from kinoscope.learn.lip_sync import Plan
     from kinoscope.models.runtime.runner import torch_device
+    from kinoscope.training.sync.train import Plan
 
     device, batch, seed = torch_device(options["device"]), int(options["batch"]), int(options["seed"])
     return [
@@ -209,7 +209,7 @@ def _train(
     talks: Sequence[Talk], data: str, plans: Sequence[Plan], folder: Path | None, quiet: bool
 ) -> tuple[list[Pair], list[float]]:
     """Train each pair, or take it from the folder where an earlier run has kept it; give also the last losses."""
-    from kinoscope.learn.lip_sync import keep_pair, kept_pair
+    from kinoscope.training.sync.train import keep_pair, kept_pair
 
     pairs, losses = [], []
     for number, plan in enumerate(plans, 1):
@@ -226,8 +226,8 @@ def _train(
 
 def _train_one(talks: Sequence[Talk], plan: Plan, place: Path | None, title: str, quiet: bool) -> tuple[Pair, float]:
     """Train a pair; its losses go into a log beside it."""
-    from kinoscope.learn.lip_sync import train_pair
-    from kinoscope.learn.log import Log
+    from kinoscope.training.logging import Log
+    from kinoscope.training.sync.train import train_pair
 
     log = Log(place) if place else None
     losses: list[float] = []
@@ -247,7 +247,7 @@ def _train_one(talks: Sequence[Talk], plan: Plan, place: Path | None, title: str
 
 
 def _score(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk]) -> dict[str, float]:
-    from kinoscope.learn.lip_sync import share_found
+    from kinoscope.training.sync.train import share_found
 
     told = {str(length): share_found(pairs, talks, length) for length in LENGTHS}
     return {length: round(share, 4) for length, share in told.items() if share is not None}

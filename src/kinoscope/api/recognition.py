@@ -16,7 +16,7 @@ from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
 from kinoscope.core.validation import demand_positive
 from kinoscope.galleries import THRESHOLDS, Gallery, read
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 
 @dataclass

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.files import alone
 from kinoscope.core.launcher import launched
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.learn.log import Row
-    from kinoscope.learn.processes import Processes
-    from kinoscope.learn.rounds import Learner, Rounds
+    from kinoscope.training.distributed import Processes
+    from kinoscope.training.logging import Row
+    from kinoscope.training.trainer import Learner, Rounds
 
 Described = tuple[str, str, str]
 """Name, default and meaning of an option."""
@@ -45,22 +45,22 @@ class RoundTask:
 
 
 def _painting_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.learn.painting_options import PaintingOptions
+    from kinoscope.training.lipsync.options import PaintingOptions
 
     return PaintingOptions()
 
 
 def _about_painting() -> list[Described]:
-    from kinoscope.learn.choices import described
-    from kinoscope.learn.painting_options import ABOUT, PaintingOptions
+    from kinoscope.training.lipsync.options import ABOUT, PaintingOptions
+    from kinoscope.training.options import described
 
     return described(PaintingOptions, ABOUT)
 
 
 def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
-    from kinoscope.learn.lip_expert import load_expert
-    from kinoscope.learn.painting_run import PainterLearner
-    from kinoscope.learn.talkers import read_talkers
+    from kinoscope.training.lipsync.data import read_talkers
+    from kinoscope.training.lipsync.sync_loss import load_expert
+    from kinoscope.training.lipsync.train import PainterLearner
 
     expert = load_expert(options.expert) if options.sync else None
     with bar("read", quiet) as progress:
@@ -69,21 +69,21 @@ def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tupl
 
 
 def _generating_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.learn.generating_options import defaults_of
+    from kinoscope.training.generation.options import defaults_of
 
     return defaults_of(tuple(words))
 
 
 def _about_generating() -> list[Described]:
-    from kinoscope.learn.choices import described
-    from kinoscope.learn.generating_options import ABOUT, GeneratingOptions
+    from kinoscope.training.generation.options import ABOUT, GeneratingOptions
+    from kinoscope.training.options import described
 
     return described(GeneratingOptions, ABOUT)
 
 
 def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
-    from kinoscope.learn.clip_feeds import make_feed
-    from kinoscope.learn.generating import GeneratorLearner, sampling_of
+    from kinoscope.training.data.streams import make_feed
+    from kinoscope.training.generation.train import GeneratorLearner, sampling_of
 
     feed = make_feed(
         data, sampling_of(options), classes=options.classes, few=options.augment == "strong", seed=options.seed,
@@ -93,21 +93,21 @@ def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tu
 
 
 def _predicting_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.learn.next_frames_options import NextFramesOptions
+    from kinoscope.training.prediction.options import NextFramesOptions
 
     return NextFramesOptions()
 
 
 def _about_predicting() -> list[Described]:
-    from kinoscope.learn.choices import described
-    from kinoscope.learn.next_frames_options import ABOUT, NextFramesOptions
+    from kinoscope.training.options import described
+    from kinoscope.training.prediction.options import ABOUT, NextFramesOptions
 
     return described(NextFramesOptions, ABOUT)
 
 
 def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
-    from kinoscope.learn.next_frames import NextFrames
-    from kinoscope.learn.next_frames_data import clips_of
+    from kinoscope.training.prediction.data import clips_of
+    from kinoscope.training.prediction.train import NextFrames
 
     clips = clips_of(data, options, processes)
     return NextFrames(options, clips, data, processes), clips.broken
@@ -159,11 +159,11 @@ def train_in_rounds(
     Args:
         folder: gives that of the run, ready to be written to, from the data's name; not asked where it goes on.
     """
-    from kinoscope.learn.choices import begin_or_go_on
-    from kinoscope.learn.grouping import check_group
-    from kinoscope.learn.processes import joined
-    from kinoscope.learn.rounds import go
     from kinoscope.models.runtime.runner import check_device
+    from kinoscope.training.data.grouping import check_group
+    from kinoscope.training.distributed import joined
+    from kinoscope.training.options import begin_or_go_on
+    from kinoscope.training.trainer import go
 
     row = TASKS[task]
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)

@@ -49,7 +49,7 @@ def _nowhere() -> Iterator[Save]:
 
 @contextmanager
 def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -> Iterator[Save]:
-    from kinoscope.views.json import save
+    from kinoscope.views.formats.json import save
 
     def write(timeline: Timeline) -> None:
         files.prepare(folder)

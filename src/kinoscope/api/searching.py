@@ -19,8 +19,8 @@ from kinoscope.core.files import claiming, link, maker, prepare, remove
 from kinoscope.core.results import describe_source
 from kinoscope.core.validation import demand, demand_number
 from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
-from kinoscope.views.cuts import Cut, write_edl, write_otio
-from kinoscope.views.report_data import video_url
+from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
+from kinoscope.views.pages.report_data import video_url
 
 STILL = 480
 """Longer side in pixels of the pictures of the page."""
@@ -152,7 +152,7 @@ def _played(clip: Clip, time: float) -> float:
 
 
 def _page(found: Found, library: Library, folder: Path) -> Path:
-    from kinoscope.views.found import write_found
+    from kinoscope.views.pages.search import write_found
 
     videos = list({clip.video.id: clip.video for clip in found.clips}.values())
     numbers = {video.id: number for number, video in enumerate(videos)}

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import DatasetError, SourceError, as_error
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.learn.annotations import Annotated
     from kinoscope.models.card import Card
+    from kinoscope.training.data.activitynet import Annotated
 
 
 def score_segments(
@@ -42,7 +42,7 @@ def score_segments(
 
 def _choose(data: Path, split: str | None) -> list[Annotated]:
     """Give the videos of a split; if none is named, those for testing or else for validation, or all."""
-    from kinoscope.learn.annotations import read_annotations
+    from kinoscope.training.data.activitynet import read_annotations
 
     videos = [video for video in read_annotations(data) if video.segments]
     has = sorted({video.split for video in videos if video.split})
@@ -81,7 +81,7 @@ def demand_path(video: Annotated) -> str:
 
 def _find(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
     from kinoscope.api.classification import watch
-    from kinoscope.views.clock import origin
+    from kinoscope.views.formats.clock import origin
 
     with bar(video.name, quiet) as progress:
         timeline = watch(demand_path(video), model, device, progress=progress)

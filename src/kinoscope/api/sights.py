@@ -14,7 +14,7 @@ from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.results import CUT_SHORT
 from kinoscope.galleries import KINDS, Look, Model
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.results import Timeline

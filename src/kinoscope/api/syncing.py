@@ -15,7 +15,7 @@ from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, Sync
 from kinoscope.core.files import claiming, maker
 from kinoscope.core.results import Event, Timeline
 from kinoscope.core.validation import demand_number
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 SURE = 0.9
 """Confidence from which a repair is made without being forced."""

@@ -70,7 +70,7 @@ def options_of(task: str) -> list[tuple[str, str, str]]:
     from kinoscope.api.edges import OPTIONS as SEGMENTS
     from kinoscope.api.lip_sync import OPTIONS as SYNC
     from kinoscope.api.round_training import TASKS as ROUND_TASKS
-    from kinoscope.learn.options import describe
+    from kinoscope.training.classification.options import describe
 
     if task in ROUND_TASKS:
         return ROUND_TASKS[task].about()

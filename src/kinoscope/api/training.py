@@ -18,17 +18,17 @@ from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.launcher import launched
 from kinoscope.core.validation import hint
-from kinoscope.progress import bar
+from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.api.edges import Learned
     from kinoscope.api.lip_sync import Taught
-    from kinoscope.learn.examples import Dataset
-    from kinoscope.learn.health import Health
-    from kinoscope.learn.job import Run
-    from kinoscope.learn.log import Row
-    from kinoscope.learn.options import Options
-    from kinoscope.learn.rounds import Rounds
+    from kinoscope.training.classification.options import Options
+    from kinoscope.training.classification.state import Run
+    from kinoscope.training.data.checks import Health
+    from kinoscope.training.data.dataset import Dataset
+    from kinoscope.training.logging import Row
+    from kinoscope.training.trainer import Rounds
 
 AUDIO_TASKS = ("sync", "lipsync")
 """Trainings that learn from audio."""
@@ -122,7 +122,7 @@ def train(
         ModelError: weights or a checkpoint cannot be used.
         TrainingError: the loss is no longer a number.
     """
-    from kinoscope.learn.reading import read_dataset
+    from kinoscope.training.data.readers import read_dataset
 
     _demand_task(task)
     if check and task != "classify":
@@ -184,7 +184,7 @@ def _demand_fit(task: str, **asked: bool) -> None:
 
 
 def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
-    from kinoscope.learn.options import read_words
+    from kinoscope.training.classification.options import read_words
 
     if data is None or ("=" in data and not Path(data).exists()):
         raise OptionError(
@@ -195,10 +195,10 @@ def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
 
 def _check_options(options: Options) -> None:
     """Check what needs more than the options themselves, before any clip is opened."""
-    from kinoscope.learn.grouping import check_group
     from kinoscope.models.formats.trained_model import read
     from kinoscope.models.runtime.runner import check_device
     from kinoscope.models.trainable.classifiers import network_options
+    from kinoscope.training.data.grouping import check_group
 
     network_options(options.net, options.net_options)
     check_group(options.group)
@@ -212,7 +212,7 @@ def _check_options(options: Options) -> None:
 
 def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
     """Give the options and the data of a run that goes on; words may repeat its options."""
-    from kinoscope.learn.options import read_options, read_words
+    from kinoscope.training.classification.options import read_options, read_words
 
     options, facts = read_options(folder / "options.json")
     if data is not None and "=" in data and not Path(data).exists():
@@ -258,8 +258,8 @@ def _is_first() -> bool:
 
 def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
     from kinoscope.core.errors import DatasetError
-    from kinoscope.learn import health
-    from kinoscope.learn.splits import split
+    from kinoscope.training.data import checks as health
+    from kinoscope.training.data.splits import split
 
     try:
         splits = split(dataset, options.val, seed=options.seed)
@@ -271,8 +271,8 @@ def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
 
 def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
     """Check clips that need no classes; of those that learn from audio, silent ones are at fault."""
-    from kinoscope.learn import health
-    from kinoscope.learn.reading import read_unlabelled
+    from kinoscope.training.data import checks as health
+    from kinoscope.training.data.readers import read_unlabelled
 
     if task == "segments" or data is None or data.startswith("synthetic:"):
         raise OptionError(
@@ -283,15 +283,15 @@ def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
 
 
 def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Path:
-    from kinoscope.learn.preview import preview
     from kinoscope.models.trainable.classifiers import find_network
+    from kinoscope.training.data.preview import preview
 
     sampling = options.sampling(find_network(options.net).sampling)
     return preview(dataset, folder / f"{name}-preview.png", sampling, options.variation, seed=options.seed)
 
 
 def _train(options: Options, dataset: Dataset, folder: Path, resume: bool, dry_run: bool, quiet: bool) -> Run:
-    from kinoscope.learn import training
+    from kinoscope.training.classification import train as training
 
     quiet = quiet or not _is_first()
 

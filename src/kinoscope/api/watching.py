@@ -27,7 +27,7 @@ from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, 
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import demand_number
 from kinoscope.source.base import Item, Picture, Source
-from kinoscope.views.jsonl import LineWriter
+from kinoscope.views.formats.jsonl import LineWriter
 
 if TYPE_CHECKING:
     from kinoscope.alerts.webhook import Webhook

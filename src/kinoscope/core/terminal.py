@@ -25,7 +25,7 @@ def _written_out(match: re.Match[str]) -> str:
 class Visible:
     """A text stream for a terminal, whatever names, labels and messages bring along: ``write`` goes by :func:`visible`.
 
-    Rich, which colours its own text, writes to the stream beneath; see ``views.terminal``.
+    Rich, which colours its own text, writes to the stream beneath; see ``views.console.data_console``.
     """
 
     def __init__(self, stream: TextIO) -> None:

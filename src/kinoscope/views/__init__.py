@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinoscope.core.results import Timeline
-from kinoscope.views import activitynet, coco, csv, json, jsonl, mot, otio, parquet, srt, vtt
+from kinoscope.views.formats import activitynet, coco, csv, json, jsonl, mot, otio, parquet, srt, vtt
 
 
 @dataclass(frozen=True, slots=True)

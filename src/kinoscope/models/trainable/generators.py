@@ -58,9 +58,9 @@ class Gan:
 
     Attributes:
         about: one line.
-        generator: builds it, from facts. judge: builds the one that it learns from; see ``learn.adversarial``.
-        options: of its training, where they are other than those of ``GeneratingOptions``.
-        codes: how many numbers there are in a content code and in each code of motion.
+        generator: builds it, from facts. judge: builds the one that it learns from; see
+        ``training.generation.adversarial``. options: of its training, where they are other than those of
+        ``GeneratingOptions``. codes: how many numbers there are in a content code and in each code of motion.
     """
 
     about: str

@@ -1,1 +1,0 @@
-"""Learning from a user's own clips: datasets, losses, the visible training loop, evaluation."""

@@ -1,0 +1,1 @@
+"""Datasets: reading, splitting, caching and loading clips."""

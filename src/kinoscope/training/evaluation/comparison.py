@@ -1,0 +1,168 @@
+"""Two models on the same clips: which is better, and how sure one can be of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.core.errors import DatasetError
+from kinoscope.core.intervals import difference_interval
+from kinoscope.core.metrics import classification
+from kinoscope.training.evaluation.evaluate import (
+    SAMPLES,
+    Ends,
+    groups_of,
+    recalls,
+    told,
+    truth,
+    weights_of,
+    with_intervals,
+)
+from kinoscope.training.evaluation.scores import Value
+
+if TYPE_CHECKING:
+    from kinoscope.training.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A measure of two models, and the 95 % interval of what the second has more."""
+
+    first: Value
+    second: Value
+    difference: Value
+    low: Value
+    high: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same clips.
+
+    Attributes:
+        first, second: their names.
+        clips: how many clips both have told.
+        measures: by name, as in ``Scores``.
+        only_first, only_second: the clips that only one of them tells right.
+        p: of McNemar's exact test on these: how likely so uneven a difference is between models that are equally good.
+            None for multi-label data.
+        groups: of how many persons or recordings the clips are.
+    """
+
+    first: str
+    second: str
+    clips: int
+    measures: dict[str, Difference]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    p: Value
+    groups: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return asdict(self)
+
+
+def compare(
+    first: Predictions,
+    second: Predictions,
+    names: tuple[str, str] = ("first", "second"),
+    seed: int = 0,
+    samples: int = SAMPLES,
+) -> Comparison:
+    """Compare two models on the clips that both have told, clip by clip.
+
+    Raises:
+        DatasetError: there is none, or one of both is multi-label.
+    """
+    if first.multilabel != second.multilabel:
+        raise DatasetError(f"{names[0]} and {names[1]} cannot be compared: only one of them is multi-label")
+    first, second = _common(first, second)
+    if not len(first.logits):
+        raise DatasetError(f"{names[0]} and {names[1]} have no clip in common; evaluate both on the same data")
+    measured, columns = (_map_of if first.multilabel else _accuracies_of)(first, second)
+
+    def statistic(*columns: NDArray[Any]) -> classification.Values:
+        half = len(columns) // 2
+        return np.concatenate([measured(*columns[:half]), measured(*columns[half:])])
+
+    weights = np.tile(weights_of(first), (2, 1))
+    values, ends, drawn = with_intervals(statistic, columns, weights, first, seed, samples)
+    labels = ["map"] if first.multilabel else ["top1", "balanced_accuracy"]
+    rows = {
+        label: _difference(values[i :: len(labels)], ends[i :: len(labels)], drawn[:, i :: len(labels)])
+        for i, label in enumerate(labels)
+    }
+    right = [(told(one) == (one.targets > 0.5)).all(1) for one in (first, second)]
+    only = [tuple(first.paths[i] for i in np.flatnonzero(a & ~b)) for a, b in (right, right[::-1])]
+    groups = groups_of(first)
+    p = None if first.multilabel else classification.mcnemar(right[0], right[1], groups)
+    return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p, len(set(groups)))
+
+
+def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: classification.Values) -> Difference:
+    """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of resampled groups."""
+    (one, two), ((low1, high1), (low2, high2)) = values, ends
+    if one is None or two is None:
+        return Difference(one, two, None, None, None)
+    if low1 is None or high1 is None or low2 is None or high2 is None:
+        return Difference(one, two, two - one, None, None)
+    known = (low1, high1), (low2, high2)
+    return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(drawn)))
+
+
+def _correlation(drawn: classification.Values) -> float:
+    known = drawn[~np.isnan(drawn).any(1)]
+    varies = len(known) > 1 and bool(np.ptp(known, 0).all())
+    return float(np.corrcoef(known, rowvar=False).flat[1]) if varies else 0.0
+
+
+Measured = Callable[..., classification.Values]
+
+
+def _accuracies_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
+    def measured(right: NDArray[Any], actual: NDArray[Any]) -> classification.Values:
+        return np.array([right.mean(), np.nanmean(recalls(right, actual, int(actual.max()) + 1))])
+
+    return measured, [
+        column for one in (first, second) for column in (classification.hits(one.logits, truth(one)), truth(one))
+    ]
+
+
+def _map_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
+    def measured(logits: NDArray[Any], targets: NDArray[Any]) -> classification.Values:
+        return np.array([classification.mean_average_precision(logits, targets)])
+
+    return measured, [column for one in (first, second) for column in (one.logits, one.targets)]
+
+
+def _common(first: Predictions, second: Predictions) -> tuple[Predictions, Predictions]:
+    """Give the clips of both, in the order of the first; clips of one path are told apart by their order."""
+    places = [_places(one) for one in (first, second)]
+    shared = [clip for clip in places[0] if clip in places[1]]
+    return _take(first, [places[0][clip] for clip in shared]), _take(second, [places[1][clip] for clip in shared])
+
+
+def _places(predictions: Predictions) -> dict[tuple[str, int], int]:
+    seen: dict[str, int] = {}
+    found = {}
+    for place, path in enumerate(predictions.paths):
+        seen[path] = seen.get(path, 0) + 1
+        found[path, seen[path]] = place
+    return found
+
+
+def _take(predictions: Predictions, rows: Sequence[int]) -> Predictions:
+    index = np.array(rows, np.int64)
+    return replace(
+        predictions,
+        paths=tuple(predictions.paths[i] for i in rows),
+        groups=tuple(predictions.groups[i] for i in rows),
+        logits=predictions.logits[index],
+        embeddings=predictions.embeddings[index],
+        targets=predictions.targets[index],
+    )

@@ -1,0 +1,72 @@
+"""Pictures of how a training went: learning curves, the confusion matrix, and the clips that were told worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinoscope.core.errors import MissingExtra, SourceError
+from kinoscope.core.sampling import Sampling
+from kinoscope.training.data.dataset import Example
+from kinoscope.training.data.loader import Loader
+from kinoscope.training.evaluation.predictions import clip_name
+from kinoscope.training.evaluation.scores import ClipScore, Scores
+from kinoscope.training.logging import Row
+
+DRAWN = ("epoch", "train_loss", "val_loss", "val_top1", "val_balanced_accuracy", "val_map", "lr")
+WORST = 8
+"""Clips in the picture of the worst."""
+
+
+def draw(
+    folder: Path, rows: Sequence[Row], scores: Scores | None, examples: Sequence[Example], sampling: Sampling
+) -> list[Path]:
+    """Write ``curves.png``, ``confusion.png`` and ``worst.png``; the first two if matplotlib is installed.
+
+    Args:
+        folder: of the run.
+        rows: of its log.
+        scores: on the clips for validation; None without such clips.
+        examples: those clips.
+        sampling: what the network sees of them.
+
+    Raises:
+        OutputError: a picture cannot be written.
+    """
+    from kinoscope.views.plots import training
+
+    written = []
+    try:
+        training.curves([{name: row[name] for name in DRAWN if name in row} for row in rows], folder / "curves.png")
+        written.append(folder / "curves.png")
+        if scores and scores.confusion:
+            training.confusion_matrix(scores.confusion, scores.classes, folder / "confusion.png")
+            written.append(folder / "confusion.png")
+    except MissingExtra:
+        pass
+    return written + _draw_worst(folder / "worst.png", scores, examples, sampling)
+
+
+def _draw_worst(path: Path, scores: Scores | None, examples: Sequence[Example], sampling: Sampling) -> list[Path]:
+    from kinoscope.views.video.contact_sheet import save_picture, sheet
+
+    if scores is None:
+        return []
+    places = {clip_name(example): place for place, example in enumerate(examples)}
+    loader = Loader(examples, scores.classes, sampling)
+    rows = []
+    for clip in scores.clips[:WORST]:
+        try:
+            rows.append((_caption(clip), loader.clip(places[clip.path])))
+        except SourceError:  # it was there a moment ago
+            continue
+    if not rows:
+        return []
+    save_picture(path, sheet(rows))
+    return [path]
+
+
+def _caption(clip: ClipScore) -> str:
+    name, share = clip.top[0]
+    mark = "right" if clip.right else "wrong"
+    return f"{' | '.join(clip.actual) or 'none'}: told {name} {share:.0%} ({mark}); {Path(clip.path).name}"

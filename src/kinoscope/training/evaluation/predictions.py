@@ -1,0 +1,137 @@
+"""What a network in torch says of examples, and the form in which all predictions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinoscope.training.data.dataset import Example
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from kinoscope.training.data.loader import Loader
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of N clips of K classes; D is the length of an embedding.
+
+    Attributes:
+        paths: of the clips that could be read; a part of a video with its times.
+        groups: what each belongs to; empty where that is not known.
+        logits: (N, K), the mean over a clip's views.
+        embeddings: (N, D), likewise.
+        targets: (N, K), 1 for the classes that a clip shows.
+        classes: K names.
+        multilabel: whether a clip may show several classes, or none.
+        broken: path -> reason, of the clips that could not be read.
+    """
+
+    paths: tuple[str, ...]
+    groups: tuple[str, ...]
+    logits: Floats
+    embeddings: Floats
+    targets: Floats
+    classes: tuple[str, ...]
+    multilabel: bool
+    broken: dict[str, str]
+
+
+@dataclass
+class Sum:
+    """Sums over the views of one example: logits (K,), embedding (D,); its targets (K,)."""
+
+    targets: Floats
+    logits: Any = 0.0
+    embedding: Any = 0.0
+    views: int = 0
+
+    def add(self, logits: Floats, embedding: Floats) -> None:
+        """Take in one more view."""
+        self.logits, self.embedding, self.views = self.logits + logits, self.embedding + embedding, self.views + 1
+
+
+def predict(
+    net: nn.Module,
+    loader: Loader,
+    device: str = "cpu",
+    multilabel: bool | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Give what a network says of the examples of a loader; of several views of one, the mean.
+
+    Args:
+        net: a ``ClipNet``, on ``device``; it is in evaluation mode meanwhile.
+        loader: one for evaluation; its examples that cannot be read are left out, and told in ``broken``.
+        multilabel: whether a clip may show several classes; by default, as the examples do.
+        progress: told of the clips that are done with each batch.
+    """
+    import torch
+
+    sums: dict[int, Sum] = {}
+    with _evaluating(net), torch.inference_mode():
+        for batch in loader.epoch(0):
+            embeddings, logits = net(torch.from_numpy(batch.pixels).to(device))
+            rows = zip(batch.indices.tolist(), batch.targets, _plain(logits), _plain(embeddings), strict=True)
+            for index, target, scores, embedding in rows:
+                sums.setdefault(index, Sum(target)).add(scores, embedding)
+            if progress:
+                progress(len(batch))
+    if multilabel is None:
+        multilabel = any(len(example.labels) != 1 for example in loader.examples)
+    return gather(loader, sums, multilabel)
+
+
+@contextmanager
+def _evaluating(net: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode, and afterwards each module of it in that in which it was."""
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _plain(tensor: Any) -> Floats:
+    plain: Floats = tensor.float().cpu().numpy()
+    return plain
+
+
+def gather(loader: Loader, sums: dict[int, Sum], multilabel: bool) -> Predictions:
+    """Give the means of sums over views, by index of the example, as predictions."""
+    examples = [loader.examples[index] for index in sums]
+    classes = loader.classes
+    return Predictions(
+        paths=tuple(map(clip_name, examples)),
+        groups=tuple(example.group for example in examples),
+        logits=_stack([one.logits / one.views for one in sums.values()], len(classes)),
+        embeddings=_stack([one.embedding / one.views for one in sums.values()], 0),
+        targets=_stack([one.targets for one in sums.values()], len(classes)),
+        classes=classes,
+        multilabel=multilabel,
+        broken=dict(loader.broken),
+    )
+
+
+def clip_name(example: Example) -> str:
+    """Give the path of a clip and, where it is a part of a video, which: ``a.mp4#t=2,4.5`` as in a URL of a video."""
+    if example.start is None and example.end is None:
+        return example.path
+    end = "" if example.end is None else f",{example.end:g}"
+    return f"{example.path}#t={example.start or 0:g}{end}"
+
+
+def _stack(rows: Sequence[Floats], width: int) -> Floats:
+    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)

@@ -1,0 +1,71 @@
+"""Reading clips of people who talk, as a painter of mouths learns from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kinoscope.core.errors import DatasetError
+from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.signal.mel import RATE
+from kinoscope.models.inference.face_compositor import cut, follow
+from kinoscope.models.inference.lipsync import Hearing, Talker
+from kinoscope.models.inference.mouth_tracker import Follower
+from kinoscope.source import open_source
+from kinoscope.source.folders import find_sources
+from kinoscope.training.sync.data import Progress, known_of, read_each, read_table
+
+SHORTEST = 25
+"""Pictures of the shortest stretch of a face that something can be learned from."""
+
+
+def read_talkers(
+    data: Path, offsets: str = "", progress: Progress | None = None
+) -> tuple[list[Talker], dict[str, str]]:
+    """Read a clip, or all clips of a folder: those who talk, and why some clips could not be used.
+
+    Args:
+        offsets: CSV with the columns clip and offset: seconds by which the sound of a clip is late.
+
+    Raises:
+        DatasetError: no clip can be used, or the table is none.
+        SourceError: there is no video.
+    """
+    known = read_table(Path(offsets)) if offsets else {}
+    paths = [Path(found) for found in find_sources(str(data))]
+    return read_each(data, paths, lambda path: read_talker(path, known_of(known, path).offset), progress)
+
+
+def read_talker(path: Path, late: float = 0.0) -> list[Talker]:
+    """Read the stretches of a clip in which a face is seen, each a second long at least.
+
+    Args:
+        late: seconds by which its sound is late.
+
+    Raises:
+        DatasetError: there is no face, or no sound.
+        SourceError: it cannot be read.
+    """
+    with open_source(str(path)) as source:
+        ways = [way for way in follow(source, Follower()) if len(way) >= SHORTEST]
+    if not ways:
+        raise DatasetError(f"{path.name} shows no face for a second")
+    wanted = {time: (number, at) for number, way in enumerate(ways) for at, time in enumerate(way.times.tolist())}
+    sounds: list[Sound] = []
+    cuts: list[list[Pixels]] = [[] for _ in ways]
+    with open_source(str(path)) as source:
+        for item in source.read(sound_rates=(RATE,)):
+            if isinstance(item, Sound):
+                sounds.append(item)
+            elif float(item.time) in wanted:
+                number, at = wanted[float(item.time)]
+                cuts[number].append(cut(item.pixels(), ways[number].into[at]))
+    if not sounds:
+        raise DatasetError(f"{path.name} has no sound")
+    hearing = Hearing(sounds, late)
+    return [
+        Talker(path.name, way, torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2), hearing)
+        for way, pictures in zip(ways, cuts, strict=True)
+    ]

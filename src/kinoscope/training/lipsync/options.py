@@ -1,0 +1,77 @@
+"""What can be chosen when a painter of mouths is trained: words ``key=value``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kinoscope.core.errors import OptionError
+from kinoscope.core.validation import demand
+from kinoscope.training.options import DEVICES, demand_least
+
+ABOUT = {
+    "epochs": "how many; after each, measures, a preview and a checkpoint are written",
+    "steps": "optimizer steps of an epoch",
+    "batch": "frames painted in one step",
+    "lr": "highest learning rate of voice and painter",
+    "width": "channels of the painter at its finest scale: 32 for a CPU, 64 or more for a GPU",
+    "val": "share at the end of each clip that is held out for validation",
+    "paint": "names of clips, separated by commas, that the painter learns from; all if empty, as the voice does",
+    "l1": "weight of the difference of colours (L1 loss)",
+    "features": "weight of the difference of EfficientNet-Lite0 features, which keeps edges; 0 disables it",
+    "judge": "weight of the discriminator (adversarial loss), which brings texture; 0 disables it",
+    "alone": "epochs of training without the discriminator, at the beginning",
+    "judge_lr": "learning rate of the discriminator",
+    "penalty": "weight of the discriminator's gradient penalty (R1): higher where it wins, lower where it guesses",
+    "sync": "weight of the sync loss: a frozen model says whether lips follow another voice; 0 disables it",
+    "expert": "that model: auto (the one that comes with kinoscope), or a folder that train sync wrote",
+    "offsets": "CSV with the columns clip and offset: seconds by which the audio of a clip is late, which is corrected",
+    "ema": "decay of the moving average of the weights, which is what is saved",
+    "seed": "of everything random",
+    "device": "auto, cpu or cuda",
+}
+"""Each option in a line."""
+
+FREE = ("epochs", "expert", "device")
+"""Options that may change when a run goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintingOptions:
+    """How a painter is trained; see ``ABOUT``.
+
+    Raises:
+        OptionError: a value cannot be used.
+    """
+
+    epochs: int = 20
+    steps: int = 100
+    batch: int = 4
+    lr: float = 1e-3
+    width: int = 32
+    val: float = 0.25
+    paint: str = ""
+    l1: float = 10.0
+    features: float = 1.0
+    judge: float = 0.05
+    alone: int = 10
+    judge_lr: float = 2e-4
+    penalty: float = 1.0
+    sync: float = 0.0
+    expert: str = "auto"
+    offsets: str = ""
+    ema: float = 0.995
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        demand_least(self, {"epochs": 1, "steps": 1, "batch": 1, "width": 8})
+        demand(self.device, DEVICES, "device")
+        if self.width % 8:
+            raise OptionError(f"width is {self.width}; give a multiple of 8")
+        if not (self.val < 1 and self.ema < 1):
+            raise OptionError(f"val is {self.val:g} and ema {self.ema:g}; give less than 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return asdict(self)

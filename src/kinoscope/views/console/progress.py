@@ -1,0 +1,43 @@
+"""A progress bar with the time left, on standard error, where a person watches."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kinoscope.core.terminal import visible
+
+Report = Callable[[float, float | None], None]
+
+PERIOD = 0.1
+"""Least seconds between two redraws: frames come far faster than eyes read."""
+
+
+@contextmanager
+def bar(title: str, quiet: bool = False) -> Iterator[Report | None]:
+    """Show a bar while the block runs; yields what to call with (seconds done, seconds in all or None).
+
+    Yields None, and shows nothing, when ``quiet`` or when standard error is not a terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from kinoscope.views.console.data_console import DataConsole
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *clocks, console=DataConsole(stderr=True), transient=True) as progress:
+        line = progress.add_task(visible(title), total=None)
+        last = 0.0
+
+        def report(done: float, total: float | None) -> None:
+            nonlocal last
+            if (now := time.monotonic()) - last >= PERIOD:
+                last = now
+                progress.update(line, completed=done, total=total)
+
+        yield report

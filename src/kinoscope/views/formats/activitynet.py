@@ -1,0 +1,40 @@
+"""Events as ActivityNet detection results (http://activity-net.org): labelled segments of a video.
+
+Segments are ``[start, end]`` in seconds from players' zero. Shots and speech, whose labels are no classes, are left
+out. The key ``task`` beside label, score and segment is ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kinoscope.core.files import atomic
+from kinoscope.core.results import Event, Timeline
+from kinoscope.views.formats.clock import origin, video_name
+from kinoscope.views.formats.plain import dumps
+
+LEFT_OUT = frozenset(("shots", "speech"))
+
+
+def activitynet(timeline: Timeline) -> dict[str, Any]:
+    """Give the plain form."""
+    zero = origin(timeline)
+    models = [f"{name}: {report.model}" for name, report in timeline.tasks.items() if report.model]
+    segments = [_segment(event, zero) for event in timeline.events if event.task not in LEFT_OUT]
+    return {
+        "version": "VERSION 1.3",
+        "results": {video_name(timeline): segments},
+        "external_data": {"used": True, "details": ", ".join(models)},
+    }
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write the events as ActivityNet JSON."""
+    with atomic(path) as temporary:
+        temporary.write_text(dumps(activitynet(timeline)), encoding="utf-8")
+
+
+def _segment(event: Event, zero: float) -> dict[str, Any]:
+    segment = [round(event.start - zero, 3), round(event.end - zero, 3)]
+    return {"label": event.label, "score": round(float(event.score), 4), "segment": segment, "task": event.task}

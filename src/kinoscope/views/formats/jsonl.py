@@ -1,0 +1,74 @@
+"""A timeline as JSON lines: one object a line, named by its kind, for live use and for line-wise tools.
+
+The first line is ``{"source": ..., "schema": 1, "kinoscope": "0.1.0"}``; then ``{"event": ...}`` and
+``{"track": ...}`` as they are found, in the plain forms of timeline.json, and ``{"task": "objects", "report": ...}``
+and ``{"decode": ...}`` as they end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.results import SCHEMA, Event, TaskReport, Timeline, Track
+from kinoscope.views.formats.plain import dumps
+
+
+def lines(timeline: Timeline) -> Iterator[str]:
+    """Give the lines of a timeline: its source, events, tracks, tasks, decode."""
+    yield dumps({"source": timeline.source, "schema": SCHEMA, "kinoscope": timeline.version})
+    yield from map(_line, timeline.events)
+    yield from map(_line, timeline.tracks)
+    for name, report in timeline.tasks.items():
+        yield _line(report, name)
+    yield dumps({"decode": timeline.decode.to_dict()})
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write a timeline as JSON lines."""
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines(timeline))
+
+
+class LineWriter:
+    """Write lines to an open text stream as things are found: each is on its way when the call returns.
+
+    Raises:
+        OutputError: the stream cannot be written.
+    """
+
+    def __init__(self, stream: TextIO, source: dict[str, Any], version: str = "") -> None:
+        self._stream = stream
+        self._put(dumps({"source": source, "schema": SCHEMA, "kinoscope": version}))
+
+    def write(self, item: Event | Track) -> None:
+        """Write one event, or one track that has ended."""
+        self._put(_line(item))
+
+    def report(self, task: str, report: TaskReport) -> None:
+        """Write how a task went."""
+        self._put(_line(report, task))
+
+    def _put(self, line: str) -> None:
+        try:
+            self._stream.write(f"{self._fitting(line)}\n")
+            self._stream.flush()
+        except OSError as error:
+            raise cannot_write(str(getattr(self._stream, "name", "the stream")), error) from None
+
+    def _fitting(self, line: str) -> str:
+        """Return a line in characters that the stream's encoding has: escaped as JSON does where it must be."""
+        try:
+            line.encode(getattr(self._stream, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            return json.dumps(json.loads(line))
+        return line
+
+
+def _line(item: Event | Track | TaskReport, task: str = "") -> str:
+    if isinstance(item, TaskReport):
+        return dumps({"task": task, "report": item.to_dict()})
+    return dumps({"event" if isinstance(item, Event) else "track": item.to_dict()})

@@ -1,0 +1,49 @@
+"""A timeline as ``events.parquet`` and ``tracks.parquet``, typed columns for data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from kinoscope.core.files import atomic
+from kinoscope.core.optional import need
+from kinoscope.core.results import Timeline
+from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
+
+ROWS = 50_000
+"""Rows of a row group: what is held in memory at a time."""
+
+_TEXTS = frozenset(("task", "label", "text", "identity", "extra"))
+
+
+FILES = ("events.parquet", "tracks.parquet")
+
+
+def write(timeline: Timeline, folder: Path) -> None:
+    """Write both tables into ``folder``; missing texts are null.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    _write(folder / "events.parquet", EVENT_COLUMNS, event_rows(timeline))
+    _write(folder / "tracks.parquet", BOX_COLUMNS, box_rows(timeline))
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
+    types = {"id": arrow.int64()} | dict.fromkeys(_TEXTS, arrow.string())
+    schema = arrow.schema([(name, types.get(name, arrow.float64())) for name in columns])
+    # A file object of Python's, so that a full disk is an OSError with its number.
+    with atomic(path) as temporary, temporary.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+        for group in _groups(rows):
+            columned = zip(*group, strict=True)
+            arrays = [arrow.array(values, field.type) for values, field in zip(columned, schema, strict=True)]
+            writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    rows = iter(rows)
+    while group := list(islice(rows, ROWS)):
+        yield group

@@ -1,0 +1,35 @@
+r"""Speech as SubRip.
+
+SubRip has no escapes. What players would take for markup is defused: ``<script`` becomes ``< script``, ``{\an8}``
+becomes ``{ \an8}``, and an arrow ``-->`` becomes ``→``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kinoscope.core.files import atomic
+from kinoscope.core.results import Timeline
+from kinoscope.core.time import format_clock
+from kinoscope.views.formats.subtitles import Cue, cues, no_arrow
+
+
+def render(timeline: Timeline) -> str:
+    """Give the file as text; times count from players' zero."""
+    return "\n".join(_block(number, cue) for number, cue in enumerate(cues(timeline), 1))
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write the speech as SubRip."""
+    with atomic(path) as temporary:
+        temporary.write_text(render(timeline), encoding="utf-8", newline="\n")
+
+
+def _block(number: int, cue: Cue) -> str:
+    times = f"{format_clock(cue.start, ',')} --> {format_clock(cue.end, ',')}"
+    return "\n".join([str(number), times, *map(_defused, cue.lines), ""])
+
+
+def _defused(line: str) -> str:
+    return re.sub(r"<(?=[/!a-zA-Z])", "< ", no_arrow(line)).replace("{\\", "{ \\")

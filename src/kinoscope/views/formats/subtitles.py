@@ -1,0 +1,120 @@
+"""Speech as subtitle cues: short lines, at most two at a time, on the players' clock."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+from kinoscope.core.results import Event, Timeline
+from kinoscope.views.formats.clock import origin
+from kinoscope.views.formats.plain import one_line
+
+WIDTH = 42
+"""Most characters in a line, the usual measure of subtitles."""
+
+LINES = 2
+"""Most lines of a cue."""
+
+Word = tuple[float, float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Lines of text shown from ``start`` to ``end``: whole milliseconds from players' zero, ``end > start >= 0``."""
+
+    start: Fraction
+    end: Fraction
+    lines: tuple[str, ...]
+
+
+def cues(timeline: Timeline) -> list[Cue]:
+    """Give the speech of a timeline as cues in time order."""
+    zero = origin(timeline)
+    return [cue for event in timeline.events_of("speech") for cue in _of_event(event, zero)]
+
+
+def wrap(text: str, width: int = WIDTH) -> list[str]:
+    """Break text into as few lines as ``width`` characters allow, of about equal length."""
+    lines = textwrap.wrap(text, width)
+    while len(lines) > 1 and len(narrower := textwrap.wrap(text, width - 1)) == len(lines):
+        lines, width = narrower, width - 1
+    return lines
+
+
+def _of_event(event: Event, zero: float) -> list[Cue]:
+    """Part one sentence into cues, each timed by its own words."""
+    parts = _parts(_words(event))
+    starts = [part[0][0] for part in parts]
+    # A cue lasts to the end of its last word, and never into the next cue.
+    ends = [min(part[-1][1], after) for part, after in zip(parts, [*starts, inf][1:], strict=True)]
+    return [
+        _cue(start - zero, end - zero, " ".join(word for _, _, word in part))
+        for part, start, end in zip(parts, starts, ends, strict=True)
+    ]
+
+
+def _cue(start: float, end: float, text: str) -> Cue:
+    first = max(0, round(Fraction(start) * 1000))
+    last = max(first + 1, round(Fraction(end) * 1000))
+    return Cue(Fraction(first, 1000), Fraction(last, 1000), tuple(wrap(text)))
+
+
+def _parts(words: Sequence[Word]) -> list[list[Word]]:
+    """Group words into parts of at most ``LINES`` full lines, of about equal length."""
+    text = " ".join(word for _, _, word in words)
+    pieces = max(1, -(-len(textwrap.wrap(text, WIDTH)) // LINES))
+    share = len(text) / pieces
+    parts: list[list[Word]] = []
+    length = 0
+    for word in words:
+        if not parts or _overflows([*parts[-1], word]) or length >= share * len(parts):
+            parts.append([])
+        parts[-1].append(word)
+        length += len(word[2]) + 1
+    return parts
+
+
+def _overflows(words: Sequence[Word]) -> bool:
+    return len(words) > 1 and len(textwrap.wrap(" ".join(word for _, _, word in words), WIDTH)) > LINES
+
+
+def _words(event: Event) -> list[Word]:
+    """Give the words with their times: as heard, or spread over the event by their length."""
+    text = one_line(event.text or "")
+    words = text.split()
+    if (heard := _heard(text, event.extra.get("words") or [])) is not None:
+        return heard
+    total = sum(map(len, words)) or 1
+    marks = [0]
+    for word in words:
+        marks.append(marks[-1] + len(word))
+    times = [event.start + (event.end - event.start) * mark / total for mark in marks]
+    return [(start, end, word) for (start, end), word in zip(pairwise(times), words, strict=True)]
+
+
+def _heard(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
+    """Return the words of a text, between spaces, with the times of their recognized pieces; None if others."""
+    words: list[Word] = []
+    place = 0
+    for start, end, piece in ((float(row[0]), float(row[1]), one_line(str(row[2]))) for row in rows):
+        apart = text.startswith(" ", place)
+        place += apart
+        if not piece or not text.startswith(piece, place):
+            return None
+        place += len(piece)
+        if words and not apart:
+            words[-1] = words[-1][0], end, words[-1][2] + piece
+        else:
+            words.append((start, end, piece))
+    return words if place == len(text) else None
+
+
+def no_arrow(text: str) -> str:
+    """Give text without ``-->``, which subtitle readers take for the line of times."""
+    return re.sub(r"--+>", "\N{RIGHTWARDS ARROW}", text)

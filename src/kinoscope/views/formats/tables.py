@@ -1,0 +1,57 @@
+"""A timeline as tables, for spreadsheets and data frames: one row an event, a box, or a journey of a track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kinoscope.core.results import Timeline
+from kinoscope.core.trajectories import journey
+from kinoscope.views.formats.plain import dumps, utf8
+
+EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")
+"""Of the events: times in seconds on the source's clock; ``extra`` holds further keys as JSON, or None."""
+
+BOX_COLUMNS = ("task", "id", "label", "identity", "time", "x1", "y1", "x2", "y2", "score", "extra")
+"""Of the tracks: a box each row, in pixels of the displayed picture; ``extra`` as above, on a track's first row."""
+
+JOURNEY_COLUMNS = (
+    "task", "id", "label", "identity", "score", "start", "end",
+    "seconds", "length", "speed", "heights_per_second", "path",
+)  # fmt: skip
+"""Of the tracks, a row each: how long, how far in pixels, how fast; ``path`` is a list of [time, x, y] as JSON."""
+
+
+def event_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
+    """Give the events, a value for each of ``EVENT_COLUMNS``."""
+    for event in timeline.events:
+        plain = event.to_dict()
+        known = tuple(_value(plain.pop(name, None)) for name in EVENT_COLUMNS[:-1])
+        yield *known, (dumps(plain) if plain else None)
+
+
+def box_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
+    """Give the boxes of all tracks, a value for each of ``BOX_COLUMNS``."""
+    for track in timeline.tracks:
+        plain = track.to_dict()
+        named = tuple(_value(plain.pop(name)) for name in ("task", "id", "label", "identity"))
+        boxes = plain.pop("boxes")
+        plain.pop("score")
+        extra = dumps(plain) if plain else None
+        for box in boxes:
+            yield *named, *box, extra
+            extra = None
+
+
+def journey_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
+    """Give the tracks, a value for each of ``JOURNEY_COLUMNS``."""
+    for track in timeline.tracks:
+        if not len(track.boxes):
+            continue
+        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end} | journey(track).to_dict()
+        named = (track.task, track.id, _value(track.label), _value(track.identity))
+        yield *named, *(plain[name] for name in JOURNEY_COLUMNS[4:-1]), dumps(plain["path"])
+
+
+def _value(value: Any) -> Any:
+    return utf8(value) if isinstance(value, str) else value

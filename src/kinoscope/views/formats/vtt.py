@@ -1,0 +1,27 @@
+"""Speech as WebVTT (https://www.w3.org/TR/webvtt1/). Markup characters in the text are escaped."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from kinoscope.core.files import atomic
+from kinoscope.core.results import Timeline
+from kinoscope.core.time import format_clock
+from kinoscope.views.formats.subtitles import Cue, cues
+
+
+def render(timeline: Timeline) -> str:
+    """Give the file as text; times count from players' zero."""
+    return "\n".join(["WEBVTT\n", *map(_block, cues(timeline))])
+
+
+def write(timeline: Timeline, path: Path) -> None:
+    """Write the speech as WebVTT."""
+    with atomic(path) as temporary:
+        temporary.write_text(render(timeline), encoding="utf-8", newline="\n")
+
+
+def _block(cue: Cue) -> str:
+    text = html.escape("\n".join(cue.lines), quote=False)
+    return f"{format_clock(cue.start)} --> {format_clock(cue.end)}\n{text}\n"

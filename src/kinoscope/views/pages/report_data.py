@@ -1,0 +1,142 @@
+"""What the report page is told: a Timeline as small plain values, on the clock of a player that starts at 0."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+
+from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.views.console import sync
+from kinoscope.views.pages.simplify import thin
+from kinoscope.views.pages.sync_curves import columns
+
+BOUND = 1.0
+"""Pixels that a box drawn in the report may be off the one that was found."""
+
+_GRID = 0.1
+"""Pixels to which the page is told where a box is."""
+
+
+def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
+    """Give what the page is told, as plain values; times in seconds of the player."""
+    start = _number(timeline.source.get("start", 0))
+    return {
+        "version": timeline.version,
+        "name": display_name(timeline.source),
+        "video": None if video is None else video_url(video),
+        "source": _plain({key: value for key, value in timeline.source.items() if key != "path"}),
+        "duration": _duration(timeline, start),
+        "decode": _plain(timeline.decode.to_dict()),
+        "tasks": {name: _plain(report.to_dict()) for name, report in timeline.tasks.items()},
+        "events": [_event(event, start) for event in timeline.events],
+        "tracks": [_track(track, start) for track in timeline.tracks if len(track.boxes)],
+        "curve": _curve(timeline, start),
+        "sync": _sync(timeline, start),
+        "pictures": {name: base64.b64encode(data).decode() for name, data in timeline.pictures.items()},
+    }
+
+
+def display_name(source: dict[str, Any]) -> str:
+    """Give the last part of the source's path, or the host of a URL without one: never a folder or a password."""
+    path = str(source.get("path") or "video")
+    if "://" in path:
+        url = urlsplit(path)
+        return url.path.rstrip("/").rpartition("/")[2] or url.hostname or "stream"
+    return (Path(path).name or path).encode(errors="replace").decode()
+
+
+def video_url(video: str) -> str:
+    """Quote a relative path so that a browser takes no part of it for a scheme, a query or a fragment."""
+    return video if re.match(r"https?://", video) else quote(video.replace(os.sep, "/"), errors="surrogateescape")
+
+
+def _track(track: Track, start: float) -> dict[str, Any]:
+    """Give a track with thinned boxes: ``times`` in ms, each from the one before; ``boxes`` in tenths of a pixel."""
+    boxes = np.nan_to_num(track.boxes, posinf=0, neginf=0)
+    boxes = boxes[thin(boxes, BOUND - _GRID)]
+    stamps = np.rint((boxes[:, 0] - start) * 1000).astype(np.int64)
+    return {
+        "id": track.id,
+        "task": track.task,
+        "label": track.label,
+        "identity": track.identity,
+        "score": _number(track.score),
+        "times": np.diff(stamps, prepend=0).tolist(),
+        "boxes": np.rint(boxes[:, 1:5] / _GRID).astype(np.int64).ravel().tolist(),
+    }
+
+
+def _event(event: Event, start: float) -> dict[str, Any]:
+    """Give an event; of ``extra`` the page shows the words of speech, the best labels of a scene, and who speaks."""
+    plain: dict[str, Any] = {"task": event.task, "label": event.label, "score": _number(event.score)}
+    plain |= {"start": _number(event.start - start), "end": _number(event.end - start), "text": event.text}
+    if event.text is None and (reason := event.extra.get("reason")):
+        plain["reason"] = str(reason)
+    if words := event.extra.get("words"):
+        plain["words"] = [[_number(first - start), _number(last - start), str(word)] for first, last, word, *_ in words]
+    if top := event.extra.get("top"):
+        plain["top"] = [[str(label), _number(score)] for label, score, *_ in top]
+    if event.task == "sync" and event.label == "speaking":
+        plain |= {"who": sync.speaker_name({"identity": event.text} | event.extra), "track": event.extra.get("track")}
+    return plain
+
+
+def _curve(timeline: Timeline, start: float) -> list[list[float]] | None:
+    """Give the action score over time as pairs of time and score, or None."""
+    times, scores = (timeline.features.get(f"actions.{name}") for name in ("times", "scores"))
+    if times is None or scores is None or not len(times):
+        return None
+    values = np.asarray(scores, np.float64).reshape(len(times), -1)[:, -1]
+    return [[_number(t - start), _number(v)] for t, v in zip(times.tolist(), values.tolist(), strict=True)]
+
+
+def _sync(timeline: Timeline, start: float) -> dict[str, Any] | None:
+    """Give sound against picture over time, or None: ``curves`` are bytes (N, L), ``offsets`` ms, the rest seconds."""
+    found = columns(timeline)
+    if found is None:
+        return None
+    # Every second lag is as fine as the page is high.
+    curves, lags = np.rint(found.curves[:, ::2] * 255).astype(np.uint8), found.lags[::2]
+    return {
+        "verdicts": [_verdict(row, start) for row in sync.offset_rows(timeline)],
+        "reason": sync.why_not(timeline),
+        "speakers": [[who.name, _number(who.seconds)] for who in sync.speakers(sync.speaking_rows(timeline))],
+        "times": [_number(time - start) for time in found.times],
+        "width": _number(found.width),
+        "offsets": np.rint(found.offsets * 1000).astype(int).tolist(),
+        "confidences": np.round(found.confidences, 2).tolist(),
+        "lags": [_number(lags[0]), _number(lags[-1]), len(lags)],
+        "curves": base64.b64encode(curves.tobytes()).decode(),
+    }
+
+
+def _verdict(row: dict[str, Any], start: float) -> dict[str, Any]:
+    """Give an offset in words, and the line to draw: from one offset to another, so much below and above it."""
+    line = {"from": row.get("at_start", row["offset"]), "to": row.get("at_end", row["offset"])}
+    line |= {"below": row["offset"] - row["low"], "above": row["high"] - row["offset"]}
+    line |= {"start": row["start"] - start, "end": row["end"] - start}
+    words = {"text": row["text"], "detail": sync.detail(row)}
+    return words | {key: _number(value) for key, value in line.items()}
+
+
+def _duration(timeline: Timeline, start: float) -> float:
+    ends = [e.end for e in timeline.events] + [t.end for t in timeline.tracks if len(t.boxes)]
+    declared = _number(timeline.source.get("duration") or 0)
+    return max([declared, *(_number(end - start) for end in ends)])
+
+
+def _number(value: Any) -> float:
+    """Give a number that JSON can hold: to 1/1000, and 0 for what is not finite."""
+    return round(float(value), 3) if np.isfinite(float(value)) else 0.0
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON makes of a value: other types as text, None for what is not finite."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)

@@ -1,0 +1,189 @@
+import json
+import math
+
+import pytest
+import torch
+
+from kinoscope.core.errors import DatasetError, ModelError, OptionError
+from kinoscope.models.inference.face_compositor import painted_part
+from kinoscope.models.inference.lipsync import load_painter
+from kinoscope.training.lipsync import data as talkers
+from kinoscope.training.lipsync.data import read_talkers
+from kinoscope.training.lipsync.losses import Moments, Teacher, begin, heard, learn, split_of, validate, warn
+from kinoscope.training.lipsync.options import ABOUT, PaintingOptions
+from kinoscope.training.lipsync.train import PainterLearner
+from kinoscope.training.logging import read_log
+from kinoscope.training.options import read_choices, read_saved
+from kinoscope.training.trainer import go
+from tests.talking_making import DrawnFollower, write
+
+SMALL = PaintingOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
+MASK = torch.from_numpy(painted_part())[None, None]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    write(folder / "a.mp4")
+    write(folder / "silent.mp4", rate=None)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(talkers, "Follower", DrawnFollower)
+    found, broken = read_talkers(folder)
+    patch.undo()
+    assert broken == {"silent.mp4": "silent.mp4 has no sound"}
+    return found
+
+
+def test_a_clip_is_read(people):
+    (one,) = people
+    assert (one.name, len(one), tuple(one.pictures.shape)) == ("a.mp4", 50, (50, 3, 112, 112))
+    assert one.mel(0).shape == (53, 40)
+    assert one.moved.mean() == pytest.approx(0, abs=1e-6)
+    again = one.placed(torch.from_numpy(one.moved[5:8]), 5)
+    assert again.numpy() == pytest.approx(one.places[5:8], abs=1e-3)
+
+
+def test_what_is_held_back_is_never_drawn(people):
+    moments = Moments(people, SMALL, 0)
+    assert moments.ends == [split_of(people[0], 0.25)] == [38]
+    assert all(len(looks.places) == 38 for looks in moments.looks)
+    faces, dots, others, mel = moments.faces(3)
+    assert [tuple(one.shape) for one in (faces, dots, others, mel)] == [
+        (3, 3, 112, 112),
+        (3, 3, 112, 112),
+        (3, 2, 6, 112, 112),
+        (3, 53, 40),
+    ]
+    mel, moved = moments.voices(4)
+    assert (tuple(mel.shape), tuple(moved.shape)) == ((8, 53, 40), (8, 61, 3))
+
+
+def test_a_right_voice_costs_nothing():
+    moved = torch.randn(4, 61, 3)
+    assert float(heard(lambda mel: (moved, None), torch.zeros(4, 53, 40), moved)) == 0
+
+
+def test_only_what_is_painted_counts():
+    teacher = Teacher(SMALL, MASK)
+    real = torch.rand(2, 3, 112, 112)
+    dots = torch.zeros(2, 3, 112, 112)
+    assert float(teacher.near(real + (MASK == 0), real, dots)) == 0
+    assert float(teacher.near(real + 0.25, real, dots)) == pytest.approx(0.25)
+
+
+def test_maps_are_compared_by_their_own_size():
+    teacher = Teacher(SMALL, MASK, features=lambda pictures: [pictures, 100 * pictures])
+    real = torch.ones(2, 3, 8, 8)
+    assert float(teacher.alike(real, real)) == 0
+    assert float(teacher.alike(1.5 * real, real)) == pytest.approx(0.5, rel=1e-3)
+
+
+def test_losses_fall_and_a_voice_is_learned(people):
+    options = PaintingOptions(epochs=1, steps=12, batch=2, width=8, features=0, judge=0, lr=3e-3, ema=0.8)
+    state, teacher = begin(options), Teacher(options, MASK)
+    first = validate(state, people, teacher)
+    learn(state, people, teacher)
+    last = validate(state, people, teacher)
+    assert last["val_l1"] < first["val_l1"]
+    assert last["val_psnr"] > first["val_psnr"]
+    assert state.step == 12
+
+
+def test_an_expert_hears_the_voice_in_what_is_painted(people):
+    seen = []
+
+    def expert(mouths, mel):
+        seen.append((tuple(mouths.shape), tuple(mel.shape)))
+        return mouths.mean((1, 2, 3, 4)) * mel.mean()
+
+    options = PaintingOptions(epochs=1, steps=1, batch=2, width=8, features=0, judge=0, sync=1.0)
+    state = begin(options)
+    row = learn(state, people, Teacher(options, MASK, expert=expert))
+    assert seen == [((1, 10, 3, 48, 48), (1, 40, 40))] * 2
+    assert row["sync"] == pytest.approx(math.log(2), abs=0.6)
+    assert len(state.synced) == 1
+
+
+def test_a_stall_of_the_expert_is_named_with_its_cure():
+    state = begin(SMALL)
+    state.synced = [0.693] * 400
+    assert "check the clips with `kinoscope sync`" in warn(state, {})
+    state.synced = [0.3] * 400
+    assert warn(state, {}) is None
+
+
+def train_painter(options, people, out, *, data="", told=None, **running):
+    return go(PainterLearner(options, people, data), out, data=data, told=told, **running)
+
+
+@pytest.fixture(scope="module")
+def run(people, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    return train_painter(SMALL, people, out, data="clips")
+
+
+def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
+    names = {path.name for path in run.written}
+    assert names == {"options.json", "log.jsonl", "model.json", "model.safetensors", "preview.png"}
+    rows = read_log(run.folder / "log.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert "judge_loss" not in rows[0]
+    assert {"judge_loss", "judge_right", "maker_loss", "l1", "voice", "val_psnr"} <= rows[1].keys()
+    _, facts = load_painter(run.folder)
+    assert (facts.width, facts.data) == (8, "clips")
+    assert run.examples == (38, 12)
+    assert json.loads(json.dumps(run.to_dict()))["epochs"] == 2
+
+
+def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_path):
+    def stop(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
+        train_painter(SMALL, people, tmp_path, data="clips", told=stop)
+    options, facts = read_saved(tmp_path / "options.json", PaintingOptions)
+    assert (options, facts["data"]) == (SMALL, "clips")
+    torch.rand(7)
+    train_painter(options, people, tmp_path, data="clips", resume=True)
+    assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
+    with pytest.raises(OptionError, match="the run has batch=2, not 3"):
+        train_painter(read_choices(["batch=3"], options, "lipsync"), people, tmp_path, resume=True)
+
+
+def test_a_dry_run_writes_nothing(people, tmp_path):
+    done = train_painter(SMALL, people, tmp_path / "x", dry_run=True)
+    assert done.folder is None
+    assert "judge_loss" in done.rows[0]
+    assert not (tmp_path / "x").exists()
+
+
+def test_too_little_to_learn_from(people, tmp_path):
+    with pytest.raises(DatasetError, match="38 pictures of faces to learn from"):
+        train_painter(read_choices(["batch=20"], SMALL, "lipsync"), people, tmp_path)
+    with pytest.raises(DatasetError, match=r"no clip ada to paint; choose from a\.mp4"):
+        train_painter(read_choices(["paint=ada"], SMALL, "lipsync"), people, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("epoch=3", "did you mean epochs"),
+        ("epochs=many", "epochs=many is no int; give such as epochs=20"),
+        ("epochs", "epochs"),
+        ("width=30", "give a multiple of 8"),
+        ("val=1", "give less than 1"),
+        ("batch=0", "batch is 0; give 1 or more"),
+    ],
+)
+def test_options_that_cannot_be(word, message):
+    with pytest.raises(OptionError, match=message):
+        read_choices([word], PaintingOptions(), "lipsync")
+
+
+def test_every_option_is_described():
+    assert list(PaintingOptions().to_dict()) == list(ABOUT)
+
+
+def test_no_run_to_go_on_with(tmp_path):
+    with pytest.raises(ModelError, match="is no training run"):
+        read_saved(tmp_path / "options.json", PaintingOptions)

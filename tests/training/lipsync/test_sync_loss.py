@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from kinoscope.core.errors import ModelError
+from kinoscope.models.inference.sync import Streams, save_streams
+from kinoscope.nets.syncnet import PAIRS, Pair
+from kinoscope.training.lipsync.sync_loss import load_expert
+
+
+def folder(path, *kinds):
+    torch.manual_seed(0)
+    save_streams(path, torch.nn.ModuleList(Pair(PAIRS[kind]()) for kind in kinds), Streams(pairs=kinds))
+    return str(path)
+
+
+def test_an_expert_is_frozen_and_has_a_gradient_to_pixels(tmp_path):
+    expert = load_expert(folder(tmp_path, "points", "pixels"))
+    mouths = torch.rand(2, 10, 3, 48, 48, requires_grad=True)
+    told = expert(mouths, torch.randn(2, 40, 40))
+    assert told.shape == (2,)
+    assert (told.abs() <= 1).all()
+    told.sum().backward()
+    assert mouths.grad is not None
+    assert mouths.grad.abs().sum() > 0
+
+
+def test_our_own_is_an_expert():
+    told = load_expert()(torch.rand(1, 10, 3, 48, 48), torch.randn(1, 40, 40))
+    assert torch.isfinite(told).all()
+
+
+def test_points_alone_are_no_expert(tmp_path):
+    with pytest.raises(ModelError, match="train sync with pairs=pixels"):
+        load_expert(folder(tmp_path, "points"))

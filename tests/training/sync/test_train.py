@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+
+from kinoscope.core.errors import DatasetError, OptionError, TrainingError
+from kinoscope.models.inference.sync import PHASES
+from kinoscope.nets.syncnet import PAIRS, Pair
+from kinoscope.training.sync.data import AROUND, Known, Talk, Varying, read_table, read_talks
+from kinoscope.training.sync.train import (
+    SHIFTS,
+    Plan,
+    contrast,
+    curves_of,
+    keep_pair,
+    kept_pair,
+    likeness,
+    share_found,
+    train_pair,
+)
+
+
+def talk(seed, frames=120, person=None):
+    """A mouth that opens as far as the sound is loud, with nothing else to go by."""
+    generator = np.random.default_rng(seed)
+    steps = np.arange((frames + 2 * AROUND) * PHASES)
+    loud = np.interp(steps / 12, np.arange(len(steps)), generator.normal(0, 1, len(steps)))
+    mel = torch.from_numpy((2 * loud[:, None] + generator.normal(0, 0.1, (len(steps), 40)) - 8).astype(np.float32))
+    open_by = torch.from_numpy(loud[AROUND * PHASES : -AROUND * PHASES : PHASES].astype(np.float32))
+    points = torch.zeros(frames, 61, 3)
+    below = torch.arange(40) % 20 < 11
+    points[:, :40, 1] = torch.where(below, 0.05, -0.05) * (1 + open_by[:, None])
+    pictures = (128 + 40 * open_by[:, None, None] * torch.linspace(-1, 1, 64)[None, :, None]).expand(-1, 64, 64)
+    return Talk(f"{seed}.mp4", person or str(seed), points, pictures.clamp(0, 255).to(torch.uint8), mel)
+
+
+def test_likeness_is_the_cosine_at_each_shift():
+    seen, heard = torch.randn(2, 5, 8), torch.randn(2, 5 + 2 * 3, 8)
+    told = likeness(seen, heard)
+    assert told.shape == (2, 5, 7)
+    assert told[1, 4, 6] == pytest.approx(float(seen[1, 4] @ heard[1, 10]), abs=1e-5)
+
+
+def test_pieces_are_cut_alike_from_mouth_and_sound():
+    one = talk(0)
+    for seed in range(5):
+        example = Varying([one], SHIFTS, True, seed).draw(60)
+        assert example.points.shape == (60, 61, 3)
+        assert example.pictures is not None
+        assert example.pictures.shape == (60, 48, 48)
+        assert example.mel.shape == ((60 + 2 * SHIFTS) * PHASES, 40)
+        assert abs(example.late) <= 0.5
+        open_by = (example.points[:, 25] - example.points[:, 35]).norm(dim=1)
+        loud = example.mel.mean(1)
+        there, apart = (
+            np.corrcoef(open_by, loud[SHIFTS * PHASES + round(4 * example.late) + step :: PHASES][:60])[0, 1]
+            for step in (0, 12)
+        )
+        assert there > 0.75
+        assert apart < there
+
+
+def test_what_is_drawn_depends_on_the_seed_alone():
+    talks = [talk(0), talk(1)]
+    first, again, other = (Varying(talks, SHIFTS, False, seed).draw(15) for seed in (3, 3, 4))
+    assert torch.equal(first.mel, again.mel)
+    assert torch.equal(first.points, again.points)
+    assert not torch.equal(first.mel, other.mel)
+
+
+def test_a_right_pair_has_less_loss_than_a_wrong_one():
+    torch.manual_seed(0)
+    examples = [Varying([talk(n) for n in range(3)], SHIFTS, False, 0).draw(10) for _ in range(4)]
+    pair = Pair(PAIRS["points"]())
+    loss = contrast(pair, examples, 0.45)
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log(31 + 3), rel=0.15)
+    assert all(parameter.grad is not None for parameter in pair.parameters())
+
+
+def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
+    torch.set_num_threads(1)
+    losses = []
+    pair = train_pair(
+        [talk(n) for n in range(6)], Plan(kind="points", steps=60, batch=8), lambda _, loss: losses.append(loss)
+    )
+    assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
+    held = [talk(100), talk(101)]
+    assert share_found([("points", pair)], held, 25) > 0.8
+    assert share_found([("points", pair)], held, 500) is None
+    rows = curves_of([("points", pair)], held[0], 120, 1)
+    assert rows.shape == (1, 241)
+    assert abs(int(rows.argmax()) - 120) <= PHASES
+
+
+def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
+    plan = Plan(kind="pixels", steps=2, batch=4, seed=3)
+    talks = [talk(0), talk(1)]
+    first, again = train_pair(talks, plan), train_pair(talks, plan)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert kept_pair(tmp_path, plan, "clips") is None
+    keep_pair(tmp_path, plan, "clips", first, 1.5)
+    kept, loss = kept_pair(tmp_path, plan, "clips")
+    assert loss == 1.5
+    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in first.state_dict().items())
+    with pytest.raises(OptionError, match="other options"):
+        kept_pair(tmp_path, Plan(kind="pixels", steps=3, batch=4, seed=3), "clips")
+
+
+def test_a_loss_that_is_no_number_ends_the_training():
+    broken = talk(0)
+    broken.mel.fill_(torch.nan)
+    with pytest.raises(TrainingError, match="the loss of step 1 is nan"):
+        train_pair([broken], Plan(kind="points", steps=3, batch=2))
+
+
+def test_tables_of_clips(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("clip,person,offset\na,Ada,0.12\nb,,\n")
+    assert read_table(path) == {"a": Known("Ada", 0.12), "b": Known(None, 0.0)}
+    path.write_text("clip,offset\na,late\n")
+    with pytest.raises(DatasetError, match="no table of clips"):
+        read_table(path)
+    with pytest.raises(DatasetError, match="no clip of somebody who talks"):
+        read_talks(tmp_path, {})

@@ -1,0 +1,16 @@
+"""Trains the tiny network, as one of several processes, once with each loss: CLIPS FOLDER LOSS=PORT,... OPTIONS..."""
+
+import os
+import sys
+from pathlib import Path
+
+from kinoscope.training.classification.train import train
+from tiny_training import NETWORK, dataset, options
+
+from kinoscope.models.trainable import classifiers
+
+classifiers.NETWORKS = (NETWORK,)
+clips, folder, losses, *words = sys.argv[1:]
+for pair in losses.split(","):
+    loss, _, os.environ["MASTER_PORT"] = pair.partition("=")
+    train(options(f"loss={loss}", *words), dataset(Path(clips)), Path(folder) / loss)
