@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.library import Library, Like, Video, answer, parse
-from kinoscope.library.rows import digest_of, rows_of, tasks_of
+from kinoscope.library.encode import digest_of, rows_of, tasks_of
 from kinoscope.library.tables import CHILDREN, SPACES, schemas
 
 MINUTES, TEMPLATES, AT_ONCE = 10, 20, 50

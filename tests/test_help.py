@@ -13,8 +13,8 @@ from kinoscope import api
 from kinoscope.api.training import TASKS as TRAININGS
 from kinoscope.cli import COMMANDS
 from kinoscope.drawing import Hiding
+from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import THRESHOLDS
-from kinoscope.refine.explain import METHODS
 from kinoscope.source.limits import DEFAULT
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 from kinoscope.tasks.tracking.association import WAYS

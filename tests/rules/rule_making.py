@@ -2,7 +2,7 @@
 
 from kinoscope.core.results import Seen
 from kinoscope.rules import Rulebook, RuleFile
-from kinoscope.rules.settling import Settling
+from kinoscope.rules.debounce import Settling
 
 SIZE = (200, 100)
 ZONES = {"yard": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "left half": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}

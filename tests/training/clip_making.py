@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from kinoscope.training.data.dataset import Example
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.source.encode.writer import Writer
+from kinoscope.training.data.dataset import Example
 
 
 def pictures(count: int, shade: int = 0, width: int = 16, height: int = 12) -> list[Pixels]:

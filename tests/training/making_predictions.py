@@ -1,6 +1,7 @@
 """Predictions with known answers."""
 
 import numpy as np
+
 from kinoscope.training.evaluation.predictions import Predictions
 
 

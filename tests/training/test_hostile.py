@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kinoscope.training.data.activitynet import read_annotations
-from kinoscope.training.checkpoint import read_checkpoint
-from kinoscope.training.logging import read_log
-from kinoscope.training.classification.options import read_options
-from kinoscope.training.evaluation.scores import load_scores
 from safetensors.numpy import save
 
 from kinoscope.core.errors import DatasetError, KinoscopeError
+from kinoscope.training.checkpoint import read_checkpoint
+from kinoscope.training.classification.options import read_options
+from kinoscope.training.data.activitynet import read_annotations
+from kinoscope.training.evaluation.scores import load_scores
+from kinoscope.training.logging import read_log
 
 NESTED = "[" * 1000 + "]" * 1000
 

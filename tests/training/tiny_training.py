@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 from clip_making import write_clip
-from kinoscope.training.classification.options import Options, read_words
-from kinoscope.training.data.readers import read_dataset
 from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.classifiers import Network
+from kinoscope.training.classification.options import Options, read_words
+from kinoscope.training.data.readers import read_dataset
 
 
 class Tiny(nn.Module):

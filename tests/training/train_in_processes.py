@@ -4,10 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-from kinoscope.training.classification.train import train
 from tiny_training import NETWORK, dataset, options
 
 from kinoscope.models.trainable import classifiers
+from kinoscope.training.classification.train import train
 
 classifiers.NETWORKS = (NETWORK,)
 clips, folder, losses, *words = sys.argv[1:]

@@ -100,11 +100,11 @@ def explain(
         SourceError: the clip cannot be read.
         MissingExtra: a method needs a package that is not installed.
     """
+    from kinoscope.explanation.explain import METHODS
+    from kinoscope.explanation.explain import explain as explain_clip
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.runtime.openvino import build
     from kinoscope.models.runtime.runner import torch_device
-    from kinoscope.refine.explain import METHODS
-    from kinoscope.refine.explain import explain as explain_clip
 
     methods = [demand(name, METHODS, "method") for name in split(method, "method")]
     if not methods:

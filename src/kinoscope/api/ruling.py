@@ -60,7 +60,7 @@ def sending(
 def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:
     """Post all alerts of a recording."""
     from kinoscope.alerts.webhook import message
-    from kinoscope.rules.book import recorded
+    from kinoscope.rules.engine import recorded
 
     clock = recorded(rules, float(timeline.source.get("start", 0)))
     for event in timeline.events_of("rules"):
@@ -129,7 +129,7 @@ def _check_names(rules: RuleFile, names: Collection[str] | None) -> None:
 
 
 def _check_clock(rules: RuleFile) -> None:
-    from kinoscope.rules.book import need_clock
+    from kinoscope.rules.engine import need_clock
 
     if rules.clock is None:
         need_clock(rules)

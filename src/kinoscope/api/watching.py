@@ -151,7 +151,7 @@ def watch(
         RulesError, OptionError, SourceError, OutputError: what is given cannot be used; nothing has been watched then.
     """
     from kinoscope import engine
-    from kinoscope.rules.book import recorded
+    from kinoscope.rules.engine import recorded
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
@@ -199,7 +199,7 @@ def _check_live(source: str, paced: bool) -> None:
 
 
 def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> Rulebook:
-    from kinoscope.rules.book import Rulebook
+    from kinoscope.rules.engine import Rulebook
 
     try:
         return Rulebook(rules, info.size, clock)

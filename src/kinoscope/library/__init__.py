@@ -5,8 +5,8 @@ for clip in answer(library, parse("person near car after 10 s")):
 print(clip.video.path, clip.start, clip.end)
 """
 
-from kinoscope.library.answering import Clip, Like, answer, picture_of
 from kinoscope.library.query import Query, parse
+from kinoscope.library.search import Clip, Like, answer, picture_of
 from kinoscope.library.store import Library, Video
 
 __all__ = ["Clip", "Library", "Like", "Query", "Video", "answer", "parse", "picture_of"]

@@ -27,7 +27,7 @@ from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import Timeline
 from kinoscope.core.untrusted import is_digest, parse_json
 from kinoscope.core.validation import hint
-from kinoscope.library.rows import Rows, digest_of, rows_of, tasks_of
+from kinoscope.library.encode import Rows, digest_of, rows_of, tasks_of
 from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, Tables, column, schemas, told
 
 CHUNK = 2000

@@ -2,7 +2,7 @@
 
 import json
 
-from kinoscope.rules.reading import schema
+from kinoscope.rules.loader import schema
 
 if __name__ == "__main__":
     print(json.dumps(schema(), indent=2))

@@ -13,7 +13,7 @@ from kinoscope.core.boxes import Array
 from kinoscope.core.media import FrameBatch, Sound, SourceInfo
 from kinoscope.core.results import Event, Seen, TaskReport, TaskResult, Timeline, Track
 from kinoscope.rules import RuleFile, read
-from kinoscope.rules.book import Rulebook, in_pixels, recorded
+from kinoscope.rules.engine import Rulebook, in_pixels, recorded
 from kinoscope.tasks.base import Needs, Skip
 
 FROM = ("objects", "faces")

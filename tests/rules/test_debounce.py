@@ -1,6 +1,6 @@
 from rule_making import SIZE, thing
 
-from kinoscope.rules.settling import Settling
+from kinoscope.rules.debounce import Settling
 
 
 def ids(settling, time, *numbers):

@@ -14,9 +14,9 @@ from math import hypot, inf
 from typing import Any, Generic, TypeVar
 
 from kinoscope.core.results import Event
-from kinoscope.rules.places import Side, Zone, apart, foot, height
-from kinoscope.rules.rule import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
-from kinoscope.rules.settling import Key, Sighting, forget
+from kinoscope.rules.debounce import Key, Sighting, forget
+from kinoscope.rules.geometry import Side, Zone, apart, foot, height
+from kinoscope.rules.schema import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
 
 TASK = "rules"
 """The task of the events of rules."""

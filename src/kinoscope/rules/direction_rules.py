@@ -8,10 +8,10 @@ from math import inf, sqrt
 
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event
-from kinoscope.rules.places import Line, Side, Zone, apart, foot, height
-from kinoscope.rules.rule import LineRule, Point, WrongWayRule, arrow
-from kinoscope.rules.settling import Key, Sighting, forget
-from kinoscope.rules.watchers import InZone, Watcher
+from kinoscope.rules.debounce import Key, Sighting, forget
+from kinoscope.rules.geometry import Line, Side, Zone, apart, foot, height
+from kinoscope.rules.schema import LineRule, Point, WrongWayRule, arrow
+from kinoscope.rules.zone_rules import InZone, Watcher
 
 
 @dataclass(slots=True)

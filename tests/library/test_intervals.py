@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.library.spans import Spans, apart, near, pairs, together
+from kinoscope.library.intervals import Spans, apart, near, pairs, together
 
 
 def spans(*rows: tuple[int, float, float]) -> Spans:

@@ -9,9 +9,11 @@ from typing import Any
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event, Seen
-from kinoscope.rules.places import Line, Zone
-from kinoscope.rules.reading import check_size
-from kinoscope.rules.rule import (
+from kinoscope.rules.debounce import Settling
+from kinoscope.rules.direction_rules import LineWatcher, WrongWayWatcher
+from kinoscope.rules.geometry import Line, Zone
+from kinoscope.rules.loader import check_size
+from kinoscope.rules.schema import (
     WHOLE,
     AnyRule,
     CrowdRule,
@@ -23,9 +25,7 @@ from kinoscope.rules.rule import (
     WrongWayRule,
     ZoneRule,
 )
-from kinoscope.rules.settling import Settling
-from kinoscope.rules.watchers import CrowdWatcher, InZone, LeftWatcher, LoiteringWatcher, Watcher, ZoneWatcher
-from kinoscope.rules.ways import LineWatcher, WrongWayWatcher
+from kinoscope.rules.zone_rules import CrowdWatcher, InZone, LeftWatcher, LoiteringWatcher, Watcher, ZoneWatcher
 
 Clock = Callable[[float], datetime]
 """Gives the time of day, with its offset from UTC, at which the picture of a time in seconds was taken."""

@@ -7,7 +7,7 @@ import yaml
 
 from kinoscope.core.errors import RulesError
 from kinoscope.rules import read, schema
-from kinoscope.rules import rule as rule_module
+from kinoscope.rules import schema as rule_module
 
 PUBLISHED = json.loads(Path(rule_module.__file__).with_name("rules.schema.json").read_text())
 LABELS = ("person", "car", "backpack")
@@ -182,7 +182,7 @@ def test_aliases_and_merge_keys_of_people_are_read(tmp_path):
      ("9" * 18, 999_999_999_999_999_999), ("9" * 19, "9" * 19), (".inf", float("inf")), ("true", True), ("~", None)],
 )  # fmt: skip
 def test_numbers_are_decimal(text, value):
-    from kinoscope.rules.loading import parse
+    from kinoscope.rules.safe_yaml import parse
 
     assert parse(f"[{text}]") == [value]
     assert type(parse(f"[{text}]")[0]) is type(value)

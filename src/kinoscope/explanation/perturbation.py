@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.explanation import Series
 from kinoscope.core.media import Pixels
-from kinoscope.refine.target import Target
+from kinoscope.explanation.target import Target
 
 BLUR = 0.1
 """Standard deviation of the blur, as a share of the picture's longer side."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import ModelError
-from kinoscope.refine.target import Target
+from kinoscope.explanation.target import Target
 
 
 @dataclass(frozen=True)

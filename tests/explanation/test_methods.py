@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from tests.refine.toys import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 from torch import nn
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.explanation import Faithfulness
-from kinoscope.refine.attributions import integrated_gradients
-from kinoscope.refine.cams import feature_maps, grad_cam, grad_cam_plus_plus
-from kinoscope.refine.explain import METHODS, alike, heat, looked_at, ready
-from kinoscope.refine.faithfulness import Trial, area, pointing, rank_correlation
-from kinoscope.refine.perturbing import blank, cells, frozen, importance
-from kinoscope.refine.target import Target
-from tests.refine.toys import BUILD, FRAMES, SIDE, clip, looks_apart, toy
+from kinoscope.explanation.attribution import integrated_gradients
+from kinoscope.explanation.cam import feature_maps, grad_cam, grad_cam_plus_plus
+from kinoscope.explanation.explain import METHODS, alike, heat, looked_at, ready
+from kinoscope.explanation.faithfulness import Trial, area, pointing, rank_correlation
+from kinoscope.explanation.perturbation import blank, cells, frozen, importance
+from kinoscope.explanation.target import Target
 
 CELL = 4
 """Pixels of one place of the toys' feature maps: no map can be finer."""

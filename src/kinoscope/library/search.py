@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.validation import hint
+from kinoscope.library.intervals import Spans, apart, near, together
 from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
-from kinoscope.library.spans import Spans, apart, near, together
 from kinoscope.library.store import Library, Video
 from kinoscope.library.tables import METRICS, column, need, told
 

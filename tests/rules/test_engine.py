@@ -14,8 +14,8 @@ from rule_making import SIZE, ZONES, book, play, spans, thing
 from kinoscope.core.errors import RulesError
 from kinoscope.core.results import Track
 from kinoscope.rules import Rulebook, RuleFile
-from kinoscope.rules.book import recorded
-from kinoscope.rules.settling import Settling
+from kinoscope.rules.debounce import Settling
+from kinoscope.rules.engine import recorded
 from kinoscope.tasks.rules import replay
 
 CROWD = {"kind": "crowd", "count": 1}

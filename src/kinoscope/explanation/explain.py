@@ -20,11 +20,11 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
 from kinoscope.core.validation import demand
-from kinoscope.refine.attributions import integrated_gradients, occlusion
-from kinoscope.refine.cams import attention, grad_cam, grad_cam_plus_plus, seen
-from kinoscope.refine.faithfulness import Trial, rank_correlation
-from kinoscope.refine.perturbing import importance
-from kinoscope.refine.target import Target
+from kinoscope.explanation.attribution import integrated_gradients, occlusion
+from kinoscope.explanation.cam import attention, grad_cam, grad_cam_plus_plus, seen
+from kinoscope.explanation.faithfulness import Trial, rank_correlation
+from kinoscope.explanation.perturbation import importance
+from kinoscope.explanation.target import Target
 
 Method = Callable[[Target, Tensor], Tensor]
 """Gives the (T, H, W) map of a clip (T, H, W, 3), float in [0, 255]; what speaks for the class is above 0."""

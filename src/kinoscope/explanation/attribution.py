@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kinoscope.core.optional import need
-from kinoscope.refine.perturbing import blank
-from kinoscope.refine.target import Target
+from kinoscope.explanation.perturbation import blank
+from kinoscope.explanation.target import Target
 
 STEPS = 16
 """Clips between the blank one and the clip itself over which gradients are summed up."""

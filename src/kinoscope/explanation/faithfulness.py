@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.explanation import Faithfulness, Heat
 from kinoscope.core.media import Pixels
-from kinoscope.refine.perturbing import blank, cells
-from kinoscope.refine.target import Target
+from kinoscope.explanation.perturbation import blank, cells
+from kinoscope.explanation.target import Target
 
 GRID = 8, 7, 7
 """Most cells along T, H and W."""

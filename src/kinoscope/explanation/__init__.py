@@ -1,0 +1,1 @@
+"""Explanations of predictions: attribution, class activation maps and their faithfulness."""
