@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope import engine
 from kinoscope.core.boxes import iou
 from kinoscope.core.results import Timeline, Track
+from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects

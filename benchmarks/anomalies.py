@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from kinoscope import engine
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, Timeline
+from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import measure
 
-from kinoscope import engine
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
+from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.tasks.base import Needs
 from kinoscope.tasks.scenes import Scenes

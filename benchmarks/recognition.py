@@ -25,7 +25,7 @@ from measure import machine
 from numpy.typing import NDArray
 
 import kinoscope
-from kinoscope.api.recognition import watch
+from kinoscope.api.recognize import watch
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
 from kinoscope.core.results import Timeline

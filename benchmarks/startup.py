@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     options = parser.parse_args()
     programs = {"python": "pass", "import kinoscope": "import kinoscope", "kinoscope --help": "HELP"}
-    helped = "from kinoscope.cli import main; main(['--help'])"
+    helped = "from kinoscope.cli.main import main; main(['--help'])"
     jobs = {
         name: partial(lambda code: measure.cost([sys.executable, "-c", code])[0], code.replace("HELP", helped))
         for name, code in programs.items()

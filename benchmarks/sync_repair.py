@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kinoscope
-from kinoscope.api.syncing import Synced, correction
+from kinoscope.api.sync import Synced, correction
 from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.source.encode.shift_audio import shift_sound
 from kinoscope.training.sync.data import clips_in, read_table

@@ -70,7 +70,7 @@ class Call:
 @pytest.fixture
 def kinoscope(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Call]]:
     """Call the command line in this process."""
-    from kinoscope.cli import main
+    from kinoscope.cli.main import main
 
     handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinoscope import engine
 from kinoscope.core.results import Event, Timeline
+from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import flash_and_beep
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()

@@ -106,7 +106,7 @@ from kinoscope.__main__ import main
 sys.argv = ["kinoscope", "models"]
 main()
 """
-    for name in ("kinoscope.cli", "numpy", "cyclopts"):
+    for name in ("kinoscope.cli.main", "numpy", "cyclopts"):
         command = [sys.executable, "-c", code.replace("NAME", repr(name))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "kinoscope: interrupted\n")
@@ -115,13 +115,13 @@ main()
 def test_a_batch_stops_and_tells_what_is_done(
     kinoscope: Cli, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kinoscope import drawing
+    from kinoscope.pipeline import render
 
     def draw(*given: Any) -> None:
         press()
         given[-1](0.0, 1.0)  # a frame is done
 
-    monkeypatch.setattr(drawing, "draw", draw)
+    monkeypatch.setattr(render, "draw", draw)
     videos = [shapes(duration=0.4, width=32, height=32).write(tmp_path / f"{name}.mp4") for name in "ab"]
     call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--annotate")
     assert call.status == 1
@@ -176,7 +176,7 @@ def test_an_inner_block_hands_what_it_held_back_to_the_outer_one() -> None:
 def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
     kinoscope: Cli, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kinoscope import engine
+    from kinoscope.pipeline import engine
 
     run = engine.run
 

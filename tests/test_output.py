@@ -20,7 +20,7 @@ CODE = """
 import sys
 from tests.conftest import Counting
 from kinoscope.tasks import table
-from kinoscope.cli import main
+from kinoscope.cli.main import main
 table.TASKS = {"shots": Counting}
 main(sys.argv[1:])
 """

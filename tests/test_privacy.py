@@ -16,7 +16,7 @@ from kinoscope.models import store
 from kinoscope.source.synthetic.video import flash_and_beep
 
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--mount"]
-RECORDING = [*NAMESPACES, sys.executable, str(Path(__file__).with_name("recording_lookups.py"))]
+RECORDING = [*NAMESPACES, sys.executable, str(Path(__file__).parents[0] / "helpers" / "record_lookups.py")]
 
 VOICE = """
 import kinoscope, numpy

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.cli import COMMANDS, SHORT
+from kinoscope.cli.main import COMMANDS, SHORT
 from kinoscope.source.synthetic.video import shapes
 
 ROOT = Path(__file__).parents[1]

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 import kinoscope as package
-from kinoscope import analysis
 from kinoscope.core.results import TaskResult
 from kinoscope.galleries import read
 from kinoscope.models.inference import mouth_tracker
 from kinoscope.models.inference.lipsync import PainterFacts, new_nets, save_painter
 from kinoscope.models.trainable import predictors
 from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.pipeline import analysis
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import registry
 from kinoscope.tasks.rules import Rules
@@ -29,14 +29,14 @@ from kinoscope.views import VIEWS
 from tests.api.conftest import film as colours
 from tests.api.conftest import tiny as tiny_models
 from tests.api.test_alerts import RULES, Truth
-from tests.api.test_detection import ColourDetector
-from tests.api.test_prediction import Brighter
-from tests.api.test_syncing import Clicks
-from tests.api.test_syncing import film as clicks
+from tests.api.test_detect import ColourDetector
+from tests.api.test_predict import Brighter
+from tests.api.test_sync import Clicks
+from tests.api.test_sync import film as clicks
 from tests.conftest import Call, serving
-from tests.people_making import SIZE, ColourEmbedder, ColourFinder, draw
-from tests.talking_making import DrawnFollower
-from tests.talking_making import write as talking
+from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
+from tests.helpers.talking import DrawnFollower
+from tests.helpers.talking import write as talking
 
 USER, PASSWORD, TOKEN = "nadia", "hunter2-Pa55", "t0ken-S3cret"
 SECRETS = (USER, PASSWORD, TOKEN)
@@ -208,7 +208,7 @@ def test_a_stream_that_is_lost_and_one_that_is_refused(
 
 
 def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> None:
-    from kinoscope.cli import _Formatter, _report_error
+    from kinoscope.cli.main import _Formatter, _report_error
 
     try:
         raise ValueError(f"cannot open {video}") from RuntimeError(video)
@@ -295,7 +295,7 @@ def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
-    monkeypatch.setattr("kinoscope.api.dubbing._write", lambda done, video, *_: package.open_source(video).close())
+    monkeypatch.setattr("kinoscope.api.lipsync._write", lambda done, video, *_: package.open_source(video).close())
     save_painter(tmp_path / "model", new_nets(8), PainterFacts(width=8))
     address = serve(talking(tmp_path / "face.mp4", 0.4))
     words = ("-o", tmp_path / "out" / "a.mp4", "--model", tmp_path / "model", "--looks", address)
@@ -305,7 +305,7 @@ def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_search_for_what_is_like_a_video(video: str, tmp_path: Path) -> None:
-    from kinoscope.api.likeness import _picture
+    from kinoscope.pipeline.image_query import _picture
 
     assert np.array_equal(_picture(f"{video}@1.5"), _picture(f"{video}@00:00:01.5"))
     assert not np.array_equal(_picture(video), _picture(f"{video}@1.5"))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.cli import COMMANDS, SHOW, main
+from kinoscope.cli.main import COMMANDS, SHOW, main
 from kinoscope.core.terminal import visible
 from kinoscope.source.synthetic.video import shapes
 
@@ -92,7 +92,7 @@ def test_a_file_of_an_evil_name_is_analysed_and_shown(
 def test_a_library_with_evil_labels_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("lancedb", reason="needs the extra library")
     from kinoscope.library import Library
-    from tests.library.making import timeline
+    from tests.helpers.libraries import timeline
 
     found = timeline()
     found.events[1].label = found.tracks[0].label = EVIL

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from kinoscope import analysis
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.models.trainable import predictors
 from kinoscope.models.trainable.generators import GeneratorFacts, new_generator, save_generator
 from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.pipeline import analysis
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.formats.json import load
@@ -380,9 +380,9 @@ def test_one_that_is_in_the_way_does_not_stop_the_batch(world: World, tmp_path: 
 
 
 def test_alerts_go_to_no_file_of_the_users(tmp_path: Path) -> None:
-    from kinoscope.alerts.webhook import check_letters
     from kinoscope.core.errors import OutputError
     from kinoscope.core.files import append
+    from kinoscope.pipeline.alerts.webhook import check_letters
 
     letters = tmp_path / "undelivered.jsonl"
     check_letters(letters)
@@ -401,8 +401,8 @@ def test_alerts_go_to_no_file_of_the_users(tmp_path: Path) -> None:
 
 
 def test_clips_of_alerts_replace_nothing(tmp_path: Path) -> None:
-    from kinoscope.alerts.clips import cut_clips
     from kinoscope.core.errors import OutputError
+    from kinoscope.pipeline.alerts.clips import cut_clips
 
     path = tmp_path / "in.mp4"
     with Writer(path, (32, 16), 10) as writer:

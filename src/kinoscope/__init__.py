@@ -9,48 +9,45 @@ from kinoscope.core.privacy import disable_reporting
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kinoscope.api import (
-        analyze,
-        bench,
-        classify,
-        convert,
-        detect,
-        enroll,
-        evaluate,
-        explain,
-        gallery,
-        generate,
-        lipsync,
-        predict,
-        recognize,
-        search,
-        sync,
-        train,
-        watch,
-    )
+    from kinoscope.api.analyze import analyze
+    from kinoscope.api.bench import bench
+    from kinoscope.api.classify import classify
+    from kinoscope.api.convert import convert
+    from kinoscope.api.detect import detect
+    from kinoscope.api.enroll import enroll, gallery
+    from kinoscope.api.evaluate import evaluate
+    from kinoscope.api.explain import explain
+    from kinoscope.api.generate import generate
+    from kinoscope.api.lipsync import lipsync
+    from kinoscope.api.predict import predict
+    from kinoscope.api.recognize import recognize
+    from kinoscope.api.search import search
+    from kinoscope.api.sync import sync
+    from kinoscope.api.train import train
+    from kinoscope.api.watch import watch
     from kinoscope.source import open_source
 
 disable_reporting()
 
 _HOMES = {
-    "analyze": "kinoscope.api",
-    "bench": "kinoscope.api",
-    "classify": "kinoscope.api",
-    "convert": "kinoscope.api",
-    "detect": "kinoscope.api",
-    "enroll": "kinoscope.api",
-    "evaluate": "kinoscope.api",
-    "explain": "kinoscope.api",
-    "gallery": "kinoscope.api",
-    "generate": "kinoscope.api",
-    "lipsync": "kinoscope.api",
+    "analyze": "kinoscope.api.analyze",
+    "bench": "kinoscope.api.bench",
+    "classify": "kinoscope.api.classify",
+    "convert": "kinoscope.api.convert",
+    "detect": "kinoscope.api.detect",
+    "enroll": "kinoscope.api.enroll",
+    "evaluate": "kinoscope.api.evaluate",
+    "explain": "kinoscope.api.explain",
+    "gallery": "kinoscope.api.enroll",
+    "generate": "kinoscope.api.generate",
+    "lipsync": "kinoscope.api.lipsync",
     "open_source": "kinoscope.source",
-    "predict": "kinoscope.api",
-    "recognize": "kinoscope.api",
-    "search": "kinoscope.api",
-    "sync": "kinoscope.api",
-    "train": "kinoscope.api",
-    "watch": "kinoscope.api",
+    "predict": "kinoscope.api.predict",
+    "recognize": "kinoscope.api.recognize",
+    "search": "kinoscope.api.search",
+    "sync": "kinoscope.api.sync",
+    "train": "kinoscope.api.train",
+    "watch": "kinoscope.api.watch",
 }
 
 __all__ = [

@@ -17,7 +17,7 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as nohup and shells in the background leave it
         signal.signal(signal.SIGINT, _leave)
     sys.unraisablehook = _resend
-    from kinoscope.cli import main as run
+    from kinoscope.cli.main import main as run
 
     run()
 

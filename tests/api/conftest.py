@@ -10,7 +10,7 @@ import pytest
 
 from kinoscope.core.results import TaskResult
 from kinoscope.source.synthetic.video import SyntheticSource
-from tests.models.tiny import NETWORK, train_tiny
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
 

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from kinoscope.alerts.signing import SECRET, SIGNATURE, TIMESTAMP, verify
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
+from kinoscope.pipeline.alerts.signing import SECRET, SIGNATURE, TIMESTAMP, verify
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Needs

@@ -21,7 +21,7 @@ from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor,
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from tests.conftest import Call
-from tests.models.tiny import NETWORK, train_tiny
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 RULES = """\
 lines:
@@ -199,7 +199,7 @@ def _gallery(path: Path) -> None:
 def _library(place: Path) -> None:
     try:
         from kinoscope.library import Library
-        from tests.library.making import timeline
+        from tests.helpers.libraries import timeline
 
         Library(place, create=True).add("0" * 64, "street.mp4", timeline())
     except KinoscopeError:  # the extra is not installed; who asks for the library is skipped

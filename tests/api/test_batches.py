@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kinoscope import analysis, engine
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, as_error
 from kinoscope.core.results import Timeline
+from kinoscope.pipeline import analysis, engine
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
 
@@ -101,12 +101,12 @@ def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> No
 
 
 def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope import cli
+    from kinoscope.cli.main import main
 
     def fail() -> None:
         raise IndexError("not foreseen")
 
-    monkeypatch.setitem(cli.COMMANDS, "bench", fail)
+    monkeypatch.setitem(main.COMMANDS, "bench", fail)
     call = kinoscope("bench")
     assert call.status == 1
     assert call.err.splitlines() == [

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import kinoscope
-from kinoscope.api import lip_sync, training
+from kinoscope.api import train_sync
+from kinoscope.api.train import train
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import alone, atomic
 from kinoscope.models.inference.sync import PHASES, LipSync
@@ -49,8 +50,8 @@ def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatc
     (run / "pairs" / "2" / "pair.safetensors").unlink()
     (run / "model.safetensors").unlink()
     trained = []
-    real = lip_sync._train_one
-    monkeypatch.setattr(lip_sync, "_train_one", lambda *a: trained.append(a[1].kind) or real(*a))
+    real = train_sync._train_one
+    monkeypatch.setattr(train_sync, "_train_one", lambda *a: trained.append(a[1].kind) or real(*a))
     kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
     assert trained == ["pixels"]
     assert (run / "model.safetensors").read_bytes() == whole
@@ -63,7 +64,7 @@ def test_a_model_of_another_training_is_never_replaced(talks, tmp_path):
     with pytest.raises(OptionError, match="run holds the model of another training; give another folder"):
         kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
     with pytest.raises(OptionError, match="run holds a model already; give another folder"):
-        training._prepare(run)
+        train._prepare(run)
     assert (run / "model.json").read_text() == "{}"
 
 
@@ -88,7 +89,7 @@ def test_two_trainings_never_share_a_folder(talks, tmp_path):
 
 def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: training._numbered(tmp_path / "runs", "clips", make=True), range(8)))
+        folders = list(pool.map(lambda _: train._numbered(tmp_path / "runs", "clips", make=True), range(8)))
     assert sorted(folder.name for folder in folders) == [f"clips{number}" for number in range(1, 9)]
 
 

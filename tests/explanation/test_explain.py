@@ -7,14 +7,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.refine.toys import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
 
-from kinoscope.api import explain
+from kinoscope.api.explain import explain
 from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceError
 from kinoscope.explanation.explain import METHODS
 from kinoscope.explanation.explain import explain as explain_clip
 from kinoscope.models.formats.trained_model import Trained
 from kinoscope.views.video.heatmap import lay_over, overlay, palette
+from tests.helpers.toy_networks import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
 
 FACTS = Trained(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)
 FAST = [name for name in METHODS if name != "occlusion"]

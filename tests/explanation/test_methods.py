@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.refine.toys import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 from torch import nn
 
 from kinoscope.core.errors import ModelError
@@ -14,6 +13,7 @@ from kinoscope.explanation.explain import METHODS, alike, heat, looked_at, ready
 from kinoscope.explanation.faithfulness import Trial, area, pointing, rank_correlation
 from kinoscope.explanation.perturbation import blank, cells, frozen, importance
 from kinoscope.explanation.target import Target
+from tests.helpers.toy_networks import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 
 CELL = 4
 """Pixels of one place of the toys' feature maps: no map can be finer."""

@@ -15,7 +15,7 @@ from kinoscope.library import Library
 from kinoscope.library.tables import column
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
-from tests.library.making import timeline
+from tests.helpers.libraries import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 

@@ -91,7 +91,7 @@ def test_a_library_that_cannot_be_used_is_told_before_anything_is_read(
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from kinoscope.api import library
+    from kinoscope.api.library import library
 
     monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(MissingExtra, match=r"pip install 'kinoscope\[library\]'"):
@@ -99,7 +99,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_folders_of_pictures_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
-    from kinoscope.api.keeping import content_of
+    from kinoscope.api.library import content_of
 
     for name, content in (("a.png", b"1"), ("b.png", b"2")):
         (tmp_path / name).write_bytes(content)

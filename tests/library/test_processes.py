@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kinoscope.library import Library, answer, parse
-from tests.library.making import timeline
+from tests.helpers.libraries import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 
@@ -24,7 +24,7 @@ ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "pictures": 4, "scene
 def start(
     place: Path, first: int, count: int, moment: str = "never", text: str = "hello big world"
 ) -> subprocess.Popen:
-    words = [sys.executable, "-W", "ignore", "-m", "tests.library.adding", place, first, count, text, moment]
+    words = [sys.executable, "-W", "ignore", "-m", "tests.helpers.add_to_library", place, first, count, text, moment]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     return subprocess.Popen(
         [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

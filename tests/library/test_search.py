@@ -5,7 +5,7 @@ import pytest
 
 from kinoscope.core.errors import LibraryError
 from kinoscope.library import Library, Like, answer, parse, picture_of
-from tests.library.making import JPEG, timeline
+from tests.helpers.libraries import JPEG, timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 

@@ -86,8 +86,8 @@ class Letters:
 
 
 def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.api.keeping import keep
-    from tests.library.making import timeline
+    from kinoscope.api.library import keep
+    from tests.helpers.libraries import timeline
 
     monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", Letters)
     for name, text in (("a", "trains and rails"), ("b", "pop")):
@@ -121,7 +121,7 @@ def test_where_nothing_is_found_no_earlier_answer_is_left(kinoscope: Any, films:
 
 
 def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) -> None:
-    from tests.library.making import timeline
+    from tests.helpers.libraries import timeline
 
     Library(tmp_path / "films.lance", create=True).add("a" * 64, "/nowhere/street.mp4", timeline())
     out = tmp_path / "out"

@@ -9,7 +9,7 @@ from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import TaskReport
 from kinoscope.library import Library
 from kinoscope.library.tables import CHILDREN
-from tests.library.making import timeline
+from tests.helpers.libraries import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 

@@ -11,7 +11,7 @@ import pytest
 from kinoscope.models import find
 from kinoscope.models.runtime.runner import compiled, make_runner
 from kinoscope.models.trainable import classifiers
-from tests.models.tiny import NETWORK, train_tiny
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 
 @pytest.mark.parametrize("pattern", ["weights/*/model.safetensors", "ir/*/model.bin", "compiled/*/*.blob"])

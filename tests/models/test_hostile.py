@@ -17,7 +17,7 @@ from kinoscope.models.inference.lipsync import PainterFacts, load_painter, new_n
 from kinoscope.models.trainable import classifiers
 from kinoscope.models.trainable.generators import Generator, GeneratorFacts, new_generator, save_generator
 from kinoscope.models.trainable.predictors import PredictorFacts, load_predictor, new_predictor, save_predictor
-from tests.models.tiny import NETWORK, train_tiny
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 NESTED = "[" * 1000 + "]" * 1000
 

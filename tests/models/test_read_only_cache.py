@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from kinoscope.api import weights
+from kinoscope.api.models import models
 from kinoscope.core.errors import ModelError
 from kinoscope.models import store
 from kinoscope.models.integrity import verified
@@ -105,7 +105,7 @@ def test_pull_makes_what_a_processor_needs(cache: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(openvino, "ir", convert)
     rows = [SimpleNamespace(name=name, net=net, task=name) for name, net in (("net", object()), ("files", None))]
     monkeypatch.setattr(store, "pull", lambda cards, tell: {})
-    weights._pull(rows, strict=True)  # type: ignore[arg-type]
+    models._pull(rows, strict=True)  # type: ignore[arg-type]
     assert made == ["net"]
 
 

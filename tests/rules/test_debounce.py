@@ -1,6 +1,5 @@
-from rule_making import SIZE, thing
-
 from kinoscope.rules.debounce import Settling
+from tests.helpers.rules import SIZE, thing
 
 
 def ids(settling, time, *numbers):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rule_making import SIZE, ZONES, book, play, spans, thing
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.results import Track
@@ -17,6 +16,7 @@ from kinoscope.rules import Rulebook, RuleFile
 from kinoscope.rules.debounce import Settling
 from kinoscope.rules.engine import recorded
 from kinoscope.tasks.rules import replay
+from tests.helpers.rules import SIZE, ZONES, book, play, spans, thing
 
 CROWD = {"kind": "crowd", "count": 1}
 ENTER, LEAVE, INSIDE = ({"kind": "zone", "zone": "yard", "when": when} for when in ("enter", "leave", "inside"))

@@ -6,10 +6,9 @@ import pytest
 import yaml
 
 from kinoscope.core.errors import RulesError
-from kinoscope.rules import read, schema
-from kinoscope.rules import schema as rule_module
+from kinoscope.rules import read, rule_file, schema
 
-PUBLISHED = json.loads(Path(rule_module.__file__).with_name("rules.schema.json").read_text())
+PUBLISHED = json.loads(Path(rule_file.__file__).with_name("rules.schema.json").read_text())
 LABELS = ("person", "car", "backpack")
 
 HEAD = "zones: {yard: [[0, 0], [1, 0], [1, 1]]}\nlines: {door: [[0, 0], [1, 1]]}\n"

@@ -5,12 +5,12 @@ import re
 import av
 import numpy as np
 import pytest
-from source_making import encode
 
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.folders import find_sources
 from kinoscope.source.synthetic.video import shapes
+from tests.helpers.sources import encode
 
 
 def refused(path, message):

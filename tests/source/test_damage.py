@@ -7,10 +7,10 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
-from source_making import encode, remux
 
 from kinoscope.source import open_source
 from kinoscope.source.decode.losses import Losses
+from tests.helpers.sources import encode, remux
 
 QUIET = {"x265-params": "log-level=error"}
 

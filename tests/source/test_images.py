@@ -6,11 +6,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from source_making import noise
 
 from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.images import ImageSource
+from tests.helpers.sources import noise
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_making import remux
 
 from kinoscope.core.media import Sound
 from kinoscope.source import open_source
@@ -17,6 +16,7 @@ from kinoscope.source.decode.continuity import Continuity
 from kinoscope.source.decode.mpeg_clock import restarts
 from kinoscope.source.encode.shift_audio import shift_sound
 from kinoscope.source.encode.writer import Writer
+from tests.helpers.sources import remux
 
 TICK = Fraction(1, 90_000)
 

@@ -6,12 +6,12 @@ import zlib
 import av
 import numpy as np
 import pytest
-from source_making import encode
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
 from kinoscope.source import open_clip, open_source
 from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.limits import Limits
+from tests.helpers.sources import encode
 
 
 def wav(path, channels=1, rate=8000, frames=100, value=0, mask=None):

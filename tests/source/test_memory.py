@@ -4,9 +4,9 @@ import gc
 
 import pytest
 from av.video.frame import VideoFrame
-from source_making import encode, noise
 
 from kinoscope.source import open_source
+from tests.helpers.sources import encode, noise
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-WRITING = Path(__file__).with_name("writing_twice.py")
+WRITING = Path(__file__).parents[1] / "helpers" / "write_twice.py"
 
 
 def write_all(folder, filling):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_making import encode
 
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.source import open_source
@@ -16,6 +15,7 @@ from kinoscope.source.encode.concat import Stretch, join
 from kinoscope.source.encode.shift_audio import shift_sound
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep
+from tests.helpers.sources import encode
 
 SHAPES = [
     ((64, 48), Fraction(1), (64, 48)),

@@ -6,12 +6,12 @@ import av
 import cv2
 import numpy as np
 import pytest
-from source_making import encode, noise
 
 from kinoscope.core.errors import SourceError
 from kinoscope.source import open_clip, open_source
 from kinoscope.source.images import is_pictures
 from kinoscope.source.sniffing import kind_of
+from tests.helpers.sources import encode, noise
 
 GREYS = (40, 90, 140, 200)
 

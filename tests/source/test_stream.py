@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import av
 import pytest
-from source_making import encode
 
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Sound
@@ -24,6 +23,7 @@ from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.packets import Packets
 from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
+from tests.helpers.sources import encode
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

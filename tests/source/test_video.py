@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_making import encode, lossless, noise
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
 from kinoscope.core.media import Sound
 from kinoscope.source import Picture, open_source
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
+from tests.helpers.sources import encode, lossless, noise
 
 
 def times_of(path, **options):

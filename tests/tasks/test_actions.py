@@ -6,9 +6,9 @@ import pytest
 from kinoscope.core.errors import ModelError, WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
-from kinoscope.engine import run
 from kinoscope.models import load
 from kinoscope.models.card import Card
+from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.actions import PACE, Actions, Window, events, motion
 from kinoscope.tasks.base import Skip

@@ -7,8 +7,8 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.core.sampling import nearest
-from kinoscope.engine import run
 from kinoscope.models.card import Card
+from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.classify import TOGETHER, Classify, over_time

@@ -11,7 +11,7 @@ from kinoscope.models import sample
 from kinoscope.models.inference.faces import TEMPLATE
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.faces import Faces
-from tests.people_making import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder, draw
+from tests.helpers.people import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder, draw
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope import engine
 from kinoscope.core.boxes import iou
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
 from kinoscope.models.inference.detector import Objects as Found
+from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.base import Skip

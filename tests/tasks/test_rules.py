@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope import engine
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.pipeline import engine
 from kinoscope.rules import RuleFile
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks.base import Needs, Skip
@@ -117,7 +117,7 @@ def test_a_zone_outside_the_picture_fails_the_task_and_nothing_else():
 
 
 def test_the_example_is_one_and_its_labels_are_known():
-    from kinoscope.api.ruling import read_rules
+    from kinoscope.pipeline.alerts.dispatch import read_rules
 
     example = Path(__file__).parents[2] / "examples" / "rules.yaml"
     read = read_rules(example, TASKS)

@@ -8,8 +8,8 @@ import pytest
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
-from kinoscope.engine import run
 from kinoscope.models import load
+from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.scenes import Album, Scenes

@@ -8,8 +8,8 @@ import pytest
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
-from kinoscope.engine import run
 from kinoscope.models import load
+from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import cuts
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.shots import MARGIN, SIZE, STEP, WINDOW, Shots, Windows, shots, worth_a_look

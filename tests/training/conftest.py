@@ -1,11 +1,6 @@
 """Let the tests of this folder import what they share, and keep what they cache out of the user's own cache."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from clip_making import numbers, write_clip
 
 from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment
 from kinoscope.training.data.checks import check
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.data.readers import read_dataset
+from tests.helpers.clips import numbers, write_clip
 
 SAMPLING = Sampling(frames=4, rate=5, size=(8, 6))
 

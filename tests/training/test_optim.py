@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_training import Tiny, options
 from torch import nn
 
 from kinoscope.training.optim import (
@@ -17,6 +16,7 @@ from kinoscope.training.optim import (
     set_rate,
     set_training,
 )
+from tests.helpers.tiny_networks import Tiny, options
 
 
 def test_stages_are_freed_from_the_top():

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import timelines
 
 from kinoscope.core import optional
 from kinoscope.core.errors import MissingExtra, OutputError
 from kinoscope.core.results import Timeline
 from kinoscope.views import VIEWS
+from tests.helpers.strategies import timelines
 
 OPTIONAL = {"parquet": "pyarrow", "otio": "opentimelineio"}
 each = pytest.mark.parametrize("name", VIEWS)

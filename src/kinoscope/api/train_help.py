@@ -67,9 +67,9 @@ def help_of(task: str | None = None) -> str:
 
 def options_of(task: str) -> list[tuple[str, str, str]]:
     """Return name, default and meaning of each option of a training."""
-    from kinoscope.api.edges import OPTIONS as SEGMENTS
-    from kinoscope.api.lip_sync import OPTIONS as SYNC
-    from kinoscope.api.round_training import TASKS as ROUND_TASKS
+    from kinoscope.api.train_registry import TASKS as ROUND_TASKS
+    from kinoscope.api.train_segments import OPTIONS as SEGMENTS
+    from kinoscope.api.train_sync import OPTIONS as SYNC
     from kinoscope.training.classification.options import describe
 
     if task in ROUND_TASKS:

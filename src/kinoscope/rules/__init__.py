@@ -2,6 +2,6 @@
 
 from kinoscope.rules.engine import Rulebook
 from kinoscope.rules.loader import read, schema
-from kinoscope.rules.schema import RuleFile
+from kinoscope.rules.rule_file import RuleFile
 
 __all__ = ["RuleFile", "Rulebook", "read", "schema"]

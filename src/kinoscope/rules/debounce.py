@@ -16,7 +16,7 @@ from typing import Any
 from kinoscope.core.media import Size
 from kinoscope.core.results import Seen
 from kinoscope.rules.geometry import apart, foot, height, near_border
-from kinoscope.rules.schema import Point
+from kinoscope.rules.rule_file import Point
 
 SETTLED, LOOKS = 0.3, 3
 """Seconds for which, and frames in which, a thing must have been seen before rules count it."""

@@ -10,7 +10,7 @@ from kinoscope.core.media import Size
 from kinoscope.core.results import Event
 from kinoscope.rules.debounce import Key, Sighting, forget
 from kinoscope.rules.geometry import Line, Side, Zone, apart, foot, height
-from kinoscope.rules.schema import LineRule, Point, WrongWayRule, arrow
+from kinoscope.rules.rule_file import LineRule, Point, WrongWayRule, arrow
 from kinoscope.rules.zone_rules import InZone, Watcher
 
 

@@ -13,7 +13,7 @@ from kinoscope.rules.debounce import Settling
 from kinoscope.rules.direction_rules import LineWatcher, WrongWayWatcher
 from kinoscope.rules.geometry import Line, Zone
 from kinoscope.rules.loader import check_size
-from kinoscope.rules.schema import (
+from kinoscope.rules.rule_file import (
     WHOLE,
     AnyRule,
     CrowdRule,

@@ -9,7 +9,7 @@ from math import hypot, inf
 
 from kinoscope.core.media import Size
 from kinoscope.core.results import Seen
-from kinoscope.rules.schema import Point
+from kinoscope.rules.rule_file import Point
 
 DWELL = 0.1
 """Seconds for which a thing must be over an edge by its margin, on either side, to be across: a single box errs."""

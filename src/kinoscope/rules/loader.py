@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.validation import MOST_NAMES, hint
+from kinoscope.rules.rule_file import AnyRule, LeftRule, LineRule, RuleFile
 from kinoscope.rules.safe_yaml import MAX_BYTES, parse
-from kinoscope.rules.schema import AnyRule, LeftRule, LineRule, RuleFile
 
 MAX_SHOWN = 80
 """Characters of a value that a message quotes."""

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from kinoscope.core.results import Event
 from kinoscope.rules.debounce import Key, Sighting, forget
 from kinoscope.rules.geometry import Side, Zone, apart, foot, height
-from kinoscope.rules.schema import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
+from kinoscope.rules.rule_file import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
 
 TASK = "rules"
 """The task of the events of rules."""

@@ -16,7 +16,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.models import find, load
 from kinoscope.models.formats.trained_model import load_net, read, trained_card
 from kinoscope.models.trainable import classifiers
-from tests.models.tiny import NETWORK, train_tiny
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 
 @pytest.fixture

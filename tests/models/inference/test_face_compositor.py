@@ -20,7 +20,7 @@ from kinoscope.models.inference.face_mesh import STEADY
 from kinoscope.models.inference.mouth_tracker import SHOWN, Followed, points_of
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
-from tests.talking_making import DrawnFollower, mesh, picture, write
+from tests.helpers.talking import DrawnFollower, mesh, picture, write
 
 TIMES = np.arange(50) / 25
 

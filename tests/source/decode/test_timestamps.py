@@ -8,13 +8,13 @@ import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_making import encode, lossless, noise
 
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import last_end
-from kinoscope.engine import run
+from kinoscope.pipeline.engine import run
 from kinoscope.source import open_source
 from kinoscope.source.decode.timestamps import MAX_HELD, Stamps
+from tests.helpers.sources import encode, lossless, noise
 
 STEP = Fraction(1, 25)
 

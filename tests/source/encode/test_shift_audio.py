@@ -7,11 +7,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from source_making import encode
 
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.encode.shift_audio import shift_sound
+from tests.helpers.sources import encode
 
 CLICKS = (0.5, 1.1, 1.5)
 

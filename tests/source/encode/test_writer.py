@@ -5,7 +5,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from source_making import encode, lossless, noise
 
 from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import atomic
@@ -13,6 +12,7 @@ from kinoscope.core.media import Frame
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
+from tests.helpers.sources import encode, lossless, noise
 
 
 def packets(path, kind="audio"):

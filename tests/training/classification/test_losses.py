@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from tiny_training import options
 from torch import tensor
 
 from kinoscope.training.classification.losses import (
@@ -17,6 +16,7 @@ from kinoscope.training.classification.losses import (
     Triplet,
     make_loss,
 )
+from tests.helpers.tiny_networks import options
 
 NONE = torch.zeros(2, 0)
 ONE_EACH = torch.eye(2)

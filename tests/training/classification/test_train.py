@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import NETWORK, dataset, make_clips, options
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, TrainingError
 from kinoscope.models.formats.trained_model import load_net
 from kinoscope.training.checkpoint import PLACE, read_checkpoint
 from kinoscope.training.classification.train import train
 from kinoscope.training.logging import read_log
+from tests.helpers.tiny_networks import NETWORK, dataset, make_clips, options
 
 
 @pytest.fixture(autouse=True)
@@ -325,7 +325,7 @@ def test_clips_that_the_network_cannot_take(clips, tmp_path, monkeypatch):
         train(options(), dataset(clips), tmp_path / "run")
 
 
-SCRIPT = Path(__file__).with_name("train_in_processes.py")
+SCRIPT = Path(__file__).parents[2] / "helpers" / "train_in_processes.py"
 
 
 def free_ports(count):

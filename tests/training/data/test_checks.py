@@ -3,13 +3,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from clip_making import write_clip
 
 from kinoscope.core.media import Frame
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.training.data.checks import Finding, Health, check, fingerprint
 from kinoscope.training.data.dataset import Dataset, Example
+from tests.helpers.clips import write_clip
 
 
 def data(*paths, **rest):

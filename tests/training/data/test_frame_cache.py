@@ -4,13 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from clip_making import example, numbers, pictures, write_clip
 
 from kinoscope.core.errors import SourceError
 from kinoscope.core.sampling import Sampling, nearest
 from kinoscope.source.encode.writer import Writer
 from kinoscope.training.data import frame_cache as module
 from kinoscope.training.data.frame_cache import Frames, Stretch, decode, load, opened, sampled, save
+from tests.helpers.clips import example, numbers, pictures, write_clip
 
 SAMPLING = Sampling(frames=4, rate=5, size=(16, 12))
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from clip_making import example, numbers, write_clip
 
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment
 from kinoscope.training.data.loader import Loader, balanced, targets
+from tests.helpers.clips import example, numbers, write_clip
 
 SAMPLING = Sampling(frames=4, rate=5, size=(8, 6))
 

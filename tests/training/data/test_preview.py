@@ -1,12 +1,12 @@
 import cv2
 import pytest
-from clip_making import example, write_clip
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment
 from kinoscope.training.data.dataset import Dataset
 from kinoscope.training.data.preview import preview
+from tests.helpers.clips import example, write_clip
 
 SAMPLING = Sampling(4, 5, (16, 12))
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from clip_making import numbers, write_clip
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.source.synthetic.moving_shapes import SHAPES
 from kinoscope.training.data.streams import FEWEST, DrawnFeed, feed_folder, make_feed
 from kinoscope.training.distributed import Processes
+from tests.helpers.clips import numbers, write_clip
 
 SAMPLING = Sampling(5, 10.0, (16, 12))
 ONE = Processes()

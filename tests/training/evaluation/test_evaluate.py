@@ -8,7 +8,7 @@ from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.training.evaluation.comparison import compare
 from kinoscope.training.evaluation.evaluate import calibrate, evaluate
 from kinoscope.training.evaluation.scores import Scores, load_scores
-from tests.learn.making_predictions import predictions
+from tests.helpers.predictions import predictions
 
 # Five clips, three classes, of which c has none: two of three a are told right, and one of two b.
 LOGITS = np.array([[2, 0, 0], [1, 0, 0], [0, 3, 0], [0, 1, 0], [0, 0, 1]], float)

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from clip_making import example, write_clip
-from tiny_training import Tiny
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.evaluation.predictions import clip_name, predict
+from tests.helpers.clips import example, write_clip
+from tests.helpers.tiny_networks import Tiny
 
 SAMPLING = Sampling(frames=4, rate=5, size=(8, 6))
 

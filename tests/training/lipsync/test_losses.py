@@ -15,7 +15,7 @@ from kinoscope.training.lipsync.train import PainterLearner
 from kinoscope.training.logging import read_log
 from kinoscope.training.options import read_choices, read_saved
 from kinoscope.training.trainer import go
-from tests.talking_making import DrawnFollower, write
+from tests.helpers.talking import DrawnFollower, write
 
 SMALL = PaintingOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
 MASK = torch.from_numpy(painted_part())[None, None]

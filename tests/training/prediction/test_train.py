@@ -4,7 +4,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from clip_making import write_clip
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, TrainingError
 from kinoscope.models.trainable.predictors import load_predictor
@@ -16,6 +15,7 @@ from kinoscope.training.prediction.data import DrawnClips, FolderClips, clips_of
 from kinoscope.training.prediction.options import ABOUT, NextFramesOptions
 from kinoscope.training.prediction.train import NextFrames, measure, scores
 from kinoscope.training.trainer import go
+from tests.helpers.clips import write_clip
 
 SMALL = {"before": 3, "after": 2, "width": 4, "batch": 2, "epochs": 2, "steps": 2}
 

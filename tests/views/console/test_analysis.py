@@ -2,10 +2,10 @@ import io
 
 from hypothesis import given, settings
 from rich.console import Console
-from strategies import timelines
 
 from kinoscope.core.results import TaskReport, Timeline
 from kinoscope.views.console.analysis import headline, print_summary, summary_rows
+from tests.helpers.strategies import timelines
 
 
 def _printed(timeline, width=100):

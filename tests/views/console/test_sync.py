@@ -1,10 +1,9 @@
 """What is said of sound against lips: every verdict, every speaker, and why there is none."""
 
-from sync_timeline import offset, synced, unmeasured
-
 from kinoscope.core.results import TaskReport, Timeline
 from kinoscope.views.console.analysis import summary_rows
 from kinoscope.views.console.sync import in_short, lines, offset_rows, speakers, speaking_rows, why_not
+from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 
 def as_lines(timeline):

@@ -3,10 +3,10 @@ import json
 
 import pytest
 from hypothesis import given
-from strategies import timelines
 
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.formats.csv import write
+from tests.helpers.strategies import timelines
 
 
 def _read(path):

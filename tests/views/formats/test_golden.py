@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from golden.make_golden import HERE, write
+
+from tests.views.formats.golden.make_golden import HERE, write
 
 GOLDEN = sorted(str(f.relative_to(HERE)) for f in HERE.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc"))
 

@@ -6,12 +6,12 @@ import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import timelines
 
 from kinoscope.core.errors import OutputError, TimelineError
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.formats.json import load, read, save, write
 from kinoscope.views.formats.schema import timeline_schema
+from tests.helpers.strategies import timelines
 
 VALIDATOR = jsonschema.Draft202012Validator(dict(timeline_schema()))
 

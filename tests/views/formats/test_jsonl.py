@@ -4,11 +4,11 @@ import json
 
 import pytest
 from hypothesis import given
-from strategies import timelines
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.results import Event, TaskReport
 from kinoscope.views.formats.jsonl import LineWriter, lines, write
+from tests.helpers.strategies import timelines
 
 
 @given(timelines())

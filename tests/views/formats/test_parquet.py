@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given, settings
-from strategies import timelines
 
 from kinoscope.core.results import Timeline
 from kinoscope.views.formats import parquet
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
+from tests.helpers.strategies import timelines
 
 reader = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 

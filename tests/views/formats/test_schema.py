@@ -4,9 +4,9 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import timelines
 
 from kinoscope.views.formats.schema import fault, timeline_schema
+from tests.helpers.strategies import timelines
 
 VALIDATOR = jsonschema.Draft202012Validator(dict(timeline_schema()))
 JUNK = st.sampled_from([None, True, "x", -1, 0, 0.5, [], {}, [1, 2, "a"], {"task": 1}, ["a"]])

@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given
-from strategies import timelines
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.srt import render, write
 from kinoscope.views.formats.subtitles import cues
+from tests.helpers.strategies import timelines
 
 srt = pytest.importorskip("srt", reason="srt is not installed")
 

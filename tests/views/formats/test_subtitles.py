@@ -3,11 +3,11 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import events
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.plain import one_line
 from kinoscope.views.formats.subtitles import LINES, WIDTH, cues, wrap
+from tests.helpers.strategies import events
 
 
 def _cues(*spoken, start=0.0):

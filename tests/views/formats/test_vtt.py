@@ -3,12 +3,12 @@ import io
 
 import pytest
 from hypothesis import given
-from strategies import timelines
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.core.time import format_clock
 from kinoscope.views.formats.subtitles import cues
 from kinoscope.views.formats.vtt import render, write
+from tests.helpers.strategies import timelines
 
 webvtt = pytest.importorskip("webvtt", reason="webvtt-py is not installed")
 

@@ -4,12 +4,12 @@ import json
 import re
 
 import pytest
-from sample_timeline import sample
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.pages.report import render, write_report
 from kinoscope.views.pages.report_data import report_data
+from tests.helpers.timelines import sample
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!-- {{script}} &amp; \u2028'
 

@@ -1,10 +1,10 @@
 """Sound and picture in the report: the verdict, the plots on the player's clock, and the lanes of those who speak."""
 
 import pytest
-from sync_timeline import offset, synced, unmeasured
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.pages.report import write_report
+from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 PLOT, PLOT_HEIGHT, HEAT, HEAT_HEIGHT = 28, 104, 144, 124
 """Where the two plots begin in their canvas, in pixels, and how high they are."""

@@ -6,10 +6,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from sample_timeline import sample
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.views.pages.report import write_report
+from tests.helpers.timelines import sample
 
 WIDTH, HEIGHT, RATE, COUNT, SIDE = 320, 240, 10, 40, 48
 HOSTILE = '<script>alert(1)<!--<img src=x onerror="alert(1)">'

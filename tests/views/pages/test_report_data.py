@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from sample_timeline import sample
-from sync_timeline import LAGS, offset, synced, unmeasured
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.views.pages.report_data import display_name, report_data, video_url
+from tests.helpers.sync_timelines import LAGS, offset, synced, unmeasured
+from tests.helpers.timelines import sample
 
 
 def unpack(track):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from sync_timeline import LAGS, synced, unmeasured
 
 from kinoscope.core.results import Timeline
 from kinoscope.views.pages.sync_curves import columns
+from tests.helpers.sync_timelines import LAGS, synced, unmeasured
 
 
 def test_a_short_video_keeps_all_its_columns():

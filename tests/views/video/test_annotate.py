@@ -3,11 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import timelines
 
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.views.video.annotate import ALERT, PLACE, Annotator
+from tests.helpers.strategies import timelines
 
 GREY = 90
 

@@ -1,0 +1,157 @@
+"""``kinoscope classify``: what clips show, by a model that was trained on clips."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import __version__
+from kinoscope.api.arguments import choose_span, limiting
+from kinoscope.api.outputs import Claimed, claims
+from kinoscope.core.addresses import short_name
+from kinoscope.core.errors import KinoscopeError, SourceError, as_error
+from kinoscope.core.results import Event, Timeline
+from kinoscope.core.validation import demand_number
+from kinoscope.pipeline import inputs
+from kinoscope.views.console.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.source.base import Source
+
+
+@dataclass
+class Classified:
+    """What one source shows.
+
+    Attributes:
+        top: the likeliest classes of the whole and their probabilities.
+        segments: what a video that is longer than the model's clips shows when.
+        timeline: all that was found; None where ``error`` says why there is nothing.
+    """
+
+    source: str
+    top: list[tuple[str, float]] = field(default_factory=list)
+    segments: list[Event] = field(default_factory=list)
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        plain: dict[str, Any] = {"source": self.source, "top": [list(pair) for pair in self.top]}
+        plain["segments"] = [
+            {"label": e.label, "start": round(e.start, 6), "end": round(e.end, 6), "score": round(e.score, 4)}
+            for e in self.segments
+        ]
+        return plain | ({"error": str(self.error)} if self.error else {})
+
+
+def classify(
+    *sources: str | Path,
+    model: str,
+    top: int = 5,
+    out: str | Path | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    bounds: str | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Classified]:
+    """Classify clips: the most probable classes of each, and of a long video also which class is shown when.
+
+    Args:
+        sources: video files, folders of videos or frames, strips of square frames, URLs, camera:0.
+        model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
+        top: number of classes that are reported of each source.
+        out: folder for a timeline.json of each source (-o); nothing is written if not given.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        overwrite: replace kinoscope's own results of another source or command there.
+        device: auto (a GPU if there is one), cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        What each source shows, in order. One that cannot be read never stops the others.
+
+    Raises:
+        OptionError: an option cannot be used.
+        ModelError: the model cannot be used; nothing has been read then.
+    """
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.runtime.runner import make_runner
+
+    demand_number("top", top, 1)
+    limits = choose_span(start, end) | limiting(bounds)
+    make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
+    names = inputs.expand(sources, strips=True)
+    done: list[Classified] = []
+    for name, claim in zip(names, claims("classify", names, out, overwrite), strict=True):
+        one = Classified(name)
+        with bar(short_name(name), quiet) as progress:
+            _classify(one, claim, model, top, limits, device, progress)
+        done.append(one)
+    return done
+
+
+def _classify(
+    one: Classified, claim: Claimed, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
+) -> None:
+    try:
+        with claim() as save:
+            one.timeline = watch(one.source, model, device, limits, top, progress)
+            save(one.timeline)
+    except Exception as error:
+        one.error = as_error(error, one.source)
+        return
+    one.top = [(name, share) for name, share in one.timeline.tasks["classify"].extra["top"]]
+    if len(one.timeline.features["classify.times"]) > 1:
+        one.segments = one.timeline.events_of("classify")
+
+
+def watch(
+    source: str,
+    model: str,
+    device: str = "auto",
+    limits: dict[str, Any] | None = None,
+    top: int = 5,
+    progress: Any = None,
+    learned: bool = True,
+) -> Timeline:
+    """Slide a model that classifies clips over a source, and give what it found; ``learned`` as in ``Classify``.
+
+    Raises:
+        KinoscopeError: there is nothing that can be classified.
+    """
+    from kinoscope.pipeline import engine
+    from kinoscope.tasks.classify import Classify
+
+    task = Classify(model=model, device=device, threads=0, top=top, learned=learned)
+    with _opened(source, limits or {}) as opened:
+        timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
+    report = timeline.tasks["classify"]
+    if "top" not in report.extra:
+        why = report.reason or next(iter(timeline.decode.errors), "no picture can be decoded")
+        raise SourceError(f"{source}: {why}; give a video")
+    return timeline
+
+
+def _opened(path: str, limits: dict[str, Any]) -> Source:
+    """Open a source; a picture that is a row of square frames is a strip, and any other a video of one frame."""
+    from kinoscope.source import open_clip, open_source
+    from kinoscope.source.image_strip import is_picture
+
+    if is_picture(path):
+        with suppress(SourceError):
+            return open_clip(path, **limits)
+    return open_source(path, **limits)

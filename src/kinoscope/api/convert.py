@@ -1,0 +1,50 @@
+"""``kinoscope convert``: an earlier analysis in other formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinoscope.api.arguments import choose_views
+from kinoscope.core.errors import OptionError
+from kinoscope.core.files import claiming, is_private, maker, prepare
+from kinoscope.core.manifest import find
+
+
+def convert(
+    timeline: str | Path, to: str | Sequence[str], out: str | Path | None = None, overwrite: bool = False
+) -> list[Path]:
+    """Convert an earlier analysis to other formats.
+
+    Args:
+        timeline: a timeline.json, or the folder that holds it.
+        to: formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl, json.
+        out: folder to write to (-o); beside the timeline if not given.
+        overwrite: replace kinoscope's own results of another source or command there.
+
+    Returns:
+        The files written.
+    """
+    from kinoscope.views import VIEWS
+    from kinoscope.views.formats.json import load
+
+    names = choose_views(to, "to")
+    if not names:
+        raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
+    place = Path(timeline)
+    loaded = load(place)
+    file = place / "timeline.json" if place.is_dir() else place
+    folder = Path(out) if out else file.parent
+    names_written = [name for view in names for name in VIEWS[view].paths]
+    with claiming(folder, _by(file), [file], names=names_written, overwrite=overwrite, private=is_private(file)):
+        prepare(folder)
+        written = [folder / VIEWS[name].filename for name in names]
+        for name, path in zip(names, written, strict=True):
+            VIEWS[name].write(loaded, path)
+        return written
+
+
+def _by(file: Path) -> str:
+    """Return by whom a timeline was written: the same in other formats is as if it had been written then."""
+    entry = find(file)
+    return entry.by if entry and entry.by else maker("convert", [file])

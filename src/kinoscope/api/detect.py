@@ -1,0 +1,233 @@
+"""``kinoscope detect``: what is in a video, where, how long and how fast, and how many there are when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from kinoscope import __version__
+from kinoscope.api.analyze import interrupted
+from kinoscope.api.arguments import (
+    choose_device,
+    choose_labels,
+    choose_model,
+    choose_span,
+    choose_tracker,
+    choose_video,
+    limiting,
+)
+from kinoscope.api.deprecations import renamed
+from kinoscope.core.addresses import short_name
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
+from kinoscope.core.results import Timeline, Track
+from kinoscope.core.trajectories import counts, is_scenery, journey
+from kinoscope.core.validation import demand, demand_positive
+from kinoscope.pipeline import analysis, inputs
+from kinoscope.views.console.progress import bar
+
+Looks = Literal["none", "colours", "cnn"]
+
+FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
+"""What is written beside timeline.json."""
+
+
+@dataclass
+class Detected:
+    """What is in one source.
+
+    Attributes:
+        every: seconds between two counts.
+        timeline: all that was found; None where ``error`` says why there is nothing.
+        written: files that were written.
+    """
+
+    source: str
+    every: float = 1.0
+    timeline: Timeline | None = None
+    error: KinoscopeError | None = None
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
+
+    @property
+    def tracks(self) -> list[Track]:
+        """What was found, first seen first."""
+        return self.timeline.tracks_of("objects") if self.timeline else []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form: ``tracks`` with where they went, and ``counts`` of each label; of a picture, boxes."""
+        if self.timeline is None:
+            return {"source": self.source, "error": str(self.error)}
+        if len(self.timeline.times) == 1:
+            return {"source": self.source, "objects": [_object(track) for track in self.tracks]}
+        return {"source": self.source, "tracks": [_track(track) for track in self.tracks], "counts": self.counts()}
+
+    def counts(self) -> dict[str, list[dict[str, Any]]]:
+        """Count what has each label, in the middle of each ``every`` seconds; at most 2,000 times."""
+        assert self.timeline is not None
+        times = self.timeline.times
+        if not len(times):
+            return {}
+        step = max(self.every, (times[-1] - times[0]) / 2000)
+        at = np.arange(times[0], times[-1], step) + step / 2
+        size = int(self.timeline.source.get("width", 0)), int(self.timeline.source.get("height", 0))
+        labels = dict.fromkeys(track.label for track in self.tracks)
+        return {
+            label: [
+                c.to_dict() for c in counts([t for t in self.tracks if t.label == label], at[at <= times[-1]], size)
+            ]
+            for label in labels
+        }
+
+
+def _object(track: Track) -> dict[str, Any]:
+    box = [round(v, 1) for v in track.boxes[0, 1:5].tolist()]
+    return {"id": track.id, "label": track.label, "score": round(track.score, 4), "box": box}
+
+
+def _track(track: Track) -> dict[str, Any]:
+    told = {"id": track.id, "label": track.label, "score": round(track.score, 4)}
+    told |= {"counts": not is_scenery(track)}
+    return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | journey(track).to_dict()
+
+
+@renamed
+def detect(
+    *sources: str | Path,
+    labels: str | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    model: str = "auto",
+    tracker: str = "buffered",
+    camera: bool = False,
+    appearance: Looks = "none",
+    rate: float | None = None,
+    every: float = 1.0,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    bounds: str | None = None,
+    video_track: int | None = None,
+    annotate: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[Detected]:
+    """Detect and track objects in videos and images: where they are, from when to when, how fast, and how many.
+
+    Args:
+        sources: video files, folders of videos or images, pictures, URLs, camera:0.
+        labels: what to detect, separated by commas, such as person,car; all that the model knows if not given.
+        out: folder for timeline.json, detections.json and tables of each source (-o); nothing is written if not given.
+        model: a card of the task objects (see `kinoscope models list`).
+        tracker: how objects are tracked: buffered, sort, bytetrack or ocsort.
+        camera: compensate the camera's own motion before objects are tracked; for cameras that move.
+        appearance: track by appearance, too: colours of the clothes, or the features of a CNN, which take long.
+        rate: frames per second in which objects are detected; if not given 10, and 5 where little moves.
+        every: seconds between two counts.
+        start: where to begin, in seconds or as a clock (00:01:02.5).
+        end: where to stop, likewise.
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
+        overwrite: replace kinoscope's own results of another source or command in the folder.
+        device: auto (a GPU if there is one), cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        What is in each source, in order. One that cannot be read never stops the others.
+
+    Raises:
+        OptionError: an option cannot be used; nothing has been read then.
+    """
+    demand_positive("rate", rate, 5)
+    demand_positive("every", every, 1)
+    if annotate and out is None:
+        raise OptionError("annotate writes a video; say where, with -o FOLDER")
+    setting = {
+        "labels": choose_labels(labels, choose_model("objects", model)),
+        "tracker": choose_tracker(tracker),
+        "camera": camera,
+        "looks": demand(appearance, get_args(Looks), "appearance"),
+    }
+    options = analysis.Options(
+        tasks=["objects"],
+        reading=choose_span(start, end) | limiting(bounds) | choose_video(video_track),
+        models={"objects": model},
+        device=choose_device(device),
+        settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
+        annotate=annotate,
+        report=False,
+        overwrite=overwrite,
+        verb="detect",
+        also=FILES,
+        quiet=quiet,
+    )
+
+    def fits(name: str, folder: Path) -> bool:
+        return analysis.fits(name, folder, options)
+
+    names = inputs.expand(sources)
+    folders = [None] * len(names) if out is None else inputs.folders(names, Path(out), fits)
+    done = [Detected(name, every) for name in names]
+    for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
+        _detect(one, folder, options)
+        if one.timeline and interrupted(one.timeline):
+            return done[:number]
+    return done
+
+
+def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> None:
+    title = short_name(one.source)
+    try:
+        if folder is None:
+            one.timeline = _look(one.source, options, title)
+            _check(one)
+            return
+        with analysis.claim(one.source, folder, options):
+            job = analysis.Analysis(one.source, folder)
+            analysis.run(job, options, title)
+            one.timeline, one.error, one.written = job.timeline, job.error, job.written
+            if one.timeline and not one.error:
+                _check(one)
+                one.written += _write(one, folder)
+    except Exception as error:
+        one.error = as_error(error, one.source)
+
+
+def _look(source: str, options: analysis.Options, title: str) -> Timeline:
+    from kinoscope.pipeline import engine
+    from kinoscope.source import open_source
+
+    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
+    with open_source(source, **options.reading) as opened, bar(title, options.quiet) as progress:
+        return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
+
+
+def _check(one: Detected) -> None:
+    """Raise what kept the task from finding anything."""
+    assert one.timeline is not None
+    report = one.timeline.tasks["objects"]
+    if report.status in ("failed", "skipped"):
+        raise SourceError(f"{one.source}: {report.reason}")
+
+
+def _write(one: Detected, folder: Path) -> list[Path]:
+    import json
+
+    from kinoscope.core.files import atomic
+    from kinoscope.views.formats.csv import write
+
+    assert one.timeline is not None
+    with atomic(folder / FILES[0]) as temporary:
+        temporary.write_text(json.dumps(one.to_dict()), encoding="utf-8")
+    write(one.timeline, folder)
+    return [folder / name for name in FILES]

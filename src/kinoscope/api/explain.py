@@ -1,0 +1,232 @@
+"""``kinoscope explain``: why a model takes a clip for what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kinoscope.api.arguments import choose_device, choose_span, split
+from kinoscope.core.addresses import Address, short_name
+from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.explanation import Explanation
+from kinoscope.core.files import atomic, claiming, maker, prepare
+from kinoscope.core.media import Frame, Pixels, Size
+from kinoscope.core.results import CUT_SHORT
+from kinoscope.core.sampling import Sampling, Times
+from kinoscope.core.validation import demand
+from kinoscope.pipeline import inputs
+from kinoscope.views.console.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.models.card import Card
+
+LONGEST = 640
+"""Pixels of the longer side of the pictures that are shown; smaller ones are not enlarged."""
+FILES = "explanation.html", "explanation.json", "overlay.mp4", "sheet.png"
+
+
+@dataclass
+class Explained:
+    """Why a model takes a clip for what it does, and the files that show it.
+
+    Attributes:
+        source: the clip.
+        start, end: of the window that is explained, in seconds.
+        windows: how many windows were looked at to find it; 1 where there was no choice.
+    """
+
+    source: str
+    explanation: Explanation
+    start: float
+    end: float
+    windows: int = 1
+    written: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        window = {"start": round(self.start, 6), "end": round(self.end, 6), "windows": self.windows}
+        return {"source": self.source, "window": window} | self.explanation.to_dict()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A clip as the network takes it, and its pictures as they are shown; axes (T, H, W, 3), times (T,) in seconds."""
+
+    pixels: Pixels
+    pictures: Pixels
+    times: Times
+    windows: int
+
+
+def explain(
+    model: str,
+    clip: str | Path,
+    *,
+    out: str | Path,
+    method: str | Sequence[str] = "grad-cam,grad-cam++",
+    target: str | None = None,
+    start: str | float | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Explained:
+    """Explain why a model gives a clip its class, and measure how far the explanation can be trusted.
+
+    Of a video that is longer than the model's clips, the window is explained in which the class is most probable.
+
+    Args:
+        model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
+        clip: a video file, a folder of frames, or a strip of square frames.
+        out: folder for explanation.html, explanation.json, overlay.mp4 and sheet.png (-o).
+        method: one or more, separated by commas: grad-cam, grad-cam++, integrated-gradients, occlusion.
+        target: name of the class to explain; the most probable if not given.
+        start: where the window begins, in seconds or as a clock (00:01:02.5).
+        overwrite: replace kinoscope's own results of another source or command there.
+        device: auto (a GPU if there is one), cpu or cuda.
+        quiet: show no progress.
+
+    Returns:
+        The explanation and the files written.
+
+    Raises:
+        OptionError: an option cannot be used.
+        ModelError: the model cannot be used, or has no feature maps for the method.
+        SourceError: the clip cannot be read.
+        MissingExtra: a method needs a package that is not installed.
+    """
+    from kinoscope.explanation.explain import METHODS
+    from kinoscope.explanation.explain import explain as explain_clip
+    from kinoscope.models.inference.classifier import find_classifier
+    from kinoscope.models.runtime.openvino import build
+    from kinoscope.models.runtime.runner import torch_device
+
+    methods = [demand(name, METHODS, "method") for name in split(method, "method")]
+    if not methods:
+        raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
+    card = find_classifier(model)
+    label = None if target is None else demand(target, card.labels, "class")
+    begin = choose_span(start)["start"]
+    device = choose_device(device)
+    path, folder, by = Address(clip), Path(out), maker("explain", [model, clip])
+    with claiming(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
+        net = build(card).to(torch_device(device))
+        with bar(f"{short_name(path)}: read", quiet) as progress:
+            window = find_window(card, model, path, label, begin, progress)
+        prepare(folder)
+        with bar(f"{short_name(path)}: explain", quiet) as progress:
+            found = explain_clip(
+                net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
+            )
+        end = float(window.times[-1] + 1 / _sampling(card).rate)
+        done = Explained(path, found, float(window.times[0]), end, window.windows)
+        done.written = write(done, window.pictures, folder)
+        return done
+
+
+def _sampling(card: Card) -> Sampling:
+    from kinoscope.models.inference.classifier import sampling_of
+
+    return sampling_of(card)
+
+
+def find_window(
+    card: Card, model: str, path: str, label: str | None, start: Fraction | None, progress: Any = None
+) -> Window:
+    """Read a clip or, of a longer video, the window in which a class is the likeliest.
+
+    Args:
+        model: what the card was found by.
+        label: the class; the one that is the likeliest anywhere if None.
+        start: where the window begins; None to search.
+
+    Raises:
+        SourceError: the clip cannot be read, or is over before ``start``.
+    """
+    from kinoscope.training.data.frame_cache import opened
+
+    sampling = _sampling(card)
+    with opened(path) as source:
+        if source.info.live:
+            raise SourceError(f"{path} is live; record it first, or give a file")
+        first, end = map(float, source.span())
+    if start is not None:
+        begin = float(start)
+        if not first <= begin < end:
+            raise OptionError(f"start {begin:g} s lies outside {path}, which lasts from {first:g} to {end:g} s")
+        return read_window(path, sampling, begin, (first, end), 1)
+    if end - first <= sampling.seconds:
+        return read_window(path, sampling, first, (first, end), 1)
+    begin, count = _likeliest(card, model, path, label, progress)
+    return read_window(path, sampling, min(max(begin, first), end), (first, end), count)
+
+
+def _likeliest(card: Card, model: str, path: str, label: str | None, progress: Any) -> tuple[float, int]:
+    """Give the start in seconds of the window in which a class is the likeliest, and how many were looked at."""
+    from kinoscope.pipeline import engine
+    from kinoscope.tasks.classify import Classify
+    from kinoscope.training.data.frame_cache import opened
+
+    with opened(path) as source:
+        found = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
+    report, sampling = found.tasks["classify"], _sampling(card)
+    if report.status not in ("ok", *CUT_SHORT) or "classify.times" not in found.features:
+        raise SourceError(f"{path}: {report.reason or 'no picture can be decoded'}; give another video")
+    middles, scores = found.features["classify.times"], found.features["classify.scores"]
+    wanted = scores.max(1) if label is None else scores[:, card.labels.index(label)]
+    ticks = np.round((middles - middles[0]) * sampling.rate)
+    return float(middles[0] - sampling.seconds / 2 + ticks[wanted.argmax()] / sampling.rate), len(middles)
+
+
+def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> Window:
+    """Read the pictures that a network sees of a clip that begins at ``start``; a short one is played to and fro."""
+    from kinoscope.imaging.reflect_time import bounce
+    from kinoscope.training.data.frame_cache import LONGEST_SHOWN, opened
+
+    wanted = sampling.times(start)
+    times = bounce(wanted, *span)
+    order = np.argsort(times, kind="stable")
+    # The picture on screen at the first moment began before it.
+    with opened(path, max(span[0], times.min() - LONGEST_SHOWN)) as source:
+        size = shown_size(source.info.size)
+        moments = [Fraction(time + 1e-6) for time in times[order].tolist()]
+        pairs = [(picture.pixels(sampling.size), picture.pixels(size)) for picture in source.at(moments)]
+    if len(pairs) != len(times):
+        raise SourceError(f"{path} has no picture from {start:g} s on; its declared length may be wrong")
+    back = np.argsort(order)
+    pixels, pictures = (np.stack(rows)[back] for rows in zip(*pairs, strict=True))
+    return Window(pixels, pictures, wanted, windows)
+
+
+def shown_size(own: Size) -> Size:
+    """Give the (width, height) in which pictures of size ``own`` are shown, both even, as video wants them."""
+    share = min(1.0, LONGEST / max(own))
+    width, height = (max(2, 2 * round(side * share / 2)) for side in own)
+    return width, height
+
+
+def write(done: Explained, pictures: Pixels, folder: Path) -> list[Path]:
+    """Write the page, the numbers, the video and the contact sheet; give their paths."""
+    from kinoscope.source.encode.writer import Writer
+    from kinoscope.views.pages.explanation import write_explanation
+    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.video.heatmap import contact_sheet, overlay
+
+    found = done.explanation
+    page, plain, video, sheet = (folder / name for name in FILES)
+    with atomic(plain) as path:
+        path.write_text(json.dumps(done.to_dict(), indent=1, allow_nan=False) + "\n")
+    save_picture(sheet, contact_sheet(found, pictures))
+    frames = overlay(found, pictures)
+    rate = Fraction(len(found.times) - 1) / Fraction(found.times[-1] - found.times[0]) if len(found.times) > 1 else 1
+    rate = Fraction(rate).limit_denominator(1001)
+    with Writer(video, (frames.shape[2], frames.shape[1]), rate, quality=16) as writer:
+        for number, frame in enumerate(frames):
+            writer.write(Frame(frame, number / rate, number, 1 / rate))
+    write_explanation(found, pictures, done.source, page, done.windows)
+    return [page, plain, video, sheet]

@@ -1,0 +1,61 @@
+"""Where verbs of one task keep what they find: a timeline in a folder for each source, if a folder is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+
+from kinoscope.core import files
+from kinoscope.core.errors import Occupied, OutputError
+from kinoscope.core.results import Timeline
+from kinoscope.pipeline import inputs
+
+Save = Callable[[Timeline], None]
+Claimed = Callable[[], AbstractContextManager[Save]]
+"""Claims the folder of a source, and yields what saves its timeline there."""
+
+NAMES = ("timeline.json", "features.safetensors")
+
+
+def claims(
+    verb: str, names: Sequence[str], out: str | Path | None, overwrite: bool, private: bool = False
+) -> list[Claimed]:
+    """Return for each source what claims its folder; nothing is written where no folder is given."""
+    if out is None:
+        return [_nowhere for _ in names]
+
+    def claim(name: str, folder: Path) -> AbstractContextManager[Save]:
+        return _claim(verb, name, folder, overwrite, private)
+
+    def fits(name: str, folder: Path) -> bool:
+        try:
+            with claim(name, folder):
+                return True
+        except Occupied:
+            return False
+        except OutputError:  # no other number would help: it is reported when the source has its turn
+            return True
+
+    folders = inputs.folders(names, Path(out), fits)
+    return [partial(claim, name, folder) for name, folder in zip(names, folders, strict=True)]
+
+
+@contextmanager
+def _nowhere() -> Iterator[Save]:
+    yield lambda timeline: None
+
+
+@contextmanager
+def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -> Iterator[Save]:
+    from kinoscope.views.formats.json import save
+
+    def write(timeline: Timeline) -> None:
+        files.prepare(folder)
+        save(timeline, folder)
+        files.clear(folder / "timeline.json", ["pictures"])
+
+    by = files.maker(verb, [name])
+    with files.claiming(folder, by, inputs.files_of(name), names=NAMES, overwrite=overwrite, private=private):
+        yield write

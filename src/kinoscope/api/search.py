@@ -1,0 +1,276 @@
+"""``kinoscope search``: moments of all videos of a library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from kinoscope.api.arguments import choose_device, split
+from kinoscope.core.addresses import short_name
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
+from kinoscope.core.files import claiming, link, maker, prepare, remove
+from kinoscope.core.results import describe_source
+from kinoscope.core.validation import demand, demand_number
+from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
+from kinoscope.pipeline import inputs as places
+from kinoscope.pipeline.text_query import meaning_of
+from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
+from kinoscope.views.pages.report_data import video_url
+
+STILL = 480
+"""Longer side in pixels of the pictures of the page."""
+
+SHORTEST = 1.0
+"""Seconds that a cut lasts at least; what is shorter gets as much on either side."""
+
+MAX_RATE = 10_000
+"""Frames a second; a library that says more of a video says nothing."""
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        title: what was asked for. clips: the best first. count: of videos in the library. written: files.
+        notes: names that are not there, where there is an answer all the same.
+    """
+
+    title: str
+    library: str
+    count: int
+    clips: list[Clip] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form; ``from`` and ``to`` are times as players count, ``start`` and ``end`` as frames do."""
+        clips = [
+            clip.to_dict() | {"name": clip.video.name, "from": _played(clip, clip.start), "to": _played(clip, clip.end)}
+            for clip in self.clips
+        ]
+        plain = {"query": self.title, "library": self.library, "clips": clips}
+        return plain | {"notes": self.notes, "written": [str(path) for path in self.written]}
+
+
+def search(
+    query: str = "",
+    *,
+    library: str | Path,
+    like: str | Path | None = None,
+    out: str | Path | None = None,
+    limit: int = 50,
+    export: str | Sequence[str] | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+) -> Found:
+    """Find moments in all videos of a library.
+
+    A query is made of labels (person), names (Ada), what is said (says "hello world", or by meaning about "cooking"),
+    how they lie in time (person near car, person with car, person without car, and, or, not) and conditions
+    (after 10 s, before 1:30, between 10 s and 20 s, longer than 5 s, in "street*.mp4").
+
+    Args:
+        query: what to search for; may be left out with --like.
+        library: that `kinoscope analyze --library` filled.
+        like: only moments that look like an image, or like a moment of a video (video.mp4@12.5, in seconds).
+        out: folder for found.html (-o); runs/search if not given.
+        limit: number of moments that are reported at most, the best first.
+        export: also write them as a cut list (otio, edl) or joined to one video (mp4); several separated by commas.
+        overwrite: replace kinoscope's own results of another library or command there.
+        device: auto (a GPU if there is one), cpu or cuda.
+
+    Raises:
+        OptionError: the query or an option is not understood.
+        LibraryError: there is no such library, or nothing in it has that name.
+        MissingExtra, WeightsMissing: a model that the query needs cannot be had.
+    """
+    kinds = _kinds(export)
+    if not query.strip() and like is None:
+        raise OptionError('nothing is asked for; give a query, such as "person near car", or --like PICTURE')
+    demand_number("limit", limit, 1)
+    choose_device(device)
+    asked, opened = parse(query) if query.strip() else None, Library(library)
+    folder = Path("runs/search" if out is None else out)
+    with _claimed(folder, opened, kinds, like, overwrite):
+        return _search(query, opened, asked, like, folder, limit, kinds, device)
+
+
+@contextmanager
+def _claimed(
+    folder: Path, opened: Library, kinds: Sequence[str], like: str | Path | None, overwrite: bool
+) -> Iterator[None]:
+    """Claim what will be written, before anything is searched; the videos of the library are inputs."""
+    inputs = [video.path for video in opened.videos()]
+    inputs += [] if like is None else [str(like), str(like).rpartition("@")[0]]
+    names = ["found.html", *(f"found.{kind}" for kind in kinds)]
+    with claiming(folder, maker("search", [opened.place]), inputs, names=names, overwrite=overwrite, private=True):
+        yield
+
+
+def _search(
+    query: str,
+    opened: Library,
+    asked: Any,
+    like: str | Path | None,
+    folder: Path,
+    limit: int,
+    kinds: Sequence[str],
+    device: str,
+) -> Found:
+    notes: list[str] = []
+    clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
+    title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
+    found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
+    prepare(folder)
+    found.written.append(_page(found, opened, folder))
+    for path, write in ((folder / f"found.{kind}", EXPORTS[kind]) for kind in kinds):
+        if clips:
+            found.written.append(write(found, path))
+        else:
+            remove(path)  # what an earlier search found is not the answer to this one
+    return found
+
+
+def _kinds(export: str | Sequence[str] | None) -> list[str]:
+    return [demand(name, EXPORTS, "export of moments") for name in split(export, "export")]
+
+
+def _likes(like: str | Path | None, device: str) -> list[Any]:
+    from kinoscope.pipeline.image_query import likes_of
+
+    return [] if like is None else likes_of(str(like), device)
+
+
+def _played(clip: Clip, time: float) -> float:
+    return round(max(0.0, time - clip.video.start), 3)
+
+
+def _page(found: Found, library: Library, folder: Path) -> Path:
+    from kinoscope.views.pages.search import write_found
+
+    videos = list({clip.video.id: clip.video for clip in found.clips}.values())
+    numbers = {video.id: number for number, video in enumerate(videos)}
+    clips = [_shown(clip, numbers[clip.video.id]) for clip in found.clips]
+    stills = {n: picture for n, clip in enumerate(found.clips) if (picture := _still(library, clip))}
+    plain = {"title": found.title, "library": Path(found.library).name, "count": found.count, "clips": clips}
+    plain["notes"] = found.notes
+    plain["videos"] = [{"name": v.name, "path": v.path, "film": _film(v, folder)} for v in videos]
+    write_found(plain, stills, folder / "found.html")
+    return folder / "found.html"
+
+
+def _shown(clip: Clip, number: int) -> dict[str, Any]:
+    why = [
+        reason.to_dict() | {"start": _played(clip, reason.start), "end": _played(clip, reason.end)}
+        for reason in clip.why
+    ]
+    span = {"start": _played(clip, clip.start), "end": _played(clip, clip.end)}
+    return {"video": number, **span, "score": round(clip.score, 4), "why": why}
+
+
+def _film(video: Video, folder: Path) -> str | None:
+    """Return the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
+    preview = Path(str(video.facts.get("preview", "")))
+    film = next((film for film in (Path(video.path), preview) if _plays(film)), None)
+    if film is None:
+        return None
+    target = folder / "videos" / f"{video.id[:12]}{film.suffix.lower()}"
+    return f"videos/{target.name}" if link(film, target) else video_url(os.path.relpath(film, folder))
+
+
+def _plays(path: Path) -> bool:
+    """Return whether a file is a video that a browser plays, by its content: a library may say anything of it."""
+    from kinoscope.source import open_source
+
+    if not path.is_file():
+        return False
+    try:
+        with open_source(path) as source:
+            return places.playable(describe_source(source.info) | {"path": str(path)})
+    except KinoscopeError:
+        return False
+
+
+def _still(library: Library, clip: Clip) -> bytes | None:
+    """Give a frame of a moment, from its file where that is still there, else a picture that was kept."""
+    # The shortest of what was found in it is what it is all about.
+    spans = [(why.end - why.start, max(why.start, clip.start), min(why.end, clip.end)) for why in clip.why]
+    _, start, end = min(spans, default=(0, clip.start, clip.end))
+    return _frame(clip.video.path, (start + end) / 2) or picture_of(library, clip)
+
+
+def _frame(path: str, time: float) -> bytes | None:
+    from kinoscope.imaging.thumbnail import thumbnail
+    from kinoscope.source import open_source
+
+    if not _is_there(path):
+        return None
+    try:
+        with open_source(path, start=Fraction(time)) as source:
+            for frame in source.frames(source.info.fit(STILL)):
+                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, longest=STILL, quality=80)
+    except KinoscopeError:
+        return None
+    return None
+
+
+def _is_there(path: str) -> bool:
+    """Return whether a path is that of a file or a folder, and nothing that would be waited for, such as a pipe."""
+    return Path(path).is_file() or Path(path).is_dir()
+
+
+def _cuts(found: Found) -> list[Cut]:
+    return [_cut(clip) for clip in found.clips]
+
+
+def _cut(clip: Clip) -> Cut:
+    start, end = _span(clip)
+    facts, zero = clip.video.facts, clip.video.start
+    rate = _rate(facts.get("rate"))
+    note = "; ".join(reason.what for reason in clip.why)
+    times = start - zero, end - zero, clip.video.duration, zero
+    return Cut(clip.video.path, clip.video.name, *times, rate, bool(facts.get("has_sound")), note)
+
+
+def _rate(text: Any) -> Fraction | None:
+    try:
+        return Fraction(str(text)) if text and 0 < Fraction(str(text)) <= MAX_RATE else None
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _span(clip: Clip) -> tuple[float, float]:
+    """Give the time to cut out, in presentation seconds: not shorter than can be seen, and inside the video."""
+    more = max(0.0, SHORTEST - (clip.end - clip.start)) / 2
+    low, high = clip.video.start, clip.video.start + max(clip.video.duration, clip.end - clip.video.start)
+    return max(low, clip.start - more), min(high, clip.end + more)
+
+
+def _otio(found: Found, path: Path) -> Path:
+    write_otio(_cuts(found), found.title, path)
+    return path
+
+
+def _edl(found: Found, path: Path) -> Path:
+    write_edl(_cuts(found), found.title, path)
+    return path
+
+
+def _joined(found: Found, path: Path) -> Path:
+    from kinoscope.source.encode.concat import Stretch, join
+
+    here = [clip for clip in found.clips if _is_there(clip.video.path)]
+    if not here:
+        raise SourceError("none of the videos is where it was, so there is nothing to join; analyze them again")
+    join([Stretch(clip.video.path, *map(Fraction, _span(clip))) for clip in here], path)
+    return path
+
+
+EXPORTS: dict[str, Callable[[Found, Path], Path]] = {"otio": _otio, "edl": _edl, "mp4": _joined}
+"""How moments leave: a cut list for editors, or one video."""

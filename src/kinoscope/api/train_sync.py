@@ -1,0 +1,260 @@
+"""``kinoscope train sync``: a network of one's own for lips and sound, learned from talking clips alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope.core.errors import DatasetError, OptionError
+from kinoscope.core.files import alone, demand_free, prepare
+from kinoscope.core.validation import demand
+from kinoscope.views.console.progress import bar
+
+if TYPE_CHECKING:
+    from kinoscope.nets.syncnet import Pair
+    from kinoscope.training.sync.data import Talk
+    from kinoscope.training.sync.train import Plan
+
+OPTIONS = {
+    "table": ("", "CSV with the columns clip, person and offset (seconds by which the audio of a clip is late)"),
+    "align": (
+        "auto",
+        "auto (without a table, clips are first aligned by the model that comes with kinoscope) or none",
+    ),
+    "pairs": (
+        "points,points,pixels",
+        "what pairs of streams see of a mouth: points or pixels, separated by commas",
+    ),
+    "steps": ("500", "optimizer steps for each pair of streams"),
+    "batch": ("24", "stretches of clips of one step"),
+    "val": ("0.2", "share of the people that is held out to score on; 0 learns from all"),
+    "seed": ("0", "of everything random"),
+    "device": ("auto", "auto, cpu or cuda"),
+}
+"""Options of ``train sync``: default and description of each."""
+
+LOGGED = 10
+"""Steps whose mean loss is logged."""
+
+LENGTHS = (15, 25, 50, 125)
+"""Frames of the windows that are scored."""
+
+
+@dataclass
+class Taught:
+    """What training came to.
+
+    Attributes:
+        folder: of the model; None for a dry run.
+        clips: to learn from, and to score on. people: likewise.
+        score: share of windows whose shift is found within a frame, by their length in frames.
+        losses: mean loss of the last steps of each pair.
+        broken: clips that could not be used, and why.
+    """
+
+    folder: Path | None
+    clips: tuple[int, int]
+    people: tuple[int, int]
+    score: dict[str, float] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        return {
+            "folder": None if self.folder is None else str(self.folder),
+            "clips": {"train": self.clips[0], "val": self.clips[1]},
+            "people": {"train": self.people[0], "val": self.people[1]},
+            "within_a_frame": self.score,
+            "chance": round(3 / 31, 4),
+            "losses": [round(loss, 4) for loss in self.losses],
+            "broken": self.broken,
+        }
+
+
+def train_sync(
+    data: str | None, words: Sequence[str], folder: Path, dry_run: bool = False, quiet: bool = False
+) -> Taught:
+    """Train pairs of streams and keep them in a folder.
+
+    Each is kept as soon as it is done; a run that is started again with the same folder goes on with the next one.
+
+    Raises:
+        OptionError: an option cannot be used.
+        DatasetError: the clips do not do.
+        TrainingError: the loss is no longer a number.
+    """
+    from kinoscope.models.runtime.runner import check_device
+
+    options = read_words(words)
+    if data is None or "=" in data:
+        raise OptionError("train sync needs a folder of talking clips, as in train sync clips/")
+    check_device(options["device"])
+    talks, broken = _read(Path(data), options, quiet)
+    held = _held(talks, float(options["val"]))
+    if not dry_run:
+        _prepare(folder)
+    learned = [talk for talk in talks if talk.person not in held]
+    kept = [talk for talk in talks if talk.person in held]
+    plans = _plans(options, 1 if dry_run else int(options["steps"]))
+    people = len({talk.person for talk in learned}), len(held)
+    told = f"{len(learned)} clips of {people[0]} people in {Path(data).name}"
+    with nullcontext() if dry_run else alone(folder):
+        pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
+        score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
+        if not dry_run:
+            _save(folder, pairs, plans, told, score)
+    return Taught(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder ready.
+
+    Raises:
+        OptionError: another training's model is in it.
+        OutputError: a file is in the way.
+    """
+    if (folder / "options.json").exists() or ((folder / "model.json").exists() and not (folder / "pairs").exists()):
+        raise OptionError(f"{folder} holds the model of another training; give another folder")
+    prepare(folder)
+    for name in ("model.json", "model.safetensors"):
+        demand_free(folder / name)
+
+
+def read_words(words: Sequence[str]) -> dict[str, str]:
+    """Read ``key=value`` options.
+
+    Raises:
+        OptionError: there is no such option, or its value cannot be.
+    """
+    from kinoscope.models.inference.sync import KINDS
+
+    options = {name: default for name, (default, _) in OPTIONS.items()}
+    for word in words:
+        key, _, value = word.partition("=")
+        demand(key, OPTIONS, "option of train sync")
+        options[key] = value
+    for name in ("steps", "batch", "seed"):
+        if not options[name].isdecimal() or (name != "seed" and int(options[name]) < 2):
+            raise OptionError(
+                f"{name} {options[name]} is not possible; give a whole number, such as {OPTIONS[name][0]}"
+            )
+    if options["align"] not in ("auto", "none"):
+        raise OptionError(f"align {options['align']} is not known; choose auto or none")
+    for kind in options["pairs"].split(","):
+        demand(kind, KINDS, "kind of pair")
+    try:
+        fits = 0 <= float(options["val"]) < 1
+    except ValueError:
+        fits = False
+    if not fits:
+        raise OptionError(f"val {options['val']} is not possible; give a share from 0 to under 1, such as 0.2")
+    return options
+
+
+def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talk], dict[str, str]]:
+    from kinoscope.training.sync.data import Known, clips_in, read_table, read_talks
+
+    known = read_table(Path(options["table"])) if options["table"] else {}
+    if not known and options["align"] == "auto":
+        with bar("aligning", quiet) as progress:
+            paths = clips_in(data, {})
+            for number, path in enumerate(paths):
+                known[path.name] = Known(None, _measured(path))
+                if progress:
+                    progress(number + 1, len(paths))
+    with bar("reading", quiet) as progress:
+        return read_talks(data, known, progress)
+
+
+def _measured(path: Path) -> float:
+    """Give by how much the sound of a clip is late, 0 where that is not sure."""
+    from kinoscope.api.sync import SURE, sync
+
+    (one,) = sync(path, quiet=True)
+    sure = [event for event in one.offsets if event.score >= SURE]
+    return float(sure[0].extra["offset"]) if len(sure) == 1 else 0.0
+
+
+def _held(talks: Sequence[Talk], share: float) -> set[str]:
+    """Choose the people that are kept apart: every third, fifth, ... in order of name."""
+    people = sorted({talk.person for talk in talks})
+    if share == 0:
+        return set()
+    if len(people) < 3:
+        raise DatasetError(
+            f"{len(people)} people talk in the clips, too few to keep some apart for a score; "
+            "give val=0 to learn from all, or a table that says who talks"
+        )
+    count = min(max(1, round(share * len(people))), len(people) - 2)
+    return set(people[:: max(1, math.ceil(len(people) / count))][:count])
+
+
+def _plans(options: dict[str, str], steps: int) -> list[Plan]:
+    from kinoscope.models.runtime.runner import torch_device
+    from kinoscope.training.sync.train import Plan
+
+    device, batch, seed = torch_device(options["device"]), int(options["batch"]), int(options["seed"])
+    return [
+        Plan(kind=kind, steps=steps, batch=batch, seed=seed + number, device=device)
+        for number, kind in enumerate(options["pairs"].split(","))
+    ]
+
+
+def _train(
+    talks: Sequence[Talk], data: str, plans: Sequence[Plan], folder: Path | None, quiet: bool
+) -> tuple[list[Pair], list[float]]:
+    """Train each pair, or take it from the folder where an earlier run has kept it; give also the last losses."""
+    from kinoscope.training.sync.train import keep_pair, kept_pair
+
+    pairs, losses = [], []
+    for number, plan in enumerate(plans, 1):
+        place = folder / "pairs" / str(number) if folder else None
+        done = kept_pair(place, plan, data) if place else None
+        if done is None:
+            done = _train_one(talks, plan, place, f"pair {number} of {len(plans)}", quiet)
+            if place:
+                keep_pair(place, plan, data, *done)
+        pairs.append(done[0])
+        losses.append(done[1])
+    return pairs, losses
+
+
+def _train_one(talks: Sequence[Talk], plan: Plan, place: Path | None, title: str, quiet: bool) -> tuple[Pair, float]:
+    """Train a pair; its losses go into a log beside it."""
+    from kinoscope.training.logging import Log
+    from kinoscope.training.sync.train import train_pair
+
+    log = Log(place) if place else None
+    losses: list[float] = []
+    with bar(f"{title} ({plan.kind})", quiet) as progress:
+
+        def told(step: int, loss: float) -> None:
+            losses.append(loss)
+            if log and step % LOGGED == 0:
+                log.write({"epoch": step, "loss": round(sum(losses[-LOGGED:]) / LOGGED, 5)})
+            if progress:
+                progress(step, plan.steps)
+
+        pair = train_pair(talks, plan, told)
+    if log:
+        log.close()
+    return pair, sum(losses[-50:]) / len(losses[-50:])
+
+
+def _score(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk]) -> dict[str, float]:
+    from kinoscope.training.sync.train import share_found
+
+    told = {str(length): share_found(pairs, talks, length) for length in LENGTHS}
+    return {length: round(share, 4) for length, share in told.items() if share is not None}
+
+
+def _save(folder: Path, pairs: Sequence[Pair], plans: Sequence[Plan], data: str, score: dict[str, float]) -> None:
+    from kinoscope.models.inference.sync import Streams, own_calibration, save_streams
+
+    kinds = tuple(plan.kind for plan in plans)
+    save_streams(folder, pairs, Streams(pairs=kinds, calibration=own_calibration(), data=data, score=score))

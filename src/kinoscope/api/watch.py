@@ -1,0 +1,409 @@
+"""``kinoscope watch``: rules on a camera or a stream, with alerts as things happen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope import __version__
+from kinoscope.api.arguments import choose_device, choose_model, limiting
+from kinoscope.api.deprecations import renamed
+from kinoscope.core.addresses import Address
+from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
+from kinoscope.core.files import prepare
+from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.metrics.latency import Delays
+from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
+from kinoscope.core.time import parse_time
+from kinoscope.core.validation import demand_number
+from kinoscope.pipeline.alerts.dispatch import read_rules, sending
+from kinoscope.source.base import Item, Picture, Source
+from kinoscope.views.formats.jsonl import LineWriter
+
+if TYPE_CHECKING:
+    from kinoscope.pipeline.alerts.recorder import Recorder
+    from kinoscope.pipeline.alerts.webhook import Webhook
+    from kinoscope.rules import Rulebook, RuleFile
+    from kinoscope.tasks.base import Needs, Task
+
+ARRIVALS = 4096
+"""Pictures whose time of arrival is remembered."""
+MOST = 1000
+"""Alerts that are remembered for the summary, the latest; all are told as they come."""
+HELD = 8
+"""Pictures that may wait to be looked at: an alert of now is worth more than the pictures of a moment ago."""
+WAITING, GRACE = 1000, 5.0
+"""Alerts that may wait for the web address, and seconds for which it still gets them at the end."""
+
+
+@dataclass
+class Watched:
+    """How a watch went.
+
+    Attributes:
+        events: the alerts, the latest thousand of them. alerts: how many there were.
+        delays: from the arrival of a picture to its alert being out. looks: to the end of its look, alert or not.
+        timeline: the source's facts, how reading and the tasks went; no tracks.
+        memory: most megabytes in use.
+        delivered, undelivered: alerts sent to the webhook, and written to the file instead.
+    """
+
+    source: str
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST), repr=False)
+    alerts: int = 0
+    delays: Delays = field(default_factory=Delays)
+    looks: Delays = field(default_factory=Delays)
+    timeline: Timeline = field(default_factory=Timeline)
+    memory: float = 0.0
+    delivered: int = 0
+    undelivered: int = 0
+    clips: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that nobody looked at, because others came before that: of the source, and of the detector."""
+        objects = self.timeline.tasks.get("objects")
+        return self.timeline.decode.dropped + (int(objects.extra.get("dropped", 0)) if objects else 0)
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 the stream was lost or a task failed."""
+        decode = self.timeline.decode
+        lost = not decode.complete and decode.errors and not decode.interrupted
+        return int(lost or any(task.status == "failed" for task in self.timeline.tasks.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plain form."""
+        decode = self.timeline.decode
+        return {
+            "source": self.source,
+            "events": [event.to_dict() for event in self.events],
+            "alerts": self.alerts,
+            "delays": self.delays.to_dict(),
+            "looks": self.looks.to_dict(),
+            "frames": decode.frames,
+            "dropped": self.dropped,
+            "reconnects": decode.reconnects,
+            "memory_mb": round(self.memory),
+            "delivered": self.delivered,
+            "undelivered": self.undelivered,
+            "clips": self.clips,
+            "tasks": {name: report.to_dict() for name, report in self.timeline.tasks.items()},
+            "status": self.status,
+        }
+
+
+@renamed
+def watch(
+    source: str,
+    *,
+    rules: str | Path,
+    webhook: str | None = None,
+    webhook_secret: str | Path | None = None,
+    undelivered: str | Path = "undelivered.jsonl",
+    clips_to: str | Path | None = None,
+    before: float = 3.0,
+    after: float = 3.0,
+    for_: str | float | None = None,
+    live: bool = False,
+    realtime: bool = False,
+    loop: bool = False,
+    bounds: str | None = None,
+    model: str | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> Watched:
+    """Watch a camera or a stream by rules, and print each alert at once, as a line of JSON on standard output.
+
+    Args:
+        source: camera:0, a URL (rtsp, http, udp...), or a file.
+        rules: YAML file of rules (see examples/rules.yaml).
+        webhook: web address that each alert is sent to as well.
+        webhook_secret: file with the secret that signs what is sent; KINOSCOPE_WEBHOOK_SECRET if not given.
+        undelivered: file to which alerts are added that cannot be delivered to the webhook.
+        clips_to: folder in which a clip of each alert is saved; no clips if not given.
+        before: seconds of a clip before the alert.
+        after: seconds of a clip after it.
+        for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
+        live: treat an http or https address as live, as cameras and rtsp streams are: alerts carry the time of day,
+            and a lost connection is opened again.
+        realtime: play a file at its own speed, as a camera would, to try rules out.
+        loop: play a file at its own speed, and again from its beginning at its end.
+        bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
+            given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
+        model: a card of the task objects (see `kinoscope models list`); the best that can be had if not given.
+        device: auto (a GPU if there is one), cpu or cuda.
+        quiet: do not print the alerts.
+
+    Returns:
+        The alerts, and how the watch went: delays, dropped frames, reconnects, memory.
+
+    Raises:
+        RulesError, OptionError, SourceError, OutputError: what is given cannot be used; nothing has been watched then.
+    """
+    from kinoscope.pipeline import engine
+    from kinoscope.rules.engine import recorded
+    from kinoscope.source.live import LiveSource
+
+    card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
+    if webhook_secret is not None and webhook is None:
+        raise OptionError("webhook-secret signs what is sent; give --webhook URL")
+    choose_device(device)
+    limiting(bounds)
+    seconds = _duration(for_)
+    _check_margins(before, after)
+    if live:
+        _check_live(str(source), realtime or loop)
+    chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
+    source = Address(source)
+    done = Watched(str(source))
+    with ExitStack() as stack:
+        hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
+        arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
+        camera = arrivals.info.live and not (realtime or loop)
+        clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
+        book = _rulebook(chosen, arrivals.info, clock)
+        recorder = _recorder(clips_to, before, after)
+        facts = describe_source(arrivals.info)
+        lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
+        alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)
+        reader = LiveSource(arrivals, HELD) if arrivals.info.live else arrivals
+        stack.enter_context(_until(reader.stop, seconds))
+        tasks = _tasks(alerts.tell, card, device, reader.stop)
+        known = Timeline(version=__version__, source={"path": done.source})
+        done.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=known)
+    done.memory = _memory()
+    done.clips = int(done.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
+    if hook:
+        done.delivered, done.undelivered = hook.delivered, hook.buried
+    return done
+
+
+def _check_live(source: str, paced: bool) -> None:
+    """Raise OptionError unless a source may be a camera at an address."""
+    if paced:
+        raise OptionError("live is about a camera, realtime and loop about a recording; choose one")
+    if "://" not in source:
+        raise OptionError(
+            f"{source} is no address of a camera; leave live out (realtime shows a file as a camera would)"
+        )
+
+
+def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> Rulebook:
+    from kinoscope.rules.engine import Rulebook
+
+    try:
+        return Rulebook(rules, info.size, clock)
+    except RulesError as error:
+        if clock is None and "://" in info.path and any(rule.timed for rule in rules.rules):
+            raise RulesError(f"{error}; or give --live if {info.path} is a camera") from None
+        raise
+
+
+def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> Arrivals:
+    from kinoscope.source import open_source
+    from kinoscope.source.paced import PacedSource
+
+    opened = open_source(source, live=False, limit=limit, endless=live)
+    if not opened.info.width:
+        opened.close()
+        raise OptionError(f"{source} has no picture to watch")
+    if paced:
+        opened = PacedSource(opened, loop)
+    return Arrivals(opened)
+
+
+def _duration(for_: str | float | None) -> float | None:
+    """Return for how many seconds to watch, or None for no limit."""
+    seconds = None if for_ is None else float(parse_time(for_))
+    if seconds is not None and seconds <= 0:
+        raise OptionError(f"for {seconds:g} s is no time to watch; give more than 0, such as 60")
+    return seconds
+
+
+def _check_margins(before: float, after: float) -> None:
+    from kinoscope.pipeline.alerts.recorder import LONGEST
+
+    demand_number("before", before, 0, LONGEST / 2)
+    demand_number("after", after, 0, LONGEST / 2)
+
+
+@contextmanager
+def _until(stop: Callable[[], None], seconds: float | None) -> Iterator[None]:
+    """Stop after some seconds."""
+    timer = threading.Timer(seconds or 0, stop)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
+    from kinoscope.tasks.objects import Objects
+
+    objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=tell)
+    return [Vital(objects, stop)]
+
+
+def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
+    from kinoscope.pipeline.alerts.recorder import Recorder
+
+    if clips is None:
+        return None
+    prepare(Path(clips))
+    return Recorder(Path(clips), before, after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
+
+
+def _wall_clock(time: float) -> datetime:
+    """Give the time of day: of a live picture, it is now."""
+    return datetime.now().astimezone()
+
+
+def _memory() -> float:
+    """Give the most megabytes that the process has used; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+class Arrivals(Source):
+    """Another source, which notes when each picture arrives."""
+
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._clock = source, clock
+        self._stopped = threading.Event()
+        self._times: deque[tuple[float, float]] = deque(maxlen=ARRIVALS)
+        self._lock = threading.Lock()
+        self.info = source.info
+
+    @property
+    def report(self) -> DecodeReport:  # type: ignore[override]
+        """How the read goes."""
+        return self._source.report
+
+    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield what there is, until it is stopped."""
+        for item in self._source.read(video, tuple(sound_rates)):
+            if self._stopped.is_set():
+                return
+            if isinstance(item, Picture):
+                with self._lock:
+                    self._times.append((float(item.time), self._clock()))
+            yield item
+
+    def stop(self) -> None:
+        """End the read, from any thread."""
+        self._stopped.set()
+
+    def age(self, time: float) -> float | None:
+        """Give how many seconds ago the picture of a time in seconds arrived; None if that is forgotten."""
+        with self._lock:
+            found = next((now for shown, now in reversed(self._times) if abs(shown - time) < 1e-6), None)
+        return None if found is None else self._clock() - found
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+class Vital:
+    """A task without which watching is in vain: when it fails, the source is stopped."""
+
+    def __init__(self, task: Task, stop: Callable[[], None]) -> None:
+        self._task, self._stop, self.name = task, stop, task.name
+
+    def needs(self, info: SourceInfo) -> Needs:
+        """Ask for what the task asks for."""
+        with self._watched():
+            return self._task.needs(info)
+
+    def step(self, *batches: FrameBatch) -> None:
+        """Hand the task its pictures."""
+        with self._watched():
+            self._task.step(*batches)
+
+    def listen(self, sound: Sound) -> None:
+        """Hand the task its sound."""
+        with self._watched():
+            self._task.listen(sound)
+
+    def finish(self, timeline: Timeline) -> TaskResult:
+        """Give what the task gives."""
+        return self._task.finish(timeline)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._stop()
+            raise
+
+
+class Alerts:
+    """Takes what is followed, asks the rules, and sends alerts wherever they should go."""
+
+    def __init__(
+        self,
+        done: Watched,
+        book: Rulebook,
+        source: Arrivals,
+        lines: LineWriter | None,
+        hook: Webhook | None,
+        recorder: Recorder | None,
+        clock: Callable[[float], datetime] | None,
+    ) -> None:
+        self._done, self._book, self._source = done, book, source
+        self._lines, self._hook, self._recorder = lines, hook, recorder
+        self._clock = clock
+
+    def tell(self, time: float, seen: list[Seen]) -> None:
+        """Take what is followed in a picture, see ``core.results.Tell``."""
+        for event in self._book.step(time, seen):
+            self._send(event, time)
+            self._done.events.append(event)
+            self._done.alerts += 1
+            self._note(self._done.delays, time)
+        self._note(self._done.looks, time)
+
+    def _note(self, delays: Delays, time: float) -> None:
+        age = self._source.age(time)
+        if age is not None:
+            delays.add(age)
+
+    def _send(self, event: Event, time: float) -> None:
+        from kinoscope.pipeline.alerts.webhook import message
+
+        taken = self._clock(time) if self._clock else None
+        if self._recorder:
+            path, inside = self._recorder.want(event.label, time)
+            event.extra |= {"clip": str(path), "clip_at": inside}
+        if self._hook:
+            self._hook.put(message(event, self._done.source, taken))
+        if taken:
+            event.extra["taken"] = taken.isoformat(timespec="milliseconds")
+        if self._lines:
+            self._print(event)
+
+    def _print(self, event: Event) -> None:
+        assert self._lines is not None
+        try:
+            self._lines.write(event)
+        except KinoscopeError as error:  # who read the lines has gone; whoever else is told goes on being told
+            self._lines = None
+            print(f"kinoscope: {error}", file=sys.stderr)

@@ -1,0 +1,141 @@
+"""Detecting on the command line, with coloured shapes for things."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+import kinoscope as package
+from kinoscope.core.errors import OptionError
+from kinoscope.core.results import DecodeReport, TaskReport, Timeline
+from kinoscope.models.inference.detector import Objects as Found
+from kinoscope.source.synthetic.video import COLOURS, shapes
+
+LABELS = ("person", "car", "dog")
+
+
+class ColourDetector:
+    """Finds red, green and blue, and calls them person, car and dog."""
+
+    card = SimpleNamespace(name="colours", licence="MIT", labels=LABELS)
+    runner = SimpleNamespace(card=card, runtime="fake")
+
+    def __init__(self, *_):
+        pass
+
+    def input_size(self, shown):
+        return shown
+
+    def __call__(self, pictures, shown):
+        rows = []
+        for number, colour in enumerate(list(COLOURS.values())[:3]):
+            y, x = np.nonzero(np.abs(pictures[0].astype(int) - colour).max(axis=2) < 60)
+            if len(x) > 50:
+                rows.append([x.min(), y.min(), x.max() + 1, y.max() + 1, number])
+        table = np.array(rows, np.float64).reshape(-1, 5)
+        return [Found(table[:, :4], np.full(len(table), 0.9), table[:, 4].astype(np.int64))]
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch):
+    monkeypatch.setattr("kinoscope.models.inference.detector.ObjectDetector", ColourDetector)
+
+
+@pytest.fixture
+def video(tmp_path):
+    return shapes(duration=3, rate=10, count=2, width=320, height=240).write(tmp_path / "v.mp4")
+
+
+def test_tracks_and_counts_are_told(kinoscope, video):
+    call = kinoscope("detect", video, "--json")
+    assert (call.status, call.err) == (0, "")
+    (told,) = json.loads(call.out)["detect"]
+    person, car = told["tracks"]
+    assert (person["label"], car["label"]) == ("person", "car")
+    assert person["start"] == 0
+    assert person["seconds"] == pytest.approx(person["end"])
+    assert person["speed"] == pytest.approx(person["length"] / person["seconds"], rel=0.01)
+    assert [row["time"] for row in told["counts"]["car"]] == [0.5, 1.5, 2.5]
+    assert [row["count"] for row in told["counts"]["person"]] == [1, 1, 1]
+
+
+def test_it_is_shown_as_tables(kinoscope, video):
+    call = kinoscope("detect", video, "--labels", "car")
+    assert call.status == 0
+    assert "car" in call.out
+    assert "person" not in call.out
+    assert "1 (1–1)" in call.out
+    assert "px/s" in call.out
+
+
+def test_files_are_written_where_asked(kinoscope, video, tmp_path):
+    out = tmp_path / "out"
+    call = kinoscope("detect", video, "-o", out, "--annotate", "--tracker", "ocsort", "--looks", "colours", "--camera")
+    assert call.status == 0, call.err
+    names = {path.name for path in out.iterdir()}
+    assert {"timeline.json", "detections.json", "tracks.csv", "journeys.csv", "annotated.mp4"} <= names
+    assert all(f"  {out / name}" in call.out for name in ("detections.json", "annotated.mp4"))
+    rows = list(csv.DictReader((out / "journeys.csv").read_text(encoding="utf-8").splitlines()))
+    assert "person" in [row["label"] for row in rows]
+    assert json.loads((out / "timeline.json").read_text())["tasks"]["objects"]["tracker"] == "ocsort"
+
+
+def test_a_picture_gives_boxes(kinoscope, tmp_path):
+    picture = np.zeros((100, 200, 3), np.uint8)
+    picture[20:60, 30:80] = next(iter(COLOURS.values()))[::-1]
+    cv2.imwrite(str(tmp_path / "p.png"), picture)
+    (told,) = json.loads(kinoscope("detect", tmp_path / "p.png", "--json").out)["detect"]
+    assert told["objects"] == [{"id": 1, "label": "person", "score": 0.9, "box": [30, 20, 80, 60]}]
+    assert "30, 20, 80, 60" in kinoscope("detect", tmp_path / "p.png").out
+
+
+def test_nothing_found_is_said(kinoscope, tmp_path):
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((100, 200, 3), np.uint8))
+    assert "nothing was found" in kinoscope("detect", tmp_path / "p.png").out
+
+
+def test_one_that_cannot_be_read_never_stops_the_others(kinoscope, video, tmp_path):
+    call = kinoscope("detect", tmp_path / "none.mp4", video)
+    assert call.status == 2
+    assert "none.mp4" in call.err
+    assert "person" in call.out
+
+
+def test_a_task_that_fails_is_an_error(kinoscope, video, monkeypatch):
+    monkeypatch.setattr(ColourDetector, "input_size", lambda *_: 1 / 0)
+    call = kinoscope("detect", video)
+    assert call.status == 2
+    assert call.err == f"kinoscope: {video}: ZeroDivisionError: division by zero\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"labels": "persn"}, "there is no label 'persn'; did you mean person?"),
+        ({"tracker": "deep"}, "there is no tracker 'deep'; choose from"),
+        ({"rate": 0}, "rate 0 is not possible"),
+        ({"every": -1.0}, "every -1 is not possible"),
+        ({"annotate": True}, "annotate writes a video; say where, with -o FOLDER"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, message):
+    with pytest.raises(OptionError, match=message):
+        package.detect("x.mp4", **options)
+
+
+def test_analyze_takes_a_tracker(kinoscope, video, tmp_path):
+    out = tmp_path / "out"
+    call = kinoscope("analyze", video, "--tasks", "objects", "--tracker", "sort", "-o", out, "--no-report")
+    assert call.status == 0
+    assert json.loads((out / "timeline.json").read_text())["tasks"]["objects"]["tracker"] == "sort"
+    assert "choose from" in kinoscope("analyze", video, "--tracker", "deep").err
+
+
+def test_an_interruption_ends_it_all(video, monkeypatch):
+    decode = DecodeReport(complete=False, errors=["interrupted after 1 s"])
+    stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
+    monkeypatch.setattr("kinoscope.api.detect._look", lambda *_: stopped)
+    assert [one.status for one in package.detect(video, video, quiet=True)] == [1]

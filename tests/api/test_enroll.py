@@ -1,0 +1,223 @@
+"""Enrolling, looking after a gallery and recognising, with drawn people in place of faces."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from kinoscope.api.enroll import enroll
+from kinoscope.core.results import TaskResult
+from kinoscope.galleries import read
+from kinoscope.source.synthetic.video import SyntheticSource
+from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
+
+
+@pytest.fixture(autouse=True)
+def faces(monkeypatch):
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write a picture, or a video of stretches of (people, seconds) and how light it is."""
+
+    def write(name, *stretches):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        if path.suffix == ".png":
+            cv2.imwrite(str(path), cv2.cvtColor(draw(stretches[0]), cv2.COLOR_RGB2BGR))
+            return path
+        shown = [(people, light) for people, seconds, *light in stretches for _ in range(round(seconds * 10))]
+        pictures = [(draw(people) * (light[0] if light else 1.0)).astype(np.uint8) for people, light in shown]
+        source = SyntheticSource("people", lambda n, _: pictures[n], TaskResult(), SIZE, len(pictures) / 10, 10)
+        return source.write(path, lossless=True)
+
+    return write
+
+
+ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
+
+
+def test_a_picture_is_enrolled_and_recognised_in_a_video(make, kinoscope, tmp_path):
+    gallery = tmp_path / "people.gallery"
+    call = kinoscope("enroll", gallery, "Ann", make("a.png", ANN))
+    assert (call.status, call.out, call.err) == (0, f"{gallery}: Ann got 1 look of kind face\n", "")
+    (look,) = read(gallery).looks
+    assert (look.source, look.kind) == ("a.png", "face")
+    portrait = cv2.imdecode(np.frombuffer(look.portrait, np.uint8), cv2.IMREAD_COLOR)
+    assert max(portrait.shape) <= 128
+    video = make("v.mkv", (ANN | BOB, 2), (BOB, 1))
+    call = kinoscope("recognize", video, "--gallery", gallery, "--json")
+    assert call.status == 0, call.err
+    (told,) = json.loads(call.out)["recognize"]
+    (seen,) = told["seen"]
+    assert (seen["name"], seen["start"], seen["known_by"]) == ("Ann", 0, "face")
+    assert seen["end"] == pytest.approx(2, abs=0.4)
+    assert seen["distance"] < 0.1
+    assert seen["score"] > 0.9
+    assert [(row["name"], row["nearest"]) for row in told["strangers"]] == [("person 2", "Ann")]
+    call = kinoscope("recognize", video, "--gallery", gallery)
+    assert "Ann" in call.out
+    assert "unknown (person 2)" in call.out
+
+
+def test_analyze_names_who_is_in_a_gallery(make, kinoscope, tmp_path):
+    gallery, out = tmp_path / "g", tmp_path / "out"
+    enroll(gallery, "Ann", make("a.png", ANN))
+    video = make("v.mkv", (ANN | BOB, 2))
+    words = ("analyze", video, "-o", out, "--tasks", "faces", "--no-report")
+    call = kinoscope(*words, "--gallery", gallery)
+    assert call.status == 0, call.err
+    plain = json.loads((out / "timeline.json").read_text())
+    assert {track["identity"] for track in plain["tracks"]} == {"Ann", "person 2"}
+    assert [(event["task"], event["label"]) for event in plain["events"]] == [("recognize", "Ann")]
+    # Another gallery names them anew, without another look at the video.
+    enroll(tmp_path / "h", "Bob", make("b.png", BOB))
+    assert kinoscope(*words, "--gallery", tmp_path / "h", "--resume").status == 0
+    plain = json.loads((out / "timeline.json").read_text())
+    assert {track["identity"] for track in plain["tracks"]} == {"person 1", "Bob"}
+    assert [event["label"] for event in plain["events"]] == ["Bob"]
+
+
+def test_people_are_recognised_in_a_photo(make, kinoscope, tmp_path):
+    enroll(tmp_path / "g", "Ann", make("a.png", ANN))
+    call = kinoscope("recognize", make("both.png", ANN | BOB), "--gallery", tmp_path / "g", "--json")
+    (told,) = json.loads(call.out)["recognize"]
+    assert [row["name"] for row in told["seen"]] == ["Ann"]
+    assert len(told["strangers"]) == 1
+
+
+def test_a_video_gives_several_looks_of_its_only_person_and_passers_by_do_not_count(make, tmp_path):
+    done = enroll(tmp_path / "g", "Ann", make("v.mkv", (ANN, 2.4), (ANN | BOB, 0.5), (ANN, 2.4, 0.95)))
+    assert 2 <= len(done.looks) <= 5
+    assert len({look.source for look in done.looks}) == 1
+    reds = [look.embedding[0] for look in done.looks]
+    assert min(reds) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ({}, "empty.png shows no face; give a picture in which it is larger, sharper and from the front"),
+        (ANN | BOB, "empty.png shows 2 faces; crop it to one, or take the largest with --largest"),
+    ],
+)
+def test_a_picture_without_one_face_is_refused_and_nothing_is_written(make, kinoscope, tmp_path, people, message):
+    good, bad = make("a.png", ANN), make("empty.png", people)
+    call = kinoscope("enroll", tmp_path / "g", "Ann", good, bad)
+    assert (call.status, call.err) == (2, f"kinoscope: {tmp_path}/{message}\n")
+    assert not (tmp_path / "g").exists()
+
+
+def test_the_largest_is_taken_where_asked_for(make, kinoscope, tmp_path):
+    both = make("v.mkv", (ANN, 1.5), (ANN | BOB, 1.5))
+    call = kinoscope("enroll", tmp_path / "g", "Ann", both)
+    assert call.status == 2
+    assert "shows 2 faces; cut it with only one in it, or take the largest with --largest" in call.err
+    done = enroll(tmp_path / "g", "Ann", both, largest=True)
+    assert all(look.embedding[0] > 0.7 for look in done.looks)
+
+
+def test_a_folder_of_pictures_is_enrolled_and_once_is_enough(make, kinoscope, tmp_path):
+    for n, x in enumerate((40, 60)):
+        make(f"ann/{n}.png", {"ann": (x, 80)})
+    first = enroll(tmp_path / "g", "Ann", tmp_path / "ann")
+    assert sorted(look.source for look in first.looks) in (["0.png"], ["0.png", "1.png"])
+    call = kinoscope("enroll", tmp_path / "g", "Ann", tmp_path / "ann", "--json")
+    assert json.loads(call.out)["added"] == []
+    assert json.loads(call.out)["already"] == 2
+
+
+def test_a_look_of_somebody_else_is_pointed_out(make, tmp_path):
+    enroll(tmp_path / "g", "Ann", make("a.png", ANN))
+    done = enroll(tmp_path / "g", "Bob", make("b.png", BOB), make("mistake.png", {"ann": (90, 90)}))
+    assert len(done.looks) == 2
+    assert [note.split(" (")[0] for note in done.notes] == [
+        "b.png is unlike all else of Bob",
+        "mistake.png looks like Ann too",
+        "mistake.png is unlike all else of Bob",
+    ]
+
+
+def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
+    gallery = tmp_path / "people.gallery"
+    enroll(gallery, "Ann", make("a.png", ANN))
+    enroll(gallery, "Bob", make("b.png", BOB))
+    listed = json.loads(kinoscope("gallery", "list", gallery, "--json").out)
+    assert [(row["name"], row["kind"], row["looks"], row["sources"]) for row in listed["names"]] == [
+        ("Ann", "face", 1, ["a.png"]), ("Bob", "face", 1, ["b.png"])]  # fmt: skip
+    assert "Ann" in kinoscope("gallery", "list", gallery).out
+    assert kinoscope("gallery", "rename", gallery, "Bob", "Robert").out == "Bob is now Robert (1 looks)\n"
+    assert kinoscope("gallery", "export", gallery).status == 0
+    assert {path.name for path in (tmp_path / "people").glob("[!.]*")} == {"gallery.json", "Ann", "Robert"}
+    portrait = read(gallery).of("Ann")[0].portrait
+    before = gallery.read_bytes()
+    call = kinoscope("gallery", "remove", gallery, "Ann", "Rob")
+    assert (call.status, call.err) == (
+        2,
+        "kinoscope: 'Rob' is not in the gallery; did you mean Robert? known: Robert\n",
+    )
+    assert gallery.read_bytes() == before
+    assert kinoscope("gallery", "remove", gallery, "Ann").out == "forgot Ann (1 looks)\n"
+    assert portrait not in gallery.read_bytes()
+    assert read(gallery).names() == ["Robert"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("enroll", "g", "Ann"), "nothing is given to know Ann by; give a picture or a video"),
+        (("enroll", "g", "person 1", "a.png"), "people who are not known are called so"),
+        (("enroll", "g", "Ann", "missing.png"), "missing.png does not exist"),
+        (("gallery", "list", "missing"), "there is no gallery missing; make one with `kinoscope enroll missing NAME"),
+        (("gallery", "rename", "g", "Ann"), "gallery rename got 1 names; give the old name and the new one"),
+        (("gallery", "list", "g", "Ann"), "gallery list got 1 names; it takes none"),
+        (("recognize", "v.mp4", "--gallery", "missing"), "there is no gallery missing"),
+        (
+            ("recognize", "v.mp4", "--gallery", "g", "--threshold", "-1"),
+            "threshold -1 is not possible; give a number above 0",
+        ),
+        (("analyze", "v.mp4", "--gallery", "missing"), "there is no gallery missing"),
+        (("analyze", "v.mp4", "--tasks", "recognize"), "task recognize needs a gallery; give --gallery FILE"),
+    ],
+)
+def test_what_cannot_be_is_one_line(kinoscope, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    call = kinoscope(*words)
+    assert call.status == 2
+    assert message in call.err
+    assert call.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_video_that_cannot_be_read_stops_no_other(make, kinoscope, tmp_path):
+    enroll(tmp_path / "g", "Ann", make("a.png", ANN))
+    call = kinoscope("recognize", "missing.mp4", make("v.mkv", (ANN, 1)), "--gallery", tmp_path / "g", "--json")
+    assert call.status == 2
+    first, second = json.loads(call.out)["recognize"]
+    assert "does not exist" in first["error"]
+    assert second["seen"][0]["name"] == "Ann"
+
+
+def test_check_says_how_well_people_are_told_apart(make, kinoscope, tmp_path):
+    gallery = tmp_path / "g"
+    enroll(gallery, "Ann", make("a.png", ANN))
+    call = kinoscope("gallery", "check", gallery)
+    assert call.status == 2
+    assert "there is nobody to tell apart: enroll a second name, or give a folder of videos of others" in call.err
+    make("clips/Ann/1.mkv", (ANN, 1))
+    make("clips/stranger/2.mkv", (BOB, 1))
+    make("clips/nobody/3.mkv", ({}, 1))
+    call = kinoscope("gallery", "check", gallery, tmp_path / "clips", "-o", tmp_path / "curves", "--json")
+    assert call.status == 0, call.err
+    told = json.loads(call.out)
+    assert (told["genuine"], told["impostor"], told["equal_error"]) == (1, 1, 0.0)
+    assert told["default"]["threshold"] == 0.45
+    assert (told["at_far"]["far"], told["at_far"]["frr"]) == (0, 0)
+    assert told["at_far"]["far_interval"] == [None, None]  # one pair of one person says nothing
+    assert (tmp_path / "curves" / "errors.png").read_bytes().startswith(b"\x89PNG")
+    shown = kinoscope("gallery", "check", gallery, tmp_path / "clips").out
+    assert "1 genuine and 1 impostor pairs" in shown
+    assert "0.0 % (too few names)" in shown

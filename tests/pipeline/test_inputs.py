@@ -1,0 +1,90 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from kinoscope.core.errors import OutputError, SourceError
+from kinoscope.core.files import prepare
+from kinoscope.pipeline import inputs
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def test_a_folder_stands_for_the_videos_in_it(tmp_path: Path) -> None:
+    for name in ("b10.MP4", "b9.mkv", "a.avi", "notes.txt"):
+        touch(tmp_path / name)
+    found = [os.path.relpath(p, tmp_path) for p in inputs.expand([tmp_path])]
+    assert found == ["a.avi", "b9.mkv", "b10.MP4"]
+
+
+def test_other_sources_stay_as_they_are(tmp_path: Path) -> None:
+    touch(tmp_path / "001.png")
+    (tmp_path / "empty").mkdir()
+    named = ["rtsp://host/a", "camera:0", str(tmp_path), "missing.mp4", "frames/%04d.png", str(tmp_path / "empty")]
+    assert inputs.expand(named) == named
+
+
+def test_something_must_be_named() -> None:
+    with pytest.raises(SourceError, match="no source is given"):
+        inputs.expand([])
+
+
+def test_one_source_gets_the_folder_itself_and_several_get_one_each(tmp_path: Path) -> None:
+    assert inputs.folders(["x/a.mp4"], tmp_path) == [tmp_path]
+    assert inputs.folders(["x/a.mp4"], None) == [Path("runs/analyze/a")]
+    several = inputs.folders(["x/a.mp4", "y/a.mkv", "rtsp://h/live?key=1", "camera:0"], tmp_path)
+    assert several == [tmp_path / name for name in ("a", "a-2", "live", "camera-0")]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    file = touch(tmp_path / "file")
+    with pytest.raises(OutputError, match="file/out: a part of the path is a file"):
+        prepare(file / "out")
+    prepare(tmp_path / "new" / "deep")
+    assert os.listdir(tmp_path / "new" / "deep") == []
+
+
+def test_a_changed_file_or_option_changes_the_fingerprint(tmp_path: Path) -> None:
+    file = touch(tmp_path / "a.mp4")
+    first = inputs.fingerprint(str(file), {"rate": None, "start": 1})
+    assert first == inputs.fingerprint(str(file), {"start": 1})
+    assert first != inputs.fingerprint(str(file), {"start": 2})
+    file.write_bytes(b"longer")
+    assert first != inputs.fingerprint(str(file), {"start": 1})
+
+
+@pytest.mark.parametrize(
+    ("facts", "plays"),
+    [
+        ({}, True),
+        ({"sound_codec": "aac"}, True),
+        ({"sound_codec": "ac3"}, False),
+        ({"codec": "hevc"}, False),
+        ({"pixel_format": "yuv420p10le"}, False),
+        ({"container": "avi"}, False),
+        ({"container": "matroska,webm", "codec": "h264"}, False),
+        ({"live": True}, False),
+    ],
+)
+def test_what_a_browser_plays(tmp_path: Path, facts: dict[str, object], plays: bool) -> None:
+    source = {"path": str(touch(tmp_path / "a.mp4")), "container": "mov,mp4,m4a,3gp,3g2,mj2", "codec": "h264"}
+    assert inputs.playable(source | {"pixel_format": "yuv420p"} | facts) is plays
+
+
+def test_a_webm_plays_and_a_missing_file_does_not(tmp_path: Path) -> None:
+    webm = {"container": "matroska,webm", "codec": "vp9", "sound_codec": "opus", "pixel_format": "yuv420p"}
+    assert inputs.playable(webm | {"path": str(touch(tmp_path / "a.webm"))})
+    assert not inputs.playable(webm | {"path": str(tmp_path / "gone.webm")})
+
+
+def test_a_video_lies_beside_its_report(tmp_path: Path) -> None:
+    source = touch(tmp_path / "in" / "a.MP4")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert inputs.place_beside(source, folder) == "video.mp4"
+    assert (folder / "video.mp4").samefile(source)
+    assert inputs.place_beside(source, folder) == "video.mp4"
