@@ -24,7 +24,7 @@ from measure import machine
 
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
-from kinoscope.models.fetch import Packages, bring
+from kinoscope.models.download import Packages, bring
 from kinoscope.models.trainable.predictors import load_predictor
 from kinoscope.training.options import read_choices
 from kinoscope.training.prediction.data import DrawnClips

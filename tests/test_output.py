@@ -19,9 +19,9 @@ from kinoscope.views.formats.jsonl import LineWriter
 CODE = """
 import sys
 from tests.conftest import Counting
-from kinoscope.tasks import table
+from kinoscope.tasks import registry
 from kinoscope.cli.main import main
-table.TASKS = {"shots": Counting}
+registry.TASKS = {"shots": Counting}
 main(sys.argv[1:])
 """
 

@@ -332,8 +332,8 @@ def test_an_address_that_cannot_be_used_is_not_repeated(
     words: list[str], kinoscope: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("faces.FaceFinder", "faces.FaceEmbedder", "objects.ObjectDetector"):
-        monkeypatch.setattr(f"kinoscope.models.{name}", ColourFinder if "Finder" in name else ColourEmbedder)
+    for name in ("faces.FaceFinder", "faces.FaceEmbedder", "detector.ObjectDetector"):
+        monkeypatch.setattr(f"kinoscope.models.inference.{name}", ColourFinder if "Finder" in name else ColourEmbedder)
     url = f"nope://{USER}:{PASSWORD}@127.0.0.1:9/a.mp4?token={TOKEN}"
     for more in ((), ("--json",)):
         call = kinoscope(*[word.replace("URL", url) for word in words], *more)

@@ -60,20 +60,20 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     assert (tmp_path / "out" / "good" / "timeline.json").exists()
 
 
-@pytest.mark.parametrize("verb", ["detection", "recognition", "classification", "syncing"])
+@pytest.mark.parametrize("verb", ["detect", "recognize", "classify", "sync"])
 def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"kinoscope.api.{verb}")
 
     def fail(*_: Any, **__: Any) -> None:
         raise IndexError("not foreseen")
 
-    monkeypatch.setattr(module, "watch" if verb in ("recognition", "classification") else "_look", fail)
+    monkeypatch.setattr(module, "watch" if verb in ("recognize", "classify") else "_look", fail)
     one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
-    if verb == "detection":
+    if verb == "detect":
         module._detect(one, None, None)
-    elif verb == "recognition":
+    elif verb == "recognize":
         module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
-    elif verb == "classification":
+    elif verb == "classify":
         module._classify(one, lambda: nullcontext(print), "model", 1, {}, "cpu", None)
     else:
         one = module._measure("x.mp4", None, None)
@@ -101,7 +101,7 @@ def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> No
 
 
 def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.cli.main import main
+    from kinoscope.cli import main
 
     def fail() -> None:
         raise IndexError("not foreseen")

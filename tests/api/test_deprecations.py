@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from kinoscope import api
+import kinoscope
 from kinoscope.api.deprecations import RENAMED, new_words, renamed
 from kinoscope.cli.main import COMMANDS
 
@@ -49,7 +49,7 @@ def test_old_names_are_taken_in_python_too(capsys: pytest.CaptureFixture[str]) -
 
 def test_new_names_exist_and_old_ones_do_not() -> None:
     for verb, names in RENAMED.items():
-        known = inspect.signature(getattr(api, verb)).parameters
+        known = inspect.signature(getattr(kinoscope, verb)).parameters
         assert set(names.values()) <= set(known)
         assert not set(names) & set(known)
 

@@ -8,7 +8,7 @@ import torch
 from kinoscope.api.evaluate import evaluate
 from kinoscope.api.generate import generate
 from kinoscope.api.train import train
-from kinoscope.cli.main import main
+from kinoscope.cli import main
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.formats.trained_model import Trained, save

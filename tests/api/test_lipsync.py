@@ -107,7 +107,7 @@ def test_no_face(made, tmp_path, monkeypatch):
 
 
 def test_training_by_the_command(tmp_path, monkeypatch, capsys):
-    from kinoscope.cli.main import main
+    from kinoscope.cli import main
     from kinoscope.training.lipsync import data
 
     monkeypatch.setattr(data, "Follower", DrawnFollower)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kinoscope import api
+import kinoscope
 from kinoscope.api.train import TASKS
 from kinoscope.api.train_help import options_of
 from kinoscope.api.train_registry import TASKS as ROUND_TASKS
@@ -47,7 +47,7 @@ def test_a_run_is_told_and_can_be_used(kinoscope, clips, place):
 
 def test_runs_are_numbered_and_named(clips, place):
     for _ in range(2):
-        api.train("classify", str(clips), *QUICK, name="mine", quiet=True)
+        kinoscope.train("classify", str(clips), *QUICK, name="mine", quiet=True)
     assert sorted(path.name for path in Path("runs/classify").iterdir()) == ["mine1", "mine2"]
 
 
@@ -220,4 +220,4 @@ def test_the_defaults_in_the_help_are_those_that_are_used():
 
 def test_all_options_are_checked_before_the_data():
     with pytest.raises(OptionError, match="epochs=0"):
-        api.train("classify", "nowhere", "epochs=0")
+        kinoscope.train("classify", "nowhere", "epochs=0")

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 import kinoscope
-from kinoscope.api import train_sync
-from kinoscope.api.train import train
+from kinoscope.api import train, train_sync
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import alone, atomic
 from kinoscope.models.inference.sync import PHASES, LipSync

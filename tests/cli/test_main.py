@@ -61,7 +61,7 @@ def test_every_verb_is_a_function_of_the_package() -> None:
 
 
 def test_the_version_is_that_of_the_changelog(kinoscope: Cli) -> None:
-    changelog = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
+    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
     newest = re.search(r"^## (\S+)", changelog, flags=re.M)
     assert newest is not None
     assert kinoscope("--version").out.strip() == __version__ == newest[1]
@@ -277,7 +277,7 @@ def test_ctrl_c_leaves_a_valid_partial_result(tmp_path: Path) -> None:
     code = """
 import signal
 from tests.conftest import Counting
-from kinoscope.tasks import table
+from kinoscope.tasks import registry
 from kinoscope.cli.main import main
 
 class Stopping(Counting):
@@ -289,14 +289,14 @@ class Stopping(Counting):
 
 # A shell that runs the tests in the background leaves the signal ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-table.TASKS = {"shots": Stopping}
+registry.TASKS = {"shots": Stopping}
 main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out", "--no-report"])
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
         check=False,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
     )

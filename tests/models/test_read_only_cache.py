@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from kinoscope.api.models import models
+from kinoscope.api import models
 from kinoscope.core.errors import ModelError
 from kinoscope.models import store
 from kinoscope.models.integrity import verified

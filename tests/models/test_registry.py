@@ -13,7 +13,7 @@ import torch
 
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models import CARDS, SAMPLES, Card, Runner, fetch, find, for_task, load
-from kinoscope.models.fetch import KINDS
+from kinoscope.models.download import KINDS
 from kinoscope.models.runtime.openvino import build
 
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0"}

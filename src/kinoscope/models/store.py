@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models.card import Card, File
-from kinoscope.models.fetch import Packages, Unavailable, bring, offline, reachable
+from kinoscope.models.download import Packages, Unavailable, bring, offline, reachable
 from kinoscope.models.integrity import SEAL, altered, seal, sha256_of
 
 log = logging.getLogger("kinoscope")

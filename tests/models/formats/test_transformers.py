@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kinoscope.core.errors import MissingExtra, ModelError, WeightsMissing
-from kinoscope.models import fetch, find, load
+from kinoscope.models import download, find, load
 from kinoscope.models.inference.classifier import find_classifier, sampling_of
 from kinoscope.models.runtime.runner import make_runner
 
@@ -87,10 +87,10 @@ def test_a_name_on_the_hub_is_fetched_once(tmp_path, cache, monkeypatch):
         asked.append(place)
         for name in names:
             if not (folder / name).is_file():
-                raise fetch.Unavailable(f"it has no {name}")
+                raise download.Unavailable(f"it has no {name}")
             shutil.copy(folder / name, into / name)
 
-    monkeypatch.setitem(fetch.KINDS, "hub", hub)
+    monkeypatch.setitem(download.KINDS, "hub", hub)
     logits = load("hf:someone/small@v1", device="torch")(clips(1))[1]
     assert set(asked) == {"someone/small@v1"}
     asked.clear()

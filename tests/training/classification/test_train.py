@@ -343,7 +343,7 @@ def start(world, *arguments):
     running = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), *map(str, arguments)],
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env=common | {"PYTHONPATH": str(SCRIPT.parents[2]), "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
         )

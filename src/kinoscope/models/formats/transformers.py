@@ -21,7 +21,7 @@ from kinoscope.core.errors import MissingExtra, ModelError, OptionError, Weights
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, File
-from kinoscope.models.fetch import Packages, Unavailable, bring
+from kinoscope.models.download import Packages, Unavailable, bring
 from kinoscope.models.formats.trained_model import plan
 from kinoscope.models.store import cache, room
 
