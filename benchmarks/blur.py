@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 
 import kinoscope
 from kinoscope.core.media import Frame
-from kinoscope.models.inference.faces import FaceFinder
+from kinoscope.models.inference.faces import FaceDetector
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
-from kinoscope.views.video.interval_lookup import Lookup
-from kinoscope.views.video.redaction_plan import Cover, plan
+from kinoscope.views.video.interval_lookup import IntervalLookup
+from kinoscope.views.video.redaction_plan import Mask, plan
 
 SURE, INSIDE = 0.95, 0.95
 
 
-def hidden(frame: Frame, covers: Sequence[Cover]) -> NDArray[np.bool_]:
+def hidden(frame: Frame, covers: Sequence[Mask]) -> NDArray[np.bool_]:
     """Give which pixels (H, W) of a frame are hidden."""
     mask = np.zeros(frame.pixels.shape[:2], bool)
     for cover in covers:
@@ -40,9 +40,11 @@ def hidden(frame: Frame, covers: Sequence[Cover]) -> NDArray[np.bool_]:
     return mask
 
 
-def judged(video: Path, lookup: Lookup[Cover], look: int) -> Iterator[tuple[float, list[tuple[float, float]], float]]:
+def judged(
+    video: Path, lookup: IntervalLookup[Mask], look: int
+) -> Iterator[tuple[float, list[tuple[float, float]], float]]:
     """Give, for each frame, its time, the score and the covered share of each reference face, and the share hidden."""
-    finder = FaceFinder(smallest=20, least=(0.6, 0.7, 0.7), threads=2)
+    finder = FaceDetector(smallest=20, least=(0.6, 0.7, 0.7), threads=2)
     with open_source(video) as source:
         for number, frame in enumerate(source.frames()):
             if number % look:
@@ -84,7 +86,7 @@ def main() -> None:
             if done.error or not done.timeline:
                 raise SystemExit(str(done.error))
         covers = plan(done.timeline, ["faces"]).covers
-        lookup: Lookup[Cover] = Lookup((cover.start, cover.end, cover) for cover in covers)
+        lookup: IntervalLookup[Mask] = IntervalLookup((cover.start, cover.end, cover) for cover in covers)
         rows = list(judged(video, lookup, options.look))
         frames = [faces for _, faces, _ in rows]
         counts = [*right(frames, SURE), *right(frames, 0.0)]

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 import kinoscope
 from kinoscope.core.media import Frame, Pixels
-from kinoscope.models.inference.faces import FaceFinder
+from kinoscope.models.inference.faces import FaceDetector
 from kinoscope.source.encode.writer import Writer
-from kinoscope.views.video.interval_lookup import Lookup
+from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.redaction_plan import plan
 
 SIZE, HEAD, RATE = (1280, 720), (160, 200), 25
@@ -69,7 +69,7 @@ WAYS: dict[str, tuple[Way, int]] = {
 def head(photo: Path) -> tuple[Pixels, NDArray[np.float64]]:
     """Return a head of size ``HEAD`` (H, W, 3) and how much of each pixel it is (H, W)."""
     picture = cv2.imread(str(photo))[..., ::-1].copy()
-    found = FaceFinder()(picture, (picture.shape[1], picture.shape[0]))
+    found = FaceDetector()(picture, (picture.shape[1], picture.shape[0]))
     x1, y1, x2, y2 = found.boxes[found.scores.argmax()]
     middle, half = ((x1 + x2) / 2, (y1 + y2) / 2), 0.62 * max(x2 - x1, (y2 - y1) * HEAD[0] / HEAD[1])
     corners = np.array([[middle[0] - half, middle[1] - half * HEAD[1] / HEAD[0]]], np.float32)
@@ -114,7 +114,7 @@ def measure(photo: Path, way: Way, frames: int) -> tuple[int, int, float, float]
     if done.error or not done.timeline:
         raise SystemExit(str(done.error))
     covers = plan(done.timeline, ["faces"]).covers
-    lookup = Lookup((cover.start, cover.end, cover) for cover in covers)
+    lookup = IntervalLookup((cover.start, cover.end, cover) for cover in covers)
     whole, opened, some, share = (mask > 0.5).sum(), [], 0, 0.0
     for n, there in enumerate(masks):
         hidden = np.zeros_like(there)

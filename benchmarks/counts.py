@@ -18,7 +18,7 @@ from tracking import RATE, SIZE, follow
 from kinoscope import detect
 from kinoscope.core.metrics.mot_io import read_mot
 from kinoscope.core.results import Track
-from kinoscope.core.trajectories import Count, counts
+from kinoscope.core.trajectories import CountEstimate, estimate_counts
 
 BY_EYE: dict[str, dict[float, int]] = {
     # OpenCV's sample of a square: people walk, stop and stand behind a sign; four traffic cones.
@@ -35,7 +35,7 @@ BY_EYE: dict[str, dict[float, int]] = {
 }  # fmt: skip
 
 
-def show(name: str, rows: list[tuple[int, Count]]) -> None:
+def show(name: str, rows: list[tuple[int, CountEstimate]]) -> None:
     inside = sum(count.low <= true <= count.high for true, count in rows)
     exact = sum(count.count == true for true, count in rows)
     off = np.mean([count.count - true for true, count in rows])
@@ -46,17 +46,17 @@ def show(name: str, rows: list[tuple[int, Count]]) -> None:
     )
 
 
-def by_eye(video: Path, model: str) -> list[tuple[int, Count]]:
+def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
     """Return the true number and the count at each time."""
     (found,) = detect(video, labels="person", model=model, quiet=True)
     if found.timeline is None:
         raise SystemExit(str(found.error))
     true = BY_EYE[video.stem]
     size = int(found.timeline.source["width"]), int(found.timeline.source["height"])
-    return list(zip(true.values(), counts(found.tracks, list(true), size), strict=True))
+    return list(zip(true.values(), estimate_counts(found.tracks, list(true), size), strict=True))
 
 
-def tud(folder: Path, name: str, high: float) -> list[tuple[int, Count]]:
+def tud(folder: Path, name: str, high: float) -> list[tuple[int, CountEstimate]]:
     """Return the true number and the count in each frame of a sequence, of a tracker on its detections."""
     truth = read_mot(folder / "tud" / name / "gt.txt")
     last = int(truth.frames.max())
@@ -64,7 +64,7 @@ def tud(folder: Path, name: str, high: float) -> list[tuple[int, Count]]:
     times = np.arange(1, last + 1) / RATE
     tracks = [Track(t.id, "objects", "person", t.score, t.through(times, SIZE)) for t in tracklets]
     there = [int(((truth.frames == n) & (truth.scores == 1)).sum()) for n in range(1, last + 1)]
-    return list(zip(there, counts(tracks, times, SIZE), strict=True))
+    return list(zip(there, estimate_counts(tracks, times, SIZE), strict=True))
 
 
 def main() -> None:

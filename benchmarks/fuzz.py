@@ -139,7 +139,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
     """Read the case of one seed; say how it ended."""
     from kinoscope.core.errors import KinoscopeError, UnexpectedError
-    from kinoscope.source import Picture, open_source
+    from kinoscope.source import LazyFrame, open_source
 
     rng = random.Random(seed)
     base = rng.choice(bases)
@@ -151,7 +151,7 @@ def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
         with open_source(path, on_error=policy, **limits) as source:
             last = None
             for item in source.read(sound_rates=(16_000,)):
-                if isinstance(item, Picture):
+                if isinstance(item, LazyFrame):
                     assert item.pixels((32, 24)).shape == (24, 32, 3)
                     assert last is None or item.time > last, "times do not increase"
                     last = item.time

@@ -25,7 +25,7 @@ from measure import machine
 from numpy.typing import NDArray
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
-from kinoscope.library import Library, Like, Video, answer, parse
+from kinoscope.library import Library, StoredVideo, VectorQuery, answer, parse
 from kinoscope.library.encode import digest_of, rows_of, tasks_of
 from kinoscope.library.tables import CHILDREN, SPACES, schemas
 
@@ -149,7 +149,7 @@ def fill(library: Library, count: int) -> None:
             }
             content = hashlib.sha256(str(number).encode()).hexdigest()
             place, facts = f"/films/{number}.mp4", {"width": 1280, "height": 720}
-            video = Video(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, takes)
+            video = StoredVideo(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, takes)
             rows.append(video.to_row())
         for name, tables in pieces.items():
             if tables:
@@ -169,7 +169,7 @@ def timed(job: Callable[[], Any], runs: int) -> tuple[float, float, float, Any]:
     return took[0], statistics.median(took[1:]), max(took[1:]), found
 
 
-def likes() -> dict[str, Like]:
+def likes() -> dict[str, VectorQuery]:
     """Give vectors to look for: those of a template, a little off."""
     random, features = np.random.default_rng(7), template(3).features
     noise = {
@@ -179,8 +179,8 @@ def likes() -> dict[str, Like]:
     }
     scene, face = (_unit((features[n][5] + noise[n])[None])[0] for n in ("scenes.features", "faces.embeddings"))
     return {
-        "--like a picture": Like("scenes", scene, "efficientnet-lite0", "looks like it", 0.45),
-        "--like a face": Like("faces", face, "faces", "this face", 0.45),
+        "--like a picture": VectorQuery("scenes", scene, "efficientnet-lite0", "looks like it", 0.45),
+        "--like a face": VectorQuery("faces", face, "faces", "this face", 0.45),
     }
 
 

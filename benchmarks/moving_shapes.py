@@ -10,13 +10,13 @@ from collections import Counter
 
 import numpy as np
 
-from kinoscope.core.metrics.shapes import SHAPES, Reading, judge_moving, read_moving
+from kinoscope.core.metrics.shapes import SHAPES, ShapeReading, judge_moving, read_moving
 from kinoscope.core.metrics.verification import binomial_interval
 from kinoscope.models.trainable.generators import Generator
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
-def row(name: str, readings: list[Reading], rate: float, intended: list[str]) -> None:
+def row(name: str, readings: list[ShapeReading], rate: float, intended: list[str]) -> None:
     found = judge_moving(readings, rate, intended)
     low, high = binomial_interval(round(found["steady"] * len(readings)), len(readings))
     shares = "  ".join(f"{measure} {100 * share:5.1f} %" for measure, share in found.items())

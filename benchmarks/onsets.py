@@ -17,7 +17,7 @@ from itertools import permutations
 
 import numpy as np
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.signal.onsets import MotionOnsets, SoundOnsets, match
 from kinoscope.source import open_source
 
@@ -25,27 +25,27 @@ WIDTH, RATE = 96, 16_000
 MOVES = range(-400, 401, 100)
 
 
-def read(path: str) -> tuple[MotionOnsets, list[Sound]]:
+def read(path: str) -> tuple[MotionOnsets, list[Audio]]:
     """Read the onsets of the picture and the sound of a video."""
     motion, sound = MotionOnsets(), []
     with open_source(path) as source:
         size = source.info.fit(WIDTH)
         for item in source.read(sound_rates=(RATE,)):
-            if isinstance(item, Sound):
+            if isinstance(item, Audio):
                 sound.append(item)
             else:
                 motion.take(item.pixels(size).mean(axis=2), item.time)
     return motion, sound
 
 
-def onsets(sound: list[Sound], late: Fraction = Fraction(0)) -> SoundOnsets:
+def onsets(sound: list[Audio], late: Fraction = Fraction(0)) -> SoundOnsets:
     taken = SoundOnsets()
     for part in sound:
         taken.take(replace(part, start=part.start + late))
     return taken
 
 
-def recovered(path: str, motion: MotionOnsets, sound: list[Sound]) -> None:
+def recovered(path: str, motion: MotionOnsets, sound: list[Audio]) -> None:
     for move in MOVES:
         found = match(motion, onsets(sound, Fraction(move, 1000)))
         print(
@@ -55,7 +55,7 @@ def recovered(path: str, motion: MotionOnsets, sound: list[Sound]) -> None:
         )
 
 
-def by_chance(videos: dict[str, tuple[MotionOnsets, list[Sound]]]) -> None:
+def by_chance(videos: dict[str, tuple[MotionOnsets, list[Audio]]]) -> None:
     answers = [match(videos[a][0], onsets(videos[b][1])) for a, b in permutations(videos, 2)]
     fits = np.array([answer.fits.max() for answer in answers if answer.fits.any()])
     scale = fits.std() * np.sqrt(6) / np.pi

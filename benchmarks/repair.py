@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import KinoscopeError
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source import open_source
-from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.shift_audio import shift_audio
 
 RATE = 48_000
 CASES = [
@@ -39,7 +39,7 @@ def heard(path: Path) -> tuple[float, Samples]:
     """Give when sound begins after the first picture, in seconds, and its samples (N,)."""
     with open_source(path) as source:
         first = next(source.pictures()).time
-        parts = [part for part in source.read(video=False, sound_rates=(RATE,)) if isinstance(part, Sound)]
+        parts = [part for part in source.read(video=False, sound_rates=(RATE,)) if isinstance(part, Audio)]
     return float(parts[0].start - first), np.concatenate([part.samples for part in parts])
 
 
@@ -62,7 +62,7 @@ def measure(path: Path, out: Path, delay: Fraction, stretch: Fraction) -> str:
     # What lies before the first picture stays before it, so times are those of the file.
     with open_source(path) as source:
         origin = float(next(source.pictures()).time)
-    shift_sound(path, out, delay, stretch)
+    shift_audio(path, out, delay, stretch)
     (before, old), (after, new) = heard(path), heard(out)
     times = origin + after + np.arange(len(new)) / RATE
     old_times = origin + before + np.arange(len(old)) / RATE

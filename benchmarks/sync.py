@@ -22,10 +22,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, margin, peaks
-from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, Streams, load_pairs, save_streams
-from kinoscope.nets.syncnet import Pair
-from kinoscope.training.sync.data import AROUND, Talk, read_table, read_talks
-from kinoscope.training.sync.train import Plan, curves_of, train_pair
+from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, SyncModelMetadata, load_pairs, save_sync_model
+from kinoscope.nets.syncnet import SyncNet
+from kinoscope.training.sync.data import AROUND, TalkingClip, read_table, read_talking_clips
+from kinoscope.training.sync.train import SyncOptions, curves_of, train_pair
 
 SHIFT, MOST = 15, 30
 """Frames that sound is shifted by at most, and frames of lags that are computed on each side."""
@@ -41,7 +41,7 @@ def main() -> None:
     """Train, measure and print."""
     options = parse()
     torch.set_num_threads(options.threads)
-    talks, broken = read_talks(options.data, read_table(options.table))
+    talks, broken = read_talking_clips(options.data, read_table(options.table))
     print(
         f"{len(talks)} clips, {len({talk.person for talk in talks})} people, {sum(map(len, talks)) * FRAME:.0f} s",
         broken,
@@ -78,7 +78,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def folds(talks: Sequence[Talk], count: int) -> list[set[str]]:
+def folds(talks: Sequence[TalkingClip], count: int) -> list[set[str]]:
     """Part the people into folds of about equal length of talk."""
     seconds = {talk.person: 0 for talk in talks}
     for talk in talks:
@@ -89,20 +89,22 @@ def folds(talks: Sequence[Talk], count: int) -> list[set[str]]:
     return parts
 
 
-def fold(talks: Sequence[Talk], people: set[str], options: argparse.Namespace, folder: Path) -> list[tuple[str, Pair]]:
+def fold(
+    talks: Sequence[TalkingClip], people: set[str], options: argparse.Namespace, folder: Path
+) -> list[tuple[str, SyncNet]]:
     """Give pairs that have learned from all but some people, from disk where they are there."""
     kinds = ["points"] * options.points + ["pixels"] * options.pixels
     if not (folder / FACTS).exists():
         others = [talk for talk in talks if talk.person not in people]
-        plans = [Plan(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
+        plans = [SyncOptions(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
         pairs = [train_pair(others, plan) for plan in plans]
-        save_streams(folder, pairs, Streams(pairs=tuple(kinds)), half=False)
+        save_sync_model(folder, pairs, SyncModelMetadata(pairs=tuple(kinds)), half=False)
         (folder / "people.json").write_text(json.dumps(sorted(people)))
     files = {name: folder / name for name in (FACTS, WEIGHTS)}
     return list(zip(kinds, load_pairs(files), strict=True))
 
 
-def all_curves(talk: Talk, ask: Callable[[Talk, int, int], torch.Tensor | None]) -> Curves:
+def all_curves(talk: TalkingClip, ask: Callable[[TalkingClip, int, int], torch.Tensor | None]) -> Curves:
     """Give the likenesses of all windows, and, under 0, of the whole clip."""
     told = {length: ask(talk, length, stride) for length, stride in (LENGTHS | {75: 10}).items()}
     told[0] = ask(talk, len(talk), 1)
@@ -237,7 +239,7 @@ def chance(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-np.clip(x @ weights, -30, 30))))
 
 
-def energy_curves(talk: Talk, length: int, stride: int, most: int = 30) -> Tensor | None:
+def energy_curves(talk: TalkingClip, length: int, stride: int, most: int = 30) -> Tensor | None:
     """Give what the opening of the lips against the loudness of the sound says: correlations, as ``curves_of``."""
     if len(talk) < length:
         return None

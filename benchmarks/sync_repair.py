@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kinoscope
-from kinoscope.api.sync import Synced, correction
+from kinoscope.api.sync import SyncResult, correction
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.training.sync.data import clips_in, read_table
 
 SHIFTS = (-0.4, -0.123, 0.217, 0.4)
@@ -58,7 +58,7 @@ def clips(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
                 yield path, folder
 
 
-def measured(one: Synced) -> float | None:
+def measured(one: SyncResult) -> float | None:
     """Give the offset, if it is sure."""
     sure = [event for event in one.offsets if event.score >= 0.9]
     return float(sure[0].extra["offset"]) if len(sure) == 1 else None
@@ -68,7 +68,7 @@ def repaired(path: Path, model: Path, shift: float, stretch: float, baseline: fl
     """Give by how much sound is off where it is worst, after the repair; None where it was refused."""
     with tempfile.TemporaryDirectory() as place:
         moved, fixed = Path(place) / "moved.mkv", Path(place) / "fixed.mkv"
-        shift_sound(path, moved, shift, stretch)
+        shift_audio(path, moved, shift, stretch)
         (one,) = kinoscope.sync(moved, fix=fixed, model=str(model), quiet=True)
         if one.fixed is None or one.timeline is None:
             return None

@@ -21,7 +21,7 @@ import scipy.optimize  # noqa: F401  imported before anything is timed
 
 from kinoscope.core.metrics.mot import score
 from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
-from kinoscope.tasks.tracking.association import WAYS
+from kinoscope.tasks.tracking.association import STRATEGIES
 from kinoscope.tasks.tracking.tracker import Tracker, Tracklet
 
 RATE, SIZE = 25, (640, 480)
@@ -31,7 +31,7 @@ Pairs = list[tuple[MotRows, MotRows]]
 
 def follow(detections: MotRows, way: str, high: float, step: int, last: int) -> tuple[MotRows, list[Tracklet]]:
     """Give the detections with their ids at once, and the tracks."""
-    tracker, ids = Tracker(high=high, way=WAYS[way]), np.full(len(detections), -1)
+    tracker, ids = Tracker(high=high, way=STRATEGIES[way]), np.full(len(detections), -1)
     for frame in range(1, last + 1, step):
         rows = np.flatnonzero(detections.frames == frame)
         ids[rows] = tracker.update(frame / RATE, detections.boxes[rows], detections.scores[rows])
@@ -86,7 +86,7 @@ def main() -> None:
         show(f"{folder.name}, drawn", list(zip(truth, lines, strict=True)))
     for rate in options.rates:
         step = round(RATE / rate)
-        for way in WAYS:
+        for way in STRATEGIES:
             begin = time.process_time()
             done = [follow(rows, way, options.high, step, last) for rows, last in zip(found, lasts, strict=True)]
             cost = f"{1000 * (time.process_time() - begin) / sum(len(range(0, n, step)) for n in lasts):.1f}"

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from kinoscope.training.classification.build import build, resolve
 from kinoscope.training.classification.options import read_words
-from kinoscope.training.classification.state import Job, State
+from kinoscope.training.classification.state import TrainContext, TrainState
 from kinoscope.training.classification.train import learn, prepare
 from kinoscope.training.data.readers import read_dataset
 from kinoscope.training.data.splits import split
@@ -33,7 +33,7 @@ from kinoscope.training.distributed import joined
 class Clips(torch.utils.data.Dataset):
     """Decodes a clip whenever it is asked for."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: TrainContext) -> None:
         self.job = job
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ def plain(net: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], 
     return statistics.mean(losses)
 
 
-def copy(job: Job, state: State) -> nn.Module:
+def copy(job: TrainContext, state: TrainState) -> nn.Module:
     """Build the same network anew, with as much of it frozen, as a script does: without channels last."""
     net = build(replace(job.options, start="none"), job.dataset.classes).to(job.processes.device)
     for ours, theirs in zip(net.parameters(), state.net.parameters(), strict=True):
@@ -88,7 +88,7 @@ def copy(job: Job, state: State) -> nn.Module:
     return net
 
 
-def loops(job: Job, state: State) -> Iterator[tuple[str, Callable[[], object]]]:
+def loops(job: TrainContext, state: TrainState) -> Iterator[tuple[str, Callable[[], object]]]:
     """Give each loop by its name: one call is one epoch."""
     epochs = iter(range(1, 10_000))
     yield "ours", lambda: learn(job, state, next(epochs))
@@ -116,7 +116,7 @@ def main() -> None:
         print(json.dumps(measure(job, chosen, given.runs), indent=1))
 
 
-def measure(job: Job, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
+def measure(job: TrainContext, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
     """Run each loop once unmeasured, then all in turn; give clips a second, and ours over each other."""
     speeds: dict[str, list[float]] = {name: [] for name in chosen}
     waiting = []

@@ -33,7 +33,7 @@ from kinoscope.core.intervals import share_interval, variance_of_mean
 from kinoscope.core.metrics import classification
 from kinoscope.imaging.augment import Augment
 from kinoscope.models import Runner, fetch, find, load
-from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.formats.trained_model import TrainedModel, save
 from kinoscope.models.trainable.classifiers import build_network, find_network
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Loader, targets
@@ -49,7 +49,7 @@ VARIED = Augment(
 Floats = NDArray[np.float32]
 
 
-def begin(classes: Sequence[str], options: argparse.Namespace) -> tuple[nn.Module, Trained]:
+def begin(classes: Sequence[str], options: argparse.Namespace) -> tuple[nn.Module, TrainedModel]:
     """Give the network with ImageNet weights and a classifier that knows nothing yet."""
     row, own = find_network(NET), {"share": options.share}
     net = build_network(NET, len(classes), own)
@@ -59,10 +59,12 @@ def begin(classes: Sequence[str], options: argparse.Namespace) -> tuple[nn.Modul
         row.load(net, fetch(find(row.start)))
     sampling = replace(row.sampling, size=tuple(int(side) for side in options.size.split("x")))
     name = options.data.resolve().name
-    return net, Trained(task="classify", network=NET, options=own, classes=tuple(classes), sampling=sampling, data=name)
+    return net, TrainedModel(
+        task="classify", network=NET, options=own, classes=tuple(classes), sampling=sampling, data=name
+    )
 
 
-def embed(net: nn.Module, trained: Trained, dataset: Dataset, views: int) -> tuple[Floats, Floats]:
+def embed(net: nn.Module, trained: TrainedModel, dataset: Dataset, views: int) -> tuple[Floats, Floats]:
     """Give the embeddings (N, D) of all clips as they are, and (views, N, D) of augmented ones."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder), net, trained)
@@ -196,7 +198,7 @@ def print_thresholds(told: Floats, actual: NDArray[np.int64], label: str) -> Non
 
 def keep(
     net: nn.Module,
-    trained: Trained,
+    trained: TrainedModel,
     dataset: Dataset,
     plain: Floats,
     varied: Floats,

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from kinoscope.core.signal.sync_offset import Calibration
-from kinoscope.models.inference.sync import Streams, save_streams
-from kinoscope.training.sync.data import read_table, read_talks
-from kinoscope.training.sync.train import Plan, train_pair
+from kinoscope.core.signal.sync_offset import OffsetCalibration
+from kinoscope.models.inference.sync import SyncModelMetadata, save_sync_model
+from kinoscope.training.sync.data import read_table, read_talking_clips
+from kinoscope.training.sync.train import SyncOptions, train_pair
 
 
 def main() -> None:
@@ -40,14 +40,16 @@ def main() -> None:
     kinds = tuple(options.pairs.split(","))
     left_out = set(options.without.split(","))
     known = {name: told for name, told in read_table(options.table).items() if name not in left_out}
-    talks, _ = read_talks(options.data, known)
-    plans = [Plan(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
+    talks, _ = read_talking_clips(options.data, known)
+    plans = [SyncOptions(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
     pairs = [train_pair(talks, plan) for plan in plans]
     told = json.loads(options.calibration.read_text()) if options.calibration else {}
-    calibration = Calibration(tuple(told["weights"]), told["spread"]) if told else Calibration()
+    calibration = OffsetCalibration(tuple(told["weights"]), told["spread"]) if told else OffsetCalibration()
     people = len({talk.person for talk in talks})
-    save_streams(
-        options.out, pairs, Streams(pairs=kinds, calibration=calibration, data=f"{len(talks)} clips of {people} people")
+    save_sync_model(
+        options.out,
+        pairs,
+        SyncModelMetadata(pairs=kinds, calibration=calibration, data=f"{len(talks)} clips of {people} people"),
     )
 
 

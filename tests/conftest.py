@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.tasks.base import Needs, Skip
 
@@ -33,7 +33,7 @@ class Counting:
     def step(self, *batches: FrameBatch) -> None:
         self.seen += batches[0].times.tolist()
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         raise AssertionError("no sound was asked for")
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -11,7 +11,7 @@ import numpy as np
 
 import kinoscope as package
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.galleries import Look
+from kinoscope.galleries import GallerySample
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.console.analysis import damage
 from tests.conftest import Call
@@ -70,7 +70,7 @@ def test_results_are_short_to_look_at(light: Any, tmp_path: Path) -> None:
     track, event = Track(1, "objects", "cat", 0.5, boxes, "Tom"), Event("shots", 0, 1, "shot")
     result = TaskResult([event], [track], {"a": boxes}, {"objects-1": b"\xff\xd8" * 50_000}, TaskReport())
     done.timeline.add("objects", result)
-    look = Look("Ada", "face", np.zeros(512, np.float32), 0.5, b"\xff\xd8" * 5000, "a.jpg")
+    look = GallerySample("Ada", "face", np.zeros(512, np.float32), 0.5, b"\xff\xd8" * 5000, "a.jpg")
     assert repr(track) == "Track(1, 'objects', 'cat', 'Tom', boxes=5000, 0.0 - 0.0 s)"
     assert repr(result) == "TaskResult(events=1, tracks=1, features=1, pictures=1, status='ok')"
     assert f"frames={50}, events=2, tracks=1" in repr(done)

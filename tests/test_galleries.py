@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from kinoscope.core.errors import GalleryError, OutputError
-from kinoscope.galleries import HEADER, Gallery, Look, Model, change, export, read
+from kinoscope.galleries import HEADER, Gallery, GallerySample, Model, change, export, read
 
 DLIB, OTHER = Model("dlib-resnet", "0123456789abcdef"), Model("other-net", "fedcba9876543210")
 
 
 def look(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", source="a.jpg"):
-    return Look(name, kind, np.eye(16, dtype=np.float32)[at], quality, portrait, source)
+    return GallerySample(name, kind, np.eye(16, dtype=np.float32)[at], quality, portrait, source)
 
 
 def enrolled(path, *looks, model=DLIB):
@@ -36,7 +36,7 @@ names = names.filter(str.isprintable)
 kinds = st.sampled_from(["face", "person", "object"])
 some_looks = st.lists(
     st.builds(
-        lambda name, kind, values, quality, portrait, source: Look(
+        lambda name, kind, values, quality, portrait, source: GallerySample(
             name, kind, np.array(values, np.float32), quality, portrait, source
         ),
         names,
@@ -88,7 +88,9 @@ def test_embeddings_of_two_models_are_never_mixed(tmp_path):
 
 def test_who_is_removed_is_gone_from_the_file(tmp_path):
     secret = look("Ada Lovelace", 3, portrait=b"\xff\xd8a picture of her", source="her.jpg")
-    secret = Look(secret.name, "face", np.linspace(0.1, 0.9, 16).astype(np.float32), 0.5, secret.portrait, "her.jpg")
+    secret = GallerySample(
+        secret.name, "face", np.linspace(0.1, 0.9, 16).astype(np.float32), 0.5, secret.portrait, "her.jpg"
+    )
     path = enrolled(tmp_path / "g", secret, look("Bob", 4, portrait=b"\xff\xd8Bob"))
     traces = [b"Ada Lovelace", b"her.jpg", secret.portrait, secret.embedding.tobytes(), secret.embedding[3:5].tobytes()]
     assert all(trace in path.read_bytes() for trace in traces)
@@ -308,4 +310,4 @@ def test_looks_of_another_length_are_one_line():
     gallery = Gallery([look()], {"face": DLIB})
     with pytest.raises(GalleryError, match="another length"):
         gallery.distances("face", np.zeros((1, 3)))
-    assert gallery.add([Look("Ada", "face", np.zeros(3, np.float32), 0.5, b"", "b.jpg")], DLIB)
+    assert gallery.add([GallerySample("Ada", "face", np.zeros(3, np.float32), 0.5, b"", "b.jpg")], DLIB)

@@ -14,10 +14,10 @@ from kinoscope.api.train import TASKS as TRAININGS
 from kinoscope.cli.main import COMMANDS
 from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import THRESHOLDS
-from kinoscope.pipeline.render import Hiding
+from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.source.limits import DEFAULT
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
-from kinoscope.tasks.tracking.association import WAYS
+from kinoscope.tasks.tracking.association import STRATEGIES
 from kinoscope.views import VIEWS
 from kinoscope.views.video.redaction_plan import KINDS
 from tests.conftest import Call
@@ -43,7 +43,7 @@ def shown(kinoscope: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], st
     ("verb", "names"),
     [
         ("analyze", TASKS), ("analyze", [name for name in VIEWS if name != "json"]), ("convert", VIEWS),
-        ("analyze", WAYS), ("detect", WAYS), ("analyze", KINDS), ("explain", METHODS), ("train", TRAININGS),
+        ("analyze", STRATEGIES), ("detect", STRATEGIES), ("analyze", KINDS), ("explain", METHODS), ("train", TRAININGS),
     ],
 )  # fmt: skip
 def test_every_choice_is_named(shown: Callable[[str], str], verb: str, names: Any) -> None:
@@ -62,7 +62,7 @@ def test_defaults_that_stand_in_words_are_those_that_are_used(shown: Callable[[s
     assert f"{THRESHOLDS['face']} if not given" in shown("recognize")
     for number in (DEFAULT.pixels, DEFAULT.channels, DEFAULT.rate, DEFAULT.hours):
         assert f"{number:g}" in shown("analyze").replace("134217728", "1.34218e+08")
-    assert Hiding(("faces",)).method in shown("analyze")
+    assert RedactionOptions(("faces",)).method in shown("analyze")
 
 
 @pytest.mark.parametrize("verb", VERBS)

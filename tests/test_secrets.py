@@ -18,9 +18,9 @@ import kinoscope as package
 from kinoscope.core.results import TaskResult
 from kinoscope.galleries import read
 from kinoscope.models.inference import mouth_tracker
-from kinoscope.models.inference.lipsync import PainterFacts, new_nets, save_painter
+from kinoscope.models.inference.lipsync import LipSyncMetadata, new_nets, save_lipsync
 from kinoscope.models.trainable import predictors
-from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.pipeline import analysis
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import registry
@@ -258,7 +258,7 @@ def test_detect_watch_and_bench(
 
 
 def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     picture = draw({"ann": (40, 80)}).astype(np.uint8)
     film = SyntheticSource("people", lambda *_: picture, TaskResult(), SIZE, 2, 10)
@@ -285,7 +285,7 @@ def test_sync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.
 
 def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
-    facts = PredictorFacts(network="brighter", before=3, after=2, rate=10.0, size=16)
+    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16)
     save_predictor(tmp_path / "model", new_predictor(facts), facts)
     address = serve(shapes(duration=1).write(tmp_path / "shapes.mp4"))
     call = kinoscope("predict", tmp_path / "model", address, "-o", tmp_path / "out" / "next.mp4", "--json")
@@ -296,7 +296,7 @@ def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
     monkeypatch.setattr("kinoscope.api.lipsync._write", lambda done, video, *_: package.open_source(video).close())
-    save_painter(tmp_path / "model", new_nets(8), PainterFacts(width=8))
+    save_lipsync(tmp_path / "model", new_nets(8), LipSyncMetadata(width=8))
     address = serve(talking(tmp_path / "face.mp4", 0.4))
     words = ("-o", tmp_path / "out" / "a.mp4", "--model", tmp_path / "model", "--looks", address)
     calls = [kinoscope("lipsync", address, address, *words, *more) for more in ((), ("--json",))]

@@ -107,10 +107,10 @@ def test_a_library_with_evil_labels_is_shown(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_gallery_with_evil_sources_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import numpy as np
 
-    from kinoscope.galleries import Look, Model, change
+    from kinoscope.galleries import GallerySample, Model, change
 
     with change(tmp_path / "people", create=True) as gallery:
-        gallery.add([Look("Ada", "face", np.ones(4, np.float32), 0.5, b"", EVIL)], Model("dlib-resnet", "0"))
+        gallery.add([GallerySample("Ada", "face", np.ones(4, np.float32), 0.5, b"", EVIL)], Model("dlib-resnet", "0"))
     assert not obeyed(shown(monkeypatch, "gallery", "list", tmp_path / "people"))
 
 

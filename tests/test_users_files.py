@@ -19,8 +19,8 @@ import torch
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.models.trainable import predictors
-from kinoscope.models.trainable.generators import GeneratorFacts, new_generator, save_generator
-from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
+from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.pipeline import analysis
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
@@ -107,10 +107,10 @@ def world(tmp_path: Path, light: Any, kinoscope: Any, monkeypatch: pytest.Monkey
     video = shapes(duration=1, rate=10, width=64, height=48).write(tmp_path / "in" / "a.mp4")
     models = tmp_path / "models"
     torch.manual_seed(0)
-    facts = GeneratorFacts(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
+    facts = GeneratorMetadata(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
     (models / "generator").mkdir(parents=True)
     save_generator(models / "generator", new_generator(facts), facts)
-    known = PredictorFacts(network="repeating", before=3, after=2, rate=10.0, size=16)
+    known = PredictorMetadata(network="repeating", before=3, after=2, rate=10.0, size=16)
     save_predictor(models / "predictor", new_predictor(known), known)
     assert kinoscope("analyze", video, "-o", tmp_path / "analyzed", "--no-report").status == 0
     enroll(tmp_path / "people.gallery")
@@ -118,9 +118,9 @@ def world(tmp_path: Path, light: Any, kinoscope: Any, monkeypatch: pytest.Monkey
 
 
 def enroll(path: Path) -> None:
-    from kinoscope.galleries import Look, Model, change
+    from kinoscope.galleries import GallerySample, Model, change
 
-    look = Look("Ada", "face", np.ones(4, np.float32) / 2, 0.9, b"a jpeg", "a.png")
+    look = GallerySample("Ada", "face", np.ones(4, np.float32) / 2, 0.9, b"a jpeg", "a.png")
     with change(path, create=True) as known:
         known.add([look], Model("a", "b"))
 
@@ -282,7 +282,7 @@ def test_folders_that_cannot_be_looked_into_are_tried_once(tmp_path: Path, monke
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    assert analysis.fits("a.mp4", tmp_path / "a", analysis.Options(tasks=["shots"]))
+    assert analysis.fits("a.mp4", tmp_path / "a", analysis.AnalysisOptions(tasks=["shots"]))
     assert len(tried) == 1
 
 

@@ -51,7 +51,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class GallerySample:
     """One look of a person or a thing.
 
     Attributes:
@@ -84,14 +84,14 @@ class Gallery:
         models: what made the embeddings, by kind.
     """
 
-    looks: list[Look] = field(default_factory=list)
+    looks: list[GallerySample] = field(default_factory=list)
     models: dict[str, Model] = field(default_factory=dict)
 
     def names(self, kind: str | None = None) -> list[str]:
         """Give all names in order of enrolling, or those that have looks of a kind."""
         return list(dict.fromkeys(look.name for look in self.looks if kind in (None, look.kind)))
 
-    def of(self, name: str) -> list[Look]:
+    def of(self, name: str) -> list[GallerySample]:
         """Give the looks of a name.
 
         Raises:
@@ -104,7 +104,7 @@ class Gallery:
             raise GalleryError(f"{name!r} is not in the gallery; {hint(name, known)}known: {listed}")
         return looks
 
-    def add(self, looks: Iterable[Look], model: Model) -> list[Look]:
+    def add(self, looks: Iterable[GallerySample], model: Model) -> list[GallerySample]:
         """Take in looks that ``model`` made; give those that were not there already.
 
         Raises:
@@ -183,13 +183,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def _points(looks: Sequence[Look]) -> list[NDArray[np.float64]]:
+def _points(looks: Sequence[GallerySample]) -> list[NDArray[np.float64]]:
     rows = np.stack([look.embedding for look in looks]).astype(np.float64)
     mean = np.average(rows, axis=0, weights=[max(look.quality, 1e-6) for look in looks])
     return [*rows, mean]
 
 
-def _equal(look: Look, other: Look) -> bool:
+def _equal(look: GallerySample, other: GallerySample) -> bool:
     return (
         (look.name, look.kind) == (other.name, other.kind)
         and look.embedding.shape == other.embedding.shape
@@ -197,8 +197,8 @@ def _equal(look: Look, other: Look) -> bool:
     )
 
 
-def _renamed(look: Look, name: str) -> Look:
-    return Look(name, look.kind, look.embedding, look.quality, look.portrait, look.source)
+def _renamed(look: GallerySample, name: str) -> GallerySample:
+    return GallerySample(name, look.kind, look.embedding, look.quality, look.portrait, look.source)
 
 
 def _named(model: Model) -> str:
@@ -262,7 +262,7 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
     return Gallery(looks, models)
 
 
-def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes) -> Look:
+def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes) -> GallerySample:
     """Return the appearance that a row of the header describes, checked as ``Gallery.add`` does."""
     quality = float(row["quality"])
     if not 0 <= quality <= 1:
@@ -271,7 +271,7 @@ def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes
         name = check_name(row["name"])
     except GalleryError as error:
         raise ValueError(str(error)) from None
-    return Look(name, row["kind"], embedding, quality, picture, str(row["source"]))
+    return GallerySample(name, row["kind"], embedding, quality, picture, str(row["source"]))
 
 
 def _finite(rows: NDArray[Any]) -> NDArray[np.float32]:

@@ -15,9 +15,9 @@ import pytest
 
 from kinoscope.core.errors import KinoscopeError, SourceError
 from kinoscope.core.files import atomic
-from kinoscope.galleries import Look, Model, change
+from kinoscope.galleries import GallerySample, Model, change
 from kinoscope.models.trainable.classifiers import NETWORKS
-from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from tests.conftest import Call
@@ -185,14 +185,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _predictor(folder: Path) -> None:
-    facts = PredictorFacts(network="simvp", before=2, after=2, rate=10, size=16, width=8)
+    facts = PredictorMetadata(network="simvp", before=2, after=2, rate=10, size=16, width=8)
     save_predictor(folder, new_predictor(facts), facts)
 
 
 def _gallery(path: Path) -> None:
     with change(path, create=True) as known:
         for number, name in enumerate(("Ada", "Bob")):
-            look = Look(name, "face", np.eye(128, dtype=np.float32)[number], 0.9, b"\xff\xd8", "a.jpg")
+            look = GallerySample(name, "face", np.eye(128, dtype=np.float32)[number], 0.9, b"\xff\xd8", "a.jpg")
             known.add([look], Model("dlib-resnet", "0" * 16))
 
 

@@ -11,7 +11,7 @@ import pytest
 import kinoscope as package
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import DecodeReport, TaskReport, Timeline
-from kinoscope.models.inference.detector import Objects as Found
+from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.source.synthetic.video import COLOURS, shapes
 
 LABELS = ("person", "car", "dog")

@@ -15,7 +15,7 @@ from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
 
 @pytest.fixture(autouse=True)
 def faces(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
 
 

@@ -11,14 +11,14 @@ from kinoscope.api.train import train
 from kinoscope.cli import main
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.formats.trained_model import Trained, save
+from kinoscope.models.formats.trained_model import TrainedModel, save
 from kinoscope.models.trainable import classifiers
 from kinoscope.models.trainable.classifiers import Network
-from kinoscope.models.trainable.generators import GeneratorFacts, new_generator, save_generator
+from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
-FACTS = GeneratorFacts(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
+FACTS = GeneratorMetadata(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def eye(tmp_path, monkeypatch):
     row = Network(name="eye", about="", build=lambda classes: Eye(), sampling=Sampling(9, 12.5, (32, 32)))
     monkeypatch.setattr(classifiers, "NETWORKS", (row,))
     torch.manual_seed(0)
-    trained = Trained(task="classify", network="eye", classes=("disc", "square"), sampling=row.sampling)
+    trained = TrainedModel(task="classify", network="eye", classes=("disc", "square"), sampling=row.sampling)
     folder = tmp_path / "eye"
     folder.mkdir()
     save(folder, Eye(), trained)
@@ -201,7 +201,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
 
 
 def test_copies_are_called_so(clips):
-    from kinoscope.training.generation.metrics import Clips, GenerationScores, Protocol, _compare_pixels
+    from kinoscope.training.generation.metrics import ClipSet, GenerationScores, Protocol, _compare_pixels
 
     real = np.stack([draw_moving(seed, 6, 12.5, 16)[0] for seed in range(6)])
     made = np.stack([real[4], draw_moving(99, 6, 12.5, 16)[0]])
@@ -218,6 +218,6 @@ def test_copies_are_called_so(clips):
         motion_interval=(0, 0),
         **nothing,
     )
-    _compare_pixels(found, Clips(pixels=real, groups=tuple("aabbcc")), Clips(pixels=made))
+    _compare_pixels(found, ClipSet(pixels=real, groups=tuple("aabbcc")), ClipSet(pixels=made))
     assert found.nearest[0] == 4
     assert found.copies == [0]

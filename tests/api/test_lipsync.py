@@ -7,7 +7,7 @@ import pytest
 import kinoscope
 from kinoscope.core.errors import ModelError, OptionError, OutputError, SourceError
 from kinoscope.models.inference import mouth_tracker
-from kinoscope.models.inference.lipsync import PainterFacts, new_nets, save_painter
+from kinoscope.models.inference.lipsync import LipSyncMetadata, new_nets, save_lipsync
 from kinoscope.source import open_source
 from tests.helpers.talking import DrawnFollower, write
 
@@ -18,7 +18,7 @@ HIDDEN = range(20, 30)
 def made(tmp_path_factory):
     """A video that begins at 1.5 s, without a face for a while, and what is made of it with sound from another file."""
     folder = tmp_path_factory.mktemp("dub")
-    save_painter(folder / "model", new_nets(8), PainterFacts(width=8))
+    save_lipsync(folder / "model", new_nets(8), LipSyncMetadata(width=8))
     video = write(folder / "video.mkv", 2.0, start=1.5, hidden=HIDDEN, rate=None)
     sound = write(folder / "sound.mp4", 2.0)
     patch = pytest.MonkeyPatch()

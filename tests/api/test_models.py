@@ -12,10 +12,10 @@ import pytest
 from kinoscope.api.models import models
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.models import registry, store
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 
 CONTENT = b"weights"
-PIN = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
+PIN = WeightFile("net.bin", hashlib.sha256(CONTENT).hexdigest())
 
 
 def card(name: str, task: str, source: str) -> Card:
@@ -48,7 +48,7 @@ def test_a_part_of_a_network_does_not_stand_for_the_others(
     toys: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = f"folder:{tmp_path}"
-    lost = replace(card("rnet", "faces", source), files=(File("no.bin", PIN.sha256),))
+    lost = replace(card("rnet", "faces", source), files=(WeightFile("no.bin", PIN.sha256),))
     monkeypatch.setattr(registry, "CARDS", (card("pnet", "faces", source), lost))
     with pytest.raises(WeightsMissing, match="weights of rnet are missing"):
         models("pull")

@@ -10,7 +10,7 @@ import kinoscope
 from kinoscope.core.errors import ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.media import Frame
 from kinoscope.models.trainable import predictors
-from kinoscope.models.trainable.predictors import PredictorFacts, new_predictor, save_predictor
+from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 
@@ -33,7 +33,7 @@ class Brighter(torch.nn.Module):
 def model(tmp_path, monkeypatch):
     monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
     Brighter.seen.clear()
-    facts = PredictorFacts(network="brighter", before=3, after=2, rate=10.0, size=16)
+    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16)
     save_predictor(tmp_path / "model", new_predictor(facts), facts)
     return tmp_path / "model"
 
@@ -96,7 +96,7 @@ def test_a_strip_and_a_drawn_video_go_on(model, tmp_path):
 
 
 def test_a_grey_model_sees_and_tells_grey(model, tmp_path):
-    facts = PredictorFacts(network="brighter", before=3, after=2, rate=10.0, size=16, channels=1)
+    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16, channels=1)
     save_predictor(model, new_predictor(facts), facts)
     kinoscope.predict(model, write(tmp_path / "in.mkv", 9), tmp_path / "next-%02d.png")
     assert Brighter.seen[0].shape == (1, 3, 16, 16, 1)

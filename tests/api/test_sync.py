@@ -8,7 +8,7 @@ import pytest
 import kinoscope
 from kinoscope.api.sync import correction
 from kinoscope.core.errors import OptionError, SyncError
-from kinoscope.core.media import Frame, Sound
+from kinoscope.core.media import Audio, Frame
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
@@ -27,7 +27,7 @@ def film(path, late=0.0, seconds=3.0):
         samples = np.zeros(round(16_000 * seconds), np.float32)
         click = round(16_000 * (FLASH + late))
         samples[click : click + 400] = np.sin(np.arange(400))[: len(samples[click : click + 400])]
-        writer.write_sound(Sound(samples, 16_000, 0))
+        writer.write_sound(Audio(samples, 16_000, 0))
     return path
 
 

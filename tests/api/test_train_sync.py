@@ -10,9 +10,9 @@ import kinoscope
 from kinoscope.api import train, train_sync
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import alone, atomic
-from kinoscope.models.inference.sync import PHASES, LipSync
+from kinoscope.models.inference.sync import PHASES, SyncModel
 from kinoscope.training.sync import data as module
-from kinoscope.training.sync.data import AROUND, Talk
+from kinoscope.training.sync.data import AROUND, TalkingClip
 
 
 def talk(seed, frames=60):
@@ -20,7 +20,7 @@ def talk(seed, frames=60):
     mel = torch.from_numpy(generator.normal(-8, 2, ((frames + 2 * AROUND) * PHASES, 40)).astype(np.float32))
     points = torch.from_numpy(generator.normal(0, 0.02, (frames, 61, 3)).astype(np.float32))
     pictures = torch.from_numpy(generator.integers(0, 256, (frames, 64, 64), np.uint8))
-    return Talk(f"{seed}.mp4", f"person {seed}", points, pictures, mel)
+    return TalkingClip(f"{seed}.mp4", f"person {seed}", points, pictures, mel)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_model_is_trained_scored_on_others_and_kept(talks, tmp_path):
     assert told["broken"] == {"x.mp4": "no face"}
     assert set(told["within_a_frame"]) == {"15", "25", "50"}  # no talk is as long as 125 frames
     assert len(told["losses"]) == 2
-    assert LipSync(str(tmp_path / "run")).streams.pairs == ("points", "pixels")
+    assert SyncModel(str(tmp_path / "run")).streams.pairs == ("points", "pixels")
     plain = json.loads((tmp_path / "run" / "model.json").read_text())
     assert plain["score"] == told["within_a_frame"]
 

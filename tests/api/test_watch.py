@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import kinoscope
-from kinoscope.api.watch import Watched
+from kinoscope.api.watch import WatchResult
 from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport, Timeline
-from kinoscope.models.inference.detector import Objects as Found
+from kinoscope.models.inference.detector import Detections as Found
 
 RULES = """
 lines: {middle: [[0.5, 0], [0.5, 1]]}
@@ -126,7 +126,7 @@ def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, r
 def test_a_watch_is_well_if_the_stream_is_there_at_its_end():
     def status(complete):
         decode = DecodeReport(complete=complete, errors=["no data for 12 s; reconnected"])
-        return Watched("rtsp://host/a", timeline=Timeline(decode=decode)).status
+        return WatchResult("rtsp://host/a", timeline=Timeline(decode=decode)).status
 
     assert (status(True), status(False)) == (0, 1)
 

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kinoscope.core.media import Clip, Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, Clip, Frame, FrameBatch, SourceInfo
 
 
 def frame(time: float, height: int = 4, width: int = 6) -> Frame:
@@ -36,10 +36,10 @@ def test_a_batch_goes_forward_in_time() -> None:
 
 
 def test_sound_ends_after_its_last_sample() -> None:
-    sound = Sound(np.zeros(8000, np.float32), 16000, Fraction(1))
+    sound = Audio(np.zeros(8000, np.float32), 16000, Fraction(1))
     assert sound.end == Fraction(3, 2)
     with pytest.raises(ValueError, match="float32"):
-        Sound(np.zeros(4, np.int16), 16000, Fraction(0))
+        Audio(np.zeros(4, np.int16), 16000, Fraction(0))
 
 
 def test_a_clip_spans_its_frames() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.time import Ticker, evenly, format_clock, parse_time, to_pts, to_seconds
+from kinoscope.core.time import FrameSampler, evenly, format_clock, parse_time, to_pts, to_seconds
 
 BASES = st.sampled_from(
     [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 12800), Fraction(1, 1000)]
@@ -51,23 +51,23 @@ def test_a_clock_carries_over() -> None:
 
 
 def test_a_ticker_without_a_rate_takes_every_frame() -> None:
-    assert all(Ticker(None).due(Fraction(i, 25)) for i in range(10))
+    assert all(FrameSampler(None).due(Fraction(i, 25)) for i in range(10))
 
 
 def test_a_ticker_takes_the_first_frame_of_each_slot() -> None:
-    ticker = Ticker(5)
+    ticker = FrameSampler(5)
     taken = [i for i in range(50) if ticker.due(Fraction(7) + Fraction(i, 25))]
     assert taken == list(range(0, 50, 5))
 
 
 def test_a_gap_yields_no_repeats() -> None:
-    ticker = Ticker(1)
+    ticker = FrameSampler(1)
     assert [t for t in (0, 5, 5.5, 6) if ticker.due(Fraction(t))] == [0, 5, 6]
 
 
 @given(st.lists(st.fractions(0, 1000), min_size=1, max_size=60), st.fractions("1/10", 60))
 def test_a_ticker_never_exceeds_its_rate(times: list[Fraction], rate: Fraction) -> None:
-    ticker = Ticker(rate)
+    ticker = FrameSampler(rate)
     taken = [t for t in sorted(times) if ticker.due(t)]
     assert len(taken) <= (max(times) - min(times)) * ticker.rate + 1
     assert taken[0] == min(times)
@@ -75,7 +75,7 @@ def test_a_ticker_never_exceeds_its_rate(times: list[Fraction], rate: Fraction) 
 
 def test_a_rate_must_be_positive() -> None:
     with pytest.raises(OptionError, match="rate 0 is not positive"):
-        Ticker(0)
+        FrameSampler(0)
 
 
 def test_times_are_spread_over_the_centres() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Track
-from kinoscope.core.trajectories import Count, counts, is_scenery, journey, simplify
+from kinoscope.core.trajectories import CountEstimate, estimate_counts, is_scenery, simplify, trajectory_stats
 
 SIZE = (640, 480)
 
@@ -17,7 +17,7 @@ def walk(*feet, width=20, height=40, score=0.9, number=1):
 
 
 def test_a_straight_walk():
-    told = journey(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
+    told = trajectory_stats(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
     assert (told.seconds, told.length, told.heights) == (2, 80, 2)
     assert (told.speed, told.pace) == (40, 1)
     assert told.path.tolist() == [[0, 100, 200], [2, 180, 200]]
@@ -25,29 +25,29 @@ def test_a_straight_walk():
 
 def test_the_way_round_a_corner_is_its_corners():
     way = [(t, 100 + 10 * t, 200) for t in range(11)] + [(10 + t, 200, 200 + 10 * t) for t in range(1, 6)]
-    told = journey(walk(*way))
+    told = trajectory_stats(walk(*way))
     assert told.path.tolist() == [[0, 100, 200], [10, 200, 200], [15, 200, 250]]
     assert told.length == 150
 
 
 def test_what_shakes_does_not_move():
     rng = np.random.default_rng(0)
-    told = journey(walk(*[(t / 25, *(300 + rng.uniform(-1.5, 1.5, 2))) for t in range(200)], height=40))
+    told = trajectory_stats(walk(*[(t / 25, *(300 + rng.uniform(-1.5, 1.5, 2))) for t in range(200)], height=40))
     assert told.length < 4
     assert len(told.path) == 2
 
 
 def test_far_and_near_have_one_pace():
     near, far = walk((0, 0, 100), (1, 80, 100), height=80), walk((0, 0, 100), (1, 20, 100), height=20)
-    assert journey(near).pace == journey(far).pace == 1
-    assert (journey(near).speed, journey(far).speed) == (80, 20)
+    assert trajectory_stats(near).pace == trajectory_stats(far).pace == 1
+    assert (trajectory_stats(near).speed, trajectory_stats(far).speed) == (80, 20)
 
 
 def test_a_moment_and_nothing_have_no_speed():
-    assert journey(walk((1, 50, 50))).to_dict() == {
+    assert trajectory_stats(walk((1, 50, 50))).to_dict() == {
         "seconds": 0, "length": 0, "speed": 0, "heights_per_second": 0, "path": [[1, 50, 50]],
     }  # fmt: skip
-    assert journey(Track(1, "objects", "person", 0.5, [])).seconds == 0
+    assert trajectory_stats(Track(1, "objects", "person", 0.5, [])).seconds == 0
 
 
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=30), st.floats(0.01, 50))
@@ -68,30 +68,30 @@ def across(score=1.0, start=0.0, end=4.0):
 
 
 def test_what_is_certain_is_counted_so():
-    assert counts([across(), across(start=2, end=6)], [1, 3, 5, 7], SIZE) == [
-        Count(1, 1, 1, 1),
-        Count(3, 2, 1, 2),  # one track in 33 is another's second one
-        Count(5, 1, 1, 1),
-        Count(7, 0, 0, 0),
+    assert estimate_counts([across(), across(start=2, end=6)], [1, 3, 5, 7], SIZE) == [
+        CountEstimate(1, 1, 1, 1),
+        CountEstimate(3, 2, 1, 2),  # one track in 33 is another's second one
+        CountEstimate(5, 1, 1, 1),
+        CountEstimate(7, 0, 0, 0),
     ]
 
 
 def test_doubtful_tracks_widen_the_interval():
-    (told,) = counts([across(0.5, end=1e-9) for _ in range(4)], [0], SIZE)
+    (told,) = estimate_counts([across(0.5, end=1e-9) for _ in range(4)], [0], SIZE)
     # Of four fair coins, 1/16 show no head: more than 5 %.
     assert (told.count, told.low, told.high) == (4, 0, 4)
-    (told,) = counts([across(0.9, end=1e-9) for _ in range(10)], [0], SIZE)
+    (told,) = estimate_counts([across(0.9, end=1e-9) for _ in range(10)], [0], SIZE)
     assert (told.count, told.low, told.high) == (10, 7, 11)
 
 
 def test_what_stays_grows_sure():
-    (told,) = counts([across(0.5, end=20) for _ in range(4)], [1], SIZE)
+    (told,) = estimate_counts([across(0.5, end=20) for _ in range(4)], [1], SIZE)
     assert (told.count, told.low, told.high) == (4, 3, 5)
 
 
 def test_what_vanishes_in_the_middle_was_perhaps_there_for_a_while():
     lost = walk((0, 10, 200), (4, 320, 200), score=1.0)
-    assert [(c.count, c.low, c.high) for c in counts([lost], [4, 5.5, 6.5, -0.5], SIZE)] == [
+    assert [(c.count, c.low, c.high) for c in estimate_counts([lost], [4, 5.5, 6.5, -0.5], SIZE)] == [
         (1, 1, 1),
         (0, 0, 1),
         (0, 0, 0),
@@ -100,14 +100,14 @@ def test_what_vanishes_in_the_middle_was_perhaps_there_for_a_while():
 
 
 def test_nothing_is_counted_as_nothing():
-    assert counts([], [0.5], SIZE) == [Count(0.5, 0, 0, 0)]
-    assert counts([], [], SIZE) == []
-    assert counts([across()], [1], SIZE)[0].to_dict() == {"time": 1, "count": 1, "low": 1, "high": 1}
+    assert estimate_counts([], [0.5], SIZE) == [CountEstimate(0.5, 0, 0, 0)]
+    assert estimate_counts([], [], SIZE) == []
+    assert estimate_counts([across()], [1], SIZE)[0].to_dict() == {"time": 1, "count": 1, "low": 1, "high": 1}
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_the_interval_is_in_order_and_within_what_there_is(scores):
-    (told,) = counts([across(score) for score in scores], [2.0], SIZE)
+    (told,) = estimate_counts([across(score) for score in scores], [2.0], SIZE)
     assert 0 <= told.low <= told.count == len(scores)
     assert told.low <= told.high <= told.count + 2
 
@@ -122,20 +122,20 @@ def standing(score, seconds=50, shake=1.5, height=24):
 def test_what_is_doubtful_and_never_moves_does_not_count_however_long_it_stays():
     cone = standing(0.45)
     assert is_scenery(cone)
-    (told,) = counts([cone, across(0.8), across(0.8)], [2], SIZE)
+    (told,) = estimate_counts([cone, across(0.8), across(0.8)], [2], SIZE)
     assert told.count == 2
     assert told.low <= 2 < told.high
 
 
 def test_who_sits_or_stands_counts_if_the_detector_has_little_doubt():
     assert not is_scenery(standing(0.55))
-    assert counts([standing(0.75)], [2], SIZE)[0].count == 1
+    assert estimate_counts([standing(0.75)], [2], SIZE)[0].count == 1
 
 
 def test_what_is_doubtful_but_moves_counts():
     slow = walk(*[(t, 100 + 2 * t, 200) for t in range(20)], height=40, score=0.42)
     assert not is_scenery(slow)
-    assert counts([slow], [2], SIZE)[0].count == 1
+    assert estimate_counts([slow], [2], SIZE)[0].count == 1
 
 
 def test_nothing_at_all_is_no_scenery():
@@ -143,5 +143,5 @@ def test_nothing_at_all_is_no_scenery():
 
 
 def test_among_many_some_are_missed_and_some_are_doubles():
-    (told,) = counts([across(0.8, end=20) for _ in range(10)], [2], SIZE)
+    (told,) = estimate_counts([across(0.8, end=20) for _ in range(10)], [2], SIZE)
     assert (told.count, told.low, told.high) == (10, 9, 11)

@@ -12,11 +12,11 @@ from kinoscope.api.explain import explain
 from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceError
 from kinoscope.explanation.explain import METHODS
 from kinoscope.explanation.explain import explain as explain_clip
-from kinoscope.models.formats.trained_model import Trained
+from kinoscope.models.formats.trained_model import TrainedModel
 from kinoscope.views.video.heatmap import lay_over, overlay, palette
 from tests.helpers.toy_networks import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
 
-FACTS = Trained(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)
+FACTS = TrainedModel(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)
 FAST = [name for name in METHODS if name != "occlusion"]
 TIMES = np.arange(FRAMES) / RATE
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from kinoscope.models.inference.faces import TEMPLATE
-from kinoscope.models.inference.faces import Faces as Found
+from kinoscope.models.inference.faces import FaceDetections as Found
 
 PEOPLE = {"ann": (220, 60, 60), "bob": (60, 220, 60), "eve": (60, 60, 220)}
 SIZE, FACE = (320, 240), 60

@@ -1,8 +1,8 @@
 """Rules without a file, and things that move as told."""
 
-from kinoscope.core.results import Seen
-from kinoscope.rules import Rulebook, RuleFile
-from kinoscope.rules.debounce import Settling
+from kinoscope.core.results import Observation
+from kinoscope.rules import RuleEngine, RuleFile
+from kinoscope.rules.debounce import SightingFilter
 
 SIZE = (200, 100)
 ZONES = {"yard": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "left half": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
@@ -16,12 +16,12 @@ def book(*rules, clock=None, settling=None, size=SIZE, **head):
     """
     named = [{"name": f"rule {n}"} | rule for n, rule in enumerate(rules, 1)]
     file = RuleFile.model_validate({"zones": ZONES, "lines": LINES, "rules": named} | head)
-    return Rulebook(file, size, clock, settling or Settling(size, seconds=0, looks=1))
+    return RuleEngine(file, size, clock, settling or SightingFilter(size, seconds=0, looks=1))
 
 
 def thing(x, y, number=1, label="person", wide=10, high=20, **more):
     """A thing that stands on a point."""
-    return Seen("objects", number, label, (x - wide / 2, y - high, x + wide / 2, y), **more)
+    return Observation("objects", number, label, (x - wide / 2, y - high, x + wide / 2, y), **more)
 
 
 def play(rulebook, *pictures, rate=10):

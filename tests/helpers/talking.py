@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kinoscope.core.media import Frame, Pixels, Sound
+from kinoscope.core.media import Audio, Frame, Pixels
 from kinoscope.models.inference.face_mesh import CHIN, LIPS, STEADY, Mesh
-from kinoscope.models.inference.mouth_tracker import STILL, Followed
+from kinoscope.models.inference.mouth_tracker import STILL, TrackedFace
 from kinoscope.source.encode.writer import Writer
 
 SIZE, RATE = (160, 160), 25
@@ -60,11 +60,11 @@ def picture(time: float) -> Pixels:
     return pixels
 
 
-def hum(seconds: float, start: float = 0.0, rate: int = 16_000) -> Sound:
+def hum(seconds: float, start: float = 0.0, rate: int = 16_000) -> Audio:
     """Give the sound that goes with the face: louder where it is open."""
     times = start + np.arange(round(seconds * rate)) / rate
     samples = 0.3 * np.sin(np.pi * 2 * times) ** 2 * np.sin(2 * np.pi * 220 * times)
-    return Sound(samples.astype(np.float32), rate, Fraction(start).limit_denominator(1000))
+    return Audio(samples.astype(np.float32), rate, Fraction(start).limit_denominator(1000))
 
 
 def write(
@@ -88,8 +88,8 @@ class DrawnFollower:
     def __init__(self, *args: object, **options: object) -> None:
         pass
 
-    def __call__(self, pixels: Pixels, time: float, cut: bool = False) -> list[Followed]:
+    def __call__(self, pixels: Pixels, time: float, cut: bool = False) -> list[TrackedFace]:
         if int(np.ptp(pixels[::8, ::8].astype(int))) < 40:
             return []
         scale = pixels.shape[1] / SIZE[0]
-        return [Followed(0, mesh(time) * np.float32(scale), 1.0)]
+        return [TrackedFace(0, mesh(time) * np.float32(scale), 1.0)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.classifiers import Network
-from kinoscope.training.classification.options import Options, read_words
+from kinoscope.training.classification.options import ClassificationOptions, read_words
 from kinoscope.training.data.readers import read_dataset
 from tests.helpers.clips import write_clip
 
@@ -58,7 +58,7 @@ def make_clips(root: Path, count: int = 6, classes: tuple[str, ...] = ("bright",
     return root
 
 
-def options(*words: str) -> Options:
+def options(*words: str) -> ClassificationOptions:
     """Give options of a quick run."""
     quick = ["net=tiny", "augment=none", "epochs=3", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33"]
     return read_words([*quick, *words])

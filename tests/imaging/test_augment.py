@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from kinoscope.core.errors import OptionError
 from kinoscope.imaging.augment import (
     Augment,
-    Look,
+    ClipTransform,
     Mix,
     carry_boxes,
-    draw,
-    draw_mix,
     recolour,
+    sample_mix,
+    sample_transform,
     scaling,
     shift,
     stretch,
@@ -32,7 +32,7 @@ def mirror(width):
 
 
 def drawn(augment, source=(32, 24), size=(32, 24), seed=0):
-    return draw(augment, source, size, np.random.default_rng(seed))
+    return sample_transform(augment, source, size, np.random.default_rng(seed))
 
 
 @given(seeds, st.integers(1, 40), st.integers(1, 40))
@@ -62,7 +62,7 @@ def test_a_box_follows_its_object(seed, rotate):
     pixels = np.zeros((1, height, width, 3), np.uint8)
     pixels[:, y1:y2, x1:x2] = 255
     augment = Augment.off(crop=0.4, aspect=1.5, rotate=rotate, scale=1.2, flip=0.5)
-    look = draw(augment, (width, height), (96, 80), generator)
+    look = sample_transform(augment, (width, height), (96, 80), generator)
     box = look.boxes(np.array([[x1, y1, x2, y2]]))[0]
     assume(box[0] > 0 and box[1] > 0 and box[2] < 96 and box[3] < 80)
     centre = look.points(np.array([[(x1 + x2) / 2, (y1 + y2) / 2]]))[0]
@@ -186,7 +186,7 @@ def test_mixup_blends_pictures_and_targets():
 @given(seeds)
 @settings(max_examples=30, deadline=None)
 def test_cutmix_shares_are_those_of_the_area(seed):
-    mix = draw_mix(Augment.off(cutmix=1.0), (20, 10), np.random.default_rng(seed))
+    mix = sample_mix(Augment.off(cutmix=1.0), (20, 10), np.random.default_rng(seed))
     out = mix(np.zeros((3, 10, 20, 3), np.uint8), np.full((3, 10, 20, 3), 255, np.uint8))
     assert (out == 0).mean() == pytest.approx(mix.share)
     assert np.array_equal(out[0], out[2])
@@ -194,7 +194,7 @@ def test_cutmix_shares_are_those_of_the_area(seed):
 
 def test_both_ways_of_mixing_come():
     augment = Augment.off(mixup=1.0, cutmix=1.0)
-    kinds = {draw_mix(augment, (8, 8), np.random.default_rng(seed)).patch is None for seed in range(20)}
+    kinds = {sample_mix(augment, (8, 8), np.random.default_rng(seed)).patch is None for seed in range(20)}
     assert kinds == {True, False}
     assert augment.mixes
     assert not Augment().mixes
@@ -213,5 +213,5 @@ def test_impossible_values(options, message):
 
 
 def test_a_look_can_be_made_by_hand():
-    look = Look((2, 2), np.eye(2, 3), SAME, hole=(0, 0, 1, 2), paint=(1, 2, 3))
+    look = ClipTransform((2, 2), np.eye(2, 3), SAME, hole=(0, 0, 1, 2), paint=(1, 2, 3))
     assert look(np.zeros((1, 2, 2, 3), np.uint8))[0].tolist() == [[[1, 2, 3], [0, 0, 0]]] * 2

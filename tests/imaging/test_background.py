@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from kinoscope.imaging.background import Background
+from kinoscope.imaging.background import BackgroundModel
 
 BACK = np.random.default_rng(0).integers(80, 120, (108, 192, 3)).astype(np.uint8)
 
 
 def learned(times=30):
-    background = Background()
+    background = BackgroundModel()
     for _ in range(times):
         background.see(BACK)
     return background

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.imaging.camera_motion import Camera, compose
+from kinoscope.imaging.camera_motion import CameraMotion, compose
 
 
 def scene(seed=0, size=(240, 320)):
@@ -17,7 +17,7 @@ def moved(picture, affine):
 
 def test_a_shift_a_turn_and_a_zoom_are_told():
     turned = np.add(cv2.getRotationMatrix2D((160, 120), 2.0, 1.03), [[0, 0, 6], [0, 0, -4]])
-    camera, picture = Camera((320, 240)), scene()
+    camera, picture = CameraMotion((320, 240)), scene()
     assert camera.see(picture).tolist() == np.eye(2, 3).tolist()
     found = camera.see(moved(picture, turned))
     corners = np.array([[0, 0, 1], [320, 0, 1], [320, 240, 1], [0, 240, 1]])
@@ -25,7 +25,7 @@ def test_a_shift_a_turn_and_a_zoom_are_told():
 
 
 def test_motion_is_told_in_pixels_as_shown():
-    camera, picture = Camera((1280, 480)), scene()
+    camera, picture = CameraMotion((1280, 480)), scene()
     camera.see(picture)
     found = camera.see(moved(picture, [[1, 0, 5], [0, 1, 3]]))
     assert found == pytest.approx(np.array([[1, 0, 20], [0, 1, 6]]), abs=0.5)
@@ -35,13 +35,13 @@ def test_what_moves_by_itself_is_left_out():
     picture, other = scene(), scene(1)
     before, after = picture.copy(), picture.copy()
     before[20:220, 20:200], after[20:220, 40:220] = other[20:220, 20:200], other[20:220, 20:200]
-    camera = Camera((320, 240))
+    camera = CameraMotion((320, 240))
     camera.see(before)
     assert camera.see(after, np.array([[15.0, 15, 230, 225]])) == pytest.approx(np.eye(2, 3), abs=0.3)
 
 
 def test_a_cut_an_even_wall_and_another_size_move_nothing():
-    camera = Camera((320, 240))
+    camera = CameraMotion((320, 240))
     wall = np.full((240, 320, 3), 90, np.uint8)
     for picture in (scene(), scene(5), wall, wall, scene(size=(120, 160))):
         assert camera.see(picture).tolist() == np.eye(2, 3).tolist()
@@ -56,6 +56,6 @@ def test_a_thing_that_moves_before_an_even_wall_is_not_the_camera():
     before = np.full((240, 320, 3), 90, np.uint8)
     after = before.copy()
     before[10:110, 10:130], after[10:110, 20:140] = scene()[:100, :120], scene()[:100, :120]
-    camera = Camera((320, 240))
+    camera = CameraMotion((320, 240))
     camera.see(before)
     assert camera.see(after).tolist() == np.eye(2, 3).tolist()

@@ -41,7 +41,7 @@ class Speech(Labelling):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A picture of Ann, and a folder of films, for which networks know people by their colour."""
-    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     monkeypatch.setattr("kinoscope.api.library.meanings_of", lambda *_: {})
     for task in (Scenes, Speech):

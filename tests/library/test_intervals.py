@@ -6,19 +6,19 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.library.intervals import Spans, apart, near, pairs, together
+from kinoscope.library.intervals import Intervals, apart, near, pairs, together
 
 
-def spans(*rows: tuple[int, float, float]) -> Spans:
-    return Spans.of(*zip(*((*row, 0.5) for row in rows), strict=True)) if rows else Spans.none()
+def spans(*rows: tuple[int, float, float]) -> Intervals:
+    return Intervals.of(*zip(*((*row, 0.5) for row in rows), strict=True)) if rows else Intervals.none()
 
 
-def rows(found: Spans) -> list[tuple[int, float, float]]:
+def rows(found: Intervals) -> list[tuple[int, float, float]]:
     return list(zip(found.video.tolist(), found.start.tolist(), found.end.tolist(), strict=True))
 
 
 def test_moments_that_hardly_part_are_one() -> None:
-    found = Spans.of([1, 0, 0, 0], [0, 4, 1, 5.5], [9, 5, 2, 6], [0.1, 0.2, 0.3, 0.4]).joined()
+    found = Intervals.of([1, 0, 0, 0], [0, 4, 1, 5.5], [9, 5, 2, 6], [0.1, 0.2, 0.3, 0.4]).joined()
     assert rows(found) == [(0, 1, 2), (0, 4, 6), (1, 0, 9)]
     assert found.score.tolist() == [0.3, 0.4, 0.1]
     assert rows(spans((0, 0, 10), (0, 1, 2), (0, 9, 9.5)).joined()) == [(0, 0, 10)]
@@ -50,7 +50,7 @@ stretches = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50), st.integer
 
 
 @given(stretches, stretches, st.integers(0, 5))
-def test_pairs_are_all_that_are_near(left: Spans, right: Spans, reach: int) -> None:
+def test_pairs_are_all_that_are_near(left: Intervals, right: Intervals, reach: int) -> None:
     expected = [
         (i, j)
         for i, j in product(range(len(left)), range(len(right)))
@@ -62,8 +62,8 @@ def test_pairs_are_all_that_are_near(left: Spans, right: Spans, reach: int) -> N
 
 
 @given(stretches, stretches)
-def test_shared_time_is_what_both_cover(left: Spans, right: Spans) -> None:
-    def covered(found: Spans) -> set[tuple[int, float]]:
+def test_shared_time_is_what_both_cover(left: Intervals, right: Intervals) -> None:
+    def covered(found: Intervals) -> set[tuple[int, float]]:
         halves = np.arange(0, 60, 0.5) + 0.25
         return {(video, time) for video, start, end in rows(found) for time in halves if start < time < end}
 

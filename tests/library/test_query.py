@@ -8,33 +8,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import OptionError
-from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says, parse
+from kinoscope.library.query import LabelQuery, LimitQuery, MeaningQuery, NotQuery, PairQuery, Query, TextQuery, parse
 
-PERSON, CAR, DOG = Named("person"), Named("car"), Named("dog")
+PERSON, CAR, DOG = LabelQuery("person"), LabelQuery("car"), LabelQuery("dog")
 
 
 @pytest.mark.parametrize(
     ("text", "query"),
     [
         ("person", PERSON),
-        ("fire hydrant", Named("fire hydrant")),
-        ('"Ada Lovelace"', Named("Ada Lovelace")),
-        ('"bow and arrow"', Named("bow and arrow")),
-        ('says "hello world"', Says("hello world")),
-        (r'says "he said \"no\" \\"', Says('he said "no" \\')),
-        ('about "cooking"', About("cooking")),
-        ("person near car after 10 s", Limit(Pair("near", PERSON, CAR), "after", 10)),
-        ("person near car within 1.5 s", Pair("near", PERSON, CAR, 1.5)),
-        ("person AND car or dog", Pair("or", Pair("and", PERSON, CAR), DOG)),
-        ("person and (car or dog)", Pair("and", PERSON, Pair("or", CAR, DOG))),
-        ("person and not car with dog", Pair("and", PERSON, Not(Pair("with", CAR, DOG)))),
-        ("person without car", Pair("without", PERSON, CAR)),
-        ("person before 1:30", Limit(PERSON, "before", 90)),
-        ("person between 10 s and 2 min and car", Pair("and", Limit(PERSON, "between", 10, 120), CAR)),
-        ('person longer than 5s in "street*.mp4"', Limit(Limit(PERSON, "longer", 5), "in", pattern="street*.mp4")),
-        ("person shorter than 1 h", Limit(PERSON, "shorter", 3600)),
-        ("person after 00:01:02.5", Limit(PERSON, "after", 62.5)),
-        ("person 1 after 5", Limit(Named("person 1"), "after", 5)),
+        ("fire hydrant", LabelQuery("fire hydrant")),
+        ('"Ada Lovelace"', LabelQuery("Ada Lovelace")),
+        ('"bow and arrow"', LabelQuery("bow and arrow")),
+        ('says "hello world"', TextQuery("hello world")),
+        (r'says "he said \"no\" \\"', TextQuery('he said "no" \\')),
+        ('about "cooking"', MeaningQuery("cooking")),
+        ("person near car after 10 s", LimitQuery(PairQuery("near", PERSON, CAR), "after", 10)),
+        ("person near car within 1.5 s", PairQuery("near", PERSON, CAR, 1.5)),
+        ("person AND car or dog", PairQuery("or", PairQuery("and", PERSON, CAR), DOG)),
+        ("person and (car or dog)", PairQuery("and", PERSON, PairQuery("or", CAR, DOG))),
+        ("person and not car with dog", PairQuery("and", PERSON, NotQuery(PairQuery("with", CAR, DOG)))),
+        ("person without car", PairQuery("without", PERSON, CAR)),
+        ("person before 1:30", LimitQuery(PERSON, "before", 90)),
+        ("person between 10 s and 2 min and car", PairQuery("and", LimitQuery(PERSON, "between", 10, 120), CAR)),
+        (
+            'person longer than 5s in "street*.mp4"',
+            LimitQuery(LimitQuery(PERSON, "longer", 5), "in", pattern="street*.mp4"),
+        ),
+        ("person shorter than 1 h", LimitQuery(PERSON, "shorter", 3600)),
+        ("person after 00:01:02.5", LimitQuery(PERSON, "after", 62.5)),
+        ("person 1 after 5", LimitQuery(LabelQuery("person 1"), "after", 5)),
     ],
 )
 def test_queries_are_read(text: str, query: Query) -> None:
@@ -77,17 +80,19 @@ def deeper(inner: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
     hows = st.sampled_from(["or", "and", "with", "without"])
     limits = st.sampled_from(["after", "before", "longer", "shorter"])
     return st.one_of(
-        st.builds(Pair, hows, inner, inner),
-        st.builds(Pair, st.just("near"), inner, inner, times),
-        st.builds(Not, inner),
-        st.builds(Limit, inner, limits, times),
-        st.builds(Limit, inner, st.just("between"), times, times),
-        st.builds(lambda of, pattern: Limit(of, "in", pattern=pattern), inner, texts),
+        st.builds(PairQuery, hows, inner, inner),
+        st.builds(PairQuery, st.just("near"), inner, inner, times),
+        st.builds(NotQuery, inner),
+        st.builds(LimitQuery, inner, limits, times),
+        st.builds(LimitQuery, inner, st.just("between"), times, times),
+        st.builds(lambda of, pattern: LimitQuery(of, "in", pattern=pattern), inner, texts),
     )
 
 
 queries: Any = st.recursive(
-    st.one_of(st.builds(Named, texts), st.builds(Says, texts), st.builds(About, texts)), deeper, max_leaves=6
+    st.one_of(st.builds(LabelQuery, texts), st.builds(TextQuery, texts), st.builds(MeaningQuery, texts)),
+    deeper,
+    max_leaves=6,
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import LibraryError
-from kinoscope.library import Library, Like, answer, parse, picture_of
+from kinoscope.library import Library, VectorQuery, answer, parse, picture_of
 from tests.helpers.libraries import JPEG, timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
@@ -135,7 +135,7 @@ def test_a_quote_in_a_name_is_no_way_into_the_database(library: Library) -> None
 
 def test_moments_like_a_picture(library: Library) -> None:
     features = timeline(0).features["scenes.features"]
-    like = Like("scenes", features[15].astype(np.float32), "efficientnet-lite0", "like it", 0.01)
+    like = VectorQuery("scenes", features[15].astype(np.float32), "efficientnet-lite0", "like it", 0.01)
     assert [(c.video.name, c.start, c.end, round(c.score, 2)) for c in answer(library, None, [like])] == [
         ("street-a.mp4", 15, 16, 1.0)
     ]
@@ -145,5 +145,5 @@ def test_moments_like_a_picture(library: Library) -> None:
 
 def test_moments_of_a_face(library: Library) -> None:
     face = timeline(1).features["faces.embeddings"][0]
-    like = Like("faces", face, "mtcnn, dlib-resnet", "this face", 0.45)
+    like = VectorQuery("faces", face, "mtcnn, dlib-resnet", "this face", 0.45)
     assert [(c.video.name, c.start, c.end) for c in answer(library, None, [like])] == [("street-b.mp4", 5, 11)]

@@ -13,10 +13,10 @@ import torch
 from kinoscope.core.errors import KinoscopeError, ModelError
 from kinoscope.models import find
 from kinoscope.models.formats.trained_model import load_net
-from kinoscope.models.inference.lipsync import PainterFacts, load_painter, new_nets, save_painter
+from kinoscope.models.inference.lipsync import LipSyncMetadata, load_lipsync, new_nets, save_lipsync
 from kinoscope.models.trainable import classifiers
-from kinoscope.models.trainable.generators import Generator, GeneratorFacts, new_generator, save_generator
-from kinoscope.models.trainable.predictors import PredictorFacts, load_predictor, new_predictor, save_predictor
+from kinoscope.models.trainable.generators import Generator, GeneratorMetadata, new_generator, save_generator
+from kinoscope.models.trainable.predictors import PredictorMetadata, load_predictor, new_predictor, save_predictor
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
 NESTED = "[" * 1000 + "]" * 1000
@@ -30,21 +30,21 @@ def classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> 
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> Path:
-    facts = PredictorFacts(network="simvp", before=2, after=2, rate=10, size=16, channels=1, width=4)
+    facts = PredictorMetadata(network="simvp", before=2, after=2, rate=10, size=16, channels=1, width=4)
     save_predictor(tmp_path / "predictor", new_predictor(facts), facts)
     return tmp_path / "predictor"
 
 
 @pytest.fixture
 def generator(tmp_path: Path) -> Path:
-    facts = GeneratorFacts(size=16, width=2)
+    facts = GeneratorMetadata(size=16, width=2)
     save_generator(tmp_path / "generator", new_generator(facts), facts)
     return tmp_path / "generator"
 
 
 @pytest.fixture
 def painter(tmp_path: Path) -> Path:
-    save_painter(tmp_path / "painter", new_nets(8), PainterFacts(width=8))
+    save_lipsync(tmp_path / "painter", new_nets(8), LipSyncMetadata(width=8))
     return tmp_path / "painter"
 
 
@@ -57,7 +57,7 @@ LOADERS: dict[str, Any] = {
     "classifier": load_net,
     "predictor": load_predictor,
     "generator": Generator,
-    "painter": load_painter,
+    "painter": load_lipsync,
 }
 
 

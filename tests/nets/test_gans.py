@@ -78,7 +78,7 @@ def test_without_a_backdrop_all_is_painted_each_time():
 
 
 def test_waves_are_shifted_by_pixels_and_stretched():
-    ground = video_gan.Ground(3, 2)
+    ground = video_gan.FourierFeatures(3, 2)
 
     def placed(shift, stretch):
         for layer, bias in ((ground.shift, shift), (ground.stretch, stretch)):
@@ -87,7 +87,7 @@ def test_waves_are_shifted_by_pixels_and_stretched():
         return ground(torch.zeros(1, 3), 16).detach()
 
     pixel, still = 2 / 16, placed([0.0, 0.0], [0.0, 0.0])
-    assert tuple(still.shape) == (1, video_gan.Ground.waves, 16, 16)
+    assert tuple(still.shape) == (1, video_gan.FourierFeatures.waves, 16, 16)
     moved = placed([2 * pixel, 3 * pixel], [0.0, 0.0])
     assert torch.allclose(moved[..., 3:, 2:], still[..., :-3, :-2], atol=1e-5)
     narrow, x = placed([0.0, 0.0], [100.0, 0.0]), torch.linspace(pixel / 2 - 1, 1 - pixel / 2, 16)
@@ -96,7 +96,7 @@ def test_waves_are_shifted_by_pixels_and_stretched():
 
 def test_rigid_things_are_shifted_by_motion_and_look_the_same():
     torch.manual_seed(0)
-    pictures = video_gan.Pictures(3, 2, [8, 8, 8], 3).eval().requires_grad_(False)
+    pictures = video_gan.FrameSynthesis(3, 2, [8, 8, 8], 3).eval().requires_grad_(False)
     torch.nn.init.eye_(pictures.ground.shift.weight[:, 1:])  # the third number shifts down
     torch.nn.init.zeros_(pictures.ground.shift.bias)
     looks = torch.tensor([0.7, 0.0])
@@ -120,7 +120,7 @@ def test_nothing_but_the_place_comes_from_the_motion_of_rigid_things():
 
 
 def test_no_chessboard_is_left():
-    paint = video_gan.Pictures(4, 4, [8, 8], 3)
+    paint = video_gan.FrameSynthesis(4, 4, [8, 8], 3)
     torch.nn.init.normal_(paint.colours.weight)  # sub-pixels that are as unlike as can be
     picture = paint(torch.randn(2, 4)).detach()
     board = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(8, 8)
@@ -131,7 +131,7 @@ def test_no_chessboard_is_left():
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_the_judge_looks_at_pictures_and_at_the_clip(size):
     torch.manual_seed(0)
-    judge = video_gan.Judge(classes=2, size=size, frames=12, width=8)
+    judge = video_gan.VideoDiscriminator(classes=2, size=size, frames=12, width=8)
     clips, labels = torch.randn(4, 12, 3, size, size), torch.tensor([0, 1, 0, 1])
     assert tuple(judge(clips, labels).shape) == (4, 2)
     for kind in judge.kinds.parameters():
@@ -141,7 +141,7 @@ def test_the_judge_looks_at_pictures_and_at_the_clip(size):
 
 def test_the_judge_of_clips_sees_their_order():
     torch.manual_seed(0)
-    judge = video_gan.Judge(classes=0, size=16, frames=12, width=8)
+    judge = video_gan.VideoDiscriminator(classes=0, size=16, frames=12, width=8)
     clips, labels = torch.randn(4, 12, 3, 16, 16), torch.zeros(4, dtype=torch.long)
     assert not torch.allclose(judge(clips, labels)[:, 1], judge(clips.flip(1), labels)[:, 1])
 
@@ -159,8 +159,8 @@ def test_mocogan_steps_at_its_rate_and_takes_the_nearest_step():
 
 def test_mocogans_judge_tells_real_from_made_and_classes():
     torch.manual_seed(0)
-    judge = mocogan.Judge(classes=3, width=8)
+    judge = mocogan.MoCoGANDiscriminator(classes=3, width=8)
     logits, kinds = judge(torch.randn(2, 16, 3, 64, 64), torch.tensor([0, 1]))
     assert tuple(logits.shape) == (2, 2 * mocogan.PATCHES)
     assert tuple(kinds.shape) == (2, 3)
-    assert mocogan.Judge(classes=0, width=8)(torch.randn(2, 16, 3, 64, 64), torch.zeros(2))[1] is None
+    assert mocogan.MoCoGANDiscriminator(classes=0, width=8)(torch.randn(2, 16, 3, 64, 64), torch.zeros(2))[1] is None

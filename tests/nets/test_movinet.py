@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinoscope.nets.movinet import CausalConv, Memory, MoViNetA0, average_so_far, divisible
+from kinoscope.nets.movinet import CausalConv, MoViNetA0, StreamBuffer, average_so_far, divisible
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +79,14 @@ def test_no_frame_sees_a_later_one():
     conv = CausalConv(1, 3, 1, 1)
     torch.nn.init.ones_(conv.weight)
     x = torch.arange(1.0, 6).view(1, 1, 5, 1, 1)
-    assert conv(x, Memory(None)).flatten().tolist() == [1, 3, 6, 9, 12]
+    assert conv(x, StreamBuffer(None)).flatten().tolist() == [1, 3, 6, 9, 12]
 
 
 def test_the_average_so_far():
     x = torch.tensor([2.0, 4, 9]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
-    memory = Memory(None)
+    memory = StreamBuffer(None)
     assert average_so_far(x, memory).flatten().tolist() == [2, 3, 5]
-    again = Memory((*memory.next, torch.tensor(3.0)))
+    again = StreamBuffer((*memory.next, torch.tensor(3.0)))
     assert average_so_far(torch.full((1, 1, 1, 2, 2), 1.0), again).item() == 4
 
 

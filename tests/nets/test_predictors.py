@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kinoscope.nets.conv_lstm import Cell, ConvLSTM
+from kinoscope.nets.conv_lstm import ConvLSTM, ConvLSTMCell
 from kinoscope.nets.patches import fold_frames, painting, told_channels, unfold_frames
 from kinoscope.nets.simvp import SimVP
 
@@ -57,7 +57,7 @@ def test_so_much_of_the_last_frame_stays_before_anything_is_learned(still):
 
 
 def test_a_cell_whose_gates_say_so_keeps_its_state():
-    cell = Cell(1, 2)
+    cell = ConvLSTMCell(1, 2)
     with torch.no_grad():
         cell.norm.weight.zero_()
         cell.norm.bias.copy_(torch.tensor([-50.0, -50, 50, 50, 50, 50, 0, 0]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinoscope.nets.resnet3d import WAYS, Block, ResNet3D, middle_channels
+from kinoscope.nets.resnet3d import WAYS, ResidualBlock3D, ResNet3D, middle_channels
 
 PUBLISHED = {"r3d": (33_371_472, 40.70), "mc3": (11_695_440, 43.34), "r2plus1d": (31_505_325, 40.52)}
 
@@ -41,13 +41,13 @@ def test_a_convolution_in_turn_has_as_many_weights_as_one_at_once():
 
 
 def test_a_block_whose_convolutions_give_nought_passes_its_input_on():
-    block = Block(4, 4, 1, "3d").eval()
+    block = ResidualBlock3D(4, 4, 1, "3d").eval()
     torch.nn.init.zeros_(block.second[0].weight)
     x = torch.rand(1, 4, 2, 3, 3)
     assert torch.equal(block(x), x)
 
 
 def test_a_look_at_pictures_alone_does_not_depend_on_their_order():
-    block = Block(3, 6, 2, "2d").eval()
+    block = ResidualBlock3D(3, 6, 2, "2d").eval()
     x = torch.rand(1, 3, 4, 6, 6)
     assert torch.allclose(block(x.flip(2)), block(x).flip(2), atol=1e-6)

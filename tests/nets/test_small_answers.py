@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from kinoscope.nets.dlib_resnet import Block, Scale
+from kinoscope.nets.dlib_resnet import DlibBlock, Scale
 from kinoscope.nets.efficientnet_lite import SameConv
 from kinoscope.nets.mtcnn import ONet, normalise
 from kinoscope.nets.nanodet import BINS, NanoDet, centres
@@ -97,7 +97,7 @@ def test_mtcnn_points_are_pairs_of_x_and_y():
 
 def test_a_block_that_halves_passes_its_average_on():
     """With both scales at nought only the shortcut is left: the mean of 2 x 2, and empty new channels."""
-    block = Block(1, 2, down=True)
+    block = DlibBlock(1, 2, down=True)
     for part in block.modules():
         if isinstance(part, Scale):
             nn.init.zeros_(part.weight)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DecodeError, MissingExtra
-from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline
 from kinoscope.pipeline import engine
 from kinoscope.tasks.base import Needs, Skip
@@ -48,7 +48,7 @@ class Stills:
             yield Still(index, self.scaled)
             if index % 5 == 4:
                 for rate in wants["sound_rates"]:
-                    yield Sound(np.zeros(rate // 2, np.float32), rate, Fraction(index - 4, 10))
+                    yield Audio(np.zeros(rate // 2, np.float32), rate, Fraction(index - 4, 10))
 
 
 class Notebook:
@@ -58,7 +58,7 @@ class Notebook:
         self.name, self.breaks = name, breaks
         self.wanted = wants or Needs(((4, 2),))
         self.batches: list[tuple[FrameBatch, ...]] = []
-        self.sounds: list[Sound] = []
+        self.sounds: list[Audio] = []
         self.saw: list[str] = []
 
     def _break(self, where: str) -> None:
@@ -73,7 +73,7 @@ class Notebook:
         self._break("step")
         self.batches.append(batches)
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         self._break("listen")
         self.sounds.append(sound)
 
@@ -157,10 +157,10 @@ def test_interrupting_the_last_step_keeps_the_others(run: Any) -> None:
 
 
 def test_interrupting_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(self: engine.Feed) -> None:
+    def impatient(self: engine.TaskFeed) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine.Feed, "wait", impatient)
+    monkeypatch.setattr(engine.TaskFeed, "wait", impatient)
     timeline = engine.run(Stills(100, KeyboardInterrupt(), at=10), [Notebook("task")])
     assert (timeline.decode.complete, timeline.decode.errors) == (False, ["interrupted (Ctrl-C)"])
     assert timeline.tasks["task"].status == "interrupted"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.pipeline.preview import Preview
 from kinoscope.source import open_source
@@ -60,8 +60,8 @@ def test_frames_and_audio_stay_together(tmp_path, start):
         task.finish(Timeline())
     with open_source(path) as source:
         items = list(source.read(sound_rates=(8000,)))
-    flash = next(item.time for item in items if not isinstance(item, Sound) and item.pixels().mean() > 100)
-    sounds = [item for item in items if isinstance(item, Sound)]
+    flash = next(item.time for item in items if not isinstance(item, Audio) and item.pixels().mean() > 100)
+    sounds = [item for item in items if isinstance(item, Audio)]
     wave = np.concatenate([sound.samples for sound in sounds])
     beep = sounds[0].start + Fraction(int(np.argmax(np.abs(wave) > 0.2)), 8000)
     assert abs(flash - beep) < Fraction(1, 25)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinoscope.source import open_source
-from kinoscope.source.decode.losses import Losses
+from kinoscope.source.decode.losses import LossDetector
 from tests.helpers.sources import encode, remux
 
 QUIET = {"x265-params": "log-level=error"}
@@ -254,7 +254,7 @@ def lost_of(losses, frames):
 
 def test_second_fields_are_no_frames():
     """Of packets in pairs, one makes a frame."""
-    losses = Losses()
+    losses = LossDetector()
     for pts in range(0, 100, 2):
         losses.sent(_Packet(pts, key=not pts))
     assert lost_of(losses, range(0, 60, 4)) == []
@@ -265,7 +265,7 @@ def test_second_fields_are_no_frames():
 
 def test_a_reason_waits_for_the_frame_that_it_belongs_to():
     """A decoder that runs ahead fails before the frames come out that lie before the damaged one."""
-    losses = Losses()
+    losses = LossDetector()
     for pts in range(20):
         losses.sent(_Packet(pts, key=not pts))
     assert lost_of(losses, range(5)) == []
@@ -277,7 +277,7 @@ def test_a_reason_waits_for_the_frame_that_it_belongs_to():
 
 
 def test_a_failure_without_a_stamp_is_counted_once():
-    losses = Losses()
+    losses = LossDetector()
     for pts in range(5):
         losses.sent(_Packet(pts, key=not pts))
     losses.failed("invalid data")

@@ -120,12 +120,12 @@ def test_a_photo_is_turned_and_mirrored_as_other_readers_do(tmp_path, orientatio
 
 
 def test_images_that_cannot_be_read_are_let_go_of_at_once(tmp_path):
-    from kinoscope.source.decode.demux import Decoding
+    from kinoscope.source.decode.demux import Demuxer
 
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n but not for long")
 
     def alive():
-        return sum(type(one) in (Decoding, ImageSource) for one in gc.get_objects())
+        return sum(type(one) in (Demuxer, ImageSource) for one in gc.get_objects())
 
     gc.collect()
     gc.disable()

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source import open_source
 from kinoscope.source.decode.continuity import Continuity
 from kinoscope.source.decode.mpeg_clock import restarts
-from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.source.encode.writer import Writer
 from tests.helpers.sources import remux
 
@@ -142,8 +142,8 @@ def test_joined_transport_streams_have_one_clock(tmp_path, starts):
     with open_source(path) as source:
         assert float(source.info.duration) == pytest.approx(2 * len(starts), abs=0.25 * len(starts))
         items = list(source.read(sound_rates=(8000,)))
-        times = [item.time for item in items if not isinstance(item, Sound)]
-        sounds = [item for item in items if isinstance(item, Sound)]
+        times = [item.time for item in items if not isinstance(item, Audio)]
+        sounds = [item for item in items if isinstance(item, Audio)]
         assert len(times) == 50 * len(starts)
         assert all(Fraction(1, 30) < b - a < Fraction(1, 5) for a, b in pairwise(times))
         assert (source.report.guessed, source.report.failures, source.report.complete) == (0, 0, True)
@@ -194,9 +194,9 @@ def test_what_is_written_of_it_has_its_audio_and_begins_at_zero(tmp_path, starts
                 writer.write(frame)
     with open_source(out) as source:
         items = list(source.read(sound_rates=(8000,)))
-        written = [item.time for item in items if not isinstance(item, Sound)]
+        written = [item.time for item in items if not isinstance(item, Audio)]
         assert [float(time) for time in written] == pytest.approx([float(time) for time in times], abs=1e-6)
-        sounds = [item for item in items if isinstance(item, Sound)]
+        sounds = [item for item in items if isinstance(item, Audio)]
         assert 0 <= sounds[0].start <= Fraction(1, 10)
         assert float(sounds[-1].end) == pytest.approx(2 * len(starts), abs=0.3)
         assert float(source.info.duration) == pytest.approx(2 * len(starts), abs=0.3)
@@ -206,11 +206,11 @@ def test_audio_of_a_joined_recording_is_moved_as_a_whole(tmp_path):
     path, out = joined(tmp_path, 41, 1), tmp_path / "moved.mkv"
     with open_source(path) as source:
         before = [picture.time for picture in source.pictures()]
-    shift_sound(path, out, Fraction(1, 10))
+    shift_audio(path, out, Fraction(1, 10))
     with open_source(out) as source:
         items = list(source.read(sound_rates=(8000,)))
-        times = [item.time for item in items if not isinstance(item, Sound)]
-        sounds = [item for item in items if isinstance(item, Sound)]
+        times = [item.time for item in items if not isinstance(item, Audio)]
+        sounds = [item for item in items if isinstance(item, Audio)]
     assert [float(b - a) for a, b in pairwise(times)] == pytest.approx(
         [float(b - a) for a, b in pairwise(before)], abs=0.002
     )

@@ -150,7 +150,7 @@ def test_what_a_decoder_raises_is_an_error_of_the_source(tmp_path, monkeypatch, 
         raise error
 
     with open_source(encode(tmp_path / "a.mp4")) as source:
-        monkeypatch.setattr(reader.Reading, "_picture", fail)
+        monkeypatch.setattr(reader.Reader, "_picture", fail)
         with pytest.raises(SourceError, match=r"a.mp4 cannot be read"):
             list(source.frames())
 
@@ -169,7 +169,7 @@ def test_audio_that_cannot_be_resampled_does_not_stop_the_picture(tmp_path, monk
     def fail(*_):
         raise av.error.FFmpegError(22, "no such layout")
 
-    monkeypatch.setattr(audio.Hearing, "take", fail)
+    monkeypatch.setattr(audio.AudioResampler, "take", fail)
     with open_source(path) as source:
         items = list(source.read(sound_rates=(16_000,)))
         assert any("sound: no such layout" in line for line in source.report.errors)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DecodeError, SourceError
-from kinoscope.core.media import Sound, SourceInfo
+from kinoscope.core.media import Audio, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.source import Picture, open_source
+from kinoscope.source import LazyFrame, open_source
 from kinoscope.source.base import Source, black
 from kinoscope.source.live import LiveSource
 
@@ -22,8 +22,8 @@ class Scripted(Source):
     def read(self, video=True, sound_rates=()):
         try:
             for i in range(10):
-                yield Picture(black, (4, 4), Fraction(i), i)
-                yield Sound(np.zeros(4, np.float32), 4, Fraction(i))
+                yield LazyFrame(black, (4, 4), Fraction(i), i)
+                yield Audio(np.zeros(4, np.float32), 4, Fraction(i))
             if self.error:
                 raise self.error
         finally:
@@ -44,11 +44,11 @@ class Waiting(LiveSource):
 def test_a_slow_reader_loses_the_oldest_pictures():
     inner = Scripted()
     items = list(Waiting(inner, held=3).read())
-    assert [item.index for item in items if isinstance(item, Picture)][-3:] == [7, 8, 9]
-    pictures = sum(isinstance(item, Picture) for item in items)
+    assert [item.index for item in items if isinstance(item, LazyFrame)][-3:] == [7, 8, 9]
+    pictures = sum(isinstance(item, LazyFrame) for item in items)
     assert inner.report.dropped == 10 - pictures
     assert 3 <= pictures <= 4
-    assert sum(isinstance(item, Sound) for item in items) == 10
+    assert sum(isinstance(item, Audio) for item in items) == 10
 
 
 def test_a_fast_reader_loses_nothing():
@@ -104,7 +104,7 @@ def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
 
     class Stuck(Scripted):
         def read(self, video=True, sound_rates=()):
-            yield Picture(black, (4, 4), Fraction(0), 0)
+            yield LazyFrame(black, (4, 4), Fraction(0), 0)
             stuck.wait(60)
 
         def close(self):

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from kinoscope.core.media import Sound
-from kinoscope.source.paced import PacedSource
+from kinoscope.core.media import Audio
+from kinoscope.source.paced import RealtimeSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
@@ -24,7 +24,7 @@ class Clock:
 
 
 def paced(source, clock, **options):
-    return PacedSource(source, wait=clock.wait, clock=clock.tell, **options)
+    return RealtimeSource(source, wait=clock.wait, clock=clock.tell, **options)
 
 
 def test_each_picture_comes_when_its_time_has_come():
@@ -54,7 +54,7 @@ def test_over_and_over_times_go_on():
 def test_sound_goes_along():
     source = paced(flash_and_beep(duration=1), Clock(), loop=True)
     items = source.read(sound_rates=(8000,))
-    sounds = [item for item in (next(items) for _ in range(120)) if isinstance(item, Sound)]
+    sounds = [item for item in (next(items) for _ in range(120)) if isinstance(item, Audio)]
     assert all(a.end == b.start for a, b in pairwise(sounds))
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.decode.scaler import MAX_ASPECT, displayed
-from kinoscope.source.encode.concat import Stretch, join
-from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.concat import TimeRange, concatenate
+from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep
 from tests.helpers.sources import encode
@@ -78,7 +78,7 @@ def test_what_is_written_keeps_the_shape_with_square_pixels(tmp_path):
 
 def test_joined_stretches_keep_the_shape(tmp_path):
     path = anamorphic(tmp_path / "a.mp4", (64, 48), Fraction(2))
-    assert join([Stretch(str(path), Fraction(0), Fraction(1))], tmp_path / "out.mp4") == 5
+    assert concatenate([TimeRange(str(path), Fraction(0), Fraction(1))], tmp_path / "out.mp4") == 5
     with open_source(tmp_path / "out.mp4") as source:
         assert source.info.size == (128, 48)
 
@@ -95,7 +95,7 @@ def test_a_repaired_file_keeps_its_stored_size_and_shape_of_pixels(tmp_path, out
                 if packet.size:
                     packet.stream = copies[source]
                     both.mux(packet)
-    shift_sound(tmp_path / "both.mkv", tmp_path / out, Fraction(1, 10))
+    shift_audio(tmp_path / "both.mkv", tmp_path / out, Fraction(1, 10))
     with av.open(str(tmp_path / out)) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height, stream.sample_aspect_ratio) == (64, 48, Fraction(32, 15))
@@ -115,8 +115,8 @@ def test_a_shape_that_a_container_cannot_hold_is_told(tmp_path):
             packet.stream = heard
             container.mux(packet)
     with pytest.raises(OutputError, match=r"cannot hold the shape of pixels \(32/15\) of .*a.mp4; give .* .mp4"):
-        shift_sound(tmp_path / "a.mp4", tmp_path / "out.mkv", Fraction(1, 10))
-    shift_sound(tmp_path / "a.mp4", tmp_path / "out.mp4", Fraction(1, 10))
+        shift_audio(tmp_path / "a.mp4", tmp_path / "out.mkv", Fraction(1, 10))
+    shift_audio(tmp_path / "a.mp4", tmp_path / "out.mp4", Fraction(1, 10))
     with open_source(tmp_path / "out.mp4") as source:
         assert source.info.size == (137, 48)
 

@@ -17,10 +17,10 @@ import av
 import pytest
 
 from kinoscope.core.errors import SourceError
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source import open_source
 from kinoscope.source.decode.container import open_file
-from kinoscope.source.decode.packets import Packets
+from kinoscope.source.decode.packets import PacketReader
 from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.helpers.sources import encode
@@ -224,7 +224,7 @@ def test_a_file_that_breaks_off_is_taken_up_again(tmp_path):
 def test_sound_goes_on_without_repeating(tmp_path):
     whole = flash_and_beep(duration=4, width=64, height=64).write(tmp_path / "a.mp4")
     with Line(cut_short(whole), whole).source("http://host/a.mp4") as source:
-        sounds = [item for item in source.read(sound_rates=(8000,)) if isinstance(item, Sound)]
+        sounds = [item for item in source.read(sound_rates=(8000,)) if isinstance(item, Audio)]
     assert all(before.end <= after.start for before, after in itertools.pairwise(sounds))
     assert sum(len(sound.samples) for sound in sounds) == pytest.approx(32_000, abs=600)
 
@@ -293,7 +293,7 @@ def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait
     camera = SimpleNamespace(
         format=SimpleNamespace(name="rtsp"), read_timeout=5, demux=lambda: itertools.repeat(packet)
     )
-    packets = Packets(camera, ["video"])
+    packets = PacketReader(camera, ["video"])
     packets._unflushed.clear()
     assert len(list(packets)) == 2
     assert packets.broken == "no data for 5 s"

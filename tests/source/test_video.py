@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
-from kinoscope.core.media import Sound
-from kinoscope.source import Picture, open_source
+from kinoscope.core.media import Audio
+from kinoscope.source import LazyFrame, open_source
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.helpers.sources import encode, lossless, noise
 
@@ -147,8 +147,8 @@ def test_limits_cut_pictures_and_sound(tmp_path):
     path = flash_and_beep(width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path, start="1.1", end=2) as source:
         items = list(source.read(sound_rates=(16_000,)))
-    pictures = [item for item in items if isinstance(item, Picture)]
-    sounds = [item for item in items if isinstance(item, Sound)]
+    pictures = [item for item in items if isinstance(item, LazyFrame)]
+    sounds = [item for item in items if isinstance(item, Audio)]
     assert [picture.time for picture in pictures] == [Fraction(i, 25) for i in range(28, 50)]
     assert [picture.index for picture in pictures] == list(range(22))
     assert sounds[0].start == Fraction(11, 10)

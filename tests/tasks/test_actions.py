@@ -10,7 +10,7 @@ from kinoscope.models import load
 from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.tasks.actions import PACE, Actions, Window, events, motion
+from kinoscope.tasks.actions import PACE, Actions, ActionWindow, events, motion
 from kinoscope.tasks.base import Skip
 
 SIZE = WIDTH, HEIGHT = 112, 112
@@ -181,7 +181,7 @@ def test_a_window_of_few_frames_repeats_them():
     from kinoscope.core.media import Frame
 
     frames = [Frame(picture, Fraction(i)) for i, picture in enumerate(film(1)[:4])]
-    window = Window.of(frames, WINDOW)
+    window = ActionWindow.of(frames, WINDOW)
     assert window.pixels.shape == (WINDOW, HEIGHT, WIDTH, 3)
     assert np.array_equal(window.pixels[[0, -1]], np.stack([frames[0].pixels, frames[-1].pixels]))
     assert (window.start, window.end) == (0, 3)

@@ -16,7 +16,7 @@ from tests.helpers.people import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinde
 
 @pytest.fixture
 def task(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.faces.FaceFinder", ColourFinder)
+    monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     made = Faces()
     needs = made.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))

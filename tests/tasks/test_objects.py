@@ -10,13 +10,13 @@ from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
-from kinoscope.models.inference.detector import Objects as Found
+from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.objects import Objects, cut_out
-from kinoscope.tasks.tracking.association import WAYS
+from kinoscope.tasks.tracking.association import STRATEGIES
 
 
 class ColourDetector:
@@ -153,7 +153,7 @@ def test_pictures_are_bounded(monkeypatch):
 
 def test_a_whole_object_makes_a_better_picture_than_one_that_is_cut_off():
     boxes = np.array([[0.0, 10, 100, 110], [10, 10, 110, 110], [10, 10, 40, 40]])
-    cut_off, whole, small = objects.goodness(boxes, np.ones(3), (640, 480))
+    cut_off, whole, small = objects.crop_quality(boxes, np.ones(3), (640, 480))
     assert whole > cut_off
     assert whole > small
 
@@ -199,7 +199,7 @@ def test_what_is_followed_is_told_at_once():
     assert all(one.task == "objects" and len(one.box) == 4 for _, seen in told for one in seen)
 
 
-@pytest.mark.parametrize("tracker", WAYS)
+@pytest.mark.parametrize("tracker", STRATEGIES)
 def test_every_tracker_follows_the_shapes(tracker):
     timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, calm=None)
     assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]

@@ -3,7 +3,7 @@ import pytest
 
 from kinoscope.core.errors import GalleryError
 from kinoscope.core.results import TaskReport, Timeline, Track
-from kinoscope.galleries import Gallery, Look, Model
+from kinoscope.galleries import Gallery, GallerySample, Model
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.recognize import Recognize, sureness
 
@@ -20,7 +20,7 @@ def known(**corners):
     gallery = Gallery()
     for name, which in corners.items():
         who, _, kind = name.partition("_")
-        look = Look(who, kind or "face", corner(which).astype(np.float32), 0.5, b"", "a.jpg")
+        look = GallerySample(who, kind or "face", corner(which).astype(np.float32), 0.5, b"", "a.jpg")
         gallery.add([look], LOOKS if kind else FACES)
     return gallery
 

@@ -12,7 +12,7 @@ from kinoscope.models import load
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.scenes import Album, Scenes
+from kinoscope.tasks.scenes import Scenes, SceneThumbnails
 
 LABELS = ("dark", "medium", "bright", "glaring")
 
@@ -133,7 +133,7 @@ def test_sound_alone_has_no_scenes():
 
 
 def test_an_album_is_thinned_out_evenly():
-    album = Album(most=10)
+    album = SceneThumbnails(most=10)
     for second in range(1000):
         album.add(second, np.full((2, 2, 3), 9, np.uint8))
         assert len(album._pictures) <= 10

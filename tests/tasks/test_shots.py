@@ -12,7 +12,7 @@ from kinoscope.models import load
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import cuts
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.shots import MARGIN, SIZE, STEP, WINDOW, Shots, Windows, shots, worth_a_look
+from kinoscope.tasks.shots import MARGIN, SIZE, STEP, WINDOW, Shots, ShotWindows, shots, worth_a_look
 
 RATE = 25
 
@@ -23,7 +23,7 @@ def numbered(count):
 
 
 def windows(pixels, size):
-    cutter = Windows()
+    cutter = ShotWindows()
     out = [w for i in range(0, len(pixels), size) for w in cutter.add(pixels[i : i + size])]
     return out + list(cutter.close())
 
@@ -46,7 +46,7 @@ def test_no_frames_give_no_windows():
 
 
 def test_windows_hold_few_frames():
-    cutter = Windows()
+    cutter = ShotWindows()
     for _ in range(20):
         list(cutter.add(numbered(50)))
         assert sum(len(part) for part in cutter._held) < WINDOW + 50

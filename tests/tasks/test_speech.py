@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinoscope.core.media import Sound, SourceInfo
+from kinoscope.core.media import Audio, SourceInfo
 from kinoscope.core.results import Timeline
-from kinoscope.tasks.av.speech_segments import RATE, Voice
+from kinoscope.tasks.av.speech_segments import RATE, SpeechSegmenter
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
 from kinoscope.views.formats.subtitles import cues
@@ -27,7 +27,7 @@ def segment(*words, logprob=-0.3, compression=1.2, no_speech=0.05):
 
 
 def stretch(seconds, start):
-    return Sound(np.ones(int(seconds * RATE), np.float32), RATE, Fraction(start))
+    return Audio(np.ones(int(seconds * RATE), np.float32), RATE, Fraction(start))
 
 
 def told(events):
@@ -154,7 +154,7 @@ class FakeWhisper:
 @pytest.fixture
 def task():
     made = Speech()
-    made._voice = Voice(lambda samples: np.abs(samples).reshape(-1, 512).max(1))
+    made._voice = SpeechSegmenter(lambda samples: np.abs(samples).reshape(-1, 512).max(1))
     made._whisper = FakeWhisper()
     return made
 
@@ -162,7 +162,7 @@ def task():
 def test_stretches_are_packed_into_windows(task):
     # Ten seconds of speech after every ten of silence: two stretches, with margins, fill a window.
     for i in range(12):
-        task.listen(Sound(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
+        task.listen(Audio(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
     result = task.finish(Timeline())
     lengths = [length for length, _ in task._whisper.asked]
     assert len(lengths) == 3
@@ -180,7 +180,7 @@ def test_what_was_heard_until_a_break_is_kept(task):
 def test_without_sound_the_task_is_skipped(task):
     with pytest.raises(Skip, match=r"^no sound$"):
         task.needs(SourceInfo("silent.mp4", has_sound=False))
-    task.listen(Sound(np.zeros(0, np.float32), RATE, Fraction(0)))
+    task.listen(Audio(np.zeros(0, np.float32), RATE, Fraction(0)))
     with pytest.raises(Skip, match=r"^no sound$"):
         task.finish(Timeline())
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
-from kinoscope.core.signal.sync_offset import Calibration, Offset
+from kinoscope.core.signal.sync_offset import OffsetCalibration, SyncOffset
 from kinoscope.models.inference.face_mesh import LIPS, STEADY
-from kinoscope.models.inference.mouth_tracker import STILL, Followed
-from kinoscope.models.inference.sync import PHASES, LipSync, Streams
+from kinoscope.models.inference.mouth_tracker import STILL, TrackedFace
+from kinoscope.models.inference.sync import PHASES, SyncModel, SyncModelMetadata
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _event
@@ -46,17 +46,17 @@ class Follower:
         self.base += 10 * cut
         values = picture[0, :2, 0].astype(float)
         return [
-            Followed(self.base + n, mesh_of((value - 128) / 30, (30.0 + 60 * n, 50.0)), 1.0)
+            TrackedFace(self.base + n, mesh_of((value - 128) / 30, (30.0 + 60 * n, 50.0)), 1.0)
             for n, value in enumerate(values.tolist())
             if value
         ]
 
 
-class Net(LipSync):
+class Net(SyncModel):
     """Lips against loudness, each as it is."""
 
     def __init__(self, *_):
-        self.streams = Streams(pairs=("points",), calibration=Calibration((-2.0, 0.0, 50.0, 0.0), 0.0))
+        self.streams = SyncModelMetadata(pairs=("points",), calibration=OffsetCalibration((-2.0, 0.0, 50.0, 0.0), 0.0))
         self.cards = [SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0")]
         self.runtime = "numpy"
 
@@ -97,7 +97,7 @@ def run(times, samples, start=0.0, faces=(opening,), timeline=None, chunk=1600):
         picture[0, 0, : len(values)] = np.array(values)[:, None]
         task.step(FrameBatch(picture, np.array([float(time)]), np.array([0])))
         while fed < len(samples) and start + fed / RATE <= time + 0.5:
-            task.listen(Sound(samples[fed : fed + chunk], RATE, Fraction(start) + Fraction(fed, RATE)))
+            task.listen(Audio(samples[fed : fed + chunk], RATE, Fraction(start) + Fraction(fed, RATE)))
             fed += chunk
     return task.finish(timeline or Timeline())
 
@@ -198,7 +198,7 @@ def test_hits_are_gone_by_where_no_face_is_seen():
         picture[0, :2] = 0
         picture[40:54, int(x) : int(x) + 14] = 230
         task.step(FrameBatch(picture[None], np.array([n / 25]), np.array([n])))
-        task.listen(Sound(click[n * 640 : (n + 1) * 640], RATE, Fraction(n, 25)))
+        task.listen(Audio(click[n * 640 : (n + 1) * 640], RATE, Fraction(n, 25)))
     event = offset_of(task.finish(Timeline()))
     assert event.extra["hits"] >= 10
     assert event.extra["offset"] == pytest.approx(0.2, abs=0.04)
@@ -255,11 +255,11 @@ def test_little_is_held_however_long_it_is():
     picture = np.full((1, 96, 96, 3), 130, np.uint8)
     for n in range(2500):
         task.step(FrameBatch(picture, np.array([n * 0.04]), np.array([n])))
-        task.listen(Sound(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
+        task.listen(Audio(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
     assert max(len(mouth.times) for mouth in task._mouths.values()) < 400
     assert len(task._ear._samples) < 12 * RATE
 
 
 def test_an_offset_is_called_what_its_number_says():
-    event = _event("sync", 0.0, 5.0, Offset(0.15149, 0.12, 0.18, 0.99, 5.0))
+    event = _event("sync", 0.0, 5.0, SyncOffset(0.15149, 0.12, 0.18, 0.99, 5.0))
     assert (event.extra["offset"], event.text) == (0.1515, "sound is 152 ms late")

@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
-from kinoscope.models.inference.ocr import Lines
+from kinoscope.models.inference.ocr import TextLines
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.text import Text, alike
 
@@ -27,10 +27,10 @@ class WhiteFinder:
         self.looks += 1
         y, x = np.nonzero(picture.min(axis=2) > 200)
         if not len(x):
-            return Lines(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4, 2)))
+            return TextLines(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4, 2)))
         x1, y1, x2, y2 = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) * shown[0] / SIZE[0]
         corners = np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]])
-        return Lines(np.array([[x1, y1, x2, y2]]), np.array([0.9]), corners)
+        return TextLines(np.array([[x1, y1, x2, y2]]), np.array([0.9]), corners)
 
 
 class ShadeReader:
@@ -48,8 +48,8 @@ class ShadeReader:
 
 @pytest.fixture
 def make(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextFinder", WhiteFinder)
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextReader", ShadeReader)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextDetector", WhiteFinder)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextRecognizer", ShadeReader)
 
     def made(**options):
         task = Text(**options)
@@ -172,7 +172,7 @@ def read_slides(task, script, duration=6, rate=2.5):
 
 @pytest.fixture
 def reading(make, monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextReader", SlideReader)
+    monkeypatch.setattr("kinoscope.models.inference.ocr.TextRecognizer", SlideReader)
     return make()
 
 

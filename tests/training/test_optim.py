@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kinoscope.training.optim import (
-    Average,
+    ExponentialMovingAverage,
     factor,
     freeze,
     frozen_stages,
@@ -78,7 +78,7 @@ def test_a_schedule_rises_then_falls(schedule, steps, warmup):
 def test_the_average_forgets_its_start():
     net = nn.Linear(1, 1, bias=False)
     net.weight.data[:] = 0
-    average = Average(0.5)
+    average = ExponentialMovingAverage(0.5)
     average.start(net)
     net.weight.data[:] = 1
     average.update(net)
@@ -98,7 +98,7 @@ def test_the_average_forgets_its_start():
 
 def test_the_average_counts_as_the_network_does():
     net = Tiny(2).train()
-    average = Average(0.9)
+    average = ExponentialMovingAverage(0.9)
     average.start(net)
     net(torch.zeros(2, 2, 8, 8, 3))
     average.update(net)

@@ -146,7 +146,7 @@ def analyze(
         demand_run(f"tracker {tracker}", "objects", wanted)
     if rules is not None:
         settings["rules"] = {"rules": read_rules(rules, wanted, chosen, known.names() if known else None)}
-    options = analysis.Options(
+    options = analysis.AnalysisOptions(
         tasks=wanted,
         reading=reading | ({"live": True} if live else {}),
         models=chosen,
@@ -173,7 +173,7 @@ def analyze(
 
 
 def _each(
-    jobs: list[analysis.Analysis], options: analysis.Options, post: Webhook | None, library: str | Path | None
+    jobs: list[analysis.Analysis], options: analysis.AnalysisOptions, post: Webhook | None, library: str | Path | None
 ) -> list[analysis.Analysis]:
     """Analyse one source after the other, tell of its alerts and keep what was found; give those that were done."""
     for number, job in enumerate(jobs, 1):

@@ -10,7 +10,7 @@ from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import demand, demand_number
 from kinoscope.galleries import Gallery
-from kinoscope.pipeline.render import Hiding
+from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
 
 CARD_TASKS = {"faces": "identity", "appearance": "scenes", "anomalies": "scenes"}
@@ -123,7 +123,7 @@ def choose_hiding(
     method: Method,
     known: Gallery | None,
     live: bool,
-) -> Hiding | None:
+) -> RedactionOptions | None:
     """Read what is to be hidden, and who is not; None where nothing is.
 
     Raises:
@@ -144,7 +144,7 @@ def choose_hiding(
             known.of(name)
         except GalleryError as error:
             raise OptionError(f"keep: {error}") from None
-    return Hiding(kinds, names, method) if kinds else None
+    return RedactionOptions(kinds, names, method) if kinds else None
 
 
 def _check_one(option: str, words: Collection[str], valid: Collection[str]) -> None:
@@ -254,9 +254,9 @@ def choose_tracker(name: str) -> str:
     Raises:
         OptionError: there is no such way.
     """
-    from kinoscope.tasks.tracking.association import way_of
+    from kinoscope.tasks.tracking.association import get_strategy
 
-    way_of(name)
+    get_strategy(name)
     return name
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Classified:
+class ClassifyResult:
     """What one source shows.
 
     Attributes:
@@ -65,7 +65,7 @@ def classify(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> list[Classified]:
+) -> list[ClassifyResult]:
     """Classify clips: the most probable classes of each, and of a long video also which class is shown when.
 
     Args:
@@ -95,9 +95,9 @@ def classify(
     limits = choose_span(start, end) | limiting(bounds)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = inputs.expand(sources, strips=True)
-    done: list[Classified] = []
+    done: list[ClassifyResult] = []
     for name, claim in zip(names, claims("classify", names, out, overwrite), strict=True):
-        one = Classified(name)
+        one = ClassifyResult(name)
         with bar(short_name(name), quiet) as progress:
             _classify(one, claim, model, top, limits, device, progress)
         done.append(one)
@@ -105,7 +105,7 @@ def classify(
 
 
 def _classify(
-    one: Classified, claim: Claimed, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
+    one: ClassifyResult, claim: Claimed, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
 ) -> None:
     try:
         with claim() as save:

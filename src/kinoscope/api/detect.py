@@ -24,7 +24,7 @@ from kinoscope.api.deprecations import renamed
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
 from kinoscope.core.results import Timeline, Track
-from kinoscope.core.trajectories import counts, is_scenery, journey
+from kinoscope.core.trajectories import estimate_counts, is_scenery, trajectory_stats
 from kinoscope.core.validation import demand, demand_positive
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
@@ -36,7 +36,7 @@ FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
 
 
 @dataclass
-class Detected:
+class DetectResult:
     """What is in one source.
 
     Attributes:
@@ -64,7 +64,9 @@ class Detected:
         return self.timeline.tracks_of("objects") if self.timeline else []
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form: ``tracks`` with where they went, and ``counts`` of each label; of a picture, boxes."""
+        """Give the plain form: ``tracks`` with where they went, and ``counts`` of each label; of a picture,
+        boxes.
+        """
         if self.timeline is None:
             return {"source": self.source, "error": str(self.error)}
         if len(self.timeline.times) == 1:
@@ -83,7 +85,8 @@ class Detected:
         labels = dict.fromkeys(track.label for track in self.tracks)
         return {
             label: [
-                c.to_dict() for c in counts([t for t in self.tracks if t.label == label], at[at <= times[-1]], size)
+                c.to_dict()
+                for c in estimate_counts([t for t in self.tracks if t.label == label], at[at <= times[-1]], size)
             ]
             for label in labels
         }
@@ -97,7 +100,7 @@ def _object(track: Track) -> dict[str, Any]:
 def _track(track: Track) -> dict[str, Any]:
     told = {"id": track.id, "label": track.label, "score": round(track.score, 4)}
     told |= {"counts": not is_scenery(track)}
-    return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | journey(track).to_dict()
+    return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | trajectory_stats(track).to_dict()
 
 
 @renamed
@@ -119,7 +122,7 @@ def detect(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> list[Detected]:
+) -> list[DetectResult]:
     """Detect and track objects in videos and images: where they are, from when to when, how fast, and how many.
 
     Args:
@@ -158,7 +161,7 @@ def detect(
         "camera": camera,
         "looks": demand(appearance, get_args(Looks), "appearance"),
     }
-    options = analysis.Options(
+    options = analysis.AnalysisOptions(
         tasks=["objects"],
         reading=choose_span(start, end) | limiting(bounds) | choose_video(video_track),
         models={"objects": model},
@@ -177,7 +180,7 @@ def detect(
 
     names = inputs.expand(sources)
     folders = [None] * len(names) if out is None else inputs.folders(names, Path(out), fits)
-    done = [Detected(name, every) for name in names]
+    done = [DetectResult(name, every) for name in names]
     for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
         _detect(one, folder, options)
         if one.timeline and interrupted(one.timeline):
@@ -185,7 +188,7 @@ def detect(
     return done
 
 
-def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> None:
+def _detect(one: DetectResult, folder: Path | None, options: analysis.AnalysisOptions) -> None:
     title = short_name(one.source)
     try:
         if folder is None:
@@ -203,7 +206,7 @@ def _detect(one: Detected, folder: Path | None, options: analysis.Options) -> No
         one.error = as_error(error, one.source)
 
 
-def _look(source: str, options: analysis.Options, title: str) -> Timeline:
+def _look(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
@@ -212,7 +215,7 @@ def _look(source: str, options: analysis.Options, title: str) -> Timeline:
         return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
 
 
-def _check(one: Detected) -> None:
+def _check(one: DetectResult) -> None:
     """Raise what kept the task from finding anything."""
     assert one.timeline is not None
     report = one.timeline.tasks["objects"]
@@ -220,7 +223,7 @@ def _check(one: Detected) -> None:
         raise SourceError(f"{one.source}: {report.reason}")
 
 
-def _write(one: Detected, folder: Path) -> list[Path]:
+def _write(one: DetectResult, folder: Path) -> list[Path]:
     import json
 
     from kinoscope.core.files import atomic

@@ -14,15 +14,15 @@ from kinoscope.api.gallery_check import check
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claiming, maker
 from kinoscope.core.validation import demand
-from kinoscope.galleries import THRESHOLDS, Gallery, Kind, Look, change, check_name, export, read
-from kinoscope.pipeline.enrollment import looks_in, open_eye
+from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample, Kind, change, check_name, export, read
+from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
 ODD = 4 / 3
 """Times the threshold from which on a look is unlike the other looks of its name."""
 
 
 @dataclass
-class Enrolled:
+class EnrollResult:
     """What was enrolled.
 
     Attributes:
@@ -33,7 +33,7 @@ class Enrolled:
     gallery: Path
     name: str
     kind: str
-    looks: list[Look] = field(default_factory=list)
+    looks: list[GallerySample] = field(default_factory=list)
     already: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ def enroll(
     largest: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> Enrolled:
+) -> EnrollResult:
     """Add a person or a thing to a gallery, so that `analyze --gallery` and `recognize` know them by name.
 
     Either all that is given is enrolled, or nothing. The gallery is one file; it is made if it is not there.
@@ -75,16 +75,16 @@ def enroll(
     if not sources:
         raise OptionError(f"nothing is given to know {name} by; give a picture or a video")
     demand(kind, get_args(Kind), "kind")
-    eye = open_eye(kind, choose_device(device))
+    eye = open_extractor(kind, choose_device(device))
     if Path(gallery).exists():
         read(gallery).check_model(kind, eye.model)
-    looks = [look for source in sources for look in looks_in(eye, name, source, largest, quiet)]
+    looks = [look for source in sources for look in extract_samples(eye, name, source, largest, quiet)]
     with change(gallery, create=True) as known:
         added = known.add(looks, eye.model)
-    return Enrolled(Path(gallery), name, kind, added, len(looks) - len(added), _notes(known, name, kind, added))
+    return EnrollResult(Path(gallery), name, kind, added, len(looks) - len(added), _notes(known, name, kind, added))
 
 
-def _notes(known: Gallery, name: str, kind: str, added: Sequence[Look]) -> list[str]:
+def _notes(known: Gallery, name: str, kind: str, added: Sequence[GallerySample]) -> list[str]:
     """Say where a look is like somebody else, or unlike the others of its name."""
     notes = []
     for look in added:

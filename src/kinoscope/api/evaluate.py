@@ -17,12 +17,12 @@ from kinoscope.core.validation import demand, demand_number
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.api.evaluate_generator import GenerationEvaluation
+    from kinoscope.api.evaluate_generator import EvaluateGeneratorResult
     from kinoscope.core.metrics.temporal_detection import SegmentScores
     from kinoscope.models.card import Card
     from kinoscope.training.data.dataset import Dataset, Example
     from kinoscope.training.evaluation.comparison import Comparison
-    from kinoscope.training.evaluation.inference import Gallery
+    from kinoscope.training.evaluation.inference import WorstClips
     from kinoscope.training.evaluation.predictions import Predictions
     from kinoscope.training.evaluation.scores import Scores
 
@@ -33,7 +33,7 @@ SPLITS = ("train", "val", "test", "all")
 
 
 @dataclass
-class Evaluation:
+class EvaluateResult:
     """What an evaluation found.
 
     Attributes:
@@ -49,7 +49,7 @@ class Evaluation:
     scores: Scores | None = None
     comparison: Comparison | None = None
     segments: SegmentScores | None = None
-    generation: GenerationEvaluation | None = None
+    generation: EvaluateGeneratorResult | None = None
     broken: dict[str, str] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ def evaluate(
     device: str = "auto",
     seed: int = 0,
     quiet: bool = False,
-) -> Evaluation:
+) -> EvaluateResult:
     """Score a model on labelled clips, with intervals, beside what chance would score; or a generator on real clips.
 
     Of a generator it reports the Frechet video distance with an interval, beside that of real clips (of one half from
@@ -119,7 +119,7 @@ def evaluate(
         DatasetError: there is nothing to score.
     """
     from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.trainable.generators import find_generator, is_generator, own_generators
+    from kinoscope.models.trainable.generators import bundled_generators, find_generator, is_generator
     from kinoscope.training.data.grouping import check_group
 
     if split is not None:
@@ -138,7 +138,7 @@ def evaluate(
         claims.enter_context(claiming(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
         return folder
 
-    generator = model in own_generators() or is_generator(Path(model))
+    generator = model in bundled_generators() or is_generator(Path(model))
     _demand_about(generator, split, features, judge)
     with claims:
         if generator:
@@ -149,7 +149,7 @@ def evaluate(
                 model, data, place(name), n=n, features=features, judge=judge, compare=compare, group=group,
                 device=device, seed=seed, quiet=quiet,
             )  # fmt: skip
-            return Evaluation(name, str(data), generation=generation, broken=generation.broken, written=written)
+            return EvaluateResult(name, str(data), generation=generation, broken=generation.broken, written=written)
         cards = [find_classifier(name) for name in (model, compare) if name is not None]
         names = _tell_apart([card.name for card in cards], (model, compare))
         if Path(data).suffix.lower() == ".json":
@@ -276,17 +276,17 @@ def _predict(
     batch: int,
     device: str,
     quiet: bool,
-) -> tuple[Predictions, Gallery]:
+) -> tuple[Predictions, WorstClips]:
     from kinoscope.models.inference.classifier import match_labels, sampling_of
     from kinoscope.models.runtime.runner import make_runner
     from kinoscope.training.data.loader import Loader
-    from kinoscope.training.evaluation.inference import Gallery, run
+    from kinoscope.training.evaluation.inference import WorstClips, run
 
     runner = make_runner(card, device)
     own = match_labels(dataset.classes, card)
     named = [replace(example, labels=tuple(own[label] for label in example.labels)) for example in examples]
     loader = Loader(named, card.labels, sampling_of(card), batch=batch, views=views)
-    gallery, seen = Gallery(), 0
+    gallery, seen = WorstClips(), 0
     with bar(name, quiet) as progress:
 
         def look(index: int, pixels: Any, loss: float) -> None:
@@ -301,7 +301,7 @@ def _predict(
     return predictions, gallery
 
 
-def _pictures(gallery: Gallery | None, examples: Sequence[Example]) -> dict[str, bytes]:
+def _pictures(gallery: WorstClips | None, examples: Sequence[Example]) -> dict[str, bytes]:
     from kinoscope.training.evaluation.predictions import clip_name
 
     kept = gallery.pictures if gallery else {}
@@ -316,14 +316,14 @@ def _score(
     folder: Path,
     seed: int,
     pictures: dict[str, bytes],
-) -> Evaluation:
+) -> EvaluateResult:
     from kinoscope.training.evaluation import comparison
     from kinoscope.training.evaluation import evaluate as evaluation
     from kinoscope.views.pages.evaluation import write_evaluation
 
     scores = replace(evaluation.evaluate(told[0], seed, card.temperature), **facts)
     compared = comparison.compare(told[1], told[0], (names[1], names[0]), seed) if len(told) > 1 else None
-    found = Evaluation(scores.model, scores.data, scores, compared, broken=scores.broken)
+    found = EvaluateResult(scores.model, scores.data, scores, compared, broken=scores.broken)
     scores.save(folder / "scores.json")
     write_evaluation(scores.to_dict(), folder / "report.html", pictures, compared.to_dict() if compared else None)
     found.written = [folder / "scores.json", folder / "report.html", *_draw(scores, folder)]
@@ -354,7 +354,7 @@ def _numbers(rows: Iterable[Iterable[float | None]]) -> list[list[float]]:
 
 def _evaluate_segments(
     model: str, cards: Sequence[Card], data: Path, folder: Path, split: str | None, device: str, quiet: bool
-) -> Evaluation:
+) -> EvaluateResult:
     """Slide a card over videos, and score the segments that it finds."""
     from kinoscope.api.evaluate_segments import score_segments
 
@@ -364,7 +364,7 @@ def _evaluate_segments(
         )
     prepare(folder)
     scored, found, broken = score_segments(model, cards[0], data, split, device, quiet)
-    result = Evaluation(cards[0].name, str(data), segments=scored, broken=broken, written=[folder / "scores.json"])
+    result = EvaluateResult(cards[0].name, str(data), segments=scored, broken=broken, written=[folder / "scores.json"])
     with atomic(result.written[0]) as path:
         plain = result.to_dict() | {"found": [asdict(segment) for segment in found]}
         path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", "utf-8")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
     from kinoscope.models.trainable.generators import Generator
     from kinoscope.training.data.dataset import Dataset
-    from kinoscope.training.generation.metrics import Clips, Features, GenerationScores, Protocol
+    from kinoscope.training.generation.metrics import ClipSet, Features, GenerationScores, Protocol
 
 SAMPLES = 256
 """Clips that are made, and about as many real ones taken, if not said otherwise."""
@@ -37,7 +37,7 @@ PICTURES = "efficientnet-lite0"
 
 
 @dataclass(kw_only=True)
-class GenerationEvaluation:
+class EvaluateGeneratorResult:
     """Scores of a generator.
 
     Attributes:
@@ -70,7 +70,7 @@ def evaluate_generator(
     device: str,
     seed: int,
     quiet: bool,
-) -> tuple[GenerationEvaluation, list[Path]]:
+) -> tuple[EvaluateGeneratorResult, list[Path]]:
     """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.trainable.generators import Generator, find_generator
@@ -90,7 +90,7 @@ def evaluate_generator(
     prepare(folder)
     told = _Scoring(real, looks, judge and _features(judge, generator.facts.rate, device), device, seed, n, quiet)
     made, scores = told.run(generator, protocol)
-    found = GenerationEvaluation(model=generator.folder.resolve().name, scores=scores, broken=broken)
+    found = EvaluateGeneratorResult(model=generator.folder.resolve().name, scores=scores, broken=broken)
     if kept:
         found.other_name, found.other = kept
     elif compare:
@@ -101,7 +101,7 @@ def evaluate_generator(
 
 def read_real(
     data: str | Path, generator: Generator, n: int, group: str = ""
-) -> tuple[Clips, Dataset, dict[str, str]]:  # fmt: skip
+) -> tuple[ClipSet, Dataset, dict[str, str]]:  # fmt: skip
     """Read about ``n`` real clips as a generator makes them, spread evenly over all there are.
 
     Raises:
@@ -112,7 +112,7 @@ def read_real(
     from kinoscope.core.sampling import Sampling
     from kinoscope.training.data.loader import Loader
     from kinoscope.training.data.streams import read_clips, why
-    from kinoscope.training.generation.metrics import Clips
+    from kinoscope.training.generation.metrics import ClipSet
 
     facts = generator.facts
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
@@ -129,7 +129,7 @@ def read_real(
     pixels = np.concatenate([batch.pixels for batch in batches])
     labels = np.concatenate([batch.targets.argmax(1) for batch in batches]) if names else None
     groups = tuple(examples[row].group or examples[row].path for row in rows)
-    return Clips(pixels=pixels, labels=labels, groups=groups), dataset, broken
+    return ClipSet(pixels=pixels, labels=labels, groups=groups), dataset, broken
 
 
 def _features(name: str | None, rate: float, device: str) -> Features:
@@ -184,7 +184,7 @@ def _kept(path: str, protocol: Protocol) -> tuple[str, dict[str, Any]]:
 class _Scoring:
     """Scores generators in the same way."""
 
-    real: Clips
+    real: ClipSet
     looks: Features
     judge: Features | str | None
     device: str
@@ -192,13 +192,13 @@ class _Scoring:
     n: int
     quiet: bool
 
-    def run(self, generator: Generator, protocol: Protocol) -> tuple[Clips, GenerationScores]:
-        from kinoscope.training.generation.metrics import Clips, Features, score
+    def run(self, generator: Generator, protocol: Protocol) -> tuple[ClipSet, GenerationScores]:
+        from kinoscope.training.generation.metrics import ClipSet, Features, score
 
         codes = generator.codes(self.n, self.seed)
         facts = generator.facts
         protocol.demand_same(asdict(replace(protocol, frames=facts.frames, rate=facts.rate, size=facts.size)))
-        made = Clips(pixels=generator.clips(codes, generator.times()), labels=codes.labels if facts.classes else None)
+        made = ClipSet(pixels=generator.clips(codes, generator.times()), labels=codes.labels if facts.classes else None)
         pictures = self._pictures()
         judge = self.judge if isinstance(self.judge, Features) else None
         with bar("score", self.quiet) as progress:
@@ -220,11 +220,11 @@ class _Scoring:
 
 
 def _write(
-    found: GenerationEvaluation, made: Clips, real: Clips, generator: Generator, folder: Path
+    found: EvaluateGeneratorResult, made: ClipSet, real: ClipSet, generator: Generator, folder: Path
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.pages.generated import Shown, scores_page
+    from kinoscope.views.pages.generated import ShownClip, scores_page
     from kinoscope.views.video.grid import grid
 
     written = [folder / name for name in ("scores.json", "samples.mp4", "pairs.mp4", "report.html")]
@@ -234,15 +234,17 @@ def _write(
     with atomic(written[0]) as path:
         path.write_text(json.dumps(found.to_dict(), indent=1) + "\n", "utf-8")
     shown = [
-        Shown("Made clips", written[1].read_bytes()),
-        Shown("Made clips that come nearest to a real one, each with that one at its right", written[2].read_bytes()),
+        ShownClip("Made clips", written[1].read_bytes()),
+        ShownClip(
+            "Made clips that come nearest to a real one, each with that one at its right", written[2].read_bytes()
+        ),
     ]
     with atomic(written[3]) as path:
         path.write_text(scores_page(found.to_dict(), shown), "utf-8")
     return written
 
 
-def _pairs(scores: GenerationScores, made: Clips, real: Clips) -> Pixels:
+def _pairs(scores: GenerationScores, made: ClipSet, real: ClipSet) -> Pixels:
     """Give the made clips that come nearest to a real one, each followed by that one."""
     import numpy as np
 

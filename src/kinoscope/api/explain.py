@@ -32,7 +32,7 @@ FILES = "explanation.html", "explanation.json", "overlay.mp4", "sheet.png"
 
 
 @dataclass
-class Explained:
+class ExplainResult:
     """Why a model takes a clip for what it does, and the files that show it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class Window:
+class ClipWindow:
     """A clip as the network takes it, and its pictures as they are shown; axes (T, H, W, 3), times (T,) in seconds."""
 
     pixels: Pixels
@@ -75,7 +75,7 @@ def explain(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> Explained:
+) -> ExplainResult:
     """Explain why a model gives a clip its class, and measure how far the explanation can be trusted.
 
     Of a video that is longer than the model's clips, the window is explained in which the class is most probable.
@@ -124,7 +124,7 @@ def explain(
                 net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
             )
         end = float(window.times[-1] + 1 / _sampling(card).rate)
-        done = Explained(path, found, float(window.times[0]), end, window.windows)
+        done = ExplainResult(path, found, float(window.times[0]), end, window.windows)
         done.written = write(done, window.pictures, folder)
         return done
 
@@ -137,7 +137,7 @@ def _sampling(card: Card) -> Sampling:
 
 def find_window(
     card: Card, model: str, path: str, label: str | None, start: Fraction | None, progress: Any = None
-) -> Window:
+) -> ClipWindow:
     """Read a clip or, of a longer video, the window in which a class is the likeliest.
 
     Args:
@@ -183,13 +183,13 @@ def _likeliest(card: Card, model: str, path: str, label: str | None, progress: A
     return float(middles[0] - sampling.seconds / 2 + ticks[wanted.argmax()] / sampling.rate), len(middles)
 
 
-def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> Window:
+def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> ClipWindow:
     """Read the pictures that a network sees of a clip that begins at ``start``; a short one is played to and fro."""
-    from kinoscope.imaging.reflect_time import bounce
+    from kinoscope.imaging.reflect_time import reflect_times
     from kinoscope.training.data.frame_cache import LONGEST_SHOWN, opened
 
     wanted = sampling.times(start)
-    times = bounce(wanted, *span)
+    times = reflect_times(wanted, *span)
     order = np.argsort(times, kind="stable")
     # The picture on screen at the first moment began before it.
     with opened(path, max(span[0], times.min() - LONGEST_SHOWN)) as source:
@@ -200,7 +200,7 @@ def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, 
         raise SourceError(f"{path} has no picture from {start:g} s on; its declared length may be wrong")
     back = np.argsort(order)
     pixels, pictures = (np.stack(rows)[back] for rows in zip(*pairs, strict=True))
-    return Window(pixels, pictures, wanted, windows)
+    return ClipWindow(pixels, pictures, wanted, windows)
 
 
 def shown_size(own: Size) -> Size:
@@ -210,7 +210,7 @@ def shown_size(own: Size) -> Size:
     return width, height
 
 
-def write(done: Explained, pictures: Pixels, folder: Path) -> list[Path]:
+def write(done: ExplainResult, pictures: Pixels, folder: Path) -> list[Path]:
     """Write the page, the numbers, the video and the contact sheet; give their paths."""
     from kinoscope.source.encode.writer import Writer
     from kinoscope.views.pages.explanation import write_explanation

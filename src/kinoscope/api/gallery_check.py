@@ -9,7 +9,7 @@ import numpy as np
 
 from kinoscope.core.errors import GalleryError, SourceError
 from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
-from kinoscope.galleries import THRESHOLDS, Gallery, Look
+from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample
 
 Pair = tuple[float, str]
 """The distance of two, and who is compared."""
@@ -69,18 +69,18 @@ def against(known: Gallery, folder: Path, device: str, quiet: bool) -> Pairs:
     Raises:
         SourceError: there is no video.
     """
-    from kinoscope.pipeline.enrollment import looks_in, open_eye
+    from kinoscope.pipeline.enrollment import extract_samples, open_extractor
     from kinoscope.source.images import PICTURES, VIDEOS
 
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS | PICTURES and path.is_file())
     if not files:
         raise SourceError(f"{folder} holds no video; give a folder that holds a folder of videos a name")
-    eye = open_eye("face", device)
+    eye = open_extractor("face", device)
     genuine: list[Pair] = []
     impostor: list[Pair] = []
     for path in files:
         try:
-            looks = looks_in(eye, path.parent.name, path, True, quiet)
+            looks = extract_samples(eye, path.parent.name, path, True, quiet)
         except GalleryError:  # there is no face in it, so nobody to compare
             continue
         same, other = _sort(known, "face", _pool(looks), path.parent.name)
@@ -88,7 +88,7 @@ def against(known: Gallery, folder: Path, device: str, quiet: bool) -> Pairs:
     return genuine, impostor
 
 
-def _pool(looks: list[Look]) -> Any:
+def _pool(looks: list[GallerySample]) -> Any:
     weights = [look.quality for look in looks]
     return np.average([look.embedding for look in looks], axis=0, weights=weights).astype(np.float32)
 

@@ -20,7 +20,7 @@ from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
-    from kinoscope.models.trainable.generators import Codes, Generator
+    from kinoscope.models.trainable.generators import Generator, Latents
 
 SHOWS = ("samples", "between", "crossed")
 """What can be shown of a generator."""
@@ -41,7 +41,7 @@ SHEETS = (".png", ".jpg", ".jpeg")
 
 
 @dataclass
-class Generated:
+class GenerateResult:
     """What was made.
 
     Attributes:
@@ -83,7 +83,7 @@ def generate(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> Generated:
+) -> GenerateResult:
     """Generate clips; their files say in their metadata that they were generated.
 
     Args:
@@ -138,7 +138,7 @@ def generate(
             codes, psnr = asked.codes(show), None
             with bar("generate", quiet) as progress:
                 clips = generator.clips(codes, moments, progress)
-        done = Generated(
+        done = GenerateResult(
             generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
             time.perf_counter() - began, generator.runtime, psnr=psnr,
         )  # fmt: skip
@@ -198,22 +198,22 @@ class _Asked:
     truncation: float
     seconds: float
 
-    def draw(self, count: int, seed: int) -> Codes:
+    def draw(self, count: int, seed: int) -> Latents:
         labels = self.labels and [self.labels[i % len(self.labels)] for i in range(count)]
         return self.generator.codes(count, seed, labels, self.truncation, self.seconds)
 
-    def codes(self, show: str) -> Codes:
-        from kinoscope.models.trainable.generators import between, crossed
+    def codes(self, show: str) -> Latents:
+        from kinoscope.models.trainable.generators import crossed, slerp
 
         if show == "samples":
             return self.draw(self.n, self.seed)
         if show == "between":
             ends = self.draw(2, self.seed)
-            return between(ends[:1], ends[1:], self.n)
+            return slerp(ends[:1], ends[1:], self.n)
         side = max(2, round(self.n**0.5))
         return crossed(self.draw(side, self.seed), self.draw(side, self.seed + 1))
 
-    def projected(self, clip: str | Path, times: Any, progress: Any) -> tuple[Pixels, Codes, float]:
+    def projected(self, clip: str | Path, times: Any, progress: Any) -> tuple[Pixels, Latents, float]:
         """Give a real clip, what the model makes of it, and its content with other motions."""
         import numpy as np
 
@@ -255,7 +255,7 @@ def _columns(show: str, project: Any, count: int) -> int | None:
     return round(count**0.5) if show == "crossed" and project is None else None
 
 
-def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
+def _write(done: GenerateResult, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
     """Write clips as the name of the output asks for."""
     from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.video.contact_sheet import save_picture
@@ -272,7 +272,9 @@ def _write(done: Generated, clips: Pixels, out: Path, columns: int | None, times
     done.written = [out]
 
 
-def _write_folder(done: Generated, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str) -> None:
+def _write_folder(
+    done: GenerateResult, clips: Pixels, out: Path, columns: int | None, times: int, made_by: str
+) -> None:
     """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
     from kinoscope.source.encode.save_clip import save_clip
     from kinoscope.views.pages.generated import page

@@ -20,9 +20,9 @@ from kinoscope.views.console.progress import bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from kinoscope.core.media import Frame, Sound
-    from kinoscope.models.inference.face_compositor import Way
-    from kinoscope.models.inference.lipsync import Looks, MouthPainter
+    from kinoscope.core.media import Audio, Frame
+    from kinoscope.models.inference.face_compositor import FaceTrajectory
+    from kinoscope.models.inference.lipsync import LipSyncModel, ReferenceFrames
     from kinoscope.source.base import Source
     from kinoscope.views.console.progress import Report
 
@@ -34,7 +34,7 @@ STEADY = 0.02
 
 
 @dataclass
-class Dubbed:
+class LipSyncResult:
     """What was made.
 
     Attributes:
@@ -72,7 +72,7 @@ def lipsync(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> Dubbed:
+) -> LipSyncResult:
     """Make the lips of a speaker follow other audio, which replaces that of the video; marked as generated.
 
     The person seen largest and longest is painted. Frames without that face, and all that lies around the mouth, stay
@@ -102,19 +102,19 @@ def lipsync(
         return _lipsync(inputs, path, model, device, quiet)
 
 
-def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: str, quiet: bool) -> Dubbed:
-    from kinoscope.models.inference.lipsync import MouthPainter
+def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: str, quiet: bool) -> LipSyncResult:
+    from kinoscope.models.inference.lipsync import LipSyncModel
 
     began = time.perf_counter()
     (video, sound), more = inputs[:2], next(iter(inputs[2:]), None)
-    painter = MouthPainter(Path(model), device)
+    painter = LipSyncModel(Path(model), device)
     voice, start = hear(sound)
     ways = _ways(video, quiet)
     seen = _looks(more or video, _ways(more, quiet) if more else ways, quiet)
-    done = Dubbed(path, str(model))
+    done = LipSyncResult(path, str(model))
     if voice.seconds < ways[-1].times[-1] - ways[0].times[0]:
         done.notes.append(f"{sound} lasts {voice.seconds:.1f} s, the video longer: lips rest from there on")
-    _write(done, video, sound, start, Plan(painter, voice, ways, seen), quiet)
+    _write(done, video, sound, start, LipSyncPlan(painter, voice, ways, seen), quiet)
     done.seconds = time.perf_counter() - began
     return done
 
@@ -132,7 +132,7 @@ def _demand_video(path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Heard:
+class VoiceAudio:
     """A voice: ``around`` gives its log-mel around times in seconds from its begin; it lasts ``seconds``."""
 
     hearing: Any
@@ -144,37 +144,37 @@ class Heard:
         return self.hearing.around(times + self.start)
 
 
-def hear(path: str) -> tuple[Heard, Fraction]:
+def hear(path: str) -> tuple[VoiceAudio, Fraction]:
     """Read a sound; give it, and the time at which its file begins.
 
     Raises:
         SourceError: there is none.
     """
-    from kinoscope.core.media import Sound
+    from kinoscope.core.media import Audio
     from kinoscope.core.signal.mel import RATE
-    from kinoscope.models.inference.lipsync import Hearing
+    from kinoscope.models.inference.lipsync import NormalizedMel
     from kinoscope.source import open_source
 
     with open_source(path) as source:
         if not source.info.has_sound:
             raise SourceError(f"{path} has no sound for lips to follow; give a file with speech")
         start = source.info.start
-        sounds: list[Sound] = [one for one in source.read(False, (RATE,)) if isinstance(one, Sound)]
-    return Heard(Hearing(sounds), float(start), float(sounds[-1].end - start)), start
+        sounds: list[Audio] = [one for one in source.read(False, (RATE,)) if isinstance(one, Audio)]
+    return VoiceAudio(NormalizedMel(sounds), float(start), float(sounds[-1].end - start)), start
 
 
-def _ways(path: str, quiet: bool) -> list[Way]:
+def _ways(path: str, quiet: bool) -> list[FaceTrajectory]:
     """Follow the face that is to be painted.
 
     Raises:
         SourceError: there is none.
     """
     from kinoscope.models.inference.face_compositor import follow
-    from kinoscope.models.inference.mouth_tracker import Follower
+    from kinoscope.models.inference.mouth_tracker import FaceTracker
     from kinoscope.source import open_source
 
     with open_source(path) as source, bar("follow", quiet) as report:
-        ways = follow(source, Follower(), _clock(source, report))
+        ways = follow(source, FaceTracker(), _clock(source, report))
     if not ways:
         raise SourceError(f"{path} shows no face that could be painted; give a video of one who speaks to the camera")
     return sorted(ways, key=lambda way: float(way.times[0]))
@@ -186,7 +186,7 @@ def _clock(source: Source, report: Report | None) -> Any:
     return (lambda now: report(now - float(source.info.start), whole)) if report else None
 
 
-def _looks(path: str, ways: Sequence[Way], quiet: bool) -> Looks:
+def _looks(path: str, ways: Sequence[FaceTrajectory], quiet: bool) -> ReferenceFrames:
     from kinoscope.models.inference.lipsync import gather_looks
     from kinoscope.source import open_source
 
@@ -202,7 +202,7 @@ def _shown(source: Source, clock: Any) -> Iterator[tuple[float, Any]]:
         yield float(picture.time), picture.pixels
 
 
-class Plan:
+class LipSyncPlan:
     """Where lips are to be in each picture that shows the face, and how they are painted there.
 
     Args:
@@ -210,13 +210,18 @@ class Plan:
     """
 
     def __init__(
-        self, painter: MouthPainter, voice: Heard, ways: Sequence[Way], looks: Looks, start: float = 0.0
+        self,
+        painter: LipSyncModel,
+        voice: VoiceAudio,
+        ways: Sequence[FaceTrajectory],
+        looks: ReferenceFrames,
+        start: float = 0.0,
     ) -> None:
-        from kinoscope.models.inference.face_compositor import Layer
+        from kinoscope.models.inference.face_compositor import FaceCompositor
 
         self.painter, self.voice, self.ways, self.looks = painter, voice, ways, looks
         self._at = {time: (number, i) for number, way in enumerate(ways) for i, time in enumerate(way.times.tolist())}
-        self._layers = [Layer() for _ in ways]
+        self._layers = [FaceCompositor() for _ in ways]
         self._places: dict[int, tuple[Any, Any]] = {}
         self._before: int | None = None
         self.start = start
@@ -263,7 +268,7 @@ class Plan:
         return self._places[number]
 
 
-def _write(done: Dubbed, video: str, sound: str | Path, start: Fraction, plan: Plan, quiet: bool) -> None:
+def _write(done: LipSyncResult, video: str, sound: str | Path, start: Fraction, plan: LipSyncPlan, quiet: bool) -> None:
     """Read the video once more and write it painted, its times moved so that it begins with the sound."""
     from kinoscope.source import open_source
     from kinoscope.source.encode.writer import Writer

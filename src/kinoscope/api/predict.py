@@ -18,15 +18,15 @@ from kinoscope.pipeline import inputs
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels, Size
-    from kinoscope.models.trainable.predictors import PredictorFacts
-    from kinoscope.source.base import Picture, Source
+    from kinoscope.models.trainable.predictors import PredictorMetadata
+    from kinoscope.source.base import LazyFrame, Source
 
 SPARE = 2
 """Seconds before those that are needed from which a video is read: what it says of its length is not always so."""
 
 
 @dataclass
-class Predicted:
+class PredictResult:
     """What was made.
 
     Attributes:
@@ -65,7 +65,7 @@ def predict(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> Predicted:
+) -> PredictResult:
     """Predict how a video goes on: read its last frames, and write the next ones, marked as generated.
 
     What follows is seldom certain, and the mean of what may follow is predicted: the later, the more it blurs.
@@ -99,7 +99,7 @@ def predict(
 
 def _predict(
     model: str | Path, video: str | Path, path: Path, frames: int | None, given: bool, device: str, began: float
-) -> Predicted:
+) -> PredictResult:
     import numpy as np
 
     from kinoscope.models.trainable.predictors import load_predictor
@@ -115,13 +115,13 @@ def _predict(
     shown = [picture.pixels(size) for picture in pictures] if given else []
     made_by = f"next frames told by {Path(model).resolve().name}"
     save_clip(path, np.stack([*shown, *_stretched(made, size)]), facts.rate, made_by)
-    done = Predicted(path, str(model), len(read), len(told), facts.rate, time.perf_counter() - began)
+    done = PredictResult(path, str(model), len(read), len(told), facts.rate, time.perf_counter() - began)
     if len(told) > facts.after:
         done.notes.append(f"the model tells {facts.after} frames; further ones are made from those it told")
     return done
 
 
-def last_pictures(path: str, facts: PredictorFacts) -> list[Picture]:
+def last_pictures(path: str, facts: PredictorMetadata) -> list[LazyFrame]:
     """Give what is on screen at the last moments of a video, as many as a model reads and as far apart.
 
     Raises:
@@ -129,7 +129,7 @@ def last_pictures(path: str, facts: PredictorFacts) -> list[Picture]:
     """
     step = 1 / Fraction(facts.rate).limit_denominator(1001)
     need = (facts.before - 1) * step
-    found: list[Picture] = []
+    found: list[LazyFrame] = []
     for source in _from_late(path, need):
         found = _tail(source, need)
         if found and found[-1].time - found[0].time >= need:
@@ -162,9 +162,9 @@ def _from_late(path: str, need: Fraction) -> Iterator[Source]:
         yield source
 
 
-def _tail(source: Source, need: Fraction) -> list[Picture]:
+def _tail(source: Source, need: Fraction) -> list[LazyFrame]:
     """Give the last pictures of a source that reach back as far as is needed."""
-    kept: list[Picture] = []
+    kept: list[LazyFrame] = []
     for picture in source.pictures():
         kept.append(picture)
         while len(kept) > 1 and kept[1].time <= picture.time - need:
@@ -172,7 +172,7 @@ def _tail(source: Source, need: Fraction) -> list[Picture]:
     return kept
 
 
-def _seen(pictures: list[Picture], facts: PredictorFacts) -> Pixels:
+def _seen(pictures: list[LazyFrame], facts: PredictorMetadata) -> Pixels:
     """Give pictures as the model sees them, (T, S, S, C)."""
     import numpy as np
 

@@ -21,7 +21,7 @@ from kinoscope.views.console.progress import bar
 
 
 @dataclass
-class Recognized:
+class RecognizeResult:
     """Who is in one source.
 
     Attributes:
@@ -77,7 +77,7 @@ def recognize(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> list[Recognized]:
+) -> list[RecognizeResult]:
     """Recognize people and things of a gallery in videos: who is there when, and with what confidence.
 
     Args:
@@ -105,10 +105,10 @@ def recognize(
     choose_device(device)
     known = read(gallery)
     limits = choose_span(start, end) | limiting(bounds)
-    done: list[Recognized] = []
+    done: list[RecognizeResult] = []
     names = inputs.expand(sources)
     for name, claim in zip(names, claims("recognize", names, out, overwrite, private=True), strict=True):
-        one = Recognized(name)
+        one = RecognizeResult(name)
         with bar(short_name(name), quiet) as progress:
             _recognize(one, claim, known, threshold, limits, device, progress)
         done.append(one)
@@ -116,7 +116,7 @@ def recognize(
 
 
 def _recognize(
-    one: Recognized,
+    one: RecognizeResult,
     claim: Claimed,
     known: Gallery,
     threshold: float | None,

@@ -16,7 +16,7 @@ from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.files import claiming, link, maker, prepare, remove
 from kinoscope.core.results import describe_source
 from kinoscope.core.validation import demand, demand_number
-from kinoscope.library import Clip, Library, Video, answer, parse, picture_of
+from kinoscope.library import Library, SearchHit, StoredVideo, answer, parse, picture_of
 from kinoscope.pipeline import inputs as places
 from kinoscope.pipeline.text_query import meaning_of
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
@@ -33,7 +33,7 @@ MAX_RATE = 10_000
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What was found.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found:
     title: str
     library: str
     count: int
-    clips: list[Clip] = field(default_factory=list)
+    clips: list[SearchHit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ def search(
     export: str | Sequence[str] | None = None,
     overwrite: bool = False,
     device: str = "auto",
-) -> Found:
+) -> SearchResult:
     """Find moments in all videos of a library.
 
     A query is made of labels (person), names (Ada), what is said (says "hello world", or by meaning about "cooking"),
@@ -122,11 +122,11 @@ def _search(
     limit: int,
     kinds: Sequence[str],
     device: str,
-) -> Found:
+) -> SearchResult:
     notes: list[str] = []
     clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
-    found = Found(title.strip(), opened.place, len(opened.videos()), clips, notes)
+    found = SearchResult(title.strip(), opened.place, len(opened.videos()), clips, notes)
     prepare(folder)
     found.written.append(_page(found, opened, folder))
     for path, write in ((folder / f"found.{kind}", EXPORTS[kind]) for kind in kinds):
@@ -147,11 +147,11 @@ def _likes(like: str | Path | None, device: str) -> list[Any]:
     return [] if like is None else likes_of(str(like), device)
 
 
-def _played(clip: Clip, time: float) -> float:
+def _played(clip: SearchHit, time: float) -> float:
     return round(max(0.0, time - clip.video.start), 3)
 
 
-def _page(found: Found, library: Library, folder: Path) -> Path:
+def _page(found: SearchResult, library: Library, folder: Path) -> Path:
     from kinoscope.views.pages.search import write_found
 
     videos = list({clip.video.id: clip.video for clip in found.clips}.values())
@@ -165,7 +165,7 @@ def _page(found: Found, library: Library, folder: Path) -> Path:
     return folder / "found.html"
 
 
-def _shown(clip: Clip, number: int) -> dict[str, Any]:
+def _shown(clip: SearchHit, number: int) -> dict[str, Any]:
     why = [
         reason.to_dict() | {"start": _played(clip, reason.start), "end": _played(clip, reason.end)}
         for reason in clip.why
@@ -174,7 +174,7 @@ def _shown(clip: Clip, number: int) -> dict[str, Any]:
     return {"video": number, **span, "score": round(clip.score, 4), "why": why}
 
 
-def _film(video: Video, folder: Path) -> str | None:
+def _film(video: StoredVideo, folder: Path) -> str | None:
     """Return the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
     preview = Path(str(video.facts.get("preview", "")))
     film = next((film for film in (Path(video.path), preview) if _plays(film)), None)
@@ -197,7 +197,7 @@ def _plays(path: Path) -> bool:
         return False
 
 
-def _still(library: Library, clip: Clip) -> bytes | None:
+def _still(library: Library, clip: SearchHit) -> bytes | None:
     """Give a frame of a moment, from its file where that is still there, else a picture that was kept."""
     # The shortest of what was found in it is what it is all about.
     spans = [(why.end - why.start, max(why.start, clip.start), min(why.end, clip.end)) for why in clip.why]
@@ -225,11 +225,11 @@ def _is_there(path: str) -> bool:
     return Path(path).is_file() or Path(path).is_dir()
 
 
-def _cuts(found: Found) -> list[Cut]:
+def _cuts(found: SearchResult) -> list[Cut]:
     return [_cut(clip) for clip in found.clips]
 
 
-def _cut(clip: Clip) -> Cut:
+def _cut(clip: SearchHit) -> Cut:
     start, end = _span(clip)
     facts, zero = clip.video.facts, clip.video.start
     rate = _rate(facts.get("rate"))
@@ -245,32 +245,32 @@ def _rate(text: Any) -> Fraction | None:
         return None
 
 
-def _span(clip: Clip) -> tuple[float, float]:
+def _span(clip: SearchHit) -> tuple[float, float]:
     """Give the time to cut out, in presentation seconds: not shorter than can be seen, and inside the video."""
     more = max(0.0, SHORTEST - (clip.end - clip.start)) / 2
     low, high = clip.video.start, clip.video.start + max(clip.video.duration, clip.end - clip.video.start)
     return max(low, clip.start - more), min(high, clip.end + more)
 
 
-def _otio(found: Found, path: Path) -> Path:
+def _otio(found: SearchResult, path: Path) -> Path:
     write_otio(_cuts(found), found.title, path)
     return path
 
 
-def _edl(found: Found, path: Path) -> Path:
+def _edl(found: SearchResult, path: Path) -> Path:
     write_edl(_cuts(found), found.title, path)
     return path
 
 
-def _joined(found: Found, path: Path) -> Path:
-    from kinoscope.source.encode.concat import Stretch, join
+def _joined(found: SearchResult, path: Path) -> Path:
+    from kinoscope.source.encode.concat import TimeRange, concatenate
 
     here = [clip for clip in found.clips if _is_there(clip.video.path)]
     if not here:
         raise SourceError("none of the videos is where it was, so there is nothing to join; analyze them again")
-    join([Stretch(clip.video.path, *map(Fraction, _span(clip))) for clip in here], path)
+    concatenate([TimeRange(clip.video.path, *map(Fraction, _span(clip))) for clip in here], path)
     return path
 
 
-EXPORTS: dict[str, Callable[[Found, Path], Path]] = {"otio": _otio, "edl": _edl, "mp4": _joined}
+EXPORTS: dict[str, Callable[[SearchResult, Path], Path]] = {"otio": _otio, "edl": _edl, "mp4": _joined}
 """How moments leave: a cut list for editors, or one video."""

@@ -23,7 +23,7 @@ SURE = 0.9
 
 
 @dataclass
-class Synced:
+class SyncResult:
     """What was measured of one source, and its repair.
 
     Attributes:
@@ -36,7 +36,7 @@ class Synced:
     timeline: Timeline | None = None
     error: KinoscopeError | None = None
     fixed: Path | None = None
-    after: Synced | None = None
+    after: SyncResult | None = None
     left_out: tuple[str, ...] = ()
     written: list[Path] = field(default_factory=list)
 
@@ -106,7 +106,7 @@ def sync(
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
-) -> list[Synced]:
+) -> list[SyncResult]:
     """Measure by how much audio and lips are out of sync, and who speaks when; and repair it.
 
     Args:
@@ -139,7 +139,7 @@ def sync(
     names = inputs.expand(sources)
     if fix is not None:
         _demand_one(names, Path(fix))
-    options = analysis.Options(
+    options = analysis.AnalysisOptions(
         tasks=["sync"],
         reading=span | {"sound_track": sound_track} | limiting(bounds) | picture,
         models={"sync": choose_model("sync", model)},
@@ -155,7 +155,7 @@ def sync(
 
     folders = [None] * len(names) if out is None else inputs.folders(names, Path(out), fits)
     with _claimed(names, fix, overwrite):
-        done: list[Synced] = []
+        done: list[SyncResult] = []
         for name, folder in zip(names, folders, strict=True):
             done.append(_measure(name, folder, options))
             if (timeline := done[-1].timeline) and interrupted(timeline):
@@ -177,8 +177,8 @@ def _demand_one(names: list[str], fix: Path) -> None:
         raise OptionError(f"{fix} is the video itself, which is never overwritten; give another name to fix")
 
 
-def _measure(name: str, folder: Path | None, options: analysis.Options) -> Synced:
-    one = Synced(name)
+def _measure(name: str, folder: Path | None, options: analysis.AnalysisOptions) -> SyncResult:
+    one = SyncResult(name)
     title = short_name(name)
     try:
         if folder is None:
@@ -194,7 +194,7 @@ def _measure(name: str, folder: Path | None, options: analysis.Options) -> Synce
     return one
 
 
-def _look(name: str, options: analysis.Options, title: str) -> Timeline:
+def _look(name: str, options: analysis.AnalysisOptions, title: str) -> Timeline:
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
@@ -203,14 +203,14 @@ def _look(name: str, options: analysis.Options, title: str) -> Timeline:
         return engine.run(source, tasks, timeline=Timeline(version=__version__), progress=progress)
 
 
-def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> None:
+def _repair(one: SyncResult, fix: Path, force: bool, options: analysis.AnalysisOptions) -> None:
     """Write the repaired video, and measure it again; what keeps that from being done ends up in ``error``."""
-    from kinoscope.source.encode.shift_audio import shift_sound
+    from kinoscope.source.encode.shift_audio import shift_audio
 
     try:
         event = _demand_offset(one, force)
         delay, stretch = correction(event)
-        done = shift_sound(one.source, fix, delay, stretch, options.reading["sound_track"])
+        done = shift_audio(one.source, fix, delay, stretch, options.reading["sound_track"])
         one.fixed, one.left_out = fix, done.left_out
         one.written.append(fix)
         one.after = _measure(str(fix), None, options)
@@ -218,7 +218,7 @@ def _repair(one: Synced, fix: Path, force: bool, options: analysis.Options) -> N
         one.error = as_error(error, one.source)
 
 
-def _demand_offset(one: Synced, force: bool) -> Event:
+def _demand_offset(one: SyncResult, force: bool) -> Event:
     """Give the one offset that a repair can go by.
 
     Raises:

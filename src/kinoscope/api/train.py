@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope.api.deprecations import renamed
 from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.api.train_registry import TASKS as ROUND_TASKS
-from kinoscope.api.train_registry import train_in_rounds
+from kinoscope.api.train_registry import train_task
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import alone, demand_free, prepare
 from kinoscope.core.launcher import launched
@@ -21,14 +21,14 @@ from kinoscope.core.validation import hint
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.api.train_segments import Learned
-    from kinoscope.api.train_sync import Taught
-    from kinoscope.training.classification.options import Options
-    from kinoscope.training.classification.state import Run
-    from kinoscope.training.data.checks import Health
+    from kinoscope.api.train_segments import TrainSegmentsResult
+    from kinoscope.api.train_sync import TrainSyncResult
+    from kinoscope.training.classification.options import ClassificationOptions
+    from kinoscope.training.classification.state import ClassificationRun
+    from kinoscope.training.data.checks import DatasetReport
     from kinoscope.training.data.dataset import Dataset
     from kinoscope.training.logging import Row
-    from kinoscope.training.trainer import Rounds
+    from kinoscope.training.trainer import TrainingRun
 
 AUDIO_TASKS = ("sync", "lipsync")
 """Trainings that learn from audio."""
@@ -42,15 +42,15 @@ TASKS = tuple(ABOUT)
 
 
 @dataclass
-class Training:
+class TrainResult:
     """What a call of ``train`` came to: a run, learned edges, pairs of streams, rounds, a picture, or a check."""
 
-    run: Run | None = None
-    edges: Learned | None = None
-    sync: Taught | None = None
-    rounds: Rounds | None = None
+    run: ClassificationRun | None = None
+    edges: TrainSegmentsResult | None = None
+    sync: TrainSyncResult | None = None
+    rounds: TrainingRun | None = None
     picture: Path | None = None
-    health: Health | None = None
+    health: DatasetReport | None = None
 
     @property
     def status(self) -> int:
@@ -68,7 +68,7 @@ class Training:
         return _plain(self.run) if self.run else {}
 
 
-def _plain(run: Run) -> dict[str, Any]:
+def _plain(run: ClassificationRun) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
@@ -100,7 +100,7 @@ def train(
     resume_from: str | Path | None = None,
     dry_run: bool = False,
     quiet: bool = False,
-) -> Training:
+) -> TrainResult:
     """Train a model on your own clips.
 
     Args:
@@ -126,7 +126,7 @@ def train(
 
     _demand_task(task)
     if check and task != "classify":
-        return Training(health=_check_clips(task, data, quiet))
+        return TrainResult(health=_check_clips(task, data, quiet))
     _demand_fit(
         task,
         preview=preview and task != "classify",
@@ -147,28 +147,28 @@ def train(
     if task == "segments":
         from kinoscope.api.train_segments import train_segments
 
-        return Training(edges=train_segments(data, options, quiet=quiet))
+        return TrainResult(edges=train_segments(data, options, quiet=quiet))
     if task == "sync":
         from kinoscope.api.train_sync import train_sync
 
         named = name or Path(data or "clips").resolve().stem
         folder = Path(resume_from or out or _numbered(Path("runs") / task, named))
-        return Training(sync=train_sync(data, options, folder, dry_run, quiet))
+        return TrainResult(sync=train_sync(data, options, folder, dry_run, quiet))
     if task in ROUND_TASKS:
-        return Training(
-            rounds=train_in_rounds(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
+        return TrainResult(
+            rounds=train_task(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
         )
     chosen, data = _continue(Path(resume_from), data, options) if resume_from else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     _check_options(chosen)
     if check:
-        return Training(health=_check(dataset, chosen, quiet))
+        return TrainResult(health=_check(dataset, chosen, quiet))
     if preview:
         folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
-        return Training(picture=_preview(dataset, chosen, folder, name))
+        return TrainResult(picture=_preview(dataset, chosen, folder, name))
     folder = Path(resume_from) if resume_from else begin(data)
     with _alone(folder, dry_run):
-        return Training(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
+        return TrainResult(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
 
 
 def _demand_task(task: str) -> None:
@@ -183,7 +183,7 @@ def _demand_fit(task: str, **asked: bool) -> None:
             raise OptionError(f"{option.replace('_', '-')} is not for train {task}; leave it out")
 
 
-def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
+def _begin(data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOptions, str]:
     from kinoscope.training.classification.options import read_words
 
     if data is None or ("=" in data and not Path(data).exists()):
@@ -193,7 +193,7 @@ def _begin(data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
     return read_words(words), data
 
 
-def _check_options(options: Options) -> None:
+def _check_options(options: ClassificationOptions) -> None:
     """Check what needs more than the options themselves, before any clip is opened."""
     from kinoscope.models.formats.trained_model import read
     from kinoscope.models.runtime.runner import check_device
@@ -210,7 +210,7 @@ def _check_options(options: Options) -> None:
         raise ModelError(f"start={options.start}: {error}") from None
 
 
-def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[Options, str]:
+def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOptions, str]:
     """Give the options and the data of a run that goes on; words may repeat its options."""
     from kinoscope.training.classification.options import read_options, read_words
 
@@ -256,7 +256,7 @@ def _is_first() -> bool:
     return launched().rank == 0
 
 
-def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
+def _check(dataset: Dataset, options: ClassificationOptions, quiet: bool) -> DatasetReport:
     from kinoscope.core.errors import DatasetError
     from kinoscope.training.data import checks as health
     from kinoscope.training.data.splits import split
@@ -269,7 +269,7 @@ def _check(dataset: Dataset, options: Options, quiet: bool) -> Health:
         return health.check(dataset, splits, options.workers, progress)
 
 
-def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
+def _check_clips(task: str, data: str | None, quiet: bool) -> DatasetReport:
     """Check clips that need no classes; of those that learn from audio, silent ones are at fault."""
     from kinoscope.training.data import checks as health
     from kinoscope.training.data.readers import read_unlabelled
@@ -282,7 +282,7 @@ def _check_clips(task: str, data: str | None, quiet: bool) -> Health:
         return health.check(read_unlabelled(data)[0], progress=progress, audio=task in AUDIO_TASKS)
 
 
-def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Path:
+def _preview(dataset: Dataset, options: ClassificationOptions, folder: Path, name: str) -> Path:
     from kinoscope.models.trainable.classifiers import find_network
     from kinoscope.training.data.preview import preview
 
@@ -290,7 +290,9 @@ def _preview(dataset: Dataset, options: Options, folder: Path, name: str) -> Pat
     return preview(dataset, folder / f"{name}-preview.png", sampling, options.variation, seed=options.seed)
 
 
-def _train(options: Options, dataset: Dataset, folder: Path, resume: bool, dry_run: bool, quiet: bool) -> Run:
+def _train(
+    options: ClassificationOptions, dataset: Dataset, folder: Path, resume: bool, dry_run: bool, quiet: bool
+) -> ClassificationRun:
     from kinoscope.training.classification import train as training
 
     quiet = quiet or not _is_first()

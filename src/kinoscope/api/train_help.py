@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class TrainingDescription:
     """Description of a training: what it learns, and from which data."""
 
     learns: str
@@ -20,24 +20,26 @@ CLASSES = (
 )
 SHORT = "a folder of short clips, in folders of their classes if there are some"
 
-ABOUT: Mapping[str, About] = {
-    "classify": About("which class a clip is of, for `kinoscope classify` and `kinoscope analyze --model`", CLASSES),
-    "segments": About(
+ABOUT: Mapping[str, TrainingDescription] = {
+    "classify": TrainingDescription(
+        "which class a clip is of, for `kinoscope classify` and `kinoscope analyze --model`", CLASSES
+    ),
+    "segments": TrainingDescription(
         "where segments begin and end in long videos, for a model that train classify wrote",
         "an ActivityNet JSON of videos with labelled segments, best of videos that the model has not learned from",
     ),
-    "sync": About(
+    "sync": TrainingDescription(
         "whether lips and audio belong together, for `kinoscope sync --model`",
         "a folder of videos in which a face talks",
     ),
-    "lipsync": About(
+    "lipsync": TrainingDescription(
         "to paint the mouth of a person, for `kinoscope lipsync`",
         "a video, or a folder of videos, in which a face talks",
     ),
-    "generate": About(
+    "generate": TrainingDescription(
         "to make clips, for `kinoscope generate`", f"{SHORT}, or synthetic:moving, moving shapes drawn without end"
     ),
-    "predict": About(
+    "predict": TrainingDescription(
         "to predict the next frames of a video, for `kinoscope predict`",
         f"{SHORT}, or synthetic:bouncing, two shapes that bounce, whose future is known",
     ),

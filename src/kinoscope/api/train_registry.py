@@ -16,7 +16,7 @@ from kinoscope.views.console.progress import bar
 if TYPE_CHECKING:
     from kinoscope.training.distributed import Processes
     from kinoscope.training.logging import Row
-    from kinoscope.training.trainer import Learner, Rounds
+    from kinoscope.training.trainer import Trainer, TrainingRun
 
 Described = tuple[str, str, str]
 """Name, default and meaning of an option."""
@@ -26,7 +26,7 @@ Broken = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class RoundTask:
+class TrainingTask:
     """A row of the table.
 
     Attributes:
@@ -39,33 +39,33 @@ class RoundTask:
 
     defaults: Callable[[Sequence[str]], Any]
     about: Callable[[], list[Described]]
-    learner: Callable[[Any, str, Processes, bool], tuple[Learner, Broken]]
+    learner: Callable[[Any, str, Processes, bool], tuple[Trainer, Broken]]
     shown: Mapping[str, str]
     then: str
 
 
 def _painting_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.training.lipsync.options import PaintingOptions
+    from kinoscope.training.lipsync.options import LipSyncOptions
 
-    return PaintingOptions()
+    return LipSyncOptions()
 
 
 def _about_painting() -> list[Described]:
-    from kinoscope.training.lipsync.options import ABOUT, PaintingOptions
+    from kinoscope.training.lipsync.options import ABOUT, LipSyncOptions
     from kinoscope.training.options import described
 
-    return described(PaintingOptions, ABOUT)
+    return described(LipSyncOptions, ABOUT)
 
 
-def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
-    from kinoscope.training.lipsync.data import read_talkers
+def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
+    from kinoscope.training.lipsync.data import read_talking_faces
     from kinoscope.training.lipsync.sync_loss import load_expert
-    from kinoscope.training.lipsync.train import PainterLearner
+    from kinoscope.training.lipsync.train import LipSyncTrainer
 
     expert = load_expert(options.expert) if options.sync else None
     with bar("read", quiet) as progress:
-        talkers, broken = read_talkers(Path(data), options.offsets, progress)
-    return PainterLearner(options, talkers, data, expert), broken
+        talkers, broken = read_talking_faces(Path(data), options.offsets, progress)
+    return LipSyncTrainer(options, talkers, data, expert), broken
 
 
 def _generating_defaults(words: Sequence[str]) -> Any:
@@ -75,53 +75,53 @@ def _generating_defaults(words: Sequence[str]) -> Any:
 
 
 def _about_generating() -> list[Described]:
-    from kinoscope.training.generation.options import ABOUT, GeneratingOptions
+    from kinoscope.training.generation.options import ABOUT, GenerationOptions
     from kinoscope.training.options import described
 
-    return described(GeneratingOptions, ABOUT)
+    return described(GenerationOptions, ABOUT)
 
 
-def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
-    from kinoscope.training.data.streams import make_feed
-    from kinoscope.training.generation.train import GeneratorLearner, sampling_of
+def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
+    from kinoscope.training.data.streams import make_stream
+    from kinoscope.training.generation.train import GeneratorTrainer, sampling_of
 
-    feed = make_feed(
+    feed = make_stream(
         data, sampling_of(options), classes=options.classes, few=options.augment == "strong", seed=options.seed,
         workers=options.workers or None,
     )  # fmt: skip
-    return GeneratorLearner(options, feed, data, processes), feed.broken
+    return GeneratorTrainer(options, feed, data, processes), feed.broken
 
 
 def _predicting_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.training.prediction.options import NextFramesOptions
+    from kinoscope.training.prediction.options import PredictionOptions
 
-    return NextFramesOptions()
+    return PredictionOptions()
 
 
 def _about_predicting() -> list[Described]:
     from kinoscope.training.options import described
-    from kinoscope.training.prediction.options import ABOUT, NextFramesOptions
+    from kinoscope.training.prediction.options import ABOUT, PredictionOptions
 
-    return described(NextFramesOptions, ABOUT)
+    return described(PredictionOptions, ABOUT)
 
 
-def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Learner, Broken]:
+def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
     from kinoscope.training.prediction.data import clips_of
-    from kinoscope.training.prediction.train import NextFrames
+    from kinoscope.training.prediction.train import PredictionTrainer
 
     clips = clips_of(data, options, processes)
-    return NextFrames(options, clips, data, processes), clips.broken
+    return PredictionTrainer(options, clips, data, processes), clips.broken
 
 
-TASKS: Mapping[str, RoundTask] = {
-    "lipsync": RoundTask(
+TASKS: Mapping[str, TrainingTask] = {
+    "lipsync": TrainingTask(
         defaults=_painting_defaults,
         about=_about_painting,
         learner=_painter,
         shown={"l1": "l1", "judge_loss": "judge", "sync": "sync", "val_psnr": "val psnr", "val_opening": "val opening"},
         then="kinoscope lipsync VIDEO SOUND --model {} -o OUT.mp4",
     ),
-    "generate": RoundTask(
+    "generate": TrainingTask(
         defaults=_generating_defaults,
         about=_about_generating,
         learner=_generator,
@@ -131,7 +131,7 @@ TASKS: Mapping[str, RoundTask] = {
         },
         then="kinoscope generate {} -n 16 -o OUT.mp4",
     ),
-    "predict": RoundTask(
+    "predict": TrainingTask(
         defaults=_predicting_defaults,
         about=_about_predicting,
         learner=_predictor,
@@ -144,7 +144,7 @@ TASKS: Mapping[str, RoundTask] = {
 }  # fmt: skip
 
 
-def train_in_rounds(
+def train_task(
     task: str,
     data: str | None,
     words: Sequence[str],
@@ -153,7 +153,7 @@ def train_in_rounds(
     resume: str | Path | None,
     dry_run: bool,
     quiet: bool,
-) -> Rounds:
+) -> TrainingRun:
     """Read the options and the clips, and train.
 
     Args:
@@ -163,7 +163,7 @@ def train_in_rounds(
     from kinoscope.training.data.grouping import check_group
     from kinoscope.training.distributed import joined
     from kinoscope.training.options import begin_or_go_on
-    from kinoscope.training.trainer import go
+    from kinoscope.training.trainer import fit
 
     row = TASKS[task]
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
@@ -180,7 +180,7 @@ def train_in_rounds(
         out = Path(processes.share(str(Path(resume) if resume else folder(data))))
         writes = not dry_run and launched().rank == 0
         with alone(out) if writes else nullcontext(), bar(out.name, quiet) as progress:
-            run = go(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
+            run = fit(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
     run.broken = broken
     return run
 

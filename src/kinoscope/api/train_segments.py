@@ -18,9 +18,9 @@ from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.results import Timeline
-    from kinoscope.models.inference.segment_refiner import Edges
+    from kinoscope.models.inference.segment_refiner import SegmentRefiner
     from kinoscope.training.data.activitynet import Annotated
-    from kinoscope.training.segments.train import Course
+    from kinoscope.training.segments.train import ScoreCurve
 
 OPTIONS = {
     "model": ("", "folder that train classify wrote; what is learned is added to it"),
@@ -33,7 +33,7 @@ FEWEST = 2
 
 
 @dataclass
-class Learned:
+class TrainSegmentsResult:
     """What teaching a model the edges of segments came to.
 
     Attributes:
@@ -63,7 +63,7 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Watched:
+class ScoredVideo:
     """A video with known segments, and what the model says of it; ``stride`` of its windows in seconds."""
 
     video: Annotated
@@ -82,11 +82,11 @@ class Watched:
         return np.asarray(self.timeline.features["classify.means"][:, column], np.float64)
 
     @property
-    def courses(self) -> list[Course]:
+    def courses(self) -> list[ScoreCurve]:
         """What there is to learn of each class."""
-        from kinoscope.training.segments.train import Course
+        from kinoscope.training.segments.train import ScoreCurve
 
-        return [Course(self.edges, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
+        return [ScoreCurve(self.edges, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
 
     def _truth(self, label: str) -> NDArray[np.float64]:
         rows = [(one.start, one.end) for one in self.truth if one.label == label]
@@ -97,7 +97,7 @@ class Watched:
         events = self.timeline.events_of("classify")
         return [Segment(self.video.name, one.label, one.start, one.end, one.score) for one in events]
 
-    def refined(self, edges: Edges) -> list[Segment]:
+    def refined(self, edges: SegmentRefiner) -> list[Segment]:
         """Give the segments with learned edges."""
         return [
             Segment(self.video.name, label, start * self.stride, end * self.stride, score)
@@ -106,7 +106,9 @@ class Watched:
         ]
 
 
-def train_segments(data: str | None, words: Sequence[str], device: str = "auto", quiet: bool = False) -> Learned:
+def train_segments(
+    data: str | None, words: Sequence[str], device: str = "auto", quiet: bool = False
+) -> TrainSegmentsResult:
     """Teach a model where segments begin and end; see ``models.inference.segment_refiner``.
 
     Raises:
@@ -114,9 +116,9 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
         DatasetError: the videos do not do.
         ModelError: the model cannot be used, or does not know the classes.
     """
-    from kinoscope.models.inference.segment_refiner import FILE, write_edges
+    from kinoscope.models.inference.segment_refiner import FILE, write_refiner
     from kinoscope.training.data.activitynet import read_annotations
-    from kinoscope.training.segments.train import learn_edges
+    from kinoscope.training.segments.train import train_refiner
 
     options = _options(data, words)
     demand_free(Path(options["model"]) / FILE)
@@ -127,11 +129,11 @@ def train_segments(data: str | None, words: Sequence[str], device: str = "auto",
     if len(learn) < FEWEST:
         why = f"; {next(iter(broken.items()))}" if broken else ""
         raise DatasetError(f"{data} has {len(learn)} videos with segments to learn from, and {FEWEST} are needed{why}")
-    edges = learn_edges([course for one in learn for course in one.courses], int(options["seed"]))
+    edges = train_refiner([course for one in learn for course in one.courses], int(options["seed"]))
     path = Path(options["model"]) / FILE
-    write_edges(path, edges)
-    before, after = (_score(held, found) for found in (Watched.thresholded, lambda one: one.refined(edges)))
-    return Learned((len(learn), len(held)), before, after, broken, path)
+    write_refiner(path, edges)
+    before, after = (_score(held, found) for found in (ScoredVideo.thresholded, lambda one: one.refined(edges)))
+    return TrainSegmentsResult((len(learn), len(held)), before, after, broken, path)
 
 
 def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
@@ -149,9 +151,11 @@ def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _watch(videos: Sequence[Annotated], model: str, device: str, quiet: bool) -> tuple[list[Watched], dict[str, str]]:
+def _watch(
+    videos: Sequence[Annotated], model: str, device: str, quiet: bool
+) -> tuple[list[ScoredVideo], dict[str, str]]:
     """Slide the model over the videos, and give those that could be read, and why the others could not."""
-    watched: list[Watched] = []
+    watched: list[ScoredVideo] = []
     broken: dict[str, str] = {}
     for video in videos:
         try:
@@ -161,7 +165,7 @@ def _watch(videos: Sequence[Annotated], model: str, device: str, quiet: bool) ->
     return watched, broken
 
 
-def _look(video: Annotated, model: str, device: str, quiet: bool) -> Watched:
+def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
     from kinoscope.api.classify import watch
     from kinoscope.api.evaluate_segments import demand_path, name_segments
     from kinoscope.models.inference.classifier import find_classifier, sampling_of
@@ -173,9 +177,9 @@ def _look(video: Annotated, model: str, device: str, quiet: bool) -> Watched:
         timeline = watch(demand_path(video), model, device, progress=progress, learned=False)
     zero = origin(timeline)
     truth = [Segment(s.video, s.label, s.start + zero, s.end + zero) for s in name_segments([video], card)]
-    return Watched(video, timeline, tuple(truth), card.labels, max(1, sampling.frames // 2) / sampling.rate)
+    return ScoredVideo(video, timeline, tuple(truth), card.labels, max(1, sampling.frames // 2) / sampling.rate)
 
 
-def _score(held: Sequence[Watched], find: Any) -> SegmentScores | None:
+def _score(held: Sequence[ScoredVideo], find: Any) -> SegmentScores | None:
     truth = [segment for one in held for segment in one.truth]
     return segment_map([segment for one in held for segment in find(one)], truth) if truth else None

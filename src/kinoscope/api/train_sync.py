@@ -15,9 +15,9 @@ from kinoscope.core.validation import demand
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.nets.syncnet import Pair
-    from kinoscope.training.sync.data import Talk
-    from kinoscope.training.sync.train import Plan
+    from kinoscope.nets.syncnet import SyncNet
+    from kinoscope.training.sync.data import TalkingClip
+    from kinoscope.training.sync.train import SyncOptions
 
 OPTIONS = {
     "table": ("", "CSV with the columns clip, person and offset (seconds by which the audio of a clip is late)"),
@@ -45,7 +45,7 @@ LENGTHS = (15, 25, 50, 125)
 
 
 @dataclass
-class Taught:
+class TrainSyncResult:
     """What training came to.
 
     Attributes:
@@ -78,7 +78,7 @@ class Taught:
 
 def train_sync(
     data: str | None, words: Sequence[str], folder: Path, dry_run: bool = False, quiet: bool = False
-) -> Taught:
+) -> TrainSyncResult:
     """Train pairs of streams and keep them in a folder.
 
     Each is kept as soon as it is done; a run that is started again with the same folder goes on with the next one.
@@ -108,7 +108,7 @@ def train_sync(
         score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
         if not dry_run:
             _save(folder, pairs, plans, told, score)
-    return Taught(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
+    return TrainSyncResult(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
 
 
 def _prepare(folder: Path) -> None:
@@ -156,19 +156,19 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talk], dict[str, str]]:
-    from kinoscope.training.sync.data import Known, clips_in, read_table, read_talks
+def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[TalkingClip], dict[str, str]]:
+    from kinoscope.training.sync.data import ClipRow, clips_in, read_table, read_talking_clips
 
     known = read_table(Path(options["table"])) if options["table"] else {}
     if not known and options["align"] == "auto":
         with bar("aligning", quiet) as progress:
             paths = clips_in(data, {})
             for number, path in enumerate(paths):
-                known[path.name] = Known(None, _measured(path))
+                known[path.name] = ClipRow(None, _measured(path))
                 if progress:
                     progress(number + 1, len(paths))
     with bar("reading", quiet) as progress:
-        return read_talks(data, known, progress)
+        return read_talking_clips(data, known, progress)
 
 
 def _measured(path: Path) -> float:
@@ -180,7 +180,7 @@ def _measured(path: Path) -> float:
     return float(sure[0].extra["offset"]) if len(sure) == 1 else 0.0
 
 
-def _held(talks: Sequence[Talk], share: float) -> set[str]:
+def _held(talks: Sequence[TalkingClip], share: float) -> set[str]:
     """Choose the people that are kept apart: every third, fifth, ... in order of name."""
     people = sorted({talk.person for talk in talks})
     if share == 0:
@@ -194,20 +194,20 @@ def _held(talks: Sequence[Talk], share: float) -> set[str]:
     return set(people[:: max(1, math.ceil(len(people) / count))][:count])
 
 
-def _plans(options: dict[str, str], steps: int) -> list[Plan]:
+def _plans(options: dict[str, str], steps: int) -> list[SyncOptions]:
     from kinoscope.models.runtime.runner import torch_device
-    from kinoscope.training.sync.train import Plan
+    from kinoscope.training.sync.train import SyncOptions
 
     device, batch, seed = torch_device(options["device"]), int(options["batch"]), int(options["seed"])
     return [
-        Plan(kind=kind, steps=steps, batch=batch, seed=seed + number, device=device)
+        SyncOptions(kind=kind, steps=steps, batch=batch, seed=seed + number, device=device)
         for number, kind in enumerate(options["pairs"].split(","))
     ]
 
 
 def _train(
-    talks: Sequence[Talk], data: str, plans: Sequence[Plan], folder: Path | None, quiet: bool
-) -> tuple[list[Pair], list[float]]:
+    talks: Sequence[TalkingClip], data: str, plans: Sequence[SyncOptions], folder: Path | None, quiet: bool
+) -> tuple[list[SyncNet], list[float]]:
     """Train each pair, or take it from the folder where an earlier run has kept it; give also the last losses."""
     from kinoscope.training.sync.train import keep_pair, kept_pair
 
@@ -224,7 +224,9 @@ def _train(
     return pairs, losses
 
 
-def _train_one(talks: Sequence[Talk], plan: Plan, place: Path | None, title: str, quiet: bool) -> tuple[Pair, float]:
+def _train_one(
+    talks: Sequence[TalkingClip], plan: SyncOptions, place: Path | None, title: str, quiet: bool
+) -> tuple[SyncNet, float]:
     """Train a pair; its losses go into a log beside it."""
     from kinoscope.training.logging import Log
     from kinoscope.training.sync.train import train_pair
@@ -246,15 +248,19 @@ def _train_one(talks: Sequence[Talk], plan: Plan, place: Path | None, title: str
     return pair, sum(losses[-50:]) / len(losses[-50:])
 
 
-def _score(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk]) -> dict[str, float]:
+def _score(pairs: Sequence[tuple[str, SyncNet]], talks: Sequence[TalkingClip]) -> dict[str, float]:
     from kinoscope.training.sync.train import share_found
 
     told = {str(length): share_found(pairs, talks, length) for length in LENGTHS}
     return {length: round(share, 4) for length, share in told.items() if share is not None}
 
 
-def _save(folder: Path, pairs: Sequence[Pair], plans: Sequence[Plan], data: str, score: dict[str, float]) -> None:
-    from kinoscope.models.inference.sync import Streams, own_calibration, save_streams
+def _save(
+    folder: Path, pairs: Sequence[SyncNet], plans: Sequence[SyncOptions], data: str, score: dict[str, float]
+) -> None:
+    from kinoscope.models.inference.sync import SyncModelMetadata, own_calibration, save_sync_model
 
     kinds = tuple(plan.kind for plan in plans)
-    save_streams(folder, pairs, Streams(pairs=kinds, calibration=own_calibration(), data=data, score=score))
+    save_sync_model(
+        folder, pairs, SyncModelMetadata(pairs=kinds, calibration=own_calibration(), data=data, score=score)
+    )

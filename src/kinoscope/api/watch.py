@@ -20,19 +20,27 @@ from kinoscope.api.deprecations import renamed
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.files import prepare
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
-from kinoscope.core.metrics.latency import Delays
-from kinoscope.core.results import DecodeReport, Event, Seen, TaskResult, Tell, Timeline, describe_source
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
+from kinoscope.core.metrics.latency import LatencyHistogram
+from kinoscope.core.results import (
+    DecodeReport,
+    Event,
+    Observation,
+    ObservationCallback,
+    TaskResult,
+    Timeline,
+    describe_source,
+)
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import demand_number
 from kinoscope.pipeline.alerts.dispatch import read_rules, sending
-from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.views.formats.jsonl import LineWriter
 
 if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.recorder import Recorder
     from kinoscope.pipeline.alerts.webhook import Webhook
-    from kinoscope.rules import Rulebook, RuleFile
+    from kinoscope.rules import RuleEngine, RuleFile
     from kinoscope.tasks.base import Needs, Task
 
 ARRIVALS = 4096
@@ -46,7 +54,7 @@ WAITING, GRACE = 1000, 5.0
 
 
 @dataclass
-class Watched:
+class WatchResult:
     """How a watch went.
 
     Attributes:
@@ -60,8 +68,8 @@ class Watched:
     source: str
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST), repr=False)
     alerts: int = 0
-    delays: Delays = field(default_factory=Delays)
-    looks: Delays = field(default_factory=Delays)
+    delays: LatencyHistogram = field(default_factory=LatencyHistogram)
+    looks: LatencyHistogram = field(default_factory=LatencyHistogram)
     timeline: Timeline = field(default_factory=Timeline)
     memory: float = 0.0
     delivered: int = 0
@@ -121,7 +129,7 @@ def watch(
     model: str | None = None,
     device: str = "auto",
     quiet: bool = False,
-) -> Watched:
+) -> WatchResult:
     """Watch a camera or a stream by rules, and print each alert at once, as a line of JSON on standard output.
 
     Args:
@@ -165,7 +173,7 @@ def watch(
         _check_live(str(source), realtime or loop)
     chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     source = Address(source)
-    done = Watched(str(source))
+    done = WatchResult(str(source))
     with ExitStack() as stack:
         hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
         arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
@@ -198,28 +206,28 @@ def _check_live(source: str, paced: bool) -> None:
         )
 
 
-def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> Rulebook:
-    from kinoscope.rules.engine import Rulebook
+def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> RuleEngine:
+    from kinoscope.rules.engine import RuleEngine
 
     try:
-        return Rulebook(rules, info.size, clock)
+        return RuleEngine(rules, info.size, clock)
     except RulesError as error:
         if clock is None and "://" in info.path and any(rule.timed for rule in rules.rules):
             raise RulesError(f"{error}; or give --live if {info.path} is a camera") from None
         raise
 
 
-def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> Arrivals:
+def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> ArrivalTimes:
     from kinoscope.source import open_source
-    from kinoscope.source.paced import PacedSource
+    from kinoscope.source.paced import RealtimeSource
 
     opened = open_source(source, live=False, limit=limit, endless=live)
     if not opened.info.width:
         opened.close()
         raise OptionError(f"{source} has no picture to watch")
     if paced:
-        opened = PacedSource(opened, loop)
-    return Arrivals(opened)
+        opened = RealtimeSource(opened, loop)
+    return ArrivalTimes(opened)
 
 
 def _duration(for_: str | float | None) -> float | None:
@@ -250,11 +258,11 @@ def _until(stop: Callable[[], None], seconds: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _tasks(tell: Tell, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
+def _tasks(tell: ObservationCallback, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
     from kinoscope.tasks.objects import Objects
 
     objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=tell)
-    return [Vital(objects, stop)]
+    return [RequiredTask(objects, stop)]
 
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
@@ -281,7 +289,7 @@ def _memory() -> float:
     return most / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-class Arrivals(Source):
+class ArrivalTimes(Source):
     """Another source, which notes when each picture arrives."""
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
@@ -301,7 +309,7 @@ class Arrivals(Source):
         for item in self._source.read(video, tuple(sound_rates)):
             if self._stopped.is_set():
                 return
-            if isinstance(item, Picture):
+            if isinstance(item, LazyFrame):
                 with self._lock:
                     self._times.append((float(item.time), self._clock()))
             yield item
@@ -321,7 +329,7 @@ class Arrivals(Source):
         self._source.close()
 
 
-class Vital:
+class RequiredTask:
     """A task without which watching is in vain: when it fails, the source is stopped."""
 
     def __init__(self, task: Task, stop: Callable[[], None]) -> None:
@@ -337,7 +345,7 @@ class Vital:
         with self._watched():
             self._task.step(*batches)
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Hand the task its sound."""
         with self._watched():
             self._task.listen(sound)
@@ -360,9 +368,9 @@ class Alerts:
 
     def __init__(
         self,
-        done: Watched,
-        book: Rulebook,
-        source: Arrivals,
+        done: WatchResult,
+        book: RuleEngine,
+        source: ArrivalTimes,
         lines: LineWriter | None,
         hook: Webhook | None,
         recorder: Recorder | None,
@@ -372,8 +380,8 @@ class Alerts:
         self._lines, self._hook, self._recorder = lines, hook, recorder
         self._clock = clock
 
-    def tell(self, time: float, seen: list[Seen]) -> None:
-        """Take what is followed in a picture, see ``core.results.Tell``."""
+    def tell(self, time: float, seen: list[Observation]) -> None:
+        """Take what is followed in a picture, see ``core.results.ObservationCallback``."""
         for event in self._book.step(time, seen):
             self._send(event, time)
             self._done.events.append(event)
@@ -381,7 +389,7 @@ class Alerts:
             self._note(self._done.delays, time)
         self._note(self._done.looks, time)
 
-    def _note(self, delays: Delays, time: float) -> None:
+    def _note(self, delays: LatencyHistogram, time: float) -> None:
         age = self._source.age(time)
         if age is not None:
             delays.add(age)

@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kinoscope import __version__
 from kinoscope.api.analyze import analyze
 from kinoscope.api.bench import bench
-from kinoscope.api.classify import Classified, classify
+from kinoscope.api.classify import ClassifyResult, classify
 from kinoscope.api.convert import convert
 from kinoscope.api.deprecations import new_words
-from kinoscope.api.detect import Detected, detect
-from kinoscope.api.enroll import Enrolled, enroll, gallery
-from kinoscope.api.evaluate import Evaluation, evaluate
-from kinoscope.api.explain import Explained, explain
-from kinoscope.api.generate import Generated, generate
+from kinoscope.api.detect import DetectResult, detect
+from kinoscope.api.enroll import EnrollResult, enroll, gallery
+from kinoscope.api.evaluate import EvaluateResult, evaluate
+from kinoscope.api.explain import ExplainResult, explain
+from kinoscope.api.generate import GenerateResult, generate
 from kinoscope.api.library import library
-from kinoscope.api.lipsync import Dubbed, lipsync
+from kinoscope.api.lipsync import LipSyncResult, lipsync
 from kinoscope.api.models import models
-from kinoscope.api.predict import Predicted, predict
-from kinoscope.api.recognize import Recognized, recognize
-from kinoscope.api.search import Found, search
-from kinoscope.api.sync import Synced, sync
-from kinoscope.api.train import Training, train
+from kinoscope.api.predict import PredictResult, predict
+from kinoscope.api.recognize import RecognizeResult, recognize
+from kinoscope.api.search import SearchResult, search
+from kinoscope.api.sync import SyncResult, sync
+from kinoscope.api.train import TrainResult, train
 from kinoscope.api.train_help import ABOUT, help_of
-from kinoscope.api.train_segments import Learned
-from kinoscope.api.train_sync import Taught
-from kinoscope.api.watch import Watched, watch
+from kinoscope.api.train_segments import TrainSegmentsResult
+from kinoscope.api.train_sync import TrainSyncResult
+from kinoscope.api.watch import WatchResult, watch
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
 from kinoscope.core.launcher import launched
@@ -47,8 +47,8 @@ from kinoscope.pipeline.analysis import Analysis
 if TYPE_CHECKING:
     from cyclopts import CycloptsError
 
-    from kinoscope.training.classification.state import Run
-    from kinoscope.training.trainer import Rounds
+    from kinoscope.training.classification.state import ClassificationRun
+    from kinoscope.training.trainer import TrainingRun
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": analyze,
@@ -366,7 +366,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _print_classified(rows: Sequence[Classified]) -> None:
+def _print_classified(rows: Sequence[ClassifyResult]) -> None:
     from kinoscope.views.console.evaluation import print_classes
 
     for row in rows:
@@ -376,7 +376,7 @@ def _print_classified(rows: Sequence[Classified]) -> None:
             print_classes(row.source, row.top, row.segments)
 
 
-def _print_evaluation(found: Evaluation) -> None:
+def _print_evaluation(found: EvaluateResult) -> None:
     from kinoscope.views.console.evaluation import print_comparison, print_scores, print_segments
 
     plain = found.to_dict()
@@ -402,7 +402,7 @@ def _print_generation(plain: dict[str, Any]) -> None:
     print(f"protocol {plain['generation']['protocol_hash']}: {plain['generation']['protocol_text']}")
 
 
-def _print_training(training: Training) -> None:
+def _print_training(training: TrainResult) -> None:
     if training.health:
         print(training.health)
     elif training.picture:
@@ -417,7 +417,7 @@ def _print_training(training: Training) -> None:
         _print_run(training.run)
 
 
-def _print_taught(taught: Taught) -> None:
+def _print_taught(taught: TrainSyncResult) -> None:
     for name, why in taught.broken.items():
         _warn(f"{name}: {why}")
     learned, held = (f"{c} clips of {p} people" for c, p in zip(taught.clips, taught.people, strict=True))
@@ -429,7 +429,7 @@ def _print_taught(taught: Taught) -> None:
         print(f"  kinoscope sync VIDEO --model {taught.folder}")
 
 
-def _print_edges(edges: Learned) -> None:
+def _print_edges(edges: TrainSegmentsResult) -> None:
     for name, why in edges.broken.items():
         _warn(f"{name}: {why}")
     print(f"{edges.videos[0]} videos to learn from, {edges.videos[1]} to score on")
@@ -441,7 +441,7 @@ def _print_edges(edges: Learned) -> None:
     print(f"  {edges.written}")
 
 
-def _print_rounds(run: Rounds) -> None:
+def _print_rounds(run: TrainingRun) -> None:
     from kinoscope.api.train_registry import TASKS
 
     for name, why in run.broken.items():
@@ -459,7 +459,7 @@ def _print_rounds(run: Rounds) -> None:
     print(f"  {TASKS[run.task].then.format(run.folder)}")
 
 
-def _print_generated(made: Generated) -> None:
+def _print_generated(made: GenerateResult) -> None:
     speed = made.clips * made.frames / max(made.seconds, 1e-9)
     told = f"{made.clips} clips of {made.frames} pictures in {made.seconds:.1f} s"
     print(f"{told} ({speed:.0f} pictures a second, {made.runtime})")
@@ -470,14 +470,14 @@ def _print_generated(made: Generated) -> None:
         print(f"  {path}")
 
 
-def _print_dubbed(done: Dubbed) -> None:
+def _print_dubbed(done: LipSyncResult) -> None:
     for note in done.notes:
         _warn(note)
     print(f"{done.painted} of {done.frames} pictures painted in {done.seconds:.1f} s; metadata says it was generated")
     print(f"  {done.path}")
 
 
-def _print_predicted(done: Predicted) -> None:
+def _print_predicted(done: PredictResult) -> None:
     for note in done.notes:
         _warn(note)
     print(f"{done.frames} frames told from the last {done.read}, {done.rate:g} a second")
@@ -485,7 +485,7 @@ def _print_predicted(done: Predicted) -> None:
     print(f"  {done.path}")
 
 
-def _print_run(run: Run) -> None:
+def _print_run(run: ClassificationRun) -> None:
     from kinoscope.api.train import describe
     from kinoscope.views.console.evaluation import print_scores
 
@@ -506,7 +506,7 @@ def _print_run(run: Run) -> None:
         )
 
 
-def _print_explained(done: Explained) -> None:
+def _print_explained(done: ExplainResult) -> None:
     from kinoscope.views.console.evaluation import print_explanation
 
     print_explanation(done.to_dict())
@@ -522,7 +522,7 @@ def _print_bench(result: dict[str, Any]) -> None:
         print(f"{seconds:10.2f}  CPU s  {part}")
 
 
-def _print_enrolled(done: Enrolled) -> None:
+def _print_enrolled(done: EnrollResult) -> None:
     count = counted(len(done.looks), "look")
     already = f" ({done.already} {'was' if done.already == 1 else 'were'} there already)" if done.already else ""
     print(f"{done.gallery}: {done.name} got {count} of kind {done.kind}{already}")
@@ -560,7 +560,7 @@ def _print_library(told: dict[str, Any]) -> None:
         print(f"forgot {row['path']}")
 
 
-def _print_found(found: Found) -> None:
+def _print_found(found: SearchResult) -> None:
     from kinoscope.views.pages.search import print_found
 
     for note in found.notes:
@@ -570,7 +570,7 @@ def _print_found(found: Found) -> None:
         print(f"  {path}")
 
 
-def _print_recognized(rows: Sequence[Recognized]) -> None:
+def _print_recognized(rows: Sequence[RecognizeResult]) -> None:
     from kinoscope.views.console.gallery import print_seen
 
     for row in rows:
@@ -580,7 +580,7 @@ def _print_recognized(rows: Sequence[Recognized]) -> None:
             print_seen(row.to_dict())
 
 
-def _print_detected(rows: Sequence[Detected]) -> None:
+def _print_detected(rows: Sequence[DetectResult]) -> None:
     from kinoscope.views.console.detection import print_detected
 
     for row in rows:
@@ -592,7 +592,7 @@ def _print_detected(rows: Sequence[Detected]) -> None:
             print(f"  {path}")
 
 
-def _print_synced(rows: Sequence[Synced]) -> None:
+def _print_synced(rows: Sequence[SyncResult]) -> None:
     from kinoscope.views.console.sync import print_synced
 
     for row in rows:
@@ -606,7 +606,7 @@ def _print_synced(rows: Sequence[Synced]) -> None:
             print(f"  {path}")
 
 
-def _print_watched(done: Watched) -> None:
+def _print_watched(done: WatchResult) -> None:
     """Tell how the watch went; the alerts themselves have been printed as they came."""
     plain = done.to_dict()
     print(counted(done.alerts, "alert"), file=sys.stderr)

@@ -15,7 +15,7 @@ already somewhere else: two people may look alike, but a track that shows one of
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class IdentityMatch:
     """What was found of one track.
 
     Attributes:
@@ -43,7 +43,7 @@ def overlap(spans: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(both)
 
 
-def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[Match]:
+def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[IdentityMatch]:
     """Match tracks to people, the surest first.
 
     A track is of its nearest person if that one is near enough and not in another track at the same time; else it may
@@ -69,9 +69,9 @@ def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[Matc
     return [_match(row, None if who < 0 else int(who)) for row, who in zip(far, person.tolist(), strict=True)]
 
 
-def _match(row: Values, person: int | None) -> Match:
+def _match(row: Values, person: int | None) -> IdentityMatch:
     nearest = int(np.argmin(row))
     chosen = nearest if person is None else person
     others = np.delete(row, chosen)
     margin = float(others.min() - row[chosen]) if len(others) and np.isfinite(row[chosen]) else float("inf")
-    return Match(person, nearest, float(row[chosen]), margin)
+    return IdentityMatch(person, nearest, float(row[chosen]), margin)

@@ -98,7 +98,7 @@ class FrameBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class Audio:
     """A stretch of mono sound.
 
     Attributes:
@@ -126,7 +126,7 @@ class Clip:
     """A stretch of video: frames, and the sound beside them if there is any."""
 
     frames: FrameBatch
-    sound: Sound | None = None
+    sound: Audio | None = None
 
     @property
     def start(self) -> float:

@@ -118,7 +118,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """One tracked object in one picture, told as soon as it is seen: what rules and live views go by.
 
     Attributes:
@@ -135,7 +135,7 @@ class Seen:
     identity: str | None = None
 
 
-Tell = Callable[[float, list[Seen]], None]
+ObservationCallback = Callable[[float, list[Observation]], None]
 """Called with the time in seconds of a picture and all that is followed in it; an empty list says that nothing is."""
 
 

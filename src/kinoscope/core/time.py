@@ -76,7 +76,7 @@ def format_clock(time: Seconds, separator: str = ".") -> str:
     return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{separator}{rest % 1000:03d}"
 
 
-class Ticker:
+class FrameSampler:
     """Say which frames to take from a stream so that about ``rate`` a second come out.
 
     The time axis is cut into slots of ``1 / rate`` seconds, counted from the first frame; the first

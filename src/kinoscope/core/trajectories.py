@@ -47,7 +47,7 @@ INNER = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class TrajectoryStats:
     """How one object went.
 
     Attributes:
@@ -78,17 +78,17 @@ class Journey:
         return told | {"heights_per_second": round(self.pace, 3), "path": corners}
 
 
-def journey(track: Track) -> Journey:
+def trajectory_stats(track: Track) -> TrajectoryStats:
     """Tell how an object went."""
     boxes = track.boxes
     if not len(boxes):
-        return Journey(0.0, 0.0, 0.0, np.zeros((0, 3)))
+        return TrajectoryStats(0.0, 0.0, 0.0, np.zeros((0, 3)))
     feet = np.column_stack([boxes[:, 0], (boxes[:, 1] + boxes[:, 3]) / 2, boxes[:, 4]])
     heights = np.maximum(boxes[:, 4] - boxes[:, 2], 1)
     kept = simplify(feet[:, 1:] / heights.mean(), SHAKE)
     steps = np.linalg.norm(np.diff(feet[kept, 1:], axis=0), axis=1)
     local = (heights[kept][1:] + heights[kept][:-1]) / 2
-    return Journey(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
+    return TrajectoryStats(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
 
 
 def simplify(points: Array, most: float) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ def _away(points: Array, first: Array, last: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class CountEstimate:
     """How many there are at a time: as counted, and from ``low`` to ``high`` with a probability of ``INNER``."""
 
     time: float
@@ -128,7 +128,7 @@ class Count:
         return {"time": round(self.time, 3), "count": self.count, "low": self.low, "high": self.high}
 
 
-def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[Count]:
+def estimate_counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[CountEstimate]:
     """Count the tracks at each of ``times`` in seconds, with an interval.
 
     Three things make a count unsure. A track may be none: its score says how likely a glimpse of it is one, and each
@@ -151,7 +151,7 @@ def counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> 
     near = (spans[:, :1] - slack[:, :1] <= at) & (at <= spans[:, 1:] + slack[:, 1:])
     likely = scores[:, None] * np.where(here, 1.0, UNSEEN * near)
     present = here[~scenery].sum(axis=0).tolist()
-    return [Count(time, present[n], *_interval(likely[:, n])) for n, time in enumerate(at.tolist())]
+    return [CountEstimate(time, present[n], *_interval(likely[:, n])) for n, time in enumerate(at.tolist())]
 
 
 def is_scenery(track: Track) -> bool:
@@ -159,7 +159,7 @@ def is_scenery(track: Track) -> bool:
     if track.score >= DOUBTFUL or not len(track.boxes):
         return False
     height = float((track.boxes[:, 4] - track.boxes[:, 2]).mean())
-    reach = np.ptp(journey(track).path[:, 1:], axis=0)
+    reach = np.ptp(trajectory_stats(track).path[:, 1:], axis=0)
     return float(np.hypot(*reach)) < MOVES * height
 
 

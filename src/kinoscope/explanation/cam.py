@@ -24,7 +24,7 @@ from kinoscope.explanation.target import Target
 
 
 @dataclass(frozen=True)
-class Maps:
+class FeatureMaps:
     """Feature maps of one clip, and the gradient of the class's score there; both (C, T', H', W').
 
     ``apart`` tells whether they are those of single pictures, one by one.
@@ -93,7 +93,7 @@ def seen(target: Target, pixels: Tensor) -> Tensor:
     return placed
 
 
-def feature_maps(target: Target, pixels: Tensor) -> Maps:
+def feature_maps(target: Target, pixels: Tensor) -> FeatureMaps:
     """Run a clip (T, H, W, 3) through the network and back to its last feature maps.
 
     Raises:
@@ -107,8 +107,8 @@ def feature_maps(target: Target, pixels: Tensor) -> Maps:
         (gradient,) = torch.autograd.grad(score.sum(), taps)
     values, apart = taps[0].detach(), taps[0].ndim == 4
     if apart:
-        return Maps(values.transpose(0, 1), gradient.transpose(0, 1), apart)
-    return Maps(values[0], gradient[0], apart)
+        return FeatureMaps(values.transpose(0, 1), gradient.transpose(0, 1), apart)
+    return FeatureMaps(values[0], gradient[0], apart)
 
 
 @contextmanager

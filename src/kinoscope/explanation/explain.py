@@ -49,7 +49,7 @@ Progress = Callable[[float, float | None], None]
 Result = TypeVar("Result")
 
 
-class Known(Protocol):
+class ExplainableModel(Protocol):
     """What must be known of a network: a ``Trained`` says it, and so does a ``Card``."""
 
     @property
@@ -67,7 +67,7 @@ class Known(Protocol):
 
 def explain(
     net: nn.Module,
-    known: Known,
+    known: ExplainableModel,
     frames: Pixels,
     times: NDArray[np.float64],
     *,
@@ -173,7 +173,7 @@ def attended(target: Target, frames: Pixels) -> Series | None:
     return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)
 
 
-def class_names(known: Known) -> tuple[str, ...]:
+def class_names(known: ExplainableModel) -> tuple[str, ...]:
     """Give the names of a network's classes: a card may name a list of them, or hold them."""
     return tuple(getattr(known, "labels", None) or known.classes)
 

@@ -99,7 +99,7 @@ class Augment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class ClipTransform:
     """What is done to all frames of one clip.
 
     Attributes:
@@ -143,14 +143,14 @@ class Look:
         return carry_boxes(boxes, self.matrix, self.size)
 
 
-def draw(augment: Augment, source: Size, size: Size, generator: np.random.Generator) -> Look:
+def sample_transform(augment: Augment, source: Size, size: Size, generator: np.random.Generator) -> ClipTransform:
     """Draw what is done to one clip whose pictures are of size ``source`` and come out in ``size``."""
     # Every kind draws its numbers whether or not it is on: switching one off leaves the others as they were.
     matrix = _geometry(augment, source, size, generator)
     colour = _colours(augment, generator)
     blurred, sigma, noise, erased = generator.random(4)
     hole, paint = _hole(size, generator), generator.integers(0, 256, 3).tolist()
-    return Look(
+    return ClipTransform(
         size, matrix, colour,
         blur=augment.blur * sigma if blurred < 0.5 else 0.0,
         noise=augment.noise * noise,
@@ -324,7 +324,7 @@ class Mix:
         return np.asarray(share * targets + (1 - share) * other, np.float32)
 
 
-def draw_mix(augment: Augment, size: Size, generator: np.random.Generator) -> Mix:
+def sample_mix(augment: Augment, size: Size, generator: np.random.Generator) -> Mix:
     """Draw how a clip is mixed with another; where both ways are on, each comes as often."""
     which, x, y = generator.random(3)
     if augment.cutmix > 0 and (augment.mixup == 0 or which < 0.5):

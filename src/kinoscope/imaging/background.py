@@ -47,7 +47,7 @@ class Regions:
         return self.moving <= MOST
 
 
-class Background:
+class BackgroundModel:
     """Learns what is always there, and tells what is not.
 
     Args:

@@ -36,7 +36,7 @@ def compose(after: Array, before: Array) -> Array:
     return np.asarray(after[:, :2] @ before + np.column_stack([np.zeros((2, 2)), after[:, 2]]))
 
 
-class Camera:
+class CameraMotion:
     """Tell the camera's motion between the pictures that are shown to it, one after the other.
 
     Args:

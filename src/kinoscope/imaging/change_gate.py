@@ -30,7 +30,7 @@ Advice = Literal["same", "wait", "look", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class FrameSignature:
     """What is remembered of a picture.
 
     Attributes:
@@ -42,7 +42,7 @@ class Glance:
     palette: NDArray[np.float64]
 
     @classmethod
-    def at(cls, pixels: Pixels) -> Glance:
+    def at(cls, pixels: Pixels) -> FrameSignature:
         """Summarise a picture (H, W, C)."""
         import cv2
 
@@ -54,16 +54,16 @@ class Glance:
         palette = np.bincount(colours.ravel(), minlength=64) / colours.size
         return cls(cells.astype(np.float32), palette)
 
-    def moved(self, other: Glance) -> NDArray[np.float32]:
+    def moved(self, other: FrameSignature) -> NDArray[np.float32]:
         """Give the change of each cell, (rows, columns), 0 to 255."""
         return np.asarray(np.abs(self.cells - other.cells).max(axis=2))
 
-    def recoloured(self, other: Glance) -> float:
+    def recoloured(self, other: FrameSignature) -> float:
         """Give the share of the picture, 0 to 1, whose colours the other has not."""
         return float(np.abs(self.palette - other.palette).sum() / 2)
 
 
-class Watch:
+class ChangeGate:
     """Advise on each picture of a video whether to look at it.
 
     Args:
@@ -82,7 +82,7 @@ class Watch:
         self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come just when a look is due
         self.still, self.cut, self.much = still, cut, MUCH if much is None else much
         self.fast = False
-        self._last: Glance | None = None
+        self._last: FrameSignature | None = None
         self._time = 0.0
 
     def see(self, pixels: Pixels, time: float) -> Advice:
@@ -92,13 +92,13 @@ class Watch:
             ``same``: it is that picture still; ``wait``: it changed little, and the last look is not long ago;
             ``look``; or ``cut``: look, it is another scene.
         """
-        now = Glance.at(pixels)
+        now = FrameSignature.at(pixels)
         advice = self._judge(now, time)
         if advice in ("look", "cut"):
             self._last, self._time = now, time
         return advice
 
-    def _judge(self, now: Glance, time: float) -> Advice:
+    def _judge(self, now: FrameSignature, time: float) -> Advice:
         self.fast = False
         if self._last is None or self._last.cells.shape != now.cells.shape:
             return "look"

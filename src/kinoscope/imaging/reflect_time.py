@@ -10,7 +10,7 @@ HAIR = 1e-3
 """Seconds. Backwards, the frame on screen at the moment at which another begins is the one before it."""
 
 
-def bounce(wanted: Times, first: float, end: float) -> Times:
+def reflect_times(wanted: Times, first: float, end: float) -> Times:
     """Fold times beyond a video back into it, as if it were played backwards from its end, and forwards again.
 
     Motion so goes on as fast as before. The last picture held would look as if all had stopped, and starting over like

@@ -6,7 +6,7 @@ print(clip.video.path, clip.start, clip.end)
 """
 
 from kinoscope.library.query import Query, parse
-from kinoscope.library.search import Clip, Like, answer, picture_of
-from kinoscope.library.store import Library, Video
+from kinoscope.library.search import SearchHit, VectorQuery, answer, picture_of
+from kinoscope.library.store import Library, StoredVideo
 
-__all__ = ["Clip", "Library", "Like", "Query", "Video", "answer", "parse", "picture_of"]
+__all__ = ["Library", "Query", "SearchHit", "StoredVideo", "VectorQuery", "answer", "parse", "picture_of"]

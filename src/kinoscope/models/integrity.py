@@ -28,7 +28,7 @@ Stamp = list[Any]
 def seal(folder: Path, names: Iterable[str]) -> None:
     """Write down what files are now. Where that cannot be written, they are hashed again at each load."""
     with contextlib.suppress(OSError, OutputError):
-        stamps = {name: [*_stat(folder / name), sha256_of(folder / name)] for name in names}
+        stamps = {name: [*_stat(folder / name), sha256_file(folder / name)] for name in names}
         with atomic(folder / SEAL, sync=False, listed=False) as temporary:
             temporary.write_text(json.dumps(stamps))
 
@@ -76,7 +76,7 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
         seal(folder, names)
 
 
-def sha256_of(path: Path) -> str:
+def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content in hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -98,7 +98,7 @@ def _unchanged(path: Path, known: Mapping[str, Stamp], digest: str) -> bool:
 
 
 def _matches(path: Path, digest: str) -> bool:
-    return os.path.isfile(path) and sha256_of(path) == digest
+    return os.path.isfile(path) and sha256_file(path) == digest
 
 
 def _stat(path: Path) -> tuple[int, int]:

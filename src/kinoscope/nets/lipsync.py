@@ -34,7 +34,7 @@ REFERENCES = 2
 """Other pictures of the person that the painter sees."""
 
 
-class Voice(nn.Module):
+class VoiceEncoder(nn.Module):
     """Log-mel around a moment (N, 53, 40) -> how the points lie from rest (N, 61, 3), and what else is heard (N, 32).
 
     Points are in distances of the eyes' outer corners.
@@ -72,7 +72,7 @@ def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(conv, nn.GroupNorm(8, after), nn.SiLU())
 
 
-class Painter(nn.Module):
+class LipSyncGenerator(nn.Module):
     """Paint lower faces whose mouths are hidden.
 
     Args:
@@ -100,7 +100,7 @@ class Painter(nn.Module):
             mask: (1 or N, 1, H, W): 1 what is to be painted, 0 what stays.
             dots: (N, 3, H, W), see ``draw_points``.
             others: (N, R, 6, H, W): other pictures of the person, and the dots of each.
-            voice: (N, 32), see ``Voice``.
+            voice: (N, 32), see ``VoiceEncoder``.
         """
         mask = mask.expand(len(face), -1, -1, -1)
         hidden = face * (1 - mask)
@@ -125,7 +125,7 @@ class Painter(nn.Module):
         return (pictures * share[:, :, None]).sum(1)
 
 
-class Judge(nn.Module):
+class LipSyncDiscriminator(nn.Module):
     """Tell real faces (N, 3, H, W) in 0 to 1 from painted ones, patch by patch: (N, 1, H / 8, W / 8)."""
 
     def __init__(self, width: int = 32) -> None:

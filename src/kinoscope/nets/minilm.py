@@ -20,7 +20,7 @@ PARTS = (
     *("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"),
     *("attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
 )
-"""Parts of a layer as the published weights name them, in the order in which ``Layer`` declares its own."""
+"""Parts of a layer as the published weights name them, in the order in which ``TransformerLayer`` declares its own."""
 
 
 def published_names(layers: int = 6) -> Iterator[str]:
@@ -30,7 +30,7 @@ def published_names(layers: int = 6) -> Iterator[str]:
         yield from (f"{part}.weight", f"{part}.bias")
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Attention, then two linear maps; each is added to what it was given, and the sum normalised."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -67,7 +67,7 @@ class MiniLM(nn.Module):
         super().__init__()
         self.word, self.position, self.kind = (nn.Embedding(count, width) for count in (words, LONGEST, 2))
         self.norm = nn.LayerNorm(width, eps=1e-12)
-        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
+        self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(layers))
 
     def forward(self, pairs: Tensor) -> tuple[Tensor]:
         """Give the mean of the last layer over the words, as long as 1."""

@@ -64,7 +64,7 @@ class MoCoGAN(nn.Module):
         return pictures.view(*times.shape, *pictures.shape[1:])
 
 
-class Noisy(nn.Module):
+class NoiseLayer(nn.Module):
     """Add noise while learning."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,23 +73,28 @@ class Noisy(nn.Module):
 
 
 def _picture_judge(width: int) -> nn.Sequential:
-    layers: list[nn.Module] = [Noisy(), nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [NoiseLayer(), nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
     for scale in (1, 2):
         inputs, outputs = width * 2 ** (scale - 1), width * 2**scale
-        layers += [Noisy(), nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, Noisy(), nn.Conv2d(4 * width, 1, 4, 2, 1, bias=False))
+        layers += [
+            NoiseLayer(),
+            nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.LeakyReLU(0.2),
+        ]
+    return nn.Sequential(*layers, NoiseLayer(), nn.Conv2d(4 * width, 1, 4, 2, 1, bias=False))
 
 
 def _clip_judge(width: int, classes: int) -> nn.Sequential:
     shape = {"kernel_size": (4, 4, 4), "stride": (1, 2, 2), "padding": (0, 1, 1), "bias": False}
-    layers: list[nn.Module] = [Noisy(), nn.Conv3d(3, width, **shape), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
+    layers: list[nn.Module] = [NoiseLayer(), nn.Conv3d(3, width, **shape), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
     for scale in (1, 2):
         inputs, outputs = width * 2 ** (scale - 1), width * 2**scale
-        layers += [Noisy(), nn.Conv3d(inputs, outputs, **shape), nn.BatchNorm3d(outputs), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
+        layers += [NoiseLayer(), nn.Conv3d(inputs, outputs, **shape), nn.BatchNorm3d(outputs), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
     return nn.Sequential(*layers, nn.Conv3d(4 * width, 1 + classes, **shape))  # type: ignore[arg-type]
 
 
-class Judge(nn.Module):
+class MoCoGANDiscriminator(nn.Module):
     """Both judges as one.
 
     Args:

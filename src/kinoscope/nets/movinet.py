@@ -34,7 +34,7 @@ State = tuple[Tensor, ...]
 """What the layers remember, in their order, and the number of frames so far last."""
 
 
-class Memory:
+class StreamBuffer:
     """What the layers remember of earlier frames, and what they will of these.
 
     Attributes:
@@ -61,7 +61,7 @@ class CausalConv(nn.Conv3d):
         super().__init__(channels, channels, kernel, (1, stride, stride), padding, groups=channels, bias=False)
         self.past = frames - 1
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:  # type: ignore[override]  # a memory besides
+    def forward(self, x: Tensor, memory: StreamBuffer) -> Tensor:  # type: ignore[override]  # a memory besides
         """Map (N, C, T, H, W) to (N, C, T, H / stride, W / stride)."""
         if self.past:
             x = torch.cat([memory.recall(torch.zeros_like(x[:, :, :1]).expand(-1, -1, self.past, -1, -1)), x], 2)
@@ -69,7 +69,7 @@ class CausalConv(nn.Conv3d):
         return super().forward(x)
 
 
-def average_so_far(x: Tensor, memory: Memory) -> Tensor:
+def average_so_far(x: Tensor, memory: StreamBuffer) -> Tensor:
     """Give the mean over the picture and all frames up to each: (N, C, T, H, W) to (N, C, T, 1, 1)."""
     frames = x.mean((3, 4), keepdim=True)
     sums = memory.recall(torch.zeros_like(frames[:, :, :1])) + frames.cumsum(2)
@@ -78,7 +78,7 @@ def average_so_far(x: Tensor, memory: Memory) -> Tensor:
     return sums / counts
 
 
-class SqueezeExcite(nn.Module):
+class CausalSqueezeExcite(nn.Module):
     """Weigh each channel by what was seen so far."""
 
     def __init__(self, channels: int) -> None:
@@ -87,7 +87,7 @@ class SqueezeExcite(nn.Module):
         self.squeeze = nn.Conv3d(channels, inner, 1)
         self.excite = nn.Conv3d(inner, channels, 1)
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+    def forward(self, x: Tensor, memory: StreamBuffer) -> Tensor:
         """Weigh (N, C, T, H, W)."""
         inner = functional.hardswish(self.squeeze(average_so_far(x, memory)))
         return x * functional.hardsigmoid(self.excite(inner))
@@ -104,7 +104,7 @@ def point_conv(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv3d(inputs, outputs, 1, bias=False), nn.BatchNorm3d(outputs, eps=1e-3)]
 
 
-class Block(nn.Module):
+class MoViNetBlock(nn.Module):
     """Inverted bottleneck: widen, filter each channel through time and picture, weigh, narrow; added to its input."""
 
     def __init__(self, inputs: int, outputs: int, frames: int, size: int, wide: int, stride: int) -> None:
@@ -112,7 +112,7 @@ class Block(nn.Module):
         self.widen = nn.Sequential(*point_conv(inputs, wide), nn.Hardswish())
         self.filters = CausalConv(wide, frames, size, stride)
         self.norm = nn.Sequential(nn.BatchNorm3d(wide, eps=1e-3), nn.Hardswish())
-        self.weigh = SqueezeExcite(wide)
+        self.weigh = CausalSqueezeExcite(wide)
         self.narrow = nn.Sequential(*point_conv(wide, outputs))
         shrink = [nn.AvgPool3d((1, 3, 3), (1, stride, stride), (0, 1, 1), count_include_pad=False)]
         fit = [*(shrink if stride > 1 else []), *(point_conv(inputs, outputs) if inputs != outputs else [])]
@@ -120,7 +120,7 @@ class Block(nn.Module):
         self.share = nn.Parameter(torch.zeros(()))
         """How much the block adds to its input: nothing at first (Bachlechner et al., UAI 2021)."""
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+    def forward(self, x: Tensor, memory: StreamBuffer) -> Tensor:
         """Map (N, C, T, H, W) to (N, C', T, H / stride, W / stride)."""
         y = self.norm(self.filters(self.widen(x), memory))
         y = self.narrow(self.weigh(y, memory))
@@ -145,7 +145,7 @@ class MoViNetA0(nn.Module):
         for blocks, outputs, stride in STAGES:
             stage = nn.ModuleList()
             for i, (frames, size, wide) in enumerate(blocks):
-                stage.append(Block(inputs, outputs, frames, size, wide, stride if i == 0 else 1))
+                stage.append(MoViNetBlock(inputs, outputs, frames, size, wide, stride if i == 0 else 1))
                 inputs = outputs
             stages.append(stage)
         self.stages = nn.ModuleList(stages)
@@ -171,7 +171,7 @@ class MoViNetA0(nn.Module):
         return self._run(pixels, state)
 
     def _run(self, pixels: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        memory = Memory(state)
+        memory = StreamBuffer(state)
         x = self.stem(pixels.permute(0, 4, 1, 2, 3).float() / 127.5 - 1)
         for stage in self.stages:
             for block in stage.children():

@@ -63,7 +63,7 @@ def middle_channels(inputs: int, outputs: int) -> int:
     return 27 * inputs * outputs // (9 * inputs + 3 * outputs)
 
 
-class Block(nn.Module):
+class ResidualBlock3D(nn.Module):
     """Two convolutions added to their input."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, way: Way) -> None:
@@ -106,7 +106,9 @@ class ResNet3D(nn.Module):
         super().__init__()
         stages, inputs = [stem(ways[0])], 64
         for outputs, stride, way in zip((64, 128, 256, 512), (1, 2, 2, 2), ways, strict=True):
-            stages.append(nn.Sequential(Block(inputs, outputs, stride, way), Block(outputs, outputs, 1, way)))
+            stages.append(
+                nn.Sequential(ResidualBlock3D(inputs, outputs, stride, way), ResidualBlock3D(outputs, outputs, 1, way))
+            )
             inputs = outputs
         self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(dropout)

@@ -21,7 +21,7 @@ WINDOW, GROW = 7, 2
 """Side in patches of what a block sees; by how much its perceptron widens."""
 
 
-class Block(nn.Module):
+class SimVPBlock(nn.Module):
     """Maps (N, D, H', W') -> as many: each channel over a window, then all channels at each place."""
 
     def __init__(self, width: int) -> None:
@@ -65,7 +65,7 @@ class SimVP(nn.Module):
         inside = max(before, after) * width // 2
         self.encoder = nn.Sequential(nn.Conv2d(channels * SIDE**2, width, 3, padding=1), nn.GELU())
         self.gather = nn.Linear(before * width, inside)
-        self.blocks = nn.Sequential(*(Block(inside) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(SimVPBlock(inside) for _ in range(depth)))
         self.spread = nn.Linear(inside, after * width)
         self.decoder = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), nn.GELU())
         self.paint = painting(width, channels, still)

@@ -54,7 +54,7 @@ def _unit(x: Tensor) -> Tensor:
     return functional.normalize(x, dim=1).transpose(1, 2)
 
 
-class SoundStream(nn.Module):
+class AudioStream(nn.Module):
     """Log-mel (N, T * 4, 40) -> (N, T, 64), each of length 1; each band's mean over time is taken away."""
 
     def __init__(self, drop: float = 0.2) -> None:
@@ -118,20 +118,20 @@ class PixelStream(nn.Module):
         return _unit(self.out(self.body(seen.reshape(x.shape[0], x.shape[1], -1).transpose(1, 2))))
 
 
-class Pair(nn.Module):
+class SyncNet(nn.Module):
     """A stream of the mouth and one of the sound, trained together; ``scale`` makes cosines logits."""
 
     def __init__(self, mouth: nn.Module) -> None:
         super().__init__()
-        self.mouth, self.sound = mouth, SoundStream()
+        self.mouth, self.sound = mouth, AudioStream()
         self.scale = nn.Parameter(torch.tensor(2.3))
 
 
-PAIRS: dict[str, Callable[[], nn.Module]] = {"points": PointStream, "pixels": PixelStream}
+SYNC_NETS: dict[str, Callable[[], nn.Module]] = {"points": PointStream, "pixels": PixelStream}
 """What a pair may see of the mouth."""
 
 
-class Together(nn.Module):
+class Ensemble(nn.Module):
     """Streams of one kind, side by side: their embeddings in one of unit length, so that cosines are averaged."""
 
     def __init__(self, streams: list[nn.Module]) -> None:

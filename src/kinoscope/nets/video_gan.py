@@ -53,7 +53,7 @@ def widths(size: int, width: int, most: int) -> list[int]:
     return [min(most, width * 2 ** (scales - scale)) for scale in range(scales + 1)]
 
 
-class Modulated(nn.Module):
+class ModulatedConv(nn.Module):
     """A convolution whose input channels are scaled by a code."""
 
     def __init__(self, inputs: int, outputs: int, code: int, padding: Padding = "zeros") -> None:
@@ -66,7 +66,7 @@ class Modulated(nn.Module):
         return _bend(self.conv(x * self.scale(code)[:, :, None, None]))
 
 
-class Ground(nn.Module):
+class FourierFeatures(nn.Module):
     """Waves across a picture, shifted by a code, and stretched by the first ``looks`` numbers of it."""
 
     waves = 4 * len(GROUND)
@@ -87,7 +87,7 @@ class Ground(nn.Module):
         return torch.cat([across.expand(-1, -1, side, -1), down.expand(-1, -1, -1, side)], 1)
 
 
-class Pictures(nn.Module):
+class FrameSynthesis(nn.Module):
     """Pictures from codes, coarse to fine; the last doubling is by sub-pixels (Shi et al., CVPR 2016).
 
     Args:
@@ -100,14 +100,16 @@ class Pictures(nn.Module):
         super().__init__()
         self.looks, self.cells = looks, SMALLEST**2 if looks == code else 1
         padding: Padding = "zeros" if looks == code else "replicate"
-        self.ground = Ground(code, looks)
+        self.ground = FourierFeatures(code, looks)
         self.begin = nn.Linear(looks, channels[0] * self.cells)
-        given = [Ground.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))]
+        given = [
+            FourierFeatures.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))
+        ]
         pairs = zip(pairwise(channels), given, strict=True)
         self.first = nn.ModuleList(
-            [Modulated(inputs + waves, outputs, looks, padding) for (inputs, outputs), waves in pairs]
+            [ModulatedConv(inputs + waves, outputs, looks, padding) for (inputs, outputs), waves in pairs]
         )
-        self.second = nn.ModuleList([Modulated(outputs, outputs, looks, padding) for outputs in channels[1:-1]])
+        self.second = nn.ModuleList([ModulatedConv(outputs, outputs, looks, padding) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
         _begin_well(self)
         with torch.no_grad():
@@ -133,10 +135,10 @@ class Pictures(nn.Module):
         return functional.avg_pool2d(fine, 2, 1)
 
 
-class Alone(nn.Module):
+class FrameGenerator(nn.Module):
     """A painter of pictures by itself: codes of content and motion side by side (N, D) to (N, S, S, K)."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: FrameSynthesis) -> None:
         super().__init__()
         self.pictures = pictures
 
@@ -157,12 +159,12 @@ def _begin_well(module: nn.Module) -> None:
             nn.init.kaiming_normal_(one.weight, 0.2)
             assert one.bias is not None
             nn.init.zeros_(one.bias)
-        if isinstance(one, Modulated):
+        if isinstance(one, ModulatedConv):
             nn.init.normal_(one.scale.weight, 0, 0.5 / math.sqrt(one.scale.in_features))
             nn.init.ones_(one.scale.bias)
 
 
-class Motion(nn.Module):
+class MotionCodes(nn.Module):
     """Codes of motion at any times.
 
     Args:
@@ -247,11 +249,11 @@ class VideoGAN(nn.Module):
             nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2), nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)
         )
         _begin_well(self.content)
-        self.motion = Motion(classes, spacing)
+        self.motion = MotionCodes(classes, spacing)
         channels = widths(size // 2, width, 6 * width)
         looks = STYLE if rigid else STYLE + MOTION
-        self.moving = Pictures(STYLE + MOTION, looks, channels, 4 if backdrop else 3)
-        self.still = Pictures(STYLE, STYLE, channels, 3) if backdrop else None
+        self.moving = FrameSynthesis(STYLE + MOTION, looks, channels, 4 if backdrop else 3)
+        self.still = FrameSynthesis(STYLE, STYLE, channels, 3) if backdrop else None
 
     still_length, moving_length = STYLE, STYLE + MOTION
 
@@ -288,7 +290,7 @@ class VideoGAN(nn.Module):
         return self.paint(self.style(content, labels), self.motion(motion, labels, times))
 
 
-class PictureJudge(nn.Module):
+class FrameDiscriminator(nn.Module):
     """What pictures look like alone: (N, 3, S, S) to embeddings (N, D)."""
 
     def __init__(self, channels: list[int]) -> None:
@@ -307,7 +309,7 @@ class PictureJudge(nn.Module):
         return embeddings
 
 
-class ClipJudge(nn.Module):
+class ClipDiscriminator(nn.Module):
     """What clips look like as they move: (N, 3, T, S, S) to embeddings (N, D)."""
 
     def __init__(self, channels: list[int], frames: int) -> None:
@@ -329,7 +331,7 @@ class ClipJudge(nn.Module):
         return embeddings
 
 
-class Judge(nn.Module):
+class VideoDiscriminator(nn.Module):
     """Tell real clips from made ones, by pictures and by motion.
 
     Args:
@@ -342,7 +344,7 @@ class Judge(nn.Module):
         self.shown = min(shown, frames)
         fine = widths(size // 2, width, 4 * width)[::-1]
         coarse = widths(size // 4, width, 4 * width)[::-1]
-        self.pictures, self.clips = PictureJudge(fine), ClipJudge(coarse, frames)
+        self.pictures, self.clips = FrameDiscriminator(fine), ClipDiscriminator(coarse, frames)
         lengths = (fine[-1], coarse[-1])
         self.opinion = nn.ModuleList([nn.Linear(length, 1) for length in lengths])
         self.kinds = nn.ModuleList([nn.Embedding(classes, length) for length in lengths] if classes else [])

@@ -45,7 +45,7 @@ class SqueezeExcite(nn.Module):
         return x * weights.sigmoid()
 
 
-class Block(nn.Module):
+class X3DBlock(nn.Module):
     """Bottleneck turned round: widen, filter each channel, narrow; added to its input."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, weighs: bool) -> None:
@@ -78,8 +78,8 @@ class X3DS(nn.Module):
         self.stem = nn.Sequential(picture, channel_conv(STEM, 5, 1), nn.BatchNorm3d(STEM), nn.ReLU())
         stages, inputs = [], STEM
         for outputs, count in STAGES:
-            first = Block(inputs, outputs, 2, weighs=True)
-            others = (Block(outputs, outputs, 1, weighs=i % 2 == 0) for i in range(1, count))
+            first = X3DBlock(inputs, outputs, 2, weighs=True)
+            others = (X3DBlock(outputs, outputs, 1, weighs=i % 2 == 0) for i in range(1, count))
             stages.append(nn.Sequential(first, *others))
             inputs = outputs
         self.stages = nn.Sequential(*stages)

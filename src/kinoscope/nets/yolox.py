@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
         return x + y if self.shortcut else y
 
 
-class Split(nn.Module):
+class CSPLayer(nn.Module):
     """Half of the channels goes through bottlenecks, the other half past them (a cross stage partial layer)."""
 
     def __init__(self, inputs: int, outputs: int, count: int = 1, shortcut: bool = False) -> None:
@@ -55,7 +55,7 @@ class Split(nn.Module):
         return y
 
 
-class Pyramid(nn.Module):
+class SPP(nn.Module):
     """Maxima over windows of four sizes side by side."""
 
     def __init__(self, channels: int) -> None:
@@ -76,10 +76,10 @@ class Backbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = conv(12, 16, 3)
-        self.stride4 = nn.Sequential(light(16, 32, 2), Split(32, 32, 1, shortcut=True))
-        self.stride8 = nn.Sequential(light(32, 64, 2), Split(64, 64, 3, shortcut=True))
-        self.stride16 = nn.Sequential(light(64, 128, 2), Split(128, 128, 3, shortcut=True))
-        self.stride32 = nn.Sequential(light(128, 256, 2), Pyramid(256), Split(256, 256))
+        self.stride4 = nn.Sequential(light(16, 32, 2), CSPLayer(32, 32, 1, shortcut=True))
+        self.stride8 = nn.Sequential(light(32, 64, 2), CSPLayer(64, 64, 3, shortcut=True))
+        self.stride16 = nn.Sequential(light(64, 128, 2), CSPLayer(128, 128, 3, shortcut=True))
+        self.stride32 = nn.Sequential(light(128, 256, 2), SPP(256), CSPLayer(256, 256))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map (N, 3, H, W) to features of 64, 128 and 256 channels; each 2 x 2 pixels go in side by side."""
@@ -89,19 +89,19 @@ class Backbone(nn.Module):
         return x8, x16, self.stride32(x16)
 
 
-class Neck(nn.Module):
+class PAFPN(nn.Module):
     """Takes what is seen coarsely down to the fine features, and back up (a path aggregation network)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.narrow32 = conv(256, 128)
-        self.down16 = Split(256, 128)
+        self.down16 = CSPLayer(256, 128)
         self.narrow16 = conv(128, 64)
-        self.down8 = Split(128, 64)
+        self.down8 = CSPLayer(128, 64)
         self.halve8 = light(64, 64, 2)
-        self.up16 = Split(128, 128)
+        self.up16 = CSPLayer(128, 128)
         self.halve16 = light(128, 128, 2)
-        self.up32 = Split(256, 256)
+        self.up32 = CSPLayer(256, 256)
 
     def forward(self, x8: Tensor, x16: Tensor, x32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map the backbone's features to ones of the same shapes."""
@@ -156,7 +156,7 @@ class YoloxNano(nn.Module):
     def __init__(self, classes: int = 80) -> None:
         super().__init__()
         self.backbone = Backbone()
-        self.neck = Neck()
+        self.neck = PAFPN()
         channels = (64, 128, 256)
         self.heads = nn.ModuleList(Head(c, classes, s) for c, s in zip(channels, STRIDES, strict=True))
 

@@ -92,7 +92,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Options:
+class AnalysisOptions:
     """What is asked of every source of a call.
 
     Attributes:
@@ -117,13 +117,13 @@ class Options:
     resume: bool = False
     overwrite: bool = False
     quiet: bool = False
-    hide: render.Hiding | None = None
+    hide: render.RedactionOptions | None = None
     verb: str = "analyze"
     also: Sequence[str] = ()
 
 
 @contextmanager
-def claim(source: str, folder: Path, options: Options) -> Iterator[None]:
+def claim(source: str, folder: Path, options: AnalysisOptions) -> Iterator[None]:
     """Claim a folder for the results of a source.
 
     Raises:
@@ -169,7 +169,7 @@ def _said(value: object) -> str:
         return str(value)
 
 
-def _names(options: Options) -> list[str]:
+def _names(options: AnalysisOptions) -> list[str]:
     """Return the names of the files that will be written, as far as they are known."""
     from kinoscope.views import VIEWS
 
@@ -181,7 +181,7 @@ def _names(options: Options) -> list[str]:
     return names + [name for view in views for name in view.paths]
 
 
-def fits(source: str, folder: Path, options: Options) -> bool:
+def fits(source: str, folder: Path, options: AnalysisOptions) -> bool:
     """Return whether a folder that nobody named may hold the results of a source."""
     if not options.overwrite and not _may_be_kept(source, options) and (folder / "timeline.json").exists():
         return False
@@ -194,12 +194,12 @@ def fits(source: str, folder: Path, options: Options) -> bool:
         return True
 
 
-def _may_be_kept(source: str, options: Options) -> bool:
+def _may_be_kept(source: str, options: AnalysisOptions) -> bool:
     """Return whether earlier results of a source hold of what is read of it now."""
     return options.resume or places.is_repeatable(source)
 
 
-def run(analysis: Analysis, options: Options, title: str) -> None:
+def run(analysis: Analysis, options: AnalysisOptions, title: str) -> None:
     """Analyse one source into its folder. An error ends up in the analysis, never in the caller."""
     begin = time.perf_counter()
     with Interrupts() as interrupts:
@@ -210,7 +210,7 @@ def run(analysis: Analysis, options: Options, title: str) -> None:
     analysis.seconds = time.perf_counter() - begin
 
 
-def _run(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
+def _run(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     try:
         with claim(analysis.source, analysis.folder, options):
             _look(analysis, options, title, interrupts)
@@ -224,7 +224,7 @@ def _run(analysis: Analysis, options: Options, title: str, interrupts: Interrupt
         analysis.error = as_error(error, analysis.source)
 
 
-def _look(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
+def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     """Decode once and run the tasks that are not done yet."""
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
@@ -259,7 +259,7 @@ def _look(analysis: Analysis, options: Options, title: str, interrupts: Interrup
     _restore(analysis, before)
 
 
-def _begin(folder: Path, options: Options) -> None:
+def _begin(folder: Path, options: AnalysisOptions) -> None:
     """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
     files.prepare(folder)
     if options.hide:
@@ -289,7 +289,7 @@ def _restore(analysis: Analysis, before: dict[str, TaskResult]) -> None:
             analysis.notes.append(f"{name} failed ({now.reason}); its earlier result is kept")
 
 
-def _earlier(analysis: Analysis, mark: dict[str, Any], options: Options) -> Timeline | None:
+def _earlier(analysis: Analysis, mark: dict[str, Any], options: AnalysisOptions) -> Timeline | None:
     """Return the earlier analysis of the same file with the same options, as far as it is finished.
 
     Raises:
@@ -380,7 +380,7 @@ def _sound_file(analysis: Analysis, source: Source) -> str | None:
     return analysis.source if source.info.has_sound and Path(analysis.source).is_file() else None
 
 
-def _write(analysis: Analysis, options: Options, title: str, interrupts: Interrupts) -> None:
+def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     from kinoscope.views import VIEWS
     from kinoscope.views.formats.json import save
 
@@ -402,7 +402,7 @@ def _write(analysis: Analysis, options: Options, title: str, interrupts: Interru
         _draw(analysis, timeline, options, f"{title}: drawing", interrupts)
 
 
-def _cut_clips(analysis: Analysis, timeline: Timeline, options: Options) -> None:
+def _cut_clips(analysis: Analysis, timeline: Timeline, options: AnalysisOptions) -> None:
     """Write a clip of each alert by a second read, and name it in the timeline."""
     from kinoscope.pipeline.alerts.clips import cut_clips
     from kinoscope.views.formats.json import save
@@ -426,7 +426,7 @@ def _write_report(analysis: Analysis, timeline: Timeline) -> Path:
     return folder / "report.html"
 
 
-def _draw(analysis: Analysis, timeline: Timeline, options: Options, title: str, interrupts: Interrupts) -> None:
+def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     """Write the videos that are asked for, in a second decode, which Ctrl-C ends between two frames."""
     from kinoscope.source import open_source
 

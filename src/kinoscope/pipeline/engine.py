@@ -22,13 +22,13 @@ import numpy as np
 from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.interrupts import Interrupts
-from kinoscope.core.media import Frame, FrameBatch, Sound
+from kinoscope.core.media import Audio, Frame, FrameBatch
 from kinoscope.core.results import INTERRUPTED, TaskReport, TaskResult, Timeline, describe_source
-from kinoscope.core.time import Ticker
+from kinoscope.core.time import FrameSampler
 from kinoscope.tasks.base import Needs, Skip, Task
 
 if TYPE_CHECKING:
-    from kinoscope.source.base import Picture, Source
+    from kinoscope.source.base import LazyFrame, Source
 
 log = logging.getLogger("kinoscope")
 
@@ -79,11 +79,11 @@ def run(
     return timeline
 
 
-def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[Feed]:
+def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[TaskFeed]:
     """Ask every task what it needs (which loads its models, side by side) and make a feed for each that can run."""
     clock = SharedClock(time.perf_counter if threaded else time.process_time)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks)) if threaded else 1) as pool:
-        feeds = list(pool.map(lambda task: Feed.open(task, source, clock), tasks))
+        feeds = list(pool.map(lambda task: TaskFeed.open(task, source, clock), tasks))
     for feed in feeds:
         if feed.report.status != "ok":
             timeline.add(feed.task.name, TaskResult(report=feed.report))
@@ -93,7 +93,7 @@ def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded
     return running
 
 
-def _decode(source: Source, feeds: list[Feed], progress: Progress | None, interrupts: Interrupts) -> array[float]:
+def _decode(source: Source, feeds: list[TaskFeed], progress: Progress | None, interrupts: Interrupts) -> array[float]:
     """Read the source to its end, or to Ctrl-C, and hand out what was asked for; give all frame times."""
     times = array("d")
     try:
@@ -101,7 +101,7 @@ def _decode(source: Source, feeds: list[Feed], progress: Progress | None, interr
         while (item := _next(items, interrupts)) is not None:
             for feed in feeds:
                 feed.offer(item)
-            if not isinstance(item, Sound):
+            if not isinstance(item, Audio):
                 times.append(float(item.time))
                 if progress:
                     progress(float(item.time - source.info.start), _length(source))
@@ -113,12 +113,12 @@ def _decode(source: Source, feeds: list[Feed], progress: Progress | None, interr
     return times
 
 
-def _next(items: Iterator[Picture | Sound], interrupts: Interrupts) -> Picture | Sound | None:
+def _next(items: Iterator[LazyFrame | Audio], interrupts: Interrupts) -> LazyFrame | Audio | None:
     with interrupts.allowed:
         return next(items, None)
 
 
-def _close(feeds: list[Feed], source: Source, interrupts: Interrupts) -> None:
+def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> None:
     """Let every task see its last frames; Ctrl-C drops what still waits in the queues."""
     try:
         for feed in feeds:
@@ -131,7 +131,7 @@ def _close(feeds: list[Feed], source: Source, interrupts: Interrupts) -> None:
         _stop(feeds, interrupts)
 
 
-def _stop(feeds: list[Feed], interrupts: Interrupts) -> None:
+def _stop(feeds: list[TaskFeed], interrupts: Interrupts) -> None:
     """Wait until each task has done what it is at; whoever presses Ctrl-C again does without its result."""
     for feed in feeds:
         try:
@@ -141,7 +141,7 @@ def _stop(feeds: list[Feed], interrupts: Interrupts) -> None:
             feed.report.status = "interrupted"
 
 
-def _read(source: Source, feeds: list[Feed]) -> Iterator[Picture | Sound]:
+def _read(source: Source, feeds: list[TaskFeed]) -> Iterator[LazyFrame | Audio]:
     rates = tuple(sorted({feed.needs.sound for feed in feeds if feed.needs.sound}))
     return source.read(video=source.info.width > 0 and bool(feeds), sound_rates=rates)
 
@@ -150,7 +150,7 @@ def _length(source: Source) -> float | None:
     return None if source.info.duration is None else float(source.info.duration)
 
 
-def _finish(feeds: list[Feed], timeline: Timeline, interrupts: Interrupts) -> None:
+def _finish(feeds: list[TaskFeed], timeline: Timeline, interrupts: Interrupts) -> None:
     for feed in feeds:
         try:
             with interrupts.allowed:
@@ -192,7 +192,7 @@ class SharedClock:
 
 
 @dataclass
-class Feed:
+class TaskFeed:
     """The way from the decode to one task: picks its frames, batches them, and runs it behind a bounded queue."""
 
     task: Task
@@ -202,14 +202,14 @@ class Feed:
     report: TaskReport = field(default_factory=TaskReport)
 
     def __post_init__(self) -> None:
-        self._ticker = Ticker(self.needs.rate)
+        self._ticker = FrameSampler(self.needs.rate)
         self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
-        self._queue: Queue[tuple[FrameBatch, ...] | Sound | None] = Queue(1 if self.live else QUEUED_BATCHES)
+        self._queue: Queue[tuple[FrameBatch, ...] | Audio | None] = Queue(1 if self.live else QUEUED_BATCHES)
         self._worker: Thread | None = None
         self._stopped = False
 
     @classmethod
-    def open(cls, task: Task, source: Source, clock: SharedClock) -> Feed:
+    def open(cls, task: Task, source: Source, clock: SharedClock) -> TaskFeed:
         """Ask the task for its needs; one that skips or fails is marked so in the report."""
         report, needs, start = TaskReport(), Needs(), clock.enter()
         try:
@@ -227,18 +227,18 @@ class Feed:
             self._worker = Thread(target=self._work, name=f"kinoscope-{self.task.name}", daemon=True)
             self._worker.start()
 
-    def offer(self, item: Picture | Sound) -> None:
+    def offer(self, item: LazyFrame | Audio) -> None:
         """Take a decoded picture or sound if the task wants it; waits while it is behind, but drops live pictures."""
         if self.report.status != "ok":
             return
-        if isinstance(item, Sound):
+        if isinstance(item, Audio):
             if item.rate == self.needs.sound:
                 self._put(item)
             return
         if self.needs.sizes and self._ticker.due(item.time):
             self._collect(item)
 
-    def _collect(self, picture: Picture) -> None:
+    def _collect(self, picture: LazyFrame) -> None:
         for frames, size in zip(self._frames, self.needs.sizes, strict=True):
             frames.append(picture.frame(size))
         self.report.frames += 1
@@ -252,10 +252,10 @@ class Feed:
             self._frames = [[] for _ in self.needs.sizes]
             self._put(batches)
 
-    def _put(self, item: tuple[FrameBatch, ...] | Sound) -> None:
+    def _put(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         if not self._worker:
             self._do(item)
-        elif self.live and self._queue.full() and not isinstance(item, Sound):
+        elif self.live and self._queue.full() and not isinstance(item, Audio):
             # What is on screen now matters more than what was; and no slow task makes the others late.
             self.report.extra["dropped"] = self.report.extra.get("dropped", 0) + 1
         else:
@@ -285,9 +285,9 @@ class Feed:
             if self.report.status == "ok" and not self._stopped:
                 self._do(item)
 
-    def _do(self, item: tuple[FrameBatch, ...] | Sound) -> None:
+    def _do(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         with self._guard():
-            if isinstance(item, Sound):
+            if isinstance(item, Audio):
                 self.task.listen(item)
             else:
                 self.task.step(*item)
@@ -311,7 +311,7 @@ class Feed:
 class _Guard:
     """Count the time of a stretch of a task's work, and turn its failure into a line of its report."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: TaskFeed) -> None:
         self.feed = feed
 
     def __enter__(self) -> None:

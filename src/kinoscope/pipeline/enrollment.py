@@ -13,7 +13,7 @@ from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.results import CUT_SHORT
-from kinoscope.galleries import KINDS, Look, Model
+from kinoscope.galleries import KINDS, GallerySample, Model
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -36,34 +36,40 @@ PORTRAIT = 128
 """Longer side of a portrait in pixels."""
 
 
-class Eye(Protocol):
+class SampleExtractor(Protocol):
     """Finds the looks of a kind. Its model is loaded when it is made."""
 
     model: Model
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
+    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the looks in a picture."""
         ...
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[Look]:
+    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
         """Give the looks in a video."""
         ...
 
 
-def open_eye(kind: str, device: str = "auto") -> Eye:
+def open_extractor(kind: str, device: str = "auto") -> SampleExtractor:
     """Make what finds the looks of a kind.
 
     Raises:
         OptionError: there is no such kind.
         WeightsMissing: its model cannot be had.
     """
-    eyes: dict[str, Callable[[str], Eye]] = {"face": FaceEye, "person": PersonEye, "object": ObjectEye}
+    eyes: dict[str, Callable[[str], SampleExtractor]] = {
+        "face": FaceExtractor,
+        "person": PersonExtractor,
+        "object": ObjectExtractor,
+    }
     if kind not in eyes:
         raise OptionError(f"kind {kind} is not known; choose one of {', '.join(KINDS)}")
     return eyes[kind](device)
 
 
-def looks_in(eye: Eye, name: str, source: str | Path, largest: bool, quiet: bool) -> list[Look]:
+def extract_samples(
+    eye: SampleExtractor, name: str, source: str | Path, largest: bool, quiet: bool
+) -> list[GallerySample]:
     """Give the looks of the one person or thing in a picture, a folder of pictures, or a video.
 
     Raises:
@@ -73,7 +79,7 @@ def looks_in(eye: Eye, name: str, source: str | Path, largest: bool, quiet: bool
     from kinoscope.source.folders import find_sources
     from kinoscope.source.images import find_pictures, is_pictures
 
-    looks: list[Look] = []
+    looks: list[GallerySample] = []
     for one in find_sources(Address(source)):
         if is_pictures(one):
             looks += [look for path in find_pictures(one) for look in eye.picture(name, path, largest)]
@@ -127,33 +133,33 @@ def _longest(seconds: dict[Any, float], path: str, what: str, largest: bool) -> 
     return list(staying)[the_one(list(staying.values()), path, what, largest, "cut it with only one in it")]
 
 
-class FaceEye:
+class FaceExtractor:
     """Finds faces; what is compared is dlib's embedding."""
 
     def __init__(self, device: str) -> None:
-        from kinoscope.models.inference.faces import FaceEmbedder, FaceFinder
+        from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder
 
-        self._finder, self._embedder, self._device = FaceFinder(device), FaceEmbedder(device=device), device
+        self._finder, self._embedder, self._device = FaceDetector(device), FaceEmbedder(device=device), device
         self.model = Model(self._embedder.card.name, self._embedder.card.digest)
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
+    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the one face in a picture."""
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.tasks.faces import SURE
-        from kinoscope.tasks.people.face_samples import Looks
+        from kinoscope.tasks.people.face_samples import FaceSamples
 
         pixels = _pixels(path)
         found = self._finder(pixels, (pixels.shape[1], pixels.shape[0]))
         found = found[found.scores >= SURE]
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
         one = the_one(sides.tolist(), path, "face", largest)
-        looks = Looks()
+        looks = FaceSamples()
         draw = partial(thumbnail, pixels, found.boxes[one].tolist(), 0.25, PORTRAIT)
         looks.offer(0.0, found.points[one], float(found.scores[one]), pixels, draw)
         looks.embed(self._embedder)
         return _faces(name, path, looks.best.kept)
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[Look]:
+    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
         """Give the best looks at the face of the one person in a video."""
         from kinoscope.tasks.faces import Faces
 
@@ -167,7 +173,7 @@ class FaceEye:
         return _faces(name, path, sorted(looks, key=lambda look: -look.value)[:MOST])
 
 
-def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[Look]:
+def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySample]:
     """Make looks for the gallery of those that show a face well enough.
 
     Raises:
@@ -177,7 +183,7 @@ def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[Look]:
     if not good:
         raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another picture")
     source = short_name(path)
-    return [Look(name, "face", look.embedding, float(look.value), look.picture, source) for look in good]
+    return [GallerySample(name, "face", look.embedding, float(look.value), look.picture, source) for look in good]
 
 
 class _AppearanceEye:
@@ -191,7 +197,7 @@ class _AppearanceEye:
         self._embedder, self._device = AppearanceEmbedder(device=device), device
         self.model = Model(self._embedder.name, self._embedder.digest)
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[Look]:
+    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
         """Give the best look at the one person or thing that is followed in a video."""
         from kinoscope.tasks.objects import Objects
 
@@ -204,19 +210,19 @@ class _AppearanceEye:
         one = _longest({number: t.end - t.start for number, t in tracks.items()}, path, self.kind, largest)
         return [self._look(name, path, timeline.pictures[f"objects-{one}"], tracks[one].score)]
 
-    def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> Look:
+    def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> GallerySample:
         from kinoscope.models.inference.reid import decode
 
         embedding = self._embedder([decode(picture)])[0]
-        return Look(name, self.kind, embedding, float(quality), picture, short_name(path))
+        return GallerySample(name, self.kind, embedding, float(quality), picture, short_name(path))
 
 
-class PersonEye(_AppearanceEye):
+class PersonExtractor(_AppearanceEye):
     """Finds persons from head to foot; what is compared is their appearance."""
 
     kind = "person"
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
+    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the one person in a picture."""
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.models.inference.detector import ObjectDetector
@@ -232,10 +238,10 @@ class PersonEye(_AppearanceEye):
         return [self._look(name, path, thumbnail(pixels, boxes[one].tolist()), scores[one])]
 
 
-class ObjectEye(_AppearanceEye):
+class ObjectExtractor(_AppearanceEye):
     """Takes a picture as a whole for the thing; of a video, what is followed in it and is no person."""
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[Look]:
+    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the picture as a look."""
         from kinoscope.imaging.thumbnail import thumbnail
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.time import parse_time
-from kinoscope.library import Like
+from kinoscope.library import VectorQuery
 
 SCENE = 0.4
 """Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second)
 90 % of the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of unlike videos."""
 
 
-def likes_of(like: str, device: str = "auto") -> list[Like]:
+def likes_of(like: str, device: str = "auto") -> list[VectorQuery]:
     """Give what to look for: what a picture shows, things that look like it, and the largest face in it if any.
 
     Args:
@@ -46,7 +46,7 @@ def _picture(like: str) -> Pixels:
     raise SourceError(f"{like} shows nothing; give a picture, or a video and a moment of it as in video.mp4@12.5")
 
 
-def _scene(pixels: Pixels, device: str) -> Like:
+def _scene(pixels: Pixels, device: str) -> VectorQuery:
     import cv2
     import numpy as np
 
@@ -54,31 +54,33 @@ def _scene(pixels: Pixels, device: str) -> Like:
 
     runner = load("scenes", device=device)
     small = np.asarray(cv2.resize(pixels, runner.card.size, interpolation=cv2.INTER_AREA), np.uint8)
-    return Like("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", SCENE)
+    return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", SCENE)
 
 
-def _thing(pixels: Pixels, device: str) -> Like:
+def _thing(pixels: Pixels, device: str) -> VectorQuery:
     """Give what is to be told apart from followed objects, of which a picture is taken as a whole."""
     from kinoscope.galleries import THRESHOLDS
     from kinoscope.models.inference.reid import AppearanceEmbedder
 
     embedder = AppearanceEmbedder(device=device)
     # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
-    return Like("looks", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2)
+    return VectorQuery(
+        "looks", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2
+    )
 
 
-def _face(pixels: Pixels, device: str) -> list[Like]:
+def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     import numpy as np
 
     from kinoscope.galleries import THRESHOLDS
-    from kinoscope.models.inference.faces import FaceEmbedder, FaceFinder, align
+    from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align
     from kinoscope.tasks.faces import SURE
 
-    found = FaceFinder(device)(pixels, (pixels.shape[1], pixels.shape[0]))
+    found = FaceDetector(device)(pixels, (pixels.shape[1], pixels.shape[0]))
     found = found[found.scores >= SURE]
     if not len(found.scores):
         return []
     one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))
     embedder = FaceEmbedder(device=device)
     vector = embedder(align(pixels, found.points[one])[None])[0]
-    return [Like("faces", vector, embedder.card.digest, "this face", THRESHOLDS["face"])]
+    return [VectorQuery("faces", vector, embedder.card.digest, "this face", THRESHOLDS["face"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.tasks.base import Needs
 
@@ -53,7 +53,7 @@ class Preview:
             # Players count from the first picture: a still one at zero keeps their clock that of the source.
             self._writer.write(Frame(first.pixels, self._start))
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinoscope.core.media import Frame
     from kinoscope.core.results import Timeline
     from kinoscope.source.base import Source
-    from kinoscope.views.video.redact import Hider
+    from kinoscope.views.video.redact import Redactor
 
 Report = Callable[[float, float | None], None]
 
@@ -42,7 +42,7 @@ back. They look often, for small things too, and what may be one for an instant 
 
 
 @dataclass(frozen=True)
-class Hiding:
+class RedactionOptions:
     """What is to be hidden.
 
     Attributes:
@@ -56,7 +56,7 @@ class Hiding:
     method: Method = "blur"
 
 
-def tasks_for(hiding: Hiding) -> list[str]:
+def tasks_for(hiding: RedactionOptions) -> list[str]:
     """Give the tasks that find what is to be hidden, and who is not."""
     tasks = [KINDS[kind][0] for kind in hiding.kinds]
     return [*tasks, "faces", "recognize"] if hiding.keep else tasks
@@ -76,7 +76,7 @@ def draw(
     source: Source,
     timeline: Timeline,
     folder: Path,
-    hiding: Hiding | None,
+    hiding: RedactionOptions | None,
     annotate: bool,
     sound_from: str | None,
     progress: Report | None = None,
@@ -105,8 +105,8 @@ def draw(
     return [*written, _log(hider, timeline, folder, bool(sound_from))] if hider else written
 
 
-def _hider(source: Source, timeline: Timeline, hiding: Hiding) -> Hider:
-    from kinoscope.views.video.redact import Hider
+def _hider(source: Source, timeline: Timeline, hiding: RedactionOptions) -> Redactor:
+    from kinoscope.views.video.redact import Redactor
     from kinoscope.views.video.redaction_plan import plan
 
     try:
@@ -114,7 +114,7 @@ def _hider(source: Source, timeline: Timeline, hiding: Hiding) -> Hider:
             raise PrivacyError("it is live, and cannot be read a second time; record it first")
         if not source.info.width:
             raise PrivacyError("it has no picture")
-        return Hider(plan(timeline, hiding.kinds, hiding.keep), hiding.method)
+        return Redactor(plan(timeline, hiding.kinds, hiding.keep), hiding.method)
     except PrivacyError as error:
         raise PrivacyError(f"{source.info.path}: no {BLURRED} was written: {error}") from None
 
@@ -154,7 +154,7 @@ def _write(
             raise PrivacyError(f"{info.path}: no {BLURRED} was written: read a second time it had {frames}; try again")
 
 
-def _log(hider: Hider, timeline: Timeline, folder: Path, has_sound: bool) -> Path:
+def _log(hider: Redactor, timeline: Timeline, folder: Path, has_sound: bool) -> Path:
     from kinoscope.views.formats.plain import dumps
     from kinoscope.views.video.redact import audit
 

@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 from kinoscope.core.media import Size
-from kinoscope.core.results import Seen
-from kinoscope.rules.geometry import apart, foot, height, near_border
+from kinoscope.core.results import Observation
+from kinoscope.rules.geometry import apart, ground_point, height, near_border
 from kinoscope.rules.rule_file import Point
 
 SETTLED, LOOKS = 0.3, 3
@@ -51,7 +51,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting(Seen):
+class Sighting(Observation):
     """A tracked object in one frame, and what is known of its track.
 
     Attributes:
@@ -68,7 +68,7 @@ class Sighting(Seen):
 
 
 @dataclass(slots=True)
-class Known:
+class TrackState:
     """A track so far: when and where it was seen, and how far off steady motion, in pixels of a single sighting."""
 
     since: float
@@ -102,7 +102,7 @@ class Known:
         self.errors.append(max(off) / scale)
 
 
-class Settling:
+class SightingFilter:
     """Follows the tracks of one source, see ``Sighting``.
 
     Args:
@@ -113,10 +113,10 @@ class Settling:
     def __init__(self, size: Size, seconds: float = SETTLED, looks: int = LOOKS) -> None:
         self._size, self._seconds, self._looks = size, seconds, looks
         self._least = max(MIN_PIXELS, MIN_SHARE * max(size))
-        self._known: dict[Key, Known] = {}
+        self._known: dict[Key, TrackState] = {}
         self._start = self._last = -inf
 
-    def __call__(self, time: float, seen: Sequence[Seen]) -> list[Sighting]:
+    def __call__(self, time: float, seen: Sequence[Observation]) -> list[Sighting]:
         """Return the things in the frame at ``time`` seconds, in order of time, with what is known of them."""
         if time - self._last > FORGET:
             self._start = time
@@ -125,28 +125,28 @@ class Settling:
         lost = [known for key, known in self._known.items() if key not in {(one.task, one.id) for one in seen}]
         return [self._sighting(time, one, lost) for one in seen]
 
-    def _sighting(self, time: float, one: Seen, lost: Sequence[Known]) -> Sighting:
-        key, where = (one.task, one.id), foot(one, self._size)
+    def _sighting(self, time: float, one: Observation, lost: Sequence[TrackState]) -> Sighting:
+        key, where = (one.task, one.id), ground_point(one, self._size)
         if key not in self._known:
-            self._known[key] = Known(time, self._came(time, one, lost), one.label)
+            self._known[key] = TrackState(time, self._came(time, one, lost), one.label)
         known = self._known[key]
         known.see(time, where)
         return Sighting(
-            **{part.name: getattr(one, part.name) for part in fields(Seen)},
+            **{part.name: getattr(one, part.name) for part in fields(Observation)},
             confirmed=known.count >= self._looks and time - known.since >= self._seconds - 1e-6,
             margin=self._margin(one, known),
             since=known.since,
             came=known.came,
         )
 
-    def _came(self, time: float, one: Seen, lost: Sequence[Known]) -> bool:
+    def _came(self, time: float, one: Observation, lost: Sequence[TrackState]) -> bool:
         """Return whether a new track is somebody who comes in, rather than one that was there or broke off here."""
         if time - self._start < START or not near_border(one, self._size):
             return False
-        where, reach = foot(one, self._size), height(one)
+        where, reach = ground_point(one, self._size), height(one)
         return not any(k.label == one.label and k.where and apart(k.where[-1][1], where) <= reach for k in lost)
 
-    def _margin(self, one: Seen, known: Known) -> float:
+    def _margin(self, one: Observation, known: TrackState) -> float:
         trembling = min(NOISE * known.deviation, MAX_HEIGHT * height(one))
         return max(self._least, MIN_HEIGHT * height(one), trembling)
 

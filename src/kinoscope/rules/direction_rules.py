@@ -9,13 +9,13 @@ from math import inf, sqrt
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event
 from kinoscope.rules.debounce import Key, Sighting, forget
-from kinoscope.rules.geometry import Line, Side, Zone, apart, foot, height
+from kinoscope.rules.geometry import Line, Side, Zone, apart, ground_point, height
 from kinoscope.rules.rule_file import LineRule, Point, WrongWayRule, arrow
-from kinoscope.rules.zone_rules import InZone, Watcher
+from kinoscope.rules.zone_rules import RuleEvaluator, ZonePresence
 
 
 @dataclass(slots=True)
-class Course:
+class DirectionProgress:
     """How a thing moves along the right way: the farthest that it came, since when, and how far back it went."""
 
     where: Point
@@ -25,27 +25,27 @@ class Course:
     event: Event | None = None
 
 
-class WrongWayWatcher(InZone[WrongWayRule]):
+class WrongWayEvaluator(ZonePresence[WrongWayRule]):
     """Sees what moves against the direction of a zone."""
 
     def __init__(self, rule: WrongWayRule, zone: Zone) -> None:
         super().__init__(rule, zone)
         self._way = arrow(rule.direction)
-        self._courses: dict[Key, Course] = {}
+        self._courses: dict[Key, DirectionProgress] = {}
 
     def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
         """See how far each came, and who went back by more than a box may tremble."""
         forget(self._courses, time)
         for one, stay in self.stays.step(time, seen):
-            key, where = (one.task, one.id), foot(one, self.size)
+            key, where = (one.task, one.id), ground_point(one, self.size)
             if not stay.inside or key not in self._courses:
                 self._courses.pop(key, None)
                 if stay.inside:
-                    self._courses[key] = Course(where, time, time)
+                    self._courses[key] = DirectionProgress(where, time, time)
                 continue
             yield from self._follow(self._courses[key], time, where, one)
 
-    def _follow(self, course: Course, time: float, where: Point, one: Sighting) -> Iterator[Event]:
+    def _follow(self, course: DirectionProgress, time: float, where: Point, one: Sighting) -> Iterator[Event]:
         course.seen = time
         limit = self.rule.distance * sqrt((one.box[2] - one.box[0]) * height(one))
         back, moved = self._along(course.where) - self._along(where), apart(course.where, where)
@@ -70,7 +70,7 @@ class WrongWayWatcher(InZone[WrongWayRule]):
 
 
 @dataclass(slots=True)
-class Passage:
+class LineCrossing:
     """A thing and a line.
 
     Attributes:
@@ -102,13 +102,13 @@ class Passage:
         self.net = 0
 
 
-class LineWatcher(Watcher[LineRule]):
+class LineEvaluator(RuleEvaluator[LineRule]):
     """Sees what crosses a line."""
 
     def __init__(self, rule: LineRule, line: Line, size: Size) -> None:
         super().__init__(rule, line.name)
         self._line, self._size = line, size
-        self._known: dict[Key, Passage] = {}
+        self._known: dict[Key, LineCrossing] = {}
         way = None if rule.direction == "any" else arrow(rule.direction)
         self._turn = 0.0 if way is None else way[0] * line.normal[0] + way[1] * line.normal[1]
 
@@ -121,15 +121,15 @@ class LineWatcher(Watcher[LineRule]):
         """See what is over the line for sure that was on the other side before."""
         forget(self._known, time)
         for one in seen:
-            where = foot(one, self._size)
+            where = ground_point(one, self._size)
             distance = self._line.side(where)
-            passage = self._known.setdefault((one.task, one.id), Passage(Side(distance >= 0), where, time))
+            passage = self._known.setdefault((one.task, one.id), LineCrossing(Side(distance >= 0), where, time))
             way = self._line.crossed(passage.where, where)
             passage.see(time, where, way, distance, self._line.margin(one.margin, distance))
             if passage.crossed and one.confirmed:
                 yield from self._report(passage, time, one)
 
-    def _report(self, passage: Passage, time: float, one: Sighting) -> Iterator[Event]:
+    def _report(self, passage: LineCrossing, time: float, one: Sighting) -> Iterator[Event]:
         way, passage.crossed = passage.crossed, 0
         if way * self._turn >= 0 and (event := self.tell(time, passage.began, [one])):
             yield event

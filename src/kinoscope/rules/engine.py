@@ -8,9 +8,9 @@ from typing import Any
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
-from kinoscope.core.results import Event, Seen
-from kinoscope.rules.debounce import Settling
-from kinoscope.rules.direction_rules import LineWatcher, WrongWayWatcher
+from kinoscope.core.results import Event, Observation
+from kinoscope.rules.debounce import SightingFilter
+from kinoscope.rules.direction_rules import LineEvaluator, WrongWayEvaluator
 from kinoscope.rules.geometry import Line, Zone
 from kinoscope.rules.loader import check_size
 from kinoscope.rules.rule_file import (
@@ -25,21 +25,28 @@ from kinoscope.rules.rule_file import (
     WrongWayRule,
     ZoneRule,
 )
-from kinoscope.rules.zone_rules import CrowdWatcher, InZone, LeftWatcher, LoiteringWatcher, Watcher, ZoneWatcher
+from kinoscope.rules.zone_rules import (
+    CrowdEvaluator,
+    LeftObjectEvaluator,
+    LoiteringEvaluator,
+    RuleEvaluator,
+    ZoneEvaluator,
+    ZonePresence,
+)
 
 Clock = Callable[[float], datetime]
 """Gives the time of day, with its offset from UTC, at which the picture of a time in seconds was taken."""
 
-IN_ZONE: dict[type[Any], type[InZone[Any]]] = {
-    ZoneRule: ZoneWatcher,
-    LoiteringRule: LoiteringWatcher,
-    CrowdRule: CrowdWatcher,
-    LeftRule: LeftWatcher,
-    WrongWayRule: WrongWayWatcher,
+IN_ZONE: dict[type[Any], type[ZonePresence[Any]]] = {
+    ZoneRule: ZoneEvaluator,
+    LoiteringRule: LoiteringEvaluator,
+    CrowdRule: CrowdEvaluator,
+    LeftRule: LeftObjectEvaluator,
+    WrongWayRule: WrongWayEvaluator,
 }
 
 
-class Rulebook:
+class RuleEngine:
     """All rules of a file, watched over one source.
 
     Args:
@@ -53,15 +60,15 @@ class Rulebook:
     """
 
     def __init__(
-        self, rules: RuleFile, size: Size, clock: Clock | None = None, settling: Settling | None = None
+        self, rules: RuleFile, size: Size, clock: Clock | None = None, settling: SightingFilter | None = None
     ) -> None:
         check_size(rules, size)
         if clock is None:
             need_clock(rules)
-        self._clock, self._settling = clock, settling or Settling(size)
+        self._clock, self._settling = clock, settling or SightingFilter(size)
         self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
 
-    def step(self, time: float, seen: Sequence[Seen]) -> list[Event]:
+    def step(self, time: float, seen: Sequence[Observation]) -> list[Event]:
         """Take in all that is followed in the picture at ``time`` seconds, in order of time, confirmed or not.
 
         Returns:
@@ -109,10 +116,10 @@ def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Poin
     return [(x * across, y * down) for x, y in points]
 
 
-def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> Watcher[Any]:
+def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> RuleEvaluator[Any]:
     if not isinstance(rule, LineRule):
         return IN_ZONE[type(rule)](rule, _zone(rule.zone, rules, size))
-    watcher = LineWatcher(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line]), size), size)
+    watcher = LineEvaluator(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line]), size), size)
     if watcher.along:
         raise RulesError(
             f"rule {rule.name!r} wants its line {rule.line!r} crossed {rule.direction}, and the line runs that way; "

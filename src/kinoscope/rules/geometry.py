@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import hypot, inf
 
 from kinoscope.core.media import Size
-from kinoscope.core.results import Seen
+from kinoscope.core.results import Observation
 from kinoscope.rules.rule_file import Point
 
 DWELL = 0.1
@@ -18,18 +18,18 @@ NEAR = 0.25
 """How near the border of the frame a box is that has just come in, in widths and heights of itself."""
 
 
-def foot(one: Seen, size: Size) -> Point:
+def ground_point(one: Observation, size: Size) -> Point:
     """Give the point on which a thing stands, the middle of its lower edge, just inside the picture."""
     x1, _, x2, y2 = one.box
     return min(max((x1 + x2) / 2, 0.5), size[0] - 0.5), min(max(y2, 0.5), size[1] - 0.5)
 
 
-def height(one: Seen) -> float:
+def height(one: Observation) -> float:
     """Give the height of a thing's box in pixels."""
     return one.box[3] - one.box[1]
 
 
-def near_border(one: Seen, size: Size) -> bool:
+def near_border(one: Observation, size: Size) -> bool:
     """Return whether a box is at the border of the frame, or so near that it may just have come over it."""
     x1, y1, x2, y2 = one.box
     across, down = NEAR * (x2 - x1), NEAR * (y2 - y1)

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from kinoscope.core.results import Event
 from kinoscope.rules.debounce import Key, Sighting, forget
-from kinoscope.rules.geometry import Side, Zone, apart, foot, height
+from kinoscope.rules.geometry import Side, Zone, apart, ground_point, height
 from kinoscope.rules.rule_file import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
 
 TASK = "rules"
@@ -34,7 +34,7 @@ Own = TypeVar("Own", bound=AnyRule)
 
 
 @dataclass(slots=True)
-class Stay:
+class ZoneVisit:
     """A thing and a zone: when it was last seen, whether it is inside, and since when.
 
     Attributes:
@@ -72,31 +72,31 @@ class Stay:
             self.change, self.coming = self.coming, ""
 
 
-class Stays:
+class ZoneVisits:
     """Who is in a zone."""
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
-        self._known: dict[Key, Stay] = {}
+        self._known: dict[Key, ZoneVisit] = {}
         self._start: float | None = None
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, Stay]]:
+    def step(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, ZoneVisit]]:
         """Give every thing of this picture, and how it stands with regard to the zone."""
         self._start = time if self._start is None else self._start
         forget(self._known, time)
         return [(one, self._place(time, one)) for one in seen]
 
-    def inside(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, Stay]]:
+    def inside(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, ZoneVisit]]:
         """Give the things that are inside."""
         return [pair for pair in self.step(time, seen) if pair[1].inside]
 
-    def _place(self, time: float, one: Sighting) -> Stay:
-        depth = self.zone.depth(foot(one, self.zone.size))
+    def _place(self, time: float, one: Sighting) -> ZoneVisit:
+        depth = self.zone.depth(ground_point(one, self.zone.size))
         stay = self._known.get((one.task, one.id))
         if stay is None:
             # Who comes over the border of the frame, which is no edge of the zone, enters as well.
             coming = "enter" if one.came and one.since >= (self._start or 0.0) else ""
-            stay = self._known[one.task, one.id] = Stay(time, Side(depth >= 0), time, coming)
+            stay = self._known[one.task, one.id] = ZoneVisit(time, Side(depth >= 0), time, coming)
         stay.see(time, depth, self.zone.margin(one.margin, depth))
         stay.report(one.confirmed)
         return stay
@@ -107,7 +107,7 @@ class Stays:
         self._start = None
 
 
-class Watcher(ABC, Generic[Own]):
+class RuleEvaluator(ABC, Generic[Own]):
     """Watches for one rule."""
 
     def __init__(self, rule: Own, place: str) -> None:
@@ -144,12 +144,12 @@ class Watcher(ABC, Generic[Own]):
         return Event(TASK, start, time, self.rule.name, score, extra=extra)
 
 
-class InZone(Watcher[Own]):
+class ZonePresence(RuleEvaluator[Own]):
     """Watches a zone."""
 
     def __init__(self, rule: Own, zone: Zone) -> None:
         super().__init__(rule, zone.name)
-        self.stays, self.size = Stays(zone), zone.size
+        self.stays, self.size = ZoneVisits(zone), zone.size
 
     def clear(self) -> None:
         """Forget who is inside."""
@@ -164,7 +164,7 @@ class InZone(Watcher[Own]):
             yield event
 
 
-class ZoneWatcher(InZone[ZoneRule]):
+class ZoneEvaluator(ZonePresence[ZoneRule]):
     """Sees who comes, who leaves, who is there."""
 
     def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
@@ -176,7 +176,7 @@ class ZoneWatcher(InZone[ZoneRule]):
                 yield event
 
 
-class LoiteringWatcher(InZone[LoiteringRule]):
+class LoiteringEvaluator(ZonePresence[LoiteringRule]):
     """Sees who stays for long."""
 
     def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
@@ -186,7 +186,7 @@ class LoiteringWatcher(InZone[LoiteringRule]):
                 yield from self.lasting(stay, time, stay.since, one)
 
 
-class CrowdWatcher(InZone[CrowdRule]):
+class CrowdEvaluator(ZonePresence[CrowdRule]):
     """Sees when many are there at once."""
 
     def __init__(self, rule: CrowdRule, zone: Zone) -> None:
@@ -217,7 +217,7 @@ class CrowdWatcher(InZone[CrowdRule]):
 
 
 @dataclass(slots=True)
-class Rest:
+class StationaryObject:
     """A thing that rests: where, since when nobody was near, and when it was last seen."""
 
     label: str
@@ -227,12 +227,12 @@ class Rest:
     event: Event | None = None
 
 
-class LeftWatcher(InZone[LeftRule]):
+class LeftObjectEvaluator(ZonePresence[LeftRule]):
     """Sees things that stand still while nobody is near."""
 
     def __init__(self, rule: LeftRule, zone: Zone) -> None:
         super().__init__(rule, zone)
-        self._rests: dict[Key, Rest] = {}
+        self._rests: dict[Key, StationaryObject] = {}
 
     def counts(self, one: Sighting) -> bool:
         """Whether it is a thing that may be left, or somebody who may have left it."""
@@ -251,14 +251,14 @@ class LeftWatcher(InZone[LeftRule]):
             if time - rest.since >= self.rule.seconds:
                 yield from self.lasting(rest, time, rest.since, one)
 
-    def _rest(self, time: float, one: Sighting, present: set[Key]) -> Rest:
+    def _rest(self, time: float, one: Sighting, present: set[Key]) -> StationaryObject:
         """Give the rest of a thing, which may be that of a track which broke off here."""
-        key, where = (one.task, one.id), foot(one, self.size)
+        key, where = (one.task, one.id), ground_point(one, self.size)
         reach = STILL * hypot(one.box[2] - one.box[0], height(one))
         if key not in self._rests:
             lost = (k for k, r in self._rests.items() if k not in present and r.label == one.label)
             same = next((k for k in lost if apart(self._rests[k].where, where) <= reach), None)
-            self._rests[key] = Rest(one.label, where, time, time) if same is None else self._rests.pop(same)
+            self._rests[key] = StationaryObject(one.label, where, time, time) if same is None else self._rests.pop(same)
         rest = self._rests[key]
         rest.seen = time
         if apart(rest.where, where) > reach:
@@ -266,7 +266,7 @@ class LeftWatcher(InZone[LeftRule]):
         return rest
 
     def _near(self, person: Sighting, thing: Sighting) -> bool:
-        return apart(foot(person, self.size), foot(thing, self.size)) < self.rule.near * height(person)
+        return apart(ground_point(person, self.size), ground_point(thing, self.size)) < self.rule.near * height(person)
 
     def clear(self) -> None:
         """Forget what rests."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.time import Seconds, parse_time
-from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.source.limits import Limits
 
-__all__ = ["Item", "Picture", "Source", "open_clip", "open_source"]
+__all__ = ["Item", "LazyFrame", "Source", "open_clip", "open_source"]
 
 
 def open_source(
@@ -77,14 +77,14 @@ def open_clip(
         SourceError: it cannot be opened, or a picture is no strip.
         OptionError: ``start`` or ``end`` cannot be used.
     """
-    from kinoscope.source.image_strip import StripSource, is_picture
+    from kinoscope.source.image_strip import ImageStripSource, is_picture
 
     path = Address(path)
     if not is_picture(path):
         return open_source(path, start, end, limit=limit)
     first, last = (None if value is None else parse_time(value) for value in (start, end))
     check_limits(first, last, None)
-    return StripSource(path, first, last, Limits.parse(limit or ""))
+    return ImageStripSource(path, first, last, Limits.parse(limit or ""))
 
 
 def _demand_something(source: Source, start: Fraction | None, end: Fraction | None) -> None:

@@ -15,9 +15,9 @@ from typing import Self
 import numpy as np
 
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.media import Frame, Pixels, Size, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.core.time import MAX_STEPS, Seconds, Ticker, evenly, last_end, parse_time
+from kinoscope.core.time import MAX_STEPS, FrameSampler, Seconds, evenly, last_end, parse_time
 
 POLICIES = ("skip", "repeat", "blank", "raise")
 """What can be done about a frame that cannot be decoded."""
@@ -26,7 +26,7 @@ Render = Callable[[Size], Pixels]
 """Gives the pixels (H, W, 3) uint8 RGB of one picture at an asked (width, height)."""
 
 
-class Picture:
+class LazyFrame:
     """One decoded picture whose pixels are made only when, and as large as, they are asked for.
 
     Attributes:
@@ -70,7 +70,7 @@ class Picture:
         return f"Picture(time={float(self.time):.6g}, index={self.index}, size={self.size}, key={self.key})"
 
 
-Item = Picture | Sound
+Item = LazyFrame | Audio
 
 
 class Source(ABC):
@@ -95,13 +95,13 @@ class Source(ABC):
             SourceError: the source was lost.
         """
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[LazyFrame]:
         """Yield every picture."""
-        return (item for item in self.read() if isinstance(item, Picture))
+        return (item for item in self.read() if isinstance(item, LazyFrame))
 
     def frames(self, size: Size | None = None, rate: Seconds | None = None) -> Iterator[Frame]:
         """Yield every frame, or about ``rate`` a second, scaled to ``size`` (width, height)."""
-        ticker = Ticker(rate)
+        ticker = FrameSampler(rate)
         return (picture.frame(size) for picture in self.pictures() if ticker.due(picture.time))
 
     def evenly(self, count: int, size: Size | None = None) -> Iterator[Frame]:
@@ -125,7 +125,7 @@ class Source(ABC):
         """Yield the frames that can be decoded without any other."""
         return (picture.frame(size) for picture in self.pictures() if picture.key)
 
-    def at(self, times: Iterable[Fraction]) -> Iterator[Picture]:
+    def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
         return on_screen(self.pictures(), times)
 
@@ -156,7 +156,7 @@ class Source(ABC):
         self.close()
 
 
-def on_screen(pictures: Iterable[Picture], times: Iterable[Fraction]) -> Iterator[Picture]:
+def on_screen(pictures: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
     """Yield, for each of ``times`` (not decreasing), the last picture that starts at or before it."""
     stream = iter(pictures)
     shown, coming = next(stream, None), next(stream, None)
@@ -184,7 +184,7 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def cut(sound: Sound, start: Fraction | None, end: Fraction | None) -> Sound | None:
+def cut(sound: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
     """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
     first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
     last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))
@@ -192,4 +192,4 @@ def cut(sound: Sound, start: Fraction | None, end: Fraction | None) -> Sound | N
         return None
     if (first, last) == (0, len(sound.samples)):
         return sound
-    return Sound(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))
+    return Audio(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))

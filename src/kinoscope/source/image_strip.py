@@ -9,7 +9,7 @@ from pathlib import Path
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.images import USUAL_RATE, is_pictures, load
 from kinoscope.source.limits import DEFAULT, Limits
@@ -20,7 +20,7 @@ def is_picture(path: str) -> bool:
     return Path(path).is_file() and is_pictures(path)
 
 
-class StripSource(Source):
+class ImageStripSource(Source):
     """The square frames of one picture, 25 a second from zero on.
 
     Args:
@@ -59,7 +59,7 @@ class StripSource(Source):
                 self.report.frames += 1
                 yield self._picture(index, time)
 
-    def _picture(self, index: int, time: Fraction) -> Picture:
+    def _picture(self, index: int, time: Fraction) -> LazyFrame:
         def render(size: Size) -> Pixels:
             from av.video.frame import VideoFrame
 
@@ -67,4 +67,4 @@ class StripSource(Source):
             square = self._strip[:, index * side : (index + 1) * side].copy()
             return square if size == self.info.size else Scaler()(VideoFrame.from_ndarray(square, "rgb24"), size)
 
-        return Picture(render, self.info.size, time, index, key=True, duration=1 / USUAL_RATE)
+        return LazyFrame(render, self.info.size, time, index, key=True, duration=1 / USUAL_RATE)

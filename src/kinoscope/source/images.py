@@ -15,9 +15,9 @@ from av.video.frame import VideoFrame
 from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.source.base import Item, Picture, Source, black, check_policy
+from kinoscope.source.base import Item, LazyFrame, Source, black, check_policy
 from kinoscope.source.decode.container import open_file
-from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.metadata import TRANSFERS
 from kinoscope.source.decode.scaler import Orientation, Scaler
 from kinoscope.source.limits import DEFAULT, Limits
@@ -148,7 +148,7 @@ class ImageSource(Source):
     def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture at its time."""
         self.report = DecodeReport(policy=self._policy)
-        shown: Picture | None = None
+        shown: LazyFrame | None = None
         for index, path in enumerate(self._paths if video else ()):
             time, (start, end) = index * self._step, self._limits
             if time >= start and (end is None or time < end):
@@ -156,7 +156,7 @@ class ImageSource(Source):
                 if shown is not None:
                     yield shown
 
-    def _picture(self, path: Path, time: Fraction, index: int, last: Picture | None) -> Picture | None:
+    def _picture(self, path: Path, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
         try:
             frame = load(path, self._allowed)
         except SourceError as error:
@@ -165,16 +165,16 @@ class ImageSource(Source):
         orientation = Orientation.of(frame)
         self.report.resizes += orientation.turn((frame.width, frame.height)) != self.info.size
         scaler = Scaler(orientation)
-        return Picture(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
+        return LazyFrame(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
 
-    def _instead(self, error: SourceError, time: Fraction, index: int, last: Picture | None) -> Picture | None:
+    def _instead(self, error: SourceError, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
         self.report.lose(float(time), float(time + self._step), str(error))
         if self._policy == "raise":
             raise DecodeError(str(error))
         if self._policy == "skip":
             return None
         render = last.pixels if self._policy == "repeat" and last is not None else black
-        return Picture(render, self.info.size, time, index, True, self._step)
+        return LazyFrame(render, self.info.size, time, index, True, self._step)
 
 
 def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
@@ -184,7 +184,7 @@ def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
         SourceError: it is no picture, one of many, in a form that only a part of can be read, or larger than allowed.
     """
     _check_still(path)
-    decoding = Decoding(open_file(str(path), limits), limits=limits)
+    decoding = Demuxer(open_file(str(path), limits), limits=limits)
     try:
         _check_whole(path, decoding)
         frame = decoding.peek()
@@ -207,7 +207,7 @@ def _check_still(path: Path) -> None:
         raise SourceError(f"{path} is {what} and no single picture; name it alone to read all of it")
 
 
-def _check_whole(path: Path, decoding: Decoding) -> None:
+def _check_whole(path: Path, decoding: Demuxer) -> None:
     """Raise SourceError if an image is stored in tiles, each of which FFmpeg reads as an image of its own."""
     tiles = sum(bool(stream.disposition & Disposition.dependent) for stream in decoding.container.streams.video)
     if tiles:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from kinoscope.core.results import DecodeReport
-from kinoscope.source.base import Item, Picture, Source
+from kinoscope.source.base import Item, LazyFrame, Source
 
 HELD = 64
 """Pictures that are held for the reader."""
@@ -28,7 +28,7 @@ class LiveSource(Source):
     def __init__(self, source: Source, held: int = HELD) -> None:
         self._source, self._held = source, held
         self.info = source.info
-        self._mailbox: Mailbox | None = None
+        self._mailbox: LatestFrameQueue | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
@@ -42,7 +42,7 @@ class LiveSource(Source):
         if self._stopped.is_set():
             return
         items = self._source.read(video, tuple(sound_rates))
-        mailbox = self._mailbox = Mailbox(self._held)
+        mailbox = self._mailbox = LatestFrameQueue(self._held)
         thread = self._thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
         thread.start()
         if self._stopped.is_set():  # by now
@@ -65,7 +65,7 @@ class LiveSource(Source):
             self._source.close()
 
 
-class Mailbox:
+class LatestFrameQueue:
     """Hands items from one thread to another, in order, holding at most ``held`` pictures."""
 
     def __init__(self, held: int) -> None:
@@ -97,7 +97,7 @@ class Mailbox:
             return not self._closed
 
     def _make_room(self, source: Source) -> None:
-        pictures = [item for item in self._items if isinstance(item, Picture)]
+        pictures = [item for item in self._items if isinstance(item, LazyFrame)]
         if len(pictures) > self._held:
             self._items.remove(pictures[0])
             source.report.dropped += 1

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, Source
 
 
-class PacedSource(Source):
+class RealtimeSource(Source):
     """Another source at the speed of the clock, as if it were live.
 
     Args:
@@ -46,7 +46,7 @@ class PacedSource(Source):
                 if due > 0:
                     self._wait(due)
                 end = max(end, _end(moved) - self.info.start)
-                self.report.frames += not isinstance(moved, Sound)
+                self.report.frames += not isinstance(moved, Audio)
                 yield moved
             self._count()
             if not self._loop or end == shift:
@@ -65,15 +65,15 @@ class PacedSource(Source):
 
 
 def _moved(item: Item, shift: Fraction) -> Item:
-    if isinstance(item, Sound):
+    if isinstance(item, Audio):
         return replace(item, start=item.start + shift)
     item.time += shift
     return item
 
 
 def _start(item: Item) -> Fraction:
-    return item.start if isinstance(item, Sound) else item.time
+    return item.start if isinstance(item, Audio) else item.time
 
 
 def _end(item: Item) -> Fraction:
-    return item.end if isinstance(item, Sound) else item.time + (item.duration or Fraction(1, 25))
+    return item.end if isinstance(item, Audio) else item.time + (item.duration or Fraction(1, 25))

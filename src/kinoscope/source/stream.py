@@ -15,8 +15,8 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.time import to_seconds
 from kinoscope.source.base import Item
 from kinoscope.source.decode.container import open_url
-from kinoscope.source.decode.demux import Decoding
-from kinoscope.source.decode.reader import Reading
+from kinoscope.source.decode.demux import Demuxer
+from kinoscope.source.decode.reader import Reader
 from kinoscope.source.limits import DEFAULT, Limits
 from kinoscope.source.video import VideoSource
 
@@ -33,10 +33,10 @@ UNTIMED = {"mpjpeg"}
 """Formats that say nothing of time: a camera's pictures over HTTP, one JPEG after the other."""
 
 
-class Connections(Reading):
+class ReconnectingReader(Reader):
     """One pass over a stream: a connection that is lost is no damage, and what was lost with it is said once."""
 
-    def check_end(self, decoding: Decoding) -> None:
+    def check_end(self, decoding: Demuxer) -> None:
         """Report that the stream ended before its time, which opening it again may mend."""
         packets = decoding.packets
         broken, packets.broken = packets.broken, None
@@ -61,7 +61,7 @@ class StreamSource(VideoSource):
         sleep, clock: to wait, and to tell the time, in seconds.
     """
 
-    reading = Connections
+    reading = ReconnectingReader
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class StreamSource(VideoSource):
         super().__init__(Address(path), start, end, rate, on_error, opener, live, limits=limits)
         self._known = live
 
-    def _open(self) -> Decoding:
+    def _open(self) -> Demuxer:
         """Open the stream; what was open before is known, and need not be probed for long."""
         opened = super()._open()
         if self._live and not self._untimed and opened.container.format.name in UNTIMED:
@@ -104,7 +104,7 @@ class StreamSource(VideoSource):
         options |= {"wall_clock": True} if self._untimed else {}
         return self._opener(self.path, **options)
 
-    def _look(self, decoding: Decoding) -> None:
+    def _look(self, decoding: Demuxer) -> None:
         """Learn what the stream says; where pictures are stamped as they arrive, the first is at 0."""
         super()._look(decoding)
         self._shift = -self.info.start if self._untimed else Fraction(0)
@@ -114,7 +114,7 @@ class StreamSource(VideoSource):
         """Yield pictures and sound, over as many connections as it takes."""
         reading = self._begin(tuple(sound_rates))
         backoff = Backoff(self._tries, self._sleep, LIVE_WAIT if self._live else LONGEST_WAIT)
-        connection: Decoding | None = self._take()
+        connection: Demuxer | None = self._take()
         shift, seen = self._shift, self._clock()
         try:
             while connection is not None:
@@ -145,17 +145,17 @@ class StreamSource(VideoSource):
                 # In front of what is said of single frames, such as those before the first key frame.
                 self.report.note(f"no data for {self._clock() - seen:.0f} s; reconnected", first=True)
 
-    def _take_up(self, connection: Decoding, reading: Reading) -> Decoding:
+    def _take_up(self, connection: Demuxer, reading: Reader) -> Demuxer:
         """Go to where a stream with an end is to begin, or broke off."""
         point = reading.last.time if reading.last is not None else self._start
         if not self._live and point is not None and point > self.info.start:
             return self._seek(connection, point)
         return connection
 
-    def _ended(self, reading: Reading) -> bool:
+    def _ended(self, reading: Reader) -> bool:
         return reading.over or (self.report.complete and not self._live)
 
-    def _reconnect(self, backoff: Backoff) -> Decoding | None:
+    def _reconnect(self, backoff: Backoff) -> Demuxer | None:
         """Open again, or give up and say so."""
         self.report.complete = False
         if not backoff.made:
@@ -173,7 +173,7 @@ class StreamSource(VideoSource):
         self.report.note(f"{self.path} was lost, and {self._tries} tries did not bring it back")
         return None
 
-    def _gap(self, connection: Decoding | None, reading: Reading, shift: Fraction, seen: float) -> Fraction:
+    def _gap(self, connection: Demuxer | None, reading: Reader, shift: Fraction, seen: float) -> Fraction:
         """Give the seconds by which a live stream's new times must move to go on from the old ones."""
         if connection is None or connection.video is None or reading.last is None or not self._live:
             return Fraction(0)

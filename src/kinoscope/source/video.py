@@ -15,12 +15,12 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Frame, Size
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_pts, to_seconds
-from kinoscope.source.base import Item, Picture, Source, check_policy, on_screen
+from kinoscope.source.base import Item, LazyFrame, Source, check_policy, on_screen
 from kinoscope.source.decode.container import open_file, read_errors
-from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.metadata import describe, gop_of
 from kinoscope.source.decode.mpeg_clock import CLOCKED, restarts
-from kinoscope.source.decode.reader import SLACK, Reading, Wanted
+from kinoscope.source.decode.reader import SLACK, Reader, ReadRequest
 from kinoscope.source.decode.scaler import Orientation, Scaler
 from kinoscope.source.limits import DEFAULT, Limits
 
@@ -48,7 +48,7 @@ class VideoSource(Source):
         OptionError: there is no such policy, or no such track.
     """
 
-    reading = Reading
+    reading = Reader
     """How frames and audio are taken from a container."""
 
     def __init__(
@@ -70,7 +70,7 @@ class VideoSource(Source):
         self._opener = opener or partial(open_file, limits=limits)
         self.report = DecodeReport(policy=on_error)
         self._reached: Fraction | None = None
-        self._fresh: Decoding | None = self._open()
+        self._fresh: Demuxer | None = self._open()
         try:
             with read_errors(path):
                 self._look(self._fresh)
@@ -78,11 +78,11 @@ class VideoSource(Source):
             self.close()
             raise
 
-    def _open(self) -> Decoding:
+    def _open(self) -> Demuxer:
         container = self._connect()
         try:
             with read_errors(self.path):
-                return Decoding(container, self._track, self._allowed, self._video_track)
+                return Demuxer(container, self._track, self._allowed, self._video_track)
         except BaseException:
             container.close()
             raise
@@ -90,12 +90,12 @@ class VideoSource(Source):
     def _connect(self) -> InputContainer:
         return self._opener(self.path)
 
-    def _take(self) -> Decoding:
+    def _take(self) -> Demuxer:
         """Give a container at its beginning, which is then the caller's to close."""
         decoding, self._fresh = self._fresh or self._open(), None
         return decoding
 
-    def _look(self, decoding: Decoding) -> None:
+    def _look(self, decoding: Demuxer) -> None:
         """Learn what the file says, and from its first picture."""
         self._check_size(decoding)
         first = decoding.peek()
@@ -129,7 +129,7 @@ class VideoSource(Source):
         if end is not None and end > self.info.start:
             self.info = replace(self.info, duration=end - self.info.start)
 
-    def _check_size(self, decoding: Decoding) -> None:
+    def _check_size(self, decoding: Demuxer) -> None:
         if decoding.video is not None:
             context = decoding.video.codec_context
             self._allowed.check_frame(self.path, context.width, context.height)
@@ -153,7 +153,7 @@ class VideoSource(Source):
         finally:
             decoding.close()
 
-    def _learn(self, decoding: Decoding, reading: Reading) -> None:
+    def _learn(self, decoding: Demuxer, reading: Reader) -> None:
         """Correct what the file said of itself: a rate that changes, and the duration of the first part of several."""
         self._joined |= bool(decoding.packets.joints)
         if reading.uneven and not self._joined:
@@ -161,17 +161,17 @@ class VideoSource(Source):
         if self._joined and not reading.over:
             self._last_to(decoding.packets.reached)
 
-    def _begin(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reading:
+    def _begin(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reader:
         self.report = DecodeReport(policy=self._policy)
         start, end = (self._start, self._end) if limits else (None, None)
         longest = None if self._live else self._allowed
-        return self.reading(Wanted(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
+        return self.reading(ReadRequest(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
 
-    def _choose(self, decoding: Decoding, video: bool, reading: Reading) -> None:
+    def _choose(self, decoding: Demuxer, video: bool, reading: Reader) -> None:
         decoding.want_video = video and decoding.video is not None
         decoding.want_sound = reading.wants_sound and decoding.sound is not None
 
-    def _seek(self, decoding: Decoding, time: Fraction) -> Decoding:
+    def _seek(self, decoding: Demuxer, time: Fraction) -> Demuxer:
         """Go to a keyframe at or before ``time``, or to the beginning where a file cannot be searched."""
         try:
             if self._joined:
@@ -180,13 +180,13 @@ class VideoSource(Source):
         except av.FFmpegError:
             return self._anew(decoding)
 
-    def _anew(self, decoding: Decoding) -> Decoding:
+    def _anew(self, decoding: Demuxer) -> Demuxer:
         decoding.close()
         again = self._open()
         again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
         return again
 
-    def _step_back(self, decoding: Decoding, time: Fraction) -> bool:
+    def _step_back(self, decoding: Demuxer, time: Fraction) -> bool:
         """Seek to a keyframe at or before ``time``; return whether one was found.
 
         Some formats are searched by the times of decoding, so that even the start leads past the first keyframe.
@@ -203,7 +203,7 @@ class VideoSource(Source):
                 return True
         return False
 
-    def at(self, times: Iterable[Fraction]) -> Iterator[Picture]:
+    def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
         wanted = list(times)
         return self._jump(wanted) if self._seeking_pays(wanted) else on_screen(self.pictures(), wanted)
@@ -215,7 +215,7 @@ class VideoSource(Source):
         gop = None if decoding.video is None else gop_of(decoding.video)
         return gop is not None and (times[-1] - times[0]) / (len(times) - 1) > gop
 
-    def _jump(self, times: list[Fraction]) -> Iterator[Picture]:
+    def _jump(self, times: list[Fraction]) -> Iterator[LazyFrame]:
         """Decode only from the keyframe before each time. ``index`` is reckoned from the average rate."""
         decoding = self._take()
         try:
@@ -223,7 +223,7 @@ class VideoSource(Source):
                 reading = self._begin(limits=False)
                 self._choose(decoding, True, reading)
                 decoding = self._seek(decoding, time)
-                pictures = (item for item in reading.items(decoding) if isinstance(item, Picture))
+                pictures = (item for item in reading.items(decoding) if isinstance(item, LazyFrame))
                 for picture in on_screen(pictures, [time]):
                     picture.index = round((picture.time - self.info.start) * (self.info.rate or 0))
                     yield picture
@@ -257,7 +257,7 @@ class VideoSource(Source):
         known = self._reached is not None and self.info.start < self._reached < end - SLACK
         return self._reached if known and self._reached is not None else end
 
-    def _last_from(self, decoding: Decoding, time: Fraction) -> Fraction | None:
+    def _last_from(self, decoding: Demuxer, time: Fraction) -> Fraction | None:
         """Demux from a time on, and return where the last packet ends, or None if there is none."""
         stream = decoding.video or decoding.sound
         try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import Frame, FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose
 from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
@@ -47,7 +47,7 @@ Cells = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ActionWindow:
     """Some two seconds: frames (T, H, W, C), their first and last time in seconds, and how much moves in them.
 
     ``liveliest`` is the mean change of the ten liveliest cells of each frame, ``quarter`` the change that three
@@ -61,7 +61,7 @@ class Window:
     quarter: float
 
     @classmethod
-    def of(cls, frames: list[Frame], length: int) -> Window:
+    def of(cls, frames: list[Frame], length: int) -> ActionWindow:
         """Make a window of that many frames; of fewer, some stand twice."""
         picks = np.linspace(0, len(frames) - 1, length).round().astype(int)
         pixels = np.stack([frames[i].pixels for i in picks])
@@ -104,8 +104,8 @@ class Actions:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._passed: list[Window] = []
-        self._last: tuple[Window, float] | None = None
+        self._passed: list[ActionWindow] = []
+        self._last: tuple[ActionWindow, float] | None = None
         self._scores: list[tuple[float, float, float]] = []
         self._looks = 0
 
@@ -136,7 +136,7 @@ class Actions:
                 self._judge(self._window())
                 self._waiting = self._stride
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -153,10 +153,10 @@ class Actions:
         features = {"actions.times": rows[:, :2].mean(1), "actions.scores": rows[:, 2].astype(np.float32)}
         return TaskResult(events=events(rows, card.labels[self._class]), features=features, report=report)
 
-    def _window(self) -> Window:
-        return Window.of(list(self._frames), self._sampling.frames)
+    def _window(self) -> ActionWindow:
+        return ActionWindow.of(list(self._frames), self._sampling.frames)
 
-    def _judge(self, window: Window) -> None:
+    def _judge(self, window: ActionWindow) -> None:
         """Score a window, or pass it over for now."""
         if not window.suits:
             self._scores.append((window.start, window.end, 0.0))
@@ -165,21 +165,21 @@ class Actions:
         else:
             self._passed.append(window)
 
-    def _examine(self, window: Window) -> None:
+    def _examine(self, window: ActionWindow) -> None:
         """Look at a window and, if it is suspicious, at those passed over since the last look."""
         if self._look(window) >= SUSPICION:
             for passed in self._passed:
                 self._look(passed)
         self._passed.clear()
 
-    def _due(self, window: Window) -> bool:
+    def _due(self, window: ActionWindow) -> bool:
         if self._last is None:
             return True
         last, score = self._last
         grown = window.liveliest > GROWN * last.liveliest
         return score >= SUSPICION or grown or window.start - last.start >= PACE
 
-    def _look(self, window: Window) -> float:
+    def _look(self, window: ActionWindow) -> float:
         logits = self._net(window.pixels[None])[-1]
         score = float(probabilities(self._net.card, logits)[0, self._class])
         self._looks += 1

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.boxes import Array, iou
-from kinoscope.core.media import Frame, FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.background import Background
+from kinoscope.imaging.background import BackgroundModel
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.peaks import peaks
@@ -49,7 +49,7 @@ SAME = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class MovingObject:
     """A thing that moves, in one picture.
 
     Attributes:
@@ -77,12 +77,12 @@ class Anomalies:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._background = Background()
+        self._background = BackgroundModel()
         self._before: Pixels | None = None
         self._first: float | None = None
         self._times: list[float] = []
         self._shares: list[float] = []
-        self._things: list[Moving] = []
+        self._things: list[MovingObject] = []
         self._turn, self._thin, self._restless, self._looks = 0, 1, 0, 0
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -107,7 +107,7 @@ class Anomalies:
                 self._see(small, large.pixels)
             self._turn, self._before = self._turn + 1, small.pixels
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -145,12 +145,12 @@ class Anomalies:
                 self._things.append(self._describe(time, box, large, flow, regions.mask))
             self._make_room()
 
-    def _describe(self, time: float, box: Array, large: Pixels, flow: Array, mask: NDArray[np.uint8]) -> Moving:
+    def _describe(self, time: float, box: Array, large: Pixels, flow: Array, mask: NDArray[np.uint8]) -> MovingObject:
         self._looks += 1
         look = self._net(cut(large, box * self._zoom, self._net.card.size or (224, 224))[None])[0][0]
         motion = directions(flow, mask, box)
         unit = look / max(float(np.linalg.norm(look)), 1e-9)
-        return Moving(time, box * self._scale, unit.astype(np.float16), motion)
+        return MovingObject(time, box * self._scale, unit.astype(np.float16), motion)
 
     def _make_room(self) -> None:
         """Let every second look's things go when there are too many, and look half as often from now on."""
@@ -219,7 +219,7 @@ def cut(pixels: Pixels, box: Array, size: tuple[int, int], margin: float = 0.15)
     return np.asarray(cv2.resize(pixels[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], size), np.uint8)
 
 
-def surprises(things: list[Moving]) -> Array:
+def surprises(things: list[MovingObject]) -> Array:
     """Give how odd each thing looks and moves, (2, N): 0 as the median one, 1 as the tenth part that is oddest."""
     if not things:
         return np.zeros((2, 0))
@@ -256,7 +256,7 @@ def over_time(times: Array, seen: Array, odd: Array) -> Array:
     return np.convolve(highest, np.full(SMOOTH, 1 / SMOOTH), "same")
 
 
-def follow(things: list[Moving], oddest: Moving) -> Array:
+def follow(things: list[MovingObject], oddest: MovingObject) -> Array:
     """Give the boxes (T, 6) of one thing, backward and forward from where it is the oddest."""
     later = _chain(oddest, [thing for thing in things if thing.time > oddest.time])
     earlier = _chain(oddest, [thing for thing in reversed(things) if thing.time < oddest.time])
@@ -264,10 +264,10 @@ def follow(things: list[Moving], oddest: Moving) -> Array:
     return np.array([[thing.time, *thing.box, 1.0] for thing in chain])
 
 
-def _chain(last: Moving, things: list[Moving]) -> list[Moving]:
+def _chain(last: MovingObject, things: list[MovingObject]) -> list[MovingObject]:
     """Give the things that one after the other overlap the last most, in the order of the looks."""
-    chain: list[Moving] = []
-    by_time: dict[float, list[Moving]] = {}
+    chain: list[MovingObject] = []
+    by_time: dict[float, list[MovingObject]] = {}
     for thing in things:
         by_time.setdefault(thing.time, []).append(thing)
     for found in by_time.values():

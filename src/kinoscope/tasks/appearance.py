@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.models.inference import reid as models
 from kinoscope.tasks.base import Needs, Skip
@@ -44,7 +44,7 @@ class Appearance:
     def step(self, *batches: FrameBatch) -> None:
         """Not called: no picture is asked for."""
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

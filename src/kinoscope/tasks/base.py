@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from kinoscope.core.media import FrameBatch, Size, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Size, SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
 
 
@@ -49,7 +49,7 @@ class Task(Protocol):
         """Take the next pictures: one batch per asked size, in that order, of the same frames."""
         ...
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Take the next stretch of sound."""
         ...
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
-from kinoscope.imaging.reflect_time import bounce
+from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import choose, for_task
 from kinoscope.models.card import Card
 from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
-from kinoscope.models.inference.segment_refiner import read_edges
+from kinoscope.models.inference.segment_refiner import read_refiner
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import spans
@@ -59,7 +59,7 @@ class Classify:
         self, *, device: str = "auto", model: str = "auto", threads: int = 1, top: int = TOP, learned: bool = True
     ) -> None:
         self.device, self.model, self.threads, self.top = device, model, threads, top
-        self._learned = read_edges(model) if learned and model != "auto" else None
+        self._learned = read_refiner(model) if learned and model != "auto" else None
         self._origin: float | None = None
         self._time = self._step = 0.0
         self._shown: Pixels | None = None
@@ -92,7 +92,7 @@ class Classify:
         if len(self._waiting) >= self._together:
             self._judge()
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -173,7 +173,7 @@ class Classify:
 
     def _short(self, end: float) -> Pixels:
         """Make a window of a video that is shorter: it is played to and fro, as in training."""
-        wanted = bounce(self.sampling.times(0.0), 0.0, end - self._seconds(0))
+        wanted = reflect_times(self.sampling.times(0.0), 0.0, end - self._seconds(0))
         ticks = np.minimum((wanted * self.sampling.rate + TOLERANCE).astype(np.int64), len(self._pictures) - 1)
         return np.stack([self._pictures[tick] for tick in ticks])
 

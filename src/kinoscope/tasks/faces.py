@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.boxes import Array
-from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.change_gate import Advice, Watch
+from kinoscope.imaging.change_gate import Advice, ChangeGate
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
 from kinoscope.models.registry import find
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.people.clustering import group
-from kinoscope.tasks.people.face_samples import Look, Looks, apart, changes, pool
-from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.people.face_samples import FaceSample, FaceSamples, apart, changes, pool
+from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
 RATE, SEARCH = 5.0, 2.5
 """Pictures looked at each second, and those searched all over; more hardly change the tracks, see
@@ -36,15 +36,15 @@ LONGEST, SMALLEST = 960, 28
 SURE = 0.9
 """Score from which a face may begin a track."""
 
-WORTH = Worth(count=3, seconds=0.3, score=0.99)
+WORTH = TrackFilter(count=3, seconds=0.3, score=0.99)
 """Hands and folds of cloth reach 0.98; faces from the side fall under it too, while they stay so."""
 
-STILL = Worth(count=1, seconds=0.0, score=SURE)
+STILL = TrackFilter(count=1, seconds=0.0, score=SURE)
 """In a source of a single picture."""
 
 MOST_PICTURES = 200
 
-Part = tuple[Tracklet, Looks]
+Part = tuple[Tracklet, FaceSamples]
 
 
 class Faces:
@@ -92,18 +92,18 @@ class Faces:
         self.rate, self.longest, self.smallest, self.least, self.glimpses = rate, longest, smallest, least, glimpses
         self._pause = 0.9 / search if search else 0.0  # frames seldom come just when a search is due
         self._searched = -np.inf
-        self._watch, self._hurries = Watch(calm, still, much=much), much is not None
+        self._watch, self._hurries = ChangeGate(calm, still, much=much), much is not None
         self._tracker = Tracker(high=sure)
-        self._looks: dict[int, Looks] = defaultdict(Looks)
+        self._looks: dict[int, FaceSamples] = defaultdict(FaceSamples)
         self._kept: list[Part] = []
         self._counts = {"inferences": 0, "searches": 0}
-        self.seen: list[tuple[Track, list[Look]]] = []
+        self.seen: list[tuple[Track, list[FaceSample]]] = []
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures large enough to show small faces."""
         if not info.width or not info.height:
             raise Skip("there is no picture")
-        self._finder = models.FaceFinder(self.device, self.threads, self.smallest, self.least)
+        self._finder = models.FaceDetector(self.device, self.threads, self.smallest, self.least)
         self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
         self._shown = info.size
         self._worth = STILL if info.frames == 1 else WORTH
@@ -120,7 +120,7 @@ class Faces:
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -135,7 +135,7 @@ class Faces:
         self._name(result, parts)
         return result
 
-    def _look(self, pixels: Pixels, time: float, advice: Advice) -> models.Faces:
+    def _look(self, pixels: Pixels, time: float, advice: Advice) -> models.FaceDetections:
         """Find the faces, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
@@ -148,7 +148,7 @@ class Faces:
             self._found = self._finder(pixels, self._shown, self._tracker.expect(time), search)
         return self._found
 
-    def _remember(self, pixels: Pixels, time: float, found: models.Faces, ids: list[int]) -> None:
+    def _remember(self, pixels: Pixels, time: float, found: models.FaceDetections, ids: list[int]) -> None:
         """Keep the points and, if it is a good one, the look of each tracked face."""
         scale = np.array([pixels.shape[1] / self._shown[0], pixels.shape[0] / self._shown[1]])
         for box, points, score, number in zip(found.boxes, found.points, found.scores, ids, strict=True):
@@ -171,7 +171,7 @@ class Faces:
     def _wanted(self, part: Tracklet) -> bool:
         return self.glimpses or self._worth(part)
 
-    def _track(self, number: int, part: Tracklet, looks: Looks, times: Array) -> Track:
+    def _track(self, number: int, part: Tracklet, looks: FaceSamples, times: Array) -> Track:
         rows = np.array(looks.points).reshape(-1, 11)
         rows = rows[(rows[:, 0] >= part.start) & (rows[:, 0] <= part.end)]
         points = [[round(row[0], 6), *(round(value, 1) for value in row[1:])] for row in rows.tolist()]

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.boxes import Array
-from kinoscope.core.media import FrameBatch, Pixels, Size, Sound, SourceInfo
-from kinoscope.core.results import Seen, TaskReport, TaskResult, Tell, Timeline, Track
-from kinoscope.imaging.camera_motion import Camera, compose, unmoved
-from kinoscope.imaging.change_gate import Advice, Watch
+from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
+from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Timeline, Track
+from kinoscope.imaging.camera_motion import CameraMotion, compose, unmoved
+from kinoscope.imaging.change_gate import Advice, ChangeGate
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import detector as models
 from kinoscope.models.inference.reid import AppearanceEmbedder, colours
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.tracking.association import way_of
-from kinoscope.tasks.tracking.best_moments import Best
-from kinoscope.tasks.tracking.duplicates import doubles
-from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.tracking.association import get_strategy
+from kinoscope.tasks.tracking.best_moments import TopMoments
+from kinoscope.tasks.tracking.duplicates import find_duplicates
+from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
 RATE, CALM = 10.0, 5.0
 """Pictures asked for each second, and those looked at while little changes; more of them hardly change the tracks, see
@@ -36,8 +36,8 @@ benchmarks/agreement.py."""
 LEAST, SURE = 0.25, 0.4
 """Score under which a detection is ignored, and from which it may begin a track."""
 
-WORTH = Worth(count=3, seconds=0.3, score=0.4)
-GLIMPSE = Worth(count=1, seconds=0, score=0.4)
+WORTH = TrackFilter(count=3, seconds=0.3, score=0.4)
+GLIMPSE = TrackFilter(count=1, seconds=0, score=0.4)
 """What makes a track, and what does where there is a single picture."""
 
 LARGE = 960
@@ -49,7 +49,7 @@ Looks = Literal["none", "colours", "cnn"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ObjectView:
     """A good view of an object: how good, when, and its JPEG file."""
 
     value: float
@@ -57,8 +57,8 @@ class Moment:
     picture: bytes
 
 
-def _album() -> Best[Moment]:
-    return Best(most=3)
+def _album() -> TopMoments[ObjectView]:
+    return TopMoments(most=3)
 
 
 class Objects:
@@ -74,7 +74,7 @@ class Objects:
         not
             given.
         still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
-        tracker: how detections are paired with tracks, one of ``association.WAYS``.
+        tracker: how detections are paired with tracks, one of ``association.STRATEGIES``.
         camera: take the camera's own motion out before pairing, see ``imaging.camera_motion``.
         labels: of what is to be found; None for all that the detector knows.
         looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.inference.reid``, which costs an
@@ -103,18 +103,18 @@ class Objects:
         looks: Looks = "none",
         labels: Collection[str] | None = None,
         keep: bool = True,
-        tell: Tell | None = None,
+        tell: ObservationCallback | None = None,
         least: float = LEAST,
         sure: float = SURE,
         glimpses: Collection[str] = (),
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self.least, self.glimpses = least, glimpses
-        self._watch = Watch(calm, still, much=much)
+        self._watch = ChangeGate(calm, still, much=much)
         gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
-        self._tracker = Tracker(high=sure, max_gap=gap, way=way_of(tracker))
+        self._tracker = Tracker(high=sure, max_gap=gap, way=get_strategy(tracker))
         self._moves, self._looks_by, self._labels = camera, looks, labels
-        self._moments: dict[int, Best[Moment]] = defaultdict(_album)
+        self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_album)
         self._looks, self._pan = 0, unmoved()
         self._keep, self._tell = keep, tell
 
@@ -124,7 +124,7 @@ class Objects:
             raise Skip("there is no picture")
         self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.least)
         self._shown = info.size
-        self._camera = Camera(info.size) if self._moves else None
+        self._camera = CameraMotion(info.size) if self._moves else None
         self._embed = _embedder(self._looks_by, self.device, self.threads)
         small = self._detector.input_size(info.size)
         sizes = small, info.fit(LARGE) if self._keep or self._embed else small
@@ -148,7 +148,7 @@ class Objects:
                 else:
                     self._tracker.forget()
 
-    def _follow(self, time: float, found: models.Objects, full: Pixels) -> NDArray[np.int64]:
+    def _follow(self, time: float, found: models.Detections, full: Pixels) -> NDArray[np.int64]:
         """Give the track of each detection."""
         self._tracker.warp(self._pan)
         self._pan = unmoved()
@@ -157,13 +157,13 @@ class Objects:
             looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes])
         return self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
 
-    def _seen(self, found: models.Objects, ids: NDArray[np.int64]) -> list[Seen]:
+    def _seen(self, found: models.Detections, ids: NDArray[np.int64]) -> list[Observation]:
         """Give the detections that belong to a track."""
         rows = zip(ids.tolist(), found.labels.tolist(), found.boxes.tolist(), found.scores.tolist(), strict=True)
         labels = self._detector.card.labels
-        return [Seen(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
+        return [Observation(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -176,7 +176,7 @@ class Objects:
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
 
-    def _look(self, pixels: Pixels, advice: Advice) -> models.Objects:
+    def _look(self, pixels: Pixels, advice: Advice) -> models.Detections:
         """Detect, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
@@ -186,18 +186,18 @@ class Objects:
             self._found = found if self._labels is None else self._wanted(found, self._labels)
         return self._found
 
-    def _wanted(self, found: models.Objects, labels: Collection[str]) -> models.Objects:
+    def _wanted(self, found: models.Detections, labels: Collection[str]) -> models.Detections:
         """Leave out what has none of the labels."""
         kept = np.array([self._detector.card.labels[n] in labels for n in found.labels.tolist()], bool)
-        return models.Objects(found.boxes[kept], found.scores[kept], found.labels[kept])
+        return models.Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
-    def _remember(self, time: float, full: Pixels, found: models.Objects, ids: list[int]) -> None:
+    def _remember(self, time: float, full: Pixels, found: models.Detections, ids: list[int]) -> None:
         """Keep a picture of each object that has not been seen so well before."""
-        values = goodness(found.boxes, found.scores, self._shown)
+        values = crop_quality(found.boxes, found.scores, self._shown)
         scale = np.tile([full.shape[1] / self._shown[0], full.shape[0] / self._shown[1]], 2)
         for box, value, number in zip(found.boxes * scale, values.tolist(), ids, strict=True):
             if number >= 0 and self._moments[number].wants(time, value):
-                self._moments[number].add(Moment(value, time, thumbnail(full, box.tolist())))
+                self._moments[number].add(ObjectView(value, time, thumbnail(full, box.tolist())))
         if len(self._moments) > 2 * MOST_PICTURES:
             ranked = sorted(self._moments.items(), key=lambda item: -item[1].kept[0].value)
             self._moments = defaultdict(_album, ranked[:MOST_PICTURES])
@@ -211,7 +211,7 @@ class Objects:
     def _without_doubles(self, parts: list[Tracklet]) -> list[Tracklet]:
         """Leave out what is boxed twice, but for what is to be hidden: a box too many hides nothing too little."""
         names = self._detector.card.labels
-        twice = doubles(parts)
+        twice = find_duplicates(parts)
         return [part for n, part in enumerate(parts) if n not in twice or names[part.label] in self.glimpses]
 
     def _told(self, part: Tracklet) -> bool:
@@ -252,7 +252,7 @@ def cut_out(full: Pixels, box: Array, shown: Size) -> Pixels:
     return full[top : max(y2, top + 1), left : max(x2, left + 1)]
 
 
-def goodness(boxes: Array, scores: Array, shown: Size) -> Array:
+def crop_quality(boxes: Array, scores: Array, shown: Size) -> Array:
     """Tell of each box (N, 4) how good a picture it makes: sure, large, and not cut off by the picture's edge."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
     whole = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(shown) - 2), axis=1)

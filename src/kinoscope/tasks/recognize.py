@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.boxes import areas
-from kinoscope.core.identity_matching import Match, match, overlap
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.identity_matching import IdentityMatch, match, overlap
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import KINDS, THRESHOLDS, Gallery, Model, read
 from kinoscope.tasks.base import Needs, Skip
@@ -70,7 +70,7 @@ class Recognize:
     def step(self, *batches: FrameBatch) -> None:
         """Not called: no picture is asked for."""
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -161,7 +161,7 @@ def _may_be(track: Track, kind: str) -> bool:
     return fits and "known_by" not in track.extra and len(track.boxes) > 0
 
 
-def _tell(track: Track, found: Match, names: Sequence[str], kind: str) -> None:
+def _tell(track: Track, found: IdentityMatch, names: Sequence[str], kind: str) -> None:
     """Write down who a track is, or whom an unknown one is nearest to."""
     if not math.isfinite(found.distance):
         return

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.boxes import Array
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
-from kinoscope.core.results import Event, Seen, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
+from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Timeline, Track
 from kinoscope.rules import RuleFile, read
-from kinoscope.rules.engine import Rulebook, in_pixels, recorded
+from kinoscope.rules.engine import RuleEngine, in_pixels, recorded
 from kinoscope.tasks.base import Needs, Skip
 
 FROM = ("objects", "faces")
@@ -44,13 +44,13 @@ class Rules:
         if not info.width or not info.height:
             raise Skip("there is no picture")
         self._size = info.size
-        self._book = Rulebook(self._rules, info.size, recorded(self._rules, float(info.start)))
+        self._book = RuleEngine(self._rules, info.size, recorded(self._rules, float(info.start)))
         return Needs()
 
     def step(self, *batches: FrameBatch) -> None:
         """Not called: no pictures are asked for."""
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -72,7 +72,7 @@ class Rules:
         return TaskReport(extra={"rules": len(rules.rules), "zones": zones, "lines": lines})
 
 
-def replay(tracks: Iterable[Track], times: Array) -> Iterator[tuple[float, list[Seen]]]:
+def replay(tracks: Iterable[Track], times: Array) -> Iterator[tuple[float, list[Observation]]]:
     """Give, for each of ``times`` (N,) in seconds, all that is followed then, as a live look would have told it.
 
     Without ``times`` those of the boxes serve. Box times need only be near: files keep them to the microsecond.
@@ -94,6 +94,6 @@ def _nearest(times: Array, boxes: Array) -> NDArray[np.intp]:
     return np.searchsorted(middles, boxes)
 
 
-def _seen(track: Track, row: int) -> Seen:
+def _seen(track: Track, row: int) -> Observation:
     _, x1, y1, x2, y2, score = track.boxes[row].tolist()
-    return Seen(track.task, track.id, track.label, (x1, y1, x2, y2), score, track.identity)
+    return Observation(track.task, track.id, track.label, (x1, y1, x2, y2), score, track.identity)

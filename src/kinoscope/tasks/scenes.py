@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 
 if TYPE_CHECKING:
-    from kinoscope.imaging.change_gate import Watch
+    from kinoscope.imaging.change_gate import ChangeGate
 
 RATE = 1.0
 """Looks per second."""
@@ -34,7 +34,7 @@ MOST_PICTURES = 2000
 Features = NDArray[np.float16]
 
 
-class Album:
+class SceneThumbnails:
     """JPEG pictures with their times, thinned out evenly when there are too many."""
 
     def __init__(self, most: int = MOST_PICTURES) -> None:
@@ -73,12 +73,12 @@ class Scenes:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._album = Album()
+        self._album = SceneThumbnails()
         self._times: list[float] = []
         self._features: list[Features] = []
         self._probabilities: list[Features] = []
         self._looks = 0
-        self._watch: Watch | None = None
+        self._watch: ChangeGate | None = None
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for a picture a second, in the network's size and as a thumbnail.
@@ -86,11 +86,11 @@ class Scenes:
         Raises:
             Skip: there is no picture.
         """
-        from kinoscope.imaging.change_gate import Watch
+        from kinoscope.imaging.change_gate import ChangeGate
 
         if not info.width:
             raise Skip("no picture")
-        self._watch = Watch()
+        self._watch = ChangeGate()
         self._net = load("scenes", self.model, self.device, threads=self.threads)
         return Needs(sizes=(self._net.card.size or info.size, info.fit(THUMB)), rate=RATE)
 
@@ -101,7 +101,7 @@ class Scenes:
             self._times.append(float(large.time))
             self._album.add(float(small.time), small.pixels)
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

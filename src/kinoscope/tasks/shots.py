@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.core.time import last_end
 from kinoscope.models import load
@@ -53,7 +53,7 @@ LINEAR = 0.2
 """How far the middle of a dissolve may be from the average of its ends, as a share of their difference."""
 
 
-class Windows:
+class ShotWindows:
     """Cut a stream of frames into overlapping windows that cover every frame once with their middle.
 
     The first and the last frame are repeated to fill the ends. No more than a window and a batch are held.
@@ -194,7 +194,7 @@ class Shots:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._windows = Windows()
+        self._windows = ShotWindows()
         self._times = array("d")
         self._scores: list[NDArray[np.float32]] = []
         self._last: Fraction | None = None
@@ -218,7 +218,7 @@ class Shots:
         self._last = batches[0].last
         self._score(self._windows.add(batches[0].pixels))
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

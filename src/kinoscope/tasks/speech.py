@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
-from kinoscope.tasks.av.speech_segments import RATE, Voice
+from kinoscope.tasks.av.speech_segments import RATE, SpeechSegmenter
 from kinoscope.tasks.base import Needs, Skip
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Speech:
         self.device = "cuda" if device.startswith("cuda") else "cpu"
         self.model = "whisper-tiny.en" if model == "auto" else model
         self.threads = threads
-        self._pack: list[Sound] = []
+        self._pack: list[Audio] = []
         self._events: list[Event] = []
         self._report = TaskReport(model=self.model, extra={"inferences": 0})
         self._heard = False
@@ -100,7 +100,7 @@ class Speech:
             from faster_whisper.vad import get_vad_model
         except ImportError:
             raise Skip("faster-whisper is not installed; pip install 'kinoscope[speech]'") from None
-        self._voice = Voice(get_vad_model())
+        self._voice = SpeechSegmenter(get_vad_model())
         self._whisper = self._load()
         return Needs(sound=RATE)
 
@@ -121,7 +121,7 @@ class Speech:
     def step(self, *batches: FrameBatch) -> None:
         """Not called: no pictures are asked for."""
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Take the next sound; what has been said by now is written down as soon as it fills a window."""
         self._heard = self._heard or len(sound.samples) > 0
         self._gather(self._voice.hear(sound))
@@ -138,7 +138,7 @@ class Speech:
         self._transcribe()
         return TaskResult(events=self._events, report=self._report)
 
-    def _gather(self, stretches: list[Sound]) -> None:
+    def _gather(self, stretches: list[Audio]) -> None:
         for stretch in stretches:
             if sum(len(s.samples) for s in self._pack) + len(stretch.samples) > WINDOW:
                 self._transcribe()
@@ -162,7 +162,7 @@ class Speech:
         self._events += sentences(segments, pack)
 
 
-def sentences(segments: Iterable[Segment], pack: list[Sound]) -> list[Event]:
+def sentences(segments: Iterable[Segment], pack: list[Audio]) -> list[Event]:
     """Turn what Whisper made of packed sound into events on the source's clock, one a sentence."""
     found = [(segment, guess) for segment, guess in _guessed(list(segments)) if not (guess and _silent(segment))]
     words = [
@@ -241,7 +241,7 @@ def _shared(words: list[Word]) -> list[Word]:
     return [replace(word, start=start, end=end) for word, (start, end) in zip(words, pairwise(edges), strict=True)]
 
 
-def _place(words: Iterable[Word], pack: list[Sound]) -> list[Word]:
+def _place(words: Iterable[Word], pack: list[Audio]) -> list[Word]:
     """Move words from the time of the packed sound to the source's clock; no word leaves its stretch."""
     ends = np.cumsum([len(s.samples) for s in pack]) / RATE
     placed = []

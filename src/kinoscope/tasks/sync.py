@@ -14,17 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.core.signal.mel import RATE
 from kinoscope.core.signal.onsets import OnsetOffset
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, MOST_SPEED, Drift, Offset, drift, in_words, margin, steady
-from kinoscope.imaging.change_gate import Watch
-from kinoscope.models.inference.mouth_tracker import Follower
-from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, LipSync
-from kinoscope.tasks.av.evidence import BLOCK, Evidence, Rows, Windows
-from kinoscope.tasks.av.mouth_buffer import GAP, STRETCH, Ear, Mouth, Piece
-from kinoscope.tasks.av.onset_fallback import Hits
+from kinoscope.core.signal.sync_offset import (
+    FRAME,
+    LAGS,
+    MOST_SPEED,
+    ClockDrift,
+    SyncOffset,
+    drift,
+    in_words,
+    margin,
+    steady,
+)
+from kinoscope.imaging.change_gate import ChangeGate
+from kinoscope.models.inference.mouth_tracker import FaceTracker
+from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, SyncModel
+from kinoscope.tasks.av.evidence import BLOCK, Rows, SyncEvidence, SyncWindows
+from kinoscope.tasks.av.mouth_buffer import GAP, STRETCH, AudioBuffer, MouthBuffer, MouthSegment
+from kinoscope.tasks.av.onset_fallback import OnsetFallback
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.tracker import hard_cuts
 
@@ -49,7 +59,7 @@ SILENT = 1e-4
 VAD = 512
 """Samples to a probability of speech."""
 
-Stretch = tuple[float, float, Offset]
+Stretch = tuple[float, float, SyncOffset]
 """Start and end in seconds, and the offset meanwhile."""
 
 Voices = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -77,16 +87,16 @@ class Sync:
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, hits: bool = False) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._watch = Watch(None, 8)
-        self._ear = Ear()
-        self._mouths: dict[int, Mouth] = {}
+        self._watch = ChangeGate(None, 8)
+        self._ear = AudioBuffer()
+        self._mouths: dict[int, MouthBuffer] = {}
         self._next: int | None = None
         self._time = -np.inf
         self._count = 0
         self._first = np.inf
         self._cuts: list[float] = []
-        self._hits = Hits() if hits else None
-        self.evidence = Evidence()
+        self._hits = OnsetFallback() if hits else None
+        self.evidence = SyncEvidence()
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures in which lips show, and for sound.
@@ -100,8 +110,8 @@ class Sync:
             raise Skip("no sound")
         if info.frames == 1:
             raise Skip("there is a single picture")
-        self._net = LipSync(self.model, self.device, self.threads)
-        self._follow = Follower(self.device, self.threads)
+        self._net = SyncModel(self.model, self.device, self.threads)
+        self._follow = FaceTracker(self.device, self.threads)
         self._voices = voices()
         self._shown, self._size = info.size, info.fit(LONGEST)
         return Needs(sizes=(self._size,), rate=PICTURES, batch=8, sound=RATE)
@@ -117,13 +127,13 @@ class Sync:
             if self._hits:
                 self._hits.see(pixels, time, len(faces))
             for face in faces:
-                self._mouths.setdefault(face.id, Mouth()).see(pixels, face, time)
+                self._mouths.setdefault(face.id, MouthBuffer()).see(pixels, face, time)
                 scale = np.tile(np.array(self._shown) / self._size, 2)
                 self.evidence.boxes.setdefault((face.id, int(time / BLOCK)), face.box * scale)
             self._time, self._count, self._first = time, self._count + 1, min(self._first, time)
         self._advance()
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Take the next sound."""
         self._ear.hear(sound)
         if self._hits:
@@ -155,7 +165,7 @@ class Sync:
         self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME)
         self._next = last
 
-    def _compare(self, face: int, piece: Piece, heard: NDArray[np.float32], limits: tuple[int, int]) -> None:
+    def _compare(self, face: int, piece: MouthSegment, heard: NDArray[np.float32], limits: tuple[int, int]) -> None:
         seen = self._net.see(piece.points, piece.pictures)
         around = heard[: (len(seen) + 2 * (AHEAD - CONTEXT)) * PHASES]
         likeness = self._net.compare(seen, around)
@@ -211,7 +221,9 @@ class Sync:
         spoken, tracks = self._speakers(told, timeline)
         return TaskResult(events + spoken, tracks, _features(windows), report=report)
 
-    def _other_speed(self, rows: Rows, whole: Offset | None, parts: list[Stretch]) -> tuple[Offset, Drift] | None:
+    def _other_speed(
+        self, rows: Rows, whole: SyncOffset | None, parts: list[Stretch]
+    ) -> tuple[SyncOffset, ClockDrift] | None:
         """Give offset and drift where no one offset fits, but sound at another speed does."""
         if whole is None or whole.confidence >= SURE or max((p[2].confidence for p in parts), default=0.0) >= SURE:
             return None
@@ -222,9 +234,9 @@ class Sync:
         if surer < SURE or found.high - found.low > MOST_SPEED / 6:
             return None
         middle = found.at + found.rate * float(rows.times.mean())
-        return Offset(middle, middle - 2 * FRAME, middle + 2 * FRAME, surer, rows.seconds), found
+        return SyncOffset(middle, middle - 2 * FRAME, middle + 2 * FRAME, surer, rows.seconds), found
 
-    def _why_not(self, rows: Rows, offsets: list[Offset]) -> str | None:
+    def _why_not(self, rows: Rows, offsets: list[SyncOffset]) -> str | None:
         """Say why the offset cannot be measured, or None where it can."""
         evidence, seconds = self.evidence, self._time - self._first
         if self._count < 2 or self._count / max(seconds, 1e-3) < FEWEST:
@@ -262,7 +274,7 @@ class Sync:
                 found.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
         return found
 
-    def _told(self, parts: list[Stretch], whole: Offset, span: tuple[float, float]) -> list[Stretch]:
+    def _told(self, parts: list[Stretch], whole: SyncOffset, span: tuple[float, float]) -> list[Stretch]:
         """Give the whole where all stretches agree, and else each that can be measured."""
         known = [part for part in parts if part[2].confidence >= LEAST]
         agree = steady([offset for _, _, offset in known], SURE) and whole.confidence >= LEAST
@@ -290,7 +302,7 @@ class Sync:
         return [[time, *box.tolist(), score] for time, box in found if box is not None]
 
 
-def _event(task: str, start: float, end: float, offset: Offset, found: Drift | None = None) -> Event:
+def _event(task: str, start: float, end: float, offset: SyncOffset, found: ClockDrift | None = None) -> Event:
     """Say an offset as an event."""
     extra: dict[str, Any] = {
         "offset": round(offset.seconds, 4),
@@ -312,7 +324,7 @@ def _event(task: str, start: float, end: float, offset: Offset, found: Drift | N
 
 def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
     """Say an offset that hits tell as an event."""
-    offset = Offset(found.seconds, found.low, found.high, found.confidence, end - start)
+    offset = SyncOffset(found.seconds, found.low, found.high, found.confidence, end - start)
     event = _event(task, start, end, offset)
     event.extra["hits"] = found.hits
     if found.low <= 0 <= found.high:
@@ -321,7 +333,7 @@ def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
     return event
 
 
-def _features(windows: Windows) -> dict[str, NDArray[Any]]:
+def _features(windows: SyncWindows) -> dict[str, NDArray[Any]]:
     return {
         "sync.times": windows.times,
         "sync.offsets": np.array([offset.seconds for offset in windows.offsets]),

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.core.media import FrameBatch, Pixels, Sound, SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.change_gate import Advice, Watch
+from kinoscope.imaging.change_gate import Advice, ChangeGate
 from kinoscope.models.inference import ocr as models
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.tracking.best_moments import Best
-from kinoscope.tasks.tracking.tracker import Tracker, Tracklet, Worth, hard_cuts
+from kinoscope.tasks.tracking.best_moments import TopMoments
+from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
 RATE = 2.5
 """Pictures looked at each second."""
@@ -32,9 +32,9 @@ LONGEST = 960
 LEAST, SURE = 0.5, 0.6
 """Score under which a line is ignored, and from which it may begin a track."""
 
-WORTH = Worth(count=2, seconds=0.3, score=0.7)
+WORTH = TrackFilter(count=2, seconds=0.3, score=0.7)
 
-STILL = Worth(count=1, seconds=0.0, score=SURE)
+STILL = TrackFilter(count=1, seconds=0.0, score=SURE)
 """In a source of a single picture."""
 
 LEGIBLE = 0.6
@@ -57,7 +57,7 @@ Reader = Callable[[Pixels], tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LineSample:
     """A line as it was seen once: how well, when, and its pixels (48, W, C)."""
 
     value: float
@@ -65,12 +65,12 @@ class Look:
     line: Pixels
 
 
-def _one() -> Best[Look]:
-    return Best(most=1)
+def _one() -> TopMoments[LineSample]:
+    return TopMoments(most=1)
 
 
 @dataclass(slots=True)
-class Stretch:
+class TextSpan:
     """A time during which a line keeps its text.
 
     Attributes:
@@ -82,21 +82,21 @@ class Stretch:
 
     start: float
     line: Pixels
-    best: Best[Look] = field(default_factory=_one)
+    best: TopMoments[LineSample] = field(default_factory=_one)
     said: tuple[str, float] | None = None
 
 
 @dataclass(slots=True)
-class History:
+class LineHistory:
     """What stood at a tracked line, one stretch after another, and what may begin the next."""
 
-    stretches: list[Stretch] = field(default_factory=list)
-    coming: Stretch | None = None
+    stretches: list[TextSpan] = field(default_factory=list)
+    coming: TextSpan | None = None
 
-    def see(self, look: Look, reader: Reader | None) -> None:
+    def see(self, look: LineSample, reader: Reader | None) -> None:
         """Add a sample: of the text that stands there, or, if two samples say so, of another."""
         if not self.stretches:
-            self.stretches.append(Stretch(look.time, look.line))
+            self.stretches.append(TextSpan(look.time, look.line))
         now = self.stretches[-1]
         if reader is None or alike(now.line, look.line):
             self.coming = None
@@ -107,7 +107,7 @@ class History:
         if self.coming is None and now.best.wants(look.time, look.value):
             now.best.add(look)
 
-    def _judge(self, look: Look, said: tuple[str, float], reader: Reader) -> Stretch:
+    def _judge(self, look: LineSample, said: tuple[str, float], reader: Reader) -> TextSpan:
         """Return the last stretch, after a sample whose pixels are not those of that stretch."""
         now = self.stretches[-1]
         if now.said is None:
@@ -118,7 +118,7 @@ class History:
             self.stretches.append(self.coming)
             self.coming = None
         else:
-            self.coming = Stretch(look.time, look.line, said=said)
+            self.coming = TextSpan(look.time, look.line, said=said)
             self.coming.best.add(look)
         return self.stretches[-1]
 
@@ -127,7 +127,7 @@ class History:
         """Times at which another text begins, in seconds."""
         return [stretch.start for stretch in self.stretches[1:]]
 
-    def at(self, time: float) -> Stretch | None:
+    def at(self, time: float) -> TextSpan | None:
         """Return the stretch of a time in seconds; the first before them all."""
         begun = [stretch for stretch in self.stretches if stretch.start <= time] or self.stretches[:1]
         return begun[-1] if begun else None
@@ -199,18 +199,18 @@ class Text:
     ) -> None:
         self.device, self.threads = device, threads
         self.rate, self.longest, self.least, self.glimpses, self.words = rate, longest, least, glimpses, words
-        self._watch = Watch(calm, still, much=much)
+        self._watch = ChangeGate(calm, still, much=much)
         self._tracker = Tracker(high=sure, max_gap=max(1.5, 2.5 / (rate or 25)))
-        self._histories: dict[int, History] = defaultdict(History)
-        self._kept: list[tuple[Tracklet, History]] = []
+        self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
+        self._kept: list[tuple[Tracklet, LineHistory]] = []
         self._count = 0
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for pictures in a size that the network takes."""
         if not info.width or not info.height:
             raise Skip("there is no picture")
-        self._finder = models.TextFinder(self.device, self.threads, self.least)
-        self._reader = models.TextReader(self.device, self.threads) if self.words else None
+        self._finder = models.TextDetector(self.device, self.threads, self.least)
+        self._reader = models.TextRecognizer(self.device, self.threads) if self.words else None
         self._shown = info.size
         self._worth = STILL if info.frames == 1 else WORTH
         return Needs(sizes=(self._finder.input_size(info.size, self.longest),), rate=self.rate, batch=4)
@@ -226,7 +226,7 @@ class Text:
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -246,7 +246,7 @@ class Text:
                 result.events.append(Event(self.name, part.start, part.end, "text", score, words, {"track": number}))
         return result
 
-    def _look(self, pixels: Pixels, advice: Advice) -> models.Lines:
+    def _look(self, pixels: Pixels, advice: Advice) -> models.TextLines:
         """Find the lines, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
@@ -255,13 +255,13 @@ class Text:
             self._found = self._finder(pixels, self._shown)
         return self._found
 
-    def _remember(self, pixels: Pixels, time: float, found: models.Lines, ids: list[int]) -> None:
+    def _remember(self, pixels: Pixels, time: float, found: models.TextLines, ids: list[int]) -> None:
         """Compare each line with what stood there, and keep its best sample: a confident and a large one."""
         scale = np.array([pixels.shape[1] / self._shown[0], pixels.shape[0] / self._shown[1]])
         for corners, score, number in zip(found.corners * scale, found.scores.tolist(), ids, strict=True):
             value = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))
             if number >= 0:
-                self._histories[number].see(Look(value, time, models.upright(pixels, corners)), self._reader)
+                self._histories[number].see(LineSample(value, time, models.upright(pixels, corners)), self._reader)
 
     def _keep(self, ended: list[Tracklet]) -> None:
         """Read the lines that have ended and are worth it, and forget the pixels."""

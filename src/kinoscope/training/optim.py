@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from kinoscope.training.classification.options import Options
+    from kinoscope.training.classification.options import ClassificationOptions
 
 
 def frozen_stages(net: Any, unfreeze: float) -> list[nn.Module]:
@@ -43,7 +43,7 @@ def set_training(net: nn.Module, still: Sequence[nn.Module]) -> None:
         module.eval()
 
 
-def parameter_groups(net: Any, loss: nn.Module, options: Options) -> list[dict[str, Any]]:
+def parameter_groups(net: Any, loss: nn.Module, options: ClassificationOptions) -> list[dict[str, Any]]:
     """Give what is learned in groups of one learning rate and weight decay.
 
     The trunk learns slower by ``trunk_lr``. Vectors and numbers (norms, biases) are not pulled towards zero.
@@ -65,7 +65,7 @@ RATES = {"adamw": 1e-3, "sgd": 0.02}
 """Highest learning rates, if none is given."""
 
 
-def make_optimizer(groups: list[dict[str, Any]], options: Options) -> torch.optim.Optimizer:
+def make_optimizer(groups: list[dict[str, Any]], options: ClassificationOptions) -> torch.optim.Optimizer:
     """Make the optimizer that the options name.
 
     AdamW: Loshchilov and Hutter, ICLR 2019. SGD with the momentum of Nesterov: Sutskever et al., ICML 2013.
@@ -76,7 +76,7 @@ def make_optimizer(groups: list[dict[str, Any]], options: Options) -> torch.opti
     return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, options: Options, step: int, steps: int) -> float:
+def set_rate(optimizer: torch.optim.Optimizer, options: ClassificationOptions, step: int, steps: int) -> float:
     """Set the learning rate of each group for a step; give the highest."""
     peak = RATES[options.optimizer] if options.lr is None else options.lr
     rate = peak * factor(options.schedule, step, steps, options.warmup)
@@ -107,7 +107,7 @@ def factor(schedule: str, step: int, steps: int, warmup: float) -> float:
 
 
 @dataclass
-class Average:
+class ExponentialMovingAverage:
     """Exponential moving average of a network's state: Polyak and Juditsky, 1992; Tarvainen and Valpola, NeurIPS 2017.
 
     The decay grows from 0.1 to ``decay`` with the steps, so that the random start is soon forgotten.

@@ -38,7 +38,7 @@ Progress = Callable[[float, float], None]
 """Told how many of how many steps are done."""
 
 
-class RoundOptions(Protocol):
+class TrainerOptions(Protocol):
     """Options of such a training."""
 
     @property
@@ -56,7 +56,7 @@ class RoundOptions(Protocol):
         ...
 
 
-class Learner(Protocol):
+class Trainer(Protocol):
     """What is trained.
 
     Attributes:
@@ -78,7 +78,7 @@ class Learner(Protocol):
         ...
 
     @property
-    def options(self) -> RoundOptions:
+    def options(self) -> TrainerOptions:
         """How it is trained."""
         ...
 
@@ -122,7 +122,7 @@ class Learner(Protocol):
 
 
 @dataclass(kw_only=True)
-class Rounds:
+class TrainingRun:
     """What a training came to.
 
     Attributes:
@@ -137,7 +137,7 @@ class Rounds:
 
     task: str
     folder: Path | None
-    options: RoundOptions
+    options: TrainerOptions
     rows: list[Row] = field(default_factory=list)
     examples: tuple[int, int] = (0, 0)
     parameters: int = 0
@@ -161,8 +161,8 @@ class Rounds:
         }
 
 
-def go(
-    learner: Learner,
+def fit(
+    learner: Trainer,
     out: Path,
     *,
     data: str = "",
@@ -170,7 +170,7 @@ def go(
     dry_run: bool = False,
     progress: Progress | None = None,
     told: Callable[[Row], None] | None = None,
-) -> Rounds:
+) -> TrainingRun:
     """Train, and keep what it comes to in ``out``.
 
     Args:
@@ -183,7 +183,7 @@ def go(
         OutputError: something cannot be written; what was kept before is still there.
         TrainingError: a loss is no longer a number; what was kept before is still there.
     """
-    run = Rounds(
+    run = TrainingRun(
         task=learner.task, folder=out, options=learner.options, examples=learner.examples,
         parameters=learner.parameters,
     )  # fmt: skip
@@ -223,8 +223,8 @@ def _enough_memory() -> Iterator[None]:
 
 
 def _go(
-    run: Rounds,
-    learner: Learner,
+    run: TrainingRun,
+    learner: Trainer,
     out: Path,
     data: str,
     progress: Progress | None,
@@ -250,7 +250,7 @@ def _go(
             log.close()
 
 
-def _keep(run: Rounds, learner: Learner, out: Path, log: Log, row: Row, began: float) -> None:
+def _keep(run: TrainingRun, learner: Trainer, out: Path, log: Log, row: Row, began: float) -> None:
     """Write down what an epoch came to; the checkpoint last, so that it stands for all of it."""
     measures, shown = learner.look(out, row)
     row = {"epoch": learner.epoch} | row | measures | {"seconds": round(time.perf_counter() - began, 3)}
@@ -263,7 +263,7 @@ def _keep(run: Rounds, learner: Learner, out: Path, log: Log, row: Row, began: f
     run.rows, run.advice = log.rows, learner.advise(row)
 
 
-def restore(path: Path, learner: Learner) -> None:
+def restore(path: Path, learner: Trainer) -> None:
     """Bring a learner to where a checkpoint was.
 
     Raises:

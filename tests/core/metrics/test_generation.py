@@ -9,7 +9,7 @@ from kinoscope.core.metrics.generation import (
     distances,
     diversity,
     endless,
-    frechet,
+    frechet_distance,
     frechet_interval,
     kernel_distance,
     precision_recall,
@@ -32,33 +32,33 @@ def by_the_book(real, made):
 @pytest.mark.parametrize(("count", "length"), [(50, 4), (300, 16), (400, 64)])
 def test_frechet_is_that_of_the_formula(count, length):
     real, made = drawn(0, count, length), drawn(1, count + 7, length, 0.5, 1.3)
-    assert frechet(real, made) == pytest.approx(by_the_book(real, made), rel=1e-5)
+    assert frechet_distance(real, made) == pytest.approx(by_the_book(real, made), rel=1e-5)
 
 
 def test_frechet_of_one_dimension_by_hand():
     real, made = np.array([[0.0], [2.0]]), np.array([[3.0], [7.0]])
     # means 1 and 5, variances 2 and 8: 16 + 2 + 8 - 2 * 4
-    assert frechet(real, made) == pytest.approx(18)
+    assert frechet_distance(real, made) == pytest.approx(18)
 
 
 def test_frechet_holds_where_there_are_fewer_clips_than_features():
     real = drawn(0, 20, 200)
-    assert frechet(real, real) == pytest.approx(0, abs=1e-8)
-    assert frechet(real, real + 1) == pytest.approx(200)
+    assert frechet_distance(real, real) == pytest.approx(0, abs=1e-8)
+    assert frechet_distance(real, real + 1) == pytest.approx(200)
 
 
 @given(st.integers(0, 1000), st.integers(2, 30), st.integers(1, 8))
 def test_frechet_is_no_less_than_nothing_and_the_same_both_ways(seed, count, length):
     real, made = drawn(seed, count, length), drawn(seed + 1, count + 1, length, 1.0)
-    assert frechet(real, made) >= -1e-9
-    assert frechet(real, made) == pytest.approx(frechet(made, real))
+    assert frechet_distance(real, made) >= -1e-9
+    assert frechet_distance(real, made) == pytest.approx(frechet_distance(made, real))
 
 
 def test_few_clips_make_a_distance_too_large_and_endlessly_many_would_not():
     real, few = drawn(0, 4000, 16), drawn(0, 4000, 16)[:160]
-    assert frechet(real, few) > 0.3
-    assert abs(endless(real, few)) < 0.5 * frechet(real, few)
-    assert endless(real, real[:2]) == frechet(real, real[:2])
+    assert frechet_distance(real, few) > 0.3
+    assert abs(endless(real, few)) < 0.5 * frechet_distance(real, few)
+    assert endless(real, real[:2]) == frechet_distance(real, real[:2])
 
 
 def test_an_interval_holds_the_distance_and_groups_widen_it():
@@ -67,7 +67,7 @@ def test_an_interval_holds_the_distance_and_groups_widen_it():
     made = drawn(2, 160, 4, 1.0)
     low, high = frechet_interval(real, made)
     wide_low, wide_high = frechet_interval(real, made, [str(group) for group in groups])
-    assert low <= frechet(real, made) <= high
+    assert low <= frechet_distance(real, made) <= high
     assert wide_high - wide_low > high - low
     assert frechet_interval(real, made) == (low, high)
 

@@ -4,15 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.metrics.latency import Delays
+from kinoscope.core.metrics.latency import LatencyHistogram
 
 
 def test_of_nothing_nothing_is_known():
-    assert Delays().to_dict() == {"count": 0, "p50": None, "p95": None, "max": None}
+    assert LatencyHistogram().to_dict() == {"count": 0, "p50": None, "p95": None, "max": None}
 
 
 def test_quantiles_are_delays_that_were():
-    delays = Delays()
+    delays = LatencyHistogram()
     for milliseconds in range(1, 101):
         delays.add(milliseconds / 1000)
     assert json.dumps(delays.to_dict()) == '{"count": 100, "p50": 0.05, "p95": 0.095, "max": 0.1}'
@@ -20,7 +20,7 @@ def test_quantiles_are_delays_that_were():
 
 @given(st.lists(st.floats(-1, 100), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_quantiles_are_those_of_the_sorted_list(seconds, share):
-    delays = Delays()
+    delays = LatencyHistogram()
     for one in seconds:
         delays.add(one)
     rounded = np.clip(np.rint(np.array(seconds) * 1000), 0, 60_000) / 1000

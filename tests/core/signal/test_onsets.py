@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.signal.onsets import LAGS, MotionOnsets, SoundOnsets, match
 
 RATE, SIZE = 16_000, (54, 96)
@@ -43,7 +43,7 @@ def clicks(at, seconds=12, rate=RATE):
         if 0 <= first < len(samples) - length:
             decay = np.exp(-np.arange(length) / rate * 100)
             samples[first : first + length] += decay * generator.normal(0, 0.3, length)
-    return Sound(samples.astype(np.float32), rate, Fraction(0))
+    return Audio(samples.astype(np.float32), rate, Fraction(0))
 
 
 def offset_from_hits(frames, times, sound):
@@ -79,7 +79,7 @@ def test_times_may_be_uneven():
 def test_onsets_of_sound_are_timed_at_any_rate(rate):
     onsets, whole = SoundOnsets(), clicks([1.0, 2.5], 4, rate)
     for first in range(0, 4 * rate, 997):  # as a decoder gives it, in pieces
-        onsets.take(Sound(whole.samples[first : first + 997], rate, Fraction(first, rate)))
+        onsets.take(Audio(whole.samples[first : first + 997], rate, Fraction(first, rate)))
     strengths = onsets.strengths()
     for click in (1.0, 2.5):
         near = np.abs(onsets.times - click) < 0.5
@@ -99,7 +99,7 @@ def test_what_lights_up_is_seen_too():
     ("sound", "reason"),
     [
         (clicks(bounces(seed=5)), "no offset fits clearly better than by chance"),
-        (Sound(np.zeros(12 * RATE, np.float32), RATE, Fraction(0)), "nothing sets in abruptly in the sound"),
+        (Audio(np.zeros(12 * RATE, np.float32), RATE, Fraction(0)), "nothing sets in abruptly in the sound"),
         (clicks(bounces(even=True)), "the sound repeats every 0.60 s"),
         (clicks(bounces()[:2]), "only "),
         (clicks(bounces(), 3), "there are 3.0 s of picture with sound; 4 s are needed"),

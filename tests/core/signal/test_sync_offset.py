@@ -3,9 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.signal.sync_offset import LAGS, Calibration, Offset, drift, in_words, margin, measure, peaks, steady
+from kinoscope.core.signal.sync_offset import (
+    LAGS,
+    OffsetCalibration,
+    SyncOffset,
+    drift,
+    in_words,
+    margin,
+    measure,
+    peaks,
+    steady,
+)
 
-FIVE = Calibration((-5.0, 0.0, 20.0, 0.0), 0.0)
+FIVE = OffsetCalibration((-5.0, 0.0, 20.0, 0.0), 0.0)
 
 
 def bump(centre, width=0.06, height=1.0):
@@ -48,13 +58,13 @@ def test_an_offset_has_an_interval_that_holds_it_and_narrows_with_evidence():
 
 def test_the_interval_holds_what_people_differ_by():
     blocks, counts = np.repeat(bump(0.0)[None], 50, axis=0), np.full(50, 5.0)
-    sharp, wide = measure(blocks, counts, FIVE), measure(blocks, counts, Calibration(FIVE.weights, 0.02))
+    sharp, wide = measure(blocks, counts, FIVE), measure(blocks, counts, OffsetCalibration(FIVE.weights, 0.02))
     assert sharp.high - sharp.low < 0.001
     assert wide.high - wide.low == pytest.approx(4 * 0.02, rel=0.25)
 
 
 def test_confidence_is_a_logistic_of_margin_and_length():
-    assert Calibration((0.0, 0.0, 0.0, 0.0)).confidence(0.5, 3.0) == 0.5
+    assert OffsetCalibration((0.0, 0.0, 0.0, 0.0)).confidence(0.5, 3.0) == 0.5
     assert FIVE.confidence(0.25, 4.0) == pytest.approx(1 / (1 + np.exp(-5)))
     assert FIVE.confidence(0.25, 9.0) > FIVE.confidence(0.25, 4.0) > FIVE.confidence(0.1, 4.0)
 
@@ -103,7 +113,7 @@ def test_a_drift_that_is_larger_than_the_error_is_found(seconds, rate):
 
 def test_offsets_are_steady_where_the_sure_ones_agree():
     def at(seconds, confidence=1.0):
-        return Offset(seconds, seconds - 0.01, seconds + 0.01, confidence, 5.0)
+        return SyncOffset(seconds, seconds - 0.01, seconds + 0.01, confidence, 5.0)
 
     assert steady([])
     assert steady([at(0.1), at(0.13)])

@@ -19,7 +19,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 keras = pytest.importorskip("keras", reason="the extra keras is not installed")
 
 from kinoscope.models.formats.keras import read_backbone  # noqa: E402
-from kinoscope.models.formats.trained_model import Trained, load_net, save, trained_card  # noqa: E402
+from kinoscope.models.formats.trained_model import TrainedModel, load_net, save, trained_card  # noqa: E402
 from kinoscope.models.runtime.runner import make_runner  # noqa: E402
 
 HERE = Path(__file__).parent / "keras_parity"
@@ -62,7 +62,7 @@ def test_it_is_kept_with_its_file(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "cnn.keras").write_bytes(Path(CNN).read_bytes())
     options: dict[str, Any] = {"backbone": "cnn.keras", "hidden": 8}
     sampling = Sampling(3, 8, (32, 24))
-    known = Trained(
+    known = TrainedModel(
         task="classify",
         network="keras-lstm",
         options=options,

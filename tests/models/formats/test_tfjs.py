@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kinoscope.core.errors import ModelError
-from kinoscope.models.formats.tfjs import Graph, read_graph, read_weights
+from kinoscope.models.formats.tfjs import TfjsGraph, read_graph, read_weights
 from kinoscope.models.formats.tfjs_ops import OPS
 
 
@@ -53,7 +53,7 @@ def run(op: str, x: Any, *constants: Any, **attributes: Any) -> np.ndarray:
         *(node("Const", name) for name in names),
         node(op, "y", "x", *names, **attributes),
     ]
-    (y,) = Graph(nodes, stored, ["y"])(torch.tensor(x, dtype=torch.float32))
+    (y,) = TfjsGraph(nodes, stored, ["y"])(torch.tensor(x, dtype=torch.float32))
     return y.detach().numpy()
 
 
@@ -146,7 +146,7 @@ def test_a_split_gives_its_parts_by_number():
         node("SplitV", "parts", "x", "sizes", "axis"),
         node("Sub", "y", "parts:1", "parts"),
     ]
-    graph = Graph(nodes, {"sizes": np.array([1, 1], np.int32), "axis": np.int32(1)}, ["y"])
+    graph = TfjsGraph(nodes, {"sizes": np.array([1, 1], np.int32), "axis": np.int32(1)}, ["y"])
     (y,) = graph(torch.tensor([[1.0, 5.0]]))
     assert y.tolist() == [[4.0]]
 
@@ -167,7 +167,7 @@ def test_shapes_are_worked_out_once_and_a_batch_of_one_takes_any():
         node("AddV2", "sum", "shape", "dense"),
         node("Reshape", "y", "x", "sum"),
     ]
-    graph = Graph(nodes, {name: np.asarray(value) for name, value in stored.items()}, ["y"])
+    graph = TfjsGraph(nodes, {name: np.asarray(value) for name, value in stored.items()}, ["y"])
     assert [step["op"] for step in graph.steps] == ["Reshape"]
     (y,) = graph(torch.arange(12.0).reshape(3, 4))
     assert y.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]], [[8, 9], [10, 11]]]
@@ -217,14 +217,14 @@ def test_a_model_is_read_from_its_files(tmp_path: Path):
 
 def test_a_graph_that_was_freed_takes_other_sizes():
     nodes = [node("Placeholder", "x"), node("Const", "size"), node("ResizeNearestNeighbor", "y", "x", "size")]
-    graph = Graph(nodes, {"size": np.array([1, 4], np.int32)}, ["y"]).free(torch.zeros(1, 1, 2, 1))
+    graph = TfjsGraph(nodes, {"size": np.array([1, 4], np.int32)}, ["y"]).free(torch.zeros(1, 1, 2, 1))
     (y,) = graph(torch.tensor(image([[1, 2, 3], [4, 5, 6]]), dtype=torch.float32))
     assert y[0, :, :, 0].tolist() == [[1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6]]
 
 
 def test_an_unknown_node_kind_is_named():
     with pytest.raises(ModelError, match=r"TensorFlow\.js node kind Magic is not supported; known: Add, AddV2, "):
-        Graph([node("Placeholder", "x"), node("Magic", "y", "x")], {}, ["y"])
+        TfjsGraph([node("Placeholder", "x"), node("Magic", "y", "x")], {}, ["y"])
 
 
 def test_an_old_way_of_resizing_is_refused():

@@ -7,8 +7,8 @@ import pytest
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.face_compositor import (
     SIDE,
-    Layer,
-    Way,
+    FaceCompositor,
+    FaceTrajectory,
     crop_map,
     cut,
     follow,
@@ -17,7 +17,7 @@ from kinoscope.models.inference.face_compositor import (
     smooth,
 )
 from kinoscope.models.inference.face_mesh import STEADY
-from kinoscope.models.inference.mouth_tracker import SHOWN, Followed, points_of
+from kinoscope.models.inference.mouth_tracker import SHOWN, TrackedFace, points_of
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from tests.helpers.talking import DrawnFollower, mesh, picture, write
@@ -73,8 +73,8 @@ def test_of_two_faces_the_larger_is_taken_all_along():
     small, large = mesh(0.0), 2 * mesh(0.0)
 
     class Two:
-        def __call__(self, pixels: Pixels, time: float) -> list[Followed]:
-            return [Followed(0, small, 1.0), *([Followed(1, large, 1.0)] if time > 0.35 else [])]
+        def __call__(self, pixels: Pixels, time: float) -> list[TrackedFace]:
+            return [TrackedFace(0, small, 1.0), *([TrackedFace(1, large, 1.0)] if time > 0.35 else [])]
 
     ways = follow(shapes(duration=1, rate=10, width=160, height=160), Two())
     assert sorted(len(way) for way in ways) == [4, 6]
@@ -85,7 +85,7 @@ def test_of_two_faces_the_larger_is_taken_all_along():
 def way(count=3):
     points = [mesh(0.0)] * count
     into = np.array([crop_map(one[STEADY, :2]) for one in points])
-    return Way(TIMES[:count], into, np.zeros((count, 2, 4)), np.zeros((count, 61, 3), np.float32))
+    return FaceTrajectory(TIMES[:count], into, np.zeros((count, 2, 4)), np.zeros((count, 61, 3), np.float32))
 
 
 LIPS = [np.full((61, 2), SIDE / 2, np.float32)]
@@ -93,7 +93,7 @@ LIPS = [np.full((61, 2), SIDE / 2, np.float32)]
 
 def test_outside_the_mask_every_pixel_is_as_it_was():
     old, into = picture(0.0), way().into[0]
-    done = Layer().lay(old, np.full((SIDE, SIDE, 3), 255, np.float32), into, LIPS)
+    done = FaceCompositor().lay(old, np.full((SIDE, SIDE, 3), 255, np.float32), into, LIPS)
     share = cv2.warpAffine(painted_part(), into, old.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     reach = cv2.dilate((share > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     assert np.array_equal(done[~reach], old[~reach])
@@ -104,7 +104,7 @@ def test_outside_the_mask_every_pixel_is_as_it_was():
 def test_what_was_not_changed_comes_back_as_it_was():
     old, into = picture(0.0), way().into[0]
     face = cut(old, into).astype(np.float32)
-    done = Layer().lay(old, face, into, [])
+    done = FaceCompositor().lay(old, face, into, [])
     assert np.abs(done.astype(int) - old).max() <= 1
 
 
@@ -112,12 +112,12 @@ def test_colours_are_matched_to_what_is_around():
     old, into = picture(0.0), way().into[0]
     face = cut(old, into).astype(np.float32)
     mask = painted_part()[..., None]
-    done = Layer().lay(old, face - 20 * mask, into, [])
+    done = FaceCompositor().lay(old, face - 20 * mask, into, [])
     assert np.abs(done.astype(int) - old).mean() < 1
 
 
 def test_matched_colours_follow_slowly():
-    layer, old, into = Layer(), picture(0.0), way().into[0]
+    layer, old, into = FaceCompositor(), picture(0.0), way().into[0]
     face, mask = cut(old, into).astype(np.float32), painted_part()[..., None]
     layer.lay(old, face, into, LIPS)
     layer.lay(old, face - 10 * mask, into, LIPS)
@@ -127,10 +127,10 @@ def test_matched_colours_follow_slowly():
 def test_what_is_softer_than_the_picture_is_sharpened():
     old, into = picture(0.0), way().into[0]
     face = cut(old, into).astype(np.float32)
-    layer = Layer()
+    layer = FaceCompositor()
     soft = cv2.GaussianBlur(face, (0, 0), 1.0)
     done = layer.lay(old, soft, into, LIPS)
-    plain = Layer(detail=0.0)
+    plain = FaceCompositor(detail=0.0)
     plain.lay(old, face, into, LIPS)
     assert layer.detail is not None
     assert layer.detail > 0.2
@@ -141,10 +141,10 @@ def test_what_is_softer_than_the_picture_is_sharpened():
 def test_a_face_that_leaves_the_picture_is_painted_as_far_as_it_is_seen():
     old, into = picture(0.0), way().into[0].copy()
     into[:, 2] -= [SIDE, 0]
-    done = Layer().lay(old, np.zeros((SIDE, SIDE, 3), np.float32), into, LIPS)
+    done = FaceCompositor().lay(old, np.zeros((SIDE, SIDE, 3), np.float32), into, LIPS)
     assert done.shape == old.shape
     into[:, 2] -= [10 * SIDE, 0]
-    assert np.array_equal(Layer().lay(old, np.zeros((SIDE, SIDE, 3), np.float32), into, LIPS), old)
+    assert np.array_equal(FaceCompositor().lay(old, np.zeros((SIDE, SIDE, 3), np.float32), into, LIPS), old)
 
 
 def test_times_are_those_of_the_pictures(tmp_path):

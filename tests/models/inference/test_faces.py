@@ -71,7 +71,7 @@ def test_a_blurred_face_is_less_sharp():
     assert faces.sharpness(np.zeros((150, 150, 3), np.uint8)) == 0
 
 
-class FakeCascade(faces.FaceFinder):
+class FakeCascade(faces.FaceDetector):
     """The cascade with networks that see a face in a white square."""
 
     def __init__(self, smallest=24):
@@ -132,7 +132,7 @@ def astronaut():
     """The sample picture as RGB, a finder and an embedder."""
     try:
         picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)
-        return picture, faces.FaceFinder(), faces.FaceEmbedder()
+        return picture, faces.FaceDetector(), faces.FaceEmbedder()
     except WeightsMissing as error:
         pytest.skip(str(error))
 

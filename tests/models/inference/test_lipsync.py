@@ -6,19 +6,27 @@ import pytest
 import torch
 
 from kinoscope.core.errors import ModelError, SourceError
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.models.inference.face_compositor import SIDE
 from kinoscope.models.inference.lipsync import (
-    Hearing,
-    Looks,
-    PainterFacts,
+    LipSyncMetadata,
+    NormalizedMel,
+    ReferenceFrames,
     bend,
-    load_painter,
+    load_lipsync,
     mouth_places,
     new_nets,
-    save_painter,
+    save_lipsync,
 )
-from kinoscope.nets.lipsync import REFERENCES, STEPS, VOICE, Judge, Painter, Voice, draw_points
+from kinoscope.nets.lipsync import (
+    REFERENCES,
+    STEPS,
+    VOICE,
+    LipSyncDiscriminator,
+    LipSyncGenerator,
+    VoiceEncoder,
+    draw_points,
+)
 
 
 def inputs(count=2):
@@ -32,7 +40,7 @@ def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
     face, dots, others, voice = inputs()
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 40:90, 30:80] = 1
-    net = Painter(8).eval()
+    net = LipSyncGenerator(8).eval()
     made = net(face, mask, dots, others, voice)
     hidden = torch.where(mask > 0, torch.rand_like(face), face)
     assert made.shape == face.shape
@@ -42,7 +50,7 @@ def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
 
 def test_every_number_learns():
     face, dots, others, voice = inputs()
-    net, voices, judge = Painter(8), Voice(), Judge()
+    net, voices, judge = LipSyncGenerator(8), VoiceEncoder(), LipSyncDiscriminator()
     moved, rest = voices(torch.rand(2, STEPS, 40))
     made = net(face, torch.ones(1, 1, SIDE, SIDE), dots + draw_points(moved[..., :2] * 9), others, rest)
     (judge(made).mean() + moved.square().mean()).backward()
@@ -78,7 +86,7 @@ def looks():
     places = np.random.default_rng(0).uniform(30, 80, (6, 61, 2)).astype(np.float32)
     places[4] = places[2] + 0.01
     pictures = torch.arange(6).view(6, 1, 1, 1).expand(6, 3, SIDE, SIDE).byte()
-    return Looks(times, places, pictures)
+    return ReferenceFrames(times, places, pictures)
 
 
 def test_the_nearest_look_is_of_another_moment():
@@ -94,7 +102,7 @@ def test_the_nearest_look_is_of_another_moment():
 def hearing(seconds=1.0, start=0, late=0.0):
     samples = np.zeros(round(16_000 * seconds), np.float32)
     samples[8000:8160] = 0.5
-    return Hearing([Sound(samples, 16_000, Fraction(start))], late)
+    return NormalizedMel([Audio(samples, 16_000, Fraction(start))], late)
 
 
 def test_sound_is_heard_at_its_time():
@@ -113,7 +121,7 @@ def test_beyond_the_sound_is_silence():
 
 def test_no_sound():
     with pytest.raises(SourceError, match="no sound to follow"):
-        Hearing([])
+        NormalizedMel([])
 
 
 def test_mouths_are_cut_where_lips_are():
@@ -128,9 +136,9 @@ def test_mouths_are_cut_where_lips_are():
 
 
 def test_a_painter_is_read_as_it_was_written(tmp_path):
-    nets, facts = new_nets(8), PainterFacts(width=8, gain=1.25, data="clips", score={"val_psnr": 27.5})
-    save_painter(tmp_path, nets, facts)
-    back, told = load_painter(tmp_path)
+    nets, facts = new_nets(8), LipSyncMetadata(width=8, gain=1.25, data="clips", score={"val_psnr": 27.5})
+    save_lipsync(tmp_path, nets, facts)
+    back, told = load_lipsync(tmp_path)
     assert told == facts
     half = {name: one.half().float() if one.is_floating_point() else one for name, one in nets.state_dict().items()}
     assert all(torch.equal(one, half[name]) for name, one in back.state_dict().items())
@@ -147,13 +155,13 @@ def test_a_painter_is_read_as_it_was_written(tmp_path):
     ],
 )
 def test_what_is_no_painter_is_told(tmp_path, change, message):
-    save_painter(tmp_path, new_nets(8), PainterFacts(width=8))
+    save_lipsync(tmp_path, new_nets(8), LipSyncMetadata(width=8))
     path = tmp_path / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=message):
-        load_painter(tmp_path)
+        load_lipsync(tmp_path)
 
 
 def test_an_empty_folder(tmp_path):
     with pytest.raises(ModelError, match="make one with `kinoscope train lipsync`"):
-        load_painter(tmp_path)
+        load_lipsync(tmp_path)

@@ -8,7 +8,7 @@ from kinoscope.models.inference.mouth_tracker import (
     MIRROR,
     SHOWN,
     STILL,
-    Follower,
+    FaceTracker,
     mouth_map,
     mouth_of,
     on_clock,
@@ -75,7 +75,7 @@ def test_regions_are_squares_upright_by_the_eyes():
 def test_a_talking_face_is_followed_in_every_frame():
     try:
         path = sample("carphone_pristine.mp4")
-        follower = Follower()
+        follower = FaceTracker()
     except WeightsMissing as error:
         pytest.skip(str(error))
     with open_source(str(path), end=1.0) as source:

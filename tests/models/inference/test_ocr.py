@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import WeightsMissing
-from kinoscope.models.inference.ocr import HEIGHT, TextFinder, TextReader, cores_of, decode, upright
+from kinoscope.models.inference.ocr import HEIGHT, TextDetector, TextRecognizer, cores_of, decode, upright
 
 
 def painted(*boxes, likely=0.9, angle=0.0):
@@ -60,12 +60,12 @@ def test_repeats_and_blanks_are_left_out():
     [((1280, 720), (960, 544)), ((1080, 1920), (544, 960)), ((320, 240), (640, 480)), ((8, 8), (32, 32))],
 )
 def test_pictures_are_taken_in_sides_that_the_network_takes(shown, size):
-    assert TextFinder.input_size(shown, 960) == size
+    assert TextDetector.input_size(shown, 960) == size
 
 
 def test_real_letters_are_found_and_read():
     try:
-        finder, reader = TextFinder(), TextReader()
+        finder, reader = TextDetector(), TextRecognizer()
     except WeightsMissing as error:
         pytest.skip(str(error))
     picture = np.full((192, 320, 3), 90, np.uint8)

@@ -10,19 +10,19 @@ from kinoscope.core.errors import ModelError
 from kinoscope.models.inference.segment_refiner import (
     FEATURES,
     FILE,
-    Edges,
+    SegmentRefiner,
     candidates,
     features,
     overlaps,
-    read_edges,
-    write_edges,
+    read_refiner,
+    write_refiner,
 )
 
 
 def constant(start, end, overlap):
     """A judge that always says the same."""
     logit = np.log(overlap / (1 - overlap))
-    return Edges(np.zeros((4, FEATURES)), np.zeros(4), np.zeros((3, 4)), np.array([start, end, logit]))
+    return SegmentRefiner(np.zeros((4, FEATURES)), np.zeros(4), np.zeros((3, 4)), np.array([start, end, logit]))
 
 
 GRID = np.arange(11.0)
@@ -65,15 +65,15 @@ def test_segments_lie_within_the_video_and_do_not_repeat(scores, start, end):
 
 
 def test_files_come_back_and_damaged_ones_are_told(tmp_path):
-    assert read_edges(tmp_path) is None
+    assert read_refiner(tmp_path) is None
     judge = constant(0.5, -0.25, 0.75)
-    write_edges(tmp_path / FILE, judge)
-    again = read_edges(tmp_path)
+    write_refiner(tmp_path / FILE, judge)
+    again = read_refiner(tmp_path)
     assert again is not None
     assert again.out_bias == pytest.approx(judge.out_bias, abs=1e-6)
     save_file({"hidden": np.zeros((2, 3), np.float32)}, tmp_path / FILE)
     with pytest.raises(ModelError, match="is damaged"):
-        read_edges(tmp_path)
+        read_refiner(tmp_path)
     (tmp_path / FILE).write_bytes(b"no tensors")
     with pytest.raises(ModelError, match="train segments"):
-        read_edges(tmp_path)
+        read_refiner(tmp_path)

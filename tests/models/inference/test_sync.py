@@ -5,19 +5,19 @@ import pytest
 import torch
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.signal.sync_offset import LAGS, Calibration
+from kinoscope.core.signal.sync_offset import LAGS, OffsetCalibration
 from kinoscope.models.inference.sync import (
     AHEAD,
     CONTEXT,
     FACTS,
     PHASES,
     WEIGHTS,
-    LipSync,
-    Streams,
-    read_streams,
-    save_streams,
+    SyncModel,
+    SyncModelMetadata,
+    read_sync_metadata,
+    save_sync_model,
 )
-from kinoscope.nets.syncnet import PAIRS, Pair
+from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
 
 
 @pytest.fixture(scope="module")
@@ -25,22 +25,24 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("lips")
     kinds = ("pixels", "points", "points")
-    pairs = [Pair(PAIRS[kind]()).eval() for kind in kinds]
-    calibration = Calibration((1.0, 2.0, 3.0, 4.0), 0.5)
-    save_streams(place, pairs, Streams(pairs=kinds, calibration=calibration, data="noise", score={"25": 0.5}))
+    pairs = [SyncNet(SYNC_NETS[kind]()).eval() for kind in kinds]
+    calibration = OffsetCalibration((1.0, 2.0, 3.0, 4.0), 0.5)
+    save_sync_model(
+        place, pairs, SyncModelMetadata(pairs=kinds, calibration=calibration, data="noise", score={"25": 0.5})
+    )
     return place
 
 
 def test_a_model_is_read_as_it_was_written(folder):
-    streams = read_streams(folder / FACTS)
+    streams = read_sync_metadata(folder / FACTS)
     assert streams.pairs == ("pixels", "points", "points")
-    assert streams.calibration == Calibration((1.0, 2.0, 3.0, 4.0), 0.5)
+    assert streams.calibration == OffsetCalibration((1.0, 2.0, 3.0, 4.0), 0.5)
     assert streams.score == {"25": 0.5}
 
 
 def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path))
-    net = LipSync(str(folder))
+    net = SyncModel(str(folder))
     generator = np.random.default_rng(0)
     points = generator.normal(0, 0.02, (20, 61, 3)).astype(np.float32)
     pixels = generator.integers(0, 256, (20, 48, 48), np.uint8)
@@ -58,7 +60,7 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
 
 
 def test_sound_that_is_a_frame_later_is_heard_a_frame_later(folder):
-    net = LipSync(str(folder))
+    net = SyncModel(str(folder))
     mel = np.random.default_rng(1).normal(0, 2, (163, 40)).astype(np.float32)
     both = net.hear(np.concatenate([mel, mel[-1:]])[1:]), net.hear(mel)
     # In the middle, the embedding at a step is that of the next step before.
@@ -80,13 +82,13 @@ def test_a_damaged_model_is_refused(folder, tmp_path, change, said):
     (tmp_path / FACTS).write_text(json.dumps(plain))
     (tmp_path / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
     with pytest.raises(ModelError, match=said):
-        LipSync(str(tmp_path))
+        SyncModel(str(tmp_path))
 
 
 def test_a_folder_that_is_no_model_is_refused(folder, tmp_path):
     with pytest.raises(ModelError, match=r"it has no model\.json"):
-        LipSync(str(tmp_path))
+        SyncModel(str(tmp_path))
     (tmp_path / FACTS).write_text((folder / FACTS).read_text())
     (tmp_path / WEIGHTS).write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read"):
-        LipSync(str(tmp_path))
+        SyncModel(str(tmp_path))

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import ModelError, OptionError, WeightsMissing
-from kinoscope.models import Card, File, Runner, choose, find, load, sample
+from kinoscope.models import Card, WeightFile, Runner, choose, find, load, sample
 from kinoscope.models.runtime import runner
 from kinoscope.models.runtime.runner import make_runner
 
 
 def toy(batch: int) -> Card:
-    file = File("toy.bin", "0" * 64)
+    file = WeightFile("toy.bin", "0" * 64)
     return Card(
         name="toy",
         task="toys",
@@ -127,7 +127,7 @@ def test_nothing_is_reported_to_the_makers_of_openvino():
 
 def test_a_folder_named_like_a_task_or_a_card_is_never_taken_for_a_model(tmp_path, monkeypatch):
     from kinoscope.models import CARDS
-    from kinoscope.models.trainable.generators import OWN, find_generator
+    from kinoscope.models.trainable.generators import BUNDLED, find_generator
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("kinoscope.models.cached", lambda card: True)
@@ -138,7 +138,7 @@ def test_a_folder_named_like_a_task_or_a_card_is_never_taken_for_a_model(tmp_pat
     assert all(choose(name) in CARDS and load(name) in CARDS for name in names)
     with pytest.raises(OptionError, match="no model or task is called classify"):
         choose("classify")
-    assert find_generator("people") == OWN / "people"
+    assert find_generator("people") == BUNDLED / "people"
     assert find_generator(tmp_path / "people") == tmp_path / "people"
 
 

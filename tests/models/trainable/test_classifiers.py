@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import OptionError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models import find
-from kinoscope.models.formats.trained_model import Trained, load_net, save
+from kinoscope.models.formats.trained_model import TrainedModel, load_net, save
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.models.trainable.classifiers import NETWORKS, Network, build_network, find_network
 
@@ -124,7 +124,7 @@ def test_no_tensor_is_kept_twice(row: Network) -> None:
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
 def test_what_is_saved_runs_as_it_was(row: Network, half: bool, tmp_path: Path, cache: Path) -> None:
     net, pixels = made(row), clips(2)
-    trained = Trained(task="classify", network=row.name, classes=tuple("abcde"), sampling=SMALL)
+    trained = TrainedModel(task="classify", network=row.name, classes=tuple("abcde"), sampling=SMALL)
     save(tmp_path / "model", net, trained, half)
     again, known = load_net(tmp_path / "model")
     assert known == trained

@@ -7,19 +7,19 @@ from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.models.trainable.generators import (
     GANS,
     Generator,
-    GeneratorFacts,
-    between,
+    GeneratorMetadata,
+    bundled_generators,
     crossed,
     find_generator,
     is_generator,
     join,
     new_generator,
-    own_generators,
     read_generator,
     save_generator,
+    slerp,
 )
 
-FACTS = GeneratorFacts(width=8, size=16, frames=4, rate=10.0, classes=("go", "stay"), data="x")
+FACTS = GeneratorMetadata(width=8, size=16, frames=4, rate=10.0, classes=("go", "stay"), data="x")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_folder_says_what_it_holds(folder):
 
 @pytest.mark.parametrize("network", GANS)
 def test_every_row_builds_saves_and_samples(network, tmp_path):
-    facts = GeneratorFacts(network=network, width=8, size=16, frames=10, rate=10.0, classes=("a", "b"))
+    facts = GeneratorMetadata(network=network, width=8, size=16, frames=10, rate=10.0, classes=("a", "b"))
     save_generator(tmp_path, new_generator(facts), facts)
     clips = Generator(tmp_path, "cpu").sample(3, frames=14)
     assert clips.shape == (3, 14, 16, 16, 3)
@@ -88,7 +88,7 @@ def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(
     kept = generator.unit(drawn)
     assert np.square(kept).mean(1) == pytest.approx(1, abs=1e-5)
     assert np.allclose(kept / drawn, (kept / drawn)[:, :1], rtol=1e-4)
-    facts = GeneratorFacts(network="mocogan", width=8, size=16, frames=13, rate=10.0)
+    facts = GeneratorMetadata(network="mocogan", width=8, size=16, frames=13, rate=10.0)
     save_generator(tmp_path, new_generator(facts), facts)
     assert Generator(tmp_path, "cpu").unit(drawn) is drawn
 
@@ -109,12 +109,12 @@ def test_labels_are_what_was_asked_for(generator):
 
 def test_from_one_to_another_along_an_arc(generator):
     codes = generator.codes(2)
-    way = between(codes[:1], codes[1:], 5)
+    way = slerp(codes[:1], codes[1:], 5)
     assert np.allclose(way.content[[0, 4]], codes.content, atol=1e-5)
     lengths = np.linalg.norm(way.content, axis=1)
     assert lengths.min() > 0.9 * min(lengths[0], lengths[-1])
     assert np.array_equal(way.motion[0], way.motion[4])
-    same = between(codes[:1], codes[:1], 3)
+    same = slerp(codes[:1], codes[:1], 3)
     assert np.allclose(same.content, codes.content[:1], atol=1e-4)
 
 
@@ -132,7 +132,7 @@ def test_names_and_folders(folder, tmp_path):
     assert find_generator(folder) == folder
     with pytest.raises(OptionError, match="no generator"):
         find_generator(tmp_path / "none")
-    for name in own_generators():
+    for name in bundled_generators():
         assert is_generator(find_generator(name))
 
 

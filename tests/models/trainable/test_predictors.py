@@ -8,7 +8,7 @@ from kinoscope.core.errors import ModelError
 from kinoscope.models.trainable.predictors import (
     NETWORKS,
     Predictor,
-    PredictorFacts,
+    PredictorMetadata,
     load_predictor,
     new_predictor,
     save_predictor,
@@ -16,7 +16,7 @@ from kinoscope.models.trainable.predictors import (
 
 
 def facts(network="simvp", **others):
-    return PredictorFacts(
+    return PredictorMetadata(
         **{"network": network, "before": 3, "after": 2, "rate": 10.0, "size": 16, "width": 4} | others
     )
 

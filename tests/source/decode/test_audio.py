@@ -5,10 +5,10 @@ import av
 import numpy as np
 import pytest
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source import open_source
 from kinoscope.source.base import cut
-from kinoscope.source.decode.audio import Hearing
+from kinoscope.source.decode.audio import MultiRateResampler
 from kinoscope.source.synthetic.video import flash_and_beep
 
 
@@ -19,7 +19,7 @@ def block(samples, rate=8000):
 
 
 def hear(blocks, rates=(8000,)):
-    hearing = Hearing(rates)
+    hearing = MultiRateResampler(rates)
     sounds = [sound for samples, time in blocks for sound in hearing.take(block(samples), time)]
     return sounds + list(hearing.finish())
 
@@ -90,7 +90,7 @@ def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
     ],
 )
 def test_cut(start, end, first, count):
-    part = cut(Sound(np.arange(10, dtype=np.float32), 10, Fraction(1)), start, end)
+    part = cut(Audio(np.arange(10, dtype=np.float32), 10, Fraction(1)), start, end)
     if not count:
         assert part is None
     else:
@@ -101,7 +101,7 @@ def test_cut(start, end, first, count):
 def test_sound_beside_a_missing_rate(tmp_path):
     path = flash_and_beep(duration=1, width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path) as source:
-        assert all(not isinstance(item, Sound) for item in source.read())
+        assert all(not isinstance(item, Audio) for item in source.read())
 
 
 def planar(channels, form="fltp"):
@@ -111,13 +111,13 @@ def planar(channels, form="fltp"):
     packed = av.AudioFrame(format="flt", layout=layout, samples=1000)
     packed.planes[0].update(values.tobytes())
     packed.sample_rate, packed.pts, packed.time_base = 8000, 0, Fraction(1, 8000)
-    return av.AudioResampler(form, layout, 8000).resample(packed)[0]
+    return av.MultiRateResampler(form, layout, 8000).resample(packed)[0]
 
 
 @pytest.mark.parametrize("form", ["fltp", "s16p"])
 @pytest.mark.parametrize("channels", [9, 16, 30, 64])
 def test_many_planes_are_averaged(channels, form):
-    hearing = Hearing((8000,))
+    hearing = MultiRateResampler((8000,))
     samples = joined([*hearing.take(planar(channels, form), Fraction(0)), *hearing.finish()])
     assert len(samples) == 1000
     np.testing.assert_allclose(samples, (channels - 1) / 200, atol=1e-4)
@@ -144,7 +144,7 @@ def stereo(left, right, rate=8000, form="fltp"):
 
 
 def heard_of(left, right, form="fltp", size=800):
-    hearing = Hearing([8000])
+    hearing = MultiRateResampler([8000])
     sounds = [
         sound
         for at in range(0, len(left), size)

@@ -13,7 +13,7 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import last_end
 from kinoscope.pipeline.engine import run
 from kinoscope.source import open_source
-from kinoscope.source.decode.timestamps import MAX_HELD, Stamps
+from kinoscope.source.decode.timestamps import MAX_HELD, TimestampSorter
 from tests.helpers.sources import encode, lossless, noise
 
 STEP = Fraction(1, 25)
@@ -21,7 +21,7 @@ STEP = Fraction(1, 25)
 
 def timed(stamps, base=Fraction(1, 1000), **options):
     report = DecodeReport()
-    clock = Stamps(base, STEP, report, **options)
+    clock = TimestampSorter(base, STEP, report, **options)
     out = [pair for number, stamp in enumerate(stamps) for pair in clock.put(number, stamp)]
     out += clock.rest()
     assert [number for number, _ in out] == list(range(len(stamps)))

@@ -10,7 +10,7 @@ import pytest
 
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.source import open_source
-from kinoscope.source.encode.shift_audio import shift_sound
+from kinoscope.source.encode.shift_audio import shift_audio
 from tests.helpers.sources import encode
 
 CLICKS = (0.5, 1.1, 1.5)
@@ -74,7 +74,7 @@ def decoded(path):
 @pytest.mark.parametrize("delay", [-0.3, -0.021, 0.25])
 def test_sound_moves_and_the_picture_stays(tmp_path, ending, delay):
     path = pictured(tmp_path / f"a{ending}")
-    done = shift_sound(path, tmp_path / f"b{ending}", delay)
+    done = shift_audio(path, tmp_path / f"b{ending}", delay)
     assert done.left_out == ()
     np.testing.assert_allclose(heard(done.path), np.array(CLICKS) + delay, atol=0.0015)
     before, after = packets(path), packets(done.path)
@@ -87,7 +87,7 @@ def test_sound_moves_and_the_picture_stays(tmp_path, ending, delay):
 
 def test_tags_chapters_and_languages_stay(tmp_path):
     path = pictured(tmp_path / "a.mp4", tracks=2)
-    shift_sound(path, tmp_path / "b.mp4", 0.1)
+    shift_audio(path, tmp_path / "b.mp4", 0.1)
     with av.open(str(path)) as a, av.open(str(tmp_path / "b.mp4")) as b:
         assert b.metadata["title"] == "clicks"
         assert [c["metadata"] for c in b.chapters()] == [c["metadata"] for c in a.chapters()] == [{"title": "one"}]
@@ -104,17 +104,17 @@ def test_attachments_and_the_rate_stay(tmp_path):
             if packet.size:
                 packet.stream = streams[packet.stream.index]
                 container.mux(packet)
-    shift_sound(tmp_path / "b.mkv", tmp_path / "c.mkv", 0.1)
+    shift_audio(tmp_path / "b.mkv", tmp_path / "c.mkv", 0.1)
     with av.open(str(tmp_path / "c.mkv")) as container:
         assert [s.data for s in container.streams.attachments] == [b"letters"]
         assert container.streams.video[0].average_rate == 25
-    assert shift_sound(tmp_path / "b.mkv", tmp_path / "c.mp4", 0.1).left_out == ("attachment 2",)
+    assert shift_audio(tmp_path / "b.mkv", tmp_path / "c.mp4", 0.1).left_out == ("attachment 2",)
 
 
 @pytest.mark.parametrize("stretch", [1, Fraction(999, 1000)])
 def test_nothing_begins_before_a_start_that_is_not_zero(tmp_path, stretch):
     path = pictured(tmp_path / "a.ts", codec="mp2")
-    shift_sound(path, tmp_path / "b.ts", -0.2, stretch)
+    shift_audio(path, tmp_path / "b.ts", -0.2, stretch)
     with av.open(str(path)) as before, av.open(str(tmp_path / "b.ts")) as after:
         begins = min(float(s.start_time * s.time_base) for s in before.streams)
         assert begins > 0
@@ -125,7 +125,7 @@ def test_nothing_begins_before_a_start_that_is_not_zero(tmp_path, stretch):
 
 def test_one_of_several_tracks_is_moved(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
-    shift_sound(path, tmp_path / "b.mkv", -0.1, sound=1)
+    shift_audio(path, tmp_path / "b.mkv", -0.1, sound=1)
     np.testing.assert_allclose(heard(tmp_path / "b.mkv", 0), CLICKS, atol=0.0015)
     np.testing.assert_allclose(heard(tmp_path / "b.mkv", 1), CLICKS, atol=0.0015)
 
@@ -141,7 +141,7 @@ def test_one_of_several_tracks_is_moved(tmp_path):
 )
 def test_stretched_sound_keeps_its_form(tmp_path, rate, codec, layout, channels):
     path = pictured(tmp_path / "a.mkv", rate, codec, layout)
-    shift_sound(path, tmp_path / "b.mkv", -0.2, Fraction(1001, 1000))
+    shift_audio(path, tmp_path / "b.mkv", -0.2, Fraction(1001, 1000))
     with av.open(str(tmp_path / "b.mkv")) as container:
         context = container.streams.audio[0].codec_context
         assert (context.name, context.sample_rate, context.layout.nb_channels) == (codec, rate, channels)
@@ -152,9 +152,9 @@ def test_stretched_sound_keeps_its_form(tmp_path, rate, codec, layout, channels)
 def test_avi_becomes_mkv(tmp_path):
     picture = encode(tmp_path / "a.avi", codec="mpeg4", count=25)
     with pytest.raises(SourceError, match="no sound to move"):
-        shift_sound(picture, tmp_path / "b.mkv", 0.1)
+        shift_audio(picture, tmp_path / "b.mkv", 0.1)
     with pytest.raises(OptionError, match=r"\.avi: such a file keeps no times.*\.mkv"):
-        shift_sound(picture, tmp_path / "b.avi", 0.1)
+        shift_audio(picture, tmp_path / "b.avi", 0.1)
 
 
 def test_the_input_is_never_overwritten(tmp_path):
@@ -164,32 +164,32 @@ def test_the_input_is_never_overwritten(tmp_path):
     os.link(path, tmp_path / "hard.mp4")
     for out in (path, tmp_path / "soft.mp4", tmp_path / "hard.mp4", tmp_path / "." / "a.mp4"):
         with pytest.raises(OptionError, match="never overwritten"):
-            shift_sound(path, out, 0.1)
+            shift_audio(path, out, 0.1)
     assert path.read_bytes() == kept
 
 
 def test_what_cannot_be_held_is_said_in_one_line(tmp_path):
     path = pictured(tmp_path / "a.mkv", codec="pcm_s16le")
     with pytest.raises(OutputError, match=r"\.webm cannot hold the video.*ends in \.mkv"):
-        shift_sound(path, tmp_path / "b.webm", 0.1)
+        shift_audio(path, tmp_path / "b.webm", 0.1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv", "picture.mkv"]
 
 
 def test_options_are_checked(tmp_path):
     path = pictured(tmp_path / "a.mkv")
     with pytest.raises(OptionError, match=r"stretch 1\.5 is not between 0\.9 and 1\.1"):
-        shift_sound(path, tmp_path / "b.mkv", 0.1, stretch=1.5)
+        shift_audio(path, tmp_path / "b.mkv", 0.1, stretch=1.5)
     with pytest.raises(OptionError, match="time nan is not finite"):
-        shift_sound(path, tmp_path / "b.mkv", float("nan"))
+        shift_audio(path, tmp_path / "b.mkv", float("nan"))
     with pytest.raises(OptionError, match=r"no sound track 3 .*it has 1: 0 \(eng\)"):
-        shift_sound(path, tmp_path / "b.mkv", 0.1, sound=3)
+        shift_audio(path, tmp_path / "b.mkv", 0.1, sound=3)
 
 
 @pytest.mark.parametrize("late", [-0.4, 0.4])
 def test_sound_and_picture_may_be_of_different_length(tmp_path, late):
     path = pictured(tmp_path / "a.mp4")
-    shift_sound(path, tmp_path / "b.mp4", late)
-    shift_sound(tmp_path / "b.mp4", tmp_path / "c.mkv", -late)
+    shift_audio(path, tmp_path / "b.mp4", late)
+    shift_audio(tmp_path / "b.mp4", tmp_path / "c.mkv", -late)
     np.testing.assert_allclose(heard(tmp_path / "c.mkv"), CLICKS, atol=0.0025)
 
 

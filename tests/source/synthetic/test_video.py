@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import COLOURS, cuts, flash_and_beep, shapes
 
@@ -41,7 +41,7 @@ def test_flash_and_beep_are_offset():
     flashes, beeps = ([e.start for e in video.truth.events if e.label == label] for label in ("flash", "beep"))
     assert flashes == [0.4, 1.4, 2.4, 3.4]
     assert beeps == [0.3, 1.3, 2.3, 3.3]
-    sounds = [item for item in video.read(sound_rates=(16_000,)) if isinstance(item, Sound)]
+    sounds = [item for item in video.read(sound_rates=(16_000,)) if isinstance(item, Audio)]
     for before, after in itertools.pairwise(sounds):
         assert before.end == after.start
     samples = np.concatenate([sound.samples for sound in sounds])

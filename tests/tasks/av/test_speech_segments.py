@@ -4,9 +4,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source.synthetic.video import flash_and_beep
-from kinoscope.tasks.av.speech_segments import BUFFER, JUMP, MARGIN, RATE, WINDOW, Voice
+from kinoscope.tasks.av.speech_segments import BUFFER, JUMP, MARGIN, RATE, WINDOW, SpeechSegmenter
 
 
 def loud(samples):
@@ -19,16 +19,16 @@ def sound(seconds, spoken=(), start=0):
     samples = np.zeros(round(seconds * RATE), np.float32)
     for first, last in spoken:
         samples[round(first * RATE) : round(last * RATE)] = 1
-    return Sound(samples, RATE, Fraction(start))
+    return Audio(samples, RATE, Fraction(start))
 
 
 def pieces(whole, size):
     for i in range(0, len(whole.samples), size):
-        yield Sound(whole.samples[i : i + size], RATE, whole.start + Fraction(i, RATE))
+        yield Audio(whole.samples[i : i + size], RATE, whole.start + Fraction(i, RATE))
 
 
 def listen(sounds):
-    voice = Voice(loud)
+    voice = SpeechSegmenter(loud)
     heard = [stretch for s in sounds for stretch in voice.hear(s)]
     return heard + voice.close()
 
@@ -51,7 +51,7 @@ def test_the_same_stretches_come_out_however_the_sound_is_cut(size):
 
 def test_samples_stay_with_their_times():
     ramp = np.linspace(0.5, 1, 3 * RATE, dtype=np.float32)
-    whole = Sound(np.concatenate([np.zeros(40 * RATE, np.float32), ramp]), RATE, Fraction(7, 3))
+    whole = Audio(np.concatenate([np.zeros(40 * RATE, np.float32), ramp]), RATE, Fraction(7, 3))
     (heard,) = listen(pieces(whole, 5000))
     offset = round((heard.start - whole.start) * RATE)
     assert np.array_equal(heard.samples, whole.samples[offset : offset + len(heard.samples)])
@@ -92,6 +92,6 @@ def test_no_sound_at_all():
 
 def test_nobody_speaks_in_beeps():
     vad = pytest.importorskip("faster_whisper.vad")
-    voice = Voice(vad.get_vad_model())
+    voice = SpeechSegmenter(vad.get_vad_model())
     heard = [s for item in flash_and_beep(duration=2).read(video=False, sound_rates=(RATE,)) for s in voice.hear(item)]
     assert heard + voice.close() == []

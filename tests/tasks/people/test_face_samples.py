@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.models.inference.faces import TEMPLATE
-from kinoscope.tasks.people.face_samples import MOST, Looks, apart, pool, size
+from kinoscope.tasks.people.face_samples import MOST, FaceSamples, apart, pool, size
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 
@@ -23,7 +23,7 @@ def times(looks):
 
 
 def test_the_best_looks_are_kept_the_best_first():
-    looks = Looks()
+    looks = FaceSamples()
     for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
         offer(looks, 2.0 * time, score)
     assert times(looks) == [2, 8, 4, 6]
@@ -34,7 +34,7 @@ def test_the_best_looks_are_kept_the_best_first():
 def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
     turned = TEMPLATE + 50
     turned[2, 0] += 15
-    looks = Looks()
+    looks = FaceSamples()
     offer(looks, 0.0)
     offer(looks, 2.0, points=turned)
     offer(looks, 4.0, picture=cv2.GaussianBlur(SHARP, (0, 0), 2))
@@ -46,14 +46,14 @@ def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
 def test_a_face_from_the_side_gives_no_look():
     side = TEMPLATE + 50
     side[2, 0] += 60
-    looks = Looks()
+    looks = FaceSamples()
     offer(looks, 0.0, points=side)
     assert looks.best.kept == []
     looks.embed(FakeEmbedder())
 
 
 def test_embedding_lets_go_of_the_pixels():
-    looks = Looks()
+    looks = FaceSamples()
     offer(looks, 0.0, 0.9)
     offer(looks, 2.0, 0.5)
     looks.embed(FakeEmbedder())
@@ -70,7 +70,7 @@ def test_size_stops_at_the_template():
 
 
 def test_how_far_looks_are_apart():
-    looks = Looks()
+    looks = FaceSamples()
     assert apart(looks.best.kept) == 0
     for time in (0, 2, 4):
         offer(looks, time)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.tasks.tracking.association import WAYS, consistency, way_of
+from kinoscope.tasks.tracking.association import STRATEGIES, consistency, get_strategy
 from kinoscope.tasks.tracking.tracker import Tracker
 
 
@@ -15,7 +15,7 @@ def feed(tracker, time, boxes, scores=None, looks=None):
     return tracker.update(time, boxes, np.array(scores or [0.9] * len(boxes)), looks=looks).tolist()
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("way", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_way_follows_two_that_cross(way):
     tracker = Tracker(way=way)
     for n in range(26):
@@ -23,7 +23,7 @@ def test_every_way_follows_two_that_cross(way):
         assert feed(tracker, n / 5, boxes[::order]) == [0, 1][::order]
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("way", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_way_gives_each_detection_and_each_track_once(way):
     rng, tracker = np.random.default_rng(0), Tracker(way=way)
     for n in range(40):
@@ -35,21 +35,21 @@ def test_every_way_gives_each_detection_and_each_track_once(way):
 
 def test_sort_alone_leaves_doubtful_detections():
     for name, expected in (("sort", [-1]), ("bytetrack", [0]), ("ocsort", [0]), ("buffered", [0])):
-        tracker = Tracker(way=WAYS[name])
+        tracker = Tracker(way=STRATEGIES[name])
         feed(tracker, 0.0, [box(100, 100)])
         assert feed(tracker, 0.2, [box(101, 100)], [0.2]) == expected
 
 
 def test_buffered_alone_follows_what_leaves_its_own_box():
     for name, expected in (("sort", [1]), ("bytetrack", [1]), ("ocsort", [1]), ("buffered", [0])):
-        tracker = Tracker(way=WAYS[name])
+        tracker = Tracker(way=STRATEGIES[name])
         feed(tracker, 0.0, [box(100, 100)])
         assert feed(tracker, 0.2, [box(150, 100)]) == expected
 
 
 def test_ocsort_finds_again_what_stopped_out_of_sight():
     for name, expected in (("bytetrack", [1]), ("ocsort", [0])):
-        tracker = Tracker(way=WAYS[name])
+        tracker = Tracker(way=STRATEGIES[name])
         for n in range(8):
             feed(tracker, n / 10, [box(100 + 15 * n, 100)])
         assert feed(tracker, 1.3, [box(210, 100)]) == expected
@@ -79,7 +79,7 @@ def test_without_looks_place_decides():
 
 
 def test_tracks_go_along_with_the_camera():
-    tracker, pan = Tracker(way=WAYS["sort"]), np.array([[1.0, 0, 200], [0, 1, 30]])
+    tracker, pan = Tracker(way=STRATEGIES["sort"]), np.array([[1.0, 0, 200], [0, 1, 30]])
     for n in range(4):
         feed(tracker, n / 10, [box(100 + 5 * n, 100)])
     tracker.warp(pan)
@@ -99,4 +99,4 @@ def test_a_zoom_of_the_camera_scales_boxes_and_speeds():
 
 def test_an_unknown_way_is_named():
     with pytest.raises(OptionError, match="there is no tracker 'deep'; choose from sort, bytetrack, ocsort, buffered"):
-        way_of("deep")
+        get_strategy("deep")

@@ -3,7 +3,7 @@ from array import array
 import numpy as np
 import pytest
 
-from kinoscope.tasks.tracking.duplicates import doubles
+from kinoscope.tasks.tracking.duplicates import find_duplicates
 from kinoscope.tasks.tracking.tracker import Tracklet
 
 PERSON, BICYCLE, TRUCK = 0, 1, 2
@@ -33,17 +33,17 @@ MAN = track((100, 100, 140, 200), 0.8)
 def test_a_doubtful_box_on_another_of_its_label_is_a_double(other, double):
     if other.start == 1:  # begins where he is by then
         other = track((155, 110, 200, 215), 0.5, start=1, count=5)
-    assert doubles([MAN, other]) == ({1} if double else set())
-    assert doubles([other, MAN]) == ({0} if double else set())
+    assert find_duplicates([MAN, other]) == ({1} if double else set())
+    assert find_duplicates([other, MAN]) == ({0} if double else set())
 
 
 def test_one_thing_under_two_names_is_the_better_one_and_two_things_under_two_names_stay():
     truck, car = track((100, 100, 200, 160), 0.7, TRUCK), track((104, 102, 202, 160), 0.8)
-    assert doubles([truck, car]) == {0}
-    assert doubles([MAN, track((90, 150, 160, 220), 0.6, BICYCLE)]) == set()
+    assert find_duplicates([truck, car]) == {0}
+    assert find_duplicates([MAN, track((90, 150, 160, 220), 0.6, BICYCLE)]) == set()
 
 
 def test_of_two_that_are_the_same_one_stays():
-    assert len(doubles([MAN, track((100, 100, 140, 200), 0.8)])) in (0, 1)
-    assert doubles([track((100, 100, 140, 200), 0.5) for _ in range(3)]) == {0, 1}
-    assert doubles([]) == set()
+    assert len(find_duplicates([MAN, track((100, 100, 140, 200), 0.8)])) in (0, 1)
+    assert find_duplicates([track((100, 100, 140, 200), 0.5) for _ in range(3)]) == {0, 1}
+    assert find_duplicates([]) == set()

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from kinoscope.tasks.tracking.kalman import MEASURED, UNKNOWN, WANDER, Motion, curve, smooth, to_centre, to_corners
+from kinoscope.tasks.tracking.kalman import (
+    MEASURED,
+    UNKNOWN,
+    WANDER,
+    BoxKalmanFilter,
+    curve,
+    smooth,
+    to_centre,
+    to_corners,
+)
 
 
 def box(x, y, w=40, h=80):
@@ -25,7 +34,7 @@ def test_an_object_at_rest_is_smoothed_to_rest():
 
 
 def test_prediction_moves_with_the_velocity_and_grows_unsure():
-    begin = Motion.begin(1.0, np.array(box(100, 100)))
+    begin = BoxKalmanFilter.begin(1.0, np.array(box(100, 100)))
     begin.state[0, 1] = 50
     later = begin.predict(1.5)
     assert later.time == 1.5
@@ -34,7 +43,7 @@ def test_prediction_moves_with_the_velocity_and_grows_unsure():
 
 
 def test_two_equal_measurements_halve_the_variance():
-    motion = Motion.begin(0.0, np.array(box(100, 100))).correct(np.array(box(110, 100)))
+    motion = BoxKalmanFilter.begin(0.0, np.array(box(100, 100))).correct(np.array(box(110, 100)))
     assert motion.state[0, 0] == pytest.approx(105)
     assert np.allclose(motion.covariance[:, 0, 0], MEASURED / 2)
 
@@ -59,7 +68,7 @@ def test_the_curve_is_the_mean_of_the_model_between_detections():
     """A detection without weight changes nothing, so the curve must pass where the smoother puts it."""
     times, boxes = np.array([0.0, 0.4, 1.0]), np.array([box(100, 50), box(140, 60), box(150, 90)])
     states = smooth(times, boxes)
-    first, last, span = Motion(0.4, states[1], np.zeros((4, 2, 2))), states[2], 0.6
+    first, last, span = BoxKalmanFilter(0.4, states[1], np.zeros((4, 2, 2))), states[2], 0.6
     bridge = first.predict(0.7)
     end = first.predict(1.0)
     to_end = np.array([[1, span / 2], [0, 1]])
@@ -77,6 +86,9 @@ def test_what_turns_at_once_is_followed_more_freely_than_what_trembles():
 
 
 def test_an_unlikely_box_is_a_surprise_in_sizes_of_the_object():
-    near, far = Motion.begin(0.0, np.array(box(100, 100))), Motion.begin(0.0, np.array(box(50, 50, 20, 40)))
+    near, far = (
+        BoxKalmanFilter.begin(0.0, np.array(box(100, 100))),
+        BoxKalmanFilter.begin(0.0, np.array(box(50, 50, 20, 40))),
+    )
     assert near.surprise(np.array(box(100, 100))) < near.surprise(np.array(box(120, 100)))
     assert near.surprise(np.array(box(120, 100))) == pytest.approx(far.surprise(np.array(box(60, 50, 20, 40))))

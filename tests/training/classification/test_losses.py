@@ -9,7 +9,7 @@ from torch import tensor
 from kinoscope.training.classification.losses import (
     ArcFace,
     Binary,
-    Both,
+    CombinedLoss,
     Contrastive,
     CrossEntropy,
     Focal,
@@ -88,7 +88,7 @@ def test_gradients_are_numbers_where_embeddings_coincide(loss):
 
 def test_the_options_name_the_loss():
     kinds = {name: make_loss(options(f"loss={name}"), False, 3, 2) for name in ("triplet", "arcface", "focal", "auto")}
-    assert isinstance(kinds["triplet"], Both)
+    assert isinstance(kinds["triplet"], CombinedLoss)
     assert isinstance(kinds["triplet"].first, Triplet)
     assert kinds["arcface"].first.directions.shape == (2, 3)
     assert isinstance(kinds["focal"], Focal)

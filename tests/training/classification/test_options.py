@@ -4,7 +4,14 @@ import pytest
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.sampling import Sampling
-from kinoscope.training.classification.options import LIMITS, Options, describe, read_options, read_words, save_options
+from kinoscope.training.classification.options import (
+    LIMITS,
+    ClassificationOptions,
+    describe,
+    read_options,
+    read_words,
+    save_options,
+)
 
 
 def test_words_are_typed_as_their_options():
@@ -72,14 +79,14 @@ def test_what_does_not_go_together():
 def test_every_option_has_help_and_every_limit_an_option():
     rows = describe()
     named = {name for name, _, _ in rows}
-    assert named == {name for name in Options.__dataclass_fields__ if not name.endswith("_options")}
+    assert named == {name for name in ClassificationOptions.__dataclass_fields__ if not name.endswith("_options")}
     assert all(text and default != "None" for _, default, text in rows)
     assert set(LIMITS) <= named
 
 
 def test_the_network_fills_what_is_open():
     own = Sampling(16, 8, (160, 160))
-    assert Options().sampling(own) == own
+    assert ClassificationOptions().sampling(own) == own
     assert read_words(["frames=4", "size=32"]).sampling(own) == Sampling(4, 8, (32, 32))
 
 
@@ -98,7 +105,7 @@ def test_what_is_no_run_is_told(tmp_path, text):
 
 
 def test_strong_varies_more():
-    light, strong = Options().variation, read_words(["augment=strong"]).variation
+    light, strong = ClassificationOptions().variation, read_words(["augment=strong"]).variation
     assert strong.crop < light.crop
     assert strong.erase > light.erase
     assert not strong.mixes

@@ -7,7 +7,7 @@ import pytest
 from kinoscope.core.media import Frame
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
-from kinoscope.training.data.checks import Finding, Health, check, fingerprint
+from kinoscope.training.data.checks import DatasetReport, Finding, check, fingerprint
 from kinoscope.training.data.dataset import Dataset, Example
 from tests.helpers.clips import write_clip
 
@@ -48,8 +48,8 @@ def test_silence_is_no_fault_where_no_audio_is_learned_from(tmp_path):
 
 @pytest.mark.parametrize("kind", ["broken", "leak", "tiny", "duplicate", "near duplicate", "silent"])
 def test_only_what_spoils_a_training_makes_a_check_fail(kind):
-    assert Health(9, (Finding(kind, "a.mp4", ""),)).status == (kind in ("broken", "leak"))
-    assert Health(9, ()).status == 0
+    assert DatasetReport(9, (Finding(kind, "a.mp4", ""),)).status == (kind in ("broken", "leak"))
+    assert DatasetReport(9, ()).status == 0
 
 
 def test_tiny(tmp_path):
@@ -134,9 +134,9 @@ def test_a_file_in_two_splits_leaks(good):
 
 
 def test_a_report_shows_the_first_of_each_kind():
-    from kinoscope.training.data.checks import Health
+    from kinoscope.training.data.checks import DatasetReport
 
-    health = Health(9, tuple(Finding("silent", f"{number}.mp4", "no sound") for number in range(7)))
+    health = DatasetReport(9, tuple(Finding("silent", f"{number}.mp4", "no sound") for number in range(7)))
     lines = list(health.lines(most=2))
     assert lines == [
         "9 clips checked", "7 silent: no sound, or none that can be heard", "  0.mp4: no sound", "  1.mp4: no sound",

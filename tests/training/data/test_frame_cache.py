@@ -9,7 +9,7 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.sampling import Sampling, nearest
 from kinoscope.source.encode.writer import Writer
 from kinoscope.training.data import frame_cache as module
-from kinoscope.training.data.frame_cache import Frames, Stretch, decode, load, opened, sampled, save
+from kinoscope.training.data.frame_cache import DecodedFrames, FrameCache, decode, load, opened, sampled, save
 from tests.helpers.clips import example, numbers, pictures, write_clip
 
 SAMPLING = Sampling(frames=4, rate=5, size=(16, 12))
@@ -40,7 +40,7 @@ def test_variable_frame_rate_goes_by_presentation_times(tmp_path):
     path = write_clip(tmp_path / "a.mkv", 6, times=times)
     stretch = kept(path, 4)
     assert numbers(stretch.pixels) == [0, 2, 3, 4, 5]
-    assert at(Frames(SAMPLING), example(path), 0.0) == [0, 2, 2, 3]
+    assert at(FrameCache(SAMPLING), example(path), 0.0) == [0, 2, 2, 3]
 
 
 def test_a_clip_is_just_what_is_on_screen(tmp_path):
@@ -64,59 +64,59 @@ def test_only_the_stretch_counts(tmp_path):
 
 def test_a_short_clip_is_played_to_and_fro(tmp_path):
     path = write_clip(tmp_path / "a.mkv", 3, rate=5)
-    clip = Frames(SAMPLING).clip(example(path), lambda first, end: first + np.arange(7) / 5)[0]
+    clip = FrameCache(SAMPLING).clip(example(path), lambda first, end: first + np.arange(7) / 5)[0]
     assert numbers(clip) == [0, 1, 2, 2, 1, 0, 0]
 
 
 def test_one_frame_is_a_clip(tmp_path):
-    assert at(Frames(SAMPLING), example(write_clip(tmp_path / "a.mkv", 1)), 0.0) == [0, 0, 0, 0]
+    assert at(FrameCache(SAMPLING), example(write_clip(tmp_path / "a.mkv", 1)), 0.0) == [0, 0, 0, 0]
 
 
 def test_decoded_once(tmp_path, monkeypatch, own_cache):
     path = write_clip(tmp_path / "a.mkv", 20)
-    first = at(Frames(SAMPLING), example(path), 0.4)
+    first = at(FrameCache(SAMPLING), example(path), 0.4)
     assert len(list((own_cache / "frames").rglob("*.frames"))) == 1
     monkeypatch.setattr(module, "decode", None)
-    assert at(Frames(SAMPLING), example(path), 0.4) == first == [4, 6, 8, 10]
+    assert at(FrameCache(SAMPLING), example(path), 0.4) == first == [4, 6, 8, 10]
 
 
 def test_what_is_kept_depends_on_all_that_matters(tmp_path, own_cache):
     path = write_clip(tmp_path / "a.mkv", 20)
-    at(Frames(SAMPLING), example(path), 0.0)
-    at(Frames(SAMPLING, margin=1.25), example(path), 0.0)
-    at(Frames(Sampling(4, 2, (16, 12))), example(path), 0.0)
-    at(Frames(Sampling(4, 5, (8, 6))), example(path), 0.0)
-    at(Frames(SAMPLING), example(path, start=0.1), 0.1)
+    at(FrameCache(SAMPLING), example(path), 0.0)
+    at(FrameCache(SAMPLING, margin=1.25), example(path), 0.0)
+    at(FrameCache(Sampling(4, 2, (16, 12))), example(path), 0.0)
+    at(FrameCache(Sampling(4, 5, (8, 6))), example(path), 0.0)
+    at(FrameCache(SAMPLING), example(path, start=0.1), 0.1)
     os.utime(path, (1, 1))
-    at(Frames(SAMPLING), example(path), 0.0)
+    at(FrameCache(SAMPLING), example(path), 0.0)
     assert len(list((own_cache / "frames").rglob("*.frames"))) == 6
 
 
 def test_sizes():
-    assert Frames(SAMPLING).size((320, 240)) == (16, 12)
-    assert Frames(Sampling(size=(100, 100)), margin=1.25).size((320, 110)) == (125, 110)
+    assert FrameCache(SAMPLING).size((320, 240)) == (16, 12)
+    assert FrameCache(Sampling(size=(100, 100)), margin=1.25).size((320, 110)) == (125, 110)
 
 
 def test_evaluation_sees_what_the_source_gives_at_that_size(tmp_path):
     path = write_clip(tmp_path / "a.mkv", 4, rate=5)
-    clip = Frames(Sampling(4, 5, (7, 5))).clip(example(path), lambda first, end: first + np.arange(4) / 5)[0]
+    clip = FrameCache(Sampling(4, 5, (7, 5))).clip(example(path), lambda first, end: first + np.arange(4) / 5)[0]
     with opened(str(path)) as source:
         assert np.array_equal(clip, np.stack([frame.pixels for frame in source.frames((7, 5))]))
 
 
 def test_a_long_video_is_decoded_clip_by_clip(tmp_path, monkeypatch, own_cache):
     path = write_clip(tmp_path / "a.mkv", 200)
-    whole = [at(Frames(SAMPLING), example(path), start) for start in (0.0, 3.3, 19.5)]
+    whole = [at(FrameCache(SAMPLING), example(path), start) for start in (0.0, 3.3, 19.5)]
     monkeypatch.setattr(module, "LARGEST", 1000)
     monkeypatch.setattr(module, "decode", None)
-    frames = Frames(SAMPLING, cache=False)
+    frames = FrameCache(SAMPLING, cache=False)
     assert [at(frames, example(path), start) for start in (0.0, 3.3, 19.5)] == whole
     assert whole[1] == [33, 35, 37, 39]
 
 
 def test_the_cache_is_bounded(tmp_path, own_cache):
     paths = [write_clip(tmp_path / f"{number}.mkv", 20, shade=number) for number in range(3)]
-    frames = Frames(SAMPLING, limit=25_000)
+    frames = FrameCache(SAMPLING, limit=25_000)
     for path in paths:
         assert at(frames, example(path), 0.0) == [0, 2, 4, 6]
     files = list((own_cache / "frames").rglob("*.frames"))
@@ -124,7 +124,7 @@ def test_the_cache_is_bounded(tmp_path, own_cache):
     # A later run may remove what it has not used itself.
     for file in files:
         os.utime(file, (1, 1))
-    later = Frames(SAMPLING, limit=25_000)
+    later = FrameCache(SAMPLING, limit=25_000)
     at(later, example(paths[2]), 0.0)
     assert len(list((own_cache / "frames").rglob("*.frames"))) == 2
 
@@ -132,21 +132,21 @@ def test_the_cache_is_bounded(tmp_path, own_cache):
 def test_a_nearly_full_disk_is_left_alone(tmp_path, monkeypatch, own_cache):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage(1, 1, 1))
-    assert at(Frames(SAMPLING), example(write_clip(tmp_path / "a.mkv")), 0.0) == [0, 2, 4, 6]
+    assert at(FrameCache(SAMPLING), example(write_clip(tmp_path / "a.mkv")), 0.0) == [0, 2, 4, 6]
     assert not list((own_cache / "frames").rglob("*.frames"))
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "file"))
-    frames = Frames(SAMPLING)
+    frames = FrameCache(SAMPLING)
     path = write_clip(tmp_path / "a.mkv")
     assert at(frames, example(path), 0.0) == at(frames, example(path), 0.0) == [0, 2, 4, 6]
     assert len(caplog.records) == 1
 
 
 def test_a_stretch_is_saved_as_it_is(tmp_path):
-    stretch = Stretch(np.stack(pictures(3)), np.array([0.1, 0.2, 0.4]), 0.5)
+    stretch = DecodedFrames(np.stack(pictures(3)), np.array([0.1, 0.2, 0.4]), 0.5)
     save(tmp_path / "a.frames", stretch)
     again = load(tmp_path / "a.frames")
     assert np.array_equal(again.pixels, stretch.pixels)

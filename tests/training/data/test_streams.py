@@ -4,7 +4,7 @@ import pytest
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.source.synthetic.moving_shapes import SHAPES
-from kinoscope.training.data.streams import FEWEST, DrawnFeed, feed_folder, make_feed
+from kinoscope.training.data.streams import FEWEST, SyntheticClipStream, folder_stream, make_stream
 from kinoscope.training.distributed import Processes
 from tests.helpers.clips import numbers, write_clip
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 
 def test_classes_are_the_folders(folder):
-    feed = make_feed(folder, SAMPLING)
+    feed = make_stream(folder, SAMPLING)
     assert (feed.classes, len(feed)) == (("go", "stay"), 8)
     pixels, labels = next(feed.batches(0, 1, 4, ONE))
     assert pixels.shape == (4, 5, 12, 16, 3)
@@ -33,7 +33,7 @@ def test_classes_are_the_folders(folder):
 
 
 def test_classes_can_be_left_aside(folder):
-    feed = make_feed(folder, SAMPLING, classes=False)
+    feed = make_stream(folder, SAMPLING, classes=False)
     assert feed.classes == ()
     assert next(feed.batches(0, 1, 4, ONE))[1].tolist() == [0] * 4
 
@@ -41,12 +41,12 @@ def test_classes_can_be_left_aside(folder):
 def test_clips_need_no_folders_of_classes(folder, tmp_path):
     for path in folder.rglob("*.mkv"):
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
-    feed = make_feed(tmp_path, SAMPLING)
+    feed = make_stream(tmp_path, SAMPLING)
     assert (feed.classes, len(feed)) == ((), 8)
 
 
 def test_an_epoch_has_its_steps_however_few_clips_there_are_and_is_the_same_each_time(folder):
-    feed = make_feed(folder, SAMPLING)
+    feed = make_stream(folder, SAMPLING)
     epochs = [[pixels.copy() for pixels, _ in feed.batches(number, 5, 4, ONE)] for number in (0, 0, 1)]
     assert [len(epoch) for epoch in epochs] == [5, 5, 5]
     assert np.array_equal(epochs[0], epochs[1])
@@ -55,7 +55,7 @@ def test_an_epoch_has_its_steps_however_few_clips_there_are_and_is_the_same_each
 
 @pytest.mark.parametrize("data", ["folder", "synthetic:moving"])
 def test_processes_share_a_batch(folder, data):
-    feed = make_feed(folder if data == "folder" else data, Sampling(5, 10.0, (16, 16)))
+    feed = make_stream(folder if data == "folder" else data, Sampling(5, 10.0, (16, 16)))
     (whole, labels), *_ = feed.batches(3, 1, 4, ONE)
     parts = [next(feed.batches(3, 1, 4, Processes(rank, 2))) for rank in (0, 1)]
     for rank, (pixels, kinds) in enumerate(parts):
@@ -67,8 +67,8 @@ def test_too_few_clips_say_so_and_how_to_vary_them(folder, tmp_path):
     for path in [*folder.rglob("*.mkv")][: FEWEST - 1]:
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
     with pytest.raises(DatasetError, match=r"7 clips to learn from; give 8 or more.*augment=strong"):
-        feed_folder(tmp_path, SAMPLING)
-    assert len(feed_folder(tmp_path, SAMPLING, few=True)) == 7
+        folder_stream(tmp_path, SAMPLING)
+    assert len(folder_stream(tmp_path, SAMPLING, few=True)) == 7
 
 
 def test_clips_that_are_too_short_or_broken_are_left_out_and_told(folder, tmp_path):
@@ -76,23 +76,23 @@ def test_clips_that_are_too_short_or_broken_are_left_out_and_told(folder, tmp_pa
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
     write_clip(tmp_path / "short.mkv", 3)
     (tmp_path / "text.mkv").write_text("no video")
-    feed = feed_folder(tmp_path, SAMPLING)
+    feed = folder_stream(tmp_path, SAMPLING)
     assert len(feed) == 8
     assert "lasts 0.30 s, less than 5 frames at 10 a second (0.50 s)" in feed.broken[str(tmp_path / "short.mkv")]
     assert str(tmp_path / "text.mkv") in feed.broken
     with pytest.raises(DatasetError, match=r"0 clips to learn from; 10 cannot be used: .*lower frames or raise rate"):
-        feed_folder(tmp_path, Sampling(50, 10.0, (16, 12)))
+        folder_stream(tmp_path, Sampling(50, 10.0, (16, 12)))
 
 
 def test_an_empty_folder(tmp_path):
     with pytest.raises(DatasetError, match="holds no clips"):
-        make_feed(tmp_path, SAMPLING)
+        make_stream(tmp_path, SAMPLING)
 
 
 def test_shapes_come_in_turn_and_without_end():
-    feed = DrawnFeed(Sampling(5, 10.0, (16, 16)))
+    feed = SyntheticClipStream(Sampling(5, 10.0, (16, 16)))
     assert (feed.classes, len(feed)) == (SHAPES, 0)
     batches = list(feed.batches(0, 2, 6, ONE))
     assert [labels.tolist() for _, labels in batches] == [[0, 1, 2, 0, 1, 2]] * 2
     assert not np.array_equal(batches[0][0], batches[1][0])
-    assert DrawnFeed(Sampling(5, 10.0, (16, 16)), named=False).classes == ()
+    assert SyntheticClipStream(Sampling(5, 10.0, (16, 16)), named=False).classes == ()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from kinoscope.core.errors import TrainingError
-from kinoscope.training.generation.adversarial import Balance, Match, advise, stall
+from kinoscope.training.generation.adversarial import Balance, DiscriminatorTrainer, advise, stall
 from kinoscope.training.generation.losses import HINGE, NON_SATURATING, RELATIVISTIC, gradient_penalty
 
 ZERO = torch.zeros(4, 1)
@@ -44,7 +44,7 @@ def test_the_penalty_does_not_grow_with_the_patches():
 def judge_of_numbers(rate=0.05):
     torch.manual_seed(0)
     judge = nn.Linear(1, 1)
-    return Match(judge, torch.optim.Adam(judge.parameters(), rate))
+    return DiscriminatorTrainer(judge, torch.optim.Adam(judge.parameters(), rate))
 
 
 def test_a_judge_learns_what_is_real_and_a_maker_learns_from_it():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kinoscope.training.generation.augment import MOST, STRONG, Varying, make_varying
+from kinoscope.training.generation.augment import MOST, STRONG, AdaptiveAugment, make_augment
 
 
 def clips(count=6):
@@ -11,12 +11,12 @@ def clips(count=6):
 
 def test_nothing_is_varied_without_a_share():
     given = clips()
-    assert Varying(0.0)(given) is given
+    assert AdaptiveAugment(0.0)(given) is given
 
 
 def test_all_pictures_of_a_clip_are_varied_alike():
     still = clips()[:, :1].expand(-1, 4, -1, -1, -1)
-    varied = Varying(0.7)(still)
+    varied = AdaptiveAugment(0.7)(still)
     assert torch.allclose(varied[:, 0], varied[:, 3], atol=1e-5)
     assert not torch.allclose(varied, still)
 
@@ -24,13 +24,13 @@ def test_all_pictures_of_a_clip_are_varied_alike():
 def test_clips_are_varied_each_in_its_way_and_some_not_at_all():
     torch.manual_seed(1)
     one = clips(1).expand(64, -1, -1, -1, -1)
-    changed = (Varying(0.2)(one) - one).abs().amax((1, 2, 3, 4)) > 1e-4
+    changed = (AdaptiveAugment(0.2)(one) - one).abs().amax((1, 2, 3, 4)) > 1e-4
     assert 10 < int(changed.sum()) < 64
 
 
 def test_gradients_flow_to_the_clips():
     given = clips().requires_grad_()
-    Varying(0.7)(given).square().mean().backward()
+    AdaptiveAugment(0.7)(given).square().mean().backward()
     assert (given.grad.abs().amax((1, 2, 3, 4)) > 0).all()
 
 
@@ -39,7 +39,7 @@ def test_clips_are_mirrored_only_where_that_is_allowed():
     ramp = torch.linspace(-1, 1, 16).expand(64, 1, 3, 16, 16)
 
     def mirrored(flip):
-        rows = Varying(0.7, flip)(ramp).mean((1, 2, 3))
+        rows = AdaptiveAugment(0.7, flip)(ramp).mean((1, 2, 3))
         return int((rows[:, -1] < rows[:, 0]).sum())
 
     assert mirrored(False) == 0
@@ -47,7 +47,7 @@ def test_clips_are_mirrored_only_where_that_is_allowed():
 
 
 def test_it_adapts_to_how_much_the_judge_tells_right():
-    varying = make_varying("adaptive", 0.9, True)
+    varying = make_augment("adaptive", 0.9, True)
     for _ in range(100):
         varying.adapt(0.95, 160)
     assert varying.share == MOST
@@ -59,7 +59,7 @@ def test_it_adapts_to_how_much_the_judge_tells_right():
 
 
 def test_strong_and_none_do_not_adapt():
-    strong, none = make_varying("strong", 0.9, True), make_varying("none", 0.9, True)
+    strong, none = make_augment("strong", 0.9, True), make_augment("none", 0.9, True)
     for one in (strong, none):
         one.adapt(1.0, 10_000)
     assert (strong.share, none.share) == (STRONG, 0.0)

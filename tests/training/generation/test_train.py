@@ -8,20 +8,20 @@ import torch
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.generators import Generator, read_generator
-from kinoscope.training.data.streams import DrawnFeed
+from kinoscope.training.data.streams import SyntheticClipStream
 from kinoscope.training.generation.adversarial import PATIENCE
 from kinoscope.training.generation.inversion import project
-from kinoscope.training.generation.losses import GAMES
-from kinoscope.training.generation.options import ABOUT, GAME_NAMES, GeneratingOptions, defaults_of
-from kinoscope.training.generation.train import GeneratorLearner, too_alike
+from kinoscope.training.generation.losses import GAN_LOSSES
+from kinoscope.training.generation.options import ABOUT, GAN_LOSS_NAMES, GenerationOptions, defaults_of
+from kinoscope.training.generation.train import GeneratorTrainer, too_alike
 from kinoscope.training.options import read_choices
-from kinoscope.training.trainer import go
+from kinoscope.training.trainer import fit
 
-SMALL = GeneratingOptions(size=16, frames=4, width=8, judge_width=8, epochs=2, steps=2, batch=3, lazy=2)
+SMALL = GenerationOptions(size=16, frames=4, width=8, judge_width=8, epochs=2, steps=2, batch=3, lazy=2)
 
 
 def feed(options=SMALL):
-    return DrawnFeed(Sampling(options.frames, options.rate, (options.size, options.size)))
+    return SyntheticClipStream(Sampling(options.frames, options.rate, (options.size, options.size)))
 
 
 class Flat:
@@ -44,7 +44,7 @@ class Flat:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return go(GeneratorLearner(SMALL, feed(), "some/shapes"), out, data="shapes")
+    return fit(GeneratorTrainer(SMALL, feed(), "some/shapes"), out, data="shapes")
 
 
 def test_a_run_leaves_a_generator_its_log_and_previews(run):
@@ -64,9 +64,9 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
-        go(GeneratorLearner(SMALL, feed()), tmp_path, data="shapes", told=stop)
+        fit(GeneratorTrainer(SMALL, feed()), tmp_path, data="shapes", told=stop)
     torch.rand(5)
-    go(GeneratorLearner(SMALL, feed()), tmp_path, data="shapes", resume=True)
+    fit(GeneratorTrainer(SMALL, feed()), tmp_path, data="shapes", resume=True)
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
 
 
@@ -75,47 +75,47 @@ def test_a_run_goes_on_longer_but_not_otherwise(run, tmp_path):
     for name in ("checkpoints", "log.jsonl"):
         (tmp_path / name).symlink_to(run.folder / name)
     with pytest.raises(OptionError, match=r"the run has lr=0\.0004, not 0\.1"):
-        go(GeneratorLearner(read_choices(["lr=0.1"], SMALL, "generate"), feed()), tmp_path, resume=True)
-    learner = GeneratorLearner(longer, feed())
+        fit(GeneratorTrainer(read_choices(["lr=0.1"], SMALL, "generate"), feed()), tmp_path, resume=True)
+    learner = GeneratorTrainer(longer, feed())
     learner.net.moving.begin = torch.nn.Linear(1, 1)
     with pytest.raises(ModelError, match="is of another network"):
-        go(learner, tmp_path, resume=True)
+        fit(learner, tmp_path, resume=True)
 
 
 def test_a_dry_run_takes_a_step_and_writes_nothing(tmp_path):
-    done = go(GeneratorLearner(SMALL, feed()), tmp_path / "x", dry_run=True)
+    done = fit(GeneratorTrainer(SMALL, feed()), tmp_path / "x", dry_run=True)
     assert math.isfinite(done.rows[0]["maker_loss"])
     assert not (tmp_path / "x").exists()
 
 
 def test_what_is_no_longer_a_number_stops_and_the_last_good_model_is_kept(tmp_path):
-    learner = GeneratorLearner(SMALL, feed())
+    learner = GeneratorTrainer(SMALL, feed())
 
     def spoil(row):
         torch.nn.init.constant_(learner.net.moving.begin.weight, math.nan)
 
     with pytest.raises(TrainingError, match="no longer a number"):
-        go(learner, tmp_path, told=spoil)
+        fit(learner, tmp_path, told=spoil)
     assert np.isfinite(Generator(tmp_path).sample(1)).all()
 
 
 def test_memory_that_runs_out_names_the_knobs(tmp_path):
-    learner = GeneratorLearner(SMALL, feed())
+    learner = GeneratorTrainer(SMALL, feed())
 
     def fail(*args):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
     learner.draw = fail
     with pytest.raises(TrainingError, match="out of memory; give a smaller batch, then a smaller width or size"):
-        go(learner, tmp_path)
+        fit(learner, tmp_path)
 
 
 def test_classes_are_learned():
-    options = GeneratingOptions(
+    options = GenerationOptions(
         size=16, frames=4, width=8, judge_width=8, epochs=1, steps=60, batch=8, lr=2e-3, judge_lr=2e-3, augment="none",
         ema=0.9, penalty=0.5,
     )  # fmt: skip
-    learner = GeneratorLearner(options, Flat())
+    learner = GeneratorTrainer(options, Flat())
     first = learner.learn()
     assert first["judge_loss"] != pytest.approx(math.log(2), abs=1e-3)
     clips = learner.preview()
@@ -126,11 +126,11 @@ def test_mocogan_learns_in_the_same_way(tmp_path):
     words = ("net=mocogan", "width=8", "judge_width=8", "size=64", "frames=13", "epochs=1", "steps=2", "batch=2")
     options = read_choices(words, defaults_of(words), "generate")
     assert (options.game, options.penalty, options.augment) == ("non-saturating", 0.0, "none")
-    run = go(GeneratorLearner(options, feed(options)), tmp_path)
+    run = fit(GeneratorTrainer(options, feed(options)), tmp_path)
     assert "slope" not in run.rows[0]
     assert Generator(tmp_path).sample(2, frames=12).shape == (2, 12, 64, 64, 3)
     with pytest.raises(OptionError, match="mocogan's judge needs 13 or more"):
-        GeneratorLearner(read_choices(["frames=8"], options, "generate"), feed(options))
+        GeneratorTrainer(read_choices(["frames=8"], options, "generate"), feed(options))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_mocogan_learns_in_the_same_way(tmp_path):
     ],
 )
 def test_what_goes_wrong_is_named_with_its_cure(row, advice):
-    learner = GeneratorLearner(SMALL, feed())
+    learner = GeneratorTrainer(SMALL, feed())
     assert learner.advise(row) is None
     learner.step = PATIENCE
     assert advice in learner.advise(row)
@@ -151,8 +151,8 @@ def test_what_goes_wrong_is_named_with_its_cure(row, advice):
 
 
 def test_every_option_is_described_and_every_game_named():
-    assert list(GeneratingOptions().to_dict()) == list(ABOUT)
-    assert set(GAME_NAMES) == set(GAMES)
+    assert list(GenerationOptions().to_dict()) == list(ABOUT)
+    assert set(GAN_LOSS_NAMES) == set(GAN_LOSSES)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_options_that_cannot_be(words, message):
 
 def test_a_size_that_no_network_makes():
     with pytest.raises(OptionError, match="size is 48; choose 64, 128 or 256"):
-        GeneratorLearner(read_choices(["size=48"], SMALL, "generate"), feed())
+        GeneratorTrainer(read_choices(["size=48"], SMALL, "generate"), feed())
 
 
 def test_a_clip_that_a_generator_made_is_found_again(run):
@@ -203,7 +203,7 @@ def test_made_clips_of_a_class_are_to_differ_as_much_as_real_ones():
 
 def test_the_wish_to_differ_reaches_the_generator():
     options = replace(SMALL, batch=6)
-    wishing, plain = (GeneratorLearner(replace(options, spread=spread), feed(), "shapes") for spread in (1.0, 0.0))
+    wishing, plain = (GeneratorTrainer(replace(options, spread=spread), feed(), "shapes") for spread in (1.0, 0.0))
     assert wishing.try_out()["judge_loss"] == plain.try_out()["judge_loss"]
     pairs = zip(wishing.net.parameters(), plain.net.parameters(), strict=True)
     assert not all(torch.equal(one, other) for one, other in pairs)

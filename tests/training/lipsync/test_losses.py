@@ -6,18 +6,27 @@ import torch
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
 from kinoscope.models.inference.face_compositor import painted_part
-from kinoscope.models.inference.lipsync import load_painter
+from kinoscope.models.inference.lipsync import load_lipsync
 from kinoscope.training.lipsync import data as talkers
-from kinoscope.training.lipsync.data import read_talkers
-from kinoscope.training.lipsync.losses import Moments, Teacher, begin, heard, learn, split_of, validate, warn
-from kinoscope.training.lipsync.options import ABOUT, PaintingOptions
-from kinoscope.training.lipsync.train import PainterLearner
+from kinoscope.training.lipsync.data import read_talking_faces
+from kinoscope.training.lipsync.losses import (
+    LipSyncLosses,
+    MomentSampler,
+    begin,
+    heard,
+    learn,
+    split_of,
+    validate,
+    warn,
+)
+from kinoscope.training.lipsync.options import ABOUT, LipSyncOptions
+from kinoscope.training.lipsync.train import LipSyncTrainer
 from kinoscope.training.logging import read_log
 from kinoscope.training.options import read_choices, read_saved
-from kinoscope.training.trainer import go
+from kinoscope.training.trainer import fit
 from tests.helpers.talking import DrawnFollower, write
 
-SMALL = PaintingOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
+SMALL = LipSyncOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
 MASK = torch.from_numpy(painted_part())[None, None]
 
 
@@ -28,7 +37,7 @@ def people(tmp_path_factory):
     write(folder / "silent.mp4", rate=None)
     patch = pytest.MonkeyPatch()
     patch.setattr(talkers, "Follower", DrawnFollower)
-    found, broken = read_talkers(folder)
+    found, broken = read_talking_faces(folder)
     patch.undo()
     assert broken == {"silent.mp4": "silent.mp4 has no sound"}
     return found
@@ -44,7 +53,7 @@ def test_a_clip_is_read(people):
 
 
 def test_what_is_held_back_is_never_drawn(people):
-    moments = Moments(people, SMALL, 0)
+    moments = MomentSampler(people, SMALL, 0)
     assert moments.ends == [split_of(people[0], 0.25)] == [38]
     assert all(len(looks.places) == 38 for looks in moments.looks)
     faces, dots, others, mel = moments.faces(3)
@@ -64,7 +73,7 @@ def test_a_right_voice_costs_nothing():
 
 
 def test_only_what_is_painted_counts():
-    teacher = Teacher(SMALL, MASK)
+    teacher = LipSyncLosses(SMALL, MASK)
     real = torch.rand(2, 3, 112, 112)
     dots = torch.zeros(2, 3, 112, 112)
     assert float(teacher.near(real + (MASK == 0), real, dots)) == 0
@@ -72,15 +81,15 @@ def test_only_what_is_painted_counts():
 
 
 def test_maps_are_compared_by_their_own_size():
-    teacher = Teacher(SMALL, MASK, features=lambda pictures: [pictures, 100 * pictures])
+    teacher = LipSyncLosses(SMALL, MASK, features=lambda pictures: [pictures, 100 * pictures])
     real = torch.ones(2, 3, 8, 8)
     assert float(teacher.alike(real, real)) == 0
     assert float(teacher.alike(1.5 * real, real)) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_losses_fall_and_a_voice_is_learned(people):
-    options = PaintingOptions(epochs=1, steps=12, batch=2, width=8, features=0, judge=0, lr=3e-3, ema=0.8)
-    state, teacher = begin(options), Teacher(options, MASK)
+    options = LipSyncOptions(epochs=1, steps=12, batch=2, width=8, features=0, judge=0, lr=3e-3, ema=0.8)
+    state, teacher = begin(options), LipSyncLosses(options, MASK)
     first = validate(state, people, teacher)
     learn(state, people, teacher)
     last = validate(state, people, teacher)
@@ -96,9 +105,9 @@ def test_an_expert_hears_the_voice_in_what_is_painted(people):
         seen.append((tuple(mouths.shape), tuple(mel.shape)))
         return mouths.mean((1, 2, 3, 4)) * mel.mean()
 
-    options = PaintingOptions(epochs=1, steps=1, batch=2, width=8, features=0, judge=0, sync=1.0)
+    options = LipSyncOptions(epochs=1, steps=1, batch=2, width=8, features=0, judge=0, sync=1.0)
     state = begin(options)
-    row = learn(state, people, Teacher(options, MASK, expert=expert))
+    row = learn(state, people, LipSyncLosses(options, MASK, expert=expert))
     assert seen == [((1, 10, 3, 48, 48), (1, 40, 40))] * 2
     assert row["sync"] == pytest.approx(math.log(2), abs=0.6)
     assert len(state.synced) == 1
@@ -113,7 +122,7 @@ def test_a_stall_of_the_expert_is_named_with_its_cure():
 
 
 def train_painter(options, people, out, *, data="", told=None, **running):
-    return go(PainterLearner(options, people, data), out, data=data, told=told, **running)
+    return fit(LipSyncTrainer(options, people, data), out, data=data, told=told, **running)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +138,7 @@ def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
     assert [row["epoch"] for row in rows] == [1, 2]
     assert "judge_loss" not in rows[0]
     assert {"judge_loss", "judge_right", "maker_loss", "l1", "voice", "val_psnr"} <= rows[1].keys()
-    _, facts = load_painter(run.folder)
+    _, facts = load_lipsync(run.folder)
     assert (facts.width, facts.data) == (8, "clips")
     assert run.examples == (38, 12)
     assert json.loads(json.dumps(run.to_dict()))["epochs"] == 2
@@ -141,7 +150,7 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_pat
 
     with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
         train_painter(SMALL, people, tmp_path, data="clips", told=stop)
-    options, facts = read_saved(tmp_path / "options.json", PaintingOptions)
+    options, facts = read_saved(tmp_path / "options.json", LipSyncOptions)
     assert (options, facts["data"]) == (SMALL, "clips")
     torch.rand(7)
     train_painter(options, people, tmp_path, data="clips", resume=True)
@@ -177,13 +186,13 @@ def test_too_little_to_learn_from(people, tmp_path):
 )
 def test_options_that_cannot_be(word, message):
     with pytest.raises(OptionError, match=message):
-        read_choices([word], PaintingOptions(), "lipsync")
+        read_choices([word], LipSyncOptions(), "lipsync")
 
 
 def test_every_option_is_described():
-    assert list(PaintingOptions().to_dict()) == list(ABOUT)
+    assert list(LipSyncOptions().to_dict()) == list(ABOUT)
 
 
 def test_no_run_to_go_on_with(tmp_path):
     with pytest.raises(ModelError, match="is no training run"):
-        read_saved(tmp_path / "options.json", PaintingOptions)
+        read_saved(tmp_path / "options.json", LipSyncOptions)

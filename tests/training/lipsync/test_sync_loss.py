@@ -2,14 +2,16 @@ import pytest
 import torch
 
 from kinoscope.core.errors import ModelError
-from kinoscope.models.inference.sync import Streams, save_streams
-from kinoscope.nets.syncnet import PAIRS, Pair
+from kinoscope.models.inference.sync import SyncModelMetadata, save_sync_model
+from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
 from kinoscope.training.lipsync.sync_loss import load_expert
 
 
 def folder(path, *kinds):
     torch.manual_seed(0)
-    save_streams(path, torch.nn.ModuleList(Pair(PAIRS[kind]()) for kind in kinds), Streams(pairs=kinds))
+    save_sync_model(
+        path, torch.nn.ModuleList(SyncNet(SYNC_NETS[kind]()) for kind in kinds), SyncModelMetadata(pairs=kinds)
+    )
     return str(path)
 
 

@@ -11,23 +11,23 @@ from kinoscope.source.synthetic.bouncing_shapes import shape_items
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import read_log
-from kinoscope.training.prediction.data import DrawnClips, FolderClips, clips_of, hold_out
-from kinoscope.training.prediction.options import ABOUT, NextFramesOptions
-from kinoscope.training.prediction.train import NextFrames, measure, scores
-from kinoscope.training.trainer import go
+from kinoscope.training.prediction.data import FolderPredictionClips, SyntheticPredictionClips, clips_of, hold_out
+from kinoscope.training.prediction.options import ABOUT, PredictionOptions
+from kinoscope.training.prediction.train import PredictionTrainer, measure, scores
+from kinoscope.training.trainer import fit
 from tests.helpers.clips import write_clip
 
 SMALL = {"before": 3, "after": 2, "width": 4, "batch": 2, "epochs": 2, "steps": 2}
 
 
 def learner(data="synthetic:bouncing", **options):
-    chosen = NextFramesOptions(**SMALL | options)
-    clips = DrawnClips(chosen, held=3) if data == "synthetic:bouncing" else clips_of(data, chosen)
-    return NextFrames(chosen, clips, data)
+    chosen = PredictionOptions(**SMALL | options)
+    clips = SyntheticPredictionClips(chosen, held=3) if data == "synthetic:bouncing" else clips_of(data, chosen)
+    return PredictionTrainer(chosen, clips, data)
 
 
 def test_every_option_is_told_in_a_line():
-    assert list(ABOUT) == list(NextFramesOptions().to_dict())
+    assert list(ABOUT) == list(PredictionOptions().to_dict())
 
 
 @pytest.mark.parametrize(
@@ -42,25 +42,25 @@ def test_every_option_is_told_in_a_line():
 )
 def test_options_that_cannot_be_are_refused(options, said):
     with pytest.raises(OptionError, match=said):
-        NextFramesOptions(**options)
+        PredictionOptions(**options)
 
 
 def test_drawn_clips_depend_on_the_seed_and_the_step_alone():
-    options = NextFramesOptions(**SMALL)
-    clips = DrawnClips(options, held=20)
+    options = PredictionOptions(**SMALL)
+    clips = SyntheticPredictionClips(options, held=20)
     steps = clips.batches(0)
     first, second = next(steps), next(steps)
     assert first.shape == (2, 5, 64, 64, 1)
     assert np.array_equal(next(clips.batches(1)), second)
     assert not np.array_equal(first, second)
     assert [len(batch) for batch in clips.held()] == [16, 4]
-    parts = [next(DrawnClips(options, Processes(rank, 2)).batches(0)) for rank in (0, 1)]
+    parts = [next(SyntheticPredictionClips(options, Processes(rank, 2)).batches(0)) for rank in (0, 1)]
     assert np.array_equal(np.concatenate(parts), first)
 
 
 def test_what_is_measured_shows_other_items():
     items = shape_items()
-    clips = DrawnClips(NextFramesOptions(**SMALL), learned=items[:1], measured=items[1:2] // 2)
+    clips = SyntheticPredictionClips(PredictionOptions(**SMALL), learned=items[:1], measured=items[1:2] // 2)
     assert next(clips.batches(0)).max() == 255
     assert next(clips.held()).max() == 127
 
@@ -75,8 +75,8 @@ def folder(tmp_path_factory):
 
 
 def test_clips_of_a_folder_are_held_out_or_learned_from(folder):
-    options = NextFramesOptions(**SMALL | {"size": 12, "val": 0.4, "flip": 0.0, "batch": 3})
-    clips = FolderClips(str(folder), options)
+    options = PredictionOptions(**SMALL | {"size": 12, "val": 0.4, "flip": 0.0, "batch": 3})
+    clips = FolderPredictionClips(str(folder), options)
     assert clips.examples == (3, 2)
     assert list(clips.broken) == [str(folder / "short.mp4")]
     (held,) = clips.held()
@@ -104,9 +104,9 @@ def test_too_few_clips_are_refused(tmp_path):
     write_clip(tmp_path / "a.mp4")
     write_clip(tmp_path / "b.mp4", 3)
     with pytest.raises(DatasetError, match=r"has 1 clips to learn from; 1 cannot be used: .* lasts 0.30 s"):
-        clips_of(str(tmp_path), NextFramesOptions(**SMALL))
+        clips_of(str(tmp_path), PredictionOptions(**SMALL))
     with pytest.raises(DatasetError, match="does not exist"):
-        clips_of(str(tmp_path / "none"), NextFramesOptions(**SMALL))
+        clips_of(str(tmp_path / "none"), PredictionOptions(**SMALL))
 
 
 def test_scores_worked_by_hand():
@@ -137,7 +137,7 @@ def test_it_learns_that_what_is_dark_stays_dark(net):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return go(learner(), out, data="synthetic:bouncing")
+    return fit(learner(), out, data="synthetic:bouncing")
 
 
 def test_a_run_leaves_a_predictor_its_measures_and_a_preview(run):
@@ -149,7 +149,9 @@ def test_a_run_leaves_a_predictor_its_measures_and_a_preview(run):
     facts = json.loads((run.folder / "model.json").read_text())
     assert facts["score"]["mse"] == pytest.approx(rows[-1]["mse"], abs=1e-3)
     assert (facts["size"], facts["channels"], facts["data"]) == (64, 1, "synthetic:bouncing")
-    told = load_predictor(run.folder).go_on(next(DrawnClips(NextFramesOptions(**SMALL), held=3).held())[:, :3])
+    told = load_predictor(run.folder).go_on(
+        next(SyntheticPredictionClips(PredictionOptions(**SMALL), held=3).held())[:, :3]
+    )
     assert told.shape == (3, 2, 64, 64, 1)
 
 
@@ -160,20 +162,20 @@ def test_a_run_that_was_interrupted_goes_on_exactly(run, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept"):
-        go(one, tmp_path, told=stop)
-    go(learner(), tmp_path, resume=True)
+        fit(one, tmp_path, told=stop)
+    fit(learner(), tmp_path, resume=True)
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
 
 
 def test_another_network_does_not_go_on(run):
     with pytest.raises(OptionError, match="the run has width=4, not 8"):
-        go(learner(width=8), run.folder, resume=True)
+        fit(learner(width=8), run.folder, resume=True)
     with pytest.raises(ModelError, match="nothing to resume"):
-        go(learner(), run.folder / "none", resume=True)
+        fit(learner(), run.folder / "none", resume=True)
 
 
 def test_a_dry_run_writes_nothing(tmp_path):
-    done = go(learner(), tmp_path / "run", dry_run=True)
+    done = fit(learner(), tmp_path / "run", dry_run=True)
     assert done.folder is None
     assert math.isfinite(done.rows[0]["loss"])
     assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ import pytest
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.models.inference.segment_refiner import overlaps
-from kinoscope.training.segments.train import Course, learn_edges
+from kinoscope.training.segments.train import ScoreCurve, train_refiner
 
 
 def course(seed, late=1.5):
@@ -15,11 +15,11 @@ def course(seed, late=1.5):
     truth = np.stack([begins, begins + generator.integers(5, 10, 5)], 1).astype(float)
     middles = np.arange(110) + 0.5
     inside = ((middles[:, None] > truth[:, 0] + late) & (middles[:, None] < truth[:, 1] + late)).any(1)
-    return Course(np.arange(111.0), np.clip(inside * 0.8 + generator.uniform(0, 0.2, 110), 0, 1), truth)
+    return ScoreCurve(np.arange(111.0), np.clip(inside * 0.8 + generator.uniform(0, 0.2, 110), 0, 1), truth)
 
 
 def test_what_is_always_late_is_mended():
-    edges = learn_edges([course(seed) for seed in range(8)])
+    edges = train_refiner([course(seed) for seed in range(8)])
     held = course(100)
     found = edges.refine(held.edges, held.scores)
     best = overlaps(held.truth, found[:, :2]).max(1)
@@ -28,10 +28,10 @@ def test_what_is_always_late_is_mended():
 
 
 def test_the_same_seed_learns_the_same():
-    first, second = (learn_edges([course(0), course(1)], seed=3) for _ in range(2))
+    first, second = (train_refiner([course(0), course(1)], seed=3) for _ in range(2))
     assert first.out.tolist() == second.out.tolist()
 
 
 def test_a_model_that_finds_nothing_has_no_edges_to_learn():
     with pytest.raises(DatasetError, match="finds none of the segments"):
-        learn_edges([Course(np.arange(11.0), np.full(10, 0.5), np.zeros((0, 2)))])
+        train_refiner([ScoreCurve(np.arange(11.0), np.full(10, 0.5), np.zeros((0, 2)))])

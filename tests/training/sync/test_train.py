@@ -4,11 +4,11 @@ import torch
 
 from kinoscope.core.errors import DatasetError, OptionError, TrainingError
 from kinoscope.models.inference.sync import PHASES
-from kinoscope.nets.syncnet import PAIRS, Pair
-from kinoscope.training.sync.data import AROUND, Known, Talk, Varying, read_table, read_talks
+from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
+from kinoscope.training.sync.data import AROUND, ClipRow, SyncSampler, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import (
     SHIFTS,
-    Plan,
+    SyncOptions,
     contrast,
     curves_of,
     keep_pair,
@@ -30,7 +30,7 @@ def talk(seed, frames=120, person=None):
     below = torch.arange(40) % 20 < 11
     points[:, :40, 1] = torch.where(below, 0.05, -0.05) * (1 + open_by[:, None])
     pictures = (128 + 40 * open_by[:, None, None] * torch.linspace(-1, 1, 64)[None, :, None]).expand(-1, 64, 64)
-    return Talk(f"{seed}.mp4", person or str(seed), points, pictures.clamp(0, 255).to(torch.uint8), mel)
+    return TalkingClip(f"{seed}.mp4", person or str(seed), points, pictures.clamp(0, 255).to(torch.uint8), mel)
 
 
 def test_likeness_is_the_cosine_at_each_shift():
@@ -43,7 +43,7 @@ def test_likeness_is_the_cosine_at_each_shift():
 def test_pieces_are_cut_alike_from_mouth_and_sound():
     one = talk(0)
     for seed in range(5):
-        example = Varying([one], SHIFTS, True, seed).draw(60)
+        example = SyncSampler([one], SHIFTS, True, seed).draw(60)
         assert example.points.shape == (60, 61, 3)
         assert example.pictures is not None
         assert example.pictures.shape == (60, 48, 48)
@@ -61,7 +61,7 @@ def test_pieces_are_cut_alike_from_mouth_and_sound():
 
 def test_what_is_drawn_depends_on_the_seed_alone():
     talks = [talk(0), talk(1)]
-    first, again, other = (Varying(talks, SHIFTS, False, seed).draw(15) for seed in (3, 3, 4))
+    first, again, other = (SyncSampler(talks, SHIFTS, False, seed).draw(15) for seed in (3, 3, 4))
     assert torch.equal(first.mel, again.mel)
     assert torch.equal(first.points, again.points)
     assert not torch.equal(first.mel, other.mel)
@@ -69,8 +69,8 @@ def test_what_is_drawn_depends_on_the_seed_alone():
 
 def test_a_right_pair_has_less_loss_than_a_wrong_one():
     torch.manual_seed(0)
-    examples = [Varying([talk(n) for n in range(3)], SHIFTS, False, 0).draw(10) for _ in range(4)]
-    pair = Pair(PAIRS["points"]())
+    examples = [SyncSampler([talk(n) for n in range(3)], SHIFTS, False, 0).draw(10) for _ in range(4)]
+    pair = SyncNet(SYNC_NETS["points"]())
     loss = contrast(pair, examples, 0.45)
     loss.backward()
     assert loss.item() == pytest.approx(np.log(31 + 3), rel=0.15)
@@ -81,7 +81,7 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     torch.set_num_threads(1)
     losses = []
     pair = train_pair(
-        [talk(n) for n in range(6)], Plan(kind="points", steps=60, batch=8), lambda _, loss: losses.append(loss)
+        [talk(n) for n in range(6)], SyncOptions(kind="points", steps=60, batch=8), lambda _, loss: losses.append(loss)
     )
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
     held = [talk(100), talk(101)]
@@ -93,7 +93,7 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
 
 
 def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
-    plan = Plan(kind="pixels", steps=2, batch=4, seed=3)
+    plan = SyncOptions(kind="pixels", steps=2, batch=4, seed=3)
     talks = [talk(0), talk(1)]
     first, again = train_pair(talks, plan), train_pair(talks, plan)
     for name, value in first.state_dict().items():
@@ -104,22 +104,22 @@ def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
     assert loss == 1.5
     assert all(torch.equal(value, kept.state_dict()[name]) for name, value in first.state_dict().items())
     with pytest.raises(OptionError, match="other options"):
-        kept_pair(tmp_path, Plan(kind="pixels", steps=3, batch=4, seed=3), "clips")
+        kept_pair(tmp_path, SyncOptions(kind="pixels", steps=3, batch=4, seed=3), "clips")
 
 
 def test_a_loss_that_is_no_number_ends_the_training():
     broken = talk(0)
     broken.mel.fill_(torch.nan)
     with pytest.raises(TrainingError, match="the loss of step 1 is nan"):
-        train_pair([broken], Plan(kind="points", steps=3, batch=2))
+        train_pair([broken], SyncOptions(kind="points", steps=3, batch=2))
 
 
 def test_tables_of_clips(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("clip,person,offset\na,Ada,0.12\nb,,\n")
-    assert read_table(path) == {"a": Known("Ada", 0.12), "b": Known(None, 0.0)}
+    assert read_table(path) == {"a": ClipRow("Ada", 0.12), "b": ClipRow(None, 0.0)}
     path.write_text("clip,offset\na,late\n")
     with pytest.raises(DatasetError, match="no table of clips"):
         read_table(path)
     with pytest.raises(DatasetError, match="no clip of somebody who talks"):
-        read_talks(tmp_path, {})
+        read_talking_clips(tmp_path, {})

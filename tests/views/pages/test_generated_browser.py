@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope.source.encode.save_clip import save_clip
-from kinoscope.views.pages.generated import Shown, page, rows_of, scores_page
+from kinoscope.views.pages.generated import ShownClip, page, rows_of, scores_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
@@ -53,7 +53,9 @@ def test_scores_stand_beside_their_floors(visit, video, tmp_path):
         "generation": SCORES,
         "other": {"model": "mocogan", "generation": SCORES | {"fvd": 9.0}},
     }
-    (tmp_path / "report.html").write_text(scores_page(facts, [Shown("Made clips", video), Shown("Pairs", video)]))
+    (tmp_path / "report.html").write_text(
+        scores_page(facts, [ShownClip("Made clips", video), ShownClip("Pairs", video)])
+    )
     shown = visit(tmp_path / "report.html")
     text = shown.inner_text("#tables")
     for part in ("half the real from the other: frames shuffled", "made by mocogan", "9.00", "90.0 %", "abc"):

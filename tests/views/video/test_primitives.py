@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.views.video import primitives
-from kinoscope.views.video.primitives import Pen
+from kinoscope.views.video.primitives import TextRenderer
 
 RED = (255, 0, 0)
 
@@ -56,7 +56,7 @@ def test_a_panel_lets_the_picture_through():
 
 
 def test_letters_stay_in_their_line_and_width():
-    pen = Pen(20)
+    pen = TextRenderer(20)
     pixels = _blank(400, 80)
     pen.write(pixels, "Àgjpqy|Ż ()", 30, 20, primitives.WHITE)
     rows, columns = np.nonzero(pixels.any(2))
@@ -68,19 +68,19 @@ def test_letters_stay_in_their_line_and_width():
 
 @pytest.mark.parametrize("text", ["a much too long label " * 5, "你好" * 40, "x\ny\tz" * 30])
 def test_a_long_text_is_cut_to_its_width(text):
-    pen = Pen(14)
+    pen = TextRenderer(14)
     short = pen.fit(text, 120)
     assert short.endswith("…")
     assert 80 < pen.width(short) <= 120
 
 
 def test_a_short_text_is_left_as_it_is():
-    assert Pen(14).fit("dog #1", 120) == "dog #1"
+    assert TextRenderer(14).fit("dog #1", 120) == "dog #1"
 
 
 @pytest.mark.parametrize("text", ["", "\udce9", "\x00\x1b[31m\n", "🎬 שלום", "%s {0}"])
 def test_any_text_can_be_written(text):
-    pen = Pen(12)
+    pen = TextRenderer(12)
     pen.write(_blank(), pen.fit(text, 10), 0, 0, RED)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from kinoscope.core.media import Frame
 from kinoscope.core.results import TaskReport, Timeline, Track
-from kinoscope.views.video.redact import GREY, Hider, audit, blur, pixelate
-from kinoscope.views.video.redaction_plan import METHODS, Cover, Plan, plan
+from kinoscope.views.video.redact import GREY, Redactor, audit, blur, pixelate
+from kinoscope.views.video.redaction_plan import METHODS, Mask, RedactionPlan, plan
 
 
 def picture(seed=0, height=120, width=160):
@@ -17,7 +17,7 @@ def picture(seed=0, height=120, width=160):
 
 def hidden(method, seed=0, box=(40, 30, 100, 90)):
     track = Track(1, "faces", "face", 0.9, [[0, *box, 0.9]])
-    hider = Hider(Plan([Cover("faces", track, np.array([[0.0, *box], [1.0, *box]]))]), method)
+    hider = Redactor(RedactionPlan([Mask("faces", track, np.array([[0.0, *box], [1.0, *box]]))]), method)
     return hider, hider.draw(Frame(picture(seed), Fraction(1, 2))).pixels
 
 
@@ -88,7 +88,7 @@ def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
     known = {"known_by": "face", "distance": 0.31, "margin": 0.4}
     ada = Track(2, "faces", "face", 0.99, [[1, 0, 0, 20, 20, 0.9]], "Ada", known)
     tasks = {"faces": TaskReport(), "recognize": TaskReport()}
-    hider = Hider(plan(Timeline(tracks=[stranger, ada], tasks=tasks), ["faces"], ["Ada"]), "solid")
+    hider = Redactor(plan(Timeline(tracks=[stranger, ada], tasks=tasks), ["faces"], ["Ada"]), "solid")
     for time in (Fraction(0), Fraction(3, 2)):
         hider.draw(Frame(picture(), time))
     (tmp_path / "blurred.mp4").write_bytes(b"video")

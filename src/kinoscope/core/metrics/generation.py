@@ -26,7 +26,7 @@ DRAWINGS = 100
 """Of a bootstrap."""
 
 
-def frechet(real: ArrayLike, made: ArrayLike) -> float:
+def frechet_distance(real: ArrayLike, made: ArrayLike) -> float:
     """Give the Fréchet distance of two normal distributions with the means and covariances of features.
 
     The trace of the root of the product of covariances is the sum of the singular values of one set of centred features
@@ -56,8 +56,8 @@ def endless(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
     values, random = np.asarray(made, np.float64), np.random.default_rng(seed)
     counts = np.unique(np.linspace(max(2, len(values) // 3), len(values), SIZES).round().astype(int))
     if len(counts) < 2:
-        return frechet(real, made)
-    found = [frechet(real, values[random.permutation(len(values))[:count]]) for count in counts]
+        return frechet_distance(real, made)
+    found = [frechet_distance(real, values[random.permutation(len(values))[:count]]) for count in counts]
     _, constant = np.polyfit(1 / counts, found, 1)
     return float(constant)
 
@@ -81,9 +81,9 @@ def frechet_interval(
     found = []
     for _ in range(drawings):
         rows = np.concatenate([members[one] for one in random.integers(len(members), size=len(members))])
-        found.append(frechet(real[rows], made[random.integers(len(made), size=len(made))]))
+        found.append(frechet_distance(real[rows], made[random.integers(len(made), size=len(made))]))
     spread = widening(min(len(members), len(made))) * (np.percentile(found, (2.5, 97.5)) - np.mean(found))
-    low, high = frechet(real, made) + spread
+    low, high = frechet_distance(real, made) + spread
     return max(float(low), 0.0), float(high)
 
 

@@ -8,7 +8,7 @@ LONGEST = 60_000
 """Milliseconds told apart; longer delays count as so long."""
 
 
-class Delays:
+class LatencyHistogram:
     """Delays as they come, and their quantiles to the millisecond."""
 
     def __init__(self) -> None:

@@ -87,7 +87,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class MotScores:
     """All scores of a result."""
 
     hota: Hota
@@ -118,14 +118,14 @@ class _Sequence:
     found: Array
 
 
-def score(truth: MotRows, found: MotRows) -> Scores:
+def score(truth: MotRows, found: MotRows) -> MotScores:
     """Score a result. What does not count is left out before, see ``core.metrics.mot_io.counted``.
 
     Raises:
         DatasetError: an id is twice in a frame.
     """
     sequence = _sequence(truth, found)
-    return Scores(_hota(sequence), _clear(sequence), _identity(sequence))
+    return MotScores(_hota(sequence), _clear(sequence), _identity(sequence))
 
 
 def _sequence(truth: MotRows, found: MotRows) -> _Sequence:

@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ShapeReading:
     """What each picture of a clip shows.
 
     Attributes:
@@ -68,11 +68,11 @@ class Reading:
         return Counter(self.colours).most_common(1)[0][0]
 
 
-def read_moving(pixels: Pixels) -> Reading:
+def read_moving(pixels: Pixels) -> ShapeReading:
     """Read a clip (T, S, S, 3) of one shape on a ground."""
     rows = [_read(picture) for picture in pixels]
     shapes, colours, centres, areas = zip(*rows, strict=True)
-    return Reading(tuple(shapes), tuple(colours), np.array(centres), np.array(areas))
+    return ShapeReading(tuple(shapes), tuple(colours), np.array(centres), np.array(areas))
 
 
 def _read(picture: Pixels) -> tuple[str, str, tuple[float, float], float]:
@@ -136,7 +136,7 @@ def smooth(centres: Floats, rate: float) -> bool:
     return bounces <= 1 + len(centres) // 8 and bool((fastest <= limit).all()) and moves > 0.1 * len(centres) * step
 
 
-def judge_moving(readings: Sequence[Reading], rate: float, intended: Sequence[str] = ()) -> dict[str, float]:
+def judge_moving(readings: Sequence[ShapeReading], rate: float, intended: Sequence[str] = ()) -> dict[str, float]:
     """Give how far clips keep to what drawn ones do, as shares of the clips.
 
     Args:

@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Operating:
+class OperatingPoint:
     """A threshold and what it does.
 
     Attributes:
@@ -56,7 +56,7 @@ Owners = tuple[Sequence[str], Sequence[str]]
 """Who is compared in each genuine pair, and in each impostor pair."""
 
 
-def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: Owners | None = None) -> Operating:
+def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: Owners | None = None) -> OperatingPoint:
     """Return what a threshold does.
 
     Args:
@@ -69,7 +69,7 @@ def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: O
     of_same, of_other = owners or (None, None)
     far, far_interval = _rate(other <= threshold, of_other)
     frr, frr_interval = _rate(same > threshold, of_same)
-    return Operating(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
+    return OperatingPoint(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
 
 
 def _rate(wrong: NDArray[np.bool_], owners: Sequence[str] | None) -> tuple[float, Ends]:
@@ -82,7 +82,7 @@ def _rate(wrong: NDArray[np.bool_], owners: Sequence[str] | None) -> tuple[float
     return rate, share_interval(rate, variance_of_mean(wrong, owners), np.ones(len(wrong)), owners)
 
 
-def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: Owners | None = None) -> Operating:
+def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: Owners | None = None) -> OperatingPoint:
     """Give the largest threshold at which at most the share ``far`` of the impostor pairs is accepted.
 
     It lies in the middle between the last pair that may be accepted and the first that may not, since any threshold

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.time import Seconds
 
 Array = NDArray[np.float64]
@@ -152,13 +152,13 @@ class SoundOnsets:
     def __init__(self) -> None:
         self._energies: list[Array] = []
         self._times: list[Array] = []
-        self._rest: Sound | None = None
+        self._rest: Audio | None = None
 
-    def take(self, sound: Sound) -> None:
+    def take(self, sound: Audio) -> None:
         """Take the next stretch."""
         rest = self._rest
         if rest is not None and rest.rate == sound.rate and abs(rest.end - sound.start) < 1 / RATE:
-            sound = Sound(np.concatenate([rest.samples, sound.samples]), sound.rate, rest.start)
+            sound = Audio(np.concatenate([rest.samples, sound.samples]), sound.rate, rest.start)
         size, step = round(WINDOW * sound.rate), sound.rate / RATE
         count = int((len(sound.samples) - size) // step) + 1
         if count <= 0:
@@ -168,7 +168,7 @@ class SoundOnsets:
         self._energies.append(_bands(sound.samples[firsts[:, None] + np.arange(size)], sound.rate))
         self._times.append(float(sound.start) + (firsts + size / 2) / sound.rate)
         cut = round(count * step)
-        self._rest = Sound(sound.samples[cut:].copy(), sound.rate, sound.start + Fraction(cut, sound.rate))
+        self._rest = Audio(sound.samples[cut:].copy(), sound.rate, sound.start + Fraction(cut, sound.rate))
 
     @property
     def times(self) -> Array:

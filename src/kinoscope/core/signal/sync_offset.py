@@ -55,7 +55,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class OffsetCalibration:
     """What a network's likenesses are worth, fitted on people whom it had not seen.
 
     Attributes:
@@ -74,7 +74,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Offset:
+class SyncOffset:
     """An offset of sound against picture.
 
     Attributes:
@@ -92,7 +92,7 @@ class Offset:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class ClockDrift:
     """How the offset changes.
 
     Attributes:
@@ -140,8 +140,8 @@ def peaks(curves: Array) -> Array:
 
 
 def measure(
-    blocks: Array, counts: Array, calibration: Calibration, groups: NDArray[np.int64] | None = None, seed: int = 0
-) -> Offset:
+    blocks: Array, counts: Array, calibration: OffsetCalibration, groups: NDArray[np.int64] | None = None, seed: int = 0
+) -> SyncOffset:
     """Measure one offset from blocks of likenesses.
 
     Args:
@@ -160,7 +160,7 @@ def measure(
     # What was fitted on windows with an answer does not know those without one: there the drawn pieces disagree.
     agree = float((np.abs(drawn - best) <= FRAME).mean())
     confidence = calibration.confidence(margin(total), seconds) * min(1.0, agree / AGREE)
-    return Offset(best, min(low, best), max(high, best), confidence, seconds)
+    return SyncOffset(best, min(low, best), max(high, best), confidence, seconds)
 
 
 def _groups(counts: Array) -> NDArray[np.int64]:
@@ -183,14 +183,17 @@ def _drawn(pieces: Array, seed: int) -> Array:
     return peaks(shares @ pieces)
 
 
-def drift(blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD) -> Drift | None:
+def drift(
+    blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD
+) -> ClockDrift | None:
     """Find by how much the offset changes with time; None where there is too little to say.
 
     Args:
         blocks: (B, L) likenesses. times: (B,) of the blocks' middles, in seconds, increasing.
         most: the largest drift that is looked for.
         seed: of the drawings of the interval.
-        spread: see ``Calibration``; what is said in one moment has another zero than what is said in the next, too.
+        spread: see ``OffsetCalibration``; what is said in one moment has another zero than what is said in the next,
+        too.
     """
     span = float(np.ptp(times)) if len(times) else 0.0
     if span < 8.0:
@@ -209,7 +212,7 @@ def drift(blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0, 
     error = _own_error(span, spread)
     low, high = np.percentile(drawn + generator.normal(0, error / 1.96, DRAWINGS), [2.5, 97.5]).tolist()
     curve = sums[int(sums.max(axis=1).argmax())]
-    return Drift(rate, min(low, rate), max(high, rate), at - rate * centre, curve, error)
+    return ClockDrift(rate, min(low, rate), max(high, rate), at - rate * centre, curve, error)
 
 
 def _own_error(span: float, spread: float) -> float:
@@ -241,7 +244,7 @@ def _best_rate(curves: Array, rates: Array) -> tuple[float, float]:
     return float(rate), float(peaks(curves[n][None])[0])
 
 
-def steady(offsets: Sequence[Offset], sure: float = 0.9) -> bool:
+def steady(offsets: Sequence[SyncOffset], sure: float = 0.9) -> bool:
     """Whether sure offsets of several stretches agree within a frame and their intervals."""
     known = [offset for offset in offsets if offset.confidence >= sure]
     return all(

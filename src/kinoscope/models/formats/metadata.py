@@ -20,7 +20,7 @@ F = TypeVar("F")
 """A dataclass of plain values."""
 
 
-def write_facts(folder: Path, facts: DataclassInstance, task: str, schema: int = 1) -> None:
+def write_metadata(folder: Path, facts: DataclassInstance, task: str, schema: int = 1) -> None:
     """Write ``model.json``, whole or not at all.
 
     Raises:
@@ -31,7 +31,7 @@ def write_facts(folder: Path, facts: DataclassInstance, task: str, schema: int =
         path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
 
 
-def read_facts(folder: Path, build: Callable[..., F], task: str, what: str, schema: int = 1) -> F:
+def read_metadata(folder: Path, build: Callable[..., F], task: str, what: str, schema: int = 1) -> F:
     """Read ``model.json`` of a folder.
 
     Args:

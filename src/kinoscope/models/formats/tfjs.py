@@ -50,7 +50,7 @@ def _read_array(entry: Mapping[str, Any], data: bytes, offset: int) -> tuple[NDA
     return array, count * stored.itemsize
 
 
-def read_graph(path: Path, wanted: Sequence[str] = ()) -> Graph:
+def read_graph(path: Path, wanted: Sequence[str] = ()) -> TfjsGraph:
     """Read a graph model (``model.json`` with its buffers beside it) as a torch module.
 
     Args:
@@ -62,10 +62,10 @@ def read_graph(path: Path, wanted: Sequence[str] = ()) -> Graph:
     # Those converted from a Keras model are called otherwise than the nodes that give them.
     known = {name: info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items()}
     outputs = [known[name] for name in wanted] or sorted(known.values())
-    return Graph(model["modelTopology"]["node"], weights, outputs)
+    return TfjsGraph(model["modelTopology"]["node"], weights, outputs)
 
 
-class Graph(nn.Module):
+class TfjsGraph(nn.Module):
     """A TensorFlow graph that runs in torch; inputs in the order of its placeholders, outputs in the order given.
 
     Float weights are parameters, but for lone numbers such as a padding's fill. Whatever hangs on whole-number
@@ -122,7 +122,7 @@ class Graph(nn.Module):
             attributes["factors"] = self.factors[name]
         return OPS[node["op"]](attributes, *[_pick(values, source) for source in node.get("input", [])])
 
-    def free(self, *inputs: Tensor) -> Graph:
+    def free(self, *inputs: Tensor) -> TfjsGraph:
         """Let every resize go by the factor that it has on ``inputs``, so that the graph takes other sizes too.
 
         A graph is written for one size of picture, and its resizes to the numbers that follow from it.

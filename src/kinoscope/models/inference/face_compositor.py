@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.face_mesh import STEADY, Mesh
-from kinoscope.models.inference.mouth_tracker import SHOWN, STILL, Followed
+from kinoscope.models.inference.mouth_tracker import SHOWN, STILL, TrackedFace
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
@@ -41,7 +41,7 @@ LONGEST = 960
 
 
 @dataclass(frozen=True)
-class Way:
+class FaceTrajectory:
     """One face through a stretch of a video.
 
     Attributes:
@@ -76,8 +76,10 @@ class Way:
 
 
 def follow(
-    source: Source, look: Callable[[Pixels, float], Sequence[Followed]], progress: Callable[[float], None] | None = None
-) -> list[Way]:
+    source: Source,
+    look: Callable[[Pixels, float], Sequence[TrackedFace]],
+    progress: Callable[[float], None] | None = None,
+) -> list[FaceTrajectory]:
     """Read a source and give the ways of the face that is to be painted: of several, that seen largest and longest.
 
     Args:
@@ -115,13 +117,13 @@ def _parted(chosen: dict[int, list[tuple[float, Mesh]]]) -> Iterator[list[tuple[
                 yield rows[start:end]
 
 
-def _way(rows: list[tuple[float, Mesh]]) -> Way:
+def _way(rows: list[tuple[float, Mesh]]) -> FaceTrajectory:
     times = np.array([time for time, _ in rows])
     meshes = np.array([mesh for _, mesh in rows], np.float64)
     into = smooth(times, np.array([crop_map(mesh[: len(STEADY), :2]) for mesh in meshes]))
     found = [pose(mesh) for mesh in meshes]
     lay = smooth(times, np.array([_laid(one, place) for (_, one), place in zip(found, into, strict=True)]))
-    return Way(times, into, lay, np.array([points for points, _ in found], np.float32))
+    return FaceTrajectory(times, into, lay, np.array([points for points, _ in found], np.float32))
 
 
 def crop_map(steady: Array) -> Array:
@@ -209,7 +211,7 @@ MOST_DETAIL = 1.5
 
 
 @dataclass
-class Layer:
+class FaceCompositor:
     """Lay painted lower faces back into the pictures of one way, one after the other.
 
     Attributes:

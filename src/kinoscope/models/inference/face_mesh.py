@@ -46,7 +46,7 @@ Mesh = NDArray[np.float32]
 """(468, 3): x and y in pixels of the picture, z towards the back on the same scale."""
 
 
-class Mesher:
+class FaceMeshEstimator:
     """Give the points of faces in a picture."""
 
     def __init__(self, device: str = "auto", threads: int | None = 1) -> None:

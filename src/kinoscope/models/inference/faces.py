@@ -33,7 +33,7 @@ TEMPLATE = np.array([[47.5, 46.6], [100.5, 46.6], [74.0, 76.6], [50.4, 103.0], [
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class FaceDetections:
     """The faces of one picture.
 
     Attributes:
@@ -49,11 +49,11 @@ class Faces:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Faces:
-        return Faces(self.boxes[chosen], self.scores[chosen], self.points[chosen])
+    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> FaceDetections:
+        return FaceDetections(self.boxes[chosen], self.scores[chosen], self.points[chosen])
 
 
-class FaceFinder:
+class FaceDetector:
     """Find faces with three networks, each of which looks closer at what the one before let through.
 
     Args:
@@ -74,7 +74,9 @@ class FaceFinder:
         self.propose_net, self.refine_net, self.output_net = (load(n, device=device, threads=threads) for n in names)
         self.smallest, self.least = smallest, least
 
-    def __call__(self, picture: Pixels, shown: Size, expected: Array | None = None, search: bool = True) -> Faces:
+    def __call__(
+        self, picture: Pixels, shown: Size, expected: Array | None = None, search: bool = True
+    ) -> FaceDetections:
         """Find the faces of a picture.
 
         Args:
@@ -88,7 +90,7 @@ class FaceFinder:
         if search:
             squares = np.concatenate([squares, self.refine(picture, self.propose(picture))])
         found = self.settle(picture, squares)
-        return Faces(clip(found.boxes * np.tile(scale, 2), *shown), found.scores, found.points * scale)
+        return FaceDetections(clip(found.boxes * np.tile(scale, 2), *shown), found.scores, found.points * scale)
 
     def propose(self, picture: Pixels) -> Array:
         """Give squares (N, 4) that may hold a face."""
@@ -111,12 +113,12 @@ class FaceFinder:
         kept = sure[nms(squares[sure], score[sure], 0.7)]
         return square(correct(squares[kept], shift[kept]))
 
-    def settle(self, picture: Pixels, squares: Array) -> Faces:
+    def settle(self, picture: Pixels, squares: Array) -> FaceDetections:
         """Give the faces in those of the squares (N, 4) that hold one."""
         outputs = self.output_net(crops(picture, squares, 48))
         shift, score, points = (output.astype(np.float64) for output in outputs)
         boxes, side = correct(squares, shift), squares[:, 2:] - squares[:, :2]
-        faces = Faces(boxes, score, squares[:, None, :2] + points * side[:, None, :])
+        faces = FaceDetections(boxes, score, squares[:, None, :2] + points * side[:, None, :])
         faces = faces[score >= self.least[2]]
         return faces[nms(faces.boxes, faces.scores, 0.7, over_smaller=True)]
 

@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from kinoscope.core.boxes import Array
 from kinoscope.core.errors import SourceError
-from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.signal.mel import FLOOR, HOP, RATE, log_mel
-from kinoscope.models.formats.metadata import read_facts, write_facts
+from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
-from kinoscope.models.inference.face_compositor import Floats, Way, cut, painted_part
+from kinoscope.models.inference.face_compositor import FaceTrajectory, Floats, cut, painted_part
 from kinoscope.models.runtime.runner import torch_device
-from kinoscope.nets.lipsync import LIP, REFERENCES, Judge, Painter, Voice
+from kinoscope.nets.lipsync import LIP, REFERENCES, LipSyncDiscriminator, LipSyncGenerator, VoiceEncoder
 from kinoscope.nets.lipsync import STEPS as STEPS
 from kinoscope.nets.lipsync import draw_points as draw_points
 
@@ -53,7 +53,7 @@ MOUTH = 0.55
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PainterFacts:
+class LipSyncMetadata:
     """What ``model.json`` says of a painter.
 
     Attributes:
@@ -73,37 +73,37 @@ class PainterFacts:
 
 def new_nets(width: int) -> nn.ModuleDict:
     """Build a voice and a painter with random weights."""
-    return nn.ModuleDict({"voice": Voice(), "painter": Painter(width)})
+    return nn.ModuleDict({"voice": VoiceEncoder(), "painter": LipSyncGenerator(width)})
 
 
-def new_judge() -> nn.Module:
+def new_discriminator() -> nn.Module:
     """Build a judge with random weights."""
-    return Judge()
+    return LipSyncDiscriminator()
 
 
-def save_painter(folder: Path, nets: nn.Module, facts: PainterFacts) -> None:
+def save_lipsync(folder: Path, nets: nn.Module, facts: LipSyncMetadata) -> None:
     """Write a painter into a folder; each file is whole or as it was.
 
     Raises:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, nets, half=True)
-    write_facts(folder, facts, TASK)
+    write_metadata(folder, facts, TASK)
 
 
-def load_painter(folder: Path) -> tuple[nn.ModuleDict, PainterFacts]:
+def load_lipsync(folder: Path) -> tuple[nn.ModuleDict, LipSyncMetadata]:
     """Give the networks of a painter, ready to paint, and its facts.
 
     Raises:
         ModelError: a file is not what it should be.
     """
-    facts = read_facts(folder, PainterFacts, TASK, "painter of mouths")
+    facts = read_metadata(folder, LipSyncMetadata, TASK, "painter of mouths")
     nets = build_filled(lambda: new_nets(facts.width), folder / WEIGHTS)
     nets.float().eval().requires_grad_(False)
     return nets, facts
 
 
-class Hearing:
+class NormalizedMel:
     """The sound of a clip as log-mel, each band's mean over the clip taken away.
 
     Args:
@@ -114,7 +114,7 @@ class Hearing:
         SourceError: there is no sound.
     """
 
-    def __init__(self, sounds: Sequence[Sound], late: float = 0.0) -> None:
+    def __init__(self, sounds: Sequence[Audio], late: float = 0.0) -> None:
         if not sounds or not any(len(sound.samples) for sound in sounds):
             raise SourceError("there is no sound to follow; give a file with speech")
         mel = log_mel(np.concatenate([sound.samples for sound in sounds]))
@@ -131,7 +131,7 @@ class Hearing:
 
 
 @dataclass(frozen=True)
-class Looks:
+class ReferenceFrames:
     """Pictures of one person's lower face, and where its points lie in each.
 
     Attributes:
@@ -208,7 +208,9 @@ def _openings(places: Floats) -> Floats:
     return np.asarray(places[:, LOWER, 1] - places[:, UPPER, 1])
 
 
-def gather_looks(ways: Sequence[Way], pictures: Iterable[tuple[float, Callable[[], Pixels]]]) -> Looks:
+def gather_looks(
+    ways: Sequence[FaceTrajectory], pictures: Iterable[tuple[float, Callable[[], Pixels]]]
+) -> ReferenceFrames:
     """Collect the looks of a person from the pictures of a video, evenly where there are many.
 
     Args:
@@ -230,11 +232,13 @@ def gather_looks(ways: Sequence[Way], pictures: Iterable[tuple[float, Callable[[
     if not rows:
         raise SourceError("no face is seen that could be painted; give a video in which one speaks towards the camera")
     times, places, cuts = zip(*rows, strict=True)
-    return Looks(np.array(times), np.array(places, np.float32), torch.from_numpy(np.array(cuts)).permute(0, 3, 1, 2))
+    return ReferenceFrames(
+        np.array(times), np.array(places, np.float32), torch.from_numpy(np.array(cuts)).permute(0, 3, 1, 2)
+    )
 
 
 @dataclass(frozen=True)
-class Talker:
+class TalkingFace:
     """A clip of somebody who talks, to learn from.
 
     Attributes:
@@ -243,9 +247,9 @@ class Talker:
     """
 
     name: str
-    way: Way
+    way: FaceTrajectory
     pictures: Tensor
-    hearing: Hearing
+    hearing: NormalizedMel
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -277,9 +281,9 @@ class Talker:
         """Give a picture (3, S, S) in 0 to 1."""
         return self.pictures[at].float() / 255
 
-    def looks(self, end: int) -> Looks:
+    def looks(self, end: int) -> ReferenceFrames:
         """Give its pictures before ``end`` as looks to paint from."""
-        return Looks(self.times[:end], self.places[:end], self.pictures[:end])
+        return ReferenceFrames(self.times[:end], self.places[:end], self.pictures[:end])
 
     def placed(self, moved: Tensor, at: int) -> Tensor:
         """Give where points that lie so from rest (T, 61, 3) are in the pictures from ``at`` on: (T, 61, 2)."""
@@ -298,7 +302,7 @@ def mouth_places(faces: Tensor, places: Tensor, side: int = 48) -> Tensor:
     return functional.grid_sample(faces, grid, align_corners=False, padding_mode="border")
 
 
-class MouthPainter:
+class LipSyncModel:
     """Paint lower faces of a person so that the lips follow a voice.
 
     Args:
@@ -306,7 +310,7 @@ class MouthPainter:
     """
 
     def __init__(self, folder: Path, device: str = "auto") -> None:
-        nets, self.facts = load_painter(folder)
+        nets, self.facts = load_lipsync(folder)
         self.device = torch.device(torch_device(device))
         self.nets = nets.to(self.device)
         self._mask = torch.from_numpy(painted_part())[None, None].to(self.device)
@@ -319,7 +323,7 @@ class MouthPainter:
 
     @torch.inference_mode()
     def paint(
-        self, faces: Pixels, places: Floats, looks: Looks, picks: Sequence[Sequence[int]], rest: Floats
+        self, faces: Pixels, places: Floats, looks: ReferenceFrames, picks: Sequence[Sequence[int]], rest: Floats
     ) -> Floats:
         """Paint lower faces (N, S, S, 3) with their points at places (N, 61, 2): (N, S, S, 3), 0 to 255."""
         given = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255

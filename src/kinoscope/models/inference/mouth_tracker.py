@@ -13,8 +13,18 @@ from numpy.typing import NDArray
 
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.inference.face_mesh import CHIN, EYES, LIPS, PRESENT, STEADY, Mesh, Mesher, region, region_of_five
-from kinoscope.models.inference.faces import FaceFinder
+from kinoscope.models.inference.face_mesh import (
+    CHIN,
+    EYES,
+    LIPS,
+    PRESENT,
+    STEADY,
+    FaceMeshEstimator,
+    Mesh,
+    region,
+    region_of_five,
+)
+from kinoscope.models.inference.faces import FaceDetector
 
 SEARCH = 1.0
 """Seconds between two looks all over the picture."""
@@ -53,7 +63,7 @@ REACH = 0.8
 
 
 @dataclass(slots=True)
-class Followed:
+class TrackedFace:
     """A face in one picture. ``mesh`` (468, 3) is in pixels of that picture, ``presence`` in 0 to 1."""
 
     id: int
@@ -67,7 +77,7 @@ class Followed:
 
 
 @dataclass
-class Follower:
+class FaceTracker:
     """Follow the faces of a video; pictures must all have one size.
 
     Args:
@@ -79,14 +89,14 @@ class Follower:
     threads: int | None = 1
     search: float = SEARCH
     _searched: float = field(default=-np.inf, init=False)
-    _known: list[Followed] = field(default_factory=list, init=False)
+    _known: list[TrackedFace] = field(default_factory=list, init=False)
     _next: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.finder = FaceFinder(self.device, self.threads, SMALLEST)
-        self.mesher = Mesher(self.device, self.threads)
+        self.finder = FaceDetector(self.device, self.threads, SMALLEST)
+        self.mesher = FaceMeshEstimator(self.device, self.threads)
 
-    def __call__(self, picture: Pixels, time: float, cut: bool = False) -> list[Followed]:
+    def __call__(self, picture: Pixels, time: float, cut: bool = False) -> list[TrackedFace]:
         """Give the faces of the next picture (H, W, 3) at a time in seconds; after a cut all are new."""
         if cut:
             self._known = []
@@ -96,12 +106,12 @@ class Follower:
             self._known = _largest(self._known + self._look(picture))
         return self._known
 
-    def _mesh(self, picture: Pixels, wanted: list[tuple[int, Array]]) -> list[Followed]:
+    def _mesh(self, picture: Pixels, wanted: list[tuple[int, Array]]) -> list[TrackedFace]:
         meshes, presences = self.mesher(picture, np.array([where for _, where in wanted]).reshape(-1, 4))
         faces = zip((number for number, _ in wanted), meshes, presences.tolist(), strict=True)
-        return [Followed(*face) for face in faces if face[2] >= PRESENT]
+        return [TrackedFace(*face) for face in faces if face[2] >= PRESENT]
 
-    def _look(self, picture: Pixels) -> list[Followed]:
+    def _look(self, picture: Pixels) -> list[TrackedFace]:
         """Give the faces that are not followed yet."""
         found = self.finder(picture, picture.shape[1::-1])
         new = [p for p in found.points if not any(_inside(p.mean(axis=0), face.box) for face in self._known)]
@@ -116,7 +126,7 @@ def _inside(point: Array, box: Array) -> bool:
     return bool(np.all(point >= box[:2]) and np.all(point <= box[2:]))
 
 
-def _largest(faces: list[Followed]) -> list[Followed]:
+def _largest(faces: list[TrackedFace]) -> list[TrackedFace]:
     return sorted(faces, key=lambda face: -float(np.ptp(face.mesh[:, 0])))[:MOST]
 
 

@@ -43,7 +43,7 @@ Weights = dict[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class TextLines:
     """The lines of text in one picture.
 
     Attributes:
@@ -61,7 +61,7 @@ class Lines:
         return len(self.boxes)
 
 
-class TextFinder:
+class TextDetector:
     """Find lines of text.
 
     Args:
@@ -85,13 +85,13 @@ class TextFinder:
         width, height = (max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in shown)
         return width, height
 
-    def __call__(self, picture: Pixels, shown: Size) -> Lines:
+    def __call__(self, picture: Pixels, shown: Size) -> TextLines:
         """Find the lines of a picture (H, W, C) of the size that ``input_size`` gives."""
         scale = np.array([shown[0] / picture.shape[1], shown[1] / picture.shape[0]])
         rows = [row for row in cores_of(self._network(picture)[0, 0]) if row[1] >= self.least]
         corners = np.array([corners for corners, _ in rows]).reshape(-1, 4, 2) * scale
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-        return Lines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
+        return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
 
 
 def cores_of(likely: NDArray[np.float32]) -> list[tuple[Array, float]]:
@@ -139,7 +139,7 @@ def upright(picture: Pixels, corners: Array) -> Pixels:
     return np.asarray(cv2.warpPerspective(picture, move, (width, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-class TextReader:
+class TextRecognizer:
     """Read lines of text: Chinese and Latin letters, digits and signs.
 
     Args:

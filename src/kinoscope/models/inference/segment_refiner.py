@@ -42,7 +42,7 @@ FEATURES = 2 * len(_PLACES) + 3
 
 
 @dataclass(frozen=True, slots=True)
-class Edges:
+class SegmentRefiner:
     """A learned judge of segments: two layers; ``hidden`` (H, F) and (H,), ``out`` (3, H) and (3,)."""
 
     hidden: Values
@@ -113,7 +113,7 @@ def _distinct(rows: Values) -> Values:
     return rows[kept]
 
 
-def read_edges(folder: str | Path) -> Edges | None:
+def read_refiner(folder: str | Path) -> SegmentRefiner | None:
     """Read what `kinoscope train segments` wrote into the folder of a model; None if it has not.
 
     Raises:
@@ -131,16 +131,16 @@ def read_edges(folder: str | Path) -> Edges | None:
         raise ModelError(f"{path} is damaged ({error}); run `kinoscope train segments` again or remove it") from None
 
 
-def _checked(tensors: Mapping[str, NDArray[np.float32]]) -> Edges:
+def _checked(tensors: Mapping[str, NDArray[np.float32]]) -> SegmentRefiner:
     hidden, hidden_bias, out, out_bias = (np.asarray(tensors[name], np.float64) for name in NAMES)
     width = len(hidden_bias)
     shapes: Sequence[tuple[int, ...]] = [hidden.shape, hidden_bias.shape, out.shape, out_bias.shape]
     if shapes != [(width, FEATURES), (width,), (3, width), (3,)]:
         raise ValueError(f"its layers are {', '.join(map(str, shapes))}")
-    return Edges(hidden, hidden_bias, out, out_bias)
+    return SegmentRefiner(hidden, hidden_bias, out, out_bias)
 
 
-def write_edges(path: Path, edges: Edges) -> None:
+def write_refiner(path: Path, edges: SegmentRefiner) -> None:
     """Write a judge of segments, whole or not at all.
 
     Raises:

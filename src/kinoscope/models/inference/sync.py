@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.signal.mel import BANDS
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, Calibration
-from kinoscope.models.card import Card, File
-from kinoscope.models.formats.metadata import read_facts, write_facts
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, OffsetCalibration
+from kinoscope.models.card import Card, WeightFile
+from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import FACTS as FACTS
 from kinoscope.models.formats.trained_model import WEIGHTS as WEIGHTS
 from kinoscope.models.runtime.runner import make_runner
@@ -30,12 +30,12 @@ from kinoscope.models.store import fetch
 if TYPE_CHECKING:
     from torch import nn
 
-    from kinoscope.nets.syncnet import Pair
+    from kinoscope.nets.syncnet import SyncNet
 
 KINDS = ("points", "pixels")
 """What a pair of streams may see of a mouth."""
 
-OWN = Path(__file__).parents[1] / "weights" / "sync"
+BUNDLED = Path(__file__).parents[1] / "weights" / "sync"
 """The model that comes with kinoscope."""
 
 TASK = "sync"
@@ -55,7 +55,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streams:
+class SyncModelMetadata:
     """What ``model.json`` says of a model of lips and sound.
 
     Attributes:
@@ -66,54 +66,56 @@ class Streams:
     """
 
     pairs: tuple[str, ...]
-    calibration: Calibration = field(default_factory=Calibration)
+    calibration: OffsetCalibration = field(default_factory=OffsetCalibration)
     data: str = ""
     score: dict[str, Any] = field(default_factory=dict)
 
 
-def read_streams(path: Path) -> Streams:
+def read_sync_metadata(path: Path) -> SyncModelMetadata:
     """Read ``model.json``.
 
     Raises:
         ModelError: it is damaged, of another task, or newer than this version.
     """
-    return read_facts(path.parent, _streams, TASK, "model of lips and sound")
+    return read_metadata(path.parent, _streams, TASK, "model of lips and sound")
 
 
-def _streams(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> Streams:
+def _streams(
+    pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]
+) -> SyncModelMetadata:
     """Give what the plain form says; ValueError where it cannot be."""
     if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(KINDS):
         raise ValueError(f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(KINDS)} are possible")
     constant, alone, rooted, length = map(float, calibration["weights"])
     if not all(map(math.isfinite, (constant, alone, rooted, length, float(calibration["spread"])))):
         raise ValueError("its calibration is not finite")
-    worth = Calibration((constant, alone, rooted, length), float(calibration["spread"]))
-    return Streams(pairs=tuple(pairs), calibration=worth, data=data, score=score)
+    worth = OffsetCalibration((constant, alone, rooted, length), float(calibration["spread"]))
+    return SyncModelMetadata(pairs=tuple(pairs), calibration=worth, data=data, score=score)
 
 
-def own_calibration() -> Calibration:
+def own_calibration() -> OffsetCalibration:
     """Give what likeness is worth to the model that comes with kinoscope."""
-    return read_streams(OWN / FACTS).calibration
+    return read_sync_metadata(BUNDLED / FACTS).calibration
 
 
-def save_streams(folder: Path, pairs: Sequence[Pair], streams: Streams, half: bool = True) -> None:
+def save_sync_model(folder: Path, pairs: Sequence[SyncNet], streams: SyncModelMetadata, half: bool = True) -> None:
     """Write pairs, in the order of ``streams.pairs``, into a folder."""
     from torch import nn
 
     from kinoscope.models.formats.trained_model import write_weights
 
     write_weights(folder / WEIGHTS, nn.ModuleList(pairs), half)
-    write_facts(folder, streams, TASK)
+    write_metadata(folder, streams, TASK)
 
 
-def new_pair(kind: str) -> Pair:
+def new_pair(kind: str) -> SyncNet:
     """Give a pair of streams that has learned nothing yet."""
-    from kinoscope.nets.syncnet import PAIRS, Pair
+    from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
 
-    return Pair(PAIRS[kind]())
+    return SyncNet(SYNC_NETS[kind]())
 
 
-def load_pairs(files: Mapping[str, Path]) -> list[Pair]:
+def load_pairs(files: Mapping[str, Path]) -> list[SyncNet]:
     """Build all pairs of streams with their weights, in torch and ready to infer.
 
     Raises:
@@ -123,19 +125,19 @@ def load_pairs(files: Mapping[str, Path]) -> list[Pair]:
 
     from kinoscope.models.formats.trained_model import fill_named
 
-    pairs = [new_pair(kind).eval() for kind in read_streams(files[FACTS]).pairs]
+    pairs = [new_pair(kind).eval() for kind in read_sync_metadata(files[FACTS]).pairs]
     fill_named(nn.ModuleList(pairs), files[WEIGHTS])
     return pairs
 
 
 def streams_of(kind: str, files: Mapping[str, Path]) -> nn.Module:
     """Give the streams that see ``points`` or ``pixels``, or hear ``sound``, of all pairs, side by side."""
-    from kinoscope.nets.syncnet import Together
+    from kinoscope.nets.syncnet import Ensemble
 
-    pairs, kinds = load_pairs(files), read_streams(files[FACTS]).pairs
+    pairs, kinds = load_pairs(files), read_sync_metadata(files[FACTS]).pairs
     if kind == "sound":
-        return Together([pairs[i].sound for i in _order(kinds)])
-    return Together([pair.mouth for pair, own in zip(pairs, kinds, strict=True) if own == kind])
+        return Ensemble([pairs[i].sound for i in _order(kinds)])
+    return Ensemble([pair.mouth for pair, own in zip(pairs, kinds, strict=True) if own == kind])
 
 
 def _order(kinds: Sequence[str]) -> list[int]:
@@ -151,7 +153,7 @@ INPUTS: dict[str, tuple[tuple[int | None, ...], Any]] = {
 """Axes and type of what each kind of stream takes; the first axis is time."""
 
 
-def card_of(kind: str, files: tuple[File, ...], source: str, name: str = "lips", **facts: Any) -> Card:
+def card_of(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "lips", **facts: Any) -> Card:
     """Give the card of the streams of one kind."""
     axes, dtype = INPUTS[kind]
     return Card(
@@ -180,8 +182,8 @@ def cards_in(folder: Path) -> list[Card]:
             raise ModelError(
                 f"{folder} is no trained model: it has no {name}; give one that `kinoscope train sync` wrote"
             )
-    files = tuple(File(name, _digest(folder / name)) for name in (FACTS, WEIGHTS))
-    kinds = [*dict.fromkeys(read_streams(folder / FACTS).pairs), "sound"]
+    files = tuple(WeightFile(name, _digest(folder / name)) for name in (FACTS, WEIGHTS))
+    kinds = [*dict.fromkeys(read_sync_metadata(folder / FACTS).pairs), "sound"]
     return [card_of(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
 
 
@@ -189,7 +191,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class LipSync:
+class SyncModel:
     """Compare mouths with sound.
 
     Args:
@@ -205,7 +207,7 @@ class LipSync:
         self._runners = {
             card.task.removeprefix("sync-"): make_runner(card, device, threads=threads) for card in self.cards
         }
-        self.streams = read_streams(fetch(self.cards[0])[FACTS])
+        self.streams = read_sync_metadata(fetch(self.cards[0])[FACTS])
         self.runtime = self._runners["sound"].runtime
 
     def see(self, points: Array, pixels: NDArray[np.uint8]) -> Array:

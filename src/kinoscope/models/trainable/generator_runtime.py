@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.media import Pixels
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled
 from kinoscope.models.runtime.runner import make_runner
 
@@ -28,16 +28,18 @@ COLOURS = {"moving": 4, "still": 3}
 def part_of(part: str, files: Mapping[str, Path]) -> nn.Module:
     """Give one painter of a generator, with its weights."""
     from kinoscope.models.trainable.generators import new_generator, read_generator
-    from kinoscope.nets.video_gan import Alone
+    from kinoscope.nets.video_gan import FrameGenerator
 
     facts = read_generator(files[FACTS].parent)
     net: Any = build_filled(lambda: new_generator(facts), files[WEIGHTS])
-    return Alone(getattr(net, part)).eval()
+    return FrameGenerator(getattr(net, part)).eval()
 
 
 def card_of(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Card:
     """Give the card of one painter of the generator in a folder, which takes codes of so many numbers."""
-    files = tuple(File(name, hashlib.sha256((folder / name).read_bytes()).hexdigest()) for name in (FACTS, WEIGHTS))
+    files = tuple(
+        WeightFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest()) for name in (FACTS, WEIGHTS)
+    )
     return Card(
         name=f"{folder.resolve().name}-{part}",
         task=f"generate-{part}",
@@ -54,7 +56,7 @@ def card_of(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Ca
     )
 
 
-class Painters:
+class GeneratorRuntime:
     """Paint clips with whatever runs networks best here.
 
     Args:

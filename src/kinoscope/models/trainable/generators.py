@@ -19,9 +19,9 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import demand
-from kinoscope.models.formats.metadata import read_facts, write_facts
+from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled, write_weights
-from kinoscope.models.trainable.generator_runtime import Painters
+from kinoscope.models.trainable.generator_runtime import GeneratorRuntime
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TASK = "generate"
 
-OWN = Path(__file__).parents[1] / "weights"
+BUNDLED = Path(__file__).parents[1] / "weights"
 """Where those lie that come with kinoscope, in folders of their names."""
 
 AT_ONCE = 4
@@ -53,7 +53,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gan:
+class GanSpec:
     """A row of the table.
 
     Attributes:
@@ -64,14 +64,14 @@ class Gan:
     """
 
     about: str
-    generator: Callable[[GeneratorFacts], nn.Module]
-    judge: Callable[[GeneratorFacts, int, int], nn.Module]
+    generator: Callable[[GeneratorMetadata], nn.Module]
+    judge: Callable[[GeneratorMetadata, int, int], nn.Module]
     codes: tuple[int, int]
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorFacts:
+class GeneratorMetadata:
     """What ``model.json`` says of a generator.
 
     Attributes:
@@ -103,40 +103,40 @@ class GeneratorFacts:
         check_ranges(self, LIMITS)
 
 
-def _video_gan(facts: GeneratorFacts) -> nn.Module:
+def _video_gan(facts: GeneratorMetadata) -> nn.Module:
     from kinoscope.nets.video_gan import VideoGAN
 
     return VideoGAN(len(facts.classes), facts.size, facts.width, facts.spacing, facts.backdrop, facts.rigid)
 
 
-def _video_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:
-    from kinoscope.nets.video_gan import Judge
+def _video_judge(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
+    from kinoscope.nets.video_gan import VideoDiscriminator
 
-    return Judge(len(facts.classes), facts.size, facts.frames, width, shown)
+    return VideoDiscriminator(len(facts.classes), facts.size, facts.frames, width, shown)
 
 
-def _mocogan(facts: GeneratorFacts) -> nn.Module:
+def _mocogan(facts: GeneratorMetadata) -> nn.Module:
     from kinoscope.nets.mocogan import MoCoGAN
 
     return MoCoGAN(len(facts.classes), facts.size, facts.width, facts.rate)
 
 
-def _mocogan_judge(facts: GeneratorFacts, width: int, shown: int) -> nn.Module:
-    from kinoscope.nets.mocogan import Judge
+def _mocogan_judge(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
+    from kinoscope.nets.mocogan import MoCoGANDiscriminator
 
     if facts.frames < 13:
         raise OptionError(f"frames is {facts.frames}; mocogan's judge needs 13 or more")
-    return Judge(len(facts.classes), width)
+    return MoCoGANDiscriminator(len(facts.classes), width)
 
 
-GANS: Mapping[str, Gan] = {
-    "video-gan": Gan(
+GANS: Mapping[str, GanSpec] = {
+    "video-gan": GanSpec(
         about="content and motion apart, any rate and length, style modulation, a still backdrop; learns as R3GAN does",
         generator=_video_gan,
         judge=_video_judge,
         codes=(64, 64),
     ),
-    "mocogan": Gan(
+    "mocogan": GanSpec(
         about="MoCoGAN as its paper has it (Tulyakov et al., CVPR 2018), to compare with",
         generator=_mocogan,
         judge=_mocogan_judge,
@@ -149,24 +149,24 @@ GANS: Mapping[str, Gan] = {
 }  # fmt: skip
 
 
-def new_generator(facts: GeneratorFacts) -> nn.Module:
+def new_generator(facts: GeneratorMetadata) -> nn.Module:
     """Build a generator with random weights."""
     return GANS[facts.network].generator(facts)
 
 
-def new_judge(facts: GeneratorFacts, width: int, shown: int = 2) -> nn.Module:
+def new_discriminator(facts: GeneratorMetadata, width: int, shown: int = 2) -> nn.Module:
     """Build the judge that such a generator learns from; ``shown`` pictures of a clip are looked at alone."""
     return GANS[facts.network].judge(facts, width, shown)
 
 
-def save_generator(folder: Path, net: nn.Module, facts: GeneratorFacts, half: bool = True) -> None:
+def save_generator(folder: Path, net: nn.Module, facts: GeneratorMetadata, half: bool = True) -> None:
     """Write a generator into a folder; each file is whole or as it was.
 
     Raises:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, net, half)
-    write_facts(folder, facts, TASK)
+    write_metadata(folder, facts, TASK)
 
 
 def is_generator(folder: Path) -> bool:
@@ -177,18 +177,18 @@ def is_generator(folder: Path) -> bool:
         return False
 
 
-def read_generator(folder: Path) -> GeneratorFacts:
+def read_generator(folder: Path) -> GeneratorMetadata:
     """Read ``model.json`` of a generator.
 
     Raises:
         ModelError: there is none, or it is damaged, of another task or of a newer version.
     """
-    return read_facts(folder, GeneratorFacts, TASK, "generator")
+    return read_metadata(folder, GeneratorMetadata, TASK, "generator")
 
 
-def own_generators() -> list[str]:
+def bundled_generators() -> list[str]:
     """Name those that come with kinoscope."""
-    return sorted(path.name for path in OWN.iterdir() if is_generator(path))
+    return sorted(path.name for path in BUNDLED.iterdir() if is_generator(path))
 
 
 def find_generator(name: str | Path) -> Path:
@@ -197,15 +197,15 @@ def find_generator(name: str | Path) -> Path:
     Raises:
         OptionError: there is none.
     """
-    if str(name) in own_generators():
-        return OWN / str(name)
+    if str(name) in bundled_generators():
+        return BUNDLED / str(name)
     if not Path(name).is_dir():
-        demand(str(name), own_generators(), "generator (give one of these, or a folder)")
+        demand(str(name), bundled_generators(), "generator (give one of these, or a folder)")
     return Path(name)
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class Latents:
     """What clips are made from.
 
     Attributes:
@@ -219,17 +219,19 @@ class Codes:
     def __len__(self) -> int:
         return len(self.content)
 
-    def __getitem__(self, rows: Any) -> Codes:
+    def __getitem__(self, rows: Any) -> Latents:
         """Give some of them, by a slice or by indices."""
-        return Codes(self.content[rows], self.motion[rows], self.labels[rows])
+        return Latents(self.content[rows], self.motion[rows], self.labels[rows])
 
 
-def join(parts: Sequence[Codes]) -> Codes:
+def join(parts: Sequence[Latents]) -> Latents:
     """Give several as one."""
-    return Codes(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels")))
+    return Latents(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels"))
+    )
 
 
-def between(first: Codes, last: Codes, count: int) -> Codes:
+def slerp(first: Latents, last: Latents, count: int) -> Latents:
     """Give ``count`` from one (1, ...) to another, evenly along an arc, whose motion is that of the first.
 
     Content goes along an arc since drawn codes all lie about as far from zero (White, "Sampling generative networks",
@@ -240,16 +242,16 @@ def between(first: Codes, last: Codes, count: int) -> Codes:
     angle = max(float(np.arccos(np.clip(cosine, -1, 1))), 1e-4)
     shares = np.linspace(0, 1, count)
     content = [(np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle) for share in shares]
-    return Codes(np.array(content, np.float32), np.repeat(first.motion, count, 0), np.repeat(first.labels, count))
+    return Latents(np.array(content, np.float32), np.repeat(first.motion, count, 0), np.repeat(first.labels, count))
 
 
-def crossed(content: Codes, motion: Codes) -> Codes:
+def crossed(content: Latents, motion: Latents) -> Latents:
     """Give every content (N) with every motion (M), N * M in all, a row of motions for each content.
 
     The class goes with the motion: it says what is done.
     """
     rows, columns = np.repeat(np.arange(len(content)), len(motion)), np.tile(np.arange(len(motion)), len(content))
-    return Codes(content.content[rows], motion.motion[columns], motion.labels[columns])
+    return Latents(content.content[rows], motion.motion[columns], motion.labels[columns])
 
 
 class Generator:
@@ -274,7 +276,9 @@ class Generator:
         self.device = torch.device(torch_device(device))
         net = build_filled(lambda: new_generator(self.facts), self.folder / WEIGHTS)
         self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
-        self._painters = Painters(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
+        self._painters = (
+            GeneratorRuntime(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
+        )
         self._common: Tensor | None = None
 
     @property
@@ -289,7 +293,7 @@ class Generator:
     def codes(
         self, count: int, seed: int = 0, labels: Sequence[int] | None = None, truncation: float = 1.0,
         seconds: float | None = None,
-    ) -> Codes:  # fmt: skip
+    ) -> Latents:  # fmt: skip
         """Draw what clips are made from; that of the n-th depends on the seed and n alone, however many are drawn.
 
         Args:
@@ -303,7 +307,7 @@ class Generator:
         rows = [np.random.default_rng([seed, number]) for number in range(count)]
         kinds = np.arange(count) % max(1, len(self.facts.classes)) if labels is None else np.asarray(labels)
         contents = np.stack([row.standard_normal(content, np.float32) for row in rows])
-        return Codes(
+        return Latents(
             np.float32(truncation) * self.unit(contents),
             np.stack([row.standard_normal((steps, motion), np.float32) for row in rows]),
             np.asarray(kinds, np.int64),
@@ -318,7 +322,7 @@ class Generator:
             return contents
         return np.asarray(contents / np.sqrt(np.square(contents).mean(1, keepdims=True)), np.float32)
 
-    def clips(self, codes: Codes, times: Array, told: Callable[[float, float], None] | None = None) -> Pixels:
+    def clips(self, codes: Latents, times: Array, told: Callable[[float, float], None] | None = None) -> Pixels:
         """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds; ``told`` how many are done."""
         parts: list[Pixels] = []
         for first in range(0, len(codes), AT_ONCE):
@@ -327,7 +331,7 @@ class Generator:
                 told(min(first + AT_ONCE, len(codes)), len(codes))
         return np.concatenate(parts)
 
-    def _clips(self, codes: Codes, times: Array) -> Pixels:
+    def _clips(self, codes: Latents, times: Array) -> Pixels:
         import torch
 
         with torch.inference_mode():
@@ -360,7 +364,7 @@ class Generator:
             self._common = torch.stack(each).mean(1)
         return self._common
 
-    def inputs(self, codes: Codes, times: Array) -> tuple[Tensor, ...]:
+    def inputs(self, codes: Latents, times: Array) -> tuple[Tensor, ...]:
         """Give codes and times as the network takes them."""
         import torch
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
-from kinoscope.models.formats.metadata import read_facts, write_facts
+from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.nets.conv_lstm import ConvLSTM
@@ -32,7 +32,7 @@ LIMITS: Mapping[str, Limits] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictorFacts:
+class PredictorMetadata:
     """What ``model.json`` says of a predictor.
 
     Attributes:
@@ -58,25 +58,25 @@ class PredictorFacts:
         check_ranges(self, LIMITS)
 
 
-def new_predictor(facts: PredictorFacts, still: float = 0.9) -> nn.Module:
+def new_predictor(facts: PredictorMetadata, still: float = 0.9) -> nn.Module:
     """Build a predictor with random weights, which lets so much of the last frame stay."""
     return NETWORKS[facts.network](facts.before, facts.after, facts.channels, facts.width, still=still)
 
 
-def save_predictor(folder: Path, net: nn.Module, facts: PredictorFacts) -> None:
+def save_predictor(folder: Path, net: nn.Module, facts: PredictorMetadata) -> None:
     """Write a predictor into a folder; each file is whole or as it was.
 
     Raises:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, net)
-    write_facts(folder, facts, TASK)
+    write_metadata(folder, facts, TASK)
 
 
 class Predictor:
     """A trained predictor, ready to continue clips; see ``load_predictor``."""
 
-    def __init__(self, net: nn.Module, facts: PredictorFacts, device: str = "auto") -> None:
+    def __init__(self, net: nn.Module, facts: PredictorMetadata, device: str = "auto") -> None:
         self.facts, self._device = facts, torch_device(device)
         self._net = net.to(self._device).eval().requires_grad_(False)
 
@@ -90,11 +90,13 @@ class Predictor:
             (N, count, H, W, C) in 0 to 1.
         """
         count = self.facts.after if count is None else count
-        return np.asarray(go_on(self._net, self.facts, torch.from_numpy(frames).to(self._device), count).cpu().numpy())
+        return np.asarray(
+            predict_frames(self._net, self.facts, torch.from_numpy(frames).to(self._device), count).cpu().numpy()
+        )
 
 
 @torch.inference_mode()
-def go_on(net: nn.Module, facts: PredictorFacts, frames: Tensor, count: int) -> Tensor:
+def predict_frames(net: nn.Module, facts: PredictorMetadata, frames: Tensor, count: int) -> Tensor:
     """Tell how frames (N, T, H, W, C) go on: (N, count, H, W, C) in 0 to 1."""
     seen, told = frames[:, -facts.before :].float(), []
     for _ in range(0, count, facts.after):
@@ -110,6 +112,6 @@ def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
         ModelError: a file is not what it should be.
         OptionError: the device is not known, or not here.
     """
-    facts = read_facts(Path(folder), PredictorFacts, TASK, "predictor of frames")
+    facts = read_metadata(Path(folder), PredictorMetadata, TASK, "predictor of frames")
     net = build_filled(lambda: new_predictor(facts), Path(folder) / WEIGHTS)
     return Predictor(net, facts, device)

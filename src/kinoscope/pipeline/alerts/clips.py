@@ -19,7 +19,7 @@ AROUND = 3.0
 
 
 @dataclass(slots=True)
-class Span:
+class AlertSpan:
     """A stretch of video to keep, in seconds, its file, and the alerts that are in it."""
 
     start: float
@@ -39,22 +39,22 @@ def name_of(event: Event, prefix: str = "") -> str:
     return f"{prefix}{clock}-{slug(event.label, 'alert')}.mp4"
 
 
-def spans(events: Iterable[Event], before: float, after: float) -> list[Span]:
+def spans(events: Iterable[Event], before: float, after: float) -> list[AlertSpan]:
     """Return the stretches to keep around events: one each, save where one follows at once upon another of its rule."""
-    kept: list[Span] = []
-    latest: dict[str, Span] = {}
+    kept: list[AlertSpan] = []
+    latest: dict[str, AlertSpan] = {}
     for event in sorted(events, key=told):
         span = latest.get(event.label)
         if span is not None and told(event) - told(span.events[0]) < SHARED:
             span.end = told(event) + after
             span.events.append(event)
         else:
-            span = latest[event.label] = Span(told(event) - before, told(event) + after, name_of(event), [event])
+            span = latest[event.label] = AlertSpan(told(event) - before, told(event) + after, name_of(event), [event])
             kept.append(span)
     return _apart(kept)
 
 
-def _apart(kept: list[Span]) -> list[Span]:
+def _apart(kept: list[AlertSpan]) -> list[AlertSpan]:
     """Number names that are the same."""
     seen: dict[str, int] = {}
     for span in kept:
@@ -98,7 +98,7 @@ def cut_clips(
     return written
 
 
-def _cut(path: str, span: Span, target: Path, reading: dict[str, Any]) -> float | None:
+def _cut(path: str, span: AlertSpan, target: Path, reading: dict[str, Any]) -> float | None:
     """Write a stretch; return the time in seconds of its first frame, or None if there is none."""
     from kinoscope.source import open_source
     from kinoscope.source.encode.writer import Writer

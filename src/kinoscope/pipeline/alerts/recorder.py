@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from kinoscope.core.errors import KinoscopeError
-from kinoscope.core.media import Frame, FrameBatch, Sound, SourceInfo
+from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
 from kinoscope.core.validation import slug
 from kinoscope.source.encode.writer import Writer
@@ -37,7 +37,7 @@ NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class BufferedFrame:
     """A picture that waits: its time in seconds, and its JPEG file."""
 
     time: float
@@ -45,7 +45,7 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Take:
+class RecordingRequest:
     """A clip in the making: of what rule, when that was met, from when to when, and its pictures so far."""
 
     path: Path
@@ -53,7 +53,7 @@ class Take:
     alert: float
     start: float
     end: float
-    pictures: list[Kept] = field(default_factory=list)
+    pictures: list[BufferedFrame] = field(default_factory=list)
 
 
 class Recorder:
@@ -69,8 +69,8 @@ class Recorder:
 
     def __init__(self, folder: Path, before: float = 3.0, after: float = 3.0, prefix: str = "") -> None:
         self._folder, self._before, self._after, self._prefix = folder, before, after, prefix
-        self._past: deque[Kept] = deque()
-        self._takes: list[Take] = []
+        self._past: deque[BufferedFrame] = deque()
+        self._takes: list[RecordingRequest] = []
         self._names: deque[Path] = deque(maxlen=NAMES)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kinoscope-clips")
@@ -96,14 +96,14 @@ class Recorder:
         with self._lock:
             take = self._shared(name, time)
             if take is None:
-                take = Take(self._free(name, time), name, time, time - self._before, time + self._after)
+                take = RecordingRequest(self._free(name, time), name, time, time - self._before, time + self._after)
                 take.pictures = [one for one in self._past if take.start <= one.time <= take.end]
                 self._takes.append(take)
             take.end = max(take.end, time + self._after)
             begin = take.pictures[0].time if take.pictures else take.start
             return take.path, round(max(0.0, time - begin), 3)
 
-    def _shared(self, name: str, time: float) -> Take | None:
+    def _shared(self, name: str, time: float) -> RecordingRequest | None:
         """Return the open clip in which an alert lies anyway, or that it shares because there are too many."""
         own = next((take for take in reversed(self._takes) if take.name == name), None)
         if own is not None and time - own.alert < SHARED:
@@ -123,9 +123,9 @@ class Recorder:
         """Keep the next pictures, and have finished clips written."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-            self._keep(Kept(time, bytes(data)))
+            self._keep(BufferedFrame(time, bytes(data)))
 
-    def listen(self, sound: Sound) -> None:
+    def listen(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -138,7 +138,7 @@ class Recorder:
         extra = {"clips": self._written + sum(one.result() is not None for one in self._writing), "lost": self.lost}
         return TaskResult(report=TaskReport(extra=extra))
 
-    def _keep(self, picture: Kept) -> None:
+    def _keep(self, picture: BufferedFrame) -> None:
         with self._lock:
             self._past.append(picture)
             # An alert may be told some time after the picture that raised it.
@@ -155,7 +155,7 @@ class Recorder:
     def _waiting(self) -> int:
         return sum(not one.done() for one in list(self._writing))
 
-    def _write(self, take: Take) -> None:
+    def _write(self, take: RecordingRequest) -> None:
         if not take.pictures:
             return
         if self._waiting() >= WAITING:
@@ -166,7 +166,7 @@ class Recorder:
         self._writing.append(self._pool.submit(write, take))
 
 
-def write(take: Take) -> Path | None:
+def write(take: RecordingRequest) -> Path | None:
     """Write a clip; give where, or None if it could not be written."""
     first = _decode(take.pictures[0])
     zero = Fraction(take.pictures[0].time).limit_denominator(1_000_000)
@@ -181,7 +181,7 @@ def write(take: Take) -> Path | None:
     return take.path
 
 
-def _decode(picture: Kept) -> np.ndarray:
+def _decode(picture: BufferedFrame) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     return np.ascontiguousarray(pixels[:, :, ::-1])

@@ -10,7 +10,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.source.base import cut
 
 TOLERANCE = Fraction(1, 50)
@@ -29,14 +29,14 @@ LONGEST_GAP = 10
 """Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
 
 
-class Hearing:
+class MultiRateResampler:
     """Resample a stream of sound to several rates. Gaps become silence, and overlaps are cut."""
 
     def __init__(self, rates: Iterable[int]) -> None:
         self._voices = [_Voice(rate) for rate in dict.fromkeys(rates)]
         self._alone = False
 
-    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
         if frame.layout.nb_channels > KNOWN_CHANNELS:
             frame = average(frame)
@@ -54,7 +54,7 @@ class Hearing:
             self._alone = share < (ADDS if self._alone else CANCELS)
         return like(frame, samples[int(levels.argmax())]) if self._alone else frame
 
-    def finish(self) -> Iterator[Sound]:
+    def finish(self) -> Iterator[Audio]:
         """Yield what the resamplers still hold."""
         for voice in self._voices:
             yield from voice.finish()
@@ -115,7 +115,7 @@ class _Voice:
         self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
         self._clock: Fraction | None = None
 
-    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._breaks(form, time):
             yield from self.finish()
@@ -140,26 +140,26 @@ class _Voice:
             return time
         return self._next
 
-    def _bridge(self, time: Fraction | None) -> Iterator[Sound]:
+    def _bridge(self, time: Fraction | None) -> Iterator[Audio]:
         """Fill the gap before ``time`` with silence."""
         if time is None or self._next is None or not TOLERANCE < time - self._next <= LONGEST_GAP:
             return
         count = round((time - self._next) * self._rate)
-        yield from self._forward(Sound(np.zeros(count, np.float32), self._rate, self._next))
+        yield from self._forward(Audio(np.zeros(count, np.float32), self._rate, self._next))
 
-    def finish(self) -> Iterator[Sound]:
+    def finish(self) -> Iterator[Audio]:
         yield from self._emit(self._resampler.resample(None))
         self._renew()
 
-    def _emit(self, frames: list[AudioFrame]) -> Iterator[Sound]:
+    def _emit(self, frames: list[AudioFrame]) -> Iterator[Audio]:
         for frame in frames:
             samples = np.ascontiguousarray(frame.to_ndarray().reshape(-1), np.float32)
             if len(samples) and self._clock is not None:
-                sound = Sound(samples, self._rate, self._clock)
+                sound = Audio(samples, self._rate, self._clock)
                 self._clock = sound.end
                 yield from self._forward(sound)
 
-    def _forward(self, sound: Sound) -> Iterator[Sound]:
+    def _forward(self, sound: Audio) -> Iterator[Audio]:
         """Yield what of ``sound`` was not heard yet; a jump far back is a new clock."""
         repeats = self._heard is not None and 0 < self._heard - sound.start <= LONGEST_GAP
         if (fresh := cut(sound, self._heard, None) if repeats else sound) is not None:

@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 
 from kinoscope.source.decode.audio_tracks import sound_of, video_of
 from kinoscope.source.decode.container import reason
-from kinoscope.source.decode.losses import HEADLESS, Losses, Lost
-from kinoscope.source.decode.packets import Packets
+from kinoscope.source.decode.losses import HEADLESS, LossDetector, LostFrame
+from kinoscope.source.decode.packets import PacketReader
 from kinoscope.source.limits import DEFAULT, Limits
 
 FEW_THREADS_FROM = 4096 * 4096
@@ -29,10 +29,10 @@ NO_TIMESTAMPS = 0x80
 MAX_REORDERED, MAX_LED = 16, 500
 """Packets after the first stamp among which an earlier one may be, and packets in which it is searched for."""
 
-Event = VideoFrame | AudioFrame | Lost
+Event = VideoFrame | AudioFrame | LostFrame
 
 
-class Decoding:
+class Demuxer:
     """Decode the best picture and the best sound stream of a container, interleaved as stored.
 
     Args:
@@ -61,7 +61,7 @@ class Decoding:
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
         self._kept: deque[Event] = deque()
-        self._losses = Losses(self._codec)
+        self._losses = LossDetector(self._codec)
         if self.video is not None:
             _prepare(self.video, limits)
         self.lead: tuple[int, int] | None = None
@@ -73,7 +73,7 @@ class Decoding:
 
     def _restart(self) -> None:
         tracks = [stream for stream in (self.video, self.sound) if stream is not None]
-        self.packets = Packets(self.container, tracks)
+        self.packets = PacketReader(self.container, tracks)
         self._stream = self._decode()
 
     def __iter__(self) -> Iterator[Event]:
@@ -95,7 +95,7 @@ class Decoding:
         """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
         self.container.seek(pts, stream=self.video or self.sound)
         self._kept.clear()
-        self._losses = Losses(self._codec, joined=True)
+        self._losses = LossDetector(self._codec, joined=True)
         self._restart()
 
     def only_keyframes(self) -> None:
@@ -152,13 +152,13 @@ class Decoding:
             if not (frame.is_corrupt and self._losses.headless(frame)):
                 yield frame
             elif not self._losses.joined:
-                yield Lost(frame.pts, HEADLESS)
+                yield LostFrame(frame.pts, HEADLESS)
 
     def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            yield Lost(None, f"sound: {reason(error)}", picture=False)
+            yield LostFrame(None, f"sound: {reason(error)}", picture=False)
 
 
 def _prepare(stream: VideoStream, limits: Limits) -> None:

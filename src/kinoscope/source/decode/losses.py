@@ -22,7 +22,7 @@ MAX_GAP_FRAMES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostFrame:
     """A frame (or a packet of audio) that could not be decoded.
 
     Attributes:
@@ -36,7 +36,7 @@ class Lost:
     picture: bool = True
 
 
-class Losses:
+class LossDetector:
     """Find which frames of a video stream are missing.
 
     Decoders run ahead in threads, so the packet that raises is seldom the damaged one. Frames come out in order of
@@ -91,7 +91,7 @@ class Losses:
             return not self._keyed
         return frame.pts < self._key
 
-    def before(self, frame: VideoFrame) -> Iterator[Lost]:
+    def before(self, frame: VideoFrame) -> Iterator[LostFrame]:
         """Yield what is missing before ``frame``."""
         if frame.pts is None:
             yield from self._unplaced()
@@ -105,13 +105,13 @@ class Losses:
         yield from self._named(missing, frame.pts)
         self._learn(frame.pts, len(missing))
 
-    def rest(self) -> Iterator[Lost]:
+    def rest(self) -> Iterator[LostFrame]:
         """Yield what never came out."""
         yield from self._named(sorted(self._waiting), None)
         yield from self._unplaced()
         self._waiting = []
 
-    def _head(self, first: int) -> Iterator[Lost]:
+    def _head(self, first: int) -> Iterator[LostFrame]:
         """Yield what was sent before the first frame that came out."""
         self._begun = True
         if self.joined:
@@ -122,9 +122,9 @@ class Losses:
         if lost:
             errors, self._errors = self._errors, []
             why = errors[0] if errors and lost[0] == self._key else HEADLESS
-            yield from (Lost(pts, why) for pts in sorted(lost))
+            yield from (LostFrame(pts, why) for pts in sorted(lost))
 
-    def _named(self, missing: list[int], now: int | None) -> Iterator[Lost]:
+    def _named(self, missing: list[int], now: int | None) -> Iterator[LostFrame]:
         """Yield the missing frames, if there is a sign of damage; without a stamp if none can be found."""
         if self._sign is None:
             return
@@ -132,14 +132,14 @@ class Losses:
         lost = lost if now is None else self._filled(lost, now)
         if lost:
             self._errors = []
-            yield from (Lost(pts, self._sign) for pts in lost)
+            yield from (LostFrame(pts, self._sign) for pts in lost)
         if now is None or now > self._until:
             yield from self._unplaced()
 
-    def _unplaced(self) -> Iterator[Lost]:
+    def _unplaced(self) -> Iterator[LostFrame]:
         """Yield failures to which no stamp belongs, and be at rest."""
         errors, self._errors, self._sign = self._errors, [], None
-        yield from (Lost(None, why) for why in errors)
+        yield from (LostFrame(None, why) for why in errors)
 
     def _whole(self, stamps: list[int]) -> list[int]:
         """Leave out stamps of packets that make no frame of their own even where nothing is damaged."""

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.time import to_seconds
 from kinoscope.source.decode.audio_tracks import videos_of
-from kinoscope.source.decode.demux import Decoding
+from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.scaler import Orientation, displayed
 from kinoscope.source.decode.wav import cut_from
 
@@ -63,7 +63,7 @@ LOOKED_AT = 2_000
 """Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
 
 
-def describe(path: str, decoding: Decoding, first: VideoFrame | None, live: bool) -> SourceInfo:
+def describe(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
     """Give the facts of an opened container, of which ``first`` is the first picture."""
     container, sound = decoding.container, decoding.sound
     start, duration = _extent(container)

@@ -28,7 +28,7 @@ MAX_HEADER = 100
 """Bytes that a container puts between two packets, at most."""
 
 
-class Packets:
+class PacketReader:
     """Demux some streams of a container; the last packet of each is empty and flushes its decoder.
 
     Attributes:

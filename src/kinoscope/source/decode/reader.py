@@ -11,17 +11,17 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from kinoscope.core.errors import DecodeError
-from kinoscope.core.media import Size, Sound, SourceInfo
+from kinoscope.core.media import Audio, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.core.time import Ticker, to_seconds
-from kinoscope.source.base import Item, Picture, black, cut
-from kinoscope.source.decode.audio import Hearing
+from kinoscope.core.time import FrameSampler, to_seconds
+from kinoscope.source.base import Item, LazyFrame, black, cut
+from kinoscope.source.decode.audio import MultiRateResampler
 from kinoscope.source.decode.container import read_errors, reason
-from kinoscope.source.decode.demux import Decoding
-from kinoscope.source.decode.losses import Lost
+from kinoscope.source.decode.demux import Demuxer
+from kinoscope.source.decode.losses import LostFrame
 from kinoscope.source.decode.metadata import EXACT, declared_end
 from kinoscope.source.decode.scaler import Scaler
-from kinoscope.source.decode.timestamps import Stamps
+from kinoscope.source.decode.timestamps import TimestampSorter
 from kinoscope.source.limits import Limits
 
 BEYOND = Fraction(10)
@@ -35,7 +35,7 @@ LATE_AUDIO = "sound: it begins too late for FFmpeg to know what it is, and was n
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadRequest:
     """What a read is to give.
 
     Attributes:
@@ -61,7 +61,7 @@ class Wanted:
         return 1 / (self.info.rate or Fraction(25))
 
 
-class Reading:
+class Reader:
     """One pass over a source, which may take several connections.
 
     Attributes:
@@ -69,14 +69,14 @@ class Reading:
         over: whether ``end`` was reached.
     """
 
-    def __init__(self, wanted: Wanted, report: DecodeReport) -> None:
+    def __init__(self, wanted: ReadRequest, report: DecodeReport) -> None:
         self._wanted, self._report = wanted, report
-        self._hearing = Hearing(wanted.sound_rates)
-        self._ticker = Ticker(wanted.rate)
+        self._hearing = MultiRateResampler(wanted.sound_rates)
+        self._ticker = FrameSampler(wanted.rate)
         self._form: Size | None = None
         self._before: Fraction | None = None
         self._seconds = Fraction(0)
-        self.last: Picture | None = None
+        self.last: LazyFrame | None = None
         self.over = False
         self._steps: tuple[Fraction, Fraction] | None = None
         self._tick = Fraction(1, 1000)
@@ -92,7 +92,7 @@ class Reading:
         """Whether any sound is to be decoded."""
         return bool(self._wanted.sound_rates)
 
-    def items(self, decoding: Decoding, shift: Fraction = Fraction(0)) -> Iterator[Item]:
+    def items(self, decoding: Demuxer, shift: Fraction = Fraction(0)) -> Iterator[Item]:
         """Yield what lies in the limits, with ``shift`` seconds added to its times.
 
         What a former connection gave already is left out.
@@ -104,10 +104,10 @@ class Reading:
         with read_errors(self._wanted.info.path):
             yield from self._items(decoding, shift)
 
-    def _items(self, decoding: Decoding, shift: Fraction) -> Iterator[Item]:
+    def _items(self, decoding: Demuxer, shift: Fraction) -> Iterator[Item]:
         start, end = self._wanted.start, self._wanted.end
         for item in self._all(decoding, shift):
-            if isinstance(item, Picture):
+            if isinstance(item, LazyFrame):
                 yield from self._admit(item)
             elif (sound := cut(item, start, end)) is not None:
                 self._check_length(sound)
@@ -117,14 +117,14 @@ class Reading:
                 return
         self.check_end(decoding)
 
-    def _check_length(self, sound: Sound) -> None:
+    def _check_length(self, sound: Audio) -> None:
         """Count the audio that was handed on; times say nothing of how much there is."""
         self._seconds += Fraction(len(sound.samples), sound.rate)
         limits = self._wanted.limits
         if limits and self._seconds > 3600 * Fraction(limits.hours) * len(self._wanted.sound_rates):
             raise limits.too_long(self._wanted.info.path)
 
-    def _admit(self, picture: Picture) -> Iterator[Picture]:
+    def _admit(self, picture: LazyFrame) -> Iterator[LazyFrame]:
         if not self._inside(picture.time):
             return
         if picture.corrupt:
@@ -138,18 +138,18 @@ class Reading:
         start, end = self._wanted.start, self._wanted.end
         return (start is None or time >= start) and (end is None or time < end)
 
-    def _passes_end(self, item: Item, decoding: Decoding) -> bool:
+    def _passes_end(self, item: Item, decoding: Demuxer) -> bool:
         """Stop decoding a stream that has passed ``end``; tell whether all that are read have."""
-        time, end = item.time if isinstance(item, Picture) else item.start, self._wanted.end
+        time, end = item.time if isinstance(item, LazyFrame) else item.start, self._wanted.end
         if end is None or time < end:
             return False
-        if isinstance(item, Picture):
+        if isinstance(item, LazyFrame):
             decoding.want_video = False
         else:
             decoding.want_sound = False
         return time > end + BEYOND or not (decoding.want_video or decoding.want_sound)
 
-    def _all(self, decoding: Decoding, shift: Fraction) -> Iterator[Item]:
+    def _all(self, decoding: Demuxer, shift: Fraction) -> Iterator[Item]:
         stamps = self._stamps(decoding, shift)
         for event in decoding:
             if isinstance(event, AudioFrame):
@@ -163,36 +163,40 @@ class Reading:
         yield from (self._made(one, time, stamps) for one, time in stamps.rest())
         yield from self._hearing.finish()
 
-    def _heard(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Sound]:
+    def _heard(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         """Resample audio; what FFmpeg cannot resample is counted as lost, and the pictures go on."""
         try:
             yield from self._hearing.take(frame, time)
         except av.FFmpegError as error:
-            self._count(Lost(None, f"sound: {reason(error)}", picture=False), time)
+            self._count(LostFrame(None, f"sound: {reason(error)}", picture=False), time)
 
-    def _stamps(self, decoding: Decoding, shift: Fraction) -> Stamps[VideoFrame | Lost]:
+    def _stamps(self, decoding: Demuxer, shift: Fraction) -> TimestampSorter[VideoFrame | LostFrame]:
         base = decoding.video.time_base if decoding.video is not None else None
         self._before = None if self.last is None else self.last.time
         step, start = self._wanted.step, self._wanted.info.start
-        return Stamps(base or Fraction(1, 1000), step, self._report, start, shift, self._before, lambda: decoding.lead)
+        return TimestampSorter(
+            base or Fraction(1, 1000), step, self._report, start, shift, self._before, lambda: decoding.lead
+        )
 
-    def _is_new(self, event: VideoFrame | Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
+    def _is_new(self, event: VideoFrame | LostFrame, stamps: TimestampSorter[VideoFrame | LostFrame]) -> bool:
         """Return whether a former connection has not yet handed on this picture."""
         return self._before is None or event.pts is None or stamps.seconds(event.pts) > self._before
 
-    def _made(self, event: VideoFrame | Lost, time: Fraction, stamps: Stamps[VideoFrame | Lost]) -> Picture:
+    def _made(
+        self, event: VideoFrame | LostFrame, time: Fraction, stamps: TimestampSorter[VideoFrame | LostFrame]
+    ) -> LazyFrame:
         if isinstance(event, VideoFrame):
             return self._picture(event, time, stamps)
         render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black
-        return Picture(render, self._wanted.info.size, time)
+        return LazyFrame(render, self._wanted.info.size, time)
 
-    def _picture(self, frame: VideoFrame, time: Fraction, stamps: Stamps[VideoFrame | Lost]) -> Picture:
+    def _picture(self, frame: VideoFrame, time: Fraction, stamps: TimestampSorter[VideoFrame | LostFrame]) -> LazyFrame:
         form = frame.width, frame.height
         self._report.resizes += self._form not in (None, form)
         self._form = form
         scaler = self._wanted.scaler
         self._note_step(time, stamps.time_base)
-        self.last = Picture(
+        self.last = LazyFrame(
             lambda size: scaler(frame, size),
             self._wanted.info.size,
             time,
@@ -208,7 +212,7 @@ class Reading:
             low, high = self._steps or (step, step)
             self._steps, self._tick = (min(low, step), max(high, step)), tick
 
-    def _lose(self, lost: Lost, stamps: Stamps[VideoFrame | Lost]) -> bool:
+    def _lose(self, lost: LostFrame, stamps: TimestampSorter[VideoFrame | LostFrame]) -> bool:
         """Count what is lost, if it was wanted; return whether the policy puts a picture in its place."""
         time = None if lost.pts is None else stamps.seconds(lost.pts)
         if time is not None and not self._inside(time):
@@ -216,7 +220,7 @@ class Reading:
         self._count(lost, time)
         return lost.picture and self._report.policy != "skip"
 
-    def _count(self, lost: Lost, time: Fraction | None) -> None:
+    def _count(self, lost: LostFrame, time: Fraction | None) -> None:
         if self._report.policy == "raise":
             where = "" if time is None else f" at {float(time):.3f} s"
             advice = "read it with on_error skip, repeat or blank"
@@ -226,7 +230,7 @@ class Reading:
         else:
             self._report.lose(float(time), float(time + self._wanted.step), lost.why)
 
-    def check_end(self, decoding: Decoding) -> None:
+    def check_end(self, decoding: Demuxer) -> None:
         """Report that the container ended before its own declared end."""
         packets = decoding.packets
         if packets.broken:

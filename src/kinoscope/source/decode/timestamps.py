@@ -15,7 +15,7 @@ MAX_HELD = 16
 Item = TypeVar("Item")
 
 
-class Stamps(Generic[Item]):
+class TimestampSorter(Generic[Item]):
     """Give pictures their times, always increasing.
 
     A picture whose stamp is missing, or does not lie after the one before, waits for the next that is stamped: at the

@@ -15,11 +15,11 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.time import to_pts
 from kinoscope.source.decode.audio_tracks import sound_of, video_of
 from kinoscope.source.decode.container import open_file
-from kinoscope.source.decode.packets import Packets, Track
+from kinoscope.source.decode.packets import PacketReader, Track
 
 BEFORE = Fraction(1, 10)
 """Seconds by which copied sound may start before the first frame (priming)."""
@@ -32,7 +32,7 @@ COPIED = {
 """Container -> codecs of sound that players find in it."""
 
 
-class SoundTrack(ABC):
+class AudioTrack(ABC):
     """Sound that goes along with the frames."""
 
     def begin(self, start: Fraction, shift: Fraction) -> None:
@@ -46,7 +46,7 @@ class SoundTrack(ABC):
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end`` and write what is held."""
 
-    def write(self, sound: Sound) -> None:
+    def write(self, sound: Audio) -> None:
         """Take samples."""
         raise OutputError("sound comes from a file already; give the Writer either sound_from or sound_rate")
 
@@ -54,26 +54,26 @@ class SoundTrack(ABC):
         """Let go of the file."""
 
 
-def soundtrack(
+def audio_track(
     container: OutputContainer, sound_from: str | Path | None, rate: int | None, track: int | None = None
-) -> SoundTrack | None:
+) -> AudioTrack | None:
     """Add the audio that was asked for to a container that is being written."""
     if sound_from is not None:
         return _from_file(container, str(sound_from), track)
-    return None if rate is None else Encoded(container, rate)
+    return None if rate is None else EncodedAudio(container, rate)
 
 
-def _from_file(container: OutputContainer, path: str, track: int | None) -> SoundTrack | None:
+def _from_file(container: OutputContainer, path: str, track: int | None) -> AudioTrack | None:
     source = open_file(path)
     stream = sound_of(source, track, video_of(source))
     if stream is None:
         source.close()
         return None
-    kind = Copied if stream.codec_context.name in COPIED[container.format.name] else Reencoded
+    kind = PassthroughAudio if stream.codec_context.name in COPIED[container.format.name] else TranscodedAudio
     return kind(container, source, stream)
 
 
-class Copied(SoundTrack):
+class PassthroughAudio(AudioTrack):
     """The packets of a file, as they are, on the clock on which its frames are read."""
 
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
@@ -89,7 +89,7 @@ class Copied(SoundTrack):
     def _read(self) -> Iterator[Packet[AudioStream]]:
         video = video_of(self._file)
         tracks: list[Track] = [self._source] if video is None else [video, self._source]
-        yield from (packet for packet in Packets(self._file, tracks) if packet.stream is self._source)
+        yield from (packet for packet in PacketReader(self._file, tracks) if packet.stream is self._source)
 
     def pump(self, time: Fraction) -> None:
         """Bring the sound up to ``time``."""
@@ -127,7 +127,7 @@ class Copied(SoundTrack):
         self._file.close()
 
 
-class Reencoded(Copied):
+class TranscodedAudio(PassthroughAudio):
     """The sound of a file, decoded and encoded as AAC."""
 
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
@@ -174,13 +174,13 @@ class Reencoded(Copied):
         self.close()
 
 
-class Encoded(SoundTrack):
+class EncodedAudio(AudioTrack):
     """Mono samples, encoded as AAC."""
 
     def __init__(self, container: OutputContainer, rate: int) -> None:
         self._container, self._rate = container, rate
         self._target = container.add_stream("aac", rate, layout="mono")
-        self._held: list[Sound] | None = []
+        self._held: list[Audio] | None = []
 
     def begin(self, start: Fraction, shift: Fraction) -> None:
         """Learn by how much everything is moved, and encode what came before the first frame."""
@@ -189,7 +189,7 @@ class Encoded(SoundTrack):
         for sound in held:
             self.write(sound)
 
-    def write(self, sound: Sound) -> None:
+    def write(self, sound: Audio) -> None:
         """Encode samples."""
         if sound.rate != self._rate:
             raise OutputError(f"sound has {sound.rate} samples a second, not {self._rate} as announced; resample it")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinoscope.core.media import Frame, Pixels, Size, Sound
+from kinoscope.core.media import Audio, Frame, Pixels, Size
 from kinoscope.source import open_source
-from kinoscope.source.base import Picture, Source
+from kinoscope.source.base import LazyFrame, Source
 from kinoscope.source.encode.writer import Writer
 
 SOUND = 48_000
@@ -22,7 +22,7 @@ LONGEST = 1280
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimeRange:
     """A stretch of a video, [start, end) in presentation seconds."""
 
     path: str
@@ -30,7 +30,7 @@ class Stretch:
     end: Fraction
 
 
-def join(stretches: Sequence[Stretch], path: Path) -> int:
+def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
     """Write stretches one after another as one video, with sound where they have any; give the number of frames.
 
     Pictures keep their shape: those of another than the first's get black bars.
@@ -44,7 +44,7 @@ def join(stretches: Sequence[Stretch], path: Path) -> int:
         for stretch in stretches:
             with open_source(stretch.path, stretch.start, stretch.end) as source:
                 for item in _moved(source, stretch, at, size):
-                    if isinstance(item, Sound):
+                    if isinstance(item, Audio):
                         writer.write_sound(item)
                     else:
                         writer.write(item)
@@ -58,20 +58,20 @@ def _size(path: str) -> Size:
         return source.info.fit(LONGEST)
 
 
-def _moved(source: Source, stretch: Stretch, at: Fraction, size: Size) -> Iterator[Frame | Sound]:
+def _moved(source: Source, stretch: TimeRange, at: Fraction, size: Size) -> Iterator[Frame | Audio]:
     """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
     shift, heard = at - stretch.start, False
     for item in source.read(sound_rates=(SOUND,) if source.info.has_sound else ()):
-        if isinstance(item, Picture):
+        if isinstance(item, LazyFrame):
             yield Frame(_fitted(item, size), item.time + shift, item.index, item.duration)
         else:
             heard = True
-            yield Sound(item.samples, SOUND, item.start + shift)
+            yield Audio(item.samples, SOUND, item.start + shift)
     if not heard:
-        yield Sound(np.zeros(round((stretch.end - stretch.start) * SOUND), np.float32), SOUND, at)
+        yield Audio(np.zeros(round((stretch.end - stretch.start) * SOUND), np.float32), SOUND, at)
 
 
-def _fitted(picture: Picture, size: Size) -> Pixels:
+def _fitted(picture: LazyFrame, size: Size) -> Pixels:
     """Render a picture into the middle of a size."""
     scale = min(size[0] / picture.size[0], size[1] / picture.size[1])
     width, height = (max(1, min(room, round(side * scale))) for side, room in zip(picture.size, size, strict=True))

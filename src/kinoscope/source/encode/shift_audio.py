@@ -23,7 +23,7 @@ from kinoscope.core.time import Seconds, parse_time, to_pts
 from kinoscope.source.decode.audio_tracks import sound_of
 from kinoscope.source.decode.container import open_file, reason
 from kinoscope.source.decode.continuity import Continuity
-from kinoscope.source.encode.time_stretch import Stretched
+from kinoscope.source.encode.time_stretch import TimeStretcher
 
 ENDINGS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts",
@@ -50,7 +50,7 @@ PLAIN_TAGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
+class ShiftResult:
     """What was done to a file.
 
     Attributes:
@@ -66,9 +66,9 @@ class Repaired:
     left_out: tuple[str, ...] = ()
 
 
-def shift_sound(
+def shift_audio(
     path: str | Path, out: str | Path, delay: Seconds, stretch: Seconds = 1, sound: int | None = None
-) -> Repaired:
+) -> ShiftResult:
     """Write a file anew with its sound moved: what was heard at ``t`` seconds is heard at ``t * stretch + delay``.
 
     Pictures, subtitles, chapters, tags, languages, rotation and shape of pixels stay, and pictures are not encoded
@@ -99,7 +99,7 @@ def shift_sound(
         moved = _chosen(source, sound)
         with atomic(out) as temporary, _Remuxing(source, temporary, Path(out), kind) as remuxing:
             left_out = remuxing.run(moved, delay, stretch)
-    return Repaired(Path(out), delay, stretch, tuple(left_out))
+    return ShiftResult(Path(out), delay, stretch, tuple(left_out))
 
 
 def _container(out: Path) -> str:
@@ -132,7 +132,7 @@ class _Remuxing:
         source.flags = source.flags | GENERATE_STAMPS  # avi has no stamps of presentation
         self._target: OutputContainer = av.open(str(temporary), "w", format=kind, options=self._options())
         self._streams: dict[int, Stream] = {}
-        self._stretched: dict[int, Stretched] = {}
+        self._stretched: dict[int, TimeStretcher] = {}
         starts = [s.start_time * s.time_base for s in source.streams if s.start_time is not None and s.time_base]
         self._start = min(starts, default=Fraction(0))
 
@@ -194,7 +194,7 @@ class _Remuxing:
                 left_out += [] if self._is_list(stream) else [f"{stream.type} {stream.index}"]
                 continue
             if isinstance(stream, AudioStream) and stream.index in stretched:
-                voice = self._stretched[stream.index] = Stretched(
+                voice = self._stretched[stream.index] = TimeStretcher(
                     self._target, stream, delay, stretch, max(self._start, Fraction(0))
                 )
                 copy: Stream = voice.target

@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.image_metadata import mark
-from kinoscope.core.media import Frame, Pixels, Size, Sound
+from kinoscope.core.media import Audio, Frame, Pixels, Size
 from kinoscope.core.time import Seconds, to_pts
-from kinoscope.source.encode.audio import SoundTrack, soundtrack
+from kinoscope.source.encode.audio import AudioTrack, audio_track
 
 TICKS = 5_760_000
 """Ticks a second of a written video: whole ticks for milliseconds, 90 kHz, 12.8 and 15.36 kHz, and NTSC rates."""
@@ -48,7 +48,7 @@ class Sink(ABC):
     def finish(self) -> None:
         """Write what is still held."""
 
-    def write_sound(self, sound: Sound) -> None:  # noqa: B027
+    def write_sound(self, sound: Audio) -> None:  # noqa: B027
         """Take sound, where the kind has any; pictures alone have none."""
 
     def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)
@@ -66,7 +66,7 @@ class VideoSink(Sink):
         self._container.metadata.update(options["marks"])
         try:
             self._stream = self._add_stream(options)
-            self._sound: SoundTrack | None = soundtrack(
+            self._sound: AudioTrack | None = audio_track(
                 self._container, options["sound_from"], options["sound_rate"], options["sound_track"]
             )
         except BaseException:
@@ -131,7 +131,7 @@ class VideoSink(Sink):
             threads=1,
         )
 
-    def write_sound(self, sound: Sound) -> None:
+    def write_sound(self, sound: Audio) -> None:
         """Encode sound."""
         if self._sound is None:
             raise OutputError("no sound was announced; give the Writer a sound_rate")

@@ -26,7 +26,7 @@ FINEST = 200_000
 """Largest of the two numbers whose ratio is the stretch: off by less than a millisecond in an hour."""
 
 
-class Stretched:
+class TimeStretcher:
     """One sound track: decoded, resampled about its time 0, moved, and encoded in its own codec.
 
     Args:

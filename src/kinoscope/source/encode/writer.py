@@ -18,7 +18,7 @@ import av
 from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import demand_free, prepare, publish, remedy, sequence, trim
 from kinoscope.core.image_metadata import told
-from kinoscope.core.media import Frame, Size, Sound
+from kinoscope.core.media import Audio, Frame, Size
 from kinoscope.core.scratch import scratch_folder, suffix_of
 from kinoscope.core.time import Seconds
 from kinoscope.source.decode.container import reason
@@ -146,7 +146,7 @@ class Writer:
         with self._told():
             self._open().write(frame)
 
-    def write_sound(self, sound: Sound) -> None:
+    def write_sound(self, sound: Audio) -> None:
         """Write a stretch of mono sound at its own time; the rate is the ``sound_rate`` of the writer."""
         with self._told():
             self._open().write_sound(sound)

@@ -20,7 +20,7 @@ from kinoscope.core.time import Seconds
 from kinoscope.core.validation import demand
 from kinoscope.source.synthetic.video import SyntheticSource
 
-__all__ = ["SHAPES", "Moving", "draw_moving", "moving"]
+__all__ = ["SHAPES", "MovingShapes", "draw_moving", "moving"]
 
 FINER = 4
 """Rows and columns that are drawn for each of a picture, so that edges are soft."""
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class MovingShapes:
     """What a clip shows.
 
     Attributes:
@@ -55,7 +55,7 @@ def draw_moving(
     shape: str | None = None,
     colour: str | None = None,
     motion: str | None = None,
-) -> tuple[Pixels, Moving]:
+) -> tuple[Pixels, MovingShapes]:
     """Draw a clip (T, S, S, 3) of one shape, and say what it shows.
 
     It is a square, a disc or a triangle of one of six colours on a dark grey ground, that moves straight on and bounces
@@ -73,7 +73,7 @@ def draw_moving(
     ground = random.uniform(*SHADES)
     masks = np.stack([_mask(shape, centre, radius, size) for centre in centres])[..., None]
     pixels = ground + masks * (np.array(COLOURS[colour], float) - ground)
-    return pixels.round().astype(np.uint8), Moving(shape, colour, motion, centres, radius)
+    return pixels.round().astype(np.uint8), MovingShapes(shape, colour, motion, centres, radius)
 
 
 def moving(

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.media import Pixels, Size, Sound, SourceInfo
+from kinoscope.core.media import Audio, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskResult, Track
-from kinoscope.core.time import Seconds, Ticker, parse_time
-from kinoscope.source.base import Item, Picture, Source, cut
+from kinoscope.core.time import FrameSampler, Seconds, parse_time
+from kinoscope.source.base import Item, LazyFrame, Source, cut
 
 Draw = Callable[[int, Fraction], Pixels]
 """Gives the picture (H, W, 3) with an index and a time in seconds."""
@@ -73,7 +73,7 @@ class SyntheticSource(Source):
         """Yield each picture and the sound that goes with it."""
         self.report = DecodeReport()
         (start, end, rate), index = self._limits, 0
-        rates, ticker = tuple(dict.fromkeys(sound_rates)) if self._wave else (), Ticker(rate)
+        rates, ticker = tuple(dict.fromkeys(sound_rates)) if self._wave else (), FrameSampler(rate)
         for number in range(self._count):
             for sound_rate in rates:
                 if (sound := cut(self._sound(number, sound_rate), start, end)) is not None:
@@ -85,20 +85,20 @@ class SyntheticSource(Source):
                 yield self._picture(number, index)
                 index += 1
 
-    def _picture(self, number: int, index: int) -> Picture:
+    def _picture(self, number: int, index: int) -> LazyFrame:
         time = self.info.start + number * self._step
 
         def render(size: Size) -> Pixels:
             return _resize(self._draw(number, time), size)
 
-        return Picture(render, self.info.size, time, index, key=True, duration=self._step)
+        return LazyFrame(render, self.info.size, time, index, key=True, duration=self._step)
 
-    def _sound(self, index: int, rate: int) -> Sound:
+    def _sound(self, index: int, rate: int) -> Audio:
         """Give the samples from this picture's time to the next one's; together they leave no gap."""
         first, last = (-(-(i * self._step * rate) // 1) for i in (index, index + 1))
         times = float(self.info.start) + np.arange(first, last) / rate
         samples = np.zeros(0) if self._wave is None else self._wave(times)
-        return Sound(samples.astype(np.float32), rate, self.info.start + Fraction(first, rate))
+        return Audio(samples.astype(np.float32), rate, self.info.start + Fraction(first, rate))
 
     def write(self, path: str | Path, **options: Any) -> Path:
         """Write the video, and its sound, to a file; ``options`` are those of the Writer."""
@@ -107,7 +107,7 @@ class SyntheticSource(Source):
         size = options.pop("size", self.info.size)
         with Writer(path, size=size, rate=self.info.rate, sound_rate=self.info.sound_rate, **options) as writer:
             for item in self.read(sound_rates=(self.info.sound_rate or 0,)):
-                if isinstance(item, Sound):
+                if isinstance(item, Audio):
                     writer.write_sound(item)
                 else:
                     writer.write(item.frame(size))

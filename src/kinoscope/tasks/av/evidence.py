@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, Calibration, Offset, measure
+from kinoscope.core.signal.sync_offset import FRAME, LAGS, OffsetCalibration, SyncOffset, measure
 from kinoscope.tasks.signal.hysteresis import spans
 
 FRAMES = 5
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass
-class Evidence:
+class SyncEvidence:
     """Likenesses of faces and sound, added up; see ``core.signal.sync_offset``.
 
     Attributes:
@@ -84,7 +84,7 @@ class Evidence:
         """Seconds in which somebody speaks."""
         return sum(value >= 0.5 for value in self.speech.values()) * BLOCK
 
-    def speaking(self, face: int, start: float, end: float, offset: Offset) -> list[tuple[float, float, float]]:
+    def speaking(self, face: int, start: float, end: float, offset: SyncOffset) -> list[tuple[float, float, float]]:
         """Give when a face speaks, in a stretch whose offset is known: start, end, and how sure that is, 0 to 1."""
         inside = range(int(start / BLOCK), int(np.ceil(end / BLOCK)))
         blocks = sorted(block for number, block in self.sums if number == face and block in inside)
@@ -132,27 +132,27 @@ class Rows:
         """How much of face and sound was compared."""
         return float(self.counts.sum() * FRAME)
 
-    def offset(self, calibration: Calibration) -> Offset:
+    def offset(self, calibration: OffsetCalibration) -> SyncOffset:
         """Measure the offset."""
         return measure(self.sums, self.counts, calibration)
 
-    def windows(self, calibration: Calibration) -> Windows:
+    def windows(self, calibration: OffsetCalibration) -> SyncWindows:
         """Measure the offset in windows over time."""
         if not len(self.times):
-            return Windows(np.zeros(0), np.zeros((0, len(LAGS))), [])
+            return SyncWindows(np.zeros(0), np.zeros((0, len(LAGS))), [])
         starts = np.arange(self.times[0] - BLOCK / 2, max(self.times[-1] + BLOCK - WINDOW, self.times[0]), STRIDE)
         inside = [(self.times >= start) & (self.times < start + WINDOW) for start in starts]
         kept = [(start, rows) for start, rows in zip(starts, inside, strict=True) if self.counts[rows].sum() >= 25]
         curves = np.array([self.sums[rows].sum(axis=0) / self.counts[rows].sum() for _, rows in kept])
         offsets = [measure(self.sums[rows], self.counts[rows], calibration) for _, rows in kept]
         times = np.array([start + WINDOW / 2 for start, _ in kept])
-        return Windows(times, curves.reshape(-1, len(LAGS)), offsets)
+        return SyncWindows(times, curves.reshape(-1, len(LAGS)), offsets)
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class SyncWindows:
     """Offsets over time: middles ``times`` (N,) in seconds, likenesses ``curves`` (N, L), and what they measure."""
 
     times: Array
     curves: Array
-    offsets: list[Offset]
+    offsets: list[SyncOffset]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.mel import HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.models.inference.mouth_tracker import Followed, mouth_of, on_clock, points_of
+from kinoscope.models.inference.mouth_tracker import TrackedFace, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import AHEAD, PHASES
 
 STRETCH = 150
@@ -31,14 +31,14 @@ JUMP = 0.1
 
 
 @dataclass
-class Mouth:
+class MouthBuffer:
     """What was seen of one face and not looked at yet: times in seconds, points (61, 3), pictures (48, 48)."""
 
     times: list[float] = field(default_factory=list)
     points: list[NDArray[np.float32]] = field(default_factory=list)
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
 
-    def see(self, picture: Pixels, face: Followed, time: float) -> None:
+    def see(self, picture: Pixels, face: TrackedFace, time: float) -> None:
         """Take the mouth of a face in a picture (H, W, 3)."""
         import cv2
 
@@ -51,7 +51,7 @@ class Mouth:
         keep = max(0, int(np.searchsorted(self.times, before)) - 1)
         del self.times[:keep], self.points[:keep], self.pictures[:keep]
 
-    def pieces(self, first: int, last: int) -> Iterator[Piece]:
+    def pieces(self, first: int, last: int) -> Iterator[MouthSegment]:
         """Give what is known of the frames ``first`` to ``last`` of the clock, without long gaps."""
         times = np.array(self.times)
         frames = np.arange(first, last)
@@ -67,13 +67,13 @@ class Mouth:
             if end - begin >= SHORTEST:
                 yield self._piece(frames[begin:end], times)
 
-    def _piece(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> Piece:
+    def _piece(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> MouthSegment:
         wanted = frames.astype(np.float64) * FRAME
-        return Piece(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
+        return MouthSegment(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class MouthSegment:
     """A mouth over frames in a row, from ``first`` on: points (T, 61, 3), pictures (T, 48, 48)."""
 
     first: int
@@ -81,7 +81,7 @@ class Piece:
     pictures: NDArray[np.uint8]
 
 
-class Ear:
+class AudioBuffer:
     """The sound of the last seconds, by time; what is missing is silence.
 
     ``end`` is the time in seconds up to which sound has come, ``start`` that of its first sample; ``heard`` is how much
@@ -95,7 +95,7 @@ class Ear:
         self.end = -np.inf
         self._square, self._count = 0.0, 0
 
-    def hear(self, sound: Sound) -> None:
+    def hear(self, sound: Audio) -> None:
         """Take the next stretch of sound, 16 kHz."""
         at = round(float(sound.start) * RATE)
         if self.start is None:

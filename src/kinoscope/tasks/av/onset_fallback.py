@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.onsets import MotionOnsets, OnsetOffset, SoundOnsets, match
 
 SIDE = 96
@@ -17,7 +17,7 @@ FACES = 25
 """Pictures with a face from which lips tell more than hits, and nothing is gathered any more."""
 
 
-class Hits:
+class OnsetFallback:
     """Gather what moves and sounds abruptly."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Hits:
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         self._motion.take(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
 
-    def hear(self, sound: Sound) -> None:
+    def hear(self, sound: Audio) -> None:
         """Take the next sound."""
         begun = float(sound.start) if self._first is None else self._first
         if self._motion is not None and float(sound.start) - begun <= LONGEST:

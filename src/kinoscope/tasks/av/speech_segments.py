@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.tasks.signal.hysteresis import Span, spans
 
 RATE = 16_000
@@ -36,7 +36,7 @@ JUMP = Fraction(1, 10)
 """Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
 
 
-class Voice:
+class SpeechSegmenter:
     """Cut incoming sound into stretches of speech, each at most ``BUFFER`` samples long."""
 
     def __init__(self, vad: Vad) -> None:
@@ -45,9 +45,9 @@ class Voice:
         self._held: list[Samples] = []
         self._count = 0
 
-    def hear(self, sound: Sound) -> list[Sound]:
+    def hear(self, sound: Audio) -> list[Audio]:
         """Take the next sound (16 kHz) and give the stretches of speech that have ended by now."""
-        done: list[Sound] = []
+        done: list[Audio] = []
         if self._count and abs(sound.start - self._now) > JUMP:
             done = self.close()
         if not self._count:
@@ -60,7 +60,7 @@ class Voice:
                 done += self._cut()
         return done
 
-    def close(self) -> list[Sound]:
+    def close(self) -> list[Audio]:
         """Give the speech that is still held; the next sound may start anywhere."""
         samples = self._take()
         return [self._sound(samples, a, b) for a, b in self._speech(samples)]
@@ -78,7 +78,7 @@ class Voice:
         self._held, self._count = [], 0
         return held
 
-    def _cut(self) -> list[Sound]:
+    def _cut(self) -> list[Audio]:
         """Give the finished speech of a full buffer, and keep what may go on."""
         samples = self._take()
         found = self._speech(samples)
@@ -93,8 +93,8 @@ class Voice:
         self._keep(samples[rest:])
         return done
 
-    def _sound(self, samples: Samples, start: int, end: int) -> Sound:
-        return Sound(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
+    def _sound(self, samples: Samples, start: int, end: int) -> Audio:
+        return Audio(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
 
     def _scores(self, samples: Samples) -> NDArray[np.float32]:
         if not len(samples):

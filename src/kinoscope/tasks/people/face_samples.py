@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
-from kinoscope.tasks.tracking.best_moments import Best
+from kinoscope.tasks.tracking.best_moments import TopMoments
 
 MOST = 4
 """Looks kept of a face."""
@@ -25,7 +25,7 @@ authors' threshold for two photos. In 21 tracks of one person each, two samples 
 
 
 @dataclass(slots=True)
-class Look:
+class FaceSample:
     """One look at a face.
 
     Attributes:
@@ -44,7 +44,7 @@ class Look:
 
 
 @dataclass(slots=True)
-class Looks:
+class FaceSamples:
     """What is kept of a tracked face.
 
     Attributes:
@@ -52,7 +52,7 @@ class Looks:
         points: eleven numbers for each detection: time, then x and y of the five points.
     """
 
-    best: Best[Look] = field(default_factory=lambda: Best(MOST))
+    best: TopMoments[FaceSample] = field(default_factory=lambda: TopMoments(MOST))
     points: array[float] = field(default_factory=lambda: array("d"))
 
     def offer(self, time: float, points: Array, score: float, picture: Pixels, draw: Callable[[], bytes]) -> None:
@@ -68,7 +68,7 @@ class Looks:
         chip = align(picture, points)
         value = score * frontality(points) * sharpness(chip) * size(points)
         if self.best.wants(time, value):
-            self.best.add(Look(value, time, chip, draw()))
+            self.best.add(FaceSample(value, time, chip, draw()))
 
     def embed(self, embedder: FaceEmbedder) -> None:
         """Embed the looks, and let go of their pixels."""
@@ -79,7 +79,7 @@ class Looks:
                 look.embedding, look.chip = embedding, look.chip[:0].copy()
 
 
-def changes(looks: Looks, cuts: Sequence[float]) -> list[float]:
+def changes(looks: FaceSamples, cuts: Sequence[float]) -> list[float]:
     """Return the times, in seconds, at which another person's face takes a track over, by its embedded samples.
 
     That is somewhere between two samples: at a cut if there is one, which is not returned again, else where the points
@@ -102,13 +102,13 @@ def size(points: Array) -> float:
     return float(min(1.0, np.hypot(*(points[1] - points[0])) / 53))
 
 
-def pool(looks: Sequence[Look]) -> NDArray[np.float32]:
+def pool(looks: Sequence[FaceSample]) -> NDArray[np.float32]:
     """Give the mean (128,) of embedded looks, weighted by their values."""
     embeddings = np.stack([look.embedding for look in looks if look.embedding is not None])
     return np.average(embeddings, axis=0, weights=[look.value for look in looks]).astype(np.float32)
 
 
-def apart(looks: Sequence[Look]) -> float:
+def apart(looks: Sequence[FaceSample]) -> float:
     """Give the largest distance between two of some embedded looks; 0 where there are not two.
 
     What is far apart may be two people, one of whom was taken for the other when they passed.

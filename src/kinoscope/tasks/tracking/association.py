@@ -1,8 +1,8 @@
 """Which detection continues which track: the ways of well-known trackers, in one small form.
 
-A way takes a ``Scene``, what there is to pair in one picture, and yields pairs. It is a function, so a new way is one
-function and a row of ``WAYS``. They share the life of tracks and the Kalman filter, see ``tracking`` and ``motion``;
-what sets them apart is which boxes they compare, and in which rounds.
+A way takes a ``AssociationInput``, what there is to pair in one picture, and yields pairs. It is a function, so a new
+way is one function and a row of ``STRATEGIES``. They share the life of tracks and the Kalman filter, see ``tracking``
+and ``motion``; what sets them apart is which boxes they compare, and in which rounds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOOKS = 0.5
 
 
 @dataclass(slots=True)
-class Scene:
+class AssociationInput:
     """What there is to pair in one picture: N detections, M tracks.
 
     Attributes:
@@ -79,15 +79,15 @@ class Scene:
                 yield int(row[i]), int(column[j])
 
 
-Way = Callable[[Scene], Pairs]
+Strategy = Callable[[AssociationInput], Pairs]
 
 
-def sort(scene: Scene) -> Pairs:
+def sort(scene: AssociationInput) -> Pairs:
     """Sure detections, once (Bewley et al., "Simple Online and Realtime Tracking", ICIP 2016)."""
     yield from scene.pair(scene.sure, scene.likeness(scene.expected), 0.3)
 
 
-def bytetrack(scene: Scene) -> Pairs:
+def bytetrack(scene: AssociationInput) -> Pairs:
     """Sure detections first; doubtful ones only continue tracks that are already there.
 
     Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022.
@@ -97,7 +97,7 @@ def bytetrack(scene: Scene) -> Pairs:
     yield from scene.pair(~scene.sure, likeness, 0.5)
 
 
-def ocsort(scene: Scene) -> Pairs:
+def ocsort(scene: AssociationInput) -> Pairs:
     """As ByteTrack, with the direction of motion, and what is left once more where it was seen last.
 
     Cao et al., "Observation-Centric SORT: Rethinking SORT for Robust Multi-Object Tracking", CVPR 2023. Its virtual
@@ -109,7 +109,7 @@ def ocsort(scene: Scene) -> Pairs:
     yield from scene.pair(scene.sure, scene.likeness(scene.last), 0.3)
 
 
-def buffered(scene: Scene) -> Pairs:
+def buffered(scene: AssociationInput) -> Pairs:
     """As ByteTrack, and what is left once more with widened boxes, for few looks a second and fast small things.
 
     Yang et al., "Hard to Track Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the
@@ -119,22 +119,22 @@ def buffered(scene: Scene) -> Pairs:
     yield from scene.pair(scene.sure, scene.likeness(scene.expected, 0.6), 0.2)
 
 
-WAYS: dict[str, Way] = {"sort": sort, "bytetrack": bytetrack, "ocsort": ocsort, "buffered": buffered}
+STRATEGIES: dict[str, Strategy] = {"sort": sort, "bytetrack": bytetrack, "ocsort": ocsort, "buffered": buffered}
 """The ways by name."""
 
 
-def way_of(name: str) -> Way:
+def get_strategy(name: str) -> Strategy:
     """Give a way by its name.
 
     Raises:
         OptionError: there is no such way.
     """
-    if name not in WAYS:
-        raise OptionError(f"there is no tracker {name!r}; choose from {', '.join(WAYS)}")
-    return WAYS[name]
+    if name not in STRATEGIES:
+        raise OptionError(f"there is no tracker {name!r}; choose from {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]
 
 
-def consistency(scene: Scene) -> Array:
+def consistency(scene: AssociationInput) -> Array:
     """Tell (N, M) how well the way to each detection goes on from each track's way so far: 1 ahead, 0 across, -1 back.
 
     Times the detection's score; 0 of a track that has not moved.

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Moment)
 
 
 @dataclass(slots=True)
-class Best(Generic[M]):
+class TopMoments(Generic[M]):
     """The best moments of a track.
 
     Attributes:

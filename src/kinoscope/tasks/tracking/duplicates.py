@@ -22,7 +22,7 @@ SHARE = 0.8
 """Share of a track's detections that must be so."""
 
 
-def doubles(tracklets: Sequence[Tracklet]) -> set[int]:
+def find_duplicates(tracklets: Sequence[Tracklet]) -> set[int]:
     """Return the positions of those tracks that a track with a better score follows too, all through their time."""
     spans = np.array([(t.start, t.end) for t in tracklets]).reshape(-1, 2)
     scores = np.array([t.score for t in tracklets])

@@ -44,7 +44,7 @@ def warped(centred: Array, affine: Array) -> Array:
 
 
 @dataclass(slots=True)
-class Motion:
+class BoxKalmanFilter:
     """A Kalman filter with constant velocity over each of a box's four coordinates.
 
     Attributes:
@@ -60,33 +60,33 @@ class Motion:
     agility: float = 1.0
 
     @classmethod
-    def begin(cls, time: float, box: Array, agility: float = 1.0) -> Motion:
+    def begin(cls, time: float, box: Array, agility: float = 1.0) -> BoxKalmanFilter:
         """Start at rest at a first box (4,)."""
         covariance = np.zeros((4, 2, 2))
         covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN * agility**2
         return cls(time, np.stack([to_centre(box), np.zeros(4)], axis=1), covariance, agility)
 
-    def predict(self, time: float) -> Motion:
+    def predict(self, time: float) -> BoxKalmanFilter:
         """Give the state expected at a later time."""
         dt = time - self.time
         move = np.array([[1, dt], [0, 1]])
         spread = np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
         covariance = move @ self.covariance @ move.T + self.agility**2 * WANDER[:, None, None] * spread
-        return Motion(time, self.state @ move.T, covariance, self.agility)
+        return BoxKalmanFilter(time, self.state @ move.T, covariance, self.agility)
 
-    def correct(self, box: Array) -> Motion:
+    def correct(self, box: Array) -> BoxKalmanFilter:
         """Take in a box (4,) seen at the state's own time."""
         gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASURED)[:, None]
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
         covariance = self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :]
-        return Motion(self.time, state, covariance, self.agility)
+        return BoxKalmanFilter(self.time, state, covariance, self.agility)
 
-    def warp(self, affine: Array) -> Motion:
+    def warp(self, affine: Array) -> BoxKalmanFilter:
         """Give the state as it is in a picture to which ``affine`` (2, 3) leads from its own."""
         turned = np.column_stack([affine[:, :2], np.zeros(2)])
         value = warped(self.state[None, :, 0], affine)[0]
         speed = warped(self.state[None, :, 1], turned)[0]
-        return Motion(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
+        return BoxKalmanFilter(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
 
     def surprise(self, box: Array) -> float:
         """Tell how unlikely a box (4,) is at the state's own time: minus twice its log-likelihood, up to a constant."""
@@ -118,9 +118,9 @@ def smooth(times: Array, boxes: Array) -> Array:
     return np.stack(states[::-1])
 
 
-def _forward(times: Array, boxes: Array, agility: float) -> tuple[list[Motion], list[Motion], float]:
+def _forward(times: Array, boxes: Array, agility: float) -> tuple[list[BoxKalmanFilter], list[BoxKalmanFilter], float]:
     """Filter detections: the states after each, the states expected before each but the first, the total surprise."""
-    filtered, expected, surprise = [Motion.begin(float(times[0]), boxes[0], agility)], [], 0.0
+    filtered, expected, surprise = [BoxKalmanFilter.begin(float(times[0]), boxes[0], agility)], [], 0.0
     for time, box in zip(times[1:].tolist(), boxes[1:], strict=True):
         expected.append(filtered[-1].predict(time))
         surprise += expected[-1].surprise(box)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from kinoscope.core.boxes import Array, clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
-from kinoscope.tasks.tracking.association import Scene, Way, buffered
-from kinoscope.tasks.tracking.kalman import Motion, curve, to_centre, to_corners, warped
+from kinoscope.tasks.tracking.association import AssociationInput, Strategy, buffered
+from kinoscope.tasks.tracking.kalman import BoxKalmanFilter, curve, to_centre, to_corners, warped
 
 PAST = 3
 """Looks back from the last to where the direction of motion is taken from."""
@@ -44,7 +44,7 @@ class Tracklet:
     """
 
     id: int
-    motion: Motion | None = None
+    motion: BoxKalmanFilter | None = None
     rows: array[float] = field(default_factory=lambda: array("d"))
     votes: dict[int, float] = field(default_factory=dict)
     recent: Array = field(default_factory=lambda: np.zeros((0, 4)))
@@ -52,7 +52,7 @@ class Tracklet:
 
     def add(self, time: float, box: Array, score: float, label: int, look: Array | None = None) -> None:
         """Take in a detection."""
-        self.motion = self.motion.predict(time).correct(box) if self.motion else Motion.begin(time, box)
+        self.motion = self.motion.predict(time).correct(box) if self.motion else BoxKalmanFilter.begin(time, box)
         self.rows.extend((time, *box.tolist(), score))
         self.votes[label] = self.votes.get(label, 0.0) + score
         self.recent = np.vstack([self.recent[-PAST:], box])
@@ -127,7 +127,9 @@ class Tracker:
         way: pairs detections with tracks, see ``association``.
     """
 
-    def __init__(self, high: float = 0.5, max_gap: float = 1.5, other_label: float = 0.5, way: Way = buffered) -> None:
+    def __init__(
+        self, high: float = 0.5, max_gap: float = 1.5, other_label: float = 0.5, way: Strategy = buffered
+    ) -> None:
         self.high, self.max_gap, self.other_label, self.way = high, max_gap, other_label, way
         self.live: list[Tracklet] = []
         self._done: list[Tracklet] = []
@@ -209,7 +211,9 @@ class Tracker:
         self._done += [t for t in self.live if time - t.end > self.max_gap]
         self.live = [t for t in self.live if time - t.end <= self.max_gap]
 
-    def _scene(self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64], looks: Array | None) -> Scene:
+    def _scene(
+        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64], looks: Array | None
+    ) -> AssociationInput:
         same = labels[:, None] == np.array([t.label for t in self.live], np.int64)[None, :]
         last, before = (np.array([t.recent[i] for t in self.live]).reshape(-1, 4) for i in (-1, 0))
         alike = None
@@ -217,7 +221,7 @@ class Tracker:
             blank = np.zeros(looks.shape[1])
             alike = looks @ np.array([blank if t.look is None else t.look for t in self.live]).reshape(-1, len(blank)).T
         allowed = np.where(same, 1.0, self.other_label)
-        return Scene(boxes, scores, scores >= self.high, self.expect(time), last, before, allowed, alike)
+        return AssociationInput(boxes, scores, scores >= self.high, self.expect(time), last, before, allowed, alike)
 
     def _begin(self) -> Tracklet:
         self.live.append(Tracklet(self._born))
@@ -231,7 +235,7 @@ def hard_cuts(timeline: Timeline) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class TrackFilter:
     """What a track must have to be kept.
 
     Attributes:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError, OptionError, WeightsMissing
-from kinoscope.models.formats.trained_model import Trained, load_net
+from kinoscope.models.formats.trained_model import TrainedModel, load_net
 from kinoscope.models.trainable.classifiers import Network, build_network, find_network
-from kinoscope.training.classification.options import Options
+from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.data.dataset import Dataset
 from kinoscope.training.optim import RATES
 
@@ -21,7 +21,7 @@ UNFREEZE = 0.25
 TRUNK_LR = 0.1
 
 
-def resolve(options: Options, dataset: Dataset) -> Options:
+def resolve(options: ClassificationOptions, dataset: Dataset) -> ClassificationOptions:
     """Give options in which nothing is left open, so that a run can be told, and repeated, from them alone.
 
     Raises:
@@ -45,11 +45,11 @@ def resolve(options: Options, dataset: Dataset) -> Options:
     return replace(options, **chosen, net_options=dict(network.options) | dict(options.net_options))
 
 
-def describe_model(options: Options, dataset: Dataset) -> Trained:
+def describe_model(options: ClassificationOptions, dataset: Dataset) -> TrainedModel:
     """Give what ``model.json`` will say, with the files that the network is built from by their names alone."""
     files = {name: Path(str(value)) for name, value in options.net_options.items() if _is_file(value)}
     names = {name: path.name for name, path in files.items()}
-    return Trained(
+    return TrainedModel(
         task="classify",
         network=options.net,
         options=dict(options.net_options) | names,
@@ -61,7 +61,7 @@ def describe_model(options: Options, dataset: Dataset) -> Trained:
     )
 
 
-def own_files(options: Options) -> list[Path]:
+def own_files(options: ClassificationOptions) -> list[Path]:
     """Give the files that the network is built from, such as a Keras backbone."""
     return [Path(str(value)) for value in options.net_options.values() if _is_file(value)]
 
@@ -70,7 +70,7 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and Path(value).is_file()
 
 
-def build(options: Options, classes: tuple[str, ...]) -> nn.Module:
+def build(options: ClassificationOptions, classes: tuple[str, ...]) -> nn.Module:
     """Build the network that resolved options name, with the weights that it starts from.
 
     Raises:
@@ -98,7 +98,7 @@ def _fill_from_card(net: nn.Module, network: Network) -> None:
         raise WeightsMissing(f"{error}; or train from nothing with start=none") from None
 
 
-def _fill_from_run(net: nn.Module, folder: Path, options: Options, classes: tuple[str, ...]) -> None:
+def _fill_from_run(net: nn.Module, folder: Path, options: ClassificationOptions, classes: tuple[str, ...]) -> None:
     """Take over the weights of a trained model; what tells other classes than ours starts anew."""
     theirs, trained = load_net(folder)
     if trained.task != "classify":
@@ -120,7 +120,7 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], folder: Path) -> None:
     net.load_state_dict(state, strict=False)
 
 
-def _of_classes(options: Options, classes: int) -> set[str]:
+def _of_classes(options: ClassificationOptions, classes: int) -> set[str]:
     """Give the names of the tensors whose shape depends on the number of classes."""
     drawn = torch.get_rng_state()
     states = [build_network(options.net, count, options.net_options).state_dict() for count in (classes, classes + 1)]
@@ -128,7 +128,7 @@ def _of_classes(options: Options, classes: int) -> set[str]:
     return {name for name, tensor in states[0].items() if tensor.shape != states[1][name].shape}
 
 
-def length_of(net: nn.Module, options: Options) -> int:
+def length_of(net: nn.Module, options: ClassificationOptions) -> int:
     """Give the length of the network's embedding, and find out whether it takes such clips at all.
 
     Raises:

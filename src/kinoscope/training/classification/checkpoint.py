@@ -16,15 +16,15 @@ from kinoscope.training.checkpoint import (
     save_checkpoint,
     within,
 )
-from kinoscope.training.classification.options import Options
-from kinoscope.training.classification.state import TASK, Job, State
+from kinoscope.training.classification.options import ClassificationOptions
+from kinoscope.training.classification.state import TASK, TrainContext, TrainState
 from kinoscope.training.data.dataset import Dataset
 
 FREE = ("device", "workers")
 """Options that change nothing that is computed."""
 
 
-def save_state(path: Path, state: State, job: Job) -> None:
+def save_state(path: Path, state: TrainState, job: TrainContext) -> None:
     """Write a checkpoint; what was there before stays if it cannot be written.
 
     Raises:
@@ -49,7 +49,7 @@ def save_state(path: Path, state: State, job: Job) -> None:
     save_checkpoint(path, joined(parts), facts)
 
 
-def restore_state(path: Path, state: State, options: Options, dataset: Dataset) -> None:
+def restore_state(path: Path, state: TrainState, options: ClassificationOptions, dataset: Dataset) -> None:
     """Bring a state to where a checkpoint was.
 
     Raises:
@@ -74,7 +74,7 @@ def restore_state(path: Path, state: State, options: Options, dataset: Dataset) 
         state.score = (math.inf if first is None else first, second)
 
 
-def _demand_same(path: Path, facts: dict[str, Any], options: Options, dataset: Dataset) -> None:
+def _demand_same(path: Path, facts: dict[str, Any], options: ClassificationOptions, dataset: Dataset) -> None:
     if facts["task"] != TASK:
         raise ModelError(f"{path} is of task {facts['task']}, not {TASK}; resume it with that task")
     if tuple(facts["classes"]) != dataset.classes:

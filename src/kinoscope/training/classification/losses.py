@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from kinoscope.training.classification.options import Options
+    from kinoscope.training.classification.options import ClassificationOptions
 
 
 class CrossEntropy(nn.Module):
@@ -115,7 +115,7 @@ class ArcFace(nn.Module):
         return F.cross_entropy(self.scale * torch.where(chosen, pushed, cosines), own)
 
 
-class Both(nn.Module):
+class CombinedLoss(nn.Module):
     """A loss of the embedding and one of the logits, added: without the second no class could be told."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
@@ -140,7 +140,7 @@ def _distances(unit: Tensor) -> Tensor:
     return (2 - 2 * unit @ unit.T).clamp(min=1e-12).sqrt()
 
 
-def make_loss(options: Options, multilabel: bool, length: int, classes: int) -> nn.Module:
+def make_loss(options: ClassificationOptions, multilabel: bool, length: int, classes: int) -> nn.Module:
     """Make the loss that the options name.
 
     Args:
@@ -151,11 +151,11 @@ def make_loss(options: Options, multilabel: bool, length: int, classes: int) -> 
     plain = CrossEntropy(options.smoothing)
     match options.loss:
         case "triplet":
-            return Both(Triplet(options.margin), plain)
+            return CombinedLoss(Triplet(options.margin), plain)
         case "contrastive":
-            return Both(Contrastive(options.heat), plain)
+            return CombinedLoss(Contrastive(options.heat), plain)
         case "arcface":
-            return Both(ArcFace(length, classes, options.margin, options.scale), plain)
+            return CombinedLoss(ArcFace(length, classes, options.margin, options.scale), plain)
         case "focal":
             return Focal(options.gamma)
         case "binary":

@@ -32,7 +32,7 @@ PAIRS = ("triplet", "arcface", "contrastive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ClassificationOptions:
     """How a network is trained. The defaults are for 100 to 10,000 clips."""
 
     net: str = "cnn-gru"
@@ -157,7 +157,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 
 
-def _check_choices(options: Options) -> None:
+def _check_choices(options: ClassificationOptions) -> None:
     for name, kind in _kinds().items():
         value = getattr(options, name)
         if get_origin(kind) is Literal and value not in get_args(kind):
@@ -165,7 +165,7 @@ def _check_choices(options: Options) -> None:
             raise OptionError(f"{name}={value} is unknown; {hint(str(value), known)}choose from {', '.join(known)}")
 
 
-def _check_limits(options: Options) -> None:
+def _check_limits(options: ClassificationOptions) -> None:
     for name, (low, high) in LIMITS.items():
         value = getattr(options, name)
         if value is not None and not low <= value <= high:
@@ -174,7 +174,7 @@ def _check_limits(options: Options) -> None:
         raise OptionError(f"size={options.size[0]}x{options.size[1]} is not possible; give a size such as 160x160")
 
 
-def _check_together(options: Options) -> None:
+def _check_together(options: ClassificationOptions) -> None:
     variation, _ = options.variation, options.folds
     if options.loss in PAIRS and variation.mixes:
         raise OptionError(f"loss={options.loss} needs clips of one class each; set augment.mixup=0 augment.cutmix=0")
@@ -191,13 +191,13 @@ def _augment_value(name: str, value: Any) -> Any:
         raise OptionError(f"augment.{name}={value} is no number; give one such as augment.{name}=0.5") from None
 
 
-def read_words(words: Sequence[str], base: Options | None = None) -> Options:
+def read_words(words: Sequence[str], base: ClassificationOptions | None = None) -> ClassificationOptions:
     """Read ``key=value`` words, each typed as its option is; a later one wins.
 
     Raises:
         OptionError: one is no such pair, or names no option, or its value cannot be used.
     """
-    base = base or Options()
+    base = base or ClassificationOptions()
     plain: dict[str, Any] = {}
     groups = {name: dict(getattr(base, f"{name}_options")) for name in ("net", "augment")}
     for word in words:
@@ -230,7 +230,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 @lru_cache
 def _kinds() -> dict[str, Any]:
     """Give the type of each option that is a plain value."""
-    hints = get_type_hints(Options)
+    hints = get_type_hints(ClassificationOptions)
     return {name: kind for name, kind in hints.items() if not name.endswith("_options")}
 
 
@@ -280,14 +280,14 @@ def _example(kind: Any) -> str:
 
 def describe() -> list[tuple[str, str, str]]:
     """Give name, default and help of each option, from the dataclass itself."""
-    body = ast.parse(inspect.getsource(Options)).body[0]
+    body = ast.parse(inspect.getsource(ClassificationOptions)).body[0]
     assert isinstance(body, ast.ClassDef)
     texts: dict[str, str] = {}
     for statement, after in zip(body.body, body.body[1:], strict=False):
         doc = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and isinstance(doc, str):
             texts[statement.target.id] = " ".join(doc.split())
-    defaults = {one.name: one.default for one in fields(Options) if one.default is not MISSING}
+    defaults = {one.name: one.default for one in fields(ClassificationOptions) if one.default is not MISSING}
     return [(name, "" if defaults[name] is None else str(defaults[name]), text) for name, text in texts.items()]
 
 
@@ -309,7 +309,7 @@ def save_options(path: Path, options: Saveable, facts: Mapping[str, Any]) -> Non
         temporary.write_text(json.dumps(dict(facts) | {"options": options.to_dict()}, indent=1) + "\n", "utf-8")
 
 
-def read_options(path: Path) -> tuple[Options, dict[str, Any]]:
+def read_options(path: Path) -> tuple[ClassificationOptions, dict[str, Any]]:
     """Read options, and facts on the run, that were saved.
 
     Raises:
@@ -319,7 +319,7 @@ def read_options(path: Path) -> tuple[Options, dict[str, Any]]:
         facts = read_json(path, allow_nan=True)
         plain = facts.pop("options")
         size = plain["size"] and tuple(plain["size"])
-        return Options(**plain | {"size": size}), facts
+        return ClassificationOptions(**plain | {"size": size}), facts
     except FileNotFoundError:
         raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

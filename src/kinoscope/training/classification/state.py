@@ -9,20 +9,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from kinoscope.training.classification.options import Options
+from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.distributed import Processes
 from kinoscope.training.evaluation.scores import Scores
 from kinoscope.training.logging import Row
-from kinoscope.training.optim import Average
+from kinoscope.training.optim import ExponentialMovingAverage
 
 TASK = "classify"
 """What is learned."""
 
 
 @dataclass(kw_only=True)
-class Run:
+class ClassificationRun:
     """What a training came to.
 
     Attributes:
@@ -41,7 +41,7 @@ class Run:
     """
 
     folder: Path | None
-    options: Options
+    options: ClassificationOptions
     rows: list[Row] = field(default_factory=list)
     best: int = 0
     scores: Scores | None = None
@@ -55,15 +55,15 @@ class Run:
 
 
 @dataclass(slots=True)
-class Job:
+class TrainContext:
     """What stays the same while training, and the report on it."""
 
-    options: Options
+    options: ClassificationOptions
     dataset: Dataset
     validation: list[Example]
     processes: Processes
     loader: Loader
-    run: Run
+    run: ClassificationRun
 
     @property
     def steps(self) -> int:
@@ -72,7 +72,7 @@ class Job:
 
 
 @dataclass(kw_only=True)
-class State:
+class TrainState:
     """All that changes while training, which a checkpoint holds.
 
     Attributes:
@@ -86,7 +86,7 @@ class State:
     net: nn.Module
     loss: nn.Module
     optimizer: torch.optim.Optimizer
-    average: Average | None
+    average: ExponentialMovingAverage | None
     still: list[nn.Module]
     epoch: int = 0
     step: int = 0

@@ -30,8 +30,8 @@ from kinoscope.training.checkpoint import (
 from kinoscope.training.classification.build import build, describe_model, length_of, order_channels, own_files, resolve
 from kinoscope.training.classification.checkpoint import restore_state, save_state
 from kinoscope.training.classification.losses import make_loss
-from kinoscope.training.classification.options import Options, save_options
-from kinoscope.training.classification.state import TASK, Job, Run, State
+from kinoscope.training.classification.options import ClassificationOptions, save_options
+from kinoscope.training.classification.state import TASK, ClassificationRun, TrainContext, TrainState
 from kinoscope.training.classification.validation import describe, is_better, is_stale, measure, validate
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Batch, Loader
@@ -41,14 +41,21 @@ from kinoscope.training.evaluation.evaluate import evaluate
 from kinoscope.training.evaluation.plots import draw
 from kinoscope.training.evaluation.predictions import clip_name
 from kinoscope.training.logging import Log, Row
-from kinoscope.training.optim import Average, freeze, make_optimizer, parameter_groups, set_rate, set_training
+from kinoscope.training.optim import (
+    ExponentialMovingAverage,
+    freeze,
+    make_optimizer,
+    parameter_groups,
+    set_rate,
+    set_training,
+)
 
 Progress = Callable[[float, float], None]
 """Told how many of how many steps are done."""
 
 
 def train(
-    options: Options,
+    options: ClassificationOptions,
     dataset: Dataset,
     out: Path,
     *,
@@ -57,7 +64,7 @@ def train(
     splits: Splits | None = None,
     progress: Progress | None = None,
     told: Callable[[Row], None] | None = None,
-) -> Run:
+) -> ClassificationRun:
     """Train a network, keep the weights of the best epoch in ``out``, and draw how it went.
 
     Args:
@@ -95,7 +102,7 @@ def train(
 
 
 def _go_through_epochs(
-    job: Job, state: State, out: Path, progress: Progress | None, told: Callable[[Row], None] | None
+    job: TrainContext, state: TrainState, out: Path, progress: Progress | None, told: Callable[[Row], None] | None
 ) -> None:
     writes, options = job.processes.writes, job.options
     log = _open(job, state, out) if writes else None
@@ -121,7 +128,7 @@ def _go_through_epochs(
             log.close()
 
 
-def learn(job: Job, state: State, epoch: int, progress: Progress | None = None) -> Row:
+def learn(job: TrainContext, state: TrainState, epoch: int, progress: Progress | None = None) -> Row:
     """Go once through all clips, and give the mean loss and the learning rate.
 
     Raises:
@@ -168,12 +175,12 @@ def _parts(batch: Batch, count: int, device: torch.device) -> Iterator[tuple[Ten
         yield pixels.to(device, non_blocking=True), targets.to(device), len(places) / len(batch)
 
 
-def _all_rows(options: Options, processes: Processes, *tensors: Tensor) -> list[Tensor]:
+def _all_rows(options: ClassificationOptions, processes: Processes, *tensors: Tensor) -> list[Tensor]:
     """Give what the loss sees: where it compares clips, those of all processes."""
     return [processes.rows(one) for one in tensors] if options.loss in ("triplet", "contrastive") else list(tensors)
 
 
-def _in_bf16(options: Options, processes: Processes) -> bool:
+def _in_bf16(options: ClassificationOptions, processes: Processes) -> bool:
     return processes.device.type == "cuda" if options.bf16 is None else options.bf16
 
 
@@ -181,7 +188,7 @@ def _seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: Job) -> None:
+def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: TrainContext) -> None:
     """Stop before a step that would spoil the weights.
 
     Raises:
@@ -206,7 +213,7 @@ def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: Job
 # What surrounds the loop: preparing, measuring, keeping.
 
 
-def _divide(options: Options, dataset: Dataset, out: Path, resume: bool) -> Splits:
+def _divide(options: ClassificationOptions, dataset: Dataset, out: Path, resume: bool) -> Splits:
     if resume:
         return read_splits(out / "splits.json", dataset)
     if options.folds:
@@ -216,30 +223,34 @@ def _divide(options: Options, dataset: Dataset, out: Path, resume: bool) -> Spli
 
 
 def prepare(
-    options: Options, dataset: Dataset, splits: Splits, processes: Processes, resume: bool = False
-) -> tuple[Job, State]:
+    options: ClassificationOptions, dataset: Dataset, splits: Splits, processes: Processes, resume: bool = False
+) -> tuple[TrainContext, TrainState]:
     """Give what ``learn`` takes, before the first epoch; resolved options are needed."""
     state = _build(options, dataset, processes, resume)
     loader = _training_loader(options, dataset, splits["train"], processes)
-    run = Run(folder=None, options=options, clips=(len(splits["train"]), len(splits["val"])), steps=len(loader))
+    run = ClassificationRun(
+        folder=None, options=options, clips=(len(splits["train"]), len(splits["val"])), steps=len(loader)
+    )
     run.parameters = _count(state.net)
-    return Job(options, dataset, splits["val"], processes, loader, run), state
+    return TrainContext(options, dataset, splits["val"], processes, loader, run), state
 
 
-def _build(options: Options, dataset: Dataset, processes: Processes, resume: bool) -> State:
+def _build(options: ClassificationOptions, dataset: Dataset, processes: Processes, resume: bool) -> TrainState:
     """Build what is trained; weights to start from are not needed where a checkpoint follows."""
     net = build(replace(options, start="none") if resume else options, dataset.classes)
     net = order_channels(net).to(processes.device)
     loss = make_loss(options, dataset.multilabel, length_of(net, options), len(dataset.classes)).to(processes.device)
     still = freeze(net, options.unfreeze or 0.0, bool(options.freeze_norms))
     optimizer = make_optimizer(parameter_groups(net, loss, options), options)
-    average = Average(options.ema) if options.ema else None
+    average = ExponentialMovingAverage(options.ema) if options.ema else None
     if average:
         average.start(net)
-    return State(net=net, loss=loss, optimizer=optimizer, average=average, still=still)
+    return TrainState(net=net, loss=loss, optimizer=optimizer, average=average, still=still)
 
 
-def _training_loader(options: Options, dataset: Dataset, examples: list[Example], processes: Processes) -> Loader:
+def _training_loader(
+    options: ClassificationOptions, dataset: Dataset, examples: list[Example], processes: Processes
+) -> Loader:
     sampling = options.sampling(describe_model(options, dataset).sampling)
     return Loader(
         examples,
@@ -260,7 +271,7 @@ def _count(net: nn.Module) -> tuple[int, int]:
     return sum(size for size, _ in sizes), sum(size for size, learned in sizes if learned)
 
 
-def _open(job: Job, state: State, out: Path) -> Log:
+def _open(job: TrainContext, state: TrainState, out: Path) -> Log:
     """Write down what the run is, before the first step; give its log."""
     if state.epoch == 0:
         save_options(out / "options.json", job.options, {"task": TASK, "data": job.dataset.root})
@@ -272,19 +283,19 @@ def _open(job: Job, state: State, out: Path) -> Log:
     return Log(out, state.epoch)
 
 
-def _splits(job: Job) -> Splits:
+def _splits(job: TrainContext) -> Splits:
     known = {id(one) for one in (*job.loader.examples, *job.validation)}
     test = [one for one in job.dataset.examples if id(one) not in known]
     return {"train": list(job.loader.examples), "val": job.validation, "test": test}
 
 
-def _note_speed(job: Job, began: float, waited: float) -> None:
+def _note_speed(job: TrainContext, began: float, waited: float) -> None:
     seconds = time.perf_counter() - began
     job.run.speed = len(job.loader) * job.options.batch / seconds
     job.run.waiting = (job.loader.waited - waited) / seconds
 
 
-def _try_out(job: Job, state: State, progress: Progress | None) -> Run:
+def _try_out(job: TrainContext, state: TrainState, progress: Progress | None) -> ClassificationRun:
     """Take one step and look at a few clips for validation, so that what cannot work fails now."""
     examples = job.loader.examples[: job.options.batch]
     job.loader = _training_loader(job.options, job.dataset, list(examples), job.processes)
@@ -298,7 +309,7 @@ def _try_out(job: Job, state: State, progress: Progress | None) -> Run:
     return job.run
 
 
-def _finish(job: Job, out: Path) -> Run:
+def _finish(job: TrainContext, out: Path) -> ClassificationRun:
     """Score the weights that were kept, and draw curves, confusion and the worst clips."""
     run, processes = job.run, job.processes
     processes.share(None)  # the others wait until the last weights are written

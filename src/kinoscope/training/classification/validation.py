@@ -9,10 +9,10 @@ import numpy as np
 from torch import nn
 
 from kinoscope.core.metrics import classification
-from kinoscope.models.formats.trained_model import Trained
+from kinoscope.models.formats.trained_model import TrainedModel
 from kinoscope.training.classification.build import describe_model
-from kinoscope.training.classification.options import Options
-from kinoscope.training.classification.state import Job, State
+from kinoscope.training.classification.options import ClassificationOptions
+from kinoscope.training.classification.state import TrainContext, TrainState
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.evaluation.evaluate import calibrate, truth
@@ -20,7 +20,7 @@ from kinoscope.training.evaluation.predictions import Predictions, clip_name, pr
 from kinoscope.training.logging import Row
 
 
-def validate(net: nn.Module, job: Job, views: int | None = None) -> Predictions | None:
+def validate(net: nn.Module, job: TrainContext, views: int | None = None) -> Predictions | None:
     """Give what the network says of the clips for validation, each process for its part; None if there are none."""
     options, processes = job.options, job.processes
     if not job.validation:
@@ -74,7 +74,7 @@ def measure(predictions: Predictions | None) -> Row:
     return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": classification.balanced_accuracy(confusion)}
 
 
-def is_better(state: State, row: Row) -> bool:
+def is_better(state: TrainState, row: Row) -> bool:
     """Tell whether an epoch is the best so far, and note it. Without validation the last is.
 
     Of equal scores, that of the lower loss: few clips give many equal ones.
@@ -87,12 +87,12 @@ def is_better(state: State, row: Row) -> bool:
     return True
 
 
-def is_stale(state: State, options: Options) -> bool:
+def is_stale(state: TrainState, options: ClassificationOptions) -> bool:
     """Tell whether there has been no better epoch for as long as the options allow."""
     return bool(options.patience) and state.epoch - state.best >= options.patience
 
 
-def describe(job: Job, predictions: Predictions | None, row: Row) -> Trained:
+def describe(job: TrainContext, predictions: Predictions | None, row: Row) -> TrainedModel:
     """Give what ``model.json`` says of the weights of an epoch."""
     trained = describe_model(job.options, job.dataset)
     if predictions is None or not len(predictions.logits):

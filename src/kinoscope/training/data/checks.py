@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.errors import as_error
-from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.media import Audio, Pixels
 from kinoscope.models.runtime.runner import cores
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.frame_cache import opened
@@ -78,7 +78,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class DatasetReport:
     """What a check found.
 
     Attributes:
@@ -138,7 +138,7 @@ def check(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     audio: bool = False,
-) -> Health:
+) -> DatasetReport:
     """Open and decode every example of a dataset and report what is wrong with it.
 
     Args:
@@ -160,7 +160,7 @@ def check(
     findings += [Finding(kind, ours.path, f"as {other.path}") for kind, ours, other in pairs]
     findings += _leaks(dataset.examples, [(ours, other) for _, ours, other in pairs], parts)
     rank = list(KINDS)
-    return Health(count, tuple(sorted(findings, key=lambda finding: rank.index(finding.kind))))
+    return DatasetReport(count, tuple(sorted(findings, key=lambda finding: rank.index(finding.kind))))
 
 
 def _examine(example: Example, audio: bool) -> _Facts:
@@ -190,7 +190,7 @@ def _watch(source: Source, facts: _Facts, audio: bool) -> None:
     """Read a source to its end and note what is wrong with it."""
     small, times, loudest = [], [], 0.0
     for item in source.read(sound_rates=(SOUND_RATE,) if audio and source.info.has_sound else ()):
-        if isinstance(item, Sound):
+        if isinstance(item, Audio):
             loudest = max(loudest, float(np.abs(item.samples).max(initial=0)))
         else:
             small.append(item.pixels((SIDE, SIDE)))

@@ -29,12 +29,12 @@ from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels, Size
 from kinoscope.core.sampling import Sampling, Times, nearest
-from kinoscope.imaging.reflect_time import bounce
+from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import store
 from kinoscope.training.data.dataset import Example
 
 if TYPE_CHECKING:
-    from kinoscope.source.base import Picture, Source
+    from kinoscope.source.base import LazyFrame, Source
 
 log = logging.getLogger("kinoscope")
 
@@ -63,7 +63,7 @@ _TOLERANCE = 1e-6  # seconds, as in ``nearest``
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class DecodedFrames:
     """Decoded pictures of a stretch of video.
 
     Attributes:
@@ -83,10 +83,10 @@ class Stretch:
 
     def at(self, wanted: Times) -> Pixels:
         """Give the (T, H, W, 3) pictures on screen at (T,) times; a short stretch is played to and fro."""
-        return np.ascontiguousarray(self.pixels[nearest(self.times, bounce(wanted, self.first, self.end))])
+        return np.ascontiguousarray(self.pixels[nearest(self.times, reflect_times(wanted, self.first, self.end))])
 
 
-def decode(source: Source, size: Size, rate: float, end: float | None = None) -> Stretch:
+def decode(source: Source, size: Size, rate: float, end: float | None = None) -> DecodedFrames:
     """Decode the pictures that are on screen at a source's first moment and every 1 / ``rate`` seconds after.
 
     Args:
@@ -105,12 +105,14 @@ def decode(source: Source, size: Size, rate: float, end: float | None = None) ->
         raise SourceError(f"{source.info.path} has no picture that can be decoded in the asked stretch")
     times = np.array([float(picture.time) for picture in kept])
     close = float(kept[-1].time + (kept[-1].duration or 1 / (source.info.rate or USUAL_RATE)))
-    return Stretch(np.stack(frames), times, close if end is None else max(min(close, end), times[-1] + _TOLERANCE))
+    return DecodedFrames(
+        np.stack(frames), times, close if end is None else max(min(close, end), times[-1] + _TOLERANCE)
+    )
 
 
-def sampled(pictures: Iterable[Picture], rate: float) -> Iterator[Picture]:
+def sampled(pictures: Iterable[LazyFrame], rate: float) -> Iterator[LazyFrame]:
     """Yield the pictures on screen at the time of the first one and every 1 / ``rate`` seconds after; and the last."""
-    shown: Picture | None = None
+    shown: LazyFrame | None = None
     origin = 0.0
     for picture in pictures:
         if shown is None:
@@ -150,7 +152,7 @@ def opened(path: str, start: float | None = None, end: float | None = None) -> I
         raise SourceError(f"cannot open {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-class Frames:
+class FrameCache:
     """Gives the pictures of clips, from the cache where that pays.
 
     A stretch that would be too large is decoded clip by clip; if the cache is full, or cannot be written, stretches are
@@ -204,7 +206,7 @@ class Frames:
 
     def _window(self, example: Example, span: tuple[float, float], wanted: Times) -> tuple[Pixels, Times]:
         """Decode nothing but one clip."""
-        times = bounce(wanted, *span)
+        times = reflect_times(wanted, *span)
         order = np.argsort(times)
         # The picture on screen at the first moment began before it.
         start = max(span[0], times.min() - LONGEST_SHOWN)
@@ -223,7 +225,7 @@ class Frames:
             self._places[example] = self.folder / digest[:2] / f"{digest}.frames"
         return self._places[example]
 
-    def _keep(self, place: Path, stretch: Stretch) -> None:
+    def _keep(self, place: Path, stretch: DecodedFrames) -> None:
         if not self._caches:
             return
         try:
@@ -285,7 +287,7 @@ def _files(folder: Path) -> list[tuple[float, int, Path]]:
     return found
 
 
-def save(path: Path, stretch: Stretch) -> None:
+def save(path: Path, stretch: DecodedFrames) -> None:
     """Write a stretch: F, H and W as int64, the F times and the end as float64, then the pixels, all as they are.
 
     Raises:
@@ -297,7 +299,7 @@ def save(path: Path, stretch: Stretch) -> None:
         file.write(np.ascontiguousarray(stretch.pixels).data)
 
 
-def load(path: Path) -> Stretch | None:
+def load(path: Path) -> DecodedFrames | None:
     """Map a stretch into memory and mark it as used, or give None where there is none, or a broken one."""
     # Not NumPy's own format: its head is Python text, and CPython 3.11 must not parse that in two threads at once.
     try:
@@ -306,6 +308,6 @@ def load(path: Path) -> Stretch | None:
             edges = np.frombuffer(file.read(8 * (frames + 1)), np.float64)
             pixels = np.memmap(path, np.uint8, "r", file.tell(), (frames, height, width, 3))
         os.utime(path)
-        return Stretch(np.asarray(pixels), edges[:-1], float(edges[-1]))
+        return DecodedFrames(np.asarray(pixels), edges[:-1], float(edges[-1]))
     except (OSError, ValueError):
         return None

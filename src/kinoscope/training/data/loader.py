@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from kinoscope.core.errors import DatasetError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling, Times
-from kinoscope.imaging.augment import Augment, draw, draw_mix
+from kinoscope.imaging.augment import Augment, sample_mix, sample_transform
 from kinoscope.models.runtime.runner import cores
 from kinoscope.training.data.dataset import Example
-from kinoscope.training.data.frame_cache import Frames
+from kinoscope.training.data.frame_cache import FrameCache
 
 MARGIN = 1.25
 """How much larger than the network's the pictures are from which augmented ones are cut."""
@@ -53,7 +53,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class ClipRequest:
     """One clip to be made: the how-manieth (``turn``) of an example in an epoch."""
 
     index: int
@@ -61,7 +61,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class LoadedClip:
     """One clip: pixels (T, H, W, 3), target (K,), the example that it is from, and its start in seconds."""
 
     pixels: Pixels
@@ -122,7 +122,7 @@ class Loader:
         self._batch, self._views, self._seed, self._balance = batch, views, seed, balance
         self._rank, self._world = rank, world
         self._workers = workers or min(MOST_WORKERS, cores())
-        self._frames = Frames(sampling, MARGIN if augment else 1.0, cache)
+        self._frames = FrameCache(sampling, MARGIN if augment else 1.0, cache)
         self._targets = targets(self.examples, self.classes)
         self._bad: set[int] = set()
         self.broken: dict[str, str] = {}
@@ -157,7 +157,7 @@ class Loader:
         Raises:
             SourceError: it cannot be read.
         """
-        return self._read(index, epoch, Draw(index, 0)).pixels
+        return self._read(index, epoch, ClipRequest(index, 0)).pixels
 
     def _take(self, ahead: deque[Future[Batch | None]]) -> Iterator[Batch]:
         began = time.perf_counter()
@@ -166,10 +166,10 @@ class Loader:
         if batch is not None:
             yield batch
 
-    def _plan(self, number: int) -> Iterator[list[Draw]]:
+    def _plan(self, number: int) -> Iterator[list[ClipRequest]]:
         """Yield the clips of each global batch."""
         if self.augment is None:
-            draws = [Draw(index, view) for index in range(len(self.examples)) for view in range(self._views)]
+            draws = [ClipRequest(index, view) for index in range(len(self.examples)) for view in range(self._views)]
         else:
             draws = _turns(self._order(number))
         for start in range(0, len(draws), self._batch):
@@ -185,7 +185,7 @@ class Loader:
     def _generator(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self._seed % 2**32, *key])
 
-    def _make(self, draws: list[Draw], epoch: int) -> Batch | None:
+    def _make(self, draws: list[ClipRequest], epoch: int) -> Batch | None:
         """Make this process's part of a global batch."""
         mine = range(self._rank, len(draws), self._world)
         mixes = self.augment is not None and self.augment.mixes
@@ -200,14 +200,16 @@ class Loader:
             ]
         return _stack([clip for clip in clips if clip is not None])
 
-    def _mixed(self, clip: Made | None, other: Made | None, of: Draw, epoch: int) -> Made | None:
+    def _mixed(
+        self, clip: LoadedClip | None, other: LoadedClip | None, of: ClipRequest, epoch: int
+    ) -> LoadedClip | None:
         if clip is None or other is None or self.augment is None:
             return clip
-        mix = draw_mix(self.augment, self.sampling.size, self._generator(epoch, of.index, of.turn, 1))
+        mix = sample_mix(self.augment, self.sampling.size, self._generator(epoch, of.index, of.turn, 1))
         target = mix.targets(clip.target, other.target)
-        return Made(mix(clip.pixels, other.pixels), target, clip.index, clip.start)
+        return LoadedClip(mix(clip.pixels, other.pixels), target, clip.index, clip.start)
 
-    def _whole(self, of: Draw, epoch: int) -> Made | None:
+    def _whole(self, of: ClipRequest, epoch: int) -> LoadedClip | None:
         """Make a clip; for training of the next example that is whole, for evaluation None if it is broken."""
         count = len(self.examples)
         candidates = (of.index,) if self.augment is None else range(of.index, of.index + count)
@@ -223,7 +225,7 @@ class Loader:
             raise DatasetError(f"none of the {count} clips can be read; {next(iter(self.broken.values()))}")
         return None
 
-    def _read(self, index: int, epoch: int, of: Draw) -> Made:
+    def _read(self, index: int, epoch: int, of: ClipRequest) -> LoadedClip:
         example = self.examples[index]
         if self.augment is None:
             pixels, times = self._frames.clip(example, lambda first, end: self._view(first, end, of.turn))
@@ -232,8 +234,8 @@ class Loader:
             augment = self.augment
             pixels, times = self._frames.clip(example, lambda first, end: self._moment(first, end, augment, generator))
             height, width = pixels.shape[1:3]
-            pixels = draw(augment, (width, height), self.sampling.size, generator)(pixels)
-        return Made(pixels, self._targets[index], index, float(times.min()))
+            pixels = sample_transform(augment, (width, height), self.sampling.size, generator)(pixels)
+        return LoadedClip(pixels, self._targets[index], index, float(times.min()))
 
     def _view(self, first: float, end: float, number: int) -> Times:
         start = self.sampling.starts(first, end, self._views)[number]
@@ -293,17 +295,17 @@ def balanced(targets: NDArray[np.float32], count: int, generator: np.random.Gene
     return [int(place) for place in generator.permutation(turns)]
 
 
-def _turns(order: list[int]) -> list[Draw]:
+def _turns(order: list[int]) -> list[ClipRequest]:
     """Count how often each example of an order has come already."""
     seen: Counter[int] = Counter()
     draws = []
     for index in order:
-        draws.append(Draw(index, seen[index]))
+        draws.append(ClipRequest(index, seen[index]))
         seen[index] += 1
     return draws
 
 
-def _stack(clips: list[Made]) -> Batch | None:
+def _stack(clips: list[LoadedClip]) -> Batch | None:
     if not clips:
         return None
     return Batch(

@@ -29,7 +29,7 @@ Labelled = tuple[Pixels, NDArray[np.int64]]
 """Clips (N, T, H, W, 3) and the indices of their classes (N,), zeros where there are none."""
 
 
-class Feed(Protocol):
+class ClipStream(Protocol):
     """Where clips come from.
 
     Attributes:
@@ -53,7 +53,7 @@ class Feed(Protocol):
 
 
 @dataclass
-class FolderFeed:
+class FolderClipStream:
     """Clips of a folder; each pass shows all of them once, from a random moment on.
 
     Attributes:
@@ -97,7 +97,7 @@ SYNTHETIC = "synthetic:moving"
 
 
 @dataclass
-class DrawnFeed:
+class SyntheticClipStream:
     """Moving shapes without end; see ``source.synthetic.moving_shapes``.
 
     Attributes:
@@ -132,20 +132,20 @@ class DrawnFeed:
         return draw_moving(number, sampling.frames, sampling.rate, sampling.size[0], shape=shape)[0]
 
 
-def make_feed(
+def make_stream(
     data: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
     workers: int | None = None,
-) -> Feed:  # fmt: skip
-    """Make a feed of ``synthetic:moving``, or of a folder or table of clips; see ``feed_folder``."""
+) -> ClipStream:  # fmt: skip
+    """Make a feed of ``synthetic:moving``, or of a folder or table of clips; see ``folder_stream``."""
     if str(data) == SYNTHETIC:
-        return DrawnFeed(sampling, seed, classes)
-    return feed_folder(data, sampling, classes=classes, few=few, seed=seed, workers=workers)
+        return SyntheticClipStream(sampling, seed, classes)
+    return folder_stream(data, sampling, classes=classes, few=few, seed=seed, workers=workers)
 
 
-def feed_folder(
+def folder_stream(
     path: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
     workers: int | None = None,
-) -> FolderFeed:  # fmt: skip
+) -> FolderClipStream:  # fmt: skip
     """Make a feed of a folder or table of clips.
 
     Args:
@@ -160,7 +160,7 @@ def feed_folder(
             f"{path} has {len(dataset.examples)} clips to learn from{why(broken)}; give {FEWEST} or more, cut longer "
             "ones into pieces, or set augment=strong, which varies so few that something can be learned from them"
         )
-    return FolderFeed(dataset, sampling, seed, workers, broken)
+    return FolderClipStream(dataset, sampling, seed, workers, broken)
 
 
 def read_clips(

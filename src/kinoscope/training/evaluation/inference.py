@@ -13,7 +13,7 @@ from kinoscope.core.metrics.classification import cross_entropy
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.runtime.runner import Runner
 from kinoscope.training.data.loader import Loader
-from kinoscope.training.evaluation.predictions import Predictions, Sum, gather
+from kinoscope.training.evaluation.predictions import Predictions, ViewSum, gather
 
 Seen = Callable[[int, Pixels, float], None]
 """Told of each view: index of its example, pixels (T, H, W, 3), cross-entropy."""
@@ -28,20 +28,20 @@ def run(runner: Runner, loader: Loader, seen: Seen | None = None) -> Predictions
         seen: see ``Seen``.
     """
     card = runner.card
-    sums: dict[int, Sum] = {}
+    sums: dict[int, ViewSum] = {}
     for batch in loader.epoch(0):
         outputs = runner(batch.pixels)
         logits, embeddings = outputs[-1], outputs[0]
         losses = cross_entropy(logits / card.temperature, batch.targets, card.multilabel)
         for row, index in enumerate(batch.indices.tolist()):
-            sums.setdefault(index, Sum(batch.targets[row])).add(logits[row], embeddings[row])
+            sums.setdefault(index, ViewSum(batch.targets[row])).add(logits[row], embeddings[row])
             if seen:
                 seen(index, batch.pixels[row], float(losses[row]))
     return gather(loader, sums, card.multilabel)
 
 
 @dataclass
-class Gallery:
+class WorstClips:
     """Pictures of the worst told clips, taken from what the network saw: ``COUNT`` frames side by side, as JPEG files.
 
     Attributes:

@@ -48,7 +48,7 @@ class Predictions:
 
 
 @dataclass
-class Sum:
+class ViewSum:
     """Sums over the views of one example: logits (K,), embedding (D,); its targets (K,)."""
 
     targets: Floats
@@ -78,13 +78,13 @@ def predict(
     """
     import torch
 
-    sums: dict[int, Sum] = {}
+    sums: dict[int, ViewSum] = {}
     with _evaluating(net), torch.inference_mode():
         for batch in loader.epoch(0):
             embeddings, logits = net(torch.from_numpy(batch.pixels).to(device))
             rows = zip(batch.indices.tolist(), batch.targets, _plain(logits), _plain(embeddings), strict=True)
             for index, target, scores, embedding in rows:
-                sums.setdefault(index, Sum(target)).add(scores, embedding)
+                sums.setdefault(index, ViewSum(target)).add(scores, embedding)
             if progress:
                 progress(len(batch))
     if multilabel is None:
@@ -109,7 +109,7 @@ def _plain(tensor: Any) -> Floats:
     return plain
 
 
-def gather(loader: Loader, sums: dict[int, Sum], multilabel: bool) -> Predictions:
+def gather(loader: Loader, sums: dict[int, ViewSum], multilabel: bool) -> Predictions:
     """Give the means of sums over views, by index of the example, as predictions."""
     examples = [loader.examples[index] for index in sums]
     classes = loader.classes

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from kinoscope.core.errors import TrainingError
 from kinoscope.training.distributed import Processes
-from kinoscope.training.generation.losses import RELATIVISTIC, Game, gradient_penalty
+from kinoscope.training.generation.losses import RELATIVISTIC, GanLoss, gradient_penalty
 
 NEAR_CHANCE = 0.015
 """Distance from the loss of a guess within which nothing has been learned."""
@@ -48,7 +48,7 @@ class Balance:
 
 
 @dataclass
-class Match:
+class DiscriminatorTrainer:
     """A judge, how it learns, and how the two are told apart.
 
     Attributes:
@@ -67,7 +67,7 @@ class Match:
 
     judge: nn.Module
     optimizer: torch.optim.Optimizer
-    game: Game = RELATIVISTIC
+    game: GanLoss = RELATIVISTIC
     penalty: float = 1.0
     lazy: int = 8
     both: bool = False

@@ -25,7 +25,7 @@ STRONG = 0.6
 
 
 @dataclass
-class Varying:
+class AdaptiveAugment:
     """What is done to clips.
 
     Attributes:
@@ -74,8 +74,8 @@ class Varying:
         return moved.view_as(clips)
 
 
-def make_varying(augment: str, target: float, flip: bool) -> Varying:
+def make_augment(augment: str, target: float, flip: bool) -> AdaptiveAugment:
     """Give what an option asks for: ``adaptive``, ``strong`` or ``none``."""
     if augment == "adaptive":
-        return Varying(0.0, flip, target)
-    return Varying(STRONG if augment == "strong" else 0.0, flip, None)
+        return AdaptiveAugment(0.0, flip, target)
+    return AdaptiveAugment(STRONG if augment == "strong" else 0.0, flip, None)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.media import Pixels
-from kinoscope.models.trainable.generators import Array, Codes, Generator, from_pixels
+from kinoscope.models.trainable.generators import Array, Generator, Latents, from_pixels
 
 CANDIDATES = 64
 """Codes that are drawn to begin with."""
@@ -28,7 +28,7 @@ PRIOR = 0.02
 def project(
     generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, seconds: float | None = None,
     steps: int | None = None, told: Callable[[float, float], None] | None = None,
-) -> tuple[Codes, float]:  # fmt: skip
+) -> tuple[Latents, float]:  # fmt: skip
     """Find the codes of a clip.
 
     Args:
@@ -53,12 +53,14 @@ def project(
         optimizer.step()
         if told:
             told(step + 1, steps)
-    found = Codes(generator.unit(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
+    found = Latents(generator.unit(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
     error = np.square(generator.clips(found, times)[0].astype(float) - pixels).mean()
     return found, float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 
-def _nearest(generator: Generator, pixels: Pixels, times: Array, seed: int, label: int | None, seconds: float) -> Codes:
+def _nearest(
+    generator: Generator, pixels: Pixels, times: Array, seed: int, label: int | None, seconds: float
+) -> Latents:
     labels = None if label is None else [label] * CANDIDATES
     drawn = generator.codes(CANDIDATES, seed, labels, seconds=seconds)
     errors = np.abs(generator.clips(drawn, times).astype(np.int16) - pixels).mean((1, 2, 3, 4))

@@ -17,7 +17,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Game:
+class GanLoss:
     """What each player wants to be small.
 
     Attributes:
@@ -57,18 +57,18 @@ def _hinge_maker(real: Tensor, made: Tensor) -> Tensor:
 LN2 = 0.693147
 """Loss of a guess between two."""
 
-NON_SATURATING = Game(_non_saturating_judge, _non_saturating_maker, LN2)
+NON_SATURATING = GanLoss(_non_saturating_judge, _non_saturating_maker, LN2)
 """Goodfellow et al., "Generative adversarial nets", NeurIPS 2014."""
 
-RELATIVISTIC = Game(_relativistic_judge, _relativistic_maker, LN2)
+RELATIVISTIC = GanLoss(_relativistic_judge, _relativistic_maker, LN2)
 """Of pairs: is the real one more real? Jolicoeur-Martineau, ICLR 2019; Huang et al., "The GAN is dead; long live the
 GAN! A modern GAN baseline", NeurIPS 2024, whose judge needs the gradient penalty below."""
 
-HINGE = Game(_hinge_judge, _hinge_maker, 1.0)
+HINGE = GanLoss(_hinge_judge, _hinge_maker, 1.0)
 """Lim and Ye, "Geometric GAN", 2017."""
 
 
-GAMES = {"relativistic": RELATIVISTIC, "non-saturating": NON_SATURATING, "hinge": HINGE}
+GAN_LOSSES = {"relativistic": RELATIVISTIC, "non-saturating": NON_SATURATING, "hinge": HINGE}
 """Name -> game."""
 
 

@@ -25,14 +25,14 @@ from kinoscope.core.metrics.generation import (
     consistency,
     diversity,
     endless,
-    frechet,
+    frechet_distance,
     frechet_interval,
     kernel_distance,
     precision_recall,
 )
 from kinoscope.core.sampling import nearest
 from kinoscope.imaging.augment import stretch
-from kinoscope.imaging.reflect_time import bounce
+from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models.card import Card
 from kinoscope.models.inference.classifier import sampling_of
 from kinoscope.models.runtime.runner import Runner
@@ -108,7 +108,7 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clips:
+class ClipSet:
     """Clips that are compared.
 
     Attributes:
@@ -125,7 +125,7 @@ class Clips:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ClipEmbeddings:
     """What a network says of clips: embeddings (N, D) of them and of their changes, logits (N, K)."""
 
     embeddings: Values
@@ -200,7 +200,7 @@ class Features:
         """What the network is."""
         return self.runner.card
 
-    def __call__(self, clips: Pixels, progress: Progress | None = None) -> Told:
+    def __call__(self, clips: Pixels, progress: Progress | None = None) -> ClipEmbeddings:
         """Look at clips (N, T, S, S, 3)."""
         picks, rows = self._picks(clips.shape[1]), []
         for number, clip in enumerate(clips):
@@ -210,13 +210,13 @@ class Features:
             if progress:
                 progress(number + 1, len(clips))
         embeddings, moves, logits = (np.array(part, np.float64) for part in zip(*rows, strict=True))
-        return Told(embeddings=embeddings, changes=moves, logits=logits)
+        return ClipEmbeddings(embeddings=embeddings, changes=moves, logits=logits)
 
     def _picks(self, frames: int) -> NDArray[np.int64]:
         """Give which pictures the network is shown; a short clip is played to and fro."""
         times = np.arange(frames) / self.rate
         wanted = np.arange(self.sampling.frames) / self.sampling.rate
-        return np.asarray(nearest(times, bounce(wanted, 0.0, frames / self.rate)))
+        return np.asarray(nearest(times, reflect_times(wanted, 0.0, frames / self.rate)))
 
 
 def changes(clip: Pixels) -> Pixels:
@@ -227,8 +227,8 @@ def changes(clip: Pixels) -> Pixels:
 
 
 def score(
-    real: Clips,
-    made: Clips,
+    real: ClipSet,
+    made: ClipSet,
     features: Features,
     pictures: Callable[[Pixels], Values],
     protocol: Protocol,
@@ -247,17 +247,17 @@ def score(
         DatasetError: there are too few clips.
     """
     demand_enough(len(real), len(made))
-    floors = Floors(real, features, protocol.seed)
+    floors = Baselines(real, features, protocol.seed)
     told_real, told_made = features(real.pixels), features(made.pixels, progress)
     a, b = told_real.embeddings, told_made.embeddings
     precision, recall = precision_recall(a, b)
     found_floors = floors.measure(told_real)
     found = GenerationScores(
         protocol=protocol,
-        fvd=frechet(a, b),
+        fvd=frechet_distance(a, b),
         interval=frechet_interval(a, b, real.groups or None, protocol.seed),
         endless=endless(a, b, protocol.seed),
-        motion=frechet(told_real.changes, told_made.changes),
+        motion=frechet_distance(told_real.changes, told_made.changes),
         motion_interval=frechet_interval(told_real.changes, told_made.changes, real.groups or None, protocol.seed),
         kvd=1000 * kernel_distance(a, b),
         precision=precision,
@@ -295,17 +295,17 @@ def demand_enough(real: int, made: int) -> None:
 
 
 @dataclass
-class Floors:
+class Baselines:
     """What real clips get: a half of them, against the other half as it is, and as it is spoiled in some way.
 
     No recording is in both halves, so that a half is as unlike the other as clips are that were not learned from.
     """
 
-    real: Clips
+    real: ClipSet
     features: Features
     seed: int
 
-    def measure(self, told: Told) -> dict[str, tuple[float, float]]:
+    def measure(self, told: ClipEmbeddings) -> dict[str, tuple[float, float]]:
         """Give both distances of a half of the clips, of which this was told, from the other and its spoiled forms."""
         random = np.random.default_rng(self.seed)
         first = halves(self.real.groups or tuple(map(str, range(len(self.real)))), random)
@@ -317,10 +317,12 @@ class Floors:
             "first frame held": lambda clip: np.repeat(clip[:1], len(clip), 0),
         }
         a, b = told.embeddings[first], told.changes[first]
-        found = {"as they are": (frechet(a, told.embeddings[~first]), frechet(b, told.changes[~first]))}
+        found = {
+            "as they are": (frechet_distance(a, told.embeddings[~first]), frechet_distance(b, told.changes[~first]))
+        }
         for name, spoil in spoiled.items():
             other = self.features(np.stack([spoil(clip) for clip in self.real.pixels[~first]]))
-            found[name] = (frechet(a, other.embeddings), frechet(b, other.changes))
+            found[name] = (frechet_distance(a, other.embeddings), frechet_distance(b, other.changes))
         return found
 
 
@@ -337,7 +339,7 @@ def blurred(clip: Pixels) -> Pixels:
     return np.stack([cv2.GaussianBlur(picture, (0, 0), spread) for picture in clip]).astype(np.uint8)
 
 
-def _compare_pixels(found: GenerationScores, real: Clips, made: Clips) -> None:
+def _compare_pixels(found: GenerationScores, real: ClipSet, made: ClipSet) -> None:
     """Find the nearest real clip of each made one, pixel by pixel, and which are copies."""
     a, b = _small(real.pixels), _small(made.pixels)
     apart = np.stack([np.abs(a - clip).mean(1) for clip in b])
@@ -358,8 +360,8 @@ def _small(clips: Pixels) -> NDArray[np.float32]:
 
 
 def _judge(
-    found: GenerationScores, real: Clips, made: Clips, judge: Features, classes: Sequence[str],
-    told: tuple[Told, Told] | None,
+    found: GenerationScores, real: ClipSet, made: ClipSet, judge: Features, classes: Sequence[str],
+    told: tuple[ClipEmbeddings, ClipEmbeddings] | None,
 ) -> None:  # fmt: skip
     """Let a network that knows the classes tell them."""
     columns = _columns(judge.card, classes)

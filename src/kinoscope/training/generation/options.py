@@ -47,14 +47,14 @@ ABOUT = {
 FREE = ("epochs", "workers", "device")
 """Options that may change when a run goes on."""
 
-GAME_NAMES = ("relativistic", "non-saturating", "hinge")
+GAN_LOSS_NAMES = ("relativistic", "non-saturating", "hinge")
 """Those of ``training.generation.losses``, which is not read here: it loads torch, and help should not."""
 
 AUGMENTS = ("adaptive", "strong", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratingOptions:
+class GenerationOptions:
     """How a generator is trained; see ``ABOUT``.
 
     Raises:
@@ -96,7 +96,7 @@ class GeneratingOptions:
         least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
         demand_least(self, least | {"frames": 2})
         demand(self.net, GANS, "net")
-        demand(self.game, GAME_NAMES, "game")
+        demand(self.game, GAN_LOSS_NAMES, "game")
         demand(self.augment, AUGMENTS, "augment")
         demand(self.bf16, ("auto", "true", "false"), "bf16")
         demand(self.device, DEVICES, "device")
@@ -115,9 +115,9 @@ class GeneratingOptions:
         return asdict(self)
 
 
-def defaults_of(words: tuple[str, ...]) -> GeneratingOptions:
+def defaults_of(words: tuple[str, ...]) -> GenerationOptions:
     """Give the defaults of the network that words name."""
     named = [word.partition("=")[2] for word in words if word.startswith("net=")]
-    net = named[-1] if named else GeneratingOptions().net
+    net = named[-1] if named else GenerationOptions().net
     demand(net, GANS, "net")
-    return GeneratingOptions(net=net, **GANS[net].options)
+    return GenerationOptions(net=net, **GANS[net].options)

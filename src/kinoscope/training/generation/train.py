@@ -1,6 +1,6 @@
 """Learning to make clips: a generator and a judge that play against each other.
 
-A turn of both is ``GeneratorLearner._turns``, a round of them ``learn``. Codes are drawn, the generator makes clips of
+A turn of both is ``GeneratorTrainer._turns``, a round of them ``learn``. Codes are drawn, the generator makes clips of
 the classes of the real ones beside them, both are varied alike, the judge learns to tell them apart, and the generator
 learns from what the judge says. What is kept is a moving average of the generator.
 """
@@ -24,23 +24,23 @@ from kinoscope.models.trainable.generators import (
     GANS,
     LATEST_START,
     TASK,
-    GeneratorFacts,
+    GeneratorMetadata,
     from_pixels,
+    new_discriminator,
     new_generator,
-    new_judge,
     save_generator,
     to_pixels,
 )
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
-from kinoscope.training.data.streams import Feed
+from kinoscope.training.data.streams import ClipStream
 from kinoscope.training.distributed import Processes
-from kinoscope.training.generation.adversarial import PATIENCE, Match, advise
-from kinoscope.training.generation.augment import make_varying
-from kinoscope.training.generation.losses import GAMES
-from kinoscope.training.generation.options import FREE, GeneratingOptions
+from kinoscope.training.generation.adversarial import PATIENCE, DiscriminatorTrainer, advise
+from kinoscope.training.generation.augment import make_augment
+from kinoscope.training.generation.losses import GAN_LOSSES
+from kinoscope.training.generation.options import FREE, GenerationOptions
 from kinoscope.training.logging import Row
-from kinoscope.training.optim import Average
+from kinoscope.training.optim import ExponentialMovingAverage
 from kinoscope.training.trainer import MOVING, start_epoch
 from kinoscope.views.video.grid import grid, strips
 
@@ -57,7 +57,7 @@ SHOWN = 16
 """Clips in a preview."""
 
 
-class GeneratorLearner:
+class GeneratorTrainer:
     """A generator that learns; see ``rounds.Learner``.
 
     Args:
@@ -71,22 +71,22 @@ class GeneratorLearner:
     task, free = TASK, FREE
 
     def __init__(
-        self, options: GeneratingOptions, feed: Feed, data: str = "", processes: Processes | None = None
+        self, options: GenerationOptions, feed: ClipStream, data: str = "", processes: Processes | None = None
     ) -> None:
         self.options, self.feed, self.processes = options, feed, processes or Processes()
         self.device = self.processes.device
         self.made_of = facts_of(options, feed.classes, data)
         torch.manual_seed(options.seed)
         self.net: Any = new_generator(self.made_of).to(self.device)
-        judge = new_judge(self.made_of, options.judge_width, options.shown).to(self.device)
+        judge = new_discriminator(self.made_of, options.judge_width, options.shown).to(self.device)
         self.optimizer = self._adam(self.net, options.lr)
-        self.match = Match(
-            judge, self._adam(judge, options.judge_lr), GAMES[options.game], options.penalty, options.lazy,
+        self.match = DiscriminatorTrainer(
+            judge, self._adam(judge, options.judge_lr), GAN_LOSSES[options.game], options.penalty, options.lazy,
             both=True, processes=self.processes,
         )  # fmt: skip
-        self.average = Average(options.ema)
+        self.average = ExponentialMovingAverage(options.ema)
         self.average.start(self.net)
-        self.varying = make_varying(options.augment, options.target, options.flip)
+        self.varying = make_augment(options.augment, options.target, options.flip)
         self.epoch = self.step = 0
         self.examples = (len(feed), 0)
         self.parameters = sum(parameter.numel() for parameter in self.net.parameters())
@@ -234,7 +234,7 @@ class GeneratorLearner:
                 f"what is made moves {100 * row['motion']:.0f} % as much as real clips; train longer, or lower rate so "
                 "that more happens in a clip"
             )
-        return advise(row, GAMES[self.options.game].chance)
+        return advise(row, GAN_LOSSES[self.options.game].chance)
 
 
 def too_alike(real: Tensor, made: Tensor, labels: Tensor) -> Tensor:
@@ -262,14 +262,14 @@ def _moves(clips: Tensor) -> Tensor:
     return (clips[:, 1:] - clips[:, :-1]).abs().mean()
 
 
-def facts_of(options: GeneratingOptions, classes: tuple[str, ...], data: str) -> GeneratorFacts:
+def facts_of(options: GenerationOptions, classes: tuple[str, ...], data: str) -> GeneratorMetadata:
     """Give what ``model.json`` will say."""
-    return GeneratorFacts(
+    return GeneratorMetadata(
         network=options.net, width=options.width, size=options.size, frames=options.frames, rate=options.rate,
         classes=classes, spacing=options.spacing, backdrop=options.backdrop, rigid=options.rigid, data=Path(data).name,
     )  # fmt: skip
 
 
-def sampling_of(options: GeneratingOptions) -> Sampling:
+def sampling_of(options: GenerationOptions) -> Sampling:
     """Give what is taken of each clip."""
     return Sampling(options.frames, options.rate, (options.size, options.size))

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.media import Pixels, Sound
+from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.mel import RATE
 from kinoscope.models.inference.face_compositor import cut, follow
-from kinoscope.models.inference.lipsync import Hearing, Talker
-from kinoscope.models.inference.mouth_tracker import Follower
+from kinoscope.models.inference.lipsync import NormalizedMel, TalkingFace
+from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.source import open_source
 from kinoscope.source.folders import find_sources
 from kinoscope.training.sync.data import Progress, known_of, read_each, read_table
@@ -21,9 +21,9 @@ SHORTEST = 25
 """Pictures of the shortest stretch of a face that something can be learned from."""
 
 
-def read_talkers(
+def read_talking_faces(
     data: Path, offsets: str = "", progress: Progress | None = None
-) -> tuple[list[Talker], dict[str, str]]:
+) -> tuple[list[TalkingFace], dict[str, str]]:
     """Read a clip, or all clips of a folder: those who talk, and why some clips could not be used.
 
     Args:
@@ -35,10 +35,10 @@ def read_talkers(
     """
     known = read_table(Path(offsets)) if offsets else {}
     paths = [Path(found) for found in find_sources(str(data))]
-    return read_each(data, paths, lambda path: read_talker(path, known_of(known, path).offset), progress)
+    return read_each(data, paths, lambda path: read_talking_face(path, known_of(known, path).offset), progress)
 
 
-def read_talker(path: Path, late: float = 0.0) -> list[Talker]:
+def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
     """Read the stretches of a clip in which a face is seen, each a second long at least.
 
     Args:
@@ -49,23 +49,23 @@ def read_talker(path: Path, late: float = 0.0) -> list[Talker]:
         SourceError: it cannot be read.
     """
     with open_source(str(path)) as source:
-        ways = [way for way in follow(source, Follower()) if len(way) >= SHORTEST]
+        ways = [way for way in follow(source, FaceTracker()) if len(way) >= SHORTEST]
     if not ways:
         raise DatasetError(f"{path.name} shows no face for a second")
     wanted = {time: (number, at) for number, way in enumerate(ways) for at, time in enumerate(way.times.tolist())}
-    sounds: list[Sound] = []
+    sounds: list[Audio] = []
     cuts: list[list[Pixels]] = [[] for _ in ways]
     with open_source(str(path)) as source:
         for item in source.read(sound_rates=(RATE,)):
-            if isinstance(item, Sound):
+            if isinstance(item, Audio):
                 sounds.append(item)
             elif float(item.time) in wanted:
                 number, at = wanted[float(item.time)]
                 cuts[number].append(cut(item.pixels(), ways[number].into[at]))
     if not sounds:
         raise DatasetError(f"{path.name} has no sound")
-    hearing = Hearing(sounds, late)
+    hearing = NormalizedMel(sounds, late)
     return [
-        Talker(path.name, way, torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2), hearing)
+        TalkingFace(path.name, way, torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2), hearing)
         for way, pictures in zip(ways, cuts, strict=True)
     ]

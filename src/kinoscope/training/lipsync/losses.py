@@ -24,17 +24,17 @@ from kinoscope.models.inference.lipsync import (
     LOWER,
     STEPS,
     UPPER,
-    Talker,
+    TalkingFace,
     draw_points,
     mouth_places,
-    new_judge,
+    new_discriminator,
     new_nets,
 )
 from kinoscope.models.runtime.runner import torch_device
-from kinoscope.training.generation.adversarial import PATIENCE, Match, advise, stall
+from kinoscope.training.generation.adversarial import PATIENCE, DiscriminatorTrainer, advise, stall
 from kinoscope.training.generation.losses import LN2
-from kinoscope.training.lipsync.options import PaintingOptions
-from kinoscope.training.optim import Average, factor
+from kinoscope.training.lipsync.options import LipSyncOptions
+from kinoscope.training.optim import ExponentialMovingAverage, factor
 
 Expert = Callable[[Tensor, Tensor], Tensor]
 """A frozen judge of lips and sound: pictures of mouths (N, T, 3, h, w) in 0 to 1, and log-mel (N, T * 4, 40) at 25
@@ -57,7 +57,7 @@ STRETCH = 10
 
 
 @dataclass
-class Painting:
+class LipSyncState:
     """All that changes while learning.
 
     Attributes:
@@ -70,8 +70,8 @@ class Painting:
     voice: nn.Module
     painter: nn.Module
     optimizer: torch.optim.Optimizer
-    match: Match
-    average: Average
+    match: DiscriminatorTrainer
+    average: ExponentialMovingAverage
     epoch: int = 0
     step: int = 0
     synced: list[float] = field(default_factory=list)
@@ -87,20 +87,20 @@ class Painting:
         return nn.ModuleDict({"voice": self.voice, "painter": self.painter})
 
 
-def begin(options: PaintingOptions) -> Painting:
+def begin(options: LipSyncOptions) -> LipSyncState:
     """Give the networks as they are before the first step."""
     torch.manual_seed(options.seed)
     device = torch_device(options.device)
-    nets, judge = new_nets(options.width).to(device), new_judge().to(device)
+    nets, judge = new_nets(options.width).to(device), new_discriminator().to(device)
     optimizer = torch.optim.AdamW(nets.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=1e-2)
-    match = Match(judge, torch.optim.Adam(judge.parameters(), options.judge_lr, betas=(0.5, 0.99)))
+    match = DiscriminatorTrainer(judge, torch.optim.Adam(judge.parameters(), options.judge_lr, betas=(0.5, 0.99)))
     match.penalty = options.penalty
-    average = Average(options.ema)
+    average = ExponentialMovingAverage(options.ema)
     average.start(nets)
-    return Painting(nets["voice"], nets["painter"], optimizer, match, average)
+    return LipSyncState(nets["voice"], nets["painter"], optimizer, match, average)
 
 
-class Moments:
+class MomentSampler:
     """Draw moments of talkers, and other looks of the same person for each.
 
     Args:
@@ -108,7 +108,7 @@ class Moments:
         epoch: with the seed of the options, decides all drawings.
     """
 
-    def __init__(self, talkers: Sequence[Talker], options: PaintingOptions, epoch: int) -> None:
+    def __init__(self, talkers: Sequence[TalkingFace], options: LipSyncOptions, epoch: int) -> None:
         self.talkers = talkers
         self.ends = [split_of(talker, options.val) for talker in talkers]
         self.looks = [talker.looks(end) for talker, end in zip(talkers, self.ends, strict=True)]
@@ -165,25 +165,25 @@ class Moments:
         )
         return torch.roll(torch.maximum(mel, floor), int(self.random.integers(-2, 3)), 2)
 
-    def stretch(self) -> tuple[Talker, int, Talker, int]:
+    def stretch(self) -> tuple[TalkingFace, int, TalkingFace, int]:
         """Give a talker and the first picture of a stretch, and another stretch whose voice is to be painted there."""
         first, second = (int(self.random.choice(len(self.talkers), p=p)) for p in (self._painted, self._share))
         starts = [int(self.random.integers(max(1, self.ends[one] - STRETCH))) for one in (first, second)]
         return self.talkers[first], starts[0], self.talkers[second], starts[1]
 
 
-def is_painted(talker: Talker, options: PaintingOptions) -> bool:
+def is_painted(talker: TalkingFace, options: LipSyncOptions) -> bool:
     """Tell whether the painter learns from a talker, of whom the voice learns anyway."""
     return not options.paint or Path(talker.name).stem in options.paint.split(",")
 
 
-def split_of(talker: Talker, val: float) -> int:
+def split_of(talker: TalkingFace, val: float) -> int:
     """Give how many pictures of a talker are learned from: all but the last share ``val``, which is never seen."""
     return max(2, len(talker) - round(val * len(talker)))
 
 
 @dataclass
-class Teacher:
+class LipSyncLosses:
     """The losses.
 
     Attributes:
@@ -192,7 +192,7 @@ class Teacher:
         features: frozen; None for none. expert: likewise.
     """
 
-    options: PaintingOptions
+    options: LipSyncOptions
     mask: Tensor
     features: Features | None = None
     expert: Expert | None = None
@@ -224,7 +224,10 @@ def heard(voice: nn.Module, mel: Tensor, moved: Tensor) -> Tensor:
 
 
 def learn(
-    state: Painting, talkers: Sequence[Talker], teacher: Teacher, told: Callable[[int], None] | None = None
+    state: LipSyncState,
+    talkers: Sequence[TalkingFace],
+    teacher: LipSyncLosses,
+    told: Callable[[int], None] | None = None,
 ) -> dict[str, float]:
     """Go through the steps of one epoch; give the means of what was measured.
 
@@ -233,7 +236,7 @@ def learn(
     """
     options, balance = teacher.options, state.match.balance
     torch.manual_seed(int(np.random.SeedSequence([options.seed, state.epoch]).generate_state(1)[0]))
-    moments = Moments(talkers, options, state.epoch)
+    moments = MomentSampler(talkers, options, state.epoch)
     state.voice.train()
     state.painter.train()
     for _ in range(options.steps):
@@ -255,7 +258,7 @@ def learn(
     return balance.take()
 
 
-def _turn(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
+def _turn(state: LipSyncState, moments: MomentSampler, teacher: LipSyncLosses) -> Tensor:
     """Let the judge have its turn, and give the loss of voice and painter."""
     options, balance = teacher.options, state.match.balance
     mel, moved = _moved(state, moments.voices(VOICE_BATCH // 2))
@@ -274,12 +277,12 @@ def _turn(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
     return loss
 
 
-def _moved(state: Painting, tensors: Iterable[Tensor]) -> list[Tensor]:
+def _moved(state: LipSyncState, tensors: Iterable[Tensor]) -> list[Tensor]:
     """Bring tensors to where it is learned."""
     return [one.to(state.device) for one in tensors]
 
 
-def _synced(state: Painting, moments: Moments, teacher: Teacher) -> Tensor:
+def _synced(state: LipSyncState, moments: MomentSampler, teacher: LipSyncLosses) -> Tensor:
     """Give how little an expert hears another's voice in lips that it was painted on, against the voice as it was."""
     assert teacher.expert is not None
     talker, at, other, start = moments.stretch()
@@ -312,7 +315,9 @@ def _middle(mel: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def validate(state: Painting, talkers: Sequence[Talker], teacher: Teacher, most: int = 16) -> dict[str, float]:
+def validate(
+    state: LipSyncState, talkers: Sequence[TalkingFace], teacher: LipSyncLosses, most: int = 16
+) -> dict[str, float]:
     """Measure on the pictures that are never learned from, with the looks of those that are.
 
     Gives the mean difference and the PSNR where it is painted, and the correlation of how far lips open, as heard.
@@ -336,7 +341,9 @@ def validate(state: Painting, talkers: Sequence[Talker], teacher: Teacher, most:
     return {"val_l1": float(np.mean(errors)), "val_psnr": psnr, "val_opening": float(np.mean(opening))}
 
 
-def repaint(state: Painting, talker: Talker, picks: np.ndarray, mask: Tensor, end: int) -> tuple[Tensor, Tensor]:
+def repaint(
+    state: LipSyncState, talker: TalkingFace, picks: np.ndarray, mask: Tensor, end: int
+) -> tuple[Tensor, Tensor]:
     """Paint pictures of a talker with their own lips, looks taken from before ``end``: made, real (N, 3, S, S)."""
     looks = talker.looks(end)
     shown = [looks.shown(looks.like(talker.places[at], float(talker.times[at])), talker.places[at]) for at in picks]
@@ -347,7 +354,7 @@ def repaint(state: Painting, talker: Talker, picks: np.ndarray, mask: Tensor, en
     return made, faces
 
 
-def openings(voice: nn.Module, talker: Talker, end: int) -> tuple[np.ndarray, np.ndarray]:
+def openings(voice: nn.Module, talker: TalkingFace, end: int) -> tuple[np.ndarray, np.ndarray]:
     """Give how far lips open in the pictures from ``end`` on, as heard and as seen: (T,) each, in eye distances."""
     mel = torch.stack([talker.mel(at) for at in range(end, len(talker))]).to(next(voice.parameters()).device)
     moved = voice(mel)[0].detach().cpu().numpy()
@@ -360,7 +367,7 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0
 
 
-def warn(state: Painting, row: dict[str, float]) -> str | None:
+def warn(state: LipSyncState, row: dict[str, float]) -> str | None:
     """Say in one line what stalls, and its cure."""
     since = stall(state.synced)
     if since is not None:

@@ -37,7 +37,7 @@ FREE = ("epochs", "expert", "device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaintingOptions:
+class LipSyncOptions:
     """How a painter is trained; see ``ABOUT``.
 
     Raises:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models import for_task
-from kinoscope.models.inference.sync import FACTS, cards_in, load_pairs, read_streams
+from kinoscope.models.inference.sync import FACTS, cards_in, load_pairs, read_sync_metadata
 from kinoscope.models.store import fetch
 from kinoscope.training.lipsync.losses import Expert
 
@@ -30,7 +30,7 @@ def load_expert(model: str = "auto") -> Expert:
         ModelError: it is none, or none of its streams sees pixels.
     """
     files = fetch((for_task("sync-pixels") if model == "auto" else cards_in(Path(model)))[0])
-    kinds = read_streams(files[FACTS]).pairs
+    kinds = read_sync_metadata(files[FACTS]).pairs
     pairs = [pair for pair, kind in zip(load_pairs(files), kinds, strict=True) if kind == "pixels"]
     if not pairs:
         raise ModelError(f"{model} sees points alone, which have no gradient to pixels; train sync with pairs=pixels")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.face_compositor import painted_part
-from kinoscope.models.inference.lipsync import TASK, PainterFacts, Talker, save_painter
+from kinoscope.models.inference.lipsync import TASK, LipSyncMetadata, TalkingFace, save_lipsync
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.training.distributed import Processes
@@ -21,8 +21,8 @@ from kinoscope.training.generation.adversarial import PATIENCE
 from kinoscope.training.lipsync.losses import (
     Expert,
     Features,
-    Painting,
-    Teacher,
+    LipSyncLosses,
+    LipSyncState,
     begin,
     is_painted,
     learn,
@@ -32,7 +32,7 @@ from kinoscope.training.lipsync.losses import (
     validate,
     warn,
 )
-from kinoscope.training.lipsync.options import FREE, PaintingOptions
+from kinoscope.training.lipsync.options import FREE, LipSyncOptions
 from kinoscope.training.logging import Row
 
 SHOWN = 8
@@ -45,7 +45,7 @@ STAGES = 4
 """Stages of EfficientNet-Lite0 that are compared: its maps at a half to an eighth of the size."""
 
 
-class PainterLearner:
+class LipSyncTrainer:
     """A painter that learns; see ``rounds.Learner``.
 
     Args:
@@ -59,12 +59,12 @@ class PainterLearner:
     task, free = TASK, FREE
 
     def __init__(
-        self, options: PaintingOptions, talkers: Sequence[Talker], data: str = "", expert: Expert | None = None
+        self, options: LipSyncOptions, talkers: Sequence[TalkingFace], data: str = "", expert: Expert | None = None
     ) -> None:
         self.examples = _count(talkers, options)
         self.options, self.talkers, self.data, self.processes = options, talkers, data, Processes()
         mask = torch.from_numpy(painted_part())[None, None].to(torch_device(options.device))
-        self.teacher = Teacher(options, mask, load_features() if options.features else None, expert)
+        self.teacher = LipSyncLosses(options, mask, load_features() if options.features else None, expert)
         self.state = begin(options)
         self.parameters = sum(parameter.numel() for parameter in self.state.nets.parameters())
 
@@ -79,8 +79,8 @@ class PainterLearner:
 
     def try_out(self) -> Row:
         """Take one step with the judge in it."""
-        short = PaintingOptions(**(self.options.to_dict() | {"steps": 1, "alone": 0}))
-        teacher = Teacher(short, self.teacher.mask, self.teacher.features, self.teacher.expert)
+        short = LipSyncOptions(**(self.options.to_dict() | {"steps": 1, "alone": 0}))
+        teacher = LipSyncLosses(short, self.teacher.mask, self.teacher.features, self.teacher.expert)
         return learn(self.state, self.talkers, teacher)
 
     def learn(self, told: Callable[[int], None] | None = None) -> Row:
@@ -91,7 +91,7 @@ class PainterLearner:
         """Measure on what was not learned from, write the painter, and draw real, painted, and painted from."""
         with self.state.average.inside(self.state.nets):
             measures = validate(self.state, self.talkers, self.teacher)
-            save_painter(folder, self.state.nets, _facts(self.state, self.talkers, self.options, measures, self.data))
+            save_lipsync(folder, self.state.nets, _facts(self.state, self.talkers, self.options, measures, self.data))
             return dict(measures), preview(self.state, self.talkers, self.teacher)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ class PainterLearner:
         return warn(self.state, row)
 
 
-def _count(talkers: Sequence[Talker], options: PaintingOptions) -> tuple[int, int]:
+def _count(talkers: Sequence[TalkingFace], options: LipSyncOptions) -> tuple[int, int]:
     """Count pictures to learn from and to measure on.
 
     Raises:
@@ -148,13 +148,15 @@ def _count(talkers: Sequence[Talker], options: PaintingOptions) -> tuple[int, in
     return learned, sum(map(len, talkers)) - learned
 
 
-def _facts(state: Painting, talkers: Sequence[Talker], options: PaintingOptions, row: Row, data: str) -> PainterFacts:
+def _facts(
+    state: LipSyncState, talkers: Sequence[TalkingFace], options: LipSyncOptions, row: Row, data: str
+) -> LipSyncMetadata:
     score = {name: round(float(value), 5) for name, value in row.items() if name.startswith("val_")}
-    return PainterFacts(width=options.width, gain=_gain(state.voice, talkers, options.val), data=data, score=score)
+    return LipSyncMetadata(width=options.width, gain=_gain(state.voice, talkers, options.val), data=data, score=score)
 
 
 @torch.inference_mode()
-def _gain(voice: nn.Module, talkers: Sequence[Talker], val: float) -> float:
+def _gain(voice: nn.Module, talkers: Sequence[TalkingFace], val: float) -> float:
     """Give by how much more lips open than they are heard to, on pictures that were not learned from."""
     rows = [openings(voice, talker, split_of(talker, val)) for talker in talkers if split_of(talker, val) < len(talker)]
     heard, seen = (float(np.mean([part[i].std() for part in rows])) if rows else 1.0 for i in (0, 1))
@@ -162,7 +164,7 @@ def _gain(voice: nn.Module, talkers: Sequence[Talker], val: float) -> float:
 
 
 @torch.inference_mode()
-def preview(state: Painting, talkers: Sequence[Talker], teacher: Teacher) -> Pixels:
+def preview(state: LipSyncState, talkers: Sequence[TalkingFace], teacher: LipSyncLosses) -> Pixels:
     """Draw pictures that were not learned from: real, painted with their own lips, and what they were painted from."""
     state.voice.eval()
     state.painter.eval()

@@ -17,7 +17,7 @@ from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.data.streams import read_clips, why
 from kinoscope.training.distributed import Processes
-from kinoscope.training.prediction.options import NextFramesOptions
+from kinoscope.training.prediction.options import PredictionOptions
 
 HELD, HELD_BATCH = 64, 16
 """Drawn clips that are measured on, at most so many of a folder; and how many at once."""
@@ -26,7 +26,7 @@ ADDRESS = "synthetic:bouncing"
 """What names drawn clips in place of a folder."""
 
 
-class Clips(Protocol):
+class PredictionClips(Protocol):
     """Where clips come from.
 
     Attributes:
@@ -51,7 +51,7 @@ class Clips(Protocol):
         ...
 
 
-class DrawnClips:
+class SyntheticPredictionClips:
     """Items that bounce, see ``source.synthetic.bouncing_shapes``; each step draws new ones, which depend on seed and
     step alone.
 
@@ -64,7 +64,7 @@ class DrawnClips:
 
     def __init__(
         self,
-        options: NextFramesOptions,
+        options: PredictionOptions,
         processes: Processes | None = None,
         learned: Pixels | None = None,
         measured: Pixels | None = None,
@@ -93,7 +93,7 @@ class DrawnClips:
         return np.stack([draw_bouncing(frames, random, items) for _ in range(clips)])
 
 
-class FolderClips:
+class FolderPredictionClips:
     """Clips of a folder or a table, whatever folders they lie in.
 
     Raises:
@@ -102,7 +102,7 @@ class FolderClips:
 
     channels, still = 3, 0.95
 
-    def __init__(self, data: str, options: NextFramesOptions, processes: Processes | None = None) -> None:
+    def __init__(self, data: str, options: PredictionOptions, processes: Processes | None = None) -> None:
         processes = processes or Processes()
         sampling = Sampling(options.before + options.after, options.rate, (options.size, options.size))
         dataset, self.broken = read_clips(data, sampling, named=False, group=options.group)
@@ -153,12 +153,12 @@ def hold_out(clips: Sequence[Example], val: float, seed: int) -> tuple[list[Exam
     return sides
 
 
-def clips_of(data: str, options: NextFramesOptions, processes: Processes | None = None) -> Clips:
+def clips_of(data: str, options: PredictionOptions, processes: Processes | None = None) -> PredictionClips:
     """Give the clips that a folder, or ``synthetic:bouncing``, names.
 
     Raises:
         DatasetError: they do not do.
     """
     if data == ADDRESS:
-        return DrawnClips(options, processes)
-    return FolderClips(data, options, processes)
+        return SyntheticPredictionClips(options, processes)
+    return FolderPredictionClips(data, options, processes)

@@ -34,7 +34,7 @@ FREE = ("epochs", "device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextFramesOptions:
+class PredictionOptions:
     """How a predictor of frames is trained; see ``ABOUT``.
 
     Raises:

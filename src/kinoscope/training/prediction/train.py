@@ -22,13 +22,13 @@ from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.image_quality import Array, squared_error, ssim_even
 from kinoscope.models.runtime.runner import torch_device
-from kinoscope.models.trainable.predictors import TASK, PredictorFacts, go_on, new_predictor, save_predictor
+from kinoscope.models.trainable.predictors import TASK, PredictorMetadata, new_predictor, predict_frames, save_predictor
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Row
-from kinoscope.training.optim import Average, factor
-from kinoscope.training.prediction.data import Clips
-from kinoscope.training.prediction.options import FREE, NextFramesOptions
+from kinoscope.training.optim import ExponentialMovingAverage, factor
+from kinoscope.training.prediction.data import PredictionClips
+from kinoscope.training.prediction.options import FREE, PredictionOptions
 from kinoscope.training.trainer import start_epoch
 from kinoscope.views.video.contact_sheet import sheet
 
@@ -39,7 +39,7 @@ SHOWN = 2
 """Clips in a preview."""
 
 
-class NextFrames:
+class PredictionTrainer:
     """A predictor that learns; see ``rounds.Learner``.
 
     Args:
@@ -49,11 +49,11 @@ class NextFrames:
     task, free = TASK, FREE
 
     def __init__(
-        self, options: NextFramesOptions, clips: Clips, data: str = "", processes: Processes | None = None
+        self, options: PredictionOptions, clips: PredictionClips, data: str = "", processes: Processes | None = None
     ) -> None:
         self.options, self.clips = options, clips
         self.processes = processes or Processes(device=torch.device(torch_device(options.device)))
-        self.facts_of_model = PredictorFacts(
+        self.facts_of_model = PredictorMetadata(
             network=options.net,
             before=options.before,
             after=options.after,
@@ -66,7 +66,7 @@ class NextFrames:
         start_epoch(options.seed, 0)
         self.net = new_predictor(self.facts_of_model, clips.still).to(self.processes.device)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=1e-2)
-        self.average = Average(options.ema)
+        self.average = ExponentialMovingAverage(options.ema)
         self.average.start(self.net)
         self.epoch = self.step = 0
 
@@ -127,14 +127,14 @@ class NextFrames:
             first = next(self.held(), None)
         return dict(measures), None if first is None else _preview(*first)
 
-    def _facts(self, measures: dict[str, float]) -> PredictorFacts:
+    def _facts(self, measures: dict[str, float]) -> PredictorMetadata:
         return replace(self.facts_of_model, score={name: round(value, 4) for name, value in measures.items()})
 
     def held(self) -> Iterator[tuple[Pixels, Array]]:
         """Yield clips that are measured on (N, T, H, W, C), and what is told of their frames after the first ones."""
         for pixels in self.clips.held():
             given = torch.from_numpy(pixels[:, : self.options.before]).to(self.processes.device)
-            told = go_on(self.net, self.facts_of_model, given, self.options.after)
+            told = predict_frames(self.net, self.facts_of_model, given, self.options.after)
             yield pixels, told.cpu().numpy().astype(np.float64)
 
     def tensors(self) -> dict[str, Tensor]:

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.models.inference.segment_refiner import AROUND, FEATURES, Edges, Values, candidates, features, overlaps
+from kinoscope.models.inference.segment_refiner import (
+    AROUND,
+    FEATURES,
+    SegmentRefiner,
+    Values,
+    candidates,
+    features,
+    overlaps,
+)
 
 NEAR = 0.3
 """Overlap with a real segment from which a candidate is moved towards it."""
@@ -22,7 +30,7 @@ JITTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ScoreCurve:
     """The scores of one class in one video, and its real segments.
 
     Attributes:
@@ -34,7 +42,7 @@ class Course:
     truth: Values
 
 
-def learn_edges(courses: Sequence[Course], seed: int = 0) -> Edges:
+def train_refiner(courses: Sequence[ScoreCurve], seed: int = 0) -> SegmentRefiner:
     """Train the judge of segments.
 
     Raises:
@@ -48,10 +56,10 @@ def learn_edges(courses: Sequence[Course], seed: int = 0) -> Edges:
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Dropout(0.1), nn.Linear(HIDDEN, 3))
     _fit(net, seen, rows, truth)
-    return Edges(*(p.detach().double().numpy() for p in net.parameters()))
+    return SegmentRefiner(*(p.detach().double().numpy() for p in net.parameters()))
 
 
-def _examples(course: Course, generator: np.random.Generator | None = None) -> tuple[Values, Values, Values]:
+def _examples(course: ScoreCurve, generator: np.random.Generator | None = None) -> tuple[Values, Values, Values]:
     """Give what is seen of the candidates (N, F), they themselves, and the real segments nearest them, (N, 2) each."""
     rows = candidates(course.edges, course.scores)
     if generator is not None:

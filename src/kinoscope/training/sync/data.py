@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.errors import DatasetError, as_error
-from kinoscope.core.media import Sound
+from kinoscope.core.media import Audio
 from kinoscope.core.signal.mel import BANDS, FLOOR, HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
-from kinoscope.models.inference.mouth_tracker import MIRROR, Follower, mouth_of, on_clock, points_of
+from kinoscope.models.inference.mouth_tracker import MIRROR, FaceTracker, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import PHASES
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEOS
@@ -41,7 +41,7 @@ SHORTEST = 50
 
 
 @dataclass(frozen=True)
-class Talk:
+class TalkingClip:
     """One face that talks.
 
     Attributes:
@@ -69,14 +69,14 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ClipRow:
     """What a table says of a clip: who talks, and by how many seconds its sound is late as it comes."""
 
     person: str | None = None
     offset: float = 0.0
 
 
-def read_table(path: Path) -> dict[str, Known]:
+def read_table(path: Path) -> dict[str, ClipRow]:
     """Read a CSV with the columns ``clip`` and, as wanted, ``person`` and ``offset`` (seconds; positive: sound late).
 
     Raises:
@@ -85,27 +85,29 @@ def read_table(path: Path) -> dict[str, Known]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        return {row["clip"]: Known(row.get("person") or None, float(row.get("offset") or 0)) for row in rows}
+        return {row["clip"]: ClipRow(row.get("person") or None, float(row.get("offset") or 0)) for row in rows}
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(
             f"{path} is no table of clips ({error}); give a CSV with the columns clip, person and offset in seconds"
         ) from None
 
 
-def read_talks(
-    folder: Path, known: dict[str, Known], progress: Progress | None = None
-) -> tuple[list[Talk], dict[str, str]]:
+def read_talking_clips(
+    folder: Path, known: dict[str, ClipRow], progress: Progress | None = None
+) -> tuple[list[TalkingClip], dict[str, str]]:
     """Read all clips of a folder, or those that a table names: the talks, and why some clips could not be used.
 
     Raises:
         DatasetError: there is no clip that can be used.
     """
-    return read_each(folder, clips_in(folder, known), lambda path: read_talk(path, known_of(known, path)), progress)
+    return read_each(
+        folder, clips_in(folder, known), lambda path: read_talking_clip(path, known_of(known, path)), progress
+    )
 
 
-def known_of(known: dict[str, Known], path: Path) -> Known:
+def known_of(known: dict[str, ClipRow], path: Path) -> ClipRow:
     """Give what a table says of a clip, by its name with or without the ending."""
-    return known.get(path.name, known.get(path.stem, Known()))
+    return known.get(path.name, known.get(path.stem, ClipRow()))
 
 
 def read_each(
@@ -131,25 +133,25 @@ def read_each(
     return found, broken
 
 
-def clips_in(folder: Path, known: dict[str, Known]) -> list[Path]:
+def clips_in(folder: Path, known: dict[str, ClipRow]) -> list[Path]:
     """Give the videos of a folder; of one with a table, those that the table names."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS) if folder.is_dir() else []
     return [path for path in found if not known or {path.name, path.stem} & known.keys()]
 
 
-def read_talk(path: Path, known: Known) -> list[Talk]:
+def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
     """Read the face of a clip that is there longest.
 
     Raises:
         DatasetError: there is no face, or no sound, for two seconds.
     """
-    follower = Follower()
+    follower = FaceTracker()
     rows: dict[int, list[tuple[float, np.ndarray, np.ndarray]]] = {}
-    sounds: list[Sound] = []
+    sounds: list[Audio] = []
     with open_source(str(path)) as source:
         size = source.info.fit(960)
         for item in source.read(sound_rates=(RATE,)):
-            if isinstance(item, Sound):
+            if isinstance(item, Audio):
                 sounds.append(item)
                 continue
             picture = item.pixels(size)
@@ -162,7 +164,9 @@ def read_talk(path: Path, known: Known) -> list[Talk]:
     return [_talk(path.name, known, best, sounds)]
 
 
-def _talk(name: str, known: Known, rows: list[tuple[float, np.ndarray, np.ndarray]], sounds: list[Sound]) -> Talk:
+def _talk(
+    name: str, known: ClipRow, rows: list[tuple[float, np.ndarray, np.ndarray]], sounds: list[Audio]
+) -> TalkingClip:
     times = np.array([time for time, _, _ in rows])
     frames = np.arange(np.ceil(times[0] / FRAME - 1e-6), np.floor(times[-1] / FRAME + 1e-6) + 1)
     points, colours = on_clock(
@@ -171,10 +175,10 @@ def _talk(name: str, known: Known, rows: list[tuple[float, np.ndarray, np.ndarra
     grey = (colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
     mel = _mel_around(sounds, frames[0] * FRAME + known.offset, len(frames))
     person = known.person or Path(name).stem
-    return Talk(name, person, torch.from_numpy(points), torch.from_numpy(grey), mel)
+    return TalkingClip(name, person, torch.from_numpy(points), torch.from_numpy(grey), mel)
 
 
-def _mel_around(sounds: Sequence[Sound], start: float, frames: int) -> Tensor:
+def _mel_around(sounds: Sequence[Audio], start: float, frames: int) -> Tensor:
     """Give the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no sound."""
     mel = torch.from_numpy(log_mel(np.concatenate([sound.samples for sound in sounds])))
     wanted = torch.full(((frames + 2 * AROUND) * PHASES, BANDS), float(np.log(FLOOR)))
@@ -185,7 +189,7 @@ def _mel_around(sounds: Sequence[Sound], start: float, frames: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class SyncExample:
     """A varied piece of a talk.
 
     Attributes:
@@ -200,7 +204,7 @@ class Example:
     late: float
 
 
-class Varying:
+class SyncSampler:
     """Draw pieces of talks and vary them: pace, head and mouth; light, sharpness and framing; voice, room and noise.
 
     Args:
@@ -208,14 +212,14 @@ class Varying:
         seed: of all drawings.
     """
 
-    def __init__(self, talks: Sequence[Talk], shifts: int, pixels: bool, seed: int) -> None:
+    def __init__(self, talks: Sequence[TalkingClip], shifts: int, pixels: bool, seed: int) -> None:
         self.talks, self.shifts, self.pixels = list(talks), shifts, pixels
         self.generator = np.random.default_rng(seed)
         weights = np.sqrt([len(talk) for talk in talks])
         self._weights = weights / weights.sum()
         self._others = [[o for o in talks if o.person != talk.person] or [talk] for talk in talks]
 
-    def draw(self, frames: int) -> Example:
+    def draw(self, frames: int) -> SyncExample:
         """Give a piece of ``frames`` frames."""
         which = int(self.generator.choice(len(self.talks), p=self._weights))
         talk, g = self.talks[which], self.generator
@@ -226,7 +230,7 @@ class Varying:
         steps = (at[0] + AROUND) * PHASES + (np.arange(first, last) - late * PHASES) * pace
         mel = self._sound(_between(talk.mel, steps), self._others[which])
         pictures = self._pictures(_between(talk.pictures, at)) if self.pixels else None
-        return Example(self._mouth(_between(talk.points, at)), pictures, mel, late)
+        return SyncExample(self._mouth(_between(talk.points, at)), pictures, mel, late)
 
     def _normal(self, *shape: int) -> Tensor:
         return torch.from_numpy(self.generator.normal(size=shape).astype(np.float32))
@@ -246,7 +250,7 @@ class Varying:
             points = points + 0.01 * drift * self._normal(1, points.shape[1], 3)
         return points
 
-    def _sound(self, mel: Tensor, others: Sequence[Talk]) -> Tensor:
+    def _sound(self, mel: Tensor, others: Sequence[TalkingClip]) -> Tensor:
         """Vary the voice, the microphone, the room, and what else is heard."""
         g = self.generator
         bands = np.clip(np.arange(BANDS) * g.uniform(0.88, 1.14), 0, BANDS - 1)

@@ -20,10 +20,10 @@ from torch.nn import functional
 from kinoscope.core.errors import OptionError, TrainingError
 from kinoscope.models.inference.sync import PHASES, new_pair
 from kinoscope.training.checkpoint import read_checkpoint, save_checkpoint
-from kinoscope.training.sync.data import AROUND, Example, Talk, Varying
+from kinoscope.training.sync.data import AROUND, SyncExample, SyncSampler, TalkingClip
 
 if TYPE_CHECKING:
-    from kinoscope.nets.syncnet import Pair
+    from kinoscope.nets.syncnet import SyncNet
 
 SHIFTS = 15
 """Frames that the sound is shifted by, to either side."""
@@ -48,7 +48,7 @@ Told = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SyncOptions:
     """How one pair of streams is trained.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
     device: str = "cpu"
 
 
-def train_pair(talks: Sequence[Talk], plan: Plan, told: Told | None = None) -> Pair:
+def train_pair(talks: Sequence[TalkingClip], plan: SyncOptions, told: Told | None = None) -> SyncNet:
     """Train a pair of streams.
 
     Raises:
@@ -71,7 +71,7 @@ def train_pair(talks: Sequence[Talk], plan: Plan, told: Told | None = None) -> P
     """
     torch.manual_seed(plan.seed)
     pair = new_pair(plan.kind).to(plan.device).train()
-    varying = Varying(talks, SHIFTS, plan.kind == "pixels", plan.seed)
+    varying = SyncSampler(talks, SHIFTS, plan.kind == "pixels", plan.seed)
     optimizer = torch.optim.AdamW(pair.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(plan.steps, 2), pct_start=0.15)
     for step in range(plan.steps):
@@ -97,7 +97,7 @@ def _width(step: int, steps: int) -> float:
     return WIDE + (NARROW - WIDE) * done
 
 
-def contrast(pair: Pair, examples: Sequence[Example], width: float, device: str = "cpu") -> Tensor:
+def contrast(pair: SyncNet, examples: Sequence[SyncExample], width: float, device: str = "cpu") -> Tensor:
     """Give the loss of examples of one length: cross-entropy over all shifts and the sound of the others."""
     mouths = torch.stack([e.points.flatten(1) if e.pictures is None else e.pictures for e in examples]).to(device)
     mel = torch.stack([example.mel for example in examples]).to(device)
@@ -121,12 +121,12 @@ def likeness(seen: Tensor, heard: Tensor) -> Tensor:
     return torch.einsum("bld,blkd->blk", seen, heard[:, places])
 
 
-def keep_pair(folder: Path, plan: Plan, data: str, pair: Pair, loss: float) -> None:
+def keep_pair(folder: Path, plan: SyncOptions, data: str, pair: SyncNet, loss: float) -> None:
     """Write a pair that is done, with its last loss; ``data`` says in words what it has learned from."""
     save_checkpoint(folder / KEPT, pair.state_dict(), {"plan": _lasting(plan), "data": data, "loss": loss})
 
 
-def kept_pair(folder: Path, plan: Plan, data: str) -> tuple[Pair, float] | None:
+def kept_pair(folder: Path, plan: SyncOptions, data: str) -> tuple[SyncNet, float] | None:
     """Return a pair that an earlier run has kept, and its last loss; None if there is none.
 
     Raises:
@@ -147,12 +147,14 @@ def kept_pair(folder: Path, plan: Plan, data: str) -> tuple[Pair, float] | None:
     return pair.eval(), float(facts["loss"])
 
 
-def _lasting(plan: Plan) -> dict[str, Any]:
+def _lasting(plan: SyncOptions) -> dict[str, Any]:
     """Give what of a plan changes what is computed."""
     return {name: value for name, value in asdict(plan).items() if name != "device"}
 
 
-def share_found(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk], length: int, stride: int = 5) -> float | None:
+def share_found(
+    pairs: Sequence[tuple[str, SyncNet]], talks: Sequence[TalkingClip], length: int, stride: int = 5
+) -> float | None:
     """Give the share of windows whose sound is found within a frame of where the clip as a whole has it.
 
     The mean over clips, of all shifts within 15 frames; None where no clip is long enough.
@@ -169,7 +171,9 @@ def share_found(pairs: Sequence[tuple[str, Pair]], talks: Sequence[Talk], length
 
 
 @torch.inference_mode()
-def curves_of(pairs: Sequence[tuple[str, Pair]], talk: Talk, length: int, stride: int, most: int = 30) -> Tensor | None:
+def curves_of(
+    pairs: Sequence[tuple[str, SyncNet]], talk: TalkingClip, length: int, stride: int, most: int = 30
+) -> Tensor | None:
     """Give the likenesses of windows of a talk, (W, 2 * most * 4 + 1) at lags 10 ms apart.
 
     Of the picture a window sees nothing but itself; the sound around it is known, as it is in use. None where the talk
@@ -189,7 +193,7 @@ def curves_of(pairs: Sequence[tuple[str, Pair]], talk: Talk, length: int, stride
     return total / len(pairs)
 
 
-def _hear(pair: Pair, mel: Tensor) -> Tensor:
+def _hear(pair: SyncNet, mel: Tensor) -> Tensor:
     """Embed sound at each frame's time and 10, 20 and 30 ms later: (4, T, D)."""
     padded = functional.pad(mel.T[None], (0, PHASES - 1), mode="replicate")[0].T
     return torch.cat([pair.sound(padded[None, phase : phase + len(mel)]) for phase in range(PHASES)])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kinoscope.core.results import Timeline
-from kinoscope.core.trajectories import journey
+from kinoscope.core.trajectories import trajectory_stats
 from kinoscope.views.formats.plain import dumps, utf8
 
 EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")
@@ -48,7 +48,9 @@ def journey_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
     for track in timeline.tracks:
         if not len(track.boxes):
             continue
-        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end} | journey(track).to_dict()
+        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end} | trajectory_stats(
+            track
+        ).to_dict()
         named = (track.task, track.id, _value(track.label), _value(track.identity))
         yield *named, *(plain[name] for name in JOURNEY_COLUMNS[4:-1]), dumps(plain["path"])
 

@@ -11,7 +11,7 @@ from kinoscope.views.pages.page import compose
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownClip:
     """A video on a page: its caption, and an mp4."""
 
     caption: str
@@ -41,10 +41,10 @@ def page(facts: Mapping[str, Any], video: bytes) -> str:
         rows.append(["First", first])
     title = f"{facts['clips']} clips by {facts['model']}"
     about = [f"{facts['frames']} pictures each", f"{facts['rate']:g} a second"]
-    return _compose(title, about, [Shown("All clips", video)], [("How they were made", rows)])
+    return _compose(title, about, [ShownClip("All clips", video)], [("How they were made", rows)])
 
 
-def scores_page(facts: Mapping[str, Any], shown: Sequence[Shown]) -> str:
+def scores_page(facts: Mapping[str, Any], shown: Sequence[ShownClip]) -> str:
     """Give the page of the scores of a generator as text; see ``rows_of``."""
     scores = facts["generation"]
     about = [f"{scores['protocol']['made']} made clips", f"{scores['protocol']['real']} real ones"]
@@ -100,7 +100,7 @@ def _least(scores: Mapping[str, Any]) -> str:
     return f"{min(scores['nearest_pixels'], default=0.0):.1f}"
 
 
-def _compose(title: str, about: Sequence[str], shown: Sequence[Shown], tables: Sequence[Table]) -> str:
+def _compose(title: str, about: Sequence[str], shown: Sequence[ShownClip], tables: Sequence[Table]) -> str:
     data = {
         "title": title,
         "about": list(about),

@@ -20,8 +20,8 @@ from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.formats.clock import origin
 from kinoscope.views.formats.subtitles import cues
 from kinoscope.views.video import primitives
-from kinoscope.views.video.interval_lookup import Lookup
-from kinoscope.views.video.primitives import Colour, Pen, Rect
+from kinoscope.views.video.interval_lookup import IntervalLookup
+from kinoscope.views.video.primitives import Colour, Rect, TextRenderer
 
 SLACK = 1e-6
 """Seconds by which a time in a file may differ from the frame's exact one: files hold microseconds."""
@@ -56,12 +56,12 @@ class Annotator:
         zero = origin(timeline)
         tracks = [track for track in timeline.tracks if len(track.boxes)]
         self._size = timeline.source.get("width"), timeline.source.get("height")
-        self._tracks = Lookup((t.start - SLACK, t.end + 2 * SLACK, _Path(t)) for t in tracks)
-        self._banners = Lookup((e.start, e.end, text) for e, text in _banners(timeline))
+        self._tracks = IntervalLookup((t.start - SLACK, t.end + 2 * SLACK, _Path(t)) for t in tracks)
+        self._banners = IntervalLookup((e.start, e.end, text) for e, text in _banners(timeline))
         alerts = [(*shown(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
-        self._alerts = Lookup((start, end, (event, self._corner(start, end))) for start, end, event in alerts)
+        self._alerts = IntervalLookup((start, end, (event, self._corner(start, end))) for start, end, event in alerts)
         self._places = list(_places(timeline))
-        self._lines = Lookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
+        self._lines = IntervalLookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
 
     def draw(self, frame: Frame) -> Frame:
         """Give the frame with everything of its time drawn over a copy of its pixels."""
@@ -72,7 +72,7 @@ class Annotator:
         for path, rect in found:
             _draw_box(pixels, path, rect)
         if min(frame.size) >= SMALLEST_PICTURE:
-            pen = Pen(max(SMALLEST_TEXT, round(min(frame.size) / 40)))
+            pen = TextRenderer(max(SMALLEST_TEXT, round(min(frame.size) / 40)))
             taken = _draw_banner(pixels, pen, " · ".join(self._banners.at(time + SLACK)))
             taken += _draw_alerts(pixels, pen, [(_alert(event), corner) for event, corner in alerts])
             _draw_tags(pixels, pen, found, taken)
@@ -169,7 +169,7 @@ def _draw_box(pixels: Pixels, path: _Path, rect: Rect) -> None:
     shape(pixels, rect, path.colour, max(1, round(min(pixels.shape[:2]) / 260)))
 
 
-def _draw_tags(pixels: Pixels, pen: Pen, found: list[tuple[_Path, Rect]], taken: list[Rect]) -> None:
+def _draw_tags(pixels: Pixels, pen: TextRenderer, found: list[tuple[_Path, Rect]], taken: list[Rect]) -> None:
     """Write a tag for each box where no other one stands yet: above it, inside, or below."""
     height, width = pixels.shape[:2]
     pad = pen.size // 3
@@ -192,7 +192,7 @@ def _overlap(a: Rect, b: Rect) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _draw_banner(pixels: Pixels, pen: Pen, text: str) -> list[Rect]:
+def _draw_banner(pixels: Pixels, pen: TextRenderer, text: str) -> list[Rect]:
     """Write the shot and the scene at the top left; give the place."""
     if not text:
         return []
@@ -207,7 +207,7 @@ def _shared(box: np.ndarray, place: tuple[float, float, float, float]) -> float:
     return float(max(0.0, across) * max(0.0, down))
 
 
-def _draw_alerts(pixels: Pixels, pen: Pen, alerts: list[tuple[str, str]]) -> list[Rect]:
+def _draw_alerts(pixels: Pixels, pen: TextRenderer, alerts: list[tuple[str, str]]) -> list[Rect]:
     """Write the alerts in their corners, below each other or, at the bottom, above; return where they stand."""
     rows: Counter[str] = Counter()
     places = []
@@ -222,7 +222,7 @@ def _draw_alerts(pixels: Pixels, pen: Pen, alerts: list[tuple[str, str]]) -> lis
     return places
 
 
-def _draw_panel(pixels: Pixels, pen: Pen, text: str, left: int, top: int, colour: Colour) -> Rect:
+def _draw_panel(pixels: Pixels, pen: TextRenderer, text: str, left: int, top: int, colour: Colour) -> Rect:
     wide, high = pen.width(text) + pen.size * 3 // 2, round(pen.height * 1.25)
     place = (left, top, left + wide, top + high)
     primitives.panel(pixels, place, colour, 0.7, high // 2)
@@ -233,7 +233,7 @@ def _draw_panel(pixels: Pixels, pen: Pen, text: str, left: int, top: int, colour
 def _draw_subtitle(pixels: Pixels, spoken: list[tuple[str, ...]]) -> None:
     """Write the lines that are spoken, centred at the bottom."""
     height, width = pixels.shape[:2]
-    pen = Pen(max(SMALLEST_TEXT, min(round(height / 24), round(width / 26))), 450)
+    pen = TextRenderer(max(SMALLEST_TEXT, min(round(height / 24), round(width / 26))), 450)
     lines = [pen.fit(line, width - 2 * pen.size) for cue in spoken for line in cue]
     if not lines:
         return

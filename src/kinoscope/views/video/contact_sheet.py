@@ -12,7 +12,7 @@ from kinoscope.core.errors import OutputError
 from kinoscope.core.files import atomic
 from kinoscope.core.image_metadata import mark, told
 from kinoscope.core.media import Pixels
-from kinoscope.views.video.primitives import Colour, Pen
+from kinoscope.views.video.primitives import Colour, TextRenderer
 
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (32, 32, 32)
@@ -37,7 +37,7 @@ def sheet(rows: Sequence[tuple[str, Pixels]], columns: int = 8, width: int = 128
 
 
 def _caption(text: str, width: int) -> Pixels:
-    pen = Pen(15)
+    pen = TextRenderer(15)
     line = np.full((pen.height if text else 0, width, 3), PAPER, np.uint8)
     if text:
         pen.write(line, pen.fit(text, width - 4 * GAP), 2 * GAP, 0, INK)

@@ -13,7 +13,7 @@ from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
 from kinoscope.views.video import primitives
 from kinoscope.views.video.contact_sheet import sheet
-from kinoscope.views.video.primitives import Colour, Pen
+from kinoscope.views.video.primitives import Colour, TextRenderer
 
 OPACITY = 0.75
 """Of the hottest place."""
@@ -87,7 +87,7 @@ def overlay(found: Explanation, pictures: Pixels) -> Pixels:
     small = np.stack([cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures])
     columns = [_titled(lay_over(small, heat), name) for name, heat in found.maps.items()]
     top = np.concatenate([_titled(small, _head(found)), *columns], 2)
-    graph = Graph(found, top.shape[2])
+    graph = CurvePlot(found, top.shape[2])
     return np.stack([np.concatenate([picture, graph.draw(i)]) for i, picture in enumerate(top)])
 
 
@@ -102,7 +102,7 @@ def _head(found: Explanation) -> str:
 
 def _titled(pictures: Pixels, title: str) -> Pixels:
     """Put a line of text above pictures."""
-    pen = Pen(15)
+    pen = TextRenderer(15)
     strip = np.full((24, pictures.shape[2], 3), GROUND, np.uint8)
     pen.write(strip, pen.fit(title, strip.shape[1] - 16), 8, 1, INK)
     return np.concatenate([np.broadcast_to(strip, (len(pictures), *strip.shape)), pictures], 1)
@@ -122,7 +122,7 @@ def _scaled(values: Series) -> Series:
     return np.asarray(values / most if most > 0 else values, np.float32)
 
 
-class Graph:
+class CurvePlot:
     """Curves over time with a moving cursor, ``width`` pixels wide."""
 
     HEIGHT = 150
@@ -140,7 +140,7 @@ class Graph:
             cv2.polylines(self._plain, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)
 
     def _legend(self, names: list[str]) -> None:
-        pen, left = Pen(13), self.SIDE
+        pen, left = TextRenderer(13), self.SIDE
         for name, colour in zip(names, LINES * len(names), strict=False):
             primitives.fill(self._plain, (left, 13, left + 14, 16), colour)
             pen.write(self._plain, name, left + 20, 5, MUTED)

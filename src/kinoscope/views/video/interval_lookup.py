@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Lookup(Generic[Item]):
+class IntervalLookup(Generic[Item]):
     """Items with a start and an end in seconds; ``at`` gives those of a time without going through all.
 
     Between two neighbouring moments at which anything starts or ends, nothing changes: what goes on from each moment

@@ -77,7 +77,7 @@ def _round_mask(width: int, height: int, radius: int) -> NDArray[np.float32]:
     return np.clip(radius + 0.5 - np.hypot(across[None], down[:, None]), 0, 1).astype(np.float32)
 
 
-class Pen:
+class TextRenderer:
     """Letters of one size in pixels."""
 
     def __init__(self, size: int, weight: int = 500) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 
 from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.results import Track
-from kinoscope.views.video.interval_lookup import Lookup
+from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.primitives import Rect, fill
-from kinoscope.views.video.redaction_plan import EXTENSION, MARGIN, SLACK, Cover, Method, Plan
+from kinoscope.views.video.redaction_plan import EXTENSION, MARGIN, SLACK, Mask, Method, RedactionPlan
 
 SCHEMA = 1
 """Of ``blurred.json``."""
@@ -34,7 +34,7 @@ CELLS = 6
 GREY = (64, 64, 64)
 
 
-class Hider:
+class Redactor:
     """Hides parts of frames. Frames may come in any order, all of the size that the plan was made for.
 
     Attributes:
@@ -42,12 +42,12 @@ class Hider:
         first, last: times of the earliest and the latest frame given, in seconds.
     """
 
-    def __init__(self, plan: Plan, method: Method) -> None:
+    def __init__(self, plan: RedactionPlan, method: Method) -> None:
         self.plan, self.method = plan, method
         self.frames = self.touched = 0
         self.first, self.last = math.inf, -math.inf
         self._hide = _HIDE[method]
-        self._covers = Lookup((cover.start - SLACK, cover.end + SLACK, cover) for cover in plan.covers)
+        self._covers = IntervalLookup((cover.start - SLACK, cover.end + SLACK, cover) for cover in plan.covers)
         self._share = 0.0
 
     def draw(self, frame: Frame) -> Frame:
@@ -70,7 +70,7 @@ class Hider:
         return self._share / max(1, self.frames)
 
 
-def _rect(cover: Cover, time: float, size: Size) -> Rect:
+def _rect(cover: Mask, time: float, size: Size) -> Rect:
     """Give the whole pixels of a picture that a cover touches."""
     x1, y1, x2, y2 = cover.at(time).tolist()
     right, bottom = min(size[0], int(np.ceil(x2))), min(size[1], int(np.ceil(y2)))
@@ -108,7 +108,7 @@ def _fill_grey(pixels: Pixels, rect: Rect) -> None:
 _HIDE: dict[Method, Callable[[Pixels, Rect], None]] = {"blur": blur, "pixels": pixelate, "solid": _fill_grey}
 
 
-def audit(hider: Hider, video: Path, source: dict[str, Any], has_sound: bool) -> dict[str, Any]:
+def audit(hider: Redactor, video: Path, source: dict[str, Any], has_sound: bool) -> dict[str, Any]:
     """Give the log of a video in which things were hidden: what, when, where, how, and who was spared.
 
     Args:
@@ -138,7 +138,7 @@ def audit(hider: Hider, video: Path, source: dict[str, Any], has_sound: bool) ->
     }
 
 
-def _hidden(hider: Hider, cover: Cover, size: Size) -> dict[str, Any]:
+def _hidden(hider: Redactor, cover: Mask, size: Size) -> dict[str, Any]:
     track, start, end = cover.track, max(cover.start, hider.first), min(cover.end, hider.last)
     told: dict[str, Any] = {"kind": cover.kind, "task": track.task, "track": track.id, "label": track.label}
     told |= {"identity": track.identity, "start": round(start, 3), "end": round(end, 3)}

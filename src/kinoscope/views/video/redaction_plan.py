@@ -74,7 +74,7 @@ SLACK = 2e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cover:
+class Mask:
     """What hides one track, or the gap between two.
 
     Attributes:
@@ -111,7 +111,7 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class VideoBounds:
     """What bounds the covers of a video.
 
     Attributes:
@@ -136,7 +136,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RedactionPlan:
     """All that is to be hidden in a video, and who is spared.
 
     Attributes:
@@ -144,11 +144,11 @@ class Plan:
         kept: tracks that are not hidden, with their kind.
     """
 
-    covers: list[Cover] = field(default_factory=list)
+    covers: list[Mask] = field(default_factory=list)
     kept: list[tuple[str, Track]] = field(default_factory=list)
 
 
-def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ()) -> Plan:
+def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ()) -> RedactionPlan:
     """Say what hides every track of some kinds, but for those that the gallery knows by a name to keep.
 
     Args:
@@ -160,18 +160,18 @@ def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ())
         PrivacyError: a task did not see the whole video, so that something might stay visible.
     """
     _check_done(timeline, kinds, keep)
-    covers: list[Cover] = []
+    covers: list[Mask] = []
     kept: list[tuple[str, Track]] = []
-    scene = Scene(_cuts(timeline), _size(timeline), _spoilt(timeline))
+    scene = VideoBounds(_cuts(timeline), _size(timeline), _spoilt(timeline))
     for kind in kinds:
         tracks = _tracks(timeline, kind)
         spared = [track for track in tracks if _is_spared(track, keep)]
         kept += [(kind, track) for track in spared]
         hidden = [track for track in tracks if not any(track is other for other in spared)]
-        covers += [Cover(kind, track, _drawn_out(track, scene)) for track in hidden]
+        covers += [Mask(kind, track, _drawn_out(track, scene)) for track in hidden]
         covers += [cover for track in hidden for cover in _returns(kind, track, scene, timeline.times)]
         covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, scene.cuts)]
-    return Plan(sorted(covers, key=lambda cover: cover.start), kept)
+    return RedactionPlan(sorted(covers, key=lambda cover: cover.start), kept)
 
 
 def _is_spared(track: Track, keep: Collection[str]) -> bool:
@@ -213,7 +213,7 @@ def _size(timeline: Timeline) -> Array:
     return np.array(sides)
 
 
-def _drawn_out(track: Track, scene: Scene) -> Array:
+def _drawn_out(track: Track, scene: VideoBounds) -> Array:
     """Return the grown boxes (N, 5) of a track with those before and after it."""
     seen, cuts = track.boxes[:, :5], scene.cuts
     first, last = bisect_right(cuts, track.start + SLACK), bisect_right(cuts, track.end + SLACK)
@@ -226,7 +226,7 @@ def _drawn_out(track: Track, scene: Scene) -> Array:
     return np.concatenate([before, _moving(seen), after])
 
 
-def _returns(kind: str, track: Track, scene: Scene, times: Array) -> list[Cover]:
+def _returns(kind: str, track: Track, scene: VideoBounds, times: Array) -> list[Mask]:
     """Cover, in the last frames, where a track left the picture, and in the first ones, where it entered."""
     if not len(times):
         return []
@@ -237,7 +237,7 @@ def _returns(kind: str, track: Track, scene: Scene, times: Array) -> list[Cover]
         parts += [_returning(rows[::-1] * BACKWARDS, -begin, scene.size)[::-1] * BACKWARDS]
     if shots[2] == shots[3]:
         parts += [_returning(rows, end, scene.size)]
-    return [Cover(kind, track, part) for part in parts if len(part)]
+    return [Mask(kind, track, part) for part in parts if len(part)]
 
 
 def _returning(rows: Array, end: float, size: Array) -> Array:
@@ -335,8 +335,8 @@ def _is_near(a: Track, b: Track) -> bool:
     return bool(intersections(last, first)[0, 0] > 0)
 
 
-def _bridge(kind: str, a: Track, b: Track) -> Cover:
+def _bridge(kind: str, a: Track, b: Track) -> Mask:
     """Cover, between two tracks, the place where one ended and the other begins."""
     ends = _grown(np.stack([a.boxes[-1, :5], b.boxes[0, :5]]), MARGIN)
     whole = np.concatenate([ends[:, 1:3].min(axis=0), ends[:, 3:5].max(axis=0)])
-    return Cover(kind, a, np.array([[a.end, *whole], [b.start, *whole]]), b.id)
+    return Mask(kind, a, np.array([[a.end, *whole], [b.start, *whole]]), b.id)
