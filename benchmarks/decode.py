@@ -28,7 +28,7 @@ def every_frame(path: str) -> int:
     from kinoscope.source import open_source
 
     with open_source(path) as source:
-        return sum(picture.pixels(SIZE).shape[2] // 3 for picture in source.pictures())
+        return sum(picture.pixels(SIZE).shape[2] // 3 for picture in source.lazy_frames())
 
 
 def sixteen(path: str) -> int:

@@ -150,7 +150,7 @@ def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
     try:
         with open_source(path, on_error=policy, **limits) as source:
             last = None
-            for item in source.read(sound_rates=(16_000,)):
+            for item in source.read(audio_rates=(16_000,)):
                 if isinstance(item, LazyFrame):
                     assert item.pixels((32, 24)).shape == (24, 32, 3)
                     assert last is None or item.time > last, "times do not increase"

@@ -30,7 +30,7 @@ def read(path: str) -> tuple[MotionOnsets, list[Audio]]:
     motion, sound = MotionOnsets(), []
     with open_source(path) as source:
         size = source.info.fit(WIDTH)
-        for item in source.read(sound_rates=(RATE,)):
+        for item in source.read(audio_rates=(RATE,)):
             if isinstance(item, Audio):
                 sound.append(item)
             else:

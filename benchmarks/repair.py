@@ -38,8 +38,8 @@ Samples = NDArray[np.float32]
 def heard(path: Path) -> tuple[float, Samples]:
     """Give when sound begins after the first picture, in seconds, and its samples (N,)."""
     with open_source(path) as source:
-        first = next(source.pictures()).time
-        parts = [part for part in source.read(video=False, sound_rates=(RATE,)) if isinstance(part, Audio)]
+        first = next(source.lazy_frames()).time
+        parts = [part for part in source.read(video=False, audio_rates=(RATE,)) if isinstance(part, Audio)]
     return float(parts[0].start - first), np.concatenate([part.samples for part in parts])
 
 
@@ -61,7 +61,7 @@ def apart(wanted: NDArray[np.float64], got: Samples) -> tuple[float, float]:
 def measure(path: Path, out: Path, delay: Fraction, stretch: Fraction) -> str:
     # What lies before the first picture stays before it, so times are those of the file.
     with open_source(path) as source:
-        origin = float(next(source.pictures()).time)
+        origin = float(next(source.lazy_frames()).time)
     shift_audio(path, out, delay, stretch)
     (before, old), (after, new) = heard(path), heard(out)
     times = origin + after + np.arange(len(new)) / RATE

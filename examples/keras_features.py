@@ -29,7 +29,7 @@ SIZE, PARTS = (64, 48), 4
 def read(video: str) -> np.ndarray:
     """Read the frames of a video, small: (N, H, W, 3) from 0 to 1."""
     with open_source(video or sample("bikes.mp4"), end=10) as source:
-        return np.stack([picture.pixels(SIZE) for picture in source.pictures()]).astype("float32") / 255
+        return np.stack([picture.pixels(SIZE) for picture in source.lazy_frames()]).astype("float32") / 255
 
 
 def build() -> keras.Model:

@@ -21,7 +21,7 @@ SIZE, LENGTH, FEATURES, HELD_BACK = (32, 24), 10, 4, 0.3
 def read(video: str) -> torch.Tensor:
     """Give coarse grey pictures (N, P) of the frames."""
     with open_source(video or sample("bikes.mp4"), end=30) as source:
-        pictures = [torch.tensor(one.pixels(SIZE) / 255.0).mean(2).flatten() for one in source.pictures()]
+        pictures = [torch.tensor(one.pixels(SIZE) / 255.0).mean(2).flatten() for one in source.lazy_frames()]
     return torch.stack(pictures).float()
 
 

@@ -30,10 +30,10 @@ class Counting:
             raise Skip("no picture")
         return Needs(sizes=((16, 12),))
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         self.seen += batches[0].times.tolist()
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         raise AssertionError("no sound was asked for")
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -46,7 +46,7 @@ class Breaking(Counting):
 
     name = "scenes"
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         raise RuntimeError("this task is broken")
 
 

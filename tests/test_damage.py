@@ -72,6 +72,6 @@ def test_results_are_short_to_look_at(light: Any, tmp_path: Path) -> None:
     done.timeline.add("objects", result)
     look = GallerySample("Ada", "face", np.zeros(512, np.float32), 0.5, b"\xff\xd8" * 5000, "a.jpg")
     assert repr(track) == "Track(1, 'objects', 'cat', 'Tom', boxes=5000, 0.0 - 0.0 s)"
-    assert repr(result) == "TaskResult(events=1, tracks=1, features=1, pictures=1, status='ok')"
+    assert repr(result) == "TaskResult(events=1, tracks=1, features=1, images=1, status='ok')"
     assert f"frames={50}, events=2, tracks=1" in repr(done)
     assert max(len(repr(one)) for one in (done, done.timeline, result, track, look)) < 1000

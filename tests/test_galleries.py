@@ -235,11 +235,11 @@ def test_a_gallery_that_cannot_be_written_to(tmp_path):
 
 ENROLLER = """
 import sys, numpy as np
-from kinoscope.galleries import Look, Model, change
+from kinoscope.galleries import GallerySample, Model, change
 who, path = sys.argv[1:]
 for n in range(12):
     with change(path, create=True) as gallery:
-        gallery.add([Look(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")], Model("m", "d"))
+        gallery.add([GallerySample(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")], Model("m", "d"))
 """
 
 

@@ -294,7 +294,7 @@ def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 
 def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
+    monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     monkeypatch.setattr("kinoscope.api.lipsync._write", lambda done, video, *_: package.open_source(video).close())
     save_lipsync(tmp_path / "model", new_nets(8), LipSyncMetadata(width=8))
     address = serve(talking(tmp_path / "face.mp4", 0.4))
@@ -332,8 +332,10 @@ def test_an_address_that_cannot_be_used_is_not_repeated(
     words: list[str], kinoscope: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("faces.FaceFinder", "faces.FaceEmbedder", "detector.ObjectDetector"):
-        monkeypatch.setattr(f"kinoscope.models.inference.{name}", ColourFinder if "Finder" in name else ColourEmbedder)
+    for name in ("faces.FaceDetector", "faces.FaceEmbedder", "detector.ObjectDetector"):
+        monkeypatch.setattr(
+            f"kinoscope.models.inference.{name}", ColourFinder if "FaceDetector" in name else ColourEmbedder
+        )
     url = f"nope://{USER}:{PASSWORD}@127.0.0.1:9/a.mp4?token={TOKEN}"
     for more in ((), ("--json",)):
         call = kinoscope(*[word.replace("URL", url) for word in words], *more)

@@ -43,7 +43,7 @@ class Following(Counting):
         return TaskResult(
             tracks=[Track(1, self.name, "person", 0.9, boxes)],
             features={f"{self.name}.embeddings": np.ones((1, 4), np.float32)},
-            pictures={f"{self.name}-1": b"a jpeg"},
+            images={f"{self.name}-1": b"a jpeg"},
             report=TaskReport(model="following"),
         )
 
@@ -203,8 +203,8 @@ def test_a_result_that_is_read_is_not_replaced(world: World, tmp_path: Path) -> 
 
 
 def test_a_folder_of_other_files_may_be_written_to(world: World, tmp_path: Path) -> None:
-    (tmp_path / "out" / "pictures").mkdir(parents=True)
-    others = [tmp_path / "out" / name for name in ("notes.txt", "pictures/shots-holiday.jpg", "pictures/objects-9.jpg")]
+    (tmp_path / "out" / "images").mkdir(parents=True)
+    others = [tmp_path / "out" / name for name in ("notes.txt", "images/shots-holiday.jpg", "images/objects-9.jpg")]
     for path in others:
         path.write_bytes(MINE)
     for _ in range(2):
@@ -220,7 +220,7 @@ def test_other_tasks_keep_what_was_found(world: World, tmp_path: Path, light: An
     plain = json.loads((tmp_path / "out" / "timeline.json").read_text())
     assert set(plain["tasks"]) == {"objects", "shots", "faces"}
     assert {track["task"] for track in plain["tracks"]} == {"objects", "faces"}
-    assert {path.name for path in files(tmp_path / "out" / "pictures")} == {"objects-1.jpg", "faces-1.jpg"}
+    assert {path.name for path in files(tmp_path / "out" / "images")} == {"objects-1.jpg", "faces-1.jpg"}
 
     class Broken(Breaking):
         name = "faces"
@@ -361,7 +361,7 @@ def test_what_tells_who_people_are_is_for_the_owner_alone(world: World, tmp_path
     assert world.call(*world.words("analyze", world.video, tmp_path / "out")).status == 0
     assert world.call(*world.words("export", world.video, tmp_path / "people")).status == 0
     assert world.call("analyze", world.video, "-o", tmp_path / "plain", "--tasks", "shots").status == 0
-    for folder in ("out", "people", "out/pictures", "people/Ada"):
+    for folder in ("out", "people", "out/images", "people/Ada"):
         assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
     written = [tmp_path / "out" / name for name in files(tmp_path / "out") if name.name != "video.mp4"]
     written += [tmp_path / "people" / name for name in files(tmp_path / "people")] + [tmp_path / "people.gallery"]

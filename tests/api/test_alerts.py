@@ -81,7 +81,7 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
     clips = [("clips/00-00-00.320-in-the-left-half.mp4", 0.32), ("clips/00-00-01.280-to-the-right.mp4", 1.28)]
     assert [(event["clip"], event["clip_at"]) for event in events] == clips
     with open_source(tmp_path / "out" / events[0]["clip"]) as clip:
-        assert len(list(clip.pictures())) == 75
+        assert len(list(clip.lazy_frames())) == 75
 
     assert [json.loads(body)["event"]["label"] for _, body in got] == [event["label"] for event in events]
     assert [json.loads(body)["taken"] for _, body in got] == [

@@ -69,7 +69,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "sync VIDEO -o OUT": (
         DEVICE, *SPAN, ("--force", "--fix FILE"),
-        ("--sound-track -1", "sound-track -1"), ("--video-track -1", "video-track -1"),
+        ("--audio-track -1", "audio-track -1"), ("--video-track -1", "video-track -1"),
         ("--model nanodet", "nanodet"), ("--model none", "none"),
     ),
     "enroll GALLERY Eve VIDEO": (DEVICE, ("--kind pet", "person")),

@@ -87,8 +87,8 @@ def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> No
             self.inner = shapes(duration=1, width=64, height=48)
             self.info, self.report = self.inner.info, self.inner.report
 
-        def read(self, video: bool = True, sound_rates: Any = ()) -> Any:
-            for number, item in enumerate(self.inner.read(video, sound_rates)):
+        def read(self, video: bool = True, audio_rates: Any = ()) -> Any:
+            for number, item in enumerate(self.inner.read(video, audio_rates)):
                 if number == 10:
                     raise IndexError("not foreseen")
                 yield item

@@ -46,7 +46,7 @@ def test_scores_report_and_pictures_are_written(kinoscope: Any, tiny: Make, clip
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("data:image/jpeg") <= 1  # pictures are JSON, not markup
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
-    assert len(data["pictures"]) == 9
+    assert len(data["images"]) == 9
     assert data["scores"] == json.loads((tmp_path / "out" / "scores.json").read_text())
 
 

@@ -22,7 +22,7 @@ def made(tmp_path_factory):
     video = write(folder / "video.mkv", 2.0, start=1.5, hidden=HIDDEN, rate=None)
     sound = write(folder / "sound.mp4", 2.0)
     patch = pytest.MonkeyPatch()
-    patch.setattr(mouth_tracker, "Follower", DrawnFollower)
+    patch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     done = kinoscope.lipsync(video, sound, folder / "out.mp4", folder / "model", quiet=True)
     patch.undo()
     return folder, done
@@ -71,7 +71,7 @@ def test_nothing_is_left_behind(made):
 
 
 def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
+    monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = made
     sound = write(tmp_path / "short.mp4", 0.4)
     done = kinoscope.lipsync(folder / "sound.mp4", sound, tmp_path / "out.mkv", folder / "model", quiet=True)
@@ -90,7 +90,7 @@ def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
     ],
 )
 def test_what_cannot_be_done_is_told_and_nothing_written(made, words, error, message, monkeypatch):
-    monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
+    monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = made
     given = {"video": "video.mkv", "sound": "sound.mp4", "out": "new.mp4", "model": "model"} | words
     with pytest.raises(error, match=message):
@@ -99,7 +99,7 @@ def test_what_cannot_be_done_is_told_and_nothing_written(made, words, error, mes
 
 
 def test_no_face(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(mouth_tracker, "Follower", DrawnFollower)
+    monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = made
     video = write(tmp_path / "grey.mp4", 1.0, hidden=range(25))
     with pytest.raises(SourceError, match="shows no face that could be painted"):
@@ -110,7 +110,7 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     from kinoscope.cli import main
     from kinoscope.training.lipsync import data
 
-    monkeypatch.setattr(data, "Follower", DrawnFollower)
+    monkeypatch.setattr(data, "FaceTracker", DrawnFollower)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "clip.mp4")
     words = ["train", "lipsync", "clip.mp4", "epochs=1", "steps=1", "batch=2", "width=8", "features=0", "--quiet"]

@@ -20,14 +20,14 @@ FLASH = 1.0
 
 
 def film(path, late=0.0, seconds=3.0):
-    with Writer(path, (64, 48), rate=25, sound_rate=16_000) as writer:
+    with Writer(path, (64, 48), rate=25, audio_rate=16_000) as writer:
         for n in range(round(25 * seconds)):
             white = n == round(25 * FLASH)
             writer.write(Frame(np.full((48, 64, 3), 255 * white, np.uint8), n / 25))
         samples = np.zeros(round(16_000 * seconds), np.float32)
         click = round(16_000 * (FLASH + late))
         samples[click : click + 400] = np.sin(np.arange(400))[: len(samples[click : click + 400])]
-        writer.write_sound(Audio(samples, 16_000, 0))
+        writer.write_audio(Audio(samples, 16_000, 0))
     return path
 
 
@@ -44,10 +44,10 @@ class Clicks:
     def needs(self, info):
         return Needs(sizes=((16, 12),), sound=16_000)
 
-    def step(self, *batches):
+    def process_frames(self, *batches):
         pass
 
-    def listen(self, sound):
+    def process_audio(self, sound):
         loud = np.flatnonzero(np.abs(sound.samples) > 0.2)
         if self.at is None and len(loud):
             self.at = float(sound.start) + loud[0] / 16_000
@@ -80,7 +80,7 @@ def test_a_repair_is_measured_again(tmp_path, late):
     assert plain["after"]["offsets"][0]["offset"] == pytest.approx(0, abs=0.003)
     assert path.read_bytes() == before
     with open_source(str(path)) as a, open_source(str(fixed)) as b:
-        for first, second in zip(a.pictures(), b.pictures(), strict=True):
+        for first, second in zip(a.lazy_frames(), b.lazy_frames(), strict=True):
             assert first.time == second.time
             assert np.array_equal(first.pixels(), second.pixels())
 

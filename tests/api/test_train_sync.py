@@ -25,7 +25,7 @@ def talk(seed, frames=60):
 
 @pytest.fixture
 def talks(monkeypatch):
-    monkeypatch.setattr(module, "read_talks", lambda *_: ([talk(n) for n in range(4)], {"x.mp4": "no face"}))
+    monkeypatch.setattr(module, "read_talking_clips", lambda *_: ([talk(n) for n in range(4)], {"x.mp4": "no face"}))
 
 
 WORDS = ("pairs=points,pixels", "steps=3", "batch=4", "align=none", "val=0.25")
@@ -115,7 +115,7 @@ def test_options_that_cannot_be_are_refused(talks, tmp_path, word, said):
 
 
 def test_too_few_people_to_keep_some_apart(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "read_talks", lambda *_: ([talk(0), talk(1)], {}))
+    monkeypatch.setattr(module, "read_talking_clips", lambda *_: ([talk(0), talk(1)], {}))
     with pytest.raises(DatasetError, match="2 people talk in the clips"):
         kinoscope.train("sync", str(tmp_path), "align=none", out=tmp_path / "run", quiet=True)
     with pytest.raises(OptionError, match="needs a folder of talking clips"):

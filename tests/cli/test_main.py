@@ -234,7 +234,7 @@ def test_a_video_that_no_browser_plays_gets_a_preview(kinoscope: Cli, light: Any
     video = flash_and_beep(duration=2, rate=10, width=64, height=48).write(tmp_path / "a.mkv")
     assert kinoscope("analyze", video, "-o", tmp_path / "out").status == 0
     with open_source(tmp_path / "out" / "preview.mp4") as preview:
-        assert (preview.info.codec, preview.info.has_sound) == ("h264", True)
+        assert (preview.info.codec, preview.info.has_audio) == ("h264", True)
         assert [float(f.time) for f in preview.frames()] == [i / 10 for i in range(20)]
 
 
@@ -281,9 +281,9 @@ from kinoscope.tasks import registry
 from kinoscope.cli.main import main
 
 class Stopping(Counting):
-    def step(self, *batches):
+    def process_frames(self, *batches):
         before = len(self.seen)
-        super().step(*batches)
+        super().process_frames(*batches)
         if before < 100 <= len(self.seen):
             signal.raise_signal(signal.SIGINT)
 

@@ -13,7 +13,7 @@ def timeline() -> Timeline:
     track = Track(3, "objects", "person", 0.8, np.array([[0.0, 0, 0, 10, 20, 0.9], [1.0, 10, 0, 20, 20, 0.7]]))
     made.add("objects", TaskResult(tracks=[track], report=TaskReport(model="nanodet", frames=2, seconds=1.5)))
     events = [Event("shots", 4, 9, "shot"), Event("shots", 0, 4, "shot", extra={"transition": "cut"})]
-    made.add("shots", TaskResult(events=events, pictures={"shots-0": b"x"}, features={"shots.scores": np.ones(3)}))
+    made.add("shots", TaskResult(events=events, images={"shots-0": b"x"}, features={"shots.scores": np.ones(3)}))
     return made
 
 
@@ -74,7 +74,7 @@ def test_running_a_task_again_replaces_what_it_found() -> None:
     made = timeline()
     made.add("shots", TaskResult(events=[Event("shots", 0, 9, "shot")]))
     assert [(e.start, e.end) for e in made.events_of("shots")] == [(0, 9)]
-    assert (made.pictures, made.features) == ({}, {})
+    assert (made.images, made.features) == ({}, {})
     assert len(made.tracks_of("objects")) == 1
 
 

@@ -40,5 +40,5 @@ def timeline(seed: int = 0, path: str = "street.mp4", text: str = "hello big wor
         "faces.embeddings": random.random((1, 128)).astype(np.float32),
         "faces.tracks": np.array([1]),
     }
-    found.pictures = {"objects-1": JPEG, "objects-2": JPEG, "faces-1": JPEG, "scenes-0": JPEG}
+    found.images = {"objects-1": JPEG, "objects-2": JPEG, "faces-1": JPEG, "scenes-0": JPEG}
     return found

@@ -72,9 +72,9 @@ def write(
 ) -> Path:
     """Write such a video; in the pictures with ``hidden`` numbers there is no face; no sound where rate is None."""
     first = Fraction(start).limit_denominator(1000)
-    with Writer(path, SIZE, RATE, sound_rate=rate, quality=8) as writer:
+    with Writer(path, SIZE, RATE, audio_rate=rate, quality=8) as writer:
         if rate:
-            writer.write_sound(hum(seconds, start, rate))
+            writer.write_audio(hum(seconds, start, rate))
         for number in range(round(seconds * RATE)):
             time = first + Fraction(number, RATE)
             pixels = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8) if number in hidden else picture(float(time))

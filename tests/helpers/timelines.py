@@ -63,13 +63,13 @@ def _source(times, start):
         start=Fraction(str(start)),
         duration=Fraction(len(times)) / RATE,
         frames=len(times),
-        has_sound=True,
+        has_audio=True,
         container="mov,mp4,m4a,3gp,3g2,mj2",
         codec="h264",
         pixel_format="yuv420p",
         bit_depth=8,
-        sound_codec="aac",
-        sound_rate=48000,
+        audio_codec="aac",
+        audio_rate=48000,
     )
     return describe_source(info)
 
@@ -90,7 +90,7 @@ def _shot_spans(times, random):
 
 def _shots(times, spans, random):
     events = [Event("shots", a, b, "shot", round(random.uniform(0.7, 1), 3)) for a, b, *_ in spans]
-    return TaskResult(events, pictures={f"shots-{i}": _picture(i, 160, 90) for i in range(len(spans))})
+    return TaskResult(events, images={f"shots-{i}": _picture(i, 160, 90) for i in range(len(spans))})
 
 
 def _scenes(times, spans, random):
@@ -125,7 +125,7 @@ def _objects(times, spans, random):
             boxes = _walk(times, a, last, random.uniform(90, 420), random)
             tracks.append(Track(number, "objects", label, round(float(boxes[:, 5].mean()), 3), boxes))
             pictures[f"objects-{number}"] = _picture(number, 48, 96)
-    return TaskResult(tracks=tracks, pictures=pictures)
+    return TaskResult(tracks=tracks, images=pictures)
 
 
 def _faces(times, spans, random):
@@ -138,7 +138,7 @@ def _faces(times, spans, random):
             who = str(random.choice(["person 1", "person 2", "Zoë Müller"]))
             tracks.append(Track(number, "faces", "face", round(float(boxes[:, 5].mean()), 3), boxes, who))
             pictures[f"faces-{number}"] = _picture(number, 80, 96)
-    return TaskResult(tracks=tracks, pictures=pictures)
+    return TaskResult(tracks=tracks, images=pictures)
 
 
 def _actions(times, spans, random):

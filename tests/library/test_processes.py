@@ -17,7 +17,7 @@ from tests.helpers.libraries import timeline
 pytest.importorskip("lancedb", reason="needs the extra library")
 
 ROOT = Path(__file__).parents[2]
-ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "pictures": 4, "scenes": 60, "faces": 1}
+ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "images": 4, "scenes": 60, "faces": 1}
 """Rows of one video of ``making``, by table."""
 
 

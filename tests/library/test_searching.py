@@ -51,7 +51,7 @@ def test_a_search_prints_a_table_and_leaves_a_page_that_plays(kinoscope: Any, fi
     ]  # fmt: skip
     data = data_of(tmp_path / "out" / "found.html")
     assert [(clip["video"], clip["start"], clip["end"]) for clip in data["clips"]] == [(0, 1, 2), (1, 1, 2)]
-    assert sorted(data["pictures"]) == ["0", "1"]
+    assert sorted(data["images"]) == ["0", "1"]
     for video in data["videos"]:
         assert (tmp_path / "out" / video["film"]).read_bytes() == Path(video["path"]).read_bytes()
 
@@ -105,7 +105,7 @@ def test_moments_are_joined_to_one_video(kinoscope: Any, films: Path, tmp_path: 
     assert kinoscope(*words).status == 0
     with open_source(tmp_path / "out" / "found.mp4") as joined:
         times = [float(frame.time) for frame in joined.frames()]
-        assert (joined.info.size, joined.info.has_sound) == ((64, 48), True)
+        assert (joined.info.size, joined.info.has_audio) == ((64, 48), True)
     np.testing.assert_allclose(times, np.arange(20) / 10, atol=1e-4)
     with av.open(str(tmp_path / "out" / "found.mp4")) as file:
         assert abs(float(file.streams.audio[0].duration * file.streams.audio[0].time_base) - 2) < 0.1
@@ -127,7 +127,7 @@ def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) ->
     out = tmp_path / "out"
     assert kinoscope("search", "car", "--library", tmp_path / "films.lance", "-o", out).status == 0
     data = data_of(out / "found.html")
-    assert (data["videos"][0]["film"], len(data["pictures"])) == (None, 1)
+    assert (data["videos"][0]["film"], len(data["images"])) == (None, 1)
     call = kinoscope("search", "car", "--library", tmp_path / "films.lance", "-o", out, "--export", "mp4")
     assert (call.status, call.err.count("\n")) == (2, 1)
 

@@ -35,7 +35,7 @@ def test_what_is_added_is_there_when_it_is_opened_again(library: Library) -> Non
     }  # fmt: skip
     assert again.names() == {"person": 2, "car": 1, "face": 1, "Ada": 2, "street": 1, "speech": 1}
     assert counts(again) == {
-        "videos": 1, "names": 7, "events": 3, "tracks": 4, "speech": 1, "pictures": 4,
+        "videos": 1, "names": 7, "events": 3, "tracks": 4, "speech": 1, "images": 4,
         "scenes": 60, "faces": 1, "looks": 0, "sentences": 0,
     }  # fmt: skip
 

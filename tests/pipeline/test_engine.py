@@ -33,7 +33,7 @@ class Stills:
     """A source of ``count`` pictures, ten a second, with a stretch of sound after each fifth."""
 
     def __init__(self, count: int, breaks: BaseException | None = None, at: int = -1, live: bool = False) -> None:
-        self.info = SourceInfo("stills", 8, 6, Fraction(10), duration=Fraction(count, 10), has_sound=True, live=live)
+        self.info = SourceInfo("stills", 8, 6, Fraction(10), duration=Fraction(count, 10), has_audio=True, live=live)
         self.report = DecodeReport()
         self.count, self.breaks, self.at = count, breaks, at
         self.scaled: list[tuple[int, int]] = []
@@ -47,7 +47,7 @@ class Stills:
             self.report.frames += 1
             yield Still(index, self.scaled)
             if index % 5 == 4:
-                for rate in wants["sound_rates"]:
+                for rate in wants["audio_rates"]:
                     yield Audio(np.zeros(rate // 2, np.float32), rate, Fraction(index - 4, 10))
 
 
@@ -69,11 +69,11 @@ class Notebook:
         self._break("needs")
         return self.wanted
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         self._break("step")
         self.batches.append(batches)
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         self._break("listen")
         self.sounds.append(sound)
 
@@ -112,7 +112,7 @@ def test_sound_goes_to_those_who_listen_at_their_rate(run: Any) -> None:
     run(source, low, high, deaf)
     assert [(s.rate, s.start) for s in low.sounds] == [(8000, 0), (8000, Fraction(1, 2))]
     assert [s.rate for s in high.sounds] == [16000, 16000]
-    assert (deaf.sounds, source.reads) == ([], [{"video": True, "sound_rates": (8000, 16000)}])
+    assert (deaf.sounds, source.reads) == ([], [{"video": True, "audio_rates": (8000, 16000)}])
 
 
 def test_later_tasks_see_what_earlier_ones_found(run: Any) -> None:
@@ -183,8 +183,8 @@ def test_a_task_that_is_slow_loses_live_pictures_and_holds_nobody_up() -> None:
     read = Signal()
 
     class Slow(Notebook):
-        def step(self, *batches: FrameBatch) -> None:
-            super().step(*batches)
+        def process_frames(self, *batches: FrameBatch) -> None:
+            super().process_frames(*batches)
             assert read.wait(60)
 
     class Once(Stills):
@@ -224,9 +224,9 @@ def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any) -> None
 
 def test_without_pictures_only_the_sound_is_read(run: Any) -> None:
     source = Stills(0)
-    source.info = SourceInfo("sound only", has_sound=True)
+    source.info = SourceInfo("sound only", has_audio=True)
     run(source, Notebook("ear", Needs(sound=16000)))
-    assert source.reads == [{"video": False, "sound_rates": (16000,)}]
+    assert source.reads == [{"video": False, "audio_rates": (16000,)}]
 
 
 def test_seconds_of_those_who_work_at_once_add_up_to_the_time_that_passes() -> None:

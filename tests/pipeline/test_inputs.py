@@ -61,8 +61,8 @@ def test_a_changed_file_or_option_changes_the_fingerprint(tmp_path: Path) -> Non
     ("facts", "plays"),
     [
         ({}, True),
-        ({"sound_codec": "aac"}, True),
-        ({"sound_codec": "ac3"}, False),
+        ({"audio_codec": "aac"}, True),
+        ({"audio_codec": "ac3"}, False),
         ({"codec": "hevc"}, False),
         ({"pixel_format": "yuv420p10le"}, False),
         ({"container": "avi"}, False),
@@ -76,7 +76,7 @@ def test_what_a_browser_plays(tmp_path: Path, facts: dict[str, object], plays: b
 
 
 def test_a_webm_plays_and_a_missing_file_does_not(tmp_path: Path) -> None:
-    webm = {"container": "matroska,webm", "codec": "vp9", "sound_codec": "opus", "pixel_format": "yuv420p"}
+    webm = {"container": "matroska,webm", "codec": "vp9", "audio_codec": "opus", "pixel_format": "yuv420p"}
     assert inputs.playable(webm | {"path": str(touch(tmp_path / "a.webm"))})
     assert not inputs.playable(webm | {"path": str(tmp_path / "gone.webm")})
 

@@ -17,11 +17,11 @@ from kinoscope.source.synthetic.video import flash_and_beep
 PIXELS = np.zeros((24, 32, 3), np.uint8)
 
 
-def preview(path, times, start, sound_from=None):
-    task = Preview(path, sound_from)
+def preview(path, times, start, audio_from=None):
+    task = Preview(path, audio_from)
     task.needs(SourceInfo("a.mkv", 32, 24, Fraction(25), start))
     for first in range(0, len(times), 16):
-        task.step(FrameBatch.stack([Frame(PIXELS, time, first) for time in times[first : first + 16]]))
+        task.process_frames(FrameBatch.stack([Frame(PIXELS, time, first) for time in times[first : first + 16]]))
     task.finish(Timeline())
     return path
 
@@ -37,7 +37,7 @@ def test_any_start_and_any_times(tmp_path_factory, start, steps, base):
     times = [Fraction(stamp, base) for stamp in stamps]
     path = preview(tmp_path_factory.mktemp("preview") / "preview.mp4", times, times[0])
     with open_source(path) as source:
-        written = [picture.time for picture in source.pictures()]
+        written = [picture.time for picture in source.lazy_frames()]
     assert written == [time - times[0] for time in times]
 
 
@@ -45,7 +45,7 @@ def test_a_picture_stands_until_the_first_frame(tmp_path):
     times = [Fraction(3, 10) + Fraction(i, 30) for i in range(10)]
     path = preview(tmp_path / "preview.mp4", times, Fraction(1, 10))
     with open_source(path) as source:
-        assert [picture.time for picture in source.pictures()] == [0, *(time - Fraction(1, 10) for time in times)]
+        assert [picture.time for picture in source.lazy_frames()] == [0, *(time - Fraction(1, 10) for time in times)]
 
 
 @pytest.mark.parametrize("start", [0, Fraction(7, 5), 95_364])
@@ -56,10 +56,10 @@ def test_frames_and_audio_stay_together(tmp_path, start):
     with open_source(tmp_path / "a.mkv") as source:
         task = Preview(path, str(tmp_path / "a.mkv"))
         size = task.needs(source.info).sizes[0]
-        task.step(FrameBatch.stack([picture.frame(size) for picture in source.pictures()]))
+        task.process_frames(FrameBatch.stack([picture.frame(size) for picture in source.lazy_frames()]))
         task.finish(Timeline())
     with open_source(path) as source:
-        items = list(source.read(sound_rates=(8000,)))
+        items = list(source.read(audio_rates=(8000,)))
     flash = next(item.time for item in items if not isinstance(item, Audio) and item.pixels().mean() > 100)
     sounds = [item for item in items if isinstance(item, Audio)]
     wave = np.concatenate([sound.samples for sound in sounds])

@@ -90,7 +90,7 @@ def test_the_sound_is_kept(kinoscope: Cli, faces: Any, tmp_path: Path) -> None:
     video = flash_and_beep(duration=2, rate=10, width=64, height=48).write(tmp_path / "a.mp4")
     assert kinoscope("analyze", video, "-o", tmp_path / "out", "--blur", "faces").status == 0
     with open_source(tmp_path / "out" / "blurred.mp4") as source:
-        assert source.info.has_sound
+        assert source.info.has_audio
     assert json.loads((tmp_path / "out" / "blurred.json").read_text())["sound"].startswith("kept as it is")
 
 

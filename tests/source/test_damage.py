@@ -37,7 +37,7 @@ def length(stretches):
 
 def read(path, policy="skip", **options):
     with open_source(path, on_error=policy, **options) as source:
-        pictures = [(picture.time, picture.corrupt) for picture in source.pictures()]
+        pictures = [(picture.time, picture.corrupt) for picture in source.lazy_frames()]
         return pictures, source.report
 
 
@@ -80,7 +80,7 @@ def test_half_a_file_is_not_complete(tmp_path, name):
     codec = {"a.webm": "libvpx-vp9", "a.flv": "flv1"}.get(name, "mpeg4")
     path = encode(tmp_path / name, count=100, codec=codec, container_options=options)
     with open_source(path) as source:
-        assert len(list(source.pictures())) == 100
+        assert len(list(source.lazy_frames())) == 100
         assert source.report.complete
     path.write_bytes(path.read_bytes()[: packets(path)[50][0]])
     pictures, report = read(path)
@@ -105,7 +105,7 @@ def tone(path, codec="pcm_s16le"):
 
 def hear(path, **options):
     with open_source(path, **options) as source:
-        samples = sum(len(sound.samples) for sound in source.read(video=False, sound_rates=(16_000,)))
+        samples = sum(len(sound.samples) for sound in source.read(video=False, audio_rates=(16_000,)))
         return samples, source.report
 
 

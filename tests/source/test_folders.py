@@ -57,17 +57,17 @@ def test_our_own_results_are_not_watched_again(tmp_path: Path) -> None:
     video(tmp_path / "a.mp4")
     for name, mark in (("out", "timeline.json"), ("made", "generated.json"), ("why", "explanation.json")):
         video(tmp_path / name / "annotated.mp4")
-        picture(tmp_path / name / "pictures" / "shots-0.jpg", 40, 30)
+        picture(tmp_path / name / "images" / "shots-0.jpg", 40, 30)
         (tmp_path / name / mark).write_text("{}")
     assert found(tmp_path) == ["a.mp4"]
-    assert found(tmp_path / "out") == ["annotated.mp4", "pictures"]  # which somebody named
+    assert found(tmp_path / "out") == ["annotated.mp4", "images"]  # which somebody named
 
 
 def test_videos_beside_our_results_are_found_and_the_results_are_not(tmp_path: Path) -> None:
     trip = tmp_path / "trip"
     video(trip / "a.mp4")
     video(trip / "day2" / "b.mp4")
-    for name in ("timeline.json", "annotated.mp4", "pictures/shots-0.jpg"):
+    for name in ("timeline.json", "annotated.mp4", "images/shots-0.jpg"):
         write(trip / name)
     assert link(trip / "a.mp4", trip / "video.mp4")
     assert found(trip) == ["a.mp4", "day2/b.mp4"]
@@ -75,9 +75,9 @@ def test_videos_beside_our_results_are_found_and_the_results_are_not(tmp_path: P
 
 
 def test_results_alone_are_watched_where_they_are_named(tmp_path: Path) -> None:
-    for name in ("timeline.json", "annotated.mp4", "pictures/shots-0.jpg"):
+    for name in ("timeline.json", "annotated.mp4", "images/shots-0.jpg"):
         write(tmp_path / "out" / name)
-    assert found(tmp_path / "out") == ["annotated.mp4", "pictures"]
+    assert found(tmp_path / "out") == ["annotated.mp4", "images"]
     with pytest.raises(SourceError, match="holds no video"):
         found(tmp_path)
 

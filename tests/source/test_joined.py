@@ -141,7 +141,7 @@ def test_joined_transport_streams_have_one_clock(tmp_path, starts):
     path = joined(tmp_path, *starts)
     with open_source(path) as source:
         assert float(source.info.duration) == pytest.approx(2 * len(starts), abs=0.25 * len(starts))
-        items = list(source.read(sound_rates=(8000,)))
+        items = list(source.read(audio_rates=(8000,)))
         times = [item.time for item in items if not isinstance(item, Audio)]
         sounds = [item for item in items if isinstance(item, Audio)]
         assert len(times) == 50 * len(starts)
@@ -160,7 +160,7 @@ def test_joined_program_streams_have_one_clock(tmp_path):
     assert restarts(path)
     with open_source(path) as source:
         assert float(source.info.duration) == pytest.approx(4, abs=0.3)
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert len(times) >= 100
         assert all(0 < b - a < Fraction(1, 5) for a, b in pairwise(times))
 
@@ -168,9 +168,9 @@ def test_joined_program_streams_have_one_clock(tmp_path):
 def test_a_joined_recording_is_read_from_its_second_part(tmp_path):
     path = joined(tmp_path, 30, 1)
     with open_source(path) as whole:
-        times = [picture.time for picture in whole.pictures()]
+        times = [picture.time for picture in whole.lazy_frames()]
     with open_source(path, start=times[70], end=times[80]) as source:
-        assert [picture.time for picture in source.pictures()] == times[70:80]
+        assert [picture.time for picture in source.lazy_frames()] == times[70:80]
     with open_source(path) as source:
         shown = [frame.time for frame in source.evenly(4)]
         assert len(set(shown)) == 4
@@ -193,7 +193,7 @@ def test_what_is_written_of_it_has_its_audio_and_begins_at_zero(tmp_path, starts
                 times.append(frame.time - start)
                 writer.write(frame)
     with open_source(out) as source:
-        items = list(source.read(sound_rates=(8000,)))
+        items = list(source.read(audio_rates=(8000,)))
         written = [item.time for item in items if not isinstance(item, Audio)]
         assert [float(time) for time in written] == pytest.approx([float(time) for time in times], abs=1e-6)
         sounds = [item for item in items if isinstance(item, Audio)]
@@ -205,10 +205,10 @@ def test_what_is_written_of_it_has_its_audio_and_begins_at_zero(tmp_path, starts
 def test_audio_of_a_joined_recording_is_moved_as_a_whole(tmp_path):
     path, out = joined(tmp_path, 41, 1), tmp_path / "moved.mkv"
     with open_source(path) as source:
-        before = [picture.time for picture in source.pictures()]
+        before = [picture.time for picture in source.lazy_frames()]
     shift_audio(path, out, Fraction(1, 10))
     with open_source(out) as source:
-        items = list(source.read(sound_rates=(8000,)))
+        items = list(source.read(audio_rates=(8000,)))
         times = [item.time for item in items if not isinstance(item, Audio)]
         sounds = [item for item in items if isinstance(item, Audio)]
     assert [float(b - a) for a, b in pairwise(times)] == pytest.approx(
@@ -223,6 +223,6 @@ def test_audio_that_begins_in_the_second_part_is_missed(tmp_path):
     path = tmp_path / "joined.ts"
     path.write_bytes(silent.read_bytes() + record(tmp_path / "b.part", 0).read_bytes())
     with open_source(path) as source:
-        list(source.pictures())
+        list(source.lazy_frames())
         assert source.report.failures == 1
         assert "begins too late" in source.report.errors[0]

@@ -93,7 +93,7 @@ def test_a_frame_that_grows_beyond_the_limit_is_lost(tmp_path):
 def test_many_channels_are_mixed(tmp_path, channels):
     path = wav(tmp_path / "a.wav", channels, value=16384)
     with open_source(path) as source:
-        samples = np.concatenate([item.samples for item in source.read(sound_rates=(8000,))])
+        samples = np.concatenate([item.samples for item in source.read(audio_rates=(8000,))])
         assert source.report.failures == 0
     np.testing.assert_allclose(samples, np.full(100, 0.5, np.float32), atol=1e-4)
 
@@ -104,7 +104,7 @@ def test_too_many_channels_are_refused(tmp_path, channels):
     with pytest.raises(SourceError, match=rf"a.wav has {channels} channels of audio, more than the limit of 64"):
         open_source(path)
     with open_source(path, limit=f"channels={channels}") as source:
-        assert sum(len(item.samples) for item in source.read(sound_rates=(8000,))) == 100
+        assert sum(len(item.samples) for item in source.read(audio_rates=(8000,))) == 100
 
 
 @pytest.mark.parametrize("rate", [1, 10, 999, 768_001, 10_000_000, 2**31 - 1])
@@ -116,17 +116,17 @@ def test_absurd_sample_rates_are_refused(tmp_path, rate):
 @pytest.mark.parametrize("rate", [1000, 4000, 192_000, 768_000])
 def test_usual_sample_rates_are_read(tmp_path, rate):
     with open_source(wav(tmp_path / "a.wav", rate=rate, frames=rate)) as source:
-        assert abs(sum(len(item.samples) for item in source.read(sound_rates=(16_000,))) - 16_000) < 200
+        assert abs(sum(len(item.samples) for item in source.read(audio_rates=(16_000,))) - 16_000) < 200
 
 
 def test_audio_stops_at_the_limit_of_hours(tmp_path):
     path = wav(tmp_path / "a.wav", frames=80_000)  # ten seconds
     heard = []
     with open_source(path, limit="hours=0.001") as source, pytest.raises(SourceError, match=r"limit of 0.001 hours"):
-        heard.extend(source.read(sound_rates=(8000, 16_000)))
+        heard.extend(source.read(audio_rates=(8000, 16_000)))
     assert 3 < sum(len(item.samples) / item.rate for item in heard) / 2 <= 3.7
     with open_source(path, limit="hours=1") as source:
-        assert sum(len(item.samples) for item in source.read(sound_rates=(8000,))) == 80_000
+        assert sum(len(item.samples) for item in source.read(audio_rates=(8000,))) == 80_000
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_audio_that_cannot_be_resampled_does_not_stop_the_picture(tmp_path, monk
     def fail(*_):
         raise av.error.FFmpegError(22, "no such layout")
 
-    monkeypatch.setattr(audio.AudioResampler, "take", fail)
+    monkeypatch.setattr(audio.MultiRateResampler, "take", fail)
     with open_source(path) as source:
-        items = list(source.read(sound_rates=(16_000,)))
+        items = list(source.read(audio_rates=(16_000,)))
         assert any("sound: no such layout" in line for line in source.report.errors)
     assert len(items) == 25

@@ -19,7 +19,7 @@ class Scripted(Source):
         self.info, self.report, self.error = SourceInfo("scripted", 4, 4, live=True), DecodeReport(), error
         self.done, self.closed = threading.Event(), False
 
-    def read(self, video=True, sound_rates=()):
+    def read(self, video=True, audio_rates=()):
         try:
             for i in range(10):
                 yield LazyFrame(black, (4, 4), Fraction(i), i)
@@ -34,8 +34,8 @@ class Scripted(Source):
 class Waiting(LiveSource):
     """Begins to take only when everything was put in, as the slowest reader would."""
 
-    def read(self, video=True, sound_rates=()):
-        items = super().read(video, sound_rates)
+    def read(self, video=True, audio_rates=()):
+        items = super().read(video, audio_rates)
         yield next(items)
         self._source.done.wait(10)
         yield from items
@@ -73,7 +73,7 @@ def test_leaving_early_closes_the_source():
 
 def test_any_source_can_be_read_live():
     with open_source("synthetic:shapes", live=True) as source:
-        pictures = list(source.pictures())
+        pictures = list(source.lazy_frames())
         assert len(pictures) + source.report.dropped == 50
 
 
@@ -103,7 +103,7 @@ def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
     stuck = threading.Event()
 
     class Stuck(Scripted):
-        def read(self, video=True, sound_rates=()):
+        def read(self, video=True, audio_rates=()):
             yield LazyFrame(black, (4, 4), Fraction(0), 0)
             stuck.wait(60)
 

@@ -41,7 +41,7 @@ def path(request, tmp_path):
 def test_frames_are_freed_while_a_source_is_read(path, alive):
     most = 0
     with open_source(path) as source:
-        for number, picture in enumerate(source.pictures()):
+        for number, picture in enumerate(source.lazy_frames()):
             picture.pixels((16, 16))
             if number % 10 == 9:  # to count takes a walk over all objects there are
                 most = max(most, alive())

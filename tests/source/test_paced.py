@@ -32,31 +32,31 @@ def test_each_picture_comes_when_its_time_has_come():
     source = paced(shapes(duration=1, rate=10, start=5), clock)
     assert source.info.live
     assert source.info.duration is None
-    came = [(picture.time, clock.now) for picture in source.pictures()]
+    came = [(picture.time, clock.now) for picture in source.lazy_frames()]
     assert [time for time, _ in came] == [5 + Fraction(i, 10) for i in range(10)]
     assert [now for _, now in came] == pytest.approx([100 + i / 10 for i in range(10)])
 
 
 def test_a_slow_reader_is_not_made_to_wait_more():
     clock, came = Clock(), []
-    for picture in paced(shapes(duration=1, rate=10), clock).pictures():
+    for picture in paced(shapes(duration=1, rate=10), clock).lazy_frames():
         came.append(clock.now)
         clock.now += 0.5 if picture.time == 0 else 0
     assert came == pytest.approx([100, 100.5, 100.5, 100.5, 100.5, 100.5, 100.6, 100.7, 100.8, 100.9])
 
 
 def test_over_and_over_times_go_on():
-    pictures = paced(shapes(duration=1, rate=10), Clock(), loop=True).pictures()
+    pictures = paced(shapes(duration=1, rate=10), Clock(), loop=True).lazy_frames()
     times = [next(pictures).time for _ in range(25)]
     assert times == [Fraction(i, 10) for i in range(25)]
 
 
 def test_sound_goes_along():
     source = paced(flash_and_beep(duration=1), Clock(), loop=True)
-    items = source.read(sound_rates=(8000,))
+    items = source.read(audio_rates=(8000,))
     sounds = [item for item in (next(items) for _ in range(120)) if isinstance(item, Audio)]
     assert all(a.end == b.start for a, b in pairwise(sounds))
 
 
 def test_nothing_is_not_looped_for_ever():
-    assert not list(paced(shapes(duration=1).limit(Fraction(50), None, None), Clock(), loop=True).pictures())
+    assert not list(paced(shapes(duration=1).limit(Fraction(50), None, None), Clock(), loop=True).lazy_frames())

@@ -50,7 +50,7 @@ def test_http(served):
     flash_and_beep(duration=2, width=32, height=32).write(folder / "a.mp4")
     with open_source(f"{address}/a.mp4") as source, open_source(folder / "a.mp4") as same:
         assert not source.info.live
-        assert [p.time for p in source.pictures()] == [p.time for p in same.pictures()]
+        assert [p.time for p in source.lazy_frames()] == [p.time for p in same.lazy_frames()]
         assert source.report.complete
 
 
@@ -109,7 +109,7 @@ def test_udp(tmp_path):
     try:
         with open_source(address, live=False) as source:
             assert source.info.live
-            pictures = source.pictures()
+            pictures = source.lazy_frames()
             times = [next(pictures).time for _ in range(10)]
             pictures.close()
             with pytest.raises(SourceError, match="is live: it has no end"):
@@ -170,7 +170,7 @@ def test_rtsp(tmp_path):
     source = StreamSource(server.address, tries=0)
     with source:
         assert source.info.live
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert len(times) >= 40
         assert {b - a for a, b in itertools.pairwise(times[:40])} == {Fraction(1, 25)}
         assert not source.report.complete
@@ -214,7 +214,7 @@ def test_a_file_that_breaks_off_is_taken_up_again(tmp_path):
     whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
     line = Line(cut_short(whole), None, None, whole)
     with line.source("http://host/a.mp4") as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert times == [Fraction(i, 25) for i in range(100)]
         assert source.report.reconnects == 1
         assert source.report.complete
@@ -224,7 +224,7 @@ def test_a_file_that_breaks_off_is_taken_up_again(tmp_path):
 def test_sound_goes_on_without_repeating(tmp_path):
     whole = flash_and_beep(duration=4, width=64, height=64).write(tmp_path / "a.mp4")
     with Line(cut_short(whole), whole).source("http://host/a.mp4") as source:
-        sounds = [item for item in source.read(sound_rates=(8000,)) if isinstance(item, Audio)]
+        sounds = [item for item in source.read(audio_rates=(8000,)) if isinstance(item, Audio)]
     assert all(before.end <= after.start for before, after in itertools.pairwise(sounds))
     assert sum(len(sound.samples) for sound in sounds) == pytest.approx(32_000, abs=600)
 
@@ -233,7 +233,7 @@ def test_a_live_stream_goes_on_after_the_time_it_was_away(tmp_path):
     path = encode(tmp_path / "a.ts", count=5, pts=[i * 3600 for i in range(5)], time_base=Fraction(1, 90_000))
     line = Line(path, None, path, None)
     with line.source("rtsp://host/a", tries=3) as source:
-        pictures = list(source.pictures())
+        pictures = list(source.lazy_frames())
         report = source.report
     times = [picture.time - pictures[0].time for picture in pictures]
     first = [Fraction(i, 25) for i in range(5)]
@@ -251,7 +251,7 @@ def test_whoever_stops_a_camera_that_was_lost_and_is_back_has_missed_nothing(tmp
     path = encode(tmp_path / "a.ts", count=5)
     line = Line(path, None, None, path)
     with line.source("rtsp://host/a") as source:
-        pictures = source.pictures()
+        pictures = source.lazy_frames()
         for _ in range(7):
             next(pictures)
             source.report.note("a frame was lost")
@@ -266,7 +266,7 @@ def test_whoever_stops_a_camera_that_is_away_hears_of_it(tmp_path):
     heard = []
     line.sleep = lambda _: heard.append((source.report.complete, *source.report.errors))
     with line.source("rtsp://host/a") as source:
-        assert len(list(source.pictures())) == 5
+        assert len(list(source.lazy_frames())) == 5
     assert heard[0] == heard[-1] == (False, "no data any more; it could not be opened again until now")
     assert source.report.errors == ["rtsp://host/a was lost, and 9 tries did not bring it back"]
 
@@ -276,7 +276,7 @@ def test_a_camera_is_tried_often_and_looked_at_for_a_short_time_when_it_is_back(
     line = Line(path, *[None] * 6, path)
     with line.source("rtsp://host/a") as source:
         assert line.options == {}
-        pictures = source.pictures()
+        pictures = source.lazy_frames()
         for _ in range(7):
             next(pictures)
         pictures.close()
@@ -322,7 +322,7 @@ def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
 
     with StreamSource("http://host/a", opener=opener, endless=True, tries=0) as source:
         assert source.info.start == 0
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
     assert asked == [{}, {"wall_clock": True}]
     assert times[0] == 0
     assert times[-1] < 60
@@ -343,7 +343,7 @@ def test_end_closes_a_live_stream(tmp_path):
     with open_file(str(path)) as container:
         start = container.streams.video[0].start_time * container.streams.video[0].time_base
     with Line(path).source("udp://host:1", end=start + Fraction(1, 5)) as source:
-        assert len(list(source.pictures())) == 5
+        assert len(list(source.lazy_frames())) == 5
         assert source.report.reconnects == 0
 
 

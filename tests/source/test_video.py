@@ -16,7 +16,7 @@ from tests.helpers.sources import encode, lossless, noise
 
 def times_of(path, **options):
     with open_source(path, **options) as source:
-        return [picture.time for picture in source.pictures()]
+        return [picture.time for picture in source.lazy_frames()]
 
 
 def test_reads_every_frame_exactly(tmp_path):
@@ -40,7 +40,7 @@ def test_info_says_what_the_file_is(tmp_path):
     assert info.duration == 30 * Fraction(1001, 30000)
     assert (info.codec, info.pixel_format, info.bit_depth) == ("h264", "yuv420p", 8)
     assert (info.colour_space, info.colour_range) == ("bt709", "tv")
-    assert not any((info.variable, info.interlaced, info.live, info.has_sound))
+    assert not any((info.variable, info.interlaced, info.live, info.has_audio))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -75,7 +75,7 @@ def test_containers(tmp_path, name):
     codec = {"a.webm": "libvpx", "a.avi": "mpeg4"}.get(name, "libx264")
     path = encode(tmp_path / name, codec=codec)
     with open_source(path) as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert source.report.to_dict() | {"errors": []} == source.report.to_dict()
     assert [time - times[0] for time in times] == [Fraction(i, 25) for i in range(12)]
 
@@ -83,7 +83,7 @@ def test_containers(tmp_path, name):
 def test_non_zero_start_is_kept(tmp_path):
     path = encode(tmp_path / "late.ts", pts=[90_000 * 5 + 3600 * i for i in range(12)], time_base=Fraction(1, 90_000))
     with open_source(path) as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert source.info.start == times[0] == 5
         assert [float(frame.time - times[0]) for frame in source.evenly(3)] == [0.08, 0.24, 0.4]
 
@@ -105,7 +105,7 @@ def test_edit_list_hides_what_it_says(tmp_path):
 def test_missing_stamps_are_filled_in(tmp_path):
     path = encode(tmp_path / "raw.h264")
     with open_source(path) as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert len(times) == 12
         assert all(b > a for a, b in itertools.pairwise(times))
         assert source.report.guessed > 0
@@ -128,7 +128,7 @@ def test_rotation_is_applied(tmp_path, angle):
     with open_source(path) as source:
         assert source.info.rotation == angle
         assert source.info.size == ((32, 48) if angle % 180 else (48, 32))
-        picture = next(source.pictures())
+        picture = next(source.lazy_frames())
         wanted = np.rot90(corner, angle // 90)
         assert picture.pixels().shape == wanted.shape
         assert np.abs(picture.pixels().astype(int) - wanted).max() < 12
@@ -146,7 +146,7 @@ def test_interlaced_is_named(tmp_path):
 def test_limits_cut_pictures_and_sound(tmp_path):
     path = flash_and_beep(width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path, start="1.1", end=2) as source:
-        items = list(source.read(sound_rates=(16_000,)))
+        items = list(source.read(audio_rates=(16_000,)))
     pictures = [item for item in items if isinstance(item, LazyFrame)]
     sounds = [item for item in items if isinstance(item, Audio)]
     assert [picture.time for picture in pictures] == [Fraction(i, 25) for i in range(28, 50)]
@@ -185,7 +185,7 @@ def test_keyframes_only(tmp_path):
 def test_pixels_of_one_size_are_made_once(tmp_path):
     path = shapes(width=32, height=32, duration=1).write(tmp_path / "a.mp4")
     with open_source(path) as source:
-        picture = next(source.pictures())
+        picture = next(source.lazy_frames())
         assert picture.pixels((8, 8)) is picture.pixels((8, 8))
         assert picture.pixels((8, 4)).shape == (4, 8, 3)
 
@@ -263,7 +263,7 @@ def test_empty_limits_are_refused():
 def test_reading_twice_gives_the_same(tmp_path):
     path = shapes(width=32, height=32, duration=1).write(tmp_path / "a.mp4")
     with open_source(path) as source:
-        first, second = ([p.time for p in source.pictures()] for _ in range(2))
+        first, second = ([p.time for p in source.lazy_frames()] for _ in range(2))
     assert first == second
     assert source.report.frames == 25
 
@@ -318,8 +318,8 @@ def test_sound_alone_is_a_source(tmp_path):
         container.mux(stream.encode(frame))
     with open_source(path) as source:
         assert source.info.size == (0, 0)
-        assert source.info.has_sound
+        assert source.info.has_audio
         assert source.info.duration == 1
-        assert sum(len(sound.samples) for sound in source.read(sound_rates=(16_000,))) == 16_000
+        assert sum(len(sound.samples) for sound in source.read(audio_rates=(16_000,))) == 16_000
         with pytest.raises(SourceError, match="no picture"):
             list(source.evenly(2))

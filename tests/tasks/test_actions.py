@@ -75,7 +75,7 @@ def show(task, pixels, start=0.0):
     for i in range(0, len(pixels), 8):
         part = pixels[i : i + 8]
         indices = np.arange(i, i + len(part))
-        task.step(FrameBatch(part, start + indices / RATE, indices))
+        task.process_frames(FrameBatch(part, start + indices / RATE, indices))
 
 
 def between(first, last, score=0.92):
@@ -193,7 +193,7 @@ def test_any_model_of_clips_may_be_used(made):
     pixels[:, 0, 0, 0] = 240
     pixels[:, 100:] = film(30)[:48, 92:, :1].repeat(160, 2)
     for i, picture in enumerate(pixels):
-        task.step(FrameBatch(picture[None], np.array([i / 4]), np.array([i])))
+        task.process_frames(FrameBatch(picture[None], np.array([i / 4]), np.array([i])))
     (found,) = task.finish(Timeline()).events
     assert (found.label, found.start, found.score) == ("Fight", 0, pytest.approx(240 / 255, abs=1e-3))
 
@@ -205,7 +205,7 @@ def test_a_model_that_does_not_classify_clips_is_refused():
 
 def test_sound_alone_has_no_actions():
     with pytest.raises(Skip, match=r"^no picture$"):
-        Actions().needs(SourceInfo("a.wav", has_sound=True))
+        Actions().needs(SourceInfo("a.wav", has_audio=True))
 
 
 def test_squares_that_pass_by_do_not_fight():

@@ -50,7 +50,7 @@ def find(monkeypatch, movers, seconds=110, rate=10):
     for i in range(seconds * rate):
         time = i / rate
         batch = FrameBatch(picture(time, movers)[None], np.array([time]), np.array([i]))
-        task.step(batch, batch)
+        task.process_frames(batch, batch)
     return task.finish(Timeline())
 
 
@@ -97,7 +97,7 @@ def test_a_moving_camera_is_skipped(monkeypatch):
     noise = np.random.default_rng(1).integers(0, 255, (20, HEIGHT, WIDTH, 3)).astype(np.uint8)
     for i in range(400):
         batch = FrameBatch(noise[i % 20][None], np.array([i / 10]), np.array([i]))
-        task.step(batch, batch)
+        task.process_frames(batch, batch)
     with pytest.raises(Skip, match="camera moves"):
         task.finish(Timeline())
 

@@ -41,7 +41,7 @@ def track(number, task="objects"):
 
 def test_each_track_with_a_picture_has_an_embedding(task):
     timeline = Timeline(tasks={"objects": TaskReport()}, tracks=[track(1), track(2), track(7), track(3, "faces")])
-    timeline.pictures = {"objects-7": jpeg((0, 200, 0)), "objects-1": jpeg((200, 0, 0)), "faces-3": jpeg((9, 9, 9))}
+    timeline.images = {"objects-7": jpeg((0, 200, 0)), "objects-1": jpeg((200, 0, 0)), "faces-3": jpeg((9, 9, 9))}
     result = task.finish(timeline)
     assert result.features["appearance.tracks"].tolist() == [1, 7]
     assert result.features["appearance.embeddings"] == pytest.approx(np.array([[200, 0, 0], [0, 200, 0]]), abs=3)

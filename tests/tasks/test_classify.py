@@ -55,7 +55,7 @@ def watch(times, red=lambda time: False, info=None):
     pixels[..., 1] = np.arange(len(times))[:, None, None]
     for i in range(0, len(times), needs.batch):
         part = slice(i, i + needs.batch)
-        task.step(FrameBatch(pixels[part], np.asarray(times[part], float), np.arange(len(times))[part]))
+        task.process_frames(FrameBatch(pixels[part], np.asarray(times[part], float), np.arange(len(times))[part]))
     return task.finish(Timeline())
 
 
@@ -121,7 +121,7 @@ def test_a_live_source_is_judged_at_once(net):
     task = Classify(model="mine")
     task.needs(SourceInfo("camera:0", 640, 360, live=True))
     for i in range(10):
-        task.step(FrameBatch(np.zeros((1, 6, 8, 3), np.uint8), np.array([i / 8]), np.array([i])))
+        task.process_frames(FrameBatch(np.zeros((1, 6, 8, 3), np.uint8), np.array([i / 8]), np.array([i])))
     # The fourth picture for the model, of 0.75 s, is over when that of 0.875 s comes.
     assert net.sizes == [1]
 
@@ -134,7 +134,7 @@ def test_broken_time_stamps_do_not_stall(net):
 
 def test_no_picture_no_model_and_nothing_shown():
     with pytest.raises(Skip, match=r"^no picture$"):
-        Classify().needs(SourceInfo("a.wav", has_sound=True))
+        Classify().needs(SourceInfo("a.wav", has_audio=True))
 
 
 def test_no_frames_have_no_events(net):

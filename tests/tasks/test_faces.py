@@ -29,7 +29,7 @@ def show(task, script, duration):
     times = np.round(np.arange(0, duration, 0.2), 3)
     pictures = np.stack([script(time) for time in times])
     for n in range(0, len(times), 4):
-        task.step(FrameBatch(pictures[n : n + 4], times[n : n + 4], np.arange(n, n + len(times[n : n + 4]))))
+        task.process_frames(FrameBatch(pictures[n : n + 4], times[n : n + 4], np.arange(n, n + len(times[n : n + 4]))))
     return times
 
 
@@ -75,7 +75,7 @@ def test_where_something_moves_fast_every_frame_is_searched_if_asked_for(task):
     task.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
     times = np.arange(20) / 25
     pictures = np.stack([draw({"ann": (20 + (12 * n if n < 8 else 84), 80)}) for n in range(20)])
-    task.step(FrameBatch(pictures, times, np.arange(20)))
+    task.process_frames(FrameBatch(pictures, times, np.arange(20)))
     assert task._finder.searches == [True] * 8
     assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
 
@@ -102,7 +102,7 @@ def test_a_cut_that_the_shots_found_parts_a_track_and_its_looks(task):
     shots = [Event("shots", 0, 2, "shot"), Event("shots", 2, 4, "shot", extra={"transition": "cut"})]
     result = task.finish(Timeline(times=times, events=shots))
     assert people_of(result) == [(0.0, 1.8, "person 1"), (2.0, 3.8, "person 2")]
-    assert list(result.pictures) == ["faces-1", "faces-2"]
+    assert list(result.images) == ["faces-1", "faces-2"]
     assert [len(t.extra["points"]) for t in result.tracks] == [10, 10]
 
 
@@ -117,7 +117,7 @@ def test_a_track_that_another_person_takes_over_is_split_although_no_cut_was_fou
 
 def test_each_track_has_a_picture_with_some_room_around_the_face(task):
     result = task.finish(Timeline(times=show(task, lambda t: draw({"bob": (40 + round(9 * t), 80)}), 2)))
-    shown = cv2.imdecode(np.frombuffer(result.pictures["faces-1"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    shown = cv2.imdecode(np.frombuffer(result.images["faces-1"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert max(shown.shape[:2]) == pytest.approx(1.5 * FACE, abs=2)
     middle = shown[FACE // 2 : FACE, FACE // 2 : FACE].mean((0, 1))
     assert np.abs(middle - PEOPLE["bob"]).max() < 15
@@ -136,7 +136,7 @@ def test_ended_tracks_are_embedded_on_the_way_and_glimpses_never(task):
 
 def test_a_video_without_faces_or_frames_gives_none(task):
     result = task.finish(Timeline(times=show(task, lambda t: draw({}, 40 + round(20 * t)), 1)))
-    assert (result.tracks, result.pictures) == ([], {})
+    assert (result.tracks, result.images) == ([], {})
     assert result.features["faces.embeddings"].shape == (0, 128)
 
 
@@ -154,7 +154,7 @@ def test_a_real_face_is_followed_and_named():
         pytest.skip(str(error))
     assert needs.sizes == ((512, 512),)
     times = np.arange(6) / 5
-    task.step(FrameBatch(np.stack([np.roll(picture, 5 * n, axis=1) for n in range(6)]), times, np.arange(6)))
+    task.process_frames(FrameBatch(np.stack([np.roll(picture, 5 * n, axis=1) for n in range(6)]), times, np.arange(6)))
     result = task.finish(Timeline(times=times))
     assert [(t.identity, t.start, t.end) for t in result.tracks] == [("person 1", 0.0, 1.0)]
     centres = result.tracks[0].boxes[:, [1, 3]].mean(axis=1)

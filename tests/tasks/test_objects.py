@@ -88,7 +88,7 @@ def test_nothing_is_inferred_on_an_unchanged_picture_and_the_track_goes_on():
     task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
     times = np.arange(30) / 10
     batch = FrameBatch(np.repeat(frame[None], 30, axis=0), times, np.arange(30))
-    task.step(batch, batch)
+    task.process_frames(batch, batch)
     result = task.finish(Timeline(times=times))
     assert result.report.extra["inferences"] == 1
     assert [(t.start, t.end) for t in result.tracks] == [(0.0, 2.9)] * 2
@@ -110,7 +110,7 @@ def painted(colours_at, duration=4):
         picture[100:180, 100 + round(10 * time) : 160 + round(10 * time)] = COLOURS[colour]
     for n in range(0, len(times), 8):
         batch = FrameBatch(pictures[n : n + 8], times[n : n + 8], np.arange(len(times))[n : n + 8])
-        task.step(batch, batch)
+        task.process_frames(batch, batch)
     return task, times
 
 
@@ -125,7 +125,7 @@ def test_a_cut_that_the_shots_found_ends_a_track_too():
     shots = [Event("shots", 0, 2, "shot"), Event("shots", 2, 4, "shot", extra={"transition": "cut"})]
     result = task.finish(Timeline(times=times, events=shots))
     assert [(round(t.start, 1), round(t.end, 1)) for t in result.tracks] == [(0.0, 1.8), (2.0, 3.8)]
-    assert list(result.pictures) == ["objects-1", "objects-2"]
+    assert list(result.images) == ["objects-1", "objects-2"]
 
 
 def test_a_glimpse_is_no_track():
@@ -136,9 +136,9 @@ def test_a_glimpse_is_no_track():
 def test_each_track_has_a_picture_of_its_object():
     source = shapes(duration=2, count=2, width=640, height=480)
     timeline = analyse(source)
-    assert list(timeline.pictures) == ["objects-1", "objects-2"]
-    for name, colour in zip(timeline.pictures, ("red", "green"), strict=True):
-        shown = cv2.imdecode(np.frombuffer(timeline.pictures[name], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert list(timeline.images) == ["objects-1", "objects-2"]
+    for name, colour in zip(timeline.images, ("red", "green"), strict=True):
+        shown = cv2.imdecode(np.frombuffer(timeline.images[name], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert max(shown.shape[:2]) <= 200
         middle = shown[shown.shape[0] // 2, shown.shape[1] // 2]
         assert np.abs(middle.astype(int) - COLOURS[colour]).max() < 25
@@ -148,7 +148,7 @@ def test_pictures_are_bounded(monkeypatch):
     monkeypatch.setattr(objects, "MOST_PICTURES", 1)
     timeline = analyse(shapes(duration=2, count=3))
     assert len(timeline.tracks) == 3
-    assert len(timeline.pictures) == 1
+    assert len(timeline.images) == 1
 
 
 def test_a_whole_object_makes_a_better_picture_than_one_that_is_cut_off():
@@ -181,7 +181,7 @@ def test_a_real_person_is_followed(monkeypatch):
     times = np.arange(8) / 5
     moved = [np.roll(picture, 6 * n, axis=1) for n in range(8)]
     batches = [FrameBatch(np.stack([cv2.resize(p, size) for p in moved]), times, np.arange(8)) for size in needs.sizes]
-    task.step(*batches)
+    task.process_frames(*batches)
     people = [t for t in task.finish(Timeline(times=times)).tracks if t.label == "person"]
     assert len(people) == 1
     centres = people[0].boxes[:, [1, 3]].mean(axis=1)
@@ -255,5 +255,5 @@ def test_what_is_told_can_be_forgotten(monkeypatch):
     timeline = engine.run(shapes(duration=1, count=2), [task], threaded=False)
     assert len(told) == 25
     assert {one.id for seen in told for one in seen} == {0, 1}
-    assert timeline.pictures == {}
+    assert timeline.images == {}
     assert all(track.start >= 0.8 for track in timeline.tracks)

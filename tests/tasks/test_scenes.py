@@ -50,7 +50,7 @@ def show(task, levels, start=0):
     for i, level in enumerate(levels):
         time, index = np.array([start + float(i)]), np.array([i])
         large, small = np.full((1, 32, 32, 3), level, np.uint8), np.full((1, 18, 32, 3), level, np.uint8)
-        task.step(FrameBatch(large, time, index), FrameBatch(small, time, index))
+        task.process_frames(FrameBatch(large, time, index), FrameBatch(small, time, index))
 
 
 def timeline(*spans):
@@ -73,7 +73,7 @@ def test_every_shot_has_its_label_and_its_picture(task):
     ]
     assert len(result.events[1].extra["top"]) == 3
     assert result.events[1].extra["top"][0] == ["medium", pytest.approx(1, abs=1e-3)]
-    assert [grey(result.pictures[f"scenes-{i}"]) for i in range(3)] == [30, 100, 200]
+    assert [grey(result.images[f"scenes-{i}"]) for i in range(3)] == [30, 100, 200]
 
 
 def test_features_are_kept_with_their_times(task):
@@ -99,14 +99,14 @@ def test_an_unsure_shot_has_a_picture_but_no_label(task):
     show(task, [10, 250])
     result = task.finish(timeline((0, 1), (1, 2)))
     assert result.events == []
-    assert sorted(result.pictures) == ["shots-0", "shots-1"]
+    assert sorted(result.images) == ["shots-0", "shots-1"]
 
 
 def test_a_shot_between_two_looks_has_neither(task):
     show(task, [30, 30])
     result = task.finish(timeline((0, 0.2), (0.2, 0.8), (0.8, 2)))
     assert [e.start for e in result.events] == [0, 0.8]
-    assert sorted(result.pictures) == ["scenes-0", "scenes-1"]
+    assert sorted(result.images) == ["scenes-0", "scenes-1"]
 
 
 def test_without_shots_the_whole_is_one(task):
@@ -114,7 +114,7 @@ def test_without_shots_the_whole_is_one(task):
     made = Timeline(times=np.array([0, 0.5, 1, 1.5]))
     result = task.finish(made)
     assert [(e.start, round(e.end, 6), e.label) for e in result.events] == [(0, 1.5, "glaring")]
-    assert list(result.pictures) == ["scenes-0"]
+    assert list(result.images) == ["scenes-0"]
 
 
 def test_one_picture_is_enough(task):
@@ -124,12 +124,12 @@ def test_one_picture_is_enough(task):
 
 def test_no_picture_gives_nothing(task):
     result = task.finish(Timeline())
-    assert (result.events, result.features, result.pictures) == ([], {}, {})
+    assert (result.events, result.features, result.images) == ([], {}, {})
 
 
 def test_sound_alone_has_no_scenes():
     with pytest.raises(Skip, match=r"^no picture$"):
-        Scenes().needs(SourceInfo("a.wav", has_sound=True))
+        Scenes().needs(SourceInfo("a.wav", has_audio=True))
 
 
 def test_an_album_is_thinned_out_evenly():
@@ -151,4 +151,4 @@ def test_the_real_network_runs_in_the_engine():
     found = run(shapes(duration=2), [Scenes()], threaded=False)
     assert found.tasks["scenes"].status == "ok"
     assert found.features["scenes.features"].shape == (2, 1280)
-    assert len(found.pictures) == 1
+    assert len(found.images) == 1

@@ -134,7 +134,7 @@ def task(monkeypatch):
 def step(task, pixels, size=30):
     for i in range(0, len(pixels), size):
         indices = np.arange(i, min(i + size, len(pixels)))
-        task.step(FrameBatch(pixels[i : i + size], indices / RATE, indices))
+        task.process_frames(FrameBatch(pixels[i : i + size], indices / RATE, indices))
 
 
 def flat(*lengths):
@@ -171,7 +171,7 @@ def test_without_a_rate_the_last_frame_lasts_as_long_as_the_one_before(task):
 
 def test_sound_alone_has_no_shots():
     with pytest.raises(Skip, match=r"^no picture$"):
-        Shots().needs(SourceInfo("a.wav", has_sound=True))
+        Shots().needs(SourceInfo("a.wav", has_audio=True))
 
 
 def test_cuts_and_dissolves_are_found_by_the_real_network():

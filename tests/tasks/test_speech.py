@@ -162,7 +162,7 @@ def task():
 def test_stretches_are_packed_into_windows(task):
     # Ten seconds of speech after every ten of silence: two stretches, with margins, fill a window.
     for i in range(12):
-        task.listen(Audio(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
+        task.process_audio(Audio(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
     result = task.finish(Timeline())
     lengths = [length for length, _ in task._whisper.asked]
     assert len(lengths) == 3
@@ -173,14 +173,14 @@ def test_stretches_are_packed_into_windows(task):
 
 
 def test_what_was_heard_until_a_break_is_kept(task):
-    task.listen(stretch(3, 5))
+    task.process_audio(stretch(3, 5))
     assert [e.start for e in task.finish(Timeline()).events] == [5, 6, 7]
 
 
 def test_without_sound_the_task_is_skipped(task):
     with pytest.raises(Skip, match=r"^no sound$"):
-        task.needs(SourceInfo("silent.mp4", has_sound=False))
-    task.listen(Audio(np.zeros(0, np.float32), RATE, Fraction(0)))
+        task.needs(SourceInfo("silent.mp4", has_audio=False))
+    task.process_audio(Audio(np.zeros(0, np.float32), RATE, Fraction(0)))
     with pytest.raises(Skip, match=r"^no sound$"):
         task.finish(Timeline())
 
@@ -188,7 +188,7 @@ def test_without_sound_the_task_is_skipped(task):
 def test_without_faster_whisper_the_message_says_how_to_get_it(task, monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_whisper.vad", None)
     with pytest.raises(Skip, match=r"pip install 'kinoscope\[speech\]'"):
-        task.needs(SourceInfo("a.mp4", has_sound=True))
+        task.needs(SourceInfo("a.mp4", has_audio=True))
 
 
 def test_a_gpu_is_used_only_when_asked_for():

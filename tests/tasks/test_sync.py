@@ -73,8 +73,8 @@ class Net(SyncModel):
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    monkeypatch.setattr(module, "Follower", Follower)
-    monkeypatch.setattr(module, "LipSync", Net)
+    monkeypatch.setattr(module, "FaceTracker", Follower)
+    monkeypatch.setattr(module, "SyncModel", Net)
     monkeypatch.setattr(module, "voices", lambda: module._loud)
 
 
@@ -88,16 +88,16 @@ def sound_of(start, end, late=0.0, drift=0.0):
 def run(times, samples, start=0.0, faces=(opening,), timeline=None, chunk=1600):
     """Feed a task with pictures at times and with sound, in order of time."""
     task = Sync()
-    info = SourceInfo("x.mp4", width=96, height=96, has_sound=True)
+    info = SourceInfo("x.mp4", width=96, height=96, has_audio=True)
     assert task.needs(info).sound == RATE
     fed = 0
     for time in times:
         values = [0 if face is None else np.clip(np.round(128 + 30 * face(time)), 1, 255) for face in faces]
         picture = np.zeros((1, 96, 96, 3), np.uint8)
         picture[0, 0, : len(values)] = np.array(values)[:, None]
-        task.step(FrameBatch(picture, np.array([float(time)]), np.array([0])))
+        task.process_frames(FrameBatch(picture, np.array([float(time)]), np.array([0])))
         while fed < len(samples) and start + fed / RATE <= time + 0.5:
-            task.listen(Audio(samples[fed : fed + chunk], RATE, Fraction(start) + Fraction(fed, RATE)))
+            task.process_audio(Audio(samples[fed : fed + chunk], RATE, Fraction(start) + Fraction(fed, RATE)))
             fed += chunk
     return task.finish(timeline or Timeline())
 
@@ -156,7 +156,7 @@ def test_a_clock_that_is_a_thousandth_slow_is_found():
 def test_each_stretch_between_cuts_has_its_own_offset_where_they_differ():
     timeline = Timeline()
     cut = Event("shots", 10.0, 20.0, "shot", extra={"transition": "cut"})
-    timeline.add("shots", SimpleNamespace(report=TaskReport(), events=[cut], tracks=[], features={}, pictures={}))
+    timeline.add("shots", SimpleNamespace(report=TaskReport(), events=[cut], tracks=[], features={}, images={}))
     samples = np.concatenate([sound_of(0, 10, 0.0), sound_of(10, 20, 0.3)])
     events = [e for e in run(np.arange(0, 20, 0.04), samples, timeline=timeline).events if "offset" in e.extra]
     assert [(e.start, e.end) for e in events] == [(0.0, 10.0), (10.0, pytest.approx(19.96))]
@@ -167,7 +167,7 @@ def test_who_speaks_is_told_and_named():
     timeline = Timeline()
     boxes = [[t, 0.0, 0.0, 60.0, 96.0, 1.0] for t in (0.0, 12.0)]
     known = Track(1, "faces", "face", 1.0, np.array(boxes), "person 1")
-    timeline.add("faces", SimpleNamespace(report=TaskReport(), events=[], tracks=[known], features={}, pictures={}))
+    timeline.add("faces", SimpleNamespace(report=TaskReport(), events=[], tracks=[known], features={}, images={}))
     result = run(np.arange(0, 12, 0.04), sound_of(0, 12, 0.1), faces=(opening, lambda t: 0.5), timeline=timeline)
     assert offset_of(result).extra["offset"] == pytest.approx(0.1, abs=0.01)
     spoken = [event for event in result.events if event.label == "speaking"]
@@ -187,7 +187,7 @@ def test_hits_are_gone_by_where_no_face_is_seen():
     for first in np.round((at[at < 11.5] + 0.2) * RATE).astype(int):
         click[first : first + 300] = np.random.default_rng(1).normal(0, 0.5, 300)
     task = Sync(hits=True)
-    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_audio=True))
     for n in range(300):
         # A ball that turns round at each hit.
         turns = np.searchsorted(at, n / 25)
@@ -197,8 +197,8 @@ def test_hits_are_gone_by_where_no_face_is_seen():
         picture = np.full((96, 96, 3), 40, np.uint8)
         picture[0, :2] = 0
         picture[40:54, int(x) : int(x) + 14] = 230
-        task.step(FrameBatch(picture[None], np.array([n / 25]), np.array([n])))
-        task.listen(Audio(click[n * 640 : (n + 1) * 640], RATE, Fraction(n, 25)))
+        task.process_frames(FrameBatch(picture[None], np.array([n / 25]), np.array([n])))
+        task.process_audio(Audio(click[n * 640 : (n + 1) * 640], RATE, Fraction(n, 25)))
     event = offset_of(task.finish(Timeline()))
     assert event.extra["hits"] >= 10
     assert event.extra["offset"] == pytest.approx(0.2, abs=0.04)
@@ -229,7 +229,7 @@ def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
         def __call__(self, picture, time, cut=False):
             return super().__call__(picture, time, cut) if time < 2 else []
 
-    monkeypatch.setattr(module, "Follower", Gone)
+    monkeypatch.setattr(module, "FaceTracker", Gone)
     heard = np.concatenate([np.zeros(5 * RATE, np.float32), sound_of(5, 9)])
     loud = lambda samples: (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0).astype(np.float32)  # noqa: E731
     monkeypatch.setattr(module, "voices", lambda: loud)
@@ -242,20 +242,20 @@ def test_a_source_without_sound_or_picture_is_skipped():
     with pytest.raises(Skip, match="no sound"):
         Sync().needs(SourceInfo("x.mp4", width=96, height=96))
     with pytest.raises(Skip, match="no picture"):
-        Sync().needs(SourceInfo("x.mp3", has_sound=True))
+        Sync().needs(SourceInfo("x.mp3", has_audio=True))
     task = Sync()
-    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_audio=True))
     with pytest.raises(Skip, match="no sound"):
         task.finish(Timeline())
 
 
 def test_little_is_held_however_long_it_is():
     task = Sync()
-    task.needs(SourceInfo("x.mp4", width=96, height=96, has_sound=True))
+    task.needs(SourceInfo("x.mp4", width=96, height=96, has_audio=True))
     picture = np.full((1, 96, 96, 3), 130, np.uint8)
     for n in range(2500):
-        task.step(FrameBatch(picture, np.array([n * 0.04]), np.array([n])))
-        task.listen(Audio(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
+        task.process_frames(FrameBatch(picture, np.array([n * 0.04]), np.array([n])))
+        task.process_audio(Audio(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
     assert max(len(mouth.times) for mouth in task._mouths.values()) < 400
     assert len(task._ear._samples) < 12 * RATE
 

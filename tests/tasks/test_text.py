@@ -69,7 +69,7 @@ def show(task, script, duration, rate=2.5):
             x, y = place
             picture[y : y + 20, x : x + 100] = 250
         pictures.append(picture)
-    task.step(FrameBatch(np.stack(pictures), times, np.arange(len(times))))
+    task.process_frames(FrameBatch(np.stack(pictures), times, np.arange(len(times))))
     return times
 
 
@@ -165,7 +165,7 @@ def slides(script):
 
 def read_slides(task, script, duration=6, rate=2.5):
     times = np.round(np.arange(0, duration, 1 / rate), 3)
-    task.step(FrameBatch(np.stack([slides(script)(time) for time in times]), times, np.arange(len(times))))
+    task.process_frames(FrameBatch(np.stack([slides(script)(time) for time in times]), times, np.arange(len(times))))
     result = task.finish(Timeline(times=times))
     return [(event.start, event.end, event.text) for event in result.events], result
 

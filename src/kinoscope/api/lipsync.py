@@ -156,7 +156,7 @@ def hear(path: str) -> tuple[VoiceAudio, Fraction]:
     from kinoscope.source import open_source
 
     with open_source(path) as source:
-        if not source.info.has_sound:
+        if not source.info.has_audio:
             raise SourceError(f"{path} has no sound for lips to follow; give a file with speech")
         start = source.info.start
         sounds: list[Audio] = [one for one in source.read(False, (RATE,)) if isinstance(one, Audio)]
@@ -197,7 +197,7 @@ def _looks(path: str, ways: Sequence[FaceTrajectory], quiet: bool) -> ReferenceF
 
 def _shown(source: Source, clock: Any) -> Iterator[tuple[float, Any]]:
     """Yield time and pixels of each picture, made only when they are asked for."""
-    for picture in source.pictures():
+    for picture in source.lazy_frames():
         clock(float(picture.time))
         yield float(picture.time), picture.pixels
 

@@ -54,7 +54,7 @@ def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -
     def write(timeline: Timeline) -> None:
         files.prepare(folder)
         save(timeline, folder)
-        files.clear(folder / "timeline.json", ["pictures"])
+        files.clear(folder / "timeline.json", ["images"])
 
     by = files.maker(verb, [name])
     with files.claiming(folder, by, inputs.files_of(name), names=NAMES, overwrite=overwrite, private=private):

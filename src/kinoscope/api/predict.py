@@ -165,7 +165,7 @@ def _from_late(path: str, need: Fraction) -> Iterator[Source]:
 def _tail(source: Source, need: Fraction) -> list[LazyFrame]:
     """Give the last pictures of a source that reach back as far as is needed."""
     kept: list[LazyFrame] = []
-    for picture in source.pictures():
+    for picture in source.lazy_frames():
         kept.append(picture)
         while len(kept) > 1 and kept[1].time <= picture.time - need:
             kept.pop(0)

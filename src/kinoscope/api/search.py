@@ -235,7 +235,7 @@ def _cut(clip: SearchHit) -> Cut:
     rate = _rate(facts.get("rate"))
     note = "; ".join(reason.what for reason in clip.why)
     times = start - zero, end - zero, clip.video.duration, zero
-    return Cut(clip.video.path, clip.video.name, *times, rate, bool(facts.get("has_sound")), note)
+    return Cut(clip.video.path, clip.video.name, *times, rate, bool(facts.get("has_audio")), note)
 
 
 def _rate(text: Any) -> Fraction | None:

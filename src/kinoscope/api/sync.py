@@ -98,7 +98,7 @@ def sync(
     force: bool = False,
     out: str | Path | None = None,
     model: str = "auto",
-    sound_track: int | None = None,
+    audio_track: int | None = None,
     start: str | float | None = None,
     end: str | float | None = None,
     bounds: str | None = None,
@@ -116,7 +116,7 @@ def sync(
         force: repair even where the confidence of the measurement is low.
         out: folder for timeline.json and report.html of each source (-o); nothing is written if not given.
         model: folder of a model that `kinoscope train sync` wrote; auto is the one that comes with kinoscope.
-        sound_track: which of several audio tracks is used, counted from 0; the file's default if not given.
+        audio_track: which of several audio tracks is used, counted from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
         video_track: which of several video tracks is used, counted from 0; the largest if not given.
@@ -132,7 +132,7 @@ def sync(
     Raises:
         OptionError: an option cannot be used; nothing has been read then.
     """
-    demand_number("sound-track", sound_track, 0)
+    demand_number("audio-track", audio_track, 0)
     span, picture = choose_span(start, end), choose_video(video_track)
     if force and fix is None:
         raise OptionError("force is about a repair; give --fix FILE")
@@ -141,7 +141,7 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.AnalysisOptions(
         tasks=["sync"],
-        reading=span | {"sound_track": sound_track} | limiting(bounds) | picture,
+        reading=span | {"audio_track": audio_track} | limiting(bounds) | picture,
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),
@@ -210,7 +210,7 @@ def _repair(one: SyncResult, fix: Path, force: bool, options: analysis.AnalysisO
     try:
         event = _demand_offset(one, force)
         delay, stretch = correction(event)
-        done = shift_audio(one.source, fix, delay, stretch, options.reading["sound_track"])
+        done = shift_audio(one.source, fix, delay, stretch, options.reading["audio_track"])
         one.fixed, one.left_out = fix, done.left_out
         one.written.append(fix)
         one.after = _measure(str(fix), None, options)

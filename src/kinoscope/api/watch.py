@@ -304,9 +304,9 @@ class ArrivalTimes(Source):
         """How the read goes."""
         return self._source.report
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield what there is, until it is stopped."""
-        for item in self._source.read(video, tuple(sound_rates)):
+        for item in self._source.read(video, tuple(audio_rates)):
             if self._stopped.is_set():
                 return
             if isinstance(item, LazyFrame):
@@ -340,15 +340,15 @@ class RequiredTask:
         with self._watched():
             return self._task.needs(info)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Hand the task its pictures."""
         with self._watched():
-            self._task.step(*batches)
+            self._task.process_frames(*batches)
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Hand the task its sound."""
         with self._watched():
-            self._task.listen(sound)
+            self._task.process_audio(sound)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give what the task gives."""

@@ -150,14 +150,14 @@ class SourceInfo:
         start: earliest presentation time of any stream, in seconds; players count from here.
         duration: seconds from start to end.
         frames: number of frames that the container declares.
-        has_sound: whether there is sound to decode.
+        has_audio: whether there is sound to decode.
         live: whether reading never ends by itself (camera, stream).
         codec, pixel_format, colour_space, colour_range, bit_depth: of the picture, as FFmpeg names them.
         transfer: how light was coded, such as bt709; pq and hlg (high dynamic range) are brought to the standard range.
         rotation: degrees counter-clockwise that the reader has already applied.
         aspect: width / height of one stored pixel; the reader has already stretched the picture by as much.
         interlaced: whether frames hold two fields.
-        sound_codec, sound_rate: of the sound; rate in samples per second.
+        audio_codec, audio_rate: of the sound; rate in samples per second.
         container: the container format, as FFmpeg names it.
     """
 
@@ -168,7 +168,7 @@ class SourceInfo:
     start: Fraction = Fraction(0)
     duration: Fraction | None = None
     frames: int | None = None
-    has_sound: bool = False
+    has_audio: bool = False
     live: bool = False
     container: str | None = None
     codec: str | None = None
@@ -181,8 +181,8 @@ class SourceInfo:
     aspect: Fraction = Fraction(1)
     interlaced: bool = False
     variable: bool = False
-    sound_codec: str | None = None
-    sound_rate: int | None = None
+    audio_codec: str | None = None
+    audio_rate: int | None = None
     extra: dict[str, object] = field(default_factory=dict)
 
     @property

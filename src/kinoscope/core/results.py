@@ -258,14 +258,14 @@ class TaskResult:
     Attributes:
         events, tracks: in any order; the Timeline sorts them.
         features: named arrays kept for later search, such as ``scenes.features`` (N, 1280).
-        pictures: named JPEG files, such as ``objects-3`` (a track) or ``shots-0`` (an event of a task by order).
+        images: named JPEG files, such as ``objects-3`` (a track) or ``shots-0`` (an event of a task by order).
         report: what was run.
     """
 
     events: list[Event] = field(default_factory=list)
     tracks: list[Track] = field(default_factory=list)
     features: dict[str, NDArray[Any]] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
     report: TaskReport = field(default_factory=TaskReport)
 
     def __repr__(self) -> str:
@@ -276,7 +276,7 @@ class TaskResult:
 class Timeline:
     """All that was found in one source.
 
-    ``times`` (every decoded frame's time in seconds, float64), ``features`` and ``pictures`` are not part of the
+    ``times`` (every decoded frame's time in seconds, float64), ``features`` and ``images`` are not part of the
     plain form: they are large, and are stored beside it.
     """
 
@@ -287,7 +287,7 @@ class Timeline:
     tracks: list[Track] = field(default_factory=list)
     times: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     features: dict[str, NDArray[Any]] = field(default_factory=dict)
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
     version: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -302,7 +302,7 @@ class Timeline:
         self.events = sorted(self.events + result.events, key=lambda e: (e.start, e.end))
         self.tracks = sorted(self.tracks + result.tracks, key=lambda t: (t.task, t.start, t.id))
         self.features |= result.features
-        self.pictures |= result.pictures
+        self.images |= result.images
 
     def drop(self, task: str) -> None:
         """Forget what ``task`` found."""
@@ -310,7 +310,7 @@ class Timeline:
         self.events = [e for e in self.events if e.task != task]
         self.tracks = [t for t in self.tracks if t.task != task]
         self.features = {k: v for k, v in self.features.items() if not k.startswith(f"{task}.")}
-        self.pictures = {k: v for k, v in self.pictures.items() if not k.startswith(f"{task}-")}
+        self.images = {k: v for k, v in self.images.items() if not k.startswith(f"{task}-")}
 
     def result_of(self, task: str) -> TaskResult:
         """Return what ``task`` found, as ``add`` takes it."""
@@ -318,7 +318,7 @@ class Timeline:
             events=self.events_of(task),
             tracks=self.tracks_of(task),
             features={name: array for name, array in self.features.items() if name.startswith(f"{task}.")},
-            pictures={name: data for name, data in self.pictures.items() if name.startswith(f"{task}-")},
+            images={name: data for name, data in self.images.items() if name.startswith(f"{task}-")},
             report=self.tasks[task],
         )
 
@@ -415,7 +415,7 @@ def _split(kind: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _counts(found: TaskResult | Timeline) -> str:
-    names = ("events", "tracks", "features", "pictures")
+    names = ("events", "tracks", "features", "images")
     return ", ".join(f"{name}={len(getattr(found, name))}" for name in names)
 
 

@@ -44,7 +44,7 @@ def rows_of(timeline: Timeline, task: str, take: int) -> Rows:
         "speech": [
             _sentence(take, number, event) for number, event in enumerate(events) if event.text and task == "speech"
         ],
-        "pictures": _pictures(take, task, timeline),
+        "images": _pictures(take, task, timeline),
     }
     if task in FEATURES:
         space, name = FEATURES[task]
@@ -126,7 +126,7 @@ def _pictures(take: int, task: str, timeline: Timeline) -> list[dict[str, Any]]:
     """Give the pictures of a task's events and tracks, and when they were seen."""
     events, tracks = timeline.events_of(task), {track.id: track for track in timeline.tracks_of(task)}
     rows = []
-    for name, jpeg in timeline.pictures.items():
+    for name, jpeg in timeline.images.items():
         owner, _, number = name.rpartition("-")
         if owner != task or not number.isdigit():
             continue

@@ -377,7 +377,7 @@ def picture_of(library: Library, clip: SearchHit) -> bytes | None:
     if not takes:
         return None
     where = column("take").isin(takes) & (column("start") <= clip.end) & (column("end") >= clip.start)
-    rows = library.tables.rows("pictures", ["name", "start", "end", "jpeg"], where).to_pylist()
+    rows = library.tables.rows("images", ["name", "start", "end", "jpeg"], where).to_pylist()
     middle = (clip.start + clip.end) / 2
 
     def rank(row: dict[str, Any]) -> tuple[bool, float]:

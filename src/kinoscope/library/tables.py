@@ -34,7 +34,7 @@ METRICS: dict[str, Literal["l2", "cosine"]] = {
 }
 """How the vectors of each space are compared."""
 
-CHILDREN = ("names", "events", "tracks", "speech", "pictures", *SPACES)
+CHILDREN = ("names", "events", "tracks", "speech", "images", *SPACES)
 """Tables whose rows are named by ``takes``."""
 
 PATIENCE = 60.0
@@ -79,7 +79,7 @@ def schemas() -> dict[str, Any]:
         "events": take | {"task": text, "label": text, "score": score, "text": text, "extra": text},
         "tracks": take | {"task": text, "label": text, "identity": text, "score": score, "boxes": pa.binary()},
         "speech": take | {"text": text, "score": score},
-        "pictures": take | {"name": text, "jpeg": pa.binary()},
+        "images": take | {"name": text, "jpeg": pa.binary()},
     }  # fmt: skip
     for space, length in SPACES.items():
         plain[space] = take | {"model": text, "vector": pa.list_(pa.float32(), length)}

@@ -48,7 +48,7 @@ BUILT_ON: Mapping[str, frozenset[str]] = {
 }
 """Task -> those whose tracks its results name by number."""
 
-FOLDERS = ("pictures", "clips", "csv", "mot", "parquet")
+FOLDERS = ("images", "clips", "csv", "mot", "parquet")
 """Folders of further results, in the folder of an analysis."""
 
 
@@ -377,7 +377,7 @@ def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Tas
 
 def _sound_file(analysis: Analysis, source: Source) -> str | None:
     """Give the file whose sound goes along with a drawn or copied picture."""
-    return analysis.source if source.info.has_sound and Path(analysis.source).is_file() else None
+    return analysis.source if source.info.has_audio and Path(analysis.source).is_file() else None
 
 
 def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
@@ -434,7 +434,7 @@ def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, titl
         with interrupts.allowed:
             source = stack.enter_context(open_source(analysis.source, **options.reading))
         progress = stack.enter_context(bar(title, options.quiet))
-        sound_from = _sound_file(analysis, source)
+        audio_from = _sound_file(analysis, source)
 
         def on_frame(done: float, total: float | None) -> None:
             interrupts.check()
@@ -442,5 +442,5 @@ def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, titl
                 progress(done, total)
 
         analysis.written += render.draw(
-            source, timeline, analysis.folder, options.hide, options.annotate, sound_from, on_frame
+            source, timeline, analysis.folder, options.hide, options.annotate, audio_from, on_frame
         )

@@ -143,7 +143,7 @@ def _stop(feeds: list[TaskFeed], interrupts: Interrupts) -> None:
 
 def _read(source: Source, feeds: list[TaskFeed]) -> Iterator[LazyFrame | Audio]:
     rates = tuple(sorted({feed.needs.sound for feed in feeds if feed.needs.sound}))
-    return source.read(video=source.info.width > 0 and bool(feeds), sound_rates=rates)
+    return source.read(video=source.info.width > 0 and bool(feeds), audio_rates=rates)
 
 
 def _length(source: Source) -> float | None:
@@ -288,9 +288,9 @@ class TaskFeed:
     def _do(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         with self._guard():
             if isinstance(item, Audio):
-                self.task.listen(item)
+                self.task.process_audio(item)
             else:
-                self.task.step(*item)
+                self.task.process_frames(*item)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Ask the task for its result; the report says how it went."""

@@ -205,10 +205,10 @@ class _AppearanceEye:
         tracks = {
             track.id: track
             for track in timeline.tracks_of("objects")
-            if f"objects-{track.id}" in timeline.pictures and (track.label == "person") == (self.kind == "person")
+            if f"objects-{track.id}" in timeline.images and (track.label == "person") == (self.kind == "person")
         }
         one = _longest({number: t.end - t.start for number, t in tracks.items()}, path, self.kind, largest)
-        return [self._look(name, path, timeline.pictures[f"objects-{one}"], tracks[one].score)]
+        return [self._look(name, path, timeline.images[f"objects-{one}"], tracks[one].score)]
 
     def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> GallerySample:
         from kinoscope.models.inference.reid import decode

@@ -16,7 +16,7 @@ from kinoscope.core.files import link
 MAX_NUMBER = 10_000
 """Folders of one name that are tried."""
 
-IDENTITY = ("source", "bytes", "modified", "pictures", "sample")
+IDENTITY = ("source", "bytes", "modified", "images", "sample")
 """What of a fingerprint is of the source; the rest is of the options."""
 
 SAMPLES, SAMPLE_BYTES = 16, 65_536
@@ -118,7 +118,7 @@ def _mark(source: str) -> dict[str, Any]:
     if "://" in source or not is_pictures(source):
         return {}
     rows = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in find_pictures(source)]
-    return {"pictures": len(rows), "sample": hashlib.sha256(repr(rows).encode("utf-8", "replace")).hexdigest()}
+    return {"images": len(rows), "sample": hashlib.sha256(repr(rows).encode("utf-8", "replace")).hexdigest()}
 
 
 def _sample(path: Path, size: int) -> str:
@@ -133,7 +133,7 @@ def _sample(path: Path, size: int) -> str:
 
 def playable(source: dict[str, Any]) -> bool:
     """Tell whether a browser can play the file itself, from its container and codecs."""
-    container, codec, sound = (str(source.get(key) or "") for key in ("container", "codec", "sound_codec"))
+    container, codec, sound = (str(source.get(key) or "") for key in ("container", "codec", "audio_codec"))
     if source.get("video_tracks"):  # it would show the one that is marked default
         return False
     if source.get("live") or not Path(str(source.get("path", ""))).is_file():

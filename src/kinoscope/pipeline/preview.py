@@ -21,9 +21,9 @@ class Preview:
 
     name = "preview"
 
-    def __init__(self, path: Path, sound_from: str | None = None, sound_track: int | None = None) -> None:
+    def __init__(self, path: Path, audio_from: str | None = None, audio_track: int | None = None) -> None:
         self.path = path
-        self.sound_from, self.sound_track = sound_from, sound_track
+        self.audio_from, self.audio_track = audio_from, audio_track
         self._writer: Writer | None = None
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -33,7 +33,7 @@ class Preview:
         self._start, self._rate = info.start, info.rate
         return Needs(sizes=(self._size,), batch=16)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Encode the next frames."""
         for frame in batches[0]:
             if self._writer is None:
@@ -45,15 +45,15 @@ class Preview:
         from kinoscope.source.encode.writer import Writer
 
         self._writer = Writer(
-            self.path, size=self._size, rate=self._rate, sound_from=self.sound_from,
-            sound_track=self.sound_track, zero=self._start,
+            self.path, size=self._size, rate=self._rate, audio_from=self.audio_from,
+            audio_track=self.audio_track, zero=self._start,
         )  # fmt: skip
         self._writer.__enter__()
         if first.time > self._start:
             # Players count from the first picture: a still one at zero keeps their clock that of the source.
             self._writer.write(Frame(first.pixels, self._start))
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

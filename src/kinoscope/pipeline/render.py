@@ -78,7 +78,7 @@ def draw(
     folder: Path,
     hiding: RedactionOptions | None,
     annotate: bool,
-    sound_from: str | None,
+    audio_from: str | None,
     progress: Report | None = None,
 ) -> list[Path]:
     """Write the videos that are asked for; give their paths, and that of the log of what was hidden.
@@ -89,7 +89,7 @@ def draw(
         source: opened anew.
         hiding: what to hide; None for nothing.
         annotate: whether to draw all that was found.
-        sound_from: file whose sound goes along.
+        audio_from: file whose sound goes along.
 
     Raises:
         PrivacyError: something might stay visible; no video was written.
@@ -100,9 +100,9 @@ def draw(
     hider = _hider(source, timeline, hiding) if hiding else None
     steps = {BLURRED: hider.draw} if hider else {}
     steps |= {ANNOTATED: Annotator(timeline).draw} if annotate else {}
-    _write(source, timeline, {folder / name: step for name, step in steps.items()}, sound_from, progress, bool(hider))
+    _write(source, timeline, {folder / name: step for name, step in steps.items()}, audio_from, progress, bool(hider))
     written = [folder / name for name in steps]
-    return [*written, _log(hider, timeline, folder, bool(sound_from))] if hider else written
+    return [*written, _log(hider, timeline, folder, bool(audio_from))] if hider else written
 
 
 def _hider(source: Source, timeline: Timeline, hiding: RedactionOptions) -> Redactor:
@@ -123,7 +123,7 @@ def _write(
     source: Source,
     timeline: Timeline,
     steps: dict[Path, Callable[[Frame], Frame]],
-    sound_from: str | None,
+    audio_from: str | None,
     progress: Report | None,
     exact: bool,
 ) -> None:
@@ -135,7 +135,7 @@ def _write(
     with ExitStack() as stack:
         info = source.info
         writers = {
-            path: stack.enter_context(Writer(path, info.size, info.rate, sound_from, zero=source.begin))
+            path: stack.enter_context(Writer(path, info.size, info.rate, audio_from, zero=source.begin))
             for path in steps
         }
         for frame in source.frames():
@@ -154,12 +154,12 @@ def _write(
             raise PrivacyError(f"{info.path}: no {BLURRED} was written: read a second time it had {frames}; try again")
 
 
-def _log(hider: Redactor, timeline: Timeline, folder: Path, has_sound: bool) -> Path:
+def _log(hider: Redactor, timeline: Timeline, folder: Path, has_audio: bool) -> Path:
     from kinoscope.views.formats.plain import dumps
     from kinoscope.views.video.redact import audit
 
     try:
-        log = {"kinoscope": __version__} | audit(hider, folder / BLURRED, timeline.source, has_sound)
+        log = {"kinoscope": __version__} | audit(hider, folder / BLURRED, timeline.source, has_audio)
         with atomic(folder / LOG) as temporary:
             temporary.write_text(dumps(log) + "\n", encoding="utf-8")
     except (KinoscopeError, OSError):

@@ -26,7 +26,7 @@ def open_source(
     rate: str | Seconds | None = None,
     on_error: str = "skip",
     live: bool | None = None,
-    sound_track: int | None = None,
+    audio_track: int | None = None,
     limit: str | None = None,
     endless: bool = False,
     video_track: int | None = None,
@@ -42,7 +42,7 @@ def open_source(
         on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
         live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
             An HTTP address that is read so is taken for a camera.
-        sound_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
+        audio_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
         limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
             frame, channels, samples per second and length of audio. More is refused before it is decoded.
         video_track: which of a file's video tracks is shown, counted from 0; by default the largest.
@@ -55,8 +55,8 @@ def open_source(
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_limits(first, last, speed)
     options = Limits.parse(limit or ""), endless or bool(live)
-    source = _open(Address(path), first, last, speed, on_error, (sound_track, video_track), *options)
-    for name, number in (("sound", sound_track), ("video", video_track)):
+    source = _open(Address(path), first, last, speed, on_error, (audio_track, video_track), *options)
+    for name, number in (("sound", audio_track), ("video", video_track)):
         if number is not None and not _is_file(source):
             source.close()
             raise OptionError(f"{path} is no video file, whose {name} tracks could be chosen; leave {name}_track out")

@@ -85,8 +85,8 @@ class Source(ABC):
     report: DecodeReport
 
     @abstractmethod
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield pictures (in order of time) and, beside them, mono sound at each of ``sound_rates`` in Hz.
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
+        """Yield pictures (in order of time) and, beside them, mono sound at each of ``audio_rates`` in Hz.
 
         Each call starts again from the beginning, save for a live source, which goes on.
 
@@ -95,14 +95,14 @@ class Source(ABC):
             SourceError: the source was lost.
         """
 
-    def pictures(self) -> Iterator[LazyFrame]:
+    def lazy_frames(self) -> Iterator[LazyFrame]:
         """Yield every picture."""
         return (item for item in self.read() if isinstance(item, LazyFrame))
 
     def frames(self, size: Size | None = None, rate: Seconds | None = None) -> Iterator[Frame]:
         """Yield every frame, or about ``rate`` a second, scaled to ``size`` (width, height)."""
         ticker = FrameSampler(rate)
-        return (picture.frame(size) for picture in self.pictures() if ticker.due(picture.time))
+        return (picture.frame(size) for picture in self.lazy_frames() if ticker.due(picture.time))
 
     def evenly(self, count: int, size: Size | None = None) -> Iterator[Frame]:
         """Yield the ``count`` frames on screen at times spread evenly; a short source repeats frames.
@@ -123,17 +123,17 @@ class Source(ABC):
 
     def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
         """Yield the frames that can be decoded without any other."""
-        return (picture.frame(size) for picture in self.pictures() if picture.key)
+        return (picture.frame(size) for picture in self.lazy_frames() if picture.key)
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
-        return on_screen(self.pictures(), times)
+        return on_screen(self.lazy_frames(), times)
 
     def span(self) -> tuple[Fraction, Fraction]:
         """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
         if self.info.duration:
             return self.info.start, self.info.start + self.info.duration
-        pictures = [(picture.time, picture.duration) for picture in self.pictures()]
+        pictures = [(picture.time, picture.duration) for picture in self.lazy_frames()]
         if not pictures:
             raise SourceError(f"{self.info.path} has no picture to take")
         times = [float(time) for time, _ in pictures[-MAX_STEPS:]]

@@ -49,7 +49,7 @@ class ImageStripSource(Source):
             path, side, side, USUAL_RATE, duration=count / USUAL_RATE, frames=count, container="strip"
         )  # fmt: skip
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each frame at its time."""
         self.report = DecodeReport()
         start, end = self._limits

@@ -132,7 +132,7 @@ class ImageSource(Source):
         width, height = Orientation.of(first).turn((first.width, first.height))
         self.info = SourceInfo(
             path, width, height, 1 / self._step, duration=len(self._paths) * self._step, frames=len(self._paths),
-            transfer=TRANSFERS.get(first.color_trc), container="pictures",
+            transfer=TRANSFERS.get(first.color_trc), container="images",
             pixel_format=first.format.name, bit_depth=first.format.components[0].bits,
         )  # fmt: skip
 
@@ -145,7 +145,7 @@ class ImageSource(Source):
                 why = why or str(error)
         raise SourceError(why or "no picture")
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture at its time."""
         self.report = DecodeReport(policy=self._policy)
         shown: LazyFrame | None = None

@@ -37,11 +37,11 @@ class LiveSource(Source):
         """How the read goes."""
         return self._source.report
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield what there is, newest kept."""
         if self._stopped.is_set():
             return
-        items = self._source.read(video, tuple(sound_rates))
+        items = self._source.read(video, tuple(audio_rates))
         mailbox = self._mailbox = LatestFrameQueue(self._held)
         thread = self._thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
         thread.start()

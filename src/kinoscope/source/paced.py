@@ -35,9 +35,9 @@ class RealtimeSource(Source):
         self.info = replace(source.info, live=True, duration=None, frames=None)
         self.report = DecodeReport()  # of all passes together; the source's own begins anew with each
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and sound when its time has come."""
-        rates, begun, shift = tuple(sound_rates), self._clock(), Fraction(0)
+        rates, begun, shift = tuple(audio_rates), self._clock(), Fraction(0)
         while True:
             end = shift
             for item in self._source.read(video, rates):

@@ -110,9 +110,9 @@ class StreamSource(VideoSource):
         self._shift = -self.info.start if self._untimed else Fraction(0)
         self.info = replace(self.info, start=self.info.start + self._shift)
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound, over as many connections as it takes."""
-        reading = self._begin(tuple(sound_rates))
+        reading = self._begin(tuple(audio_rates))
         backoff = Backoff(self._tries, self._sleep, LIVE_WAIT if self._live else LONGEST_WAIT)
         connection: Demuxer | None = self._take()
         shift, seen = self._shift, self._clock()

@@ -137,9 +137,9 @@ class VideoSource(Source):
             audio = decoding.sound.codec_context
             self._allowed.check_audio(self.path, audio.layout.nb_channels, audio.sample_rate)
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound in [start, end) as they are stored."""
-        reading = self._begin(tuple(sound_rates))
+        reading = self._begin(tuple(audio_rates))
         decoding = self._take()
         try:
             self._choose(decoding, video, reading)
@@ -206,7 +206,7 @@ class VideoSource(Source):
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
         wanted = list(times)
-        return self._jump(wanted) if self._seeking_pays(wanted) else on_screen(self.pictures(), wanted)
+        return self._jump(wanted) if self._seeking_pays(wanted) else on_screen(self.lazy_frames(), wanted)
 
     def _seeking_pays(self, times: list[Fraction]) -> bool:
         if self._live or self._joined or len(times) < 2:

@@ -127,7 +127,7 @@ class Actions:
         self._class = next((i for i, label in enumerate(card.labels) if label.casefold() == "fight"), 0)
         return Needs(sizes=(sampling.size,), rate=sampling.rate, batch=self._stride)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Take the next frames; each window is judged as soon as it is full."""
         for frame in batches[0]:
             self._frames.append(frame)
@@ -136,7 +136,7 @@ class Actions:
                 self._judge(self._window())
                 self._waiting = self._stride
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -100,14 +100,14 @@ class Anomalies:
         self._zoom = info.fit(LARGE)[0] / info.fit(SMALL)[0]
         return Needs(sizes=(info.fit(SMALL), info.fit(LARGE)), rate=RATE)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Describe what moves in every other picture."""
         for small, large in zip(*batches, strict=True):
             if self._turn % EVERY == EVERY - 1:
                 self._see(small, large.pixels)
             self._turn, self._before = self._turn + 1, small.pixels
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -41,10 +41,10 @@ class Appearance:
         self._embedder = models.AppearanceEmbedder(self.model, self.device, self.threads)
         return Needs()
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Not called: no picture is asked for."""
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -56,7 +56,7 @@ class Appearance:
         if "objects" not in timeline.tasks:
             raise Skip("no objects were looked for; run objects too")
         names = [(track.id, f"objects-{track.id}") for track in timeline.tracks_of("objects")]
-        shown = [(number, timeline.pictures[name]) for number, name in names if name in timeline.pictures]
+        shown = [(number, timeline.images[name]) for number, name in names if name in timeline.images]
         embeddings = self._embedder([models.decode(picture) for _, picture in shown])
         ids = np.array([number for number, _ in shown], np.int64)
         features: dict[str, NDArray[Any]] = {"appearance.embeddings": embeddings, "appearance.tracks": ids}

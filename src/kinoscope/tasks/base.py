@@ -45,11 +45,11 @@ class Task(Protocol):
         """Say what is wanted of this source; load models here. Raise Skip where the task cannot apply."""
         ...
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Take the next pictures: one batch per asked size, in that order, of the same frames."""
         ...
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Take the next stretch of sound."""
         ...
 

@@ -84,7 +84,7 @@ class Classify:
         self._together = 1 if info.live else TOGETHER
         return Needs(sizes=(self.sampling.size,), batch=16)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Take the next frames; windows are judged as soon as there are enough for one inference."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             self._begin(time) if self._origin is None else self._advance(time)
@@ -92,7 +92,7 @@ class Classify:
         if len(self._waiting) >= self._together:
             self._judge()
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

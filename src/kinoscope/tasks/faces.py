@@ -109,7 +109,7 @@ class Faces:
         self._worth = STILL if info.frames == 1 else WORTH
         return Needs(sizes=(info.fit(self.longest),), rate=self.rate, batch=4)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Find and track faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             advice = self._watch.see(pixels, time)
@@ -120,7 +120,7 @@ class Faces:
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -131,7 +131,7 @@ class Faces:
         parts = [(part, looks) for whole, looks, ends in wholes for part in whole.split(ends) if self._wanted(part)]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
-        result = TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
+        result = TaskResult(tracks=tracks, images=self._pictures(parts), report=self._report())
         self._name(result, parts)
         return result
 

@@ -131,7 +131,7 @@ class Objects:
         batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))
         return Needs(sizes, self.rate, batch)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track in the next pictures."""
         small, large = batches
         for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
@@ -163,7 +163,7 @@ class Objects:
         labels = self._detector.card.labels
         return [Observation(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -174,7 +174,7 @@ class Objects:
         parts = self._without_doubles(parts)
         parts.sort(key=lambda part: (part.start, part.id))
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
-        return TaskResult(tracks=tracks, pictures=self._pictures(parts), report=self._report())
+        return TaskResult(tracks=tracks, images=self._pictures(parts), report=self._report())
 
     def _look(self, pixels: Pixels, advice: Advice) -> models.Detections:
         """Detect, unless the picture is the one that was looked at last."""

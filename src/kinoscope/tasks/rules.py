@@ -47,10 +47,10 @@ class Rules:
         self._book = RuleEngine(self._rules, info.size, recorded(self._rules, float(info.start)))
         return Needs()
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Not called: no pictures are asked for."""
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

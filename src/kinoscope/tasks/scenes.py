@@ -94,14 +94,14 @@ class Scenes:
         self._net = load("scenes", self.model, self.device, threads=self.threads)
         return Needs(sizes=(self._net.card.size or info.size, info.fit(THUMB)), rate=RATE)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Look at the next pictures."""
         for large, small in zip(*batches, strict=True):
             self._look(large.pixels, float(large.time))
             self._times.append(float(large.time))
             self._album.add(float(small.time), small.pixels)
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
@@ -134,7 +134,7 @@ class Scenes:
         label = self._label(start, end)
         picture = self._album.nearest(start, end)
         if picture:
-            result.pictures[f"scenes-{len(result.events)}" if label else f"shots-{number}"] = picture
+            result.images[f"scenes-{len(result.events)}" if label else f"shots-{number}"] = picture
         if label:
             result.events.append(label)
 

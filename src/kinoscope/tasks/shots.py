@@ -212,13 +212,13 @@ class Shots:
         self._rate = info.rate
         return Needs(sizes=(SIZE,), batch=STEP)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Score the next frames."""
         self._times.extend(batches[0].times)
         self._last = batches[0].last
         self._score(self._windows.add(batches[0].pixels))
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -94,7 +94,7 @@ class Speech:
         Raises:
             Skip: there is no sound, or faster-whisper is not installed.
         """
-        if not info.has_sound:
+        if not info.has_audio:
             raise Skip("no sound")
         try:
             from faster_whisper.vad import get_vad_model
@@ -118,10 +118,10 @@ class Speech:
             local_files_only=True,
         )
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Not called: no pictures are asked for."""
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Take the next sound; what has been said by now is written down as soon as it fills a window."""
         self._heard = self._heard or len(sound.samples) > 0
         self._gather(self._voice.hear(sound))

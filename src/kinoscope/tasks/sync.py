@@ -106,7 +106,7 @@ class Sync:
         """
         if not info.width or not info.height:
             raise Skip("there is no picture")
-        if not info.has_sound:
+        if not info.has_audio:
             raise Skip("no sound")
         if info.frames == 1:
             raise Skip("there is a single picture")
@@ -116,7 +116,7 @@ class Sync:
         self._shown, self._size = info.size, info.fit(LONGEST)
         return Needs(sizes=(self._size,), rate=PICTURES, batch=8, sound=RATE)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Follow the faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             # A cut shows in every fourth pixel, at a tenth of the cost.
@@ -133,7 +133,7 @@ class Sync:
             self._time, self._count, self._first = time, self._count + 1, min(self._first, time)
         self._advance()
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Take the next sound."""
         self._ear.hear(sound)
         if self._hits:

@@ -215,7 +215,7 @@ class Text:
         self._worth = STILL if info.frames == 1 else WORTH
         return Needs(sizes=(self._finder.input_size(info.size, self.longest),), rate=self.rate, batch=4)
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Find and track lines in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             advice = self._watch.see(pixels, time)
@@ -226,7 +226,7 @@ class Text:
             self._remember(pixels, time, found, ids.tolist())
             self._keep(self._tracker.take())
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -79,7 +79,7 @@ def test_a_talking_face_is_followed_in_every_frame():
     except WeightsMissing as error:
         pytest.skip(str(error))
     with open_source(str(path), end=1.0) as source:
-        pictures = [(picture.pixels(), float(picture.time)) for picture in source.pictures()]
+        pictures = [(picture.pixels(), float(picture.time)) for picture in source.lazy_frames()]
     faces = [follower(pixels, time) for pixels, time in pictures]
     assert [len(found) for found in faces] == [1] * len(pictures)
     assert {found[0].id for found in faces} == {0}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import ModelError, OptionError, WeightsMissing
-from kinoscope.models import Card, WeightFile, Runner, choose, find, load, sample
+from kinoscope.models import Card, Runner, WeightFile, choose, find, load, sample
 from kinoscope.models.runtime import runner
 from kinoscope.models.runtime.runner import make_runner
 

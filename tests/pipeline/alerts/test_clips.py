@@ -66,4 +66,4 @@ def test_clips_of_a_recording_hold_the_seconds_around_the_alert(tmp_path):
     assert [(e.extra["clip"][6:], e.extra["clip_at"]) for e in events] == [(late.name, 1.0), (early.name, 0.2)]
     assert events[0].extra["clip"] == "clips/00-00-03.000-out-of-the-gate.mp4"
     with open_source(late) as source:
-        assert source.info.has_sound
+        assert source.info.has_audio

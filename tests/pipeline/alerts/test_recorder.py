@@ -14,7 +14,7 @@ def show(recorder, start, end, rate=10):
     """Show grey pictures whose level is their time in seconds, times ten."""
     for i in range(round(start * rate), round(end * rate)):
         pixels = np.full((1, 24, 32, 3), min(255, i), np.uint8)
-        recorder.step(FrameBatch(pixels, np.array([i / rate]), np.array([i])))
+        recorder.process_frames(FrameBatch(pixels, np.array([i / rate]), np.array([i])))
 
 
 def made(tmp_path, **options):

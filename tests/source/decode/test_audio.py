@@ -72,7 +72,7 @@ def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
     video = flash_and_beep(offset=Fraction(1, 4), duration=2, width=32, height=32)
     path = video.write(tmp_path / name)
     with open_source(path) as source:
-        sounds = list(source.read(video=False, sound_rates=(rate,)))
+        sounds = list(source.read(video=False, audio_rates=(rate,)))
         lit = next(frame.time for frame in source.frames() if frame.pixels.mean() > 128)
     samples = joined(sounds)
     first = float(sounds[0].start) + np.flatnonzero(np.abs(samples) > 0.2)[0] / rate
@@ -111,7 +111,7 @@ def planar(channels, form="fltp"):
     packed = av.AudioFrame(format="flt", layout=layout, samples=1000)
     packed.planes[0].update(values.tobytes())
     packed.sample_rate, packed.pts, packed.time_base = 8000, 0, Fraction(1, 8000)
-    return av.MultiRateResampler(form, layout, 8000).resample(packed)[0]
+    return av.AudioResampler(form, layout, 8000).resample(packed)[0]
 
 
 @pytest.mark.parametrize("form", ["fltp", "s16p"])

@@ -50,11 +50,11 @@ def test_the_larger_of_two_is_meant(tmp_path, name, sizes, default):
     with open_source(path) as source:
         assert source.info.size == LARGE
         assert source.info.extra == {"video_track": sizes.index(LARGE), "video_tracks": 2}
-        assert len(list(source.pictures())) == 10
+        assert len(list(source.lazy_frames())) == 10
     for number, size in enumerate(sizes):
         with open_source(path, video_track=number) as source:
             assert source.info.size == size
-            assert {picture.size for picture in source.pictures()} == {size}
+            assert {picture.size for picture in source.lazy_frames()} == {size}
 
 
 @pytest.mark.parametrize("name", ["a.mp4"])

@@ -89,7 +89,7 @@ def test_a_file_whose_first_pictures_have_no_stamps(tmp_path, before, frames):
     path = without_first_stamps(whole, tmp_path / "a.mkv", before)
     with open_source(path) as source:
         for _ in range(2):
-            times = [picture.time for picture in source.pictures()]
+            times = [picture.time for picture in source.lazy_frames()]
             wanted = [i / 25 - float(before) for i in range(100)]
             assert [float(time) for time in times] == pytest.approx(wanted, abs=0.001)
             assert source.report.guessed <= before * 25 + frames
@@ -109,8 +109,8 @@ def uneven(path, rates=((24, 48), (60, 60)), base=1000):
 def test_the_last_frame_of_an_uneven_video_lasts_its_own_time(tmp_path, name):
     path, end = uneven(tmp_path / name)
     with open_source(path) as source:
-        last = list(source.pictures())[-1]
-        times = [float(picture.time) for picture in source.pictures()]
+        last = list(source.lazy_frames())[-1]
+        times = [float(picture.time) for picture in source.lazy_frames()]
         assert last_end(times, source.info.rate, last.duration) == pytest.approx(float(end), abs=0.002)
 
 
@@ -175,7 +175,7 @@ def test_frames_far_apart_and_out_of_order_are_no_other_clock(tmp_path, name, ra
     """The first packets of Matroska say only when their frames are shown, a second or more out of order."""
     path = encode(tmp_path / name, count=40, rate=rate, gop=10, options={"bf": "3", "b_strategy": "0"})
     with open_source(path, start=start) as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert source.report.guessed == 0
     stored = [Fraction(index, rate) for index in range(40)]
     expected = [time for time in stored if time >= Fraction(str(start or 0))]

@@ -50,9 +50,9 @@ def clicks(rate, voice, late):
 
 def heard(path, track=None, rate=48_000):
     """Give the times of the clicks from the first picture on."""
-    with open_source(path, sound_track=track) as source:
-        first = float(next(source.pictures()).time)
-        parts = list(source.read(video=False, sound_rates=(rate,)))
+    with open_source(path, audio_track=track) as source:
+        first = float(next(source.lazy_frames()).time)
+        parts = list(source.read(video=False, audio_rates=(rate,)))
     samples = np.concatenate([part.samples for part in parts])
     loud = np.abs(samples)
     peaks = [i for i in range(48, len(loud) - 48) if loud[i] > 0.3 and loud[i] == loud[i - 48 : i + 49].max()]
@@ -198,6 +198,6 @@ def test_a_sound_track_is_chosen_when_reading(tmp_path):
     np.testing.assert_allclose(heard(path, 1), np.array(CLICKS) + 0.1, atol=0.0015)
     np.testing.assert_allclose(heard(path), CLICKS, atol=0.0015)
     with pytest.raises(OptionError, match=r"no sound track 2 .*it has 2: 0 \(eng\), 1 \(deu\)"):
-        open_source(path, sound_track=2)
+        open_source(path, audio_track=2)
     with pytest.raises(OptionError, match=r"synthetic:shapes is no video file"):
-        open_source("synthetic:shapes", sound_track=0)
+        open_source("synthetic:shapes", audio_track=0)

@@ -30,19 +30,19 @@ def rewrite(source_path, path, **options):
 @pytest.mark.parametrize("name", ["b.mp4", "b.mov", "b.mkv"])
 def test_sound_is_copied_as_it_is(tmp_path, name):
     first = flash_and_beep(duration=2, width=32, height=32).write(tmp_path / "a.mp4")
-    second = rewrite(first, tmp_path / name, sound_from=first)
+    second = rewrite(first, tmp_path / name, audio_from=first)
     assert [data for _, data in packets(second)] == [data for _, data in packets(first)]
     with open_source(second) as source:
-        assert source.info.has_sound
+        assert source.info.has_audio
 
 
 def test_copied_sound_keeps_its_times(tmp_path):
     first = flash_and_beep(duration=1, start=Fraction(3, 2), width=32, height=32).write(tmp_path / "a.mp4")
-    second = rewrite(first, tmp_path / "b.mp4", sound_from=first)
+    second = rewrite(first, tmp_path / "b.mp4", audio_from=first)
     starts = []
     for path in (first, second):
         with open_source(path) as source:
-            starts.append(next(iter(source.read(video=False, sound_rates=(48_000,)))).start)
+            starts.append(next(iter(source.read(video=False, audio_rates=(48_000,)))).start)
     assert starts[0] == starts[1]
 
 
@@ -54,23 +54,23 @@ def test_sound_that_cannot_be_copied_is_encoded(tmp_path):
         frame = av.AudioFrame.from_ndarray(wave[None], "s16", "mono")
         frame.sample_rate, frame.pts = 16_000, 0
         container.mux(stream.encode(frame))
-    lossless(tmp_path / "b.mp4", noise(25), [Fraction(i, 25) for i in range(25)], sound_from=path)
+    lossless(tmp_path / "b.mp4", noise(25), [Fraction(i, 25) for i in range(25)], audio_from=path)
     with open_source(tmp_path / "b.mp4") as source:
-        assert source.info.sound_codec == "aac"
-        samples = np.concatenate([s.samples for s in source.read(video=False, sound_rates=(16_000,))])
+        assert source.info.audio_codec == "aac"
+        samples = np.concatenate([s.samples for s in source.read(video=False, audio_rates=(16_000,))])
     assert np.corrcoef(samples[1000:15_000], wave[1000:15_000])[0, 1] > 0.99
 
 
 def test_a_file_without_sound_gives_none(tmp_path):
     first = encode(tmp_path / "a.mp4")
-    with open_source(rewrite(first, tmp_path / "b.mp4", sound_from=first)) as source:
-        assert not source.info.has_sound
+    with open_source(rewrite(first, tmp_path / "b.mp4", audio_from=first)) as source:
+        assert not source.info.has_audio
 
 
 def test_negative_start_is_moved_to_zero(tmp_path):
     path = lossless(tmp_path / "a.mp4", noise(3), [Fraction(i - 2, 25) for i in range(3)])
     with open_source(path) as source:
-        assert [picture.time for picture in source.pictures()] == [Fraction(i, 25) for i in range(3)]
+        assert [picture.time for picture in source.lazy_frames()] == [Fraction(i, 25) for i in range(3)]
 
 
 def test_h264_keeps_colours(tmp_path):
@@ -298,14 +298,14 @@ def test_audio_of_a_file_ends_with_the_last_frame(tmp_path, codec, name):
             silence.sample_rate, silence.pts = 48_000, start
             container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
-    lossless(tmp_path / name, noise(40), [Fraction(i, 25) for i in range(40)], sound_from=path)
+    lossless(tmp_path / name, noise(40), [Fraction(i, 25) for i in range(40)], audio_from=path)
     assert -0.001 <= end_of_audio(tmp_path / name) - Fraction(8, 5) <= 0.1  # a packet has up to 4800 samples
 
 
 @pytest.mark.parametrize("rate", [25, None])
 def test_a_frame_without_a_duration_lasts_as_long_as_the_one_before(tmp_path, rate):
     first = flash_and_beep(duration=3, width=32, height=32).write(tmp_path / "a.mp4")
-    with Writer(tmp_path / "b.mp4", (32, 32), rate, sound_from=first) as writer:
+    with Writer(tmp_path / "b.mp4", (32, 32), rate, audio_from=first) as writer:
         for n in range(2):
             writer.write(Frame(np.zeros((32, 32, 3), np.uint8), Fraction(n, 2)))
     assert 1 <= end_of_audio(tmp_path / "b.mp4") <= 1 + 1024 / 48_000

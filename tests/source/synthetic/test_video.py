@@ -41,7 +41,7 @@ def test_flash_and_beep_are_offset():
     flashes, beeps = ([e.start for e in video.truth.events if e.label == label] for label in ("flash", "beep"))
     assert flashes == [0.4, 1.4, 2.4, 3.4]
     assert beeps == [0.3, 1.3, 2.3, 3.3]
-    sounds = [item for item in video.read(sound_rates=(16_000,)) if isinstance(item, Audio)]
+    sounds = [item for item in video.read(audio_rates=(16_000,)) if isinstance(item, Audio)]
     for before, after in itertools.pairwise(sounds):
         assert before.end == after.start
     samples = np.concatenate([sound.samples for sound in sounds])
@@ -51,7 +51,7 @@ def test_flash_and_beep_are_offset():
 
 def test_address_takes_every_option():
     with open_source("synthetic:shapes?duration=1&rate=30000/1001&width=64&height=48&start=1.5&count=1") as source:
-        times = [picture.time for picture in source.pictures()]
+        times = [picture.time for picture in source.lazy_frames()]
         assert source.info.size == (64, 48)
     assert times == [Fraction(3, 2) + Fraction(1001, 30000) * i for i in range(30)]
     with open_source("synthetic:cuts?times=1&dissolves=2-2.5&duration=3") as source:
@@ -60,8 +60,8 @@ def test_address_takes_every_option():
 
 def test_limits():
     with open_source("synthetic:flash_and_beep", start=1, end=2, rate=5) as source:
-        assert [p.time for p in source.pictures()] == [1 + Fraction(i, 5) for i in range(5)]
-        assert sum(len(s.samples) for s in source.read(video=False, sound_rates=(8000,))) == 8000
+        assert [p.time for p in source.lazy_frames()] == [1 + Fraction(i, 5) for i in range(5)]
+        assert sum(len(s.samples) for s in source.read(video=False, audio_rates=(8000,))) == 8000
 
 
 @pytest.mark.parametrize(

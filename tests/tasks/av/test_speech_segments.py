@@ -93,5 +93,5 @@ def test_no_sound_at_all():
 def test_nobody_speaks_in_beeps():
     vad = pytest.importorskip("faster_whisper.vad")
     voice = SpeechSegmenter(vad.get_vad_model())
-    heard = [s for item in flash_and_beep(duration=2).read(video=False, sound_rates=(RATE,)) for s in voice.hear(item)]
+    heard = [s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(RATE,)) for s in voice.hear(item)]
     assert heard + voice.close() == []

@@ -36,7 +36,7 @@ def people(tmp_path_factory):
     write(folder / "a.mp4")
     write(folder / "silent.mp4", rate=None)
     patch = pytest.MonkeyPatch()
-    patch.setattr(talkers, "Follower", DrawnFollower)
+    patch.setattr(talkers, "FaceTracker", DrawnFollower)
     found, broken = read_talking_faces(folder)
     patch.undo()
     assert broken == {"silent.mp4": "silent.mp4 has no sound"}

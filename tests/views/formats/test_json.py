@@ -21,7 +21,7 @@ def test_everything_comes_back(golden, tmp_path):
     for place in (tmp_path, tmp_path / "timeline.json", str(tmp_path)):
         again = load(place)
         assert again.to_dict() == golden.to_dict()
-        assert again.pictures == golden.pictures
+        assert again.images == golden.images
         np.testing.assert_array_equal(again.times, golden.times)
         np.testing.assert_array_equal(again.features["scenes.features"], golden.features["scenes.features"])
         assert list(again.features) == ["scenes.features"]
@@ -59,17 +59,17 @@ def test_a_long_timeline_needs_no_second_copy_in_memory(tmp_path):
 
 def test_saving_again_removes_what_is_no_longer_there(golden, tmp_path):
     save(golden, tmp_path)
-    (tmp_path / "pictures" / "holiday.jpg").write_bytes(b"mine")
-    golden.pictures = {"objects-2": b"new"}
+    (tmp_path / "images" / "holiday.jpg").write_bytes(b"mine")
+    golden.images = {"objects-2": b"new"}
     golden.features, golden.times = {}, np.zeros(0)
     save(golden, tmp_path)
-    assert sorted(os.listdir(tmp_path / "pictures")) == [".kinoscope.jsonl", "holiday.jpg", "objects-2.jpg"]
-    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "pictures", "timeline.json"]
-    assert load(tmp_path).pictures == {"objects-2": b"new"}
+    assert sorted(os.listdir(tmp_path / "images")) == [".kinoscope.jsonl", "holiday.jpg", "objects-2.jpg"]
+    assert sorted(os.listdir(tmp_path)) == [".kinoscope.jsonl", "images", "timeline.json"]
+    assert load(tmp_path).images == {"objects-2": b"new"}
 
 
 def test_a_picture_cannot_leave_its_folder(golden, tmp_path):
-    golden.pictures = {"../evil": b""}
+    golden.images = {"../evil": b""}
     with pytest.raises(OutputError, match=r"cannot write picture '\.\./evil': its name is no file name"):
         save(golden, tmp_path)
     assert not (tmp_path / "evil.jpg").exists()
@@ -161,7 +161,7 @@ def test_broken_features_are_named(golden, tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["timeline.json", "features.safetensors", "pictures/shots-0.jpg"])
+@pytest.mark.parametrize("name", ["timeline.json", "features.safetensors", "images/shots-0.jpg"])
 def test_a_stranger_s_results_lead_to_no_pipe_and_no_other_folder(golden, tmp_path, name):
     folder = tmp_path / "results"
     save(golden, folder)

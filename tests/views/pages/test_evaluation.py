@@ -74,7 +74,7 @@ def embedded(page):
 def test_the_page_holds_what_it_is_told():
     data = embedded(render(scores(), {"a/0.mp4": b"jpeg"}, COMPARISON))
     assert data["scores"] == scores()
-    assert data["pictures"] == {"a/0.mp4": base64.b64encode(b"jpeg").decode()}
+    assert data["images"] == {"a/0.mp4": base64.b64encode(b"jpeg").decode()}
     assert data["comparison"] == COMPARISON | {"verdict": verdict(COMPARISON)}
     assert embedded(render(scores()))["comparison"] is None
 

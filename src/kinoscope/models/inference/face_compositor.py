@@ -89,7 +89,7 @@ def follow(
     size = source.info.fit(LONGEST)
     scale = source.info.width / size[0]
     seen: dict[int, list[tuple[float, Mesh]]] = {}
-    for picture in source.pictures():
+    for picture in source.lazy_frames():
         for face in look(picture.pixels(size), float(picture.time)):
             seen.setdefault(face.id, []).append((float(picture.time), face.mesh[STEADY + SHOWN] * np.float32(scale)))
         if progress:

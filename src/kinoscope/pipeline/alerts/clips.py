@@ -104,12 +104,12 @@ def _cut(path: str, span: AlertSpan, target: Path, reading: dict[str, Any]) -> f
     from kinoscope.source.encode.writer import Writer
 
     with open_source(path, **(reading | {"start": span.start, "end": span.end, "live": False})) as source:
-        sound = path if source.info.has_sound and Path(path).is_file() else None
+        sound = path if source.info.has_audio and Path(path).is_file() else None
         frames = source.frames()
         first = next(frames, None)
         if first is None:
             return None
-        with Writer(target, size=first.size, rate=source.info.rate, sound_from=sound, zero=first.time) as writer:
+        with Writer(target, size=first.size, rate=source.info.rate, audio_from=sound, zero=first.time) as writer:
             writer.write(first)
             for frame in frames:
                 writer.write(frame)

@@ -119,13 +119,13 @@ class Recorder:
         self._names.append(path)
         return path
 
-    def step(self, *batches: FrameBatch) -> None:
+    def process_frames(self, *batches: FrameBatch) -> None:
         """Keep the next pictures, and have finished clips written."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
             self._keep(BufferedFrame(time, bytes(data)))
 
-    def listen(self, sound: Audio) -> None:
+    def process_audio(self, sound: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -73,9 +73,9 @@ def describe(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool)
         "duration": None if live else duration,
         "live": live,
         "container": container.format.name,
-        "has_sound": sound is not None,
-        "sound_codec": sound.codec_context.name if sound else None,
-        "sound_rate": sound.codec_context.sample_rate if sound else None,
+        "has_audio": sound is not None,
+        "audio_codec": sound.codec_context.name if sound else None,
+        "audio_rate": sound.codec_context.sample_rate if sound else None,
     }
     if decoding.video is not None and first is not None:
         info |= _picture_facts(decoding.video, first)

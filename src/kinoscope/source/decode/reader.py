@@ -43,7 +43,7 @@ class ReadRequest:
         scaler: makes the pixels.
         start, end: limits in seconds.
         rate: most pictures per second.
-        sound_rates: samples per second, of each sound.
+        audio_rates: samples per second, of each sound.
         limits: on the length of audio; None for a source that never ends by itself.
     """
 
@@ -52,7 +52,7 @@ class ReadRequest:
     start: Fraction | None = None
     end: Fraction | None = None
     rate: Fraction | None = None
-    sound_rates: tuple[int, ...] = ()
+    audio_rates: tuple[int, ...] = ()
     limits: Limits | None = None
 
     @property
@@ -71,7 +71,7 @@ class Reader:
 
     def __init__(self, wanted: ReadRequest, report: DecodeReport) -> None:
         self._wanted, self._report = wanted, report
-        self._hearing = MultiRateResampler(wanted.sound_rates)
+        self._hearing = MultiRateResampler(wanted.audio_rates)
         self._ticker = FrameSampler(wanted.rate)
         self._form: Size | None = None
         self._before: Fraction | None = None
@@ -90,7 +90,7 @@ class Reader:
     @property
     def wants_sound(self) -> bool:
         """Whether any sound is to be decoded."""
-        return bool(self._wanted.sound_rates)
+        return bool(self._wanted.audio_rates)
 
     def items(self, decoding: Demuxer, shift: Fraction = Fraction(0)) -> Iterator[Item]:
         """Yield what lies in the limits, with ``shift`` seconds added to its times.
@@ -121,7 +121,7 @@ class Reader:
         """Count the audio that was handed on; times say nothing of how much there is."""
         self._seconds += Fraction(len(sound.samples), sound.rate)
         limits = self._wanted.limits
-        if limits and self._seconds > 3600 * Fraction(limits.hours) * len(self._wanted.sound_rates):
+        if limits and self._seconds > 3600 * Fraction(limits.hours) * len(self._wanted.audio_rates):
             raise limits.too_long(self._wanted.info.path)
 
     def _admit(self, picture: LazyFrame) -> Iterator[LazyFrame]:

@@ -48,18 +48,18 @@ class AudioTrack(ABC):
 
     def write(self, sound: Audio) -> None:
         """Take samples."""
-        raise OutputError("sound comes from a file already; give the Writer either sound_from or sound_rate")
+        raise OutputError("sound comes from a file already; give the Writer either audio_from or audio_rate")
 
     def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
         """Let go of the file."""
 
 
 def audio_track(
-    container: OutputContainer, sound_from: str | Path | None, rate: int | None, track: int | None = None
+    container: OutputContainer, audio_from: str | Path | None, rate: int | None, track: int | None = None
 ) -> AudioTrack | None:
     """Add the audio that was asked for to a container that is being written."""
-    if sound_from is not None:
-        return _from_file(container, str(sound_from), track)
+    if audio_from is not None:
+        return _from_file(container, str(audio_from), track)
     return None if rate is None else EncodedAudio(container, rate)
 
 

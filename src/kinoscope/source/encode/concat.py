@@ -40,12 +40,12 @@ def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
         OutputError: the file cannot be written, or there is no frame.
     """
     size, count, at = _size(stretches[0].path), 0, Fraction(0)
-    with Writer(path, size, sound_rate=SOUND) as writer:
+    with Writer(path, size, audio_rate=SOUND) as writer:
         for stretch in stretches:
             with open_source(stretch.path, stretch.start, stretch.end) as source:
                 for item in _moved(source, stretch, at, size):
                     if isinstance(item, Audio):
-                        writer.write_sound(item)
+                        writer.write_audio(item)
                     else:
                         writer.write(item)
                         count += 1
@@ -61,7 +61,7 @@ def _size(path: str) -> Size:
 def _moved(source: Source, stretch: TimeRange, at: Fraction, size: Size) -> Iterator[Frame | Audio]:
     """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
     shift, heard = at - stretch.start, False
-    for item in source.read(sound_rates=(SOUND,) if source.info.has_sound else ()):
+    for item in source.read(audio_rates=(SOUND,) if source.info.has_audio else ()):
         if isinstance(item, LazyFrame):
             yield Frame(_fitted(item, size), item.time + shift, item.index, item.duration)
         else:

@@ -48,7 +48,7 @@ class Sink(ABC):
     def finish(self) -> None:
         """Write what is still held."""
 
-    def write_sound(self, sound: Audio) -> None:  # noqa: B027
+    def write_audio(self, sound: Audio) -> None:  # noqa: B027
         """Take sound, where the kind has any; pictures alone have none."""
 
     def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)
@@ -67,7 +67,7 @@ class VideoSink(Sink):
         try:
             self._stream = self._add_stream(options)
             self._sound: AudioTrack | None = audio_track(
-                self._container, options["sound_from"], options["sound_rate"], options["sound_track"]
+                self._container, options["audio_from"], options["audio_rate"], options["audio_track"]
             )
         except BaseException:
             self.abandon()
@@ -131,10 +131,10 @@ class VideoSink(Sink):
             threads=1,
         )
 
-    def write_sound(self, sound: Audio) -> None:
+    def write_audio(self, sound: Audio) -> None:
         """Encode sound."""
         if self._sound is None:
-            raise OutputError("no sound was announced; give the Writer a sound_rate")
+            raise OutputError("no sound was announced; give the Writer a audio_rate")
         self._sound.write(sound)
 
     def finish(self) -> None:

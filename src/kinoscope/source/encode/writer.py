@@ -86,12 +86,12 @@ class Writer:
         path: what to write.
         size: (width, height) in pixels of every frame; where h264 needs even ones, the last row or column is repeated.
         rate: frames a second, if known; the frames' own times decide.
-        sound_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
+        audio_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
             the container can hold its codec, encoded as AAC otherwise.
-        sound_track: which audio track of that file, counted from 0; by default the one that players choose.
+        audio_track: which audio track of that file, counted from 0; by default the one that players choose.
         zero: the frames' time in seconds that is to be the file's zero; by default their times are kept. What lies
             before zero moves everything, for players show nothing there.
-        sound_rate: samples a second of sound given by :meth:`write_sound`.
+        audio_rate: samples a second of sound given by :meth:`write_audio`.
         time_base: seconds of one tick, if times must be exact in another base than 1 / 5,760,000 s.
         lossless: keep every RGB value exact (few players can show it).
         quality: h264 constant rate factor, 0 (best) to 51.
@@ -109,14 +109,14 @@ class Writer:
         path: str | Path,
         size: Size,
         rate: Seconds | None = None,
-        sound_from: str | Path | None = None,
-        sound_rate: int | None = None,
+        audio_from: str | Path | None = None,
+        audio_rate: int | None = None,
         time_base: Fraction | None = None,
         lossless: bool = False,
         quality: int = 21,
         preset: str = "veryfast",
         made_by: str | None = None,
-        sound_track: int | None = None,
+        audio_track: int | None = None,
         zero: Fraction = Fraction(0),
     ) -> None:
         self.path, self._size = Path(path), size
@@ -130,9 +130,9 @@ class Writer:
             name = self.path.name if make is SequenceSink else f"file{suffix_of(self.path)}"
             options: dict[str, Any] = {
                 "rate": rate,
-                "sound_from": sound_from,
-                "sound_rate": sound_rate,
-                "sound_track": sound_track,
+                "audio_from": audio_from,
+                "audio_rate": audio_rate,
+                "audio_track": audio_track,
                 "zero": zero,
                 "time_base": time_base,
             }
@@ -146,10 +146,10 @@ class Writer:
         with self._told():
             self._open().write(frame)
 
-    def write_sound(self, sound: Audio) -> None:
-        """Write a stretch of mono sound at its own time; the rate is the ``sound_rate`` of the writer."""
+    def write_audio(self, sound: Audio) -> None:
+        """Write a stretch of mono sound at its own time; the rate is the ``audio_rate`` of the writer."""
         with self._told():
-            self._open().write_sound(sound)
+            self._open().write_audio(sound)
 
     def close(self) -> None:
         """Finish, and move what was written into place."""

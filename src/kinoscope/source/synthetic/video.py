@@ -56,7 +56,7 @@ class SyntheticSource(Source):
         self._count = frames = max(1, round(Fraction(duration) / self._step))
         self.info = SourceInfo(
             f"synthetic:{name}", *size, rate=Fraction(rate), start=Fraction(start), duration=frames * self._step,
-            frames=frames, has_sound=wave is not None, sound_rate=None if wave is None else 48_000,
+            frames=frames, has_audio=wave is not None, audio_rate=None if wave is None else 48_000,
             container="synthetic", codec="rawvideo", pixel_format="rgb24", bit_depth=8,
         )  # fmt: skip
         self.report = DecodeReport()
@@ -69,14 +69,14 @@ class SyntheticSource(Source):
             self.info = replace(self.info, rate=rate, frames=None)
         return self
 
-    def read(self, video: bool = True, sound_rates: Iterable[int] = ()) -> Iterator[Item]:
+    def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and the sound that goes with it."""
         self.report = DecodeReport()
         (start, end, rate), index = self._limits, 0
-        rates, ticker = tuple(dict.fromkeys(sound_rates)) if self._wave else (), FrameSampler(rate)
+        rates, ticker = tuple(dict.fromkeys(audio_rates)) if self._wave else (), FrameSampler(rate)
         for number in range(self._count):
-            for sound_rate in rates:
-                if (sound := cut(self._sound(number, sound_rate), start, end)) is not None:
+            for audio_rate in rates:
+                if (sound := cut(self._sound(number, audio_rate), start, end)) is not None:
                     yield sound
             time = self.info.start + number * self._step
             inside = (start is None or time >= start) and (end is None or time < end)
@@ -105,10 +105,10 @@ class SyntheticSource(Source):
         from kinoscope.source.encode.writer import Writer
 
         size = options.pop("size", self.info.size)
-        with Writer(path, size=size, rate=self.info.rate, sound_rate=self.info.sound_rate, **options) as writer:
-            for item in self.read(sound_rates=(self.info.sound_rate or 0,)):
+        with Writer(path, size=size, rate=self.info.rate, audio_rate=self.info.audio_rate, **options) as writer:
+            for item in self.read(audio_rates=(self.info.audio_rate or 0,)):
                 if isinstance(item, Audio):
-                    writer.write_sound(item)
+                    writer.write_audio(item)
                 else:
                     writer.write(item.frame(size))
         return Path(path)

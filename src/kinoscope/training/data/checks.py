@@ -189,7 +189,7 @@ def _digest(path: Path) -> str:
 def _watch(source: Source, facts: _Facts, audio: bool) -> None:
     """Read a source to its end and note what is wrong with it."""
     small, times, loudest = [], [], 0.0
-    for item in source.read(sound_rates=(SOUND_RATE,) if audio and source.info.has_sound else ()):
+    for item in source.read(audio_rates=(SOUND_RATE,) if audio and source.info.has_audio else ()):
         if isinstance(item, Audio):
             loudest = max(loudest, float(np.abs(item.samples).max(initial=0)))
         else:
@@ -201,7 +201,7 @@ def _watch(source: Source, facts: _Facts, audio: bool) -> None:
         return
     _judge(source, facts, len(small), times[-1] + step - times[0])
     if audio and loudest < SILENCE:
-        facts.found("silent", "its sound cannot be heard" if source.info.has_sound else "no sound")
+        facts.found("silent", "its sound cannot be heard" if source.info.has_audio else "no sound")
     facts.looks, facts.changes = fingerprint(np.stack(small))
 
 

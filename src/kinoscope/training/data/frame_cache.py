@@ -98,7 +98,7 @@ def decode(source: Source, size: Size, rate: float, end: float | None = None) ->
         SourceError: there is no picture.
     """
     kept, frames = [], []
-    for picture in sampled(source.pictures(), rate):
+    for picture in sampled(source.lazy_frames(), rate):
         kept.append(picture)
         frames.append(picture.pixels(size))
     if not kept:

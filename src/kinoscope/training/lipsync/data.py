@@ -56,7 +56,7 @@ def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
     sounds: list[Audio] = []
     cuts: list[list[Pixels]] = [[] for _ in ways]
     with open_source(str(path)) as source:
-        for item in source.read(sound_rates=(RATE,)):
+        for item in source.read(audio_rates=(RATE,)):
             if isinstance(item, Audio):
                 sounds.append(item)
             elif float(item.time) in wanted:

@@ -150,7 +150,7 @@ def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
     sounds: list[Audio] = []
     with open_source(str(path)) as source:
         size = source.info.fit(960)
-        for item in source.read(sound_rates=(RATE,)):
+        for item in source.read(audio_rates=(RATE,)):
             if isinstance(item, Audio):
                 sounds.append(item)
                 continue

@@ -27,7 +27,7 @@ class Cut:
     Attributes:
         path, name: of its file. note: why it was cut out.
         start, end: in seconds, as players count. duration: of the whole video. zero: presentation time of players' 0.
-        rate: frames per second, None if unknown. has_sound: whether there is sound to cut along.
+        rate: frames per second, None if unknown. has_audio: whether there is sound to cut along.
     """
 
     path: str
@@ -37,7 +37,7 @@ class Cut:
     duration: float
     zero: float = 0.0
     rate: Fraction | None = None
-    has_sound: bool = False
+    has_audio: bool = False
     note: str = ""
 
 
@@ -85,7 +85,7 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
         first = _frame(cut.start, float(rate))
         last = max(_frame(cut.end, float(rate)), first + 1)
         codes = (time_code(frames, rate) for frames in (first, last, at, at + last - first))
-        lines.append(f"{number:03d}  AX       {'B' if cut.has_sound else 'V':<5} C        {' '.join(codes)}")
+        lines.append(f"{number:03d}  AX       {'B' if cut.has_audio else 'V':<5} C        {' '.join(codes)}")
         lines.append(f"* FROM CLIP NAME: {one_line(cut.name)}")
         lines += [f"* SOURCE FILE: {one_line(cut.path)}", f"* COMMENT: {one_line(cut.note)}", ""]
         at += last - first

@@ -40,7 +40,7 @@ def save(timeline: Timeline, folder: Path | str) -> Path:
         OutputError: something cannot be written.
     """
     folder = Path(folder)
-    _save_pictures(timeline, folder / "pictures")
+    _save_pictures(timeline, folder / "images")
     # Both are written before either takes its name, so that a full disk leaves those of before.
     with _written(timeline, folder / "timeline.json"):
         _save_features(timeline, folder / "features.safetensors")
@@ -59,7 +59,7 @@ def load(path: Path | str) -> Timeline:
     features = _load_features(file.with_name("features.safetensors"))
     timeline.times = features.pop(TIMES, timeline.times)
     timeline.features = features
-    timeline.pictures = _load_pictures(timeline, file.with_name("pictures"))
+    timeline.images = _load_pictures(timeline, file.with_name("images"))
     return timeline
 
 
@@ -161,9 +161,9 @@ def _load_features(path: Path) -> dict[str, Any]:
 def _save_pictures(timeline: Timeline, folder: Path) -> None:
     """Write the pictures, and remove those that an earlier run of the same tasks left."""
     for old in _pictures(timeline, folder):
-        if old.stem not in timeline.pictures and is_own(old):
+        if old.stem not in timeline.images and is_own(old):
             remove(old)
-    for name, data in timeline.pictures.items():
+    for name, data in timeline.images.items():
         if not _PICTURE_NAME.fullmatch(name):
             raise OutputError(f"cannot write picture {name!r}: its name is no file name; use letters, digits, - and _")
         path = folder / f"{name}.jpg"

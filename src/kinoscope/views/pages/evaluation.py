@@ -44,5 +44,5 @@ def render(
     """Give the page as text."""
     images = {name: base64.b64encode(data).decode() for name, data in (pictures or {}).items()}
     compared = None if comparison is None else {**comparison, "verdict": verdict(comparison)}
-    data = {"scores": scores, "pictures": images, "comparison": compared, "names": NAMES}
+    data = {"scores": scores, "images": images, "comparison": compared, "names": NAMES}
     return compose("evaluation", SCRIPTS, f"{scores['model']} on {scores['data']}", data, column=True)

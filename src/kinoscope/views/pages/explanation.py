@@ -49,7 +49,7 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
         "alike": ALIKE,
         "classes": dict(list(found.to_dict()["probabilities"].items())[:MOST_CLASSES]),
         "palette": palette().ravel().tolist(),
-        "pictures": [_encode(picture, ".jpg") for picture in pictures],
+        "images": [_encode(picture, ".jpg") for picture in pictures],
         "heat": {name: _column(heat) for name, heat in found.maps.items()},
         "heat_size": [pictures.shape[2], pictures.shape[1]],
     }

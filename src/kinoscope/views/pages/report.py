@@ -24,7 +24,7 @@ def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
     """Write a Timeline as one self-contained HTML page.
 
     Args:
-        timeline: what was found; ``timeline.pictures`` and the curve in ``timeline.features`` are shown too.
+        timeline: what was found; ``timeline.images`` and the curve in ``timeline.features`` are shown too.
         path: the file to write.
         video: the video that the page plays: its path relative to the page, or a URL. None when there is none that
             a browser can play: the page then shows the pictures of the shots, and all else works.

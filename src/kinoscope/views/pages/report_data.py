@@ -39,7 +39,7 @@ def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
         "tracks": [_track(track, start) for track in timeline.tracks if len(track.boxes)],
         "curve": _curve(timeline, start),
         "sync": _sync(timeline, start),
-        "pictures": {name: base64.b64encode(data).decode() for name, data in timeline.pictures.items()},
+        "images": {name: base64.b64encode(data).decode() for name, data in timeline.images.items()},
     }
 
 

@@ -41,7 +41,7 @@ def render(found: Mapping[str, Any], pictures: Mapping[int, bytes]) -> str:
     """Give the page as text."""
     images = {str(number): base64.b64encode(data).decode() for number, data in pictures.items()}
     media = "'self' file: blob: http: https:"
-    data = {**found, "pictures": images}
+    data = {**found, "images": images}
     return compose("found", SCRIPTS, str(found["title"]), data, column=True, media=media)
 
 

@@ -108,14 +108,14 @@ def _fill_grey(pixels: Pixels, rect: Rect) -> None:
 _HIDE: dict[Method, Callable[[Pixels, Rect], None]] = {"blur": blur, "pixels": pixelate, "solid": _fill_grey}
 
 
-def audit(hider: Redactor, video: Path, source: dict[str, Any], has_sound: bool) -> dict[str, Any]:
+def audit(hider: Redactor, video: Path, source: dict[str, Any], has_audio: bool) -> dict[str, Any]:
     """Give the log of a video in which things were hidden: what, when, where, how, and who was spared.
 
     Args:
         hider: that hid them.
         video: the finished file.
         source: the facts of the video that it was made from.
-        has_sound: whether the sound of the source goes along.
+        has_audio: whether the sound of the source goes along.
     """
     size = int(source["width"]), int(source["height"])
     with video.open("rb") as stream:
@@ -127,7 +127,7 @@ def audit(hider: Redactor, video: Path, source: dict[str, Any], has_sound: bool)
         "sha256": digest,
         "method": hider.method,
         "irreversible": hider.method == "solid",
-        "sound": "kept as it is: voices and names can be heard" if has_sound else "none",
+        "sound": "kept as it is: voices and names can be heard" if has_audio else "none",
         "margin": MARGIN,
         "extension": EXTENSION,
         "frames": hider.frames,

@@ -52,7 +52,7 @@ def golden() -> Timeline:
         ],
         times=times,
         features={"scenes.features": np.arange(8, dtype=np.float32).reshape(2, 4)},
-        pictures={"objects-1": b"\xff\xd8 not really a picture"},
+        images={"objects-1": b"\xff\xd8 not really a picture"},
         version="0.1.0",
         extra={"from the future": {"a": 1}},
     )
@@ -67,7 +67,7 @@ def _source():
         start=Fraction(21, 2),
         duration=Fraction(2),
         frames=8,
-        has_sound=True,
+        has_audio=True,
     )
     return describe_source(info)
 

@@ -57,9 +57,9 @@ function chip(title, pressed, action) {
 
 /** @param {Clip} clip */
 function clipCard(clip) {
-  const picture = data.pictures[clip.path];
+  const picture = data.images[clip.path];
   const film = make("div", picture ? "film moves" : "film", picture ? null : "no picture kept");
-  film.hidden = !Object.keys(data.pictures).length;
+  film.hidden = !Object.keys(data.images).length;
   if (picture) film.style.backgroundImage = `url("data:image/jpeg;base64,${picture}")`;
   const [best] = clip.top;
   const path = make("div", "path", null, make("bdi", null, shortPath(clip.path)));

@@ -40,7 +40,7 @@ async function colour({ width, height, png }) {
 }
 
 async function loadAll() {
-  pictures.push(...(await Promise.all(data.pictures.map((one) => picture("jpeg", one)))));
+  pictures.push(...(await Promise.all(data.images.map((one) => picture("jpeg", one)))));
   for (const [name, column] of Object.entries(data.heat)) heat.set(name, await colour(column));
 }
 

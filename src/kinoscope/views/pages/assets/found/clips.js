@@ -18,7 +18,7 @@ function showClips() {
 /** @param {number} number */
 function card(number) {
   const clip = data.clips[number];
-  const picture = data.pictures[number];
+  const picture = data.images[number];
   const still = make("div", "still", picture ? null : "no picture kept");
   if (picture) {
     const image = make("img");

@@ -37,7 +37,7 @@ function play(number) {
   fillWhy(clip, byId("now-why"));
   byId("now-note").textContent = film ? "" : "A browser cannot play this file, or it is no more where it was; the picture is a still.";
   video.hidden = false;
-  const picture = data.pictures[number];
+  const picture = data.images[number];
   video.poster = picture ? `data:image/jpeg;base64,${picture}` : "";
   if (film) {
     if (video.getAttribute("src") !== film) video.src = film;

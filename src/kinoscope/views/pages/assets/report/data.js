@@ -62,8 +62,8 @@ function boxAt(track, time) {
 
 /** Give the address of a picture, or null. @param {?string} name */
 function pictureUrl(name) {
-  const known = name !== null && Object.hasOwn(data.pictures, name);
-  return known ? `data:image/jpeg;base64,${data.pictures[name]}` : null;
+  const known = name !== null && Object.hasOwn(data.images, name);
+  return known ? `data:image/jpeg;base64,${data.images[name]}` : null;
 }
 
 /** Write a time as 0:04.20 or 1:02:03. @param {number} seconds @param {number} digits after the point */

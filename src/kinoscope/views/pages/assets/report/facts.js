@@ -20,9 +20,9 @@ function showFacts() {
 
 /** @returns {string[]} */
 function fileFacts() {
-  const { width, height, rate, codec, sound_codec: sound, has_sound: hasSound, variable } = data.source;
+  const { width, height, rate, codec, audio_codec: sound, has_audio: hasAudio, variable } = data.source;
   const frames = rate ? `${Number((1 / frameTime).toFixed(3))} frames/s${variable ? ", varying" : ""}` : null;
-  const audio = hasSound === undefined ? null : hasSound ? sound ?? "with sound" : "no sound";
+  const audio = hasAudio === undefined ? null : hasAudio ? sound ?? "with sound" : "no sound";
   return [clockText(data.duration, 1), width && height ? `${width} × ${height}` : null, frames, codec, audio].filter(Boolean);
 }
 

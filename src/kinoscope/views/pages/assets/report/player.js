@@ -144,7 +144,7 @@ function wirePlayer() {
   new ResizeObserver(() => drawOverlay(overlay.time)).observe(byId("picture"));
   if (data.video) useVideo(data.video);
   else useStills("There is no video beside this report that a browser can play.");
-  if (!data.source.has_sound) byId("player").classList.add("silent");
+  if (!data.source.has_audio) byId("player").classList.add("silent");
 }
 
 /** Read "4/3" or "1". */
