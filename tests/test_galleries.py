@@ -239,7 +239,8 @@ from kinoscope.galleries import GallerySample, Model, change
 who, path = sys.argv[1:]
 for n in range(12):
     with change(path, create=True) as gallery:
-        gallery.add([GallerySample(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")], Model("m", "d"))
+        sample = GallerySample(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")
+        gallery.add([sample], Model("m", "d"))
 """
 
 

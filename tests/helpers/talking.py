@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, Frame, Pixels
-from kinoscope.models.inference.face_mesh import CHIN, LIPS, STEADY, Mesh
+from kinoscope.models.inference.face_mesh import CHIN, LIPS, STEADY
 from kinoscope.models.inference.mouth_tracker import STILL, TrackedFace
 from kinoscope.source.encode.writer import Writer
 
@@ -29,7 +30,7 @@ def centre(time: float) -> tuple[float, float]:
     return 80 + 3 * time, 50.0
 
 
-def mesh(time: float) -> Mesh:
+def mesh(time: float) -> Float32Array:
     """Give the points of the face at a time."""
     points = np.zeros((468, 3), np.float32)
     points[STEADY] = STILL

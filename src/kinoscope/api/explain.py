@@ -13,12 +13,13 @@ import numpy as np
 
 from kinoscope.api.arguments import choose_device, choose_span, split
 from kinoscope.core.addresses import Address, short_name
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
 from kinoscope.core.files import atomic, claiming, maker, prepare
 from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.results import CUT_SHORT
-from kinoscope.core.sampling import Sampling, Times
+from kinoscope.core.sampling import Sampling
 from kinoscope.core.validation import demand
 from kinoscope.pipeline import inputs
 from kinoscope.views.console.progress import bar
@@ -60,7 +61,7 @@ class ClipWindow:
 
     pixels: Pixels
     pictures: Pixels
-    times: Times
+    times: Float64Array
     windows: int
 
 

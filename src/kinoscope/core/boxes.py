@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kinoscope.core.arrays import Float64Array
 
 
-def areas(boxes: Array) -> Array:
+def areas(boxes: Float64Array) -> Float64Array:
     """Give the area of each box, (N,); 0 where a box is inside out."""
     sides = np.maximum(boxes[:, 2:4] - boxes[:, 0:2], 0)
     return np.asarray(sides[:, 0] * sides[:, 1])
 
 
-def intersections(a: Array, b: Array) -> Array:
+def intersections(a: Float64Array, b: Float64Array) -> Float64Array:
     """Give the shared area of every pair, (len(a), len(b))."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
@@ -22,14 +22,14 @@ def intersections(a: Array, b: Array) -> Array:
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
-def iou(a: Array, b: Array) -> Array:
+def iou(a: Float64Array, b: Float64Array) -> Float64Array:
     """Give intersection over union of every pair, (len(a), len(b)); 0 where both are empty."""
     shared = intersections(a, b)
     union = areas(a)[:, None] + areas(b)[None, :] - shared
     return np.asarray(shared / np.maximum(union, 1e-9))
 
 
-def nms(boxes: Array, scores: Array, threshold: float, over_smaller: bool = False) -> NDArray[np.int64]:
+def nms(boxes: Float64Array, scores: Float64Array, threshold: float, over_smaller: bool = False) -> NDArray[np.int64]:
     """Greedy non-maximum suppression: keep a box unless a better kept one overlaps it by more than ``threshold``.
 
     Args:
@@ -52,7 +52,7 @@ def nms(boxes: Array, scores: Array, threshold: float, over_smaller: bool = Fals
     return np.array(kept, np.int64)
 
 
-def clip(boxes: Array, width: float, height: float) -> Array:
+def clip(boxes: Float64Array, width: float, height: float) -> Float64Array:
     """Cut boxes at the edges of a picture of that size."""
     limits = np.array([width, height, width, height])
     return np.asarray(np.clip(boxes, 0, limits))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Values = NDArray[np.float64]
+from kinoscope.core.arrays import Float64Array
 
 SECOND = 0.05
 """How much farther than its nearest person another may be for a track to be taken for that one, where the nearest is
@@ -69,7 +69,7 @@ def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[Iden
     return [_match(row, None if who < 0 else int(who)) for row, who in zip(far, person.tolist(), strict=True)]
 
 
-def _match(row: Values, person: int | None) -> IdentityMatch:
+def _match(row: Float64Array, person: int | None) -> IdentityMatch:
     nearest = int(np.argmin(row))
     chosen = nearest if person is None else person
     others = np.delete(row, chosen)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
-
-Times = NDArray[np.float64]
 
 MAX_FRAMES, MAX_RATE, MAX_SIDE = 1024, 1000, 4096
 MAX_PIXELS = 200_000_000
@@ -47,18 +46,18 @@ class Sampling:
         """Length of a clip: from its first picture to the end of its last, in seconds."""
         return self.frames / self.rate
 
-    def times(self, start: float) -> Times:
+    def times(self, start: float) -> Float64Array:
         """Give the (T,) times in seconds of a clip that begins at ``start``."""
         return start + np.arange(self.frames) / self.rate
 
-    def starts(self, first: float, end: float, views: int) -> Times:
+    def starts(self, first: float, end: float, views: int) -> Float64Array:
         """Give the (views,) starts in seconds of clips spread evenly over [first, end); one view is the middle."""
         slack = max(0.0, end - first - self.seconds)
         shares = np.array([0.5]) if views == 1 else np.linspace(0, 1, views)
         return first + slack * shares
 
 
-def nearest(times: Times, wanted: Times) -> NDArray[np.int64]:
+def nearest(times: Float64Array, wanted: Float64Array) -> NDArray[np.int64]:
     """Give the index of the frame on screen at each wanted time: the last that has begun, else the first.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import Track
 
 SHAKE = 0.1
@@ -59,7 +59,7 @@ class TrajectoryStats:
     seconds: float
     length: float
     heights: float
-    path: Array
+    path: Float64Array
 
     @property
     def speed(self) -> float:
@@ -91,7 +91,7 @@ def trajectory_stats(track: Track) -> TrajectoryStats:
     return TrajectoryStats(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
 
 
-def simplify(points: Array, most: float) -> NDArray[np.int64]:
+def simplify(points: Float64Array, most: float) -> NDArray[np.int64]:
     """Choose points of a line (N, 2) such that no other is over ``most`` away from their line; give the indices."""
     kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
     while spans:
@@ -107,7 +107,7 @@ def simplify(points: Array, most: float) -> NDArray[np.int64]:
     return np.array(sorted(kept), np.int64)
 
 
-def _away(points: Array, first: Array, last: Array) -> Array:
+def _away(points: Float64Array, first: Float64Array, last: Float64Array) -> Float64Array:
     """Give the distance (N,) of points from the stretch between two others."""
     way = last - first
     along = np.clip((points - first) @ way / max(float(way @ way), 1e-12), 0, 1)
@@ -171,7 +171,7 @@ def _slack(track: Track, size: tuple[int, int]) -> tuple[float, float]:
     return AROUND * float(inside[0]), AROUND * float(inside[1])
 
 
-def _interval(likely: Array) -> tuple[int, int]:
+def _interval(likely: Float64Array) -> tuple[int, int]:
     """Return the bounds of how many there are, if each is there independently and some more were missed.
 
     Quantiles of a Poisson binomial distribution plus a Poisson one.
@@ -183,7 +183,7 @@ def _interval(likely: Array) -> tuple[int, int]:
     return low, high
 
 
-def _missed(mean: float) -> Array:
+def _missed(mean: float) -> Float64Array:
     """Return the probability of 0, 1, 2, ... things without a track."""
     numbers = np.arange(8 + round(4 * mean))
     chance = np.cumprod(np.concatenate([[math.exp(-mean)], mean / numbers[1:]]))

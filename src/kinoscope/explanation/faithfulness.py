@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Int64Array
 from kinoscope.core.explanation import Faithfulness, Heat
 from kinoscope.core.media import Pixels
 from kinoscope.explanation.perturbation import blank, cells
@@ -22,9 +23,6 @@ GRID = 8, 7, 7
 """Most cells along T, H and W."""
 STEPS = 8
 """Steps in which all cells are deleted, or inserted."""
-
-Order = NDArray[np.int64]
-"""(cells,) numbers of cells, the most important first."""
 
 
 class Trial:
@@ -45,7 +43,7 @@ class Trial:
         total = np.bincount(self._cells.ravel(), heat.ravel().astype(np.float64), self.count)
         return np.asarray(total / np.bincount(self._cells.ravel(), minlength=self.count))
 
-    def run(self, order: Order) -> Faithfulness:
+    def run(self, order: Int64Array) -> Faithfulness:
         """Delete and insert the cells in an order, and give the areas under the curves of the probability."""
         deleted = self._probabilities(self._clips(order, self._frames, self._blank))
         inserted = self._probabilities(self._clips(order, self._blank, self._frames))
@@ -62,7 +60,7 @@ class Trial:
         """Delete and insert the cells in random order."""
         return self.run(np.random.default_rng(seed).permutation(self.count))
 
-    def _clips(self, order: Order, before: Pixels, after: Pixels) -> Iterator[Pixels]:
+    def _clips(self, order: Int64Array, before: Pixels, after: Pixels) -> Iterator[Pixels]:
         """Give the clips between one and another, as cells go over in order."""
         rank = np.empty(self.count, np.int64)
         rank[order] = np.arange(self.count)

@@ -19,11 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels, Size
-
-Matrix = NDArray[np.float64]
-Floats = NDArray[np.float64]
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weight of red, green and blue in brightness, ITU-R BT.601."""
@@ -113,8 +111,8 @@ class ClipTransform:
     """
 
     size: Size
-    matrix: Matrix
-    colour: Matrix
+    matrix: Float64Array
+    colour: Float64Array
     blur: float = 0.0
     noise: float = 0.0
     hole: Rect | None = None
@@ -134,11 +132,11 @@ class ClipTransform:
             out[:, top:bottom, left:right] = self.paint
         return grain(out, self.noise, self.seed) if self.noise else out
 
-    def points(self, points: Floats) -> Floats:
+    def points(self, points: Float64Array) -> Float64Array:
         """Give where points (N, 2), of x and y, come to lie."""
         return carry_points(points, self.matrix)
 
-    def boxes(self, boxes: Floats) -> Floats:
+    def boxes(self, boxes: Float64Array) -> Float64Array:
         """Give the boxes (N, 4) around where boxes come to lie, cut at the edges of the picture."""
         return carry_boxes(boxes, self.matrix, self.size)
 
@@ -160,7 +158,7 @@ def sample_transform(augment: Augment, source: Size, size: Size, generator: np.r
     )  # fmt: skip
 
 
-def _geometry(augment: Augment, source: Size, size: Size, generator: np.random.Generator) -> Matrix:
+def _geometry(augment: Augment, source: Size, size: Size, generator: np.random.Generator) -> Float64Array:
     """Turn, scale and mirror the picture about the middle of a crop, which fills the picture that comes out."""
     area, shape, zoom, turn, flip = generator.random(5)
     share = augment.crop + (1 - augment.crop) * area
@@ -175,7 +173,7 @@ def _geometry(augment: Augment, source: Size, size: Size, generator: np.random.G
     return (shift(*np.array(size) / 2) @ fill @ mirror @ turning(angle) @ scaling(times, times) @ about)[:2]
 
 
-def _corner(place: str, generator: np.random.Generator) -> Floats:
+def _corner(place: str, generator: np.random.Generator) -> Float64Array:
     """Give where the crop lies in the room that it leaves: x and y, (0, 0) at the upper left, (1, 1) opposite."""
     drawn = generator.random(2)
     if place == "centre":
@@ -183,23 +181,23 @@ def _corner(place: str, generator: np.random.Generator) -> Floats:
     return drawn.round() if place == "corners" else drawn
 
 
-def shift(x: float, y: float) -> Matrix:
+def shift(x: float, y: float) -> Float64Array:
     """Give the (3, 3) matrix that moves by x and y."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], float)
 
 
-def scaling(x: float, y: float) -> Matrix:
+def scaling(x: float, y: float) -> Float64Array:
     """Give the (3, 3) matrix that stretches by x and y."""
     return np.diag([x, y, 1.0])
 
 
-def turning(degrees: float) -> Matrix:
+def turning(degrees: float) -> Float64Array:
     """Give the (3, 3) matrix that turns counter-clockwise, as it looks where y points down."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
 
 
-def _colours(augment: Augment, generator: np.random.Generator) -> Matrix:
+def _colours(augment: Augment, generator: np.random.Generator) -> Float64Array:
     """Give one (3, 4) matrix for brightness, contrast, saturation, hue and colourless clips.
 
     All of them are affine in red, green and blue: hue turns about the axis of the greys, the others move along it or
@@ -215,14 +213,14 @@ def _colours(augment: Augment, generator: np.random.Generator) -> Matrix:
     return np.hstack([light * strength * colour, np.full((3, 1), light * 127.5 * (1 - strength))])
 
 
-def _hue(degrees: float) -> Matrix:
+def _hue(degrees: float) -> Float64Array:
     """Give the (3, 3) matrix that turns colours about the axis of the greys and keeps their luma."""
     if not degrees:
         return np.eye(3)
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     # Two axes of colour difference (the I and Q of NTSC) turn; luma stays.
     axes = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-    turned: Matrix = np.linalg.inv(axes) @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ axes
+    turned: Float64Array = np.linalg.inv(axes) @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ axes
     return turned
 
 
@@ -236,7 +234,7 @@ def _hole(size: Size, generator: np.random.Generator) -> Rect:
     return left, top, left + width, top + height
 
 
-def warp(pixels: Pixels, matrix: Matrix, size: Size) -> Pixels:
+def warp(pixels: Pixels, matrix: Float64Array, size: Size) -> Pixels:
     """Warp each of (T, H, W, 3) pictures once, into (T, h, w, 3) of ``size``; beyond the edges they are mirrored."""
     out = np.empty((len(pixels), size[1], size[0], 3), np.uint8)
     # OpenCV counts from the centre of the first pixel.
@@ -260,7 +258,7 @@ def stretch(pixels: Pixels, size: Size) -> Pixels:
     return out
 
 
-def recolour(pixels: Pixels, colour: Matrix) -> Pixels:
+def recolour(pixels: Pixels, colour: Float64Array) -> Pixels:
     """Put the colours of (T, H, W, 3) pictures through a (3, 4) matrix, rounded and kept within [0, 255]."""
     frames, height, width, _ = pixels.shape
     changed = cv2.transform(pixels.reshape(frames * height, width, 3), colour)
@@ -278,12 +276,12 @@ def grain(pixels: Pixels, deviation: float, seed: int) -> Pixels:
     return pixels
 
 
-def carry_points(points: Floats, matrix: Matrix) -> Floats:
+def carry_points(points: Float64Array, matrix: Float64Array) -> Float64Array:
     """Put points (N, 2), of x and y, through a (2, 3) matrix."""
     return np.asarray(points, float) @ matrix[:, :2].T + matrix[:, 2]
 
 
-def carry_boxes(boxes: Floats, matrix: Matrix, size: Size) -> Floats:
+def carry_boxes(boxes: Float64Array, matrix: Float64Array, size: Size) -> Float64Array:
     """Give the boxes (N, 4) around the corners of boxes put through a (2, 3) matrix, cut at the edges of ``size``.
 
     A box that comes to lie outside has no area left.

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array, UInt8Array
 from kinoscope.core.media import Pixels
 
 MOST = 0.4
@@ -23,8 +22,6 @@ MEMORY = 250
 
 SHARP = 24.0
 """Squared distance in standard deviations from which a pixel is no background."""
-
-MASK = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +34,8 @@ class Regions:
         moving: share of the picture that moves, 0 to 1.
     """
 
-    boxes: Array
-    mask: MASK
+    boxes: Float64Array
+    mask: UInt8Array
     moving: float
 
     @property
@@ -73,7 +70,7 @@ class BackgroundModel:
         mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((2 * side, side), np.uint8)), np.uint8)
         return Regions(self._boxes(mask), mask, moving)
 
-    def _boxes(self, mask: MASK) -> Array:
+    def _boxes(self, mask: UInt8Array) -> Float64Array:
         import cv2
 
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels, Size
 
 CORNERS, LEAST = 300, 12
@@ -26,12 +26,12 @@ QUARTERS = 3
 """Quarters of the picture in which some must agree: what agrees at one place only is a thing that moves."""
 
 
-def unmoved() -> Array:
+def unmoved() -> Float64Array:
     """Give the map (2, 3) that moves nothing."""
     return np.eye(2, 3)
 
 
-def compose(after: Array, before: Array) -> Array:
+def compose(after: Float64Array, before: Float64Array) -> Float64Array:
     """Give the map (2, 3) that does ``before`` and then ``after``."""
     return np.asarray(after[:, :2] @ before + np.column_stack([np.zeros((2, 2)), after[:, 2]]))
 
@@ -47,7 +47,7 @@ class CameraMotion:
         self.shown = shown
         self._last: NDArray[np.uint8] | None = None
 
-    def see(self, pixels: Pixels, moving: Array | None = None) -> Array:
+    def see(self, pixels: Pixels, moving: Float64Array | None = None) -> Float64Array:
         """Give the map (2, 3) from the last picture to this one (H, W, 3), in pixels as shown.
 
         Where nothing can be told (the first picture, an even wall, a cut) it moves nothing.
@@ -69,7 +69,7 @@ class CameraMotion:
         return np.column_stack([found[:, :2] * scale[:, None] / scale[None, :], found[:, 2] * scale])
 
 
-def _outside(shape: tuple[int, ...], moving: Array | None) -> NDArray[np.uint8]:
+def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> NDArray[np.uint8]:
     """Mark where corners may be: not in the boxes, nor at their edges."""
     mask = np.full(shape, 255, np.uint8)
     around = np.array([-RIM, -RIM, RIM, RIM])
@@ -78,7 +78,7 @@ def _outside(shape: tuple[int, ...], moving: Array | None) -> NDArray[np.uint8]:
     return mask
 
 
-def _fit(last: NDArray[np.uint8], grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Array | None:
+def _fit(last: NDArray[np.uint8], grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Float64Array | None:
     import cv2
 
     corners = cv2.goodFeaturesToTrack(last, CORNERS, QUALITY, 5, mask=mask)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinoscope.core.sampling import Times
+from kinoscope.core.arrays import Float64Array
 
 HAIR = 1e-3
 """Seconds. Backwards, the frame on screen at the moment at which another begins is the one before it."""
 
 
-def reflect_times(wanted: Times, first: float, end: float) -> Times:
+def reflect_times(wanted: Float64Array, first: float, end: float) -> Float64Array:
     """Fold times beyond a video back into it, as if it were played backwards from its end, and forwards again.
 
     Motion so goes on as fast as before. The last picture held would look as if all had stopped, and starting over like

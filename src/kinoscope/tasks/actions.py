@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose
@@ -42,8 +43,6 @@ ON, OFF = 0.8, 0.5
 """Scores at which an event begins and ends: 60 % of fights reach the first, and 6 % of other clips."""
 SHORTEST = 2
 """Windows in a row that make an event: a wave of the hand can look like a blow, but does not go on."""
-
-Cells = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class ActionWindow:
         return self.liveliest >= STILL and self.quarter <= MOVING
 
 
-def motion(pixels: Pixels) -> Cells:
+def motion(pixels: Pixels) -> Float32Array:
     """Give the mean change of each cell from frame to frame, (T - 1, rows, columns), of pixels (T, H, W, C).
 
     Pixels at the right and the bottom that fill no cell are left out.
@@ -85,7 +84,7 @@ def motion(pixels: Pixels) -> Cells:
     rows, columns = pixels.shape[1] // side, pixels.shape[2] // side
     grey = pixels[:, : rows * side, : columns * side].mean(3, dtype=np.float32)
     change = np.abs(np.diff(grey, axis=0))
-    cells: Cells = change.reshape(len(change), rows, side, columns, side).mean((2, 4))
+    cells: Float32Array = change.reshape(len(change), rows, side, columns, side).mean((2, 4))
     return cells
 
 

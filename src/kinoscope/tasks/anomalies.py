@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, iou
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import iou
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.background import BackgroundModel
@@ -58,7 +59,7 @@ class MovingObject:
     """
 
     time: float
-    box: Array
+    box: Float64Array
     look: NDArray[np.float16]
     motion: NDArray[np.float32]
 
@@ -145,7 +146,9 @@ class Anomalies:
                 self._things.append(self._describe(time, box, large, flow, regions.mask))
             self._make_room()
 
-    def _describe(self, time: float, box: Array, large: Pixels, flow: Array, mask: NDArray[np.uint8]) -> MovingObject:
+    def _describe(
+        self, time: float, box: Float64Array, large: Pixels, flow: Float64Array, mask: NDArray[np.uint8]
+    ) -> MovingObject:
         self._looks += 1
         look = self._net(cut(large, box * self._zoom, self._net.card.size or (224, 224))[None])[0][0]
         motion = directions(flow, mask, box)
@@ -159,7 +162,9 @@ class Anomalies:
             self._things = [thing for thing in self._things if thing.time in kept]
             self._thin *= 2
 
-    def _tell(self, times: Array, scores: Array, aspects: Array, odd: Array) -> tuple[list[Event], list[Track]]:
+    def _tell(
+        self, times: Float64Array, scores: Float64Array, aspects: Float64Array, odd: Float64Array
+    ) -> tuple[list[Event], list[Track]]:
         """Give the events, the oddest first, and the oddest thing of each as a track."""
         events, tracks = [], []
         for rank, (first, past) in enumerate(peaks(scores, ODD, SIDES), 1):
@@ -180,7 +185,7 @@ class Anomalies:
         return TaskReport(model=card.name, runtime=self._net.runtime, licence=card.licence, extra=extra)
 
 
-def speeds(before: Pixels | None, now: Pixels) -> Array:
+def speeds(before: Pixels | None, now: Pixels) -> Float64Array:
     """Give how each pixel of a picture (H, W, C) moved since the one before, (H, W, 2) pixels to the right and down.
 
     Farnebäck, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003.
@@ -192,7 +197,7 @@ def speeds(before: Pixels | None, now: Pixels) -> Array:
     return np.asarray(cv2.calcOpticalFlowFarneback(first, second, start, 0.5, 3, 15, 3, 5, 1.2, 0), np.float64)
 
 
-def directions(flow: Array, mask: NDArray[np.uint8], box: Array) -> NDArray[np.float32]:
+def directions(flow: Float64Array, mask: NDArray[np.uint8], box: Float64Array) -> NDArray[np.float32]:
     """Give the speed of a thing in each of eight directions (8,), clockwise from the right.
 
     Args:
@@ -210,7 +215,7 @@ def directions(flow: Array, mask: NDArray[np.uint8], box: Array) -> NDArray[np.f
     return np.asarray(np.sqrt(sums / max(1, len(moved)) / max(x2 - x1, y2 - y1, 1)), np.float32)
 
 
-def cut(pixels: Pixels, box: Array, size: tuple[int, int], margin: float = 0.15) -> Pixels:
+def cut(pixels: Pixels, box: Float64Array, size: tuple[int, int], margin: float = 0.15) -> Pixels:
     """Cut a box with a margin out of a picture (H, W, C), stretched to a size."""
     around = margin * float(max(box[2] - box[0], box[3] - box[1]))
     height, width = pixels.shape[:2]
@@ -219,7 +224,7 @@ def cut(pixels: Pixels, box: Array, size: tuple[int, int], margin: float = 0.15)
     return np.asarray(cv2.resize(pixels[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], size), np.uint8)
 
 
-def surprises(things: list[MovingObject]) -> Array:
+def surprises(things: list[MovingObject]) -> Float64Array:
     """Give how odd each thing looks and moves, (2, N): 0 as the median one, 1 as the tenth part that is oddest."""
     if not things:
         return np.zeros((2, 0))
@@ -228,7 +233,7 @@ def surprises(things: list[MovingObject]) -> Array:
     return np.stack([_standard(distances(rows.astype(np.float32), times)) for rows in described])
 
 
-def distances(rows: NDArray[np.float32], times: Array) -> Array:
+def distances(rows: NDArray[np.float32], times: Float64Array) -> Float64Array:
     """Give the distance (N,) of each row (N, D) to its third nearest at other times; 0 where there are too few."""
     bank = np.unique(np.linspace(0, len(rows) - 1, min(BANK, len(rows))).astype(np.int64))
     others, lengths = rows[bank], (rows[bank] ** 2).sum(1)
@@ -242,21 +247,21 @@ def distances(rows: NDArray[np.float32], times: Array) -> Array:
     return np.sqrt(np.where(np.isfinite(out), np.maximum(out, 0), 0))
 
 
-def _standard(distances: Array) -> Array:
+def _standard(distances: Float64Array) -> Float64Array:
     """Give distances on a scale on which the median is 0 and nine in ten lie under 1: ratios count, not units."""
     logs = np.log(distances + 1e-6)
     usual, rare = np.percentile(logs, (50, 90))
     return np.asarray((logs - usual) / max(rare - usual, 1e-6))
 
 
-def over_time(times: Array, seen: Array, odd: Array) -> Array:
+def over_time(times: Float64Array, seen: Float64Array, odd: Float64Array) -> Float64Array:
     """Give the score of each moment (N,): that of the oddest thing in it, averaged over its neighbours."""
     highest = np.zeros(len(times))
     np.maximum.at(highest, np.searchsorted(times, seen), odd)
     return np.convolve(highest, np.full(SMOOTH, 1 / SMOOTH), "same")
 
 
-def follow(things: list[MovingObject], oddest: MovingObject) -> Array:
+def follow(things: list[MovingObject], oddest: MovingObject) -> Float64Array:
     """Give the boxes (T, 6) of one thing, backward and forward from where it is the oddest."""
     later = _chain(oddest, [thing for thing in things if thing.time > oddest.time])
     earlier = _chain(oddest, [thing for thing in reversed(things) if thing.time < oddest.time])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
@@ -37,8 +38,6 @@ FREEZE = 60.0
 
 TOLERANCE = 1e-6
 """Seconds, as in ``core.sampling.nearest``."""
-
-Values = NDArray[np.float64]
 
 
 class Classify:
@@ -181,11 +180,11 @@ class Classify:
         times = [(self._seconds(s) + min(end, self._seconds(s + self.sampling.frames))) / 2 for s in starts.tolist()]
         return np.array(times, np.float64)
 
-    def _whole(self, likely: Values, end: float) -> list[Event]:
+    def _whole(self, likely: Float64Array, end: float) -> list[Event]:
         best = int(likely.argmax())
         return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(likely[best]))]
 
-    def _events(self, edges: NDArray[np.int64], means: Values, end: float) -> list[Event]:
+    def _events(self, edges: NDArray[np.int64], means: Float64Array, end: float) -> list[Event]:
         """Give where each class stays likely; see ``over_time``."""
         segments = self._refined if self._learned else self._thresholded
         return [
@@ -195,12 +194,12 @@ class Classify:
             if self._seconds(first) < end
         ]
 
-    def _thresholded(self, edges: NDArray[np.int64], course: Values) -> list[tuple[float, float, float]]:
+    def _thresholded(self, edges: NDArray[np.int64], course: Float64Array) -> list[tuple[float, float, float]]:
         """Give the ticks at which a class is likely from and to, and how likely it is at most."""
         found = spans(course, ON, OFF)
         return [(float(edges[a]), float(edges[b]), float(course[a:b].max())) for a, b in found]
 
-    def _refined(self, edges: NDArray[np.int64], course: Values) -> list[tuple[float, float, float]]:
+    def _refined(self, edges: NDArray[np.int64], course: Float64Array) -> list[tuple[float, float, float]]:
         """Give them as they were learned."""
         assert self._learned is not None
         rows = self._learned.refine(edges / self._stride, course)
@@ -215,13 +214,13 @@ def _card(model: str) -> Card:
     raise ModelError("classify needs a model; give --model classify=FOLDER, a folder that `kinoscope train` wrote")
 
 
-def likeliest(labels: tuple[str, ...], likely: Values, most: int) -> list[list[str | float]]:
+def likeliest(labels: tuple[str, ...], likely: Float64Array, most: int) -> list[list[str | float]]:
     """Give the likeliest classes of probabilities (K,) as ``[name, probability]``, the likeliest first."""
     best = np.argsort(-likely, kind="stable")[:most]
     return [[labels[i], round(float(likely[i]), 4)] for i in best]
 
 
-def over_time(starts: NDArray[np.int64], length: int, values: Values) -> tuple[NDArray[np.int64], Values]:
+def over_time(starts: NDArray[np.int64], length: int, values: Float64Array) -> tuple[NDArray[np.int64], Float64Array]:
     """Give the mean of the values of the windows over each stretch between the edges of windows.
 
     Args:

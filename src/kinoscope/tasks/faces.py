@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.change_gate import Advice, ChangeGate
@@ -171,7 +171,7 @@ class Faces:
     def _wanted(self, part: Tracklet) -> bool:
         return self.glimpses or self._worth(part)
 
-    def _track(self, number: int, part: Tracklet, looks: FaceSamples, times: Array) -> Track:
+    def _track(self, number: int, part: Tracklet, looks: FaceSamples, times: Float64Array) -> Track:
         rows = np.array(looks.points).reshape(-1, 11)
         rows = rows[(rows[:, 0] >= part.start) & (rows[:, 0] <= part.end)]
         points = [[round(row[0], 6), *(round(value, 1) for value in row[1:])] for row in rows.tolist()]

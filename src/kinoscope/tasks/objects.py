@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.camera_motion import CameraMotion, compose, unmoved
@@ -202,7 +202,7 @@ class Objects:
             ranked = sorted(self._moments.items(), key=lambda item: -item[1].kept[0].value)
             self._moments = defaultdict(_album, ranked[:MOST_PICTURES])
 
-    def _track(self, number: int, part: Tracklet, times: Array) -> Track:
+    def _track(self, number: int, part: Tracklet, times: Float64Array) -> Track:
         label = self._detector.card.labels[part.label]
         drawn = part.through(times, self._shown)
         extra = {} if self._worth(part) else {"doubtful": True}
@@ -228,7 +228,7 @@ class Objects:
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
 
 
-def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]], Array] | None:
+def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
     """Give what tells how pictures look: (N, D) unit vectors."""
     if looks == "cnn":
         network = AppearanceEmbedder(device=device, threads=threads)
@@ -238,13 +238,13 @@ def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]
     return None
 
 
-def unit(rows: list[NDArray[np.float32]]) -> Array:
+def unit(rows: list[NDArray[np.float32]]) -> Float64Array:
     """Stack vectors, each brought to length 1."""
     stacked = np.array(rows, np.float64).reshape(len(rows), -1)
     return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9))
 
 
-def cut_out(full: Pixels, box: Array, shown: Size) -> Pixels:
+def cut_out(full: Pixels, box: Float64Array, shown: Size) -> Pixels:
     """Cut a box (4,), in pixels as shown, out of a picture (H, W, C) of that; at least a pixel of it."""
     height, width = full.shape[:2]
     x1, y1, x2, y2 = (box * np.tile([width / shown[0], height / shown[1]], 2)).round().astype(int).tolist()
@@ -252,7 +252,7 @@ def cut_out(full: Pixels, box: Array, shown: Size) -> Pixels:
     return full[top : max(y2, top + 1), left : max(x2, left + 1)]
 
 
-def crop_quality(boxes: Array, scores: Array, shown: Size) -> Array:
+def crop_quality(boxes: Float64Array, scores: Float64Array, shown: Size) -> Float64Array:
     """Tell of each box (N, 4) how good a picture it makes: sure, large, and not cut off by the picture's edge."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
     whole = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(shown) - 2), axis=1)

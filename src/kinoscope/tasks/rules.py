@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Timeline, Track
 from kinoscope.rules import RuleFile, read
@@ -72,7 +72,7 @@ class Rules:
         return TaskReport(extra={"rules": len(rules.rules), "zones": zones, "lines": lines})
 
 
-def replay(tracks: Iterable[Track], times: Array) -> Iterator[tuple[float, list[Observation]]]:
+def replay(tracks: Iterable[Track], times: Float64Array) -> Iterator[tuple[float, list[Observation]]]:
     """Give, for each of ``times`` (N,) in seconds, all that is followed then, as a live look would have told it.
 
     Without ``times`` those of the boxes serve. Box times need only be near: files keep them to the microsecond.
@@ -88,7 +88,7 @@ def replay(tracks: Iterable[Track], times: Array) -> Iterator[tuple[float, list[
         yield time, [_seen(track, row) for track, row in present.pop(place, ())]
 
 
-def _nearest(times: Array, boxes: Array) -> NDArray[np.intp]:
+def _nearest(times: Float64Array, boxes: Float64Array) -> NDArray[np.intp]:
     """Give, for each of the sorted times of boxes (M,), the index of the nearest of ``times``."""
     middles = (times[1:] + times[:-1]) / 2
     return np.searchsorted(middles, boxes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float16Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import load
@@ -30,8 +31,6 @@ THUMB, QUALITY = 320, 80
 """Longer side in pixels, and JPEG quality, of the pictures kept."""
 MOST_PICTURES = 2000
 """Pictures held at once; of more, every second one is let go."""
-
-Features = NDArray[np.float16]
 
 
 class SceneThumbnails:
@@ -75,8 +74,8 @@ class Scenes:
         self.device, self.model, self.threads = device, model, threads
         self._album = SceneThumbnails()
         self._times: list[float] = []
-        self._features: list[Features] = []
-        self._probabilities: list[Features] = []
+        self._features: list[Float16Array] = []
+        self._probabilities: list[Float16Array] = []
         self._looks = 0
         self._watch: ChangeGate | None = None
 

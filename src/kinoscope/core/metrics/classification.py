@@ -12,27 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Values = NDArray[np.float64]
-Counts = NDArray[np.int64]
+from kinoscope.core.arrays import Float64Array, Int64Array
 
 COOLEST, HOTTEST = 0.05, 20.0
 """Temperatures between which the best is sought."""
 
 
-def softmax(logits: ArrayLike) -> Values:
+def softmax(logits: ArrayLike) -> Float64Array:
     """Give probabilities that add up to one over the last axis."""
     values = np.asarray(logits, np.float64)
     powers = np.exp(values - values.max(-1, keepdims=True, initial=-np.inf))
     return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
-def sigmoid(logits: ArrayLike) -> Values:
+def sigmoid(logits: ArrayLike) -> Float64Array:
     """Give the probability of each value by itself."""
     # By tanh, which no value makes overflow.
     return np.asarray(0.5 + 0.5 * np.tanh(0.5 * np.asarray(logits, np.float64)))
 
 
-def cross_entropy(logits: ArrayLike, targets: ArrayLike, multilabel: bool = False) -> Values:
+def cross_entropy(logits: ArrayLike, targets: ArrayLike, multilabel: bool = False) -> Float64Array:
     """Give the loss (N,) of logits (N, K) under targets (N, K); for multi-label data, the sum over the classes."""
     values, truth = np.asarray(logits, np.float64), np.asarray(targets, np.float64)
     if multilabel:
@@ -58,19 +57,19 @@ def hits(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
     return np.asarray((best == np.asarray(actual)[:, None]).any(1))
 
 
-def confusion(predicted: ArrayLike, actual: ArrayLike, classes: int) -> Counts:
+def confusion(predicted: ArrayLike, actual: ArrayLike, classes: int) -> Int64Array:
     """Count the clips (K, K) of each actual class, by row, that were taken for each class, by column."""
     cells = np.asarray(actual, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
-def per_class_recall(confusion: ArrayLike) -> Values:
+def per_class_recall(confusion: ArrayLike) -> Float64Array:
     """Give the share of each class's clips that were told as such, (K,); NaN of a class without clips."""
     counts = np.asarray(confusion, np.float64)
     return _divide(np.diagonal(counts), counts.sum(1))
 
 
-def per_class_precision(confusion: ArrayLike) -> Values:
+def per_class_precision(confusion: ArrayLike) -> Float64Array:
     """Give the share of what was taken for each class that is of it, (K,); NaN of a class that was never told."""
     counts = np.asarray(confusion, np.float64)
     return _divide(np.diagonal(counts), counts.sum(0))
@@ -107,7 +106,7 @@ def mean_average_precision(scores: ArrayLike, targets: ArrayLike) -> float:
     return _mean(precisions[~np.isnan(precisions)])
 
 
-def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Values:
+def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Float64Array:
     """Sort predictions into bins of equal width by confidence.
 
     Args:
@@ -136,7 +135,7 @@ def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bins: int = 1
     return bin_error(reliability(*confidences(probabilities, actual), bins))
 
 
-def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Values, NDArray[np.bool_]]:
+def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Float64Array, NDArray[np.bool_]]:
     """Give the probabilities that count for calibration, and which of them came true; see ``calibration_error``."""
     values, truth = np.asarray(probabilities, np.float64), np.asarray(actual)
     if truth.ndim == 2:
@@ -183,14 +182,14 @@ def fit_temperature(logits: ArrayLike, actual: ArrayLike) -> float:
     return math.exp(-(low + high) / 2)
 
 
-def _unsure(actual: NDArray[Any], classes: int) -> Values:
+def _unsure(actual: NDArray[Any], classes: int) -> Float64Array:
     """Give targets (N, K) as if one more clip, of unknown class, were spread over all."""
     known = actual.astype(np.float64) if actual.ndim == 2 else np.eye(classes)[actual]
     unknown = 0.5 if actual.ndim == 2 else 1 / classes
     return np.asarray((len(known) * known + unknown) / (len(known) + 1))
 
 
-Statistic = Callable[..., float | Values]
+Statistic = Callable[..., float | Float64Array]
 
 
 def bootstrap(
@@ -223,7 +222,7 @@ def replicates(
     groups: ArrayLike | None = None,
     samples: int = 2000,
     seed: int = 0,
-) -> Values:
+) -> Float64Array:
     """Give the statistic (samples, ...) of each drawing; see ``bootstrap``. Empty with fewer than two groups."""
     columns = [np.asarray(array) for array in arrays]
     _, group_of = np.unique(np.arange(len(columns[0])) if groups is None else np.asarray(groups), return_inverse=True)
@@ -267,7 +266,7 @@ def mcnemar(first_right: ArrayLike, second_right: ArrayLike, groups: ArrayLike |
     return min(1.0, 2 * tail / (1 << trials))
 
 
-def _by_signs(gains: Counts) -> float:
+def _by_signs(gains: Int64Array) -> float:
     """Return the probability of so large a sum of gains (G,) with random signs: exact, not sampled."""
     ways, total = [1], int(np.abs(gains).sum())
     for gain in np.abs(gains[gains != 0]).tolist():
@@ -281,7 +280,7 @@ def _by_signs(gains: Counts) -> float:
     return sum(count for place, count in enumerate(ways) if abs(place - total) >= far) / sum(ways)
 
 
-def _divide(over: Values, under: Values) -> Values:
+def _divide(over: Float64Array, under: Float64Array) -> Float64Array:
     return np.asarray(np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0))
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.intervals import FEWEST_GROUPS, widening
-
-Values = NDArray[np.float64]
 
 NEIGHBOURS = 3
 """Of a clip, up to the farthest of which it counts as like it in precision and recall."""
@@ -40,7 +39,7 @@ def frechet_distance(real: ArrayLike, made: ArrayLike) -> float:
     return float(((mean_a - mean_b) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root)
 
 
-def _centred(features: ArrayLike) -> tuple[Values, Values]:
+def _centred(features: ArrayLike) -> tuple[Float64Array, Float64Array]:
     """Give the mean (D,) and the rows (N, D) whose product with themselves is the covariance."""
     values = np.asarray(features, np.float64)
     mean = values.mean(0)
@@ -92,16 +91,16 @@ def kernel_distance(real: ArrayLike, made: ArrayLike) -> float:
     a, b = (np.asarray(one, np.float64) for one in (real, made))
     length = a.shape[1]
 
-    def kernel(x: Values, y: Values) -> Values:
+    def kernel(x: Float64Array, y: Float64Array) -> Float64Array:
         return np.asarray((x @ y.T / length + 1) ** 3)
 
-    def within(matrix: Values) -> float:
+    def within(matrix: Float64Array) -> float:
         return float((matrix.sum() - np.trace(matrix)) / (len(matrix) * (len(matrix) - 1)))
 
     return within(kernel(a, a)) + within(kernel(b, b)) - 2 * float(kernel(a, b).mean())
 
 
-def distances(a: ArrayLike, b: ArrayLike) -> Values:
+def distances(a: ArrayLike, b: ArrayLike) -> Float64Array:
     """Give how far rows (N, D) are from rows (M, D): (N, M)."""
     x, y = (np.asarray(one, np.float64) for one in (a, b))
     squares = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
@@ -120,7 +119,7 @@ def precision_recall(real: ArrayLike, made: ArrayLike, neighbours: int = NEIGHBO
     return float(precision), float(recall)
 
 
-def _reach(features: ArrayLike, neighbours: int) -> Values:
+def _reach(features: ArrayLike, neighbours: int) -> Float64Array:
     """Give how far each clip's neighbour of that number is, (N,)."""
     apart = np.sort(distances(features, features), 1)
     return np.asarray(apart[:, min(neighbours, apart.shape[1] - 1)])

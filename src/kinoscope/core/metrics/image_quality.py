@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
-
-Array = NDArray[np.float64]
 
 WINDOW, SPREAD = 11, 1.5
 """Side of the window that structure is compared in, and the standard deviation of its weights, in pixels."""
@@ -48,7 +46,7 @@ def flicker(pictures: Pixels) -> float:
     return float(np.abs(np.diff(grey, 2, axis=0)).mean()) if len(pictures) > 2 else 0.0
 
 
-def _blur(grey: Array) -> Array:
+def _blur(grey: Float64Array) -> Float64Array:
     """Average (H, W) over the window, without its edges."""
     weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
     weights /= weights.sum()
@@ -56,7 +54,7 @@ def _blur(grey: Array) -> Array:
     return np.asarray(np.lib.stride_tricks.sliding_window_view(down, WINDOW, axis=1) @ weights, np.float64)
 
 
-def squared_error(made: Array, true: Array) -> Array:
+def squared_error(made: Float64Array, true: Float64Array) -> Float64Array:
     """Give the squared error of frames (..., H, W, C) in 0 to 1, summed over each frame: (...).
 
     It is how predictions of Moving MNIST are scored: the mean squared error times the number of pixels.
@@ -64,7 +62,7 @@ def squared_error(made: Array, true: Array) -> Array:
     return np.asarray(np.square(np.asarray(made, np.float64) - true).sum((-3, -2, -1)))
 
 
-def ssim_even(made: Array, true: Array, span: float = 2.0) -> Array:
+def ssim_even(made: Float64Array, true: Float64Array, span: float = 2.0) -> Float64Array:
     """Give the structural similarity of frames (..., H, W, C) in 0 to 1, at least 7 pixels wide and high: (...).
 
     As predictions of Moving MNIST are scored: windows of 7 x 7 pixels that all count alike, variances of samples, and a
@@ -84,7 +82,7 @@ def ssim_even(made: Array, true: Array, span: float = 2.0) -> Array:
     return np.asarray(likeness.mean((-3, -2, -1)))
 
 
-def _even(values: Array) -> Array:
+def _even(values: Float64Array) -> Float64Array:
     """Average (..., H, W) over windows of 7 x 7, without the edges."""
     for axis in (-2, -1):
         sums = np.cumsum(values, axis)

@@ -16,9 +16,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from kinoscope.core.boxes import Array, iou
+from kinoscope.core.arrays import Float64Array, Int64Array
+from kinoscope.core.boxes import iou
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.metrics.mot_io import Ints, MotRows
+from kinoscope.core.metrics.mot_io import MotRows
 
 LEVELS = np.arange(0.05, 0.99, 0.05)
 """IoU from which a result goes with a truth: HOTA is the mean over these."""
@@ -38,14 +39,14 @@ class Hota:
         assa, assre, asspr: association, likewise, of the tracks of a matched pair. loca: mean IoU of the matched.
     """
 
-    hota: Array
-    deta: Array
-    detre: Array
-    detpr: Array
-    assa: Array
-    assre: Array
-    asspr: Array
-    loca: Array
+    hota: Float64Array
+    deta: Float64Array
+    detre: Float64Array
+    detpr: Float64Array
+    assa: Float64Array
+    assre: Float64Array
+    asspr: Float64Array
+    loca: Float64Array
 
     def mean(self) -> dict[str, float]:
         """Give the mean over the levels of each."""
@@ -104,9 +105,9 @@ class MotScores:
 class _Frame:
     """What is in one frame: indices of the objects and of the results, and IoU (objects, results)."""
 
-    truth: Ints
-    found: Ints
-    alike: Array
+    truth: Int64Array
+    found: Int64Array
+    alike: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class _Sequence:
     """All frames, and in how many of them each object and each result is."""
 
     frames: list[_Frame]
-    truth: Array
-    found: Array
+    truth: Float64Array
+    found: Float64Array
 
 
 def score(truth: MotRows, found: MotRows) -> MotScores:
@@ -139,7 +140,7 @@ def _sequence(truth: MotRows, found: MotRows) -> _Sequence:
     return _Sequence(frames, sides[0][1], sides[1][1])
 
 
-def _by_frame(rows: MotRows, name: str) -> tuple[dict[int, tuple[Ints, Array]], Array]:
+def _by_frame(rows: MotRows, name: str) -> tuple[dict[int, tuple[Int64Array, Float64Array]], Float64Array]:
     """Give the indices and boxes in each frame, in the order of the rows, and the number of rows of each index."""
     ids, index, counts = np.unique(rows.ids, return_inverse=True, return_counts=True)
     order = np.argsort(rows.frames, kind="stable")
@@ -167,7 +168,7 @@ def _hota(sequence: _Sequence) -> Hota:
     return Hota(*np.array(levels).T)
 
 
-def _together(sequence: _Sequence) -> Array:
+def _together(sequence: _Sequence) -> Float64Array:
     """Count (objects, results) in how many frames a pair may go together, a frame with rivals counting less."""
     count = np.zeros((len(sequence.truth), len(sequence.found)))
     for frame in sequence.frames:
@@ -176,7 +177,7 @@ def _together(sequence: _Sequence) -> Array:
     return count
 
 
-def _matches(sequence: _Sequence, alignment: Array) -> tuple[Ints, Array]:
+def _matches(sequence: _Sequence, alignment: Float64Array) -> tuple[Int64Array, Float64Array]:
     """Give all matches: cell in (objects, results), and IoU."""
     from scipy.optimize import linear_sum_assignment
 
@@ -190,7 +191,7 @@ def _matches(sequence: _Sequence, alignment: Array) -> tuple[Ints, Array]:
     return np.concatenate(cells), np.concatenate(likes)
 
 
-def _level(sequence: _Sequence, cells: Array, likes: Array, both: Array) -> tuple[float, ...]:
+def _level(sequence: _Sequence, cells: Float64Array, likes: Float64Array, both: Float64Array) -> tuple[float, ...]:
     """Give HOTA's fields at one level from the matches (objects, results) and their IoU."""
     hits = len(likes)
     truth, found = float(sequence.truth.sum()), float(sequence.found.sum())
@@ -235,7 +236,7 @@ def _clear(sequence: _Sequence) -> Clear:
     )
 
 
-def _going_on(frame: _Frame, now: Ints) -> tuple[Ints, Ints]:
+def _going_on(frame: _Frame, now: Int64Array) -> tuple[Int64Array, Int64Array]:
     from scipy.optimize import linear_sum_assignment
 
     worth = 1000.0 * (frame.found[None, :] == now[frame.truth][:, None]) + frame.alike
@@ -264,7 +265,7 @@ def _identity(sequence: _Sequence) -> Identity:
     )
 
 
-def _divide(over: Array, under: Array, otherwise: float) -> Array:
+def _divide(over: Float64Array, under: Float64Array, otherwise: float) -> Float64Array:
     return np.divide(over, under, out=np.full_like(over, otherwise), where=under > _EPS)
 
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, iou
+from kinoscope.core.arrays import Float64Array, Int64Array
+from kinoscope.core.boxes import iou
 from kinoscope.core.errors import DatasetError
-
-Ints = NDArray[np.int64]
 
 PERSON = 1
 """Class of a pedestrian, the only one that is scored."""
@@ -39,11 +38,11 @@ class MotRows:
         classes: (N,) ``PERSON`` if not given.
     """
 
-    frames: Ints
-    ids: Ints
-    boxes: Array
-    scores: Array = field(default_factory=lambda: np.zeros(0))
-    classes: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    frames: Int64Array
+    ids: Int64Array
+    boxes: Float64Array
+    scores: Float64Array = field(default_factory=lambda: np.zeros(0))
+    classes: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         count = len(self.frames)
@@ -62,7 +61,7 @@ class MotRows:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def where(self, chosen: NDArray[np.bool_] | Ints) -> MotRows:
+    def where(self, chosen: NDArray[np.bool_] | Int64Array) -> MotRows:
         """Give some of the rows."""
         return MotRows(*(getattr(self, f.name)[chosen] for f in fields(self)))
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 
 SHAPES = ("square", "disc", "triangle")
@@ -34,8 +34,6 @@ TURNS = (0.8, 1.5)
 SLACK = 0.02
 """Sides of the picture by which a place may be off the smooth way before and after it."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class ShapeReading:
@@ -49,8 +47,8 @@ class ShapeReading:
 
     shapes: tuple[str, ...]
     colours: tuple[str, ...]
-    centres: Floats
-    areas: Floats
+    centres: Float64Array
+    areas: Float64Array
 
     @property
     def steady(self) -> bool:
@@ -93,13 +91,13 @@ def _read(picture: Pixels) -> tuple[str, str, tuple[float, float], float]:
     return _shape(cover, area), colour, (x, y), area / side**2
 
 
-def _angle(hue: Floats, colour: Floats) -> float:
+def _angle(hue: Float64Array, colour: Float64Array) -> float:
     """Give how far a hue is from a colour's: the angle of what is above their greys."""
     pure = colour - colour.min()
     return float(1 - hue @ pure / (np.linalg.norm(hue) * np.linalg.norm(pure) + 1e-9))
 
 
-def _shape(cover: Floats, area: float) -> str:
+def _shape(cover: Float64Array, area: float) -> str:
     """Tell a shape by how its cover spreads: moments that do not depend on size or place.
 
     A triangle's third moment along y is far from zero. A square fills the corners that a disc leaves, so that its
@@ -118,7 +116,7 @@ def _shape(cover: Floats, area: float) -> str:
     return "disc" if across / max(both, 1e-9) > 2.4 else "square"
 
 
-def smooth(centres: Floats, rate: float) -> bool:
+def smooth(centres: Float64Array, rate: float) -> bool:
     """Whether a way (T, 2) in sides of the picture is one that a drawn shape could take.
 
     Each place lies near the middle of its neighbours, as far as the sharpest turn allows, save where the way bounces;

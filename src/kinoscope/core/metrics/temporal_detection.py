@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Values = NDArray[np.float64]
+from kinoscope.core.arrays import Float64Array
 
 OVERLAPS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 """Overlaps in time from which a found segment counts as an actual one."""
@@ -82,7 +82,7 @@ def _precisions(found: list[Segment], truth: list[Segment], overlaps: Sequence[f
     return tuple(interpolated_precision(_matched(shares, overlap), len(truth)) for overlap in overlaps)
 
 
-def _overlaps(segment: Segment, truth: list[Segment]) -> Values:
+def _overlaps(segment: Segment, truth: list[Segment]) -> Float64Array:
     """Give the intersection over union with each actual segment; 0 in other videos."""
     start, end = (np.array([getattr(one, name) for one in truth]) for name in ("start", "end"))
     common = np.maximum(0, np.minimum(end, segment.end) - np.maximum(start, segment.start))
@@ -91,7 +91,7 @@ def _overlaps(segment: Segment, truth: list[Segment]) -> Values:
     return np.where(same & (union > 0), common / np.where(union > 0, union, 1), 0.0)
 
 
-def _matched(shares: list[Values], overlap: float) -> NDArray[np.bool_]:
+def _matched(shares: list[Float64Array], overlap: float) -> NDArray[np.bool_]:
     """Tell of each found segment, the surest first, whether it finds an actual one that none has found before."""
     taken: set[int] = set()
     matched = np.zeros(len(shares), bool)

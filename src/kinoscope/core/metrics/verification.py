@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.intervals import Ends, binomial_interval, share_interval, variance_of_mean
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def equal_error(genuine: ArrayLike, impostor: ArrayLike) -> float:
     return float((far[place] + frr[place]) / 2)
 
 
-def curves(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Values, Values, Values]:
+def curves(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Give all thresholds (T,) at which an error rate changes, ascending, with the FAR (T,) and the FRR (T,) there."""
     same, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (genuine, impostor))
     thresholds = np.unique(np.concatenate([same, other]))

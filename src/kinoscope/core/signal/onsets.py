@@ -19,10 +19,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio
 from kinoscope.core.time import Seconds
-
-Array = NDArray[np.float64]
 
 RATE = 100
 """Strengths of onsets a second that are compared."""
@@ -96,7 +95,7 @@ class OnsetOffset:
     confidence: float
     hits: int
     reason: str | None
-    fits: Array
+    fits: Float64Array
 
     @property
     def measurable(self) -> bool:
@@ -110,8 +109,8 @@ class MotionOnsets:
     def __init__(self) -> None:
         self.times: list[float] = []
         self._strengths: list[tuple[float, float]] = []
-        self._last: Array | None = None
-        self._moving: tuple[Array, Array] | None = None
+        self._last: Float64Array | None = None
+        self._moving: tuple[Float64Array, Float64Array] | None = None
         self._still = False
         self._at = 0.0
 
@@ -141,7 +140,7 @@ class MotionOnsets:
             self._strengths[-2] = (float(turn.max()), max(float(rise.max()), 0.0))
         self._moving, self._at = moving, float(time)
 
-    def strengths(self) -> Array:
+    def strengths(self) -> Float64Array:
         """Give (T, 2) strengths at ``times``: of the turn of speed, and of the rise of energy."""
         return np.array(self._strengths, np.float64).reshape(-1, 2)
 
@@ -150,8 +149,8 @@ class SoundOnsets:
     """How abruptly sound sets in, ``RATE`` times a second; takes stretches of mono sound as they come."""
 
     def __init__(self) -> None:
-        self._energies: list[Array] = []
-        self._times: list[Array] = []
+        self._energies: list[Float64Array] = []
+        self._times: list[Float64Array] = []
         self._rest: Audio | None = None
 
     def take(self, sound: Audio) -> None:
@@ -171,11 +170,11 @@ class SoundOnsets:
         self._rest = Audio(sound.samples[cut:].copy(), sound.rate, sound.start + Fraction(cut, sound.rate))
 
     @property
-    def times(self) -> Array:
+    def times(self) -> Float64Array:
         """Times of the strengths in seconds."""
         return np.concatenate(self._times) if self._times else np.zeros(0)
 
-    def strengths(self) -> Array:
+    def strengths(self) -> Float64Array:
         """Give (N,) strengths at ``times``."""
         if not self._energies:
             return np.zeros(0)
@@ -206,7 +205,7 @@ def _common(motion: MotionOnsets, sound: SoundOnsets) -> tuple[float, float]:
     return max(motion.times[0], float(sound.times[0])), min(motion.times[-1], float(sound.times[-1]))
 
 
-def _judge(seen: Array, heard: Array) -> OnsetOffset:
+def _judge(seen: Float64Array, heard: Float64Array) -> OnsetOffset:
     """Find the offset at which two rows of onsets (N,) fit best, and whether it says anything."""
     fits = _fits(seen, heard)
     best = int(fits.argmax())
@@ -229,7 +228,7 @@ def _judge(seen: Array, heard: Array) -> OnsetOffset:
     return OnsetOffset(seconds, low, high, confidence, hits, reason, fits)
 
 
-def _period(heard: Array) -> float | None:
+def _period(heard: Float64Array) -> float | None:
     """Give the seconds after which onsets (N,) repeat within what offsets can tell apart, or None."""
     alike = np.fft.irfft(np.abs(np.fft.rfft(heard, 2 * len(heard))) ** 2)[: len(heard)]
     alike = alike / alike[0] * len(heard) / np.arange(len(heard), 0, -1)
@@ -242,7 +241,7 @@ def _nothing(reason: str) -> OnsetOffset:
     return OnsetOffset(0.0, -MOST, MOST, 0.0, 0, reason, np.zeros(len(LAGS)))
 
 
-def _moving(last: Array, picture: Array, seconds: float) -> tuple[Array, Array]:
+def _moving(last: Float64Array, picture: Float64Array, seconds: float) -> tuple[Float64Array, Float64Array]:
     """Give the energy of change (cells,) and the speed (2, cells), per second, of the parts of a picture (H, W)."""
     change, middle = picture - last, (picture + last) / 2
     noise = 2 * min(float(np.median(np.abs(change))) + 0.001, MOST_NOISE)
@@ -253,21 +252,21 @@ def _moving(last: Array, picture: Array, seconds: float) -> tuple[Array, Array]:
     return _cells(np.maximum(np.abs(change) - noise, 0)) / seconds, speed / seconds
 
 
-def _blurred(picture: Array) -> Array:
+def _blurred(picture: Float64Array) -> Float64Array:
     width = BLUR * max(picture.shape)
     rows, columns = (_bell(length, width) for length in picture.shape)
     return np.asarray(rows @ picture @ columns.T)
 
 
 @lru_cache(maxsize=8)
-def _bell(length: int, width: float) -> Array:
+def _bell(length: int, width: float) -> Float64Array:
     """Give the matrix (length, length) that blurs along an axis."""
     apart = np.subtract.outer(np.arange(length), np.arange(length))
     weights = np.exp(-0.5 * (apart / width) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _cells(picture: Array) -> Array:
+def _cells(picture: Float64Array) -> Float64Array:
     """Sum (H, W) over the cells of a grid."""
     side = max(1, round(max(picture.shape) / CELLS))
     rows, columns = (length // side for length in picture.shape)
@@ -275,7 +274,7 @@ def _cells(picture: Array) -> Array:
     return np.asarray(whole.reshape(rows, side, columns, side).sum(axis=(1, 3))).ravel()
 
 
-def _bands(pieces: Array | NDArray[np.float32], rate: int) -> Array:
+def _bands(pieces: Float64Array | NDArray[np.float32], rate: int) -> Float64Array:
     """Give the energies (N, BANDS) of pieces of sound (N, samples)."""
     power = np.abs(np.fft.rfft(pieces * np.hanning(pieces.shape[1]), axis=1)) ** 2
     pitch = 2595 * np.log10(1 + np.fft.rfftfreq(pieces.shape[1], 1 / rate) / 700)
@@ -284,25 +283,25 @@ def _bands(pieces: Array | NDArray[np.float32], rate: int) -> Array:
     return np.stack([power[:, band == number].sum(axis=1) for number in range(BANDS)], axis=1)
 
 
-def _standard(strengths: Array) -> Array:
+def _standard(strengths: Float64Array) -> Float64Array:
     """Dampen the strongest, take off the mean of the second around, and divide by the standard deviation."""
     dampened = np.sqrt(np.maximum(strengths, 0))
     around = np.convolve(np.pad(dampened, (RATE // 2, RATE - 1 - RATE // 2), "edge"), np.ones(RATE) / RATE, "valid")
     return _unit(dampened - around)
 
 
-def _unit(values: Array) -> Array:
+def _unit(values: Float64Array) -> Float64Array:
     spread = float(values.std())
     return values / spread if spread > 1e-9 else np.zeros(len(values))
 
 
-def _smooth(strengths: Array, width: float = 2.0) -> Array:
+def _smooth(strengths: Float64Array, width: float = 2.0) -> Float64Array:
     steps = np.arange(-8, 9)
     bell = np.exp(-0.5 * (steps / width) ** 2)
     return np.convolve(strengths, bell / bell.sum(), "same")
 
 
-def _fits(seen: Array, heard: Array) -> Array:
+def _fits(seen: Float64Array, heard: Float64Array) -> Float64Array:
     """Give how well two rows (N,) fit at LAGS, in standard deviations over all ways to lay one round the other."""
     products = np.fft.irfft(np.conj(np.fft.rfft(seen)) * np.fft.rfft(heard), len(seen))
     spread = float(products.std())
@@ -310,7 +309,7 @@ def _fits(seen: Array, heard: Array) -> Array:
     return np.asarray((near - np.median(products)) / (spread if spread > 0 else 1.0))
 
 
-def _peak(fits: Array) -> float:
+def _peak(fits: Float64Array) -> float:
     """Give the best offset in seconds, finer than their step, by a parabola through the fits around it."""
     reach = 3
     middle = min(max(int(fits.argmax()), reach), len(LAGS) - 1 - reach)
@@ -320,7 +319,7 @@ def _peak(fits: Array) -> float:
     return float(LAGS[middle] + top) if abs(top) <= reach / RATE else float(LAGS[fits.argmax()])
 
 
-def _interval(seen: Array, heard: Array, best: int, seconds: float) -> tuple[float, float]:
+def _interval(seen: Float64Array, heard: Float64Array, best: int, seconds: float) -> tuple[float, float]:
     """Give the 95 % interval around a peak of the fits: seconds of the video drawn anew (bootstrap), and SPREAD."""
     lags = LAGS[np.abs(LAGS - LAGS[best]) <= NEAR / 2 + 1e-9]
     products = np.stack([seen * np.roll(heard, -round(lag * RATE)) for lag in lags], axis=1)
@@ -333,7 +332,7 @@ def _interval(seen: Array, heard: Array, best: int, seconds: float) -> tuple[flo
     return min(float(low), seconds), max(float(high), seconds)
 
 
-def _hits(seen: Array, heard: Array, best: int) -> int:
+def _hits(seen: Float64Array, heard: Float64Array, best: int) -> int:
     """Count the strong onsets of sound that have a strong one of motion within 40 ms at an offset."""
     moved = np.roll(heard, -round(LAGS[best] * RATE))
     peaks = 1 + np.flatnonzero((moved[1:-1] > 1.5) & (moved[1:-1] >= moved[:-2]) & (moved[1:-1] > moved[2:]))

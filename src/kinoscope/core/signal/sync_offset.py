@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
+
 FRAME = 0.04
 """Seconds of a frame, here and in the published measures: 25 a second."""
 
@@ -50,8 +52,6 @@ BINS = 120
 
 MOST_DRIFT, MOST_SPEED = 0.005, 0.06
 """Largest drift of a clock that is looked for, and of another speed, as of film shown at 25 frames a second."""
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ClockDrift:
     low: float
     high: float
     at: float
-    curve: Array
+    curve: Float64Array
     error: float = 0.0
 
     @property
@@ -115,14 +115,14 @@ class ClockDrift:
         return not self.low <= 0 <= self.high and abs(self.rate) > self.error
 
 
-def margin(curve: Array) -> float:
+def margin(curve: Float64Array) -> float:
     """Give how far the best lag of a curve (L,) stands out: its likeness over the best that is not near it."""
     best = int(curve.argmax())
     far = np.abs(LAGS - LAGS[best]) > NEAR + 1e-9
     return float(curve[best] - curve[far].max())
 
 
-def peaks(curves: Array) -> Array:
+def peaks(curves: Float64Array) -> Float64Array:
     """Give the lag at which each of curves (N, L) is highest, in seconds, finer than their step: by a parabola.
 
     Where the parabola opens upwards, as at the end of the lags, it is the highest point itself.
@@ -140,7 +140,11 @@ def peaks(curves: Array) -> Array:
 
 
 def measure(
-    blocks: Array, counts: Array, calibration: OffsetCalibration, groups: NDArray[np.int64] | None = None, seed: int = 0
+    blocks: Float64Array,
+    counts: Float64Array,
+    calibration: OffsetCalibration,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
 ) -> SyncOffset:
     """Measure one offset from blocks of likenesses.
 
@@ -163,20 +167,20 @@ def measure(
     return SyncOffset(best, min(low, best), max(high, best), confidence, seconds)
 
 
-def _groups(counts: Array) -> NDArray[np.int64]:
+def _groups(counts: Float64Array) -> NDArray[np.int64]:
     """Number the pieces that blocks in a row make up: of a second, or, in a short clip, of a tenth of it."""
     seconds = np.cumsum(counts) * FRAME
     return np.asarray((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10), np.int64)
 
 
-def _pooled(blocks: Array, groups: NDArray[np.int64]) -> Array:
+def _pooled(blocks: Float64Array, groups: NDArray[np.int64]) -> Float64Array:
     _, into = np.unique(groups, return_inverse=True)
     sums = np.zeros((into.max() + 1 if len(into) else 0, blocks.shape[1]))
     np.add.at(sums, into, blocks)
     return sums
 
 
-def _drawn(pieces: Array, seed: int) -> Array:
+def _drawn(pieces: Float64Array, seed: int) -> Float64Array:
     """Give the best lags of pieces drawn anew (bootstrap), (200,)."""
     generator = np.random.default_rng(seed)
     shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), DRAWINGS)
@@ -184,7 +188,7 @@ def _drawn(pieces: Array, seed: int) -> Array:
 
 
 def drift(
-    blocks: Array, times: Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD
+    blocks: Float64Array, times: Float64Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD
 ) -> ClockDrift | None:
     """Find by how much the offset changes with time; None where there is too little to say.
 
@@ -220,19 +224,19 @@ def _own_error(span: float, spread: float) -> float:
     return float(1.96 * spread * np.sqrt(12 * MOMENT / span) / span)
 
 
-def _rates(span: float, most: float) -> Array:
+def _rates(span: float, most: float) -> Float64Array:
     """Give the drifts to try: an end of the video moves by a step from one to the next."""
     most = min(most, 0.8 * 2 * MOST / span)
     count = min(100, max(2, round(most * span / 2 / (2 * STEP))))
     return np.linspace(-most, most, 2 * count + 1)
 
 
-def _sheared(pieces: Array, shifts: Array) -> Array:
+def _sheared(pieces: Float64Array, shifts: Float64Array) -> Float64Array:
     """Give likenesses (N, L) at lags that are later by ``shifts`` (N,) seconds."""
     return np.array([np.interp(LAGS + shift, LAGS, row) for row, shift in zip(pieces, shifts, strict=True)])
 
 
-def _best_rate(curves: Array, rates: Array) -> tuple[float, float]:
+def _best_rate(curves: Float64Array, rates: Float64Array) -> tuple[float, float]:
     """Give the drift whose curve (R, L) rises highest, by a parabola between its neighbours, and the lag there."""
     heights = curves.max(axis=1)
     n = int(heights.argmax())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, clip, nms
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
@@ -31,8 +32,8 @@ class Detections:
         labels: (N,) index of the class.
     """
 
-    boxes: Array
-    scores: Array
+    boxes: Float64Array
+    scores: Float64Array
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:

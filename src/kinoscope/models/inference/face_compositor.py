@@ -12,17 +12,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.inference.face_mesh import STEADY, Mesh
+from kinoscope.models.inference.face_mesh import STEADY
 from kinoscope.models.inference.mouth_tracker import SHOWN, STILL, TrackedFace
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
 
-Floats = NDArray[np.float32]
 
 SIDE = 112
 """Side in pixels of a lower face."""
@@ -51,25 +49,25 @@ class FaceTrajectory:
         points: (T, 61, 3) of its mouth, as if the head kept still.
     """
 
-    times: Array
-    into: Array
-    lay: Array
-    points: Floats
+    times: Float64Array
+    into: Float64Array
+    lay: Float64Array
+    points: Float32Array
 
     def __len__(self) -> int:
         return len(self.times)
 
     @property
-    def rest(self) -> Floats:
+    def rest(self) -> Float32Array:
         """(61, 3) where the points of the mouth lie on average."""
         return np.asarray(self.points.mean(axis=0), np.float32)
 
     @property
-    def places(self) -> Floats:
+    def places(self) -> Float32Array:
         """(T, 61, 2) where the points lie in the crops, in pixels."""
         return self.placed(self.points, slice(None))
 
-    def placed(self, points: Floats, part: slice) -> Floats:
+    def placed(self, points: Float32Array, part: slice) -> Float32Array:
         """Give where points (N, 61, 3) of the head that keeps still lie in the crops of a part: (N, 61, 2)."""
         lay = self.lay[part]
         return np.asarray(np.einsum("tij,tpj->tpi", lay[:, :, :3], points) + lay[:, None, :, 3], np.float32)
@@ -88,7 +86,7 @@ def follow(
     """
     size = source.info.fit(LONGEST)
     scale = source.info.width / size[0]
-    seen: dict[int, list[tuple[float, Mesh]]] = {}
+    seen: dict[int, list[tuple[float, Float32Array]]] = {}
     for picture in source.lazy_frames():
         for face in look(picture.pixels(size), float(picture.time)):
             seen.setdefault(face.id, []).append((float(picture.time), face.mesh[STEADY + SHOWN] * np.float32(scale)))
@@ -97,7 +95,7 @@ def follow(
     return [_way(rows) for rows in _parted(_first_choice(seen))]
 
 
-def _first_choice(seen: dict[int, list[tuple[float, Mesh]]]) -> dict[int, list[tuple[float, Mesh]]]:
+def _first_choice(seen: dict[int, list[tuple[float, Float32Array]]]) -> dict[int, list[tuple[float, Float32Array]]]:
     """Leave in each picture the face that is seen largest and longest in the whole."""
     ranked = sorted(seen, key=lambda id: -sum(float(np.ptp(mesh[:, 0])) for _, mesh in seen[id]))
     taken: set[float] = set()
@@ -108,7 +106,7 @@ def _first_choice(seen: dict[int, list[tuple[float, Mesh]]]) -> dict[int, list[t
     return chosen
 
 
-def _parted(chosen: dict[int, list[tuple[float, Mesh]]]) -> Iterator[list[tuple[float, Mesh]]]:
+def _parted(chosen: dict[int, list[tuple[float, Float32Array]]]) -> Iterator[list[tuple[float, Float32Array]]]:
     """Yield stretches without gaps, two pictures long at least."""
     for rows in chosen.values():
         cuts = [i for i in range(1, len(rows)) if rows[i][0] - rows[i - 1][0] > GAP]
@@ -117,7 +115,7 @@ def _parted(chosen: dict[int, list[tuple[float, Mesh]]]) -> Iterator[list[tuple[
                 yield rows[start:end]
 
 
-def _way(rows: list[tuple[float, Mesh]]) -> FaceTrajectory:
+def _way(rows: list[tuple[float, Float32Array]]) -> FaceTrajectory:
     times = np.array([time for time, _ in rows])
     meshes = np.array([mesh for _, mesh in rows], np.float64)
     into = smooth(times, np.array([crop_map(mesh[: len(STEADY), :2]) for mesh in meshes]))
@@ -126,7 +124,7 @@ def _way(rows: list[tuple[float, Mesh]]) -> FaceTrajectory:
     return FaceTrajectory(times, into, lay, np.array([points for points, _ in found], np.float32))
 
 
-def crop_map(steady: Array) -> Array:
+def crop_map(steady: Float64Array) -> Float64Array:
     """Give the map (2, 3) to the lower face from a picture in which the steady points (14, 2) lie so."""
     # A plane's similarities are the sums and products of complex numbers.
     here, there = steady @ [1, 1j], STILL[:, :2] @ [1, 1j]
@@ -136,7 +134,7 @@ def crop_map(steady: Array) -> Array:
     return np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
 
 
-def pose(mesh: Array) -> tuple[Array, Array]:
+def pose(mesh: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Give the mouth's points (61, 3) as if the head kept still, and the map (3, 4) from there back to the picture.
 
     ``mesh`` has the steady points, then those of the mouth. As ``mouths.points_of``, by Umeyama, TPAMI 1991.
@@ -150,14 +148,14 @@ def pose(mesh: Array) -> tuple[Array, Array]:
     return (shown - middle) @ turn + centre, np.hstack([back, (middle - back @ centre)[:, None]])
 
 
-def _laid(back: Array, into: Array) -> Array:
+def _laid(back: Float64Array, into: Float64Array) -> Float64Array:
     """Give the map (2, 4) from the head that keeps still to the crop."""
     both = into[:, :2] @ back[:2]
     both[:, 3] += into[:, 2]
     return both
 
 
-def smooth(times: Array, values: Array, calm: float = CALM) -> Array:
+def smooth(times: Float64Array, values: Float64Array, calm: float = CALM) -> Float64Array:
     """Average values (T, ...) over their neighbours in time, by a normal curve; the mirrored ends keep their slope."""
     if len(times) < 3:
         return values
@@ -175,7 +173,7 @@ def smooth(times: Array, values: Array, calm: float = CALM) -> Array:
     return total / weights.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def cut(picture: Pixels, into: Array) -> Pixels:
+def cut(picture: Pixels, into: Float64Array) -> Pixels:
     """Cut a lower face (112, 112, 3) out of a picture (H, W, 3); large ones without aliasing."""
     import cv2
 
@@ -189,7 +187,7 @@ def cut(picture: Pixels, into: Array) -> Pixels:
 
 
 @lru_cache
-def painted_part() -> Floats:
+def painted_part() -> Float32Array:
     """Give what is painted of a lower face, (112, 112): 1 from under the nose to under the chin, 0 at the edges."""
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
     far = (np.abs(x / 0.42) ** 3 + np.abs((y - 0.06) / 0.42) ** 3) ** (1 / 3)
@@ -219,10 +217,10 @@ class FaceCompositor:
         detail: by which the last painted edges were raised, so that they are as sharp as what is around them.
     """
 
-    offset: Floats | None = None
+    offset: Float32Array | None = None
     detail: float | None = None
 
-    def lay(self, picture: Pixels, made: Floats, into: Array, lips: Sequence[Floats]) -> Pixels:
+    def lay(self, picture: Pixels, made: Float32Array, into: Float64Array, lips: Sequence[Float32Array]) -> Pixels:
         """Give a picture (H, W, 3) with a lower face painted in; pixels outside are exactly as they were.
 
         Args:
@@ -239,7 +237,7 @@ class FaceCompositor:
             return picture
         shifted = np.hstack([into[:, :2], into[:, 2:] + into[:, :2] @ [[left], [top]]])
 
-        def grow(layer: Floats, way: int) -> Floats:
+        def grow(layer: Float32Array, way: int) -> Float32Array:
             size, flags, edge = (right - left, bottom - top), way | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
             return np.asarray(cv2.warpAffine(layer, shifted, size, flags=flags, borderMode=edge), np.float32)
 
@@ -247,7 +245,7 @@ class FaceCompositor:
         share, still = (grow(layer, cv2.INTER_LINEAR)[..., None] for layer in (mask, _lips(lips)))
         return _mixed(picture, (left, top, right, bottom), grown, share, still)
 
-    def _sharpen(self, face: Floats, made: Floats, mask: Floats) -> Floats:
+    def _sharpen(self, face: Float32Array, made: Float32Array, mask: Float32Array) -> Float32Array:
         """Raise painted edges until they are as strong as those that the face had there, within bounds."""
         fine, wanted = (one - _soft(one) for one in (made, face))
         strengths = [float(np.sqrt((np.square(one).mean(axis=2) * mask).sum() / mask.sum())) for one in (fine, wanted)]
@@ -255,7 +253,7 @@ class FaceCompositor:
         self.detail = found if self.detail is None else self.detail + FOLLOWING * (found - self.detail)
         return np.asarray(made + self.detail * fine * mask[..., None], np.float32)
 
-    def _match(self, face: Floats, made: Floats, mask: Floats) -> Floats:
+    def _match(self, face: Float32Array, made: Float32Array, mask: Float32Array) -> Float32Array:
         """Give by how much painted colours are to be moved, so that they meet their surroundings at the edge."""
         ring = np.where((mask > 0.1) & (mask < 0.9), mask, 0)[..., None]
         found = ((face - made) * ring).sum(axis=(0, 1)) / max(float(np.square(ring).sum()), 1e-6)
@@ -264,14 +262,14 @@ class FaceCompositor:
         return np.asarray(self.offset, np.float32)
 
 
-def _soft(face: Floats) -> Floats:
+def _soft(face: Float32Array) -> Float32Array:
     """Take the fine edges away."""
     import cv2
 
     return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.float32)
 
 
-def _reach(into: Array, width: int, height: int) -> tuple[int, int, int, int]:
+def _reach(into: Float64Array, width: int, height: int) -> tuple[int, int, int, int]:
     """Give left, top, right and bottom, in whole pixels of the picture, of what the crop shows."""
     back = np.linalg.inv(into[:, :2])
     corners = (np.array([[0, 0], [SIDE, 0], [0, SIDE], [SIDE, SIDE]]) - into[:, 2]) @ back.T
@@ -279,7 +277,7 @@ def _reach(into: Array, width: int, height: int) -> tuple[int, int, int, int]:
     return max(int(low[0]), 0), max(int(low[1]), 0), min(int(high[0]), width), min(int(high[1]), height)
 
 
-def _lips(places: Sequence[Floats]) -> Floats:
+def _lips(places: Sequence[Float32Array]) -> Float32Array:
     """Give a soft mask (S, S) of lips at places (61, 2), and of what is close to them."""
     import cv2
 
@@ -291,7 +289,11 @@ def _lips(places: Sequence[Floats]) -> Floats:
 
 
 def _mixed(
-    picture: Pixels, box: tuple[int, int, int, int], grown: Sequence[Floats], share: Floats, still: Floats
+    picture: Pixels,
+    box: tuple[int, int, int, int],
+    grown: Sequence[Float32Array],
+    share: Float32Array,
+    still: Float32Array,
 ) -> Pixels:
     """Blend a grown crop in, with the grain that the picture has beyond its own grown crop, but for the lips."""
     left, top, right, bottom = box

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.models import load
 
@@ -42,9 +42,6 @@ CHIN = [152, 148, 176, 149, 150, 136, 377, 400, 378, 379, 365, 18, 200, 199, 175
 STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 10, 67, 297, 127, 356]
 """Points that speech does not move: corners of the eyes, bridge of the nose, forehead, temples."""
 
-Mesh = NDArray[np.float32]
-"""(468, 3): x and y in pixels of the picture, z towards the back on the same scale."""
-
 
 class FaceMeshEstimator:
     """Give the points of faces in a picture."""
@@ -52,7 +49,7 @@ class FaceMeshEstimator:
     def __init__(self, device: str = "auto", threads: int | None = 1) -> None:
         self.runner = load("mesh", None, device, threads=threads)
 
-    def __call__(self, picture: Pixels, regions: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __call__(self, picture: Pixels, regions: Float64Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Find the points in regions of a picture (H, W, 3).
 
         Args:
@@ -71,7 +68,7 @@ class FaceMeshEstimator:
         return points, presence.reshape(-1)
 
 
-def region(mesh: Mesh) -> Array:
+def region(mesh: Float32Array) -> Float64Array:
     """Give the region (4,) of a face whose mesh is known: centre x, y and side in pixels, angle in radians."""
     angle = _angle(*mesh[EYES, :2])
     turned = mesh[:, :2] @ _turn(angle)
@@ -80,29 +77,29 @@ def region(mesh: Mesh) -> Array:
     return np.array([*centre, MARGIN * (high - low).max(), angle])
 
 
-def region_of_five(points: Array) -> Array:
+def region_of_five(points: Float64Array) -> Float64Array:
     """Give the region (4,) of a face of which only eyes, nose and corners of the mouth (5, 2) are known."""
     eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
     side = FROM_FIVE * max(float(np.hypot(*(mouth - eyes))), float(np.hypot(*(points[1] - points[0]))))
     return np.array([*(eyes * 0.5 + mouth * 0.5), side, _angle(points[0], points[1])])
 
 
-def _angle(left: Array, right: Array) -> float:
+def _angle(left: Float64Array, right: Float64Array) -> float:
     return float(np.arctan2(*(right - left)[::-1]))
 
 
-def _turn(angle: float) -> Array:
+def _turn(angle: float) -> Float64Array:
     """Give the matrix that, from the right, turns rows of x, y by ``-angle``."""
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def _map(x: float, y: float, side: float, angle: float) -> Array:
+def _map(x: float, y: float, side: float, angle: float) -> Float64Array:
     """Give the affine map (2, 3) from the picture to the crop of a region."""
     turn = _turn(angle).T * SIDE / max(side, 1.0)
     return np.hstack([turn, (SIDE / 2 - turn @ [x, y])[:, None]])
 
 
-def _cut(picture: Pixels, into: Array) -> NDArray[Any]:
+def _cut(picture: Pixels, into: Float64Array) -> NDArray[Any]:
     import cv2
 
     return np.asarray(cv2.warpAffine(picture, into, (SIDE, SIDE), flags=cv2.INTER_LINEAR))

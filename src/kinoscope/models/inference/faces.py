@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, clip, nms
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
@@ -42,9 +43,9 @@ class FaceDetections:
         points: (N, 5, 2) eyes, nose, corners of the mouth, left before right in the picture, in the same pixels.
     """
 
-    boxes: Array
-    scores: Array
-    points: Array
+    boxes: Float64Array
+    scores: Float64Array
+    points: Float64Array
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -75,7 +76,7 @@ class FaceDetector:
         self.smallest, self.least = smallest, least
 
     def __call__(
-        self, picture: Pixels, shown: Size, expected: Array | None = None, search: bool = True
+        self, picture: Pixels, shown: Size, expected: Float64Array | None = None, search: bool = True
     ) -> FaceDetections:
         """Find the faces of a picture.
 
@@ -92,13 +93,13 @@ class FaceDetector:
         found = self.settle(picture, squares)
         return FaceDetections(clip(found.boxes * np.tile(scale, 2), *shown), found.scores, found.points * scale)
 
-    def propose(self, picture: Pixels) -> Array:
+    def propose(self, picture: Pixels) -> Float64Array:
         """Give squares (N, 4) that may hold a face."""
         found = [self._propose_at(small, scale) for small, scale in pyramid(picture, self.smallest)]
         boxes, scores = (np.concatenate(part) for part in zip(*found, strict=True)) if found else _none()
         return square(boxes[nms(boxes, scores, 0.7)])
 
-    def _propose_at(self, small: Pixels, scale: float) -> tuple[Array, Array]:
+    def _propose_at(self, small: Pixels, scale: float) -> tuple[Float64Array, Float64Array]:
         shift, score = (output[0].astype(np.float64) for output in self.propose_net(small[None]))
         row, column = np.nonzero(score >= self.least[0])
         corner = np.stack([column, row], axis=1) * STRIDE
@@ -106,14 +107,14 @@ class FaceDetector:
         kept = nms(boxes, score[row, column], 0.5)
         return correct(boxes[kept], shift[row, column][kept]), score[row, column][kept]
 
-    def refine(self, picture: Pixels, squares: Array) -> Array:
+    def refine(self, picture: Pixels, squares: Float64Array) -> Float64Array:
         """Give those of the squares (N, 4) that hold a face on a closer look, moved to where it is."""
         shift, score = (output.astype(np.float64) for output in self.refine_net(crops(picture, squares, 24)))
         sure = np.flatnonzero(score >= self.least[1])
         kept = sure[nms(squares[sure], score[sure], 0.7)]
         return square(correct(squares[kept], shift[kept]))
 
-    def settle(self, picture: Pixels, squares: Array) -> FaceDetections:
+    def settle(self, picture: Pixels, squares: Float64Array) -> FaceDetections:
         """Give the faces in those of the squares (N, 4) that hold one."""
         outputs = self.output_net(crops(picture, squares, 48))
         shift, score, points = (output.astype(np.float64) for output in outputs)
@@ -123,7 +124,7 @@ class FaceDetector:
         return faces[nms(faces.boxes, faces.scores, 0.7, over_smaller=True)]
 
 
-def _none() -> tuple[Array, Array]:
+def _none() -> tuple[Float64Array, Float64Array]:
     return np.zeros((0, 4)), np.zeros(0)
 
 
@@ -137,20 +138,20 @@ def pyramid(picture: Pixels, smallest: float) -> Iterator[tuple[Pixels, float]]:
         scale *= SHRINK
 
 
-def correct(boxes: Array, shift: Array) -> Array:
+def correct(boxes: Float64Array, shift: Float64Array) -> Float64Array:
     """Move the corners of boxes (N, 4) by corrections (N, 4) in parts of their sides."""
     side = boxes[:, 2:] - boxes[:, :2]
     return boxes + shift * np.tile(side, 2)
 
 
-def square(boxes: Array) -> Array:
+def square(boxes: Float64Array) -> Float64Array:
     """Give squares around the centres of boxes (N, 4), as large as their longer sides, in whole pixels."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True, initial=0) / 2
     return np.round(np.concatenate([centre - half, centre + half], axis=1))
 
 
-def crops(picture: Pixels, squares: Array, side: int) -> Pixels:
+def crops(picture: Pixels, squares: Float64Array, side: int) -> Pixels:
     """Cut out squares (N, 4), scaled to ``side``; black where they leave the picture."""
     cut = [_crop(picture, x1, y1, x2, y2, side) for x1, y1, x2, y2 in squares.astype(int).tolist()]
     return np.stack(cut) if cut else np.zeros((0, side, side, 3), np.uint8)
@@ -172,7 +173,7 @@ def resize(picture: Pixels, size: Size) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def align(picture: Pixels, points: Array) -> Pixels:
+def align(picture: Pixels, points: Float64Array) -> Pixels:
     """Cut out a face, turned upright and scaled so that its five points meet the template.
 
     Args:
@@ -197,7 +198,7 @@ def align(picture: Pixels, points: Array) -> Pixels:
     return np.asarray(cv2.warpAffine(picture, matrix, (CHIP, CHIP), flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _around(picture: Pixels, points: Array) -> tuple[Pixels, Array]:
+def _around(picture: Pixels, points: Float64Array) -> tuple[Pixels, Float64Array]:
     """Cut a picture down to the surroundings of a face, with its points (5, 2) in pixels of the cutting."""
     reach = 2 * np.ptp(points, axis=0).max() + 2
     limits = np.array(picture.shape[1::-1]) - 1
@@ -206,7 +207,7 @@ def _around(picture: Pixels, points: Array) -> tuple[Pixels, Array]:
     return picture[low[1] : high[1], low[0] : high[0]], points - low
 
 
-def frontality(points: Array) -> float:
+def frontality(points: Float64Array) -> float:
     """Tell from five points (5, 2) how straight a face looks at the camera: 1 straight, 0 from the side."""
     across = points[1] - points[0]
     width = float(np.hypot(*across))

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.signal.mel import FLOOR, HOP, RATE, log_mel
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
-from kinoscope.models.inference.face_compositor import FaceTrajectory, Floats, cut, painted_part
+from kinoscope.models.inference.face_compositor import FaceTrajectory, cut, painted_part
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.nets.lipsync import LIP, REFERENCES, LipSyncDiscriminator, LipSyncGenerator, VoiceEncoder
 from kinoscope.nets.lipsync import STEPS as STEPS
@@ -122,7 +122,7 @@ class NormalizedMel:
         self._mean = mel.mean(axis=0)
         self._mel = mel
 
-    def around(self, times: Array) -> Floats:
+    def around(self, times: Float64Array) -> Float32Array:
         """Give log-mel around times in seconds: (N, 53, 40); silence where there is no sound."""
         steps = np.round((times - self._start) * RATE / HOP).astype(int)[:, None] + np.arange(STEPS) - STEPS // 2
         inside = (steps >= 0) & (steps < len(self._mel))
@@ -138,8 +138,8 @@ class ReferenceFrames:
         times: (M,) in seconds. places: (M, 61, 2) in pixels. pictures: (M, 3, S, S) uint8.
     """
 
-    times: Array
-    places: Floats
+    times: Float64Array
+    places: Float32Array
     pictures: Tensor
 
     @cached_property
@@ -148,10 +148,10 @@ class ReferenceFrames:
         return int(_openings(self.places).argmax())
 
     @cached_property
-    def _shapes(self) -> Floats:
+    def _shapes(self) -> Float32Array:
         return _shape(self.places)
 
-    def like(self, place: Floats, time: float, skip: int = 0, before: int | None = None) -> list[int]:
+    def like(self, place: Float32Array, time: float, skip: int = 0, before: int | None = None) -> list[int]:
         """Give the indices of the pictures to paint a moment from: the nearest of another moment, and the widest open.
 
         Args:
@@ -165,13 +165,13 @@ class ReferenceFrames:
             nearest = before
         return [nearest] + [self._widest] * (REFERENCES - 1)
 
-    def shown(self, picks: Sequence[int], place: Floats) -> Tensor:
+    def shown(self, picks: Sequence[int], place: Float32Array) -> Tensor:
         """Give pictures, bent so that their points lie at a place (61, 2), and the dots that they had: (R, 6, S, S)."""
         pictures, places = self.pictures[list(picks)].float() / 255, torch.from_numpy(self.places[list(picks)])
         return torch.cat([bend(pictures, places, torch.from_numpy(place)), draw_points(places)], 1)
 
 
-def _shape(places: Floats) -> Floats:
+def _shape(places: Float32Array) -> Float32Array:
     """Give places (M, 61, 2) so that the distance of two tells how unlike pictures are: lips first, then the pose."""
     centre = places[:, :LIPS].mean(axis=1, keepdims=True)
     weights = np.where(np.arange(places.shape[1]) < LIPS, 2, 1).astype(np.float32)[:, None]
@@ -203,7 +203,7 @@ def _near(pixels: Tensor, points: Tensor, spread: float) -> Tensor:
     return weights / (weights.sum(1, keepdim=True) + 0.05)
 
 
-def _openings(places: Floats) -> Floats:
+def _openings(places: Float32Array) -> Float32Array:
     """Give how far the inner lips are apart, (M,), from places (M, 61, 2 or 3)."""
     return np.asarray(places[:, LOWER, 1] - places[:, UPPER, 1])
 
@@ -224,7 +224,7 @@ def gather_looks(
     kept = (
         {keys[i] for i in np.unique(np.linspace(0, len(keys) - 1, MOST_LOOKS).round().astype(int))} if keys else set()
     )
-    rows: list[tuple[float, Floats, Pixels]] = []
+    rows: list[tuple[float, Float32Array, Pixels]] = []
     for time, pixels in pictures:
         if time in kept:
             way, at = wanted[time]
@@ -255,17 +255,17 @@ class TalkingFace:
         return len(self.pictures)
 
     @property
-    def times(self) -> Array:
+    def times(self) -> Float64Array:
         """(T,) in seconds."""
         return self.way.times
 
     @cached_property
-    def places(self) -> Floats:
+    def places(self) -> Float32Array:
         """(T, 61, 2) where the points lie in the pictures, in pixels."""
         return self.way.places
 
     @cached_property
-    def moved(self) -> Floats:
+    def moved(self) -> Float32Array:
         """(T, 61, 3) how the points lie from rest."""
         return np.asarray(self.way.points - self.way.rest, np.float32)
 
@@ -316,15 +316,20 @@ class LipSyncModel:
         self._mask = torch.from_numpy(painted_part())[None, None].to(self.device)
 
     @torch.inference_mode()
-    def hear(self, mel: Floats) -> tuple[Floats, Floats]:
+    def hear(self, mel: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Give how lips move to log-mel (N, 53, 40): points from rest (N, 61, 3), and what else is heard (N, 32)."""
         moved, rest = self.nets["voice"](torch.from_numpy(mel).to(self.device))
         return self.facts.gain * moved.cpu().numpy(), rest.cpu().numpy()
 
     @torch.inference_mode()
     def paint(
-        self, faces: Pixels, places: Floats, looks: ReferenceFrames, picks: Sequence[Sequence[int]], rest: Floats
-    ) -> Floats:
+        self,
+        faces: Pixels,
+        places: Float32Array,
+        looks: ReferenceFrames,
+        picks: Sequence[Sequence[int]],
+        rest: Float32Array,
+    ) -> Float32Array:
         """Paint lower faces (N, S, S, 3) with their points at places (N, 61, 2): (N, S, S, 3), 0 to 255."""
         given = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
         shown = torch.stack([looks.shown(one, place) for one, place in zip(picks, places, strict=True)])

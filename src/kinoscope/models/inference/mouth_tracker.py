@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.face_mesh import (
     CHIN,
@@ -20,7 +20,6 @@ from kinoscope.models.inference.face_mesh import (
     PRESENT,
     STEADY,
     FaceMeshEstimator,
-    Mesh,
     region,
     region_of_five,
 )
@@ -45,7 +44,7 @@ MIRROR = [
 ]
 """Where each of these points lies in a mirrored face."""
 
-STILL: Array = np.array(
+STILL: Float64Array = np.array(
     [
         *([-0.5, 0.068, 0.09], [-0.198, 0.087, 0.031], [0.198, 0.087, 0.031], [0.5, 0.068, 0.09]),
         *([0.0, 0.038, -0.156], [0.0, 0.127, -0.195], [0.0, 0.211, -0.243], [0.0, 0.289, -0.296]),
@@ -67,11 +66,11 @@ class TrackedFace:
     """A face in one picture. ``mesh`` (468, 3) is in pixels of that picture, ``presence`` in 0 to 1."""
 
     id: int
-    mesh: Mesh
+    mesh: Float32Array
     presence: float
 
     @property
-    def box(self) -> Array:
+    def box(self) -> Float64Array:
         """Left, top, right and bottom of its points."""
         return np.concatenate([self.mesh[:, :2].min(axis=0), self.mesh[:, :2].max(axis=0)])
 
@@ -106,7 +105,7 @@ class FaceTracker:
             self._known = _largest(self._known + self._look(picture))
         return self._known
 
-    def _mesh(self, picture: Pixels, wanted: list[tuple[int, Array]]) -> list[TrackedFace]:
+    def _mesh(self, picture: Pixels, wanted: list[tuple[int, Float64Array]]) -> list[TrackedFace]:
         meshes, presences = self.mesher(picture, np.array([where for _, where in wanted]).reshape(-1, 4))
         faces = zip((number for number, _ in wanted), meshes, presences.tolist(), strict=True)
         return [TrackedFace(*face) for face in faces if face[2] >= PRESENT]
@@ -122,7 +121,7 @@ class FaceTracker:
         return self._mesh(picture, [(face.id, region(face.mesh)) for face in rough])
 
 
-def _inside(point: Array, box: Array) -> bool:
+def _inside(point: Float64Array, box: Float64Array) -> bool:
     return bool(np.all(point >= box[:2]) and np.all(point <= box[2:]))
 
 
@@ -130,7 +129,7 @@ def _largest(faces: list[TrackedFace]) -> list[TrackedFace]:
     return sorted(faces, key=lambda face: -float(np.ptp(face.mesh[:, 0])))[:MOST]
 
 
-def points_of(mesh: Mesh) -> NDArray[np.float32]:
+def points_of(mesh: Float32Array) -> NDArray[np.float32]:
     """Give the points of the mouth and the chin, (61, 3), as they would be if the head kept still.
 
     The points that speech does not move are laid on those of a model by the similarity of least squares (Umeyama,
@@ -146,7 +145,7 @@ def points_of(mesh: Mesh) -> NDArray[np.float32]:
 
 
 def on_clock(
-    wanted: Array, times: Array, points: NDArray[np.float32], pictures: Pixels
+    wanted: Float64Array, times: Float64Array, points: NDArray[np.float32], pictures: Pixels
 ) -> tuple[NDArray[np.float32], Pixels]:
     """Give a mouth at other times than it was seen at: points between their neighbours, pictures the nearest.
 
@@ -161,7 +160,7 @@ def on_clock(
     return mixed, pictures[np.where(share > 0.5, after, after - 1)]
 
 
-def mouth_map(mesh: Mesh, side: int = CROP) -> Array:
+def mouth_map(mesh: Float32Array, side: int = CROP) -> Float64Array:
     """Give the affine map (2, 3) from the picture to an upright picture of the mouth."""
     eyes, chin = mesh[EYES, :2], mesh[152, :2]
     across = eyes[1] - eyes[0]
@@ -172,7 +171,7 @@ def mouth_map(mesh: Mesh, side: int = CROP) -> Array:
     return np.hstack([turn, (side / 2 - turn @ centre)[:, None]])
 
 
-def mouth_of(picture: Pixels, mesh: Mesh, side: int = CROP) -> Pixels:
+def mouth_of(picture: Pixels, mesh: Float32Array, side: int = CROP) -> Pixels:
     """Give an upright picture (side, side, 3) of the mouth."""
     import cv2
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, clip
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import clip
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models.registry import find
@@ -53,9 +54,9 @@ class TextLines:
             clockwise, so that the first two are one end of the upper edge and the other.
     """
 
-    boxes: Array
-    scores: Array
-    corners: Array
+    boxes: Float64Array
+    scores: Float64Array
+    corners: Float64Array
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -94,7 +95,7 @@ class TextDetector:
         return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
 
 
-def cores_of(likely: NDArray[np.float32]) -> list[tuple[Array, float]]:
+def cores_of(likely: NDArray[np.float32]) -> list[tuple[Float64Array, float]]:
     """Give the lines of text in a map (H, W) of likelihoods: four corners (4, 2), and the core's mean likelihood."""
     import cv2
 
@@ -119,14 +120,14 @@ def _mean_in(likely: NDArray[np.float32], contour: NDArray[Any]) -> float:
     return float(cv2.mean(likely[y : y + height, x : x + width], mask)[0])
 
 
-def _ordered(corners: Array) -> Array:
+def _ordered(corners: Float64Array) -> Float64Array:
     """Order the corners (4, 2) of a rectangle clockwise, from the left end of its upper long side."""
     around = corners[np.argsort(np.arctan2(*(corners - corners.mean(axis=0)).T[::-1]))]
     first = int(np.argmin(around.sum(axis=1)))
     return np.roll(around, -first, axis=0)
 
 
-def upright(picture: Pixels, corners: Array) -> Pixels:
+def upright(picture: Pixels, corners: Float64Array) -> Pixels:
     """Cut a line out of a picture (H, W, C), level and ``HEIGHT`` pixels high; what stands upright is laid down."""
     import cv2
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.files import atomic
 
@@ -35,7 +36,6 @@ STEP = 0.5
 LEAST, APART = 0.3, 0.5
 """Overlap that must be expected of a segment, and that two segments of one class may have."""
 
-Values = NDArray[np.float64]
 _PLACES = np.arange(-AROUND, AROUND + 1e-9, STEP)
 FEATURES = 2 * len(_PLACES) + 3
 """Values that are seen of a candidate."""
@@ -45,12 +45,12 @@ FEATURES = 2 * len(_PLACES) + 3
 class SegmentRefiner:
     """A learned judge of segments: two layers; ``hidden`` (H, F) and (H,), ``out`` (3, H) and (3,)."""
 
-    hidden: Values
-    hidden_bias: Values
-    out: Values
-    out_bias: Values
+    hidden: Float64Array
+    hidden_bias: Float64Array
+    out: Float64Array
+    out_bias: Float64Array
 
-    def refine(self, edges: Values, scores: Values) -> Values:
+    def refine(self, edges: Float64Array, scores: Float64Array) -> Float64Array:
         """Give the segments of one class, (N, 3): start, end, expected overlap, the surest first.
 
         Args:
@@ -65,11 +65,11 @@ class SegmentRefiner:
         fits = (moved[:, 1] > moved[:, 0]) & (overlap >= LEAST)
         return _distinct(np.concatenate([moved, overlap[:, None]], 1)[fits])
 
-    def _judge(self, rows: Values) -> Values:
+    def _judge(self, rows: Float64Array) -> Float64Array:
         return np.asarray(np.maximum(rows @ self.hidden.T + self.hidden_bias, 0) @ self.out.T + self.out_bias)
 
 
-def candidates(edges: Values, scores: Values) -> Values:
+def candidates(edges: Float64Array, scores: Float64Array) -> Float64Array:
     """Give all stretches over one of the thresholds, (N, 2) start and end; each once."""
     found: set[tuple[float, float]] = set()
     for threshold in THRESHOLDS:
@@ -79,7 +79,7 @@ def candidates(edges: Values, scores: Values) -> Values:
     return np.array(sorted(found)).reshape(-1, 2)
 
 
-def features(edges: Values, scores: Values, rows: Values) -> Values:
+def features(edges: Float64Array, scores: Float64Array, rows: Float64Array) -> Float64Array:
     """Give what is seen of candidates (N, 2): the scores around start and end, the mean between, and the length."""
     around = [_at(edges, scores, rows[:, side : side + 1] + _PLACES) for side in (0, 1)]
     inside = _at(edges, scores, rows[:, :1] + (rows[:, 1:] - rows[:, :1]) * np.linspace(0.05, 0.95, 10))
@@ -87,14 +87,14 @@ def features(edges: Values, scores: Values, rows: Values) -> Values:
     return np.concatenate([*around, inside.mean(1)[:, None], inside.min(1)[:, None], length[:, None]], 1)
 
 
-def _at(edges: Values, scores: Values, times: Values) -> Values:
+def _at(edges: Float64Array, scores: Float64Array, times: Float64Array) -> Float64Array:
     """Give the scores at times of any shape; 0 outside."""
     place = np.searchsorted(edges, times, side="right") - 1
     inside = (place >= 0) & (place < len(scores))
     return np.where(inside, scores[np.clip(place, 0, len(scores) - 1)], 0.0)
 
 
-def overlaps(a: Values, b: Values) -> Values:
+def overlaps(a: Float64Array, b: Float64Array) -> Float64Array:
     """Give the intersection over union of segments (N, 2) with (M, 2), (N, M)."""
     common = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
     common = np.maximum(common, 0)
@@ -102,7 +102,7 @@ def overlaps(a: Values, b: Values) -> Values:
     return np.asarray(common / np.maximum(union, 1e-9))
 
 
-def _distinct(rows: Values) -> Values:
+def _distinct(rows: Float64Array) -> Float64Array:
     """Keep the surest of segments (N, 3) that overlap each other."""
     rows = rows[np.argsort(-rows[:, 2], kind="stable")]
     kept: list[int] = []

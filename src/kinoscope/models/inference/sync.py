@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.signal.mel import BANDS
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, OffsetCalibration
@@ -50,8 +51,6 @@ AHEAD = len(LAGS) // 2 // PHASES + CONTEXT
 """Frames of sound that are needed before and after those of the picture."""
 
 MAX_PAIRS = 16
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,20 +209,20 @@ class SyncModel:
         self.streams = read_sync_metadata(fetch(self.cards[0])[FACTS])
         self.runtime = self._runners["sound"].runtime
 
-    def see(self, points: Array, pixels: NDArray[np.uint8]) -> Array:
+    def see(self, points: Float32Array, pixels: NDArray[np.uint8]) -> Float32Array:
         """Embed a mouth, 25 times a second: points (T, 61, 3), see ``mouths.points_of``, grey pictures (T, 48, 48)."""
         given: dict[str, Any] = {"points": points.reshape(1, len(points), -1), "pixels": pixels[None]}
         found = [self._runners[kind](given[kind])[0][0] for kind in ("points", "pixels") if kind in self._runners]
         return np.concatenate(found, axis=1)
 
-    def hear(self, mel: Array) -> Array:
+    def hear(self, mel: Float32Array) -> Float32Array:
         """Embed log-mel (4 * T + 3, 40) at every 10 ms: (4 * T, E)."""
         count = (len(mel) - PHASES + 1) // PHASES
         shifted = np.stack([mel[phase : phase + count * PHASES] for phase in range(PHASES)])
         found = [self._runners["sound"](one[None])[0] for one in shifted]
         return np.concatenate(found).transpose(1, 0, 2).reshape(count * PHASES, -1)
 
-    def compare(self, seen: Array, heard: Array) -> Array:
+    def compare(self, seen: Float32Array, heard: Float32Array) -> Float32Array:
         """Give how alike each frame and the sound are at all lags: (T, L), at most 1.
 
         Args:

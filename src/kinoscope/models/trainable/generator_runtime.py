@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled
@@ -19,7 +19,6 @@ from kinoscope.models.runtime.runner import make_runner
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Array = NDArray[np.float32]
 
 COLOURS = {"moving": 4, "still": 3}
 """Part -> channels: colours, and a mask of what moves."""
@@ -88,6 +87,6 @@ class GeneratorRuntime:
         return to_bytes(pictures)
 
 
-def to_bytes(pictures: Array) -> Pixels:
+def to_bytes(pictures: Float32Array) -> Pixels:
     """Give uint8 of numbers around -1 to 1."""
     return np.asarray(((np.clip(pictures, -1, 1) + 1) * 127.5).round(), np.uint8)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
@@ -48,8 +49,6 @@ SIZES = tuple(FEWEST * 2**i for i in range(5))
 LIMITS: Mapping[str, Limits] = {
     "width": (1, 1024), "frames": (1, 1000), "rate": (0.01, 1000.0), "spacing": (0.001, 60.0),
 }  # fmt: skip
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +211,8 @@ class Latents:
         content: (N, Z) what each shows. motion: (N, K, Z) how it moves. labels: (N,) indices of classes.
     """
 
-    content: Array
-    motion: Array
+    content: Float32Array
+    motion: Float32Array
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -286,7 +285,7 @@ class Generator:
         """What runs the networks."""
         return self._painters.runtime if self._painters else f"torch-{self.device.type}"
 
-    def times(self, frames: int | None = None, rate: float | None = None) -> Array:
+    def times(self, frames: int | None = None, rate: float | None = None) -> Float32Array:
         """Give the times of a clip's pictures in seconds, (T,)."""
         return np.asarray(np.arange(frames or self.facts.frames) / (rate or self.facts.rate), np.float32)
 
@@ -313,7 +312,7 @@ class Generator:
             np.asarray(kinds, np.int64),
         )
 
-    def unit(self, contents: Array) -> Array:
+    def unit(self, contents: Float32Array) -> Float32Array:
         """Give content codes (N, Z) of length 1 (the root of their mean square) where their direction says it all.
 
         Those of a network that goes by their length, too, stay as they are.
@@ -322,7 +321,7 @@ class Generator:
             return contents
         return np.asarray(contents / np.sqrt(np.square(contents).mean(1, keepdims=True)), np.float32)
 
-    def clips(self, codes: Latents, times: Array, told: Callable[[float, float], None] | None = None) -> Pixels:
+    def clips(self, codes: Latents, times: Float32Array, told: Callable[[float, float], None] | None = None) -> Pixels:
         """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds; ``told`` how many are done."""
         parts: list[Pixels] = []
         for first in range(0, len(codes), AT_ONCE):
@@ -331,7 +330,7 @@ class Generator:
                 told(min(first + AT_ONCE, len(codes)), len(codes))
         return np.concatenate(parts)
 
-    def _clips(self, codes: Latents, times: Array) -> Pixels:
+    def _clips(self, codes: Latents, times: Float32Array) -> Pixels:
         import torch
 
         with torch.inference_mode():
@@ -364,7 +363,7 @@ class Generator:
             self._common = torch.stack(each).mean(1)
         return self._common
 
-    def inputs(self, codes: Latents, times: Array) -> tuple[Tensor, ...]:
+    def inputs(self, codes: Latents, times: Float32Array) -> tuple[Tensor, ...]:
         """Give codes and times as the network takes them."""
         import torch
 

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 
 PQ, HLG = 16, 18
@@ -38,9 +39,6 @@ TO_BT709 = {
 }
 """Primaries of a stream (ITU-T H.273: BT.709, BT.2020, Display P3) -> matrix from linear RGB to that of BT.709."""
 
-Array = NDArray[np.float64]
-Float32 = NDArray[np.float32]
-
 
 def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int = 9) -> Pixels:
     """Return (H, W, 3) uint8 RGB of standard range of (H, W, 3) 16-bit RGB in PQ or HLG."""
@@ -58,13 +56,13 @@ def _convert(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Pixel
     return shown
 
 
-def _step(light: Float32) -> NDArray[np.intp]:
+def _step(light: Float32Array) -> NDArray[np.intp]:
     """Return the places of light in 0 to 1 in a table of STEPS; its roots are evenly spaced, to keep the dark apart."""
     steps: NDArray[np.intp] = np.rint(np.sqrt(light.clip(0, 1)) * (STEPS - 1)).astype(np.intp)
     return steps
 
 
-def _eetf(nits: Array) -> Array:
+def _eetf(nits: Float64Array) -> Float64Array:
     """Compress light to the range of the display (BT.2390: Hermite spline in PQ above a knee)."""
     top = _pq_code(np.array(PEAK))
     source, most = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE)) / top)
@@ -74,24 +72,24 @@ def _eetf(nits: Array) -> Array:
     return _pq_nits(np.where(source < knee, source, spline) * top)
 
 
-def _pq_nits(code: Array) -> Array:
+def _pq_nits(code: Float64Array) -> Float64Array:
     root = np.power(code, 32 / 2523)
     return 10_000 * np.power(np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root), 16384 / 2610)
 
 
-def _pq_code(nits: Array) -> Array:
+def _pq_code(nits: Float64Array) -> Float64Array:
     root = np.power(nits / 10_000, 2610 / 16384)
     return np.asarray(np.power((0.8359375 + 18.8515625 * root) / (1 + 18.6875 * root), 2523 / 32))
 
 
 @cache
-def _pq_table() -> Float32:
+def _pq_table() -> Float32Array:
     """Return the light of the display, 1 for white, of each 16-bit code of PQ."""
     return (_eetf(_pq_nits(np.arange(65536) / 65535)) / WHITE).astype(np.float32)
 
 
 @cache
-def _hlg_table() -> Float32:
+def _hlg_table() -> Float32Array:
     """Return the light of the scene, in 0 to 1, of each 16-bit code of HLG."""
     code = np.arange(65536) / 65535
     bright = (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12
@@ -99,7 +97,7 @@ def _hlg_table() -> Float32:
 
 
 @cache
-def _hlg_gains() -> Float32:
+def _hlg_gains() -> Float32Array:
     """Return by how much the display is brighter than the scene, for each luminance of the scene in 0 to 1."""
     scene = (np.arange(STEPS).clip(0.5) / (STEPS - 1)) ** 2
     return (_eetf(PEAK * scene**SYSTEM_GAMMA) / WHITE / scene).astype(np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
 from kinoscope.core.results import TaskResult, Track
@@ -28,8 +29,6 @@ FINER = 4
 SHADES = (20, 70)
 """Grey levels of the background."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class MovingShapes:
@@ -43,7 +42,7 @@ class MovingShapes:
     shape: str
     colour: str
     motion: str
-    centres: Floats
+    centres: Float64Array
     radius: float
 
 
@@ -101,7 +100,7 @@ def _pick(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> s
     return drawn if wanted is None else demand(wanted, names, kind)
 
 
-def _way(random: Any, motion: str, times: Floats, edge: float) -> Floats:
+def _way(random: Any, motion: str, times: Float64Array, edge: float) -> Float64Array:
     """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
     angle, room = random.uniform(0, 2 * np.pi), 1 - 2 * edge
     if motion == "straight":
@@ -120,7 +119,7 @@ def _way(random: Any, motion: str, times: Floats, edge: float) -> Floats:
     return np.asarray(middle + around)
 
 
-def _mask(shape: str, centre: Floats, radius: float, size: int) -> Floats:
+def _mask(shape: str, centre: Float64Array, radius: float, size: int) -> Float64Array:
     """Give how much of each pixel a shape covers, (S, S) from 0 to 1."""
     places = (np.arange(size * FINER) + 0.5) / FINER
     x, y = places[None, :] - centre[0], places[:, None] - centre[1]
@@ -128,7 +127,7 @@ def _mask(shape: str, centre: Floats, radius: float, size: int) -> Floats:
     return np.asarray(inside.reshape(size, FINER, size, FINER).mean((1, 3)))
 
 
-def _inside(shape: str, x: Floats, y: Floats) -> NDArray[np.bool_]:
+def _inside(shape: str, x: Float64Array, y: Float64Array) -> NDArray[np.bool_]:
     """Tell which places lie in a shape around zero that has the area of a disc of radius 1."""
     if shape == "disc":
         return np.asarray(np.hypot(x, y) <= 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, OffsetCalibration, SyncOffset, measure
 from kinoscope.tasks.signal.hysteresis import spans
 
@@ -26,8 +27,6 @@ AROUND = 2
 SPEAKS, STOPS = 0.12, 0.04
 """Likeness over the mean of all lags from which somebody begins to speak, and under which he has stopped."""
 
-Array = NDArray[np.float64]
-
 
 @dataclass
 class SyncEvidence:
@@ -40,10 +39,10 @@ class SyncEvidence:
         speech: by block, the probability that somebody speaks.
     """
 
-    sums: dict[tuple[int, int], Array] = field(default_factory=dict)
+    sums: dict[tuple[int, int], Float64Array] = field(default_factory=dict)
     counts: dict[tuple[int, int], int] = field(default_factory=dict)
     motion: dict[tuple[int, int], float] = field(default_factory=dict)
-    boxes: dict[tuple[int, int], Array] = field(default_factory=dict)
+    boxes: dict[tuple[int, int], Float64Array] = field(default_factory=dict)
     speech: dict[int, float] = field(default_factory=dict)
 
     def add(self, face: int, first: int, likeness: NDArray[np.float32], motion: NDArray[np.float32]) -> None:
@@ -98,7 +97,7 @@ class SyncEvidence:
             for a, b in found
         ]
 
-    def _scores(self, face: int, blocks: NDArray[np.int64], offset: float) -> Array:
+    def _scores(self, face: int, blocks: NDArray[np.int64], offset: float) -> Float64Array:
         """Give by how much a face is more like the sound at the offset than at all lags, in a second around blocks."""
         sums = np.array([self.sums.get((face, n), np.zeros(len(LAGS))) for n in blocks.tolist()])
         counts = np.array([self.counts.get((face, n), 0) for n in blocks.tolist()], np.float64)
@@ -110,7 +109,7 @@ class SyncEvidence:
         return np.where(silent, 0.0, scores)
 
 
-def _around(values: Array) -> Array:
+def _around(values: Float64Array) -> Float64Array:
     """Give the sum of each of values (N,) and its neighbours."""
     return np.convolve(np.pad(values, AROUND), np.ones(2 * AROUND + 1), "valid")
 
@@ -123,9 +122,9 @@ def _sure(score: float) -> float:
 class Rows:
     """Blocks in time order: likenesses ``sums`` (B, L), ``counts`` (B,) of frames, and middles ``times`` (B,)."""
 
-    sums: Array
-    counts: Array
-    times: Array
+    sums: Float64Array
+    counts: Float64Array
+    times: Float64Array
 
     @property
     def seconds(self) -> float:
@@ -153,6 +152,6 @@ class Rows:
 class SyncWindows:
     """Offsets over time: middles ``times`` (N,) in seconds, likenesses ``curves`` (N, L), and what they measure."""
 
-    times: Array
-    curves: Array
+    times: Float64Array
+    curves: Float64Array
     offsets: list[SyncOffset]

@@ -12,14 +12,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio
 from kinoscope.tasks.signal.hysteresis import Span, spans
 
 RATE = 16_000
 """Samples per second."""
 
-Samples = NDArray[np.float32]
-Vad = Callable[[Samples], NDArray[np.float32]]
+Vad = Callable[[Float32Array], NDArray[np.float32]]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 WINDOW = 512
@@ -42,7 +42,7 @@ class SpeechSegmenter:
     def __init__(self, vad: Vad) -> None:
         self._vad = vad
         self._start = Fraction(0)
-        self._held: list[Samples] = []
+        self._held: list[Float32Array] = []
         self._count = 0
 
     def hear(self, sound: Audio) -> list[Audio]:
@@ -69,11 +69,11 @@ class SpeechSegmenter:
     def _now(self) -> Fraction:
         return self._start + Fraction(self._count, RATE)
 
-    def _keep(self, samples: Samples) -> None:
+    def _keep(self, samples: Float32Array) -> None:
         self._held.append(samples)
         self._count += len(samples)
 
-    def _take(self) -> Samples:
+    def _take(self) -> Float32Array:
         held = np.concatenate([*self._held, np.zeros(0, np.float32)])
         self._held, self._count = [], 0
         return held
@@ -93,20 +93,20 @@ class SpeechSegmenter:
         self._keep(samples[rest:])
         return done
 
-    def _sound(self, samples: Samples, start: int, end: int) -> Audio:
+    def _sound(self, samples: Float32Array, start: int, end: int) -> Audio:
         return Audio(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
 
-    def _scores(self, samples: Samples) -> NDArray[np.float32]:
+    def _scores(self, samples: Float32Array) -> NDArray[np.float32]:
         if not len(samples):
             return np.zeros(0, np.float32)
         return self._vad(np.pad(samples, (0, -len(samples) % WINDOW)))
 
-    def _speech(self, samples: Samples) -> list[Span]:
+    def _speech(self, samples: Float32Array) -> list[Span]:
         """Give the sample ranges in which somebody speaks, with margins."""
         found = spans(self._scores(samples), ON, OFF, PAUSE, SHORTEST)
         return [(max(0, a * WINDOW - MARGIN), min(len(samples), b * WINDOW + MARGIN)) for a, b in found]
 
-    def _quietest(self, samples: Samples, start: int) -> int:
+    def _quietest(self, samples: Float32Array, start: int) -> int:
         """Give the place after ``start`` where speech is least likely: the pause to cut at when nobody stops."""
         scores = np.convolve(self._scores(samples)[start // WINDOW :], np.ones(5) / 5, "valid")
         return start + (int(np.argmin(scores)) + 2) * WINDOW

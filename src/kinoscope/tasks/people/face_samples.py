@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
 from kinoscope.tasks.tracking.best_moments import TopMoments
@@ -55,7 +55,9 @@ class FaceSamples:
     best: TopMoments[FaceSample] = field(default_factory=lambda: TopMoments(MOST))
     points: array[float] = field(default_factory=lambda: array("d"))
 
-    def offer(self, time: float, points: Array, score: float, picture: Pixels, draw: Callable[[], bytes]) -> None:
+    def offer(
+        self, time: float, points: Float64Array, score: float, picture: Pixels, draw: Callable[[], bytes]
+    ) -> None:
         """Take in a detection, and keep a look at it if it is one of the best.
 
         Args:
@@ -92,12 +94,12 @@ def changes(looks: FaceSamples, cuts: Sequence[float]) -> list[float]:
     return [_jump(rows[(rows[:, 0] >= start) & (rows[:, 0] <= end)]) for start, end in spans]
 
 
-def _jump(rows: Array) -> float:
+def _jump(rows: Float64Array) -> float:
     """Return the time of the row (time, five points) that is farthest from the one before it."""
     return float(rows[1 + int(np.abs(np.diff(rows[:, 1:], axis=0)).mean(axis=1).argmax()), 0])
 
 
-def size(points: Array) -> float:
+def size(points: Float64Array) -> float:
     """Tell from five points (5, 2) how large a face is, 0 to 1: at 1 the eyes are as far apart as in the template."""
     return float(min(1.0, np.hypot(*(points[1] - points[0])) / 53))
 

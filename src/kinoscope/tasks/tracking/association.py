@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, iou
+from kinoscope.core.arrays import BoolArray, Float64Array
+from kinoscope.core.boxes import iou
 from kinoscope.core.errors import OptionError
 
-Mask = NDArray[np.bool_]
 Pairs = Iterator[tuple[int, int]]
 
 NEAR = 0.05
@@ -41,25 +40,25 @@ class AssociationInput:
         free, open: (N,) and (M,) which detections and which tracks are not paired yet.
     """
 
-    boxes: Array
-    scores: Array
-    sure: Mask
-    expected: Array
-    last: Array
-    before: Array
-    allowed: Array
-    looks: Array | None = None
-    free: Mask = field(init=False)
-    open: Mask = field(init=False)
+    boxes: Float64Array
+    scores: Float64Array
+    sure: BoolArray
+    expected: Float64Array
+    last: Float64Array
+    before: Float64Array
+    allowed: Float64Array
+    looks: Float64Array | None = None
+    free: BoolArray = field(init=False)
+    open: BoolArray = field(init=False)
 
     def __post_init__(self) -> None:
         self.free, self.open = np.ones(len(self.boxes), bool), np.ones(len(self.expected), bool)
 
-    def likeness(self, tracks: Array, widen: float = 0.0) -> Array:
+    def likeness(self, tracks: Float64Array, widen: float = 0.0) -> Float64Array:
         """Give the overlap (N, M) of detections and tracks, both grown by a share of their size on each side."""
         return iou(_widen(self.boxes, widen), _widen(tracks, widen)) * self.allowed
 
-    def pair(self, wanted: Mask, likeness: Array, least: float, extra: Array | float = 0.0) -> Pairs:
+    def pair(self, wanted: BoolArray, likeness: Float64Array, least: float, extra: Float64Array | float = 0.0) -> Pairs:
         """Pair those of the wanted detections and the tracks that are not paired yet, for the greatest sum.
 
         Args:
@@ -134,7 +133,7 @@ def get_strategy(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def consistency(scene: AssociationInput) -> Array:
+def consistency(scene: AssociationInput) -> Float64Array:
     """Tell (N, M) how well the way to each detection goes on from each track's way so far: 1 ahead, 0 across, -1 back.
 
     Times the detection's score; 0 of a track that has not moved.
@@ -145,15 +144,15 @@ def consistency(scene: AssociationInput) -> Array:
     return np.asarray((1 - 2 * angle / np.pi) * scene.scores[:, None])
 
 
-def _centres(boxes: Array) -> Array:
+def _centres(boxes: Float64Array) -> Float64Array:
     return (boxes[:, :2] + boxes[:, 2:4]) / 2
 
 
-def _directions(ways: Array) -> Array:
+def _directions(ways: Float64Array) -> Float64Array:
     return np.asarray(ways / np.maximum(np.linalg.norm(ways, axis=-1, keepdims=True), 1e-6))
 
 
-def _widen(boxes: Array, share: float) -> Array:
+def _widen(boxes: Float64Array, share: float) -> Float64Array:
     """Grow boxes by ``share`` of their size on each side."""
     grow = share * (boxes[:, 2:4] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - grow, boxes[:, 2:4] + grow], axis=1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 from kinoscope.tasks.tracking.tracker import Tracklet
 
 SURE = 0.6
@@ -48,7 +48,7 @@ def _is_double(one: Tracklet, other: Tracklet) -> bool:
     return bool(met.sum() >= SHARE * len(seen))
 
 
-def _overlaps(rows: Array, others: Array) -> tuple[Array, Array]:
+def _overlaps(rows: Float64Array, others: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return what share (N,) of each box of some rows lies in another track's box then, and the IoU (N,) of the two."""
     boxes = rows[:, 1:5]
     then = np.column_stack([np.interp(rows[:, 0], others[:, 0], others[:, side]) for side in range(1, 5)])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinoscope.core.boxes import Array
+from kinoscope.core.arrays import Float64Array
 
 # Noise is relative to the object's size, so a far object is followed like a near one, and the filter's gain depends
 # on times alone. Order: centre x, centre y, width, height. Chosen on the TUD sequences of MOTChallenge at 4-25
@@ -25,19 +25,19 @@ AGILITIES = (1.0, 4.0)
 """How much more freely than that objects may move: as pedestrians do, or as what bounces or races by."""
 
 
-def to_centre(boxes: Array) -> Array:
+def to_centre(boxes: Float64Array) -> Float64Array:
     """Turn (..., x1 y1 x2 y2) into (..., centre x, centre y, width, height)."""
     low, high = boxes[..., :2], boxes[..., 2:4]
     return np.concatenate([(low + high) / 2, high - low], axis=-1).astype(np.float64)
 
 
-def to_corners(centred: Array) -> Array:
+def to_corners(centred: Float64Array) -> Float64Array:
     """Turn (..., centre x, centre y, width, height) into (..., x1 y1 x2 y2); no side is under one pixel."""
     half = np.maximum(centred[..., 2:], 1) / 2
     return np.concatenate([centred[..., :2] - half, centred[..., :2] + half], axis=-1)
 
 
-def warped(centred: Array, affine: Array) -> Array:
+def warped(centred: Float64Array, affine: Float64Array) -> Float64Array:
     """Carry boxes (N, 4: centre x, centre y, width, height) through an affine map (2, 3); they stay upright."""
     zoom = np.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
     return np.concatenate([centred[:, :2] @ affine[:, :2].T + affine[:, 2], centred[:, 2:] * zoom], axis=1)
@@ -55,12 +55,12 @@ class BoxKalmanFilter:
     """
 
     time: float
-    state: Array
-    covariance: Array
+    state: Float64Array
+    covariance: Float64Array
     agility: float = 1.0
 
     @classmethod
-    def begin(cls, time: float, box: Array, agility: float = 1.0) -> BoxKalmanFilter:
+    def begin(cls, time: float, box: Float64Array, agility: float = 1.0) -> BoxKalmanFilter:
         """Start at rest at a first box (4,)."""
         covariance = np.zeros((4, 2, 2))
         covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN * agility**2
@@ -74,21 +74,21 @@ class BoxKalmanFilter:
         covariance = move @ self.covariance @ move.T + self.agility**2 * WANDER[:, None, None] * spread
         return BoxKalmanFilter(time, self.state @ move.T, covariance, self.agility)
 
-    def correct(self, box: Array) -> BoxKalmanFilter:
+    def correct(self, box: Float64Array) -> BoxKalmanFilter:
         """Take in a box (4,) seen at the state's own time."""
         gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASURED)[:, None]
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
         covariance = self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :]
         return BoxKalmanFilter(self.time, state, covariance, self.agility)
 
-    def warp(self, affine: Array) -> BoxKalmanFilter:
+    def warp(self, affine: Float64Array) -> BoxKalmanFilter:
         """Give the state as it is in a picture to which ``affine`` (2, 3) leads from its own."""
         turned = np.column_stack([affine[:, :2], np.zeros(2)])
         value = warped(self.state[None, :, 0], affine)[0]
         speed = warped(self.state[None, :, 1], turned)[0]
         return BoxKalmanFilter(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
 
-    def surprise(self, box: Array) -> float:
+    def surprise(self, box: Float64Array) -> float:
         """Tell how unlikely a box (4,) is at the state's own time: minus twice its log-likelihood, up to a constant."""
         variance = self.covariance[:, 0, 0] + MEASURED
         away = to_centre(box) - self.state[:, 0]
@@ -96,7 +96,7 @@ class BoxKalmanFilter:
         return float(np.sum(np.log(variance) + (away / size) ** 2 / variance))
 
 
-def smooth(times: Array, boxes: Array) -> Array:
+def smooth(times: Float64Array, boxes: Float64Array) -> Float64Array:
     """Estimate position and velocity at each detection from all detections, earlier and later.
 
     Of the ``AGILITIES`` the one is taken under which the detections are the least surprising.
@@ -118,7 +118,9 @@ def smooth(times: Array, boxes: Array) -> Array:
     return np.stack(states[::-1])
 
 
-def _forward(times: Array, boxes: Array, agility: float) -> tuple[list[BoxKalmanFilter], list[BoxKalmanFilter], float]:
+def _forward(
+    times: Float64Array, boxes: Float64Array, agility: float
+) -> tuple[list[BoxKalmanFilter], list[BoxKalmanFilter], float]:
     """Filter detections: the states after each, the states expected before each but the first, the total surprise."""
     filtered, expected, surprise = [BoxKalmanFilter.begin(float(times[0]), boxes[0], agility)], [], 0.0
     for time, box in zip(times[1:].tolist(), boxes[1:], strict=True):
@@ -128,7 +130,7 @@ def _forward(times: Array, boxes: Array, agility: float) -> tuple[list[BoxKalman
     return filtered, expected, surprise
 
 
-def curve(times: Array, boxes: Array, at: Array) -> Array:
+def curve(times: Float64Array, boxes: Float64Array, at: Float64Array) -> Float64Array:
     """Draw the smoothed motion through detections.
 
     Args:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.boxes import Array, clip
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
 from kinoscope.tasks.tracking.association import AssociationInput, Strategy, buffered
@@ -47,10 +48,10 @@ class Tracklet:
     motion: BoxKalmanFilter | None = None
     rows: array[float] = field(default_factory=lambda: array("d"))
     votes: dict[int, float] = field(default_factory=dict)
-    recent: Array = field(default_factory=lambda: np.zeros((0, 4)))
-    look: Array | None = None
+    recent: Float64Array = field(default_factory=lambda: np.zeros((0, 4)))
+    look: Float64Array | None = None
 
-    def add(self, time: float, box: Array, score: float, label: int, look: Array | None = None) -> None:
+    def add(self, time: float, box: Float64Array, score: float, label: int, look: Float64Array | None = None) -> None:
         """Take in a detection."""
         self.motion = self.motion.predict(time).correct(box) if self.motion else BoxKalmanFilter.begin(time, box)
         self.rows.extend((time, *box.tolist(), score))
@@ -60,7 +61,7 @@ class Tracklet:
             mixed = look if self.look is None else FADE * self.look + (1 - FADE) * look
             self.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
 
-    def warp(self, affine: Array) -> None:
+    def warp(self, affine: Float64Array) -> None:
         """Carry it along with the camera: ``affine`` (2, 3) leads from the last picture to this one."""
         self.recent = to_corners(warped(to_centre(self.recent), affine))
         if self.motion:
@@ -95,7 +96,7 @@ class Tracklet:
         best = np.sort(self.detections[:, 5])[::-1]
         return float(best[: (len(best) + 1) // 2].mean())
 
-    def through(self, times: Array, shown: Size) -> Boxes:
+    def through(self, times: Float64Array, shown: Size) -> Boxes:
         """Draw it through the frames from its first to its last detection.
 
         Args:
@@ -139,10 +140,10 @@ class Tracker:
     def update(
         self,
         time: float,
-        boxes: Array,
-        scores: Array,
+        boxes: Float64Array,
+        scores: Float64Array,
         labels: NDArray[np.int64] | None = None,
-        looks: Array | None = None,
+        looks: Float64Array | None = None,
     ) -> NDArray[np.int64]:
         """Take in all detections of one picture.
 
@@ -171,7 +172,7 @@ class Tracker:
             ids[number] = tracklet.id
         return ids
 
-    def warp(self, affine: Array) -> None:
+    def warp(self, affine: Float64Array) -> None:
         """Carry all live tracks along with the camera.
 
         Args:
@@ -180,7 +181,7 @@ class Tracker:
         for tracklet in self.live:
             tracklet.warp(affine)
 
-    def expect(self, time: float) -> Array:
+    def expect(self, time: float) -> Float64Array:
         """Give the box (N, 4) where each live track is expected at ``time``."""
         states = [t.motion.state[:, 0] + t.motion.state[:, 1] * (time - t.end) for t in self.live if t.motion]
         return to_corners(np.array(states).reshape(-1, 4))
@@ -212,7 +213,12 @@ class Tracker:
         self.live = [t for t in self.live if time - t.end <= self.max_gap]
 
     def _scene(
-        self, time: float, boxes: Array, scores: Array, labels: NDArray[np.int64], looks: Array | None
+        self,
+        time: float,
+        boxes: Float64Array,
+        scores: Float64Array,
+        labels: NDArray[np.int64],
+        looks: Float64Array | None,
     ) -> AssociationInput:
         same = labels[:, None] == np.array([t.label for t in self.live], np.int64)[None, :]
         last, before = (np.array([t.recent[i] for t in self.live]).reshape(-1, 4) for i in (-1, 0))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.errors import as_error
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.models.runtime.runner import cores
@@ -49,7 +50,6 @@ STILL = 0.5
 BLOCK = 512
 """Clips that are compared with all others at once."""
 
-Vector = NDArray[np.float32]
 
 KINDS = {
     "broken": "cannot be read, or not to its end",
@@ -125,8 +125,8 @@ class _Facts:
     example: Example
     findings: list[Finding] = field(default_factory=list)
     digest: str = ""
-    looks: Vector | None = None
-    changes: Vector | None = None
+    looks: Float32Array | None = None
+    changes: Float32Array | None = None
 
     def found(self, kind: str, detail: str) -> None:
         self.findings.append(Finding(kind, self.example.path, detail))
@@ -213,7 +213,7 @@ def _judge(source: Source, facts: _Facts, frames: int, seconds: float) -> None:
         facts.found("tiny", f"{frames} frames, {seconds:.2f} s, {info.width}x{info.height} pixels")
 
 
-def fingerprint(pixels: Pixels) -> tuple[Vector | None, Vector | None]:
+def fingerprint(pixels: Pixels) -> tuple[Float32Array | None, Float32Array | None]:
     """Give how a clip looks and how it changes: two vectors of length 1, None where there is nothing to see.
 
     Args:
@@ -224,7 +224,7 @@ def fingerprint(pixels: Pixels) -> tuple[Vector | None, Vector | None]:
     return _unit(grey - grey.mean()), _unit(grey - grey.mean(0))
 
 
-def _unit(values: Vector) -> Vector | None:
+def _unit(values: Float32Array) -> Float32Array | None:
     if float(np.sqrt((values**2).mean())) < STILL:
         return None
     return np.asarray(values.ravel() / np.linalg.norm(values), np.float32)

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels, Size
-from kinoscope.core.sampling import Sampling, Times, nearest
+from kinoscope.core.sampling import Sampling, nearest
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import store
 from kinoscope.training.data.dataset import Example
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kinoscope")
 
-Choose = Callable[[float, float], Times]
+Choose = Callable[[float, float], Float64Array]
 """Gives the (T,) wanted times of a clip in a video that lies in [first, end); all in seconds."""
 
 OVERSAMPLING = 2
@@ -73,7 +74,7 @@ class DecodedFrames:
     """
 
     pixels: Pixels
-    times: Times
+    times: Float64Array
     end: float
 
     @property
@@ -81,7 +82,7 @@ class DecodedFrames:
         """Time of the first picture in seconds."""
         return float(self.times[0])
 
-    def at(self, wanted: Times) -> Pixels:
+    def at(self, wanted: Float64Array) -> Pixels:
         """Give the (T, H, W, 3) pictures on screen at (T,) times; a short stretch is played to and fro."""
         return np.ascontiguousarray(self.pixels[nearest(self.times, reflect_times(wanted, self.first, self.end))])
 
@@ -175,7 +176,7 @@ class FrameCache:
         self._used: int | None = None
         self._lock = threading.Lock()
 
-    def clip(self, example: Example, choose: Choose) -> tuple[Pixels, Times]:
+    def clip(self, example: Example, choose: Choose) -> tuple[Pixels, Float64Array]:
         """Give the (T, H, W, 3) pictures at the (T,) times in seconds that ``choose`` asks for, and those times.
 
         Raises:
@@ -204,7 +205,7 @@ class FrameCache:
         width, height = self.size(source.info.size)
         return (span[1] - span[0]) * self.rate * width * height * 3
 
-    def _window(self, example: Example, span: tuple[float, float], wanted: Times) -> tuple[Pixels, Times]:
+    def _window(self, example: Example, span: tuple[float, float], wanted: Float64Array) -> tuple[Pixels, Float64Array]:
         """Decode nothing but one clip."""
         times = reflect_times(wanted, *span)
         order = np.argsort(times)

@@ -18,9 +18,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError, OptionError, SourceError
 from kinoscope.core.media import Pixels
-from kinoscope.core.sampling import Sampling, Times
+from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment, sample_mix, sample_transform
 from kinoscope.models.runtime.runner import cores
 from kinoscope.training.data.dataset import Example
@@ -237,16 +238,16 @@ class Loader:
             pixels = sample_transform(augment, (width, height), self.sampling.size, generator)(pixels)
         return LoadedClip(pixels, self._targets[index], index, float(times.min()))
 
-    def _view(self, first: float, end: float, number: int) -> Times:
+    def _view(self, first: float, end: float, number: int) -> Float64Array:
         start = self.sampling.starts(first, end, self._views)[number]
         return self.sampling.times(first + self._snap(start - first))
 
-    def _moment(self, first: float, end: float, augment: Augment, generator: np.random.Generator) -> Times:
+    def _moment(self, first: float, end: float, augment: Augment, generator: np.random.Generator) -> Float64Array:
         """Draw when a clip begins, how fast it is played, and whether backwards."""
         start, fast, backwards = generator.random(3)
         stride = augment.stride ** (2 * fast - 1)
         slack = max(0.0, end - first - self.sampling.seconds * stride)
-        times: Times = self.sampling.times(0.0) * stride + first + self._snap(start * slack)
+        times: Float64Array = self.sampling.times(0.0) * stride + first + self._snap(start * slack)
         return times[::-1] if backwards < augment.reverse else times
 
     def _snap(self, seconds: float) -> float:

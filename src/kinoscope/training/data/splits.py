@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic
 from kinoscope.core.untrusted import read_json
@@ -29,8 +30,6 @@ MAX_SPLITS_BYTES = 500_000_000
 
 ATTEMPTS = 100
 """Orders that are tried until every class is in every split."""
-
-Counts = NDArray[np.float64]
 
 
 def split(dataset: Dataset, val: float = 0.2, test: float = 0.0, seed: int = 0) -> Splits:
@@ -122,7 +121,7 @@ def _divide(
     return [[examples[place] for place in sorted(part)] for part in places]
 
 
-def _count(examples: Sequence[Example], groups: Sequence[Sequence[int]], classes: Sequence[str]) -> Counts:
+def _count(examples: Sequence[Example], groups: Sequence[Sequence[int]], classes: Sequence[str]) -> Float64Array:
     """Give how many examples of each class are in each group, and in a last column how many in all: (G, K + 1)."""
     column = {name: place for place, name in enumerate(classes)}
     counts = np.zeros((len(groups), len(classes) + 1))
@@ -132,15 +131,15 @@ def _count(examples: Sequence[Example], groups: Sequence[Sequence[int]], classes
     return counts
 
 
-def _wanted(counts: Counts, shares: Counts) -> Counts:
+def _wanted(counts: Float64Array, shares: Float64Array) -> Float64Array:
     """Give how many examples of each class each part is to have, (P, K + 1): its share, and at least one."""
     totals = counts.sum(0)
-    wanted: Counts = np.maximum(np.outer(shares, totals), (totals >= len(shares)) & (totals > 0))
+    wanted: Float64Array = np.maximum(np.outer(shares, totals), (totals >= len(shares)) & (totals > 0))
     wanted *= totals / np.maximum(wanted.sum(0), 1e-9)
     return wanted
 
 
-def _assign(counts: Counts, wanted: Counts, generator: np.random.Generator) -> NDArray[np.int64]:
+def _assign(counts: Float64Array, wanted: Float64Array, generator: np.random.Generator) -> NDArray[np.int64]:
     """Give each group, the largest first, to the part that it brings nearest to what it is to have."""
     order = generator.permutation(len(counts))
     order = order[np.argsort(-counts[order, -1], kind="stable")]
@@ -156,7 +155,7 @@ def _assign(counts: Counts, wanted: Counts, generator: np.random.Generator) -> N
     return chosen
 
 
-def _judge(counts: Counts, wanted: Counts, chosen: NDArray[np.int64]) -> tuple[int, float]:
+def _judge(counts: Float64Array, wanted: Float64Array, chosen: NDArray[np.int64]) -> tuple[int, float]:
     """Give how many classes are missing from parts, and how far the parts are from what is wanted."""
     have = np.stack([counts[chosen == part].sum(0) for part in range(len(wanted))])
     missing = int((have[:, counts.sum(0) > 0] == 0).sum())

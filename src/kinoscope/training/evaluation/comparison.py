@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import difference_interval
 from kinoscope.core.metrics import classification
@@ -86,7 +87,7 @@ def compare(
         raise DatasetError(f"{names[0]} and {names[1]} have no clip in common; evaluate both on the same data")
     measured, columns = (_map_of if first.multilabel else _accuracies_of)(first, second)
 
-    def statistic(*columns: NDArray[Any]) -> classification.Values:
+    def statistic(*columns: NDArray[Any]) -> Float64Array:
         half = len(columns) // 2
         return np.concatenate([measured(*columns[:half]), measured(*columns[half:])])
 
@@ -104,7 +105,7 @@ def compare(
     return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p, len(set(groups)))
 
 
-def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: classification.Values) -> Difference:
+def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: Float64Array) -> Difference:
     """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of resampled groups."""
     (one, two), ((low1, high1), (low2, high2)) = values, ends
     if one is None or two is None:
@@ -115,17 +116,17 @@ def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: classifica
     return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(drawn)))
 
 
-def _correlation(drawn: classification.Values) -> float:
+def _correlation(drawn: Float64Array) -> float:
     known = drawn[~np.isnan(drawn).any(1)]
     varies = len(known) > 1 and bool(np.ptp(known, 0).all())
     return float(np.corrcoef(known, rowvar=False).flat[1]) if varies else 0.0
 
 
-Measured = Callable[..., classification.Values]
+Measured = Callable[..., Float64Array]
 
 
 def _accuracies_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
-    def measured(right: NDArray[Any], actual: NDArray[Any]) -> classification.Values:
+    def measured(right: NDArray[Any], actual: NDArray[Any]) -> Float64Array:
         return np.array([right.mean(), np.nanmean(recalls(right, actual, int(actual.max()) + 1))])
 
     return measured, [
@@ -134,7 +135,7 @@ def _accuracies_of(first: Predictions, second: Predictions) -> tuple[Measured, l
 
 
 def _map_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDArray[Any]]]:
-    def measured(logits: NDArray[Any], targets: NDArray[Any]) -> classification.Values:
+    def measured(logits: NDArray[Any], targets: NDArray[Any]) -> Float64Array:
         return np.array([classification.mean_average_precision(logits, targets)])
 
     return measured, [column for one in (first, second) for column in (one.logits, one.targets)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import share_interval
 from kinoscope.core.metrics import classification
@@ -79,7 +80,7 @@ def groups_of(predictions: Predictions) -> list[str]:
     return [f"group {group}" if group else f"clip {number} {path}" for number, (group, path) in enumerate(names)]
 
 
-def _confusion(predictions: Predictions) -> classification.Counts:
+def _confusion(predictions: Predictions) -> Int64Array:
     return classification.confusion(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
 
 
@@ -89,7 +90,7 @@ def _score_single(
     logits, actual, count = predictions.logits, truth(predictions), len(predictions.classes)
     names = ["top1", *(["top5"] if count > 5 else []), "balanced_accuracy"]
 
-    def statistic(first: NDArray[Any], fifth: NDArray[Any], actual: NDArray[Any]) -> classification.Values:
+    def statistic(first: NDArray[Any], fifth: NDArray[Any], actual: NDArray[Any]) -> Float64Array:
         each = recalls(first, actual, count)
         top5 = [fifth.mean()] if count > 5 else []
         return np.array([first.mean(), *top5, np.nanmean(each), *each])
@@ -103,7 +104,7 @@ def _score_single(
     return measures, _class_scores(predictions, values[len(names) :], ends[len(names) :])
 
 
-def recalls(right: NDArray[Any], actual: NDArray[Any], count: int) -> classification.Values:
+def recalls(right: NDArray[Any], actual: NDArray[Any], count: int) -> Float64Array:
     """Give the recall (count,) of each class; NaN of one without clips."""
     clips = np.bincount(actual, minlength=count)
     found = np.bincount(actual[right], minlength=count)
@@ -123,7 +124,7 @@ def _chances(clips: NDArray[Any]) -> dict[str, tuple[float, float]]:
 def _score_multilabel(
     predictions: Predictions, seed: int, samples: int
 ) -> tuple[dict[str, Measure], tuple[ClassScore, ...]]:
-    def statistic(logits: NDArray[Any], targets: NDArray[Any]) -> classification.Values:
+    def statistic(logits: NDArray[Any], targets: NDArray[Any]) -> Float64Array:
         each = np.array([classification.average_precision(*pair) for pair in zip(logits.T, targets.T, strict=True)])
         return np.array([np.mean(each[~np.isnan(each)]) if not np.isnan(each).all() else np.nan, *each])
 
@@ -136,14 +137,14 @@ def _score_multilabel(
     return {"map": measure}, _class_scores(predictions, values[1:], ends[1:])
 
 
-def weights_of(predictions: Predictions) -> classification.Values:
+def weights_of(predictions: Predictions) -> Float64Array:
     """Return how much each clip counts in top-1 and balanced accuracy, (2, N); of multi-label data in mAP, (1, N)."""
     each, count = _of_classes(predictions), len(predictions.logits)
     mean = each.sum(0) / max(1, int(each.any(1).sum()))
     return np.stack([mean] if predictions.multilabel else [np.full(count, 1 / count), mean])
 
 
-def _of_classes(predictions: Predictions) -> classification.Values:
+def _of_classes(predictions: Predictions) -> Float64Array:
     """Return how much each clip counts in what is measured of each class, (K, N)."""
     targets = (predictions.targets > 0.5).T
     return np.asarray(targets / np.maximum(targets.sum(1, keepdims=True), 1))
@@ -153,13 +154,13 @@ Ends = tuple[Value, Value]
 
 
 def with_intervals(
-    statistic: Callable[..., classification.Values],
+    statistic: Callable[..., Float64Array],
     columns: Sequence[NDArray[Any]],
-    weights: classification.Values,
+    weights: Float64Array,
     predictions: Predictions,
     seed: int,
     samples: int,
-) -> tuple[list[Value], list[Ends], classification.Values]:
+) -> tuple[list[Value], list[Ends], Float64Array]:
     """Return each value of a statistic, the ends of its interval, and its values of resampled groups (samples, V).
 
     Args:
@@ -176,7 +177,7 @@ def with_intervals(
     return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends], drawn
 
 
-def _variance(drawn: classification.Values, weights: classification.Values, groups: NDArray[Any]) -> float:
+def _variance(drawn: Float64Array, weights: Float64Array, groups: NDArray[Any]) -> float:
     """Return the variance of a value over drawings of groups, which vary less than groups of others would."""
     known = drawn[~np.isnan(drawn)]
     count = len(np.unique(groups[weights > 0]))
@@ -202,7 +203,7 @@ def told(predictions: Predictions) -> NDArray[np.bool_]:
     return np.asarray(np.eye(len(predictions.classes), dtype=bool)[predictions.logits.argmax(1)])
 
 
-def _probabilities(predictions: Predictions, temperature: float) -> classification.Values:
+def _probabilities(predictions: Predictions, temperature: float) -> Float64Array:
     scaled = predictions.logits.astype(np.float64) / temperature
     return classification.sigmoid(scaled) if predictions.multilabel else classification.softmax(scaled)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.training.data.dataset import Example
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kinoscope.training.data.loader import Loader
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +37,9 @@ class Predictions:
 
     paths: tuple[str, ...]
     groups: tuple[str, ...]
-    logits: Floats
-    embeddings: Floats
-    targets: Floats
+    logits: Float32Array
+    embeddings: Float32Array
+    targets: Float32Array
     classes: tuple[str, ...]
     multilabel: bool
     broken: dict[str, str]
@@ -51,12 +49,12 @@ class Predictions:
 class ViewSum:
     """Sums over the views of one example: logits (K,), embedding (D,); its targets (K,)."""
 
-    targets: Floats
+    targets: Float32Array
     logits: Any = 0.0
     embedding: Any = 0.0
     views: int = 0
 
-    def add(self, logits: Floats, embedding: Floats) -> None:
+    def add(self, logits: Float32Array, embedding: Float32Array) -> None:
         """Take in one more view."""
         self.logits, self.embedding, self.views = self.logits + logits, self.embedding + embedding, self.views + 1
 
@@ -104,8 +102,8 @@ def _evaluating(net: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _plain(tensor: Any) -> Floats:
-    plain: Floats = tensor.float().cpu().numpy()
+def _plain(tensor: Any) -> Float32Array:
+    plain: Float32Array = tensor.float().cpu().numpy()
     return plain
 
 
@@ -133,5 +131,5 @@ def clip_name(example: Example) -> str:
     return f"{example.path}#t={example.start or 0:g}{end}"
 
 
-def _stack(rows: Sequence[Floats], width: int) -> Floats:
+def _stack(rows: Sequence[Float32Array], width: int) -> Float32Array:
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.trainable.generators import Array, Generator, Latents, from_pixels
+from kinoscope.models.trainable.generators import Generator, Latents, from_pixels
 
 CANDIDATES = 64
 """Codes that are drawn to begin with."""
@@ -59,7 +60,7 @@ def project(
 
 
 def _nearest(
-    generator: Generator, pixels: Pixels, times: Array, seed: int, label: int | None, seconds: float
+    generator: Generator, pixels: Pixels, times: Float32Array, seed: int, label: int | None, seconds: float
 ) -> Latents:
     labels = None if label is None else [label] * CANDIDATES
     drawn = generator.codes(CANDIDATES, seed, labels, seconds=seconds)

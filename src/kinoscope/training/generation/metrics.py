@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
@@ -36,8 +37,6 @@ from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models.card import Card
 from kinoscope.models.inference.classifier import sampling_of
 from kinoscope.models.runtime.runner import Runner
-
-Values = NDArray[np.float64]
 
 SCHEMA = 3
 
@@ -128,9 +127,9 @@ class ClipSet:
 class ClipEmbeddings:
     """What a network says of clips: embeddings (N, D) of them and of their changes, logits (N, K)."""
 
-    embeddings: Values
-    changes: Values
-    logits: Values
+    embeddings: Float64Array
+    changes: Float64Array
+    logits: Float64Array
 
 
 @dataclass(kw_only=True)
@@ -230,7 +229,7 @@ def score(
     real: ClipSet,
     made: ClipSet,
     features: Features,
-    pictures: Callable[[Pixels], Values],
+    pictures: Callable[[Pixels], Float64Array],
     protocol: Protocol,
     classes: Sequence[str] = (),
     judge: Features | None = None,
@@ -382,6 +381,6 @@ def _columns(card: Card, classes: Sequence[str]) -> list[int] | None:
     return [names.index(name) for name in classes] if set(classes) <= set(names) else None
 
 
-def mean_colours(clip: Pixels) -> Values:
+def mean_colours(clip: Pixels) -> Float64Array:
     """Give mean colours of a coarse grid of each picture, (T, 48): content is compared by them without a network."""
     return stretch(clip, (4, 4)).reshape(len(clip), -1).astype(np.float64)

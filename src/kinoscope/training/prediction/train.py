@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
-from kinoscope.core.metrics.image_quality import Array, squared_error, ssim_even
+from kinoscope.core.metrics.image_quality import squared_error, ssim_even
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.models.trainable.predictors import TASK, PredictorMetadata, new_predictor, predict_frames, save_predictor
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
@@ -130,7 +131,7 @@ class PredictionTrainer:
     def _facts(self, measures: dict[str, float]) -> PredictorMetadata:
         return replace(self.facts_of_model, score={name: round(value, 4) for name, value in measures.items()})
 
-    def held(self) -> Iterator[tuple[Pixels, Array]]:
+    def held(self) -> Iterator[tuple[Pixels, Float64Array]]:
         """Yield clips that are measured on (N, T, H, W, C), and what is told of their frames after the first ones."""
         for pixels in self.clips.held():
             given = torch.from_numpy(pixels[:, : self.options.before]).to(self.processes.device)
@@ -167,7 +168,7 @@ class PredictionTrainer:
         )
 
 
-def measure(held: Iterator[tuple[Pixels, Array]]) -> dict[str, float]:
+def measure(held: Iterator[tuple[Pixels, Float64Array]]) -> dict[str, float]:
     """Give mean squared error a frame and structural similarity, and those of the last frame held.
 
     Args:
@@ -180,7 +181,7 @@ def measure(held: Iterator[tuple[Pixels, Array]]) -> dict[str, float]:
     return dict(zip(("mse", "ssim", "held_mse", "held_ssim"), map(float, means), strict=True))
 
 
-def scores(pixels: Pixels, told: Array) -> Array:
+def scores(pixels: Pixels, told: Float64Array) -> Float64Array:
     """Give error and similarity of what was told (N, A, H, W, C), and of the last frame held: (N, 4, A)."""
     after = told.shape[1]
     true = pixels[:, -after:].astype(np.float64) / 255
@@ -190,7 +191,7 @@ def scores(pixels: Pixels, told: Array) -> Array:
     return np.stack(parts, 1)
 
 
-def _preview(pixels: Pixels, told: Array) -> Pixels:
+def _preview(pixels: Pixels, told: Float64Array) -> Pixels:
     """Draw clips in rows: what was given, what followed, what was told."""
     rows = []
     after = told.shape[1]

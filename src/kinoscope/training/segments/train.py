@@ -10,16 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError
-from kinoscope.models.inference.segment_refiner import (
-    AROUND,
-    FEATURES,
-    SegmentRefiner,
-    Values,
-    candidates,
-    features,
-    overlaps,
-)
+from kinoscope.models.inference.segment_refiner import AROUND, FEATURES, SegmentRefiner, candidates, features, overlaps
 
 NEAR = 0.3
 """Overlap with a real segment from which a candidate is moved towards it."""
@@ -37,9 +30,9 @@ class ScoreCurve:
         edges: (E,) in strides of the model's windows. scores: (E - 1,) between them. truth: (M, 2) starts and ends.
     """
 
-    edges: Values
-    scores: Values
-    truth: Values
+    edges: Float64Array
+    scores: Float64Array
+    truth: Float64Array
 
 
 def train_refiner(courses: Sequence[ScoreCurve], seed: int = 0) -> SegmentRefiner:
@@ -59,7 +52,9 @@ def train_refiner(courses: Sequence[ScoreCurve], seed: int = 0) -> SegmentRefine
     return SegmentRefiner(*(p.detach().double().numpy() for p in net.parameters()))
 
 
-def _examples(course: ScoreCurve, generator: np.random.Generator | None = None) -> tuple[Values, Values, Values]:
+def _examples(
+    course: ScoreCurve, generator: np.random.Generator | None = None
+) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Give what is seen of the candidates (N, F), they themselves, and the real segments nearest them, (N, 2) each."""
     rows = candidates(course.edges, course.scores)
     if generator is not None:

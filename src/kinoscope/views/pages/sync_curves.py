@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import Timeline
 
 MOST = 600
@@ -15,7 +15,6 @@ MOST = 600
 ALONE = 0.6
 """Seconds that a single column is wide."""
 
-Array = NDArray[np.float64]
 NAMES = ("times", "offsets", "confidences", "curves", "lags")
 
 
@@ -30,12 +29,12 @@ class Columns:
         lags: (L,) in seconds, evenly spaced and rising.
     """
 
-    times: Array
+    times: Float64Array
     width: float
-    offsets: Array
-    confidences: Array
-    curves: Array
-    lags: Array
+    offsets: Float64Array
+    confidences: Float64Array
+    curves: Float64Array
+    lags: Float64Array
 
 
 def columns(timeline: Timeline, most: int = MOST) -> Columns | None:
@@ -62,7 +61,7 @@ def columns(timeline: Timeline, most: int = MOST) -> Columns | None:
     return Columns(middles, width * joined, offsets[best], confidences[best], _scaled(means), lags)
 
 
-def _scaled(curves: Array) -> Array:
+def _scaled(curves: Float64Array) -> Float64Array:
     """Give likenesses from 0, the middle of their column, to 1, the highest of all but a few."""
     above = curves - np.median(curves, axis=1, keepdims=True)
     top = max(float(np.percentile(above, 99.5)), 1e-6)

@@ -20,7 +20,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from kinoscope.core.boxes import Array, clip, intersections
+from kinoscope.core.arrays import Float64Array
+from kinoscope.core.boxes import clip, intersections
 from kinoscope.core.errors import PrivacyError
 from kinoscope.core.media import Size
 from kinoscope.core.results import Timeline, Track
@@ -86,7 +87,7 @@ class Mask:
 
     kind: str
     track: Track
-    rows: Array
+    rows: Float64Array
     bridge: int | None = None
 
     @property
@@ -99,7 +100,7 @@ class Mask:
         """Time until which it covers, in seconds."""
         return float(self.rows[-1, 0])
 
-    def at(self, time: float) -> Array:
+    def at(self, time: float) -> Float64Array:
         """Give x1, y1, x2, y2 at a time; outside its own, the first or the last box."""
         return np.array([np.interp(time, self.rows[:, 0], self.rows[:, i]) for i in range(1, 5)])
 
@@ -121,7 +122,7 @@ class VideoBounds:
     """
 
     cuts: list[float]
-    size: Array
+    size: Float64Array
     spoilt: list[tuple[float, float]]
 
     def before(self, time: float) -> float:
@@ -207,13 +208,13 @@ def _spoilt(timeline: Timeline) -> list[tuple[float, float]]:
     return spoilt
 
 
-def _size(timeline: Timeline) -> Array:
+def _size(timeline: Timeline) -> Float64Array:
     """Return the picture's width and height; infinite where they are not known, so that nothing is near an edge."""
     sides = [float(timeline.source.get(side) or math.inf) for side in ("width", "height")]
     return np.array(sides)
 
 
-def _drawn_out(track: Track, scene: VideoBounds) -> Array:
+def _drawn_out(track: Track, scene: VideoBounds) -> Float64Array:
     """Return the grown boxes (N, 5) of a track with those before and after it."""
     seen, cuts = track.boxes[:, :5], scene.cuts
     first, last = bisect_right(cuts, track.start + SLACK), bisect_right(cuts, track.end + SLACK)
@@ -226,7 +227,7 @@ def _drawn_out(track: Track, scene: VideoBounds) -> Array:
     return np.concatenate([before, _moving(seen), after])
 
 
-def _returns(kind: str, track: Track, scene: VideoBounds, times: Array) -> list[Mask]:
+def _returns(kind: str, track: Track, scene: VideoBounds, times: Float64Array) -> list[Mask]:
     """Cover, in the last frames, where a track left the picture, and in the first ones, where it entered."""
     if not len(times):
         return []
@@ -240,7 +241,7 @@ def _returns(kind: str, track: Track, scene: VideoBounds, times: Array) -> list[
     return [Mask(kind, track, part) for part in parts if len(part)]
 
 
-def _returning(rows: Array, end: float, size: Array) -> Array:
+def _returning(rows: Float64Array, end: float, size: Float64Array) -> Float64Array:
     """Return what is covered (0 or 2, 5) until the video's end where the thing of some rows left the picture."""
     last, box = rows[-1, 0], rows[-1, 1:]
     leaves = last + _leaving(box, _speed(rows), size)
@@ -250,7 +251,7 @@ def _returning(rows: Array, end: float, size: Array) -> Array:
     return np.array([[max(leaves, end - EXTENSION), *grown], [end + SLACK, *grown]])
 
 
-def _moving(rows: Array) -> Array:
+def _moving(rows: Float64Array) -> Float64Array:
     """Grow boxes (N, 5) by their share, and by their motion where they are."""
     grown = _grown(rows, MARGIN)
     if len(rows) > 1:
@@ -260,7 +261,7 @@ def _moving(rows: Array) -> Array:
     return grown
 
 
-def _beyond(rows: Array, room: float, size: Array, stay: float) -> Array:
+def _beyond(rows: Float64Array, room: float, size: Float64Array, stay: float) -> Float64Array:
     """Return what is covered (1 or 2, 5) after the last of some rows.
 
     A box that stays and grows together with one that goes on as it did, and, where that comes to the picture's edge
@@ -284,14 +285,14 @@ def _beyond(rows: Array, room: float, size: Array, stay: float) -> Array:
     return np.array(out)
 
 
-def _speed(rows: Array) -> Array:
+def _speed(rows: Float64Array) -> Float64Array:
     """Return the mean motion (4,) of the sides of a box at the end of its rows, in pixels a second of its time."""
     first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - STRETCH))))
     seconds = rows[-1, 0] - rows[first, 0]
     return np.asarray((rows[-1, 1:] - rows[first, 1:]) / seconds) if seconds else np.zeros(4)
 
 
-def _leaving(box: Array, speed: Array, size: Array) -> float:
+def _leaving(box: Float64Array, speed: Float64Array, size: Float64Array) -> float:
     """Return the seconds until a box that moves at a speed has left the picture; infinite where it never does."""
     distance = np.concatenate([size - box[:2], box[2:]])
     towards = np.concatenate([speed[:2], -speed[2:]])
@@ -299,14 +300,14 @@ def _leaving(box: Array, speed: Array, size: Array) -> float:
     return float(min(distance[moving] / towards[moving], default=math.inf))
 
 
-def _spread(box: Array, seconds: float) -> Array:
+def _spread(box: Float64Array, seconds: float) -> Float64Array:
     """Grow a box (4,) as one that was not seen for some seconds."""
     low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
     grow = (MARGIN + GROWTH * seconds) * (high - low)
     return np.concatenate([low - grow, high + grow])
 
 
-def _to_edges(grown: Array, box: Array, size: Array) -> Array:
+def _to_edges(grown: Float64Array, box: Float64Array, size: Float64Array) -> Float64Array:
     """Stretch a grown box (4,) to the picture's edges that the box is near."""
     near = NEAR * (box[2:] - box[:2])
     low = np.where(box[:2] < near, np.minimum(grown[:2], 0), grown[:2])
@@ -314,7 +315,7 @@ def _to_edges(grown: Array, box: Array, size: Array) -> Array:
     return np.concatenate([low, high])
 
 
-def _grown(rows: Array, share: float) -> Array:
+def _grown(rows: Float64Array, share: float) -> Float64Array:
     """Grow boxes (N, 5: time and box) by a share of their size on each side."""
     grow = share * (rows[:, 3:5] - rows[:, 1:3])
     return np.concatenate([rows[:, :1], rows[:, 1:3] - grow, rows[:, 3:5] + grow], axis=1)
