@@ -16,8 +16,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.boxes import iou
 from kinoscope.core.results import Timeline, Track
 from kinoscope.pipeline import engine
@@ -54,9 +54,9 @@ def analyse(video: Path, task: str, options: dict[str, Any]) -> tuple[Timeline, 
     return timeline, time.process_time() - start
 
 
-def met(tracks: list[Track], others: list[Track]) -> list[NDArray[np.bool_]]:
+def met(tracks: list[Track], others: list[Track]) -> list[BoolArray]:
     """Tell of each box of each track whether a box of the others meets it."""
-    there: dict[tuple[str, float], list[NDArray[np.float64]]] = defaultdict(list)
+    there: dict[tuple[str, float], list[Float64Array]] = defaultdict(list)
     for other in others:
         for row in other.boxes:
             there[other.label, row[0]].append(row[1:5])
@@ -65,7 +65,7 @@ def met(tracks: list[Track], others: list[Track]) -> list[NDArray[np.bool_]]:
     ]
 
 
-def _meets(box: NDArray[np.float64], others: list[NDArray[np.float64]]) -> bool:
+def _meets(box: Float64Array, others: list[Float64Array]) -> bool:
     return bool(others) and bool(iou(box[None], np.array(others)).max() >= 0.5)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, Timeline
 from kinoscope.pipeline import engine
@@ -28,17 +29,17 @@ from kinoscope.source.encode.writer import Writer
 
 WIDTH = 768
 FAST = 5
-Pictures = NDArray[np.uint8]
+Pictures = UInt8Array
 
 
-def read(path: str) -> tuple[Pictures, NDArray[np.float64], list[Frame]]:
+def read(path: str) -> tuple[Pictures, Float64Array, list[Frame]]:
     """Read all frames (T, H, W, C) and their times in seconds."""
     with open_source(path) as source:
         frames = list(source.frames(size=source.info.fit(WIDTH)))
     return np.stack([frame.pixels for frame in frames]), np.array([float(f.time) for f in frames]), frames
 
 
-def mattes(pictures: Pictures) -> NDArray[np.float32]:
+def mattes(pictures: Pictures) -> Float32Array:
     """Give how far each pixel is from what is usually there, (T, H, W) in [0, 1], soft at its edge."""
     usual = np.median(pictures[:: max(1, len(pictures) // 60)], axis=0)
     out = np.empty(pictures.shape[:3], np.float32)
@@ -52,7 +53,7 @@ def mattes(pictures: Pictures) -> NDArray[np.float32]:
     return out
 
 
-def typical(amount: NDArray[np.float64], length: int, taken: list[tuple[int, int]], apart: int) -> int:
+def typical(amount: Float64Array, length: int, taken: list[tuple[int, int]], apart: int) -> int:
     """Give where as much moves over ``length`` frames as usual, so that more of it gives nothing away."""
     sums = np.convolve(amount, np.ones(length), "valid")
     unlike = np.abs(sums - np.median(sums))
@@ -62,13 +63,13 @@ def typical(amount: NDArray[np.float64], length: int, taken: list[tuple[int, int
     return int(np.argmin(unlike))
 
 
-def liveliest(amount: NDArray[np.float64], length: int) -> int:
+def liveliest(amount: Float64Array, length: int) -> int:
     """Give where the most moves over ``length`` frames."""
     return int(np.argmax(np.convolve(amount, np.ones(length), "valid")))
 
 
 def insert(
-    pictures: Pictures, begin: int, what: Pictures, matte: NDArray[np.float32], offset: tuple[int, int] = (0, 0)
+    pictures: Pictures, begin: int, what: Pictures, matte: Float32Array, offset: tuple[int, int] = (0, 0)
 ) -> None:
     """Paint pictures over others, from the ``begin``-th on."""
     for i, (picture, soft) in enumerate(zip(what, matte, strict=True)):
@@ -79,7 +80,7 @@ def insert(
         pictures[begin + i] = np.rint(mixed).astype(np.uint8)
 
 
-def resample(pictures: Pictures, length: int, speed: float) -> NDArray[np.int64]:
+def resample(pictures: Pictures, length: int, speed: float) -> Int64Array:
     """Give the frames to show at another speed, at most ``length``."""
     picks = np.arange(0, len(pictures) - 1e-9, speed).astype(np.int64)
     return picks[:length]
@@ -94,7 +95,7 @@ def make_odd(video: str, donor: str, out: Path) -> list[tuple[str, float, float]
     length, apart = round(4 * fps), round(12 * fps)
     original, taken, truth = base.copy(), [], []
 
-    def put(name: str, what: Pictures, matte: NDArray[np.float32]) -> None:
+    def put(name: str, what: Pictures, matte: Float32Array) -> None:
         begin = typical(amount, len(what), taken, apart)
         insert(base, begin, what, matte)
         taken.append((begin, begin + len(what)))
@@ -140,14 +141,14 @@ def ranks(truth: list[tuple[str, float, float]], events: list[Event]) -> dict[st
     }
 
 
-def auc(times: NDArray[np.float64], scores: NDArray[np.float64], truth: list[tuple[str, float, float]]) -> float:
+def auc(times: Float64Array, scores: Float64Array, truth: list[tuple[str, float, float]]) -> float:
     """Give the area under the ROC curve of scores at times."""
     odd = np.any([(times >= start) & (times <= end) for _, start, end in truth], axis=0)
     statistic = mannwhitneyu(scores[odd], scores[~odd]).statistic
     return float(statistic / (odd.sum() * (~odd).sum()))
 
 
-def whole(features: NDArray[Any], times: NDArray[np.float64], around: float) -> NDArray[np.float64]:
+def whole(features: NDArray[Any], times: Float64Array, around: float) -> Float64Array:
     """Give each picture's distance to the third nearest at other times."""
     rows = features.astype(np.float64)
     apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)

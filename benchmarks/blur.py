@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from measure import machine
-from numpy.typing import NDArray
 
 import kinoscope
+from kinoscope.core.arrays import BoolArray
 from kinoscope.core.media import Frame
 from kinoscope.models.inference.faces import FaceDetector
 from kinoscope.source import open_source
@@ -31,7 +31,7 @@ from kinoscope.views.video.redaction_plan import Mask, plan
 SURE, INSIDE = 0.95, 0.95
 
 
-def hidden(frame: Frame, covers: Sequence[Mask]) -> NDArray[np.bool_]:
+def hidden(frame: Frame, covers: Sequence[Mask]) -> BoolArray:
     """Give which pixels (H, W) of a frame are hidden."""
     mask = np.zeros(frame.pixels.shape[:2], bool)
     for cover in covers:

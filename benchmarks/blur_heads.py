@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from measure import machine
-from numpy.typing import NDArray
 
 import kinoscope
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.models.inference.faces import FaceDetector
 from kinoscope.source.encode.writer import Writer
@@ -66,7 +66,7 @@ WAYS: dict[str, tuple[Way, int]] = {
 }
 
 
-def head(photo: Path) -> tuple[Pixels, NDArray[np.float64]]:
+def head(photo: Path) -> tuple[Pixels, Float64Array]:
     """Return a head of size ``HEAD`` (H, W, 3) and how much of each pixel it is (H, W)."""
     picture = cv2.imread(str(photo))[..., ::-1].copy()
     found = FaceDetector()(picture, (picture.shape[1], picture.shape[0]))
@@ -87,7 +87,7 @@ def background() -> Pixels:
     return np.clip(coarse + rng.normal(0, 4, (SIZE[1], SIZE[0], 1)), 0, 255).astype(np.uint8)
 
 
-def shown(pixels: Pixels, mask: NDArray[np.float64], x: float, y: float) -> tuple[Pixels, NDArray[np.float64]]:
+def shown(pixels: Pixels, mask: Float64Array, x: float, y: float) -> tuple[Pixels, Float64Array]:
     """Return the head moved to a place in an empty picture, and its mask there."""
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
     return cv2.warpAffine(pixels, matrix, SIZE), cv2.warpAffine(mask, matrix, SIZE)

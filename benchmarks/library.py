@@ -24,6 +24,7 @@ import pyarrow as pa
 from measure import machine
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.library import Library, StoredVideo, VectorQuery, answer, parse
 from kinoscope.library.encode import digest_of, rows_of, tasks_of
@@ -90,7 +91,7 @@ def _track(random: np.random.Generator, number: int, task: str, label: str, last
     return Track(number, task, label, random.uniform(0.4, 0.95), boxes)
 
 
-def _unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+def _unit(rows: NDArray[Any]) -> Float32Array:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 

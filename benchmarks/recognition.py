@@ -22,10 +22,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from measure import machine
-from numpy.typing import NDArray
 
 import kinoscope
 from kinoscope.api.recognize import watch
+from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
 from kinoscope.core.results import Timeline
@@ -51,7 +51,7 @@ class Half:
     clip: str
     number: int
     timeline: Timeline
-    embedding: NDArray[np.float32]
+    embedding: Float32Array
 
     @property
     def person(self) -> str:
@@ -91,7 +91,7 @@ def halves(video: Path, known: Gallery) -> Iterator[Half]:
             yield Half(video.stem, number, timeline, timeline.features["faces.embeddings"][row])
 
 
-def pairwise_f1(groups: NDArray[np.int64], people: list[str]) -> tuple[float, float, float]:
+def pairwise_f1(groups: Int64Array, people: list[str]) -> tuple[float, float, float]:
     """Give precision, recall and F1 over all pairs of clips."""
     pairs = list(combinations(range(len(people)), 2))
     together = {(i, j) for i, j in pairs if groups[i] == groups[j]}

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Audio
 from kinoscope.source import open_source
@@ -32,7 +32,7 @@ CASES = [
     (Fraction(1, 10), Fraction(1001, 1000)),
     (Fraction(0), Fraction(999, 1000)),
 ]
-Samples = NDArray[np.float32]
+Samples = Float32Array
 
 
 def heard(path: Path) -> tuple[float, Samples]:
@@ -48,7 +48,7 @@ def picture(path: Path) -> str:
         return hashlib.sha256(b"".join(bytes(packet) for packet in container.demux(video=0))).hexdigest()
 
 
-def apart(wanted: NDArray[np.float64], got: Samples) -> tuple[float, float]:
+def apart(wanted: Float64Array, got: Samples) -> tuple[float, float]:
     """Give by how many milliseconds two rows of samples (N,) are apart, and their correlation as they are."""
     size = 1 << (2 * len(wanted)).bit_length()
     products = np.fft.irfft(np.conj(np.fft.rfft(wanted, size)) * np.fft.rfft(got, size), size)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.source import open_source
@@ -52,7 +52,7 @@ def cuts(pixels: Pixels) -> list[int]:
 
 def flashes(pixels: Pixels) -> Iterator[Pixels]:
     for length, light in product((1, 2, 5, 12), LIGHTS.values()):
-        lit: NDArray[np.float64] = pixels.astype(float)
+        lit: Float64Array = pixels.astype(float)
         lit[AT : AT + length] = light(lit[AT : AT + length])
         yield lit.clip(0, 255).round().astype(np.uint8)
 

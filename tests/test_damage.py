@@ -51,9 +51,7 @@ def test_each_kind_of_damage_has_its_words() -> None:
         return damage(Timeline({"path": "a.mp4"}, DecodeReport(**decode)))
 
     assert line() is None
-    assert line(complete=False, errors=["interrupted (Ctrl-C)"]) == (
-        "a.mp4: interrupted; what was found until then is kept"
-    )
+    assert line(complete=False, interrupted=True) == ("a.mp4: interrupted; what was found until then is kept")
     assert line(complete=False, errors=["ends at 2 s of 4 s"] * 2) == (
         "a.mp4 was not read to its end (ends at 2 s of 4 s); what was found until then is kept"
     )

@@ -182,7 +182,7 @@ def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
 
     def stopped(*given: Any, **options: Any) -> Any:
         timeline = run(*given, **options)
-        timeline.decode.complete, timeline.decode.errors = False, ["interrupted (Ctrl-C)"]
+        timeline.decode.interrupt()
         return timeline
 
     video, out = shapes(duration=0.4, width=32, height=32).write(tmp_path / "a.mp4"), tmp_path / "out"

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import GalleryError
 from kinoscope.core.files import atomic, cannot_write
 from kinoscope.core.untrusted import parse_json
@@ -65,7 +66,7 @@ class GallerySample:
 
     name: str
     kind: str
-    embedding: NDArray[np.float32] = field(repr=False)
+    embedding: Float32Array = field(repr=False)
     quality: float
     portrait: bytes = field(repr=False)
     source: str
@@ -155,7 +156,7 @@ class Gallery:
         self.looks = [_renamed(look, new) if id(look) in renamed else look for look in self.looks]
         return len(renamed)
 
-    def distances(self, kind: str, embeddings: ArrayLike) -> NDArray[np.float64]:
+    def distances(self, kind: str, embeddings: ArrayLike) -> Float64Array:
         """Give how far embeddings (N, D) are from each name of a kind, (N, P) in the order of ``names(kind)``.
 
         That is the least Euclidean distance to any look of the name or to the mean of its looks, weighted by quality.
@@ -183,7 +184,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def _points(looks: Sequence[GallerySample]) -> list[NDArray[np.float64]]:
+def _points(looks: Sequence[GallerySample]) -> list[Float64Array]:
     rows = np.stack([look.embedding for look in looks]).astype(np.float64)
     mean = np.average(rows, axis=0, weights=[max(look.quality, 1e-6) for look in looks])
     return [*rows, mean]
@@ -262,7 +263,7 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
     return Gallery(looks, models)
 
 
-def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes) -> GallerySample:
+def _look(row: Mapping[str, Any], embedding: Float32Array, picture: bytes) -> GallerySample:
     """Return the appearance that a row of the header describes, checked as ``Gallery.add`` does."""
     quality = float(row["quality"])
     if not 0 <= quality <= 1:
@@ -274,7 +275,7 @@ def _look(row: Mapping[str, Any], embedding: NDArray[np.float32], picture: bytes
     return GallerySample(name, row["kind"], embedding, quality, picture, str(row["source"]))
 
 
-def _finite(rows: NDArray[Any]) -> NDArray[np.float32]:
+def _finite(rows: NDArray[Any]) -> Float32Array:
     if rows.ndim != 2 or not np.isfinite(rows).all():
         raise ValueError("embeddings are not finite rows")
     return rows.astype(np.float32)

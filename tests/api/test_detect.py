@@ -135,7 +135,7 @@ def test_analyze_takes_a_tracker(kinoscope, video, tmp_path):
 
 
 def test_an_interruption_ends_it_all(video, monkeypatch):
-    decode = DecodeReport(complete=False, errors=["interrupted after 1 s"])
+    decode = DecodeReport(complete=False, interrupted=True)
     stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
     monkeypatch.setattr("kinoscope.api.detect._look", lambda *_: stopped)
     assert [one.status for one in package.detect(video, video, quiet=True)] == [1]

@@ -96,7 +96,7 @@ def test_a_missing_package_is_named_with_its_extra(name, package, golden, tmp_pa
 
 
 def test_need_gives_the_module():
-    assert optional.need("json").loads("1") == 1
+    assert optional.require_extra("json", "export").loads("1") == 1
 
 
 def test_importing_the_views_is_light():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kinoscope.core.errors import LibraryError, OptionError, as_error
+from kinoscope.core.hashing import sha256_file
 from kinoscope.core.results import Timeline
 from kinoscope.library import Library
 from kinoscope.pipeline.analysis import Analysis
@@ -69,8 +70,7 @@ def content_of(source: str) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError as error:
         raise LibraryError(f"cannot read {path} ({error.strerror or error}); it is not in the library") from None
 

@@ -15,6 +15,7 @@ from kinoscope.api.deprecations import renamed
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import claiming, maker
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from kinoscope.models.inference.face_compositor import FaceTrajectory
     from kinoscope.models.inference.lipsync import LipSyncModel, ReferenceFrames
     from kinoscope.source.base import Source
-    from kinoscope.views.console.progress import Report
 
 AT_ONCE = 8
 """Pictures painted at once, which is also how many are held."""
@@ -180,7 +180,7 @@ def _ways(path: str, quiet: bool) -> list[FaceTrajectory]:
     return sorted(ways, key=lambda way: float(way.times[0]))
 
 
-def _clock(source: Source, report: Report | None) -> Any:
+def _clock(source: Source, report: ProgressCallback | None) -> Any:
     """Give what is called with the time of a picture, to tell how much is done."""
     whole = float(source.info.duration) if source.info.duration else None
     return (lambda now: report(now - float(source.info.start), whole)) if report else None

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError, OptionError, as_error
 from kinoscope.core.files import demand_free
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
@@ -73,11 +73,11 @@ class ScoredVideo:
     stride: float
 
     @property
-    def edges(self) -> NDArray[np.float64]:
+    def edges(self) -> Float64Array:
         """Where windows begin and end, in strides."""
         return np.asarray(self.timeline.features["classify.edges"] / self.stride)
 
-    def scores(self, column: int) -> NDArray[np.float64]:
+    def scores(self, column: int) -> Float64Array:
         """Give the mean probabilities of a class between the edges."""
         return np.asarray(self.timeline.features["classify.means"][:, column], np.float64)
 
@@ -88,7 +88,7 @@ class ScoredVideo:
 
         return [ScoreCurve(self.edges, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
 
-    def _truth(self, label: str) -> NDArray[np.float64]:
+    def _truth(self, label: str) -> Float64Array:
         rows = [(one.start, one.end) for one in self.truth if one.label == label]
         return np.array(rows, np.float64).reshape(-1, 2) / self.stride
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 
 
 def areas(boxes: Float64Array) -> Float64Array:
@@ -29,7 +28,7 @@ def iou(a: Float64Array, b: Float64Array) -> Float64Array:
     return np.asarray(shared / np.maximum(union, 1e-9))
 
 
-def nms(boxes: Float64Array, scores: Float64Array, threshold: float, over_smaller: bool = False) -> NDArray[np.int64]:
+def nms(boxes: Float64Array, scores: Float64Array, threshold: float, over_smaller: bool = False) -> Int64Array:
     """Greedy non-maximum suppression: keep a box unless a better kept one overlaps it by more than ``threshold``.
 
     Args:

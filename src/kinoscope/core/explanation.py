@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
+
 Heat = NDArray[np.float32]
 """(T, H, W) in [0, 1]: how much each place of each picture speaks for the class; 1 at the strongest."""
 
@@ -61,8 +63,8 @@ class Explanation:
     model: str
     classes: tuple[str, ...]
     target: int
-    probabilities: NDArray[np.float64]
-    times: NDArray[np.float64]
+    probabilities: Float64Array
+    times: Float64Array
     maps: Mapping[str, Heat]
     curve: Series
     attention: Series | None = None

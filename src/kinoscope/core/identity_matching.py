@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float64Array
 
 SECOND = 0.05
 """How much farther than its nearest person another may be for a track to be taken for that one, where the nearest is
@@ -31,7 +31,7 @@ class IdentityMatch:
     margin: float
 
 
-def overlap(spans: ArrayLike) -> NDArray[np.bool_]:
+def overlap(spans: ArrayLike) -> BoolArray:
     """Tell of each pair (N, N) of spans (N, 2), in seconds, whether both last at some time; none does with itself.
 
     What ends when another begins is not together with it; what begins with it is, if only for a moment, as in a photo.

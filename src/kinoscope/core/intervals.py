@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Float64Array
+
 Ends = tuple[float, float]
 
 TRUST = 0.95
@@ -63,7 +65,7 @@ def share_interval(value: float, variance: float, weights: ArrayLike, groups: Ar
     return binomial_interval(value * effective, effective)
 
 
-def _worth(weights: NDArray[np.float64], groups: NDArray[np.generic]) -> tuple[int, float, float]:
+def _worth(weights: Float64Array, groups: NDArray[np.generic]) -> tuple[int, float, float]:
     """Return how many groups there are, and how many equal clips, and equal groups, the weights are worth (Kish)."""
     used = weights > 0
     if not used.any():

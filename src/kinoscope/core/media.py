@@ -12,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
+
 Size = tuple[int, int]
 """Width and height of a picture in pixels."""
 
@@ -61,8 +63,8 @@ class FrameBatch:
     """
 
     pixels: Pixels
-    times: NDArray[np.float64]
-    indices: NDArray[np.int64]
+    times: Float64Array
+    indices: Int64Array
     exact: tuple[Fraction, ...] = ()
     last: Fraction | None = None
 
@@ -107,7 +109,7 @@ class Audio:
         start: time of the first sample in seconds, on the same clock as the frames.
     """
 
-    samples: NDArray[np.float32]
+    samples: Float32Array
     rate: int
     start: Fraction
 

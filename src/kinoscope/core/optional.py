@@ -8,8 +8,8 @@ from types import ModuleType
 from kinoscope.core.errors import MissingExtra
 
 
-def need(module: str, extra: str = "export") -> ModuleType:
-    """Import an optional package.
+def require_extra(module: str, extra: str) -> ModuleType:
+    """Return a module of an optional package.
 
     Raises:
         MissingExtra: it is not installed; the message names the extra that brings it.

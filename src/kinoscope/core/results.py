@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.addresses import Address
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import TimelineError
 from kinoscope.core.media import SourceInfo
 
@@ -99,7 +100,7 @@ class Track:
         who = f", {self.identity!r}" if self.identity else ""
         return f"Track({self.id}, {self.task!r}, {self.label!r}{who}, boxes={len(self.boxes)}{span})"
 
-    def box_at(self, time: float) -> NDArray[np.float64] | None:
+    def box_at(self, time: float) -> Float64Array | None:
         """Give (x1, y1, x2, y2, score) at ``time`` by linear interpolation, or None outside the track."""
         if not len(self.boxes) or not self.start <= time <= self.end:
             return None
@@ -188,7 +189,8 @@ class DecodeReport:
         reconnects: times that a network stream was opened again.
         resizes: times that the picture changed its size mid-stream.
         guessed: frames whose missing time stamp was filled in from their neighbours.
-        complete: False when reading stopped before the end (Ctrl-C, a broken file).
+        complete: False when reading stopped before the end (Ctrl-C, an unreadable file).
+        interrupted: True when it was stopped by Ctrl-C.
         errors: the first few messages, one line each.
     """
 
@@ -203,19 +205,20 @@ class DecodeReport:
     resizes: int = 0
     guessed: int = 0
     complete: bool = True
+    interrupted: bool = False
     errors: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody stopped the reading."""
-        return any(line.startswith("interrupted") for line in self.errors)
-
     def stop(self, reason: str) -> None:
-        """Note why reading stopped before the end; whoever presses Ctrl-C twice has interrupted but once."""
+        """Record why reading stopped before the end, once."""
         self.complete = False
         if reason not in self.errors:
             self.errors.append(reason)
+
+    def interrupt(self) -> None:
+        """Record that reading was interrupted by Ctrl-C."""
+        self.interrupted = True
+        self.stop(INTERRUPTED)
 
     def fail(self, message: str) -> None:
         """Count a failure and keep its message if it is among the first ten."""
@@ -285,7 +288,7 @@ class Timeline:
     tasks: dict[str, TaskReport] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     tracks: list[Track] = field(default_factory=list)
-    times: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    times: Float64Array = field(default_factory=lambda: np.zeros(0))
     features: dict[str, NDArray[Any]] = field(default_factory=dict)
     images: dict[str, bytes] = field(default_factory=dict)
     version: str = ""

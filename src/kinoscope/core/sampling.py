@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.errors import OptionError
 
 MAX_FRAMES, MAX_RATE, MAX_SIDE = 1024, 1000, 4096
@@ -57,7 +56,7 @@ class Sampling:
         return first + slack * shares
 
 
-def nearest(times: Float64Array, wanted: Float64Array) -> NDArray[np.int64]:
+def nearest(times: Float64Array, wanted: Float64Array) -> Int64Array:
     """Give the index of the frame on screen at each wanted time: the last that has begun, else the first.
 
     Args:

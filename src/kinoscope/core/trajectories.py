@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.results import Track
 
 SHAKE = 0.1
@@ -91,7 +91,7 @@ def trajectory_stats(track: Track) -> TrajectoryStats:
     return TrajectoryStats(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
 
 
-def simplify(points: Float64Array, most: float) -> NDArray[np.int64]:
+def simplify(points: Float64Array, most: float) -> Int64Array:
     """Choose points of a line (N, 2) such that no other is over ``most`` away from their line; give the indices."""
     kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
     while spans:

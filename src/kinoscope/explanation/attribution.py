@@ -1,4 +1,4 @@
-"""Attributions that need no feature maps, by captum: any network can be explained so.
+"""Attributions that require_extra no feature maps, by captum: any network can be explained so.
 
 Papers: Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017 (arXiv 1703.01365), for integrated
 gradients; Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (arXiv 1311.2901), for
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kinoscope.core.optional import need
+from kinoscope.core.optional import require_extra
 from kinoscope.explanation.perturbation import blank
 from kinoscope.explanation.target import Target
 
@@ -28,7 +28,7 @@ def integrated_gradients(target: Target, pixels: Tensor) -> Tensor:
     Raises:
         MissingExtra: captum is not installed.
     """
-    attr = need("captum.attr", "explain")
+    attr = require_extra("captum.attr", "explain")
     method = attr.IntegratedGradients(target.score)
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         added: Tensor = method.attribute(
@@ -43,7 +43,7 @@ def occlusion(target: Target, pixels: Tensor) -> Tensor:
     Raises:
         MissingExtra: captum is not installed.
     """
-    attr = need("captum.attr", "explain")
+    attr = require_extra("captum.attr", "explain")
     box = tuple(max(1, -(-side // parts)) for side, parts in zip(pixels.shape[:3], BOX, strict=True))
     strides = tuple(max(1, side // OVERLAP) for side in box)
     with torch.no_grad():

@@ -13,12 +13,13 @@ from itertools import count
 from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.validation import demand
 from kinoscope.explanation.attribution import integrated_gradients, occlusion
 from kinoscope.explanation.cam import attention, grad_cam, grad_cam_plus_plus, seen
@@ -44,8 +45,6 @@ SHUFFLES = 2
 """Networks with shuffled weights whose maps each map is compared with."""
 
 
-Progress = Callable[[float, float | None], None]
-"""Told of steps done and steps in all."""
 Result = TypeVar("Result")
 
 
@@ -69,12 +68,12 @@ def explain(
     net: nn.Module,
     known: ExplainableModel,
     frames: Pixels,
-    times: NDArray[np.float64],
+    times: Float64Array,
     *,
     name: str = "",
     target: str | None = None,
     methods: Sequence[str] = DEFAULT,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Explanation:
     """Explain why a network gives a clip the probability of a class that it gives.
 
@@ -109,11 +108,11 @@ def _explain(
     target: Target,
     name: str,
     classes: tuple[str, ...],
-    likely: NDArray[np.float64],
+    likely: Float64Array,
     frames: Pixels,
-    times: NDArray[np.float64],
+    times: Float64Array,
     methods: Mapping[str, Method],
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> Explanation:
     total = len(methods) * (2 + SHUFFLES) + 1 + RANDOM_ORDERS
     step = count(1)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Int64Array
+from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.explanation import Faithfulness, Heat
 from kinoscope.core.media import Pixels
 from kinoscope.explanation.perturbation import blank, cells
@@ -38,7 +38,7 @@ class Trial:
         self._cells, self.count = cells(frames.shape[:3], grid), int(np.prod(grid))
         self.whole, self.nothing = self._probabilities([self._frames, self._blank])
 
-    def means(self, heat: Heat) -> NDArray[np.float64]:
+    def means(self, heat: Heat) -> Float64Array:
         """Give the mean of a map (T, H, W) over each cell."""
         total = np.bincount(self._cells.ravel(), heat.ravel().astype(np.float64), self.count)
         return np.asarray(total / np.bincount(self._cells.ravel(), minlength=self.count))
@@ -89,7 +89,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def pointing(heat: Heat, inside: NDArray[np.bool_], slack: int = 0) -> bool:
+def pointing(heat: Heat, inside: BoolArray, slack: int = 0) -> bool:
     """Whether the hottest place of a map (T, H, W) lies on what decides, ``inside`` (T, H, W).
 
     Args:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Int64Array
 from kinoscope.core.explanation import Series
 from kinoscope.core.media import Pixels
 from kinoscope.explanation.target import Target
@@ -49,7 +49,7 @@ def importance(target: Target, frames: Pixels) -> Series:
     return np.asarray(total / count, np.float32)
 
 
-def cells(shape: tuple[int, ...], grid: tuple[int, ...]) -> NDArray[np.int64]:
+def cells(shape: tuple[int, ...], grid: tuple[int, ...]) -> Int64Array:
     """Give for each place of a clip (T, H, W) the number of its cell, of a grid of so many along each axis."""
     sides = [np.arange(length) * count // length for length, count in zip(shape, grid, strict=True)]
     t, y, x = np.meshgrid(*sides, indexing="ij")

@@ -9,9 +9,9 @@ from itertools import islice
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 
 BATCH = 4
@@ -58,13 +58,13 @@ class Target:
         others = torch.cat([logits[:, : self.index], logits[:, self.index + 1 :]], 1)
         return own - others.logsumexp(1)
 
-    def scores(self, clips: Iterable[Pixels]) -> NDArray[np.float64]:
+    def scores(self, clips: Iterable[Pixels]) -> Float64Array:
         """Give the log-odds (N,) of the class in clips (T, H, W, 3)."""
         with torch.no_grad():
             parts = [self.score(self.tensor(part)).double().cpu() for part in self._batches(clips)]
         return np.asarray(torch.cat(parts).numpy(), np.float64)
 
-    def probabilities(self, clips: Iterable[Pixels]) -> NDArray[np.float64]:
+    def probabilities(self, clips: Iterable[Pixels]) -> Float64Array:
         """Give the calibrated probabilities (N, K) of all classes in clips (T, H, W, 3)."""
         with torch.no_grad():
             parts = [self.net(self.tensor(part))[-1].double().cpu() for part in self._batches(clips)]

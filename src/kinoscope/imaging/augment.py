@@ -17,9 +17,8 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels, Size
 
@@ -316,7 +315,7 @@ class Mix:
         mixed[:, top:bottom, left:right] = other[:, top:bottom, left:right]
         return mixed
 
-    def targets(self, targets: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    def targets(self, targets: Float32Array, other: Float32Array) -> Float32Array:
         """Mix the targets (K,) in the same shares."""
         share = np.float32(self.share)
         return np.asarray(share * targets + (1 - share) * other, np.float32)

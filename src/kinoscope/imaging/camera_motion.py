@@ -7,9 +7,8 @@ Fit: RANSAC (Fischler and Bolles, 1981) of a shift, a turn and a zoom.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, UInt8Array
 from kinoscope.core.media import Pixels, Size
 
 CORNERS, LEAST = 300, 12
@@ -45,7 +44,7 @@ class CameraMotion:
 
     def __init__(self, shown: Size) -> None:
         self.shown = shown
-        self._last: NDArray[np.uint8] | None = None
+        self._last: UInt8Array | None = None
 
     def see(self, pixels: Pixels, moving: Float64Array | None = None) -> Float64Array:
         """Give the map (2, 3) from the last picture to this one (H, W, 3), in pixels as shown.
@@ -69,7 +68,7 @@ class CameraMotion:
         return np.column_stack([found[:, :2] * scale[:, None] / scale[None, :], found[:, 2] * scale])
 
 
-def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> NDArray[np.uint8]:
+def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> UInt8Array:
     """Mark where corners may be: not in the boxes, nor at their edges."""
     mask = np.full(shape, 255, np.uint8)
     around = np.array([-RIM, -RIM, RIM, RIM])
@@ -78,7 +77,7 @@ def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> NDArray[np.
     return mask
 
 
-def _fit(last: NDArray[np.uint8], grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Float64Array | None:
+def _fit(last: UInt8Array, grey: UInt8Array, mask: UInt8Array) -> Float64Array | None:
     import cv2
 
     corners = cv2.goodFeaturesToTrack(last, CORNERS, QUALITY, 5, mask=mask)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 
 CELLS = 52
@@ -38,8 +38,8 @@ class FrameSignature:
         palette: (64,) float64, share of the picture in each of 4 x 4 x 4 colours.
     """
 
-    cells: NDArray[np.float32]
-    palette: NDArray[np.float64]
+    cells: Float32Array
+    palette: Float64Array
 
     @classmethod
     def at(cls, pixels: Pixels) -> FrameSignature:
@@ -54,7 +54,7 @@ class FrameSignature:
         palette = np.bincount(colours.ravel(), minlength=64) / colours.size
         return cls(cells.astype(np.float32), palette)
 
-    def moved(self, other: FrameSignature) -> NDArray[np.float32]:
+    def moved(self, other: FrameSignature) -> Float32Array:
         """Give the change of each cell, (rows, columns), 0 to 255."""
         return np.asarray(np.abs(self.cells - other.cells).max(axis=2))
 

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -111,7 +111,7 @@ def _vectors(take: int, task: str, timeline: Timeline, name: str) -> list[dict[s
 
 def _seconds(timeline: Timeline) -> list[tuple[int, float, float]]:
     """Give the stretch of time that each scene feature stands for."""
-    times: NDArray[np.float64] = timeline.features.get("scenes.times", np.zeros(0))
+    times: Float64Array = timeline.features.get("scenes.times", np.zeros(0))
     last = max([*times[-1:].tolist(), *timeline.times[-1:].tolist()], default=0.0)
     return [(n, a, b) for n, (a, b) in enumerate(zip(times.tolist(), [*times[1:].tolist(), last], strict=False))]
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+
+from kinoscope.core.arrays import Float64Array, Int64Array
 
 JOIN = 1.0
 """Seconds without a thing up to which its moments are one moment."""
@@ -28,10 +29,10 @@ class Intervals:
         score: (N,) float64, in [0, 1].
     """
 
-    video: NDArray[np.int64]
-    start: NDArray[np.float64]
-    end: NDArray[np.float64]
-    score: NDArray[np.float64]
+    video: Int64Array
+    start: Float64Array
+    end: Float64Array
+    score: Float64Array
 
     @classmethod
     def none(cls) -> Self:
@@ -67,11 +68,11 @@ class Intervals:
         ends = np.maximum.reduceat(rows.end, begins)
         return Intervals(rows.video[begins], rows.start[begins], ends, np.maximum.reduceat(rows.score, begins))
 
-    def _on_axis(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _on_axis(self) -> tuple[Float64Array, Float64Array]:
         return self.video * FAR + self.start, self.video * FAR + self.end
 
 
-def pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[Int64Array, Int64Array]:
     """Give which spans are at most ``reach`` seconds apart, as numbers into ``left`` and into ``right``.
 
     Both must be joined, so that each is in order and none overlap.

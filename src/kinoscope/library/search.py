@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import LibraryError
+from kinoscope.core.optional import require_extra
 from kinoscope.core.validation import hint
 from kinoscope.library.intervals import Intervals, apart, near, together
 from kinoscope.library.query import LabelQuery, LimitQuery, MeaningQuery, NotQuery, PairQuery, Query, TextQuery
 from kinoscope.library.store import Library, StoredVideo
-from kinoscope.library.tables import METRICS, column, need, told
+from kinoscope.library.tables import METRICS, column, told
 
 MOST_SENTENCES = 2000
 """Sentences that are looked at of one that is asked for: the best."""
@@ -31,7 +33,7 @@ MOST_ALIKE = 200
 NAMED = 8
 """Names that a message lists of a library."""
 
-Embed = Callable[[str], NDArray[np.float32]]
+Embed = Callable[[str], Float32Array]
 """Gives the vector (D,) of what a text means."""
 
 
@@ -89,7 +91,7 @@ class VectorQuery:
     """
 
     space: str
-    vector: NDArray[np.float32]
+    vector: Float32Array
     model: str
     what: str
     farthest: float
@@ -102,8 +104,8 @@ class _Leaf:
     what: str
     table: str
     spans: Intervals
-    take: NDArray[np.int64]
-    number: NDArray[np.int64]
+    take: Int64Array
+    number: Int64Array
     texts: list[str] | None = None
 
     def in_clip(self, video: int, start: float, end: float) -> Match | None:
@@ -302,7 +304,7 @@ class _Search:
 
     def says(self, text: str) -> Intervals:
         """Give when something is said: these words in this order, whatever their endings."""
-        phrase = need("lancedb.query").PhraseQuery(text, "text")
+        phrase = require_extra("lancedb.query", "library").PhraseQuery(text, "text")
         self.tables["speech"].checkout_latest()
         query = self.tables["speech"].search(phrase, query_type="fts").select([*ROW, "text", "_score"])
         rows = query.limit(MOST_SENTENCES).to_arrow()
@@ -338,7 +340,7 @@ class _Search:
         score = 1 - far[close] / (2 * like.farthest) if metric == "l2" else 1 - far[close]
         return self.keep(like.what, like.space, rows.filter(close), score)
 
-    def nearest(self, space: str, vector: NDArray[np.float32], model: str, most: int) -> Any:
+    def nearest(self, space: str, vector: Float32Array, model: str, most: int) -> Any:
         table = self.tables[space]
         table.checkout_latest()
         query = table.search(np.asarray(vector, np.float32)).distance_type(METRICS[space])

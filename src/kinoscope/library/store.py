@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Int64Array
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import Timeline
 from kinoscope.core.untrusted import is_digest, parse_json
@@ -228,7 +228,7 @@ class Library:
         takes = np.array([take["take"] for take in video.takes.values()], np.int64)
         return video.to_dict() | {"facts": video.facts, "names": self.names(takes)}
 
-    def names(self, takes: NDArray[np.int64] | None = None) -> dict[str, int]:
+    def names(self, takes: Int64Array | None = None) -> dict[str, int]:
         """Give all that can be asked for by name, labels and who was recognised, and how often each is there.
 
         Args:
@@ -236,7 +236,7 @@ class Library:
         """
         return {name: sum(kinds.values()) for name, kinds in self.kinds(takes).items()}
 
-    def kinds(self, takes: NDArray[np.int64] | None = None) -> dict[str, dict[str, int]]:
+    def kinds(self, takes: Int64Array | None = None) -> dict[str, dict[str, int]]:
         """Give of each name how often it is there as what: the label of an ``event`` or ``track``, or an ``identity``.
 
         Args:
@@ -289,7 +289,7 @@ class Library:
         update = self.tables["videos"].merge_insert("id")
         update.when_matched_update_all().when_not_matched_insert_all().execute(row)
 
-    def _takes(self) -> NDArray[np.int64]:
+    def _takes(self) -> Int64Array:
         """Give all takes that videos name."""
         return np.array([take["take"] for video in self.videos() for take in video.takes.values()], np.int64)
 

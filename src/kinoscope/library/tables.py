@@ -12,13 +12,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 from warnings import catch_warnings, filterwarnings, simplefilter
 
 from kinoscope.core.addresses import Address, reveal
-from kinoscope.core.errors import LibraryError, MissingExtra
+from kinoscope.core.errors import LibraryError
+from kinoscope.core.optional import require_extra
 
 SCHEMA = 1
 
@@ -50,26 +50,14 @@ MANY_VECTORS = 20_000
 """Vectors of a space from which on they are indexed: fewer are compared one by one, which is exact."""
 
 
-def need(module: str) -> Any:
-    """Import what the extra brings.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError:
-        raise MissingExtra("lancedb is not installed; run: pip install 'kinoscope[library]'") from None
-
-
 def column(name: str) -> Any:
     """Return a column, to build conditions of: values are bound to these, never pasted into a text of SQL."""
-    return need("lancedb.expr").col(name)
+    return require_extra("lancedb.expr", "library").col(name)
 
 
 def schemas() -> dict[str, Any]:
     """Give the Arrow schema of each table."""
-    pa = need("pyarrow")
+    pa = require_extra("pyarrow", "library")
     text, time, score = pa.string(), pa.float64(), pa.float32()
     take = {"take": pa.int64(), "number": pa.int32(), "start": time, "end": time}
     plain: dict[str, dict[str, Any]] = {
@@ -99,7 +87,7 @@ class LibraryTables:
     """
 
     def __init__(self, place: str | Path, create: bool = False) -> None:
-        lancedb = need("lancedb")
+        lancedb = require_extra("lancedb", "library")
         # Others may start processes by forking, which never touch the library; it warns of each.
         filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
         self.place = Address(str(place).removeprefix("file://"))
@@ -133,7 +121,7 @@ class LibraryTables:
                     # The folder of the library may be one that others can look into.
                     Path(self.place, f"{name}.lance").chmod(0o700)
                 if name == "speech" and not table.list_indices():
-                    config = need("lancedb.index").FTS(with_position=True, remove_stop_words=False)
+                    config = require_extra("lancedb.index", "library").FTS(with_position=True, remove_stop_words=False)
                     table.create_index("text", config=config)
 
     def __getitem__(self, name: str) -> Any:
@@ -188,7 +176,9 @@ class LibraryTables:
         table = self[name]
         if table.count_rows() < MANY_VECTORS or table.list_indices():
             return
-        table.create_index("vector", config=need("lancedb.index").IvfSq(distance_type=METRICS[name]))
+        table.create_index(
+            "vector", config=require_extra("lancedb.index", "library").IvfSq(distance_type=METRICS[name])
+        )
 
     def crowded(self, name: str) -> bool:
         """Whether a table lies in many small files."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.files import atomic
+from kinoscope.core.hashing import sha256_file
 from kinoscope.core.untrusted import read_json
 
 SEAL = "verified.json"
@@ -74,12 +74,6 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
     names = [path.name for path in folder.glob(pattern)]
     if set(names) != set(known) or suspect:
         seal(folder, names)
-
-
-def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's content in hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read(folder: Path) -> dict[str, Stamp]:

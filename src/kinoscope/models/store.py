@@ -22,15 +22,16 @@ from typing import Literal
 from filelock import FileLock
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
+from kinoscope.core.hashing import sha256_file
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.download import PackageDownloader, Unavailable, bring, offline, reachable
-from kinoscope.models.integrity import SEAL, altered, seal, sha256_file
+from kinoscope.models.integrity import SEAL, altered, seal
 
 log = logging.getLogger("kinoscope")
 
 _TEMPORARY = threading.Lock()
 
-Progress = Callable[[Card, str], None]
+DownloadCallback = Callable[[Card, str], None]
 """Called with each card as it is ``cached``, ``fetching``, ``fetched``, ``failed``, or files of it are ``altered``."""
 
 
@@ -136,7 +137,7 @@ def pins(card: Card) -> dict[str, str]:
     return {file.name: file.sha256 for file in card.files}
 
 
-def check(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
+def check(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
     """Hash all cached files of cards, and fetch anew what was altered; return the error of each card that cannot be."""
     tell = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
@@ -161,7 +162,7 @@ def unwritable(card: Card, error: OSError) -> ModelError:
     return ModelError(f"{card.name} cannot be kept in {cache()} ({why}); set KINOSCOPE_CACHE to a folder with room")
 
 
-def pull(cards: Iterable[Card], progress: Progress | None = None) -> dict[str, ModelError]:
+def pull(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
     """Fetch several cards, each package once; give the error of each card, by name, that could not be had."""
     tell = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}

@@ -23,7 +23,8 @@ from kinoscope.core.addresses import mask
 from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
-from kinoscope.core.results import INTERRUPTED, TaskReport, TaskResult, Timeline, describe_source
+from kinoscope.core.progress import ProgressCallback
+from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import FrameSampler
 from kinoscope.tasks.base import Needs, Skip, Task
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kinoscope")
 
-Progress = Callable[[float, float | None], None]
-"""Called with the seconds of video done and the seconds in all (None where the source does not say)."""
 
 QUEUED_BATCHES = 3
 """How far decoding may run ahead of a task, in batches."""
@@ -44,7 +43,7 @@ def run(
     tasks: Sequence[Task],
     *,
     timeline: Timeline | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     threaded: bool = True,
 ) -> Timeline:
     """Read ``source`` once, feed every task, and gather what they found.
@@ -75,7 +74,7 @@ def run(
             timeline.times, timeline.decode = np.array(times, np.float64), source.report
         _finish(feeds, timeline, interrupts)
         if interrupts.take():
-            timeline.decode.stop(INTERRUPTED)
+            timeline.decode.interrupt()
     return timeline
 
 
@@ -93,7 +92,9 @@ def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded
     return running
 
 
-def _decode(source: Source, feeds: list[TaskFeed], progress: Progress | None, interrupts: Interrupts) -> array[float]:
+def _decode(
+    source: Source, feeds: list[TaskFeed], progress: ProgressCallback | None, interrupts: Interrupts
+) -> array[float]:
     """Read the source to its end, or to Ctrl-C, and hand out what was asked for; give all frame times."""
     times = array("d")
     try:
@@ -106,7 +107,7 @@ def _decode(source: Source, feeds: list[TaskFeed], progress: Progress | None, in
                 if progress:
                     progress(float(item.time - source.info.start), _length(source))
     except KeyboardInterrupt:
-        source.report.stop(INTERRUPTED)
+        source.report.interrupt()
     except Exception as error:
         source.report.stop(str(as_error(error, source.info.path)))
     _close(feeds, source, interrupts)
@@ -127,7 +128,7 @@ def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> Non
             with interrupts.allowed:
                 feed.wait()
     except KeyboardInterrupt:
-        source.report.stop(INTERRUPTED)
+        source.report.interrupt()
         _stop(feeds, interrupts)
 
 
@@ -156,7 +157,7 @@ def _finish(feeds: list[TaskFeed], timeline: Timeline, interrupts: Interrupts) -
             with interrupts.allowed:
                 result = feed.finish(timeline)
         except KeyboardInterrupt:
-            timeline.decode.stop(INTERRUPTED)
+            timeline.decode.interrupt()
             result = TaskResult(report=feed.report)
         if result.report.status == "ok" and not timeline.decode.complete:
             result.report.status = "interrupted" if timeline.decode.interrupted else "incomplete"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kinoscope import __version__
 from kinoscope.core.errors import KinoscopeError, PrivacyError
 from kinoscope.core.files import atomic, remove
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.views.video.redaction_plan import KINDS, Method
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from kinoscope.source.base import Source
     from kinoscope.views.video.redact import Redactor
 
-Report = Callable[[float, float | None], None]
 
 ANNOTATED, BLURRED, LOG = "annotated.mp4", "blurred.mp4", "blurred.json"
 
@@ -79,7 +79,7 @@ def draw(
     hiding: RedactionOptions | None,
     annotate: bool,
     audio_from: str | None,
-    progress: Report | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write the videos that are asked for; give their paths, and that of the log of what was hidden.
 
@@ -124,7 +124,7 @@ def _write(
     timeline: Timeline,
     steps: dict[Path, Callable[[Frame], Frame]],
     audio_from: str | None,
-    progress: Report | None,
+    progress: ProgressCallback | None,
     exact: bool,
 ) -> None:
     """Write a video for each step, each of which gets the frames of the one before."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.errors import MissingExtra, WeightsMissing
 from kinoscope.core.results import Timeline
 
 log = logging.getLogger("kinoscope")
 
 
-def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, NDArray[np.float32]]:
+def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, Float32Array]:
     """Give the vectors (N, 384) of all that is said, by task; nothing where the model cannot be had."""
     from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
@@ -27,7 +27,7 @@ def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, NDArray[n
         return {}
 
 
-def meaning_of(text: str, device: str = "auto") -> NDArray[np.float32]:
+def meaning_of(text: str, device: str = "auto") -> Float32Array:
     """Give the vector (384,) of a text.
 
     Raises:

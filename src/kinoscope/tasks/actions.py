@@ -15,9 +15,8 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float32Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose
@@ -188,7 +187,7 @@ class Actions:
         return score
 
 
-def events(rows: NDArray[np.float64], label: str) -> list[Event]:
+def events(rows: Float64Array, label: str) -> list[Event]:
     """Give the events of windows with scores: (N, 3) float64 rows of start, end, score in time order.
 
     Of a video that is but one window, that one is enough.

@@ -14,9 +14,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float16Array, Float32Array, Float64Array, UInt8Array
 from kinoscope.core.boxes import iou
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
@@ -60,8 +59,8 @@ class MovingObject:
 
     time: float
     box: Float64Array
-    look: NDArray[np.float16]
-    motion: NDArray[np.float32]
+    look: Float16Array
+    motion: Float32Array
 
 
 class Anomalies:
@@ -147,7 +146,7 @@ class Anomalies:
             self._make_room()
 
     def _describe(
-        self, time: float, box: Float64Array, large: Pixels, flow: Float64Array, mask: NDArray[np.uint8]
+        self, time: float, box: Float64Array, large: Pixels, flow: Float64Array, mask: UInt8Array
     ) -> MovingObject:
         self._looks += 1
         look = self._net(cut(large, box * self._zoom, self._net.card.size or (224, 224))[None])[0][0]
@@ -197,7 +196,7 @@ def speeds(before: Pixels | None, now: Pixels) -> Float64Array:
     return np.asarray(cv2.calcOpticalFlowFarneback(first, second, start, 0.5, 3, 15, 3, 5, 1.2, 0), np.float64)
 
 
-def directions(flow: Float64Array, mask: NDArray[np.uint8], box: Float64Array) -> NDArray[np.float32]:
+def directions(flow: Float64Array, mask: UInt8Array, box: Float64Array) -> Float32Array:
     """Give the speed of a thing in each of eight directions (8,), clockwise from the right.
 
     Args:
@@ -233,7 +232,7 @@ def surprises(things: list[MovingObject]) -> Float64Array:
     return np.stack([_standard(distances(rows.astype(np.float32), times)) for rows in described])
 
 
-def distances(rows: NDArray[np.float32], times: Float64Array) -> Float64Array:
+def distances(rows: Float32Array, times: Float64Array) -> Float64Array:
     """Give the distance (N,) of each row (N, D) to its third nearest at other times; 0 where there are too few."""
     bank = np.unique(np.linspace(0, len(rows) - 1, min(BANK, len(rows))).astype(np.int64))
     others, lengths = rows[bank], (rows[bank] ** 2).sum(1)

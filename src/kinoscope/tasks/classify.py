@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
@@ -65,7 +65,7 @@ class Classify:
         self._tick = self._held = 0
         self._waiting: list[tuple[int, Pixels]] = []
         self._starts: list[int] = []
-        self._logits: list[NDArray[np.float32]] = []
+        self._logits: list[Float32Array] = []
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for every picture: which of them the model sees, the times decide.
@@ -176,7 +176,7 @@ class Classify:
         ticks = np.minimum((wanted * self.sampling.rate + TOLERANCE).astype(np.int64), len(self._pictures) - 1)
         return np.stack([self._pictures[tick] for tick in ticks])
 
-    def _middles(self, starts: NDArray[np.int64], end: float) -> NDArray[Any]:
+    def _middles(self, starts: Int64Array, end: float) -> NDArray[Any]:
         times = [(self._seconds(s) + min(end, self._seconds(s + self.sampling.frames))) / 2 for s in starts.tolist()]
         return np.array(times, np.float64)
 
@@ -184,7 +184,7 @@ class Classify:
         best = int(likely.argmax())
         return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(likely[best]))]
 
-    def _events(self, edges: NDArray[np.int64], means: Float64Array, end: float) -> list[Event]:
+    def _events(self, edges: Int64Array, means: Float64Array, end: float) -> list[Event]:
         """Give where each class stays likely; see ``over_time``."""
         segments = self._refined if self._learned else self._thresholded
         return [
@@ -194,12 +194,12 @@ class Classify:
             if self._seconds(first) < end
         ]
 
-    def _thresholded(self, edges: NDArray[np.int64], course: Float64Array) -> list[tuple[float, float, float]]:
+    def _thresholded(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
         """Give the ticks at which a class is likely from and to, and how likely it is at most."""
         found = spans(course, ON, OFF)
         return [(float(edges[a]), float(edges[b]), float(course[a:b].max())) for a, b in found]
 
-    def _refined(self, edges: NDArray[np.int64], course: Float64Array) -> list[tuple[float, float, float]]:
+    def _refined(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
         """Give them as they were learned."""
         assert self._learned is not None
         rows = self._learned.refine(edges / self._stride, course)
@@ -220,7 +220,7 @@ def likeliest(labels: tuple[str, ...], likely: Float64Array, most: int) -> list[
     return [[labels[i], round(float(likely[i]), 4)] for i in best]
 
 
-def over_time(starts: NDArray[np.int64], length: int, values: Float64Array) -> tuple[NDArray[np.int64], Float64Array]:
+def over_time(starts: Int64Array, length: int, values: Float64Array) -> tuple[Int64Array, Float64Array]:
     """Give the mean of the values of the windows over each stretch between the edges of windows.
 
     Args:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.camera_motion import CameraMotion, compose, unmoved
@@ -148,7 +147,7 @@ class Objects:
                 else:
                     self._tracker.forget()
 
-    def _follow(self, time: float, found: models.Detections, full: Pixels) -> NDArray[np.int64]:
+    def _follow(self, time: float, found: models.Detections, full: Pixels) -> Int64Array:
         """Give the track of each detection."""
         self._tracker.warp(self._pan)
         self._pan = unmoved()
@@ -157,7 +156,7 @@ class Objects:
             looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes])
         return self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
 
-    def _seen(self, found: models.Detections, ids: NDArray[np.int64]) -> list[Observation]:
+    def _seen(self, found: models.Detections, ids: Int64Array) -> list[Observation]:
         """Give the detections that belong to a track."""
         rows = zip(ids.tolist(), found.labels.tolist(), found.boxes.tolist(), found.scores.tolist(), strict=True)
         labels = self._detector.card.labels
@@ -238,7 +237,7 @@ def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]
     return None
 
 
-def unit(rows: list[NDArray[np.float32]]) -> Float64Array:
+def unit(rows: list[Float32Array]) -> Float64Array:
     """Stack vectors, each brought to length 1."""
     stacked = np.array(rows, np.float64).reshape(len(rows), -1)
     return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9))

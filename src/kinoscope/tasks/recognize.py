@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.boxes import areas
 from kinoscope.core.identity_matching import IdentityMatch, match, overlap
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
@@ -236,7 +236,7 @@ def _together(face: Track, person: Track) -> tuple[float, float]:
     return float(within.mean()), float(within.mean()) * shown
 
 
-def _boxes(track: Track, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _boxes(track: Track, times: Float64Array) -> Float64Array:
     """Give the boxes (N, 4) of a track at times (N,)."""
     return np.stack([np.interp(times, track.boxes[:, 0], track.boxes[:, i]) for i in range(1, 5)], axis=1)
 

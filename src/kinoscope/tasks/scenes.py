@@ -10,9 +10,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float16Array
+from kinoscope.core.arrays import Float16Array, Float32Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import load
@@ -155,6 +154,6 @@ class Scenes:
         )
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def _softmax(logits: Float32Array) -> Float32Array:
     exponentials = np.exp(logits - logits.max())
     return np.asarray(exponentials / exponentials.sum(), np.float32)

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.core.time import last_end
@@ -101,14 +102,14 @@ def worth_a_look(window: Pixels) -> bool:
     return bool((_cuts(frames) | _dissolves(frames))[middle].any())
 
 
-def _cuts(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
+def _cuts(frames: NDArray[np.int16]) -> BoolArray:
     steps = _difference(frames[1:], frames[:-1])
     around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(steps, 8, mode="edge"), 17), axis=1)
     found = (steps > CUT) & (steps > STANDS_OUT * (around + 1))
     return np.append(found, False)
 
 
-def jumps(window: Pixels) -> NDArray[np.float32]:
+def jumps(window: Pixels) -> Float32Array:
     """Return the confidence (T,) that a cut follows each frame of a window (T, H, W, C), by differences alone.
 
     Such a cut differs at least ``STICKS_OUT`` times as much as any other neighbours around it but the two next to it,
@@ -152,7 +153,7 @@ def is_flash(frames: Pixels, last: int) -> bool:
     return any(_returns(some, apart, a, b) for a, b in pairs)
 
 
-def _returns(frames: NDArray[np.int16], apart: NDArray[np.float64], a: int, b: int) -> bool:
+def _returns(frames: NDArray[np.int16], apart: Float64Array, a: int, b: int) -> bool:
     """Whether frame b shows what frame a shows, but for what moves meanwhile, and what is between them is brighter."""
     middle = a + 1 + int(apart[a, a + 1 : b].argmax())
     moves = (b - a) * (float(np.median(np.diagonal(apart, 1))) - 1)  # a grey level of noise does not add up
@@ -167,7 +168,7 @@ def _is_lit(frames: Pixels, other: Pixels) -> bool:
     return bool((frames >= least).mean() >= BRIGHTER)
 
 
-def _dissolves(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
+def _dissolves(frames: NDArray[np.int16]) -> BoolArray:
     found = np.zeros(len(frames), bool)
     for lag, least in DISSOLVES:
         first, middle, last = frames[:-lag], frames[lag // 2 : -lag // 2], frames[lag:]
@@ -177,7 +178,7 @@ def _dissolves(frames: NDArray[np.int16]) -> NDArray[np.bool_]:
     return found
 
 
-def _difference(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.float64]:
+def _difference(a: NDArray[np.int16], b: NDArray[np.int16]) -> Float64Array:
     return np.asarray(np.abs(a - b).mean((1, 2, 3)))
 
 
@@ -196,7 +197,7 @@ class Shots:
         self.device, self.model, self.threads = device, model, threads
         self._windows = ShotWindows()
         self._times = array("d")
-        self._scores: list[NDArray[np.float32]] = []
+        self._scores: list[Float32Array] = []
         self._last: Fraction | None = None
         self._looks = 0
 
@@ -246,7 +247,7 @@ class Shots:
         return max(0, begin), min(WINDOW, begin + len(self._times))
 
 
-def mended(scores: NDArray[np.float32], window: Pixels, first: int, past: int) -> NDArray[np.float32]:
+def mended(scores: Float32Array, window: Pixels, first: int, past: int) -> Float32Array:
     """Return the network's scores (2, STEP) of the middle of a window with cuts that it misses, and without flashes.
 
     Args:
@@ -262,9 +263,7 @@ def mended(scores: NDArray[np.float32], window: Pixels, first: int, past: int) -
     return np.stack([changes, many])
 
 
-def shots(
-    times: NDArray[np.float64], end: float, changes: NDArray[np.float32], many: NDArray[np.float32]
-) -> list[Event]:
+def shots(times: Float64Array, end: float, changes: Float32Array, many: Float32Array) -> list[Event]:
     """Turn scores into shots.
 
     Args:
@@ -284,6 +283,6 @@ def shots(
     return events
 
 
-def _length(many: NDArray[np.float32], peak: int) -> int:
+def _length(many: Float32Array, peak: int) -> int:
     """Give the number of frames of the transition around a peak."""
     return next((past - first for first, past in spans(many, HOT, HOT) if first <= peak < past), 0)

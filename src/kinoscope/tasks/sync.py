@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.core.signal.mel import RATE
@@ -62,7 +63,7 @@ VAD = 512
 Stretch = tuple[float, float, SyncOffset]
 """Start and end in seconds, and the offset meanwhile."""
 
-Voices = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Voices = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 
@@ -165,7 +166,7 @@ class Sync:
         self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME)
         self._next = last
 
-    def _compare(self, face: int, piece: MouthSegment, heard: NDArray[np.float32], limits: tuple[int, int]) -> None:
+    def _compare(self, face: int, piece: MouthSegment, heard: Float32Array, limits: tuple[int, int]) -> None:
         seen = self._net.see(piece.points, piece.pictures)
         around = heard[: (len(seen) + 2 * (AHEAD - CONTEXT)) * PHASES]
         likeness = self._net.compare(seen, around)
@@ -363,7 +364,7 @@ def voices() -> Voices:
     return get_vad_model()  # type: ignore[no-any-return]
 
 
-def _loud(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _loud(samples: Float32Array) -> Float32Array:
     """Give 1 where sound is louder than a room is by itself."""
     power = np.sqrt(np.square(samples.reshape(-1, VAD)).mean(axis=1))
     return np.asarray(power > 0.005, np.float32)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import FACTS, WEIGHTS
 from kinoscope.training.checkpoint import PLACE, read_checkpoint, save_checkpoint
 from kinoscope.training.classification.options import save_options
@@ -33,9 +34,6 @@ PREVIEW = "preview.png"
 
 MOVING = "preview.gif"
 """The same as it moves, where it does."""
-
-Progress = Callable[[float, float], None]
-"""Told how many of how many steps are done."""
 
 
 class TrainerOptions(Protocol):
@@ -168,7 +166,7 @@ def fit(
     data: str = "",
     resume: bool = False,
     dry_run: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     told: Callable[[Row], None] | None = None,
 ) -> TrainingRun:
     """Train, and keep what it comes to in ``out``.
@@ -227,7 +225,7 @@ def _go(
     learner: Trainer,
     out: Path,
     data: str,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
     told: Callable[[Row], None] | None,
 ) -> None:
     """Go through the epochs."""

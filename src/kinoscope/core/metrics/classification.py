@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinoscope.core.arrays import Float64Array, Int64Array
+from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 
 COOLEST, HOTTEST = 0.05, 20.0
 """Temperatures between which the best is sought."""
@@ -51,7 +51,7 @@ def top_k(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> float:
     return _mean(hits(logits, actual, k))
 
 
-def hits(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> NDArray[np.bool_]:
+def hits(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> BoolArray:
     """Tell of each clip (N,) whether its class is among the ``k`` with the highest logits (N, K)."""
     best = np.argsort(-np.asarray(logits, np.float64), axis=1, kind="stable")[:, :k]
     return np.asarray((best == np.asarray(actual)[:, None]).any(1))
@@ -135,7 +135,7 @@ def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bins: int = 1
     return bin_error(reliability(*confidences(probabilities, actual), bins))
 
 
-def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Float64Array, NDArray[np.bool_]]:
+def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Float64Array, BoolArray]:
     """Give the probabilities that count for calibration, and which of them came true; see ``calibration_error``."""
     values, truth = np.asarray(probabilities, np.float64), np.asarray(actual)
     if truth.ndim == 2:

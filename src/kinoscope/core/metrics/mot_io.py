@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array, Int64Array
+from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.boxes import iou
 from kinoscope.core.errors import DatasetError
 
@@ -61,7 +60,7 @@ class MotRows:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def where(self, chosen: NDArray[np.bool_] | Int64Array) -> MotRows:
+    def where(self, chosen: BoolArray | Int64Array) -> MotRows:
         """Give some of the rows."""
         return MotRows(*(getattr(self, f.name)[chosen] for f in fields(self)))
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float64Array
 
 OVERLAPS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 """Overlaps in time from which a found segment counts as an actual one."""
@@ -91,7 +91,7 @@ def _overlaps(segment: Segment, truth: list[Segment]) -> Float64Array:
     return np.where(same & (union > 0), common / np.where(union > 0, union, 1), 0.0)
 
 
-def _matched(shares: list[Float64Array], overlap: float) -> NDArray[np.bool_]:
+def _matched(shares: list[Float64Array], overlap: float) -> BoolArray:
     """Tell of each found segment, the surest first, whether it finds an actual one that none has found before."""
     taken: set[int] = set()
     matched = np.zeros(len(shares), bool)

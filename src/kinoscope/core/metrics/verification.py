@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.intervals import Ends, binomial_interval, share_interval, variance_of_mean
 
@@ -71,7 +71,7 @@ def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: O
     return OperatingPoint(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
 
 
-def _rate(wrong: NDArray[np.bool_], owners: Sequence[str] | None) -> tuple[float, Ends]:
+def _rate(wrong: BoolArray, owners: Sequence[str] | None) -> tuple[float, Ends]:
     """Return the share of pairs that are classified wrongly, and its interval."""
     if not len(wrong):
         return math.nan, (math.nan, math.nan)

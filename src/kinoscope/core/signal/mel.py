@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
+
 RATE, HOP, WINDOW, TRANSFORM = 16_000, 160, 400, 512
 """Samples a second, from one step to the next, of a window (25 ms), and of its Fourier transform."""
 
@@ -21,7 +23,7 @@ LEVEL, MOST_GAIN = 0.1, 100.0
 """Root mean square that sound is brought to, and the most that it is made louder."""
 
 
-def log_mel(samples: NDArray[np.float32], level: float | None = None) -> NDArray[np.float32]:
+def log_mel(samples: Float32Array, level: float | None = None) -> Float32Array:
     """Give the log of the power in each band: (N // 160 + 1, 40); row k is that of the window around 10 ms * k.
 
     Args:

@@ -17,9 +17,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Audio
 from kinoscope.core.time import Seconds
 
@@ -274,7 +274,7 @@ def _cells(picture: Float64Array) -> Float64Array:
     return np.asarray(whole.reshape(rows, side, columns, side).sum(axis=(1, 3))).ravel()
 
 
-def _bands(pieces: Float64Array | NDArray[np.float32], rate: int) -> Float64Array:
+def _bands(pieces: Float64Array | Float32Array, rate: int) -> Float64Array:
     """Give the energies (N, BANDS) of pieces of sound (N, samples)."""
     power = np.abs(np.fft.rfft(pieces * np.hanning(pieces.shape[1]), axis=1)) ** 2
     pitch = 2595 * np.log10(1 + np.fft.rfftfreq(pieces.shape[1], 1 / rate) / 700)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 
 FRAME = 0.04
 """Seconds of a frame, here and in the published measures: 25 a second."""
@@ -143,7 +142,7 @@ def measure(
     blocks: Float64Array,
     counts: Float64Array,
     calibration: OffsetCalibration,
-    groups: NDArray[np.int64] | None = None,
+    groups: Int64Array | None = None,
     seed: int = 0,
 ) -> SyncOffset:
     """Measure one offset from blocks of likenesses.
@@ -167,13 +166,13 @@ def measure(
     return SyncOffset(best, min(low, best), max(high, best), confidence, seconds)
 
 
-def _groups(counts: Float64Array) -> NDArray[np.int64]:
+def _groups(counts: Float64Array) -> Int64Array:
     """Number the pieces that blocks in a row make up: of a second, or, in a short clip, of a tenth of it."""
     seconds = np.cumsum(counts) * FRAME
     return np.asarray((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10), np.int64)
 
 
-def _pooled(blocks: Float64Array, groups: NDArray[np.int64]) -> Float64Array:
+def _pooled(blocks: Float64Array, groups: Int64Array) -> Float64Array:
     _, into = np.unique(groups, return_inverse=True)
     sums = np.zeros((into.max() + 1 if len(into) else 0, blocks.shape[1]))
     np.add.at(sums, into, blocks)

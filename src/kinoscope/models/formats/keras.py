@@ -21,7 +21,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinoscope.core.errors import MissingExtra, ModelError, OptionError
+from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.optional import require_extra
 from kinoscope.core.untrusted import parse_json
 
 SCALINGS: dict[str, tuple[float, float]] = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
@@ -143,10 +144,7 @@ def _keras() -> Any:
     """
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "torch"
-    try:
-        import keras
-    except ImportError:
-        raise MissingExtra("Keras models need the extra keras: pip install 'kinoscope[keras]'") from None
+    keras = require_extra("keras", "keras")
     if keras.backend.backend() != "torch":
         raise ModelError(
             f"Keras runs on {keras.backend.backend()} in this process; set KERAS_BACKEND=torch before it is imported"

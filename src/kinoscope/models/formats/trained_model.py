@@ -6,7 +6,6 @@ from a stranger can do no more than be wrong.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError, OutputError
 from kinoscope.core.files import atomic
+from kinoscope.core.hashing import sha256_file
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.sampling import MAX_FRAMES, Sampling
 from kinoscope.core.untrusted import read_json
@@ -286,8 +286,7 @@ def fill_named(net: nn.Module, path: Path) -> None:
 def _sha256(path: Path) -> str:
     if not path.is_file():
         raise ModelError(f"{path} is missing; restore it or train the model again")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_file(path)
 
 
 def _first(error: BaseException) -> str:

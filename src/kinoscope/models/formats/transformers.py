@@ -7,7 +7,6 @@ may be used for is up to their makers, and some well-known ones (VideoMAE's) are
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import tempfile
@@ -17,7 +16,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from kinoscope.core.errors import MissingExtra, ModelError, OptionError, WeightsMissing
+from kinoscope.core.errors import ModelError, OptionError, WeightsMissing
+from kinoscope.core.hashing import sha256_file
+from kinoscope.core.optional import require_extra
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, WeightFile
@@ -142,10 +143,7 @@ def net_from(files: Mapping[str, Path]) -> Any:
 
 def _model(folder: Path) -> Any:
     """Give the library's model, with all its weights."""
-    try:
-        import transformers
-    except ImportError:
-        raise MissingExtra("transformers is not installed; run: pip install 'kinoscope[transformers]'") from None
+    transformers: Any = require_extra("transformers", "transformers")
     logging: Any = transformers.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -280,5 +278,4 @@ def _damaged(path: Path, error: BaseException) -> ModelError:
 def _sha256(path: Path) -> str:
     if not path.is_file():
         raise ModelError(f"{path} is missing; only safetensors are read: save the model with save_pretrained")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_file(path)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.metrics.classification import sigmoid, softmax
 from kinoscope.core.sampling import Sampling
@@ -52,7 +53,7 @@ def sampling_of(card: Card) -> Sampling:
     return Sampling(frames, card.rate, size)
 
 
-def probabilities(card: Card, logits: ArrayLike) -> NDArray[np.float64]:
+def probabilities(card: Card, logits: ArrayLike) -> Float64Array:
     """Give the calibrated probabilities (N, K) that a card's logits (N, K) stand for."""
     scaled = np.asarray(logits, np.float64) / card.temperature
     return sigmoid(scaled) if card.multilabel else softmax(scaled)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
@@ -34,7 +33,7 @@ class Detections:
 
     boxes: Float64Array
     scores: Float64Array
-    labels: NDArray[np.int64]
+    labels: Int64Array
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -89,7 +88,7 @@ class ObjectDetector:
         return np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=114)
 
 
-def pick(boxes: NDArray[np.float32], scores: NDArray[np.float32], least: float) -> Detections:
+def pick(boxes: Float32Array, scores: Float32Array, least: float) -> Detections:
     """Choose the objects among all that a network proposes for a picture.
 
     Args:

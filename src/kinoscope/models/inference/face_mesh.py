@@ -49,7 +49,7 @@ class FaceMeshEstimator:
     def __init__(self, device: str = "auto", threads: int | None = 1) -> None:
         self.runner = load("mesh", None, device, threads=threads)
 
-    def __call__(self, picture: Pixels, regions: Float64Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __call__(self, picture: Pixels, regions: Float64Array) -> tuple[Float32Array, Float32Array]:
         """Find the points in regions of a picture (H, W, 3).
 
         Args:

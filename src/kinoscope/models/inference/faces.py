@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
@@ -50,7 +49,7 @@ class FaceDetections:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> FaceDetections:
+    def __getitem__(self, chosen: Int64Array | BoolArray) -> FaceDetections:
         return FaceDetections(self.boxes[chosen], self.scores[chosen], self.points[chosen])
 
 
@@ -232,7 +231,7 @@ class FaceEmbedder:
         self.runner = load("identity", model, device, threads=threads)
         self.card = self.runner.card
 
-    def __call__(self, chips: Pixels) -> NDArray[np.float32]:
+    def __call__(self, chips: Pixels) -> Float32Array:
         """Embed aligned faces (N, 150, 150, C): (N, 128)."""
         (embeddings,) = self.runner(chips)
         return embeddings

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
@@ -129,7 +128,7 @@ def _largest(faces: list[TrackedFace]) -> list[TrackedFace]:
     return sorted(faces, key=lambda face: -float(np.ptp(face.mesh[:, 0])))[:MOST]
 
 
-def points_of(mesh: Float32Array) -> NDArray[np.float32]:
+def points_of(mesh: Float32Array) -> Float32Array:
     """Give the points of the mouth and the chin, (61, 3), as they would be if the head kept still.
 
     The points that speech does not move are laid on those of a model by the similarity of least squares (Umeyama,
@@ -145,8 +144,8 @@ def points_of(mesh: Float32Array) -> NDArray[np.float32]:
 
 
 def on_clock(
-    wanted: Float64Array, times: Float64Array, points: NDArray[np.float32], pictures: Pixels
-) -> tuple[NDArray[np.float32], Pixels]:
+    wanted: Float64Array, times: Float64Array, points: Float32Array, pictures: Pixels
+) -> tuple[Float32Array, Pixels]:
     """Give a mouth at other times than it was seen at: points between their neighbours, pictures the nearest.
 
     Args:

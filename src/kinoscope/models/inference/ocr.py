@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.boxes import clip
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Pixels, Size
@@ -95,7 +95,7 @@ class TextDetector:
         return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
 
 
-def cores_of(likely: NDArray[np.float32]) -> list[tuple[Float64Array, float]]:
+def cores_of(likely: Float32Array) -> list[tuple[Float64Array, float]]:
     """Give the lines of text in a map (H, W) of likelihoods: four corners (4, 2), and the core's mean likelihood."""
     import cv2
 
@@ -110,7 +110,7 @@ def cores_of(likely: NDArray[np.float32]) -> list[tuple[Float64Array, float]]:
     return found
 
 
-def _mean_in(likely: NDArray[np.float32], contour: NDArray[Any]) -> float:
+def _mean_in(likely: Float32Array, contour: NDArray[Any]) -> float:
     """Give the mean of a map (H, W) inside a contour (N, 1, 2)."""
     import cv2
 
@@ -161,7 +161,7 @@ class TextRecognizer:
         return decode(self._network(padded)[0], self._letters)
 
 
-def decode(likely: NDArray[np.float32], letters: Sequence[str]) -> tuple[str, float]:
+def decode(likely: Float32Array, letters: Sequence[str]) -> tuple[str, float]:
     """Decode greedily: the best letter at each place, repeats and blanks (letter 0) left out.
 
     Args:
@@ -192,7 +192,7 @@ class _Network:
         self._threads = threads or cores()
         self._requests: dict[tuple[int, ...], Any] = {}
 
-    def __call__(self, picture: Pixels) -> NDArray[np.float32]:
+    def __call__(self, picture: Pixels) -> Float32Array:
         """Infer on a picture (H, W, C); the networks take BGR in [-1, 1]."""
         array = np.ascontiguousarray(picture[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
         if array.shape not in self._requests:

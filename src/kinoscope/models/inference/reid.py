@@ -9,8 +9,8 @@ Recognition with an Ensemble of Localized Features", ECCV 2008, cut persons into
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
 from kinoscope.models import load
 
@@ -54,12 +54,12 @@ class AppearanceEmbedder:
         """The card's name and what goes beside it."""
         return f"{self.card.name}, {VERSION}"
 
-    def __call__(self, pictures: list[Pixels]) -> NDArray[np.float32]:
+    def __call__(self, pictures: list[Pixels]) -> Float32Array:
         """Embed pictures, each (H, W, C) RGB of any size: (N, D), each of length 1."""
         rows = [self._embed(picture) for picture in pictures]
         return np.stack(rows) if rows else np.zeros((0, self.length), np.float32)
 
-    def _embed(self, picture: Pixels) -> NDArray[np.float32]:
+    def _embed(self, picture: Pixels) -> Float32Array:
         import cv2
 
         size = self.card.size or (224, 224)
@@ -69,7 +69,7 @@ class AppearanceEmbedder:
         return np.concatenate(parts).astype(np.float32)
 
 
-def colours(picture: Pixels) -> NDArray[np.float32]:
+def colours(picture: Pixels) -> Float32Array:
     """Describe the colours of a picture (H, W, C) RGB from top to bottom: (D,) square roots of shares of pixels."""
     import cv2
 
@@ -86,7 +86,7 @@ def colours(picture: Pixels) -> NDArray[np.float32]:
     return np.sqrt(np.concatenate(shares)).astype(np.float32)
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(vector: Float32Array) -> Float32Array:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.files import atomic
 
@@ -131,7 +130,7 @@ def read_refiner(folder: str | Path) -> SegmentRefiner | None:
         raise ModelError(f"{path} is damaged ({error}); run `kinoscope train segments` again or remove it") from None
 
 
-def _checked(tensors: Mapping[str, NDArray[np.float32]]) -> SegmentRefiner:
+def _checked(tensors: Mapping[str, Float32Array]) -> SegmentRefiner:
     hidden, hidden_bias, out, out_bias = (np.asarray(tensors[name], np.float64) for name in NAMES)
     width = len(hidden_bias)
     shapes: Sequence[tuple[int, ...]] = [hidden.shape, hidden_bias.shape, out.shape, out_bias.shape]

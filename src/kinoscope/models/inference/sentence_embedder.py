@@ -6,12 +6,11 @@ The pieces of words are told by the Tokenizers library, which faster-whisper nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.errors import MissingExtra
+from kinoscope.core.arrays import Float32Array, UInt8Array
+from kinoscope.core.optional import require_extra
 from kinoscope.models import fetch, load
 
 LONGEST = 256
@@ -32,14 +31,14 @@ class SentenceEmbedder:
     length = 384
 
     def __init__(self, model: str = "auto", device: str = "auto", threads: int | None = None) -> None:
-        tokenizers = _tokenizers()
+        tokenizers = require_extra("tokenizers", "library")
         self.runner = load("sentences", model, device, threads=threads)
         self.card = self.runner.card
         self._tokenizer = tokenizers.Tokenizer.from_file(str(fetch(self.card)["tokenizer.json"]))
         self._tokenizer.enable_truncation(LONGEST)
         self._tokenizer.no_padding()
 
-    def __call__(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+    def __call__(self, sentences: Sequence[str]) -> Float32Array:
         """Embed sentences: (N, D), each of length 1."""
         numbers = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
         vectors = np.zeros((len(numbers), self.length), np.float32)
@@ -50,17 +49,9 @@ class SentenceEmbedder:
         return vectors
 
 
-def pairs(numbers: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
+def pairs(numbers: Sequence[Sequence[int]]) -> UInt8Array:
     """Give rows of numbers as the network takes them: (N, L, 2) bytes, the low before the high, filled up with 0."""
     table = np.zeros((len(numbers), max(map(len, numbers), default=0)), "<u2")
     for row, some in zip(table, numbers, strict=True):
         row[: len(some)] = some
     return table.view(np.uint8).reshape(*table.shape, 2)
-
-
-def _tokenizers() -> Any:
-    try:
-        import tokenizers
-    except ModuleNotFoundError:
-        raise MissingExtra("tokenizers is not installed; run: pip install 'kinoscope[library]'") from None
-    return tokenizers

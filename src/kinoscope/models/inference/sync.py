@@ -6,7 +6,6 @@ and what their likeness is worth. One comes with kinoscope; ``kinoscope train sy
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float32Array
+from kinoscope.core.arrays import Float32Array, UInt8Array
 from kinoscope.core.errors import ModelError
+from kinoscope.core.hashing import sha256_file
 from kinoscope.core.signal.mel import BANDS
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, OffsetCalibration
 from kinoscope.models.card import Card, WeightFile
@@ -181,13 +180,9 @@ def cards_in(folder: Path) -> list[Card]:
             raise ModelError(
                 f"{folder} is no trained model: it has no {name}; give one that `kinoscope train sync` wrote"
             )
-    files = tuple(WeightFile(name, _digest(folder / name)) for name in (FACTS, WEIGHTS))
+    files = tuple(WeightFile(name, sha256_file(folder / name)) for name in (FACTS, WEIGHTS))
     kinds = [*dict.fromkeys(read_sync_metadata(folder / FACTS).pairs), "sound"]
     return [card_of(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class SyncModel:
@@ -209,7 +204,7 @@ class SyncModel:
         self.streams = read_sync_metadata(fetch(self.cards[0])[FACTS])
         self.runtime = self._runners["sound"].runtime
 
-    def see(self, points: Float32Array, pixels: NDArray[np.uint8]) -> Float32Array:
+    def see(self, points: Float32Array, pixels: UInt8Array) -> Float32Array:
         """Embed a mouth, 25 times a second: points (T, 61, 3), see ``mouths.points_of``, grey pictures (T, 48, 48)."""
         given: dict[str, Any] = {"points": points.reshape(1, len(points), -1), "pixels": pixels[None]}
         found = [self._runners[kind](given[kind])[0][0] for kind in ("points", "pixels") if kind in self._runners]

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, UInt8Array
 from kinoscope.core.errors import OptionError
 from kinoscope.models.card import Card, Shape
 from kinoscope.models.integrity import verified
 from kinoscope.models.runtime.openvino import Unconvertible, build, ir
 from kinoscope.models.store import cache
 
-Outputs = tuple[NDArray[np.float32], ...]
-Inputs = NDArray[np.uint8] | NDArray[np.float32]
+Outputs = tuple[Float32Array, ...]
+Inputs = UInt8Array | Float32Array
 Infer = Callable[[Inputs], Outputs]
 
 DEVICES = ("auto", "cpu", "cuda", "torch")

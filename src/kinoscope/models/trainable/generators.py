@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float32Array
+from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
@@ -213,7 +212,7 @@ class Latents:
 
     content: Float32Array
     motion: Float32Array
-    labels: NDArray[np.int64]
+    labels: Int64Array
 
     def __len__(self) -> int:
         return len(self.content)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
@@ -80,7 +80,7 @@ class Predictor:
         self.facts, self._device = facts, torch_device(device)
         self._net = net.to(self._device).eval().requires_grad_(False)
 
-    def go_on(self, frames: Pixels, count: int | None = None) -> NDArray[np.float32]:
+    def go_on(self, frames: Pixels, count: int | None = None) -> Float32Array:
         """Tell how clips go on; beyond what is told at once, what was told is read in turn.
 
         Args:

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio
 from kinoscope.source.base import cut
 
@@ -65,7 +65,7 @@ def average(frame: AudioFrame) -> AudioFrame:
     return like(frame, channels(frame).mean(axis=0))
 
 
-def channels(frame: AudioFrame) -> NDArray[np.float64]:
+def channels(frame: AudioFrame) -> Float64Array:
     """Return the samples of a frame (channels, N) in [-1, 1]."""
     readable = interleaved(frame)
     samples = readable.to_ndarray()
@@ -77,7 +77,7 @@ def channels(frame: AudioFrame) -> NDArray[np.float64]:
     return (samples.astype(np.float64) - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
 
 
-def like(frame: AudioFrame, samples: NDArray[np.float64]) -> AudioFrame:
+def like(frame: AudioFrame, samples: Float64Array) -> AudioFrame:
     """Return a mono frame of samples (N,) at the time of another."""
     mono = AudioFrame.from_ndarray(samples.astype(np.float32)[None], "fltp", "mono")
     mono.sample_rate, mono.pts = frame.sample_rate, frame.pts

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import UInt8Array
+
 CLOCKED = {"mpeg", "mpegts"}
 """Containers that hold a clock: program and transport streams."""
 
@@ -48,7 +50,7 @@ def _places(size: int) -> list[int]:
     return [(size - CHUNK) * i // (MAX_CHUNKS - 1) for i in range(MAX_CHUNKS)]
 
 
-def _clocks(data: NDArray[np.uint8]) -> list[tuple[int, int]]:
+def _clocks(data: UInt8Array) -> list[tuple[int, int]]:
     """Return the packet identifier and the ticks of each clock reference."""
     packets = _packets(data)
     if packets is None:
@@ -70,7 +72,7 @@ def _pack_clocks(data: bytes) -> list[tuple[int, int]]:
     return clocks
 
 
-def _packets(data: NDArray[np.uint8]) -> NDArray[Any] | None:
+def _packets(data: UInt8Array) -> NDArray[Any] | None:
     """Return packets (N, 188) of bytes, or None where none are found."""
     for stride in STRIDES:
         for first in np.flatnonzero(data[:stride] == SYNC).tolist():

@@ -11,8 +11,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.media import Pixels
 from kinoscope.core.results import TaskResult, Track
 from kinoscope.core.time import Seconds
@@ -41,7 +41,7 @@ def shape_items() -> Pixels:
     return np.stack(masks).astype(np.uint8) * 255
 
 
-def bounce(starts: NDArray[np.float64], moves: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
+def bounce(starts: Float64Array, moves: Float64Array, frames: int) -> Int64Array:
     """Give where items that set out at starts are in each frame: (T, K, 2), whole pixels of a room of 36.
 
     Args:
@@ -56,7 +56,7 @@ def bounce(starts: NDArray[np.float64], moves: NDArray[np.float64], frames: int)
     return np.floor(np.stack(told) * (SIDE - ITEM)).astype(np.int64)
 
 
-def draw_items(items: Pixels, places: NDArray[np.int64]) -> Pixels:
+def draw_items(items: Pixels, places: Int64Array) -> Pixels:
     """Draw items (K, 28, 28) at places (T, K, 2), each the top and the left edge: (T, 64, 64, 1)."""
     pictures = np.zeros((len(places), SIDE, SIDE, 1), np.uint8)
     for picture, corners in zip(pictures[..., 0], places, strict=True):
@@ -66,7 +66,7 @@ def draw_items(items: Pixels, places: NDArray[np.int64]) -> Pixels:
     return pictures
 
 
-def draw_ways(frames: int, random: np.random.Generator, count: int = 2) -> NDArray[np.int64]:
+def draw_ways(frames: int, random: np.random.Generator, count: int = 2) -> Int64Array:
     """Draw where items start and which way they go; give where they are (T, K, 2)."""
     angles = random.random(count) * 2 * np.pi
     moves = STEP * np.stack([np.sin(angles), np.cos(angles)], 1)

@@ -11,9 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
 from kinoscope.core.results import TaskResult, Track
@@ -127,7 +126,7 @@ def _mask(shape: str, centre: Float64Array, radius: float, size: int) -> Float64
     return np.asarray(inside.reshape(size, FINER, size, FINER).mean((1, 3)))
 
 
-def _inside(shape: str, x: Float64Array, y: Float64Array) -> NDArray[np.bool_]:
+def _inside(shape: str, x: Float64Array, y: Float64Array) -> BoolArray:
     """Tell which places lie in a shape around zero that has the area of a disc of radius 1."""
     if shape == "disc":
         return np.asarray(np.hypot(x, y) <= 1)

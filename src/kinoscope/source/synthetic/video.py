@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Audio, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskResult, Track
@@ -26,7 +26,7 @@ from kinoscope.source.base import Item, LazyFrame, Source, cut
 Draw = Callable[[int, Fraction], Pixels]
 """Gives the picture (H, W, 3) with an index and a time in seconds."""
 
-Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Wave = Callable[[Float64Array], Float64Array]
 """Gives sound in [-1, 1] at (N,) times in seconds."""
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
@@ -174,10 +174,10 @@ def cuts(
     slow = [_span(span) for span in _list(dissolves)]
     changes = sorted([*hard, *slow])
 
-    def scene(number: int, time: float) -> NDArray[np.float64]:
+    def scene(number: int, time: float) -> Float64Array:
         across = np.arange(width)[None, :] + np.arange(height)[:, None] * (number % 3 - 1)
         stripes = 18 * np.sin(2 * np.pi * (across / (24 + 8 * (number % 4)) - time / 4))
-        shade: NDArray[np.float64] = np.array(SCENES[number % len(SCENES)], float) + stripes[..., None]
+        shade: Float64Array = np.array(SCENES[number % len(SCENES)], float) + stripes[..., None]
         return shade.clip(0, 255)
 
     def draw(index: int, time: Fraction) -> Pixels:
@@ -218,7 +218,7 @@ def flash_and_beep(
         lit = any(flash <= time < flash + length for flash in flashes)
         return np.full((height, width, 3), 255 if lit else 16, np.uint8)
 
-    def wave(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def wave(times: Float64Array) -> Float64Array:
         samples = np.zeros(len(times))
         for flash in flashes:
             since = times - float(flash + late)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.signal.sync_offset import FRAME, LAGS, OffsetCalibration, SyncOffset, measure
 from kinoscope.tasks.signal.hysteresis import spans
 
@@ -45,7 +44,7 @@ class SyncEvidence:
     boxes: dict[tuple[int, int], Float64Array] = field(default_factory=dict)
     speech: dict[int, float] = field(default_factory=dict)
 
-    def add(self, face: int, first: int, likeness: NDArray[np.float32], motion: NDArray[np.float32]) -> None:
+    def add(self, face: int, first: int, likeness: Float32Array, motion: Float32Array) -> None:
         """Take likenesses (T, L) of a face, and how much it moved (T,), in frames from ``first`` on."""
         blocks = (first + np.arange(len(likeness))) // FRAMES
         for block in np.unique(blocks).tolist():
@@ -54,7 +53,7 @@ class SyncEvidence:
             self.counts[key] = self.counts.get(key, 0) + int(here.sum())
             self.motion[key] = self.motion.get(key, 0.0) + float(motion[here].sum())
 
-    def heard(self, start: float, probabilities: NDArray[np.float32], step: float) -> None:
+    def heard(self, start: float, probabilities: Float32Array, step: float) -> None:
         """Take probabilities of speech, one each ``step`` seconds from ``start`` on."""
         blocks = ((start + np.arange(len(probabilities)) * step) / BLOCK).astype(int)
         for block, value in zip(blocks.tolist(), probabilities.tolist(), strict=True):
@@ -97,7 +96,7 @@ class SyncEvidence:
             for a, b in found
         ]
 
-    def _scores(self, face: int, blocks: NDArray[np.int64], offset: float) -> Float64Array:
+    def _scores(self, face: int, blocks: Int64Array, offset: float) -> Float64Array:
         """Give by how much a face is more like the sound at the offset than at all lags, in a second around blocks."""
         sums = np.array([self.sums.get((face, n), np.zeros(len(LAGS))) for n in blocks.tolist()])
         counts = np.array([self.counts.get((face, n), 0) for n in blocks.tolist()], np.float64)

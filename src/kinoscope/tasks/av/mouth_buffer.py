@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.mel import HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
@@ -35,8 +35,8 @@ class MouthBuffer:
     """What was seen of one face and not looked at yet: times in seconds, points (61, 3), pictures (48, 48)."""
 
     times: list[float] = field(default_factory=list)
-    points: list[NDArray[np.float32]] = field(default_factory=list)
-    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    points: list[Float32Array] = field(default_factory=list)
+    pictures: list[UInt8Array] = field(default_factory=list)
 
     def see(self, picture: Pixels, face: TrackedFace, time: float) -> None:
         """Take the mouth of a face in a picture (H, W, 3)."""
@@ -67,7 +67,7 @@ class MouthBuffer:
             if end - begin >= SHORTEST:
                 yield self._piece(frames[begin:end], times)
 
-    def _piece(self, frames: NDArray[np.int64], times: NDArray[np.float64]) -> MouthSegment:
+    def _piece(self, frames: Int64Array, times: Float64Array) -> MouthSegment:
         wanted = frames.astype(np.float64) * FRAME
         return MouthSegment(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
 
@@ -77,8 +77,8 @@ class MouthSegment:
     """A mouth over frames in a row, from ``first`` on: points (T, 61, 3), pictures (T, 48, 48)."""
 
     first: int
-    points: NDArray[np.float32]
-    pictures: NDArray[np.uint8]
+    points: Float32Array
+    pictures: UInt8Array
 
 
 class AudioBuffer:
@@ -118,13 +118,13 @@ class AudioBuffer:
         drop = min(max(0, round(before * RATE) - self._begin), len(self._samples))
         self._samples, self._begin = self._samples[drop:], self._begin + drop
 
-    def samples(self, start: float, end: float) -> NDArray[np.float32]:
+    def samples(self, start: float, end: float) -> Float32Array:
         """Give the samples from one time to another, in seconds."""
         first, last = round(start * RATE) - self._begin, round(end * RATE) - self._begin
         inside = self._samples[max(first, 0) : max(last, 0)]
         return np.pad(inside, (max(-first, 0), max(last - max(first, 0) - len(inside), 0)))[: last - first]
 
-    def mel(self, first: int, last: int) -> NDArray[np.float32]:
+    def mel(self, first: int, last: int) -> Float32Array:
         """Give the log-mel that goes with frames ``first`` to ``last`` and the sound before and after them."""
         count = (last - first + 2 * AHEAD) * PHASES + PHASES - 1
         start = (first - AHEAD) * FRAME

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio
@@ -19,7 +18,7 @@ from kinoscope.tasks.signal.hysteresis import Span, spans
 RATE = 16_000
 """Samples per second."""
 
-Vad = Callable[[Float32Array], NDArray[np.float32]]
+Vad = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 WINDOW = 512
@@ -96,7 +95,7 @@ class SpeechSegmenter:
     def _sound(self, samples: Float32Array, start: int, end: int) -> Audio:
         return Audio(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
 
-    def _scores(self, samples: Float32Array) -> NDArray[np.float32]:
+    def _scores(self, samples: Float32Array) -> Float32Array:
         if not len(samples):
             return np.zeros(0, np.float32)
         return self._vad(np.pad(samples, (0, -len(samples) % WINDOW)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.identity_matching import overlap
 
 SAME = 0.45
@@ -21,7 +22,7 @@ NEVER = 1e9
 """A distance that no average over other pairs brings down to ``SAME``."""
 
 
-def group(embeddings: NDArray[np.floating], spans: NDArray[np.float64], threshold: float = SAME) -> NDArray[np.int64]:
+def group(embeddings: NDArray[np.floating], spans: Float64Array, threshold: float = SAME) -> Int64Array:
     """Group tracks by person.
 
     Args:

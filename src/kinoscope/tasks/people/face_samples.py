@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
 from kinoscope.tasks.tracking.best_moments import TopMoments
@@ -40,7 +39,7 @@ class FaceSample:
     time: float
     chip: Pixels
     picture: bytes
-    embedding: NDArray[np.float32] | None = None
+    embedding: Float32Array | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +103,7 @@ def size(points: Float64Array) -> float:
     return float(min(1.0, np.hypot(*(points[1] - points[0])) / 53))
 
 
-def pool(looks: Sequence[FaceSample]) -> NDArray[np.float32]:
+def pool(looks: Sequence[FaceSample]) -> Float32Array:
     """Give the mean (128,) of embedded looks, weighted by their values."""
     embeddings = np.stack([look.embedding for look in looks if look.embedding is not None])
     return np.average(embeddings, axis=0, weights=[look.value for look in looks]).astype(np.float32)

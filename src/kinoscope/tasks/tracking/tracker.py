@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.boxes import clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
@@ -142,9 +141,9 @@ class Tracker:
         time: float,
         boxes: Float64Array,
         scores: Float64Array,
-        labels: NDArray[np.int64] | None = None,
+        labels: Int64Array | None = None,
         looks: Float64Array | None = None,
-    ) -> NDArray[np.int64]:
+    ) -> Int64Array:
         """Take in all detections of one picture.
 
         Args:
@@ -217,7 +216,7 @@ class Tracker:
         time: float,
         boxes: Float64Array,
         scores: Float64Array,
-        labels: NDArray[np.int64],
+        labels: Int64Array,
         looks: Float64Array | None,
     ) -> AssociationInput:
         same = labels[:, None] == np.array([t.label for t in self.live], np.int64)[None, :]

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.files import atomic
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import load_net, save
 from kinoscope.training.checkpoint import (
     PLACE,
@@ -50,9 +51,6 @@ from kinoscope.training.optim import (
     set_training,
 )
 
-Progress = Callable[[float, float], None]
-"""Told how many of how many steps are done."""
-
 
 def train(
     options: ClassificationOptions,
@@ -62,7 +60,7 @@ def train(
     resume: bool = False,
     dry_run: bool = False,
     splits: Splits | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     told: Callable[[Row], None] | None = None,
 ) -> ClassificationRun:
     """Train a network, keep the weights of the best epoch in ``out``, and draw how it went.
@@ -102,7 +100,11 @@ def train(
 
 
 def _go_through_epochs(
-    job: TrainContext, state: TrainState, out: Path, progress: Progress | None, told: Callable[[Row], None] | None
+    job: TrainContext,
+    state: TrainState,
+    out: Path,
+    progress: ProgressCallback | None,
+    told: Callable[[Row], None] | None,
 ) -> None:
     writes, options = job.processes.writes, job.options
     log = _open(job, state, out) if writes else None
@@ -128,7 +130,7 @@ def _go_through_epochs(
             log.close()
 
 
-def learn(job: TrainContext, state: TrainState, epoch: int, progress: Progress | None = None) -> Row:
+def learn(job: TrainContext, state: TrainState, epoch: int, progress: ProgressCallback | None = None) -> Row:
     """Go once through all clips, and give the mean loss and the learning rate.
 
     Raises:
@@ -295,7 +297,7 @@ def _note_speed(job: TrainContext, began: float, waited: float) -> None:
     job.run.waiting = (job.loader.waited - waited) / seconds
 
 
-def _try_out(job: TrainContext, state: TrainState, progress: Progress | None) -> ClassificationRun:
+def _try_out(job: TrainContext, state: TrainState, progress: ProgressCallback | None) -> ClassificationRun:
     """Take one step and look at a few clips for validation, so that what cannot work fails now."""
     examples = job.loader.examples[: job.options.batch]
     job.loader = _training_loader(job.options, job.dataset, list(examples), job.processes)

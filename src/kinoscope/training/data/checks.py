@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float32Array
+from kinoscope.core.arrays import BoolArray, Float32Array
 from kinoscope.core.errors import as_error
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.models.runtime.runner import cores
@@ -250,7 +249,7 @@ def _near(facts: Iterable[_Facts]) -> Iterator[Pair]:
         return
     looks = np.stack([one.looks for one in shown if one.looks is not None])
     changes = np.stack([np.zeros_like(looks[0]) if one.changes is None else one.changes for one in shown])
-    still: NDArray[np.bool_] = np.array([one.changes is None for one in shown])
+    still: BoolArray = np.array([one.changes is None for one in shown])
     for start in range(0, len(shown), BLOCK):
         part = slice(start, start + BLOCK)
         moves = (changes[part] @ changes.T >= MOVES_ALIKE) | (still[part, None] & still)

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
@@ -45,9 +44,9 @@ class Batch:
     """
 
     pixels: Pixels
-    targets: NDArray[np.float32]
-    indices: NDArray[np.int64]
-    starts: NDArray[np.float64]
+    targets: Float32Array
+    indices: Int64Array
+    starts: Float64Array
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -66,7 +65,7 @@ class LoadedClip:
     """One clip: pixels (T, H, W, 3), target (K,), the example that it is from, and its start in seconds."""
 
     pixels: Pixels
-    target: NDArray[np.float32]
+    target: Float32Array
     index: int
     start: float
 
@@ -266,7 +265,7 @@ def _check(examples: Sequence[Example], batch: int, views: int, world: int) -> N
         raise OptionError(f"cannot take {views} views of a clip; give 1 or more")
 
 
-def targets(examples: Sequence[Example], classes: Sequence[str]) -> NDArray[np.float32]:
+def targets(examples: Sequence[Example], classes: Sequence[str]) -> Float32Array:
     """Give the (N, K) targets of examples: 1 for each of an example's classes.
 
     Raises:
@@ -282,7 +281,7 @@ def targets(examples: Sequence[Example], classes: Sequence[str]) -> NDArray[np.f
     return rows
 
 
-def balanced(targets: NDArray[np.float32], count: int, generator: np.random.Generator) -> list[int]:
+def balanced(targets: Float32Array, count: int, generator: np.random.Generator) -> list[int]:
     """Give ``count`` places of (N, K) targets, every class equally often, in a random order.
 
     An example of several classes stands for the rarest of them; one of none is not drawn.

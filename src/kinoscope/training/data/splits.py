@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic
 from kinoscope.core.untrusted import read_json
@@ -107,7 +106,7 @@ def _divide(
     counts = _count(examples, groups, classes)
     wanted = _wanted(counts, np.array(shares))
     generator = np.random.default_rng(seed % 2**32)
-    best: tuple[tuple[int, float], NDArray[np.int64]] | None = None
+    best: tuple[tuple[int, float], Int64Array] | None = None
     for _ in range(ATTEMPTS):
         chosen = _assign(counts, wanted, generator)
         score = _judge(counts, wanted, chosen)
@@ -139,7 +138,7 @@ def _wanted(counts: Float64Array, shares: Float64Array) -> Float64Array:
     return wanted
 
 
-def _assign(counts: Float64Array, wanted: Float64Array, generator: np.random.Generator) -> NDArray[np.int64]:
+def _assign(counts: Float64Array, wanted: Float64Array, generator: np.random.Generator) -> Int64Array:
     """Give each group, the largest first, to the part that it brings nearest to what it is to have."""
     order = generator.permutation(len(counts))
     order = order[np.argsort(-counts[order, -1], kind="stable")]
@@ -155,7 +154,7 @@ def _assign(counts: Float64Array, wanted: Float64Array, generator: np.random.Gen
     return chosen
 
 
-def _judge(counts: Float64Array, wanted: Float64Array, chosen: NDArray[np.int64]) -> tuple[int, float]:
+def _judge(counts: Float64Array, wanted: Float64Array, chosen: Int64Array) -> tuple[int, float]:
     """Give how many classes are missing from parts, and how far the parts are from what is wanted."""
     have = np.stack([counts[chosen == part].sum(0) for part in range(len(wanted))])
     missing = int((have[:, counts.sum(0) > 0] == 0).sum())

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Int64Array
 from kinoscope.core.errors import DatasetError, KinoscopeError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
@@ -25,7 +25,7 @@ from kinoscope.training.distributed import Processes
 FEWEST = 8
 """Clips that are needed at least, unless they are varied strongly."""
 
-Labelled = tuple[Pixels, NDArray[np.int64]]
+Labelled = tuple[Pixels, Int64Array]
 """Clips (N, T, H, W, 3) and the indices of their classes (N,), zeros where there are none."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array, Int64Array
+from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import share_interval
 from kinoscope.core.metrics import classification
@@ -196,7 +196,7 @@ def _class_scores(predictions: Predictions, values: list[Value], ends: list[Ends
     )
 
 
-def told(predictions: Predictions) -> NDArray[np.bool_]:
+def told(predictions: Predictions) -> BoolArray:
     """Give which classes (N, K) each clip is said to show: the likeliest, or those likelier than not if multi-label."""
     if predictions.multilabel:
         return np.asarray(predictions.logits > 0)
@@ -225,7 +225,7 @@ def _clips(predictions: Predictions, temperature: float) -> tuple[ClipScore, ...
     losses = classification.cross_entropy(predictions.logits / temperature, predictions.targets, predictions.multilabel)
     best = np.argsort(-chances, axis=1, kind="stable")[:, :TOP]
 
-    def names(row: NDArray[np.bool_]) -> tuple[str, ...]:
+    def names(row: BoolArray) -> tuple[str, ...]:
         return tuple(predictions.classes[i] for i in np.flatnonzero(row))
 
     def clip(i: int) -> ClipScore:

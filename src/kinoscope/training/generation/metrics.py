@@ -16,9 +16,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from kinoscope.core.arrays import Float64Array
+from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
@@ -31,6 +30,7 @@ from kinoscope.core.metrics.generation import (
     kernel_distance,
     precision_recall,
 )
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.sampling import nearest
 from kinoscope.imaging.augment import stretch
 from kinoscope.imaging.reflect_time import reflect_times
@@ -55,8 +55,6 @@ SMALL = 16
 COPY = 0.5
 """A made clip is called a copy if it is nearer to a real one than this share of how near real clips of different
 recordings come."""
-
-Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +114,7 @@ class ClipSet:
     """
 
     pixels: Pixels
-    labels: NDArray[np.int64] | None = None
+    labels: Int64Array | None = None
     groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -199,7 +197,7 @@ class Features:
         """What the network is."""
         return self.runner.card
 
-    def __call__(self, clips: Pixels, progress: Progress | None = None) -> ClipEmbeddings:
+    def __call__(self, clips: Pixels, progress: ProgressCallback | None = None) -> ClipEmbeddings:
         """Look at clips (N, T, S, S, 3)."""
         picks, rows = self._picks(clips.shape[1]), []
         for number, clip in enumerate(clips):
@@ -211,7 +209,7 @@ class Features:
         embeddings, moves, logits = (np.array(part, np.float64) for part in zip(*rows, strict=True))
         return ClipEmbeddings(embeddings=embeddings, changes=moves, logits=logits)
 
-    def _picks(self, frames: int) -> NDArray[np.int64]:
+    def _picks(self, frames: int) -> Int64Array:
         """Give which pictures the network is shown; a short clip is played to and fro."""
         times = np.arange(frames) / self.rate
         wanted = np.arange(self.sampling.frames) / self.sampling.rate
@@ -233,7 +231,7 @@ def score(
     protocol: Protocol,
     classes: Sequence[str] = (),
     judge: Features | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> GenerationScores:
     """Compare made clips with real ones.
 
@@ -325,7 +323,7 @@ class Baselines:
         return found
 
 
-def halves(groups: Sequence[str], random: np.random.Generator) -> NDArray[np.bool_]:
+def halves(groups: Sequence[str], random: np.random.Generator) -> BoolArray:
     """Part clips into two halves, (N,) true for the first, each group on one side."""
     _, group = np.unique(groups, return_inverse=True)
     order = random.permutation(int(group.max()) + 1)
@@ -353,7 +351,7 @@ def _compare_pixels(found: GenerationScores, real: ClipSet, made: ClipSet) -> No
         found.copies = [i for i, value in enumerate(found.nearest_pixels) if value < COPY * found.usual[1]]
 
 
-def _small(clips: Pixels) -> NDArray[np.float32]:
+def _small(clips: Pixels) -> Float32Array:
     """Give clips (N, T, S, S, 3) as rows of small pictures, (N, F)."""
     return np.stack([stretch(clip, (SMALL, SMALL)).astype(np.float32).ravel() for clip in clips])
 

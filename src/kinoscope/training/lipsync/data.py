@@ -9,20 +9,21 @@ import torch
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Audio, Pixels
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import RATE
 from kinoscope.models.inference.face_compositor import cut, follow
 from kinoscope.models.inference.lipsync import NormalizedMel, TalkingFace
 from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.source import open_source
 from kinoscope.source.folders import find_sources
-from kinoscope.training.sync.data import Progress, known_of, read_each, read_table
+from kinoscope.training.sync.data import known_of, read_each, read_table
 
 SHORTEST = 25
 """Pictures of the shortest stretch of a face that something can be learned from."""
 
 
 def read_talking_faces(
-    data: Path, offsets: str = "", progress: Progress | None = None
+    data: Path, offsets: str = "", progress: ProgressCallback | None = None
 ) -> tuple[list[TalkingFace], dict[str, str]]:
     """Read a clip, or all clips of a folder: those who talk, and why some clips could not be used.
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from kinoscope.core.errors import DatasetError, as_error
 from kinoscope.core.media import Audio
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import BANDS, FLOOR, HOP, RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.models.inference.mouth_tracker import MIRROR, FaceTracker, mouth_of, on_clock, points_of
@@ -24,8 +25,6 @@ from kinoscope.source.images import VIDEOS
 
 T = TypeVar("T")
 
-Progress = Callable[[float, float], None]
-"""Told how many of how many clips are read."""
 
 CROP, SIDE = 64, 48
 """Sides in pixels of the pictures that are kept and of those that are looked at."""
@@ -93,7 +92,7 @@ def read_table(path: Path) -> dict[str, ClipRow]:
 
 
 def read_talking_clips(
-    folder: Path, known: dict[str, ClipRow], progress: Progress | None = None
+    folder: Path, known: dict[str, ClipRow], progress: ProgressCallback | None = None
 ) -> tuple[list[TalkingClip], dict[str, str]]:
     """Read all clips of a folder, or those that a table names: the talks, and why some clips could not be used.
 
@@ -111,7 +110,7 @@ def known_of(known: dict[str, ClipRow], path: Path) -> ClipRow:
 
 
 def read_each(
-    data: Path, paths: Sequence[Path], read: Callable[[Path], list[T]], progress: Progress | None = None
+    data: Path, paths: Sequence[Path], read: Callable[[Path], list[T]], progress: ProgressCallback | None = None
 ) -> tuple[list[T], dict[str, str]]:
     """Read clips of people who talk, one after the other: what is in them, and why some could not be used.
 

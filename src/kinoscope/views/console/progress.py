@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.terminal import visible
-
-Report = Callable[[float, float | None], None]
 
 PERIOD = 0.1
 """Least seconds between two redraws: frames come far faster than eyes read."""
 
 
 @contextmanager
-def bar(title: str, quiet: bool = False) -> Iterator[Report | None]:
+def bar(title: str, quiet: bool = False) -> Iterator[ProgressCallback | None]:
     """Show a bar while the block runs; yields what to call with (seconds done, seconds in all or None).
 
     Yields None, and shows nothing, when ``quiet`` or when standard error is not a terminal.

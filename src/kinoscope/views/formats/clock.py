@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.results import Timeline
 
 
@@ -36,7 +36,7 @@ def rate(timeline: Timeline) -> Fraction | None:
     return Fraction((len(times) - 1) / float(times[-1] - times[0])).limit_denominator(1001)
 
 
-def frame_numbers(timeline: Timeline, times: NDArray[np.float64]) -> NDArray[np.int64]:
+def frame_numbers(timeline: Timeline, times: Float64Array) -> Int64Array:
     """Number the frames shown at ``times`` (N,) from 1.
 
     With ``timeline.times`` known, the number is that of the frame nearest in time, exact at any frame rate.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
-from kinoscope.core.optional import need
+from kinoscope.core.optional import require_extra
 from kinoscope.views.formats.plain import file_url, one_line
 
 USUAL = Fraction(25)
@@ -48,7 +48,7 @@ def write_otio(cuts: Sequence[Cut], title: str, path: Path) -> None:
         MissingExtra: OpenTimelineIO is not installed.
         OutputError: the file cannot be written.
     """
-    otio = need("opentimelineio")
+    otio = require_extra("opentimelineio", "export")
     whole = otio.schema.Timeline(name=one_line(title))
     track = otio.schema.Track(name="moments", kind=otio.schema.TrackKind.Video)
     track.extend(_clip(otio, cut) for cut in cuts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
-from kinoscope.core.optional import need
+from kinoscope.core.optional import require_extra
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.clock import duration, origin, rate, video_name
 from kinoscope.views.formats.plain import file_url, one_line
@@ -34,7 +34,7 @@ class _Editor:
     """The building of one OTIO timeline, whose parts all need the library, the zero and the rate."""
 
     def __init__(self, timeline: Timeline) -> None:
-        self.otio = need("opentimelineio")
+        self.otio = require_extra("opentimelineio", "export")
         self.found = timeline
         self.zero = origin(timeline)
         self.rate = rate(timeline) or 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
-from kinoscope.core.optional import need
+from kinoscope.core.optional import require_extra
 from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
 
@@ -32,7 +32,7 @@ def write(timeline: Timeline, folder: Path) -> None:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
+    arrow, parquet = require_extra("pyarrow", "export"), require_extra("pyarrow.parquet", "export")
     types = {"id": arrow.int64()} | dict.fromkeys(_TEXTS, arrow.string())
     schema = arrow.schema([(name, types.get(name, arrow.float64())) for name in columns])
     # A file object of Python's, so that a full disk is an OSError with its number.

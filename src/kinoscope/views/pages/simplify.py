@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import Boxes
 
 _CHUNK = 512
@@ -32,7 +33,7 @@ def thin(boxes: Boxes, bound: float) -> NDArray[np.intp]:
     return np.array(sorted(keep))
 
 
-def _worst(stretch: NDArray[np.float64]) -> tuple[int, float]:
+def _worst(stretch: Float64Array) -> tuple[int, float]:
     """Give the place and size (pixels) of the largest distance to the straight line between the ends."""
     elapsed = stretch[:, 0] - stretch[0, 0]
     share = elapsed / elapsed[-1] if elapsed[-1] else elapsed

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kinoscope.core.arrays import Float64Array
 from kinoscope.core.files import atomic
 from kinoscope.core.metrics import verification
 from kinoscope.core.metrics.classification import bin_error
-from kinoscope.core.optional import need
+from kinoscope.core.optional import require_extra
 
 INK, DIM, FAINT = "#1b1d21", "#656a73", "#e3e3df"
 COLOURS = {"train": "#9a9fd6", "val": "#3d3db8", "test": "#c2502a"}
@@ -54,9 +55,9 @@ def canvas(path: Path, width: float, height: float, rows: int = 1, columns: int 
         MissingExtra: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    style = need("matplotlib.style", "train")
-    figures = need("matplotlib.figure", "train")
-    # A bare figure belongs to no window: it needs no screen and need not be closed.
+    style = require_extra("matplotlib.style", "train")
+    figures = require_extra("matplotlib.figure", "train")
+    # A bare figure belongs to no window: it needs no screen and require_extra not be closed.
     with style.context(["default", STYLE]):
         figure = figures.Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(rows, columns, squeeze=False)
@@ -213,7 +214,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
             axis.legend(loc="best")
 
 
-def _diagram(axis: Any, title: str, rows: NDArray[np.float64]) -> None:
+def _diagram(axis: Any, title: str, rows: Float64Array) -> None:
     middles = (np.arange(len(rows)) + 0.5) / len(rows)
     filled = rows[:, 0] > 0
     axis.plot((0, 1), (0, 1), color=DIM, linewidth=1, linestyle=(0, (4, 3)))
@@ -223,7 +224,7 @@ def _diagram(axis: Any, title: str, rows: NDArray[np.float64]) -> None:
     axis.grid()
 
 
-def _histogram(axis: Any, rows: NDArray[np.float64]) -> None:
+def _histogram(axis: Any, rows: Float64Array) -> None:
     middles = (np.arange(len(rows)) + 0.5) / len(rows)
     axis.bar(middles, rows[:, 0], 0.9 / len(rows), color=DIM)
     axis.set(xlabel="confidence", ylabel="clips", xlim=(0, 1))

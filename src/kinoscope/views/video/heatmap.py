@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.explanation import Explanation, Heat, Series
 from kinoscope.core.media import Pixels
 from kinoscope.views.video import primitives
@@ -46,7 +46,7 @@ def lay_over(pictures: Pixels, heat: Heat, opacity: float = OPACITY) -> Pixels:
     )
 
 
-def _lay(picture: Pixels, heat: NDArray[np.float32], opacity: float) -> Pixels:
+def _lay(picture: Pixels, heat: Float32Array, opacity: float) -> Pixels:
     heat = heat.clip(0, 1)
     colours = palette()[(255 * heat).astype(np.uint8)]
     share = (opacity * np.sqrt(heat))[..., None]

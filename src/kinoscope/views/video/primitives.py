@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.views.formats.plain import one_line
 
@@ -43,7 +43,7 @@ def corners(pixels: Pixels, rect: Rect, colour: Colour, thickness: int) -> None:
             fill(pixels, (inner, top, inner + thickness, top + down), colour)
 
 
-def outline(pixels: Pixels, points: NDArray[np.float64], colour: Colour, thickness: int, closed: bool) -> None:
+def outline(pixels: Pixels, points: Float64Array, colour: Colour, thickness: int, closed: bool) -> None:
     """Draw a smooth line through points (N, 2), and back to the first where it is closed."""
     corners = np.clip(np.rint(points * 16), -(2**19), 2**19).astype(np.int32)
     cv2.polylines(pixels, [corners], closed, colour, thickness, cv2.LINE_AA, 4)
@@ -69,7 +69,7 @@ def panel(pixels: Pixels, rect: Rect, colour: Colour, opacity: float, radius: in
 
 
 @lru_cache(maxsize=64)
-def _round_mask(width: int, height: int, radius: int) -> NDArray[np.float32]:
+def _round_mask(width: int, height: int, radius: int) -> Float32Array:
     """Give (height, width) float32 in [0, 1]: how much of each pixel lies in the rounded rectangle."""
     radius = min(radius, width // 2, height // 2)
     across = np.maximum(radius - 0.5 - np.minimum(np.arange(width), np.arange(width)[::-1]), 0)
