@@ -24,7 +24,7 @@ import numpy as np
 from measure import machine
 
 import kinoscope
-from kinoscope.api.recognize import watch
+from kinoscope.api.recognize import recognize_source
 from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
@@ -83,7 +83,7 @@ def halves(video: Path, known: Gallery) -> Iterator[Half]:
         start, end = (float(time) for time in source.span())
     for number, limits in enumerate(((None, (start + end) / 2), ((start + end) / 2, None))):
         spans = {"start": limits[0] and _exact(limits[0]), "end": limits[1] and _exact(limits[1])}
-        timeline = watch(str(video), known, limits=spans)
+        timeline = recognize_source(str(video), known, limits=spans)
         tracks = {track.id: track.end - track.start for track in timeline.tracks_of("faces")}
         ids = timeline.features["faces.tracks"].tolist()
         if ids:
@@ -182,7 +182,7 @@ def report_others(data: Path, known: Gallery) -> None:
     tracks = accepted = 0
     nearest: list[float] = []
     for film in films:
-        timeline = watch(str(film), known)
+        timeline = recognize_source(str(film), known)
         tracks += len(timeline.features["faces.tracks"])
         accepted += len(timeline.events_of("recognize"))
         for event in timeline.events_of("recognize"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.cli.main import COMMANDS, SHORT
+from kinoscope.cli.main import COMMANDS, SHORT_OPTIONS
 from kinoscope.source.synthetic.video import shapes
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def test_every_command_is_understood(line: str) -> None:
     app = App(result_action="return_value")
     for name, verb in COMMANDS.items():
         app.command(verb, name=name)
-    words = [SHORT.get(word, word) for word in shlex.split(line)[1:]]
+    words = [SHORT_OPTIONS.get(word, word) for word in shlex.split(line)[1:]]
     verb, _, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     assert verb is COMMANDS[words[0]]
 

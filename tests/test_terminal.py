@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.cli.main import COMMANDS, SHOW, main
+from kinoscope.cli.main import COMMANDS, PRINTERS, main
 from kinoscope.core.terminal import visible
 from kinoscope.source.synthetic.video import shapes
 
@@ -70,7 +70,7 @@ def test_no_verb_obeys_what_its_arguments_say(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_every_verb_that_shows_something_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(SHOW) | {"models"} == set(COMMANDS)
+    assert set(PRINTERS) | {"models"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("verb", ["analyze", "convert"])

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 import kinoscope
-from kinoscope.api.deprecations import RENAMED, new_words, renamed
+from kinoscope.api.deprecations import RENAMED, accept_old_names, rename_options
 from kinoscope.cli.main import COMMANDS
 
 
@@ -29,7 +29,7 @@ from kinoscope.cli.main import COMMANDS
     ],
 )
 def test_old_words_are_taken_with_a_warning(capsys: pytest.CaptureFixture[str], old: str, new: str) -> None:
-    assert new_words(old.split()) == new.split()
+    assert rename_options(old.split()) == new.split()
     assert capsys.readouterr().err.count("is now called") == (old != new)
 
 
@@ -39,7 +39,7 @@ def test_old_names_are_taken_in_python_too(capsys: pytest.CaptureFixture[str]) -
     def watch(source: str, *, rules: str, clips_to: str | None = None) -> None:
         seen.update(source=source, rules=rules, clips_to=clips_to)
 
-    renamed(watch)("cam", "r.yaml", clips="d")  # type: ignore[call-arg,misc]
+    accept_old_names(watch)("cam", "r.yaml", clips="d")  # type: ignore[call-arg,misc]
     assert seen == {"source": "cam", "rules": "r.yaml", "clips_to": "d"}
     assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
         "kinoscope: watch(source, rules) is now called watch(source, rules=rules)",

@@ -183,7 +183,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
     assert set(scores.by_class) == {"disc", "square"}
     assert scores.copies == []
     assert {path.name for path in done.written} == {"scores.json", "samples.mp4", "pairs.mp4", "report.html"}
-    main.SHOW["evaluate"](done)
+    main.PRINTERS["evaluate"](done)
     assert scores.protocol.hash in capsys.readouterr().out
 
     again = evaluate(

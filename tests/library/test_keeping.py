@@ -100,12 +100,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_folders_of_pictures_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
-    from kinoscope.api.library import content_of
+    from kinoscope.api.library import content_hash
 
     for name, content in (("a.png", b"1"), ("b.png", b"2")):
         (tmp_path / name).write_bytes(content)
-    first = content_of(str(tmp_path))
+    first = content_hash(str(tmp_path))
     (tmp_path / "b.png").write_bytes(b"3")
-    assert content_of(str(tmp_path)) != first
+    assert content_hash(str(tmp_path)) != first
     with pytest.raises(LibraryError, match="is no file"):
-        content_of("rtsp://camera/1")
+        content_hash("rtsp://camera/1")

@@ -86,13 +86,13 @@ class Letters:
 
 
 def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.api.library import keep
+    from kinoscope.api.library import store_timeline
     from tests.helpers.libraries import timeline
 
     monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", Letters)
     for name, text in (("a", "trains and rails"), ("b", "pop")):
         (tmp_path / name).write_text(name)
-        assert keep(tmp_path / "films.lance", str(tmp_path / name), timeline(path=name, text=text)) == "added"
+        assert store_timeline(tmp_path / "films.lance", str(tmp_path / name), timeline(path=name, text=text)) == "added"
     words = ("search", 'about "rails, trains"', "--library", tmp_path / "films.lance", "-o", tmp_path / "out")
     (clip,) = json.loads(kinoscope(*words, "--json").out)["clips"]
     assert clip["name"] == "a"

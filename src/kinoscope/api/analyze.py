@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kinoscope.api.arguments import (
     choose_device,
-    choose_hiding,
+    choose_limits,
     choose_models,
-    choose_span,
+    choose_redaction,
     choose_tasks,
+    choose_time_range,
     choose_tracker,
-    choose_video,
+    choose_video_track,
     choose_views,
     demand_run,
-    limiting,
 )
-from kinoscope.api.library import begin, keep_job
+from kinoscope.api.library import ensure_library, store_analysis
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
@@ -120,8 +120,10 @@ def analyze(
     """
     demand_positive("rate", rate, 5)
     demand(on_error, get_args(Policy), "on-error")
-    reading: dict[str, Any] = choose_span(start, end) | {"rate": rate, "on_error": on_error} | limiting(bounds)
-    reading |= choose_video(video_track)
+    reading: dict[str, Any] = (
+        choose_time_range(start, end) | {"rate": rate, "on_error": on_error} | choose_limits(bounds)
+    )
+    reading |= choose_video_track(video_track)
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
     if webhook_secret is not None and webhook is None:
@@ -133,7 +135,7 @@ def analyze(
         )
     chosen = choose_models(model)
     known = None if gallery is None else read(gallery)
-    hide = choose_hiding(blur, keep, hide_with, known, live)
+    hide = choose_redaction(blur, keep, hide_with, known, live)
     needed = render.tasks_for(hide) if hide else []
     settings = {name: render.SECRETIVE[name] for name in needed if name in render.SECRETIVE}
     settings |= {"recognize": {"gallery": known}} if known else {}
@@ -168,7 +170,7 @@ def analyze(
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with sending(webhook, webhook_secret, letters, HELD) as post:
-        begin(library)
+        ensure_library(library)
         return _each(jobs, options, post, library)
 
 
@@ -183,7 +185,7 @@ def _each(
             post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
         if job.interrupted or (job.timeline and interrupted(job.timeline)):
             return jobs[:number]
-        keep_job(job, library)
+        store_analysis(job, library)
     return jobs
 
 

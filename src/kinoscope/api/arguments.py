@@ -16,11 +16,11 @@ from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
 CARD_TASKS = {"faces": "identity", "appearance": "scenes", "anomalies": "scenes"}
 """Tasks whose model is a card of another task."""
 
-FIXED = ("text", "recognize", "rules")
+FIXED_MODEL_TASKS = ("text", "recognize", "rules")
 """Tasks whose model cannot be chosen."""
 
 
-def split(text: str | Sequence[str] | None, option: str) -> list[str]:
+def split_names(text: str | Sequence[str] | None, option: str) -> list[str]:
     """Split a list of names at commas.
 
     Raises:
@@ -45,7 +45,7 @@ def choose_device(device: str) -> str:
     return device
 
 
-def choose_span(start: str | float | None, end: str | float | None = None) -> dict[str, Fraction | None]:
+def choose_time_range(start: str | float | None, end: str | float | None = None) -> dict[str, Fraction | None]:
     """Return where to begin and where to stop, in seconds, as ``open_source`` takes them.
 
     Raises:
@@ -68,7 +68,7 @@ def _time(name: str, value: str | float | None) -> Fraction | None:
     return time
 
 
-def choose_video(number: int | None) -> dict[str, int]:
+def choose_video_track(number: int | None) -> dict[str, int]:
     """Return the option of ``open_source`` that says which video track is seen.
 
     Raises:
@@ -78,7 +78,7 @@ def choose_video(number: int | None) -> dict[str, int]:
     return {} if number is None else {"video_track": number}
 
 
-def limiting(limit: str | None) -> dict[str, str]:
+def choose_limits(limit: str | None) -> dict[str, str]:
     """Return the option of ``open_source`` that sets what is read at most; none if none is given.
 
     Raises:
@@ -107,7 +107,7 @@ def choose_tasks(
     """
     from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 
-    wanted = split(tasks, "tasks") or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
+    wanted = split_names(tasks, "tasks") or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
     for name in wanted:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
@@ -117,7 +117,7 @@ def choose_tasks(
     return [name for name in TASKS if name in wanted or name in added]
 
 
-def choose_hiding(
+def choose_redaction(
     blur: str | Sequence[str] | None,
     keep: str | Sequence[str] | None,
     method: Method,
@@ -129,7 +129,7 @@ def choose_hiding(
     Raises:
         OptionError: it is of no known kind, a name to keep is not in the gallery, or the source is live.
     """
-    kinds, names = tuple(dict.fromkeys(split(blur, "blur"))), tuple(dict.fromkeys(split(keep, "keep")))
+    kinds, names = tuple(dict.fromkeys(split_names(blur, "blur"))), tuple(dict.fromkeys(split_names(keep, "keep")))
     _check_one("blur", kinds, KINDS)
     _check_one("hide-with", [method], METHODS)
     if names and not set(kinds) & {"faces", "people"}:
@@ -160,7 +160,7 @@ def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:
         OptionError: one is neither, there is no such task, or the card is not for it.
         ModelError: a folder is that of a damaged model.
     """
-    chosen = dict(_pair(word) for word in split(model, "model"))
+    chosen = dict(_pair(word) for word in split_names(model, "model"))
     for task, name in chosen.items():
         choose_model(task, name)
     return chosen
@@ -188,7 +188,7 @@ def choose_model(task: str, name: str) -> str:
 def _demand_card(task: str, name: str) -> None:
     from kinoscope.models import CARDS, for_task
 
-    if task in FIXED:
+    if task in FIXED_MODEL_TASKS:
         raise OptionError(f"model {task}={name}: the model of the task {task} cannot be chosen; leave it out")
     fit = [card.name for card in for_task(CARD_TASKS.get(task, task))]
     if name not in fit:
@@ -241,7 +241,7 @@ def choose_views(export: str | Sequence[str] | None, option: str = "export") -> 
     """
     from kinoscope.views import VIEWS
 
-    wanted = split(export, option)
+    wanted = split_names(export, option)
     for name in wanted:
         if name not in VIEWS:
             raise OptionError(f"there is no format {name!r}; choose from {', '.join(VIEWS)}")
@@ -268,7 +268,7 @@ def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tu
     """
     from kinoscope.models import CARDS, find
 
-    wanted = split(labels, "labels")
+    wanted = split_names(labels, "labels")
     if not wanted:
         return None
     cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_span, limiting
-from kinoscope.api.outputs import Claimed, claims
+from kinoscope.api.arguments import choose_limits, choose_time_range
+from kinoscope.api.outputs import ClaimFolder, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.results import Event, Timeline
@@ -92,11 +92,11 @@ def classify(
     from kinoscope.models.runtime.runner import make_runner
 
     demand_number("top", top, 1)
-    limits = choose_span(start, end) | limiting(bounds)
+    limits = choose_time_range(start, end) | choose_limits(bounds)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = inputs.expand(sources, strips=True)
     done: list[ClassifyResult] = []
-    for name, claim in zip(names, claims("classify", names, out, overwrite), strict=True):
+    for name, claim in zip(names, claim_folders("classify", names, out, overwrite), strict=True):
         one = ClassifyResult(name)
         with bar(short_name(name), quiet) as progress:
             _classify(one, claim, model, top, limits, device, progress)
@@ -105,11 +105,11 @@ def classify(
 
 
 def _classify(
-    one: ClassifyResult, claim: Claimed, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
+    one: ClassifyResult, claim: ClaimFolder, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
 ) -> None:
     try:
         with claim() as save:
-            one.timeline = watch(one.source, model, device, limits, top, progress)
+            one.timeline = classify_source(one.source, model, device, limits, top, progress)
             save(one.timeline)
     except Exception as error:
         one.error = as_error(error, one.source)
@@ -119,7 +119,7 @@ def _classify(
         one.segments = one.timeline.events_of("classify")
 
 
-def watch(
+def classify_source(
     source: str,
     model: str,
     device: str = "auto",

@@ -17,11 +17,11 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 """Verb -> old name -> new name. A name means one thing in all verbs: ``resume`` and ``clips`` are flags of analyze."""
 
-RULES = (".yaml", ".yml", ".json")
+RULE_SUFFIXES = (".yaml", ".yml", ".json")
 """Endings by which the file of rules is known, where it stands alone."""
 
 
-def renamed(verb: Verb) -> Verb:
+def accept_old_names(verb: Verb) -> Verb:
     """Return a verb that also accepts the old names of its options, and ``watch`` its rules as an argument."""
     name, names = verb.__name__, RENAMED[verb.__name__]
 
@@ -39,7 +39,7 @@ def renamed(verb: Verb) -> Verb:
     return cast(Verb, call)
 
 
-def new_words(words: list[str]) -> list[str]:
+def rename_options(words: list[str]) -> list[str]:
     """Return the words of a command line with the new names for the old."""
     verb = words[0] if words else ""
     names = {_flag(old): _flag(new) for old, new in RENAMED.get(verb, {}).items()}
@@ -60,7 +60,7 @@ def _with_rules(words: list[str]) -> list[str]:
     if any(word.partition("=")[0] == "--rules" for word in words):
         return words
     for place, word in enumerate(words[2:], 2):
-        if word.lower().endswith(RULES) and not words[place - 1].startswith("-"):
+        if word.lower().endswith(RULE_SUFFIXES) and not words[place - 1].startswith("-"):
             _warn("watch SOURCE RULES", "--rules RULES")
             return [*words[:place], "--rules", *words[place:]]
     return words

@@ -14,13 +14,13 @@ from kinoscope.api.analyze import interrupted
 from kinoscope.api.arguments import (
     choose_device,
     choose_labels,
+    choose_limits,
     choose_model,
-    choose_span,
+    choose_time_range,
     choose_tracker,
-    choose_video,
-    limiting,
+    choose_video_track,
 )
-from kinoscope.api.deprecations import renamed
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
 from kinoscope.core.results import Timeline, Track
@@ -29,7 +29,7 @@ from kinoscope.core.validation import demand, demand_positive
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
 
-Looks = Literal["none", "colours", "cnn"]
+Appearance = Literal["none", "colours", "cnn"]
 
 FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
 """What is written beside timeline.json."""
@@ -103,7 +103,7 @@ def _track(track: Track) -> dict[str, Any]:
     return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | trajectory_stats(track).to_dict()
 
 
-@renamed
+@accept_old_names
 def detect(
     *sources: str | Path,
     labels: str | Sequence[str] | None = None,
@@ -111,7 +111,7 @@ def detect(
     model: str = "auto",
     tracker: str = "buffered",
     camera: bool = False,
-    appearance: Looks = "none",
+    appearance: Appearance = "none",
     rate: float | None = None,
     every: float = 1.0,
     start: str | float | None = None,
@@ -159,11 +159,11 @@ def detect(
         "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
-        "looks": demand(appearance, get_args(Looks), "appearance"),
+        "looks": demand(appearance, get_args(Appearance), "appearance"),
     }
     options = analysis.AnalysisOptions(
         tasks=["objects"],
-        reading=choose_span(start, end) | limiting(bounds) | choose_video(video_track),
+        reading=choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track),
         models={"objects": model},
         device=choose_device(device),
         settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},

@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from kinoscope.api.arguments import choose_device
-from kinoscope.api.gallery_check import check
+from kinoscope.api.gallery_check import check_gallery
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claiming, maker
 from kinoscope.core.validation import demand
 from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample, Kind, change, check_name, export, read
 from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
-ODD = 4 / 3
+OUTLIER_RATIO = 4 / 3
 """Times the threshold from which on a look is unlike the other looks of its name."""
 
 
@@ -94,7 +94,7 @@ def _notes(known: Gallery, name: str, kind: str, added: Sequence[GallerySample])
                 notes.append(f"{look.source} looks like {other} too (distance {distance:.2f}); is it the right one?")
         own = [other for other in known.of(name) if other.kind == kind and other is not look]
         nearest = min((float(np.linalg.norm(look.embedding - one.embedding)) for one in own), default=0.0)
-        if nearest > ODD * THRESHOLDS[kind]:
+        if nearest > OUTLIER_RATIO * THRESHOLDS[kind]:
             notes.append(f"{look.source} is unlike all else of {name} (distance {nearest:.2f}); is it the right one?")
     return notes
 
@@ -156,14 +156,14 @@ def gallery(
     if action == "check":
         clips = Path(names[0]) if names else None
         if out is None:
-            return check(read(place), clips, far, kind, None, device, quiet)
+            return check_gallery(read(place), clips, far, kind, None, device, quiet)
         by = maker("gallery check", [place])
         with claiming(out, by, [place], names=["errors.png"], overwrite=overwrite):
-            return check(read(place), clips, far, kind, Path(out), device, quiet)
+            return check_gallery(read(place), clips, far, kind, Path(out), device, quiet)
     return {"gallery": str(place), "names": _rows(read(place))}
 
 
-TAKES = {"list": (0, 0), "rename": (2, 2), "remove": (1, None), "export": (0, 0), "check": (0, 1)}
+NAME_COUNTS = {"list": (0, 0), "rename": (2, 2), "remove": (1, None), "export": (0, 0), "check": (0, 1)}
 """How many names each action takes: at least, and at most."""
 
 USAGE = {
@@ -176,7 +176,7 @@ USAGE = {
 
 
 def _check_count(action: str, names: Sequence[str]) -> None:
-    least, most = TAKES[action]
+    least, most = NAME_COUNTS[action]
     if len(names) < least or (most is not None and len(names) > most):
         raise OptionError(f"gallery {action} got {len(names)} names; {USAGE[action]}")
 

@@ -154,9 +154,9 @@ def evaluate(
         names = _tell_apart([card.name for card in cards], (model, compare))
         if Path(data).suffix.lower() == ".json":
             return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
-        dataset = learned_from(_read(data, group or group_of(model), cards), model)
-        examples, kept = choose(dataset, split)
-        notes = remarks(examples, kept, dataset, [name for name in (model, compare) if name is not None])
+        dataset = with_training_splits(_read(data, group or grouping_rule(model), cards), model)
+        examples, kept = choose_examples(dataset, split)
+        notes = leakage_notes(examples, kept, dataset, [name for name in (model, compare) if name is not None])
         folder = place(names[0])
         prepare(folder)
         told, gallery = [], None
@@ -198,7 +198,7 @@ def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
     return dataset
 
 
-def group_of(model: str) -> str:
+def grouping_rule(model: str) -> str:
     """Give the rule that grouped the clips which a model was trained on; empty if there was none."""
     try:
         return str(read_json(Path(model) / "options.json", allow_nan=True)["options"]["group"])
@@ -206,16 +206,16 @@ def group_of(model: str) -> str:
         return ""
 
 
-def learned_from(dataset: Dataset, model: str) -> Dataset:
+def with_training_splits(dataset: Dataset, model: str) -> Dataset:
     """Give the dataset with the splits of the run that trained a model, where the data itself sets none."""
-    splits = run_splits(dataset, model)
+    splits = training_splits(dataset, model)
     if splits is None or any(example.split for example in dataset.examples):
         return dataset
     split_of = {example: name for name, examples in splits.items() for example in examples}
     return replace(dataset, examples=tuple(replace(one, split=split_of.get(one)) for one in dataset.examples))
 
 
-def run_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
+def training_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
     """Give which clips of a dataset a model was trained on, validated on and tested on; None if that is not known."""
     from kinoscope.training.data.splits import read_splits
 
@@ -227,7 +227,7 @@ def run_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
         return None
 
 
-def choose(dataset: Dataset, split: str | None) -> tuple[tuple[Example, ...], str]:
+def choose_examples(dataset: Dataset, split: str | None) -> tuple[tuple[Example, ...], str]:
     """Give the examples of a split, and its name; if none is named, of what is set aside for testing, as far as it is.
 
     Raises:
@@ -244,11 +244,11 @@ def choose(dataset: Dataset, split: str | None) -> tuple[tuple[Example, ...], st
     return examples, name
 
 
-def remarks(examples: Sequence[Example], kept: str, dataset: Dataset, models: Sequence[str]) -> tuple[str, ...]:
+def leakage_notes(examples: Sequence[Example], kept: str, dataset: Dataset, models: Sequence[str]) -> tuple[str, ...]:
     """Say what makes scores look better than they are: clips that a model has learned from, or was chosen by."""
     notes = []
     for model in models:
-        splits = run_splits(dataset, model)
+        splits = training_splits(dataset, model)
         if splits is None:
             continue
         seen = {name: len({*map(_place, examples)} & {*map(_place, splits[name])}) for name in ("train", "val")}

@@ -80,11 +80,11 @@ def demand_path(video: Annotated) -> str:
 
 
 def _find(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
-    from kinoscope.api.classify import watch
+    from kinoscope.api.classify import classify_source
     from kinoscope.views.formats.clock import origin
 
     with bar(video.name, quiet) as progress:
-        timeline = watch(demand_path(video), model, device, progress=progress)
+        timeline = classify_source(demand_path(video), model, device, progress=progress)
     zero = origin(timeline)
     events = timeline.events_of("classify")
     return [Segment(video.name, event.label, event.start - zero, event.end - zero, event.score) for event in events]

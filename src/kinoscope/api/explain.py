@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinoscope.api.arguments import choose_device, choose_span, split
+from kinoscope.api.arguments import choose_device, choose_time_range, split_names
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError, SourceError
@@ -27,7 +27,7 @@ from kinoscope.views.console.progress import bar
 if TYPE_CHECKING:
     from kinoscope.models.card import Card
 
-LONGEST = 640
+MAX_DISPLAY_SIDE = 640
 """Pixels of the longer side of the pictures that are shown; smaller ones are not enlarged."""
 FILES = "explanation.html", "explanation.json", "overlay.mp4", "sheet.png"
 
@@ -107,12 +107,12 @@ def explain(
     from kinoscope.models.runtime.openvino import build
     from kinoscope.models.runtime.runner import torch_device
 
-    methods = [demand(name, METHODS, "method") for name in split(method, "method")]
+    methods = [demand(name, METHODS, "method") for name in split_names(method, "method")]
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     card = find_classifier(model)
     label = None if target is None else demand(target, card.labels, "class")
-    begin = choose_span(start)["start"]
+    begin = choose_time_range(start)["start"]
     device = choose_device(device)
     path, folder, by = Address(clip), Path(out), maker("explain", [model, clip])
     with claiming(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
@@ -126,7 +126,7 @@ def explain(
             )
         end = float(window.times[-1] + 1 / _sampling(card).rate)
         done = ExplainResult(path, found, float(window.times[0]), end, window.windows)
-        done.written = write(done, window.pictures, folder)
+        done.written = write_explanation_files(done, window.pictures, folder)
         return done
 
 
@@ -194,7 +194,7 @@ def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, 
     order = np.argsort(times, kind="stable")
     # The picture on screen at the first moment began before it.
     with opened(path, max(span[0], times.min() - LONGEST_SHOWN)) as source:
-        size = shown_size(source.info.size)
+        size = display_size(source.info.size)
         moments = [Fraction(time + 1e-6) for time in times[order].tolist()]
         pairs = [(picture.pixels(sampling.size), picture.pixels(size)) for picture in source.at(moments)]
     if len(pairs) != len(times):
@@ -204,14 +204,14 @@ def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, 
     return ClipWindow(pixels, pictures, wanted, windows)
 
 
-def shown_size(own: Size) -> Size:
+def display_size(own: Size) -> Size:
     """Give the (width, height) in which pictures of size ``own`` are shown, both even, as video wants them."""
-    share = min(1.0, LONGEST / max(own))
+    share = min(1.0, MAX_DISPLAY_SIDE / max(own))
     width, height = (max(2, 2 * round(side * share / 2)) for side in own)
     return width, height
 
 
-def write(done: ExplainResult, pictures: Pixels, folder: Path) -> list[Path]:
+def write_explanation_files(done: ExplainResult, pictures: Pixels, folder: Path) -> list[Path]:
     """Write the page, the numbers, the video and the contact sheet; give their paths."""
     from kinoscope.source.encode.writer import Writer
     from kinoscope.views.pages.explanation import write_explanation

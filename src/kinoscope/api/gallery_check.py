@@ -18,7 +18,7 @@ Pairs = tuple[list[Pair], list[Pair]]
 """Genuine pairs and impostor pairs."""
 
 
-def check(
+def check_gallery(
     known: Gallery, clips: Path | None, far: float, kind: str, out: Path | None, device: str, quiet: bool
 ) -> dict[str, Any]:
     """Measure how well a kind of look tells names apart, and write the curves where ``out`` is given.
@@ -27,9 +27,9 @@ def check(
         GalleryError: there are fewer than two names to tell apart and no clips.
         SourceError: there is no video in the folder of clips.
     """
-    same, other = within(known, kind)
+    same, other = pairs_within_gallery(known, kind)
     if clips is not None:
-        more = against(known, clips, device, quiet)
+        more = pairs_with_videos(known, clips, device, quiet)
         same, other = same + more[0], other + more[1]
     genuine, impostor = ([distance for distance, _ in pairs] for pairs in (same, other))
     owners = [who for _, who in same], [who for _, who in other]
@@ -51,7 +51,7 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 4)
 
 
-def within(known: Gallery, kind: str) -> Pairs:
+def pairs_within_gallery(known: Gallery, kind: str) -> Pairs:
     """Compare each look with all names, its own without it."""
     genuine: list[Pair] = []
     impostor: list[Pair] = []
@@ -63,7 +63,7 @@ def within(known: Gallery, kind: str) -> Pairs:
     return genuine, impostor
 
 
-def against(known: Gallery, folder: Path, device: str, quiet: bool) -> Pairs:
+def pairs_with_videos(known: Gallery, folder: Path, device: str, quiet: bool) -> Pairs:
     """Compare whoever is longest in each video with all names; its folder says who that is.
 
     Raises:

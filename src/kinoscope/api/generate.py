@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.arguments import choose_device, split
+from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import atomic, claiming, maker, prepare, trim
 from kinoscope.core.validation import demand, demand_number, slug
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
     from kinoscope.models.trainable.generators import Generator, Latents
 
-SHOWS = ("samples", "between", "crossed")
+DISPLAY_MODES = ("samples", "between", "crossed")
 """What can be shown of a generator."""
 
-MOST = 100_000
+MAX_CLIPS = 100_000
 """Clips of one call."""
 
-SEEDS = 2**31 - 1
+MAX_SEED = 2**31 - 1
 """The largest seed."""
 
-VIEWED = 64
+MAX_GRID_CLIPS = 64
 """Clips that are laid side by side, at most."""
 
-NUMBERED = re.compile(r"(\d{5})(-[^/]*)?\.mp4")
+CLIP_FILENAME = re.compile(r"(\d{5})(-[^/]*)?\.mp4")
 """Names of the clips in a folder: a number, and the class."""
 
-SHEETS = (".png", ".jpg", ".jpeg")
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass
@@ -117,14 +117,14 @@ def generate(
     from kinoscope.source.encode.writer import check_ending
 
     _check(n, frames, rate, truncation, show, enlarge)
-    demand_number("seed", seed, 0, SEEDS)
+    demand_number("seed", seed, 0, MAX_SEED)
     choose_device(device)
-    if out is not None and Path(out).suffix and Path(out).suffix.lower() not in SHEETS:
+    if out is not None and Path(out).suffix and Path(out).suffix.lower() not in SHEET_SUFFIXES:
         check_ending(out)
     if project is not None and not Path(project).exists():
         raise SourceError(f"{project} does not exist; name a clip to bring into the model")
     generator = Generator(model, device)
-    labels = _labels(generator, split(classes, "classes"))
+    labels = _labels(generator, split_names(classes, "classes"))
     moments = generator.times(frames, rate)
     folder = Path(out) if out is not None else Path("runs/generate") / generator.folder.resolve().name
     seconds = float(max(moments[-1], generator.times()[-1]))
@@ -161,21 +161,21 @@ def _claimed(out: Path, generator: Generator, n: int, project: str | Path | None
 
 
 def _is_sheet(out: Path) -> bool:
-    return out.suffix.lower() in SHEETS and "%" not in out.name
+    return out.suffix.lower() in SHEET_SUFFIXES and "%" not in out.name
 
 
 def _names(out: Path, n: int) -> list[str]:
     """Return the names of the files of a folder; of clips, whose names say their class, those that are there."""
     there = [path.name for path in out.iterdir()] if out.is_dir() else []
-    clips = [name for name in there if (found := NUMBERED.fullmatch(name)) and int(found[1]) < n]
+    clips = [name for name in there if (found := CLIP_FILENAME.fullmatch(name)) and int(found[1]) < n]
     return ["all.gif", "all.mp4", "sheet.png", "report.html", "generated.json", *clips]
 
 
 def _check(n: int, frames: int | None, rate: float | None, truncation: float, show: str, enlarge: int) -> None:
-    demand(show, SHOWS, "show")
+    demand(show, DISPLAY_MODES, "show")
     for name, value, low, high in (
-        ("n", n, 1, MOST), ("frames", frames, 1, 10_000), ("rate", rate, 0.1, 1000), ("truncation", truncation, 0, 2),
-        ("enlarge", enlarge, 1, 16),
+        ("n", n, 1, MAX_CLIPS), ("frames", frames, 1, 10_000), ("rate", rate, 0.1, 1000),
+        ("truncation", truncation, 0, 2), ("enlarge", enlarge, 1, 16),
     ):  # fmt: skip
         demand_number(name, value, low, high)
 
@@ -263,9 +263,9 @@ def _write(done: GenerateResult, clips: Pixels, out: Path, columns: int | None, 
 
     made_by = f"{done.model}, seed {seed}"
     if _is_sheet(out):
-        save_picture(out, enlarge(strips(clips[:VIEWED])[None], times)[0], made_by)
+        save_picture(out, enlarge(strips(clips[:MAX_GRID_CLIPS])[None], times)[0], made_by)
     elif out.suffix:
-        save_clip(out, enlarge(grid(clips[:VIEWED], columns), times), done.rate, made_by)
+        save_clip(out, enlarge(grid(clips[:MAX_GRID_CLIPS], columns), times), done.rate, made_by)
     else:
         _write_folder(done, clips, out, columns, times, made_by)
         return
@@ -286,11 +286,11 @@ def _write_folder(
         label = f"-{slug(done.labels[number], 'class')}" if done.labels else ""
         done.written.append(out / f"{number:05d}{label}.mp4")
         save_clip(done.written[-1], enlarge(clip, times), done.rate, made_by)
-    shown = grid(clips[:VIEWED], columns)
+    shown = grid(clips[:MAX_GRID_CLIPS], columns)
     for name in ("all.gif", "all.mp4"):
         save_clip(out / name, enlarge(shown, times), done.rate, made_by)
-    save_picture(out / "sheet.png", strips(clips[:VIEWED]), made_by)
-    trim(out, NUMBERED, [path.name for path in done.written])
+    save_picture(out / "sheet.png", strips(clips[:MAX_GRID_CLIPS]), made_by)
+    trim(out, CLIP_FILENAME, [path.name for path in done.written])
     done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
     facts = done.to_dict() | {"generated": True, "by": made_by}
     with atomic(out / "report.html") as path:

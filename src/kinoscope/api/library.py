@@ -16,7 +16,7 @@ from kinoscope.pipeline.text_query import meanings_of
 Action = Literal["list", "show", "remove", "check"]
 
 
-def begin(place: str | Path | None) -> None:
+def ensure_library(place: str | Path | None) -> None:
     """Make the library that the results of long work are to go to, if there is to be one.
 
     Raises:
@@ -27,17 +27,17 @@ def begin(place: str | Path | None) -> None:
         Library(place, create=True).videos()
 
 
-def keep_job(job: Analysis, place: str | Path | None) -> None:
+def store_analysis(job: Analysis, place: str | Path | None) -> None:
     """Add what an analysis found to the library, if there is one; an error ends up in the analysis, so others go on."""
     if place is None or job.timeline is None:
         return
     try:
-        job.kept = keep(place, job.source, job.timeline, job.folder / "preview.mp4")
+        job.kept = store_timeline(place, job.source, job.timeline, job.folder / "preview.mp4")
     except Exception as error:
         job.error = as_error(error, job.source)
 
 
-def keep(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:
+def store_timeline(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:
     """Add what was found in a source to a library, which is made if it is not there; say what that changed.
 
     Args:
@@ -49,10 +49,10 @@ def keep(place: str | Path, source: str, timeline: Timeline, preview: Path | Non
     """
     facts = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
     path = str(Path(source).absolute())
-    return Library(place, create=True).add(content_of(source), path, timeline, meanings_of(timeline), facts)
+    return Library(place, create=True).add(content_hash(source), path, timeline, meanings_of(timeline), facts)
 
 
-def content_of(source: str) -> str:
+def content_hash(source: str) -> str:
     """Give the sha256 of a file's content, or of those of all pictures of a folder or a pattern together.
 
     Raises:

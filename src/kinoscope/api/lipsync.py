@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.arguments import choose_device
-from kinoscope.api.deprecations import renamed
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import claiming, maker
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from kinoscope.models.inference.lipsync import LipSyncModel, ReferenceFrames
     from kinoscope.source.base import Source
 
-AT_ONCE = 8
+BATCH_FRAMES = 8
 """Pictures painted at once, which is also how many are held."""
 
-STEADY = 0.02
+MOUTH_SMOOTHING_SECONDS = 0.02
 """Seconds, a standard deviation, over which the way of heard lips is averaged."""
 
 
@@ -62,7 +62,7 @@ class LipSyncResult:
         }
 
 
-@renamed
+@accept_old_names
 def lipsync(
     video: str | Path,
     sound: str | Path,
@@ -108,7 +108,7 @@ def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: s
     began = time.perf_counter()
     (video, sound), more = inputs[:2], next(iter(inputs[2:]), None)
     painter = LipSyncModel(Path(model), device)
-    voice, start = hear(sound)
+    voice, start = load_speech(sound)
     ways = _ways(video, quiet)
     seen = _looks(more or video, _ways(more, quiet) if more else ways, quiet)
     done = LipSyncResult(path, str(model))
@@ -144,7 +144,7 @@ class VoiceAudio:
         return self.hearing.around(times + self.start)
 
 
-def hear(path: str) -> tuple[VoiceAudio, Fraction]:
+def load_speech(path: str) -> tuple[VoiceAudio, Fraction]:
     """Read a sound; give it, and the time at which its file begins.
 
     Raises:
@@ -262,7 +262,7 @@ class LipSyncPlan:
         if number not in self._places:
             way = self.ways[number]
             moved, rest = self.painter.hear(self.voice.around(way.times - self.start))
-            calm = smooth(way.times, moved.astype("float64"), STEADY)
+            calm = smooth(way.times, moved.astype("float64"), MOUTH_SMOOTHING_SECONDS)
             places = way.placed((way.rest + calm).astype("float32"), slice(None))
             self._places = {number: (places, rest)}
         return self._places[number]
@@ -288,7 +288,7 @@ def _write(done: LipSyncResult, video: str, sound: str | Path, start: Fraction, 
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    while batch := list(islice(frames, AT_ONCE)):
+    while batch := list(islice(frames, BATCH_FRAMES)):
         yield batch
 
 

@@ -12,21 +12,21 @@ from kinoscope.core.errors import Occupied, OutputError
 from kinoscope.core.results import Timeline
 from kinoscope.pipeline import inputs
 
-Save = Callable[[Timeline], None]
-Claimed = Callable[[], AbstractContextManager[Save]]
+SaveTimeline = Callable[[Timeline], None]
+ClaimFolder = Callable[[], AbstractContextManager[SaveTimeline]]
 """Claims the folder of a source, and yields what saves its timeline there."""
 
-NAMES = ("timeline.json", "features.safetensors")
+OUTPUT_NAMES = ("timeline.json", "features.safetensors")
 
 
-def claims(
+def claim_folders(
     verb: str, names: Sequence[str], out: str | Path | None, overwrite: bool, private: bool = False
-) -> list[Claimed]:
+) -> list[ClaimFolder]:
     """Return for each source what claims its folder; nothing is written where no folder is given."""
     if out is None:
         return [_nowhere for _ in names]
 
-    def claim(name: str, folder: Path) -> AbstractContextManager[Save]:
+    def claim(name: str, folder: Path) -> AbstractContextManager[SaveTimeline]:
         return _claim(verb, name, folder, overwrite, private)
 
     def fits(name: str, folder: Path) -> bool:
@@ -43,12 +43,12 @@ def claims(
 
 
 @contextmanager
-def _nowhere() -> Iterator[Save]:
+def _nowhere() -> Iterator[SaveTimeline]:
     yield lambda timeline: None
 
 
 @contextmanager
-def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -> Iterator[Save]:
+def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -> Iterator[SaveTimeline]:
     from kinoscope.views.formats.json import save
 
     def write(timeline: Timeline) -> None:
@@ -57,5 +57,5 @@ def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -
         files.clear(folder / "timeline.json", ["images"])
 
     by = files.maker(verb, [name])
-    with files.claiming(folder, by, inputs.files_of(name), names=NAMES, overwrite=overwrite, private=private):
+    with files.claiming(folder, by, inputs.files_of(name), names=OUTPUT_NAMES, overwrite=overwrite, private=private):
         yield write

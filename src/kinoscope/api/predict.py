@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinoscope.models.trainable.predictors import PredictorMetadata
     from kinoscope.source.base import LazyFrame, Source
 
-SPARE = 2
+READ_MARGIN_SECONDS = 2
 """Seconds before those that are needed from which a video is read: what it says of its length is not always so."""
 
 
@@ -107,7 +107,7 @@ def _predict(
 
     predictor = load_predictor(model, device)
     facts = predictor.facts
-    pictures = last_pictures(Address(video), facts)
+    pictures = read_last_frames(Address(video), facts)
     read = _seen(pictures, facts)
     told = predictor.go_on(read[None], frames)[0]
     made = (told * 255).round().astype("uint8")
@@ -121,7 +121,7 @@ def _predict(
     return done
 
 
-def last_pictures(path: str, facts: PredictorMetadata) -> list[LazyFrame]:
+def read_last_frames(path: str, facts: PredictorMetadata) -> list[LazyFrame]:
     """Give what is on screen at the last moments of a video, as many as a model reads and as far apart.
 
     Raises:
@@ -154,7 +154,7 @@ def _from_late(path: str, need: Fraction) -> Iterator[Source]:
         info = source.info
         if info.live or not info.width:
             raise SourceError(f"{path} has no {'end' if info.live else 'picture'}; give a video that has both")
-        late = info.start + (info.duration or 0) - need - SPARE
+        late = info.start + (info.duration or 0) - need - READ_MARGIN_SECONDS
     if late > info.start:
         with open_clip(path, late) as source:
             yield source

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_device, choose_span, limiting
-from kinoscope.api.outputs import Claimed, claims
+from kinoscope.api.arguments import choose_device, choose_limits, choose_time_range
+from kinoscope.api.outputs import ClaimFolder, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, as_error
 from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
@@ -104,10 +104,10 @@ def recognize(
     demand_positive("threshold", threshold, THRESHOLDS["face"])
     choose_device(device)
     known = read(gallery)
-    limits = choose_span(start, end) | limiting(bounds)
+    limits = choose_time_range(start, end) | choose_limits(bounds)
     done: list[RecognizeResult] = []
     names = inputs.expand(sources)
-    for name, claim in zip(names, claims("recognize", names, out, overwrite, private=True), strict=True):
+    for name, claim in zip(names, claim_folders("recognize", names, out, overwrite, private=True), strict=True):
         one = RecognizeResult(name)
         with bar(short_name(name), quiet) as progress:
             _recognize(one, claim, known, threshold, limits, device, progress)
@@ -117,7 +117,7 @@ def recognize(
 
 def _recognize(
     one: RecognizeResult,
-    claim: Claimed,
+    claim: ClaimFolder,
     known: Gallery,
     threshold: float | None,
     limits: dict[str, Any],
@@ -126,16 +126,16 @@ def _recognize(
 ) -> None:
     try:
         with claim() as save:
-            timeline = watch(one.source, known, threshold, limits, device, progress)
+            timeline = recognize_source(one.source, known, threshold, limits, device, progress)
             save(timeline)
     except Exception as error:
         one.error = as_error(error, one.source)
         return
     one.timeline, one.seen = timeline, timeline.events_of("recognize")
-    one.strangers = strangers(timeline)
+    one.strangers = unknown_faces(timeline)
 
 
-def watch(
+def recognize_source(
     source: str,
     known: Gallery,
     threshold: float | None = None,
@@ -154,7 +154,7 @@ def watch(
     settings: dict[str, Any] = {"gallery": known}
     if threshold is not None:
         settings["thresholds"] = {"face": threshold}
-    tasks = analysis.make_tasks(tasks_for(known), device=device, settings={"recognize": settings})
+    tasks = analysis.make_tasks(gallery_tasks(known), device=device, settings={"recognize": settings})
     with open_source(source, **(limits or {})) as opened:
         timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["recognize"]
@@ -164,7 +164,7 @@ def watch(
     return timeline
 
 
-def tasks_for(known: Gallery) -> list[str]:
+def gallery_tasks(known: Gallery) -> list[str]:
     """Give the tasks whose results a gallery can be compared with."""
     things = {"person", "object"} & set(known.models)
     faces = "face" in known.models or not things
@@ -172,7 +172,7 @@ def tasks_for(known: Gallery) -> list[str]:
         ["appearance"] if things else []), "recognize"]  # fmt: skip
 
 
-def strangers(timeline: Timeline) -> dict[str, list[Track]]:
+def unknown_faces(timeline: Timeline) -> dict[str, list[Track]]:
     """Give the faces that are not known, by the name that stands for each person."""
     found: dict[str, list[Track]] = defaultdict(list)
     for track in timeline.tracks_of("faces"):

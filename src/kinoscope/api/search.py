@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from kinoscope.api.arguments import choose_device, split
+from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.files import claiming, link, maker, prepare, remove
@@ -22,13 +22,13 @@ from kinoscope.pipeline.text_query import meaning_of
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
 from kinoscope.views.pages.report_data import video_url
 
-STILL = 480
+STILL_SIDE = 480
 """Longer side in pixels of the pictures of the page."""
 
-SHORTEST = 1.0
+MIN_CUT_SECONDS = 1.0
 """Seconds that a cut lasts at least; what is shorter gets as much on either side."""
 
-MAX_RATE = 10_000
+MAX_FRAME_RATE = 10_000
 """Frames a second; a library that says more of a video says nothing."""
 
 
@@ -138,7 +138,7 @@ def _search(
 
 
 def _kinds(export: str | Sequence[str] | None) -> list[str]:
-    return [demand(name, EXPORTS, "export of moments") for name in split(export, "export")]
+    return [demand(name, EXPORTS, "export of moments") for name in split_names(export, "export")]
 
 
 def _likes(like: str | Path | None, device: str) -> list[Any]:
@@ -213,8 +213,8 @@ def _frame(path: str, time: float) -> bytes | None:
         return None
     try:
         with open_source(path, start=Fraction(time)) as source:
-            for frame in source.frames(source.info.fit(STILL)):
-                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, longest=STILL, quality=80)
+            for frame in source.frames(source.info.fit(STILL_SIDE)):
+                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, longest=STILL_SIDE, quality=80)
     except KinoscopeError:
         return None
     return None
@@ -240,14 +240,14 @@ def _cut(clip: SearchHit) -> Cut:
 
 def _rate(text: Any) -> Fraction | None:
     try:
-        return Fraction(str(text)) if text and 0 < Fraction(str(text)) <= MAX_RATE else None
+        return Fraction(str(text)) if text and 0 < Fraction(str(text)) <= MAX_FRAME_RATE else None
     except (ValueError, ZeroDivisionError):
         return None
 
 
 def _span(clip: SearchHit) -> tuple[float, float]:
     """Give the time to cut out, in presentation seconds: not shorter than can be seen, and inside the video."""
-    more = max(0.0, SHORTEST - (clip.end - clip.start)) / 2
+    more = max(0.0, MIN_CUT_SECONDS - (clip.end - clip.start)) / 2
     low, high = clip.video.start, clip.video.start + max(clip.video.duration, clip.end - clip.video.start)
     return max(low, clip.start - more), min(high, clip.end + more)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kinoscope import __version__
 from kinoscope.api.analyze import interrupted
-from kinoscope.api.arguments import choose_device, choose_model, choose_span, choose_video, limiting
+from kinoscope.api.arguments import choose_device, choose_limits, choose_model, choose_time_range, choose_video_track
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
 from kinoscope.core.files import claiming, maker
@@ -18,7 +18,7 @@ from kinoscope.core.validation import demand_number
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
 
-SURE = 0.9
+MIN_REPAIR_CONFIDENCE = 0.9
 """Confidence from which a repair is made without being forced."""
 
 
@@ -133,7 +133,7 @@ def sync(
         OptionError: an option cannot be used; nothing has been read then.
     """
     demand_number("audio-track", audio_track, 0)
-    span, picture = choose_span(start, end), choose_video(video_track)
+    span, picture = choose_time_range(start, end), choose_video_track(video_track)
     if force and fix is None:
         raise OptionError("force is about a repair; give --fix FILE")
     names = inputs.expand(sources)
@@ -141,7 +141,7 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.AnalysisOptions(
         tasks=["sync"],
-        reading=span | {"audio_track": audio_track} | limiting(bounds) | picture,
+        reading=span | {"audio_track": audio_track} | choose_limits(bounds) | picture,
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),
@@ -238,10 +238,10 @@ def _demand_offset(one: SyncResult, force: bool) -> Event:
             f"{one.source} is not repaired: hits tell by how much sound has moved, but its zero only to 100 ms; "
             "look at it, and give --force to repair it all the same"
         )
-    if one.offsets[0].score < SURE and not force:
+    if one.offsets[0].score < MIN_REPAIR_CONFIDENCE and not force:
         raise SyncError(
             f"{one.source} is not repaired: the measure is {100 * one.offsets[0].score:.0f} % sure, and "
-            f"{100 * SURE:.0f} % are asked for; look at it, and give --force to repair it all the same"
+            f"{100 * MIN_REPAIR_CONFIDENCE:.0f} % are asked for; look at it, and give --force to repair it all the same"
         )
     return one.offsets[0]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.deprecations import renamed
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.api.train_registry import TASKS as ROUND_TASKS
 from kinoscope.api.train_registry import train_task
@@ -88,7 +88,7 @@ def _plain(run: ClassificationRun) -> dict[str, Any]:
     }
 
 
-@renamed
+@accept_old_names
 def train(
     task: str,
     data: str | None = None,

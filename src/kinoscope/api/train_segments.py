@@ -166,7 +166,7 @@ def _watch(
 
 
 def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
-    from kinoscope.api.classify import watch
+    from kinoscope.api.classify import classify_source
     from kinoscope.api.evaluate_segments import demand_path, name_segments
     from kinoscope.models.inference.classifier import find_classifier, sampling_of
     from kinoscope.views.formats.clock import origin
@@ -174,7 +174,7 @@ def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo
     card = find_classifier(model)
     sampling = sampling_of(card)
     with bar(video.name, quiet) as progress:
-        timeline = watch(demand_path(video), model, device, progress=progress, learned=False)
+        timeline = classify_source(demand_path(video), model, device, progress=progress, learned=False)
     zero = origin(timeline)
     truth = [Segment(s.video, s.label, s.start + zero, s.end + zero) for s in name_segments([video], card)]
     return ScoredVideo(video, timeline, tuple(truth), card.labels, max(1, sampling.frames // 2) / sampling.rate)

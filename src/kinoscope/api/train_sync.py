@@ -173,10 +173,10 @@ def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talkin
 
 def _measured(path: Path) -> float:
     """Give by how much the sound of a clip is late, 0 where that is not sure."""
-    from kinoscope.api.sync import SURE, sync
+    from kinoscope.api.sync import MIN_REPAIR_CONFIDENCE, sync
 
     (one,) = sync(path, quiet=True)
-    sure = [event for event in one.offsets if event.score >= SURE]
+    sure = [event for event in one.offsets if event.score >= MIN_REPAIR_CONFIDENCE]
     return float(sure[0].extra["offset"]) if len(sure) == 1 else 0.0
 
 

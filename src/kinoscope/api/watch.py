@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_device, choose_model, limiting
-from kinoscope.api.deprecations import renamed
+from kinoscope.api.arguments import choose_device, choose_limits, choose_model
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.files import prepare
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     from kinoscope.rules import RuleEngine, RuleFile
     from kinoscope.tasks.base import Needs, Task
 
-ARRIVALS = 4096
+MAX_ARRIVAL_TIMES = 4096
 """Pictures whose time of arrival is remembered."""
-MOST = 1000
+MAX_EVENTS = 1000
 """Alerts that are remembered for the summary, the latest; all are told as they come."""
-HELD = 8
+MAX_QUEUED_FRAMES = 8
 """Pictures that may wait to be looked at: an alert of now is worth more than the pictures of a moment ago."""
-WAITING, GRACE = 1000, 5.0
+MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS = 1000, 5.0
 """Alerts that may wait for the web address, and seconds for which it still gets them at the end."""
 
 
@@ -66,7 +66,7 @@ class WatchResult:
     """
 
     source: str
-    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MOST), repr=False)
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS), repr=False)
     alerts: int = 0
     delays: LatencyHistogram = field(default_factory=LatencyHistogram)
     looks: LatencyHistogram = field(default_factory=LatencyHistogram)
@@ -110,7 +110,7 @@ class WatchResult:
         }
 
 
-@renamed
+@accept_old_names
 def watch(
     source: str,
     *,
@@ -166,7 +166,7 @@ def watch(
     if webhook_secret is not None and webhook is None:
         raise OptionError("webhook-secret signs what is sent; give --webhook URL")
     choose_device(device)
-    limiting(bounds)
+    choose_limits(bounds)
     seconds = _duration(for_)
     _check_margins(before, after)
     if live:
@@ -175,7 +175,9 @@ def watch(
     source = Address(source)
     done = WatchResult(str(source))
     with ExitStack() as stack:
-        hook = stack.enter_context(sending(webhook, webhook_secret, Path(undelivered), WAITING, GRACE))
+        hook = stack.enter_context(
+            sending(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
+        )
         arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
         camera = arrivals.info.live and not (realtime or loop)
         clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
@@ -183,8 +185,8 @@ def watch(
         recorder = _recorder(clips_to, before, after)
         facts = describe_source(arrivals.info)
         lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
-        alerts = Alerts(done, book, arrivals, lines, hook, recorder, clock)
-        reader = LiveSource(arrivals, HELD) if arrivals.info.live else arrivals
+        alerts = AlertPublisher(done, book, arrivals, lines, hook, recorder, clock)
+        reader = LiveSource(arrivals, MAX_QUEUED_FRAMES) if arrivals.info.live else arrivals
         stack.enter_context(_until(reader.stop, seconds))
         tasks = _tasks(alerts.tell, card, device, reader.stop)
         known = Timeline(version=__version__, source={"path": done.source})
@@ -295,7 +297,7 @@ class ArrivalTimes(Source):
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
         self._stopped = threading.Event()
-        self._times: deque[tuple[float, float]] = deque(maxlen=ARRIVALS)
+        self._times: deque[tuple[float, float]] = deque(maxlen=MAX_ARRIVAL_TIMES)
         self._lock = threading.Lock()
         self.info = source.info
 
@@ -363,7 +365,7 @@ class RequiredTask:
             raise
 
 
-class Alerts:
+class AlertPublisher:
     """Takes what is followed, asks the rules, and sends alerts wherever they should go."""
 
     def __init__(

@@ -19,7 +19,7 @@ from kinoscope.api.analyze import analyze
 from kinoscope.api.bench import bench
 from kinoscope.api.classify import ClassifyResult, classify
 from kinoscope.api.convert import convert
-from kinoscope.api.deprecations import new_words
+from kinoscope.api.deprecations import rename_options
 from kinoscope.api.detect import DetectResult, detect
 from kinoscope.api.enroll import EnrollResult, enroll, gallery
 from kinoscope.api.evaluate import EvaluateResult, evaluate
@@ -72,7 +72,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
 }
 
-SHORT = {"-o": "--out", "-n": "--n"}
+SHORT_OPTIONS = {"-o": "--out", "-n": "--n"}
 """Short for long options."""
 
 HELP = """kinoscope reads a video once and reports what is in it.
@@ -144,7 +144,9 @@ def _visible(stream: Any) -> Any:
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     """Take out the flags that every command has."""
     as_json, debug = "--json" in words, "--debug" in words
-    kept = new_words([SHORT.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")])
+    kept = rename_options(
+        [SHORT_OPTIONS.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
+    )
     # A JSON result stands alone, so the progress goes too.
     if ("--quiet" in words or as_json) and _shows_progress(words[0]):
         kept = [*kept, "--quiet"]
@@ -275,7 +277,7 @@ def _print(words: list[str], result: Any, as_json: bool) -> None:
     elif words[0] == "models":
         _print_models(result, full="show" in words)
     else:
-        SHOW[words[0]](result)
+        PRINTERS[words[0]](result)
 
 
 def _plain(verb: str, result: Any) -> dict[str, Any]:
@@ -627,7 +629,7 @@ def _print_watched(done: WatchResult) -> None:
         _warn(reason)
 
 
-SHOW: dict[str, Callable[[Any], None]] = {
+PRINTERS: dict[str, Callable[[Any], None]] = {
     "analyze": _print_analyses,
     "classify": _print_classified,
     "convert": lambda paths: print(*paths, sep="\n"),
