@@ -13,7 +13,7 @@ import kinoscope as package
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import GallerySample
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.console.analysis import damage
+from kinoscope.views.console.analysis import damage_summary
 from tests.conftest import Call
 
 Cli = Callable[..., Call]
@@ -48,7 +48,7 @@ def test_a_whole_video_is_not_complained_of(kinoscope: Cli, light: Any, tmp_path
 
 def test_each_kind_of_damage_has_its_words() -> None:
     def line(**decode: Any) -> str | None:
-        return damage(Timeline({"path": "a.mp4"}, DecodeReport(**decode)))
+        return damage_summary(Timeline({"path": "a.mp4"}, DecodeReport(**decode)))
 
     assert line() is None
     assert line(complete=False, interrupted=True) == ("a.mp4: interrupted; what was found until then is kept")

@@ -13,7 +13,7 @@ from kinoscope.core.errors import MissingExtra, ModelError, OptionError, SourceE
 from kinoscope.explanation.explain import METHODS
 from kinoscope.explanation.explain import explain as explain_clip
 from kinoscope.models.formats.trained_model import TrainedModel
-from kinoscope.views.video.heatmap import lay_over, overlay, palette
+from kinoscope.views.video.heatmap import colormap, explanation_frames, overlay_heatmaps
 from tests.helpers.toy_networks import CLASSES, FRAMES, NETWORKS, RATE, SAMPLING, SIDE, clip, film, save_toy, toy
 
 FACTS = TrainedModel(task="classify", network="toy-conv3d", classes=CLASSES, sampling=SAMPLING)
@@ -154,14 +154,14 @@ def test_heat_covers_only_what_is_hot():
     pictures = np.full((1, 8, 8, 3), 100, np.uint8)
     hot = np.zeros((1, 8, 8), np.float32)
     hot[0, 2, 3] = 1
-    drawn = lay_over(pictures, hot, 1.0)
-    assert (drawn[0, 2, 3] == palette()[255]).all()
+    drawn = overlay_heatmaps(pictures, hot, 1.0)
+    assert (drawn[0, 2, 3] == colormap()[255]).all()
     assert (np.delete(drawn.reshape(-1, 3), 8 * 2 + 3, 0) == 100).all()
 
 
 def test_the_overlay_has_a_frame_for_each_picture():
     found = explain_clip(toy("toy-conv3d"), FACTS, clip(2, 1).pixels, TIMES, methods=["grad-cam"])
-    frames = overlay(found, clip(2, 1).pixels)
+    frames = explanation_frames(found, clip(2, 1).pixels)
     assert len(frames) == FRAMES
     assert frames.shape[1] % 2 == frames.shape[2] % 2 == 0
     assert len({frame.tobytes() for frame in frames[:, -100:]}) == FRAMES  # the cursor moves

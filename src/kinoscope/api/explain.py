@@ -215,15 +215,15 @@ def write_explanation_files(done: ExplainResult, pictures: Pixels, folder: Path)
     """Write the page, the numbers, the video and the contact sheet; give their paths."""
     from kinoscope.source.encode.writer import Writer
     from kinoscope.views.pages.explanation import write_explanation
-    from kinoscope.views.video.contact_sheet import save_picture
-    from kinoscope.views.video.heatmap import contact_sheet, overlay
+    from kinoscope.views.video.contact_sheet import save_image
+    from kinoscope.views.video.heatmap import explanation_frames, explanation_sheet
 
     found = done.explanation
     page, plain, video, sheet = (folder / name for name in FILES)
     with atomic(plain) as path:
         path.write_text(json.dumps(done.to_dict(), indent=1, allow_nan=False) + "\n")
-    save_picture(sheet, contact_sheet(found, pictures))
-    frames = overlay(found, pictures)
+    save_image(sheet, explanation_sheet(found, pictures))
+    frames = explanation_frames(found, pictures)
     rate = Fraction(len(found.times) - 1) / Fraction(found.times[-1] - found.times[0]) if len(found.times) > 1 else 1
     rate = Fraction(rate).limit_denominator(1001)
     with Writer(video, (frames.shape[2], frames.shape[1]), rate, quality=16) as writer:

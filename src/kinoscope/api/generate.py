@@ -258,12 +258,12 @@ def _columns(show: str, project: Any, count: int) -> int | None:
 def _write(done: GenerateResult, clips: Pixels, out: Path, columns: int | None, times: int, seed: int) -> None:
     """Write clips as the name of the output asks for."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.video.contact_sheet import save_image
     from kinoscope.views.video.grid import enlarge, grid, strips
 
     made_by = f"{done.model}, seed {seed}"
     if _is_sheet(out):
-        save_picture(out, enlarge(strips(clips[:MAX_GRID_CLIPS])[None], times)[0], made_by)
+        save_image(out, enlarge(strips(clips[:MAX_GRID_CLIPS])[None], times)[0], made_by)
     elif out.suffix:
         save_clip(out, enlarge(grid(clips[:MAX_GRID_CLIPS], columns), times), done.rate, made_by)
     else:
@@ -277,8 +277,8 @@ def _write_folder(
 ) -> None:
     """Write a file of each clip, all side by side, a sheet, what they are, and a page that plays them."""
     from kinoscope.source.encode.save_clip import save_clip
-    from kinoscope.views.pages.generated import page
-    from kinoscope.views.video.contact_sheet import save_picture
+    from kinoscope.views.pages.generated import generated_page
+    from kinoscope.views.video.contact_sheet import save_image
     from kinoscope.views.video.grid import enlarge, grid, strips
 
     prepare(out)
@@ -289,11 +289,11 @@ def _write_folder(
     shown = grid(clips[:MAX_GRID_CLIPS], columns)
     for name in ("all.gif", "all.mp4"):
         save_clip(out / name, enlarge(shown, times), done.rate, made_by)
-    save_picture(out / "sheet.png", strips(clips[:MAX_GRID_CLIPS]), made_by)
+    save_image(out / "sheet.png", strips(clips[:MAX_GRID_CLIPS]), made_by)
     trim(out, CLIP_FILENAME, [path.name for path in done.written])
     done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
     facts = done.to_dict() | {"generated": True, "by": made_by}
     with atomic(out / "report.html") as path:
-        path.write_text(page(facts, (out / "all.mp4").read_bytes()), "utf-8")
+        path.write_text(generated_page(facts, (out / "all.mp4").read_bytes()), "utf-8")
     with atomic(out / "generated.json") as path:
         path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")

@@ -152,7 +152,7 @@ def _played(clip: SearchHit, time: float) -> float:
 
 
 def _page(found: SearchResult, library: Library, folder: Path) -> Path:
-    from kinoscope.views.pages.search import write_found
+    from kinoscope.views.pages.search import write_search_page
 
     videos = list({clip.video.id: clip.video for clip in found.clips}.values())
     numbers = {video.id: number for number, video in enumerate(videos)}
@@ -161,7 +161,7 @@ def _page(found: SearchResult, library: Library, folder: Path) -> Path:
     plain = {"title": found.title, "library": Path(found.library).name, "count": found.count, "clips": clips}
     plain["notes"] = found.notes
     plain["videos"] = [{"name": v.name, "path": v.path, "film": _film(v, folder)} for v in videos]
-    write_found(plain, stills, folder / "found.html")
+    write_search_page(plain, stills, folder / "found.html")
     return folder / "found.html"
 
 

@@ -256,11 +256,11 @@ def _warn(message: object) -> None:
 
 def _report_damage(result: Any) -> None:
     """Print one line for each source that was not read as a whole."""
-    from kinoscope.views.console.analysis import damage
+    from kinoscope.views.console.analysis import damage_summary
 
     for row in result if isinstance(result, list) else ():
         timeline = getattr(row, "timeline", None)
-        if timeline is not None and (line := damage(timeline)):
+        if timeline is not None and (line := damage_summary(timeline)):
             _warn(line)
 
 
@@ -395,9 +395,9 @@ def _print_evaluation(found: EvaluateResult) -> None:
 
 
 def _print_generation(plain: dict[str, Any]) -> None:
-    from kinoscope.views.pages.generated import rows_of
+    from kinoscope.views.pages.generated import score_tables
 
-    for title, rows in rows_of(plain)[:-1]:
+    for title, rows in score_tables(plain)[:-1]:
         print(title)
         for name, value, beside in rows:
             print(f"  {name:<48} {value:>10}  {beside}")
@@ -533,12 +533,12 @@ def _print_enrolled(done: EnrollResult) -> None:
 
 
 def _print_gallery(told: dict[str, Any]) -> None:
-    from kinoscope.views.console.gallery import print_check, print_names
+    from kinoscope.views.console.gallery import print_gallery_check, print_names
 
     if "names" in told:
         print_names(told["names"])
     elif "default" in told:
-        print_check(told)
+        print_gallery_check(told)
     elif "renamed" in told:
         print(f"{told['renamed']} is now {told['to']} ({told['looks']} looks)")
     elif "removed" in told:
@@ -548,14 +548,14 @@ def _print_gallery(told: dict[str, Any]) -> None:
 
 
 def _print_library(told: dict[str, Any]) -> None:
-    from kinoscope.views.console.library import print_kept_check, print_names_of, print_video, print_videos
+    from kinoscope.views.console.library import print_library_check, print_name_counts, print_video, print_videos
 
     if "videos" in told:
         print_videos(told["videos"])
     elif "names" in told:
-        print_names_of(told["names"])
+        print_name_counts(told["names"])
     elif "rows" in told:
-        print_kept_check(told)
+        print_library_check(told)
     for row in told.get("shown", ()):
         print_video(row)
     for row in told.get("removed", ()):
@@ -563,43 +563,43 @@ def _print_library(told: dict[str, Any]) -> None:
 
 
 def _print_found(found: SearchResult) -> None:
-    from kinoscope.views.pages.search import print_found
+    from kinoscope.views.pages.search import print_search_results
 
     for note in found.notes:
         _warn(note)
-    print_found(found.to_dict())
+    print_search_results(found.to_dict())
     for path in found.written:
         print(f"  {path}")
 
 
 def _print_recognized(rows: Sequence[RecognizeResult]) -> None:
-    from kinoscope.views.console.gallery import print_seen
+    from kinoscope.views.console.gallery import print_recognition
 
     for row in rows:
         if row.error:
             _warn(row.error)
         else:
-            print_seen(row.to_dict())
+            print_recognition(row.to_dict())
 
 
 def _print_detected(rows: Sequence[DetectResult]) -> None:
-    from kinoscope.views.console.detection import print_detected
+    from kinoscope.views.console.detection import print_detections
 
     for row in rows:
         if row.error:
             _warn(row.error)
         else:
-            print_detected(row.to_dict())
+            print_detections(row.to_dict())
         for path in row.written:
             print(f"  {path}")
 
 
 def _print_synced(rows: Sequence[SyncResult]) -> None:
-    from kinoscope.views.console.sync import print_synced
+    from kinoscope.views.console.sync import print_sync
 
     for row in rows:
         if row.timeline:
-            print_synced(row.to_dict())
+            print_sync(row.to_dict())
         if row.error:
             _warn(row.error)
         if row.left_out:

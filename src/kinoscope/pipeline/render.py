@@ -156,10 +156,10 @@ def _write(
 
 def _log(hider: Redactor, timeline: Timeline, folder: Path, has_audio: bool) -> Path:
     from kinoscope.views.formats.plain import dumps
-    from kinoscope.views.video.redact import audit
+    from kinoscope.views.video.redact import audit_log
 
     try:
-        log = {"kinoscope": __version__} | audit(hider, folder / BLURRED, timeline.source, has_audio)
+        log = {"kinoscope": __version__} | audit_log(hider, folder / BLURRED, timeline.source, has_audio)
         with atomic(folder / LOG) as temporary:
             temporary.write_text(dumps(log) + "\n", encoding="utf-8")
     except (KinoscopeError, OSError):

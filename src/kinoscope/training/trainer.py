@@ -27,7 +27,7 @@ from kinoscope.training.checkpoint import PLACE, read_checkpoint, save_checkpoin
 from kinoscope.training.classification.options import save_options
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Log, Row
-from kinoscope.views.video.contact_sheet import save_picture
+from kinoscope.views.video.contact_sheet import save_image
 
 PREVIEW = "preview.png"
 """What the last epoch came to, as a picture."""
@@ -253,7 +253,7 @@ def _keep(run: TrainingRun, learner: Trainer, out: Path, log: Log, row: Row, beg
     measures, shown = learner.look(out, row)
     row = {"epoch": learner.epoch} | row | measures | {"seconds": round(time.perf_counter() - began, 3)}
     if shown is not None:
-        save_picture(out / PREVIEW, shown)
+        save_image(out / PREVIEW, shown)
         log.picture("preview", shown, learner.epoch)
     log.write(row)
     facts = {"task": learner.task, "options": learner.options.to_dict(), "epoch": learner.epoch} | learner.facts()

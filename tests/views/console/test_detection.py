@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from kinoscope.views.console.detection import print_detected
+from kinoscope.views.console.detection import print_detections
 
 ROW = {"start": 0.0, "end": 9.0, "seconds": 9.0, "length": 1.0, "speed": 0.1, "heights_per_second": 0.0}
 
@@ -10,7 +10,7 @@ ROW = {"start": 0.0, "end": 9.0, "seconds": 9.0, "length": 1.0, "speed": 0.1, "h
 def printed(*counts):
     rows = [{"id": n, "label": "person", "counts": count} | ROW for n, count in enumerate(counts)]
     console = Console(file=io.StringIO(), width=120)
-    print_detected({"source": "a.mp4", "tracks": rows, "counts": {}}, console)
+    print_detections({"source": "a.mp4", "tracks": rows, "counts": {}}, console)
     return console.file.getvalue()
 
 

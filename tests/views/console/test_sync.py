@@ -2,12 +2,12 @@
 
 from kinoscope.core.results import TaskReport, Timeline
 from kinoscope.views.console.analysis import summary_rows
-from kinoscope.views.console.sync import in_short, lines, offset_rows, speakers, speaking_rows, why_not
+from kinoscope.views.console.sync import lines, offset_rows, speakers, speaking_rows, summary, unmeasurable_reason
 from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 
 def as_lines(timeline):
-    plain = {"measurable": bool(rows := offset_rows(timeline)), "reason": why_not(timeline)}
+    plain = {"measurable": bool(rows := offset_rows(timeline)), "reason": unmeasurable_reason(timeline)}
     told = lines(plain | {"source": "a.mp4", "offsets": rows, "speaking": speaking_rows(timeline)})
     return [line.removeprefix("a.mp4:").strip() for line in told]
 
@@ -73,4 +73,4 @@ def test_the_summary_has_offset_and_speakers_in_one_row():
     assert row.details == "sound is 120 ms late, 98 % sure; face 1 speaks 4 s; Anna speaks 2 s"
     (row,) = summary_rows(unmeasured())
     assert (row.found, row.details) == ("0 offsets", "not measurable: the sound is silent")
-    assert "…; face 1" in in_short(synced(*(offset(i, i + 1, 0.1 * i) for i in range(3))))
+    assert "…; face 1" in summary(synced(*(offset(i, i + 1, 0.1 * i) for i in range(3))))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.views.formats.cut_list import Cut, code_rate, dropped, time_code, write_edl, write_otio
+from kinoscope.views.formats.cut_list import Cut, dropped_frames, timecode, timecode_rate, write_edl, write_otio
 
 NTSC = {24: Fraction(24000, 1001), 30: Fraction(30000, 1001), 60: Fraction(60000, 1001)}
 
@@ -42,12 +42,12 @@ def test_twenty_minutes_do_not_drift(tmp_path, rate, last):
 def test_time_codes_are_those_of_opentimelineio(frames, rate):
     opentime = pytest.importorskip("opentimelineio", reason="needs the extra export").opentime
     moment = opentime.RationalTime(frames, float(rate))
-    assert time_code(frames, rate) == moment.to_timecode(float(rate), bool(dropped(rate)))
+    assert timecode(frames, rate) == moment.to_timecode(float(rate), bool(dropped_frames(rate)))
 
 
 @given(st.integers(0, 10_000_000), st.sampled_from(list(NTSC.values())))
 def test_every_frame_has_its_own_number(frames, rate):
-    assert time_code(frames, rate) < time_code(frames + 1, rate) or len(time_code(frames + 1, rate)) > 11
+    assert timecode(frames, rate) < timecode(frames + 1, rate) or len(timecode(frames + 1, rate)) > 11
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_frame_has_its_own_number(frames, rate):
      ("0.1", "1"), ("119.88", "120000/1001")],
 )  # fmt: skip
 def test_a_video_is_counted_at_the_nearest_rate_of_time_code(rate, counted):
-    assert code_rate(Fraction(rate)) == Fraction(counted)
+    assert timecode_rate(Fraction(rate)) == Fraction(counted)
 
 
 def test_cut_lists_name_files_by_their_urls(tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ def test_the_types_are_there_without_rows_too(tmp_path):
 
 
 def test_rows_are_written_in_groups(half_minute, tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "ROWS", 100)
+    monkeypatch.setattr(parquet, "ROW_GROUP_SIZE", 100)
     parquet.write(half_minute, tmp_path)
     file = reader.ParquetFile(tmp_path / "tracks.parquet")
     rows = sum(len(track.boxes) for track in half_minute.tracks)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.views.formats.schema import fault, timeline_schema
+from kinoscope.views.formats.schema import first_error, timeline_schema
 from tests.helpers.strategies import timelines
 
 VALIDATOR = jsonschema.Draft202012Validator(dict(timeline_schema()))
@@ -34,14 +34,14 @@ def test_the_verdict_is_that_of_jsonschema(timeline, data):
         inside[last] = data.draw(JUNK)
     else:
         del inside[last]
-    assert (fault(plain, timeline_schema()) is None) == VALIDATOR.is_valid(plain)
+    assert (first_error(plain, timeline_schema()) is None) == VALIDATOR.is_valid(plain)
 
 
 @pytest.mark.parametrize("words", [[], [[1, 2, "a", 0.5]], [[1, 2, "a"]]])
 def test_words_of_speech(golden, words):
     plain = golden.to_dict()
     plain["events"][3]["words"] = words
-    assert fault(plain, timeline_schema()) is None
+    assert first_error(plain, timeline_schema()) is None
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_words_of_speech(golden, words):
 def test_wrong_words_of_speech(golden, words, message):
     plain = golden.to_dict()
     plain["events"][3]["words"] = words
-    assert fault(plain, timeline_schema()).startswith(message)
+    assert first_error(plain, timeline_schema()).startswith(message)

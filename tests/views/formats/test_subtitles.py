@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.plain import one_line
-from kinoscope.views.formats.subtitles import LINES, WIDTH, cues, wrap
+from kinoscope.views.formats.subtitles import MAX_LINE_LENGTH, MAX_LINES, cues, wrap
 from tests.helpers.strategies import events
 
 
@@ -71,6 +71,6 @@ def test_any_speech(spoken, start):
         for cue in found:
             assert 0 <= cue.start < cue.end
             assert (1000 * cue.start).denominator == (1000 * cue.end).denominator == 1
-            assert all(0 < len(line) <= WIDTH for line in cue.lines)
-            assert len(cue.lines) <= LINES or " " not in " ".join(cue.lines)
+            assert all(0 < len(line) <= MAX_LINE_LENGTH for line in cue.lines)
+            assert len(cue.lines) <= MAX_LINES or " " not in " ".join(cue.lines)
         assert all(a.start <= b.start for a, b in pairwise(found))

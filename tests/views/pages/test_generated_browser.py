@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope.source.encode.save_clip import save_clip
-from kinoscope.views.pages.generated import ShownClip, page, rows_of, scores_page
+from kinoscope.views.pages.generated import ShownClip, generated_page, score_tables, scores_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
@@ -30,13 +30,16 @@ def video(tmp_path):
 
 
 def test_no_name_can_break_out_of_a_page(video):
-    for text in (page(FACTS | {"model": HOSTILE}, video), page(FACTS | {"labels": [HOSTILE]}, video)):
+    for text in (
+        generated_page(FACTS | {"model": HOSTILE}, video),
+        generated_page(FACTS | {"labels": [HOSTILE]}, video),
+    ):
         assert text.count("</script>") == 2
         assert "<img" not in text
 
 
 def test_made_clips_play_and_say_what_they_are(visit, video, tmp_path):
-    (tmp_path / "report.html").write_text(page(FACTS, video))
+    (tmp_path / "report.html").write_text(generated_page(FACTS, video))
     shown = visit(tmp_path / "report.html")
     assert shown.inner_text("#name") == "3 clips by shapes"
     assert shown.inner_text("#facts").split("\n") == ["4 pictures each", "12.5 a second"]
@@ -64,7 +67,7 @@ def test_scores_stand_beside_their_floors(visit, video, tmp_path):
 
 
 def test_rows_are_told_in_words():
-    tables = dict(rows_of({"model": "m", "generation": SCORES}))
+    tables = dict(score_tables({"model": "m", "generation": SCORES}))
     assert tables["Frechet video distance"][0] == ["made clips", "2.50", "2.00 to 3.00"]
     assert tables["Frechet video distance"][1][:2] == ["made clips, endlessly many", "2.25"]
     assert ["copies of real clips", "0", "nearest 3.2 grey levels, real ones of other recordings 9.0"] in tables[

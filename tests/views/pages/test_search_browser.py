@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.views.pages.search import render, write_found
+from kinoscope.views.pages.search import render, write_search_page
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
@@ -33,7 +33,7 @@ def test_no_name_can_break_out_of_the_page():
 @pytest.fixture
 def page(visit, tmp_path):
     shapes(duration=3, rate=10, width=64, height=48).write(tmp_path / "film.mp4")
-    write_found(known(), {0: jpeg(), 1: jpeg()}, tmp_path / "found.html")
+    write_search_page(known(), {0: jpeg(), 1: jpeg()}, tmp_path / "found.html")
     return visit(tmp_path / "found.html")
 
 
@@ -73,12 +73,12 @@ def test_a_chip_shows_one_video(page):
 
 
 def test_nothing_found_says_so(visit, tmp_path):
-    write_found({**known(), "clips": [], "videos": []}, {}, tmp_path / "found.html")
+    write_search_page({**known(), "clips": [], "videos": []}, {}, tmp_path / "found.html")
     assert visit(tmp_path / "found.html").inner_text(".empty") == "Nothing in the library is like that."
 
 
 def test_small_screens_need_no_sideways_scrolling(visit, tmp_path):
-    write_found(known("a-very-long-name-of-a-video-file-that-does-not-fit.mp4"), {}, tmp_path / "found.html")
+    write_search_page(known("a-very-long-name-of-a-video-file-that-does-not-fit.mp4"), {}, tmp_path / "found.html")
     page = visit(tmp_path / "found.html", viewport={"width": 380, "height": 700})
     page.locator(".clip").nth(1).click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from kinoscope.core.results import Timeline
-from kinoscope.views.pages.sync_curves import columns
+from kinoscope.views.pages.sync_curves import sync_columns
 from tests.helpers.sync_timelines import LAGS, synced, unmeasured
 
 
 def test_a_short_video_keeps_all_its_columns():
-    found = columns(synced(count=20, start=5.0))
+    found = sync_columns(synced(count=20, start=5.0))
     assert found.times == pytest.approx(6 + 0.6 * np.arange(20))
     assert found.width == pytest.approx(0.6)
     assert (found.curves[:, LAGS.searchsorted(0.12 - 1e-9)] == 1).all()
@@ -19,7 +19,7 @@ def test_a_short_video_keeps_all_its_columns():
 def test_neighbours_are_put_together_with_the_offset_of_the_surest():
     timeline = synced(count=20)
     timeline.features["sync.offsets"] = np.arange(20) / 100
-    found = columns(timeline, most=7)
+    found = sync_columns(timeline, most=7)
     assert found.width == pytest.approx(1.8)
     assert found.times == pytest.approx(1.6 + 1.8 * np.arange(7))
     # Confidence rises, so that the last of three is the surest.
@@ -30,17 +30,17 @@ def test_neighbours_are_put_together_with_the_offset_of_the_surest():
 def test_a_gap_stays_a_gap():
     timeline = synced(count=4)
     timeline.features["sync.times"] = np.array([1.0, 1.6, 10.0, 10.6])
-    assert columns(timeline).times == pytest.approx([1.0, 1.6, 10.0, 10.6])
-    assert columns(timeline, most=8).times == pytest.approx([1.6, 10.6])
+    assert sync_columns(timeline).times == pytest.approx([1.0, 1.6, 10.0, 10.6])
+    assert sync_columns(timeline, most=8).times == pytest.approx([1.6, 10.6])
 
 
 def test_of_nothing_there_are_no_columns():
-    assert columns(Timeline()) is None
-    assert columns(unmeasured()).curves.shape == (0, len(LAGS))
-    assert columns(synced(count=1)).width == 0.6
+    assert sync_columns(Timeline()) is None
+    assert sync_columns(unmeasured()).curves.shape == (0, len(LAGS))
+    assert sync_columns(synced(count=1)).width == 0.6
 
 
 def test_likenesses_that_are_all_the_same_or_no_numbers_are_faint():
     timeline = synced(count=3)
     timeline.features["sync.curves"] = np.full((3, len(LAGS)), np.nan)
-    assert (columns(timeline).curves == 0).all()
+    assert (sync_columns(timeline).curves == 0).all()

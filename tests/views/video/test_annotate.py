@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from kinoscope.core.media import Frame
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
-from kinoscope.views.video.annotate import ALERT, PLACE, Annotator
+from kinoscope.views.video.annotate import ALERT_COLOUR, ZONE_COLOUR, Annotator
 from tests.helpers.strategies import timelines
 
 GREY = 90
@@ -137,7 +137,7 @@ def _red(tracks, extra=()):
     """Draw an alert over 320x240 pixels, and give the middle of its pill as shares of the picture."""
     events = [Event("rules", 0, 5, "in the yard", extra={"at": 0.0}), *extra]
     pixels = Annotator(_timeline(*tracks, events=events, width=320, height=240)).draw(_frame(1, 320, 240)).pixels
-    red = np.abs(pixels.astype(int) - ALERT).max(2) < 60
+    red = np.abs(pixels.astype(int) - ALERT_COLOUR).max(2) < 60
     rows, columns = red.nonzero()
     return round(float(columns.mean()) / 320, 1), round(float(rows.mean()) / 240, 1), red
 
@@ -204,8 +204,8 @@ def _ruled(event):
 def test_zones_are_outlined_in_red_while_a_rule_of_theirs_is_met():
     told = {"zone": "yard", "at": 1.0}
     annotator = Annotator(_ruled(Event("rules", 0.5, 1.0, "in the yard", extra=told)))
-    for time, colour in ((0.5, PLACE), (1, ALERT), (2.9, ALERT), (3, PLACE)):
+    for time, colour in ((0.5, ZONE_COLOUR), (1, ALERT_COLOUR), (2.9, ALERT_COLOUR), (3, ZONE_COLOUR)):
         pixels = annotator.draw(_frame(Fraction(str(time)), 128, 128)).pixels
         assert np.abs(pixels[64, 30].astype(int) - colour).max() < 40  # smooth edges let some of the picture through
-        assert np.abs(pixels[10, 64].astype(int) - PLACE).max() < 40
-        assert (pixels[:60, 80:] != GREY).any() == (colour == ALERT)
+        assert np.abs(pixels[10, 64].astype(int) - ZONE_COLOUR).max() < 40
+        assert (pixels[:60, 80:] != GREY).any() == (colour == ALERT_COLOUR)

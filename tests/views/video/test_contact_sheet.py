@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OutputError
-from kinoscope.views.video.contact_sheet import GAP, save_picture, sheet
+from kinoscope.views.video.contact_sheet import GAP, draw_contact_sheet, save_image
 
 
 def clip(frames, height=8, width=16):
@@ -11,38 +11,38 @@ def clip(frames, height=8, width=16):
 
 
 def test_pictures_from_first_to_last():
-    picture = sheet([("", clip(9))], columns=3, width=16)
+    picture = draw_contact_sheet([("", clip(9))], columns=3, width=16)
     assert picture.shape == (8 + 2 * GAP, 3 * (16 + GAP) + GAP, 3)
     middles = [picture[GAP + 4, GAP + column * (16 + GAP) + 8, 0] for column in range(3)]
     assert middles == [0, 40, 80]
 
 
 def test_a_caption_is_written_above():
-    plain, named = sheet([("", clip(2))]), sheet([("fight 93 % — 1.5 s", clip(2))])
+    plain, named = draw_contact_sheet([("", clip(2))]), draw_contact_sheet([("fight 93 % — 1.5 s", clip(2))])
     line = named[: named.shape[0] - plain.shape[0]]
     assert line.shape[0] > 10
     assert line.min() < 60
 
 
 def test_few_frames_are_not_repeated_and_any_shape_goes():
-    picture = sheet([("", clip(2)), ("", clip(8, 32, 16))], columns=4, width=16)
+    picture = draw_contact_sheet([("", clip(2)), ("", clip(8, 32, 16))], columns=4, width=16)
     assert picture.shape == (8 + 32 + 3 * GAP, 4 * 18 + GAP, 3)
     assert (picture[GAP : GAP + 8, GAP + 2 * 18 : GAP + 3 * 18] == 255).all()
 
 
 def test_no_rows_but_an_empty_sheet():
-    assert sheet([]).shape == (GAP, 8 * 130 + GAP, 3)
+    assert draw_contact_sheet([]).shape == (GAP, 8 * 130 + GAP, 3)
 
 
 def test_pictures_are_saved_as_they_are(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
-    save_picture(tmp_path / "deep" / "ä b.png", pixels)
+    save_image(tmp_path / "deep" / "ä b.png", pixels)
     data = np.frombuffer((tmp_path / "deep" / "ä b.png").read_bytes(), np.uint8)
     assert np.array_equal(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1], pixels)
-    save_picture(tmp_path / "a.JPG", pixels)
+    save_image(tmp_path / "a.JPG", pixels)
     assert (tmp_path / "a.JPG").read_bytes()[:2] == b"\xff\xd8"
 
 
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(OutputError, match=r"give a name that ends in .png, .jpg or .jpeg"):
-        save_picture(tmp_path / "a.gif", clip(1)[0])
+        save_image(tmp_path / "a.gif", clip(1)[0])

@@ -15,7 +15,7 @@ def _blank(width=20, height=16):
 
 def test_a_frame_covers_exactly_its_edges():
     pixels, wanted = _blank(), np.zeros((16, 20), bool)
-    primitives.frame(pixels, (3, 2, 13, 10), RED, 2)
+    primitives.rectangle(pixels, (3, 2, 13, 10), RED, 2)
     wanted[2:10, 3:13] = True
     wanted[4:8, 5:11] = False
     np.testing.assert_array_equal(pixels[..., 0] == 255, wanted)
@@ -36,7 +36,7 @@ def test_corners_cover_a_quarter_of_each_side():
 def test_shapes_may_reach_over_any_edge(sides):
     x1, y1, x2, y2 = sides
     rect = (min(x1, x2), min(y1, y2), max(x1, x2) + 1, max(y1, y2) + 1)
-    for shape in (primitives.frame, primitives.corners):
+    for shape in (primitives.rectangle, primitives.corners):
         small, large = _blank(), _blank(220, 216)
         shape(small, rect, RED, 2)
         shape(large, tuple(side + 100 for side in rect), RED, 2)

@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope.core.media import Frame
 from kinoscope.core.results import TaskReport, Timeline, Track
-from kinoscope.views.video.redact import GREY, Redactor, audit, blur, pixelate
+from kinoscope.views.video.redact import GREY, Redactor, audit_log, blur, pixelate
 from kinoscope.views.video.redaction_plan import METHODS, Mask, RedactionPlan, plan
 
 
@@ -93,7 +93,7 @@ def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
         hider.draw(Frame(picture(), time))
     (tmp_path / "blurred.mp4").write_bytes(b"video")
     source = {"path": "a.mp4", "width": 160, "height": 120}
-    log = json.loads(json.dumps(audit(hider, tmp_path / "blurred.mp4", source, True)))
+    log = json.loads(json.dumps(audit_log(hider, tmp_path / "blurred.mp4", source, True)))
     assert log["sha256"] == hashlib.sha256(b"video").hexdigest()
     assert (log["method"], log["irreversible"], log["frames"]) == ("solid", True, 2)
     assert log["frames_with_something_hidden"] == 1

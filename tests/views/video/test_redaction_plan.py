@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kinoscope.core.errors import PrivacyError
 from kinoscope.core.results import DecodeReport, Event, TaskReport, Timeline, Track
-from kinoscope.views.video.redaction_plan import BRIDGE, EXTENSION, MARGIN, SPOILT, plan
+from kinoscope.views.video.redaction_plan import BOX_MARGIN, DAMAGE_SECONDS, EXTENSION_SECONDS, MAX_GAP_SECONDS, plan
 
 DONE = {"faces": TaskReport(), "objects": TaskReport(), "recognize": TaskReport()}
 
@@ -27,12 +27,15 @@ def boxes_at(made, time):
 def test_a_box_is_grown_on_each_side():
     (box,) = boxes_at(plan(timeline(face(1, 1, 2)), ["faces"]), 1.5)
     assert box == pytest.approx([80, 80, 220, 220])
-    assert MARGIN == 0.2
+    assert BOX_MARGIN == 0.2
 
 
 def test_what_is_seen_once_is_covered_for_half_a_second_on_either_side_and_ever_larger():
     made = plan(timeline(face(1, 1, 1, extra={"doubtful": True})), ["faces"])
-    assert [round(made.covers[0].start, 3), round(made.covers[0].end, 3)] == [1 - EXTENSION, 1 + EXTENSION]
+    assert [round(made.covers[0].start, 3), round(made.covers[0].end, 3)] == [
+        1 - EXTENSION_SECONDS,
+        1 + EXTENSION_SECONDS,
+    ]
     assert boxes_at(made, 1.0) == [pytest.approx([80, 80, 220, 220], abs=0.01)]
     assert boxes_at(made, 0.5) == [pytest.approx([30, 30, 270, 270], abs=0.01)]
     assert boxes_at(made, 0.4) == []
@@ -44,7 +47,7 @@ def test_what_is_lost_in_damage_stays_hidden(kind):
     decode = DecodeReport(**{kind: [[2.2, 2.3], [4.0, 4.1]]})
     lost, found = face(1, 1, 2), face(2, 8, 9, (600, 100, 700, 200))
     made = plan(timeline(lost, found, decode=decode), ["faces"])
-    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [4.1 + SPOILT, 2.2]
+    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [4.1 + DAMAGE_SECONDS, 2.2]
     (usual,) = boxes_at(plan(timeline(lost), ["faces"]), 2.4)
     assert boxes_at(made, 2.4)[0] == pytest.approx(usual, abs=0.01)
     made = plan(timeline(lost, found, cuts=[3.0], decode=decode), ["faces"])
@@ -70,7 +73,7 @@ def test_between_two_tracks_that_may_be_one_both_places_are_covered():
     made = plan(timeline(a, b), ["faces"])
     assert boxes_at(made, 2.8) == [pytest.approx([80, 80, 280, 220])]
     assert [cover.bridge for cover in made.covers] == [None, 2, None]
-    for other in (face(2, 3.6, 4, (600, 100, 700, 200)), face(2, 2 + BRIDGE + 0.2, 5)):
+    for other in (face(2, 3.6, 4, (600, 100, 700, 200)), face(2, 2 + MAX_GAP_SECONDS + 0.2, 5)):
         assert not boxes_at(plan(timeline(a, other), ["faces"]), 2.8)
     assert not boxes_at(plan(timeline(a, b, cuts=[2.6]), ["faces"]), 2.8)
 
@@ -179,7 +182,7 @@ def test_what_leaves_is_hidden_until_it_has_left(speed):
 
 def test_what_moves_away_from_an_edge_is_not_followed_back_for_ever_nor_over_a_cut():
     made = plan(timeline(moving(9, 10, 600, 50), source=SIZE), ["faces"])
-    assert made.covers[0].start == pytest.approx(9 - EXTENSION, abs=0.001)
+    assert made.covers[0].start == pytest.approx(9 - EXTENSION_SECONDS, abs=0.001)
     made = plan(timeline(moving(4, 5, 10, 50), cuts=[3.2], source=SIZE), ["faces"])
     assert made.covers[0].start == pytest.approx(3.2, abs=0.001)
 
@@ -198,9 +201,9 @@ def test_never_less_is_hidden_than_the_boxes_and_where_they_stayed(start, corner
     rows = [[(start + n) / 25, x, y, x + 100, y + 100, 0.9] for n, (x, y) in enumerate(corners)]
     (cover,) = plan(timeline(Track(1, "faces", "face", 0.9, rows), source=SIZE), ["faces"]).covers
     for seconds, row, margin in [
-        *((0.0, row, MARGIN) for row in rows),
-        *((-back, rows[0], MARGIN + back) for back in (0.1, 0.3, EXTENSION)),
-        *((on, rows[-1], MARGIN + on) for on in (0.1, 0.3, EXTENSION)),
+        *((0.0, row, BOX_MARGIN) for row in rows),
+        *((-back, rows[0], BOX_MARGIN + back) for back in (0.1, 0.3, EXTENSION_SECONDS)),
+        *((on, rows[-1], BOX_MARGIN + on) for on in (0.1, 0.3, EXTENSION_SECONDS)),
     ]:
         left, top, right, bottom = cover.at(row[0] + seconds)
         grow = 100 * margin - 0.01

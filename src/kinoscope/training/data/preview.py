@@ -12,7 +12,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment
 from kinoscope.training.data.dataset import Dataset
 from kinoscope.training.data.loader import Loader
-from kinoscope.views.video.contact_sheet import save_picture, sheet
+from kinoscope.views.video.contact_sheet import draw_contact_sheet, save_image
 
 
 def preview(
@@ -48,7 +48,7 @@ def preview(
     rows = [row for index in range(len(examples)) for row in _rows(plain, training, index, varied)]
     if not rows:
         raise DatasetError(f"none of the {len(examples)} clips can be read; check them")
-    save_picture(path, sheet(rows, columns=min(8, sampling.frames)))
+    save_image(path, draw_contact_sheet(rows, columns=min(8, sampling.frames)))
     return path
 
 

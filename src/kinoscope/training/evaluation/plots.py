@@ -48,7 +48,7 @@ def draw(
 
 
 def _draw_worst(path: Path, scores: Scores | None, examples: Sequence[Example], sampling: Sampling) -> list[Path]:
-    from kinoscope.views.video.contact_sheet import save_picture, sheet
+    from kinoscope.views.video.contact_sheet import draw_contact_sheet, save_image
 
     if scores is None:
         return []
@@ -62,7 +62,7 @@ def _draw_worst(path: Path, scores: Scores | None, examples: Sequence[Example], 
             continue
     if not rows:
         return []
-    save_picture(path, sheet(rows))
+    save_image(path, draw_contact_sheet(rows))
     return [path]
 
 

@@ -31,7 +31,7 @@ from kinoscope.training.optim import ExponentialMovingAverage, factor
 from kinoscope.training.prediction.data import PredictionClips
 from kinoscope.training.prediction.options import FREE, PredictionOptions
 from kinoscope.training.trainer import start_epoch
-from kinoscope.views.video.contact_sheet import sheet
+from kinoscope.views.video.contact_sheet import draw_contact_sheet
 
 WARMUP = 0.03
 """Share of the steps in which the learning rate rises."""
@@ -199,7 +199,7 @@ def _preview(pixels: Pixels, told: Float64Array) -> Pixels:
     for clip, guess in zip(pixels[:SHOWN], made[:SHOWN], strict=True):
         parts = {"given": clip[:-after], "what followed": clip[-after:], "predicted": guess}
         rows += [(name, coloured(part)) for name, part in parts.items()]
-    return sheet(rows, columns=10, width=max(64, pixels.shape[3]))
+    return draw_contact_sheet(rows, columns=10, width=max(64, pixels.shape[3]))
 
 
 def coloured(frames: Pixels) -> Pixels:

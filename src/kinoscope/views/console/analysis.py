@@ -17,7 +17,7 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-_NOUNS = {
+_EVENT_NOUNS = {
     "shots": "shot",
     "scenes": "scene",
     "objects": "track",
@@ -26,10 +26,10 @@ _NOUNS = {
     "recognize": "appearance",
     "rules": "alert",
 }
-_COUNTED = {"appearance": ("inferences", "embedding"), "preview": ("frames", "frame")}
+_REPORT_COUNTS = {"appearance": ("inferences", "embedding"), "preview": ("frames", "frame")}
 """Tasks that leave neither events nor tracks: what their report counts, and as what."""
 
-_MARKS = {"failed": "bold red", "interrupted": "yellow", "incomplete": "yellow", "skipped": "dim"}
+_STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "incomplete": "yellow", "skipped": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,15 @@ def headline(timeline: Timeline) -> str:
         facts.append(f"{source['width']}x{source['height']}")
     if source.get("video_tracks"):
         facts.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
-    facts += [_clock(duration(timeline)), counted(decode.frames, "frame")]
+    facts += [_format_time(duration(timeline)), counted(decode.frames, "frame")]
     lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
     facts += [f"{count} {name}" for name, count in lost if count]
     if decode.missing:
-        facts.append(f"no frames at {_stretches(decode.missing, origin(timeline))}")
+        facts.append(f"no frames at {_format_intervals(decode.missing, origin(timeline))}")
     return ", ".join(facts + ([] if decode.complete else ["not read to the end"]))
 
 
-def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
+def _format_intervals(stretches: Sequence[Sequence[float]], zero: float) -> str:
     """Name the first stretches in seconds of the player; those less than half a second apart are one."""
     near: list[list[float]] = []
     for start, end in stretches:
@@ -85,7 +85,7 @@ def _stretches(stretches: Sequence[Sequence[float]], zero: float) -> str:
     return shown + (f" and {len(near) - 3} more" if len(near) > 3 else "")
 
 
-def damage(timeline: Timeline) -> str | None:
+def damage_summary(timeline: Timeline) -> str | None:
     """Return one line on why not all of the source was read, or None where all was."""
     decode = timeline.decode
     if decode.complete and not (decode.failures or decode.corrupt):
@@ -120,7 +120,7 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
     for row in summary_rows(timeline):
         # Text, not str: a label in square brackets is no markup.
         cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
-        table.add_row(*(Text(one_line(cell)) for cell in cells), style=_MARKS.get(row.status))
+        table.add_row(*(Text(one_line(cell)) for cell in cells), style=_STATUS_STYLES.get(row.status))
     if table.rows:
         if len(timeline.tasks) > 1:
             table.add_section()
@@ -135,50 +135,50 @@ def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
     details = "; ".join(_details(events, tracks, origin(timeline)))
     if report.status != "ok":
         details = "; ".join(filter(None, (one_line(report.reason or ""), details)))
-    found = _found(name, report, events, tracks)
+    found = _count_results(name, report, events, tracks)
     return SummaryRow(name, report.status, found, details, report.model or "", report.seconds)
 
 
 def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
     found = counted(len(sync.offset_rows(timeline)), "offset")
-    return SummaryRow("sync", report.status, found, sync.in_short(timeline), report.model or "", report.seconds)
+    return SummaryRow("sync", report.status, found, sync.summary(timeline), report.model or "", report.seconds)
 
 
-def _found(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
+def _count_results(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
     people = len({track.identity for track in tracks} - {None})
     parts = [counted(len(tracks), "track") if tracks else "", counted(people, "person", "people") if people else ""]
-    if name in _COUNTED and not events and not tracks:
-        key, noun = _COUNTED[name]
+    if name in _REPORT_COUNTS and not events and not tracks:
+        key, noun = _REPORT_COUNTS[name]
         parts.append(counted(getattr(report, key, None) or report.extra.get(key, 0), noun))
     elif events or not tracks:
-        parts.append(counted(len(events), _NOUNS.get(name, "event")))
+        parts.append(counted(len(events), _EVENT_NOUNS.get(name, "event")))
     if report.status != "ok":
-        return report.status if not events and not tracks else f"{report.status}: {_listed(parts)}"
-    return _listed(parts)
+        return report.status if not events and not tracks else f"{report.status}: {_join(parts)}"
+    return _join(parts)
 
 
 def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> Iterable[str]:
     """Give what is most telling: people or labels of tracks, sentences, labels or times of events."""
     if tracks:
-        yield _most(Counter(track.identity or track.label for track in tracks))
+        yield _format_counts(Counter(track.identity or track.label for track in tracks))
     reasons = Counter(str(event.extra["reason"]) for event in events if event.text is None and "reason" in event.extra)
     if sentences := [one_line(event.text) for event in events if event.text]:
-        yield " ".join(f"“{_short(sentence)}”" for sentence in sentences[:2])
+        yield " ".join(f"“{_shorten(sentence)}”" for sentence in sentences[:2])
     for reason, count in reasons.items():
         yield f"{count} not understood: {one_line(reason)}"
     if sentences or reasons:
         return
     if len({event.label for event in events}) > 1 and events[0].task == "rules":
-        yield _most(Counter(event.label for event in events))
+        yield _format_counts(Counter(event.label for event in events))
     elif len({event.label for event in events}) > 1:
-        yield _longest(events)
+        yield _format_durations(events)
     elif events:
         more = ", …" if len(events) > 4 else ""
         label = one_line(events[0].label)
-        yield f"{label} at " + ", ".join(_clock(event.start - zero) for event in events[:4]) + more
+        yield f"{label} at " + ", ".join(_format_time(event.start - zero) for event in events[:4]) + more
 
 
-def _longest(events: Sequence[Event]) -> str:
+def _format_durations(events: Sequence[Event]) -> str:
     """Give the labels that last longest together, with their seconds."""
     seconds: Counter[str] = Counter()
     for event in events:
@@ -186,23 +186,23 @@ def _longest(events: Sequence[Event]) -> str:
     return ", ".join(f"{one_line(label)} {total:.0f} s" for label, total in seconds.most_common(4))
 
 
-def _most(counts: Counter[str]) -> str:
+def _format_counts(counts: Counter[str]) -> str:
     more = ", …" if len(counts) > 5 else ""
-    return ", ".join(_times(one_line(label), count) for label, count in counts.most_common(5)) + more
+    return ", ".join(_with_count(one_line(label), count) for label, count in counts.most_common(5)) + more
 
 
-def _times(label: str, count: int) -> str:
+def _with_count(label: str, count: int) -> str:
     return label if count == 1 else f"{label} ×{count}"
 
 
-def _clock(time: float) -> str:
+def _format_time(time: float) -> str:
     """Give minutes and seconds, with hours where there are any."""
     return format_clock(time)[:-4].removeprefix("00:")
 
 
-def _short(text: str, most: int = 60) -> str:
+def _shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def _listed(parts: Iterable[str]) -> str:
+def _join(parts: Iterable[str]) -> str:
     return ", ".join(filter(None, parts))

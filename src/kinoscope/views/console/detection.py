@@ -11,11 +11,11 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-MOST_TRACKS, MOST_COUNTS = 60, 24
+MAX_TRACKS, MAX_COUNT_ROWS = 60, 24
 """Rows that are shown of each table; all of them are in the JSON and the CSV."""
 
 
-def print_detected(told: Mapping[str, Any], console: Console | None = None) -> None:
+def print_detections(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what was found in a source, as ``Detected.to_dict`` tells it."""
     from rich.text import Text
 
@@ -24,19 +24,21 @@ def print_detected(told: Mapping[str, Any], console: Console | None = None) -> N
     console = console or DataConsole()
     console.print(Text(one_line(told["source"]), "bold"), soft_wrap=True)
     if "objects" in told:
-        _print(console, ("id", "label", "score", "box: x1, y1, x2, y2"), [_object(row) for row in told["objects"]])
+        _print_table(
+            console, ("id", "label", "score", "box: x1, y1, x2, y2"), [_object_cells(row) for row in told["objects"]]
+        )
         return
     head = ("id", "label", "from", "to", "stayed", "speed", "heights/s", "path")
-    _print(console, head, [_track(row) for row in told["tracks"][:MOST_TRACKS]])
-    if len(told["tracks"]) > MOST_TRACKS:
-        console.print(f"  and {len(told['tracks']) - MOST_TRACKS} more; --json tells all")
+    _print_table(console, head, [_track_cells(row) for row in told["tracks"][:MAX_TRACKS]])
+    if len(told["tracks"]) > MAX_TRACKS:
+        console.print(f"  and {len(told['tracks']) - MAX_TRACKS} more; --json tells all")
     if not all(row.get("counts", True) for row in told["tracks"]):
         console.print("  ?: doubtful, and it never moves; not counted")
     if told["counts"]:
         _print_counts(console, told["counts"])
 
 
-def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -51,11 +53,11 @@ def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]])
     console.print(table)
 
 
-def _object(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _object_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return str(row["id"]), row["label"], f"{row['score']:.2f}", ", ".join(f"{v:.0f}" for v in row["box"])
 
 
-def _track(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _track_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     when = format_clock(max(0.0, row["start"]))[:-2], format_clock(max(0.0, row["end"]))[:-2]
     pace = f"{row['speed']:.0f} px/s", f"{row['heights_per_second']:.2f}"
     label = row["label"] if row.get("counts", True) else f"{row['label']} ?"
@@ -69,12 +71,12 @@ def _print_counts(console: Console, counted: Mapping[str, Sequence[Mapping[str, 
     rows = [
         (
             format_clock(max(0.0, counted[labels[0]][n]["time"]))[:-2],
-            *(_count(counted[label][n]) for label in labels),
+            *(_format_count(counted[label][n]) for label in labels),
         )
-        for n in range(0, length, -(-length // MOST_COUNTS))
+        for n in range(0, length, -(-length // MAX_COUNT_ROWS))
     ]
-    _print(console, ("at", *labels), rows)
+    _print_table(console, ("at", *labels), rows)
 
 
-def _count(row: Mapping[str, Any]) -> str:
+def _format_count(row: Mapping[str, Any]) -> str:
     return f"{row['count']} ({row['low']}–{row['high']})"

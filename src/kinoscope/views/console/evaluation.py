@@ -12,17 +12,17 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-NAMES = {
+MEASURE_NAMES = {
     "top1": "top-1",
     "top5": "top-5",
     "balanced_accuracy": "balanced accuracy",
     "map": "mean average precision",
 }
 """How measures are called."""
-WIDTH = 24
+BAR_WIDTH = 24
 """Characters of a bar that stands for 100 %."""
-FULL, LEFT = "█", "─"
-MOST_CLASSES = 20
+BAR_FULL, BAR_EMPTY = "█", "─"
+MAX_CLASSES = 20
 """Classes that have a line each; of more, the worst."""
 
 
@@ -57,9 +57,9 @@ def print_classes(
     console.print(Text(one_line(source), "bold"), soft_wrap=True)
     wide = max((len(one_line(name)) for name, _ in top), default=0)
     for name, share in top:
-        bar = round(WIDTH * share)
+        bar = round(BAR_WIDTH * share)
         line = Text(f"  {one_line(name):<{wide}}  {100 * share:5.1f} %  ")
-        console.print(line + Text(FULL * bar, "cyan") + Text(LEFT * (WIDTH - bar), "dim"), soft_wrap=True)
+        console.print(line + Text(BAR_FULL * bar, "cyan") + Text(BAR_EMPTY * (BAR_WIDTH - bar), "dim"), soft_wrap=True)
     for event in segments:
         span = f"  {format_clock(event.start)} - {format_clock(event.end)}"
         console.print(Text(f"{span}  {one_line(event.label):<{wide}}  {100 * event.score:5.1f} %"), soft_wrap=True)
@@ -77,7 +77,7 @@ def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> N
         between = "too few groups" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
         between = "–" if measure["value"] is None else between
         table.add_row(
-            NAMES.get(name, name),
+            MEASURE_NAMES.get(name, name),
             percent(measure["value"]),
             between,
             percent(measure["uniform"]),
@@ -116,8 +116,8 @@ def _class_table(scores: Mapping[str, Any]) -> Any:
     from rich.text import Text
 
     rows = [row for row in scores["by_class"] if row["clips"]]
-    if len(rows) > MOST_CLASSES:
-        rows = sorted(rows, key=lambda row: row["recall"] or 0)[:MOST_CLASSES]
+    if len(rows) > MAX_CLASSES:
+        rows = sorted(rows, key=lambda row: row["recall"] or 0)[:MAX_CLASSES]
     table = _plain_table("class", "clips", "recall", "precision", "AP")
     for row in rows:
         cells = [percent(row[name]) for name in ("recall", "precision", "average_precision")]
@@ -133,12 +133,12 @@ def print_comparison(comparison: Mapping[str, Any], console: Console | None = No
     first, second = (one_line(comparison[name]) for name in ("first", "second"))
     console.print(Text(f"{second} against {first}, on the same {comparison['clips']} clips", "bold"), soft_wrap=True)
     for name, row in comparison["measures"].items():
-        line = f"  {NAMES.get(name, name)}: {percent(row['first'])} -> {percent(row['second'])}, "
-        console.print(Text(line + _difference(row)), soft_wrap=True)
+        line = f"  {MEASURE_NAMES.get(name, name)}: {percent(row['first'])} -> {percent(row['second'])}, "
+        console.print(Text(line + _format_difference(row)), soft_wrap=True)
     console.print(Text("  " + verdict(comparison)), soft_wrap=True)
 
 
-def _difference(row: Mapping[str, Any]) -> str:
+def _format_difference(row: Mapping[str, Any]) -> str:
     if row["difference"] is None:
         return "no difference that has a value"
     points = f"{100 * row['difference']:+.1f} points"

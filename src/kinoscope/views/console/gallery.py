@@ -12,7 +12,7 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-BY = {"face": "face", "group": "others of its group", "person": "appearance", "object": "appearance"}
+RECOGNIZED_BY = {"face": "face", "group": "others of its group", "person": "appearance", "object": "appearance"}
 """How it is called by what somebody was known."""
 
 
@@ -37,41 +37,47 @@ def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = Non
     console.print(lines if rows else "nobody is in it")
 
 
-def print_seen(told: Mapping[str, Any], console: Console | None = None) -> None:
+def print_recognition(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print who was recognised in a source, when and how surely, and who was not."""
     from rich.text import Text
 
     console, lines = table(console, "who", "from", "to", "sure", "distance", "known by")
     for row in told["seen"]:
-        cells = (row["name"], *_times(row), percent(row["score"]), f"{row['distance']:.2f}", BY[row["known_by"]])
+        cells = (
+            row["name"],
+            *_format_times(row),
+            percent(row["score"]),
+            f"{row['distance']:.2f}",
+            RECOGNIZED_BY[row["known_by"]],
+        )
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     for row in told["strangers"]:
         near = "" if row["distance"] is None else f"{row['distance']:.2f}"
         nearest = f"nearest: {row['nearest']}" if row["nearest"] else ""
-        cells = (f"unknown ({row['name']})", *_times(row), "", near, nearest)
+        cells = (f"unknown ({row['name']})", *_format_times(row), "", near, nearest)
         lines.add_row(*(Text(one_line(cell)) for cell in cells), style="dim")
     console.print(Text(one_line(told["source"]), "bold"), soft_wrap=True)
     console.print(lines if lines.rows else "  nobody is in it")
 
 
-def _times(row: Mapping[str, Any]) -> tuple[str, str]:
+def _format_times(row: Mapping[str, Any]) -> tuple[str, str]:
     return format_clock(max(0.0, row["start"]))[:-2], format_clock(max(0.0, row["end"]))[:-2]
 
 
-def print_check(told: Mapping[str, Any], console: Console | None = None) -> None:
+def print_gallery_check(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print how well a gallery tells its people apart."""
     from rich.text import Text
 
     console, lines = table(console, "threshold", "distance", "false accepts", "false rejects")
     for name, row in (("default", told["default"]), (f"for FAR {told['at_far']['far_wanted']:g}", told["at_far"])):
-        rates = [_rate(row[rate], row[f"{rate}_interval"]) for rate in ("far", "frr")]
+        rates = [_format_rate(row[rate], row[f"{rate}_interval"]) for rate in ("far", "frr")]
         lines.add_row(*(Text(cell) for cell in (name, f"{row['threshold']:.3f}", *rates)))
     error = "" if told["equal_error"] is None else f"; equal error rate {percent(told['equal_error'])}"
     console.print(f"{told['kind']}: {told['genuine']} genuine and {told['impostor']} impostor pairs{error}")
     console.print(lines)
 
 
-def _rate(share: float | None, interval: Sequence[float | None]) -> str:
+def _format_rate(share: float | None, interval: Sequence[float | None]) -> str:
     if share is None:
         return "–"
     between = "too few names" if interval[0] is None else f"{percent(interval[0])} to {percent(interval[1])}"

@@ -13,7 +13,7 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-MOST_NAMES = 60
+MAX_NAMES = 60
 """Names that are listed of a library; of more, how many more."""
 
 
@@ -25,22 +25,22 @@ def print_videos(rows: Sequence[Mapping[str, Any]], console: Console | None = No
     lines.columns[-1].overflow = "fold"  # of a path that is cut off, nobody finds the file
     for row in rows:
         path = PurePath(row["path"])
-        cells = (path.name, clock(row["duration"]), row["added"][:16], row["id"][:8], str(path.parent))
+        cells = (path.name, format_time(row["duration"]), row["added"][:16], row["id"][:8], str(path.parent))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if rows else "there is no video in it")
 
 
-def print_names_of(names: Mapping[str, int], console: Console | None = None) -> None:
+def print_name_counts(names: Mapping[str, int], console: Console | None = None) -> None:
     """Print what can be asked for, the most frequent first."""
     from rich.text import Text
 
     console, lines = table(console, "name", "times")
     ranked = sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))
-    for name, count in ranked[:MOST_NAMES]:
+    for name, count in ranked[:MAX_NAMES]:
         lines.add_row(Text(one_line(name)), str(count))
     console.print(lines if names else "nothing was found in its videos")
-    if len(ranked) > MOST_NAMES:
-        console.print(f"and {len(ranked) - MOST_NAMES} more")
+    if len(ranked) > MAX_NAMES:
+        console.print(f"and {len(ranked) - MAX_NAMES} more")
 
 
 def print_video(row: Mapping[str, Any], console: Console | None = None) -> None:
@@ -48,15 +48,15 @@ def print_video(row: Mapping[str, Any], console: Console | None = None) -> None:
     from rich.text import Text
 
     console, lines = table(console, "task", "events", "tracks")
-    console.print(Text(one_line(f"{row['path']}, {clock(row['duration'])}"), "bold"), soft_wrap=True)
+    console.print(Text(one_line(f"{row['path']}, {format_time(row['duration'])}"), "bold"), soft_wrap=True)
     console.print(Text(f"sha256 {row['id']}, added {row['added'][:19]} UTC"), soft_wrap=True)
     for task, counts in row["tasks"].items():
         lines.add_row(task, str(counts["events"]), str(counts["tracks"]))
     console.print(lines)
-    print_names_of(row["names"], console)
+    print_name_counts(row["names"], console)
 
 
-def print_kept_check(told: Mapping[str, Any], console: Console | None = None) -> None:
+def print_library_check(told: Mapping[str, Any], console: Console | None = None) -> None:
     """Print how a library is."""
     from rich.text import Text
 
@@ -70,7 +70,7 @@ def print_kept_check(told: Mapping[str, Any], console: Console | None = None) ->
         console.print(Text(one_line(f"{path} is no more where it was; analyze it at its new place to move it")))
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Write a time without the hours where there are none: ``01:02.5``."""
     written = format_clock(max(0.0, seconds))[:-2]
     return written.removeprefix("00:")

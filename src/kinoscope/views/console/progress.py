@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.terminal import visible
 
-PERIOD = 0.1
+MIN_REDRAW_SECONDS = 0.1
 """Least seconds between two redraws: frames come far faster than eyes read."""
 
 
@@ -35,7 +35,7 @@ def bar(title: str, quiet: bool = False) -> Iterator[ProgressCallback | None]:
 
         def report(done: float, total: float | None) -> None:
             nonlocal last
-            if (now := time.monotonic()) - last >= PERIOD:
+            if (now := time.monotonic()) - last >= MIN_REDRAW_SECONDS:
                 last = now
                 progress.update(line, completed=done, total=total)
 

@@ -14,14 +14,14 @@ from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.clock import origin, video_name
 from kinoscope.views.formats.plain import dumps
 
-LEFT_OUT = frozenset(("shots", "speech"))
+EXCLUDED_TASKS = frozenset(("shots", "speech"))
 
 
 def activitynet(timeline: Timeline) -> dict[str, Any]:
     """Give the plain form."""
     zero = origin(timeline)
     models = [f"{name}: {report.model}" for name, report in timeline.tasks.items() if report.model]
-    segments = [_segment(event, zero) for event in timeline.events if event.task not in LEFT_OUT]
+    segments = [_segment(event, zero) for event in timeline.events if event.task not in EXCLUDED_TASKS]
     return {
         "version": "VERSION 1.3",
         "results": {video_name(timeline): segments},

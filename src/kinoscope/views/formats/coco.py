@@ -18,7 +18,7 @@ from kinoscope.core.results import Timeline, Track
 from kinoscope.views.formats.clock import frame_numbers, video_name
 from kinoscope.views.formats.plain import dumps
 
-_VIDEO = 1
+_VIDEO_ID = 1
 
 
 def coco(timeline: Timeline) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def coco(timeline: Timeline) -> dict[str, Any]:
     return {
         "info": {"description": name, "version": timeline.version},
         "licenses": [],
-        "videos": [{"id": _VIDEO, "name": name, **size}],
+        "videos": [{"id": _VIDEO_ID, "name": name, **size}],
         "images": list(_images(timeline, name, size)),
         "categories": [{"id": n, "name": label, "supercategory": task} for (task, label), n in category.items()],
         "tracks": [_track(t, n, category[t.task, t.label]) for n, t in enumerate(timeline.tracks, 1)],
@@ -52,13 +52,13 @@ def _images(timeline: Timeline, name: str, size: dict[str, Any]) -> Iterator[dic
     first = np.unique(numbers, return_index=True)[1]
     for number, time in zip(numbers[first].tolist(), times[first].tolist(), strict=True):
         file = f"{name}/{number:06d}.jpg"
-        stamp = {"video_id": _VIDEO, "frame_index": number - 1, "time": round(time, 6)}
+        stamp = {"video_id": _VIDEO_ID, "frame_index": number - 1, "time": round(time, 6)}
         yield {"id": number, "file_name": file, **size, **stamp}
 
 
 def _track(track: Track, number: int, category: int) -> dict[str, Any]:
     """Give a track; ``number`` is its own in this file, ``of_task`` its id among the tracks of its task."""
-    whole = {"id": number, "category_id": category, "video_id": _VIDEO}
+    whole = {"id": number, "category_id": category, "video_id": _VIDEO_ID}
     return whole | {"of_task": track.id, "identity": track.identity, "score": round(float(track.score), 4)}
 
 
@@ -69,7 +69,7 @@ def _annotations(timeline: Timeline, category: dict[tuple[str, str], int]) -> It
         images = frame_numbers(timeline, track.boxes[:, 0]).tolist()
         for image, (_, x1, y1, x2, y2, score) in zip(images, track.boxes.tolist(), strict=True):
             number += 1
-            ids = {"id": number, "image_id": image, "category_id": kind, "track_id": track_id, "video_id": _VIDEO}
+            ids = {"id": number, "image_id": image, "category_id": kind, "track_id": track_id, "video_id": _VIDEO_ID}
             width, height = round(x2 - x1, 2), round(y2 - y1, 2)
             box = {"bbox": [round(x1, 2), round(y1, 2), width, height], "area": round(width * height, 2)}
             yield ids | box | {"iscrowd": 0, "score": round(score, 4)}

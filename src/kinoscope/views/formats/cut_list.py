@@ -16,7 +16,7 @@ from kinoscope.core.files import atomic
 from kinoscope.core.optional import require_extra
 from kinoscope.views.formats.plain import file_url, one_line
 
-USUAL = Fraction(25)
+DEFAULT_RATE = Fraction(25)
 """Frames a second where a video does not say."""
 
 
@@ -58,11 +58,11 @@ def write_otio(cuts: Sequence[Cut], title: str, path: Path) -> None:
 
 
 def _clip(otio: Any, cut: Cut) -> Any:
-    rate = float(cut.rate or USUAL)
+    rate = float(cut.rate or DEFAULT_RATE)
 
     def span(start: float, end: float) -> Any:
-        first = _frame(start, rate)
-        last = max(_frame(end, rate), first + 1)
+        first = _nearest_frame(start, rate)
+        last = max(_nearest_frame(end, rate), first + 1)
         at, length = (otio.opentime.RationalTime(frames, rate) for frames in (first, last - first))
         return otio.opentime.TimeRange(at, length)
 
@@ -78,13 +78,13 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    rate = code_rate(next((cut.rate for cut in cuts if cut.rate), USUAL))
-    lines = [f"TITLE: {one_line(title)[:70]}", f"FCM: {'DROP' if dropped(rate) else 'NON-DROP'} FRAME", ""]
+    rate = timecode_rate(next((cut.rate for cut in cuts if cut.rate), DEFAULT_RATE))
+    lines = [f"TITLE: {one_line(title)[:70]}", f"FCM: {'DROP' if dropped_frames(rate) else 'NON-DROP'} FRAME", ""]
     at = 0
     for number, cut in enumerate(cuts, 1):
-        first = _frame(cut.start, float(rate))
-        last = max(_frame(cut.end, float(rate)), first + 1)
-        codes = (time_code(frames, rate) for frames in (first, last, at, at + last - first))
+        first = _nearest_frame(cut.start, float(rate))
+        last = max(_nearest_frame(cut.end, float(rate)), first + 1)
+        codes = (timecode(frames, rate) for frames in (first, last, at, at + last - first))
         lines.append(f"{number:03d}  AX       {'B' if cut.has_audio else 'V':<5} C        {' '.join(codes)}")
         lines.append(f"* FROM CLIP NAME: {one_line(cut.name)}")
         lines += [f"* SOURCE FILE: {one_line(cut.path)}", f"* COMMENT: {one_line(cut.note)}", ""]
@@ -93,12 +93,12 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
         temporary.write_text("\n".join(lines), encoding="utf-8", newline="\r\n")
 
 
-def _frame(seconds: float, rate: float) -> int:
+def _nearest_frame(seconds: float, rate: float) -> int:
     """Give the frame nearest to a time, the later of two that are as near."""
     return math.floor(seconds * rate + 0.5)
 
 
-def code_rate(rate: Fraction) -> Fraction:
+def timecode_rate(rate: Fraction) -> Fraction:
     """Return the rate of frames in which a time code counts: whole, or n * 1000/1001 where the video's is nearer to it.
 
     A rate that no time code has, such as 12.5, becomes the nearest that one has, so that times stay right.
@@ -110,15 +110,15 @@ def code_rate(rate: Fraction) -> Fraction:
     return min(whole, slowed, key=lambda one: abs(one - rate))
 
 
-def dropped(rate: Fraction) -> int:
+def dropped_frames(rate: Fraction) -> int:
     """Return the numbers that drop-frame time code leaves out in nine minutes of ten: of 29.97 and its multiples."""
     base = round(rate)
     return base // 15 if rate.denominator == 1001 and base % 30 == 0 else 0
 
 
-def time_code(frames: int, rate: Fraction) -> str:
+def timecode(frames: int, rate: Fraction) -> str:
     """Return a time code ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` if it is drop-frame (SMPTE ST 12-1)."""
-    base, left_out = round(rate), dropped(rate)
+    base, left_out = round(rate), dropped_frames(rate)
     if left_out:
         minute = 60 * base - left_out
         tens, rest = divmod(frames, 10 * minute + left_out)

@@ -20,17 +20,17 @@ from kinoscope.core.files import atomic, is_own, remove
 from kinoscope.core.results import SCHEMA, Event, Timeline, Track
 from kinoscope.core.untrusted import inside, read_json, read_regular
 from kinoscope.views.formats.plain import dumps
-from kinoscope.views.formats.schema import fault, timeline_schema
+from kinoscope.views.formats.schema import first_error, timeline_schema
 
 TIMES = "times"
 """Name in ``features.safetensors`` of the time of every decoded frame, (T,) float64 seconds."""
 
-MAX_BYTES = 2_000_000_000
+MAX_FILE_BYTES = 2_000_000_000
 """Bytes of a ``timeline.json``: that of a day with a thousand tracks a minute has fewer."""
 
-MAX_PICTURE_BYTES = 16_000_000
+MAX_IMAGE_BYTES = 16_000_000
 
-_PICTURE_NAME = re.compile(r"[\w-][\w. -]*", re.ASCII)
+_IMAGE_NAME = re.compile(r"[\w-][\w. -]*", re.ASCII)
 
 
 def save(timeline: Timeline, folder: Path | str) -> Path:
@@ -40,7 +40,7 @@ def save(timeline: Timeline, folder: Path | str) -> Path:
         OutputError: something cannot be written.
     """
     folder = Path(folder)
-    _save_pictures(timeline, folder / "images")
+    _save_images(timeline, folder / "images")
     # Both are written before either takes its name, so that a full disk leaves those of before.
     with _written(timeline, folder / "timeline.json"):
         _save_features(timeline, folder / "features.safetensors")
@@ -59,7 +59,7 @@ def load(path: Path | str) -> Timeline:
     features = _load_features(file.with_name("features.safetensors"))
     timeline.times = features.pop(TIMES, timeline.times)
     timeline.features = features
-    timeline.images = _load_pictures(timeline, file.with_name("images"))
+    timeline.images = _load_images(timeline, file.with_name("images"))
     return timeline
 
 
@@ -79,7 +79,7 @@ def _written(timeline: Timeline, path: Path) -> Iterator[None]:
     with atomic(path) as temporary:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             try:
-                file.writelines(_pieces(timeline))
+                file.writelines(_chunks(timeline))
             except (TypeError, ValueError) as error:
                 raise OutputError(f"cannot write {path}: {error}; this is an error in the task that found it") from None
         yield
@@ -92,7 +92,7 @@ def read(path: Path) -> Timeline:
         TimelineError: it cannot be read.
     """
     try:
-        plain = read_json(path, MAX_BYTES)
+        plain = read_json(path, MAX_FILE_BYTES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TimelineError(f"cannot read {path} ({reason}); give a timeline.json that analyze wrote") from None
@@ -103,7 +103,7 @@ def read(path: Path) -> Timeline:
 
 def _checked(plain: Any, path: Path) -> Timeline:
     newer = isinstance(plain, dict) and isinstance(plain.get("schema"), int) and plain["schema"] > SCHEMA
-    wrong = None if newer else fault(plain, timeline_schema())
+    wrong = None if newer else first_error(plain, timeline_schema())
     if wrong:
         raise TimelineError(f"{path}: {wrong}; give a timeline.json that analyze wrote")
     try:
@@ -112,20 +112,20 @@ def _checked(plain: Any, path: Path) -> Timeline:
         raise TimelineError(f"{path}: {error}") from None
 
 
-def _pieces(timeline: Timeline) -> Iterator[str]:
+def _chunks(timeline: Timeline) -> Iterator[str]:
     """Give the text of the file piece by piece: each event and each track on a line of its own."""
     head = replace(timeline, events=[], tracks=[]).to_dict()
     rows: dict[str, Sequence[Event | Track]] = {"events": timeline.events, "tracks": timeline.tracks}
     for number, (name, value) in enumerate(head.items()):
         yield f"{',' if number else '{'}\n{dumps(name)}: "
         if name in rows:
-            yield from _list(row.to_dict() for row in rows[name])
+            yield from _array_chunks(row.to_dict() for row in rows[name])
         else:
             yield dumps(value)
     yield "\n}\n"
 
 
-def _list(rows: Iterable[Any]) -> Iterator[str]:
+def _array_chunks(rows: Iterable[Any]) -> Iterator[str]:
     yield "["
     for number, row in enumerate(rows):
         yield f"{',' if number else ''}\n  {dumps(row)}"
@@ -158,21 +158,21 @@ def _load_features(path: Path) -> dict[str, Any]:
         raise TimelineError(f"cannot read {path} ({error}); remove it, or run analyze again") from None
 
 
-def _save_pictures(timeline: Timeline, folder: Path) -> None:
+def _save_images(timeline: Timeline, folder: Path) -> None:
     """Write the pictures, and remove those that an earlier run of the same tasks left."""
-    for old in _pictures(timeline, folder):
+    for old in _image_paths(timeline, folder):
         if old.stem not in timeline.images and is_own(old):
             remove(old)
     for name, data in timeline.images.items():
-        if not _PICTURE_NAME.fullmatch(name):
+        if not _IMAGE_NAME.fullmatch(name):
             raise OutputError(f"cannot write picture {name!r}: its name is no file name; use letters, digits, - and _")
         path = folder / f"{name}.jpg"
-        if not _holds(path, data):
+        if not _has_content(path, data):
             with atomic(path, sync=False) as temporary:
                 temporary.write_bytes(data)
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _has_content(path: Path, data: bytes) -> bool:
     """Return whether a picture is there already, as one is that was loaded from there."""
     try:
         return path.stat().st_size == len(data) and read_regular(path, len(data)) == data
@@ -180,17 +180,17 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _load_pictures(timeline: Timeline, folder: Path) -> dict[str, bytes]:
+def _load_images(timeline: Timeline, folder: Path) -> dict[str, bytes]:
     pictures = {}
-    for path in _pictures(timeline, folder):
+    for path in _image_paths(timeline, folder):
         try:
-            pictures[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_PICTURE_BYTES)
+            pictures[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_IMAGE_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise TimelineError(f"cannot read {path} ({reason}); run analyze again") from None
     return pictures
 
 
-def _pictures(timeline: Timeline, folder: Path) -> list[Path]:
+def _image_paths(timeline: Timeline, folder: Path) -> list[Path]:
     """Give the pictures in ``folder`` that are of a task of ``timeline``."""
     return sorted(path for path in folder.glob("*.jpg") if path.stem.rpartition("-")[0] in timeline.tasks)

@@ -24,7 +24,7 @@ def write(timeline: Timeline, folder: Path) -> None:
         with atomic(folder / f"{task}.txt") as temporary, temporary.open("w", newline="\n") as file:
             file.writelines(lines(timeline, timeline.tracks_of(task)))
     with atomic(folder / "seqinfo.ini") as temporary:
-        temporary.write_text(_facts(timeline), encoding="utf-8", newline="\n")
+        temporary.write_text(_sequence_info(timeline), encoding="utf-8", newline="\n")
 
 
 def lines(timeline: Timeline, tracks: list[Track]) -> Iterator[str]:
@@ -37,7 +37,7 @@ def lines(timeline: Timeline, tracks: list[Track]) -> Iterator[str]:
         yield f"{frames[i]},{ids[i]},{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},{score:.4f},-1,-1,-1\n"
 
 
-def _facts(timeline: Timeline) -> str:
+def _sequence_info(timeline: Timeline) -> str:
     per_second = rate(timeline)
     length = len(timeline.times) or round(duration(timeline) * (per_second or 25))
     facts = {

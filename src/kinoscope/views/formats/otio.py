@@ -25,12 +25,12 @@ def write(timeline: Timeline, path: Path) -> None:
     Raises:
         MissingExtra: OpenTimelineIO is not installed.
     """
-    text = _Editor(timeline).timeline().to_json_string()
+    text = _TimelineBuilder(timeline).timeline().to_json_string()
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-class _Editor:
+class _TimelineBuilder:
     """The building of one OTIO timeline, whose parts all need the library, the zero and the rate."""
 
     def __init__(self, timeline: Timeline) -> None:

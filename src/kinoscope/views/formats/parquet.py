@@ -12,10 +12,10 @@ from kinoscope.core.optional import require_extra
 from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
 
-ROWS = 50_000
+ROW_GROUP_SIZE = 50_000
 """Rows of a row group: what is held in memory at a time."""
 
-_TEXTS = frozenset(("task", "label", "text", "identity", "extra"))
+_TEXT_COLUMNS = frozenset(("task", "label", "text", "identity", "extra"))
 
 
 FILES = ("events.parquet", "tracks.parquet")
@@ -33,7 +33,7 @@ def write(timeline: Timeline, folder: Path) -> None:
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     arrow, parquet = require_extra("pyarrow", "export"), require_extra("pyarrow.parquet", "export")
-    types = {"id": arrow.int64()} | dict.fromkeys(_TEXTS, arrow.string())
+    types = {"id": arrow.int64()} | dict.fromkeys(_TEXT_COLUMNS, arrow.string())
     schema = arrow.schema([(name, types.get(name, arrow.float64())) for name in columns])
     # A file object of Python's, so that a full disk is an OSError with its number.
     with atomic(path) as temporary, temporary.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
@@ -45,5 +45,5 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
 def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
     rows = iter(rows)
-    while group := list(islice(rows, ROWS)):
+    while group := list(islice(rows, ROW_GROUP_SIZE)):
         yield group

@@ -12,7 +12,7 @@ from pathlib import Path
 from kinoscope.core.files import atomic
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import format_clock
-from kinoscope.views.formats.subtitles import Cue, cues, no_arrow
+from kinoscope.views.formats.subtitles import Cue, cues, replace_arrows
 
 
 def render(timeline: Timeline) -> str:
@@ -28,8 +28,8 @@ def write(timeline: Timeline, path: Path) -> None:
 
 def _block(number: int, cue: Cue) -> str:
     times = f"{format_clock(cue.start, ',')} --> {format_clock(cue.end, ',')}"
-    return "\n".join([str(number), times, *map(_defused, cue.lines), ""])
+    return "\n".join([str(number), times, *map(_disarm, cue.lines), ""])
 
 
-def _defused(line: str) -> str:
-    return re.sub(r"<(?=[/!a-zA-Z])", "< ", no_arrow(line)).replace("{\\", "{ \\")
+def _disarm(line: str) -> str:
+    return re.sub(r"<(?=[/!a-zA-Z])", "< ", replace_arrows(line)).replace("{\\", "{ \\")

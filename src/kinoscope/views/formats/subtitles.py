@@ -15,10 +15,10 @@ from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.clock import origin
 from kinoscope.views.formats.plain import one_line
 
-WIDTH = 42
+MAX_LINE_LENGTH = 42
 """Most characters in a line, the usual measure of subtitles."""
 
-LINES = 2
+MAX_LINES = 2
 """Most lines of a cue."""
 
 Word = tuple[float, float, str]
@@ -36,10 +36,10 @@ class Cue:
 def cues(timeline: Timeline) -> list[Cue]:
     """Give the speech of a timeline as cues in time order."""
     zero = origin(timeline)
-    return [cue for event in timeline.events_of("speech") for cue in _of_event(event, zero)]
+    return [cue for event in timeline.events_of("speech") for cue in _event_cues(event, zero)]
 
 
-def wrap(text: str, width: int = WIDTH) -> list[str]:
+def wrap(text: str, width: int = MAX_LINE_LENGTH) -> list[str]:
     """Break text into as few lines as ``width`` characters allow, of about equal length."""
     lines = textwrap.wrap(text, width)
     while len(lines) > 1 and len(narrower := textwrap.wrap(text, width - 1)) == len(lines):
@@ -47,9 +47,9 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
     return lines
 
 
-def _of_event(event: Event, zero: float) -> list[Cue]:
+def _event_cues(event: Event, zero: float) -> list[Cue]:
     """Part one sentence into cues, each timed by its own words."""
-    parts = _parts(_words(event))
+    parts = _cue_words(_words(event))
     starts = [part[0][0] for part in parts]
     # A cue lasts to the end of its last word, and never into the next cue.
     ends = [min(part[-1][1], after) for part, after in zip(parts, [*starts, inf][1:], strict=True)]
@@ -65,10 +65,10 @@ def _cue(start: float, end: float, text: str) -> Cue:
     return Cue(Fraction(first, 1000), Fraction(last, 1000), tuple(wrap(text)))
 
 
-def _parts(words: Sequence[Word]) -> list[list[Word]]:
-    """Group words into parts of at most ``LINES`` full lines, of about equal length."""
+def _cue_words(words: Sequence[Word]) -> list[list[Word]]:
+    """Group words into parts of at most ``MAX_LINES`` full lines, of about equal length."""
     text = " ".join(word for _, _, word in words)
-    pieces = max(1, -(-len(textwrap.wrap(text, WIDTH)) // LINES))
+    pieces = max(1, -(-len(textwrap.wrap(text, MAX_LINE_LENGTH)) // MAX_LINES))
     share = len(text) / pieces
     parts: list[list[Word]] = []
     length = 0
@@ -81,14 +81,14 @@ def _parts(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _overflows(words: Sequence[Word]) -> bool:
-    return len(words) > 1 and len(textwrap.wrap(" ".join(word for _, _, word in words), WIDTH)) > LINES
+    return len(words) > 1 and len(textwrap.wrap(" ".join(word for _, _, word in words), MAX_LINE_LENGTH)) > MAX_LINES
 
 
 def _words(event: Event) -> list[Word]:
     """Give the words with their times: as heard, or spread over the event by their length."""
     text = one_line(event.text or "")
     words = text.split()
-    if (heard := _heard(text, event.extra.get("words") or [])) is not None:
+    if (heard := _recognized_words(text, event.extra.get("words") or [])) is not None:
         return heard
     total = sum(map(len, words)) or 1
     marks = [0]
@@ -98,7 +98,7 @@ def _words(event: Event) -> list[Word]:
     return [(start, end, word) for (start, end), word in zip(pairwise(times), words, strict=True)]
 
 
-def _heard(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
+def _recognized_words(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
     """Return the words of a text, between spaces, with the times of their recognized pieces; None if others."""
     words: list[Word] = []
     place = 0
@@ -115,6 +115,6 @@ def _heard(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
     return words if place == len(text) else None
 
 
-def no_arrow(text: str) -> str:
+def replace_arrows(text: str) -> str:
     """Give text without ``-->``, which subtitle readers take for the line of times."""
     return re.sub(r"--+>", "\N{RIGHTWARDS ARROW}", text)

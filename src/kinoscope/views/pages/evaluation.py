@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic
-from kinoscope.views.console.evaluation import NAMES, verdict
+from kinoscope.views.console.evaluation import MEASURE_NAMES, verdict
 from kinoscope.views.pages.page import compose
 
 SCRIPTS = ("scores", "comparison", "matrix", "reliability", "classes", "clips", "main")
@@ -44,5 +44,5 @@ def render(
     """Give the page as text."""
     images = {name: base64.b64encode(data).decode() for name, data in (pictures or {}).items()}
     compared = None if comparison is None else {**comparison, "verdict": verdict(comparison)}
-    data = {"scores": scores, "images": images, "comparison": compared, "names": NAMES}
+    data = {"scores": scores, "images": images, "comparison": compared, "names": MEASURE_NAMES}
     return compose("evaluation", SCRIPTS, f"{scores['model']} on {scores['data']}", data, column=True)

@@ -14,13 +14,13 @@ from kinoscope.core.explanation import ALIKE, Explanation, Heat
 from kinoscope.core.files import atomic
 from kinoscope.core.media import Pixels
 from kinoscope.views.pages.page import compose
-from kinoscope.views.video.heatmap import palette
+from kinoscope.views.video.heatmap import colormap
 
 SCRIPTS = ("player", "graph", "trust", "main")
 """As ``compose`` takes them."""
-QUALITY = 88
+JPEG_QUALITY = 88
 """Of the JPEG pictures, of 100."""
-MOST_CLASSES = 10
+MAX_CLASSES = 10
 """Classes whose probability is shown, the likeliest first."""
 
 
@@ -47,16 +47,16 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
         "source": short_name(source),
         "windows": windows,
         "alike": ALIKE,
-        "classes": dict(list(found.to_dict()["probabilities"].items())[:MOST_CLASSES]),
-        "palette": palette().ravel().tolist(),
+        "classes": dict(list(found.to_dict()["probabilities"].items())[:MAX_CLASSES]),
+        "palette": colormap().ravel().tolist(),
         "images": [_encode(picture, ".jpg") for picture in pictures],
-        "heat": {name: _column(heat) for name, heat in found.maps.items()},
+        "heat": {name: _heatmap_column(heat) for name, heat in found.maps.items()},
         "heat_size": [pictures.shape[2], pictures.shape[1]],
     }
     return compose("explanation", SCRIPTS, f"{found.label} in {short_name(source)}", data, column=True)
 
 
-def _column(heat: Heat) -> dict[str, Any]:
+def _heatmap_column(heat: Heat) -> dict[str, Any]:
     """Give heat (T, H, W) as one grey picture, (T * H, W), with 255 at the hottest place."""
     count, height, width = heat.shape
     grey = (255 * heat.clip(0, 1)).round().astype(np.uint8).reshape(count * height, width)
@@ -65,5 +65,5 @@ def _column(heat: Heat) -> dict[str, Any]:
 
 def _encode(pixels: Pixels, suffix: str) -> str:
     turned = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(suffix, turned, [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if suffix == ".jpg" else [])
+    _, data = cv2.imencode(suffix, turned, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else [])
     return base64.b64encode(data.tobytes()).decode()

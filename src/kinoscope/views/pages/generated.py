@@ -26,7 +26,7 @@ Table = tuple[str, Sequence[Sequence[str]]]
 """A title, and rows of texts."""
 
 
-def page(facts: Mapping[str, Any], video: bytes) -> str:
+def generated_page(facts: Mapping[str, Any], video: bytes) -> str:
     """Give the page of clips that were made as text.
 
     Args:
@@ -45,19 +45,22 @@ def page(facts: Mapping[str, Any], video: bytes) -> str:
 
 
 def scores_page(facts: Mapping[str, Any], shown: Sequence[ShownClip]) -> str:
-    """Give the page of the scores of a generator as text; see ``rows_of``."""
+    """Give the page of the scores of a generator as text; see ``score_tables``."""
     scores = facts["generation"]
     about = [f"{scores['protocol']['made']} made clips", f"{scores['protocol']['real']} real ones"]
-    tables: list[Table] = list(rows_of(facts))
+    tables: list[Table] = list(score_tables(facts))
     return _compose(f"Clips by {facts['model']}", about, shown, tables)
 
 
-def rows_of(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
+def score_tables(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
     """Give tables of the scores of a generator, in the plain form of ``GenerationEvaluation``, to be read."""
     scores = facts["generation"]
     tables = [
-        ("Frechet video distance", _distances(facts, "fvd", "interval", "floors")),
-        ("Frechet distance of how pictures change", _distances(facts, "motion", "motion_interval", "motion_floors")),
+        ("Frechet video distance", _distance_rows(facts, "fvd", "interval", "floors")),
+        (
+            "Frechet distance of how pictures change",
+            _distance_rows(facts, "motion", "motion_interval", "motion_floors"),
+        ),
     ]
     tables[0][1].insert(1, ["made clips, endlessly many", f"{scores['endless']:.2f}", ""])
     copies = len(scores["copies"])
@@ -67,8 +70,8 @@ def rows_of(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
         ["recall", f"{scores['recall']:.2f}", "real clips that lie among made ones"],
         ["diversity", f"{scores['diversity']:.2f}", f"real {scores['diversity_real']:.2f}"],
         ["content distance in a clip", f"{scores['content']:.2f}", f"real {scores['content_real']:.2f}"],
-        ["copies of real clips", f"{copies}", f"nearest {_least(scores)} grey levels, real ones of other recordings "
-         f"{scores['usual'][0]:.1f}"],
+        ["copies of real clips", f"{copies}",
+         f"nearest {_nearest_text(scores)} grey levels, real ones of other recordings {scores['usual'][0]:.1f}"],
     ]  # fmt: skip
     if scores["judged"] is not None:
         low, high = scores["judged_interval"]
@@ -83,7 +86,7 @@ def rows_of(facts: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
     return [*tables, ("Other measures", others), ("Protocol", protocol)]
 
 
-def _distances(facts: Mapping[str, Any], name: str, interval: str, floors: str) -> list[list[str]]:
+def _distance_rows(facts: Mapping[str, Any], name: str, interval: str, floors: str) -> list[list[str]]:
     """Give the rows of one distance: of the made clips, of those it is compared with, and of real ones."""
     models = [("made clips", facts["generation"])]
     if other := facts.get("other"):
@@ -96,7 +99,7 @@ def _distances(facts: Mapping[str, Any], name: str, interval: str, floors: str) 
     return rows + [[f"half the real from the other: {what}", f"{value:.2f}", ""] for what, value in real.items()]
 
 
-def _least(scores: Mapping[str, Any]) -> str:
+def _nearest_text(scores: Mapping[str, Any]) -> str:
     return f"{min(scores['nearest_pixels'], default=0.0):.1f}"
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.console import sync
-from kinoscope.views.pages.simplify import thin
-from kinoscope.views.pages.sync_curves import columns
+from kinoscope.views.pages.simplify import simplify_boxes
+from kinoscope.views.pages.sync_curves import sync_columns
 
-BOUND = 1.0
+MAX_BOX_ERROR = 1.0
 """Pixels that a box drawn in the report may be off the one that was found."""
 
-_GRID = 0.1
+_BOX_RESOLUTION = 0.1
 """Pixels to which the page is told where a box is."""
 
 
@@ -31,10 +31,10 @@ def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
         "version": timeline.version,
         "name": display_name(timeline.source),
         "video": None if video is None else video_url(video),
-        "source": _plain({key: value for key, value in timeline.source.items() if key != "path"}),
+        "source": _to_json({key: value for key, value in timeline.source.items() if key != "path"}),
         "duration": _duration(timeline, start),
-        "decode": _plain(timeline.decode.to_dict()),
-        "tasks": {name: _plain(report.to_dict()) for name, report in timeline.tasks.items()},
+        "decode": _to_json(timeline.decode.to_dict()),
+        "tasks": {name: _to_json(report.to_dict()) for name, report in timeline.tasks.items()},
         "events": [_event(event, start) for event in timeline.events],
         "tracks": [_track(track, start) for track in timeline.tracks if len(track.boxes)],
         "curve": _curve(timeline, start),
@@ -60,7 +60,7 @@ def video_url(video: str) -> str:
 def _track(track: Track, start: float) -> dict[str, Any]:
     """Give a track with thinned boxes: ``times`` in ms, each from the one before; ``boxes`` in tenths of a pixel."""
     boxes = np.nan_to_num(track.boxes, posinf=0, neginf=0)
-    boxes = boxes[thin(boxes, BOUND - _GRID)]
+    boxes = boxes[simplify_boxes(boxes, MAX_BOX_ERROR - _BOX_RESOLUTION)]
     stamps = np.rint((boxes[:, 0] - start) * 1000).astype(np.int64)
     return {
         "id": track.id,
@@ -69,7 +69,7 @@ def _track(track: Track, start: float) -> dict[str, Any]:
         "identity": track.identity,
         "score": _number(track.score),
         "times": np.diff(stamps, prepend=0).tolist(),
-        "boxes": np.rint(boxes[:, 1:5] / _GRID).astype(np.int64).ravel().tolist(),
+        "boxes": np.rint(boxes[:, 1:5] / _BOX_RESOLUTION).astype(np.int64).ravel().tolist(),
     }
 
 
@@ -99,14 +99,14 @@ def _curve(timeline: Timeline, start: float) -> list[list[float]] | None:
 
 def _sync(timeline: Timeline, start: float) -> dict[str, Any] | None:
     """Give sound against picture over time, or None: ``curves`` are bytes (N, L), ``offsets`` ms, the rest seconds."""
-    found = columns(timeline)
+    found = sync_columns(timeline)
     if found is None:
         return None
     # Every second lag is as fine as the page is high.
     curves, lags = np.rint(found.curves[:, ::2] * 255).astype(np.uint8), found.lags[::2]
     return {
         "verdicts": [_verdict(row, start) for row in sync.offset_rows(timeline)],
-        "reason": sync.why_not(timeline),
+        "reason": sync.unmeasurable_reason(timeline),
         "speakers": [[who.name, _number(who.seconds)] for who in sync.speakers(sync.speaking_rows(timeline))],
         "times": [_number(time - start) for time in found.times],
         "width": _number(found.width),
@@ -137,6 +137,6 @@ def _number(value: Any) -> float:
     return round(float(value), 3) if np.isfinite(float(value)) else 0.0
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Give what JSON makes of a value: other types as text, None for what is not finite."""
     return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.files import atomic
 from kinoscope.views.console.gallery import table
-from kinoscope.views.console.library import clock
+from kinoscope.views.console.library import format_time
 from kinoscope.views.formats.plain import one_line
 from kinoscope.views.pages.page import compose
 
@@ -20,7 +20,7 @@ SCRIPTS = ("player", "clips", "main")
 """As ``compose`` takes them."""
 
 
-def write_found(found: Mapping[str, Any], pictures: Mapping[int, bytes], path: Path) -> None:
+def write_search_page(found: Mapping[str, Any], pictures: Mapping[int, bytes], path: Path) -> None:
     """Write what was found as one self-contained HTML page.
 
     Args:
@@ -45,13 +45,13 @@ def render(found: Mapping[str, Any], pictures: Mapping[int, bytes]) -> str:
     return compose("found", SCRIPTS, str(found["title"]), data, column=True, media=media)
 
 
-def print_found(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_search_results(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the moments that were found: a row each."""
     from rich.text import Text
 
     console, lines = table(console, "video", "from", "to", "score", "why")
     for clip in found["clips"]:
         why = "; ".join(f"{reason['what']}" for reason in clip["why"])
-        cells = (clip["name"], clock(clip["from"]), clock(clip["to"]), f"{clip['score']:.2f}", why)
+        cells = (clip["name"], format_time(clip["from"]), format_time(clip["to"]), f"{clip['score']:.2f}", why)
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if lines.rows else f"nothing in {found['library']} is like that")

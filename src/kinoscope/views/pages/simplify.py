@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import Boxes
 
-_CHUNK = 512
+_CHUNK_BOXES = 512
 
 
-def thin(boxes: Boxes, bound: float) -> NDArray[np.intp]:
+def simplify_boxes(boxes: Boxes, bound: float) -> NDArray[np.intp]:
     """Choose boxes between which straight lines stay within ``bound`` pixels of every box left out.
 
     Douglas-Peucker on the four edges together, in stretches of 512 boxes so that long tracks stay quick.
@@ -21,11 +21,11 @@ def thin(boxes: Boxes, bound: float) -> NDArray[np.intp]:
     Returns:
         (K,) positions of the boxes to keep, rising.
     """
-    marks = [*range(0, len(boxes) - 1, _CHUNK), len(boxes) - 1]
+    marks = [*range(0, len(boxes) - 1, _CHUNK_BOXES), len(boxes) - 1]
     keep, spans = set(marks), list(pairwise(marks))
     while spans:
         first, last = spans.pop()
-        worst = _worst(boxes[first : last + 1, :5])
+        worst = _max_deviation(boxes[first : last + 1, :5])
         if worst[1] > bound:
             middle = first + worst[0]
             keep.add(middle)
@@ -33,7 +33,7 @@ def thin(boxes: Boxes, bound: float) -> NDArray[np.intp]:
     return np.array(sorted(keep))
 
 
-def _worst(stretch: Float64Array) -> tuple[int, float]:
+def _max_deviation(stretch: Float64Array) -> tuple[int, float]:
     """Give the place and size (pixels) of the largest distance to the straight line between the ends."""
     elapsed = stretch[:, 0] - stretch[0, 0]
     share = elapsed / elapsed[-1] if elapsed[-1] else elapsed

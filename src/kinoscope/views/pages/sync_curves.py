@@ -9,13 +9,13 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.results import Timeline
 
-MOST = 600
+MAX_COLUMNS = 600
 """Columns that are drawn at most."""
 
-ALONE = 0.6
+SINGLE_COLUMN_SECONDS = 0.6
 """Seconds that a single column is wide."""
 
-NAMES = ("times", "offsets", "confidences", "curves", "lags")
+FEATURE_NAMES = ("times", "offsets", "confidences", "curves", "lags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,20 @@ class Columns:
     lags: Float64Array
 
 
-def columns(timeline: Timeline, most: int = MOST) -> Columns | None:
+def sync_columns(timeline: Timeline, most: int = MAX_COLUMNS) -> Columns | None:
     """Give what the task ``sync`` left to be drawn; None where it left nothing.
 
     Args:
         timeline: with the features ``sync.*``.
         most: columns at most; of a longer video neighbours are put together, with the offset of the surest.
     """
-    kept = [timeline.features.get(f"sync.{name}") for name in NAMES]
+    kept = [timeline.features.get(f"sync.{name}") for name in FEATURE_NAMES]
     if any(values is None for values in kept):
         return None
     times, offsets, confidences, curves, lags = (np.nan_to_num(np.asarray(values, np.float64)) for values in kept)
     if not len(times):
-        return Columns(times, ALONE, offsets, confidences, curves.reshape(0, len(lags)), lags)
-    width = float(np.diff(times).min()) if len(times) > 1 else ALONE
+        return Columns(times, SINGLE_COLUMN_SECONDS, offsets, confidences, curves.reshape(0, len(lags)), lags)
+    width = float(np.diff(times).min()) if len(times) > 1 else SINGLE_COLUMN_SECONDS
     places = np.rint((times - times[0]) / width).astype(np.int64)
     joined = int(places[-1]) // most + 1
     into, firsts = np.unique(places // joined, return_index=True)
@@ -58,10 +58,10 @@ def columns(timeline: Timeline, most: int = MOST) -> Columns | None:
     best = np.array([group[confidences[group].argmax()] for group in groups])
     means = np.array([curves[group].mean(axis=0) for group in groups])
     middles = times[0] + (into * joined + (joined - 1) / 2) * width
-    return Columns(middles, width * joined, offsets[best], confidences[best], _scaled(means), lags)
+    return Columns(middles, width * joined, offsets[best], confidences[best], _normalize(means), lags)
 
 
-def _scaled(curves: Float64Array) -> Float64Array:
+def _normalize(curves: Float64Array) -> Float64Array:
     """Give likenesses from 0, the middle of their column, to 1, the highest of all but a few."""
     above = curves - np.median(curves, axis=1, keepdims=True)
     top = max(float(np.percentile(above, 99.5)), 1e-6)

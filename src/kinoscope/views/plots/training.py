@@ -19,36 +19,36 @@ from kinoscope.core.metrics import verification
 from kinoscope.core.metrics.classification import bin_error
 from kinoscope.core.optional import require_extra
 
-INK, DIM, FAINT = "#1b1d21", "#656a73", "#e3e3df"
+TEXT_COLOUR, LABEL_COLOUR, GRID_COLOUR = "#1b1d21", "#656a73", "#e3e3df"
 COLOURS = {"train": "#9a9fd6", "val": "#3d3db8", "test": "#c2502a"}
 """Of the lines; validation, which counts, stands out."""
 STYLE = {
     "font.size": 9,
     "font.family": "sans-serif",
-    "text.color": INK,
-    "axes.labelcolor": DIM,
-    "axes.edgecolor": FAINT,
+    "text.color": TEXT_COLOUR,
+    "axes.labelcolor": LABEL_COLOUR,
+    "axes.edgecolor": GRID_COLOUR,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "xtick.color": DIM,
-    "ytick.color": DIM,
-    "grid.color": FAINT,
+    "xtick.color": LABEL_COLOUR,
+    "ytick.color": LABEL_COLOUR,
+    "grid.color": GRID_COLOUR,
     "legend.frameon": False,
     "savefig.facecolor": "white",
 }
 
-MANY = 30
+MAX_NUMBERED_CLASSES = 30
 """Classes from which on the cells of a confusion matrix are too small for a number."""
-LONGEST = 24
+MAX_NAME_LENGTH = 24
 """Letters of a class name beside a picture."""
 
 
 @contextmanager
-def canvas(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
+def figure_axes(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
     """Give a figure and its (rows, columns) axes to draw into, and save it; sizes in inches.
 
     Raises:
@@ -80,7 +80,7 @@ def curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = _panels(log)
     columns = min(3, max(1, len(panels)))
     rows = max(1, -(-len(panels) // columns))
-    with canvas(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
+    with figure_axes(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
         for place, axis in enumerate(axes.flat):
             axis.set_visible(place < len(panels))
         for axis, (name, lines) in zip(axes.flat, panels.items(), strict=False):
@@ -130,35 +130,35 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     """
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    names = [_short(name) for name in classes]
+    names = [_shorten(name) for name in classes]
     side = min(14.0, max(2.2, 0.42 * len(names)))
     beside = 0.075 * max(map(len, names), default=0)
     turned = 90 if beside > 0.8 * side / max(1, len(names)) else 0
-    with canvas(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
+    with figure_axes(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
         axis = axes[0, 0]
         image = axis.imshow(shares, cmap="Purples", vmin=0, vmax=1)
         places = range(len(names))
         axis.set(xticks=places, yticks=places, xlabel="told", ylabel="actual", title="Confusion")
-        small = 9 if len(names) <= MANY else 5
+        small = 9 if len(names) <= MAX_NUMBERED_CLASSES else 5
         axis.set_xticklabels(names, rotation=turned, fontsize=small)
         axis.set_yticklabels(names, fontsize=small)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=axis, shrink=0.7, format=lambda share, _: f"{share:.0%}")
         bar.outline.set_visible(False)
-        if len(names) <= MANY:
-            _numbers(axis, counts, shares)
+        if len(names) <= MAX_NUMBERED_CLASSES:
+            _write_counts(axis, counts, shares)
 
 
-def _numbers(axis: Any, counts: NDArray[Any], shares: NDArray[Any]) -> None:
+def _write_counts(axis: Any, counts: NDArray[Any], shares: NDArray[Any]) -> None:
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if shares[row, column] > 0.55 else INK
+            colour = "white" if shares[row, column] > 0.55 else TEXT_COLOUR
             axis.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _shorten(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
 
 
 def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -> None:
@@ -176,7 +176,7 @@ def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -
     drawn = {"Before temperature scaling" if after is not None else "Reliability": np.asarray(before, float)}
     if after is not None:
         drawn["After"] = np.asarray(after, float)
-    with canvas(path, 3.9 * len(drawn), 4.4) as (figure, axes):
+    with figure_axes(path, 3.9 * len(drawn), 4.4) as (figure, axes):
         axes[0, 0].remove()
         grid = figure.add_gridspec(2, len(drawn), height_ratios=(4, 1))
         for column, (title, rows) in enumerate(drawn.items()):
@@ -199,7 +199,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
     same, other = np.asarray(genuine, float), np.asarray(impostor, float)
     thresholds, far, frr = verification.curves(same, other)
     longest = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
-    with canvas(path, 6.0, 5.0, rows=2) as (_, axes):
+    with figure_axes(path, 6.0, 5.0, rows=2) as (_, axes):
         pairs, rates = axes[:, 0]
         steps = np.linspace(0, longest, 41)
         for name, values, colour in (("genuine", same, COLOURS["val"]), ("impostor", other, COLOURS["test"])):
@@ -209,7 +209,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
         pairs.set(title="Distances of pairs", ylabel="pairs")
         rates.set(title="Errors by threshold", xlabel="distance", ylabel="share of pairs", ylim=(-0.02, 1.02))
         for axis in (pairs, rates):
-            axis.axvline(threshold, color=DIM, linewidth=1, linestyle=(0, (4, 3)))
+            axis.axvline(threshold, color=LABEL_COLOUR, linewidth=1, linestyle=(0, (4, 3)))
             axis.set_xlim(0, longest)
             axis.legend(loc="best")
 
@@ -217,7 +217,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
 def _diagram(axis: Any, title: str, rows: Float64Array) -> None:
     middles = (np.arange(len(rows)) + 0.5) / len(rows)
     filled = rows[:, 0] > 0
-    axis.plot((0, 1), (0, 1), color=DIM, linewidth=1, linestyle=(0, (4, 3)))
+    axis.plot((0, 1), (0, 1), color=LABEL_COLOUR, linewidth=1, linestyle=(0, (4, 3)))
     axis.bar(middles[filled], rows[filled, 2], 0.9 / len(rows), color=COLOURS["train"])
     axis.plot(rows[filled, 1], rows[filled, 2], "o", color=COLOURS["val"], markersize=4)
     axis.set(title=f"{title}: ECE {bin_error(rows):.3f}", ylabel="came true", xlim=(0, 1), ylim=(0, 1.02))
@@ -226,5 +226,5 @@ def _diagram(axis: Any, title: str, rows: Float64Array) -> None:
 
 def _histogram(axis: Any, rows: Float64Array) -> None:
     middles = (np.arange(len(rows)) + 0.5) / len(rows)
-    axis.bar(middles, rows[:, 0], 0.9 / len(rows), color=DIM)
+    axis.bar(middles, rows[:, 0], 0.9 / len(rows), color=LABEL_COLOUR)
     axis.set(xlabel="confidence", ylabel="clips", xlim=(0, 1))

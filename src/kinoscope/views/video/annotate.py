@@ -23,17 +23,17 @@ from kinoscope.views.video import primitives
 from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.primitives import Colour, Rect, TextRenderer
 
-SLACK = 1e-6
+TIME_TOLERANCE = 1e-6
 """Seconds by which a time in a file may differ from the frame's exact one: files hold microseconds."""
 
-SMALLEST_TEXT = 11
+MIN_TEXT_SIZE = 11
 """Size in pixels of the smallest letters that can be read."""
 
-SMALLEST_PICTURE = 96
+MIN_LABELLED_SIDE = 96
 """Pixels of the shorter side below which there is no room for letters, and only boxes are drawn."""
 
-ALERT: Colour = (200, 30, 45)
-PLACE: Colour = (240, 190, 60)
+ALERT_COLOUR: Colour = (200, 30, 45)
+ZONE_COLOUR: Colour = (240, 190, 60)
 
 CORNERS = {
     "top right": (2 / 3, 0.0, 1.0, 0.15),
@@ -42,10 +42,10 @@ CORNERS = {
 }
 """Where alerts may stand, as shares of the picture: above the subtitles, and not where the shots are."""
 
-MOMENTS = 8
+ALERT_SAMPLES = 8
 """Moments of an alert at which it is seen what it would hide."""
 
-READ = 2.0
+MIN_ALERT_SECONDS = 2.0
 """Seconds for which an alert is shown at least."""
 
 
@@ -56,37 +56,39 @@ class Annotator:
         zero = origin(timeline)
         tracks = [track for track in timeline.tracks if len(track.boxes)]
         self._size = timeline.source.get("width"), timeline.source.get("height")
-        self._tracks = IntervalLookup((t.start - SLACK, t.end + 2 * SLACK, _Path(t)) for t in tracks)
+        self._tracks = IntervalLookup(
+            (t.start - TIME_TOLERANCE, t.end + 2 * TIME_TOLERANCE, _DrawnTrack(t)) for t in tracks
+        )
         self._banners = IntervalLookup((e.start, e.end, text) for e, text in _banners(timeline))
-        alerts = [(*shown(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
+        alerts = [(*display_interval(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
         self._alerts = IntervalLookup((start, end, (event, self._corner(start, end))) for start, end, event in alerts)
-        self._places = list(_places(timeline))
+        self._places = list(_zones(timeline))
         self._lines = IntervalLookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
 
     def draw(self, frame: Frame) -> Frame:
         """Give the frame with everything of its time drawn over a copy of its pixels."""
         pixels, time = frame.pixels.copy(), float(frame.time)
-        alerts = self._alerts.at(time + SLACK)
+        alerts = self._alerts.at(time + TIME_TOLERANCE)
         self._outline(pixels, {event.extra.get("zone") or event.extra.get("line") for event, _ in alerts})
         found = [(path, self._rect(frame, path.at(time))) for path in self._tracks.at(time)]
         for path, rect in found:
             _draw_box(pixels, path, rect)
-        if min(frame.size) >= SMALLEST_PICTURE:
-            pen = TextRenderer(max(SMALLEST_TEXT, round(min(frame.size) / 40)))
-            taken = _draw_banner(pixels, pen, " · ".join(self._banners.at(time + SLACK)))
-            taken += _draw_alerts(pixels, pen, [(_alert(event), corner) for event, corner in alerts])
+        if min(frame.size) >= MIN_LABELLED_SIDE:
+            pen = TextRenderer(max(MIN_TEXT_SIZE, round(min(frame.size) / 40)))
+            taken = _draw_banner(pixels, pen, " · ".join(self._banners.at(time + TIME_TOLERANCE)))
+            taken += _draw_alerts(pixels, pen, [(_alert_text(event), corner) for event, corner in alerts])
             _draw_tags(pixels, pen, found, taken)
-            _draw_subtitle(pixels, self._lines.at(time + SLACK))
+            _draw_subtitle(pixels, self._lines.at(time + TIME_TOLERANCE))
         return Frame(pixels, frame.time, frame.index, frame.duration)
 
     def _corner(self, start: float, end: float) -> str:
         """Return the corner in which an alert hides least of what is followed while it is shown."""
         width, height = (float(side or 1) for side in self._size)
         hidden = dict.fromkeys(CORNERS, 0.0)
-        for time in np.linspace(start, end, MOMENTS, endpoint=False).tolist():
+        for time in np.linspace(start, end, ALERT_SAMPLES, endpoint=False).tolist():
             boxes = [path.at(time) / [width, height, width, height] for path in self._tracks.at(time)]
             for corner, place in CORNERS.items():
-                hidden[corner] += sum(_shared(box, place) for box in boxes)
+                hidden[corner] += sum(_intersection(box, place) for box in boxes)
         return min(CORNERS, key=lambda corner: hidden[corner])
 
     def _outline(self, pixels: Pixels, alarmed: set[str | None]) -> None:
@@ -94,8 +96,8 @@ class Annotator:
         height, width = pixels.shape[:2]
         scale = np.array([width / (self._size[0] or width), height / (self._size[1] or height)])
         for name, points, closed in self._places:
-            colour = ALERT if name in alarmed else PLACE
-            primitives.outline(pixels, points * scale, colour, max(1, round(min(width, height) / 300)), closed)
+            colour = ALERT_COLOUR if name in alarmed else ZONE_COLOUR
+            primitives.polyline(pixels, points * scale, colour, max(1, round(min(width, height) / 300)), closed)
 
     def _rect(self, frame: Frame, box: np.ndarray) -> Rect:
         """Give a box in whole pixels of this frame, which may be of another size than the source."""
@@ -106,15 +108,15 @@ class Annotator:
         return x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)
 
 
-def shown(event: Event) -> tuple[float, float]:
+def display_interval(event: Event) -> tuple[float, float]:
     """Give the seconds from when to when an alert is shown: what is met in a moment can be read all the same."""
     if event.task != "rules":
         return event.start, event.end
     told = float(event.extra.get("at", event.start))
-    return told, max(event.end, told + READ)
+    return told, max(event.end, told + MIN_ALERT_SECONDS)
 
 
-def _places(timeline: Timeline) -> Iterator[tuple[str, np.ndarray, bool]]:
+def _zones(timeline: Timeline) -> Iterator[tuple[str, np.ndarray, bool]]:
     """Give name and points (N, 2) of the zones and lines of rules, and whether they are closed."""
     report = timeline.tasks.get("rules")
     for kind, closed in (("zones", True), ("lines", False)):
@@ -122,12 +124,12 @@ def _places(timeline: Timeline) -> Iterator[tuple[str, np.ndarray, bool]]:
             yield name, np.array(points, np.float64).reshape(-1, 2), closed
 
 
-class _Path:
+class _DrawnTrack:
     """A track ready for looking up its box: its colour, its tag, its times in one block of memory."""
 
     def __init__(self, track: Track) -> None:
         self.track = track
-        self.colour = _colour(track)
+        self.colour = _track_colour(track)
         self.tag = track.identity or f"{track.label} #{track.id}"
         self._times = np.ascontiguousarray(track.boxes[:, 0])
 
@@ -142,7 +144,7 @@ class _Path:
         return (1 - share) * boxes[before, 1:5] + share * boxes[after, 1:5]
 
 
-def _colour(track: Track) -> Colour:
+def _track_colour(track: Track) -> Colour:
     """Give a bright colour: one for each person who is known by identity, else one for each track."""
     key = crc32(track.identity.encode("utf-8", "replace")) if track.identity else track.id + crc32(track.task.encode())
     hue = key * 0.618033988749895 % 1  # the golden ratio sets neighbouring numbers far apart
@@ -158,18 +160,18 @@ def _banners(timeline: Timeline) -> Iterator[tuple[Event, str]]:
         yield scene, scene.label
 
 
-def _alert(event: Event) -> str:
+def _alert_text(event: Event) -> str:
     if event.task == "rules":
         return event.label
     return f"{event.label} {100 * event.score:.0f} %"
 
 
-def _draw_box(pixels: Pixels, path: _Path, rect: Rect) -> None:
-    shape = primitives.corners if path.track.task == "faces" else primitives.frame
+def _draw_box(pixels: Pixels, path: _DrawnTrack, rect: Rect) -> None:
+    shape = primitives.corners if path.track.task == "faces" else primitives.rectangle
     shape(pixels, rect, path.colour, max(1, round(min(pixels.shape[:2]) / 260)))
 
 
-def _draw_tags(pixels: Pixels, pen: TextRenderer, found: list[tuple[_Path, Rect]], taken: list[Rect]) -> None:
+def _draw_tags(pixels: Pixels, pen: TextRenderer, found: list[tuple[_DrawnTrack, Rect]], taken: list[Rect]) -> None:
     """Write a tag for each box where no other one stands yet: above it, inside, or below."""
     height, width = pixels.shape[:2]
     pad = pen.size // 3
@@ -200,7 +202,7 @@ def _draw_banner(pixels: Pixels, pen: TextRenderer, text: str) -> list[Rect]:
     return [_draw_panel(pixels, pen, text, pen.size // 2, pen.size // 2, primitives.BLACK)]
 
 
-def _shared(box: np.ndarray, place: tuple[float, float, float, float]) -> float:
+def _intersection(box: np.ndarray, place: tuple[float, float, float, float]) -> float:
     """Return the area that a box and a place share, both x1, y1, x2, y2."""
     across = min(box[2], place[2]) - max(box[0], place[0])
     down = min(box[3], place[3]) - max(box[1], place[1])
@@ -217,7 +219,7 @@ def _draw_alerts(pixels: Pixels, pen: TextRenderer, alerts: list[tuple[str, str]
         step = rows[corner] * round(pen.height * 1.5)
         bottom = round(pixels.shape[0] * CORNERS[corner][3]) - round(pen.height * 1.25)
         top = pen.size // 2 + step if corner.startswith("top") else bottom - step
-        places.append(_draw_panel(pixels, pen, text, left, top, ALERT))
+        places.append(_draw_panel(pixels, pen, text, left, top, ALERT_COLOUR))
         rows[corner] += 1
     return places
 
@@ -233,7 +235,7 @@ def _draw_panel(pixels: Pixels, pen: TextRenderer, text: str, left: int, top: in
 def _draw_subtitle(pixels: Pixels, spoken: list[tuple[str, ...]]) -> None:
     """Write the lines that are spoken, centred at the bottom."""
     height, width = pixels.shape[:2]
-    pen = TextRenderer(max(SMALLEST_TEXT, min(round(height / 24), round(width / 26))), 450)
+    pen = TextRenderer(max(MIN_TEXT_SIZE, min(round(height / 24), round(width / 26))), 450)
     lines = [pen.fit(line, width - 2 * pen.size) for cue in spoken for line in cue]
     if not lines:
         return

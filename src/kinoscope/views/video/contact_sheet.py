@@ -14,13 +14,13 @@ from kinoscope.core.image_metadata import mark, told
 from kinoscope.core.media import Pixels
 from kinoscope.views.video.primitives import Colour, TextRenderer
 
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (32, 32, 32)
+BACKGROUND: Colour = (255, 255, 255)
+TEXT_COLOUR: Colour = (32, 32, 32)
 GAP = 2
 """Pixels between pictures."""
 
 
-def sheet(rows: Sequence[tuple[str, Pixels]], columns: int = 8, width: int = 128) -> Pixels:
+def draw_contact_sheet(rows: Sequence[tuple[str, Pixels]], columns: int = 8, width: int = 128) -> Pixels:
     """Draw each clip as a caption and, below it, ``columns`` of its pictures spread evenly from first to last.
 
     Args:
@@ -33,14 +33,14 @@ def sheet(rows: Sequence[tuple[str, Pixels]], columns: int = 8, width: int = 128
     """
     full = columns * (width + GAP) + GAP
     parts = [part for caption, pixels in rows for part in (_caption(caption, full), _row(pixels, columns, width, full))]
-    return np.concatenate([*parts, np.full((GAP, full, 3), PAPER, np.uint8)])
+    return np.concatenate([*parts, np.full((GAP, full, 3), BACKGROUND, np.uint8)])
 
 
 def _caption(text: str, width: int) -> Pixels:
     pen = TextRenderer(15)
-    line = np.full((pen.height if text else 0, width, 3), PAPER, np.uint8)
+    line = np.full((pen.height if text else 0, width, 3), BACKGROUND, np.uint8)
     if text:
-        pen.write(line, pen.fit(text, width - 4 * GAP), 2 * GAP, 0, INK)
+        pen.write(line, pen.fit(text, width - 4 * GAP), 2 * GAP, 0, TEXT_COLOUR)
     return line
 
 
@@ -48,14 +48,14 @@ def _row(pixels: Pixels, columns: int, width: int, full: int) -> Pixels:
     picks = np.linspace(0, len(pixels) - 1, min(columns, len(pixels))).round().astype(int)
     height = max(1, round(width * pixels.shape[1] / pixels.shape[2]))
     method = cv2.INTER_AREA if width < pixels.shape[2] else cv2.INTER_CUBIC
-    row = np.full((height + GAP, full, 3), PAPER, np.uint8)
+    row = np.full((height + GAP, full, 3), BACKGROUND, np.uint8)
     for column, pick in enumerate(picks):
         left = GAP + column * (width + GAP)
         row[GAP:, left : left + width] = cv2.resize(pixels[pick], (width, height), interpolation=method)
     return row
 
 
-def save_picture(path: Path, pixels: Pixels, made_by: str | None = None) -> None:
+def save_image(path: Path, pixels: Pixels, made_by: str | None = None) -> None:
     """Write (H, W, 3) pixels as a PNG or JPEG, as the ending of the name says.
 
     Args:

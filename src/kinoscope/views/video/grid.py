@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from kinoscope.core.media import Pixels
-from kinoscope.views.video.contact_sheet import GAP, PAPER
+from kinoscope.views.video.contact_sheet import BACKGROUND, GAP
 
-COLUMNS = 8
+STRIP_COLUMNS = 8
 """Pictures in a row of a strip, at most."""
 
 
@@ -19,7 +19,7 @@ def grid(clips: Pixels, columns: int | None = None) -> Pixels:
     count, frames, height, width, _ = clips.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    laid = np.full((frames, rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), PAPER, np.uint8)
+    laid = np.full((frames, rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), BACKGROUND, np.uint8)
     for number, clip in enumerate(clips):
         top, left = (
             GAP + place * (side + GAP) for place, side in zip(divmod(number, columns), (height, width), strict=True)
@@ -28,7 +28,7 @@ def grid(clips: Pixels, columns: int | None = None) -> Pixels:
     return laid
 
 
-def strips(clips: Pixels, columns: int = COLUMNS) -> Pixels:
+def strips(clips: Pixels, columns: int = STRIP_COLUMNS) -> Pixels:
     """Draw clips (N, T, H, W, 3) as rows of ``columns`` pictures, spread evenly from first to last: (H', W', 3)."""
     picks = np.unique(np.linspace(0, clips.shape[1] - 1, columns).round().astype(int))
     pictures: Pixels = grid(clips[:, picks].reshape(-1, 1, *clips.shape[2:]), len(picks))[0]

@@ -23,7 +23,7 @@ WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 
 
-def frame(pixels: Pixels, rect: Rect, colour: Colour, thickness: int) -> None:
+def rectangle(pixels: Pixels, rect: Rect, colour: Colour, thickness: int) -> None:
     """Draw the edges of a rectangle, inside it."""
     x1, y1, x2, y2 = rect
     across, down = min(thickness, max(1, x2 - x1)), min(thickness, max(1, y2 - y1))
@@ -43,7 +43,7 @@ def corners(pixels: Pixels, rect: Rect, colour: Colour, thickness: int) -> None:
             fill(pixels, (inner, top, inner + thickness, top + down), colour)
 
 
-def outline(pixels: Pixels, points: Float64Array, colour: Colour, thickness: int, closed: bool) -> None:
+def polyline(pixels: Pixels, points: Float64Array, colour: Colour, thickness: int, closed: bool) -> None:
     """Draw a smooth line through points (N, 2), and back to the first where it is closed."""
     corners = np.clip(np.rint(points * 16), -(2**19), 2**19).astype(np.int32)
     cv2.polylines(pixels, [corners], closed, colour, thickness, cv2.LINE_AA, 4)

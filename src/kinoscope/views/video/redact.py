@@ -20,15 +20,22 @@ from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.results import Track
 from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.primitives import Rect, fill
-from kinoscope.views.video.redaction_plan import EXTENSION, MARGIN, SLACK, Mask, Method, RedactionPlan
+from kinoscope.views.video.redaction_plan import (
+    BOX_MARGIN,
+    EXTENSION_SECONDS,
+    TIME_TOLERANCE,
+    Mask,
+    Method,
+    RedactionPlan,
+)
 
 SCHEMA = 1
 """Of ``blurred.json``."""
 
-GRAIN = 32
+BLUR_PIXELS = 32
 """Pixels across the longer side of what is hidden that a blur is made from."""
 
-CELLS = 6
+MOSAIC_CELLS = 6
 """Cells of the mosaic along the shorter side of what is hidden."""
 
 GREY = (64, 64, 64)
@@ -46,8 +53,10 @@ class Redactor:
         self.plan, self.method = plan, method
         self.frames = self.touched = 0
         self.first, self.last = math.inf, -math.inf
-        self._hide = _HIDE[method]
-        self._covers = IntervalLookup((cover.start - SLACK, cover.end + SLACK, cover) for cover in plan.covers)
+        self._hide = _METHODS[method]
+        self._covers = IntervalLookup(
+            (cover.start - TIME_TOLERANCE, cover.end + TIME_TOLERANCE, cover) for cover in plan.covers
+        )
         self._share = 0.0
 
     def draw(self, frame: Frame) -> Frame:
@@ -81,9 +90,9 @@ def blur(pixels: Pixels, rect: Rect) -> None:
     """Blur a part of a picture (H, W, C) in place, as strongly as it is large: only a stain remains."""
     x1, y1, x2, y2 = rect
     part = pixels[y1:y2, x1:x2]
-    scale = GRAIN / max(part.shape[:2])
-    small = _shrunk(part, max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
-    stain = cv2.GaussianBlur(small, (0, 0), GRAIN / 6, borderType=cv2.BORDER_REPLICATE)
+    scale = BLUR_PIXELS / max(part.shape[:2])
+    small = _downscale(part, max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
+    stain = cv2.GaussianBlur(small, (0, 0), BLUR_PIXELS / 6, borderType=cv2.BORDER_REPLICATE)
     pixels[y1:y2, x1:x2] = cv2.resize(stain, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
 
 
@@ -91,12 +100,12 @@ def pixelate(pixels: Pixels, rect: Rect) -> None:
     """Turn a part of a picture (H, W, C) into a coarse mosaic, in place."""
     x1, y1, x2, y2 = rect
     part = pixels[y1:y2, x1:x2]
-    side = min(part.shape[:2]) / CELLS
-    small = _shrunk(part, max(1, round(part.shape[1] / side)), max(1, round(part.shape[0] / side)))
+    side = min(part.shape[:2]) / MOSAIC_CELLS
+    small = _downscale(part, max(1, round(part.shape[1] / side)), max(1, round(part.shape[0] / side)))
     pixels[y1:y2, x1:x2] = cv2.resize(small, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
 
 
-def _shrunk(part: Pixels, width: int, height: int) -> Pixels:
+def _downscale(part: Pixels, width: int, height: int) -> Pixels:
     width, height = min(width, part.shape[1]), min(height, part.shape[0])
     return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -105,10 +114,10 @@ def _fill_grey(pixels: Pixels, rect: Rect) -> None:
     fill(pixels, rect, GREY)
 
 
-_HIDE: dict[Method, Callable[[Pixels, Rect], None]] = {"blur": blur, "pixels": pixelate, "solid": _fill_grey}
+_METHODS: dict[Method, Callable[[Pixels, Rect], None]] = {"blur": blur, "pixels": pixelate, "solid": _fill_grey}
 
 
-def audit(hider: Redactor, video: Path, source: dict[str, Any], has_audio: bool) -> dict[str, Any]:
+def audit_log(hider: Redactor, video: Path, source: dict[str, Any], has_audio: bool) -> dict[str, Any]:
     """Give the log of a video in which things were hidden: what, when, where, how, and who was spared.
 
     Args:
@@ -128,17 +137,17 @@ def audit(hider: Redactor, video: Path, source: dict[str, Any], has_audio: bool)
         "method": hider.method,
         "irreversible": hider.method == "solid",
         "sound": "kept as it is: voices and names can be heard" if has_audio else "none",
-        "margin": MARGIN,
-        "extension": EXTENSION,
+        "margin": BOX_MARGIN,
+        "extension": EXTENSION_SECONDS,
         "frames": hider.frames,
         "frames_with_something_hidden": hider.touched,
         "share_of_picture_hidden": round(hider.share, 4),
-        "hidden": [_hidden(hider, cover, size) for cover in hider.plan.covers],
-        "kept": [_kept(kind, track) for kind, track in hider.plan.kept],
+        "hidden": [_hidden_entry(hider, cover, size) for cover in hider.plan.covers],
+        "kept": [_exempt_entry(kind, track) for kind, track in hider.plan.kept],
     }
 
 
-def _hidden(hider: Redactor, cover: Mask, size: Size) -> dict[str, Any]:
+def _hidden_entry(hider: Redactor, cover: Mask, size: Size) -> dict[str, Any]:
     track, start, end = cover.track, max(cover.start, hider.first), min(cover.end, hider.last)
     told: dict[str, Any] = {"kind": cover.kind, "task": track.task, "track": track.id, "label": track.label}
     told |= {"identity": track.identity, "start": round(start, 3), "end": round(end, 3)}
@@ -147,7 +156,7 @@ def _hidden(hider: Redactor, cover: Mask, size: Size) -> dict[str, Any]:
     return told | ({} if cover.bridge is None else {"gap_before_track": cover.bridge})
 
 
-def _kept(kind: str, track: Track) -> dict[str, Any]:
+def _exempt_entry(kind: str, track: Track) -> dict[str, Any]:
     why = {key: track.extra[key] for key in ("known_by", "distance", "margin") if key in track.extra}
     times = {"start": round(track.start, 3), "end": round(track.end, 3)}
     return {"kind": kind, "task": track.task, "track": track.id, "name": track.identity} | times | why

@@ -37,40 +37,40 @@ Method = Literal["blur", "pixels", "solid"]
 METHODS: tuple[Method, ...] = get_args(Method)
 """How things are hidden, see ``hide``."""
 
-MARGIN = 0.2
+BOX_MARGIN = 0.2
 """Share of its size by which a box is grown on each side: detectors cut off hair and chins."""
 
-EXTENSION, GROWTH = 0.5, 1.0
+EXTENSION_SECONDS, GROWTH_PER_SECOND = 0.5, 1.0
 """Seconds before the first and after the last detection that are covered too, and the share of its size by which a box
 grows on each side meanwhile, a second: farther in time it may be farther away."""
 
-AHEAD = 0.08
+MOTION_MARGIN_SECONDS = 0.08
 """Seconds of its motion by which a box is grown on each side: where it is between two detections is a guess."""
 
-LEAVING = 5.0
+MAX_EXIT_SECONDS = 5.0
 """Seconds before the first and after the last detection within which what moves to an edge is followed out."""
 
-STRETCH = 0.4
+SPEED_WINDOW_SECONDS = 0.4
 """Seconds at the end of a track from which its motion there is taken."""
 
-SPOILT = 5.0
+DAMAGE_SECONDS = 5.0
 """Seconds after damage in which frames may still be made from damaged ones:
 people are visible in them although detectors miss them."""
 
-NEAR = 0.5
+EDGE_MARGIN = 0.5
 """Share of its size within which a box reaches to the picture's edge where its track ends: it comes from there."""
 
-BRIDGE = 2.0
+MAX_GAP_SECONDS = 2.0
 """Seconds between two tracks up to which they may be one thing that was lost and found."""
 
-MIXED = 0.6
+MAX_SAMPLE_DISTANCE = 0.6
 """Distance between two looks of one face track from which it may show two people, one of whom was taken for the other
 as they passed. In 21 tracks of one person each it was at most 0.53."""
 
-BACKWARDS = np.array([-1.0, 1, 1, 1, 1])
+TIME_REVERSAL = np.array([-1.0, 1, 1, 1, 1])
 """Turns rows (N, 5) of time and box to what they are when the time runs backwards."""
 
-SLACK = 2e-6
+TIME_TOLERANCE = 2e-6
 """Seconds by which a time in a file may differ from the frame's exact one: files hold microseconds."""
 
 
@@ -127,13 +127,13 @@ class VideoBounds:
 
     def before(self, time: float) -> float:
         """Return for how many seconds what is first seen at a time may have been there unseen."""
-        begins = [begin for begin, end in self.spoilt if begin <= time - EXTENSION and time <= end]
-        return time - min(begins, default=time - EXTENSION)
+        begins = [begin for begin, end in self.spoilt if begin <= time - EXTENSION_SECONDS and time <= end]
+        return time - min(begins, default=time - EXTENSION_SECONDS)
 
     def after(self, time: float) -> float:
         """Return for how many seconds what is last seen at a time may still be there unseen."""
-        ends = [end for begin, end in self.spoilt if begin <= time + EXTENSION <= end]
-        return max(ends, default=time + EXTENSION) - time
+        ends = [end for begin, end in self.spoilt if begin <= time + EXTENSION_SECONDS <= end]
+        return max(ends, default=time + EXTENSION_SECONDS) - time
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +163,24 @@ def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ())
     _check_done(timeline, kinds, keep)
     covers: list[Mask] = []
     kept: list[tuple[str, Track]] = []
-    scene = VideoBounds(_cuts(timeline), _size(timeline), _spoilt(timeline))
+    scene = VideoBounds(_cuts(timeline), _frame_size(timeline), _damaged_intervals(timeline))
     for kind in kinds:
         tracks = _tracks(timeline, kind)
-        spared = [track for track in tracks if _is_spared(track, keep)]
+        spared = [track for track in tracks if _is_exempt(track, keep)]
         kept += [(kind, track) for track in spared]
         hidden = [track for track in tracks if not any(track is other for other in spared)]
-        covers += [Mask(kind, track, _drawn_out(track, scene)) for track in hidden]
-        covers += [cover for track in hidden for cover in _returns(kind, track, scene, timeline.times)]
-        covers += [_bridge(kind, a, b) for a, b in _gaps(hidden, scene.cuts)]
+        covers += [Mask(kind, track, _extend(track, scene)) for track in hidden]
+        covers += [cover for track in hidden for cover in _return_masks(kind, track, scene, timeline.times)]
+        covers += [_gap_mask(kind, a, b) for a, b in _successive_tracks(hidden, scene.cuts)]
     return RedactionPlan(sorted(covers, key=lambda cover: cover.start), kept)
 
 
-def _is_spared(track: Track, keep: Collection[str]) -> bool:
-    return "known_by" in track.extra and track.identity in keep and float(track.extra.get("apart", 0)) <= MIXED
+def _is_exempt(track: Track, keep: Collection[str]) -> bool:
+    return (
+        "known_by" in track.extra
+        and track.identity in keep
+        and float(track.extra.get("apart", 0)) <= MAX_SAMPLE_DISTANCE
+    )
 
 
 def _check_done(timeline: Timeline, kinds: Collection[str], keep: Collection[str]) -> None:
@@ -199,69 +203,72 @@ def _cuts(timeline: Timeline) -> list[float]:
     return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
 
 
-def _spoilt(timeline: Timeline) -> list[tuple[float, float]]:
+def _damaged_intervals(timeline: Timeline) -> list[tuple[float, float]]:
     """Return from when to when frames may show damage, in seconds; what overlaps is one."""
     spoilt: list[tuple[float, float]] = []
     for begin, end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
         first = spoilt.pop()[0] if spoilt and begin <= spoilt[-1][1] else begin
-        spoilt.append((first, end + SPOILT))
+        spoilt.append((first, end + DAMAGE_SECONDS))
     return spoilt
 
 
-def _size(timeline: Timeline) -> Float64Array:
+def _frame_size(timeline: Timeline) -> Float64Array:
     """Return the picture's width and height; infinite where they are not known, so that nothing is near an edge."""
     sides = [float(timeline.source.get(side) or math.inf) for side in ("width", "height")]
     return np.array(sides)
 
 
-def _drawn_out(track: Track, scene: VideoBounds) -> Float64Array:
+def _extend(track: Track, scene: VideoBounds) -> Float64Array:
     """Return the grown boxes (N, 5) of a track with those before and after it."""
     seen, cuts = track.boxes[:, :5], scene.cuts
-    first, last = bisect_right(cuts, track.start + SLACK), bisect_right(cuts, track.end + SLACK)
+    first, last = bisect_right(cuts, track.start + TIME_TOLERANCE), bisect_right(cuts, track.end + TIME_TOLERANCE)
     room_before = track.start - cuts[first - 1] if first else math.inf
-    room_after = cuts[last] - 4 * SLACK - track.end if last < len(cuts) else math.inf
-    before = _beyond(seen[::-1] * BACKWARDS, room_before, scene.size, scene.before(track.start))[::-1] * BACKWARDS
-    after = _beyond(seen, room_after, scene.size, scene.after(track.end))
-    before[:, 0] -= SLACK
-    after[:, 0] += SLACK
-    return np.concatenate([before, _moving(seen), after])
+    room_after = cuts[last] - 4 * TIME_TOLERANCE - track.end if last < len(cuts) else math.inf
+    before = (
+        _extrapolate(seen[::-1] * TIME_REVERSAL, room_before, scene.size, scene.before(track.start))[::-1]
+        * TIME_REVERSAL
+    )
+    after = _extrapolate(seen, room_after, scene.size, scene.after(track.end))
+    before[:, 0] -= TIME_TOLERANCE
+    after[:, 0] += TIME_TOLERANCE
+    return np.concatenate([before, _grow_by_motion(seen), after])
 
 
-def _returns(kind: str, track: Track, scene: VideoBounds, times: Float64Array) -> list[Mask]:
+def _return_masks(kind: str, track: Track, scene: VideoBounds, times: Float64Array) -> list[Mask]:
     """Cover, in the last frames, where a track left the picture, and in the first ones, where it entered."""
     if not len(times):
         return []
     rows, begin, end = track.boxes[:, :5], float(times[0]), float(times[-1])
-    shots = [bisect_right(scene.cuts, time + SLACK) for time in (begin, track.start, track.end, end)]
+    shots = [bisect_right(scene.cuts, time + TIME_TOLERANCE) for time in (begin, track.start, track.end, end)]
     parts = []
     if shots[0] == shots[1]:
-        parts += [_returning(rows[::-1] * BACKWARDS, -begin, scene.size)[::-1] * BACKWARDS]
+        parts += [_return_rows(rows[::-1] * TIME_REVERSAL, -begin, scene.size)[::-1] * TIME_REVERSAL]
     if shots[2] == shots[3]:
-        parts += [_returning(rows, end, scene.size)]
+        parts += [_return_rows(rows, end, scene.size)]
     return [Mask(kind, track, part) for part in parts if len(part)]
 
 
-def _returning(rows: Float64Array, end: float, size: Float64Array) -> Float64Array:
+def _return_rows(rows: Float64Array, end: float, size: Float64Array) -> Float64Array:
     """Return what is covered (0 or 2, 5) until the video's end where the thing of some rows left the picture."""
     last, box = rows[-1, 0], rows[-1, 1:]
-    leaves = last + _leaving(box, _speed(rows), size)
-    if not leaves <= end <= last + LEAVING:
+    leaves = last + _seconds_to_exit(box, _speed(rows), size)
+    if not leaves <= end <= last + MAX_EXIT_SECONDS:
         return np.zeros((0, 5))
-    grown = _to_edges(_spread(box, EXTENSION), box, size)
-    return np.array([[max(leaves, end - EXTENSION), *grown], [end + SLACK, *grown]])
+    grown = _extend_to_edges(_grow_unseen(box, EXTENSION_SECONDS), box, size)
+    return np.array([[max(leaves, end - EXTENSION_SECONDS), *grown], [end + TIME_TOLERANCE, *grown]])
 
 
-def _moving(rows: Float64Array) -> Float64Array:
+def _grow_by_motion(rows: Float64Array) -> Float64Array:
     """Grow boxes (N, 5) by their share, and by their motion where they are."""
-    grown = _grown(rows, MARGIN)
+    grown = _grow(rows, BOX_MARGIN)
     if len(rows) > 1:
         speed = np.abs(np.gradient(rows[:, 1:], rows[:, 0], axis=0))
-        step = AHEAD * np.maximum(speed[:, :2], speed[:, 2:])
+        step = MOTION_MARGIN_SECONDS * np.maximum(speed[:, :2], speed[:, 2:])
         grown[:, 1:] += np.concatenate([-step, step], axis=1)
     return grown
 
 
-def _beyond(rows: Float64Array, room: float, size: Float64Array, stay: float) -> Float64Array:
+def _extrapolate(rows: Float64Array, room: float, size: Float64Array, stay: float) -> Float64Array:
     """Return what is covered (1 or 2, 5) after the last of some rows.
 
     A box that stays and grows together with one that goes on as it did, and, where that comes to the picture's edge
@@ -275,24 +282,24 @@ def _beyond(rows: Float64Array, room: float, size: Float64Array, stay: float) ->
     """
     last, box, speed = rows[-1, 0], rows[-1, 1:], _speed(rows)
     until = min(stay, room)
-    stays, goes = _to_edges(_spread(box, until), box, size), _spread(box + speed * until, until)
+    stays, goes = _extend_to_edges(_grow_unseen(box, until), box, size), _grow_unseen(box + speed * until, until)
     both = np.concatenate([np.minimum(stays[:2], goes[:2]), np.maximum(stays[2:], goes[2:])])
     out = [[last + until, *both]]
-    leaves = _leaving(box, speed, size)
-    if until < leaves <= LEAVING:
+    leaves = _seconds_to_exit(box, speed, size)
+    if until < leaves <= MAX_EXIT_SECONDS:
         leaves = min(leaves, room)
-        out.append([last + leaves, *_spread(box + speed * leaves, EXTENSION)])
+        out.append([last + leaves, *_grow_unseen(box + speed * leaves, EXTENSION_SECONDS)])
     return np.array(out)
 
 
 def _speed(rows: Float64Array) -> Float64Array:
     """Return the mean motion (4,) of the sides of a box at the end of its rows, in pixels a second of its time."""
-    first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - STRETCH))))
+    first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - SPEED_WINDOW_SECONDS))))
     seconds = rows[-1, 0] - rows[first, 0]
     return np.asarray((rows[-1, 1:] - rows[first, 1:]) / seconds) if seconds else np.zeros(4)
 
 
-def _leaving(box: Float64Array, speed: Float64Array, size: Float64Array) -> float:
+def _seconds_to_exit(box: Float64Array, speed: Float64Array, size: Float64Array) -> float:
     """Return the seconds until a box that moves at a speed has left the picture; infinite where it never does."""
     distance = np.concatenate([size - box[:2], box[2:]])
     towards = np.concatenate([speed[:2], -speed[2:]])
@@ -300,44 +307,44 @@ def _leaving(box: Float64Array, speed: Float64Array, size: Float64Array) -> floa
     return float(min(distance[moving] / towards[moving], default=math.inf))
 
 
-def _spread(box: Float64Array, seconds: float) -> Float64Array:
+def _grow_unseen(box: Float64Array, seconds: float) -> Float64Array:
     """Grow a box (4,) as one that was not seen for some seconds."""
     low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
-    grow = (MARGIN + GROWTH * seconds) * (high - low)
+    grow = (BOX_MARGIN + GROWTH_PER_SECOND * seconds) * (high - low)
     return np.concatenate([low - grow, high + grow])
 
 
-def _to_edges(grown: Float64Array, box: Float64Array, size: Float64Array) -> Float64Array:
+def _extend_to_edges(grown: Float64Array, box: Float64Array, size: Float64Array) -> Float64Array:
     """Stretch a grown box (4,) to the picture's edges that the box is near."""
-    near = NEAR * (box[2:] - box[:2])
+    near = EDGE_MARGIN * (box[2:] - box[:2])
     low = np.where(box[:2] < near, np.minimum(grown[:2], 0), grown[:2])
     high = np.where(box[2:] > size - near, np.maximum(grown[2:], size), grown[2:])
     return np.concatenate([low, high])
 
 
-def _grown(rows: Float64Array, share: float) -> Float64Array:
+def _grow(rows: Float64Array, share: float) -> Float64Array:
     """Grow boxes (N, 5: time and box) by a share of their size on each side."""
     grow = share * (rows[:, 3:5] - rows[:, 1:3])
     return np.concatenate([rows[:, :1], rows[:, 1:3] - grow, rows[:, 3:5] + grow], axis=1)
 
 
-def _gaps(tracks: Sequence[Track], cuts: Sequence[float]) -> list[tuple[Track, Track]]:
+def _successive_tracks(tracks: Sequence[Track], cuts: Sequence[float]) -> list[tuple[Track, Track]]:
     """Pair tracks with the next that begins near where they end."""
     pairs = []
     for a in tracks:
-        soon = [b for b in tracks if 0 < b.start - a.end <= BRIDGE]
+        soon = [b for b in tracks if 0 < b.start - a.end <= MAX_GAP_SECONDS]
         near = [b for b in soon if _is_near(a, b) and bisect_right(cuts, a.end) == bisect_right(cuts, b.start)]
         pairs += [(a, min(near, key=lambda b: b.start))] if near else []
     return pairs
 
 
 def _is_near(a: Track, b: Track) -> bool:
-    last, first = _grown(a.boxes[-1:, :5], 1.0)[:, 1:], _grown(b.boxes[:1, :5], 1.0)[:, 1:]
+    last, first = _grow(a.boxes[-1:, :5], 1.0)[:, 1:], _grow(b.boxes[:1, :5], 1.0)[:, 1:]
     return bool(intersections(last, first)[0, 0] > 0)
 
 
-def _bridge(kind: str, a: Track, b: Track) -> Mask:
+def _gap_mask(kind: str, a: Track, b: Track) -> Mask:
     """Cover, between two tracks, the place where one ended and the other begins."""
-    ends = _grown(np.stack([a.boxes[-1, :5], b.boxes[0, :5]]), MARGIN)
+    ends = _grow(np.stack([a.boxes[-1, :5], b.boxes[0, :5]]), BOX_MARGIN)
     whole = np.concatenate([ends[:, 1:3].min(axis=0), ends[:, 3:5].max(axis=0)])
     return Mask(kind, a, np.array([[a.end, *whole], [b.start, *whole]]), b.id)
