@@ -24,7 +24,7 @@ from kinoscope.core.arrays import BoolArray
 from kinoscope.core.media import Frame
 from kinoscope.models.inference.faces import FaceDetector
 from kinoscope.source import open_source
-from kinoscope.source.images import VIDEOS
+from kinoscope.source.images import VIDEO_SUFFIXES
 from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.redaction_plan import Mask, plan
 
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--look", type=int, default=1)
     parser.add_argument("--clips", type=lambda text: text.split(","))
     options = parser.parse_args()
-    videos = sorted(path for path in (options.data / "talking").iterdir() if path.suffix in VIDEOS)
+    videos = sorted(path for path in (options.data / "talking").iterdir() if path.suffix in VIDEO_SUFFIXES)
     print(machine())
     print("| clip | frames with a sure face | all hidden | with any | all hidden | picture hidden | s a video s |")
     print("|---|---|---|---|---|---|---|")

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
-from kinoscope.library import Library, StoredVideo, VectorQuery, answer, parse
-from kinoscope.library.encode import digest_of, rows_of, tasks_of
-from kinoscope.library.tables import CHILDREN, SPACES, schemas
+from kinoscope.library import Library, StoredVideo, VectorQuery, parse, search_videos
+from kinoscope.library.encode import encode_task, rows_digest, stored_tasks
+from kinoscope.library.tables import RESULT_TABLES, VECTOR_SPACES, schemas
 
 MINUTES, TEMPLATES, AT_ONCE = 10, 20, 50
 THINGS = ("person", "person", "person", "car", "car", "bicycle", "dog", "bus", "backpack", "chair")
@@ -103,17 +103,17 @@ def parts_of(seed: int) -> Parts:
     """Give the rows of a template, a task at a time."""
     found, random = template(seed), np.random.default_rng(seed)
     parts: Parts = {}
-    for task in tasks_of(found):
-        rows = rows_of(found, task, 0)
+    for task in stored_tasks(found):
+        rows = encode_task(found, task, 0)
         if task == "speech":
             keys = ("take", "number", "start", "end")
-            vectors = _unit(random.standard_normal((len(rows["speech"]), SPACES["sentences"])))
+            vectors = _unit(random.standard_normal((len(rows["speech"]), VECTOR_SPACES["sentences"])))
             rows["sentences"] = [
                 {key: row[key] for key in keys} | {"model": "minilm", "vector": vector}
                 for row, vector in zip(rows["speech"], vectors, strict=True)
             ]
         tables = {name: pa.Table.from_pylist(some, schema=schemas()[name]) for name, some in rows.items() if some}
-        parts[task] = tables | {"digest": digest_of(rows)}
+        parts[task] = tables | {"digest": rows_digest(rows)}
     return parts
 
 
@@ -123,7 +123,7 @@ def made(parts: Parts, take: int, random: np.random.Generator) -> Iterator[tuple
         for name, table in tables.items():
             if name != "digest":
                 own = table.set_column(0, "take", pa.array(np.full(len(table), take + number), pa.int64()))
-                yield name, _noisy(own, random) if name in SPACES else own
+                yield name, _noisy(own, random) if name in VECTOR_SPACES else own
 
 
 def _noisy(table: Any, random: np.random.Generator) -> Any:
@@ -138,7 +138,7 @@ def fill(library: Library, count: int) -> None:
     """Write ``count`` videos, many at once, as they stand in a library after all was added."""
     templates, random = [parts_of(seed) for seed in range(TEMPLATES)], np.random.default_rng(0)
     for first in range(0, count, AT_ONCE):
-        pieces: dict[str, list[Any]] = {name: [] for name in CHILDREN}
+        pieces: dict[str, list[Any]] = {name: [] for name in RESULT_TABLES}
         rows = []
         for number in range(first, min(count, first + AT_ONCE)):
             parts, take = templates[number % TEMPLATES], (number + 1) * 100
@@ -156,7 +156,7 @@ def fill(library: Library, count: int) -> None:
             if tables:
                 library.tables[name].add(pa.concat_tables(tables))
         library.tables["videos"].add(pa.Table.from_pylist(rows, schema=schemas()["videos"]))
-    for name in ("videos", *CHILDREN):
+    for name in ("videos", *RESULT_TABLES):
         library.tables.tidy(name)
 
 
@@ -187,10 +187,10 @@ def likes() -> dict[str, VectorQuery]:
 
 def report(library: Library, runs: int) -> None:
     """Print the table."""
-    meant = _unit(np.random.default_rng(1).standard_normal((1, SPACES["sentences"])))[0]
-    jobs: dict[str, Callable[[], Any]] = {query: lambda q=query: answer(library, parse(q)) for query in QUERIES}
-    jobs["about, of a vector"] = lambda: answer(library, parse('about "x"'), embed=lambda _: meant)
-    jobs |= {name: lambda one=like: answer(library, None, [one]) for name, like in likes().items()}
+    meant = _unit(np.random.default_rng(1).standard_normal((1, VECTOR_SPACES["sentences"])))[0]
+    jobs: dict[str, Callable[[], Any]] = {query: lambda q=query: search_videos(library, parse(q)) for query in QUERIES}
+    jobs["about, of a vector"] = lambda: search_videos(library, parse('about "x"'), embed=lambda _: meant)
+    jobs |= {name: lambda one=like: search_videos(library, None, [one]) for name, like in likes().items()}
     print("| query | first, ms | median, ms | longest, ms | moments given |\n|---|---|---|---|---|")
     for name, job in jobs.items():
         first, median, longest, found = timed(job, runs)
@@ -221,7 +221,7 @@ def main() -> None:
         library = Library(place, create=True)
         if not there:
             fill(library, options.videos)
-        rows = {name: library.tables[name].count_rows() for name in ("videos", *CHILDREN)}
+        rows = {name: library.tables[name].count_rows() for name in ("videos", *RESULT_TABLES)}
         size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 1e6
         print(f"{machine()}\n{rows}: {sum(rows.values())} rows, {size:.0f} MB")
         print(f"made in {time.perf_counter() - begin:.0f} s\n" if not there else "", flush=True)

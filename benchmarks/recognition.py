@@ -33,7 +33,7 @@ from kinoscope.core.time import parse_time
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.models.samples import sample
 from kinoscope.source import open_source
-from kinoscope.source.images import VIDEOS
+from kinoscope.source.images import VIDEO_SUFFIXES
 from kinoscope.tasks.people.clustering import SAME, group
 from kinoscope.views.plots.training import error_rates
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
-    clips = sorted(path for path in (options.data / "talking").iterdir() if path.suffix in VIDEOS)
+    clips = sorted(path for path in (options.data / "talking").iterdir() if path.suffix in VIDEO_SUFFIXES)
     clips.append(sample("carphone_pristine.mp4"))
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +177,9 @@ def report_distances(sought: list[Half], known: Gallery) -> tuple[list[float], l
 
 def report_others(data: Path, known: Gallery) -> None:
     """Tell whom films of strangers are taken for."""
-    films = sorted(path for kind in ("clips", "detect") for path in (data / kind).iterdir() if path.suffix in VIDEOS)
+    films = sorted(
+        path for kind in ("clips", "detect") for path in (data / kind).iterdir() if path.suffix in VIDEO_SUFFIXES
+    )
     films.append(sample("bikes.mp4"))
     tracks = accepted = 0
     nearest: list[float] = []

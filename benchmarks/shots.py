@@ -23,7 +23,7 @@ from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.source import open_source
-from kinoscope.source.images import PICTURES, VIDEOS
+from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from kinoscope.tasks.shots import SIZE, Shots
 
 RATE, HALF, AT = 25, 50, 70
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--flashes", type=lambda text: [Path(part) for part in text.split(",")], default=[])
     parser.add_argument("--photos", type=Path)
     options = parser.parse_args()
-    clips = [frames_of(path, HALF) for path in sorted(options.talkers.glob("grid_*")) if path.suffix in VIDEOS]
+    clips = [frames_of(path, HALF) for path in sorted(options.talkers.glob("grid_*")) if path.suffix in VIDEO_SUFFIXES]
     found = [cuts(np.concatenate(pair)) for pair in permutations(clips, 2)]
     right, false = sum(HALF in some for some in found), sum(len(set(some) - {HALF}) for some in found)
     print(f"joins: {right} of {len(found)} found, {false} false, F1 {2 * right / (right + false + len(found)):.3f}")
@@ -85,7 +85,9 @@ def main() -> None:
         own = set(cuts(pixels))
         some = [set(cuts(lit)) - own for lit in flashes(pixels)]
         print(f"flashes in {video.name}: a false cut in {sum(map(bool, some))} of {len(some)}", flush=True)
-    photos = sorted(path for path in options.photos.iterdir() if path.suffix in PICTURES) if options.photos else []
+    photos = (
+        sorted(path for path in options.photos.iterdir() if path.suffix in IMAGE_SUFFIXES) if options.photos else []
+    )
     for photo in photos:
         some = [cuts(pan) for pan in pans(photo)]
         print(f"pans over {photo.name}: a false cut in {sum(map(bool, some))} of {len(some)}", flush=True)

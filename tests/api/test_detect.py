@@ -12,7 +12,7 @@ import kinoscope as package
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import DecodeReport, TaskReport, Timeline
 from kinoscope.models.inference.detector import Detections as Found
-from kinoscope.source.synthetic.video import COLOURS, shapes
+from kinoscope.source.synthetic.video import SHAPE_COLOURS, shapes
 
 LABELS = ("person", "car", "dog")
 
@@ -31,7 +31,7 @@ class ColourDetector:
 
     def __call__(self, pictures, shown):
         rows = []
-        for number, colour in enumerate(list(COLOURS.values())[:3]):
+        for number, colour in enumerate(list(SHAPE_COLOURS.values())[:3]):
             y, x = np.nonzero(np.abs(pictures[0].astype(int) - colour).max(axis=2) < 60)
             if len(x) > 50:
                 rows.append([x.min(), y.min(), x.max() + 1, y.max() + 1, number])
@@ -85,7 +85,7 @@ def test_files_are_written_where_asked(kinoscope, video, tmp_path):
 
 def test_a_picture_gives_boxes(kinoscope, tmp_path):
     picture = np.zeros((100, 200, 3), np.uint8)
-    picture[20:60, 30:80] = next(iter(COLOURS.values()))[::-1]
+    picture[20:60, 30:80] = next(iter(SHAPE_COLOURS.values()))[::-1]
     cv2.imwrite(str(tmp_path / "p.png"), picture)
     (told,) = json.loads(kinoscope("detect", tmp_path / "p.png", "--json").out)["detect"]
     assert told["objects"] == [{"id": 1, "label": "person", "score": 0.9, "box": [30, 20, 80, 60]}]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope.library import Library, answer, parse
+from kinoscope.library import Library, parse, search_videos
 from tests.helpers.libraries import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
@@ -68,7 +68,11 @@ def test_a_killed_process_loses_nothing_that_it_told_of(tmp_path: Path) -> None:
         assert numbers(library) == [0, *(int(line.split()[0]) for line in lines)]
         assert len(numbers(library)) == MOMENTS[moment]
         # Nothing half added is seen, and all that is there can be found.
-        assert len(answer(library, parse("car"))) == len(answer(library, parse('says "big world"'))) == MOMENTS[moment]
+        assert (
+            len(search_videos(library, parse("car")))
+            == len(search_videos(library, parse('says "big world"')))
+            == MOMENTS[moment]
+        )
         # What was left is swept up by the next who adds, and the lock of the dead holds nobody up.
         assert library.add(f"{9:064x}", "9.mp4", timeline(9, "9.mp4")) == "added"
         is_whole(library)
@@ -81,8 +85,8 @@ def test_a_process_killed_between_new_and_old_findings_leaves_the_new(tmp_path: 
     process = start(place, 0, 1, "forgotten", "good night")
     assert told(process) == []
     assert process.returncode == -signal.SIGKILL
-    assert answer(library, parse('says "big world"')) == []
-    (clip,) = answer(library, parse('says "good night"'))
+    assert search_videos(library, parse('says "big world"')) == []
+    (clip,) = search_videos(library, parse('says "good night"'))
     assert (clip.start, clip.end) == (8, 10)
     assert library.check()["swept"] == 1
     is_whole(library)
@@ -100,7 +104,7 @@ def test_a_library_whose_maker_was_killed_is_made_to_the_end(tmp_path: Path, mon
             Library(place, create=True)
     library = Library(place, create=True)
     library.add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
-    assert len(answer(library, parse('says "big world"'))) == 1
+    assert len(search_videos(library, parse('says "big world"'))) == 1
 
 
 def test_two_processes_add_to_one_library(tmp_path: Path) -> None:

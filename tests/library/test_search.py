@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import LibraryError
-from kinoscope.library import Library, VectorQuery, answer, parse, picture_of
+from kinoscope.library import Library, VectorQuery, hit_image, parse, search_videos
 from tests.helpers.libraries import JPEG, timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
@@ -28,13 +28,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def ask(library: Library, query: str) -> list[tuple[str, float, float]]:
-    clips = answer(library, parse(query), embed=lambda text: np.eye(384, dtype=np.float32)[int(text)])
+    clips = search_videos(library, parse(query), embed=lambda text: np.eye(384, dtype=np.float32)[int(text)])
     return sorted((clip.video.name, clip.start, clip.end) for clip in clips)
 
 
 def notes_on(library: Library, query: str) -> tuple[int, list[str]]:
     notes: list[str] = []
-    clips = answer(library, parse(query), notes=notes)
+    clips = search_videos(library, parse(query), notes=notes)
     return len(clips), [note.split("; ")[0].partition(" is called ")[2] for note in notes]
 
 
@@ -105,14 +105,14 @@ def test_answers(library: Library, query: str, found: list[tuple[str, float, flo
 
 
 def test_each_answer_says_why(library: Library) -> None:
-    clip = answer(library, parse('(person with says "hello big world") in "street-a*"'))[0]
+    clip = search_videos(library, parse('(person with says "hello big world") in "street-a*"'))[0]
     assert [(why.what, why.table) for why in clip.why] == [("person", "tracks"), ("said: hello big world", "speech")]
     assert clip.to_dict()["why"][0] == {"what": "person", "start": 5.0, "end": 12.0, "score": 0.8}
-    assert picture_of(library, clip) == JPEG
+    assert hit_image(library, clip) == JPEG
 
 
 def test_the_best_come_first_and_no_more_than_asked_for(library: Library) -> None:
-    clips = answer(library, parse("Ada or person"), limit=3)
+    clips = search_videos(library, parse("Ada or person"), limit=3)
     assert [(clip.video.name, clip.start, round(clip.score, 2)) for clip in clips] == [
         ("street-a.mp4", 5, 0.9), ("street-b.mp4", 5, 0.9), ("street-a.mp4", 30, 0.8),
     ]  # fmt: skip
@@ -120,30 +120,30 @@ def test_the_best_come_first_and_no_more_than_asked_for(library: Library) -> Non
 
 def test_a_word_that_is_not_there_is_told_with_the_nearest(library: Library) -> None:
     with pytest.raises(LibraryError, match=r"is called 'persn'; did you mean person\? most frequent: person"):
-        answer(library, parse("persn"))
+        search_videos(library, parse("persn"))
 
 
 def test_without_the_model_meaning_cannot_be_asked_for(library: Library) -> None:
     with pytest.raises(LibraryError, match="cannot be compared by meaning"):
-        answer(library, parse('about "x"'))
+        search_videos(library, parse('about "x"'))
 
 
 def test_a_quote_in_a_name_is_no_way_into_the_database(library: Library) -> None:
     with pytest.raises(LibraryError, match="is called"):
-        answer(library, parse("\"x') OR ('1'='1\""))
+        search_videos(library, parse("\"x') OR ('1'='1\""))
 
 
 def test_moments_like_a_picture(library: Library) -> None:
     features = timeline(0).features["scenes.features"]
     like = VectorQuery("scenes", features[15].astype(np.float32), "efficientnet-lite0", "like it", 0.01)
-    assert [(c.video.name, c.start, c.end, round(c.score, 2)) for c in answer(library, None, [like])] == [
+    assert [(c.video.name, c.start, c.end, round(c.score, 2)) for c in search_videos(library, None, [like])] == [
         ("street-a.mp4", 15, 16, 1.0)
     ]
-    assert answer(library, parse("car"), [like])[0].start == 15
-    assert answer(library, parse("person"), [like]) == []
+    assert search_videos(library, parse("car"), [like])[0].start == 15
+    assert search_videos(library, parse("person"), [like]) == []
 
 
 def test_moments_of_a_face(library: Library) -> None:
     face = timeline(1).features["faces.embeddings"][0]
     like = VectorQuery("faces", face, "mtcnn, dlib-resnet", "this face", 0.45)
-    assert [(c.video.name, c.start, c.end) for c in answer(library, None, [like])] == [("street-b.mp4", 5, 11)]
+    assert [(c.video.name, c.start, c.end) for c in search_videos(library, None, [like])] == [("street-b.mp4", 5, 11)]

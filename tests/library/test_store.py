@@ -8,7 +8,7 @@ import pytest
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import TaskReport
 from kinoscope.library import Library
-from kinoscope.library.tables import CHILDREN
+from kinoscope.library.tables import RESULT_TABLES
 from tests.helpers.libraries import timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
@@ -22,7 +22,7 @@ def library(tmp_path: Path) -> Library:
 
 
 def counts(library: Library) -> dict[str, int]:
-    return {name: library.tables[name].count_rows() for name in ("videos", *CHILDREN)}
+    return {name: library.tables[name].count_rows() for name in ("videos", *RESULT_TABLES)}
 
 
 def test_what_is_added_is_there_when_it_is_opened_again(library: Library) -> None:
@@ -50,7 +50,7 @@ def test_tracks_keep_their_boxes(library: Library) -> None:
 
 def test_the_same_again_changes_nothing(library: Library) -> None:
     library.add(ONE, "street.mp4", timeline())
-    before, versions = counts(library), {name: library.tables[name].version for name in ("videos", *CHILDREN)}
+    before, versions = counts(library), {name: library.tables[name].version for name in ("videos", *RESULT_TABLES)}
     assert library.add(ONE, "street.mp4", timeline()) == "same"
     assert counts(library) == before
     assert {name: library.tables[name].version for name in versions} == versions
@@ -143,7 +143,7 @@ def test_a_library_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_many_small_additions_are_joined(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinoscope.library.tables.SMALL", 4)
+    monkeypatch.setattr("kinoscope.library.tables.MIN_FRAGMENTS_TO_COMPACT", 4)
     for number in range(6):
         library.add(f"{number:064d}", f"{number}.mp4", timeline(number))
     assert library.tables["tracks"].stats()["fragment_stats"]["num_fragments"] < 4

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kinoscope.core.media import Audio
 from kinoscope.source import open_source
-from kinoscope.source.decode.continuity import Continuity
-from kinoscope.source.decode.mpeg_clock import restarts
+from kinoscope.source.decode.continuity import TimestampJoiner
+from kinoscope.source.decode.mpeg_clock import clock_restarts
 from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.source.encode.writer import Writer
 from tests.helpers.sources import remux
@@ -50,7 +50,7 @@ def part_of(number, start, seconds, late, delay):
 
 
 def run(packets):
-    return list(Continuity().run(packets))
+    return list(TimestampJoiner().run(packets))
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,7 +157,7 @@ def test_joined_transport_streams_have_one_clock(tmp_path, starts):
 
 def test_joined_program_streams_have_one_clock(tmp_path):
     path = joined(tmp_path, 1, 1, kind="vob")
-    assert restarts(path)
+    assert clock_restarts(path)
     with open_source(path) as source:
         assert float(source.info.duration) == pytest.approx(4, abs=0.3)
         times = [picture.time for picture in source.lazy_frames()]
@@ -178,8 +178,8 @@ def test_a_joined_recording_is_read_from_its_second_part(tmp_path):
 
 
 def test_an_unbroken_recording_is_not_taken_for_a_joined_one(tmp_path):
-    assert not restarts(record(tmp_path / "a.ts", 1, seconds=4))
-    assert not restarts(record(tmp_path / "b.ts", 95_400, seconds=4))
+    assert not clock_restarts(record(tmp_path / "a.ts", 1, seconds=4))
+    assert not clock_restarts(record(tmp_path / "b.ts", 95_400, seconds=4))
 
 
 @pytest.mark.parametrize("starts", [(1, 1), (41, 1), (26 * 3600,)])

@@ -8,7 +8,7 @@ from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.core.media import Audio, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source import LazyFrame, open_source
-from kinoscope.source.base import Source, black
+from kinoscope.source.base import Source, black_frame
 from kinoscope.source.live import LiveSource
 
 
@@ -22,7 +22,7 @@ class Scripted(Source):
     def read(self, video=True, audio_rates=()):
         try:
             for i in range(10):
-                yield LazyFrame(black, (4, 4), Fraction(i), i)
+                yield LazyFrame(black_frame, (4, 4), Fraction(i), i)
                 yield Audio(np.zeros(4, np.float32), 4, Fraction(i))
             if self.error:
                 raise self.error
@@ -99,12 +99,12 @@ def test_a_source_that_was_stopped_before_gives_nothing():
 
 
 def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
-    monkeypatch.setattr("kinoscope.source.live.PATIENCE", 0.01)
+    monkeypatch.setattr("kinoscope.source.live.JOIN_TIMEOUT_SECONDS", 0.01)
     stuck = threading.Event()
 
     class Stuck(Scripted):
         def read(self, video=True, audio_rates=()):
-            yield LazyFrame(black, (4, 4), Fraction(0), 0)
+            yield LazyFrame(black_frame, (4, 4), Fraction(0), 0)
             stuck.wait(60)
 
         def close(self):

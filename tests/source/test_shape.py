@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kinoscope.core.errors import OutputError, SourceError
 from kinoscope.source import open_source
-from kinoscope.source.decode.scaler import MAX_ASPECT, displayed
+from kinoscope.source.decode.scaler import MAX_ASPECT, display_size
 from kinoscope.source.encode.concat import TimeRange, concatenate
 from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.source.encode.writer import Writer
@@ -129,7 +129,7 @@ def test_the_limit_of_pixels_holds_for_the_displayed_size(tmp_path):
 
 @given(st.integers(1, 8192), st.integers(1, 8192), st.fractions(1 / MAX_ASPECT, MAX_ASPECT))
 def test_no_side_gets_smaller_and_the_shape_is_that_of_the_display(width, height, aspect):
-    shown = displayed((width, height), aspect)
+    shown = display_size((width, height), aspect)
     assert shown[0] >= width
     assert shown[1] >= height
     assert abs(shown[0] - width * aspect * shown[1] / height) <= max(1, aspect) / 2 * max(1, Fraction(width, height))
@@ -138,4 +138,4 @@ def test_no_side_gets_smaller_and_the_shape_is_that_of_the_display(width, height
 @given(st.fractions(0, 1 / MAX_ASPECT) | st.fractions(MAX_ASPECT))
 def test_an_absurd_shape_is_an_error_of_the_file(aspect):
     if aspect not in (MAX_ASPECT, 1 / MAX_ASPECT):
-        assert displayed((64, 48), aspect) == (64, 48)
+        assert display_size((64, 48), aspect) == (64, 48)

@@ -9,8 +9,8 @@ import pytest
 
 from kinoscope.core.errors import SourceError
 from kinoscope.source import open_clip, open_source
-from kinoscope.source.images import is_pictures
-from kinoscope.source.sniffing import kind_of
+from kinoscope.source.images import is_image_path
+from kinoscope.source.sniffing import detect_kind
 from tests.helpers.sources import encode, noise
 
 GREYS = (40, 90, 140, 200)
@@ -60,7 +60,7 @@ def test_every_frame_of_a_gif_is_read_whatever_its_ending(tmp_path, name):
 def test_a_video_that_is_named_as_an_image_is_a_video(tmp_path, name):
     codec = "libvpx" if name == "a.webm" else "mpeg4"
     path = encode(tmp_path / name, codec=codec).rename(tmp_path / "a.jpg")
-    assert not is_pictures(str(path))
+    assert not is_image_path(str(path))
     with open_source(path) as source:
         assert sum(1 for _ in source.frames()) == 12
 
@@ -194,9 +194,9 @@ def test_every_frame_of_an_animated_avif_is_read(tmp_path):
 
 
 def test_what_cannot_be_read_is_unknown(tmp_path):
-    assert kind_of(tmp_path / "nothing") == "unknown"
+    assert detect_kind(tmp_path / "nothing") == "unknown"
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("text")
-    assert kind_of(tmp_path / "empty.png") == kind_of(tmp_path / "text.png") == "unknown"
+    assert detect_kind(tmp_path / "empty.png") == detect_kind(tmp_path / "text.png") == "unknown"
     (tmp_path / "short.webp").write_bytes(b"RIFF0000WEBPVP8X")
-    assert kind_of(tmp_path / "short.webp") == "image"
+    assert detect_kind(tmp_path / "short.webp") == "image"

@@ -21,7 +21,7 @@ from kinoscope.core.media import Audio
 from kinoscope.source import open_source
 from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.packets import PacketReader
-from kinoscope.source.stream import LONGEST_WAIT, Backoff, StreamSource
+from kinoscope.source.stream import MAX_WAIT_SECONDS, Backoff, StreamSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.helpers.sources import encode
 
@@ -353,7 +353,7 @@ def test_waits_grow_to_a_limit():
     while backoff.wait():
         pass
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    assert max(waits) == LONGEST_WAIT
+    assert max(waits) == MAX_WAIT_SECONDS
     backoff.reset()
     assert backoff.wait()
     assert waits[-1] == 0.5

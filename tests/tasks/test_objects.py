@@ -12,7 +12,7 @@ from kinoscope.core.results import Event, TaskResult, Timeline
 from kinoscope.models import sample
 from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.pipeline import engine
-from kinoscope.source.synthetic.video import COLOURS, SyntheticSource, cuts, shapes
+from kinoscope.source.synthetic.video import SHAPE_COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.objects import Objects, cut_out
@@ -22,7 +22,9 @@ from kinoscope.tasks.tracking.association import STRATEGIES
 class ColourDetector:
     """Finds the coloured shapes of the synthetic videos; a label for each colour."""
 
-    runner = SimpleNamespace(card=SimpleNamespace(name="colours", licence="MIT", labels=tuple(COLOURS)), runtime="fake")
+    runner = SimpleNamespace(
+        card=SimpleNamespace(name="colours", licence="MIT", labels=tuple(SHAPE_COLOURS)), runtime="fake"
+    )
     card = runner.card
 
     def __init__(self, *_):
@@ -35,7 +37,7 @@ class ColourDetector:
         return [self.find(picture, shown) for picture in pictures]
 
     def find(self, picture, shown):
-        rows = [(self.box(picture, colour), n) for n, colour in enumerate(COLOURS.values())]
+        rows = [(self.box(picture, colour), n) for n, colour in enumerate(SHAPE_COLOURS.values())]
         seen = [(box, n) for box, n in rows if box]
         scale = np.tile([shown[0] / picture.shape[1], shown[1] / picture.shape[0]], 2)
         boxes = np.array([box for box, _ in seen], np.float64).reshape(-1, 4) * scale
@@ -107,7 +109,7 @@ def painted(colours_at, duration=4):
     for picture, time in zip(pictures, times, strict=True):
         colour, background = colours_at(time)
         picture[:] = background
-        picture[100:180, 100 + round(10 * time) : 160 + round(10 * time)] = COLOURS[colour]
+        picture[100:180, 100 + round(10 * time) : 160 + round(10 * time)] = SHAPE_COLOURS[colour]
     for n in range(0, len(times), 8):
         batch = FrameBatch(pictures[n : n + 8], times[n : n + 8], np.arange(len(times))[n : n + 8])
         task.process_frames(batch, batch)
@@ -141,7 +143,7 @@ def test_each_track_has_a_picture_of_its_object():
         shown = cv2.imdecode(np.frombuffer(timeline.images[name], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         assert max(shown.shape[:2]) <= 200
         middle = shown[shown.shape[0] // 2, shown.shape[1] // 2]
-        assert np.abs(middle.astype(int) - COLOURS[colour]).max() < 25
+        assert np.abs(middle.astype(int) - SHAPE_COLOURS[colour]).max() < 25
 
 
 def test_pictures_are_bounded(monkeypatch):
@@ -226,7 +228,7 @@ def test_a_camera_that_jumps_is_taken_out(camera):
         wall += cv2.resize(grid, (1000, 600), interpolation=cv2.INTER_CUBIC)
     wall = np.clip(120 + wall / 3, 0, 255).astype(np.uint8)[:, :, None].repeat(3, axis=2)
     for colour, (x, y) in zip(("red", "green"), ((450, 250), (600, 330)), strict=True):
-        wall[y : y + 40, x : x + 40] = COLOURS[colour]
+        wall[y : y + 40, x : x + 40] = SHAPE_COLOURS[colour]
 
     def draw(index, time):
         x, y = 350 + 45 * (index % 2), 160 + 45 * (index // 2 % 2)

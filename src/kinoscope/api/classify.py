@@ -149,9 +149,9 @@ def classify_source(
 def _opened(path: str, limits: dict[str, Any]) -> Source:
     """Open a source; a picture that is a row of square frames is a strip, and any other a video of one frame."""
     from kinoscope.source import open_clip, open_source
-    from kinoscope.source.image_strip import is_picture
+    from kinoscope.source.image_strip import is_image_file
 
-    if is_picture(path):
+    if is_image_file(path):
         with suppress(SourceError):
             return open_clip(path, **limits)
     return open_source(path, **limits)

@@ -70,9 +70,11 @@ def pairs_with_videos(known: Gallery, folder: Path, device: str, quiet: bool) ->
         SourceError: there is no video.
     """
     from kinoscope.pipeline.enrollment import extract_samples, open_extractor
-    from kinoscope.source.images import PICTURES, VIDEOS
+    from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS | PICTURES and path.is_file())
+    files = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES and path.is_file()
+    )
     if not files:
         raise SourceError(f"{folder} holds no video; give a folder that holds a folder of videos a name")
     eye = open_extractor("face", device)

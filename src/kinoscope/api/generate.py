@@ -114,13 +114,13 @@ def generate(
         OutputError: a file cannot be written.
     """
     from kinoscope.models.trainable.generators import Generator
-    from kinoscope.source.encode.writer import check_ending
+    from kinoscope.source.encode.writer import select_sink
 
     _check(n, frames, rate, truncation, show, enlarge)
     demand_number("seed", seed, 0, MAX_SEED)
     choose_device(device)
     if out is not None and Path(out).suffix and Path(out).suffix.lower() not in SHEET_SUFFIXES:
-        check_ending(out)
+        select_sink(out)
     if project is not None and not Path(project).exists():
         raise SourceError(f"{project} does not exist; name a clip to bring into the model")
     generator = Generator(model, device)

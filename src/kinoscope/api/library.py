@@ -59,13 +59,13 @@ def content_hash(source: str) -> str:
         LibraryError: it is no file.
         SourceError: there are no pictures.
     """
-    from kinoscope.source.images import find_pictures, is_pictures
+    from kinoscope.source.images import find_images, is_image_path
 
     if Path(source).is_file():
         return _sha256(Path(source))
-    if "://" in source or not is_pictures(source):
+    if "://" in source or not is_image_path(source):
         raise LibraryError(f"{source} is no file, so a library cannot know it again; record it, and add the file")
-    return hashlib.sha256("".join(map(_sha256, find_pictures(source))).encode()).hexdigest()
+    return hashlib.sha256("".join(map(_sha256, find_images(source))).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

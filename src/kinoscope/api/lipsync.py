@@ -125,10 +125,10 @@ def _demand_video(path: Path) -> None:
     Raises:
         OptionError: its ending says that it is none.
     """
-    from kinoscope.source.encode.writer import VIDEOS
+    from kinoscope.source.encode.writer import VIDEO_SUFFIXES
 
-    if path.suffix.lower() not in VIDEOS:
-        raise OptionError(f"cannot write {path}: give a name that ends in {', '.join(VIDEOS)}")
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        raise OptionError(f"cannot write {path}: give a name that ends in {', '.join(VIDEO_SUFFIXES)}")
 
 
 @dataclass(frozen=True)

@@ -140,10 +140,10 @@ def read_last_frames(path: str, facts: PredictorMetadata) -> list[LazyFrame]:
             f"{path} lasts {lasts:.2g} s, and the model reads {facts.before} frames at {facts.rate:g} a second; "
             f"give {float(need + step):.2g} s or more"
         )
-    from kinoscope.source.base import on_screen
+    from kinoscope.source.base import frames_on_screen
 
     times = [found[-1].time - (facts.before - 1 - number) * step for number in range(facts.before)]
-    return list(on_screen(found, times))
+    return list(frames_on_screen(found, times))
 
 
 def _from_late(path: str, need: Fraction) -> Iterator[Source]:

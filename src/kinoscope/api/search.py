@@ -16,7 +16,7 @@ from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.files import claiming, link, maker, prepare, remove
 from kinoscope.core.results import describe_source
 from kinoscope.core.validation import demand, demand_number
-from kinoscope.library import Library, SearchHit, StoredVideo, answer, parse, picture_of
+from kinoscope.library import Library, SearchHit, StoredVideo, hit_image, parse, search_videos
 from kinoscope.pipeline import inputs as places
 from kinoscope.pipeline.text_query import meaning_of
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
@@ -124,7 +124,7 @@ def _search(
     device: str,
 ) -> SearchResult:
     notes: list[str] = []
-    clips = answer(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
+    clips = search_videos(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
     found = SearchResult(title.strip(), opened.place, len(opened.videos()), clips, notes)
     prepare(folder)
@@ -202,7 +202,7 @@ def _still(library: Library, clip: SearchHit) -> bytes | None:
     # The shortest of what was found in it is what it is all about.
     spans = [(why.end - why.start, max(why.start, clip.start), min(why.end, clip.end)) for why in clip.why]
     _, start, end = min(spans, default=(0, clip.start, clip.end))
-    return _frame(clip.video.path, (start + end) / 2) or picture_of(library, clip)
+    return _frame(clip.video.path, (start + end) / 2) or hit_image(library, clip)
 
 
 def _frame(path: str, time: float) -> bytes | None:

@@ -6,7 +6,7 @@ print(clip.video.path, clip.start, clip.end)
 """
 
 from kinoscope.library.query import Query, parse
-from kinoscope.library.search import SearchHit, VectorQuery, answer, picture_of
+from kinoscope.library.search import SearchHit, VectorQuery, hit_image, search_videos
 from kinoscope.library.store import Library, StoredVideo
 
-__all__ = ["Library", "Query", "SearchHit", "StoredVideo", "VectorQuery", "answer", "parse", "picture_of"]
+__all__ = ["Library", "Query", "SearchHit", "StoredVideo", "VectorQuery", "hit_image", "parse", "search_videos"]

@@ -15,7 +15,7 @@ from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
 Rows = dict[str, list[dict[str, Any]]]
 """Rows by the table that they belong to."""
 
-FEATURES = {
+TASK_FEATURES = {
     "scenes": ("scenes", "scenes.features"),
     "faces": ("faces", "faces.embeddings"),
     "appearance": ("looks", "appearance.embeddings"),
@@ -23,12 +23,12 @@ FEATURES = {
 """Space, and name in the timeline's features, of the vectors of a task."""
 
 
-def tasks_of(timeline: Timeline) -> list[str]:
+def stored_tasks(timeline: Timeline) -> list[str]:
     """Give the tasks whose findings can be kept: those that were not skipped and did not fail."""
     return [name for name, report in timeline.tasks.items() if report.status in ("ok", *CUT_SHORT)]
 
 
-def rows_of(timeline: Timeline, task: str, take: int) -> Rows:
+def encode_task(timeline: Timeline, task: str, take: int) -> Rows:
     """Give the rows of what a task found.
 
     Args:
@@ -38,21 +38,21 @@ def rows_of(timeline: Timeline, task: str, take: int) -> Rows:
     """
     events, tracks = timeline.events_of(task), [track for track in timeline.tracks_of(task) if len(track.boxes)]
     rows: Rows = {
-        "names": _names(take, events, tracks),
-        "events": [_event(take, number, event) for number, event in enumerate(events)],
-        "tracks": [_track(take, track) for track in tracks],
+        "names": _name_rows(take, events, tracks),
+        "events": [_event_row(take, number, event) for number, event in enumerate(events)],
+        "tracks": [_track_row(take, track) for track in tracks],
         "speech": [
-            _sentence(take, number, event) for number, event in enumerate(events) if event.text and task == "speech"
+            _speech_row(take, number, event) for number, event in enumerate(events) if event.text and task == "speech"
         ],
-        "images": _pictures(take, task, timeline),
+        "images": _image_rows(take, task, timeline),
     }
-    if task in FEATURES:
-        space, name = FEATURES[task]
-        rows[space] = _vectors(take, task, timeline, name)
+    if task in TASK_FEATURES:
+        space, name = TASK_FEATURES[task]
+        rows[space] = _vector_rows(take, task, timeline, name)
     return rows
 
 
-def digest_of(rows: Rows) -> str:
+def rows_digest(rows: Rows) -> str:
     """Give sixteen hex digits that stand for the content of rows, whatever their take."""
     total = hashlib.sha256()
     for name in sorted(rows):
@@ -65,43 +65,43 @@ def _plain(value: Any) -> Any:
     return hashlib.sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else value
 
 
-def _names(take: int, events: list[Event], tracks: list[Track]) -> list[dict[str, Any]]:
+def _name_rows(take: int, events: list[Event], tracks: list[Track]) -> list[dict[str, Any]]:
     """Give what can be asked for: labels, and names of those who were recognised or told apart."""
     found = Counter([(event.label, "event") for event in events] + [(track.label, "track") for track in tracks])
-    found.update((who, "identity") for who in map(_who, tracks) if who)
+    found.update((who, "identity") for who in map(_identity, tracks) if who)
     return [{"take": take, "name": name, "kind": kind, "count": count} for (name, kind), count in found.items()]
 
 
-def _who(track: Track) -> str | None:
+def _identity(track: Track) -> str | None:
     """Give who a track is, if that is known by name; ``person 1`` is another in each video."""
     return track.identity if "known_by" in track.extra else None
 
 
-def _event(take: int, number: int, event: Event) -> dict[str, Any]:
+def _event_row(take: int, number: int, event: Event) -> dict[str, Any]:
     extra = json.dumps({key: value for key, value in event.extra.items() if key != "words"}, default=str)
     span = {"take": take, "number": number, "start": event.start, "end": event.end}
     told = {"task": event.task, "label": event.label, "score": float(event.score)}
     return span | told | {"text": event.text, "extra": extra}
 
 
-def _track(take: int, track: Track) -> dict[str, Any]:
+def _track_row(take: int, track: Track) -> dict[str, Any]:
     span = {"take": take, "number": track.id, "start": track.start, "end": track.end}
-    told = {"task": track.task, "label": track.label, "identity": _who(track), "score": float(track.score)}
+    told = {"task": track.task, "label": track.label, "identity": _identity(track), "score": float(track.score)}
     # Single precision counts from the track's start, so that its times stay exact to the microsecond.
     boxes = track.boxes - [track.start, 0, 0, 0, 0, 0]
     return span | told | {"boxes": boxes.astype(np.float32).tobytes()}
 
 
-def _sentence(take: int, number: int, event: Event) -> dict[str, Any]:
+def _speech_row(take: int, number: int, event: Event) -> dict[str, Any]:
     span = {"take": take, "number": number, "start": event.start, "end": event.end}
     return span | {"text": event.text, "score": float(event.score)}
 
 
-def _vectors(take: int, task: str, timeline: Timeline, name: str) -> list[dict[str, Any]]:
+def _vector_rows(take: int, task: str, timeline: Timeline, name: str) -> list[dict[str, Any]]:
     vectors = np.asarray(timeline.features.get(name, np.zeros((0, 0))), np.float32)
     report = timeline.tasks[task]
     model = str(report.extra.get("digest") or report.model)
-    spans = _seconds(timeline) if task == "scenes" else _tracks(timeline, task)
+    spans = _scene_spans(timeline) if task == "scenes" else _track_spans(timeline, task)
     return [
         {"take": take, "number": number, "start": start, "end": end, "model": model, "vector": vector}
         for (number, start, end), vector in zip(spans, vectors, strict=True)
@@ -109,20 +109,20 @@ def _vectors(take: int, task: str, timeline: Timeline, name: str) -> list[dict[s
     ]
 
 
-def _seconds(timeline: Timeline) -> list[tuple[int, float, float]]:
+def _scene_spans(timeline: Timeline) -> list[tuple[int, float, float]]:
     """Give the stretch of time that each scene feature stands for."""
     times: Float64Array = timeline.features.get("scenes.times", np.zeros(0))
     last = max([*times[-1:].tolist(), *timeline.times[-1:].tolist()], default=0.0)
     return [(n, a, b) for n, (a, b) in enumerate(zip(times.tolist(), [*times[1:].tolist(), last], strict=False))]
 
 
-def _tracks(timeline: Timeline, task: str) -> list[tuple[int, float, float]]:
+def _track_spans(timeline: Timeline, task: str) -> list[tuple[int, float, float]]:
     """Give the track that each embedding is of."""
     of = {track.id: track for track in timeline.tracks_of("objects" if task == "appearance" else task)}
     return [(n, of[n].start, of[n].end) for n in timeline.features.get(f"{task}.tracks", np.zeros(0)).tolist()]
 
 
-def _pictures(take: int, task: str, timeline: Timeline) -> list[dict[str, Any]]:
+def _image_rows(take: int, task: str, timeline: Timeline) -> list[dict[str, Any]]:
     """Give the pictures of a task's events and tracks, and when they were seen."""
     events, tracks = timeline.events_of(task), {track.id: track for track in timeline.tracks_of(task)}
     rows = []

@@ -12,10 +12,10 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array, Int64Array
 
-JOIN = 1.0
+MAX_MERGE_GAP_SECONDS = 1.0
 """Seconds without a thing up to which its moments are one moment."""
 
-FAR = 1e7
+VIDEO_SPACING_SECONDS = 1e7
 """More seconds than any video lasts: videos are laid out so far apart on one axis of time."""
 
 
@@ -56,7 +56,7 @@ class Intervals:
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         return Intervals(*(np.concatenate(pair) for pair in pairs))
 
-    def joined(self, gap: float = JOIN) -> Intervals:
+    def joined(self, gap: float = MAX_MERGE_GAP_SECONDS) -> Intervals:
         """Give them in order of video and time, those that hardly part as one, with the best score among them."""
         if not len(self):
             return self
@@ -69,10 +69,10 @@ class Intervals:
         return Intervals(rows.video[begins], rows.start[begins], ends, np.maximum.reduceat(rows.score, begins))
 
     def _on_axis(self) -> tuple[Float64Array, Float64Array]:
-        return self.video * FAR + self.start, self.video * FAR + self.end
+        return self.video * VIDEO_SPACING_SECONDS + self.start, self.video * VIDEO_SPACING_SECONDS + self.end
 
 
-def pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[Int64Array, Int64Array]:
+def find_pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[Int64Array, Int64Array]:
     """Give which spans are at most ``reach`` seconds apart, as numbers into ``left`` and into ``right``.
 
     Both must be joined, so that each is in order and none overlap.
@@ -87,9 +87,9 @@ def pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[Int64A
     return rows, others
 
 
-def near(left: Intervals, right: Intervals, seconds: float) -> Intervals:
+def intersect_near(left: Intervals, right: Intervals, seconds: float) -> Intervals:
     """Give what of both is at most so many seconds from the other; the score is the mean of both."""
-    rows, others = pairs(left, right, seconds)
+    rows, others = find_pairs(left, right, seconds)
     one, two = left[rows], right[others]
     # Of what lasts long, only the time around the other counts.
     start = np.minimum(np.maximum(one.start, two.start - seconds), np.maximum(two.start, one.start - seconds))
@@ -97,9 +97,9 @@ def near(left: Intervals, right: Intervals, seconds: float) -> Intervals:
     return Intervals(one.video, start, end, (one.score + two.score) / 2).joined(0)
 
 
-def together(left: Intervals, right: Intervals) -> Intervals:
+def intersect(left: Intervals, right: Intervals) -> Intervals:
     """Give the time that both share; the score is the mean of both."""
-    rows, others = pairs(left, right)
+    rows, others = find_pairs(left, right)
     one, two = left[rows], right[others]
     start, end = np.maximum(one.start, two.start), np.minimum(one.end, two.end)
     moments = (one.start == one.end) | (two.start == two.end)
@@ -107,9 +107,9 @@ def together(left: Intervals, right: Intervals) -> Intervals:
     return both[(end > start) | (moments & (end >= start))]
 
 
-def apart(left: Intervals, right: Intervals) -> Intervals:
+def exclude_overlapping(left: Intervals, right: Intervals) -> Intervals:
     """Give those of ``left`` that share no time with any of ``right``."""
-    rows, others = pairs(left, right)
+    rows, others = find_pairs(left, right)
     one, two = left[rows], right[others]
     meet = np.minimum(one.end, two.end) > np.maximum(one.start, two.start)
     meet |= (one.start == one.end) | (two.start == two.end)

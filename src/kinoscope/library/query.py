@@ -31,19 +31,23 @@ from typing import NoReturn
 from kinoscope.core.errors import OptionError
 from kinoscope.core.time import parse_time
 
-NEAR = 3.0
+NEAR_SECONDS = 3.0
 """Seconds that may lie between two things that are near each other in time."""
 
-UNITS = {"s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
-         "hours": 3600}  # fmt: skip
+UNIT_SECONDS = {
+    "s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60,
+    "h": 3600, "hour": 3600, "hours": 3600,
+}  # fmt: skip
+"""Unit of a time -> its length in seconds."""
+"""Unit of a time -> seconds."""
 
 KEYWORDS = {"or", "and", "not", "near", "within", "with", "without", "says", "about", "after", "before", "between",
             "longer", "shorter", "than", "in"}  # fmt: skip
 
 _TOKEN = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[()])|(?P<word>[^\s()"]+))')
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)", re.IGNORECASE)
-_LONGEST = 2000
-_DEEPEST = 40
+_MAX_CHARACTERS = 2000
+_MAX_DEPTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,10 @@ class PairQuery:
     how: str
     left: Query
     right: Query
-    seconds: float = NEAR
+    seconds: float = NEAR_SECONDS
 
     def __str__(self) -> str:
-        within = f" within {self.seconds!r} s" if self.how == "near" and self.seconds != NEAR else ""
+        within = f" within {self.seconds!r} s" if self.how == "near" and self.seconds != NEAR_SECONDS else ""
         return f"{_inner(self.left)} {self.how} {_inner(self.right)}{within}"
 
 
@@ -171,8 +175,8 @@ class _Parser:
 
     def query(self) -> Query:
         self.depth += 1
-        if self.depth > _DEEPEST:
-            raise OptionError(f"the query is nested more than {_DEEPEST} deep; make it simpler")
+        if self.depth > _MAX_DEPTH:
+            raise OptionError(f"the query is nested more than {_MAX_DEPTH} deep; make it simpler")
         found = self.branch()
         while self.word("or"):
             found = PairQuery("or", found, self.branch())
@@ -194,7 +198,7 @@ class _Parser:
         while self.word("not"):
             turns += 1
         found = self.chain()
-        for _ in range(min(turns, _DEEPEST)):
+        for _ in range(min(turns, _MAX_DEPTH)):
             found = NotQuery(found)
         return found
 
@@ -202,7 +206,7 @@ class _Parser:
         found = self.term()
         while how := next((how for how in ("near", "with", "without") if self.word(how)), None):
             right = self.term()
-            seconds = self.time() if how == "near" and self.word("within") else NEAR
+            seconds = self.time() if how == "near" and self.word("within") else NEAR_SECONDS
             found = PairQuery(how, found, right, seconds)
         return found
 
@@ -212,7 +216,7 @@ class _Parser:
             if not self.mark(")"):
                 self.fail(")")
             return found
-        for how, make in SPOKEN.items():
+        for how, make in SPEECH_QUERIES.items():
             if self.word(how):
                 return make(self.quoted(f'what is said in quotes, as in {how} "hello"'))
         if self.peek()[:1] == '"':
@@ -248,10 +252,10 @@ class _Parser:
         if number := _NUMBER.fullmatch(token):
             self.at += 1
             unit = number[2].lower()
-            if not unit and self.peek().lower() in UNITS:
+            if not unit and self.peek().lower() in UNIT_SECONDS:
                 unit, self.at = self.peek().lower(), self.at + 1
-            if unit in UNITS or not unit:
-                return float(number[1]) * UNITS.get(unit, 1)
+            if unit in UNIT_SECONDS or not unit:
+                return float(number[1]) * UNIT_SECONDS.get(unit, 1)
             self.at -= 1
         elif ":" in token:
             try:
@@ -292,12 +296,12 @@ class _Parser:
         raise OptionError(f"the query {self.text!r} is not understood {where}; there may stand: {expected}")
 
 
-SPOKEN: dict[str, Callable[[str], Query]] = {"says": TextQuery, "about": MeaningQuery}
+SPEECH_QUERIES: dict[str, Callable[[str], Query]] = {"says": TextQuery, "about": MeaningQuery}
 
 
 def _tokens(text: str) -> list[str]:
-    if len(text) > _LONGEST:
-        raise OptionError(f"the query has {len(text)} characters; give at most {_LONGEST}")
+    if len(text) > _MAX_CHARACTERS:
+        raise OptionError(f"the query has {len(text)} characters; give at most {_MAX_CHARACTERS}")
     tokens, at = [], 0
     while at < len(text.rstrip()):
         token = _TOKEN.match(text, at)

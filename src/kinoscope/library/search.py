@@ -16,21 +16,21 @@ from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.optional import require_extra
 from kinoscope.core.validation import hint
-from kinoscope.library.intervals import Intervals, apart, near, together
+from kinoscope.library.intervals import Intervals, exclude_overlapping, intersect, intersect_near
 from kinoscope.library.query import LabelQuery, LimitQuery, MeaningQuery, NotQuery, PairQuery, Query, TextQuery
 from kinoscope.library.store import Library, StoredVideo
-from kinoscope.library.tables import METRICS, column, told
+from kinoscope.library.tables import DISTANCE_METRICS, column, lance_errors
 
-MOST_SENTENCES = 2000
+MAX_SENTENCES = 2000
 """Sentences that are looked at of one that is asked for: the best."""
 
-ALIKE = 0.3
+MIN_SENTENCE_SIMILARITY = 0.3
 """Least cosine of a sentence and what it is to be about."""
 
-MOST_ALIKE = 200
+MAX_NEAREST_VECTORS = 200
 """Vectors that are taken for alike: the nearest."""
 
-NAMED = 8
+MAX_LISTED_NAMES = 8
 """Names that a message lists of a library."""
 
 Embed = Callable[[str], Float32Array]
@@ -86,7 +86,7 @@ class VectorQuery:
     """What a moment is to look like: vectors in a space, each of a part of one picture.
 
     Attributes:
-        space: one of ``tables.SPACES``. vector: (D,). model: that made it. what: as a person reads it.
+        space: one of ``tables.VECTOR_SPACES``. vector: (D,). model: that made it. what: as a person reads it.
         farthest: largest distance that counts; cosine distance, or Euclidean for faces.
     """
 
@@ -98,7 +98,7 @@ class VectorQuery:
 
 
 @dataclass(slots=True)
-class _Leaf:
+class _PartMatches:
     """All rows that were found for one part of a query, in the order of their videos."""
 
     what: str
@@ -121,7 +121,7 @@ class _Leaf:
         return Match(what, *times, self.table, int(self.take[row]), int(self.number[row]))
 
 
-def answer(
+def search_videos(
     library: Library,
     query: Query | None,
     likes: Sequence[VectorQuery] = (),
@@ -148,7 +148,7 @@ def answer(
     Raises:
         LibraryError: the library cannot be read, or does not have what is asked for by name.
     """
-    with told(library.place):
+    with lance_errors(library.place):
         search = _Search(library, embed)
         found = search.run(query, likes, limit)
         if notes is not None:
@@ -168,7 +168,7 @@ class _Search:
         self.videos = library.videos()
         pairs = [(take["take"], n) for n, video in enumerate(self.videos) for take in video.takes.values()]
         self.takes, self.owners = np.array(sorted(pairs), np.int64).reshape(-1, 2).T
-        self.leaves: list[_Leaf] = []
+        self.leaves: list[_PartMatches] = []
         self.missing: list[_UnknownName] = []
 
     @cached_property
@@ -184,11 +184,11 @@ class _Search:
             alike = Intervals.none()
             for like in likes:
                 alike = alike.plus(self.alike(like))
-            found = alike.joined() if found is None else together(found, alike.joined())
+            found = alike.joined() if found is None else intersect(found, alike.joined())
         if found is None:
             return []
         order = np.lexsort((found.start, found.video, -np.round(found.score, 3)))[:limit]
-        return [self.clip(*row) for row in zip(*(getattr(found[order], c) for c in COLUMNS), strict=True)]
+        return [self.clip(*row) for row in zip(*(getattr(found[order], c) for c in INTERVAL_COLUMNS), strict=True)]
 
     def clip(self, video: int, start: float, end: float, score: float) -> SearchHit:
         reasons = [leaf.in_clip(video, start, end) for leaf in self.leaves]
@@ -218,11 +218,11 @@ class _Search:
         left = self.find(query.left)
         right = (self.known(query.right) or Intervals.none()) if query.how == "without" else self.find(query.right)
         if query.how == "near":
-            return near(left, right, query.seconds)
+            return intersect_near(left, right, query.seconds)
         if query.how == "with":
-            return together(left, right)
+            return intersect(left, right)
         if query.how == "without":
-            return apart(left, right)
+            return exclude_overlapping(left, right)
         return self.both(query, left, right)
 
     def either(self, query: PairQuery) -> Intervals:
@@ -277,11 +277,11 @@ class _Search:
         known = self.spelled(name)
         kinds = {kind for one in known for kind in self.names[one]}
         found = Intervals.none()
-        for table, of in NAMES_IN.items():
+        for table, of in NAME_COLUMNS.items():
             # A table that does not have the name need not be read.
             if kinds.intersection(of):
                 where = reduce(or_, (column(one).isin(known) for one in of.values()))
-                rows = self.tables.rows(table, [*ROW, "score"], where)
+                rows = self.tables.rows(table, [*ROW_COLUMNS, "score"], where)
                 found = found.plus(self.keep(name, table, rows))
         return found.joined()
 
@@ -296,7 +296,7 @@ class _Search:
         found = [known for known in self.names if known.casefold() == name.casefold()]
         if found:
             return found
-        most = sorted(self.names, key=lambda known: -sum(self.names[known].values()))[:NAMED]
+        most = sorted(self.names, key=lambda known: -sum(self.names[known].values()))[:MAX_LISTED_NAMES]
         listed = f"most frequent: {', '.join(most)}" if most else "there is nothing in it"
         place = self.library.place
         more = f"; see `kinoscope library show {place}`" if most else ""
@@ -306,8 +306,8 @@ class _Search:
         """Give when something is said: these words in this order, whatever their endings."""
         phrase = require_extra("lancedb.query", "library").PhraseQuery(text, "text")
         self.tables["speech"].checkout_latest()
-        query = self.tables["speech"].search(phrase, query_type="fts").select([*ROW, "text", "_score"])
-        rows = query.limit(MOST_SENTENCES).to_arrow()
+        query = self.tables["speech"].search(phrase, query_type="fts").select([*ROW_COLUMNS, "text", "_score"])
+        rows = query.limit(MAX_SENTENCES).to_arrow()
         ranks = rows["_score"].to_numpy()
         score = ranks / ranks.max() if len(ranks) else ranks
         return self.keep("said", "speech", rows, score, rows["text"].to_pylist()).joined()
@@ -316,8 +316,8 @@ class _Search:
         """Give when something of that meaning is said."""
         if self.embed is None:
             raise LibraryError('what is said cannot be compared by meaning here; ask with says "..." instead')
-        rows = self.nearest("sentences", self.embed(text), "minilm", MOST_ALIKE)
-        rows = rows.filter(rows["_distance"].to_numpy() <= 1 - ALIKE)
+        rows = self.nearest("sentences", self.embed(text), "minilm", MAX_NEAREST_VECTORS)
+        rows = rows.filter(rows["_distance"].to_numpy() <= 1 - MIN_SENTENCE_SIMILARITY)
         texts = self.texts(rows)
         return self.keep("said", "speech", rows, 1 - rows["_distance"].to_numpy(), texts).joined()
 
@@ -332,8 +332,8 @@ class _Search:
 
     def alike(self, like: VectorQuery) -> Intervals:
         """Give the moments that look like something."""
-        metric = METRICS[like.space]
-        rows = self.nearest(like.space, like.vector, like.model, MOST_ALIKE)
+        metric = DISTANCE_METRICS[like.space]
+        rows = self.nearest(like.space, like.vector, like.model, MAX_NEAREST_VECTORS)
         far = rows["_distance"].to_numpy()
         far = np.sqrt(far) if metric == "l2" else far
         close = far <= like.farthest
@@ -343,8 +343,8 @@ class _Search:
     def nearest(self, space: str, vector: Float32Array, model: str, most: int) -> Any:
         table = self.tables[space]
         table.checkout_latest()
-        query = table.search(np.asarray(vector, np.float32)).distance_type(METRICS[space])
-        return query.where(column("model") == model).select([*ROW, "_distance"]).limit(most).to_arrow()
+        query = table.search(np.asarray(vector, np.float32)).distance_type(DISTANCE_METRICS[space])
+        return query.where(column("model") == model).select([*ROW_COLUMNS, "_distance"]).limit(most).to_arrow()
 
     def keep(
         self, what: str, table: str, rows: Any, score: NDArray[Any] | None = None, texts: list[str] | None = None
@@ -362,18 +362,18 @@ class _Search:
         scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[order]
         spans = Intervals(self.owners[at[order]], start, end, scores.clip(0, 1))
         kept = None if texts is None else [texts[row] for row in order]
-        self.leaves.append(_Leaf(what, table, spans, take[order], number, kept))
+        self.leaves.append(_PartMatches(what, table, spans, take[order], number, kept))
         return spans
 
 
-NAMES_IN = {"events": {"event": "label"}, "tracks": {"track": "label", "identity": "identity"}}
+NAME_COLUMNS = {"events": {"event": "label"}, "tracks": {"track": "label", "identity": "identity"}}
 """Of each table with names, the column in which those of a kind stand."""
 
-ROW = ["take", "number", "start", "end"]
-COLUMNS = ("video", "start", "end", "score")
+ROW_COLUMNS = ["take", "number", "start", "end"]
+INTERVAL_COLUMNS = ("video", "start", "end", "score")
 
 
-def picture_of(library: Library, clip: SearchHit) -> bytes | None:
+def hit_image(library: Library, clip: SearchHit) -> bytes | None:
     """Give a picture of a moment: of the shot that it lies in, else of what was found in it; None if none was kept."""
     takes = [take["take"] for take in clip.video.takes.values()]
     if not takes:

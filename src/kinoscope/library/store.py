@@ -27,13 +27,13 @@ from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import Timeline
 from kinoscope.core.untrusted import is_digest, parse_json
 from kinoscope.core.validation import hint
-from kinoscope.library.encode import Rows, digest_of, rows_of, tasks_of
-from kinoscope.library.tables import CHILDREN, SCHEMA, SPACES, LibraryTables, column, schemas, told
+from kinoscope.library.encode import Rows, encode_task, rows_digest, stored_tasks
+from kinoscope.library.tables import RESULT_TABLES, SCHEMA, VECTOR_SPACES, LibraryTables, column, lance_errors, schemas
 
-CHUNK = 2000
+CHUNK_ROWS = 2000
 """Rows that are made ready and written at once."""
 
-HOUR = 3600
+MIN_ORPHAN_SECONDS = 3600
 """Seconds after which rows on object storage that no video names are left over, not about to be named."""
 
 Change = Literal["added", "changed", "moved", "same"]
@@ -88,7 +88,7 @@ class StoredVideo:
             raise ValueError(f"video {self.id[:12]} has no start or duration in seconds")
         if not isinstance(self.facts, dict) or not isinstance(self.takes, dict):
             raise ValueError(f"video {self.id[:12]} has damaged metadata")
-        if not all(_is_take(take) for take in self.takes.values()):
+        if not all(_is_run(take) for take in self.takes.values()):
             raise ValueError(f"video {self.id[:12]} has a damaged list of tasks")
 
     def to_row(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Library:
         Raises:
             LibraryError: it cannot be read, or is of a newer schema.
         """
-        with told(self.place):
+        with lance_errors(self.place):
             rows = self.tables.rows("videos", schemas()["videos"].names).to_pylist()
             newer = [row["schema"] for row in rows if (row["schema"] or 0) > SCHEMA]
             if newer:
@@ -212,9 +212,9 @@ class Library:
         """
         with self.tables.lock():
             swept = self._sweep()
-            for name in ("videos", *CHILDREN):
+            for name in ("videos", *RESULT_TABLES):
                 self.tables.tidy(name)
-            counts = {name: int(self.tables[name].count_rows()) for name in ("videos", *CHILDREN)}
+            counts = {name: int(self.tables[name].count_rows()) for name in ("videos", *RESULT_TABLES)}
         missing = [video.path for video in self.videos() if "://" not in video.path and not Path(video.path).exists()]
         return {"library": self.place, "rows": counts, "swept": swept, "missing": missing}
 
@@ -259,12 +259,12 @@ class Library:
     ) -> tuple[dict[str, dict[str, Any]], list[int]]:
         """Write what is new; give the takes that the video has then, and those that it has no more."""
         takes, stale = dict(before), []
-        for task in tasks_of(timeline):
+        for task in stored_tasks(timeline):
             take = (int(time.time()) << 28) | secrets.randbits(28)
-            rows = rows_of(timeline, task, take)
+            rows = encode_task(timeline, task, take)
             if task in meanings:
-                rows["sentences"] = _meant(rows["speech"], meanings[task])
-            digest = digest_of(rows)
+                rows["sentences"] = _sentence_rows(rows["speech"], meanings[task])
+            digest = rows_digest(rows)
             if before.get(task, {}).get("digest") == digest:
                 continue
             self._put(rows)
@@ -277,8 +277,8 @@ class Library:
         import pyarrow as pa
 
         for name, some in rows.items():
-            for first in range(0, len(some), CHUNK):
-                chunk = pa.Table.from_pylist(some[first : first + CHUNK], schema=schemas()[name])
+            for first in range(0, len(some), CHUNK_ROWS):
+                chunk = pa.Table.from_pylist(some[first : first + CHUNK_ROWS], schema=schemas()[name])
                 self.tables[name].add(chunk)
 
     def _name(self, video: StoredVideo) -> None:
@@ -296,11 +296,11 @@ class Library:
     def _sweep(self) -> int:
         """Remove rows that no video names, on object storage only old ones; give how many takes that were."""
         named, orphans = self._takes(), set[int]()
-        for name in CHILDREN:
+        for name in RESULT_TABLES:
             found = np.unique(self.tables.rows(name, ["take"])["take"].to_numpy())
             orphans |= set(found[~np.isin(found, named)].tolist())
         if self.tables.remote:
-            orphans = {take for take in orphans if (take >> 28) < time.time() - HOUR}
+            orphans = {take for take in orphans if (take >> 28) < time.time() - MIN_ORPHAN_SECONDS}
         self._forget(sorted(orphans))
         return len(orphans)
 
@@ -309,7 +309,7 @@ class Library:
         if not takes:
             return
         where = column("take").isin([int(take) for take in takes])
-        for name in CHILDREN:
+        for name in RESULT_TABLES:
             if not self.tables.rows(name, ["take"], where).num_rows:
                 continue
             self.tables[name].delete(where)
@@ -317,12 +317,12 @@ class Library:
                 self.tables.purge(name)
 
     def _tidy(self) -> None:
-        for name in ("videos", *CHILDREN):
+        for name in ("videos", *RESULT_TABLES):
             if self.tables.crowded(name):
                 self.tables.tidy(name)
 
 
-def _is_take(take: Any) -> bool:
+def _is_run(take: Any) -> bool:
     """Return whether a value is what a video keeps of a task."""
     counts = [take.get(name) for name in ("take", "events", "tracks")] if isinstance(take, dict) else [None]
     return all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
@@ -343,7 +343,7 @@ def _duration(timeline: Timeline) -> float:
     return float(declared) if declared is not None else seen
 
 
-def _meant(speech: list[dict[str, Any]], vectors: Any) -> list[dict[str, Any]]:
+def _sentence_rows(speech: list[dict[str, Any]], vectors: Any) -> list[dict[str, Any]]:
     """Give the rows of what sentences mean, in the space ``sentences``."""
     keys = ("take", "number", "start", "end")
     return [
@@ -352,4 +352,4 @@ def _meant(speech: list[dict[str, Any]], vectors: Any) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = ["SPACES", "Change", "Library", "StoredVideo"]
+__all__ = ["VECTOR_SPACES", "Change", "Library", "StoredVideo"]

@@ -22,11 +22,11 @@ from kinoscope.core.optional import require_extra
 
 SCHEMA = 1
 
-SPACES: dict[str, int] = {"scenes": 1280, "faces": 128, "looks": 1544, "sentences": 384}
+VECTOR_SPACES: dict[str, int] = {"scenes": 1280, "faces": 128, "looks": 1544, "sentences": 384}
 """Spaces of vectors, each a table, and the length of their vectors: what a second of a video shows, faces, how followed
 objects look, and what sentences mean."""
 
-METRICS: dict[str, Literal["l2", "cosine"]] = {
+DISTANCE_METRICS: dict[str, Literal["l2", "cosine"]] = {
     "scenes": "cosine",
     "faces": "l2",
     "looks": "cosine",
@@ -34,19 +34,19 @@ METRICS: dict[str, Literal["l2", "cosine"]] = {
 }
 """How the vectors of each space are compared."""
 
-CHILDREN = ("names", "events", "tracks", "speech", "images", *SPACES)
+RESULT_TABLES = ("names", "events", "tracks", "speech", "images", *VECTOR_SPACES)
 """Tables whose rows are named by ``takes``."""
 
-PATIENCE = 60.0
+LOCK_TIMEOUT_SECONDS = 60.0
 """Seconds to wait for another process that is writing to the same library."""
 
-SMALL = 24
+MIN_FRAGMENTS_TO_COMPACT = 24
 """Fragments of a table from which on they are joined."""
 
-BATCH = 100_000
+BATCH_ROWS = 100_000
 """Rows that are read at once."""
 
-MANY_VECTORS = 20_000
+MIN_INDEXED_VECTORS = 20_000
 """Vectors of a space from which on they are indexed: fewer are compared one by one, which is exact."""
 
 
@@ -69,7 +69,7 @@ def schemas() -> dict[str, Any]:
         "speech": take | {"text": text, "score": score},
         "images": take | {"name": text, "jpeg": pa.binary()},
     }  # fmt: skip
-    for space, length in SPACES.items():
+    for space, length in VECTOR_SPACES.items():
         plain[space] = take | {"model": text, "vector": pa.list_(pa.float32(), length)}
     return {name: pa.schema(list(fields.items())) for name, fields in plain.items()}
 
@@ -100,13 +100,13 @@ class LibraryTables:
             raise LibraryError(f"{place} is a file, not a library; give another path, such as films.lance")
         if not self.remote:
             _check_files(Path(self.place))
-        with told(self.place):
+        with lance_errors(self.place):
             if create and not self.remote:
-                _make(Path(self.place))
+                _make_folder(Path(self.place))
             self.base = lancedb.connect(reveal(self.place))
             names = set(self.base.list_tables().tables)
             if not names and not create:
-                raise _none(self.place)
+                raise _not_found(self.place)
             if not names.issuperset(schemas()):
                 self._begin()
             self._open: dict[str, Any] = {name: self.base.open_table(name) for name in schemas()}
@@ -132,7 +132,7 @@ class LibraryTables:
         self[name].checkout_latest()
         query = self[name].search().select(columns)
         # Each batch is a wait: in those of the usual 1,024 rows, most of the time goes there.
-        return (query if where is None else query.where(where)).to_batches(BATCH).read_all()
+        return (query if where is None else query.where(where)).to_batches(BATCH_ROWS).read_all()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -142,16 +142,16 @@ class LibraryTables:
             LibraryError: another process keeps it busy for too long, or it cannot be written to.
         """
         if self.remote:
-            with told(self.place):
+            with lance_errors(self.place):
                 yield
             return
         from filelock import FileLock, Timeout
 
         try:
-            with FileLock(Path(self.place, ".lock"), timeout=PATIENCE), told(self.place):
+            with FileLock(Path(self.place, ".lock"), timeout=LOCK_TIMEOUT_SECONDS), lance_errors(self.place):
                 yield
         except Timeout:
-            why = f"has been in use by another process for {PATIENCE:g} s"
+            why = f"has been in use by another process for {LOCK_TIMEOUT_SECONDS:g} s"
             raise LibraryError(f"library {self.place} {why}; try again later") from None
         except OSError as error:
             raise LibraryError(f"cannot write library {self.place} ({error.strerror or error}); give another") from None
@@ -159,7 +159,7 @@ class LibraryTables:
     def tidy(self, name: str) -> None:
         """Join a table's small files and bring its indices up to date."""
         self[name].optimize()
-        if name in SPACES:
+        if name in VECTOR_SPACES:
             self._index(name)
 
     def purge(self, name: str) -> None:
@@ -174,18 +174,18 @@ class LibraryTables:
 
     def _index(self, name: str) -> None:
         table = self[name]
-        if table.count_rows() < MANY_VECTORS or table.list_indices():
+        if table.count_rows() < MIN_INDEXED_VECTORS or table.list_indices():
             return
         table.create_index(
-            "vector", config=require_extra("lancedb.index", "library").IvfSq(distance_type=METRICS[name])
+            "vector", config=require_extra("lancedb.index", "library").IvfSq(distance_type=DISTANCE_METRICS[name])
         )
 
     def crowded(self, name: str) -> bool:
         """Whether a table lies in many small files."""
-        return bool(self[name].stats()["fragment_stats"]["num_small_fragments"] >= SMALL)
+        return bool(self[name].stats()["fragment_stats"]["num_small_fragments"] >= MIN_FRAGMENTS_TO_COMPACT)
 
 
-def _none(place: str) -> LibraryError:
+def _not_found(place: str) -> LibraryError:
     return LibraryError(f"there is no library {place}; make one with `kinoscope analyze VIDEO --library {place}`")
 
 
@@ -205,7 +205,7 @@ def _check_files(folder: Path) -> None:
                 raise LibraryError(f"library {folder} has {name}, which is no file or folder; remove it")
 
 
-def _make(place: Path) -> None:
+def _make_folder(place: Path) -> None:
     """Make the folder of a new library, for its owner alone: who people are is nobody's business."""
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ def _make(place: Path) -> None:
 
 
 @contextmanager
-def told(place: str) -> Iterator[None]:
+def lance_errors(place: str) -> Iterator[None]:
     """Tell what goes wrong in Lance in one line.
 
     Raises:

@@ -77,12 +77,12 @@ def extract_samples(
         SourceError: it cannot be read.
     """
     from kinoscope.source.folders import find_sources
-    from kinoscope.source.images import find_pictures, is_pictures
+    from kinoscope.source.images import find_images, is_image_path
 
     looks: list[GallerySample] = []
     for one in find_sources(Address(source)):
-        if is_pictures(one):
-            looks += [look for path in find_pictures(one) for look in eye.picture(name, path, largest)]
+        if is_image_path(one):
+            looks += [look for path in find_images(one) for look in eye.picture(name, path, largest)]
         else:
             looks += eye.video(name, one, largest, quiet)
     return looks

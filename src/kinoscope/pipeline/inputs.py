@@ -97,27 +97,27 @@ def is_repeatable(source: str) -> bool:
 
 def files_of(source: str) -> list[str]:
     """Return the files that are read of a source: itself, or the pictures of a folder or pattern."""
-    from kinoscope.source.images import find_pictures, is_pictures
+    from kinoscope.source.images import find_images, is_image_path
 
-    if "://" in source or Path(source).is_file() or not is_pictures(source):
+    if "://" in source or Path(source).is_file() or not is_image_path(source):
         return [source]
     try:
-        return [str(path) for path in find_pictures(source)]
+        return [str(path) for path in find_images(source)]
     except (SourceError, OSError):
         return [source]
 
 
 def _mark(source: str) -> dict[str, Any]:
     """Return what tells a file, or the pictures of a folder or pattern, from others; nothing of what is no file."""
-    from kinoscope.source.images import find_pictures, is_pictures
+    from kinoscope.source.images import find_images, is_image_path
 
     path = Path(source)
     if path.is_file():
         stat = path.stat()
         return {"bytes": stat.st_size, "modified": round(stat.st_mtime, 3), "sample": _sample(path, stat.st_size)}
-    if "://" in source or not is_pictures(source):
+    if "://" in source or not is_image_path(source):
         return {}
-    rows = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in find_pictures(source)]
+    rows = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in find_images(source)]
     return {"images": len(rows), "sample": hashlib.sha256(repr(rows).encode("utf-8", "replace")).hexdigest()}
 
 

@@ -53,7 +53,7 @@ def open_source(
         OptionError: an option has a value that cannot be used.
     """
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
-    check_limits(first, last, speed)
+    check_time_range(first, last, speed)
     options = Limits.parse(limit or ""), endless or bool(live)
     source = _open(Address(path), first, last, speed, on_error, (audio_track, video_track), *options)
     for name, number in (("sound", audio_track), ("video", video_track)):
@@ -77,13 +77,13 @@ def open_clip(
         SourceError: it cannot be opened, or a picture is no strip.
         OptionError: ``start`` or ``end`` cannot be used.
     """
-    from kinoscope.source.image_strip import ImageStripSource, is_picture
+    from kinoscope.source.image_strip import ImageStripSource, is_image_file
 
     path = Address(path)
-    if not is_picture(path):
+    if not is_image_file(path):
         return open_source(path, start, end, limit=limit)
     first, last = (None if value is None else parse_time(value) for value in (start, end))
-    check_limits(first, last, None)
+    check_time_range(first, last, None)
     return ImageStripSource(path, first, last, Limits.parse(limit or ""))
 
 
@@ -109,7 +109,7 @@ def _demand_something(source: Source, start: Fraction | None, end: Fraction | No
         raise SourceError(f"{outside} of {info.path}: it lasts from {float(first):g} to {float(last):g} s")
 
 
-def check_limits(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:
+def check_time_range(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:
     """Refuse limits that leave nothing.
 
     Raises:
@@ -132,12 +132,12 @@ def _open(
     endless: bool,
 ) -> Source:
     if path.startswith("synthetic:") and not os.path.exists(path):
-        from kinoscope.source.synthetic.address import from_address
+        from kinoscope.source.synthetic.address import source_from_address
 
-        return from_address(path).limit(start, end, rate)
+        return source_from_address(path).limit(start, end, rate)
     from kinoscope.source.camera import CameraSource, is_camera
     from kinoscope.source.decode.container import is_url
-    from kinoscope.source.images import ImageSource, is_pictures
+    from kinoscope.source.images import ImageSource, is_image_path
     from kinoscope.source.stream import StreamSource
     from kinoscope.source.video import VideoSource
 
@@ -145,7 +145,7 @@ def _open(
         return CameraSource(path, end, rate, on_error)
     if is_url(path):
         return StreamSource(path, start, end, rate, on_error, endless=endless, limits=limits)
-    if is_pictures(path):
+    if is_image_path(path):
         return ImageSource(path, start, end, rate, on_error, limits)
     return VideoSource(path, start, end, rate, on_error, track=tracks[0], limits=limits, video_track=tracks[1])
 

@@ -127,7 +127,7 @@ class Source(ABC):
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
-        return on_screen(self.lazy_frames(), times)
+        return frames_on_screen(self.lazy_frames(), times)
 
     def span(self) -> tuple[Fraction, Fraction]:
         """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
@@ -156,7 +156,7 @@ class Source(ABC):
         self.close()
 
 
-def on_screen(pictures: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
+def frames_on_screen(pictures: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
     """Yield, for each of ``times`` (not decreasing), the last picture that starts at or before it."""
     stream = iter(pictures)
     shown, coming = next(stream, None), next(stream, None)
@@ -168,7 +168,7 @@ def on_screen(pictures: Iterable[LazyFrame], times: Iterable[Fraction]) -> Itera
         yield shown
 
 
-def black(size: Size) -> Pixels:
+def black_frame(size: Size) -> Pixels:
     """Render nothing, in place of a lost picture."""
     return np.zeros((size[1], size[0], 3), np.uint8)
 
@@ -184,7 +184,7 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def cut(sound: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
+def cut_audio(sound: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
     """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
     first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
     last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))

@@ -10,15 +10,15 @@ import av
 from av.container import InputContainer
 
 from kinoscope.core.errors import SourceError
-from kinoscope.source.decode.container import reason
+from kinoscope.source.decode.container import error_message
 from kinoscope.source.video import VideoSource
 
-ADDRESS = re.compile(r"^(?:camera:(\d+)|/dev/video(\d+))$")
+CAMERA_PATH = re.compile(r"^(?:camera:(\d+)|/dev/video(\d+))$")
 
 
 def is_camera(path: str) -> bool:
     """Tell whether ``path`` names a camera: ``camera:0`` or ``/dev/video0``."""
-    return ADDRESS.match(path) is not None
+    return CAMERA_PATH.match(path) is not None
 
 
 class CameraSource(VideoSource):
@@ -36,7 +36,7 @@ def open_camera(path: str) -> InputContainer:
     Raises:
         SourceError: there is none of that number, or it cannot be used; the message names those there are.
     """
-    match = ADDRESS.match(path)
+    match = CAMERA_PATH.match(path)
     device = f"/dev/video{(match[1] or match[2]) if match else 0}"
     if not Path(device).exists():
         there = sorted(str(entry) for entry in Path("/dev").glob("video[0-9]*"))
@@ -46,5 +46,5 @@ def open_camera(path: str) -> InputContainer:
         return av.open(device, format="video4linux2", timeout=10.0)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(
-            f"cannot open camera {device}: {reason(error)}; check that no other program uses it"
+            f"cannot open camera {device}: {error_message(error)}; check that no other program uses it"
         ) from None

@@ -10,12 +10,12 @@ import av
 from kinoscope.core import manifest
 from kinoscope.core.errors import SourceError
 from kinoscope.source.decode.container import open_file
-from kinoscope.source.images import PICTURES, VIDEOS, naturally
+from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
-RESULTS = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")
+RESULT_FILES = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")
 """Files by which folders of our own results are known: what was written into them is not watched again."""
 
-MIN_STRIP = 3
+MIN_STRIP_ASPECT = 3
 """Times as wide as high from which pictures of one size are strips: frames of a video are not as wide."""
 
 
@@ -34,7 +34,7 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     root = Path(path)
     if not root.is_dir():
         return [path]
-    found = _below(root, _has_results(root), strips) or _below(root, False, strips)
+    found = _find_below(root, _has_results(root), strips) or _find_below(root, False, strips)
     if not found:
         raise SourceError(
             f"{path} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
@@ -42,32 +42,32 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     return [path] if found == [str(root)] else found
 
 
-def _below(root: Path, has_results: bool, strips: bool) -> list[str]:
-    return [one for folder, ours in walk(root, has_results) for one in _sources_in(folder, strips, ours)]
+def _find_below(root: Path, has_results: bool, strips: bool) -> list[str]:
+    return [one for folder, ours in walk_folders(root, has_results) for one in _sources_in(folder, strips, ours)]
 
 
-def walk(root: Path, ours: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, bool]]:
+def walk_folders(root: Path, ours: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, bool]]:
     """Yield a folder and those below it, in natural order, each with whether our results lie in it or above it.
 
     Links that lead back are not followed.
     """
     way = above | {root.resolve()}
     yield root, ours
-    for entry in _visible(root) or ():
-        if entry.is_dir() and entry.resolve() not in way and not _is_all_ours(entry):
-            yield from walk(entry, ours or _has_results(entry), way)
+    for entry in _list_visible(root) or ():
+        if entry.is_dir() and entry.resolve() not in way and not _holds_only_results(entry):
+            yield from walk_folders(entry, ours or _has_results(entry), way)
 
 
 def _has_results(folder: Path) -> bool:
-    return any((folder / name).exists() for name in RESULTS)
+    return any((folder / name).exists() for name in RESULT_FILES)
 
 
-def _is_all_ours(folder: Path) -> bool:
+def _holds_only_results(folder: Path) -> bool:
     """Return whether a folder holds results, and nothing says which of its files they are."""
-    return _has_results(folder) and not _made_in(folder)
+    return _has_results(folder) and not _result_files(folder)
 
 
-def _made_in(folder: Path) -> set[Path]:
+def _result_files(folder: Path) -> set[Path]:
     """Return the files that we wrote into a folder; none where that list may not be read."""
     try:
         return set(manifest.listed(folder))
@@ -75,22 +75,22 @@ def _made_in(folder: Path) -> set[Path]:
         return set()
 
 
-def _visible(folder: Path) -> list[Path] | None:
+def _list_visible(folder: Path) -> list[Path] | None:
     """Return what is in a folder, or None if it may not be read."""
     try:
-        return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=naturally)
+        return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural_key)
     except OSError:
         return None
 
 
 def _sources_in(folder: Path, strips: bool, ours: bool) -> list[str]:
-    entries = _visible(folder)
+    entries = _list_visible(folder)
     if entries is None:
         return [str(folder)]  # which cannot be opened either, and so is reported when its turn comes
-    made = _made_in(folder) if ours else set()
+    made = _result_files(folder) if ours else set()
     files = [entry for entry in entries if entry not in made and entry.is_file()]
-    videos = [entry for entry in files if entry.suffix.lower() in VIDEOS]
-    pictures = [entry for entry in files if entry.suffix.lower() in PICTURES]
+    videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
+    pictures = [entry for entry in files if entry.suffix.lower() in IMAGE_SUFFIXES]
     if videos or (strips and are_strips(pictures)):
         return [str(entry) for entry in videos or pictures]
     return [str(folder)] if pictures else []
@@ -102,14 +102,14 @@ def are_strips(pictures: Sequence[Path]) -> bool:
     They are if each is as wide as a whole number of its heights: three or more, or two or more where widths differ.
     """
     places = sorted({0, len(pictures) // 2, len(pictures) - 1}) if pictures else []
-    shapes = [_shape(pictures[place]) for place in places]
+    shapes = [_image_size(pictures[place]) for place in places]
     if not shapes or any(height == 0 or width % height for width, height in shapes):
         return False
     shortest = min(width // height for width, height in shapes)
-    return shortest >= MIN_STRIP or (shortest > 1 and len(set(shapes)) > 1)
+    return shortest >= MIN_STRIP_ASPECT or (shortest > 1 and len(set(shapes)) > 1)
 
 
-def _shape(picture: Path) -> tuple[int, int]:
+def _image_size(picture: Path) -> tuple[int, int]:
     """Return width and height in pixels; zeros of a file that is no picture."""
     try:
         with open_file(str(picture)) as container:

@@ -11,13 +11,13 @@ from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.source.decode.scaler import Scaler
-from kinoscope.source.images import USUAL_RATE, is_pictures, load
-from kinoscope.source.limits import DEFAULT, Limits
+from kinoscope.source.images import DEFAULT_IMAGE_RATE, is_image_path, load_image
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
 
-def is_picture(path: str) -> bool:
+def is_image_file(path: str) -> bool:
     """Tell whether a path is that of one picture."""
-    return Path(path).is_file() and is_pictures(path)
+    return Path(path).is_file() and is_image_path(path)
 
 
 class ImageStripSource(Source):
@@ -33,9 +33,9 @@ class ImageStripSource(Source):
     """
 
     def __init__(
-        self, path: str, start: Fraction | None = None, end: Fraction | None = None, limits: Limits = DEFAULT
+        self, path: str, start: Fraction | None = None, end: Fraction | None = None, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        frame = load(Path(path), limits)
+        frame = load_image(Path(path), limits)
         if frame.width % frame.height:
             raise SourceError(
                 f"{path} is {frame.width}x{frame.height}: a strip holds square frames side by side, so its width must "
@@ -46,7 +46,7 @@ class ImageStripSource(Source):
         self._limits = start or Fraction(0), Fraction(count) if end is None else end
         self.report = DecodeReport()
         self.info = SourceInfo(
-            path, side, side, USUAL_RATE, duration=count / USUAL_RATE, frames=count, container="strip"
+            path, side, side, DEFAULT_IMAGE_RATE, duration=count / DEFAULT_IMAGE_RATE, frames=count, container="strip"
         )  # fmt: skip
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
@@ -54,7 +54,7 @@ class ImageStripSource(Source):
         self.report = DecodeReport()
         start, end = self._limits
         for index in range(self.info.frames or 0):
-            time = index / USUAL_RATE
+            time = index / DEFAULT_IMAGE_RATE
             if video and start <= time < end:
                 self.report.frames += 1
                 yield self._picture(index, time)
@@ -67,4 +67,4 @@ class ImageStripSource(Source):
             square = self._strip[:, index * side : (index + 1) * side].copy()
             return square if size == self.info.size else Scaler()(VideoFrame.from_ndarray(square, "rgb24"), size)
 
-        return LazyFrame(render, self.info.size, time, index, key=True, duration=1 / USUAL_RATE)
+        return LazyFrame(render, self.info.size, time, index, key=True, duration=1 / DEFAULT_IMAGE_RATE)

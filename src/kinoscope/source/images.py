@@ -15,15 +15,15 @@ from av.video.frame import VideoFrame
 from kinoscope.core.errors import DecodeError, SourceError
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.source.base import Item, LazyFrame, Source, black, check_policy
+from kinoscope.source.base import Item, LazyFrame, Source, black_frame, check_policy
 from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.metadata import TRANSFERS
 from kinoscope.source.decode.scaler import Orientation, Scaler
-from kinoscope.source.limits import DEFAULT, Limits
-from kinoscope.source.sniffing import kind_of
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
+from kinoscope.source.sniffing import detect_kind
 
-PICTURES = {
+IMAGE_SUFFIXES = {
     ".png",
     ".jpg",
     ".jpeg",
@@ -39,36 +39,36 @@ PICTURES = {
     ".heic",
     ".heif",
 }
-VIDEOS = {
+VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv",
     ".asf", ".3gp", ".3g2", ".ogv", ".gif", ".mxf", ".nut", ".y4m", ".h264", ".h265", ".hevc", ".ivf", ".dv",
 }  # fmt: skip
 
-USUAL_RATE = Fraction(25)
+DEFAULT_IMAGE_RATE = Fraction(25)
 
 _PRINTF = re.compile(r"%0?\d*d")
 
 
-def is_pictures(path: str) -> bool:
+def is_image_path(path: str) -> bool:
     """Return whether ``path`` is an image, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself.
 
     A file is what its content says; an animation is read as a video.
     """
     place = Path(path)
     if place.is_file():
-        kind = kind_of(place)
-        return kind in ("image", "animated webp") or (kind == "unknown" and place.suffix.lower() in PICTURES)
+        kind = detect_kind(place)
+        return kind in ("image", "animated webp") or (kind == "unknown" and place.suffix.lower() in IMAGE_SUFFIXES)
     if "://" in path:  # whose query begins with a question mark
         return False
     return place.is_dir() or bool(_PRINTF.search(place.name)) or has_magic(place.name)
 
 
-def naturally(path: Path) -> list[tuple[int, str]]:
+def natural_key(path: Path) -> list[tuple[int, str]]:
     """Give a key that sorts ``2.png`` before ``10.png``."""
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", path.name)]
 
 
-def find_pictures(path: str) -> list[Path]:
+def find_images(path: str) -> list[Path]:
     """List the pictures that ``path`` names, in natural order.
 
     Raises:
@@ -78,32 +78,32 @@ def find_pictures(path: str) -> list[Path]:
     if place.is_file():
         return [place]
     if place.is_dir():
-        found = [entry for entry in _entries(place) if entry.suffix.lower() in PICTURES and entry.is_file()]
+        found = [entry for entry in _list_folder(place) if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
         if not found:
-            raise SourceError(_nothing_in(place))
-        return sorted(found, key=naturally)
-    found = _matching(place) if _PRINTF.search(place.name) else [Path(name) for name in glob(path)]
+            raise SourceError(_no_images_message(place))
+        return sorted(found, key=natural_key)
+    found = _match_pattern(place) if _PRINTF.search(place.name) else [Path(name) for name in glob(path)]
     if not found:
         raise SourceError(f"no file matches {path}; check the pattern, as in shots/%05d.png or 'shots/*.png'")
-    return sorted(found, key=naturally)
+    return sorted(found, key=natural_key)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _list_folder(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
 
 
-def _matching(place: Path) -> list[Path]:
+def _match_pattern(place: Path) -> list[Path]:
     parts = _PRINTF.split(place.name)
     pattern = re.compile(r"\d+".join(map(re.escape, parts)))
     folder = place.parent
     return [entry for entry in folder.iterdir() if pattern.fullmatch(entry.name)] if folder.is_dir() else []
 
 
-def _nothing_in(folder: Path) -> str:
-    videos = sum(entry.suffix.lower() in VIDEOS for entry in folder.iterdir())
+def _no_images_message(folder: Path) -> str:
+    videos = sum(entry.suffix.lower() in VIDEO_SUFFIXES for entry in folder.iterdir())
     if videos:
         return f"{folder} holds {videos} videos and no picture; name one of them"
     return f"{folder} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
@@ -122,10 +122,10 @@ class ImageSource(Source):
         end: Fraction | None = None,
         rate: Fraction | None = None,
         on_error: str = "skip",
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._paths, self._policy, self._allowed = find_pictures(path), check_policy(on_error), limits
-        self._step = 1 / (rate or USUAL_RATE)
+        self._paths, self._policy, self._allowed = find_images(path), check_policy(on_error), limits
+        self._step = 1 / (rate or DEFAULT_IMAGE_RATE)
         self._limits = start or Fraction(0), end
         self.report = DecodeReport(policy=on_error)
         first = self._first()
@@ -140,7 +140,7 @@ class ImageSource(Source):
         why = ""  # not the error itself: with its traceback it would keep this call, and what was decoded, alive
         for path in self._paths[:100]:
             try:
-                return load(path, self._allowed)
+                return load_image(path, self._allowed)
             except SourceError as error:
                 why = why or str(error)
         raise SourceError(why or "no picture")
@@ -158,7 +158,7 @@ class ImageSource(Source):
 
     def _picture(self, path: Path, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
         try:
-            frame = load(path, self._allowed)
+            frame = load_image(path, self._allowed)
         except SourceError as error:
             return self._instead(error, time, index, last)
         self.report.frames += 1
@@ -173,11 +173,11 @@ class ImageSource(Source):
             raise DecodeError(str(error))
         if self._policy == "skip":
             return None
-        render = last.pixels if self._policy == "repeat" and last is not None else black
+        render = last.pixels if self._policy == "repeat" and last is not None else black_frame
         return LazyFrame(render, self.info.size, time, index, True, self._step)
 
 
-def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
+def load_image(path: Path, limits: Limits = DEFAULT_LIMITS) -> VideoFrame:
     """Decode one picture file.
 
     Raises:
@@ -199,7 +199,7 @@ def load(path: Path, limits: Limits = DEFAULT) -> VideoFrame:
 
 def _check_still(path: Path) -> None:
     """Raise SourceError if a file is no single picture, of which one would be taken for all."""
-    kind = kind_of(path)
+    kind = detect_kind(path)
     if kind == "animated webp":
         raise SourceError(f"{path} is an animated WebP, which cannot be read; convert it to GIF, PNG or a video")
     if kind in ("animation", "video"):

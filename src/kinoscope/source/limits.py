@@ -65,7 +65,7 @@ class Limits:
         return SourceError(f"{path} {what}: {why}; copy or download it again, or {_advice('pixels')}")
 
 
-DEFAULT = Limits()
+DEFAULT_LIMITS = Limits()
 """What is read at most where nothing else is asked for."""
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, LazyFrame, Source
 
-HELD = 64
+MAX_QUEUED_FRAMES = 64
 """Pictures that are held for the reader."""
 
-PATIENCE = 3.0
+JOIN_TIMEOUT_SECONDS = 3.0
 """Seconds for which the end of a read waits for a connection that gives nothing."""
 
-SOUNDS_PER_PICTURE = 16
+MAX_ITEMS_PER_FRAME = 16
 """Stretches of sound that are held for each picture that may be."""
 
 
@@ -25,7 +25,7 @@ class LiveSource(Source):
     At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
     """
 
-    def __init__(self, source: Source, held: int = HELD) -> None:
+    def __init__(self, source: Source, held: int = MAX_QUEUED_FRAMES) -> None:
         self._source, self._held = source, held
         self.info = source.info
         self._mailbox: LatestFrameQueue | None = None
@@ -51,7 +51,7 @@ class LiveSource(Source):
             yield from mailbox
         finally:
             mailbox.close()
-            thread.join(PATIENCE)
+            thread.join(JOIN_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """End the read, from any thread; what waits is still given."""
@@ -101,7 +101,7 @@ class LatestFrameQueue:
         if len(pictures) > self._held:
             self._items.remove(pictures[0])
             source.report.dropped += 1
-        if len(self._items) > self._held * SOUNDS_PER_PICTURE:
+        if len(self._items) > self._held * MAX_ITEMS_PER_FRAME:
             self._items.popleft()
 
     def close(self) -> None:

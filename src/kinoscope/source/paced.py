@@ -41,11 +41,11 @@ class RealtimeSource(Source):
         while True:
             end = shift
             for item in self._source.read(video, rates):
-                moved = _moved(item, shift)
-                due = float(_start(moved) - self.info.start) - (self._clock() - begun)
+                moved = _shifted(item, shift)
+                due = float(_start_time(moved) - self.info.start) - (self._clock() - begun)
                 if due > 0:
                     self._wait(due)
-                end = max(end, _end(moved) - self.info.start)
+                end = max(end, _end_time(moved) - self.info.start)
                 self.report.frames += not isinstance(moved, Audio)
                 yield moved
             self._count()
@@ -64,16 +64,16 @@ class RealtimeSource(Source):
         self._source.close()
 
 
-def _moved(item: Item, shift: Fraction) -> Item:
+def _shifted(item: Item, shift: Fraction) -> Item:
     if isinstance(item, Audio):
         return replace(item, start=item.start + shift)
     item.time += shift
     return item
 
 
-def _start(item: Item) -> Fraction:
+def _start_time(item: Item) -> Fraction:
     return item.start if isinstance(item, Audio) else item.time
 
 
-def _end(item: Item) -> Fraction:
+def _end_time(item: Item) -> Fraction:
     return item.end if isinstance(item, Audio) else item.time + (item.duration or Fraction(1, 25))

@@ -17,19 +17,19 @@ from kinoscope.source.base import Item
 from kinoscope.source.decode.container import open_url
 from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.reader import Reader
-from kinoscope.source.limits import DEFAULT, Limits
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 from kinoscope.source.video import VideoSource
 
-ENDLESS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp")
+ENDLESS_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp")
 """Schemes whose streams go on until somebody stops them."""
 
-LONGEST_WAIT, LIVE_WAIT = 30.0, 5.0
+MAX_WAIT_SECONDS, MAX_LIVE_WAIT_SECONDS = 30.0, 5.0
 """Seconds between two tries to reconnect, at most: of a stream with an end, and of a camera, which is missed."""
 
-TRIES, LIVE_TRIES = 6, 9
+MAX_TRIES, MAX_LIVE_TRIES = 6, 9
 """How often in a row it is tried: for half a minute, of both."""
 
-UNTIMED = {"mpjpeg"}
+UNTIMED_FORMATS = {"mpjpeg"}
 """Formats that say nothing of time: a camera's pictures over HTTP, one JPEG after the other."""
 
 
@@ -75,10 +75,10 @@ class StreamSource(VideoSource):
         endless: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        live = endless or path.split("://")[0].lower() in ENDLESS
-        self._tries = tries if tries is not None else LIVE_TRIES if live else TRIES
+        live = endless or path.split("://")[0].lower() in ENDLESS_SCHEMES
+        self._tries = tries if tries is not None else MAX_LIVE_TRIES if live else MAX_TRIES
         self._sleep, self._clock = sleep, clock
         self._untimed = self._known = False
         self._notes = 0
@@ -89,7 +89,7 @@ class StreamSource(VideoSource):
     def _open(self) -> Demuxer:
         """Open the stream; what was open before is known, and need not be probed for long."""
         opened = super()._open()
-        if self._live and not self._untimed and opened.container.format.name in UNTIMED:
+        if self._live and not self._untimed and opened.container.format.name in UNTIMED_FORMATS:
             opened.close()
             self._untimed = True
             opened = super()._open()
@@ -113,7 +113,7 @@ class StreamSource(VideoSource):
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound, over as many connections as it takes."""
         reading = self._begin(tuple(audio_rates))
-        backoff = Backoff(self._tries, self._sleep, LIVE_WAIT if self._live else LONGEST_WAIT)
+        backoff = Backoff(self._tries, self._sleep, MAX_LIVE_WAIT_SECONDS if self._live else MAX_WAIT_SECONDS)
         connection: Demuxer | None = self._take()
         shift, seen = self._shift, self._clock()
         try:
@@ -192,7 +192,7 @@ class Backoff:
         made: tries since the last that was worth it.
     """
 
-    def __init__(self, tries: int, sleep: Callable[[float], None], longest: float = LONGEST_WAIT) -> None:
+    def __init__(self, tries: int, sleep: Callable[[float], None], longest: float = MAX_WAIT_SECONDS) -> None:
         self._tries, self._sleep, self._longest, self.made = tries, sleep, longest, 0
 
     def reset(self) -> None:

@@ -15,16 +15,16 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Frame, Size
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_pts, to_seconds
-from kinoscope.source.base import Item, LazyFrame, Source, check_policy, on_screen
+from kinoscope.source.base import Item, LazyFrame, Source, check_policy, frames_on_screen
 from kinoscope.source.decode.container import open_file, read_errors
 from kinoscope.source.decode.demux import Demuxer
-from kinoscope.source.decode.metadata import describe, gop_of
-from kinoscope.source.decode.mpeg_clock import CLOCKED, restarts
-from kinoscope.source.decode.reader import SLACK, Reader, ReadRequest
+from kinoscope.source.decode.metadata import build_source_info, keyframe_interval
+from kinoscope.source.decode.mpeg_clock import CLOCK_CONTAINERS, clock_restarts
+from kinoscope.source.decode.reader import MAX_MISSING_END_SECONDS, Reader, ReadRequest
 from kinoscope.source.decode.scaler import Orientation, Scaler
-from kinoscope.source.limits import DEFAULT, Limits
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
-STEPS_BACK = (0, 5, 60)
+SEEK_BACK_SECONDS = (0, 5, 60)
 """Seconds before a time at which a keyframe is looked for, in turn: some formats land after what was asked."""
 
 
@@ -61,7 +61,7 @@ class VideoSource(Source):
         opener: Callable[..., InputContainer] | None = None,
         live: bool = False,
         track: int | None = None,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
         video_track: int | None = None,
     ) -> None:
         self._track, self._video_track, self._allowed = track, video_track, limits
@@ -103,7 +103,7 @@ class VideoSource(Source):
             raise self._allowed.undecodable(self.path, "has video but no picture that can be decoded")
         if first is None and decoding.sound is None:
             raise SourceError(f"{self.path} has neither picture nor sound; give a video file")
-        self.info = describe(self.path, decoding, first, self._live)
+        self.info = build_source_info(self.path, decoding, first, self._live)
         self._allowed.check_frame(self.path, *self.info.size)
         if self._rate is not None and self.info.rate is not None and self._rate < self.info.rate:
             self.info = replace(self.info, rate=self._rate, frames=None)
@@ -113,7 +113,7 @@ class VideoSource(Source):
             self._last_to(self._measured())
 
     def _restarts(self, kind: str) -> bool:
-        return kind in CLOCKED and not self._live and Path(self.path).is_file() and restarts(self.path)
+        return kind in CLOCK_CONTAINERS and not self._live and Path(self.path).is_file() and clock_restarts(self.path)
 
     def _measured(self) -> Fraction | None:
         """Read all packets to learn where a recording ends whose stamps start again."""
@@ -194,7 +194,7 @@ class VideoSource(Source):
         stream = decoding.video or decoding.sound
         if stream is None or stream.time_base is None:
             return True
-        for back in STEPS_BACK:
+        for back in SEEK_BACK_SECONDS:
             decoding.seek(to_pts(max(time - back, self.info.start), stream.time_base))
             if not decoding.want_video:
                 return True
@@ -206,13 +206,13 @@ class VideoSource(Source):
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
         wanted = list(times)
-        return self._jump(wanted) if self._seeking_pays(wanted) else on_screen(self.lazy_frames(), wanted)
+        return self._jump(wanted) if self._seeking_pays(wanted) else frames_on_screen(self.lazy_frames(), wanted)
 
     def _seeking_pays(self, times: list[Fraction]) -> bool:
         if self._live or self._joined or len(times) < 2:
             return False
         self._fresh = decoding = self._take()
-        gop = None if decoding.video is None else gop_of(decoding.video)
+        gop = None if decoding.video is None else keyframe_interval(decoding.video)
         return gop is not None and (times[-1] - times[0]) / (len(times) - 1) > gop
 
     def _jump(self, times: list[Fraction]) -> Iterator[LazyFrame]:
@@ -224,7 +224,7 @@ class VideoSource(Source):
                 self._choose(decoding, True, reading)
                 decoding = self._seek(decoding, time)
                 pictures = (item for item in reading.items(decoding) if isinstance(item, LazyFrame))
-                for picture in on_screen(pictures, [time]):
+                for picture in frames_on_screen(pictures, [time]):
                     picture.index = round((picture.time - self.info.start) * (self.info.rate or 0))
                     yield picture
         finally:
@@ -254,7 +254,7 @@ class VideoSource(Source):
                 self._reached = self._last_from(decoding, end) or self._last_from(decoding, self.info.start)
             finally:
                 decoding.close()
-        known = self._reached is not None and self.info.start < self._reached < end - SLACK
+        known = self._reached is not None and self.info.start < self._reached < end - MAX_MISSING_END_SECONDS
         return self._reached if known and self._reached is not None else end
 
     def _last_from(self, decoding: Demuxer, time: Fraction) -> Fraction | None:

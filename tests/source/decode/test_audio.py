@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope.core.media import Audio
 from kinoscope.source import open_source
-from kinoscope.source.base import cut
+from kinoscope.source.base import cut_audio
 from kinoscope.source.decode.audio import MultiRateResampler
 from kinoscope.source.synthetic.video import flash_and_beep
 
@@ -90,7 +90,7 @@ def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
     ],
 )
 def test_cut(start, end, first, count):
-    part = cut(Audio(np.arange(10, dtype=np.float32), 10, Fraction(1)), start, end)
+    part = cut_audio(Audio(np.arange(10, dtype=np.float32), 10, Fraction(1)), start, end)
     if not count:
         assert part is None
     else:
@@ -125,9 +125,9 @@ def test_many_planes_are_averaged(channels, form):
 
 @pytest.mark.parametrize("channels", [1, 8, 9, 16])
 def test_samples_of_any_number_of_planes_may_be_read(channels):
-    from kinoscope.source.decode.audio import interleaved
+    from kinoscope.source.decode.audio import to_interleaved
 
-    samples = interleaved(planar(channels)).to_ndarray().reshape(-1, channels if channels > 1 else 1)
+    samples = to_interleaved(planar(channels)).to_ndarray().reshape(-1, channels if channels > 1 else 1)
     np.testing.assert_allclose(samples[0], np.arange(channels) / 100, atol=1e-6)
     assert len(samples) == 1000
 

@@ -9,7 +9,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from kinoscope.core.results import describe_source
 from kinoscope.source import open_source
-from kinoscope.source.decode.hdr import HLG, PQ, to_sdr
+from kinoscope.source.decode.hdr import HLG_TRANSFER, PQ_TRANSFER, to_sdr
 from kinoscope.source.encode.writer import Writer
 
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
@@ -40,12 +40,12 @@ def twin(colours, code):
     return np.rint(code(light.clip(0)) * 65535).astype(np.uint16)[None]
 
 
-@pytest.mark.parametrize(("transfer", "code"), [(PQ, pq), (HLG, hlg)])
+@pytest.mark.parametrize(("transfer", "code"), [(PQ_TRANSFER, pq), (HLG_TRANSFER, hlg)])
 def test_what_any_display_can_show_stays_as_it_is(transfer, code):
     np.testing.assert_allclose(to_sdr(twin(DARK, code), transfer)[0].astype(int), DARK, atol=2)
 
 
-@pytest.mark.parametrize(("transfer", "code"), [(PQ, pq), (HLG, hlg)])
+@pytest.mark.parametrize(("transfer", "code"), [(PQ_TRANSFER, pq), (HLG_TRANSFER, hlg)])
 def test_highlights_are_told_apart_up_to_1000_nits(transfer, code):
     nits = np.array([0, 1, 5, 27, 50, 100, 203, 400, 1000])
     codes = np.rint(code(np.repeat(nits[:, None], 3, 1)) * 65535).astype(np.uint16)[None]
@@ -59,21 +59,23 @@ def test_highlights_are_told_apart_up_to_1000_nits(transfer, code):
 
 def test_light_beyond_1000_nits_is_white_and_primaries_are_minded():
     brightest = np.full((1, 1, 3), 65535, np.uint16)
-    assert (to_sdr(brightest, PQ) == 255).all()
+    assert (to_sdr(brightest, PQ_TRANSFER) == 255).all()
     light = 100 * (np.array([DARK]) / 255) ** 2.4
     same = np.rint(pq(light) * 65535).astype(np.uint16)
-    np.testing.assert_allclose(to_sdr(same, PQ, primaries=1)[0].astype(int), DARK, atol=2)
+    np.testing.assert_allclose(to_sdr(same, PQ_TRANSFER, primaries=1)[0].astype(int), DARK, atol=2)
 
 
 def test_strips_of_rows_join_without_a_seam():
     ramp = np.linspace(0, 65535, 300 * 5 * 3).astype(np.uint16).reshape(300, 5, 3)
-    np.testing.assert_array_equal(to_sdr(ramp, PQ), np.concatenate([to_sdr(row[None], PQ) for row in ramp]))
+    np.testing.assert_array_equal(
+        to_sdr(ramp, PQ_TRANSFER), np.concatenate([to_sdr(row[None], PQ_TRANSFER) for row in ramp])
+    )
 
 
-@pytest.fixture(params=[PQ, HLG], ids=["pq", "hlg"])
+@pytest.fixture(params=[PQ_TRANSFER, HLG_TRANSFER], ids=["pq", "hlg"])
 def video(request, tmp_path):
     """Ten-bit BT.2020 video of patches, and the transfer that it is tagged with."""
-    code = pq if request.param == PQ else hlg
+    code = pq if request.param == PQ_TRANSFER else hlg
     patches = np.repeat(np.repeat(twin(DARK, code), 32, 0), 32, 1)
     with av.open(str(tmp_path / "hdr.mp4"), "w") as container:
         stream = container.add_stream("libx264", 25, options={"crf": "0", "preset": "ultrafast"})
@@ -89,7 +91,7 @@ def video(request, tmp_path):
         )
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    return tmp_path / "hdr.mp4", "pq" if request.param == PQ else "hlg"
+    return tmp_path / "hdr.mp4", "pq" if request.param == PQ_TRANSFER else "hlg"
 
 
 @pytest.mark.parametrize("size", [(32 * len(DARK), 32), (8 * len(DARK), 8), (64 * len(DARK), 64)])

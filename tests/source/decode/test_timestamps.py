@@ -13,7 +13,7 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import last_end
 from kinoscope.pipeline.engine import run
 from kinoscope.source import open_source
-from kinoscope.source.decode.timestamps import MAX_HELD, TimestampSorter
+from kinoscope.source.decode.timestamps import MAX_BUFFERED_FRAMES, TimestampSorter
 from tests.helpers.sources import encode, lossless, noise
 
 STEP = Fraction(1, 25)
@@ -30,7 +30,7 @@ def timed(stamps, base=Fraction(1, 1000), **options):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, MAX_HELD - 1)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, MAX_BUFFERED_FRAMES - 1)), min_size=1, max_size=12),
     st.integers(-(10**9), 10**9),
     st.sampled_from([Fraction(1, 1000), Fraction(1, 90_000), Fraction(1001, 30_000)]),
 )
@@ -49,7 +49,7 @@ def test_every_stamp_that_there_is_is_kept(steps, start, base):
     assert guessed == stamps.count(None)
 
 
-@given(st.integers(1, MAX_HELD - 1))
+@given(st.integers(1, MAX_BUFFERED_FRAMES - 1))
 def test_first_times_are_counted_back(missing):
     times, guessed = timed([None] * missing + [1000, 1040])
     assert times == [1 + STEP * (i - missing) for i in range(missing + 2)]

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from kinoscope.source import open_source
-from kinoscope.source.synthetic.bouncing_shapes import NAMES, bounce, bouncing, draw_bouncing, draw_items, shape_items
+from kinoscope.source.synthetic.bouncing_shapes import (
+    ITEM_NAMES,
+    bounce,
+    bouncing,
+    draw_bouncing,
+    draw_items,
+    shape_items,
+)
 
 
 def test_items_go_straight_and_turn_back_at_the_edges():
@@ -33,8 +40,8 @@ def test_the_same_seed_gives_the_same_clip_and_another_another():
 
 def test_all_shapes_differ_and_lie_within_their_square():
     items = shape_items()
-    assert items.shape == (len(NAMES), 28, 28)
-    assert len({item.tobytes() for item in items}) == len(NAMES)
+    assert items.shape == (len(ITEM_NAMES), 28, 28)
+    assert len({item.tobytes() for item in items}) == len(ITEM_NAMES)
     assert set(np.unique(items)) == {0, 255}
 
 

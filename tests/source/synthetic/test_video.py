@@ -7,7 +7,7 @@ import pytest
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Audio
 from kinoscope.source import open_source
-from kinoscope.source.synthetic.video import COLOURS, cuts, flash_and_beep, shapes
+from kinoscope.source.synthetic.video import SHAPE_COLOURS, cuts, flash_and_beep, shapes
 
 
 def test_boxes_are_where_the_colour_is():
@@ -15,7 +15,7 @@ def test_boxes_are_where_the_colour_is():
     for frame in video.frames():
         track = video.truth.tracks[1]
         x1, y1, x2, y2 = track.box_at(float(frame.time))[:4].astype(int)
-        ys, xs = np.nonzero((frame.pixels == COLOURS["green"]).all(-1))
+        ys, xs = np.nonzero((frame.pixels == SHAPE_COLOURS["green"]).all(-1))
         assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (x1, y1, x2, y2)
 
 

@@ -11,21 +11,21 @@ from av.audio.resampler import AudioResampler
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio
-from kinoscope.source.base import cut
+from kinoscope.source.base import cut_audio
 
-TOLERANCE = Fraction(1, 50)
+MAX_STAMP_ERROR_SECONDS = Fraction(1, 50)
 """Seconds that a stamp may be off the count of samples before it is believed: finer jitter is rounding."""
 
-KNOWN_CHANNELS = 8
+MAX_MIXED_CHANNELS = 8
 """Channels up to which FFmpeg knows how to mix any stream; more of them are averaged here."""
 
-SAFE_PLANES = 8
+MIN_UNSAFE_PLANES = 8
 """Planes from which on PyAV must not be asked for them."""
 
-CANCELS, ADDS = 0.25, 0.45
+MIN_MIX_LEVEL, SAFE_MIX_LEVEL = 0.25, 0.45
 """Shares of the loudest channel's level: below the first the mean of all cancels, from the second on it does not."""
 
-LONGEST_GAP = 10
+MAX_GAP_SECONDS = 10
 """Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
 
 
@@ -33,13 +33,13 @@ class MultiRateResampler:
     """Resample a stream of sound to several rates. Gaps become silence, and overlaps are cut."""
 
     def __init__(self, rates: Iterable[int]) -> None:
-        self._voices = [_Voice(rate) for rate in dict.fromkeys(rates)]
+        self._voices = [_GaplessResampler(rate) for rate in dict.fromkeys(rates)]
         self._alone = False
 
     def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
-        if frame.layout.nb_channels > KNOWN_CHANNELS:
-            frame = average(frame)
+        if frame.layout.nb_channels > MAX_MIXED_CHANNELS:
+            frame = average_channels(frame)
         elif self._voices and frame.layout.nb_channels > 1:
             frame = self._audible(frame)
         for voice in self._voices:
@@ -47,12 +47,12 @@ class MultiRateResampler:
 
     def _audible(self, frame: AudioFrame) -> AudioFrame:
         """Return a frame, or its loudest channel where the channels cancel each other in a mix."""
-        samples = channels(frame)
+        samples = to_channels(frame)
         levels = np.sqrt(np.square(samples).mean(axis=1))
         share = float(np.sqrt(np.square(samples.mean(axis=0)).mean())) / max(float(levels.max()), 1e-9)
         if levels.max() > 0:
-            self._alone = share < (ADDS if self._alone else CANCELS)
-        return like(frame, samples[int(levels.argmax())]) if self._alone else frame
+            self._alone = share < (SAFE_MIX_LEVEL if self._alone else MIN_MIX_LEVEL)
+        return to_mono_frame(frame, samples[int(levels.argmax())]) if self._alone else frame
 
     def finish(self) -> Iterator[Audio]:
         """Yield what the resamplers still hold."""
@@ -60,14 +60,14 @@ class MultiRateResampler:
             yield from voice.finish()
 
 
-def average(frame: AudioFrame) -> AudioFrame:
+def average_channels(frame: AudioFrame) -> AudioFrame:
     """Return a frame whose one channel is the mean of all channels."""
-    return like(frame, channels(frame).mean(axis=0))
+    return to_mono_frame(frame, to_channels(frame).mean(axis=0))
 
 
-def channels(frame: AudioFrame) -> Float64Array:
+def to_channels(frame: AudioFrame) -> Float64Array:
     """Return the samples of a frame (channels, N) in [-1, 1]."""
-    readable = interleaved(frame)
+    readable = to_interleaved(frame)
     samples = readable.to_ndarray()
     if readable.format.is_packed:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -77,7 +77,7 @@ def channels(frame: AudioFrame) -> Float64Array:
     return (samples.astype(np.float64) - middle) / 2.0 ** (8 * samples.dtype.itemsize - 1)
 
 
-def like(frame: AudioFrame, samples: Float64Array) -> AudioFrame:
+def to_mono_frame(frame: AudioFrame, samples: Float64Array) -> AudioFrame:
     """Return a mono frame of samples (N,) at the time of another."""
     mono = AudioFrame.from_ndarray(samples.astype(np.float32)[None], "fltp", "mono")
     mono.sample_rate, mono.pts = frame.sample_rate, frame.pts
@@ -86,18 +86,18 @@ def like(frame: AudioFrame, samples: Float64Array) -> AudioFrame:
     return mono
 
 
-def interleaved(frame: AudioFrame) -> AudioFrame:
+def to_interleaved(frame: AudioFrame) -> AudioFrame:
     """Return a frame whose samples may be read.
 
     Of eight planes or more, PyAV reads some that there are not, and the process dies; such a frame is returned with its
     channels in one plane, any other as it is.
     """
-    if frame.format.is_packed or frame.layout.nb_channels < SAFE_PLANES:
+    if frame.format.is_packed or frame.layout.nb_channels < MIN_UNSAFE_PLANES:
         return frame
     return AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)[0]
 
 
-class _Voice:
+class _GaplessResampler:
     """One rate.
 
     ``_next`` is the time at which the input so far ends, ``_clock`` that of the resampler's output, and
@@ -131,18 +131,18 @@ class _Voice:
     def _breaks(self, form: tuple[str, str, int], time: Fraction | None) -> bool:
         if self._next is None:
             return False
-        return form != self._form or (time is not None and abs(time - self._next) > TOLERANCE)
+        return form != self._form or (time is not None and abs(time - self._next) > MAX_STAMP_ERROR_SECONDS)
 
     def _start_of(self, time: Fraction | None) -> Fraction:
         if self._next is None:
             return time or Fraction(0)
-        if time is not None and abs(time - self._next) > TOLERANCE:
+        if time is not None and abs(time - self._next) > MAX_STAMP_ERROR_SECONDS:
             return time
         return self._next
 
     def _bridge(self, time: Fraction | None) -> Iterator[Audio]:
         """Fill the gap before ``time`` with silence."""
-        if time is None or self._next is None or not TOLERANCE < time - self._next <= LONGEST_GAP:
+        if time is None or self._next is None or not MAX_STAMP_ERROR_SECONDS < time - self._next <= MAX_GAP_SECONDS:
             return
         count = round((time - self._next) * self._rate)
         yield from self._forward(Audio(np.zeros(count, np.float32), self._rate, self._next))
@@ -161,7 +161,7 @@ class _Voice:
 
     def _forward(self, sound: Audio) -> Iterator[Audio]:
         """Yield what of ``sound`` was not heard yet; a jump far back is a new clock."""
-        repeats = self._heard is not None and 0 < self._heard - sound.start <= LONGEST_GAP
-        if (fresh := cut(sound, self._heard, None) if repeats else sound) is not None:
+        repeats = self._heard is not None and 0 < self._heard - sound.start <= MAX_GAP_SECONDS
+        if (fresh := cut_audio(sound, self._heard, None) if repeats else sound) is not None:
             self._heard = fresh.end
             yield fresh

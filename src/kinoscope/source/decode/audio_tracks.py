@@ -9,11 +9,11 @@ from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OptionError
 
-COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+COVER_DISPOSITIONS = Disposition.attached_pic | Disposition.timed_thumbnails
 """Kinds of video streams that show no video."""
 
 
-def sound_of(
+def select_audio(
     container: InputContainer, number: int | None = None, video: VideoStream | None = None
 ) -> AudioStream | None:
     """Give a sound track that can be decoded, or None if there is none.
@@ -31,16 +31,20 @@ def sound_of(
         return best if isinstance(best, AudioStream) and best.codec_context is not None else None
     tracks = container.streams.audio
     if not 0 <= number < len(tracks) or tracks[number].codec_context is None:
-        raise OptionError(f"there is no sound track {number} that can be heard in {_name(container)}; {_list(tracks)}")
+        raise OptionError(
+            f"there is no sound track {number} that can be heard in {_file_name(container)}; {_list_audio(tracks)}"
+        )
     return tracks[number]
 
 
-def videos_of(container: InputContainer) -> list[VideoStream]:
+def list_videos(container: InputContainer) -> list[VideoStream]:
     """Return the video tracks that can be decoded; the cover picture of a song or a film is none."""
-    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & COVERS]
+    return [
+        s for s in container.streams.video if s.codec_context is not None and not s.disposition & COVER_DISPOSITIONS
+    ]
 
 
-def video_of(container: InputContainer, number: int | None = None) -> VideoStream | None:
+def select_video(container: InputContainer, number: int | None = None) -> VideoStream | None:
     """Return a video track, or None if there is none.
 
     Args:
@@ -51,22 +55,22 @@ def video_of(container: InputContainer, number: int | None = None) -> VideoStrea
     Raises:
         OptionError: there is no such track; the message lists those there are.
     """
-    tracks = videos_of(container)
+    tracks = list_videos(container)
     if number is None:
         best = container.streams.best("video")
         return max(tracks, key=lambda track: (track.width * track.height, track is best), default=None)
     if not 0 <= number < len(tracks):
         listed = ", ".join(f"{i} ({track.width}x{track.height})" for i, track in enumerate(tracks))
         there = f"it has {len(tracks)}: {listed}" if tracks else "it has no video"
-        raise OptionError(f"there is no video track {number} that can be seen in {_name(container)}; {there}")
+        raise OptionError(f"there is no video track {number} that can be seen in {_file_name(container)}; {there}")
     return tracks[number]
 
 
-def _name(container: InputContainer) -> str:
+def _file_name(container: InputContainer) -> str:
     return container.name.removeprefix("file:")
 
 
-def _list(tracks: tuple[AudioStream, ...]) -> str:
+def _list_audio(tracks: tuple[AudioStream, ...]) -> str:
     if not tracks:
         return "it has no sound"
     named = ", ".join(f"{i} ({track.language or 'und'})" for i, track in enumerate(tracks))

@@ -12,9 +12,9 @@ from av.container import InputContainer
 
 from kinoscope.core.addresses import reveal
 from kinoscope.core.errors import SourceError
-from kinoscope.source.limits import DEFAULT, Limits
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
-FORBIDDEN = {"concat", "dash", "hls", "hds", "imf", "sdp", "tty", "lavfi", "webm_dash_manifest"}
+FORBIDDEN_FORMATS = {"concat", "dash", "hls", "hds", "imf", "sdp", "tty", "lavfi", "webm_dash_manifest"}
 """Formats of local files that are refused: playlists open other files, and the rest are not recordings."""
 
 URL_PROTOCOLS = {
@@ -35,7 +35,7 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def open_file(path: str, limits: Limits = DEFAULT) -> InputContainer:
+def open_file(path: str, limits: Limits = DEFAULT_LIMITS) -> InputContainer:
     """Open a local file.
 
     Args:
@@ -45,23 +45,25 @@ def open_file(path: str, limits: Limits = DEFAULT) -> InputContainer:
         SourceError: it is missing, empty, or not a video that can be read; in one line.
     """
     _check_file(Path(path))
-    allowed = ",".join(sorted(av.formats_available - FORBIDDEN))
+    allowed = ",".join(sorted(av.formats_available - FORBIDDEN_FORMATS))
     options = {"protocol_whitelist": "file", "format_whitelist": allowed, "pattern_type": "none"}
     options["max_pixels"] = str(limits.pixels)
     try:
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(_why_not(Path(path), error)) from None
+        raise SourceError(_open_error_message(Path(path), error)) from None
 
 
-OPEN_TIMEOUT, READ_TIMEOUT = 10.0, 5.0
+OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 10.0, 5.0
 """Seconds after which a network stream that does not answer, or sends nothing any more, is abandoned."""
 
-PROBE = 1_000_000
+REOPEN_PROBE_MICROSECONDS = 1_000_000
 """Microseconds of a stream that are probed when it is opened again; FFmpeg's five seconds are lost to an alert."""
 
 
-def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock: bool = False) -> InputContainer:
+def open_url(
+    url: str, limits: Limits = DEFAULT_LIMITS, again: bool = False, wall_clock: bool = False
+) -> InputContainer:
     """Open a network stream.
 
     Args:
@@ -79,12 +81,19 @@ def open_url(url: str, limits: Limits = DEFAULT, again: bool = False, wall_clock
     options = {"protocol_whitelist": URL_PROTOCOLS[scheme], "max_pixels": str(limits.pixels)}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
-    options |= {"analyzeduration": str(PROBE)} if again else {}
+    options |= {"analyzeduration": str(REOPEN_PROBE_MICROSECONDS)} if again else {}
     options |= {"use_wallclock_as_timestamps": "1"} if wall_clock else {}
     try:
-        return av.open(reveal(url), options=options, timeout=(OPEN_TIMEOUT, READ_TIMEOUT), metadata_errors="replace")
+        return av.open(
+            reveal(url),
+            options=options,
+            timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            metadata_errors="replace",
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"cannot open {url}: {reason(error)}; check the address and that it is being sent") from None
+        raise SourceError(
+            f"cannot open {url}: {error_message(error)}; check the address and that it is being sent"
+        ) from None
 
 
 @contextmanager
@@ -93,10 +102,10 @@ def read_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-        raise SourceError(f"{path} cannot be read: {reason(error)}; check the file, or convert it") from error
+        raise SourceError(f"{path} cannot be read: {error_message(error)}; check the file, or convert it") from error
 
 
-def reason(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """Give FFmpeg's own word for an error, in lower case and without its number."""
     return str(getattr(error, "strerror", None) or error).lower().replace("\n", " ")
 
@@ -105,36 +114,36 @@ def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise SourceError(f"{path} does not exist{_similar(path)}") from None
+        raise SourceError(f"{path} does not exist{_suggest_names(path)}") from None
     except OSError as error:
-        raise SourceError(f"cannot open {path}: {reason(error)}") from None
+        raise SourceError(f"cannot open {path}: {error_message(error)}") from None
     if path.is_file() and not size:
         raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
 
 
-_CLOSE = 0.7
+_MIN_NAME_SIMILARITY = 0.7
 """Likeness of two names, 0 to 1, from which one may be meant by the other: a letter or two apart."""
 
 
-def _similar(path: Path) -> str:
+def _suggest_names(path: Path) -> str:
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f", nor does the folder {path.parent}; check the path"
     # Without the endings, which all videos of a folder have in common.
-    stems = difflib.get_close_matches(path.stem, {Path(name).stem for name in names}, n=3, cutoff=_CLOSE)
+    stems = difflib.get_close_matches(path.stem, {Path(name).stem for name in names}, n=3, cutoff=_MIN_NAME_SIMILARITY)
     close = [name for stem in stems for name in sorted(names) if Path(name).stem == stem][:3]
     return f"; did you mean {', '.join(close)}?" if close else "; check the path"
 
 
-def _why_not(path: Path, error: Exception) -> str:
+def _open_error_message(path: Path, error: Exception) -> str:
     if isinstance(error, (av.InvalidDataError, av.error.DemuxerNotFoundError)):
         if _lacks_index(path):
             return f"{path} is an mp4 without its index (moov): it was cut short; record or download it again"
         return f"{path} is not a video that can be read (mp4, mkv, webm, mov, avi, ts, gif and others can)"
     if isinstance(error, av.error.EOFError):
         return f"{path} ends before anything that can be read: it was cut short; record or download it again"
-    return f"cannot open {path}: {reason(error)}"
+    return f"cannot open {path}: {error_message(error)}"
 
 
 def _lacks_index(path: Path) -> bool:

@@ -10,22 +10,22 @@ from typing import Any
 
 from av.packet import Packet
 
-MAX_JITTER = Fraction(1, 5)
+MAX_JITTER_SECONDS = Fraction(1, 5)
 """Seconds by which a stamp may lie before the one before it; further back the clock has started again."""
 
-MAX_STEP = Fraction(5)
+MAX_STEP_SECONDS = Fraction(5)
 """Seconds from one stamp to the next beyond which the following one must confirm it."""
 
-MAX_PAUSE = Fraction(12 * 3600)
+MAX_PAUSE_SECONDS = Fraction(12 * 3600)
 """Seconds that may pass without a packet; a jump further ahead is another clock, not a pause."""
 
-MAX_WAIT = Fraction(2)
-MAX_HELD = 500
+MAX_WAIT_SECONDS = Fraction(2)
+MAX_BUFFERED_PACKETS = 500
 """Seconds and packets for which the other streams are waited for where one jumps."""
 
 
 @dataclass(slots=True)
-class _Track:
+class _TrackClock:
     """One stream: what is added to its stamps, its last stamp and its latest end, in seconds of the one clock."""
 
     offset: Fraction
@@ -33,12 +33,12 @@ class _Track:
     end: Fraction | None = None
 
 
-class Continuity:
+class TimestampJoiner:
     """Move the stamps of packets so that each stream goes on where it jumps, all streams by the same time.
 
-    Where the stamps of a stream jump back, or ahead by more than ``MAX_PAUSE``, packets are held until the other
-    streams have jumped too: then the new part is moved as a whole to where the last stream of the old part ends. A
-    single stamp that is off is taken away, and the clock left alone.
+    Where the stamps of a stream jump back, or ahead by more than ``MAX_PAUSE_SECONDS``, packets are buffered until the
+    other streams have jumped too: then the new part is moved as a whole to where the last stream of the old part ends.
+    A single stamp that is off is dropped, and the clock left alone.
 
     Attributes:
         joints: the first moved stamp after the latest jump, in ticks, of each stream that jumped.
@@ -47,7 +47,7 @@ class Continuity:
     def __init__(self) -> None:
         self.joints: dict[int, int] = {}
         self._offset = Fraction(0)
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, _TrackClock] = {}
         self._held: list[Packet[Any]] = []
 
     def run(self, packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
@@ -68,15 +68,15 @@ class Continuity:
         """Return whether it must be waited for what a stamp means."""
         track = self._track(packet)
         moved = _gap(packet, track, self._offset)
-        if _is_usual(_gap(packet, track, track.offset)):
+        if _is_regular(_gap(packet, track, track.offset)):
             return False
-        return track.offset == self._offset or not _is_usual(moved)
+        return track.offset == self._offset or not _is_regular(moved)
 
     def _decide(self, final: bool) -> Iterator[Packet[Any]]:
         """Hand on what is held as soon as it is clear what its first packet means."""
         first = self._held[0]
-        mine = [p for p in self._held if p.stream_index == first.stream_index and _stamp(p) is not None]
-        if len(mine) == 1 and not final and len(self._held) < MAX_HELD:
+        mine = [p for p in self._held if p.stream_index == first.stream_index and _decode_time(p) is not None]
+        if len(mine) == 1 and not final and len(self._held) < MAX_BUFFERED_PACKETS:
             return
         if len(mine) > 1 and self._is_alone(first, mine[1]):
             first.pts = first.dts = None
@@ -84,30 +84,30 @@ class Continuity:
         elif not self._breaks(first):
             yield from self._release(1)
         elif final or self._is_settled(mine):
-            yield from self._join(_restart(self._held, first.stream_index))
+            yield from self._join(_find_restart(self._held, first.stream_index))
 
     def _is_alone(self, first: Packet[Any], second: Packet[Any]) -> bool:
         """Return whether the second packet goes on from before the first."""
-        gap, step = _gap(first, self._track(first), self._track(first).offset), _between(first, second)
-        return not self._breaks(second) and (gap < 0 or step < -MAX_JITTER)
+        gap, step = _gap(first, self._track(first), self._track(first).offset), _seconds_between(first, second)
+        return not self._breaks(second) and (gap < 0 or step < -MAX_JITTER_SECONDS)
 
     def _breaks(self, packet: Packet[Any]) -> bool:
         """Return whether a packet is of another clock than the one before it in its stream."""
         track = self._track(packet)
         gap = _gap(packet, track, track.offset)
-        return gap < -MAX_JITTER or gap > MAX_PAUSE
+        return gap < -MAX_JITTER_SECONDS or gap > MAX_PAUSE_SECONDS
 
     def _is_settled(self, mine: list[Packet[Any]]) -> bool:
         jumped = {packet.stream_index for packet in self._held if self._breaks(packet)}
         known = {index for index, track in self._tracks.items() if track.last is not None}
-        enough = _between(mine[0], mine[-1]) > MAX_WAIT or len(self._held) >= MAX_HELD
-        return enough or known <= jumped or _restart(self._held, mine[0].stream_index) < len(self._held)
+        enough = _seconds_between(mine[0], mine[-1]) > MAX_WAIT_SECONDS or len(self._held) >= MAX_BUFFERED_PACKETS
+        return enough or known <= jumped or _find_restart(self._held, mine[0].stream_index) < len(self._held)
 
     def _join(self, count: int) -> Iterator[Packet[Any]]:
         """Move the new part to the end of the old one, and hand on the first ``count`` packets."""
         begins: dict[int, Fraction] = {}
         for packet in self._held[:count]:
-            index, begin = packet.stream_index, _begin(packet)
+            index, begin = packet.stream_index, _display_time(packet)
             if begin is not None and (index in begins or self._breaks(packet)):
                 begins[index] = min(begins.get(index, begin), begin)
             elif begin is not None:
@@ -138,16 +138,16 @@ class Continuity:
         return packet
 
     def _note(self, packet: Packet[Any]) -> None:
-        track, stamp, begin = self._track(packet), _stamp(packet), _begin(packet)
+        track, stamp, begin = self._track(packet), _decode_time(packet), _display_time(packet)
         if stamp is not None and begin is not None:
             end = begin + track.offset + (packet.duration or 0) * packet.time_base
             track.last, track.end = stamp + track.offset, end if track.end is None else max(track.end, end)
 
-    def _track(self, packet: Packet[Any]) -> _Track:
-        return self._tracks.setdefault(packet.stream_index, _Track(self._offset))
+    def _track(self, packet: Packet[Any]) -> _TrackClock:
+        return self._tracks.setdefault(packet.stream_index, _TrackClock(self._offset))
 
 
-def _stamp(packet: Packet[Any]) -> Fraction | None:
+def _decode_time(packet: Packet[Any]) -> Fraction | None:
     """Return when a packet is decoded in seconds, or None if that is not known.
 
     When it is shown says nothing of order: the first packets of Matroska have that alone, and frames are reordered.
@@ -155,27 +155,27 @@ def _stamp(packet: Packet[Any]) -> Fraction | None:
     return None if packet.dts is None or packet.time_base is None else packet.dts * packet.time_base
 
 
-def _begin(packet: Packet[Any]) -> Fraction | None:
+def _display_time(packet: Packet[Any]) -> Fraction | None:
     """Return when a packet is shown in seconds, or decoded if that is all that is known."""
     ticks = packet.pts if packet.pts is not None else packet.dts
     return None if ticks is None or packet.time_base is None else ticks * packet.time_base
 
 
-def _gap(packet: Packet[Any], track: _Track, offset: Fraction) -> Fraction:
+def _gap(packet: Packet[Any], track: _TrackClock, offset: Fraction) -> Fraction:
     """Return the seconds from the last packet of a track to this one; none where one of them has no stamp."""
-    stamp = _stamp(packet)
+    stamp = _decode_time(packet)
     return Fraction(0) if stamp is None or track.last is None else stamp + offset - track.last
 
 
-def _is_usual(gap: Fraction) -> bool:
-    return -MAX_JITTER <= gap <= MAX_STEP
+def _is_regular(gap: Fraction) -> bool:
+    return -MAX_JITTER_SECONDS <= gap <= MAX_STEP_SECONDS
 
 
-def _between(first: Packet[Any], second: Packet[Any]) -> Fraction:
-    return (_stamp(second) or Fraction(0)) - (_stamp(first) or Fraction(0))
+def _seconds_between(first: Packet[Any], second: Packet[Any]) -> Fraction:
+    return (_decode_time(second) or Fraction(0)) - (_decode_time(first) or Fraction(0))
 
 
-def _restart(held: list[Packet[Any]], index: int) -> int:
+def _find_restart(held: list[Packet[Any]], index: int) -> int:
     """Return the position at which a stream jumps back once more among what is held, or its length."""
-    mine = [at for at, packet in enumerate(held) if packet.stream_index == index and _stamp(packet) is not None]
-    return next((b for a, b in pairwise(mine) if _between(held[a], held[b]) < -MAX_JITTER), len(held))
+    mine = [at for at, packet in enumerate(held) if packet.stream_index == index and _decode_time(packet) is not None]
+    return next((b for a, b in pairwise(mine) if _seconds_between(held[a], held[b]) < -MAX_JITTER_SECONDS), len(held))

@@ -14,22 +14,22 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from kinoscope.source.decode.audio_tracks import sound_of, video_of
-from kinoscope.source.decode.container import reason
-from kinoscope.source.decode.losses import HEADLESS, LossDetector, LostFrame
+from kinoscope.source.decode.audio_tracks import select_audio, select_video
+from kinoscope.source.decode.container import error_message
+from kinoscope.source.decode.losses import NO_KEYFRAME_BEFORE, LossDetector, LostFrame
 from kinoscope.source.decode.packets import PacketReader
-from kinoscope.source.limits import DEFAULT, Limits
+from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
-FEW_THREADS_FROM = 4096 * 4096
+MIN_SLICE_THREADED_PIXELS = 4096 * 4096
 """Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
 
-NO_TIMESTAMPS = 0x80
+NO_TIMESTAMPS_FLAG = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS: the container never has any."""
 
-MAX_REORDERED, MAX_LED = 16, 500
+MAX_REORDERED_PACKETS, MAX_LEAD_PACKETS = 16, 500
 """Packets after the first stamp among which an earlier one may be, and packets in which it is searched for."""
 
-Event = VideoFrame | AudioFrame | LostFrame
+DemuxEvent = VideoFrame | AudioFrame | LostFrame
 
 
 class Demuxer:
@@ -52,18 +52,18 @@ class Demuxer:
         self,
         container: InputContainer,
         track: int | None = None,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
         video_track: int | None = None,
     ) -> None:
         self.container = container
-        self.video = video_of(container, video_track)
-        self.sound = sound_of(container, track, self.video)
+        self.video = select_video(container, video_track)
+        self.sound = select_audio(container, track, self.video)
         self.want_video = self.video is not None
         self.want_sound = self.sound is not None
-        self._kept: deque[Event] = deque()
+        self._kept: deque[DemuxEvent] = deque()
         self._losses = LossDetector(self._codec)
         if self.video is not None:
-            _prepare(self.video, limits)
+            _configure_decoder(self.video, limits)
         self.lead: tuple[int, int] | None = None
         self._restart()
 
@@ -76,7 +76,7 @@ class Demuxer:
         self.packets = PacketReader(self.container, tracks)
         self._stream = self._decode()
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[DemuxEvent]:
         while self._kept:
             event = self._kept.popleft()
             if self.want_video if not isinstance(event, AudioFrame) else self.want_sound:
@@ -109,7 +109,7 @@ class Demuxer:
         self._kept.clear()
         self.container.close()
 
-    def _decode(self) -> Generator[Event, None, None]:
+    def _decode(self) -> Generator[DemuxEvent, None, None]:
         for packet in self._led():
             is_video = packet.stream is self.video
             if is_video and self.want_video:
@@ -123,21 +123,21 @@ class Demuxer:
         packets, missing = iter(self.packets), 0
         held: list[Packet[Any]] = []
         stamps: list[int] = []
-        stampless = self.video is None or bool(self.container.format.flags & NO_TIMESTAMPS)
+        stampless = self.video is None or bool(self.container.format.flags & NO_TIMESTAMPS_FLAG)
         for packet in () if stampless else packets:
             held.append(packet)
             if packet.stream is self.video and packet.pts is not None:
                 stamps.append(packet.pts)
             elif packet.stream is self.video and packet.size:
                 missing += 1
-            known = len(stamps) > (MAX_REORDERED if missing else 0)
-            if known or len(held) >= MAX_LED or not packet.size:
+            known = len(stamps) > (MAX_REORDERED_PACKETS if missing else 0)
+            if known or len(held) >= MAX_LEAD_PACKETS or not packet.size:
                 break
         self.lead = (missing, min(stamps)) if missing and stamps else None
         yield from held
         yield from packets
 
-    def _frames(self, packet: Packet[Any]) -> Iterator[Event]:
+    def _frames(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
         self._losses.sent(packet, self.packets.joints.get(packet.stream_index))
         if self.packets.skipped:
             self.packets.skipped = False
@@ -145,25 +145,25 @@ class Demuxer:
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
-            self._losses.failed(reason(error))
+            self._losses.failed(error_message(error))
             return
         for frame in frames:
             yield from self._losses.before(frame)
             if not (frame.is_corrupt and self._losses.headless(frame)):
                 yield frame
             elif not self._losses.joined:
-                yield LostFrame(frame.pts, HEADLESS)
+                yield LostFrame(frame.pts, NO_KEYFRAME_BEFORE)
 
-    def _sounds(self, packet: Packet[Any]) -> Iterator[Event]:
+    def _sounds(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            yield LostFrame(None, f"sound: {reason(error)}", picture=False)
+            yield LostFrame(None, f"sound: {error_message(error)}", picture=False)
 
 
-def _prepare(stream: VideoStream, limits: Limits) -> None:
+def _configure_decoder(stream: VideoStream, limits: Limits) -> None:
     context = stream.codec_context
     context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
     context.options = {"max_pixels": str(limits.pixels)}
-    large = context.width * context.height > FEW_THREADS_FROM
+    large = context.width * context.height > MIN_SLICE_THREADED_PIXELS
     stream.thread_type = "SLICE" if large else "AUTO"

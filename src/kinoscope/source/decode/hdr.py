@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 
-PQ, HLG = 16, 18
+PQ_TRANSFER, HLG_TRANSFER = 16, 18
 """Transfer characteristics of a stream (ITU-T H.273)."""
 
-PEAK, WHITE = 1000.0, 100.0
+PEAK_NITS, WHITE_NITS = 1000.0, 100.0
 """Nits of the brightest light that is distinguished, and of white on a display of standard range."""
 
 DISPLAY_GAMMA, SYSTEM_GAMMA = 2.4, 1.2
 """Of a display of standard range (BT.1886), and of HLG on one of 1,000 nits (BT.2100)."""
 
-ROWS = 64
+ROWS_PER_BLOCK = 64
 """Rows that are converted at once: what lies between is four times as large as the picture."""
 
-STEPS = 4096
+TABLE_SIZE = 4096
 
-LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+LUMA_WEIGHTS = np.array([0.2627, 0.6780, 0.0593], np.float32)
 """Shares of R, G, B of BT.2020 in luminance."""
 
 TO_BT709 = {
@@ -43,29 +43,29 @@ TO_BT709 = {
 def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int = 9) -> Pixels:
     """Return (H, W, 3) uint8 RGB of standard range of (H, W, 3) 16-bit RGB in PQ or HLG."""
     shown = np.empty(pixels.shape, np.uint8)
-    for row in range(0, len(pixels), ROWS):
-        shown[row : row + ROWS] = _convert(pixels[row : row + ROWS], transfer, primaries)
+    for row in range(0, len(pixels), ROWS_PER_BLOCK):
+        shown[row : row + ROWS_PER_BLOCK] = _convert(pixels[row : row + ROWS_PER_BLOCK], transfer, primaries)
     return shown
 
 
 def _convert(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Pixels:
-    linear = (_pq_table() if transfer == PQ else _hlg_table())[pixels]
-    if transfer == HLG:
-        linear *= _hlg_gains()[_step(linear @ LUMA)][..., None]
-    shown: Pixels = _display_codes()[_step(linear @ TO_BT709.get(primaries, TO_BT709[9]).T)]
+    linear = (_pq_table() if transfer == PQ_TRANSFER else _hlg_table())[pixels]
+    if transfer == HLG_TRANSFER:
+        linear *= _hlg_gains()[_table_index(linear @ LUMA_WEIGHTS)][..., None]
+    shown: Pixels = _display_codes()[_table_index(linear @ TO_BT709.get(primaries, TO_BT709[9]).T)]
     return shown
 
 
-def _step(light: Float32Array) -> NDArray[np.intp]:
+def _table_index(light: Float32Array) -> NDArray[np.intp]:
     """Return the places of light in 0 to 1 in a table of STEPS; its roots are evenly spaced, to keep the dark apart."""
-    steps: NDArray[np.intp] = np.rint(np.sqrt(light.clip(0, 1)) * (STEPS - 1)).astype(np.intp)
+    steps: NDArray[np.intp] = np.rint(np.sqrt(light.clip(0, 1)) * (TABLE_SIZE - 1)).astype(np.intp)
     return steps
 
 
 def _eetf(nits: Float64Array) -> Float64Array:
     """Compress light to the range of the display (BT.2390: Hermite spline in PQ above a knee)."""
-    top = _pq_code(np.array(PEAK))
-    source, most = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE)) / top)
+    top = _pq_code(np.array(PEAK_NITS))
+    source, most = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE_NITS)) / top)
     knee = 1.5 * most - 0.5
     t = (source - knee) / (1 - knee)
     spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
@@ -85,7 +85,7 @@ def _pq_code(nits: Float64Array) -> Float64Array:
 @cache
 def _pq_table() -> Float32Array:
     """Return the light of the display, 1 for white, of each 16-bit code of PQ."""
-    return (_eetf(_pq_nits(np.arange(65536) / 65535)) / WHITE).astype(np.float32)
+    return (_eetf(_pq_nits(np.arange(65536) / 65535)) / WHITE_NITS).astype(np.float32)
 
 
 @cache
@@ -99,12 +99,12 @@ def _hlg_table() -> Float32Array:
 @cache
 def _hlg_gains() -> Float32Array:
     """Return by how much the display is brighter than the scene, for each luminance of the scene in 0 to 1."""
-    scene = (np.arange(STEPS).clip(0.5) / (STEPS - 1)) ** 2
-    return (_eetf(PEAK * scene**SYSTEM_GAMMA) / WHITE / scene).astype(np.float32)
+    scene = (np.arange(TABLE_SIZE).clip(0.5) / (TABLE_SIZE - 1)) ** 2
+    return (_eetf(PEAK_NITS * scene**SYSTEM_GAMMA) / WHITE_NITS / scene).astype(np.float32)
 
 
 @cache
 def _display_codes() -> Pixels:
     """Return the 8-bit code of each root of linear light."""
-    light = (np.arange(STEPS) / (STEPS - 1)) ** 2
+    light = (np.arange(TABLE_SIZE) / (TABLE_SIZE - 1)) ** 2
     return np.rint(255 * light ** (1 / DISPLAY_GAMMA)).astype(np.uint8)

@@ -11,10 +11,10 @@ from typing import Any
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-HEADLESS = "no key frame came before it"
+NO_KEYFRAME_BEFORE = "no key frame came before it"
 """Why frames at the beginning of a stream that was joined midway are missing."""
 
-ONE_TO_ONE = {"hevc", "vp9", "av1"}
+ONE_FRAME_PER_PACKET = {"hevc", "vp9", "av1"}
 """Codecs of whose packets each makes a frame, so that none may be missing though no error was raised."""
 
 MAX_GAP_FRAMES = 100_000
@@ -50,7 +50,7 @@ class LossDetector:
     """
 
     def __init__(self, codec: str = "", joined: bool = False) -> None:
-        self._strict = codec in ONE_TO_ONE
+        self._strict = codec in ONE_FRAME_PER_PACKET
         self.joined = joined
         self._waiting: list[int] = []
         self._errors: list[str] = []
@@ -121,7 +121,7 @@ class LossDetector:
         self._waiting = [pts for pts in self._waiting if pts >= first]
         if lost:
             errors, self._errors = self._errors, []
-            why = errors[0] if errors and lost[0] == self._key else HEADLESS
+            why = errors[0] if errors and lost[0] == self._key else NO_KEYFRAME_BEFORE
             yield from (LostFrame(pts, why) for pts in sorted(lost))
 
     def _named(self, missing: list[int], now: int | None) -> Iterator[LostFrame]:

@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.time import to_seconds
-from kinoscope.source.decode.audio_tracks import videos_of
+from kinoscope.source.decode.audio_tracks import list_videos
 from kinoscope.source.decode.demux import Demuxer
-from kinoscope.source.decode.scaler import Orientation, displayed
-from kinoscope.source.decode.wav import cut_from
+from kinoscope.source.decode.scaler import Orientation, display_size
+from kinoscope.source.decode.wav import truncated_wav_duration
 
 COLOUR_SPACES = {
     0: "rgb",
@@ -50,23 +50,23 @@ TRANSFERS = {
 
 COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
 
-DECLARING = {"aiff", "asf", "au", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
+DURATION_DECLARED = {"aiff", "asf", "au", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
 """Containers that write down how long they are."""
 
-EXACT = {"aiff", "au", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "wav"}
+DURATION_EXACT = {"aiff", "au", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "wav"}
 """Containers whose declared length is that of what was written, however long; others may be off by a few percent."""
 
-ESTIMATED = {"mpeg", "mpegts"}
+DURATION_ESTIMATED = {"mpeg", "mpegts"}
 """Containers whose length FFmpeg makes out from their last packets."""
 
-LOOKED_AT = 2_000
+MAX_INDEX_ENTRIES = 2_000
 """Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
 
 
-def describe(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
+def build_source_info(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
     """Give the facts of an opened container, of which ``first`` is the first picture."""
     container, sound = decoding.container, decoding.sound
-    start, duration = _extent(container)
+    start, duration = _start_and_duration(container)
     info: dict[str, Any] = {
         "path": path,
         "start": start,
@@ -78,19 +78,19 @@ def describe(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool)
         "audio_rate": sound.codec_context.sample_rate if sound else None,
     }
     if decoding.video is not None and first is not None:
-        info |= _picture_facts(decoding.video, first)
-        info["extra"] = _track_facts(container, decoding.video) | info["extra"]
+        info |= _video_metadata(decoding.video, first)
+        info["extra"] = _track_metadata(container, decoding.video) | info["extra"]
     return SourceInfo(**info)
 
 
-def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
+def _video_metadata(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
     orientation = Orientation.of(frame)
     aspect = stream.sample_aspect_ratio or Fraction(1)
-    width, height = orientation.turn(displayed((frame.width, frame.height), aspect))
+    width, height = orientation.turn(display_size((frame.width, frame.height), aspect))
     return {
         "width": width,
         "height": height,
-        "rate": rate_of(stream),
+        "rate": average_rate(stream),
         "frames": stream.frames or None,
         "codec": stream.codec_context.name,
         "pixel_format": frame.format.name,
@@ -101,18 +101,18 @@ def _picture_facts(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
         "rotation": orientation.rotation,
         "aspect": 1 / aspect if orientation.rotation % 180 else aspect,
         "interlaced": frame.interlaced_frame,
-        "variable": _varies(stream),
+        "variable": _has_variable_rate(stream),
         "extra": {"mirrored": True} if orientation.mirror else {},
     }
 
 
-def _track_facts(container: InputContainer, video: VideoStream) -> dict[str, object]:
+def _track_metadata(container: InputContainer, video: VideoStream) -> dict[str, object]:
     """Return which of several video tracks is shown; nothing where there is but one."""
-    tracks = videos_of(container)
+    tracks = list_videos(container)
     return {} if len(tracks) < 2 else {"video_track": tracks.index(video), "video_tracks": len(tracks)}
 
 
-def rate_of(stream: VideoStream) -> Fraction | None:
+def average_rate(stream: VideoStream) -> Fraction | None:
     """Give the average frames per second, or the best guess where the container does not say."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate:
@@ -120,17 +120,17 @@ def rate_of(stream: VideoStream) -> Fraction | None:
     return None
 
 
-def gop_of(stream: VideoStream) -> Fraction | None:
+def keyframe_interval(stream: VideoStream) -> Fraction | None:
     """Give the mean distance of keyframes in seconds from the container's index, or None if it has none."""
-    keys = [entry.timestamp for entry in stream.index_entries[:LOOKED_AT] if entry.is_keyframe]
+    keys = [entry.timestamp for entry in stream.index_entries[:MAX_INDEX_ENTRIES] if entry.is_keyframe]
     if len(keys) < 2 or stream.time_base is None:
         return None
     return to_seconds(keys[-1] - keys[0], stream.time_base) / (len(keys) - 1)
 
 
-def _varies(stream: VideoStream) -> bool:
+def _has_variable_rate(stream: VideoStream) -> bool:
     """Tell whether frames are unevenly spaced, beyond one tick of rounding."""
-    entries = stream.index_entries[:LOOKED_AT]
+    entries = stream.index_entries[:MAX_INDEX_ENTRIES]
     if stream.frames and len(entries) > 2:  # the index holds every frame
         steps = [b.timestamp - a.timestamp for a, b in pairwise(entries)][:-1]
         return bool(steps) and max(steps) - min(steps) > 1
@@ -138,12 +138,12 @@ def _varies(stream: VideoStream) -> bool:
     return bool(average and base and abs(average / base - 1) > Fraction(1, 100))
 
 
-def _extent(container: InputContainer) -> tuple[Fraction, Fraction | None]:
+def _start_and_duration(container: InputContainer) -> tuple[Fraction, Fraction | None]:
     """Give the earliest time of any stream and the seconds from there to the latest end."""
     streams = [s for s in container.streams if isinstance(s, (VideoStream, AudioStream)) and s.time_base]
     starts = [to_seconds(s.start_time, s.time_base) for s in streams if s.start_time is not None and s.time_base]
     start = min(starts, default=Fraction(container.start_time or 0, av.time_base))
-    ends = [end for s in streams if (end := end_of(s)) is not None]
+    ends = [end for s in streams if (end := stream_end(s)) is not None]
     if ends and max(ends) > start:
         return start, max(ends) - start
     if container.duration and container.duration > 0:
@@ -156,18 +156,18 @@ def _extent(container: InputContainer) -> tuple[Fraction, Fraction | None]:
 
 def declared_end(container: InputContainer, video: VideoStream | None) -> Fraction | None:
     """Return the time in seconds at which a container says that it ends, or None if that is but an estimate."""
-    if video is not None and (end := end_of(video)) is not None and container.format.name not in ESTIMATED:
+    if video is not None and (end := stream_end(video)) is not None and container.format.name not in DURATION_ESTIMATED:
         whole = Fraction(video.frames) / rate if (rate := video.average_rate) else Fraction(0)
         return max(end, whole) if container.format.name == "avi" else end
     if container.format.name == "wav" and container.name.startswith("file:"):
-        return cut_from(Path(container.name.removeprefix("file:")))
-    if container.format.name not in DECLARING or not container.duration:
+        return truncated_wav_duration(Path(container.name.removeprefix("file:")))
+    if container.format.name not in DURATION_DECLARED or not container.duration:
         return None
     # Some writers count from zero, others from the first packet; the earlier end is certain.
     return Fraction(container.duration, av.time_base)
 
 
-def end_of(stream: VideoStream | AudioStream) -> Fraction | None:
+def stream_end(stream: VideoStream | AudioStream) -> Fraction | None:
     """Give the time in seconds at which a stream declares to end, or None."""
     if stream.duration is None or stream.time_base is None:
         return None

@@ -11,50 +11,50 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import UInt8Array
 
-CLOCKED = {"mpeg", "mpegts"}
+CLOCK_CONTAINERS = {"mpeg", "mpegts"}
 """Containers that hold a clock: program and transport streams."""
 
-SYNC = 0x47
-STRIDES = (188, 192, 204)
+SYNC_BYTE = 0x47
+PACKET_STRIDES = (188, 192, 204)
 """Bytes of a packet, bare or with a stamp or a checksum of its own."""
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 MAX_CHUNKS = 64
 """Bytes read at a time, and how many such pieces of a large file."""
 
-WRAP = 2**33
+WRAP_TICKS = 2**33
 """Ticks of 90 kHz after which a clock begins again by itself."""
 
-MAX_BACK, MAX_AHEAD = 90_000 // 5, 90_000 * 12 * 3600
+MAX_BACKWARD_TICKS, MAX_FORWARD_TICKS = 90_000 // 5, 90_000 * 12 * 3600
 """Ticks that a clock may fall back or run ahead from one sample to the next."""
 
 
-def restarts(path: str | Path) -> bool:
+def clock_restarts(path: str | Path) -> bool:
     """Return whether any program's clock (PCR) jumps back, or far ahead, between pieces spread over the file."""
     last: dict[int, int] = {}
     with Path(path).open("rb") as file:
-        for place in _places(Path(path).stat().st_size):
+        for place in _chunk_offsets(Path(path).stat().st_size):
             file.seek(place)
-            for pid, clock in _clocks(np.frombuffer(file.read(CHUNK), np.uint8)):
-                gap = (clock - last.get(pid, clock) + WRAP // 2) % WRAP - WRAP // 2
-                if gap < -MAX_BACK or gap > MAX_AHEAD:
+            for pid, clock in _clock_references(np.frombuffer(file.read(CHUNK_BYTES), np.uint8)):
+                gap = (clock - last.get(pid, clock) + WRAP_TICKS // 2) % WRAP_TICKS - WRAP_TICKS // 2
+                if gap < -MAX_BACKWARD_TICKS or gap > MAX_FORWARD_TICKS:
                     return True
                 last[pid] = clock
     return False
 
 
-def _places(size: int) -> list[int]:
-    count = -(-size // CHUNK)
+def _chunk_offsets(size: int) -> list[int]:
+    count = -(-size // CHUNK_BYTES)
     if count <= MAX_CHUNKS:
-        return [CHUNK * i for i in range(count)]
-    return [(size - CHUNK) * i // (MAX_CHUNKS - 1) for i in range(MAX_CHUNKS)]
+        return [CHUNK_BYTES * i for i in range(count)]
+    return [(size - CHUNK_BYTES) * i // (MAX_CHUNKS - 1) for i in range(MAX_CHUNKS)]
 
 
-def _clocks(data: UInt8Array) -> list[tuple[int, int]]:
+def _clock_references(data: UInt8Array) -> list[tuple[int, int]]:
     """Return the packet identifier and the ticks of each clock reference."""
-    packets = _packets(data)
+    packets = _split_packets(data)
     if packets is None:
-        return _pack_clocks(data.tobytes())
+        return _program_stream_clocks(data.tobytes())
     # An adaptation field that has a PCR (ISO 13818-1, 2.4.3.4).
     holds = ((packets[:, 3] & 0x20) > 0) & (packets[:, 4] > 6) & ((packets[:, 5] & 0x10) > 0)
     some = packets[holds].astype(np.int64)
@@ -63,7 +63,7 @@ def _clocks(data: UInt8Array) -> list[tuple[int, int]]:
     return list(zip(pids.tolist(), ticks.tolist(), strict=True))
 
 
-def _pack_clocks(data: bytes) -> list[tuple[int, int]]:
+def _program_stream_clocks(data: bytes) -> list[tuple[int, int]]:
     """Return the clock references of the packs of an MPEG-2 program stream (ISO 13818-1, 2.5.3.3)."""
     clocks = []
     for found in re.finditer(rb"\x00\x00\x01\xba([\x44-\x7f].{4})", data, re.DOTALL):
@@ -72,12 +72,12 @@ def _pack_clocks(data: bytes) -> list[tuple[int, int]]:
     return clocks
 
 
-def _packets(data: UInt8Array) -> NDArray[Any] | None:
+def _split_packets(data: UInt8Array) -> NDArray[Any] | None:
     """Return packets (N, 188) of bytes, or None where none are found."""
-    for stride in STRIDES:
-        for first in np.flatnonzero(data[:stride] == SYNC).tolist():
+    for stride in PACKET_STRIDES:
+        for first in np.flatnonzero(data[:stride] == SYNC_BYTE).tolist():
             count = (len(data) - first - 188) // stride + 1
-            if count > 0 and np.mean(data[first : first + count * stride : stride] == SYNC) > 0.9:
+            if count > 0 and np.mean(data[first : first + count * stride : stride] == SYNC_BYTE) > 0.9:
                 padded = data[first : first + (count - 1) * stride + 188]
                 return np.lib.stride_tricks.sliding_window_view(padded, 188)[::stride]
     return None

@@ -13,18 +13,18 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from kinoscope.source.decode.container import reason
-from kinoscope.source.decode.continuity import Continuity
+from kinoscope.source.decode.container import error_message
+from kinoscope.source.decode.continuity import TimestampJoiner
 
 Track = VideoStream | AudioStream
 
-MAX_ERRORS = 20
+MAX_READ_ERRORS = 20
 """Broken reads in a row after which the rest of the container is given up."""
 
-ORDERED = {"flv", "matroska,webm"}
+CONTIGUOUS_CONTAINERS = {"flv", "matroska,webm"}
 """Containers whose packets lie one behind the other, so that bytes between them were skipped for damage."""
 
-MAX_HEADER = 100
+MAX_HEADER_BYTES = 100
 """Bytes that a container puts between two packets, at most."""
 
 
@@ -40,9 +40,9 @@ class PacketReader:
 
     def __init__(self, container: InputContainer, streams: Sequence[Track]) -> None:
         self._container, self._streams = container, streams
-        self._ordered = container.format.name in ORDERED
+        self._ordered = container.format.name in CONTIGUOUS_CONTAINERS
         self._limit = None if container.read_timeout is None else float(container.read_timeout)
-        self._continuity = Continuity()
+        self._continuity = TimestampJoiner()
         self._behind: int | None = None
         self._unflushed = set(streams)
         self._errors = 0
@@ -68,12 +68,12 @@ class PacketReader:
                     break
                 except av.FFmpegError as error:
                     self._errors += 1
-                    if not isinstance(error, av.InvalidDataError) or self._errors > MAX_ERRORS:
-                        self.broken = reason(error)
+                    if not isinstance(error, av.InvalidDataError) or self._errors > MAX_READ_ERRORS:
+                        self.broken = error_message(error)
         except IndexError:  # damage made up a stream, which PyAV does not know at the end
             pass
         for stream in list(self._unflushed):
-            yield _flush(stream)
+            yield _flush_packet(stream)
 
     def _whole(self) -> Iterator[Packet[Any]]:
         began = time.monotonic()
@@ -106,11 +106,11 @@ class PacketReader:
     def _look(self, packet: Packet[Any]) -> None:
         """Notice where bytes were passed over."""
         if self._ordered and packet.pos is not None and packet.pos >= 0 and packet.size:
-            self.skipped |= self._behind is not None and packet.pos - self._behind > MAX_HEADER
+            self.skipped |= self._behind is not None and packet.pos - self._behind > MAX_HEADER_BYTES
             self._behind = max(self._behind or 0, packet.pos + packet.size)
 
 
-def _flush(stream: Track) -> Packet[Any]:
+def _flush_packet(stream: Track) -> Packet[Any]:
     packet: Packet[Any] = Packet()
     packet.stream = stream
     return packet

@@ -14,20 +14,20 @@ from kinoscope.core.errors import DecodeError
 from kinoscope.core.media import Audio, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import FrameSampler, to_seconds
-from kinoscope.source.base import Item, LazyFrame, black, cut
+from kinoscope.source.base import Item, LazyFrame, black_frame, cut_audio
 from kinoscope.source.decode.audio import MultiRateResampler
-from kinoscope.source.decode.container import read_errors, reason
+from kinoscope.source.decode.container import error_message, read_errors
 from kinoscope.source.decode.demux import Demuxer
 from kinoscope.source.decode.losses import LostFrame
-from kinoscope.source.decode.metadata import EXACT, declared_end
+from kinoscope.source.decode.metadata import DURATION_EXACT, declared_end
 from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.decode.timestamps import TimestampSorter
 from kinoscope.source.limits import Limits
 
-BEYOND = Fraction(10)
+MAX_OVERRUN_SECONDS = Fraction(10)
 """Seconds after ``end`` at which reading stops though one stream has not reached it."""
 
-SLACK = Fraction(1, 2)
+MAX_MISSING_END_SECONDS = Fraction(1, 2)
 """Seconds that a file may end before its declared end and still count as complete."""
 
 LATE_AUDIO = "sound: it begins too late for FFmpeg to know what it is, and was not read"
@@ -109,7 +109,7 @@ class Reader:
         for item in self._all(decoding, shift):
             if isinstance(item, LazyFrame):
                 yield from self._admit(item)
-            elif (sound := cut(item, start, end)) is not None:
+            elif (sound := cut_audio(item, start, end)) is not None:
                 self._check_length(sound)
                 yield sound
             if self._passes_end(item, decoding):
@@ -147,7 +147,7 @@ class Reader:
             decoding.want_video = False
         else:
             decoding.want_sound = False
-        return time > end + BEYOND or not (decoding.want_video or decoding.want_sound)
+        return time > end + MAX_OVERRUN_SECONDS or not (decoding.want_video or decoding.want_sound)
 
     def _all(self, decoding: Demuxer, shift: Fraction) -> Iterator[Item]:
         stamps = self._stamps(decoding, shift)
@@ -168,7 +168,7 @@ class Reader:
         try:
             yield from self._hearing.take(frame, time)
         except av.FFmpegError as error:
-            self._count(LostFrame(None, f"sound: {reason(error)}", picture=False), time)
+            self._count(LostFrame(None, f"sound: {error_message(error)}", picture=False), time)
 
     def _stamps(self, decoding: Demuxer, shift: Fraction) -> TimestampSorter[VideoFrame | LostFrame]:
         base = decoding.video.time_base if decoding.video is not None else None
@@ -187,7 +187,7 @@ class Reader:
     ) -> LazyFrame:
         if isinstance(event, VideoFrame):
             return self._picture(event, time, stamps)
-        render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black
+        render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black_frame
         return LazyFrame(render, self._wanted.info.size, time)
 
     def _picture(self, frame: VideoFrame, time: Fraction, stamps: TimestampSorter[VideoFrame | LostFrame]) -> LazyFrame:
@@ -242,7 +242,11 @@ class Reader:
         declared = declared_end(decoding.container, decoding.video)
         if reached is None or declared is None or (end is not None and end < declared):
             return
-        slack = SLACK if decoding.container.format.name in EXACT else max(SLACK, declared / 50)
+        slack = (
+            MAX_MISSING_END_SECONDS
+            if decoding.container.format.name in DURATION_EXACT
+            else max(MAX_MISSING_END_SECONDS, declared / 50)
+        )
         if reached + self._wanted.step + slack < declared:
             self._report.complete = False
             self._report.errors.append(f"ends at {float(reached):.2f} s of {float(declared):.2f} s")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import DecodeError
 from kinoscope.core.media import Pixels, Size
-from kinoscope.source.decode.hdr import HLG, PQ, to_sdr
+from kinoscope.source.decode.hdr import HLG_TRANSFER, PQ_TRANSFER, to_sdr
 
-MATRICES = {
+COLOUR_MATRICES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
@@ -35,7 +35,7 @@ Depth = TypeVar("Depth", np.uint8, np.uint16)
 MAX_ASPECT = Fraction(8)
 """Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
 
-FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
+FAST_SHRINK_FORMATS = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
 """Formats that swscale shrinks fastest when the colours are left for later."""
 
 
@@ -88,7 +88,7 @@ def side_data(frame: VideoFrame, name: str) -> Any:
     return data.get(name)
 
 
-def displayed(size: Size, aspect: Fraction) -> Size:
+def display_size(size: Size, aspect: Fraction) -> Size:
     """Return the size at which a stored picture has its displayed shape in square pixels; no side gets smaller.
 
     Args:
@@ -109,7 +109,7 @@ class Scaler:
 
     def __init__(self, orientation: Orientation | None = None) -> None:
         self.orientation = orientation or Orientation()
-        self._contexts: dict[Size, _Context] = {}
+        self._contexts: dict[Size, _SizeScaler] = {}
         self._lock = threading.Lock()
 
     def __call__(self, frame: VideoFrame, size: Size) -> Pixels:
@@ -119,7 +119,7 @@ class Scaler:
             DecodeError: FFmpeg cannot convert the frame's format, or there is no memory for it.
         """
         with self._lock:
-            context = self._contexts.setdefault(size, _Context(self.orientation.turn(size)))
+            context = self._contexts.setdefault(size, _SizeScaler(self.orientation.turn(size)))
             try:
                 pixels = context.pixels(frame)
             except (av.FFmpegError, ValueError, MemoryError) as error:
@@ -128,7 +128,7 @@ class Scaler:
         return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
 
 
-class _Context:
+class _SizeScaler:
     """Scale to one size.
 
     Shrinking takes the mean of what each pixel covers. The usual 8-bit formats are shrunk before they are made RGB:
@@ -140,18 +140,18 @@ class _Context:
         self._shrink, self._colour = VideoReformatter(), VideoReformatter()
 
     def pixels(self, frame: VideoFrame) -> Pixels:
-        if frame.color_trc in (PQ, HLG):
+        if frame.color_trc in (PQ_TRANSFER, HLG_TRANSFER):
             deep = _as_array(self._scale(frame, "rgb48le"), np.uint16)
             return to_sdr(deep, frame.color_trc, frame.color_primaries)
         return _as_array(self._scale(frame, "rgb24"), np.uint8)
 
     def _scale(self, frame: VideoFrame, form: str) -> VideoFrame:
         width, height = self._size
-        matrix, value_range = matrix_of(frame), range_of(frame)
+        matrix, value_range = get_colour_matrix(frame), get_colour_range(frame)
         method = Interpolation.AREA if width <= frame.width and height <= frame.height else Interpolation.BILINEAR
         if (
             method == Interpolation.AREA
-            and frame.format.name in FAST
+            and frame.format.name in FAST_SHRINK_FORMATS
             and (width, height) != (frame.width, frame.height)
         ):
             frame = self._shrink.reformat(
@@ -162,15 +162,15 @@ class _Context:
         )
 
 
-def matrix_of(frame: VideoFrame) -> Colorspace | None:
+def get_colour_matrix(frame: VideoFrame) -> Colorspace | None:
     """Give the matrix of a frame; like players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
     if frame.format.is_rgb:
         return None
     guess = Colorspace.ITU709 if frame.height > 576 or frame.width > 1024 else Colorspace.ITU601
-    return MATRICES.get(frame.colorspace, guess)
+    return COLOUR_MATRICES.get(frame.colorspace, guess)
 
 
-def range_of(frame: VideoFrame) -> ColorRange:
+def get_colour_range(frame: VideoFrame) -> ColorRange:
     """Give the range of a frame; an untagged one is limited, unless its format is a full-range one."""
     if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
         return ColorRange(frame.color_range)

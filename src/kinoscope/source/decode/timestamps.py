@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_seconds
 
-MAX_HELD = 16
+MAX_BUFFERED_FRAMES = 16
 """Pictures without a stamp that wait for the next one that has one; more than an encoder reorders."""
 
 Item = TypeVar("Item")
@@ -61,7 +61,7 @@ class TimestampSorter(Generic[Item]):
             yield from self._filled(self.seconds(lead[1]) - lead[0] * self._step, self._step)
         elif self._last is not None and self._leads():
             yield from self._filled(self._last + self._step, self._step)
-        elif self._hopeless or len(self._held) >= MAX_HELD:
+        elif self._hopeless or len(self._held) >= MAX_BUFFERED_FRAMES:
             self._hopeless = True
             yield from self.rest()
 

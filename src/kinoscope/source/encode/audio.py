@@ -17,14 +17,14 @@ from av.packet import Packet
 from kinoscope.core.errors import OutputError
 from kinoscope.core.media import Audio
 from kinoscope.core.time import to_pts
-from kinoscope.source.decode.audio_tracks import sound_of, video_of
+from kinoscope.source.decode.audio_tracks import select_audio, select_video
 from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.packets import PacketReader, Track
 
-BEFORE = Fraction(1, 10)
+MAX_PRIMING_SECONDS = Fraction(1, 10)
 """Seconds by which copied sound may start before the first frame (priming)."""
 
-COPIED = {
+PASSTHROUGH_CODECS = {
     "mp4": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
     "mov": {"aac", "mp3", "mp3float", "ac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
     "matroska": {"aac", "mp3", "mp3float", "ac3", "eac3", "flac", "opus", "vorbis", "pcm_s16le", "mp2", "mp2float"},
@@ -54,22 +54,24 @@ class AudioTrack(ABC):
         """Let go of the file."""
 
 
-def audio_track(
+def add_audio_track(
     container: OutputContainer, audio_from: str | Path | None, rate: int | None, track: int | None = None
 ) -> AudioTrack | None:
     """Add the audio that was asked for to a container that is being written."""
     if audio_from is not None:
-        return _from_file(container, str(audio_from), track)
+        return _audio_from_file(container, str(audio_from), track)
     return None if rate is None else EncodedAudio(container, rate)
 
 
-def _from_file(container: OutputContainer, path: str, track: int | None) -> AudioTrack | None:
+def _audio_from_file(container: OutputContainer, path: str, track: int | None) -> AudioTrack | None:
     source = open_file(path)
-    stream = sound_of(source, track, video_of(source))
+    stream = select_audio(source, track, select_video(source))
     if stream is None:
         source.close()
         return None
-    kind = PassthroughAudio if stream.codec_context.name in COPIED[container.format.name] else TranscodedAudio
+    kind = (
+        PassthroughAudio if stream.codec_context.name in PASSTHROUGH_CODECS[container.format.name] else TranscodedAudio
+    )
     return kind(container, source, stream)
 
 
@@ -87,7 +89,7 @@ class PassthroughAudio(AudioTrack):
         return self._container.add_stream_from_template(self._source)
 
     def _read(self) -> Iterator[Packet[AudioStream]]:
-        video = video_of(self._file)
+        video = select_video(self._file)
         tracks: list[Track] = [self._source] if video is None else [video, self._source]
         yield from (packet for packet in PacketReader(self._file, tracks) if packet.stream is self._source)
 
@@ -99,7 +101,7 @@ class PassthroughAudio(AudioTrack):
             if begins is not None and begins >= time:
                 return
             self._next = None
-            if stamp is not None and begins is not None and begins >= self._start - BEFORE:
+            if stamp is not None and begins is not None and begins >= self._start - MAX_PRIMING_SECONDS:
                 self._forward(packet)
 
     def _peek(self) -> Packet[AudioStream] | None:
@@ -152,7 +154,7 @@ class TranscodedAudio(PassthroughAudio):
     def pump(self, time: Fraction) -> None:
         """Encode what has ended by ``time``; the rest may be cut off yet."""
         super().pump(time)
-        while self._held and _until(self._held[0], time + self._shift) >= self._held[0].samples:
+        while self._held and _samples_before(self._held[0], time + self._shift) >= self._held[0].samples:
             self._container.mux(self._target.encode(self._held.pop(0)))
 
     def _goes_on(self, frame: AudioFrame) -> bool:
@@ -167,9 +169,9 @@ class TranscodedAudio(PassthroughAudio):
         """Bring the sound to the last frame's ``end`` and flush the encoder."""
         self.pump(end)
         for frame in self._held:
-            samples = _until(frame, end + self._shift)
+            samples = _samples_before(frame, end + self._shift)
             if samples > 0:
-                self._container.mux(self._target.encode(_first(frame, samples)))
+                self._container.mux(self._target.encode(_first_samples(frame, samples)))
         self._container.mux(self._target.encode(None))
         self.close()
 
@@ -206,14 +208,14 @@ class EncodedAudio(AudioTrack):
         self._container.mux(self._target.encode(None))
 
 
-def _until(frame: AudioFrame, time: Fraction) -> int:
+def _samples_before(frame: AudioFrame, time: Fraction) -> int:
     """Return how many samples of a frame lie before a time, or would if it went on; all of one without a time."""
     if frame.pts is None or frame.time_base is None:
         return frame.samples
     return round((time - frame.pts * frame.time_base) * frame.sample_rate)
 
 
-def _first(frame: AudioFrame, samples: int) -> AudioFrame:
+def _first_samples(frame: AudioFrame, samples: int) -> AudioFrame:
     """Return the first samples of a frame, all of which are at hand."""
     values = samples if frame.format.is_planar else samples * frame.layout.nb_channels
     cut = AudioFrame.from_ndarray(frame.to_ndarray()[:, :values].copy(), frame.format.name, frame.layout.name)

@@ -14,10 +14,10 @@ from kinoscope.source import open_source
 from kinoscope.source.base import LazyFrame, Source
 from kinoscope.source.encode.writer import Writer
 
-SOUND = 48_000
+AUDIO_RATE = 48_000
 """Samples a second of the joined sound."""
 
-LONGEST = 1280
+MAX_SIDE_PIXELS = 1280
 """Longer side of the joined picture in pixels, at most."""
 
 
@@ -39,11 +39,11 @@ def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
         SourceError: a video cannot be opened.
         OutputError: the file cannot be written, or there is no frame.
     """
-    size, count, at = _size(stretches[0].path), 0, Fraction(0)
-    with Writer(path, size, audio_rate=SOUND) as writer:
+    size, count, at = _output_size(stretches[0].path), 0, Fraction(0)
+    with Writer(path, size, audio_rate=AUDIO_RATE) as writer:
         for stretch in stretches:
             with open_source(stretch.path, stretch.start, stretch.end) as source:
-                for item in _moved(source, stretch, at, size):
+                for item in _shifted_items(source, stretch, at, size):
                     if isinstance(item, Audio):
                         writer.write_audio(item)
                     else:
@@ -53,25 +53,25 @@ def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
     return count
 
 
-def _size(path: str) -> Size:
+def _output_size(path: str) -> Size:
     with open_source(path) as source:
-        return source.info.fit(LONGEST)
+        return source.info.fit(MAX_SIDE_PIXELS)
 
 
-def _moved(source: Source, stretch: TimeRange, at: Fraction, size: Size) -> Iterator[Frame | Audio]:
+def _shifted_items(source: Source, stretch: TimeRange, at: Fraction, size: Size) -> Iterator[Frame | Audio]:
     """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
     shift, heard = at - stretch.start, False
-    for item in source.read(audio_rates=(SOUND,) if source.info.has_audio else ()):
+    for item in source.read(audio_rates=(AUDIO_RATE,) if source.info.has_audio else ()):
         if isinstance(item, LazyFrame):
-            yield Frame(_fitted(item, size), item.time + shift, item.index, item.duration)
+            yield Frame(_letterbox(item, size), item.time + shift, item.index, item.duration)
         else:
             heard = True
-            yield Audio(item.samples, SOUND, item.start + shift)
+            yield Audio(item.samples, AUDIO_RATE, item.start + shift)
     if not heard:
-        yield Audio(np.zeros(round((stretch.end - stretch.start) * SOUND), np.float32), SOUND, at)
+        yield Audio(np.zeros(round((stretch.end - stretch.start) * AUDIO_RATE), np.float32), AUDIO_RATE, at)
 
 
-def _fitted(picture: LazyFrame, size: Size) -> Pixels:
+def _letterbox(picture: LazyFrame, size: Size) -> Pixels:
     """Render a picture into the middle of a size."""
     scale = min(size[0] / picture.size[0], size[1] / picture.size[1])
     width, height = (max(1, min(room, round(side * scale))) for side, room in zip(picture.size, size, strict=True))

@@ -20,26 +20,26 @@ from av.video.stream import VideoStream
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.core.files import atomic
 from kinoscope.core.time import Seconds, parse_time, to_pts
-from kinoscope.source.decode.audio_tracks import sound_of
-from kinoscope.source.decode.container import open_file, reason
-from kinoscope.source.decode.continuity import Continuity
+from kinoscope.source.decode.audio_tracks import select_audio
+from kinoscope.source.decode.container import error_message, open_file
+from kinoscope.source.decode.continuity import TimestampJoiner
 from kinoscope.source.encode.time_stretch import TimeStretcher
 
-ENDINGS = {
+CONTAINERS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts",
 }  # fmt: skip
 """Ending -> container whose sound can begin at any time."""
 
-LEAD = Fraction(1, 10)
+MAX_HIDDEN_SECONDS = Fraction(1, 10)
 """Seconds of sound kept before zero where an edit list hides it: a decoder needs it to come in cleanly."""
 
-GENERATE_STAMPS = 0x1
+GENERATE_PTS_FLAG = 0x1
 """FFmpeg's AVFMT_FLAG_GENPTS."""
 
-STRETCHES = Fraction(9, 10), Fraction(11, 10)
+STRETCH_RANGE = Fraction(9, 10), Fraction(11, 10)
 """Drift beyond this is no drift but another speed."""
 
-OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """What a container says of itself, and of no other."""
 
 PLAIN_TAGS = {
@@ -88,35 +88,35 @@ def shift_audio(
         OutputError: the file cannot be written, or its container cannot hold a stream.
     """
     delay, stretch = parse_time(delay), parse_time(stretch).limit_denominator(1_000_000)
-    kind = _container(Path(out))
-    if not STRETCHES[0] <= stretch <= STRETCHES[1]:
+    kind = _select_container(Path(out))
+    if not STRETCH_RANGE[0] <= stretch <= STRETCH_RANGE[1]:
         raise OptionError(f"stretch {float(stretch):g} is not between 0.9 and 1.1; give a factor such as 1.001")
     with open_file(str(path)) as source:
         if kind == "mpegts" != source.format.name:
             raise OptionError(f"{out}: .ts is written from a transport stream only; give a name that ends in .mkv")
         if Path(out).exists() and os.path.samefile(path, out):
             raise OptionError(f"{out} is the input itself, which is never overwritten; give another name")
-        moved = _chosen(source, sound)
-        with atomic(out) as temporary, _Remuxing(source, temporary, Path(out), kind) as remuxing:
+        moved = _select_tracks(source, sound)
+        with atomic(out) as temporary, _Remuxer(source, temporary, Path(out), kind) as remuxing:
             left_out = remuxing.run(moved, delay, stretch)
     return ShiftResult(Path(out), delay, stretch, tuple(left_out))
 
 
-def _container(out: Path) -> str:
-    if out.suffix.lower() in ENDINGS:
-        return ENDINGS[out.suffix.lower()]
+def _select_container(out: Path) -> str:
+    if out.suffix.lower() in CONTAINERS:
+        return CONTAINERS[out.suffix.lower()]
     why = "keeps no times of its sound" if out.suffix.lower() in (".avi", ".mpg", ".mpeg") else "cannot be written"
-    raise OptionError(f"{out}: such a file {why}; give a name that ends in {', '.join(ENDINGS)} (.mkv holds most)")
+    raise OptionError(f"{out}: such a file {why}; give a name that ends in {', '.join(CONTAINERS)} (.mkv holds most)")
 
 
-def _chosen(source: InputContainer, number: int | None) -> set[int]:
+def _select_tracks(source: InputContainer, number: int | None) -> set[int]:
     """Give the indices of the sound tracks to move."""
     name = source.name.removeprefix("file:")
     if not any(not _is_cover(stream) for stream in source.streams.video):
         raise SourceError(f"{name} has no picture to move its sound against; give a video with sound")
     if not source.streams.audio:
         raise SourceError(f"{name} has no sound to move; give a video with sound")
-    chosen = None if number is None else sound_of(source, number)
+    chosen = None if number is None else select_audio(source, number)
     return {stream.index for stream in source.streams.audio} if chosen is None else {chosen.index}
 
 
@@ -124,19 +124,19 @@ def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-class _Remuxing:
+class _Remuxer:
     """Copies one container into another."""
 
     def __init__(self, source: InputContainer, temporary: Path, out: Path, kind: str) -> None:
         self._source, self._out, self._kind = source, out, kind
-        source.flags = source.flags | GENERATE_STAMPS  # avi has no stamps of presentation
+        source.flags = source.flags | GENERATE_PTS_FLAG  # avi has no stamps of presentation
         self._target: OutputContainer = av.open(str(temporary), "w", format=kind, options=self._options())
         self._streams: dict[int, Stream] = {}
         self._stretched: dict[int, TimeStretcher] = {}
         starts = [s.start_time * s.time_base for s in source.streams if s.start_time is not None and s.time_base]
         self._start = min(starts, default=Fraction(0))
 
-    def __enter__(self) -> _Remuxing:
+    def __enter__(self) -> _Remuxer:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -157,12 +157,12 @@ class _Remuxing:
                 self._target.mux(stretched.finish())
             self._target.close()
         except (av.FFmpegError, ValueError) as error:
-            raise OutputError(f"cannot write {self._out}: {reason(error)}; {self._advice()}") from None
+            raise OutputError(f"cannot write {self._out}: {error_message(error)}; {self._advice()}") from None
         return left_out
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """Yield packets on one clock, also where recordings were joined."""
-        yield from Continuity().run(self._stored())
+        yield from TimestampJoiner().run(self._stored())
 
     def _stored(self) -> Iterator[Packet[Any]]:
         packets = self._source.demux(*(self._source.streams[i] for i in self._streams))
@@ -171,7 +171,7 @@ class _Remuxing:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 name = self._source.name.removeprefix("file:")
-                raise SourceError(f"{name} is broken: {reason(error)}; copy or download it again") from None
+                raise SourceError(f"{name} is broken: {error_message(error)}; copy or download it again") from None
             if packet is None:
                 return
             yield packet
@@ -180,7 +180,7 @@ class _Remuxing:
         if self._kind not in ("mp4", "mov"):
             return {}
         flags = "+faststart"
-        if set(self._source.metadata) - PLAIN_TAGS - OWN_TAGS:
+        if set(self._source.metadata) - PLAIN_TAGS - CONTAINER_TAGS:
             flags += "+use_metadata_tags"
         bases = [stream.time_base.denominator for stream in self._source.streams if stream.time_base]
         ticks = math.lcm(*bases)
@@ -242,11 +242,11 @@ class _Remuxing:
 
     def _advice(self) -> str:
         own = Path(self._source.name).suffix.lower()
-        endings = [end for end in dict.fromkeys((own, ".mkv")) if end in ENDINGS and end != self._out.suffix.lower()]
+        endings = [end for end in dict.fromkeys((own, ".mkv")) if end in CONTAINERS and end != self._out.suffix.lower()]
         return f"give a name that ends in {' or '.join(endings)}" if endings else "check the file and the free space"
 
     def _describe(self) -> None:
-        self._target.metadata.update({k: v for k, v in self._source.metadata.items() if k not in OWN_TAGS})
+        self._target.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
         self._target.set_chapters(self._source.chapters())
 
     def _write(self, packet: Packet[Any], delay: Fraction) -> None:
@@ -262,7 +262,7 @@ class _Remuxing:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if delay and stamp is not None:
             # An mp4 hides what lies before zero; elsewhere it would move everything.
-            hidden = LEAD if self._kind in ("mp4", "mov") and self._start <= 0 else 0
+            hidden = MAX_HIDDEN_SECONDS if self._kind in ("mp4", "mov") and self._start <= 0 else 0
             if stamp * packet.time_base + delay < self._start - hidden:
                 return
             ticks = to_pts(delay, packet.time_base)

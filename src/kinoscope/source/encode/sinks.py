@@ -22,14 +22,14 @@ from kinoscope.core.errors import OutputError
 from kinoscope.core.image_metadata import mark
 from kinoscope.core.media import Audio, Frame, Pixels, Size
 from kinoscope.core.time import Seconds, to_pts
-from kinoscope.source.encode.audio import AudioTrack, audio_track
+from kinoscope.source.encode.audio import AudioTrack, add_audio_track
 
-TICKS = 5_760_000
+TICKS_PER_SECOND = 5_760_000
 """Ticks a second of a written video: whole ticks for milliseconds, 90 kHz, 12.8 and 15.36 kHz, and NTSC rates."""
 
-MOST_TICKS = 2**31 - 1
+MAX_TICKS_PER_SECOND = 2**31 - 1
 
-REPEATABLE = {"mbtree": "0"}
+DETERMINISTIC_OPTIONS = {"mbtree": "0"}
 """Options of x264 without which the same frames do not make the same bytes: where there are B-frames, its macroblock
 tree reads memory that it never wrote to, so that the result depends on what lay there before."""
 
@@ -61,12 +61,12 @@ class VideoSink(Sink):
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._size = size
         self._lossless = bool(options["lossless"])
-        self._base: Fraction = options["time_base"] or _base(options["rate"])
-        self._container = _create(path, self._base)
+        self._base: Fraction = options["time_base"] or _time_base(options["rate"])
+        self._container = _create_container(path, self._base)
         self._container.metadata.update(options["marks"])
         try:
             self._stream = self._add_stream(options)
-            self._sound: AudioTrack | None = audio_track(
+            self._sound: AudioTrack | None = add_audio_track(
                 self._container, options["audio_from"], options["audio_rate"], options["audio_track"]
             )
         except BaseException:
@@ -83,7 +83,10 @@ class VideoSink(Sink):
     def _add_stream(self, options: dict[str, Any]) -> VideoStream:
         rate = options["rate"]
         codec = "libx264rgb" if self._lossless else "libx264"
-        coder = {"preset": options["preset"], "crf": "0" if self._lossless else str(options["quality"])} | REPEATABLE
+        coder = {
+            "preset": options["preset"],
+            "crf": "0" if self._lossless else str(options["quality"]),
+        } | DETERMINISTIC_OPTIONS
         shown = Fraction(rate).limit_denominator(1001) if rate else Fraction(25)
         stream = self._container.add_stream(codec, shown, options=coder)
         assert isinstance(stream, VideoStream)
@@ -231,15 +234,15 @@ class SequenceSink(Sink):
         """Nothing is held."""
 
 
-def _base(rate: Seconds | None) -> Fraction:
+def _time_base(rate: Seconds | None) -> Fraction:
     """Give a tick that divides the time of a frame at ``rate``, and most other times."""
     if not rate:
-        return Fraction(1, TICKS)
-    ticks = math.lcm(TICKS, Fraction(rate).limit_denominator(100_000).numerator)
-    return Fraction(1, ticks if ticks <= MOST_TICKS else Fraction(rate).limit_denominator(100_000).numerator)
+        return Fraction(1, TICKS_PER_SECOND)
+    ticks = math.lcm(TICKS_PER_SECOND, Fraction(rate).limit_denominator(100_000).numerator)
+    return Fraction(1, ticks if ticks <= MAX_TICKS_PER_SECOND else Fraction(rate).limit_denominator(100_000).numerator)
 
 
-def _create(path: Path, base: Fraction) -> OutputContainer:
+def _create_container(path: Path, base: Fraction) -> OutputContainer:
     if path.suffix.lower() == ".mkv":
         # Otherwise each file gets a random id.
         return av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"})

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.time import to_pts
-from kinoscope.source.decode.audio import TOLERANCE, interleaved
+from kinoscope.source.decode.audio import MAX_STAMP_ERROR_SECONDS, to_interleaved
 
 ENCODERS = {"opus": "libopus", "vorbis": "libvorbis"}
 """Codec -> encoder, where FFmpeg's first one is not its best."""
 
-FINEST = 200_000
+MAX_RATIO_TERM = 200_000
 """Largest of the two numbers whose ratio is the stretch: off by less than a millisecond in an hour."""
 
 
@@ -46,7 +46,7 @@ class TimeStretcher:
         self._delay, self._stretch = delay, stretch
         self._floor = to_pts(earliest, Fraction(1, source.codec_context.sample_rate))
         self._rate = source.codec_context.sample_rate
-        self.target = _encoder(container, source)
+        self.target = _add_encoder(container, source)
         self._graph: Graph | None = None
         self._next: Fraction | None = None
         self._written: int | None = None
@@ -57,7 +57,7 @@ class TimeStretcher:
             frames = packet.decode()
         except av.InvalidDataError:
             return []  # a broken packet leaves a gap, which is filled
-        whole = (part for frame in map(interleaved, frames) for part in self._unbroken(frame))
+        whole = (part for frame in map(to_interleaved, frames) for part in self._unbroken(frame))
         return [made for part in whole for made in self._resample(part)]
 
     def finish(self) -> list[Packet[Any]]:
@@ -71,7 +71,7 @@ class TimeStretcher:
         if self._next is None:
             self._next = time or Fraction(0)
             self._written = to_pts(self._next * self._stretch + self._delay, Fraction(1, self._rate))
-        elif time is not None and time - self._next > TOLERANCE:
+        elif time is not None and time - self._next > MAX_STAMP_ERROR_SECONDS:
             missing = to_pts(time - self._next, Fraction(1, self._rate))
             for first in range(0, missing, self._rate):
                 yield _silence(frame, min(self._rate, missing - first))
@@ -82,7 +82,7 @@ class TimeStretcher:
     def _resample(self, frame: AudioFrame | None) -> list[Packet[Any]]:
         if self._graph is None:
             assert frame is not None
-            self._graph = _resampler(frame, self._stretch)
+            self._graph = _build_resampler(frame, self._stretch)
         if frame is not None:
             frame.pts = None
         self._graph.push(frame)
@@ -104,12 +104,12 @@ class TimeStretcher:
         if self._written <= self._floor:
             return []
         if first < self._floor:
-            frame, first = _without(frame, self._floor - first), self._floor
+            frame, first = _drop_first(frame, self._floor - first), self._floor
         frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), first
         return self.target.encode(frame)
 
 
-def _encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
+def _add_encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
     """Add a track in the codec of ``source``, or in one that the container holds."""
     context = source.codec_context
     name = context.codec.canonical_name
@@ -130,9 +130,9 @@ def _encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
     raise OutputError(f"there is no encoder of sound for {container.format.name}; give a name that ends in .mkv")
 
 
-def _resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
+def _build_resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
     """Give a graph that makes ``stretch`` as many samples of those that are pushed."""
-    ratio = stretch.limit_denominator(FINEST)
+    ratio = stretch.limit_denominator(MAX_RATIO_TERM)
     graph = Graph()
     base = Fraction(1, frame.sample_rate)
     nodes = [
@@ -154,7 +154,7 @@ def _silence(like: AudioFrame, samples: int) -> AudioFrame:
     return frame
 
 
-def _without(frame: AudioFrame, samples: int) -> AudioFrame:
+def _drop_first(frame: AudioFrame, samples: int) -> AudioFrame:
     """Give a frame without its first samples."""
     step = 1 if frame.format.is_planar else frame.layout.nb_channels
     rest: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, samples * step :])

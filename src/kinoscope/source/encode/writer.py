@@ -21,11 +21,11 @@ from kinoscope.core.image_metadata import told
 from kinoscope.core.media import Audio, Frame, Size
 from kinoscope.core.scratch import scratch_folder, suffix_of
 from kinoscope.core.time import Seconds
-from kinoscope.source.decode.container import reason
+from kinoscope.source.decode.container import error_message
 from kinoscope.source.encode.sinks import GifSink, SequenceSink, Sink, VideoSink
 
-VIDEOS = (".mp4", ".mov", ".m4v", ".mkv")
-PICTURES = (".png", ".jpg", ".jpeg")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def _advice(error: Exception) -> str:
@@ -34,7 +34,7 @@ def _advice(error: Exception) -> str:
     return "the encoder or the container refused it, not the folder; give a name that ends in .mkv"
 
 
-def marks(made_by: str) -> dict[str, str]:
+def generated_tags(made_by: str) -> dict[str, str]:
     """Give the metadata of a video that was generated: ``comment`` and ``description`` for people, ``kinoscope`` too.
 
     An mp4 keeps the first two; a Matroska file all of them, with ``KINOSCOPE`` in capitals.
@@ -43,7 +43,7 @@ def marks(made_by: str) -> dict[str, str]:
     return {"comment": text, "description": text, "kinoscope": f"generated: {made_by}"}
 
 
-def check_ending(path: str | Path) -> type[Sink]:
+def select_sink(path: str | Path) -> type[Sink]:
     """Return what writes a file of that ending.
 
     Raises:
@@ -51,13 +51,13 @@ def check_ending(path: str | Path) -> type[Sink]:
     """
     name = Path(path).name
     ending = Path(path).suffix.lower()
-    if ending in VIDEOS:
+    if ending in VIDEO_SUFFIXES:
         return VideoSink
     if ending == ".gif":
         return GifSink
-    if ending in PICTURES and "%" in name:
+    if ending in IMAGE_SUFFIXES and "%" in name:
         return SequenceSink
-    known = ", ".join((*VIDEOS, ".gif"))
+    known = ", ".join((*VIDEO_SUFFIXES, ".gif"))
     raise OptionError(f"cannot write {path}: give a name that ends in {known}, or pictures as name-%05d.png")
 
 
@@ -68,7 +68,7 @@ def check_target(path: Path) -> None:
         OptionError: the ending is none of the known ones.
         OutputError: a file is in the way.
     """
-    pattern = sequence(path) if check_ending(path) is SequenceSink else None
+    pattern = sequence(path) if select_sink(path) is SequenceSink else None
     if pattern is None:
         demand_free(path)
     elif path.parent.is_dir():
@@ -97,7 +97,7 @@ class Writer:
         quality: h264 constant rate factor, 0 (best) to 51.
         preset: of x264, ``ultrafast`` to ``veryslow``.
         made_by: what made the pictures, where no camera did: the file's metadata then says that it was generated, and
-            by what, see ``marks``; so does each PNG or JPEG of a sequence.
+            by what, see ``generated_tags``; so does each PNG or JPEG of a sequence.
 
     Raises:
         OptionError: the ending is none of the known ones.
@@ -122,7 +122,7 @@ class Writer:
         self.path, self._size = Path(path), size
         self._stack = ExitStack()
         self._sink: Sink | None = None
-        make = check_ending(self.path)
+        make = select_sink(self.path)
         with self._told():
             check_target(self.path)
             prepare(self.path.parent)
@@ -136,7 +136,7 @@ class Writer:
                 "zero": zero,
                 "time_base": time_base,
             }
-            options["marks"] = {} if made_by is None else marks(made_by)
+            options["marks"] = {} if made_by is None else generated_tags(made_by)
             self._sink = make(self._folder / name, size, **options, lossless=lossless, quality=quality, preset=preset)
 
     def write(self, frame: Frame) -> None:
@@ -167,7 +167,7 @@ class Writer:
 
     def _publish(self) -> None:
         written = sorted(self._folder.iterdir())
-        numbered = sequence(self.path) if check_ending(self.path) is SequenceSink else None
+        numbered = sequence(self.path) if select_sink(self.path) is SequenceSink else None
         names = [one.name for one in written] if numbered else [self.path.name]
         targets = [self.path.with_name(name) for name in names]
         for target in targets:
@@ -192,7 +192,7 @@ class Writer:
             yield
         except (av.FFmpegError, OSError) as error:
             self.abandon()
-            why = remedy(error) or f"{reason(error)}; {_advice(error)}"
+            why = remedy(error) or f"{error_message(error)}; {_advice(error)}"
             raise OutputError(f"cannot write {self.path}: {why}") from None
         except BaseException:
             self.abandon()

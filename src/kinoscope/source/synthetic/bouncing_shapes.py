@@ -18,17 +18,17 @@ from kinoscope.core.results import TaskResult, Track
 from kinoscope.core.time import Seconds
 from kinoscope.source.synthetic.video import SyntheticSource
 
-SIDE, ITEM, STEP = 64, 28, 0.1
+FRAME_SIDE, ITEM_SIDE, STEP_SHARE = 64, 28, 0.1
 """Sides in pixels of a picture and of an item; of an item's room, how much it goes in a frame."""
 
 
-NAMES = ("disc", "ring", "square", "frame", "cross", "triangle")
+ITEM_NAMES = ("disc", "ring", "square", "frame", "cross", "triangle")
 """Of the built-in items, in their order."""
 
 
 def shape_items() -> Pixels:
-    """Give the built-in items (6, 28, 28), white on black; see ``NAMES``."""
-    y, x = np.mgrid[:ITEM, :ITEM] - (ITEM - 1) / 2
+    """Give the built-in items (6, 28, 28), white on black; see ``ITEM_NAMES``."""
+    y, x = np.mgrid[:ITEM_SIDE, :ITEM_SIDE] - (ITEM_SIDE - 1) / 2
     far, wide = np.hypot(x, y), np.maximum(abs(x), abs(y))
     masks = (
         far < 11,
@@ -53,23 +53,23 @@ def bounce(starts: Float64Array, moves: Float64Array, frames: int) -> Int64Array
         moves = np.where((places <= 0) | (places >= 1), -moves, moves)
         places = places.clip(0, 1)
         told.append(places)
-    return np.floor(np.stack(told) * (SIDE - ITEM)).astype(np.int64)
+    return np.floor(np.stack(told) * (FRAME_SIDE - ITEM_SIDE)).astype(np.int64)
 
 
 def draw_items(items: Pixels, places: Int64Array) -> Pixels:
     """Draw items (K, 28, 28) at places (T, K, 2), each the top and the left edge: (T, 64, 64, 1)."""
-    pictures = np.zeros((len(places), SIDE, SIDE, 1), np.uint8)
+    pictures = np.zeros((len(places), FRAME_SIDE, FRAME_SIDE, 1), np.uint8)
     for picture, corners in zip(pictures[..., 0], places, strict=True):
         for item, (top, left) in zip(items, corners, strict=True):
-            under = picture[top : top + ITEM, left : left + ITEM]
+            under = picture[top : top + ITEM_SIDE, left : left + ITEM_SIDE]
             np.maximum(under, item, out=under)
     return pictures
 
 
-def draw_ways(frames: int, random: np.random.Generator, count: int = 2) -> Int64Array:
+def sample_trajectories(frames: int, random: np.random.Generator, count: int = 2) -> Int64Array:
     """Draw where items start and which way they go; give where they are (T, K, 2)."""
     angles = random.random(count) * 2 * np.pi
-    moves = STEP * np.stack([np.sin(angles), np.cos(angles)], 1)
+    moves = STEP_SHARE * np.stack([np.sin(angles), np.cos(angles)], 1)
     return bounce(random.random((count, 2)), moves, frames)
 
 
@@ -80,7 +80,7 @@ def draw_bouncing(frames: int, random: np.random.Generator, items: Pixels | None
         items: (M, 28, 28) to draw from; the built-in shapes if not given. count: how many are in a clip.
     """
     items = shape_items() if items is None else items
-    ways = draw_ways(frames, random, count)
+    ways = sample_trajectories(frames, random, count)
     return draw_items(items[random.integers(len(items), size=count)], ways)
 
 
@@ -88,8 +88,8 @@ def bouncing(duration: Seconds = 2, rate: Seconds = 10, count: int = 2, seed: Se
     """Give built-in shapes that bounce; ``truth.tracks`` hold the boxes of the items at each frame's time."""
     step, random = 1 / Fraction(rate), np.random.default_rng(int(seed))
     frames = max(1, round(Fraction(duration) / step))
-    ways = draw_ways(frames, random, count)
-    kinds = random.integers(len(NAMES), size=count)
+    ways = sample_trajectories(frames, random, count)
+    kinds = random.integers(len(ITEM_NAMES), size=count)
     clip = draw_items(shape_items()[kinds], ways)
 
     def draw(index: int, time: Fraction) -> Pixels:
@@ -98,6 +98,6 @@ def bouncing(duration: Seconds = 2, rate: Seconds = 10, count: int = 2, seed: Se
     truth = TaskResult()
     times = [float(number * step) for number in range(frames)]
     for number, kind in enumerate(kinds):
-        boxes = [(t, x, y, x + ITEM, y + ITEM, 1) for t, (y, x) in zip(times, ways[:, number], strict=True)]
-        truth.tracks.append(Track(number + 1, "objects", NAMES[kind], 1.0, np.array(boxes, float)))
-    return SyntheticSource("bouncing", draw, truth, (SIDE, SIDE), duration, rate)
+        boxes = [(t, x, y, x + ITEM_SIDE, y + ITEM_SIDE, 1) for t, (y, x) in zip(times, ways[:, number], strict=True)]
+        truth.tracks.append(Track(number + 1, "objects", ITEM_NAMES[kind], 1.0, np.array(boxes, float)))
+    return SyntheticSource("bouncing", draw, truth, (FRAME_SIDE, FRAME_SIDE), duration, rate)

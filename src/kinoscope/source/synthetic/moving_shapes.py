@@ -22,10 +22,10 @@ from kinoscope.source.synthetic.video import SyntheticSource
 
 __all__ = ["SHAPES", "MovingShapes", "draw_moving", "moving"]
 
-FINER = 4
+SUPERSAMPLING = 4
 """Rows and columns that are drawn for each of a picture, so that edges are soft."""
 
-SHADES = (20, 70)
+BACKGROUND_LEVELS = (20, 70)
 """Grey levels of the background."""
 
 
@@ -63,13 +63,13 @@ def draw_moving(
         OptionError: a name is not known.
     """
     random = np.random.default_rng([seed, 7])
-    shape = _pick(random, SHAPES, shape, "shape")
-    colour = _pick(random, tuple(COLOURS), colour, "colour")
-    motion = _pick(random, MOTIONS, motion, "motion")
+    shape = _pick_name(random, SHAPES, shape, "shape")
+    colour = _pick_name(random, tuple(COLOURS), colour, "colour")
+    motion = _pick_name(random, MOTIONS, motion, "motion")
     radius = float(random.uniform(*SIZES)) * size
-    centres = size * _way(random, motion, np.arange(frames) / rate, radius / size * 1.35)
-    ground = random.uniform(*SHADES)
-    masks = np.stack([_mask(shape, centre, radius, size) for centre in centres])[..., None]
+    centres = size * _trajectory(random, motion, np.arange(frames) / rate, radius / size * 1.35)
+    ground = random.uniform(*BACKGROUND_LEVELS)
+    masks = np.stack([_coverage(shape, centre, radius, size) for centre in centres])[..., None]
     pixels = ground + masks * (np.array(COLOURS[colour], float) - ground)
     return pixels.round().astype(np.uint8), MovingShapes(shape, colour, motion, centres, radius)
 
@@ -83,7 +83,7 @@ def moving(
     frames = max(1, round(Fraction(duration) / step))
     clip, shown = draw_moving(int(seed), frames, float(rate), size, shape or None, colour or None, motion or None)
     times = np.array([float(number * step) for number in range(frames)])
-    left, top, right, bottom = shown.radius * np.array(_extent(shown.shape))
+    left, top, right, bottom = shown.radius * np.array(_bounding_box(shown.shape))
     x, y = shown.centres.T
     boxes = np.stack([times, x + left, y + top, x + right, y + bottom, np.ones(frames)], 1)
     track = Track(1, "objects", f"{shown.colour} {shown.shape}", 1.0, boxes)
@@ -94,12 +94,12 @@ def moving(
     return SyntheticSource("moving", draw, TaskResult(tracks=[track]), (size, size), duration, rate)
 
 
-def _pick(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
+def _pick_name(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
     drawn = str(names[int(random.integers(len(names)))])
     return drawn if wanted is None else demand(wanted, names, kind)
 
 
-def _way(random: Any, motion: str, times: Float64Array, edge: float) -> Float64Array:
+def _trajectory(random: Any, motion: str, times: Float64Array, edge: float) -> Float64Array:
     """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
     angle, room = random.uniform(0, 2 * np.pi), 1 - 2 * edge
     if motion == "straight":
@@ -118,25 +118,25 @@ def _way(random: Any, motion: str, times: Float64Array, edge: float) -> Float64A
     return np.asarray(middle + around)
 
 
-def _mask(shape: str, centre: Float64Array, radius: float, size: int) -> Float64Array:
+def _coverage(shape: str, centre: Float64Array, radius: float, size: int) -> Float64Array:
     """Give how much of each pixel a shape covers, (S, S) from 0 to 1."""
-    places = (np.arange(size * FINER) + 0.5) / FINER
+    places = (np.arange(size * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
     x, y = places[None, :] - centre[0], places[:, None] - centre[1]
-    inside = _inside(shape, x / radius, y / radius)
-    return np.asarray(inside.reshape(size, FINER, size, FINER).mean((1, 3)))
+    inside = _is_inside(shape, x / radius, y / radius)
+    return np.asarray(inside.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING).mean((1, 3)))
 
 
-def _inside(shape: str, x: Float64Array, y: Float64Array) -> BoolArray:
+def _is_inside(shape: str, x: Float64Array, y: Float64Array) -> BoolArray:
     """Tell which places lie in a shape around zero that has the area of a disc of radius 1."""
     if shape == "disc":
         return np.asarray(np.hypot(x, y) <= 1)
     if shape == "square":
-        return np.asarray(np.maximum(abs(x), abs(y)) <= _extent("square")[3])
-    low = _extent("triangle")[3]
+        return np.asarray(np.maximum(abs(x), abs(y)) <= _bounding_box("square")[3])
+    low = _bounding_box("triangle")[3]
     return np.asarray((y <= low) & (np.sqrt(3) * abs(x) - y <= 2 * low))
 
 
-def _extent(shape: str) -> tuple[float, float, float, float]:
+def _bounding_box(shape: str) -> tuple[float, float, float, float]:
     """Give the box around such a shape: left, top, right and bottom."""
     if shape == "triangle":
         side = float(np.sqrt(4 * np.pi / np.sqrt(3)))

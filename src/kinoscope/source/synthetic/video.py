@@ -21,16 +21,16 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Audio, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskResult, Track
 from kinoscope.core.time import FrameSampler, Seconds, parse_time
-from kinoscope.source.base import Item, LazyFrame, Source, cut
+from kinoscope.source.base import Item, LazyFrame, Source, cut_audio
 
-Draw = Callable[[int, Fraction], Pixels]
+RenderFrame = Callable[[int, Fraction], Pixels]
 """Gives the picture (H, W, 3) with an index and a time in seconds."""
 
-Wave = Callable[[Float64Array], Float64Array]
+Waveform = Callable[[Float64Array], Float64Array]
 """Gives sound in [-1, 1] at (N,) times in seconds."""
 
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
-SCENES = [(200, 60, 60), (60, 160, 90), (70, 90, 200), (210, 190, 80), (150, 70, 170), (80, 180, 190)]
+SHAPE_COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
+SCENE_COLOURS = [(200, 60, 60), (60, 160, 90), (70, 90, 200), (210, 190, 80), (150, 70, 170), (80, 180, 190)]
 
 
 class SyntheticSource(Source):
@@ -43,13 +43,13 @@ class SyntheticSource(Source):
     def __init__(
         self,
         name: str,
-        draw: Draw,
+        draw: RenderFrame,
         truth: TaskResult,
         size: Size,
         duration: Seconds,
         rate: Seconds,
         start: Seconds = 0,
-        wave: Wave | None = None,
+        wave: Waveform | None = None,
     ) -> None:
         self.truth, self._draw, self._wave = truth, draw, wave
         self._step = 1 / Fraction(rate)
@@ -76,7 +76,7 @@ class SyntheticSource(Source):
         rates, ticker = tuple(dict.fromkeys(audio_rates)) if self._wave else (), FrameSampler(rate)
         for number in range(self._count):
             for audio_rate in rates:
-                if (sound := cut(self._sound(number, audio_rate), start, end)) is not None:
+                if (sound := cut_audio(self._sound(number, audio_rate), start, end)) is not None:
                     yield sound
             time = self.info.start + number * self._step
             inside = (start is None or time >= start) and (end is None or time < end)
@@ -127,7 +127,7 @@ def shapes(
     ``truth.tracks`` hold their boxes (x2, y2 exclusive) at each frame's time; ``label`` is the colour and
     the form, such as ``red square``. A later one covers an earlier one.
     """
-    names = [f"{list(COLOURS)[i % 4]} {'disc' if i % 2 else 'square'}" for i in range(count)]
+    names = [f"{list(SHAPE_COLOURS)[i % 4]} {'disc' if i % 2 else 'square'}" for i in range(count)]
     sides = [max(4, min(width, height) // (5 + i % 3)) for i in range(count)]
 
     def box(number: int, time: Fraction) -> tuple[int, int, int, int]:
@@ -139,7 +139,7 @@ def shapes(
     def draw(index: int, time: Fraction) -> Pixels:
         picture = np.full((height, width, 3), 24, np.uint8)
         for number, name in enumerate(names):
-            _paint(picture, box(number, time), COLOURS[name.split()[0]], round_="disc" in name)
+            _paint(picture, box(number, time), SHAPE_COLOURS[name.split()[0]], round_="disc" in name)
         return picture
 
     source = SyntheticSource("shapes", draw, TaskResult(), (width, height), duration, rate, start)
@@ -170,14 +170,14 @@ def cuts(
 
     ``truth.events`` are the shots (a dissolve changes the shot at its middle), and the ``dissolve`` spans.
     """
-    hard = [(parse_time(t), parse_time(t)) for t in _list(times)]
-    slow = [_span(span) for span in _list(dissolves)]
+    hard = [(parse_time(t), parse_time(t)) for t in _split_list(times)]
+    slow = [_parse_span(span) for span in _split_list(dissolves)]
     changes = sorted([*hard, *slow])
 
     def scene(number: int, time: float) -> Float64Array:
         across = np.arange(width)[None, :] + np.arange(height)[:, None] * (number % 3 - 1)
         stripes = 18 * np.sin(2 * np.pi * (across / (24 + 8 * (number % 4)) - time / 4))
-        shade: Float64Array = np.array(SCENES[number % len(SCENES)], float) + stripes[..., None]
+        shade: Float64Array = np.array(SCENE_COLOURS[number % len(SCENE_COLOURS)], float) + stripes[..., None]
         return shade.clip(0, 255)
 
     def draw(index: int, time: Fraction) -> Pixels:
@@ -231,11 +231,11 @@ def flash_and_beep(
     return SyntheticSource("flash_and_beep", draw, truth, (width, height), duration, rate, start, wave)
 
 
-def _list(values: Iterable[Any] | str) -> list[Any]:
+def _split_list(values: Iterable[Any] | str) -> list[Any]:
     return [part for part in values.split(",") if part] if isinstance(values, str) else list(values)
 
 
-def _span(span: str | tuple[Seconds, Seconds]) -> tuple[Fraction, Fraction]:
+def _parse_span(span: str | tuple[Seconds, Seconds]) -> tuple[Fraction, Fraction]:
     parts = span.split("-") if isinstance(span, str) else list(span)
     if len(parts) != 2:
         raise OptionError(f"dissolve {span!r} is not a span; write 2-2.5")

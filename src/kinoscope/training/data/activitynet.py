@@ -11,7 +11,7 @@ from typing import Any
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.metrics.temporal_detection import Segment
 from kinoscope.core.untrusted import read_json
-from kinoscope.source.images import VIDEOS
+from kinoscope.source.images import VIDEO_SUFFIXES
 
 MAX_TABLE_BYTES = 500_000_000
 """Bytes of a table of segments; ActivityNet's own has 9 MB."""
@@ -84,5 +84,5 @@ def _videos(folder: Path) -> dict[str, str]:
     return {
         place.stem: str(place)
         for place in sorted(folder.rglob("*"))
-        if place.suffix.lower() in VIDEOS and place.is_file()
+        if place.suffix.lower() in VIDEO_SUFFIXES and place.is_file()
     }

@@ -143,13 +143,13 @@ def _folders(root: Path) -> list[Path]:
 
 def _entries(folder: Path) -> list[Path]:
     """List what is visible in a folder, in natural order."""
-    from kinoscope.source.images import naturally
+    from kinoscope.source.images import natural_key
 
     try:
         visible = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__"))]
     except OSError as error:
         raise DatasetError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
-    return sorted(visible, key=naturally)
+    return sorted(visible, key=natural_key)
 
 
 def find_clips(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
@@ -161,7 +161,7 @@ def find_clips(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[P
     Raises:
         DatasetError: a folder cannot be read.
     """
-    from kinoscope.source.images import PICTURES, VIDEOS
+    from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
     way = above | {folder.resolve()}
     for entry in _entries(folder):
@@ -170,17 +170,21 @@ def find_clips(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[P
                 yield entry
             elif entry.resolve() not in way:
                 yield from find_clips(entry, way)
-        elif entry.suffix.lower() in VIDEOS | PICTURES and entry.is_file():
+        elif entry.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES and entry.is_file():
             yield entry
 
 
 def _are_frames(entries: Sequence[Path]) -> bool:
     """Whether a folder with these entries is one clip: pictures that are no strips, and no videos beside them."""
     from kinoscope.source.folders import are_strips
-    from kinoscope.source.images import PICTURES, VIDEOS
+    from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    pictures = [entry for entry in entries if entry.suffix.lower() in PICTURES]
-    return bool(pictures) and not any(entry.suffix.lower() in VIDEOS for entry in entries) and not are_strips(pictures)
+    pictures = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    return (
+        bool(pictures)
+        and not any(entry.suffix.lower() in VIDEO_SUFFIXES for entry in entries)
+        and not are_strips(pictures)
+    )
 
 
 def _read_table(path: Path) -> list[Example]:
@@ -258,14 +262,14 @@ def _split(where: str, text: str) -> str | None:
 
 
 def _read_kinetics(path: Path, rows: list[Row]) -> list[Example]:
-    from kinoscope.source.images import VIDEOS
+    from kinoscope.source.images import VIDEO_SUFFIXES
 
     _check_columns(path, rows[0], KINETICS, KINETICS[:4])
     files = {
         Path(name).stem: os.path.join(folder, name)
         for folder, _, names in os.walk(path.parent)
         for name in sorted(names)
-        if Path(name).suffix.lower() in VIDEOS
+        if Path(name).suffix.lower() in VIDEO_SUFFIXES
     }
     found = [_kinetics(path, number, row, files) for number, row in enumerate(rows, 2)]
     examples = [example for example in found if example is not None]

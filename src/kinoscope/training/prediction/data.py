@@ -12,7 +12,7 @@ from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment
-from kinoscope.source.synthetic.bouncing_shapes import SIDE, draw_bouncing, shape_items
+from kinoscope.source.synthetic.bouncing_shapes import FRAME_SIDE, draw_bouncing, shape_items
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.data.streams import read_clips, why
@@ -60,7 +60,7 @@ class SyntheticPredictionClips:
             shapes if not given.
     """
 
-    channels, size, still = 1, SIDE, 0.12
+    channels, size, still = 1, FRAME_SIDE, 0.12
 
     def __init__(
         self,

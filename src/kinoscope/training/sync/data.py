@@ -21,7 +21,7 @@ from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.models.inference.mouth_tracker import MIRROR, FaceTracker, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import PHASES
 from kinoscope.source import open_source
-from kinoscope.source.images import VIDEOS
+from kinoscope.source.images import VIDEO_SUFFIXES
 
 T = TypeVar("T")
 
@@ -134,7 +134,9 @@ def read_each(
 
 def clips_in(folder: Path, known: dict[str, ClipRow]) -> list[Path]:
     """Give the videos of a folder; of one with a table, those that the table names."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS) if folder.is_dir() else []
+    found = (
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES) if folder.is_dir() else []
+    )
     return [path for path in found if not known or {path.name, path.stem} & known.keys()]
 
 
