@@ -9,9 +9,9 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.explanation import Faithfulness
 from kinoscope.explanation.attribution import integrated_gradients
 from kinoscope.explanation.cam import feature_maps, grad_cam, grad_cam_plus_plus
-from kinoscope.explanation.explain import METHODS, alike, heat, looked_at, ready
-from kinoscope.explanation.faithfulness import Trial, area, pointing, rank_correlation
-from kinoscope.explanation.perturbation import blank, cells, frozen, importance
+from kinoscope.explanation.explain import METHODS, coverage_map, frozen_inference, map_similarity, normalized_map
+from kinoscope.explanation.faithfulness import DeletionInsertion, area_under_curve, points_inside, rank_correlation
+from kinoscope.explanation.perturbation import blurred_mean, cell_indices, freeze_segment, temporal_importance
 from kinoscope.explanation.target import Target
 from tests.helpers.toy_networks import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 
@@ -34,8 +34,10 @@ def held_out(name, count, **options):
 
 
 def hits(net, clips, method):
-    with ready(net):
-        return np.mean([pointing(heat(Target(net, c.label), method, c.pixels), c.inside, CELL) for c in clips])
+    with frozen_inference(net):
+        return np.mean(
+            [points_inside(normalized_map(Target(net, c.label), method, c.pixels), c.inside, CELL) for c in clips]
+        )
 
 
 @pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
@@ -54,8 +56,8 @@ def test_the_curve_rises_where_the_shape_moves(name, net):
     for seed in range(12):
         first = seed % 6
         one = clip(seed, moving=(first, first + 5), apart=looks_apart(name))
-        with ready(net):
-            curve = importance(Target(net, one.label), one.pixels)
+        with frozen_inference(net):
+            curve = temporal_importance(Target(net, one.label), one.pixels)
         found.append(first <= curve.argmax() <= first + 6)
         assert curve.shape == (FRAMES,)
     assert np.mean(found) >= 0.9
@@ -67,8 +69,8 @@ def test_the_hottest_picture_is_one_in_which_the_shape_moves(name, net, method):
     for seed in range(60):
         first = seed % 6
         one = clip(seed, moving=(first, first + 5), apart=looks_apart(name))
-        with ready(net):
-            over_time = heat(Target(net, one.label), METHODS[method], one.pixels).mean((1, 2))
+        with frozen_inference(net):
+            over_time = normalized_map(Target(net, one.label), METHODS[method], one.pixels).mean((1, 2))
         found.append(first <= over_time.argmax() <= first + 6)
     assert np.mean(found) >= 0.9
 
@@ -76,23 +78,26 @@ def test_the_hottest_picture_is_one_in_which_the_shape_moves(name, net, method):
 def test_maps_do_better_than_random_orders(name, net):
     gains, random = [], []
     for one in held_out(name, 6):
-        with ready(net):
+        with frozen_inference(net):
             target = Target(net, one.label)
-            trial = Trial(target, one.pixels)
-            gains.append(trial.run_map(heat(target, grad_cam, one.pixels)).gain)
+            trial = DeletionInsertion(target, one.pixels)
+            gains.append(trial.run_map(normalized_map(target, grad_cam, one.pixels)).gain)
             random.append(trial.run_random(0).gain)
     assert np.mean(gains) > np.mean(random) + 0.1
 
 
 def test_shuffled_weights_give_another_map(name, net):
     one = clip(1, apart=looks_apart(name))
-    with ready(net):
+    with frozen_inference(net):
         target = Target(net, one.label)
-        trial, first = Trial(target, one.pixels), heat(target, grad_cam, one.pixels)
-        part = looked_at(target, one.pixels)
+        trial, first = DeletionInsertion(target, one.pixels), normalized_map(target, grad_cam, one.pixels)
+        part = coverage_map(target, one.pixels)
         assert part.min() == 1
-        found = [alike(trial, part, first, heat(target.shuffled(seed), grad_cam, one.pixels)) for seed in range(3)]
-        assert alike(trial, part, first, heat(target, grad_cam, one.pixels)) == pytest.approx(1)
+        found = [
+            map_similarity(trial, part, first, normalized_map(target.shuffled(seed), grad_cam, one.pixels))
+            for seed in range(3)
+        ]
+        assert map_similarity(trial, part, first, normalized_map(target, grad_cam, one.pixels)) == pytest.approx(1)
     assert np.mean(found) < 0.5
 
 
@@ -119,14 +124,14 @@ def test_maps_of_a_part_of_the_picture_are_compared_in_that_part():
     torch.manual_seed(0)
     frames = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 3)).astype(np.uint8)
     target = Target(Corner().eval(), 0)
-    trial, part = Trial(target, frames), looked_at(target, frames)
-    maps = [heat(one, grad_cam, frames) for one in (target, target.shuffled(1))]
+    trial, part = DeletionInsertion(target, frames), coverage_map(target, frames)
+    maps = [normalized_map(one, grad_cam, frames) for one in (target, target.shuffled(1))]
     assert part[:, :14, :14].min() == 1
     assert part.sum() == 8 * 14 * 14
     assert all(one[part == 0].max() == 0 for one in maps)
     # That all the rest is cold would make any two maps alike.
-    assert abs(alike(trial, part, *maps)) < 0.3
-    assert alike(trial, np.ones_like(part), *maps) > 0.6
+    assert abs(map_similarity(trial, part, *maps)) < 0.3
+    assert map_similarity(trial, np.ones_like(part), *maps) > 0.6
 
 
 def test_shuffling_keeps_the_values_and_the_network():
@@ -164,7 +169,7 @@ def spots():
 def test_a_worked_case(method, index, place):
     if method is integrated_gradients:
         pytest.importorskip("captum")
-    found = heat(Target(Spots(), index), method, spots())
+    found = normalized_map(Target(Spots(), index), method, spots())
     assert found[place] == 1
     assert np.unravel_index(found.argmax(), found.shape) == place
     if method is not integrated_gradients:  # which also says that what is blurred away is missed
@@ -197,7 +202,7 @@ def test_no_feature_maps_is_told(method):
 
 def test_log_odds_and_probabilities_agree():
     net, frames = toy("toy-conv3d"), clip(0).pixels
-    with ready(net):
+    with frozen_inference(net):
         likely = Target(net, 1).probabilities([frames])
         assert likely.sum() == pytest.approx(1)
         assert Target(net, 1).scores([frames])[0] == pytest.approx(np.log(likely[0, 1] / likely[0, 0]), abs=1e-3)
@@ -207,11 +212,11 @@ def test_log_odds_and_probabilities_agree():
 
 
 def test_deletion_and_insertion_of_a_worked_case():
-    assert area([1, 1, 0, 0]) == pytest.approx(0.5)
+    assert area_under_curve([1, 1, 0, 0]) == pytest.approx(0.5)
     assert Faithfulness(0.2, 0.9).gain == pytest.approx(0.7)
     target = Target(Spots(), 0)
-    trial = Trial(target, spots())
-    order = np.argsort(-trial.means(heat(target, grad_cam, spots())), kind="stable")
+    trial = DeletionInsertion(target, spots())
+    order = np.argsort(-trial.means(normalized_map(target, grad_cam, spots())), kind="stable")
     assert order[0] == 0  # the cell at the first frame's top left
     good, bad = trial.run(order), trial.run(order[::-1].copy())
     assert good.deletion < bad.deletion
@@ -230,19 +235,19 @@ def test_the_pointing_game_of_worked_cases():
     inside = np.zeros((1, 8, 8), bool)
     inside[0, 2, 2] = True
     found = np.zeros((1, 8, 8), np.float32)
-    assert not pointing(found, inside)
+    assert not points_inside(found, inside)
     found[0, 4, 2] = 1
-    assert [pointing(found, inside, slack) for slack in (0, 1, 2)] == [False, False, True]
+    assert [points_inside(found, inside, slack) for slack in (0, 1, 2)] == [False, False, True]
 
 
 def test_clips_with_something_taken_away():
     frames = clip(0).pixels
-    still = blank(frames)
+    still = blurred_mean(frames)
     assert (still == still[:1]).all()
     assert still.std((1, 2)).max() < frames.std((1, 2)).max() / 2
-    assert (frozen(frames, 3, 2)[3:5] == frames[2]).all()
-    assert (frozen(frames, 3, 2)[5:] == frames[5:]).all()
-    assert (frozen(frames, 0, 2)[:2] == frames[2]).all()
-    numbers = cells((FRAMES, SIDE, SIDE), (2, 2, 2))
+    assert (freeze_segment(frames, 3, 2)[3:5] == frames[2]).all()
+    assert (freeze_segment(frames, 3, 2)[5:] == frames[5:]).all()
+    assert (freeze_segment(frames, 0, 2)[:2] == frames[2]).all()
+    numbers = cell_indices((FRAMES, SIDE, SIDE), (2, 2, 2))
     assert np.bincount(numbers.ravel()).tolist() == [FRAMES * SIDE * SIDE // 8] * 8
     assert numbers[-1, 0, -1] == 5

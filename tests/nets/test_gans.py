@@ -5,7 +5,7 @@ import torch
 
 from kinoscope.nets import mocogan, video_gan
 from kinoscope.nets.mocogan import MoCoGAN
-from kinoscope.nets.video_gan import VideoGAN, widths
+from kinoscope.nets.video_gan import VideoGAN, scale_channels
 
 
 def drawn(net, code, motion, count=3, seconds=2.0):
@@ -29,8 +29,8 @@ def at(*seconds, count=3):
 
 
 def test_channels_double_from_fine_to_coarse_up_to_a_limit():
-    assert widths(32, 16, 96) == [96, 64, 32, 16]
-    assert widths(4, 16, 96) == [16]
+    assert scale_channels(32, 16, 96) == [96, 64, 32, 16]
+    assert scale_channels(4, 16, 96) == [16]
 
 
 def test_clips_can_be_asked_for_at_any_times(net):
@@ -149,7 +149,7 @@ def test_the_judge_of_clips_sees_their_order():
 def test_mocogan_steps_at_its_rate_and_takes_the_nearest_step():
     torch.manual_seed(0)
     net = MoCoGAN(classes=2, size=16, width=8, rate=10.0).eval()
-    codes = drawn(net, mocogan.CONTENT, mocogan.MOTION)
+    codes = drawn(net, mocogan.CONTENT_DIM, mocogan.MOTION_DIM)
     clips = net(*codes, at(0.0, 0.1, 0.14, 0.2)).detach()
     assert tuple(clips.shape) == (3, 4, 3, 16, 16)
     assert torch.allclose(clips[:, 1], clips[:, 2], atol=1e-6)
@@ -161,6 +161,6 @@ def test_mocogans_judge_tells_real_from_made_and_classes():
     torch.manual_seed(0)
     judge = mocogan.MoCoGANDiscriminator(classes=3, width=8)
     logits, kinds = judge(torch.randn(2, 16, 3, 64, 64), torch.tensor([0, 1]))
-    assert tuple(logits.shape) == (2, 2 * mocogan.PATCHES)
+    assert tuple(logits.shape) == (2, 2 * mocogan.PATCH_LOGITS)
     assert tuple(kinds.shape) == (2, 3)
     assert mocogan.MoCoGANDiscriminator(classes=0, width=8)(torch.randn(2, 16, 3, 64, 64), torch.zeros(2))[1] is None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kinoscope.models.formats.state_dict import fill
-from kinoscope.nets.minilm import LONGEST, MiniLM, published_names
+from kinoscope.nets.minilm import MAX_TOKENS, MiniLM, published_names
 
 SIZES = {"words": 300, "width": 24, "layers": 2, "heads": 3}
 
@@ -27,7 +27,7 @@ def test_it_computes_what_the_encoder_of_transformers_does():
     transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
     config = transformers.BertConfig(
         vocab_size=300, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96,
-        max_position_embeddings=LONGEST, layer_norm_eps=1e-12,
+        max_position_embeddings=MAX_TOKENS, layer_norm_eps=1e-12,
     )  # fmt: skip
     torch.manual_seed(1)
     theirs = transformers.BertModel(config, add_pooling_layer=False).eval()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinoscope.nets.movinet import CausalConv, MoViNetA0, StreamBuffer, average_so_far, divisible
+from kinoscope.nets.movinet import CausalConv, MoViNetA0, StreamBuffer, cumulative_mean, round_to_multiple
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +85,10 @@ def test_no_frame_sees_a_later_one():
 def test_the_average_so_far():
     x = torch.tensor([2.0, 4, 9]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
     memory = StreamBuffer(None)
-    assert average_so_far(x, memory).flatten().tolist() == [2, 3, 5]
+    assert cumulative_mean(x, memory).flatten().tolist() == [2, 3, 5]
     again = StreamBuffer((*memory.next, torch.tensor(3.0)))
-    assert average_so_far(torch.full((1, 1, 1, 2, 2), 1.0), again).item() == 4
+    assert cumulative_mean(torch.full((1, 1, 1, 2, 2), 1.0), again).item() == 4
 
 
 def test_widths_are_multiples_of_eight():
-    assert [divisible(width) for width in (1, 6, 20, 28, 96)] == [8, 8, 24, 32, 96]
+    assert [round_to_multiple(width) for width in (1, 6, 20, 28, 96)] == [8, 8, 24, 32, 96]

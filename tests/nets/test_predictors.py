@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kinoscope.nets.conv_lstm import ConvLSTM, ConvLSTMCell
-from kinoscope.nets.patches import fold_frames, painting, told_channels, unfold_frames
+from kinoscope.nets.patches import fold_frames, output_channels, output_layer, unfold_frames
 from kinoscope.nets.simvp import SimVP
 
 NETS = [ConvLSTM(3, 5, 3, 8), SimVP(3, 5, 3, 8, depth=2)]
@@ -41,7 +41,7 @@ def test_patches_fold_and_unfold():
     patches = fold_frames(frames)
     assert patches.shape == (2, 3, 48, 4, 6)
     assert torch.equal(patches[0, 1, 17, 2, 3], frames[0, 1, 8, 13, 1] / 255)
-    told = torch.full((2, 5, told_channels(3), 4, 6), 50.0)
+    told = torch.full((2, 5, output_channels(3), 4, 6), 50.0)
     assert torch.allclose(unfold_frames(told, patches), frames[:, -1:].expand(-1, 5, -1, -1, -1) / 255)
     told[:, :, 48:] = -50
     assert torch.equal(unfold_frames(told, patches), torch.ones(2, 5, 16, 24, 3))
@@ -50,7 +50,7 @@ def test_patches_fold_and_unfold():
 @pytest.mark.parametrize("still", [0.05, 0.95])
 def test_so_much_of_the_last_frame_stays_before_anything_is_learned(still):
     patches, maps = fold_frames(clip()), torch.randn(2, 5, 8, 4, 6) / 10
-    told = painting(8, 3, still)(maps.flatten(0, 1)).unflatten(0, (2, 5))
+    told = output_layer(8, 3, still)(maps.flatten(0, 1)).unflatten(0, (2, 5))
     last = clip()[:, -1:] / 255
     by_hand = still * last + (1 - still) * 0.5
     assert (unfold_frames(told, patches) - by_hand).abs().mean() < 0.05

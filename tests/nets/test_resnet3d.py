@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinoscope.nets.resnet3d import WAYS, ResidualBlock3D, ResNet3D, middle_channels
+from kinoscope.nets.resnet3d import LAYER_CONVOLUTIONS, ResidualBlock3D, ResNet3D, middle_channels
 
 PUBLISHED = {"r3d": (33_371_472, 40.70), "mc3": (11_695_440, 43.34), "r2plus1d": (31_505_325, 40.52)}
 
@@ -15,7 +15,7 @@ PUBLISHED = {"r3d": (33_371_472, 40.70), "mc3": (11_695_440, 43.34), "r2plus1d":
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
     parameters, gmacs = PUBLISHED[name]
     with torch.device("meta"):
-        net = ResNet3D(400, WAYS[name]).eval()
+        net = ResNet3D(400, LAYER_CONVOLUTIONS[name]).eval()
         clip = torch.zeros(1, 16, 112, 112, 3)
     assert sum(parameter.numel() for parameter in net.parameters()) == parameters
     with FlopCounterMode(display=False) as counter:
@@ -30,7 +30,7 @@ def test_parameters_and_multiply_adds_are_the_published_ones(name):
 def test_the_picture_is_halved_by_each_stage_but_one_and_time_where_it_is_looked_through(name, frames):
     with torch.device("meta"):
         x = torch.zeros(2, 3, 8, 32, 48)
-        shapes = [(x := stage(x)).shape for stage in ResNet3D(2, WAYS[name]).stages]
+        shapes = [(x := stage(x)).shape for stage in ResNet3D(2, LAYER_CONVOLUTIONS[name]).stages]
     sides = [(16, 24), (16, 24), (8, 12), (4, 6), (2, 3)]
     assert [shape[2:] for shape in shapes] == [(t, *side) for t, side in zip(frames, sides, strict=True)]
 

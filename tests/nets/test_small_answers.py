@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from kinoscope.nets.dlib_resnet import DlibBlock, Scale
+from kinoscope.nets.dlib_resnet import Affine, DlibBlock
 from kinoscope.nets.efficientnet_lite import SameConv
-from kinoscope.nets.mtcnn import ONet, normalise
-from kinoscope.nets.nanodet import BINS, NanoDet, centres
-from kinoscope.nets.transnetv2 import WINDOW, histograms, neighbours
-from kinoscope.nets.yolox import Head
+from kinoscope.nets.mtcnn import ONet, normalize
+from kinoscope.nets.nanodet import DISTANCE_BINS, NanoDet, cell_centres
+from kinoscope.nets.transnetv2 import WINDOW, colour_histograms, neighbour_similarities
+from kinoscope.nets.yolox import YoloxHead
 
 
 @pytest.mark.parametrize(("kernel", "stride", "pads"), [(3, 1, (1, 1)), (3, 2, (0, 1)), (5, 2, (1, 2)), (1, 1, (0, 0))])
@@ -25,7 +25,7 @@ def test_same_padding_puts_the_odd_pixel_after(kernel, stride, pads):
 def test_histograms_count_colours():
     pixels = torch.zeros(1, 2, 2, 2, 3, dtype=torch.uint8)
     pixels[0, 1, 0, 0] = torch.tensor([255, 32, 31])
-    counts = histograms(pixels)
+    counts = colour_histograms(pixels)
     assert counts[0, 0].nonzero().tolist() == [[0]]
     assert counts[0, 1].nonzero().tolist() == [[0], [7 * 64 + 8]]
     assert counts[0, 1].sum() == 4
@@ -33,7 +33,7 @@ def test_histograms_count_colours():
 
 def test_neighbours_compares_each_frame_with_those_around_it():
     x = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0))
-    found = neighbours(x).numpy()
+    found = neighbour_similarities(x).numpy()
     unit = x.numpy() / np.linalg.norm(x.numpy(), axis=2, keepdims=True)
     for t in range(7):
         for k in range(WINDOW):
@@ -43,7 +43,7 @@ def test_neighbours_compares_each_frame_with_those_around_it():
 
 
 def test_cells_have_their_centres_and_strides():
-    points, strides = centres(torch.zeros(1, 64, 96, 3))
+    points, strides = cell_centres(torch.zeros(1, 64, 96, 3))
     assert points.shape == (8 * 12 + 4 * 6 + 2 * 3, 2)
     assert points[1].tolist() == [12, 4]
     assert (points[-1].tolist(), strides[-1].tolist()) == ([80, 48], [32])
@@ -55,7 +55,7 @@ class OneBox(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         self.seen = x
         cells = [64, 16, 4]
-        sides = torch.full((4, BINS), -100.0)
+        sides = torch.full((4, DISTANCE_BINS), -100.0)
         sides[torch.arange(4), torch.arange(1, 5)] = 100
         return [torch.zeros(1, n, 80) for n in cells] + [sides.flatten().expand(1, n, -1) for n in cells]
 
@@ -73,7 +73,7 @@ def test_nanodet_reads_boxes_from_distributions():
 
 
 def test_yolox_reads_boxes_from_offsets_and_sizes():
-    head = Head(64, 80, stride=16)
+    head = YoloxHead(64, 80, stride=16)
     raw = torch.zeros(1, 4, 2, 3)
     raw[0, :, 1, 2] = torch.tensor([0.5, 0.25, 0.0, np.log(2.0)])
     boxes = head.decode(raw)
@@ -83,7 +83,7 @@ def test_yolox_reads_boxes_from_offsets_and_sizes():
 
 def test_mtcnn_pixels_lie_around_nought():
     pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1).expand(1, 1, 2, 3)
-    assert normalise(pixels)[0, 0, 0].tolist() == [-127.5 / 128, 127.5 / 128]
+    assert normalize(pixels)[0, 0, 0].tolist() == [-127.5 / 128, 127.5 / 128]
 
 
 def test_mtcnn_points_are_pairs_of_x_and_y():
@@ -99,7 +99,7 @@ def test_a_block_that_halves_passes_its_average_on():
     """With both scales at nought only the shortcut is left: the mean of 2 x 2, and empty new channels."""
     block = DlibBlock(1, 2, down=True)
     for part in block.modules():
-        if isinstance(part, Scale):
+        if isinstance(part, Affine):
             nn.init.zeros_(part.weight)
     x = torch.arange(36.0).reshape(1, 1, 6, 6)
     with torch.no_grad():

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from kinoscope.core.optional import require_extra
-from kinoscope.explanation.perturbation import blank
+from kinoscope.explanation.perturbation import blurred_mean
 from kinoscope.explanation.target import Target
 
-STEPS = 16
+INTEGRATION_STEPS = 16
 """Clips between the blank one and the clip itself over which gradients are summed up."""
-BOX = 4, 4, 4
+BOXES_PER_AXIS = 4, 4, 4
 """A box is the clip's length, height and width over these."""
-OVERLAP = 2
+STRIDES_PER_BOX = 2
 """A box moves on by its side over this."""
 
 
@@ -32,7 +32,10 @@ def integrated_gradients(target: Target, pixels: Tensor) -> Tensor:
     method = attr.IntegratedGradients(target.score)
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         added: Tensor = method.attribute(
-            pixels[None], baselines=_blank(target, pixels), n_steps=STEPS, internal_batch_size=target.batch
+            pixels[None],
+            baselines=_baseline(target, pixels),
+            n_steps=INTEGRATION_STEPS,
+            internal_batch_size=target.batch,
         )
     return added[0].detach().sum(-1).relu()
 
@@ -44,18 +47,18 @@ def occlusion(target: Target, pixels: Tensor) -> Tensor:
         MissingExtra: captum is not installed.
     """
     attr = require_extra("captum.attr", "explain")
-    box = tuple(max(1, -(-side // parts)) for side, parts in zip(pixels.shape[:3], BOX, strict=True))
-    strides = tuple(max(1, side // OVERLAP) for side in box)
+    box = tuple(max(1, -(-side // parts)) for side, parts in zip(pixels.shape[:3], BOXES_PER_AXIS, strict=True))
+    strides = tuple(max(1, side // STRIDES_PER_BOX) for side in box)
     with torch.no_grad():
         lost: Tensor = attr.Occlusion(target.score).attribute(
             pixels[None],
             sliding_window_shapes=(*box, 3),
             strides=(*strides, 3),
-            baselines=_blank(target, pixels),
+            baselines=_baseline(target, pixels),
             perturbations_per_eval=target.batch,
         )
     return lost[0].mean(-1).relu()
 
 
-def _blank(target: Target, pixels: Tensor) -> Tensor:
-    return target.tensor(blank(pixels.byte().cpu().numpy()))[None]
+def _baseline(target: Target, pixels: Tensor) -> Tensor:
+    return target.tensor(blurred_mean(pixels.byte().cpu().numpy()))[None]

@@ -48,7 +48,7 @@ def grad_cam(target: Target, pixels: Tensor) -> Tensor:
     """
     maps = feature_maps(target, pixels)
     weights = maps.gradient.mean(maps.axes, keepdim=True)
-    return _added(maps.values, weights, pixels, target.net)
+    return _weighted_sum(maps.values, weights, pixels, target.net)
 
 
 def grad_cam_plus_plus(target: Target, pixels: Tensor) -> Tensor:
@@ -65,10 +65,10 @@ def grad_cam_plus_plus(target: Target, pixels: Tensor) -> Tensor:
     below = 2 * square + maps.values.sum(maps.axes, keepdim=True) * square * maps.gradient
     alpha = square / torch.where(below == 0, 1, below)
     weights = (alpha * maps.gradient.relu()).sum(maps.axes, keepdim=True)
-    return _added(maps.values, weights, pixels, target.net)
+    return _weighted_sum(maps.values, weights, pixels, target.net)
 
 
-def _added(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> Tensor:
+def _weighted_sum(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> Tensor:
     """Add up feature maps (C, T', H', W') by weight, keep what speaks for the class, and enlarge it to the clip.
 
     A network that looks at a part of the picture says by its method ``spread`` where that part lies.
@@ -81,7 +81,7 @@ def _added(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> T
     return functional.interpolate(heat[None, None], shape, mode="trilinear", align_corners=False)[0, 0]
 
 
-def seen(target: Target, pixels: Tensor) -> Tensor:
+def coverage(target: Target, pixels: Tensor) -> Tensor:
     """Give how much the network sees of each place of a clip (T, H, W, 3): (T, H, W), 1 everywhere as a rule.
 
     Of a network that looks at a part of the picture, heat lies in that part whatever the weights are.
@@ -100,10 +100,10 @@ def feature_maps(target: Target, pixels: Tensor) -> FeatureMaps:
         ModelError: the network has none.
     """
     # cuDNN can go back through an RNN in training only.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False), tapped(target.net) as taps:
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False), captured_maps(target.net) as taps:
         score = target.score(pixels[None])
         if len(taps) != 1 or taps[0].ndim not in (4, 5):
-            raise ModelError(_without(target.net))
+            raise ModelError(_no_feature_maps(target.net))
         (gradient,) = torch.autograd.grad(score.sum(), taps)
     values, apart = taps[0].detach(), taps[0].ndim == 4
     if apart:
@@ -112,11 +112,11 @@ def feature_maps(target: Target, pixels: Tensor) -> FeatureMaps:
 
 
 @contextmanager
-def tapped(net: nn.Module) -> Iterator[list[Tensor]]:
+def captured_maps(net: nn.Module) -> Iterator[list[Tensor]]:
     """Collect what ``net.maps`` gives; the graph begins there, so that going back stops there."""
     maps = getattr(net, "maps", None)
     if not isinstance(maps, nn.Module):
-        raise ModelError(_without(net))
+        raise ModelError(_no_feature_maps(net))
     taps: list[Tensor] = []
 
     def tap(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
@@ -130,12 +130,12 @@ def tapped(net: nn.Module) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def _without(net: nn.Module) -> str:
+def _no_feature_maps(net: nn.Module) -> str:
     kind = type(net).__name__
     return f"{kind} has no feature maps with height and width; use the method occlusion or integrated-gradients"
 
 
-def attention(target: Target, pixels: Tensor) -> Tensor | None:
+def attention_weights(target: Target, pixels: Tensor) -> Tensor | None:
     """Give the weights (T,) that the network itself gives to the moments of a clip (T, H, W, 3), or None."""
     module = getattr(target.net, "attention", None)
     if not isinstance(module, nn.Module):

@@ -22,9 +22,9 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.validation import demand
 from kinoscope.explanation.attribution import integrated_gradients, occlusion
-from kinoscope.explanation.cam import attention, grad_cam, grad_cam_plus_plus, seen
-from kinoscope.explanation.faithfulness import Trial, rank_correlation
-from kinoscope.explanation.perturbation import importance
+from kinoscope.explanation.cam import attention_weights, coverage, grad_cam, grad_cam_plus_plus
+from kinoscope.explanation.faithfulness import DeletionInsertion, rank_correlation
+from kinoscope.explanation.perturbation import temporal_importance
 from kinoscope.explanation.target import Target
 
 Method = Callable[[Target, Tensor], Tensor]
@@ -38,10 +38,10 @@ METHODS: dict[str, Method] = {
 }
 """How a map can be made. A new way is a function and a row here."""
 
-DEFAULT = ("grad-cam", "grad-cam++")
+DEFAULT_METHODS = ("grad-cam", "grad-cam++")
 RANDOM_ORDERS = 4
 """Random orders that each map is compared with."""
-SHUFFLES = 2
+WEIGHT_SHUFFLES = 2
 """Networks with shuffled weights whose maps each map is compared with."""
 
 
@@ -72,7 +72,7 @@ def explain(
     *,
     name: str = "",
     target: str | None = None,
-    methods: Sequence[str] = DEFAULT,
+    methods: Sequence[str] = DEFAULT_METHODS,
     progress: ProgressCallback | None = None,
 ) -> Explanation:
     """Explain why a network gives a clip the probability of a class that it gives.
@@ -97,7 +97,7 @@ def explain(
     chosen = {method: METHODS[demand(method, METHODS, "method")] for method in dict.fromkeys(methods)}
     classes = class_names(known)
     index = None if target is None else classes.index(demand(target, classes, "class"))
-    with ready(net):
+    with frozen_inference(net):
         aim = Target(net, 0, known.multilabel, known.temperature)
         likely = aim.probabilities([frames])[0]
         aim = replace(aim, index=int(likely.argmax()) if index is None else index)
@@ -114,16 +114,16 @@ def _explain(
     methods: Mapping[str, Method],
     progress: ProgressCallback,
 ) -> Explanation:
-    total = len(methods) * (2 + SHUFFLES) + 1 + RANDOM_ORDERS
+    total = len(methods) * (2 + WEIGHT_SHUFFLES) + 1 + RANDOM_ORDERS
     step = count(1)
 
     def done(result: Result) -> Result:
         progress(next(step), total)
         return result
 
-    shuffled = [target.shuffled(seed) for seed in range(SHUFFLES)]
-    maps = {key: done(heat(target, method, frames)) for key, method in methods.items()}
-    trial, part = Trial(target, frames), looked_at(target, frames)
+    shuffled = [target.shuffled(seed) for seed in range(WEIGHT_SHUFFLES)]
+    maps = {key: done(normalized_map(target, method, frames)) for key, method in methods.items()}
+    trial, part = DeletionInsertion(target, frames), coverage_map(target, frames)
     return Explanation(
         model=name,
         classes=classes,
@@ -131,31 +131,34 @@ def _explain(
         probabilities=likely,
         times=times,
         maps=maps,
-        curve=done(importance(target, frames)),
-        attention=attended(target, frames),
+        curve=done(temporal_importance(target, frames)),
+        attention=frame_attention(target, frames),
         faithfulness={key: done(trial.run_map(one)) for key, one in maps.items()},
         random=tuple(done(trial.run_random(seed)) for seed in range(RANDOM_ORDERS)),
         blank=trial.nothing,
         sanity={
-            key: tuple(done(alike(trial, part, maps[key], heat(other, method, frames))) for other in shuffled)
+            key: tuple(
+                done(map_similarity(trial, part, maps[key], normalized_map(other, method, frames)))
+                for other in shuffled
+            )
             for key, method in methods.items()
         },
     )
 
 
-def heat(target: Target, method: Method, frames: Pixels) -> Heat:
+def normalized_map(target: Target, method: Method, frames: Pixels) -> Heat:
     """Give a method's map of a clip (T, H, W, 3), with 1 at its strongest; all 0 where nothing speaks for the class."""
     values = method(target, target.tensor(frames)).float().cpu().numpy()
     most = float(values.max(initial=0.0))
     return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
 
 
-def looked_at(target: Target, frames: Pixels) -> Heat:
+def coverage_map(target: Target, frames: Pixels) -> Heat:
     """Give how much the network sees of each place of a clip (T, H, W, 3): float32 (T, H, W) in [0, 1]."""
-    return np.asarray(seen(target, target.tensor(frames)).float().cpu(), np.float32)
+    return np.asarray(coverage(target, target.tensor(frames)).float().cpu(), np.float32)
 
 
-def alike(trial: Trial, part: Heat, first: Heat, second: Heat) -> float:
+def map_similarity(trial: DeletionInsertion, part: Heat, first: Heat, second: Heat) -> float:
     """Give the rank correlation of two maps (T, H, W) over those cells of a trial that the network sees.
 
     Args:
@@ -166,9 +169,9 @@ def alike(trial: Trial, part: Heat, first: Heat, second: Heat) -> float:
     return rank_correlation(*(trial.means(one)[inside] / share[inside] for one in (first, second)))
 
 
-def attended(target: Target, frames: Pixels) -> Series | None:
+def frame_attention(target: Target, frames: Pixels) -> Series | None:
     """Give how much the network itself weighs each of the T pictures, adding up to 1; None where it does not."""
-    weights = attention(target, target.tensor(frames))
+    weights = attention_weights(target, target.tensor(frames))
     return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)
 
 
@@ -178,7 +181,7 @@ def class_names(known: ExplainableModel) -> tuple[str, ...]:
 
 
 @contextmanager
-def ready(net: nn.Module) -> Iterator[None]:
+def frozen_inference(net: nn.Module) -> Iterator[None]:
     """Have a network infer, with its weights fixed; it is as it was at the end."""
     was = net.training
     fixed = [weight for weight in net.parameters() if weight.requires_grad]

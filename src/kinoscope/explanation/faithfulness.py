@@ -16,16 +16,16 @@ from numpy.typing import ArrayLike
 from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.explanation import Faithfulness, Heat
 from kinoscope.core.media import Pixels
-from kinoscope.explanation.perturbation import blank, cells
+from kinoscope.explanation.perturbation import blurred_mean, cell_indices
 from kinoscope.explanation.target import Target
 
-GRID = 8, 7, 7
+MAX_CELLS = 8, 7, 7
 """Most cells along T, H and W."""
-STEPS = 8
+CURVE_STEPS = 8
 """Steps in which all cells are deleted, or inserted."""
 
 
-class Trial:
+class DeletionInsertion:
     """Deletes and inserts the cells of one clip (T, H, W, 3) in any order.
 
     Attributes:
@@ -33,9 +33,9 @@ class Trial:
     """
 
     def __init__(self, target: Target, frames: Pixels) -> None:
-        self._target, self._frames, self._blank = target, frames, blank(frames)
-        grid = tuple(min(side, most) for side, most in zip(frames.shape[:3], GRID, strict=True))
-        self._cells, self.count = cells(frames.shape[:3], grid), int(np.prod(grid))
+        self._target, self._frames, self._blank = target, frames, blurred_mean(frames)
+        grid = tuple(min(side, most) for side, most in zip(frames.shape[:3], MAX_CELLS, strict=True))
+        self._cells, self.count = cell_indices(frames.shape[:3], grid), int(np.prod(grid))
         self.whole, self.nothing = self._probabilities([self._frames, self._blank])
 
     def means(self, heat: Heat) -> Float64Array:
@@ -48,8 +48,8 @@ class Trial:
         deleted = self._probabilities(self._clips(order, self._frames, self._blank))
         inserted = self._probabilities(self._clips(order, self._blank, self._frames))
         return Faithfulness(
-            area([self.whole, *deleted, self.nothing]),
-            area([self.nothing, *inserted, self.whole]),
+            area_under_curve([self.whole, *deleted, self.nothing]),
+            area_under_curve([self.nothing, *inserted, self.whole]),
         )
 
     def run_map(self, heat: Heat) -> Faithfulness:
@@ -65,14 +65,14 @@ class Trial:
         rank = np.empty(self.count, np.int64)
         rank[order] = np.arange(self.count)
         place = rank[self._cells][..., None]
-        for step in range(1, STEPS):
-            yield np.where(place < round(step * self.count / STEPS), after, before)
+        for step in range(1, CURVE_STEPS):
+            yield np.where(place < round(step * self.count / CURVE_STEPS), after, before)
 
     def _probabilities(self, clips: Iterator[Pixels] | list[Pixels]) -> list[float]:
         return [float(row[self._target.index]) for row in self._target.probabilities(clips)]
 
 
-def area(values: ArrayLike) -> float:
+def area_under_curve(values: ArrayLike) -> float:
     """Give the area under values at equal steps over a way of length 1, by trapezoids."""
     heights = np.asarray(values, np.float64)
     return float((heights[:-1] + heights[1:]).mean() / 2)
@@ -89,7 +89,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def pointing(heat: Heat, inside: BoolArray, slack: int = 0) -> bool:
+def points_inside(heat: Heat, inside: BoolArray, slack: int = 0) -> bool:
     """Whether the hottest place of a map (T, H, W) lies on what decides, ``inside`` (T, H, W).
 
     Args:

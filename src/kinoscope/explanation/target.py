@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 
-BATCH = 4
+BATCH_SIZE = 4
 """Clips that go through the network at once."""
 
 
@@ -34,7 +34,7 @@ class Target:
     index: int
     multilabel: bool = False
     temperature: float = 1.0
-    batch: int = BATCH
+    batch: int = BATCH_SIZE
 
     @property
     def device(self) -> torch.device:

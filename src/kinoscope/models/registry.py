@@ -87,9 +87,9 @@ def _dlib_resnet(files: Files) -> nn.Module:
 
 def _mc3_fights(files: Files) -> nn.Module:
     from kinoscope.models.formats.state_dict import fill, read_torch
-    from kinoscope.nets.resnet3d import WAYS, ResNet3D
+    from kinoscope.nets.resnet3d import LAYER_CONVOLUTIONS, ResNet3D
 
-    return fill(ResNet3D(2, WAYS["mc3"]), read_torch(files["model_16_m3_0.8888.pth"]))
+    return fill(ResNet3D(2, LAYER_CONVOLUTIONS["mc3"]), read_torch(files["model_16_m3_0.8888.pth"]))
 
 
 def _minilm(files: Files) -> nn.Module:

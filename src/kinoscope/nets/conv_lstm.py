@@ -13,12 +13,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from kinoscope.nets.patches import SIDE, fold_frames, painting, unfold_frames
+from kinoscope.nets.patches import PATCH_SIZE, fold_frames, output_layer, unfold_frames
 
-KERNEL = 3
+KERNEL_SIZE = 3
 """Side in patches of what a convolution sees."""
 
-State = tuple[Tensor, Tensor]
+LSTMState = tuple[Tensor, Tensor]
 """What a layer says and what it keeps, each (N, D, H', W')."""
 
 
@@ -32,12 +32,12 @@ class ConvLSTMCell(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.gates = nn.Conv2d(inputs + width, 4 * width, KERNEL, padding=KERNEL // 2, bias=False)
+        self.gates = nn.Conv2d(inputs + width, 4 * width, KERNEL_SIZE, padding=KERNEL_SIZE // 2, bias=False)
         self.norm = nn.GroupNorm(1, 4 * width)
         with torch.no_grad():  # a cell that keeps what it has is where to begin (Jozefowicz et al., ICML 2015)
             self.norm.bias[width : 2 * width] = 1
 
-    def forward(self, maps: Tensor | None, state: State) -> State:
+    def forward(self, maps: Tensor | None, state: LSTMState) -> LSTMState:
         """Give the next state."""
         said, kept = state
         seen = said if maps is None else torch.cat([maps, said], 1)
@@ -71,17 +71,17 @@ class ConvLSTM(nn.Module):
         super().__init__()
         self.before, self.after, self.width = before, after, width
         self.encoder = nn.ModuleList(
-            ConvLSTMCell(width if layer else channels * SIDE**2, width) for layer in range(depth)
+            ConvLSTMCell(width if layer else channels * PATCH_SIZE**2, width) for layer in range(depth)
         )
         self.forecaster = nn.ModuleList(ConvLSTMCell(width if layer else 0, width) for layer in range(depth))
-        self.paint = painting(depth * width, channels, still)
+        self.paint = output_layer(depth * width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Give the next frames."""
         patches = fold_frames(frames)
         return unfold_frames(self._go_on(self._read(patches)), patches)
 
-    def _read(self, patches: Tensor) -> list[State]:
+    def _read(self, patches: Tensor) -> list[LSTMState]:
         """Read patches (N, T, P, H', W'); give the state of each layer."""
         nothing = patches.new_zeros(len(patches), self.width, *patches.shape[3:])
         states = [(nothing, nothing)] * len(self.encoder)
@@ -92,7 +92,7 @@ class ConvLSTM(nn.Module):
                 maps = states[layer][0]
         return states
 
-    def _go_on(self, states: list[State]) -> Tensor:
+    def _go_on(self, states: list[LSTMState]) -> Tensor:
         """Tell of each patch (N, after, P, H', W') of what follows; the deepest layer, which knows most, goes first."""
         states, told = states[::-1], []
         for _ in range(self.after):

@@ -15,7 +15,7 @@ from torch.nn import functional
 GROUPS = ((32, False, 3), (64, True, 4), (128, True, 3), (256, True, 3), (256, True, 1))
 
 
-class Scale(nn.Module):
+class Affine(nn.Module):
     """A learned scale and shift of each channel: a batch norm that has been folded."""
 
     def __init__(self, channels: int) -> None:
@@ -28,9 +28,9 @@ class Scale(nn.Module):
         return x * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
 
 
-def conv_scale(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Sequential:
+def conv_affine(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Sequential:
     """Give a convolution and its scale."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), Scale(outputs))
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), Affine(outputs))
 
 
 class DlibBlock(nn.Module):
@@ -40,8 +40,8 @@ class DlibBlock(nn.Module):
         super().__init__()
         self.down = down
         self.more = outputs - inputs
-        self.first = conv_scale(inputs, outputs, 3, 2 if down else 1, 0 if down else 1)
-        self.second = conv_scale(outputs, outputs, 3, 1, 1)
+        self.first = conv_affine(inputs, outputs, 3, 2 if down else 1, 0 if down else 1)
+        self.second = conv_affine(outputs, outputs, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H / 2, W / 2) where down, else to the same size."""
@@ -60,7 +60,7 @@ class DlibResNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = conv_scale(3, 32, 7, 2, 0)
+        self.stem = conv_affine(3, 32, 7, 2, 0)
         blocks, inputs = [], 32
         for outputs, down, count in GROUPS:
             for i in range(count):

@@ -57,7 +57,7 @@ class MBConv(nn.Module):
         return x + y if self.residual else y
 
 
-class Trunk(nn.Module):
+class EfficientNetLite0Backbone(nn.Module):
     """All but the classifier: RGB (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, 1280, H / 32, W / 32).
 
     Attributes:
@@ -88,8 +88,8 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = Trunk()
-        self.classifier = nn.Linear(Trunk.features, 1000)
+        self.trunk = EfficientNetLite0Backbone()
+        self.classifier = nn.Linear(EfficientNetLite0Backbone.features, 1000)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the pooled features and the class logits."""

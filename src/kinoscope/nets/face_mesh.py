@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-POINTS = 468
+LANDMARKS = 468
 
 
 class FaceMesh(nn.Module):
@@ -26,4 +26,4 @@ class FaceMesh(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the points and the presence of each crop's face."""
         points, presence = self.body(pixels.float() / 255)
-        return points.reshape(-1, POINTS, 3), presence.reshape(-1)
+        return points.reshape(-1, LANDMARKS, 3), presence.reshape(-1)

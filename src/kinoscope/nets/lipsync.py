@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SIDE = 112
+FACE_SIZE = 112
 """Side in pixels of a lower face."""
 
-BANDS, STEPS = 40, 53
+MEL_BANDS, MEL_FRAMES = 40, 53
 """Mel bands, and steps of 10 ms of the sound around a picture's time."""
 
-POINTS, LIP = 61, 20
+MOUTH_POINTS, LIP_POINTS = 61, 20
 """Points of a mouth, see ``models.inference.mouth_tracker.points_of``: so many of the lips' outer edge, as many of the
 inner, others."""
 
-VOICE = 32
+VOICE_DIM = 32
 """Numbers by which the painter hears what points do not show: tongue and teeth."""
 
 REFERENCES = 2
@@ -43,26 +43,26 @@ class VoiceEncoder(nn.Module):
     def __init__(self, width: int = 96, drop: float = 0.2) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, stride in ((BANDS, 1), (width, 2), (width, 2), (width, 2)):
+        for before, stride in ((MEL_BANDS, 1), (width, 2), (width, 2), (width, 2)):
             layers += [nn.Conv1d(before, width, 5, stride, 2), nn.BatchNorm1d(width), nn.GELU()]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(drop))
         self.hidden = nn.Sequential(nn.Linear(width * 7, width), nn.GELU(), nn.Dropout(drop))
-        self.points, self.rest = nn.Linear(width, POINTS * 3), nn.Linear(width, VOICE)
+        self.points, self.rest = nn.Linear(width, MOUTH_POINTS * 3), nn.Linear(width, VOICE_DIM)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Hear."""
         heard = self.hidden(self.body(mel.transpose(1, 2) / 4))
-        return self.points(heard).view(-1, POINTS, 3) / 20, self.rest(heard)
+        return self.points(heard).view(-1, MOUTH_POINTS, 3) / 20, self.rest(heard)
 
 
-def draw_points(points: Tensor, side: int = SIDE, spread: float = 1.3) -> Tensor:
+def draw_points(points: Tensor, side: int = FACE_SIZE, spread: float = 1.3) -> Tensor:
     """Draw points (N, 61, 2), in pixels of the crop, as soft dots: (N, 3, side, side): lips without, within, chin.
 
     It has a gradient, so that what a picture lacks can tell where its lips should have been.
     """
     places = torch.arange(side, device=points.device, dtype=points.dtype)
     across, down = (torch.exp(-0.5 * ((places - points[..., i, None]) / spread) ** 2) for i in (0, 1))
-    groups = (slice(0, LIP), slice(LIP, 2 * LIP), slice(2 * LIP, None))
+    groups = (slice(0, LIP_POINTS), slice(LIP_POINTS, 2 * LIP_POINTS), slice(2 * LIP_POINTS, None))
     dots = [torch.einsum("npy,npx->nyx", down[:, group], across[:, group]) for group in groups]
     return torch.tanh(torch.stack(dots, 1))
 
@@ -86,7 +86,7 @@ class LipSyncGenerator(nn.Module):
         self.fold, self.unfold = nn.PixelUnshuffle(2), nn.PixelShuffle(2)
         self.into = _conv(inputs * 4, width)
         self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b)) for a, b in pairwise(widths))
-        self.hear = nn.Linear(VOICE, widths[-1])
+        self.hear = nn.Linear(VOICE_DIM, widths[-1])
         self.middle = nn.Sequential(_conv(widths[-1], widths[-1]), _conv(widths[-1], widths[-1]))
         ways = list(pairwise(widths[::-1]))
         self.up = nn.ModuleList(nn.Sequential(_conv(a + b, b), _conv(b, b)) for a, b in ways)

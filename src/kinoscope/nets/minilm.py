@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-WORDS, LONGEST = 30522, 512
+VOCABULARY_SIZE, MAX_TOKENS = 30522, 512
 """Pieces of words in the vocabulary, and positions in a sentence."""
 
-PARTS = (
+LAYER_PARTS = (
     *("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"),
     *("attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm"),
 )
@@ -26,7 +26,7 @@ PARTS = (
 def published_names(layers: int = 6) -> Iterator[str]:
     """Give the names of the published tensors in the order in which ``MiniLM`` declares its own."""
     yield from (f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type"))
-    for part in ("embeddings.LayerNorm", *(f"encoder.layer.{n}.{part}" for n in range(layers) for part in PARTS)):
+    for part in ("embeddings.LayerNorm", *(f"encoder.layer.{n}.{part}" for n in range(layers) for part in LAYER_PARTS)):
         yield from (f"{part}.weight", f"{part}.bias")
 
 
@@ -63,9 +63,9 @@ class MiniLM(nn.Module):
     Number 0 fills up shorter sentences, and counts for nothing; numbers past the vocabulary are its last.
     """
 
-    def __init__(self, words: int = WORDS, width: int = 384, layers: int = 6, heads: int = 12) -> None:
+    def __init__(self, words: int = VOCABULARY_SIZE, width: int = 384, layers: int = 6, heads: int = 12) -> None:
         super().__init__()
-        self.word, self.position, self.kind = (nn.Embedding(count, width) for count in (words, LONGEST, 2))
+        self.word, self.position, self.kind = (nn.Embedding(count, width) for count in (words, MAX_TOKENS, 2))
         self.norm = nn.LayerNorm(width, eps=1e-12)
         self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(layers))
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CONTENT, MOTION = 50, 10
+CONTENT_DIM, MOTION_DIM = 50, 10
 """Numbers of a content code and of a motion code."""
 
-NOISE = 0.1
+NOISE_STD = 0.1
 """Standard deviation of what is added to all that the judges see."""
 
 
@@ -27,14 +27,14 @@ class MoCoGAN(nn.Module):
         width: channels of the finest scale. rate: pictures a second that the GRU steps at.
     """
 
-    content_length, motion_length = CONTENT, MOTION
+    content_length, motion_length = CONTENT_DIM, MOTION_DIM
 
     def __init__(self, classes: int, size: int = 64, width: int = 64, rate: float = 25.0) -> None:
         super().__init__()
         self.classes, self.rate = classes, rate
-        self.step = nn.GRUCell(MOTION, MOTION)
+        self.step = nn.GRUCell(MOTION_DIM, MOTION_DIM)
         channels = [width * 2**scale for scale in range(size.bit_length() - 4, -1, -1)]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(CONTENT + MOTION + classes, channels[0], 4, bias=False)]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(CONTENT_DIM + MOTION_DIM + classes, channels[0], 4, bias=False)]
         for inputs, outputs in zip(channels, [*channels[1:], 3], strict=True):
             layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)]
@@ -56,7 +56,7 @@ class MoCoGAN(nn.Module):
             state = self.step(one, state)
             states.append(state)
         at = (times * self.rate).round().long().clamp(0, len(states) - 1)
-        moves = torch.stack(states, 1).gather(1, at[..., None].expand(-1, -1, MOTION))
+        moves = torch.stack(states, 1).gather(1, at[..., None].expand(-1, -1, MOTION_DIM))
         kind = functional.one_hot(labels, self.classes).to(content.dtype) if self.classes else content[:, :0]
         still = torch.cat([content, kind], 1)[:, None].expand(-1, times.shape[1], -1)
         codes = torch.cat([still, moves], 2).flatten(0, 1)
@@ -69,10 +69,10 @@ class NoiseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give ``x`` with noise."""
-        return x + NOISE * torch.randn_like(x) if self.training else x
+        return x + NOISE_STD * torch.randn_like(x) if self.training else x
 
 
-def _picture_judge(width: int) -> nn.Sequential:
+def _frame_discriminator(width: int) -> nn.Sequential:
     layers: list[nn.Module] = [NoiseLayer(), nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
     for scale in (1, 2):
         inputs, outputs = width * 2 ** (scale - 1), width * 2**scale
@@ -85,7 +85,7 @@ def _picture_judge(width: int) -> nn.Sequential:
     return nn.Sequential(*layers, NoiseLayer(), nn.Conv2d(4 * width, 1, 4, 2, 1, bias=False))
 
 
-def _clip_judge(width: int, classes: int) -> nn.Sequential:
+def _clip_discriminator(width: int, classes: int) -> nn.Sequential:
     shape = {"kernel_size": (4, 4, 4), "stride": (1, 2, 2), "padding": (0, 1, 1), "bias": False}
     layers: list[nn.Module] = [NoiseLayer(), nn.Conv3d(3, width, **shape), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
     for scale in (1, 2):
@@ -104,7 +104,7 @@ class MoCoGANDiscriminator(nn.Module):
     def __init__(self, classes: int, width: int = 64) -> None:
         super().__init__()
         self.classes = classes
-        self.pictures, self.clips = _picture_judge(width), _clip_judge(width, classes)
+        self.pictures, self.clips = _frame_discriminator(width), _clip_discriminator(width, classes)
 
     def forward(self, clips: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Give logits (N, P) of patches, and of classes (N, K), for clips (N, T, 3, S, S) from -1 to 1.
@@ -114,14 +114,14 @@ class MoCoGANDiscriminator(nn.Module):
         picks = torch.randint(clips.shape[1], (len(clips),), device=clips.device)
         alone = self.pictures(clips[torch.arange(len(clips), device=clips.device), picks])
         seen = self.clips(clips.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d))
-        logits = torch.cat([_even(alone), _even(seen[:, :1])], 1)
+        logits = torch.cat([_pool_patches(alone), _pool_patches(seen[:, :1])], 1)
         return logits, seen[:, 1:].flatten(2).mean(2) if self.classes else None
 
 
-PATCHES = 16
+PATCH_LOGITS = 16
 """Opinions of each judge, whatever the number of its patches: both count the same."""
 
 
-def _even(patches: Tensor) -> Tensor:
+def _pool_patches(patches: Tensor) -> Tensor:
     """Give (N, 16) logits, means over as many parts of the patches."""
-    return functional.adaptive_avg_pool1d(patches.flatten(1)[:, None], PATCHES)[:, 0]
+    return functional.adaptive_avg_pool1d(patches.flatten(1)[:, None], PATCH_LOGITS)[:, 0]

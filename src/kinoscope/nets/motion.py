@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-COARSE = 4
+MOTION_CELL_PIXELS = 4
 """Side in pixels of the cells in which motion is measured."""
-NOISE, MOST = 8.0, 60.0
+NOISE_LEVEL, MAX_CHANGE = 8.0, 60.0
 """Change of a cell, in grey levels, up to which it is noise, and how much more counts at most."""
-GAIN = 1.5
+DIFFERENCE_GAIN = 1.5
 """How much differences are amplified: most of them are small."""
 
 
@@ -74,12 +74,12 @@ class MotionNet(nn.Module):
     def changes(self, clips: Tensor) -> Tensor:
         """Give what changes in the square, (N, T - 1, glimpse, glimpse, 3) in [0, 255], 127 where nothing does."""
         seen = self.cut(clips, self.centres(clips))
-        return ((seen[:, 1:] - seen[:, :-1]) * GAIN + 127).clamp(0, 255)
+        return ((seen[:, 1:] - seen[:, :-1]) * DIFFERENCE_GAIN + 127).clamp(0, 255)
 
     def centres(self, clips: Tensor) -> Tensor:
         """Give where most moves: the square's centre (N, 2), x and y in [-1, 1] over the picture."""
-        grey = functional.avg_pool2d(clips.mean(-1), COARSE)
-        moved = ((grey[:, 1:] - grey[:, :-1]).abs() - NOISE).clamp(0, MOST).mean(1, keepdim=True)
+        grey = functional.avg_pool2d(clips.mean(-1), MOTION_CELL_PIXELS)
+        moved = ((grey[:, 1:] - grey[:, :-1]).abs() - NOISE_LEVEL).clamp(0, MAX_CHANGE).mean(1, keepdim=True)
         height, width = (int(length) for length in moved.shape[-2:])
         side = max(1, min(round(self.share * height), width))
         inside = functional.avg_pool2d(moved, side, 1)

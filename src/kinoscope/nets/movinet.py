@@ -28,9 +28,9 @@ STAGES = (
     (((5, 3, 184), (3, 3, 184), (3, 3, 184), (3, 3, 184)), 56, 1),
     (((5, 3, 384), (1, 5, 280), (1, 5, 280), (1, 5, 344)), 104, 2),
 )
-STEM, HEAD, DENSE = 8, 480, 2048
+STEM_CHANNELS, HEAD_CHANNELS, EMBEDDING_DIM = 8, 480, 2048
 
-State = tuple[Tensor, ...]
+StreamState = tuple[Tensor, ...]
 """What the layers remember, in their order, and the number of frames so far last."""
 
 
@@ -42,7 +42,7 @@ class StreamBuffer:
         next: what each layer that was asked so far remembers now.
     """
 
-    def __init__(self, state: State | None) -> None:
+    def __init__(self, state: StreamState | None) -> None:
         self._past: Iterator[Tensor] = iter(state or ())
         self._fresh = state is None
         self.seen = torch.zeros(()) if state is None else state[-1]
@@ -69,7 +69,7 @@ class CausalConv(nn.Conv3d):
         return super().forward(x)
 
 
-def average_so_far(x: Tensor, memory: StreamBuffer) -> Tensor:
+def cumulative_mean(x: Tensor, memory: StreamBuffer) -> Tensor:
     """Give the mean over the picture and all frames up to each: (N, C, T, H, W) to (N, C, T, 1, 1)."""
     frames = x.mean((3, 4), keepdim=True)
     sums = memory.recall(torch.zeros_like(frames[:, :, :1])) + frames.cumsum(2)
@@ -83,17 +83,17 @@ class CausalSqueezeExcite(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        inner = divisible(channels / 4)
+        inner = round_to_multiple(channels / 4)
         self.squeeze = nn.Conv3d(channels, inner, 1)
         self.excite = nn.Conv3d(inner, channels, 1)
 
     def forward(self, x: Tensor, memory: StreamBuffer) -> Tensor:
         """Weigh (N, C, T, H, W)."""
-        inner = functional.hardswish(self.squeeze(average_so_far(x, memory)))
+        inner = functional.hardswish(self.squeeze(cumulative_mean(x, memory)))
         return x * functional.hardsigmoid(self.excite(inner))
 
 
-def divisible(channels: float, by: int = 8) -> int:
+def round_to_multiple(channels: float, by: int = 8) -> int:
     """Round to a multiple of ``by``, at least that, and at least nine tenths of ``channels``."""
     near = max(by, int(channels + by / 2) // by * by)
     return near if near >= 0.9 * channels else near + by
@@ -139,9 +139,9 @@ class MoViNetA0(nn.Module):
 
     def __init__(self, classes: int, dropout: float = 0.2) -> None:
         super().__init__()
-        stem = nn.Conv3d(3, STEM, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.stem = nn.Sequential(stem, nn.BatchNorm3d(STEM, eps=1e-3), nn.Hardswish())
-        stages, inputs = [], STEM
+        stem = nn.Conv3d(3, STEM_CHANNELS, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm3d(STEM_CHANNELS, eps=1e-3), nn.Hardswish())
+        stages, inputs = [], STEM_CHANNELS
         for blocks, outputs, stride in STAGES:
             stage = nn.ModuleList()
             for i, (frames, size, wide) in enumerate(blocks):
@@ -149,17 +149,17 @@ class MoViNetA0(nn.Module):
                 inputs = outputs
             stages.append(stage)
         self.stages = nn.ModuleList(stages)
-        self.maps = nn.Sequential(*point_conv(inputs, HEAD), nn.Hardswish())
-        self.dense = nn.Sequential(nn.Linear(HEAD, DENSE), nn.Hardswish())
+        self.maps = nn.Sequential(*point_conv(inputs, HEAD_CHANNELS), nn.Hardswish())
+        self.dense = nn.Sequential(nn.Linear(HEAD_CHANNELS, EMBEDDING_DIM), nn.Hardswish())
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(DENSE, classes)
+        self.classifier = nn.Linear(EMBEDDING_DIM, classes)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the embedding and the class logits of whole clips."""
         embedding, logits, _ = self._run(pixels, None)
         return embedding, logits
 
-    def step(self, pixels: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
+    def step(self, pixels: Tensor, state: StreamState | None = None) -> tuple[Tensor, Tensor, StreamState]:
         """Take the next frames (N, T, H, W, 3) of each of N videos: one at a time, or as many as there are.
 
         Args:
@@ -170,13 +170,13 @@ class MoViNetA0(nn.Module):
         """
         return self._run(pixels, state)
 
-    def _run(self, pixels: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+    def _run(self, pixels: Tensor, state: StreamState | None) -> tuple[Tensor, Tensor, StreamState]:
         memory = StreamBuffer(state)
         x = self.stem(pixels.permute(0, 4, 1, 2, 3).float() / 127.5 - 1)
         for stage in self.stages:
             for block in stage.children():
                 x = block(x, memory)
-        pooled = average_so_far(self.maps(x), memory)[:, :, -1, 0, 0]
+        pooled = cumulative_mean(self.maps(x), memory)[:, :, -1, 0, 0]
         embedding = self.dense(pooled)
         seen = memory.seen + pixels.shape[1]
         return embedding, self.classifier(self.dropout(embedding)), (*memory.next, seen)

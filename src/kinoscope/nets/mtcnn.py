@@ -10,17 +10,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def normalise(pixels: Tensor) -> Tensor:
+def normalize(pixels: Tensor) -> Tensor:
     """Bring uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1)."""
     return (pixels.permute(0, 3, 1, 2).float() - 127.5) / 128
 
 
-def conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
+def conv_prelu(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
     """Give an unpadded convolution and its learned rectifier."""
     return [nn.Conv2d(inputs, outputs, kernel), nn.PReLU(outputs)]
 
 
-def pool(kernel: int) -> nn.Module:
+def max_pool(kernel: int) -> nn.Module:
     """Halve a picture; the last row and column count even where they do not fill the window."""
     return nn.MaxPool2d(kernel, 2, ceil_mode=True)
 
@@ -34,13 +34,13 @@ class PNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(*conv(3, 10, 3), pool(2), *conv(10, 16, 3), *conv(16, 32, 3))
+        self.body = nn.Sequential(*conv_prelu(3, 10, 3), max_pool(2), *conv_prelu(10, 16, 3), *conv_prelu(16, 32, 3))
         self.face = nn.Conv2d(32, 2, 1)
         self.box = nn.Conv2d(32, 4, 1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the corrections and the probability of every cell."""
-        x = self.body(normalise(pixels))
+        x = self.body(normalize(pixels))
         return self.box(x).permute(0, 2, 3, 1), self.face(x).softmax(1)[:, 1]
 
 
@@ -49,14 +49,16 @@ class RNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(*conv(3, 28, 3), pool(3), *conv(28, 48, 3), pool(3), *conv(48, 64, 2))
+        self.body = nn.Sequential(
+            *conv_prelu(3, 28, 3), max_pool(3), *conv_prelu(28, 48, 3), max_pool(3), *conv_prelu(48, 64, 2)
+        )
         self.hidden = nn.Sequential(nn.Linear(576, 128), nn.PReLU(128))
         self.face = nn.Linear(128, 2)
         self.box = nn.Linear(128, 4)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the corrections, in parts of the square's side, and the probability."""
-        x = self.hidden(self.body(normalise(pixels)).permute(0, 3, 2, 1).flatten(1))
+        x = self.hidden(self.body(normalize(pixels)).permute(0, 3, 2, 1).flatten(1))
         return self.box(x), self.face(x).softmax(1)[:, 1]
 
 
@@ -69,7 +71,15 @@ class ONet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers = [*conv(3, 32, 3), pool(3), *conv(32, 64, 3), pool(3), *conv(64, 64, 3), pool(2), *conv(64, 128, 2)]
+        layers = [
+            *conv_prelu(3, 32, 3),
+            max_pool(3),
+            *conv_prelu(32, 64, 3),
+            max_pool(3),
+            *conv_prelu(64, 64, 3),
+            max_pool(2),
+            *conv_prelu(64, 128, 2),
+        ]
         self.body = nn.Sequential(*layers)
         self.hidden = nn.Sequential(nn.Linear(1152, 256), nn.PReLU(256))
         self.face = nn.Linear(256, 2)
@@ -78,6 +88,6 @@ class ONet(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the corrections, the probability and the points."""
-        x = self.hidden(self.body(normalise(pixels)).permute(0, 3, 2, 1).flatten(1))
+        x = self.hidden(self.body(normalize(pixels)).permute(0, 3, 2, 1).flatten(1))
         points = self.points(x).reshape(-1, 2, 5).transpose(1, 2)
         return self.box(x), self.face(x).softmax(1)[:, 1], points

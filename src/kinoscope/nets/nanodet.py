@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 STRIDES = (8, 16, 32)
-BINS = 11
+DISTANCE_BINS = 11
 """Each side of a box is a distribution over 0, 1, ... 10 strides from the centre of its cell."""
 
 
-def centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
+def cell_centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Give the centre (A, 2) and the stride (A, 1) of every cell of pictures (N, H, W, C), in pixels."""
     points, strides = [], []
     for stride in STRIDES:
@@ -41,14 +41,14 @@ class NanoDet(nn.Module):
         self.body = body
         self.register_buffer("mean", torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1))
         self.register_buffer("std", torch.tensor([57.375, 57.12, 58.395]).view(3, 1, 1))
-        self.register_buffer("steps", torch.arange(BINS, dtype=torch.float32))
+        self.register_buffer("steps", torch.arange(DISTANCE_BINS, dtype=torch.float32))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give every cell's box and class scores; overlapping boxes are left to the caller."""
         x = pixels.flip(3).permute(0, 3, 1, 2).float()
         outputs = self.body((x - self.mean) / self.std)
         scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
-        spread = sides.reshape(sides.shape[0], -1, 4, BINS).softmax(3)
-        points, strides = centres(pixels)
+        spread = sides.reshape(sides.shape[0], -1, 4, DISTANCE_BINS).softmax(3)
+        points, strides = cell_centres(pixels)
         reach = (spread @ self.steps) * strides
         return torch.cat([points - reach[..., :2], points + reach[..., 2:]], 2), scores

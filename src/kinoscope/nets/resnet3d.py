@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Way = Literal["3d", "2d", "2+1d"]
-WAYS: dict[str, tuple[Way, Way, Way, Way]] = {
+ConvKind = Literal["3d", "2d", "2+1d"]
+LAYER_CONVOLUTIONS: dict[str, tuple[ConvKind, ConvKind, ConvKind, ConvKind]] = {
     "r3d": ("3d", "3d", "3d", "3d"),
     "mc3": ("3d", "2d", "2d", "2d"),
     "r2plus1d": ("2+1d", "2+1d", "2+1d", "2+1d"),
@@ -35,26 +35,26 @@ def conv_norm(inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1,
     return [nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm3d(outputs)]
 
 
-def at_once(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+def conv_3d(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
     """Convolve over time and picture at once."""
     return nn.Sequential(*conv_norm(inputs, outputs, (3, 3, 3), (stride, stride, stride)))
 
 
-def picture_only(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+def conv_2d(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
     """Convolve over the picture alone, and keep all frames."""
     return nn.Sequential(*conv_norm(inputs, outputs, (1, 3, 3), (1, stride, stride)))
 
 
-def in_turn(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
+def conv_2plus1d(inputs: int, outputs: int, stride: int, middle: int) -> nn.Sequential:
     """Convolve over the picture into ``middle`` channels, then over time."""
     space = conv_norm(inputs, middle, (1, 3, 3), (1, stride, stride))
     return nn.Sequential(*space, nn.ReLU(), *conv_norm(middle, outputs, (3, 1, 1), (stride, 1, 1)))
 
 
-CONVOLUTIONS: dict[Way, Callable[[int, int, int, int], nn.Sequential]] = {
-    "3d": at_once,
-    "2d": picture_only,
-    "2+1d": in_turn,
+CONVOLUTIONS: dict[ConvKind, Callable[[int, int, int, int], nn.Sequential]] = {
+    "3d": conv_3d,
+    "2d": conv_2d,
+    "2+1d": conv_2plus1d,
 }
 
 
@@ -66,7 +66,7 @@ def middle_channels(inputs: int, outputs: int) -> int:
 class ResidualBlock3D(nn.Module):
     """Two convolutions added to their input."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, way: Way) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, way: ConvKind) -> None:
         super().__init__()
         convolution, middle = CONVOLUTIONS[way], middle_channels(inputs, outputs)
         self.first = convolution(inputs, outputs, stride, middle)
@@ -80,7 +80,7 @@ class ResidualBlock3D(nn.Module):
         return functional.relu(self.second(functional.relu(self.first(x))) + self.shortcut(x))
 
 
-def stem(way: Way) -> nn.Sequential:
+def stem(way: ConvKind) -> nn.Sequential:
     """Give the first convolution, which halves the picture."""
     if way == "2+1d":
         space = conv_norm(3, 45, (1, 7, 7), (1, 2, 2))
@@ -102,7 +102,7 @@ class ResNet3D(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, classes: int, ways: tuple[Way, Way, Way, Way], dropout: float = 0.0) -> None:
+    def __init__(self, classes: int, ways: tuple[ConvKind, ConvKind, ConvKind, ConvKind], dropout: float = 0.0) -> None:
         super().__init__()
         stages, inputs = [stem(ways[0])], 64
         for outputs, stride, way in zip((64, 128, 256, 512), (1, 2, 2, 2), ways, strict=True):
@@ -116,7 +116,7 @@ class ResNet3D(nn.Module):
         shape = (3, 1, 1, 1)
         self.register_buffer("mean", torch.tensor([0.43216, 0.394666, 0.37645]).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor([0.22803, 0.22145, 0.216989]).view(shape), persistent=False)
-        initialise(self)
+        initialize_weights(self)
 
     @property
     def maps(self) -> nn.Module:
@@ -134,7 +134,7 @@ class ResNet3D(nn.Module):
         return list(self.stages)
 
 
-def initialise(net: nn.Module) -> None:
+def initialize_weights(net: nn.Module) -> None:
     """Start convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
     for module in net.modules():
         if isinstance(module, nn.Conv3d):

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinoscope.nets.patches import SIDE, fold_frames, painting, unfold_frames
+from kinoscope.nets.patches import PATCH_SIZE, fold_frames, output_layer, unfold_frames
 
-WINDOW, GROW = 7, 2
+KERNEL_SIZE, EXPANSION = 7, 2
 """Side in patches of what a block sees; by how much its perceptron widens."""
 
 
@@ -26,9 +26,9 @@ class SimVPBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.around = nn.Conv2d(width, width, WINDOW, padding=WINDOW // 2, groups=width)
+        self.around = nn.Conv2d(width, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.widen, self.narrow = nn.Linear(width, GROW * width), nn.Linear(GROW * width, width)
+        self.widen, self.narrow = nn.Linear(width, EXPANSION * width), nn.Linear(EXPANSION * width, width)
         self.share = nn.Parameter(torch.full((width,), 0.1))
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -63,12 +63,12 @@ class SimVP(nn.Module):
         super().__init__()
         self.before, self.after = before, after
         inside = max(before, after) * width // 2
-        self.encoder = nn.Sequential(nn.Conv2d(channels * SIDE**2, width, 3, padding=1), nn.GELU())
+        self.encoder = nn.Sequential(nn.Conv2d(channels * PATCH_SIZE**2, width, 3, padding=1), nn.GELU())
         self.gather = nn.Linear(before * width, inside)
         self.blocks = nn.Sequential(*(SimVPBlock(inside) for _ in range(depth)))
         self.spread = nn.Linear(inside, after * width)
         self.decoder = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), nn.GELU())
-        self.paint = painting(width, channels, still)
+        self.paint = output_layer(width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Give the next frames."""

@@ -15,22 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BANDS = 40
+MEL_BANDS = 40
 """Mel bands of the sound."""
 
-PER_FRAME = 4
+MEL_FRAMES_PER_VIDEO_FRAME = 4
 """Steps of the sound, 10 ms each, to a frame of the picture."""
 
-POINTS = 61
+MOUTH_POINTS = 61
 """Points of a mouth, see ``models.inference.mouth_tracker.points_of``."""
 
-SIDE = 48
+MOUTH_SIZE = 48
 """Side of a mouth's picture in pixels."""
 
-WIDTH, EMBEDDING = 96, 64
+WIDTH, EMBEDDING_DIM = 96, 64
 
 
-class Residual(nn.Module):
+class ResidualConv1d(nn.Module):
     """A temporal convolution beside the identity: (N, C, T) -> (N, C, T)."""
 
     def __init__(self, width: int, drop: float) -> None:
@@ -46,7 +46,7 @@ class Residual(nn.Module):
 
 
 def _residuals(count: int, drop: float) -> nn.Sequential:
-    return nn.Sequential(*[Residual(WIDTH, drop) for _ in range(count)])
+    return nn.Sequential(*[ResidualConv1d(WIDTH, drop) for _ in range(count)])
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -60,12 +60,18 @@ class AudioStream(nn.Module):
     def __init__(self, drop: float = 0.2) -> None:
         super().__init__()
         self.into = nn.Sequential(
-            *(nn.Conv1d(BANDS, WIDTH, 5, padding=2), nn.BatchNorm1d(WIDTH), nn.GELU()),
+            *(nn.Conv1d(MEL_BANDS, WIDTH, 5, padding=2), nn.BatchNorm1d(WIDTH), nn.GELU()),
             *(nn.Conv1d(WIDTH, WIDTH, 5, padding=2), nn.BatchNorm1d(WIDTH), nn.GELU()),
         )
-        self.down = nn.Conv1d(WIDTH, WIDTH, 2 * PER_FRAME, stride=PER_FRAME, padding=PER_FRAME // 2)
+        self.down = nn.Conv1d(
+            WIDTH,
+            WIDTH,
+            2 * MEL_FRAMES_PER_VIDEO_FRAME,
+            stride=MEL_FRAMES_PER_VIDEO_FRAME,
+            padding=MEL_FRAMES_PER_VIDEO_FRAME // 2,
+        )
         self.body = _residuals(3, drop)
-        self.out = nn.Conv1d(WIDTH, EMBEDDING, 1)
+        self.out = nn.Conv1d(WIDTH, EMBEDDING_DIM, 1)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Embed the sound at each frame's time."""
@@ -81,9 +87,9 @@ class PointStream(nn.Module):
 
     def __init__(self, drop: float = 0.3) -> None:
         super().__init__()
-        self.into = nn.Sequential(nn.Conv1d(POINTS * 3, WIDTH, 1), nn.BatchNorm1d(WIDTH), nn.GELU())
+        self.into = nn.Sequential(nn.Conv1d(MOUTH_POINTS * 3, WIDTH, 1), nn.BatchNorm1d(WIDTH), nn.GELU())
         self.body = _residuals(3, drop)
-        self.out = nn.Conv1d(WIDTH, EMBEDDING, 1)
+        self.out = nn.Conv1d(WIDTH, EMBEDDING_DIM, 1)
 
     def forward(self, points: Tensor) -> Tensor:
         """Embed how the mouth moves at each frame."""
@@ -106,7 +112,7 @@ class PixelStream(nn.Module):
         self.drop = nn.Dropout(drop)
         self.join = nn.Linear(widths[-1] * 9, WIDTH)
         self.body = _residuals(2, drop)
-        self.out = nn.Conv1d(WIDTH, EMBEDDING, 1)
+        self.out = nn.Conv1d(WIDTH, EMBEDDING_DIM, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Embed how the mouth looks at each frame; brightness and contrast of the whole clip do not matter."""
@@ -127,7 +133,7 @@ class SyncNet(nn.Module):
         self.scale = nn.Parameter(torch.tensor(2.3))
 
 
-SYNC_NETS: dict[str, Callable[[], nn.Module]] = {"points": PointStream, "pixels": PixelStream}
+MOUTH_STREAMS: dict[str, Callable[[], nn.Module]] = {"points": PointStream, "pixels": PixelStream}
 """What a pair may see of the mouth."""
 
 

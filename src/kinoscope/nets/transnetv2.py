@@ -38,7 +38,7 @@ class DilatedBlock(nn.Module):
         return functional.relu(self.norm(torch.cat([branch(x) for branch in self.branches], 1)))
 
 
-class Stack(nn.Module):
+class DilatedStack(nn.Module):
     """Two dilated blocks with a shortcut, then the picture halved."""
 
     def __init__(self, inputs: int, filters: int) -> None:
@@ -52,7 +52,7 @@ class Stack(nn.Module):
         return functional.avg_pool3d(self.second(first) + first, (1, 2, 2))
 
 
-def neighbours(x: Tensor) -> Tensor:
+def neighbour_similarities(x: Tensor) -> Tensor:
     """Give the cosine similarity of each frame's vector to those around it: (N, T, C) -> (N, T, WINDOW).
 
     Row t of the padded similarities is wanted from column t on; reading the rows as one line with a step that is
@@ -65,7 +65,7 @@ def neighbours(x: Tensor) -> Tensor:
     return line.reshape(-1, frames, frames + WINDOW)[:, :, :WINDOW]
 
 
-def histograms(pixels: Tensor) -> Tensor:
+def colour_histograms(pixels: Tensor) -> Tensor:
     """Count the colours of each frame in 8 x 8 x 8 bins: uint8 (N, T, H, W, 3) -> float (N, T, 512)."""
     levels = (pixels.float() / 32).floor().long()
     bins = (levels[..., 0] * 64 + levels[..., 1] * 8 + levels[..., 2]).flatten(2)
@@ -81,7 +81,7 @@ class TransNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stacks = nn.ModuleList((Stack(3, 16), Stack(64, 32), Stack(128, 64)))
+        self.stacks = nn.ModuleList((DilatedStack(3, 16), DilatedStack(64, 32), DilatedStack(128, 64)))
         self.projection = nn.Linear(64 + 128 + 256, 128)
         self.by_features = nn.Linear(WINDOW, 128)
         self.by_colours = nn.Linear(WINDOW, 128)
@@ -97,8 +97,8 @@ class TransNetV2(nn.Module):
             x = stack(x)
             means.append(x.mean((3, 4)))
         features = self.projection(torch.cat(means, 1).transpose(1, 2))
-        alike = functional.relu(self.by_features(neighbours(features)))
-        colours = functional.relu(self.by_colours(neighbours(histograms(pixels))))
+        alike = functional.relu(self.by_features(neighbour_similarities(features)))
+        colours = functional.relu(self.by_colours(neighbour_similarities(colour_histograms(pixels))))
         spatial = x.permute(0, 2, 3, 4, 1).flatten(2)
         hidden = functional.relu(self.hidden(torch.cat([colours, alike, spatial], 2)))
         return self.cut(hidden).sigmoid().squeeze(2), self.transition(hidden).sigmoid().squeeze(2)

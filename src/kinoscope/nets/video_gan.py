@@ -23,33 +23,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CODE = 64
+NOISE_DIM = 64
 """Numbers of a content code as it is drawn, and of a motion code's noise."""
 
-STYLE, MOTION = 96, 64
+STYLE_DIM, MOTION_DIM = 96, 64
 """Numbers of a content code as it acts, and of a motion code."""
 
-WAVES = 16
-"""Waves on which motion rides, from ``SLOWEST`` to ``FASTEST`` in Hz before they are tuned for each clip."""
+NUM_WAVES = 16
+"""Waves on which motion rides, from ``MIN_WAVE_HZ`` to ``MAX_WAVE_HZ`` in Hz before they are tuned for each clip."""
 
-SLOWEST, FASTEST = 0.25, 4.0
+MIN_WAVE_HZ, MAX_WAVE_HZ = 0.25, 4.0
 
-SMALLEST = 4
+MIN_SIZE = 4
 """Side in pixels at which a picture begins."""
 
-GROUND = (0.5, 1.0, 2.0)
+FOURIER_FREQUENCIES = (0.5, 1.0, 2.0)
 """Waves to half a picture's side that pictures are drawn on, each across and down."""
 
-GROUND_SIDE = 16
+MAX_FOURIER_SIZE = 16
 """Side in pixels of the largest scale that is given them; finer ones follow."""
 
 
 Padding = Literal["zeros", "replicate"]
 
 
-def widths(size: int, width: int, most: int) -> list[int]:
+def scale_channels(size: int, width: int, most: int) -> list[int]:
     """Give the channels of each scale, from 4 pixels up to ``size``: doubled from ``width`` down to a limit."""
-    scales = int(math.log2(size // SMALLEST))
+    scales = int(math.log2(size // MIN_SIZE))
     return [min(most, width * 2 ** (scales - scale)) for scale in range(scales + 1)]
 
 
@@ -63,13 +63,13 @@ class ModulatedConv(nn.Module):
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Map (N, C, H, W) with a code (N, D)."""
-        return _bend(self.conv(x * self.scale(code)[:, :, None, None]))
+        return _leaky_relu(self.conv(x * self.scale(code)[:, :, None, None]))
 
 
 class FourierFeatures(nn.Module):
     """Waves across a picture, shifted by a code, and stretched by the first ``looks`` numbers of it."""
 
-    waves = 4 * len(GROUND)
+    waves = 4 * len(FOURIER_FREQUENCIES)
 
     def __init__(self, code: int, looks: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class FourierFeatures(nn.Module):
         shift, stretch = self.shift(code), self.stretch(code[:, : self.looks])
         line = torch.linspace(1 / side - 1, 1 - 1 / side, side, device=code.device)
         places = (line - shift[..., None]) * torch.exp(0.5 * torch.tanh(stretch))[..., None]  # (N, 2, S)
-        angles = math.pi * torch.cat([places * one for one in GROUND], 1)
+        angles = math.pi * torch.cat([places * one for one in FOURIER_FREQUENCIES], 1)
         waves = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
         across, down = waves[:, ::2, None, :], waves[:, 1::2, :, None]
         return torch.cat([across.expand(-1, -1, side, -1), down.expand(-1, -1, -1, side)], 1)
@@ -98,12 +98,12 @@ class FrameSynthesis(nn.Module):
 
     def __init__(self, code: int, looks: int, channels: list[int], colours: int) -> None:
         super().__init__()
-        self.looks, self.cells = looks, SMALLEST**2 if looks == code else 1
+        self.looks, self.cells = looks, MIN_SIZE**2 if looks == code else 1
         padding: Padding = "zeros" if looks == code else "replicate"
         self.ground = FourierFeatures(code, looks)
         self.begin = nn.Linear(looks, channels[0] * self.cells)
         given = [
-            FourierFeatures.waves if SMALLEST * 2**scale <= GROUND_SIDE else 0 for scale in range(1, len(channels))
+            FourierFeatures.waves if MIN_SIZE * 2**scale <= MAX_FOURIER_SIZE else 0 for scale in range(1, len(channels))
         ]
         pairs = zip(pairwise(channels), given, strict=True)
         self.first = nn.ModuleList(
@@ -111,7 +111,7 @@ class FrameSynthesis(nn.Module):
         )
         self.second = nn.ModuleList([ModulatedConv(outputs, outputs, looks, padding) for outputs in channels[1:-1]])
         self.colours = nn.Conv2d(channels[-1], 4 * colours, 3, padding=1)
-        _begin_well(self)
+        _initialize_weights(self)
         with torch.no_grad():
             self.ground.shift.weight.mul_(0.3)  # things begin slowly
             # The four sub-pixels begin alike, or the picture would begin as a chessboard.
@@ -120,12 +120,12 @@ class FrameSynthesis(nn.Module):
     def forward(self, code: Tensor) -> Tensor:
         """Give pictures (N, K, S, S) for codes (N, D)."""
         looks = code[:, : self.looks]
-        x = _bend(self.begin(looks)).view(-1, self.begin.out_features // self.cells, self.cells)
-        x = x.expand(-1, -1, SMALLEST**2).reshape(*x.shape[:2], SMALLEST, SMALLEST)
+        x = _leaky_relu(self.begin(looks)).view(-1, self.begin.out_features // self.cells, self.cells)
+        x = x.expand(-1, -1, MIN_SIZE**2).reshape(*x.shape[:2], MIN_SIZE, MIN_SIZE)
         x = x.contiguous(memory_format=torch.channels_last)
         for number, first in enumerate(self.first):
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            if x.shape[2] <= GROUND_SIDE:
+            if x.shape[2] <= MAX_FOURIER_SIZE:
                 x = torch.cat([x, self.ground(code, x.shape[2])], 1)
             x = first(x, looks)
             if number < len(self.second):
@@ -148,11 +148,11 @@ class FrameGenerator(nn.Module):
         return picture.permute(0, 2, 3, 1)
 
 
-def _bend(x: Tensor) -> Tensor:
+def _leaky_relu(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, 0.2)
 
 
-def _begin_well(module: nn.Module) -> None:
+def _initialize_weights(module: nn.Module) -> None:
     """Start layers so that what they give varies as much as what they are given."""
     for one in module.modules():
         if isinstance(one, nn.Conv2d | nn.Conv3d | nn.Linear):
@@ -176,18 +176,23 @@ class MotionCodes(nn.Module):
     def __init__(self, classes: int, spacing: float) -> None:
         super().__init__()
         self.spacing = spacing
-        self.kind = nn.Embedding(max(classes, 1), MOTION)
-        self.tune = nn.Sequential(nn.Linear(CODE + MOTION, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, 2 * WAVES))
-        self.step = nn.GRUCell(CODE + MOTION, MOTION)
-        self.height = nn.Linear(MOTION, WAVES)
-        self.mix = nn.Sequential(
-            nn.Linear(MOTION + 2 * WAVES, MOTION), nn.LeakyReLU(0.2), nn.Linear(MOTION, MOTION), nn.LeakyReLU(0.2)
+        self.kind = nn.Embedding(max(classes, 1), MOTION_DIM)
+        self.tune = nn.Sequential(
+            nn.Linear(NOISE_DIM + MOTION_DIM, MOTION_DIM), nn.LeakyReLU(0.2), nn.Linear(MOTION_DIM, 2 * NUM_WAVES)
         )
-        _begin_well(self)
-        frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, WAVES)
+        self.step = nn.GRUCell(NOISE_DIM + MOTION_DIM, MOTION_DIM)
+        self.height = nn.Linear(MOTION_DIM, NUM_WAVES)
+        self.mix = nn.Sequential(
+            nn.Linear(MOTION_DIM + 2 * NUM_WAVES, MOTION_DIM),
+            nn.LeakyReLU(0.2),
+            nn.Linear(MOTION_DIM, MOTION_DIM),
+            nn.LeakyReLU(0.2),
+        )
+        _initialize_weights(self)
+        frequencies = MIN_WAVE_HZ * (MAX_WAVE_HZ / MIN_WAVE_HZ) ** torch.linspace(0, 1, NUM_WAVES)
         self.register_buffer("frequencies", frequencies, persistent=False)
         with torch.no_grad():  # slow waves are the higher ones, as in most that moves
-            self.height.bias.copy_(2 * (SLOWEST / frequencies).sqrt())
+            self.height.bias.copy_(2 * (MIN_WAVE_HZ / frequencies).sqrt())
 
     def steps(self, seconds: float) -> int:
         """Tell how many codes of noise reach so far."""
@@ -202,7 +207,7 @@ class MotionCodes(nn.Module):
         before = at.floor().long().clamp(0, states.shape[1] - 2)
         share = (at - before).clamp(0, 1)
         share = (share * share * (3 - 2 * share))[..., None]
-        left, right = (_rows(states, before + one) for one in (0, 1))
+        left, right = (_gather_frames(states, before + one) for one in (0, 1))
         state = left + share * (right - left)
         turns = self.frequencies * torch.exp(0.5 * torch.tanh(speed))
         angle = 2 * math.pi * (turns[:, None] * times[..., None] + phase[:, None])
@@ -219,7 +224,7 @@ class MotionCodes(nn.Module):
         return torch.stack(states, 1)
 
 
-def _rows(states: Tensor, places: Tensor) -> Tensor:
+def _gather_frames(states: Tensor, places: Tensor) -> Tensor:
     return states.gather(1, places[..., None].expand(-1, -1, states.shape[2]))
 
 
@@ -244,18 +249,18 @@ class VideoGAN(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.backdrop = size, backdrop
-        self.kind = nn.Embedding(max(classes, 1), CODE)
+        self.kind = nn.Embedding(max(classes, 1), NOISE_DIM)
         self.content = nn.Sequential(
-            nn.Linear(2 * CODE, STYLE), nn.LeakyReLU(0.2), nn.Linear(STYLE, STYLE), nn.LeakyReLU(0.2)
+            nn.Linear(2 * NOISE_DIM, STYLE_DIM), nn.LeakyReLU(0.2), nn.Linear(STYLE_DIM, STYLE_DIM), nn.LeakyReLU(0.2)
         )
-        _begin_well(self.content)
+        _initialize_weights(self.content)
         self.motion = MotionCodes(classes, spacing)
-        channels = widths(size // 2, width, 6 * width)
-        looks = STYLE if rigid else STYLE + MOTION
-        self.moving = FrameSynthesis(STYLE + MOTION, looks, channels, 4 if backdrop else 3)
-        self.still = FrameSynthesis(STYLE, STYLE, channels, 3) if backdrop else None
+        channels = scale_channels(size // 2, width, 6 * width)
+        looks = STYLE_DIM if rigid else STYLE_DIM + MOTION_DIM
+        self.moving = FrameSynthesis(STYLE_DIM + MOTION_DIM, looks, channels, 4 if backdrop else 3)
+        self.still = FrameSynthesis(STYLE_DIM, STYLE_DIM, channels, 3) if backdrop else None
 
-    still_length, moving_length = STYLE, STYLE + MOTION
+    still_length, moving_length = STYLE_DIM, STYLE_DIM + MOTION_DIM
 
     def steps(self, seconds: float) -> int:
         """Tell how many codes of motion noise reach so far."""
@@ -264,7 +269,7 @@ class VideoGAN(nn.Module):
     def style(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Give content codes (N, S) as they act, from noise (N, Z)."""
         noise = noise * torch.rsqrt(noise.square().mean(1, keepdim=True) + 1e-8)
-        kind = functional.normalize(self.kind(labels), dim=1) * math.sqrt(CODE)
+        kind = functional.normalize(self.kind(labels), dim=1) * math.sqrt(NOISE_DIM)
         style: Tensor = self.content(torch.cat([noise, kind], 1))
         return style
 
@@ -297,15 +302,15 @@ class FrameDiscriminator(nn.Module):
         super().__init__()
         pairs = zip([3, *channels], channels, strict=False)
         self.down = nn.ModuleList([nn.Conv2d(inputs, outputs, 4, 2, 1) for inputs, outputs in pairs])
-        self.end = nn.Linear(channels[-1] * SMALLEST**2, channels[-1])
-        _begin_well(self)
+        self.end = nn.Linear(channels[-1] * MIN_SIZE**2, channels[-1])
+        _initialize_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Give embeddings of pictures around -1 to 1."""
         x = x.contiguous(memory_format=torch.channels_last)
         for down in self.down:
-            x = _bend(down(x))
-        embeddings: Tensor = _bend(self.end(x.flatten(1)))
+            x = _leaky_relu(down(x))
+        embeddings: Tensor = _leaky_relu(self.end(x.flatten(1)))
         return embeddings
 
 
@@ -319,15 +324,15 @@ class ClipDiscriminator(nn.Module):
             halve = number > 0 and frames > 2
             self.down.append(nn.Conv3d(inputs, outputs, (3, 4, 4), (2 if halve else 1, 2, 2), 1))
             frames = (frames + 1) // 2 if halve else frames
-        self.end = nn.Linear(channels[-1] * SMALLEST**2 * frames, channels[-1])
-        _begin_well(self)
+        self.end = nn.Linear(channels[-1] * MIN_SIZE**2 * frames, channels[-1])
+        _initialize_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Give embeddings of clips around -1 to 1."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         for down in self.down:
-            x = _bend(down(x))
-        embeddings: Tensor = _bend(self.end(x.flatten(1)))
+            x = _leaky_relu(down(x))
+        embeddings: Tensor = _leaky_relu(self.end(x.flatten(1)))
         return embeddings
 
 
@@ -342,8 +347,8 @@ class VideoDiscriminator(nn.Module):
     def __init__(self, classes: int, size: int = 64, frames: int = 16, width: int = 24, shown: int = 2) -> None:
         super().__init__()
         self.shown = min(shown, frames)
-        fine = widths(size // 2, width, 4 * width)[::-1]
-        coarse = widths(size // 4, width, 4 * width)[::-1]
+        fine = scale_channels(size // 2, width, 4 * width)[::-1]
+        coarse = scale_channels(size // 4, width, 4 * width)[::-1]
         self.pictures, self.clips = FrameDiscriminator(fine), ClipDiscriminator(coarse, frames)
         lengths = (fine[-1], coarse[-1])
         self.opinion = nn.ModuleList([nn.Linear(length, 1) for length in lengths])

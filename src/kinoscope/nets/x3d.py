@@ -13,9 +13,9 @@ from torch.nn import functional
 
 # Of each stage: channels, blocks. The paper's basis has 1, 2, 5 and 3 blocks, here 2.2 times as many.
 STAGES = ((24, 3), (48, 5), (96, 11), (192, 7))
-WIDER = 2.25
+EXPANSION = 2.25
 """How much wider a block is inside."""
-STEM, DENSE = 24, 2048
+STEM_CHANNELS, EMBEDDING_DIM = 24, 2048
 
 
 def point_conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
@@ -50,7 +50,7 @@ class X3DBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, weighs: bool) -> None:
         super().__init__()
-        wide = int(WIDER * outputs)
+        wide = int(EXPANSION * outputs)
         weigh = [SqueezeExcite(wide)] if weighs else []
         filters = [channel_conv(wide, 3, 3, stride), nn.BatchNorm3d(wide), *weigh, nn.SiLU()]
         self.layers = nn.Sequential(*point_conv(inputs, wide), nn.ReLU(), *filters, *point_conv(wide, outputs))
@@ -74,21 +74,21 @@ class X3DS(nn.Module):
 
     def __init__(self, classes: int, dropout: float = 0.5) -> None:
         super().__init__()
-        picture = nn.Conv3d(3, STEM, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.stem = nn.Sequential(picture, channel_conv(STEM, 5, 1), nn.BatchNorm3d(STEM), nn.ReLU())
-        stages, inputs = [], STEM
+        picture = nn.Conv3d(3, STEM_CHANNELS, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.stem = nn.Sequential(picture, channel_conv(STEM_CHANNELS, 5, 1), nn.BatchNorm3d(STEM_CHANNELS), nn.ReLU())
+        stages, inputs = [], STEM_CHANNELS
         for outputs, count in STAGES:
             first = X3DBlock(inputs, outputs, 2, weighs=True)
             others = (X3DBlock(outputs, outputs, 1, weighs=i % 2 == 0) for i in range(1, count))
             stages.append(nn.Sequential(first, *others))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
-        wide = int(WIDER * inputs)
+        wide = int(EXPANSION * inputs)
         self.maps = nn.Sequential(*point_conv(inputs, wide), nn.ReLU())
-        self.dense = nn.Sequential(nn.Linear(wide, DENSE, bias=False), nn.ReLU())
+        self.dense = nn.Sequential(nn.Linear(wide, EMBEDDING_DIM, bias=False), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(DENSE, classes)
-        initialise(self)
+        self.classifier = nn.Linear(EMBEDDING_DIM, classes)
+        initialize_weights(self)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the embedding and the class logits."""
@@ -101,7 +101,7 @@ class X3DS(nn.Module):
         return [self.stem, *self.stages, self.maps]
 
 
-def initialise(net: nn.Module) -> None:
+def initialize_weights(net: nn.Module) -> None:
     """Start convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
     for module in net.modules():
         if isinstance(module, nn.Conv3d):

@@ -14,14 +14,14 @@ from torch.nn import functional
 STRIDES = (8, 16, 32)
 
 
-def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def conv_silu(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """Give a convolution and its activation."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups), nn.SiLU())
 
 
-def light(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def depthwise_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Give a 3 x 3 filter of each channel, then a mix of the channels."""
-    return nn.Sequential(conv(inputs, inputs, 3, stride, groups=inputs), conv(inputs, outputs))
+    return nn.Sequential(conv_silu(inputs, inputs, 3, stride, groups=inputs), conv_silu(inputs, outputs))
 
 
 class Bottleneck(nn.Module):
@@ -29,7 +29,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, channels: int, shortcut: bool) -> None:
         super().__init__()
-        self.layers = nn.Sequential(conv(channels, channels), light(channels, channels))
+        self.layers = nn.Sequential(conv_silu(channels, channels), depthwise_separable(channels, channels))
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,10 +44,10 @@ class CSPLayer(nn.Module):
     def __init__(self, inputs: int, outputs: int, count: int = 1, shortcut: bool = False) -> None:
         super().__init__()
         half = outputs // 2
-        self.through = conv(inputs, half)
-        self.past = conv(inputs, half)
+        self.through = conv_silu(inputs, half)
+        self.past = conv_silu(inputs, half)
         self.blocks = nn.Sequential(*(Bottleneck(half, shortcut) for _ in range(count)))
-        self.join = conv(outputs, outputs)
+        self.join = conv_silu(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H, W)."""
@@ -60,8 +60,8 @@ class SPP(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.narrow = conv(channels, channels // 2)
-        self.widen = conv(2 * channels, channels)
+        self.narrow = conv_silu(channels, channels // 2)
+        self.widen = conv_silu(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
@@ -70,16 +70,16 @@ class SPP(nn.Module):
         return y
 
 
-class Backbone(nn.Module):
+class CSPDarknet(nn.Module):
     """Looks at the picture at strides 8, 16 and 32."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = conv(12, 16, 3)
-        self.stride4 = nn.Sequential(light(16, 32, 2), CSPLayer(32, 32, 1, shortcut=True))
-        self.stride8 = nn.Sequential(light(32, 64, 2), CSPLayer(64, 64, 3, shortcut=True))
-        self.stride16 = nn.Sequential(light(64, 128, 2), CSPLayer(128, 128, 3, shortcut=True))
-        self.stride32 = nn.Sequential(light(128, 256, 2), SPP(256), CSPLayer(256, 256))
+        self.stem = conv_silu(12, 16, 3)
+        self.stride4 = nn.Sequential(depthwise_separable(16, 32, 2), CSPLayer(32, 32, 1, shortcut=True))
+        self.stride8 = nn.Sequential(depthwise_separable(32, 64, 2), CSPLayer(64, 64, 3, shortcut=True))
+        self.stride16 = nn.Sequential(depthwise_separable(64, 128, 2), CSPLayer(128, 128, 3, shortcut=True))
+        self.stride32 = nn.Sequential(depthwise_separable(128, 256, 2), SPP(256), CSPLayer(256, 256))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map (N, 3, H, W) to features of 64, 128 and 256 channels; each 2 x 2 pixels go in side by side."""
@@ -94,34 +94,34 @@ class PAFPN(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.narrow32 = conv(256, 128)
+        self.narrow32 = conv_silu(256, 128)
         self.down16 = CSPLayer(256, 128)
-        self.narrow16 = conv(128, 64)
+        self.narrow16 = conv_silu(128, 64)
         self.down8 = CSPLayer(128, 64)
-        self.halve8 = light(64, 64, 2)
+        self.halve8 = depthwise_separable(64, 64, 2)
         self.up16 = CSPLayer(128, 128)
-        self.halve16 = light(128, 128, 2)
+        self.halve16 = depthwise_separable(128, 128, 2)
         self.up32 = CSPLayer(256, 256)
 
     def forward(self, x8: Tensor, x16: Tensor, x32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map the backbone's features to ones of the same shapes."""
         from32 = self.narrow32(x32)
-        from16 = self.narrow16(self.down16(torch.cat([double(from32), x16], 1)))
-        y8 = self.down8(torch.cat([double(from16), x8], 1))
+        from16 = self.narrow16(self.down16(torch.cat([upsample(from32), x16], 1)))
+        y8 = self.down8(torch.cat([upsample(from16), x8], 1))
         y16 = self.up16(torch.cat([self.halve8(y8), from16], 1))
         return y8, y16, self.up32(torch.cat([self.halve16(y16), from32], 1))
 
 
-class Head(nn.Module):
+class YoloxHead(nn.Module):
     """Says of each cell of one stride what class it shows, where its box is, and whether there is an object at all."""
 
     def __init__(self, inputs: int, classes: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.stem = conv(inputs, 64)
-        self.class_layers = nn.Sequential(light(64, 64), light(64, 64))
+        self.stem = conv_silu(inputs, 64)
+        self.class_layers = nn.Sequential(depthwise_separable(64, 64), depthwise_separable(64, 64))
         self.classes = nn.Conv2d(64, classes, 1)
-        self.box_layers = nn.Sequential(light(64, 64), light(64, 64))
+        self.box_layers = nn.Sequential(depthwise_separable(64, 64), depthwise_separable(64, 64))
         self.box = nn.Conv2d(64, 4, 1)
         self.object = nn.Conv2d(64, 1, 1)
 
@@ -142,7 +142,7 @@ class Head(nn.Module):
         return torch.cat([centre - half, centre + half], 1).flatten(2).transpose(1, 2)
 
 
-def double(x: Tensor) -> Tensor:
+def upsample(x: Tensor) -> Tensor:
     """Repeat every pixel twice in both directions."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
@@ -155,10 +155,10 @@ class YoloxNano(nn.Module):
 
     def __init__(self, classes: int = 80) -> None:
         super().__init__()
-        self.backbone = Backbone()
+        self.backbone = CSPDarknet()
         self.neck = PAFPN()
         channels = (64, 128, 256)
-        self.heads = nn.ModuleList(Head(c, classes, s) for c, s in zip(channels, STRIDES, strict=True))
+        self.heads = nn.ModuleList(YoloxHead(c, classes, s) for c, s in zip(channels, STRIDES, strict=True))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Give every cell's box and class scores; overlapping boxes are left to the caller."""

@@ -19,9 +19,9 @@ from kinoscope.models.inference.lipsync import (
     save_lipsync,
 )
 from kinoscope.nets.lipsync import (
+    MEL_FRAMES,
     REFERENCES,
-    STEPS,
-    VOICE,
+    VOICE_DIM,
     LipSyncDiscriminator,
     LipSyncGenerator,
     VoiceEncoder,
@@ -33,7 +33,7 @@ def inputs(count=2):
     torch.manual_seed(0)
     points = torch.rand(count, 61, 2) * SIDE
     others = torch.rand(count, REFERENCES, 6, SIDE, SIDE)
-    return torch.rand(count, 3, SIDE, SIDE), draw_points(points), others, torch.rand(count, VOICE)
+    return torch.rand(count, 3, SIDE, SIDE), draw_points(points), others, torch.rand(count, VOICE_DIM)
 
 
 def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
@@ -51,7 +51,7 @@ def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
 def test_every_number_learns():
     face, dots, others, voice = inputs()
     net, voices, judge = LipSyncGenerator(8), VoiceEncoder(), LipSyncDiscriminator()
-    moved, rest = voices(torch.rand(2, STEPS, 40))
+    moved, rest = voices(torch.rand(2, MEL_FRAMES, 40))
     made = net(face, torch.ones(1, 1, SIDE, SIDE), dots + draw_points(moved[..., :2] * 9), others, rest)
     (judge(made).mean() + moved.square().mean()).backward()
     for one in (net, voices, judge):
@@ -107,9 +107,9 @@ def hearing(seconds=1.0, start=0, late=0.0):
 
 def test_sound_is_heard_at_its_time():
     click = hearing().around(np.array([0.5, 0.6]))
-    assert click.shape == (2, STEPS, 40)
-    assert abs(int(click[0].sum(1).argmax()) - STEPS // 2) <= 1
-    assert abs(int(click[1].sum(1).argmax()) - STEPS // 2 + 10) <= 1
+    assert click.shape == (2, MEL_FRAMES, 40)
+    assert abs(int(click[0].sum(1).argmax()) - MEL_FRAMES // 2) <= 1
+    assert abs(int(click[1].sum(1).argmax()) - MEL_FRAMES // 2 + 10) <= 1
     assert np.allclose(hearing(start=3).around(np.array([3.5])), click[:1])
     assert np.allclose(hearing(late=0.1).around(np.array([0.4])), click[:1])
 

@@ -17,7 +17,7 @@ from kinoscope.models.inference.sync import (
     read_sync_metadata,
     save_sync_model,
 )
-from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
+from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("lips")
     kinds = ("pixels", "points", "points")
-    pairs = [SyncNet(SYNC_NETS[kind]()).eval() for kind in kinds]
+    pairs = [SyncNet(MOUTH_STREAMS[kind]()).eval() for kind in kinds]
     calibration = OffsetCalibration((1.0, 2.0, 3.0, 4.0), 0.5)
     save_sync_model(
         place, pairs, SyncModelMetadata(pairs=kinds, calibration=calibration, data="noise", score={"25": 0.5})

@@ -3,14 +3,14 @@ import torch
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models.inference.sync import SyncModelMetadata, save_sync_model
-from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
+from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 from kinoscope.training.lipsync.sync_loss import load_expert
 
 
 def folder(path, *kinds):
     torch.manual_seed(0)
     save_sync_model(
-        path, torch.nn.ModuleList(SyncNet(SYNC_NETS[kind]()) for kind in kinds), SyncModelMetadata(pairs=kinds)
+        path, torch.nn.ModuleList(SyncNet(MOUTH_STREAMS[kind]()) for kind in kinds), SyncModelMetadata(pairs=kinds)
     )
     return str(path)
 

@@ -4,7 +4,7 @@ import torch
 
 from kinoscope.core.errors import DatasetError, OptionError, TrainingError
 from kinoscope.models.inference.sync import PHASES
-from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
+from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 from kinoscope.training.sync.data import AROUND, ClipRow, SyncSampler, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import (
     SHIFTS,
@@ -70,7 +70,7 @@ def test_what_is_drawn_depends_on_the_seed_alone():
 def test_a_right_pair_has_less_loss_than_a_wrong_one():
     torch.manual_seed(0)
     examples = [SyncSampler([talk(n) for n in range(3)], SHIFTS, False, 0).draw(10) for _ in range(4)]
-    pair = SyncNet(SYNC_NETS["points"]())
+    pair = SyncNet(MOUTH_STREAMS["points"]())
     loss = contrast(pair, examples, 0.45)
     loss.backward()
     assert loss.item() == pytest.approx(np.log(31 + 3), rel=0.15)

@@ -21,13 +21,13 @@ from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
 from kinoscope.models.inference.face_compositor import FaceTrajectory, cut, painted_part
 from kinoscope.models.runtime.runner import torch_device
-from kinoscope.nets.lipsync import LIP, REFERENCES, LipSyncDiscriminator, LipSyncGenerator, VoiceEncoder
-from kinoscope.nets.lipsync import STEPS as STEPS
+from kinoscope.nets.lipsync import LIP_POINTS, REFERENCES, LipSyncDiscriminator, LipSyncGenerator, VoiceEncoder
+from kinoscope.nets.lipsync import MEL_FRAMES as MEL_FRAMES
 from kinoscope.nets.lipsync import draw_points as draw_points
 
 TASK = "lipsync"
 
-LIPS = 2 * LIP
+LIPS = 2 * LIP_POINTS
 """Points of the lips; they come first."""
 
 BENDS = (14.0, 5.0, 2.5)
@@ -124,7 +124,9 @@ class NormalizedMel:
 
     def around(self, times: Float64Array) -> Float32Array:
         """Give log-mel around times in seconds: (N, 53, 40); silence where there is no sound."""
-        steps = np.round((times - self._start) * RATE / HOP).astype(int)[:, None] + np.arange(STEPS) - STEPS // 2
+        steps = (
+            np.round((times - self._start) * RATE / HOP).astype(int)[:, None] + np.arange(MEL_FRAMES) - MEL_FRAMES // 2
+        )
         inside = (steps >= 0) & (steps < len(self._mel))
         found = self._mel[np.clip(steps, 0, len(self._mel) - 1)]
         return np.asarray(np.where(inside[..., None], found, np.float32(np.log(FLOOR))) - self._mean, np.float32)

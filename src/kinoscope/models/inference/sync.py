@@ -108,9 +108,9 @@ def save_sync_model(folder: Path, pairs: Sequence[SyncNet], streams: SyncModelMe
 
 def new_pair(kind: str) -> SyncNet:
     """Give a pair of streams that has learned nothing yet."""
-    from kinoscope.nets.syncnet import SYNC_NETS, SyncNet
+    from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 
-    return SyncNet(SYNC_NETS[kind]())
+    return SyncNet(MOUTH_STREAMS[kind]())
 
 
 def load_pairs(files: Mapping[str, Path]) -> list[SyncNet]:

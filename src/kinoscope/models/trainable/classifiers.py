@@ -72,9 +72,9 @@ MAX_HIDDEN, MAX_GLIMPSE = 8192, 2048
 
 def _cnn_rnn(classes: int, **options: Any) -> nn.Module:
     from kinoscope.nets.cnn_rnn import CnnRnn
-    from kinoscope.nets.efficientnet_lite import Trunk
+    from kinoscope.nets.efficientnet_lite import EfficientNetLite0Backbone
 
-    cnn = Trunk()
+    cnn = EfficientNetLite0Backbone()
     return CnnRnn(cnn, list(cnn.stages), cnn.features, classes, **_rnn_options(options))
 
 
@@ -114,14 +114,14 @@ def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
 
 
 def _motion(classes: int, share: float, glimpse: int, dropout: float) -> nn.Module:
-    from kinoscope.nets.efficientnet_lite import Trunk
+    from kinoscope.nets.efficientnet_lite import EfficientNetLite0Backbone
     from kinoscope.nets.motion import MotionNet
 
     _check_dropout(dropout)
     if not 0 < share <= 1 or not 32 <= glimpse <= MAX_GLIMPSE:
         possible = f"above 0 to 1, and 32 to {MAX_GLIMPSE}"
         raise OptionError(f"share {share:g} and glimpse {glimpse} are not possible; give {possible}")
-    cnn = Trunk()
+    cnn = EfficientNetLite0Backbone()
     return MotionNet(cnn, list(cnn.stages), cnn.features, classes, share, glimpse, dropout)
 
 
@@ -153,10 +153,10 @@ def _keras_row(rnn: str) -> Network:
 
 def _resnet3d(name: str, way: str, about: str, parameters: float, gmacs: float) -> Network:
     def build(classes: int, dropout: float) -> nn.Module:
-        from kinoscope.nets.resnet3d import WAYS, ResNet3D
+        from kinoscope.nets.resnet3d import LAYER_CONVOLUTIONS, ResNet3D
 
         _check_dropout(dropout)
-        return ResNet3D(classes, WAYS[way], dropout)
+        return ResNet3D(classes, LAYER_CONVOLUTIONS[way], dropout)
 
     return Network(
         name=name,

@@ -17,7 +17,7 @@ from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.nets.conv_lstm import ConvLSTM
-from kinoscope.nets.patches import SIDE as SIDE
+from kinoscope.nets.patches import PATCH_SIZE as PATCH_SIZE
 from kinoscope.nets.simvp import SimVP
 
 TASK = "predict"

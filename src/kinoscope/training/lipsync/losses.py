@@ -22,7 +22,7 @@ from kinoscope.core.errors import TrainingError
 from kinoscope.models.inference.lipsync import (
     LIPS,
     LOWER,
-    STEPS,
+    MEL_FRAMES,
     UPPER,
     TalkingFace,
     draw_points,
@@ -310,7 +310,7 @@ def _synced(state: LipSyncState, moments: MomentSampler, teacher: LipSyncLosses)
 
 def _middle(mel: Tensor) -> Tensor:
     """Give log-mel (T * 4, 40) from the windows (T, 53, 40) around pictures."""
-    middle = STEPS // 2
+    middle = MEL_FRAMES // 2
     return mel[:, middle - 2 : middle + 2].flatten(0, 1)
 
 

@@ -61,15 +61,15 @@ class PredictionOptions:
     def __post_init__(self) -> None:
         from kinoscope.models.trainable.predictors import (  # not above: help on the options needs no torch
             NETWORKS,
-            SIDE,
+            PATCH_SIZE,
         )
 
         demand(self.net, NETWORKS, "network that predicts frames")
         demand(self.device, DEVICES, "device")
         counts = ("before", "after", "width", "epochs", "steps", "batch")
-        demand_least(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": SIDE})
-        if self.size % SIDE or self.width % 2:
-            raise OptionError(f"size is {self.size} and width {self.width}; give multiples of {SIDE} and of 2")
+        demand_least(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": PATCH_SIZE})
+        if self.size % PATCH_SIZE or self.width % 2:
+            raise OptionError(f"size is {self.size} and width {self.width}; give multiples of {PATCH_SIZE} and of 2")
         if not (self.val < 1 and self.ema < 1 and self.flip <= 1):
             raise OptionError(f"val is {self.val:g}, ema {self.ema:g}, flip {self.flip:g}; give less than 1")
 
