@@ -1,6 +1,6 @@
-"""Ways to show and store a Timeline, one file each. ``VIEWS`` is the table of those that are files to exchange.
+"""Views of a Timeline: exchange formats, HTML pages, console tables and video. ``VIEWS`` lists the exchange formats.
 
-Importing this loads no optional package: each view imports what it needs when it writes.
+Importing this package loads no optional dependency: each view imports what it needs when it writes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from kinoscope.views.formats import activitynet, coco, csv, json, jsonl, mot, ot
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One format.
+    """An exchange format.
 
     Attributes:
-        filename: usual name of the file, or of the folder where the format is several files.
-        write: writes a timeline to a path; raises OutputError where it cannot, and leaves nothing half-written.
+        filename: default name of the file, or of the folder if the format consists of several files.
+        write: writes a timeline to a path, atomically; raises OutputError if that fails.
         about: one line for the help.
-        inside: names of the files in such a folder, as far as they are known before.
+        inside: names of the files in that folder that are known in advance.
     """
 
     filename: str
@@ -31,20 +31,20 @@ class View:
 
     @property
     def paths(self) -> list[str]:
-        """The files that are written, as far as they are known before."""
+        """Paths of the files that are written, as far as they are known in advance."""
         return [f"{self.filename}/{name}" for name in self.inside] or [self.filename]
 
 
 VIEWS: dict[str, View] = {
-    "json": View("timeline.json", json.write, "everything but features and pictures, schema 1"),
-    "jsonl": View("timeline.jsonl", jsonl.write, "an event or a track a line"),
+    "json": View("timeline.json", json.write, "everything but features and images, schema 1"),
+    "jsonl": View("timeline.jsonl", jsonl.write, "one event or track per line"),
     "csv": View("csv", csv.write, "events.csv, tracks.csv and journeys.csv, for spreadsheets", csv.FILES),
     "parquet": View("parquet", parquet.write, "events.parquet and tracks.parquet, for data frames", parquet.FILES),
     "coco": View("coco.json", coco.write, "tracks as COCO annotations of the frames"),
-    "mot": View("mot", mot.write, "tracks as MOTChallenge text, a file a task", ("seqinfo.ini", "objects.txt")),
+    "mot": View("mot", mot.write, "tracks as MOTChallenge text, one file per task", ("seqinfo.ini", "objects.txt")),
     "activitynet": View("activitynet.json", activitynet.write, "events as ActivityNet segments"),
     "vtt": View("subtitles.vtt", vtt.write, "speech as WebVTT subtitles"),
     "srt": View("subtitles.srt", srt.write, "speech as SubRip subtitles"),
     "otio": View("timeline.otio", otio.write, "shots as clips and events as markers, for video editors"),
 }
-"""A new format is one file here and one row."""
+"""The exchange formats by name. A new format is one file in ``formats`` and one entry here."""

@@ -68,9 +68,9 @@ def test_saving_again_removes_what_is_no_longer_there(golden, tmp_path):
     assert load(tmp_path).images == {"objects-2": b"new"}
 
 
-def test_a_picture_cannot_leave_its_folder(golden, tmp_path):
+def test_an_image_cannot_leave_its_folder(golden, tmp_path):
     golden.images = {"../evil": b""}
-    with pytest.raises(OutputError, match=r"cannot write picture '\.\./evil': its name is no file name"):
+    with pytest.raises(OutputError, match=r"cannot write image '\.\./evil': its name is no file name"):
         save(golden, tmp_path)
     assert not (tmp_path / "evil.jpg").exists()
     assert not (tmp_path / "timeline.json").exists()

@@ -1,1 +1,1 @@
-"""Timeline formats, one file each."""
+"""Exchange formats of a Timeline, one file each."""

@@ -1,7 +1,7 @@
 """Events as ActivityNet detection results (http://activity-net.org): labelled segments of a video.
 
-Segments are ``[start, end]`` in seconds from players' zero. Shots and speech, whose labels are no classes, are left
-out. The key ``task`` beside label, score and segment is ours.
+Segments are ``[start, end]`` in seconds from the source's start. Shots and speech are excluded: their labels are not
+classes. The key ``task`` beside label, score and segment is an extension.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXCLUDED_TASKS = frozenset(("shots", "speech"))
 
 
 def activitynet(timeline: Timeline) -> dict[str, Any]:
-    """Give the plain form."""
+    """Return the events as an ActivityNet results dict."""
     zero = origin(timeline)
     models = [f"{name}: {report.model}" for name, report in timeline.tasks.items() if report.model]
     segments = [_segment(event, zero) for event in timeline.events if event.task not in EXCLUDED_TASKS]

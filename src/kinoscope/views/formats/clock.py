@@ -1,4 +1,4 @@
-"""What the formats share about a source: its name, its zero, its rate and the numbers of its frames."""
+"""Properties of a source that several formats need: name, time origin, duration, frame rate and frame numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from kinoscope.core.results import Timeline
 
 
 def origin(timeline: Timeline) -> float:
-    """Give the presentation time in seconds that players call zero."""
+    """Return the presentation time in seconds at which playback starts: time 0 of a media player."""
     return float(timeline.source.get("start", 0.0))
 
 
 def duration(timeline: Timeline) -> float:
-    """Give the seconds from players' zero to the end: as declared, else to the last thing known."""
+    """Return the duration in seconds: as declared, else up to the last event, box or frame."""
     declared = timeline.source.get("duration")
     if declared is not None:
         return float(declared)
@@ -26,7 +26,7 @@ def duration(timeline: Timeline) -> float:
 
 
 def rate(timeline: Timeline) -> Fraction | None:
-    """Give the average frames per second: as declared, else from the frames' times; None if unknown."""
+    """Return the average frames per second: as declared, else from the times of the frames; None if unknown."""
     declared = timeline.source.get("rate")
     if declared is not None and Fraction(declared) > 0:
         return Fraction(declared)
@@ -37,20 +37,20 @@ def rate(timeline: Timeline) -> Fraction | None:
 
 
 def frame_numbers(timeline: Timeline, times: Float64Array) -> Int64Array:
-    """Number the frames shown at ``times`` (N,) from 1.
+    """Number the frames shown at ``times`` (N,) in seconds, from 1.
 
-    With ``timeline.times`` known, the number is that of the frame nearest in time, exact at any frame rate.
-    Without it, times are counted in frames of the source's average rate, or of 25 a second where that is unknown.
+    If ``timeline.times`` is known, the number is that of the frame nearest in time, exact at any frame rate.
+    Otherwise times are counted in frames of the source's average rate, or of 25 frames per second if that is unknown.
     """
-    known = timeline.times
-    if len(known):
-        after = np.searchsorted(known, times).clip(1, max(1, len(known) - 1))
-        nearer_before = times - known[after - 1] <= known[np.minimum(after, len(known) - 1)] - times
-        return np.where(nearer_before, after - 1, np.minimum(after, len(known) - 1)).astype(np.int64) + 1
+    frame_times = timeline.times
+    if len(frame_times):
+        after = np.searchsorted(frame_times, times).clip(1, max(1, len(frame_times) - 1))
+        nearer_before = times - frame_times[after - 1] <= frame_times[np.minimum(after, len(frame_times) - 1)] - times
+        return np.where(nearer_before, after - 1, np.minimum(after, len(frame_times) - 1)).astype(np.int64) + 1
     return np.rint((times - origin(timeline)) * float(rate(timeline) or 25)).astype(np.int64) + 1
 
 
 def video_name(timeline: Timeline) -> str:
-    """Give the name of the video without folder and suffix."""
+    """Return the name of the video without folder and suffix."""
     path = str(timeline.source.get("path", "")).split("?")[0].replace("\\", "/")
     return PurePosixPath(path).stem or "video"

@@ -1,7 +1,7 @@
-"""Tracks as COCO JSON for video: a video, its frames as images, tracks, and a box each annotation.
+"""Tracks as COCO JSON for video: one video, its frames as images, tracks, and one annotation per box.
 
-To the keys of COCO (https://cocodataset.org/#format-data) come those of its video kin (TAO): ``videos``, ``tracks``
-and ``track_id``. Images are the decoded frames; where their times are not known, the frames that have boxes.
+The keys of COCO (https://cocodataset.org/#format-data) are extended by those of TAO: ``videos``, ``tracks`` and
+``track_id``. Images are the decoded frames, or the frames that have boxes if the times of the frames are unknown.
 Categories are the labels; their ``supercategory`` is the task. Boxes are ``[x, y, width, height]`` in pixels.
 """
 
@@ -22,7 +22,7 @@ _VIDEO_ID = 1
 
 
 def coco(timeline: Timeline) -> dict[str, Any]:
-    """Give the plain form."""
+    """Return the tracks as a COCO dict."""
     kinds = sorted({(track.task, track.label) for track in timeline.tracks})
     category = {kind: number for number, kind in enumerate(kinds, 1)}
     size = {"width": timeline.source.get("width", 0), "height": timeline.source.get("height", 0)}
@@ -57,9 +57,9 @@ def _images(timeline: Timeline, name: str, size: dict[str, Any]) -> Iterator[dic
 
 
 def _track(track: Track, number: int, category: int) -> dict[str, Any]:
-    """Give a track; ``number`` is its own in this file, ``of_task`` its id among the tracks of its task."""
-    whole = {"id": number, "category_id": category, "video_id": _VIDEO_ID}
-    return whole | {"of_task": track.id, "identity": track.identity, "score": round(float(track.score), 4)}
+    """Return the entry of a track: ``number`` is its id in this file, ``of_task`` its id within its task."""
+    ids = {"id": number, "category_id": category, "video_id": _VIDEO_ID}
+    return ids | {"of_task": track.id, "identity": track.identity, "score": round(float(track.score), 4)}
 
 
 def _annotations(timeline: Timeline, category: dict[tuple[str, str], int]) -> Iterator[dict[str, Any]]:

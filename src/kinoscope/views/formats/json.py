@@ -1,7 +1,7 @@
-"""``timeline.json`` (schema 1) and what lies beside it: ``features.safetensors`` and ``pictures/<name>.jpg``.
+"""``timeline.json`` (schema 1) and its companion files: ``features.safetensors`` and ``images/<name>.jpg``.
 
-The file is written row by row, so that a long timeline needs no second copy in memory, and is either whole or
-absent. ``timeline.json`` is written last: where it stands, all that belongs to it does.
+The file is written row by row, so that a long timeline needs no second copy in memory, and atomically.
+``timeline.json`` is written last: if it exists, its companion files do too.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ TIMES = "times"
 """Name in ``features.safetensors`` of the time of every decoded frame, (T,) float64 seconds."""
 
 MAX_FILE_BYTES = 2_000_000_000
-"""Bytes of a ``timeline.json``: that of a day with a thousand tracks a minute has fewer."""
+"""Bytes of a ``timeline.json``; that of a day with a thousand tracks per minute is smaller."""
 
 MAX_IMAGE_BYTES = 16_000_000
+"""Bytes of an image file."""
 
 _IMAGE_NAME = re.compile(r"[\w-][\w. -]*", re.ASCII)
 
 
 def save(timeline: Timeline, folder: Path | str) -> Path:
-    """Write a timeline with its features and pictures into ``folder``; give the path of its ``timeline.json``.
+    """Write a timeline with its features and images into ``folder`` and return the path of its ``timeline.json``.
 
     Raises:
-        OutputError: something cannot be written.
+        OutputError: a file cannot be written.
     """
     folder = Path(folder)
     _save_images(timeline, folder / "images")
-    # Both are written before either takes its name, so that a full disk leaves those of before.
+    # Both are written before either is renamed into place, so that a full disk leaves the previous files.
     with _written(timeline, folder / "timeline.json"):
         _save_features(timeline, folder / "features.safetensors")
     return folder / "timeline.json"
 
 
 def load(path: Path | str) -> Timeline:
-    """Read a timeline, and what lies beside it: give the folder or its ``timeline.json``.
+    """Load a timeline with its features and images, from a folder or the path of its ``timeline.json``.
 
     Raises:
-        TimelineError: there is none, or it is malformed (the message names the place), or its schema is newer.
+        TimelineError: it is missing or malformed (the message says where), or its schema is newer.
     """
     path = Path(path)
     file = path / "timeline.json" if path.is_dir() else path
@@ -64,7 +65,7 @@ def load(path: Path | str) -> Timeline:
 
 
 def write(timeline: Timeline, path: Path) -> None:
-    """Write ``timeline.json`` alone.
+    """Write ``timeline.json`` only.
 
     Raises:
         OutputError: the file cannot be written, or a number is not finite.
@@ -75,7 +76,7 @@ def write(timeline: Timeline, path: Path) -> None:
 
 @contextmanager
 def _written(timeline: Timeline, path: Path) -> Iterator[None]:
-    """Write ``timeline.json`` before the block, and let it take its name after it."""
+    """Write ``timeline.json`` to a temporary file before the block, and rename it into place after the block."""
     with atomic(path) as temporary:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             try:
@@ -86,7 +87,7 @@ def _written(timeline: Timeline, path: Path) -> Iterator[None]:
 
 
 def read(path: Path) -> Timeline:
-    """Read ``timeline.json`` alone, checked against the published schema; unknown keys are kept.
+    """Read ``timeline.json`` only, and validate it against the published schema; unknown keys are kept.
 
     Raises:
         TimelineError: it cannot be read.
@@ -103,9 +104,9 @@ def read(path: Path) -> Timeline:
 
 def _checked(plain: Any, path: Path) -> Timeline:
     newer = isinstance(plain, dict) and isinstance(plain.get("schema"), int) and plain["schema"] > SCHEMA
-    wrong = None if newer else first_error(plain, timeline_schema())
-    if wrong:
-        raise TimelineError(f"{path}: {wrong}; give a timeline.json that analyze wrote")
+    problem = None if newer else first_error(plain, timeline_schema())
+    if problem:
+        raise TimelineError(f"{path}: {problem}; give a timeline.json that analyze wrote")
     try:
         return Timeline.from_dict(plain)
     except TimelineError as error:
@@ -113,7 +114,7 @@ def _checked(plain: Any, path: Path) -> Timeline:
 
 
 def _chunks(timeline: Timeline) -> Iterator[str]:
-    """Give the text of the file piece by piece: each event and each track on a line of its own."""
+    """Yield the text of the file in chunks: each event and each track on a line of its own."""
     head = replace(timeline, events=[], tracks=[]).to_dict()
     rows: dict[str, Sequence[Event | Track]] = {"events": timeline.events, "tracks": timeline.tracks}
     for number, (name, value) in enumerate(head.items()):
@@ -159,13 +160,13 @@ def _load_features(path: Path) -> dict[str, Any]:
 
 
 def _save_images(timeline: Timeline, folder: Path) -> None:
-    """Write the pictures, and remove those that an earlier run of the same tasks left."""
+    """Write the images, and remove those that an earlier run of the same tasks left."""
     for old in _image_paths(timeline, folder):
         if old.stem not in timeline.images and is_own(old):
             remove(old)
     for name, data in timeline.images.items():
         if not _IMAGE_NAME.fullmatch(name):
-            raise OutputError(f"cannot write picture {name!r}: its name is no file name; use letters, digits, - and _")
+            raise OutputError(f"cannot write image {name!r}: its name is no file name; use letters, digits, - and _")
         path = folder / f"{name}.jpg"
         if not _has_content(path, data):
             with atomic(path, sync=False) as temporary:
@@ -173,7 +174,7 @@ def _save_images(timeline: Timeline, folder: Path) -> None:
 
 
 def _has_content(path: Path, data: bytes) -> bool:
-    """Return whether a picture is there already, as one is that was loaded from there."""
+    """Return whether an image file already has these bytes, as it does if it was loaded from there."""
     try:
         return path.stat().st_size == len(data) and read_regular(path, len(data)) == data
     except (OSError, ValueError):
@@ -181,16 +182,16 @@ def _has_content(path: Path, data: bytes) -> bool:
 
 
 def _load_images(timeline: Timeline, folder: Path) -> dict[str, bytes]:
-    pictures = {}
+    images = {}
     for path in _image_paths(timeline, folder):
         try:
-            pictures[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_IMAGE_BYTES)
+            images[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_IMAGE_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise TimelineError(f"cannot read {path} ({reason}); run analyze again") from None
-    return pictures
+    return images
 
 
 def _image_paths(timeline: Timeline, folder: Path) -> list[Path]:
-    """Give the pictures in ``folder`` that are of a task of ``timeline``."""
+    """Return the paths of the images in ``folder`` that belong to a task of ``timeline``."""
     return sorted(path for path in folder.glob("*.jpg") if path.stem.rpartition("-")[0] in timeline.tasks)

@@ -1,8 +1,8 @@
-"""A timeline as JSON lines: one object a line, named by its kind, for live use and for line-wise tools.
+"""A timeline as JSON lines: one object per line, keyed by its kind, for live use and line-based tools.
 
 The first line is ``{"source": ..., "schema": 1, "kinoscope": "0.1.0"}``; then ``{"event": ...}`` and
-``{"track": ...}`` as they are found, in the plain forms of timeline.json, and ``{"task": "objects", "report": ...}``
-and ``{"decode": ...}`` as they end.
+``{"track": ...}`` as they are detected, in the form of timeline.json, and ``{"task": "objects", "report": ...}`` and
+``{"decode": ...}`` as they end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kinoscope.views.formats.plain import dumps
 
 
 def lines(timeline: Timeline) -> Iterator[str]:
-    """Give the lines of a timeline: its source, events, tracks, tasks, decode."""
+    """Yield the lines of a timeline: its source, events, tracks, task reports and decode report."""
     yield dumps({"source": timeline.source, "schema": SCHEMA, "kinoscope": timeline.version})
     yield from map(_line, timeline.events)
     yield from map(_line, timeline.tracks)
@@ -34,7 +34,7 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 class LineWriter:
-    """Write lines to an open text stream as things are found: each is on its way when the call returns.
+    """Writer of JSON lines to an open text stream, which is flushed after each line.
 
     Raises:
         OutputError: the stream cannot be written.
@@ -42,25 +42,25 @@ class LineWriter:
 
     def __init__(self, stream: TextIO, source: dict[str, Any], version: str = "") -> None:
         self._stream = stream
-        self._put(dumps({"source": source, "schema": SCHEMA, "kinoscope": version}))
+        self._write_line(dumps({"source": source, "schema": SCHEMA, "kinoscope": version}))
 
     def write(self, item: Event | Track) -> None:
-        """Write one event, or one track that has ended."""
-        self._put(_line(item))
+        """Write one event or one finished track."""
+        self._write_line(_line(item))
 
     def report(self, task: str, report: TaskReport) -> None:
-        """Write how a task went."""
-        self._put(_line(report, task))
+        """Write the report of a task."""
+        self._write_line(_line(report, task))
 
-    def _put(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         try:
-            self._stream.write(f"{self._fitting(line)}\n")
+            self._stream.write(f"{self._encodable(line)}\n")
             self._stream.flush()
         except OSError as error:
             raise cannot_write(str(getattr(self._stream, "name", "the stream")), error) from None
 
-    def _fitting(self, line: str) -> str:
-        """Return a line in characters that the stream's encoding has: escaped as JSON does where it must be."""
+    def _encodable(self, line: str) -> str:
+        """Return a line that the stream's encoding can represent, with JSON escapes if it cannot otherwise."""
         try:
             line.encode(getattr(self._stream, "encoding", None) or "utf-8")
         except UnicodeEncodeError:

@@ -1,8 +1,8 @@
 """Tracks as MOTChallenge text (https://motchallenge.net): a file for each task that has tracks, and ``seqinfo.ini``.
 
 A line is ``frame,id,x,y,w,h,score,-1,-1,-1``. Frames count from 1 in presentation order: the number is that of the
-decoded frame nearest to the box's time, or, where the frames' times are not known, the time since the source's start
-in frames of its average rate. x and y are the left and upper edge in pixels counted from 0, as a Timeline has them.
+decoded frame nearest to the time of the box or, if the times of the frames are unknown, the time since the source's
+start in frames of its average rate. x and y are the left and top edges in pixels from 0, as in a Timeline.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kinoscope.views.formats.plain import one_line
 
 
 def write(timeline: Timeline, folder: Path) -> None:
-    """Write ``<task>.txt`` for each task with tracks, ``objects.txt`` where there are none, and ``seqinfo.ini``."""
+    """Write ``<task>.txt`` for each task with tracks, ``objects.txt`` if there are none, and ``seqinfo.ini``."""
     for task in sorted({track.task for track in timeline.tracks}) or ["objects"]:
         with atomic(folder / f"{task}.txt") as temporary, temporary.open("w", newline="\n") as file:
             file.writelines(lines(timeline, timeline.tracks_of(task)))
@@ -28,7 +28,7 @@ def write(timeline: Timeline, folder: Path) -> None:
 
 
 def lines(timeline: Timeline, tracks: list[Track]) -> Iterator[str]:
-    """Give the lines of ``tracks``, frame by frame."""
+    """Yield the lines of ``tracks``, frame by frame."""
     boxes = np.concatenate([track.boxes for track in tracks] or [np.zeros((0, 6))])
     ids = np.repeat([track.id for track in tracks], [len(track.boxes) for track in tracks]).astype(np.int64)
     frames = frame_numbers(timeline, boxes[:, 0])
@@ -38,13 +38,13 @@ def lines(timeline: Timeline, tracks: list[Track]) -> Iterator[str]:
 
 
 def _sequence_info(timeline: Timeline) -> str:
-    per_second = rate(timeline)
-    length = len(timeline.times) or round(duration(timeline) * (per_second or 25))
-    facts = {
+    frame_rate = rate(timeline)
+    length = len(timeline.times) or round(duration(timeline) * (frame_rate or 25))
+    entries = {
         "name": one_line(video_name(timeline)),
-        "frameRate": f"{float(per_second or 25):g}",
+        "frameRate": f"{float(frame_rate or 25):g}",
         "seqLength": length,
         "imWidth": timeline.source.get("width", 0),
         "imHeight": timeline.source.get("height", 0),
     }
-    return "[Sequence]\n" + "".join(f"{key}={value}\n" for key, value in facts.items())
+    return "[Sequence]\n" + "".join(f"{key}={value}\n" for key, value in entries.items())

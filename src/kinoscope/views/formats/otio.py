@@ -1,8 +1,8 @@
 """Shots and events as an OpenTimelineIO timeline for video editors (https://opentimeline.io).
 
-Shots become clips on a video track, with gaps where there is none; all other events become markers on that track.
-Times count from players' zero in frames of the source's rate, or milliseconds where that is unknown, so shots meet
-without overlap at the nearest frame.
+Shots become clips on a video track, with gaps between them; all other events become markers on that track. Times
+count from the source's start in frames of its rate, or in milliseconds if that is unknown, so that shots meet without
+overlap at the nearest frame.
 """
 
 from __future__ import annotations
@@ -31,30 +31,31 @@ def write(timeline: Timeline, path: Path) -> None:
 
 
 class _TimelineBuilder:
-    """The building of one OTIO timeline, whose parts all need the library, the zero and the rate."""
+    """Builder of one OTIO timeline: holds the library, the time origin and the rate that its parts need."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.otio = require_extra("opentimelineio", "export")
-        self.found = timeline
+        self.results = timeline
         self.zero = origin(timeline)
         self.rate = rate(timeline) or 1000
 
     def timeline(self) -> Any:
         schema = self.otio.schema
-        whole = schema.Timeline(name=one_line(video_name(self.found)))
+        timeline = schema.Timeline(name=one_line(video_name(self.results)))
         track = schema.Track(name="shots", kind=schema.TrackKind.Video)
-        whole.tracks.append(track)
-        shots = self.found.events_of("shots") or [Event("shots", self.zero, self.zero + duration(self.found), "shot")]
-        at = 0
+        timeline.tracks.append(track)
+        end = self.zero + duration(self.results)
+        shots = self.results.events_of("shots") or [Event("shots", self.zero, end, "shot")]
+        position = 0
         for number, shot in enumerate(shots, 1):
-            first, last = max(at, self._frame(shot.start)), self._frame(shot.end)
-            if first > at:
-                track.append(schema.Gap(source_range=self._range(0, first - at)))
+            first, last = max(position, self._frame(shot.start)), self._frame(shot.end)
+            if first > position:
+                track.append(schema.Gap(source_range=self._range(0, first - position)))
             if last > first:
                 track.append(self._clip(f"shot {number}", first, last, shot))
-            at = max(at, last)
-        track.markers.extend(self._marker(event) for event in self.found.events if event.task != "shots")
-        return whole
+            position = max(position, last)
+        track.markers.extend(self._marker(event) for event in self.results.events if event.task != "shots")
+        return timeline
 
     def _frame(self, time: float) -> int:
         return max(0, round((time - self.zero) * self.rate))
@@ -65,8 +66,8 @@ class _TimelineBuilder:
         return opentime.TimeRange(begin, length)
 
     def _clip(self, name: str, first: int, last: int, shot: Event) -> Any:
-        whole = self._range(0, max(last, self._frame(self.zero + duration(self.found))))
-        url = file_url(str(self.found.source.get("path", "")))
+        whole = self._range(0, max(last, self._frame(self.zero + duration(self.results))))
+        url = file_url(str(self.results.source.get("path", "")))
         media = self.otio.schema.ExternalReference(target_url=url, available_range=whole)
         return self.otio.schema.Clip(name, media, self._range(first, last), metadata=self._metadata(shot))
 

@@ -13,7 +13,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
 
 ROW_GROUP_SIZE = 50_000
-"""Rows of a row group: what is held in memory at a time."""
+"""Rows of a row group, which are in memory at a time."""
 
 _TEXT_COLUMNS = frozenset(("task", "label", "text", "identity", "extra"))
 
@@ -22,7 +22,7 @@ FILES = ("events.parquet", "tracks.parquet")
 
 
 def write(timeline: Timeline, folder: Path) -> None:
-    """Write both tables into ``folder``; missing texts are null.
+    """Write both tables into ``folder``; missing strings are null.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -35,11 +35,11 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     arrow, parquet = require_extra("pyarrow", "export"), require_extra("pyarrow.parquet", "export")
     types = {"id": arrow.int64()} | dict.fromkeys(_TEXT_COLUMNS, arrow.string())
     schema = arrow.schema([(name, types.get(name, arrow.float64())) for name in columns])
-    # A file object of Python's, so that a full disk is an OSError with its number.
+    # A Python file object, so that a full disk raises an OSError with its errno.
     with atomic(path) as temporary, temporary.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows):
-            columned = zip(*group, strict=True)
-            arrays = [arrow.array(values, field.type) for values, field in zip(columned, schema, strict=True)]
+            columns_of_group = zip(*group, strict=True)
+            arrays = [arrow.array(values, field.type) for values, field in zip(columns_of_group, schema, strict=True)]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 
 

@@ -1,4 +1,4 @@
-"""Plain values and plain text: what a file can hold, whatever a label or a name brings along."""
+"""Serialization of values as JSON, and of arbitrary strings as text that any file can hold."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import numpy as np
 
 
 def dumps(value: Any) -> str:
-    """Give ``value`` as JSON on one line. Arrays become lists, exact rates ``"24000/1001"``, paths text.
+    """Return ``value`` as JSON on one line. Arrays become lists, exact rates ``"24000/1001"``, paths strings.
 
     Raises:
-        ValueError: a number is not finite, which JSON cannot hold.
-        TypeError: a value has no plain form.
+        ValueError: a number is not finite, which JSON cannot represent.
+        TypeError: a value has no JSON form.
     """
     return utf8(json.dumps(value, ensure_ascii=False, allow_nan=False, default=_default))
 
 
 def utf8(text: str) -> str:
-    r"""Give text that UTF-8 can hold: halves of characters, as in odd file names, become ``\udcff``."""
+    r"""Return text that UTF-8 can encode: lone surrogates, as in undecodable file names, become ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def one_line(text: str) -> str:
-    """Give text on one line: any run of white space and control characters becomes one space."""
+    """Return text on one line: each run of white space and control characters becomes one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in utf8(text)).split())
 
 
 def file_url(path: str) -> str:
-    """Return the absolute URL of a file or a folder, as other programs open it; what is none stays as it is."""
+    """Return the absolute ``file:`` URL of a file or folder; a path that is a URL already stays as it is."""
     if re.match(r"[a-z][a-z0-9+.-]+:", path):  # a URL, a camera, a synthetic video
         return one_line(path)
     return Path(path).absolute().as_uri() if path else ""

@@ -1,7 +1,7 @@
-"""A check of plain JSON values against a JSON Schema, for the words that ``timeline.schema.json`` uses.
+"""Validation of JSON values against a JSON Schema, for the keywords that ``timeline.schema.json`` uses.
 
-Only those: type, const, enum, minimum, required, properties, additionalProperties, items, prefixItems, minItems,
-maxItems and $ref within the file (draft 2020-12). The first thing that is wrong is named by its place, such as
+These are type, const, enum, minimum, required, properties, additionalProperties, items, prefixItems, minItems,
+maxItems and $ref within the file (draft 2020-12). The first error is reported with its path, such as
 ``events[3].end is missing``.
 """
 
@@ -30,29 +30,29 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @cache
 def timeline_schema() -> Schema:
-    """Give the published schema of timeline.json."""
+    """Return the published schema of timeline.json."""
     schema: Schema = json.loads((files("kinoscope.views.formats") / "timeline.schema.json").read_text("utf-8"))
     return schema
 
 
 def first_error(value: Any, schema: Schema) -> str | None:
-    """Give one line on the first thing in ``value`` that breaks ``schema``, or None if all is well."""
+    """Return one line on the first violation of ``schema`` in ``value``, or None if it is valid."""
     return next(_errors(value, schema, "", schema), None)
 
 
-def _errors(value: Any, schema: Schema, place: str, root: Schema) -> Iterator[str]:
+def _errors(value: Any, schema: Schema, path: str, root: Schema) -> Iterator[str]:
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
-    if wrong := _expected_value(value, schema):
-        yield f"{place or 'the file'} is {_shorten(value)}; it must be {wrong}"
+    if expected := _expected_value(value, schema):
+        yield f"{path or 'the file'} is {_shorten(value)}; it must be {expected}"
     elif isinstance(value, dict):
-        yield from _object_errors(value, schema, place, root)
+        yield from _object_errors(value, schema, path, root)
     elif isinstance(value, list):
-        yield from _array_errors(value, schema, place, root)
+        yield from _array_errors(value, schema, path, root)
 
 
 def _expected_value(value: Any, schema: Schema) -> str | None:
-    """Give what ``value`` must be and is not, leaving aside what is inside it."""
+    """Return what ``value`` must be and is not, or None; its items are not checked."""
     if "const" in schema and (type(value), value) != (type(schema["const"]), schema["const"]):
         return str(schema["const"])
     if "enum" in schema and value not in schema["enum"]:
@@ -66,10 +66,10 @@ def _expected_value(value: Any, schema: Schema) -> str | None:
     return None
 
 
-def _expected_length(length: int, least: int, most: float) -> str | None:
-    if least <= length <= most:
+def _expected_length(length: int, min_items: int, max_items: float) -> str | None:
+    if min_items <= length <= max_items:
         return None
-    return f"a list of {least}{'' if least == most else ' or more'}, not {length}"
+    return f"a list of {min_items}{'' if min_items == max_items else ' or more'}, not {length}"
 
 
 def _as_list(names: str | list[str]) -> list[str]:
@@ -77,13 +77,13 @@ def _as_list(names: str | list[str]) -> list[str]:
 
 
 def _has_type(value: Any, names: str | list[str]) -> bool:
-    if isinstance(value, bool):  # a kind of int in Python, but not in JSON
+    if isinstance(value, bool):  # bool is a subclass of int in Python, but not a number in JSON
         return "boolean" in _as_list(names)
     return any(isinstance(value, _TYPES[name]) for name in _as_list(names))
 
 
-def _object_errors(value: dict[str, Any], schema: Schema, place: str, root: Schema) -> Iterator[str]:
-    prefix = f"{place}." if place else ""
+def _object_errors(value: dict[str, Any], schema: Schema, path: str, root: Schema) -> Iterator[str]:
+    prefix = f"{path}." if path else ""
     for name in schema.get("required", ()):
         if name not in value:
             yield f"{prefix}{name} is missing"
@@ -94,14 +94,14 @@ def _object_errors(value: dict[str, Any], schema: Schema, place: str, root: Sche
             yield from _errors(inner, rule, f"{prefix}{name}", root)
 
 
-def _array_errors(value: list[Any], schema: Schema, place: str, root: Schema) -> Iterator[str]:
+def _array_errors(value: list[Any], schema: Schema, path: str, root: Schema) -> Iterator[str]:
     first = schema.get("prefixItems", [])
     rest = schema.get("items")
     if rest == {"type": "number"} and set(map(type, value)) <= {int, float}:
-        return  # the boxes, by far the most of a file
+        return  # the boxes, which are nearly all of a file: checked without a loop
     rules = chain(first, repeat(rest) if rest else ())
     for number, (inner, rule) in enumerate(zip(value, rules, strict=False)):
-        yield from _errors(inner, rule, f"{place}[{number}]", root)
+        yield from _errors(inner, rule, f"{path}[{number}]", root)
 
 
 def _shorten(value: Any) -> str:

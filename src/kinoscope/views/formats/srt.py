@@ -1,7 +1,7 @@
 r"""Speech as SubRip.
 
-SubRip has no escapes. What players would take for markup is defused: ``<script`` becomes ``< script``, ``{\an8}``
-becomes ``{ \an8}``, and an arrow ``-->`` becomes ``→``.
+SubRip has no escapes. Text that players would interpret as markup is neutralized: ``<script`` becomes ``< script``,
+``{\an8}`` becomes ``{ \an8}``, and an arrow ``-->`` becomes ``→``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kinoscope.views.formats.subtitles import Cue, cues, replace_arrows
 
 
 def render(timeline: Timeline) -> str:
-    """Give the file as text; times count from players' zero."""
+    """Return the content of the file; times count from the source's start."""
     return "\n".join(_block(number, cue) for number, cue in enumerate(cues(timeline), 1))
 
 
@@ -28,8 +28,8 @@ def write(timeline: Timeline, path: Path) -> None:
 
 def _block(number: int, cue: Cue) -> str:
     times = f"{format_clock(cue.start, ',')} --> {format_clock(cue.end, ',')}"
-    return "\n".join([str(number), times, *map(_disarm, cue.lines), ""])
+    return "\n".join([str(number), times, *map(_neutralize, cue.lines), ""])
 
 
-def _disarm(line: str) -> str:
+def _neutralize(line: str) -> str:
     return re.sub(r"<(?=[/!a-zA-Z])", "< ", replace_arrows(line)).replace("{\\", "{ \\")

@@ -1,4 +1,4 @@
-"""Speech as subtitle cues: short lines, at most two at a time, on the players' clock."""
+"""Speech as subtitle cues: short lines, at most two at a time, with times from the start of playback."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from kinoscope.views.formats.clock import origin
 from kinoscope.views.formats.plain import one_line
 
 MAX_LINE_LENGTH = 42
-"""Most characters in a line, the usual measure of subtitles."""
+"""Characters in a line, the usual limit of subtitles."""
 
 MAX_LINES = 2
-"""Most lines of a cue."""
+"""Lines of a cue."""
 
 Word = tuple[float, float, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Lines of text shown from ``start`` to ``end``: whole milliseconds from players' zero, ``end > start >= 0``."""
+    """Lines of text shown from ``start`` to ``end``: seconds in whole milliseconds, ``end > start >= 0``."""
 
     start: Fraction
     end: Fraction
@@ -34,13 +34,13 @@ class Cue:
 
 
 def cues(timeline: Timeline) -> list[Cue]:
-    """Give the speech of a timeline as cues in time order."""
+    """Return the speech of a timeline as cues in time order."""
     zero = origin(timeline)
     return [cue for event in timeline.events_of("speech") for cue in _event_cues(event, zero)]
 
 
 def wrap(text: str, width: int = MAX_LINE_LENGTH) -> list[str]:
-    """Break text into as few lines as ``width`` characters allow, of about equal length."""
+    """Wrap text into as few lines as ``width`` characters allow, of about equal length."""
     lines = textwrap.wrap(text, width)
     while len(lines) > 1 and len(narrower := textwrap.wrap(text, width - 1)) == len(lines):
         lines, width = narrower, width - 1
@@ -48,14 +48,14 @@ def wrap(text: str, width: int = MAX_LINE_LENGTH) -> list[str]:
 
 
 def _event_cues(event: Event, zero: float) -> list[Cue]:
-    """Part one sentence into cues, each timed by its own words."""
-    parts = _cue_words(_words(event))
-    starts = [part[0][0] for part in parts]
+    """Split one sentence into cues, each timed by its own words."""
+    groups = _cue_words(_words(event))
+    starts = [group[0][0] for group in groups]
     # A cue lasts to the end of its last word, and never into the next cue.
-    ends = [min(part[-1][1], after) for part, after in zip(parts, [*starts, inf][1:], strict=True)]
+    ends = [min(group[-1][1], next_start) for group, next_start in zip(groups, [*starts, inf][1:], strict=True)]
     return [
-        _cue(start - zero, end - zero, " ".join(word for _, _, word in part))
-        for part, start, end in zip(parts, starts, ends, strict=True)
+        _cue(start - zero, end - zero, " ".join(word for _, _, word in group))
+        for group, start, end in zip(groups, starts, ends, strict=True)
     ]
 
 
@@ -66,18 +66,18 @@ def _cue(start: float, end: float, text: str) -> Cue:
 
 
 def _cue_words(words: Sequence[Word]) -> list[list[Word]]:
-    """Group words into parts of at most ``MAX_LINES`` full lines, of about equal length."""
+    """Group words into cues of at most ``MAX_LINES`` full lines, of about equal length."""
     text = " ".join(word for _, _, word in words)
-    pieces = max(1, -(-len(textwrap.wrap(text, MAX_LINE_LENGTH)) // MAX_LINES))
-    share = len(text) / pieces
-    parts: list[list[Word]] = []
+    count = max(1, -(-len(textwrap.wrap(text, MAX_LINE_LENGTH)) // MAX_LINES))
+    target_length = len(text) / count
+    groups: list[list[Word]] = []
     length = 0
     for word in words:
-        if not parts or _overflows([*parts[-1], word]) or length >= share * len(parts):
-            parts.append([])
-        parts[-1].append(word)
+        if not groups or _overflows([*groups[-1], word]) or length >= target_length * len(groups):
+            groups.append([])
+        groups[-1].append(word)
         length += len(word[2]) + 1
-    return parts
+    return groups
 
 
 def _overflows(words: Sequence[Word]) -> bool:
@@ -85,11 +85,11 @@ def _overflows(words: Sequence[Word]) -> bool:
 
 
 def _words(event: Event) -> list[Word]:
-    """Give the words with their times: as heard, or spread over the event by their length."""
+    """Return the words with their times: as recognized, or spread over the event in proportion to their length."""
     text = one_line(event.text or "")
     words = text.split()
-    if (heard := _recognized_words(text, event.extra.get("words") or [])) is not None:
-        return heard
+    if (recognized := _recognized_words(text, event.extra.get("words") or [])) is not None:
+        return recognized
     total = sum(map(len, words)) or 1
     marks = [0]
     for word in words:
@@ -99,22 +99,22 @@ def _words(event: Event) -> list[Word]:
 
 
 def _recognized_words(text: str, rows: Sequence[Sequence[Any]]) -> list[Word] | None:
-    """Return the words of a text, between spaces, with the times of their recognized pieces; None if others."""
+    """Return the space-separated words of a text with the times of the recognized tokens; None if these differ."""
     words: list[Word] = []
-    place = 0
-    for start, end, piece in ((float(row[0]), float(row[1]), one_line(str(row[2]))) for row in rows):
-        apart = text.startswith(" ", place)
-        place += apart
-        if not piece or not text.startswith(piece, place):
+    position = 0
+    for start, end, token in ((float(row[0]), float(row[1]), one_line(str(row[2]))) for row in rows):
+        new_word = text.startswith(" ", position)
+        position += new_word
+        if not token or not text.startswith(token, position):
             return None
-        place += len(piece)
-        if words and not apart:
-            words[-1] = words[-1][0], end, words[-1][2] + piece
+        position += len(token)
+        if words and not new_word:
+            words[-1] = words[-1][0], end, words[-1][2] + token
         else:
-            words.append((start, end, piece))
-    return words if place == len(text) else None
+            words.append((start, end, token))
+    return words if position == len(text) else None
 
 
 def replace_arrows(text: str) -> str:
-    """Give text without ``-->``, which subtitle readers take for the line of times."""
+    """Return text with ``-->`` replaced by an arrow: subtitle readers take it for the line of times."""
     return re.sub(r"--+>", "\N{RIGHTWARDS ARROW}", text)

@@ -12,7 +12,7 @@ from kinoscope.views.formats.subtitles import Cue, cues
 
 
 def render(timeline: Timeline) -> str:
-    """Give the file as text; times count from players' zero."""
+    """Return the content of the file; times count from the source's start."""
     return "\n".join(["WEBVTT\n", *map(_block, cues(timeline))])
 
 
