@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
 
-.PHONY: demo test lint bench keras-parity pytensor-example clean
+.PHONY: demo test test-fast lint bench keras-parity pytensor-example clean
 
 demo: $(VENV)/.demo
 	$(BIN)/kinoscope models pull
@@ -17,13 +17,18 @@ demo: $(VENV)/.demo
 # Without a network, the tests that need weights skip and say so.
 test: $(VENV)/.dev
 	-$(BIN)/kinoscope models pull
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
+
+# In under a minute: no weights, no browser, no servers, nothing slow.
+test-fast: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses auto -m "not slow and not browser and not network and not models"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_words.py
 
 # VIDEO=file measures on your own video; see benchmarks/README.md.
 bench: $(VENV)/.dev
