@@ -142,7 +142,7 @@ def check_document(path: Path) -> Iterator[str]:
 
 def check_sentence(path: Path, number: int, text: str) -> Iterator[str]:
     """Yield the terms in a sentence that have a better one; code in backticks and links are left out."""
-    plain = re.sub(r"`[^`]*`|\]\([^)]*\)|https?://\S+", "", text)
+    plain = re.sub(r"``[^`]*``|`[^`]*`|\]\([^)]*\)|https?://\S+", "", text)
     for word in re.findall(r"[A-Za-z]+", plain):
         better = IN_SENTENCES.get(word.lower())
         if better and word.lower() not in {"most", "least"}:
