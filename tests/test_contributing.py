@@ -21,13 +21,13 @@ def names_of(path: str) -> dict[str, Any]:
     return names
 
 
-def test_each_room_has_its_example() -> None:
-    assert set(EXAMPLES) == {f"src/kinoscope/{p}" for p in ("tasks/dark.py", "views/chapters.py", "nets/brightness.py")}
+def test_each_kind_of_extension_has_its_example() -> None:
+    assert set(EXAMPLES) == {f"src/kinoscope/{p}" for p in ("tasks/dark.py", "views/formats/chapters.py", "nets/brightness.py")}
 
 
 def test_the_task_finds_what_is_between_flashes() -> None:
     task = names_of("tasks/dark.py")["Dark"]()
-    # Flashes of 0.08 s at 0.4, 1.4 and 2.4 s, each seen by one of five pictures a second.
+    # Flashes of 0.08 s at 0.4, 1.4 and 2.4 s, each in one of five frames per second.
     timeline = engine.run(flash_and_beep(duration=3, rate=25), [task])
     assert timeline.tasks["dark"].status == "ok"
     assert [(e.start, e.end) for e in timeline.events] == [(0.0, 0.2), (0.6, 1.2), (1.6, 2.2), (2.6, 2.8)]
@@ -35,11 +35,11 @@ def test_the_task_finds_what_is_between_flashes() -> None:
 
 def test_the_view_writes_a_line_for_each_shot(tmp_path: Path) -> None:
     timeline = Timeline(events=[Event("shots", 0, 61.5, "shot"), Event("shots", 61.5, 70, "shot")])
-    names_of("views/chapters.py")["write_chapters"](timeline, tmp_path / "chapters.txt")
+    names_of("views/formats/chapters.py")["write_chapters"](timeline, tmp_path / "chapters.txt")
     assert (tmp_path / "chapters.txt").read_text() == "00:00:00 Shot 1\n00:01:01 Shot 2\n"
 
 
-def test_the_network_tells_quarters_apart() -> None:
+def test_the_network_separates_the_quarters() -> None:
     torch = pytest.importorskip("torch")
     pixels = np.zeros((1, 4, 4, 3), np.uint8)
     pixels[:, :2, 2:] = 255

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def words() -> ModuleType:
     spec = importlib.util.spec_from_file_location("check_words", ROOT / "tools" / "check_words.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -79,7 +80,3 @@ def test_a_property_names_a_thing(violations):
 def test_documents_without_their_code(violations):
     text = "The sound is late.\n```\nkinoscope picture\n```\n`sound` of [a link](https://host/sound).\n"
     assert violations(text, "README.md") == ["write audio instead of sound"]
-
-
-def test_the_project_passes(words):
-    assert list(words.check([])) == []
