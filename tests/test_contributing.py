@@ -22,7 +22,8 @@ def names_of(path: str) -> dict[str, Any]:
 
 
 def test_each_kind_of_extension_has_its_example() -> None:
-    assert set(EXAMPLES) == {f"src/kinoscope/{p}" for p in ("tasks/dark.py", "views/formats/chapters.py", "nets/brightness.py")}
+    paths = ("tasks/dark.py", "views/formats/chapters.py", "nets/brightness.py")
+    assert set(EXAMPLES) == {f"src/kinoscope/{path}" for path in paths}
 
 
 def test_the_task_finds_what_is_between_flashes() -> None:
