@@ -34,7 +34,7 @@ from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.models.samples import sample
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
-from kinoscope.tasks.people.clustering import SAME, group
+from kinoscope.tasks.people.clustering import MAX_CLUSTER_DISTANCE, cluster_tracks
 from kinoscope.views.plots.training import error_rates
 
 ONE_PERSON = {"grid_swwp2s": "grid_pwij3p", "retalking_3": "hdtf_1"}
@@ -199,8 +199,8 @@ def report_groups(found: list[Half]) -> None:
     people = [half.person for half in found]
     spans = np.array([[10.0 * i, 10.0 * i + 1] for i in range(len(found))])
     embeddings = np.stack([half.embedding for half in found])
-    for at in (0.3, 0.35, 0.4, SAME, 0.5, 0.55, PHOTO):
-        precision, recall, f1 = pairwise_f1(group(embeddings, spans, at), people)
+    for at in (0.3, 0.35, 0.4, MAX_CLUSTER_DISTANCE, 0.5, 0.55, PHOTO):
+        precision, recall, f1 = pairwise_f1(cluster_tracks(embeddings, spans, at), people)
         print(f"grouping {len(found)} half clips of {len(set(people))} people at {at}: ", end="")
         print(f"precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}")
 

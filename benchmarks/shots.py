@@ -24,7 +24,7 @@ from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.source import open_source
 from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from kinoscope.tasks.shots import SIZE, Shots
+from kinoscope.tasks.shots import FRAME_SIZE, Shots
 
 RATE, HALF, AT = 25, 50, 70
 WIDE = 192, 108
@@ -34,7 +34,7 @@ LIGHTS = {"brighter": lambda x: x + 60, "gain": lambda x: 2 * x, "white": lambda
 def frames_of(video: Path, most: int) -> Pixels:
     with open_source(video) as source:
         frames = [
-            cv2.resize(frame.pixels, SIZE, interpolation=cv2.INTER_AREA)
+            cv2.resize(frame.pixels, FRAME_SIZE, interpolation=cv2.INTER_AREA)
             for frame, _ in zip(source.frames(), range(most), strict=False)
         ]
     return np.stack(frames)
@@ -43,7 +43,7 @@ def frames_of(video: Path, most: int) -> Pixels:
 def cuts(pixels: Pixels) -> list[int]:
     """Return the first frames of all shots but the first."""
     task = Shots()
-    task.needs(SourceInfo("a.mp4", *SIZE, rate=Fraction(RATE)))
+    task.needs(SourceInfo("a.mp4", *FRAME_SIZE, rate=Fraction(RATE)))
     for first in range(0, len(pixels), 50):
         indices = np.arange(first, min(first + 50, len(pixels)))
         task.step(FrameBatch(pixels[first : first + 50], indices / RATE, indices))
@@ -65,8 +65,8 @@ def pans(photo: Path) -> Iterator[Pixels]:
     for speed, ramp in product((6, 12, 24, 48, 96), (1, 11)):
         speeds = np.convolve(np.repeat([0, speed, 0], [50, 20, 50]), np.ones(ramp) / ramp, "same")
         places = np.cumsum(speeds).round().astype(int) % (wide.shape[1] - width)
-        views = [cv2.resize(wide[:, x : x + width], SIZE, interpolation=cv2.INTER_AREA) for x in places]
-        noise = np.random.default_rng(0).normal(0, 1, (len(views), SIZE[1], SIZE[0], 3))
+        views = [cv2.resize(wide[:, x : x + width], FRAME_SIZE, interpolation=cv2.INTER_AREA) for x in places]
+        noise = np.random.default_rng(0).normal(0, 1, (len(views), FRAME_SIZE[1], FRAME_SIZE[0], 3))
         yield (np.stack(views) + noise).clip(0, 255).astype(np.uint8)
 
 

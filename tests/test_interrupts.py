@@ -121,7 +121,7 @@ def test_a_batch_stops_and_tells_what_is_done(
         press()
         given[-1](0.0, 1.0)  # a frame is done
 
-    monkeypatch.setattr(render, "draw", draw)
+    monkeypatch.setattr(render, "render_videos", draw)
     videos = [shapes(duration=0.4, width=32, height=32).write(tmp_path / f"{name}.mp4") for name in "ab"]
     call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--annotate")
     assert call.status == 1

@@ -305,10 +305,10 @@ def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_search_for_what_is_like_a_video(video: str, tmp_path: Path) -> None:
-    from kinoscope.pipeline.image_query import _picture
+    from kinoscope.pipeline.image_query import _read_frame
 
-    assert np.array_equal(_picture(f"{video}@1.5"), _picture(f"{video}@00:00:01.5"))
-    assert not np.array_equal(_picture(video), _picture(f"{video}@1.5"))
+    assert np.array_equal(_read_frame(f"{video}@1.5"), _read_frame(f"{video}@00:00:01.5"))
+    assert not np.array_equal(_read_frame(video), _read_frame(f"{video}@1.5"))
 
 
 @pytest.mark.parametrize(

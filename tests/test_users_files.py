@@ -282,7 +282,7 @@ def test_folders_that_cannot_be_looked_into_are_tried_once(tmp_path: Path, monke
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    assert analysis.fits("a.mp4", tmp_path / "a", analysis.AnalysisOptions(tasks=["shots"]))
+    assert analysis.can_hold_results("a.mp4", tmp_path / "a", analysis.AnalysisOptions(tasks=["shots"]))
     assert len(tried) == 1
 
 
@@ -382,19 +382,19 @@ def test_one_that_is_in_the_way_does_not_stop_the_batch(world: World, tmp_path: 
 def test_alerts_go_to_no_file_of_the_users(tmp_path: Path) -> None:
     from kinoscope.core.errors import OutputError
     from kinoscope.core.files import append
-    from kinoscope.pipeline.alerts.webhook import check_letters
+    from kinoscope.pipeline.alerts.webhook import check_undelivered_file
 
     letters = tmp_path / "undelivered.jsonl"
-    check_letters(letters)
+    check_undelivered_file(letters)
     append(letters, '{"a": 1}')
     append(letters, '{"b": 2}')
-    check_letters(letters)
+    check_undelivered_file(letters)
     assert letters.read_text() == '{"a": 1}\n{"b": 2}\n'
     letters.unlink()
     (tmp_path / "victim").write_bytes(MINE)
     letters.symlink_to("victim")
     with pytest.raises(OutputError, match="in the way"):
-        check_letters(letters)
+        check_undelivered_file(letters)
     with pytest.raises(OutputError, match="in the way"):
         append(letters, "x")
     assert (tmp_path / "victim").read_bytes() == MINE

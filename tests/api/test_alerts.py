@@ -8,7 +8,7 @@ import pytest
 
 from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskResult, Timeline
-from kinoscope.pipeline.alerts.signing import SECRET, SIGNATURE, TIMESTAMP, verify
+from kinoscope.pipeline.alerts.signing import SECRET_VARIABLE, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Needs
@@ -60,7 +60,7 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
         def log_message(self, *_):
             pass
 
-    monkeypatch.setenv(SECRET, "hush")
+    monkeypatch.setenv(SECRET_VARIABLE, "hush")
     server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -89,8 +89,8 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
         "2026-11-26T22:00:01.280+01:00",
     ]
     for headers, body in got:
-        stamp = headers[TIMESTAMP]
-        assert verify(body, stamp, headers[SIGNATURE], b"hush", now=float(stamp))
+        stamp = headers[TIMESTAMP_HEADER]
+        assert verify(body, stamp, headers[SIGNATURE_HEADER], b"hush", now=float(stamp))
 
 
 def test_what_cannot_be_delivered_is_told_and_kept(kinoscope, ready, tmp_path, caplog):

@@ -201,7 +201,7 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
 
 
 def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path, rules, monkeypatch):
-    monkeypatch.setattr("kinoscope.pipeline.alerts.webhook.FIRST_WAIT", 0)
+    monkeypatch.setattr("kinoscope.pipeline.alerts.webhook.FIRST_RETRY_SECONDS", 0)
     kept = tmp_path / "undelivered.jsonl"
     video = str(film(tmp_path / "a.mp4"))
     done = kinoscope.watch(video, rules=rules, webhook="http://127.0.0.1:9", undelivered=kept, quiet=True)

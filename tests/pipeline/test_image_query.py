@@ -9,7 +9,7 @@ import pytest
 
 from kinoscope.core.errors import SourceError, WeightsMissing
 from kinoscope.core.media import Frame
-from kinoscope.pipeline.image_query import likes_of
+from kinoscope.pipeline.image_query import image_queries
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
 
@@ -25,9 +25,9 @@ def draw(path: Path, seed: int) -> Path:
 
 def test_pictures_are_told_by_scene_and_thing_and_no_face_is_made_up(tmp_path: Path) -> None:
     try:
-        scene, thing = likes_of(str(draw(tmp_path / "a.png", 1)))
-        again, _ = likes_of(str(draw(tmp_path / "b.png", 1)))
-        other, _ = likes_of(str(draw(tmp_path / "c.png", 2)))
+        scene, thing = image_queries(str(draw(tmp_path / "a.png", 1)))
+        again, _ = image_queries(str(draw(tmp_path / "b.png", 1)))
+        other, _ = image_queries(str(draw(tmp_path / "c.png", 2)))
     except WeightsMissing as missing:
         pytest.skip(str(missing))
     assert [(like.space, like.vector.shape) for like in (scene, thing)] == [("scenes", (1280,)), ("looks", (1544,))]
@@ -40,14 +40,14 @@ def test_pictures_are_told_by_scene_and_thing_and_no_face_is_made_up(tmp_path: P
 
 
 def test_a_moment_of_a_video_is_taken_by_its_time(tmp_path: Path) -> None:
-    from kinoscope.pipeline.image_query import _picture
+    from kinoscope.pipeline.image_query import _read_frame
 
     video = shapes(duration=2, rate=10, width=64, height=48).write(tmp_path / "shapes.mp4", lossless=True)
-    first, later = _picture(str(video)), _picture(f"{video}@1.5")
-    assert np.array_equal(first, _picture(f"{video}@0"))
+    first, later = _read_frame(str(video)), _read_frame(f"{video}@1.5")
+    assert np.array_equal(first, _read_frame(f"{video}@0"))
     assert not np.array_equal(first, later)
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
-        likes_of(str(tmp_path / "nothing.jpg"))
+        image_queries(str(tmp_path / "nothing.jpg"))

@@ -34,9 +34,9 @@ def test_something_must_be_named() -> None:
 
 
 def test_one_source_gets_the_folder_itself_and_several_get_one_each(tmp_path: Path) -> None:
-    assert inputs.folders(["x/a.mp4"], tmp_path) == [tmp_path]
-    assert inputs.folders(["x/a.mp4"], None) == [Path("runs/analyze/a")]
-    several = inputs.folders(["x/a.mp4", "y/a.mkv", "rtsp://h/live?key=1", "camera:0"], tmp_path)
+    assert inputs.result_folders(["x/a.mp4"], tmp_path) == [tmp_path]
+    assert inputs.result_folders(["x/a.mp4"], None) == [Path("runs/analyze/a")]
+    several = inputs.result_folders(["x/a.mp4", "y/a.mkv", "rtsp://h/live?key=1", "camera:0"], tmp_path)
     assert several == [tmp_path / name for name in ("a", "a-2", "live", "camera-0")]
 
 
@@ -72,19 +72,19 @@ def test_a_changed_file_or_option_changes_the_fingerprint(tmp_path: Path) -> Non
 )
 def test_what_a_browser_plays(tmp_path: Path, facts: dict[str, object], plays: bool) -> None:
     source = {"path": str(touch(tmp_path / "a.mp4")), "container": "mov,mp4,m4a,3gp,3g2,mj2", "codec": "h264"}
-    assert inputs.playable(source | {"pixel_format": "yuv420p"} | facts) is plays
+    assert inputs.is_playable(source | {"pixel_format": "yuv420p"} | facts) is plays
 
 
 def test_a_webm_plays_and_a_missing_file_does_not(tmp_path: Path) -> None:
     webm = {"container": "matroska,webm", "codec": "vp9", "audio_codec": "opus", "pixel_format": "yuv420p"}
-    assert inputs.playable(webm | {"path": str(touch(tmp_path / "a.webm"))})
-    assert not inputs.playable(webm | {"path": str(tmp_path / "gone.webm")})
+    assert inputs.is_playable(webm | {"path": str(touch(tmp_path / "a.webm"))})
+    assert not inputs.is_playable(webm | {"path": str(tmp_path / "gone.webm")})
 
 
 def test_a_video_lies_beside_its_report(tmp_path: Path) -> None:
     source = touch(tmp_path / "in" / "a.MP4")
     folder = tmp_path / "out"
     folder.mkdir()
-    assert inputs.place_beside(source, folder) == "video.mp4"
+    assert inputs.link_beside(source, folder) == "video.mp4"
     assert (folder / "video.mp4").samefile(source)
-    assert inputs.place_beside(source, folder) == "video.mp4"
+    assert inputs.link_beside(source, folder) == "video.mp4"

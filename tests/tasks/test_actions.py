@@ -10,7 +10,7 @@ from kinoscope.models import load
 from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.tasks.actions import PACE, Actions, ActionWindow, events, motion
+from kinoscope.tasks.actions import MAX_INTERVAL_SECONDS, Actions, ActionWindow, cell_motion, fight_events
 from kinoscope.tasks.base import Skip
 
 SIZE = WIDTH, HEIGHT = 112, 112
@@ -87,7 +87,7 @@ def test_motion_is_the_mean_change_of_each_cell():
     pixels[1, :8, 8:16] = 10
     expected = np.zeros((2, 14, 20))
     expected[:, 0, 1] = 10
-    assert np.array_equal(motion(pixels), expected)
+    assert np.array_equal(cell_motion(pixels), expected)
 
 
 def test_a_fight_gives_one_event_with_its_highest_score(task):
@@ -104,7 +104,7 @@ def test_a_fight_gives_one_event_with_its_highest_score(task):
 def test_calm_is_looked_at_now_and_then(task):
     show(task, film(60))
     result = task.finish(Timeline())
-    assert task._net.looks == 60 // PACE + 1
+    assert task._net.looks == 60 // MAX_INTERVAL_SECONDS + 1
     assert result.report.extra == {"inferences": task._net.looks * WINDOW}
     assert result.events == []
 
@@ -162,19 +162,19 @@ def test_the_end_of_the_video_is_looked_at(task):
 def test_few_windows_are_held(task):
     for i in range(20):
         show(task, film(3), start=3 * i)
-        assert len(task._passed) <= PACE
+        assert len(task._passed) <= MAX_INTERVAL_SECONDS
         assert len(task._frames) == WINDOW
 
 
 def test_events_need_a_high_score_and_last_to_a_low_one():
     rows = np.array([[i, i + 2, score] for i, score in enumerate([0.6, 0.9, 0.6, 0.7, 0.4, 0.7])])
-    assert [(e.start, e.end, e.score) for e in events(rows, "fight")] == [(1, 5, 0.9)]
+    assert [(e.start, e.end, e.score) for e in fight_events(rows, "fight")] == [(1, 5, 0.9)]
 
 
 def test_one_high_score_is_an_event_only_if_there_is_no_other():
     rows = np.array([[0, 2, 1.0], [1, 3, 0.2]])
-    assert events(rows, "fight") == []
-    assert len(events(rows[:1], "fight")) == 1
+    assert fight_events(rows, "fight") == []
+    assert len(fight_events(rows[:1], "fight")) == 1
 
 
 def test_a_window_of_few_frames_repeats_them():

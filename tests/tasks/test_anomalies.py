@@ -10,7 +10,13 @@ from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
 from kinoscope.models import load
-from kinoscope.tasks.anomalies import Anomalies, directions, distances, over_time, surprises
+from kinoscope.tasks.anomalies import (
+    Anomalies,
+    anomaly_scores,
+    direction_histogram,
+    neighbor_distances,
+    scores_over_time,
+)
 from kinoscope.tasks.base import Skip
 
 WIDTH, HEIGHT, SIDE = 192, 108, 24
@@ -107,31 +113,31 @@ def test_directions_by_hand():
     mask[5:15, 5:15] = 255
     flow[5:15, 5:10] = (90, 0)
     flow[5:15, 10:15] = (0, -40)
-    found = directions(flow, mask, np.array([5.0, 5, 15, 15]))
+    found = direction_histogram(flow, mask, np.array([5.0, 5, 15, 15]))
     assert found == pytest.approx([np.sqrt(4.5), 0, 0, 0, 0, 0, np.sqrt(2), 0], abs=1e-6)
 
 
 def test_the_third_nearest_at_other_times_counts():
     rows = np.array([[0], [0.1], [1], [2], [4]], np.float32)
     times = np.array([0, 5, 20, 40, 60.0])  # the second is too near in time to the first
-    assert distances(rows, times)[0] == pytest.approx(4)
-    assert distances(rows, times)[4] == pytest.approx(3.9)
+    assert neighbor_distances(rows, times)[0] == pytest.approx(4)
+    assert neighbor_distances(rows, times)[4] == pytest.approx(3.9)
 
 
 def test_too_few_others_are_no_surprise():
-    assert distances(np.zeros((2, 1), np.float32), np.array([0, 50.0])).tolist() == [0, 0]
-    assert surprises([]).shape == (2, 0)
+    assert neighbor_distances(np.zeros((2, 1), np.float32), np.array([0, 50.0])).tolist() == [0, 0]
+    assert anomaly_scores([]).shape == (2, 0)
 
 
 def test_each_moment_has_the_oddest_of_its_things():
     times = np.arange(20.0)
-    scores = over_time(times, np.array([10.0, 10, 11]), np.array([7, 14, 7.0]))
+    scores = scores_over_time(times, np.array([10.0, 10, 11]), np.array([7, 14, 7.0]))
     assert scores[10] == pytest.approx(3)
     assert scores[3] == 0
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("kinoscope.tasks.anomalies.MOST", 50)
+    monkeypatch.setattr("kinoscope.tasks.anomalies.MAX_OBJECTS", 50)
     result = find(monkeypatch, USUAL, seconds=60)
     assert result.report.extra["inferences"] < 300
 

@@ -11,7 +11,7 @@ from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.classify import TOGETHER, Classify, over_time
+from kinoscope.tasks.classify import BATCH_WINDOWS, Classify, mean_over_windows
 
 FRAMES, RATE = 4, 4.0
 CARD = Card(
@@ -113,7 +113,7 @@ def test_a_short_video_is_played_to_and_fro(net):
 def test_windows_go_through_the_network_together(net):
     watch(np.arange(8 * 30) / 8)
     assert len(net.windows) == 59
-    assert max(net.sizes) >= TOGETHER
+    assert max(net.sizes) >= BATCH_WINDOWS
     assert len(net.sizes) < 10
 
 
@@ -160,7 +160,7 @@ def test_many_labels_have_probabilities_of_their_own(net):
 
 def test_the_mean_over_time_of_a_worked_case():
     # Windows 0-4, 2-6 and, apart, 10-14.
-    edges, means = over_time(np.array([0, 2, 10]), 4, np.array([[1.0], [0.0], [0.6]]))
+    edges, means = mean_over_windows(np.array([0, 2, 10]), 4, np.array([[1.0], [0.0], [0.6]]))
     assert edges.tolist() == [0, 2, 4, 6, 10, 14]
     assert means[:, 0] == pytest.approx([1, 0.5, 0, 0, 0.6])
 

@@ -15,7 +15,7 @@ from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import SHAPE_COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.objects import Objects, cut_out
+from kinoscope.tasks.objects import Objects, crop_box
 from kinoscope.tasks.tracking.association import STRATEGIES
 
 
@@ -147,7 +147,7 @@ def test_each_track_has_a_picture_of_its_object():
 
 
 def test_pictures_are_bounded(monkeypatch):
-    monkeypatch.setattr(objects, "MOST_PICTURES", 1)
+    monkeypatch.setattr(objects, "MAX_THUMBNAILS", 1)
     timeline = analyse(shapes(duration=2, count=3))
     assert len(timeline.tracks) == 3
     assert len(timeline.images) == 1
@@ -216,8 +216,8 @@ def test_the_camera_and_looks_may_help(options):
 
 def test_looks_are_cut_out_inside_the_picture():
     full = np.zeros((50, 100, 3), np.uint8)
-    assert cut_out(full, np.array([-20.0, 20, 40, 60]), (200, 100)).shape == (20, 20, 3)
-    assert cut_out(full, np.array([300.0, 200, 340, 260]), (200, 100)).shape == (1, 1, 3)
+    assert crop_box(full, np.array([-20.0, 20, 40, 60]), (200, 100)).shape == (20, 20, 3)
+    assert crop_box(full, np.array([300.0, 200, 340, 260]), (200, 100)).shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize("camera", [False, True])
@@ -251,7 +251,7 @@ def test_a_picture_without_objects_has_no_looks():
 
 
 def test_what_is_told_can_be_forgotten(monkeypatch):
-    monkeypatch.setattr("kinoscope.tasks.tracking.tracker.REMEMBERED", 2)
+    monkeypatch.setattr("kinoscope.tasks.tracking.tracker.MAX_KEPT_DETECTIONS", 2)
     told = []
     task = Objects(rate=None, calm=None, still=-1, keep=False, tell=lambda time, seen: told.append(seen))
     timeline = engine.run(shapes(duration=1, count=2), [task], threaded=False)

@@ -5,7 +5,7 @@ from kinoscope.core.errors import GalleryError
 from kinoscope.core.results import TaskReport, Timeline, Track
 from kinoscope.galleries import Gallery, GallerySample, Model
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.recognize import Recognize, sureness
+from kinoscope.tasks.recognize import Recognize, identity_confidence
 
 FACES, LOOKS = Model("faces-net", "f0"), Model("looks-net", "10")
 
@@ -63,7 +63,7 @@ def test_a_known_face_gets_its_name_and_a_stranger_keeps_his_number():
     (event,) = result.events
     assert (event.task, event.label, event.start, event.end, event.extra) == (
         "recognize", "Ada", 0.0, 1.0, {"tracks": [["faces", 1]]})  # fmt: skip
-    assert event.score == pytest.approx(sureness(0.3, 0.45))
+    assert event.score == pytest.approx(identity_confidence(0.3, 0.45))
     assert result.report.model == "faces-net"
     assert result.report.extra == {"known": ["Ada"], "named_tracks": 1}
 
@@ -172,7 +172,7 @@ def test_it_asks_for_no_picture_and_skips_where_nothing_can_be_compared():
 
 
 def test_sureness_is_a_half_at_the_threshold_and_falls():
-    values = [sureness(distance, 0.45) for distance in (0, 0.2, 0.45, 0.6, 5)]
+    values = [identity_confidence(distance, 0.45) for distance in (0, 0.2, 0.45, 0.6, 5)]
     assert values == sorted(values, reverse=True)
     assert values[2] == 0.5
     assert values[0] > 0.999

@@ -12,7 +12,16 @@ from kinoscope.models import load
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import cuts
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.shots import MARGIN, SIZE, STEP, WINDOW, Shots, ShotWindows, shots, worth_a_look
+from kinoscope.tasks.shots import (
+    FRAME_SIZE,
+    MARGIN_FRAMES,
+    STRIDE_FRAMES,
+    WINDOW_FRAMES,
+    Shots,
+    ShotWindows,
+    may_contain_transition,
+    shot_events,
+)
 
 RATE = 25
 
@@ -32,13 +41,13 @@ def windows(pixels, size):
 @pytest.mark.parametrize("size", [1, 7, 50, 500])
 def test_middles_of_windows_cover_every_frame_once_and_ends_are_repeated(count, size):
     found = windows(numbered(count), size)
-    assert all(w.shape == (WINDOW, 1, 1, 3) for w in found)
-    assert len(found) == -(-count // STEP)
-    middles = np.concatenate([w[MARGIN:-MARGIN, 0, 0, 0] for w in found])
+    assert all(w.shape == (WINDOW_FRAMES, 1, 1, 3) for w in found)
+    assert len(found) == -(-count // STRIDE_FRAMES)
+    middles = np.concatenate([w[MARGIN_FRAMES:-MARGIN_FRAMES, 0, 0, 0] for w in found])
     assert middles.tolist() == [min(i, count - 1) for i in range(len(middles))]
     for number, window in enumerate(found):
-        first = number * STEP - MARGIN
-        assert window[:, 0, 0, 0].tolist() == [min(max(0, first + i), count - 1) for i in range(WINDOW)]
+        first = number * STRIDE_FRAMES - MARGIN_FRAMES
+        assert window[:, 0, 0, 0].tolist() == [min(max(0, first + i), count - 1) for i in range(WINDOW_FRAMES)]
 
 
 def test_no_frames_give_no_windows():
@@ -49,7 +58,7 @@ def test_windows_hold_few_frames():
     cutter = ShotWindows()
     for _ in range(20):
         list(cutter.add(numbered(50)))
-        assert sum(len(part) for part in cutter._held) < WINDOW + 50
+        assert sum(len(part) for part in cutter._held) < WINDOW_FRAMES + 50
 
 
 def scene(seed):
@@ -59,29 +68,29 @@ def scene(seed):
 def window(change):
     """Give a window between two scenes; ``change`` says for a frame's number how much of the second is in it."""
     first, second = scene(0), scene(1)
-    shares = [float(np.clip(change(i), 0, 1)) for i in range(WINDOW)]
+    shares = [float(np.clip(change(i), 0, 1)) for i in range(WINDOW_FRAMES)]
     return np.stack([(1 - s) * first + s * second for s in shares]).round().astype(np.uint8)
 
 
 def test_a_cut_in_the_middle_is_worth_a_look():
-    assert worth_a_look(window(lambda i: i >= 50))
-    assert worth_a_look(window(lambda i: i >= WINDOW - MARGIN))
+    assert may_contain_transition(window(lambda i: i >= 50))
+    assert may_contain_transition(window(lambda i: i >= WINDOW_FRAMES - MARGIN_FRAMES))
 
 
 def test_a_cut_that_another_window_will_see_is_not():
-    assert not worth_a_look(window(lambda i: i >= 10))
-    assert not worth_a_look(window(lambda i: i >= 95))
+    assert not may_contain_transition(window(lambda i: i >= 10))
+    assert not may_contain_transition(window(lambda i: i >= 95))
 
 
 @pytest.mark.parametrize("length", [4, 12, 25, 50])
 def test_a_dissolve_is_worth_a_look(length):
-    assert worth_a_look(window(lambda i: (i - 50) / length + 0.5))
+    assert may_contain_transition(window(lambda i: (i - 50) / length + 0.5))
 
 
 def test_still_and_moving_pictures_are_not():
-    assert not worth_a_look(window(lambda i: 0))
-    wide = np.random.default_rng(2).integers(0, 256, (27, 48 + 2 * WINDOW, 3)).astype(np.uint8)
-    assert not worth_a_look(np.stack([wide[:, 2 * i : 2 * i + 48] for i in range(WINDOW)]))
+    assert not may_contain_transition(window(lambda i: 0))
+    wide = np.random.default_rng(2).integers(0, 256, (27, 48 + 2 * WINDOW_FRAMES, 3)).astype(np.uint8)
+    assert not may_contain_transition(np.stack([wide[:, 2 * i : 2 * i + 48] for i in range(WINDOW_FRAMES)]))
 
 
 def scores(count, changes=(), gradual=()):
@@ -96,14 +105,14 @@ def scores(count, changes=(), gradual=()):
 
 def test_shots_begin_after_the_peak_and_leave_no_gap():
     times = 10 + np.arange(100) / RATE
-    found = shots(times, 14.0, *scores(100, [(24, 0.9), (59, 0.6), (60, 0.8)], [(55, 66)]))
+    found = shot_events(times, 14.0, *scores(100, [(24, 0.9), (59, 0.6), (60, 0.8)], [(55, 66)]))
     assert [(e.start, e.end) for e in found] == [(10, 11), (11, times[61]), (times[61], 14)]
     assert [round(e.score, 3) for e in found] == [1, 0.9, 0.8]
     assert [e.extra.get("transition") for e in found] == [None, "cut", "gradual"]
 
 
 def test_a_change_after_the_last_frame_is_none():
-    assert len(shots(np.arange(5) / RATE, 0.2, *scores(5, [(4, 0.9)]))) == 1
+    assert len(shot_events(np.arange(5) / RATE, 0.2, *scores(5, [(4, 0.9)]))) == 1
 
 
 class FakeNet:
@@ -127,7 +136,7 @@ def task(monkeypatch):
     net = FakeNet()
     monkeypatch.setattr("kinoscope.tasks.shots.load", lambda *_, **__: net)
     made = Shots()
-    assert made.needs(SourceInfo("a.mp4", 320, 180, rate=Fraction(RATE))).sizes == (SIZE,)
+    assert made.needs(SourceInfo("a.mp4", 320, 180, rate=Fraction(RATE))).sizes == (FRAME_SIZE,)
     return made
 
 
@@ -148,7 +157,7 @@ def test_the_network_sees_only_where_the_picture_changes(task):
     result = task.finish(Timeline())
     assert [(e.start, e.end) for e in result.events] == [(0, 4.8), (4.8, 16.8), (16.8, 20)]
     assert task._net.looks == 2
-    assert result.report.extra["inferences"] == 2 * STEP
+    assert result.report.extra["inferences"] == 2 * STRIDE_FRAMES
 
 
 @pytest.mark.parametrize("count", [1, 2, 60])
@@ -192,7 +201,7 @@ def test_cuts_and_dissolves_are_found_by_the_real_network():
 
 def alike():
     """Two pictures before the same wall, that differ by ten grey levels on the mean; light noise on every frame."""
-    wall = cv2.resize(np.random.default_rng(3).uniform(60, 200, (9, 16, 3)), SIZE, interpolation=cv2.INTER_CUBIC)
+    wall = cv2.resize(np.random.default_rng(3).uniform(60, 200, (9, 16, 3)), FRAME_SIZE, interpolation=cv2.INTER_CUBIC)
     persons = []
     for seed in (4, 5):
         person = wall.copy()
@@ -214,7 +223,7 @@ class BlindNet(FakeNet):
     """Sees nothing."""
 
     def __call__(self, batch):
-        return np.zeros((2, 1, WINDOW), np.float32)
+        return np.zeros((2, 1, WINDOW_FRAMES), np.float32)
 
 
 def starts_of(task, frames):

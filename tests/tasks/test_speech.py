@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kinoscope.core.media import Audio, SourceInfo
 from kinoscope.core.results import Timeline
-from kinoscope.tasks.av.speech_segments import RATE, SpeechSegmenter
+from kinoscope.tasks.av.speech_segments import SAMPLE_RATE, SpeechSegmenter
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.speech import LONGEST, TOKENS_PER_SECOND, WINDOW, Speech, sentences
+from kinoscope.tasks.speech import MAX_SENTENCE_SECONDS, MAX_TOKENS_PER_SECOND, WINDOW_SAMPLES, Speech, sentences
 from kinoscope.views.formats.subtitles import cues
 
 
@@ -27,7 +27,7 @@ def segment(*words, logprob=-0.3, compression=1.2, no_speech=0.05):
 
 
 def stretch(seconds, start):
-    return Audio(np.ones(int(seconds * RATE), np.float32), RATE, Fraction(start))
+    return Audio(np.ones(int(seconds * SAMPLE_RATE), np.float32), SAMPLE_RATE, Fraction(start))
 
 
 def told(events):
@@ -62,7 +62,7 @@ def test_a_pause_ends_a_sentence():
 
 def test_a_sentence_without_an_end_is_cut():
     words = [word(i, i + 1, "la") for i in range(25)]
-    assert all(e.end - e.start <= LONGEST for e in sentences([segment(*words)], [stretch(25, 0)]))
+    assert all(e.end - e.start <= MAX_SENTENCE_SECONDS for e in sentences([segment(*words)], [stretch(25, 0)]))
 
 
 @pytest.mark.parametrize("guess", [{"logprob": -1.1}, {"compression": 8.0}, {"logprob": -0.7, "no_speech": 0.3}])
@@ -147,7 +147,7 @@ class FakeWhisper:
 
     def transcribe(self, samples, **options):
         self.asked.append((len(samples), options["max_new_tokens"]))
-        words = [word(i, i + 0.5, "word.") for i in range(len(samples) // RATE)]
+        words = [word(i, i + 0.5, "word.") for i in range(len(samples) // SAMPLE_RATE)]
         return [segment(*words)], None
 
 
@@ -162,12 +162,12 @@ def task():
 def test_stretches_are_packed_into_windows(task):
     # Ten seconds of speech after every ten of silence: two stretches, with margins, fill a window.
     for i in range(12):
-        task.process_audio(Audio(np.full(10 * RATE, i % 2, np.float32), RATE, Fraction(10 * i)))
+        task.process_audio(Audio(np.full(10 * SAMPLE_RATE, i % 2, np.float32), SAMPLE_RATE, Fraction(10 * i)))
     result = task.finish(Timeline())
     lengths = [length for length, _ in task._whisper.asked]
     assert len(lengths) == 3
-    assert max(lengths) <= WINDOW
-    assert all(tokens <= 8 + 30 * TOKENS_PER_SECOND for _, tokens in task._whisper.asked)
+    assert max(lengths) <= WINDOW_SAMPLES
+    assert all(tokens <= 8 + 30 * MAX_TOKENS_PER_SECOND for _, tokens in task._whisper.asked)
     assert all(e.start % 20 >= 9.6 or e.start % 20 <= 0.4 for e in result.events)
     assert result.report.extra == {"inferences": 3}
 
@@ -180,7 +180,7 @@ def test_what_was_heard_until_a_break_is_kept(task):
 def test_without_sound_the_task_is_skipped(task):
     with pytest.raises(Skip, match=r"^no sound$"):
         task.needs(SourceInfo("silent.mp4", has_audio=False))
-    task.process_audio(Audio(np.zeros(0, np.float32), RATE, Fraction(0)))
+    task.process_audio(Audio(np.zeros(0, np.float32), SAMPLE_RATE, Fraction(0)))
     with pytest.raises(Skip, match=r"^no sound$"):
         task.finish(Timeline())
 

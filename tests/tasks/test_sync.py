@@ -75,7 +75,7 @@ class Net(SyncModel):
 def plain(monkeypatch):
     monkeypatch.setattr(module, "FaceTracker", Follower)
     monkeypatch.setattr(module, "SyncModel", Net)
-    monkeypatch.setattr(module, "voices", lambda: module._loud)
+    monkeypatch.setattr(module, "load_voice_detector", lambda: module._loud)
 
 
 def sound_of(start, end, late=0.0, drift=0.0):
@@ -218,7 +218,9 @@ def test_what_cannot_be_measured_says_why(monkeypatch):
     assert reason(run(times, sound_of(0, 6), faces=(lambda t: 0.3,))).startswith("no mouth moves")
     assert reason(run(np.arange(0, 6, 0.2), sound_of(0, 6))).startswith("5.2 pictures a second are too few")
     assert "fit at no offset" in reason(run(times, sound_of(0, 6), faces=(lambda t: opening(t + 55),)))
-    monkeypatch.setattr(module, "voices", lambda: lambda samples: np.zeros(len(samples) // 512, np.float32))
+    monkeypatch.setattr(
+        module, "load_voice_detector", lambda: lambda samples: np.zeros(len(samples) // 512, np.float32)
+    )
     assert reason(run(times, sound_of(0, 6))).startswith("nobody speaks")
 
 
@@ -232,7 +234,7 @@ def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
     monkeypatch.setattr(module, "FaceTracker", Gone)
     heard = np.concatenate([np.zeros(5 * RATE, np.float32), sound_of(5, 9)])
     loud = lambda samples: (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0).astype(np.float32)  # noqa: E731
-    monkeypatch.setattr(module, "voices", lambda: loud)
+    monkeypatch.setattr(module, "load_voice_detector", lambda: loud)
     assert reason(run(np.arange(0, 9, 0.04), heard, faces=faces)) == (
         "no face is seen while somebody speaks: a voice-over"
     )

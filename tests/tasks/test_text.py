@@ -9,7 +9,7 @@ from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Timeline
 from kinoscope.models.inference.ocr import TextLines
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.text import Text, alike
+from kinoscope.tasks.text import Text, is_same_text
 
 SIZE = (320, 192)
 
@@ -128,16 +128,16 @@ def written(words, shift=0, shade=30, noise=2.0):
 
 @pytest.mark.parametrize("shift", [0, 2, 5])
 def test_looks_at_one_text_are_alike(shift):
-    assert alike(written("Apples are red"), written("Apples are red", shift, shade=60, noise=4))
+    assert is_same_text(written("Apples are red"), written("Apples are red", shift, shade=60, noise=4))
 
 
 @pytest.mark.parametrize("other", ["Bananas grow", "Apples are rot", "12:34:05", ""])
 def test_looks_at_two_texts_are_not(other):
-    assert not alike(written("Apples are red"), written(other))
+    assert not is_same_text(written("Apples are red"), written(other))
 
 
 def test_one_digit_is_another_text():
-    assert not alike(written("12:34:05"), written("12:34:06"))
+    assert not is_same_text(written("12:34:05"), written("12:34:06"))
 
 
 class SlideReader(ShadeReader):

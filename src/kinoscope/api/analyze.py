@@ -25,7 +25,7 @@ from kinoscope.core.results import Timeline
 from kinoscope.core.validation import demand, demand_positive
 from kinoscope.galleries import read
 from kinoscope.pipeline import analysis, inputs, render
-from kinoscope.pipeline.alerts.dispatch import HELD, post_all, read_rules, sending
+from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
 from kinoscope.views.video.redaction_plan import Method
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def analyze(
     known = None if gallery is None else read(gallery)
     hide = choose_redaction(blur, keep, hide_with, known, live)
     needed = render.tasks_for(hide) if hide else []
-    settings = {name: render.SECRETIVE[name] for name in needed if name in render.SECRETIVE}
+    settings = {name: render.REDACTION_SETTINGS[name] for name in needed if name in render.REDACTION_SETTINGS}
     settings |= {"recognize": {"gallery": known}} if known else {}
     if tracker is not None:
         settings["objects"] = settings.get("objects", {}) | {"tracker": choose_tracker(tracker)}
@@ -164,12 +164,12 @@ def analyze(
         quiet=quiet,
     )
     names = inputs.expand(sources)
-    folders = inputs.folders(
-        names, None if out is None else Path(out), lambda name, folder: analysis.fits(name, folder, options)
+    folders = inputs.result_folders(
+        names, None if out is None else Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
     )
     jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
     letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
-    with sending(webhook, webhook_secret, letters, HELD) as post:
+    with open_webhook(webhook, webhook_secret, letters, MAX_QUEUED_ALERTS) as post:
         ensure_library(library)
         return _each(jobs, options, post, library)
 

@@ -176,10 +176,10 @@ def detect(
     )
 
     def fits(name: str, folder: Path) -> bool:
-        return analysis.fits(name, folder, options)
+        return analysis.can_hold_results(name, folder, options)
 
     names = inputs.expand(sources)
-    folders = [None] * len(names) if out is None else inputs.folders(names, Path(out), fits)
+    folders = [None] * len(names) if out is None else inputs.result_folders(names, Path(out), fits)
     done = [DetectResult(name, every) for name in names]
     for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
         _detect(one, folder, options)

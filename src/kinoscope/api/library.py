@@ -11,7 +11,7 @@ from kinoscope.core.hashing import sha256_file
 from kinoscope.core.results import Timeline
 from kinoscope.library import Library
 from kinoscope.pipeline.analysis import Analysis
-from kinoscope.pipeline.text_query import meanings_of
+from kinoscope.pipeline.text_query import embed_speech
 
 Action = Literal["list", "show", "remove", "check"]
 
@@ -49,7 +49,7 @@ def store_timeline(place: str | Path, source: str, timeline: Timeline, preview: 
     """
     facts = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
     path = str(Path(source).absolute())
-    return Library(place, create=True).add(content_hash(source), path, timeline, meanings_of(timeline), facts)
+    return Library(place, create=True).add(content_hash(source), path, timeline, embed_speech(timeline), facts)
 
 
 def content_hash(source: str) -> str:

@@ -38,7 +38,7 @@ def claim_folders(
         except OutputError:  # no other number would help: it is reported when the source has its turn
             return True
 
-    folders = inputs.folders(names, Path(out), fits)
+    folders = inputs.result_folders(names, Path(out), fits)
     return [partial(claim, name, folder) for name, folder in zip(names, folders, strict=True)]
 
 

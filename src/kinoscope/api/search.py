@@ -18,7 +18,7 @@ from kinoscope.core.results import describe_source
 from kinoscope.core.validation import demand, demand_number
 from kinoscope.library import Library, SearchHit, StoredVideo, hit_image, parse, search_videos
 from kinoscope.pipeline import inputs as places
-from kinoscope.pipeline.text_query import meaning_of
+from kinoscope.pipeline.text_query import embed_text
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
 from kinoscope.views.pages.report_data import video_url
 
@@ -124,7 +124,7 @@ def _search(
     device: str,
 ) -> SearchResult:
     notes: list[str] = []
-    clips = search_videos(opened, asked, _likes(like, device), lambda text: meaning_of(text, device), limit, notes)
+    clips = search_videos(opened, asked, _likes(like, device), lambda text: embed_text(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
     found = SearchResult(title.strip(), opened.place, len(opened.videos()), clips, notes)
     prepare(folder)
@@ -142,9 +142,9 @@ def _kinds(export: str | Sequence[str] | None) -> list[str]:
 
 
 def _likes(like: str | Path | None, device: str) -> list[Any]:
-    from kinoscope.pipeline.image_query import likes_of
+    from kinoscope.pipeline.image_query import image_queries
 
-    return [] if like is None else likes_of(str(like), device)
+    return [] if like is None else image_queries(str(like), device)
 
 
 def _played(clip: SearchHit, time: float) -> float:
@@ -192,7 +192,7 @@ def _plays(path: Path) -> bool:
         return False
     try:
         with open_source(path) as source:
-            return places.playable(describe_source(source.info) | {"path": str(path)})
+            return places.is_playable(describe_source(source.info) | {"path": str(path)})
     except KinoscopeError:
         return False
 

@@ -151,9 +151,9 @@ def sync(
     )
 
     def fits(name: str, folder: Path) -> bool:
-        return analysis.fits(name, folder, options)
+        return analysis.can_hold_results(name, folder, options)
 
-    folders = [None] * len(names) if out is None else inputs.folders(names, Path(out), fits)
+    folders = [None] * len(names) if out is None else inputs.result_folders(names, Path(out), fits)
     with _claimed(names, fix, overwrite):
         done: list[SyncResult] = []
         for name, folder in zip(names, folders, strict=True):

@@ -33,7 +33,7 @@ from kinoscope.core.results import (
 )
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import demand_number
-from kinoscope.pipeline.alerts.dispatch import read_rules, sending
+from kinoscope.pipeline.alerts.dispatch import open_webhook, read_rules
 from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.views.formats.jsonl import LineWriter
 
@@ -176,7 +176,7 @@ def watch(
     done = WatchResult(str(source))
     with ExitStack() as stack:
         hook = stack.enter_context(
-            sending(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
+            open_webhook(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
         )
         arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
         camera = arrivals.info.live and not (realtime or loop)
@@ -241,10 +241,10 @@ def _duration(for_: str | float | None) -> float | None:
 
 
 def _check_margins(before: float, after: float) -> None:
-    from kinoscope.pipeline.alerts.recorder import LONGEST
+    from kinoscope.pipeline.alerts.recorder import MAX_CLIP_SECONDS
 
-    demand_number("before", before, 0, LONGEST / 2)
-    demand_number("after", after, 0, LONGEST / 2)
+    demand_number("before", before, 0, MAX_CLIP_SECONDS / 2)
+    demand_number("after", after, 0, MAX_CLIP_SECONDS / 2)
 
 
 @contextmanager
@@ -397,14 +397,14 @@ class AlertPublisher:
             delays.add(age)
 
     def _send(self, event: Event, time: float) -> None:
-        from kinoscope.pipeline.alerts.webhook import message
+        from kinoscope.pipeline.alerts.webhook import alert_message
 
         taken = self._clock(time) if self._clock else None
         if self._recorder:
             path, inside = self._recorder.want(event.label, time)
             event.extra |= {"clip": str(path), "clip_at": inside}
         if self._hook:
-            self._hook.put(message(event, self._done.source, taken))
+            self._hook.put(alert_message(event, self._done.source, taken))
         if taken:
             event.extra["taken"] = taken.isoformat(timespec="milliseconds")
         if self._lines:

@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from kinoscope.tasks.base import Task
 
 
-_PLAIN = (bool, int, float, str, tuple, type(None))
+_JSON_TYPES = (bool, int, float, str, tuple, type(None))
 
-BIOMETRIC = frozenset({"faces", "appearance", "recognize"})
+BIOMETRIC_TASKS = frozenset({"faces", "appearance", "recognize"})
 """Tasks whose results tell who people are."""
 
-BUILT_ON: Mapping[str, frozenset[str]] = {
+TASK_DEPENDENCIES: Mapping[str, frozenset[str]] = {
     "appearance": frozenset({"objects"}),
     "recognize": frozenset({"objects", "faces", "appearance"}),
     "rules": frozenset({"objects"}),
 }
 """Task -> those whose tracks its results name by number."""
 
-FOLDERS = ("images", "clips", "csv", "mot", "parquet")
+RESULT_FOLDERS = ("images", "clips", "csv", "mot", "parquet")
 """Folders of further results, in the folder of an analysis."""
 
 
@@ -132,7 +132,7 @@ def claim(source: str, folder: Path, options: AnalysisOptions) -> Iterator[None]
     mark = places.fingerprint(source, options.reading)
     by = files.maker(options.verb, [source], mark if "sample" in mark else None)
     names = _names(options)
-    is_private = not BIOMETRIC.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
+    is_private = not BIOMETRIC_TASKS.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
     inputs, difference = places.files_of(source), partial(_difference, folder, mark)
     with files.claiming(
         folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
@@ -148,7 +148,7 @@ def _difference(folder: Path, mark: dict[str, Any]) -> str:
         there = read(folder / "timeline.json").extra.get("run")
     except TimelineError:
         return files.OTHERWISE
-    if not isinstance(there, dict) or any(there.get(key) != mark.get(key) for key in places.IDENTITY):
+    if not isinstance(there, dict) or any(there.get(key) != mark.get(key) for key in places.SOURCE_KEYS):
         return files.OTHERWISE
     names = [name for name in {**there, **mark} if there.get(name) != mark.get(name)]
     told = [f"{_option(name)} {_said(there.get(name))}, now {_said(mark.get(name))}" for name in names]
@@ -181,7 +181,7 @@ def _names(options: AnalysisOptions) -> list[str]:
     return names + [name for view in views for name in view.paths]
 
 
-def fits(source: str, folder: Path, options: AnalysisOptions) -> bool:
+def can_hold_results(source: str, folder: Path, options: AnalysisOptions) -> bool:
     """Return whether a folder that nobody named may hold the results of a source."""
     if not options.overwrite and not _may_be_kept(source, options) and (folder / "timeline.json").exists():
         return False
@@ -232,7 +232,7 @@ def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: 
     mark = places.fingerprint(analysis.source, options.reading)
     earlier = _earlier(analysis, mark, options)
     if earlier is None and files.is_own(analysis.folder / "timeline.json"):
-        analysis.replaced = files.results(analysis.folder / "timeline.json", FOLDERS)
+        analysis.replaced = files.results(analysis.folder / "timeline.json", RESULT_FOLDERS)
     missing = [name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks]
     before = _drop(analysis, earlier, missing) if earlier else {}
     if options.hide:
@@ -263,7 +263,7 @@ def _begin(folder: Path, options: AnalysisOptions) -> None:
     """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
     files.prepare(folder)
     if options.hide:
-        render.forget(folder)
+        render.remove_redacted(folder)
 
 
 def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[str, TaskResult]:
@@ -271,7 +271,7 @@ def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[s
     before = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
     for name in before:
         earlier.drop(name)
-    for name in [name for name in earlier.tasks if not BUILT_ON.get(name, frozenset()).isdisjoint(tasks)]:
+    for name in [name for name in earlier.tasks if not TASK_DEPENDENCIES.get(name, frozenset()).isdisjoint(tasks)]:
         earlier.drop(name)
         analysis.notes.append(f"{name} was built on what is done anew, and is gone; name it in --tasks, too")
     if kept := [name for name in earlier.tasks if name != "preview"]:
@@ -338,7 +338,7 @@ def _is_other(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]
 
 def _plain(name: str, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Give the settings of a task as JSON keeps them, without those that it cannot, such as a gallery."""
-    told = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _PLAIN)}
+    told = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _JSON_TYPES)}
     return dict(json.loads(json.dumps(told)))
 
 
@@ -367,7 +367,7 @@ def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Tas
     """
     from kinoscope.pipeline.preview import Preview
 
-    if not source.info.width or places.playable(describe_source(source.info)):
+    if not source.info.width or places.is_playable(describe_source(source.info)):
         return []
     path = analysis.folder / "preview.mp4"
     if files.demand_free(path) and (done := timeline.tasks.get("preview")) and done.status == "ok":
@@ -387,7 +387,7 @@ def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts:
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
     save(timeline, folder)
-    files.clear(folder / "timeline.json", FOLDERS)
+    files.clear(folder / "timeline.json", RESULT_FOLDERS)
     files.discard(analysis.replaced)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
@@ -420,8 +420,8 @@ def _write_report(analysis: Analysis, timeline: Timeline) -> Path:
     video, folder = None, analysis.folder
     if "preview" in timeline.tasks and files.is_own(folder / "preview.mp4"):
         video = "preview.mp4"
-    elif places.playable(timeline.source | {"path": analysis.source}):
-        video = places.place_beside(Path(analysis.source), folder)
+    elif places.is_playable(timeline.source | {"path": analysis.source}):
+        video = places.link_beside(Path(analysis.source), folder)
     write_report(timeline, folder / "report.html", video)
     return folder / "report.html"
 
@@ -441,6 +441,6 @@ def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, titl
             if progress:
                 progress(done, total)
 
-        analysis.written += render.draw(
+        analysis.written += render.render_videos(
             source, timeline, analysis.folder, options.hide, options.annotate, audio_from, on_frame
         )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kinoscope")
 
 
-QUEUED_BATCHES = 3
+MAX_QUEUED_BATCHES = 3
 """How far decoding may run ahead of a task, in batches."""
 
 
@@ -205,7 +205,7 @@ class TaskFeed:
     def __post_init__(self) -> None:
         self._ticker = FrameSampler(self.needs.rate)
         self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
-        self._queue: Queue[tuple[FrameBatch, ...] | Audio | None] = Queue(1 if self.live else QUEUED_BATCHES)
+        self._queue: Queue[tuple[FrameBatch, ...] | Audio | None] = Queue(1 if self.live else MAX_QUEUED_BATCHES)
         self._worker: Thread | None = None
         self._stopped = False
 

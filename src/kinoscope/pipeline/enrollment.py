@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from kinoscope.core.results import Timeline
     from kinoscope.tasks.base import Task
 
-LONGEST = 960
+MAX_FRAME_SIDE = 960
 """Longer side of the pictures that are looked at, in pixels."""
 
-MOST = 5
+MAX_SAMPLES = 5
 """Looks taken from one video: more of one occasion say little more."""
 
-PASSING = 0.2
+MIN_PRESENCE_SHARE = 0.2
 """Share of the time of whoever is longest in a video under which others are passers-by, and do not count."""
 
-WORST = 0.02
+MIN_FACE_QUALITY = 0.02
 """Quality of a face under which it is not enrolled: blurred, seen from the side or tiny."""
 
-PORTRAIT = 128
+PORTRAIT_SIDE = 128
 """Longer side of a portrait in pixels."""
 
 
@@ -88,7 +88,9 @@ def extract_samples(
     return looks
 
 
-def the_one(sizes: Sequence[float], path: str | Path, what: str, largest: bool, other: str = "crop it to one") -> int:
+def select_one(
+    sizes: Sequence[float], path: str | Path, what: str, largest: bool, other: str = "crop it to one"
+) -> int:
     """Give the index of the only one, or of the largest where that is asked for.
 
     Raises:
@@ -106,7 +108,7 @@ def _pixels(path: Path) -> Pixels:
     from kinoscope.source import open_source
 
     with open_source(path) as source:
-        for frame in source.frames(source.info.fit(LONGEST)):
+        for frame in source.frames(source.info.fit(MAX_FRAME_SIDE)):
             return frame.pixels
     raise SourceError(f"{path} cannot be decoded; give another picture")
 
@@ -128,9 +130,9 @@ def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
 
 def _longest(seconds: dict[Any, float], path: str, what: str, largest: bool) -> Any:
     """Give whoever is in a video, passers-by left out; of several, whoever is longest where that is asked for."""
-    least = PASSING * max(seconds.values(), default=0.0)
+    least = MIN_PRESENCE_SHARE * max(seconds.values(), default=0.0)
     staying = {who: time for who, time in seconds.items() if time >= least}
-    return list(staying)[the_one(list(staying.values()), path, what, largest, "cut it with only one in it")]
+    return list(staying)[select_one(list(staying.values()), path, what, largest, "cut it with only one in it")]
 
 
 class FaceExtractor:
@@ -145,16 +147,16 @@ class FaceExtractor:
     def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the one face in a picture."""
         from kinoscope.imaging.thumbnail import thumbnail
-        from kinoscope.tasks.faces import SURE
+        from kinoscope.tasks.faces import MIN_TRACK_SCORE
         from kinoscope.tasks.people.face_samples import FaceSamples
 
         pixels = _pixels(path)
         found = self._finder(pixels, (pixels.shape[1], pixels.shape[0]))
-        found = found[found.scores >= SURE]
+        found = found[found.scores >= MIN_TRACK_SCORE]
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
-        one = the_one(sides.tolist(), path, "face", largest)
+        one = select_one(sides.tolist(), path, "face", largest)
         looks = FaceSamples()
-        draw = partial(thumbnail, pixels, found.boxes[one].tolist(), 0.25, PORTRAIT)
+        draw = partial(thumbnail, pixels, found.boxes[one].tolist(), 0.25, PORTRAIT_SIDE)
         looks.offer(0.0, found.points[one], float(found.scores[one]), pixels, draw)
         looks.embed(self._embedder)
         return _faces(name, path, looks.best.kept)
@@ -170,7 +172,7 @@ class FaceExtractor:
             seconds[track.identity] = seconds.get(track.identity, 0.0) + track.end - track.start
         who = _longest(seconds, path, "face", largest)
         looks = [look for track, kept in task.seen if track.identity == who for look in kept]
-        return _faces(name, path, sorted(looks, key=lambda look: -look.value)[:MOST])
+        return _faces(name, path, sorted(looks, key=lambda look: -look.value)[:MAX_SAMPLES])
 
 
 def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySample]:
@@ -179,14 +181,14 @@ def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySam
     Raises:
         GalleryError: none does.
     """
-    good = [look for look in looks if look.value >= WORST]
+    good = [look for look in looks if look.value >= MIN_FACE_QUALITY]
     if not good:
         raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another picture")
     source = short_name(path)
     return [GallerySample(name, "face", look.embedding, float(look.value), look.picture, source) for look in good]
 
 
-class _AppearanceEye:
+class _AppearanceExtractor:
     """Shared by persons and things: the embedding is of a cut-out picture."""
 
     kind = "object"
@@ -217,7 +219,7 @@ class _AppearanceEye:
         return GallerySample(name, self.kind, embedding, float(quality), picture, short_name(path))
 
 
-class PersonExtractor(_AppearanceEye):
+class PersonExtractor(_AppearanceExtractor):
     """Finds persons from head to foot; what is compared is their appearance."""
 
     kind = "person"
@@ -227,18 +229,18 @@ class PersonExtractor(_AppearanceEye):
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.models.inference.detector import ObjectDetector
         from kinoscope.models.inference.faces import resize
-        from kinoscope.tasks.objects import SURE
+        from kinoscope.tasks.objects import MIN_TRACK_SCORE
 
-        pixels, detector = _pixels(path), ObjectDetector(device=self._device, least=SURE)
+        pixels, detector = _pixels(path), ObjectDetector(device=self._device, least=MIN_TRACK_SCORE)
         shown = (pixels.shape[1], pixels.shape[0])
         (found,) = detector(resize(pixels, detector.input_size(shown))[None], shown)
         persons = found.labels == detector.card.labels.index("person")
         boxes, scores = found.boxes[persons], found.scores[persons]
-        one = the_one((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).tolist(), path, "person", largest)
+        one = select_one((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).tolist(), path, "person", largest)
         return [self._look(name, path, thumbnail(pixels, boxes[one].tolist()), scores[one])]
 
 
-class ObjectExtractor(_AppearanceEye):
+class ObjectExtractor(_AppearanceExtractor):
     """Takes a picture as a whole for the thing; of a video, what is followed in it and is no person."""
 
     def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:

@@ -10,12 +10,12 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.time import parse_time
 from kinoscope.library import VectorQuery
 
-SCENE = 0.4
+MAX_SCENE_DISTANCE = 0.4
 """Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second)
 90 % of the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of unlike videos."""
 
 
-def likes_of(like: str, device: str = "auto") -> list[VectorQuery]:
+def image_queries(like: str, device: str = "auto") -> list[VectorQuery]:
     """Give what to look for: what a picture shows, things that look like it, and the largest face in it if any.
 
     Args:
@@ -27,11 +27,11 @@ def likes_of(like: str, device: str = "auto") -> list[VectorQuery]:
         OptionError: the moment cannot be understood.
         WeightsMissing: a model cannot be had.
     """
-    pixels = _picture(like)
+    pixels = _read_frame(like)
     return [_scene(pixels, device), _thing(pixels, device), *_face(pixels, device)]
 
 
-def _picture(like: str) -> Pixels:
+def _read_frame(like: str) -> Pixels:
     from kinoscope.source import open_source
 
     path, at = like, Fraction(0)
@@ -54,7 +54,7 @@ def _scene(pixels: Pixels, device: str) -> VectorQuery:
 
     runner = load("scenes", device=device)
     small = np.asarray(cv2.resize(pixels, runner.card.size, interpolation=cv2.INTER_AREA), np.uint8)
-    return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", SCENE)
+    return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", MAX_SCENE_DISTANCE)
 
 
 def _thing(pixels: Pixels, device: str) -> VectorQuery:
@@ -74,10 +74,10 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
 
     from kinoscope.galleries import THRESHOLDS
     from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align
-    from kinoscope.tasks.faces import SURE
+    from kinoscope.tasks.faces import MIN_TRACK_SCORE
 
     found = FaceDetector(device)(pixels, (pixels.shape[1], pixels.shape[0]))
-    found = found[found.scores >= SURE]
+    found = found[found.scores >= MIN_TRACK_SCORE]
     if not len(found.scores):
         return []
     one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))

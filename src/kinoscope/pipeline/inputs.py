@@ -13,13 +13,13 @@ from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import link
 
-MAX_NUMBER = 10_000
+MAX_FOLDER_NUMBER = 10_000
 """Folders of one name that are tried."""
 
-IDENTITY = ("source", "bytes", "modified", "images", "sample")
+SOURCE_KEYS = ("source", "bytes", "modified", "images", "sample")
 """What of a fingerprint is of the source; the rest is of the options."""
 
-SAMPLES, SAMPLE_BYTES = 16, 65_536
+HASHED_CHUNKS, CHUNK_BYTES = 16, 65_536
 """Pieces of a file that tell it from others, spread evenly over it, and how long they are."""
 
 
@@ -49,7 +49,7 @@ def _inside(source: str, strips: bool) -> list[str]:
         return [source]
 
 
-def folders(
+def result_folders(
     sources: Sequence[str], out: Path | None, fits: Callable[[str, Path], bool] = lambda source, folder: True
 ) -> list[Path]:
     """Give each source a results folder of its own.
@@ -75,7 +75,7 @@ def _name(source: str) -> str:
 def _unused(source: str, taken: set[str], fits: Callable[[str, str], bool]) -> str:
     """Return a name that is not taken, in any case of letters: some file systems know no case."""
     name = _name(source)
-    numbered = (name if number == 1 else f"{name}-{number}" for number in range(1, MAX_NUMBER + len(taken)))
+    numbered = (name if number == 1 else f"{name}-{number}" for number in range(1, MAX_FOLDER_NUMBER + len(taken)))
     unique = next((one for one in numbered if one.casefold() not in taken and fits(source, one)), name)
     taken.add(unique.casefold())
     return unique
@@ -125,13 +125,13 @@ def _sample(path: Path, size: int) -> str:
     """Return the sha256 of pieces of a file: two recordings of one length and second differ in any of them."""
     found = hashlib.sha256()
     with path.open("rb") as file:
-        for number in range(SAMPLES):
-            file.seek(max(0, size - SAMPLE_BYTES) * number // (SAMPLES - 1))
-            found.update(file.read(SAMPLE_BYTES))
+        for number in range(HASHED_CHUNKS):
+            file.seek(max(0, size - CHUNK_BYTES) * number // (HASHED_CHUNKS - 1))
+            found.update(file.read(CHUNK_BYTES))
     return found.hexdigest()
 
 
-def playable(source: dict[str, Any]) -> bool:
+def is_playable(source: dict[str, Any]) -> bool:
     """Tell whether a browser can play the file itself, from its container and codecs."""
     container, codec, sound = (str(source.get(key) or "") for key in ("container", "codec", "audio_codec"))
     if source.get("video_tracks"):  # it would show the one that is marked default
@@ -144,7 +144,7 @@ def playable(source: dict[str, Any]) -> bool:
     return named and (mp4 or webm) and source.get("pixel_format") in ("yuv420p", "yuvj420p")
 
 
-def place_beside(source: Path, folder: Path) -> str:
+def link_beside(source: Path, folder: Path) -> str:
     """Put a video beside a report without a copy where that can be; give its address relative to the folder."""
     target = folder / f"video{source.suffix.lower()}"
     return target.name if link(source, target) else os.path.relpath(source, folder)

@@ -12,7 +12,7 @@ from kinoscope.tasks.base import Needs
 if TYPE_CHECKING:
     from kinoscope.source.encode.writer import Writer
 
-LONGEST = 640
+MAX_FRAME_SIDE = 640
 """Longer side of the preview in pixels."""
 
 
@@ -28,7 +28,7 @@ class Preview:
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for every frame, small; widths and heights are even, as h264 wants them."""
-        width, height = info.fit(LONGEST)
+        width, height = info.fit(MAX_FRAME_SIDE)
         self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
         self._start, self._rate = info.start, info.rate
         return Needs(sizes=(self._size,), batch=16)

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 ANNOTATED, BLURRED, LOG = "annotated.mp4", "blurred.mp4", "blurred.json"
 
-FAST = 0.005
+MOTION_SHARE = 0.005
 """Share of the picture that changes from which every frame is looked at: a head that moves by a twentieth of itself."""
 
-SECRETIVE: dict[str, dict[str, Any]] = {
-    "faces": {"rate": None, "calm": 12.5, "much": FAST, "search": 6.25, "still": 1, "longest": 1280,
+REDACTION_SETTINGS: dict[str, dict[str, Any]] = {
+    "faces": {"rate": None, "calm": 12.5, "much": MOTION_SHARE, "search": 6.25, "still": 1, "longest": 1280,
               "smallest": 20, "least": (0.6, 0.7, 0.7), "sure": 0.7, "glimpses": True},
-    "objects": {"rate": None, "calm": 12.5, "much": FAST, "still": 1, "least": 0.2, "sure": 0.3,
+    "objects": {"rate": None, "calm": 12.5, "much": MOTION_SHARE, "still": 1, "least": 0.2, "sure": 0.3,
                 "glimpses": ("person",)},
-    "text": {"rate": None, "calm": 5.0, "much": FAST, "still": 1, "longest": 1280, "least": 0.3, "sure": 0.35,
+    "text": {"rate": None, "calm": 5.0, "much": MOTION_SHARE, "still": 1, "longest": 1280, "least": 0.3, "sure": 0.35,
              "glimpses": True},
 }  # fmt: skip
 """Settings of the tasks by which things are hidden: to hide for nothing costs little, and what was seen cannot be taken
@@ -62,7 +62,7 @@ def tasks_for(hiding: RedactionOptions) -> list[str]:
     return [*tasks, "faces", "recognize"] if hiding.keep else tasks
 
 
-def forget(folder: Path) -> None:
+def remove_redacted(folder: Path) -> None:
     """Remove what an earlier run hid less in: it must not be taken for what comes.
 
     Raises:
@@ -72,7 +72,7 @@ def forget(folder: Path) -> None:
         remove(folder / name)
 
 
-def draw(
+def render_videos(
     source: Source,
     timeline: Timeline,
     folder: Path,

@@ -13,7 +13,7 @@ from kinoscope.core.results import Timeline
 log = logging.getLogger("kinoscope")
 
 
-def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, Float32Array]:
+def embed_speech(timeline: Timeline, device: str = "auto") -> dict[str, Float32Array]:
     """Give the vectors (N, 384) of all that is said, by task; nothing where the model cannot be had."""
     from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
@@ -27,7 +27,7 @@ def meanings_of(timeline: Timeline, device: str = "auto") -> dict[str, Float32Ar
         return {}
 
 
-def meaning_of(text: str, device: str = "auto") -> Float32Array:
+def embed_text(text: str, device: str = "auto") -> Float32Array:
     """Give the vector (384,) of a text.
 
     Raises:

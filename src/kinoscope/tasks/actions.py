@@ -23,24 +23,24 @@ from kinoscope.models import choose
 from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.signal.hysteresis import spans
+from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 
-CELLS = 14
+GRID_CELLS = 14
 """Cells along the shorter side of the picture, in each of which motion is measured."""
-STILL = 8.0
+MIN_MOTION_LEVELS = 8.0
 """Change of the ten liveliest cells, in grey levels a frame, under which nobody fights: 98 % of fights have more."""
-MOVING = 4.0
+MAX_CAMERA_MOTION_LEVELS = 4.0
 """Change that three quarters of the cells exceed when the camera moves."""
 
-PACE = 6.0
+MAX_INTERVAL_SECONDS = 6.0
 """Seconds from one look to the next while all is calm."""
-GROWN = 1.5
+MIN_MOTION_GROWTH = 1.5
 """How much the motion must have grown since the last look for the next to come at once."""
-SUSPICION = 0.3
+SUSPICION_SCORE = 0.3
 """Score from which the windows around are looked at too."""
-ON, OFF = 0.8, 0.5
+EVENT_START_SCORE, EVENT_END_SCORE = 0.8, 0.5
 """Scores at which an event begins and ends: 60 % of fights reach the first, and 6 % of other clips."""
-SHORTEST = 2
+MIN_EVENT_WINDOWS = 2
 """Windows in a row that make an event: a wave of the hand can look like a blow, but does not go on."""
 
 
@@ -63,7 +63,7 @@ class ActionWindow:
         """Make a window of that many frames; of fewer, some stand twice."""
         picks = np.linspace(0, len(frames) - 1, length).round().astype(int)
         pixels = np.stack([frames[i].pixels for i in picks])
-        cells = motion(np.stack([frame.pixels for frame in frames]))
+        cells = cell_motion(np.stack([frame.pixels for frame in frames]))
         lively = float(np.sort(cells.reshape(len(cells), -1), axis=1)[:, -10:].mean()) if len(cells) else 0.0
         quarter = float(np.percentile(cells.mean(0), 25)) if len(cells) else 0.0
         return cls(pixels, float(frames[0].time), float(frames[-1].time), lively, quarter)
@@ -71,15 +71,15 @@ class ActionWindow:
     @property
     def suits(self) -> bool:
         """Whether something moves, but not everything."""
-        return self.liveliest >= STILL and self.quarter <= MOVING
+        return self.liveliest >= MIN_MOTION_LEVELS and self.quarter <= MAX_CAMERA_MOTION_LEVELS
 
 
-def motion(pixels: Pixels) -> Float32Array:
+def cell_motion(pixels: Pixels) -> Float32Array:
     """Give the mean change of each cell from frame to frame, (T - 1, rows, columns), of pixels (T, H, W, C).
 
     Pixels at the right and the bottom that fill no cell are left out.
     """
-    side = max(1, min(pixels.shape[1:3]) // CELLS)
+    side = max(1, min(pixels.shape[1:3]) // GRID_CELLS)
     rows, columns = pixels.shape[1] // side, pixels.shape[2] // side
     grey = pixels[:, : rows * side, : columns * side].mean(3, dtype=np.float32)
     change = np.abs(np.diff(grey, axis=0))
@@ -149,7 +149,7 @@ class Actions:
         report.extra["inferences"] = self._looks * self._sampling.frames
         rows = np.array(sorted(self._scores), np.float64).reshape(-1, 3)
         features = {"actions.times": rows[:, :2].mean(1), "actions.scores": rows[:, 2].astype(np.float32)}
-        return TaskResult(events=events(rows, card.labels[self._class]), features=features, report=report)
+        return TaskResult(events=fight_events(rows, card.labels[self._class]), features=features, report=report)
 
     def _window(self) -> ActionWindow:
         return ActionWindow.of(list(self._frames), self._sampling.frames)
@@ -165,7 +165,7 @@ class Actions:
 
     def _examine(self, window: ActionWindow) -> None:
         """Look at a window and, if it is suspicious, at those passed over since the last look."""
-        if self._look(window) >= SUSPICION:
+        if self._look(window) >= SUSPICION_SCORE:
             for passed in self._passed:
                 self._look(passed)
         self._passed.clear()
@@ -174,8 +174,8 @@ class Actions:
         if self._last is None:
             return True
         last, score = self._last
-        grown = window.liveliest > GROWN * last.liveliest
-        return score >= SUSPICION or grown or window.start - last.start >= PACE
+        grown = window.liveliest > MIN_MOTION_GROWTH * last.liveliest
+        return score >= SUSPICION_SCORE or grown or window.start - last.start >= MAX_INTERVAL_SECONDS
 
     def _look(self, window: ActionWindow) -> float:
         logits = self._net(window.pixels[None])[-1]
@@ -187,10 +187,10 @@ class Actions:
         return score
 
 
-def events(rows: Float64Array, label: str) -> list[Event]:
+def fight_events(rows: Float64Array, label: str) -> list[Event]:
     """Give the events of windows with scores: (N, 3) float64 rows of start, end, score in time order.
 
     Of a video that is but one window, that one is enough.
     """
-    found = spans(rows[:, 2], ON, OFF, shortest=min(SHORTEST, len(rows)))
+    found = hysteresis_spans(rows[:, 2], EVENT_START_SCORE, EVENT_END_SCORE, shortest=min(MIN_EVENT_WINDOWS, len(rows)))
     return [Event("actions", rows[a, 0], rows[b - 1, 1], label, float(rows[a:b, 2].max())) for a, b in found]

@@ -22,29 +22,29 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Trac
 from kinoscope.imaging.background import BackgroundModel
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.signal.peaks import peaks
+from kinoscope.tasks.signal.peaks import find_peaks
 
-RATE, EVERY = 10.0, 2
+FRAME_RATE, SAMPLE_INTERVAL_FRAMES = 10.0, 2
 """Pictures a second, and of how many each is looked at; the one before tells how it moves."""
-SMALL, LARGE = 384, 768
+MOTION_FRAME_SIDE, CROP_FRAME_SIDE = 384, 768
 """Longer sides in pixels of the pictures in which things are found, and of those from which they are cut."""
-LEARNING = 3.0
+BACKGROUND_LEARNING_SECONDS = 3.0
 """Seconds in which the background is learned, and nothing is told."""
-AROUND = 12.0
+EXCLUDED_SECONDS = 12.0
 """Seconds around a moment that are no measure of what is usual: an odd thing resembles itself."""
-SHORTEST = 30.0
+MIN_VIDEO_SECONDS = 30.0
 """Seconds of video without which nothing can be called usual."""
-NEAREST = 3
+NEIGHBOR_RANK = 3
 """The how-manieth nearest counts: what came twice may still be odd."""
-MOST, BANK = 20_000, 5_000
+MAX_OBJECTS, MAX_BANK_OBJECTS = 20_000, 5_000
 """Things remembered, and of these how many others are compared with."""
-RESTLESS = 0.1
+MAX_MOVING_CAMERA_SHARE = 0.1
 """Share of the pictures that may move as a whole."""
-SMOOTH = 7
+SMOOTHING_SAMPLES = 7
 """Looks over which the score is averaged: what flickers up once is noise of the background."""
-ODD, SIDES = 1.2, 0.6
+MIN_PEAK_SCORE, EVENT_EDGE_SHARE = 1.2, 0.6
 """Score at the peak of an event, and the share of it down to which the event lasts."""
-SAME = 0.2
+MIN_TRACK_IOU = 0.2
 """Overlap of one thing's boxes from look to look."""
 
 
@@ -93,17 +93,19 @@ class Anomalies:
         """
         if not info.width:
             raise Skip("no picture")
-        if info.duration is not None and info.duration < SHORTEST:
-            raise Skip(f"the video is shorter than {SHORTEST:.0f} s, which is too little to know what is usual")
+        if info.duration is not None and info.duration < MIN_VIDEO_SECONDS:
+            raise Skip(
+                f"the video is shorter than {MIN_VIDEO_SECONDS:.0f} s, which is too little to know what is usual"
+            )
         self._net = load("scenes", self.model, self.device, threads=self.threads)
-        self._scale = info.width / info.fit(SMALL)[0]
-        self._zoom = info.fit(LARGE)[0] / info.fit(SMALL)[0]
-        return Needs(sizes=(info.fit(SMALL), info.fit(LARGE)), rate=RATE)
+        self._scale = info.width / info.fit(MOTION_FRAME_SIDE)[0]
+        self._zoom = info.fit(CROP_FRAME_SIDE)[0] / info.fit(MOTION_FRAME_SIDE)[0]
+        return Needs(sizes=(info.fit(MOTION_FRAME_SIDE), info.fit(CROP_FRAME_SIDE)), rate=FRAME_RATE)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Describe what moves in every other picture."""
         for small, large in zip(*batches, strict=True):
-            if self._turn % EVERY == EVERY - 1:
+            if self._turn % SAMPLE_INTERVAL_FRAMES == SAMPLE_INTERVAL_FRAMES - 1:
                 self._see(small, large.pixels)
             self._turn, self._before = self._turn + 1, small.pixels
 
@@ -117,13 +119,15 @@ class Anomalies:
             Skip: the camera moves, or there is too little to compare with.
         """
         times = np.array(self._times)
-        if len(times) < 2 or times[-1] - times[0] < SHORTEST - LEARNING - 1:
-            raise Skip(f"the video is shorter than {SHORTEST:.0f} s, which is too little to know what is usual")
-        if self._restless > RESTLESS * len(times):
+        if len(times) < 2 or times[-1] - times[0] < MIN_VIDEO_SECONDS - BACKGROUND_LEARNING_SECONDS - 1:
+            raise Skip(
+                f"the video is shorter than {MIN_VIDEO_SECONDS:.0f} s, which is too little to know what is usual"
+            )
+        if self._restless > MAX_MOVING_CAMERA_SHARE * len(times):
             raise Skip("the camera moves; what is odd can be told only before one that stands still")
-        aspects = surprises(self._things)
+        aspects = anomaly_scores(self._things)
         odd = np.hypot(*np.maximum(aspects, 0)) if self._things else np.zeros(0)
-        scores = over_time(times, np.array([thing.time for thing in self._things]), odd)
+        scores = scores_over_time(times, np.array([thing.time for thing in self._things]), odd)
         events, tracks = self._tell(times, scores, aspects, odd)
         features = {"anomalies.times": times, "anomalies.scores": scores.astype(np.float32)}
         features["anomalies.moving"] = np.array(self._shares, np.float32)
@@ -134,13 +138,13 @@ class Anomalies:
         time = float(small.time)
         regions = self._background.see(small.pixels)
         self._first = time if self._first is None else self._first
-        if time - self._first < LEARNING:
+        if time - self._first < BACKGROUND_LEARNING_SECONDS:
             return
         self._times.append(time)
         self._shares.append(regions.moving)
         self._restless += not regions.still
         if regions.still and len(regions.boxes) and len(self._times) % self._thin == 0:
-            flow = speeds(self._before, small.pixels) * RATE
+            flow = optical_flow(self._before, small.pixels) * FRAME_RATE
             for box in regions.boxes:
                 self._things.append(self._describe(time, box, large, flow, regions.mask))
             self._make_room()
@@ -149,14 +153,14 @@ class Anomalies:
         self, time: float, box: Float64Array, large: Pixels, flow: Float64Array, mask: UInt8Array
     ) -> MovingObject:
         self._looks += 1
-        look = self._net(cut(large, box * self._zoom, self._net.card.size or (224, 224))[None])[0][0]
-        motion = directions(flow, mask, box)
+        look = self._net(crop_box(large, box * self._zoom, self._net.card.size or (224, 224))[None])[0][0]
+        motion = direction_histogram(flow, mask, box)
         unit = look / max(float(np.linalg.norm(look)), 1e-9)
         return MovingObject(time, box * self._scale, unit.astype(np.float16), motion)
 
     def _make_room(self) -> None:
         """Let every second look's things go when there are too many, and look half as often from now on."""
-        if len(self._things) > MOST:
+        if len(self._things) > MAX_OBJECTS:
             kept = set(sorted({thing.time for thing in self._things})[::2])
             self._things = [thing for thing in self._things if thing.time in kept]
             self._thin *= 2
@@ -166,13 +170,13 @@ class Anomalies:
     ) -> tuple[list[Event], list[Track]]:
         """Give the events, the oddest first, and the oddest thing of each as a track."""
         events, tracks = [], []
-        for rank, (first, past) in enumerate(peaks(scores, ODD, SIDES), 1):
+        for rank, (first, past) in enumerate(find_peaks(scores, MIN_PEAK_SCORE, EVENT_EDGE_SHARE), 1):
             surprise = float(scores[first:past].max())
             inside = [i for i, thing in enumerate(self._things) if times[first] <= thing.time <= times[past - 1]]
             oddest = max(inside, key=lambda i: odd[i])
             label = "odd look" if aspects[0, oddest] >= aspects[1, oddest] else "odd motion"
             score = surprise / (1 + surprise)
-            track = follow([self._things[i] for i in inside], self._things[oddest])
+            track = track_object([self._things[i] for i in inside], self._things[oddest])
             extra = {"rank": rank, "surprise": round(surprise, 3), "track": rank}
             events.append(Event(self.name, times[first], times[past - 1], label, score, extra=extra))
             tracks.append(Track(rank, self.name, label, score, track))
@@ -184,7 +188,7 @@ class Anomalies:
         return TaskReport(model=card.name, runtime=self._net.runtime, licence=card.licence, extra=extra)
 
 
-def speeds(before: Pixels | None, now: Pixels) -> Float64Array:
+def optical_flow(before: Pixels | None, now: Pixels) -> Float64Array:
     """Give how each pixel of a picture (H, W, C) moved since the one before, (H, W, 2) pixels to the right and down.
 
     Farnebäck, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003.
@@ -196,7 +200,7 @@ def speeds(before: Pixels | None, now: Pixels) -> Float64Array:
     return np.asarray(cv2.calcOpticalFlowFarneback(first, second, start, 0.5, 3, 15, 3, 5, 1.2, 0), np.float64)
 
 
-def directions(flow: Float64Array, mask: UInt8Array, box: Float64Array) -> Float32Array:
+def direction_histogram(flow: Float64Array, mask: UInt8Array, box: Float64Array) -> Float32Array:
     """Give the speed of a thing in each of eight directions (8,), clockwise from the right.
 
     Args:
@@ -214,7 +218,7 @@ def directions(flow: Float64Array, mask: UInt8Array, box: Float64Array) -> Float
     return np.asarray(np.sqrt(sums / max(1, len(moved)) / max(x2 - x1, y2 - y1, 1)), np.float32)
 
 
-def cut(pixels: Pixels, box: Float64Array, size: tuple[int, int], margin: float = 0.15) -> Pixels:
+def crop_box(pixels: Pixels, box: Float64Array, size: tuple[int, int], margin: float = 0.15) -> Pixels:
     """Cut a box with a margin out of a picture (H, W, C), stretched to a size."""
     around = margin * float(max(box[2] - box[0], box[3] - box[1]))
     height, width = pixels.shape[:2]
@@ -223,26 +227,26 @@ def cut(pixels: Pixels, box: Float64Array, size: tuple[int, int], margin: float 
     return np.asarray(cv2.resize(pixels[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], size), np.uint8)
 
 
-def surprises(things: list[MovingObject]) -> Float64Array:
+def anomaly_scores(things: list[MovingObject]) -> Float64Array:
     """Give how odd each thing looks and moves, (2, N): 0 as the median one, 1 as the tenth part that is oddest."""
     if not things:
         return np.zeros((2, 0))
     times = np.array([thing.time for thing in things])
     described = (np.stack([thing.look for thing in things]), np.stack([thing.motion for thing in things]))
-    return np.stack([_standard(distances(rows.astype(np.float32), times)) for rows in described])
+    return np.stack([_standard(neighbor_distances(rows.astype(np.float32), times)) for rows in described])
 
 
-def distances(rows: Float32Array, times: Float64Array) -> Float64Array:
+def neighbor_distances(rows: Float32Array, times: Float64Array) -> Float64Array:
     """Give the distance (N,) of each row (N, D) to its third nearest at other times; 0 where there are too few."""
-    bank = np.unique(np.linspace(0, len(rows) - 1, min(BANK, len(rows))).astype(np.int64))
+    bank = np.unique(np.linspace(0, len(rows) - 1, min(MAX_BANK_OBJECTS, len(rows))).astype(np.int64))
     others, lengths = rows[bank], (rows[bank] ** 2).sum(1)
     out = np.zeros(len(rows))
     for start in range(0, len(rows), 1024):
         part = rows[start : start + 1024]
         squares = (part**2).sum(1)[:, None] + lengths[None] - 2 * part @ others.T
-        squares[np.abs(times[start : start + 1024, None] - times[bank][None]) < AROUND] = np.inf
-        if squares.shape[1] >= NEAREST:
-            out[start : start + 1024] = np.partition(squares, NEAREST - 1, axis=1)[:, NEAREST - 1]
+        squares[np.abs(times[start : start + 1024, None] - times[bank][None]) < EXCLUDED_SECONDS] = np.inf
+        if squares.shape[1] >= NEIGHBOR_RANK:
+            out[start : start + 1024] = np.partition(squares, NEIGHBOR_RANK - 1, axis=1)[:, NEIGHBOR_RANK - 1]
     return np.sqrt(np.where(np.isfinite(out), np.maximum(out, 0), 0))
 
 
@@ -253,14 +257,14 @@ def _standard(distances: Float64Array) -> Float64Array:
     return np.asarray((logs - usual) / max(rare - usual, 1e-6))
 
 
-def over_time(times: Float64Array, seen: Float64Array, odd: Float64Array) -> Float64Array:
+def scores_over_time(times: Float64Array, seen: Float64Array, odd: Float64Array) -> Float64Array:
     """Give the score of each moment (N,): that of the oddest thing in it, averaged over its neighbours."""
     highest = np.zeros(len(times))
     np.maximum.at(highest, np.searchsorted(times, seen), odd)
-    return np.convolve(highest, np.full(SMOOTH, 1 / SMOOTH), "same")
+    return np.convolve(highest, np.full(SMOOTHING_SAMPLES, 1 / SMOOTHING_SAMPLES), "same")
 
 
-def follow(things: list[MovingObject], oddest: MovingObject) -> Float64Array:
+def track_object(things: list[MovingObject], oddest: MovingObject) -> Float64Array:
     """Give the boxes (T, 6) of one thing, backward and forward from where it is the oddest."""
     later = _chain(oddest, [thing for thing in things if thing.time > oddest.time])
     earlier = _chain(oddest, [thing for thing in reversed(things) if thing.time < oddest.time])
@@ -276,7 +280,7 @@ def _chain(last: MovingObject, things: list[MovingObject]) -> list[MovingObject]
         by_time.setdefault(thing.time, []).append(thing)
     for found in by_time.values():
         overlaps = iou(last.box[None], np.stack([thing.box for thing in found]))[0]
-        if overlaps.max() < SAME:
+        if overlaps.max() < MIN_TRACK_IOU:
             break
         last = found[int(overlaps.argmax())]
         chain.append(last)

@@ -25,18 +25,18 @@ from kinoscope.models.inference.classifier import find_classifier, probabilities
 from kinoscope.models.inference.segment_refiner import read_refiner
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.signal.hysteresis import spans
+from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 
-ON, OFF = 0.5, 0.4
+EVENT_START_PROBABILITY, EVENT_END_PROBABILITY = 0.5, 0.4
 """Probabilities at which an event begins and ends."""
-TOGETHER = 8
+BATCH_WINDOWS = 8
 """Windows that go through the network at once, unless the source is live."""
-TOP = 3
+TOP_CLASSES = 3
 """Classes told of the whole video."""
-FREEZE = 60.0
+MAX_FRAME_SECONDS = 60.0
 """Seconds for which a picture may stay; after longer ones, which come of broken time stamps, windows begin anew."""
 
-TOLERANCE = 1e-6
+TIME_TOLERANCE_SECONDS = 1e-6
 """Seconds, as in ``core.sampling.nearest``."""
 
 
@@ -55,7 +55,13 @@ class Classify:
     name = "classify"
 
     def __init__(
-        self, *, device: str = "auto", model: str = "auto", threads: int = 1, top: int = TOP, learned: bool = True
+        self,
+        *,
+        device: str = "auto",
+        model: str = "auto",
+        threads: int = 1,
+        top: int = TOP_CLASSES,
+        learned: bool = True,
     ) -> None:
         self.device, self.model, self.threads, self.top = device, model, threads, top
         self._learned = read_refiner(model) if learned and model != "auto" else None
@@ -80,7 +86,7 @@ class Classify:
         self.sampling = sampling_of(self._net.card)
         self._stride = max(1, self.sampling.frames // 2)
         self._pictures: deque[Pixels] = deque(maxlen=self.sampling.frames)
-        self._together = 1 if info.live else TOGETHER
+        self._together = 1 if info.live else BATCH_WINDOWS
         return Needs(sizes=(self.sampling.size,), batch=16)
 
     def process_frames(self, *batches: FrameBatch) -> None:
@@ -104,8 +110,8 @@ class Classify:
         logits = np.concatenate(self._logits) if self._logits else np.zeros((0, len(card.labels)), np.float32)
         likely, starts = probabilities(card, logits), np.array(self._starts, np.int64)
         if len(starts):
-            report.extra["top"] = likeliest(card.labels, probabilities(card, logits.mean(0)), self.top)
-        edges, means = over_time(starts, self.sampling.frames, likely)
+            report.extra["top"] = top_classes(card.labels, probabilities(card, logits.mean(0)), self.top)
+        edges, means = mean_over_windows(starts, self.sampling.frames, likely)
         features: dict[str, NDArray[Any]] = {
             "classify.times": self._middles(starts, end),
             "classify.scores": likely.astype(np.float32),
@@ -120,11 +126,11 @@ class Classify:
 
     def _advance(self, time: float) -> None:
         """Go on to a new picture's time: the last one was on screen until then."""
-        if time - self._time > FREEZE:
+        if time - self._time > MAX_FRAME_SECONDS:
             self._tick = self._ticks(time)
             self._pictures.clear()
             self._held = 0
-        while self._seconds(self._tick) + TOLERANCE < time:
+        while self._seconds(self._tick) + TIME_TOLERANCE_SECONDS < time:
             self._see()
 
     def _seconds(self, tick: float) -> float:
@@ -134,7 +140,7 @@ class Classify:
     def _ticks(self, time: float) -> int:
         """Give the first moment at which the model looks that is not before a time."""
         assert self._origin is not None
-        return math.ceil((time - self._origin) * self.sampling.rate - TOLERANCE)
+        return math.ceil((time - self._origin) * self.sampling.rate - TIME_TOLERANCE_SECONDS)
 
     def _see(self) -> None:
         """Take the picture on screen as the next one that the model sees; a window may be full then."""
@@ -161,7 +167,7 @@ class Classify:
         if self._origin is None:
             return 0.0
         end = self._time + (self._step or 1 / self.sampling.rate)
-        while self._seconds(self._tick) + TOLERANCE < end:
+        while self._seconds(self._tick) + TIME_TOLERANCE_SECONDS < end:
             self._see()
         beyond = self._held - self.sampling.frames
         if beyond > 0 and beyond % self._stride:
@@ -173,7 +179,9 @@ class Classify:
     def _short(self, end: float) -> Pixels:
         """Make a window of a video that is shorter: it is played to and fro, as in training."""
         wanted = reflect_times(self.sampling.times(0.0), 0.0, end - self._seconds(0))
-        ticks = np.minimum((wanted * self.sampling.rate + TOLERANCE).astype(np.int64), len(self._pictures) - 1)
+        ticks = np.minimum(
+            (wanted * self.sampling.rate + TIME_TOLERANCE_SECONDS).astype(np.int64), len(self._pictures) - 1
+        )
         return np.stack([self._pictures[tick] for tick in ticks])
 
     def _middles(self, starts: Int64Array, end: float) -> NDArray[Any]:
@@ -185,7 +193,7 @@ class Classify:
         return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(likely[best]))]
 
     def _events(self, edges: Int64Array, means: Float64Array, end: float) -> list[Event]:
-        """Give where each class stays likely; see ``over_time``."""
+        """Give where each class stays likely; see ``mean_over_windows``."""
         segments = self._refined if self._learned else self._thresholded
         return [
             Event("classify", self._seconds(first), min(end, self._seconds(last)), label, score)
@@ -196,7 +204,7 @@ class Classify:
 
     def _thresholded(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
         """Give the ticks at which a class is likely from and to, and how likely it is at most."""
-        found = spans(course, ON, OFF)
+        found = hysteresis_spans(course, EVENT_START_PROBABILITY, EVENT_END_PROBABILITY)
         return [(float(edges[a]), float(edges[b]), float(course[a:b].max())) for a, b in found]
 
     def _refined(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
@@ -214,13 +222,13 @@ def _card(model: str) -> Card:
     raise ModelError("classify needs a model; give --model classify=FOLDER, a folder that `kinoscope train` wrote")
 
 
-def likeliest(labels: tuple[str, ...], likely: Float64Array, most: int) -> list[list[str | float]]:
+def top_classes(labels: tuple[str, ...], likely: Float64Array, most: int) -> list[list[str | float]]:
     """Give the likeliest classes of probabilities (K,) as ``[name, probability]``, the likeliest first."""
     best = np.argsort(-likely, kind="stable")[:most]
     return [[labels[i], round(float(likely[i]), 4)] for i in best]
 
 
-def over_time(starts: Int64Array, length: int, values: Float64Array) -> tuple[Int64Array, Float64Array]:
+def mean_over_windows(starts: Int64Array, length: int, values: Float64Array) -> tuple[Int64Array, Float64Array]:
     """Give the mean of the values of the windows over each stretch between the edges of windows.
 
     Args:

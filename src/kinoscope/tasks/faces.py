@@ -22,29 +22,29 @@ from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
 from kinoscope.models.registry import find
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.people.clustering import group
-from kinoscope.tasks.people.face_samples import FaceSample, FaceSamples, apart, changes, pool
+from kinoscope.tasks.people.clustering import cluster_tracks
+from kinoscope.tasks.people.face_samples import FaceSample, FaceSamples, identity_changes, max_distance, mean_embedding
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
-RATE, SEARCH = 5.0, 2.5
+FRAME_RATE, FULL_SEARCH_RATE = 5.0, 2.5
 """Pictures looked at each second, and those searched all over; more hardly change the tracks, see
 benchmarks/agreement.py."""
 
-LONGEST, SMALLEST = 960, 28
+MAX_FRAME_SIDE, MIN_FACE_SIDE = 960, 28
 """Longer side of the pictures looked at, and side of the smallest face looked for in them, in pixels."""
 
-SURE = 0.9
+MIN_TRACK_SCORE = 0.9
 """Score from which a face may begin a track."""
 
-WORTH = TrackFilter(count=3, seconds=0.3, score=0.99)
+TRACK_FILTER = TrackFilter(count=3, seconds=0.3, score=0.99)
 """Hands and folds of cloth reach 0.98; faces from the side fall under it too, while they stay so."""
 
-STILL = TrackFilter(count=1, seconds=0.0, score=SURE)
+SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=MIN_TRACK_SCORE)
 """In a source of a single picture."""
 
-MOST_PICTURES = 200
+MAX_THUMBNAILS = 200
 
-Part = tuple[Tracklet, FaceSamples]
+FaceTrack = tuple[Tracklet, FaceSamples]
 
 
 class Faces:
@@ -77,15 +77,15 @@ class Faces:
         device: str = "auto",
         model: str = "auto",
         threads: int = 1,
-        rate: float | None = RATE,
-        search: float | None = SEARCH,
+        rate: float | None = FRAME_RATE,
+        search: float | None = FULL_SEARCH_RATE,
         calm: float | None = None,
         much: float | None = None,
         still: float = 8,
-        longest: int = LONGEST,
-        smallest: float = SMALLEST,
+        longest: int = MAX_FRAME_SIDE,
+        smallest: float = MIN_FACE_SIDE,
         least: tuple[float, float, float] = models.LEAST,
-        sure: float = SURE,
+        sure: float = MIN_TRACK_SCORE,
         glimpses: bool = False,
     ) -> None:
         self.device, self.model, self.threads = device, model, threads
@@ -95,7 +95,7 @@ class Faces:
         self._watch, self._hurries = ChangeGate(calm, still, much=much), much is not None
         self._tracker = Tracker(high=sure)
         self._looks: dict[int, FaceSamples] = defaultdict(FaceSamples)
-        self._kept: list[Part] = []
+        self._kept: list[FaceTrack] = []
         self._counts = {"inferences": 0, "searches": 0}
         self.seen: list[tuple[Track, list[FaceSample]]] = []
 
@@ -106,7 +106,7 @@ class Faces:
         self._finder = models.FaceDetector(self.device, self.threads, self.smallest, self.least)
         self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
         self._shown = info.size
-        self._worth = STILL if info.frames == 1 else WORTH
+        self._worth = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
         return Needs(sizes=(info.fit(self.longest),), rate=self.rate, batch=4)
 
     def process_frames(self, *batches: FrameBatch) -> None:
@@ -127,7 +127,7 @@ class Faces:
         """Give the tracks, numbered from 1 in order of appearance, and the people."""
         self._keep(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        wholes = [(whole, looks, sorted([*cuts, *changes(looks, cuts)])) for whole, looks in self._kept]
+        wholes = [(whole, looks, sorted([*cuts, *identity_changes(looks, cuts)])) for whole, looks in self._kept]
         parts = [(part, looks) for whole, looks, ends in wholes for part in whole.split(ends) if self._wanted(part)]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         tracks = [self._track(number, *part, timeline.times) for number, part in enumerate(parts, 1)]
@@ -178,12 +178,12 @@ class Faces:
         extra: dict[str, Any] = {"points": points} | ({} if self._worth(part) else {"doubtful": True})
         return Track(number, self.name, "face", part.score, part.through(times, self._shown), extra=extra)
 
-    def _pictures(self, parts: list[Part]) -> dict[str, bytes]:
+    def _pictures(self, parts: list[FaceTrack]) -> dict[str, bytes]:
         best = {n: looks.best.within(part.start, part.end)[:1] for n, (part, looks) in enumerate(parts, 1)}
-        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MOST_PICTURES]
+        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MAX_THUMBNAILS]
         return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
 
-    def _name(self, result: TaskResult, parts: list[Part]) -> None:
+    def _name(self, result: TaskResult, parts: list[FaceTrack]) -> None:
         """Embed each track that was seen well enough, and name its person."""
         seen = [
             (track, looks.best.within(part.start, part.end))
@@ -192,10 +192,10 @@ class Faces:
         ]
         self.seen = seen = [(track, looks) for track, looks in seen if looks]
         for track, looks in seen:
-            track.extra["apart"] = round(apart(looks), 3)
-        embeddings = np.array([pool(looks) for _, looks in seen], np.float32).reshape(-1, 128)
+            track.extra["apart"] = round(max_distance(looks), 3)
+        embeddings = np.array([mean_embedding(looks) for _, looks in seen], np.float32).reshape(-1, 128)
         spans = np.array([(track.start, track.end) for track, _ in seen]).reshape(-1, 2)
-        for (track, _), person in zip(seen, group(embeddings, spans).tolist(), strict=True):
+        for (track, _), person in zip(seen, cluster_tracks(embeddings, spans).tolist(), strict=True):
             track.identity = f"person {person + 1}"
         ids = np.array([track.id for track, _ in seen], np.int64)
         result.features = {"faces.embeddings": embeddings, "faces.tracks": ids}

@@ -28,23 +28,23 @@ from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.duplicates import find_duplicates
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
-RATE, CALM = 10.0, 5.0
+FRAME_RATE, IDLE_RATE = 10.0, 5.0
 """Pictures asked for each second, and those looked at while little changes; more of them hardly change the tracks, see
 benchmarks/agreement.py."""
 
-LEAST, SURE = 0.25, 0.4
+MIN_SCORE, MIN_TRACK_SCORE = 0.25, 0.4
 """Score under which a detection is ignored, and from which it may begin a track."""
 
-WORTH = TrackFilter(count=3, seconds=0.3, score=0.4)
-GLIMPSE = TrackFilter(count=1, seconds=0, score=0.4)
+TRACK_FILTER = TrackFilter(count=3, seconds=0.3, score=0.4)
+SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0, score=0.4)
 """What makes a track, and what does where there is a single picture."""
 
-LARGE = 960
+CROP_FRAME_SIDE = 960
 """Longer side of the picture from which tracks' pictures are cut, in pixels."""
 
-MOST_PICTURES = 200
+MAX_THUMBNAILS = 200
 
-Looks = Literal["none", "colours", "cnn"]
+AppearanceMethod = Literal["none", "colours", "cnn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +93,24 @@ class Objects:
         device: str = "auto",
         model: str = "auto",
         threads: int = 1,
-        rate: float | None = RATE,
-        calm: float | None = CALM,
+        rate: float | None = FRAME_RATE,
+        calm: float | None = IDLE_RATE,
         much: float | None = None,
         still: float = 8,
         tracker: str = "buffered",
         camera: bool = False,
-        looks: Looks = "none",
+        looks: AppearanceMethod = "none",
         labels: Collection[str] | None = None,
         keep: bool = True,
         tell: ObservationCallback | None = None,
-        least: float = LEAST,
-        sure: float = SURE,
+        least: float = MIN_SCORE,
+        sure: float = MIN_TRACK_SCORE,
         glimpses: Collection[str] = (),
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self.least, self.glimpses = least, glimpses
         self._watch = ChangeGate(calm, still, much=much)
-        gap = max(1.5, 2.5 / min(rate or RATE, calm or RATE))
+        gap = max(1.5, 2.5 / min(rate or FRAME_RATE, calm or FRAME_RATE))
         self._tracker = Tracker(high=sure, max_gap=gap, way=get_strategy(tracker))
         self._moves, self._looks_by, self._labels = camera, looks, labels
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_album)
@@ -126,7 +126,7 @@ class Objects:
         self._camera = CameraMotion(info.size) if self._moves else None
         self._embed = _embedder(self._looks_by, self.device, self.threads)
         small = self._detector.input_size(info.size)
-        sizes = small, info.fit(LARGE) if self._keep or self._embed else small
+        sizes = small, info.fit(CROP_FRAME_SIDE) if self._keep or self._embed else small
         batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))
         return Needs(sizes, self.rate, batch)
 
@@ -153,7 +153,7 @@ class Objects:
         self._pan = unmoved()
         looks = None
         if self._embed and len(found):
-            looks = self._embed([cut_out(full, box, self._shown) for box in found.boxes])
+            looks = self._embed([crop_box(full, box, self._shown) for box in found.boxes])
         return self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
 
     def _seen(self, found: models.Detections, ids: Int64Array) -> list[Observation]:
@@ -168,7 +168,7 @@ class Objects:
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
-        self._worth = WORTH if len(timeline.times) > 1 else GLIMPSE
+        self._worth = TRACK_FILTER if len(timeline.times) > 1 else SINGLE_FRAME_FILTER
         parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if self._told(part)]
         parts = self._without_doubles(parts)
         parts.sort(key=lambda part: (part.start, part.id))
@@ -197,9 +197,9 @@ class Objects:
         for box, value, number in zip(found.boxes * scale, values.tolist(), ids, strict=True):
             if number >= 0 and self._moments[number].wants(time, value):
                 self._moments[number].add(ObjectView(value, time, thumbnail(full, box.tolist())))
-        if len(self._moments) > 2 * MOST_PICTURES:
+        if len(self._moments) > 2 * MAX_THUMBNAILS:
             ranked = sorted(self._moments.items(), key=lambda item: -item[1].kept[0].value)
-            self._moments = defaultdict(_album, ranked[:MOST_PICTURES])
+            self._moments = defaultdict(_album, ranked[:MAX_THUMBNAILS])
 
     def _track(self, number: int, part: Tracklet, times: Float64Array) -> Track:
         label = self._detector.card.labels[part.label]
@@ -218,7 +218,7 @@ class Objects:
 
     def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
         best = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
-        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MOST_PICTURES]
+        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MAX_THUMBNAILS]
         return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
 
     def _report(self) -> TaskReport:
@@ -227,23 +227,23 @@ class Objects:
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
 
 
-def _embedder(looks: Looks, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
+def _embedder(looks: AppearanceMethod, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
     """Give what tells how pictures look: (N, D) unit vectors."""
     if looks == "cnn":
         network = AppearanceEmbedder(device=device, threads=threads)
         return lambda pictures: network(pictures).astype(np.float64)
     if looks == "colours":
-        return lambda pictures: unit([colours(picture) for picture in pictures])
+        return lambda pictures: normalize_rows([colours(picture) for picture in pictures])
     return None
 
 
-def unit(rows: list[Float32Array]) -> Float64Array:
+def normalize_rows(rows: list[Float32Array]) -> Float64Array:
     """Stack vectors, each brought to length 1."""
     stacked = np.array(rows, np.float64).reshape(len(rows), -1)
     return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9))
 
 
-def cut_out(full: Pixels, box: Float64Array, shown: Size) -> Pixels:
+def crop_box(full: Pixels, box: Float64Array, shown: Size) -> Pixels:
     """Cut a box (4,), in pixels as shown, out of a picture (H, W, C) of that; at least a pixel of it."""
     height, width = full.shape[:2]
     x1, y1, x2, y2 = (box * np.tile([width / shown[0], height / shown[1]], 2)).round().astype(int).tolist()

@@ -22,16 +22,16 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Trac
 from kinoscope.galleries import KINDS, THRESHOLDS, Gallery, Model, read
 from kinoscope.tasks.base import Needs, Skip
 
-TOGETHER = 2.0
+MAX_EVENT_GAP_SECONDS = 2.0
 """Seconds between two appearances of one person up to which they are one event."""
 
-INSIDE, MOSTLY = 0.8, 0.5
+MIN_FACE_INSIDE_SHARE, MIN_TIME_INSIDE_SHARE = 0.8, 0.5
 """Share of a face's box that lies in the box of the person it belongs to, and of the face's time for which it does."""
 
-LOWEST = 0.6
+MAX_FACE_HEIGHT_SHARE = 0.6
 """How far down a person's box the middle of the face may be, in its heights; so low only in close-ups."""
 
-FROM = {"face": "faces", "person": "appearance", "object": "appearance"}
+EMBEDDING_TASKS = {"face": "faces", "person": "appearance", "object": "appearance"}
 """The task that leaves the embeddings of each kind, in its features."""
 
 
@@ -41,7 +41,7 @@ class Recognize:
     Tracks: ``identity`` becomes the name; ``extra`` gets ``distance`` to the nearest known look, ``margin`` to the next
     other name, ``nearest`` (the name of the nearest, where unknown), ``known_by`` (``face``, ``group``, ``person`` or
     ``object``) and ``group`` (the identity that it had before). Events: one an appearance, ``label`` the name,
-    ``score`` how sure that is (``sureness``), ``extra["tracks"]`` as ``[task, id]``.
+    ``score`` how sure that is (``identity_confidence``), ``extra["tracks"]`` as ``[task, id]``.
 
     Args:
         gallery: a gallery, or the path of its file.
@@ -80,7 +80,11 @@ class Recognize:
             Skip: no task that was run left what could be compared.
             GalleryError: the gallery was made by another model.
         """
-        kinds = [kind for kind in KINDS if self.gallery.names(kind) and f"{FROM[kind]}.tracks" in timeline.features]
+        kinds = [
+            kind
+            for kind in KINDS
+            if self.gallery.names(kind) and f"{EMBEDDING_TASKS[kind]}.tracks" in timeline.features
+        ]
         if not kinds:
             raise Skip(self._why_not())
         _forget(timeline)
@@ -93,7 +97,7 @@ class Recognize:
         return TaskResult(events=self._events(timeline), report=TaskReport(model=models, extra=self._extra(timeline)))
 
     def _why_not(self) -> str:
-        wanted = dict.fromkeys(FROM[kind] for kind in KINDS if self.gallery.names(kind))
+        wanted = dict.fromkeys(EMBEDDING_TASKS[kind] for kind in KINDS if self.gallery.names(kind))
         if not wanted:
             return "the gallery is empty; add someone with `kinoscope enroll`"
         return f"the gallery has nothing to compare with what was run; run {' or '.join(wanted)} too"
@@ -104,7 +108,7 @@ class Recognize:
 
     def _recognize(self, timeline: Timeline, kind: str) -> None:
         """Name the tracks of a kind by their embeddings."""
-        task = FROM[kind]
+        task = EMBEDDING_TASKS[kind]
         report = timeline.tasks.get(task, TaskReport())
         self.gallery.check_model(kind, Model(report.model or task, str(report.extra.get("digest"))))
         tracks, rows = _comparable(timeline, kind)
@@ -126,12 +130,12 @@ class Recognize:
         return [self._event(name, run) for name, tracks in by_name.items() for run in _runs(tracks)]
 
     def _event(self, name: str, tracks: Sequence[Track]) -> Event:
-        score = max(sureness(t.extra["distance"], self.thresholds[_kind(t)]) for t in tracks)
+        score = max(identity_confidence(t.extra["distance"], self.thresholds[_kind(t)]) for t in tracks)
         extra = {"tracks": [[track.task, track.id] for track in tracks]}
         return Event(self.name, tracks[0].start, max(track.end for track in tracks), name, score, extra=extra)
 
 
-def sureness(distance: float, threshold: float) -> float:
+def identity_confidence(distance: float, threshold: float) -> float:
     """Give how sure a distance makes one that two looks are of one person, 1 to 0: a half at the threshold.
 
     A logistic curve whose width is a tenth of the threshold: genuine and impostor distances of faces are normally
@@ -151,7 +155,7 @@ def _comparable(timeline: Timeline, kind: str) -> tuple[list[Track], list[int]]:
     """Give the tracks that have an embedding and may be of a kind, unnamed as yet, and the rows of their embeddings."""
     task = "faces" if kind == "face" else "objects"
     tracks = {track.id: track for track in timeline.tracks_of(task) if _may_be(track, kind)}
-    ids = timeline.features[f"{FROM[kind]}.tracks"].tolist()
+    ids = timeline.features[f"{EMBEDDING_TASKS[kind]}.tracks"].tolist()
     rows = [row for row, number in enumerate(ids) if number in tracks]
     return [tracks[ids[row]] for row in rows], rows
 
@@ -217,7 +221,12 @@ def _lend(faces: Sequence[Track], objects: Sequence[Track]) -> None:
     ]
     for (share, seconds), face, person in sorted(pairs, key=lambda pair: -pair[0][1]):
         name = str(face.identity)
-        if share >= MOSTLY and seconds > 0 and "known_by" not in person.extra and not _elsewhere(person, name, persons):
+        if (
+            share >= MIN_TIME_INSIDE_SHARE
+            and seconds > 0
+            and "known_by" not in person.extra
+            and not _elsewhere(person, name, persons)
+        ):
             _name(person, name, "face")
             person.extra |= {key: face.extra[key] for key in ("distance", "margin", "apart") if key in face.extra}
 
@@ -231,7 +240,9 @@ def _together(face: Track, person: Track) -> tuple[float, float]:
     inner, outer = _boxes(face, times), _boxes(person, times)
     shared = np.maximum(np.minimum(inner[:, 2:], outer[:, 2:]) - np.maximum(inner[:, :2], outer[:, :2]), 0).prod(axis=1)
     height = (inner[:, 1] + inner[:, 3]) / 2 - outer[:, 1]
-    within = (shared >= INSIDE * areas(inner)) & (height <= LOWEST * (outer[:, 3] - outer[:, 1]))
+    within = (shared >= MIN_FACE_INSIDE_SHARE * areas(inner)) & (
+        height <= MAX_FACE_HEIGHT_SHARE * (outer[:, 3] - outer[:, 1])
+    )
     shown = len(times) / len(face.boxes) * (face.end - face.start)
     return float(within.mean()), float(within.mean()) * shown
 
@@ -242,11 +253,11 @@ def _boxes(track: Track, times: Float64Array) -> Float64Array:
 
 
 def _runs(tracks: Sequence[Track]) -> list[list[Track]]:
-    """Part tracks into runs between which nobody is seen for longer than ``TOGETHER``."""
+    """Part tracks into runs between which nobody is seen for longer than ``MAX_EVENT_GAP_SECONDS``."""
     runs: list[list[Track]] = []
     end = -math.inf
     for track in sorted(tracks, key=lambda track: track.start):
-        if track.start - end > TOGETHER:
+        if track.start - end > MAX_EVENT_GAP_SECONDS:
             runs.append([])
         runs[-1].append(track)
         end = max(end, track.end)

@@ -16,7 +16,7 @@ from kinoscope.rules import RuleFile, read
 from kinoscope.rules.engine import RuleEngine, in_pixels, recorded
 from kinoscope.tasks.base import Needs, Skip
 
-FROM = ("objects", "faces")
+TRACKING_TASKS = ("objects", "faces")
 """The tasks whose tracks rules go by."""
 
 
@@ -55,9 +55,9 @@ class Rules:
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Replay the tracks."""
-        if not any(name in timeline.tasks for name in FROM):
-            raise Skip(f"neither {' nor '.join(FROM)} were looked for; rules go by what is followed")
-        followed = [track for name in FROM for track in timeline.tracks_of(name)]
+        if not any(name in timeline.tasks for name in TRACKING_TASKS):
+            raise Skip(f"neither {' nor '.join(TRACKING_TASKS)} were looked for; rules go by what is followed")
+        followed = [track for name in TRACKING_TASKS for track in timeline.tracks_of(name)]
         tracks = [track for track in followed if not track.extra.get("doubtful")]
         events: list[Event] = []
         for time, seen in replay(tracks, timeline.times):

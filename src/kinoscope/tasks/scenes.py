@@ -20,22 +20,22 @@ from kinoscope.tasks.base import Needs, Skip
 if TYPE_CHECKING:
     from kinoscope.imaging.change_gate import ChangeGate
 
-RATE = 1.0
+FRAME_RATE = 1.0
 """Looks per second."""
-LEAST = 0.15
+MIN_LABEL_PROBABILITY = 0.15
 """Mean probability over a shot under which its best label is a guess, and no label is given."""
-TOP = 3
+TOP_LABELS = 3
 """Labels told of each shot."""
-THUMB, QUALITY = 320, 80
+THUMBNAIL_SIDE, JPEG_QUALITY = 320, 80
 """Longer side in pixels, and JPEG quality, of the pictures kept."""
-MOST_PICTURES = 2000
+MAX_THUMBNAILS = 2000
 """Pictures held at once; of more, every second one is let go."""
 
 
 class SceneThumbnails:
     """JPEG pictures with their times, thinned out evenly when there are too many."""
 
-    def __init__(self, most: int = MOST_PICTURES) -> None:
+    def __init__(self, most: int = MAX_THUMBNAILS) -> None:
         self._most = most
         self._pictures: list[tuple[float, bytes]] = []
         self._every, self._seen = 1, 0
@@ -46,7 +46,9 @@ class SceneThumbnails:
 
         if self._seen % self._every == 0:
             whole = (0, 0, pixels.shape[1], pixels.shape[0])
-            self._pictures.append((time, thumbnail(pixels, whole, margin=0, longest=THUMB, quality=QUALITY)))
+            self._pictures.append(
+                (time, thumbnail(pixels, whole, margin=0, longest=THUMBNAIL_SIDE, quality=JPEG_QUALITY))
+            )
         self._seen += 1
         if len(self._pictures) > self._most:
             self._pictures = self._pictures[::2]
@@ -90,7 +92,7 @@ class Scenes:
             raise Skip("no picture")
         self._watch = ChangeGate()
         self._net = load("scenes", self.model, self.device, threads=self.threads)
-        return Needs(sizes=(self._net.card.size or info.size, info.fit(THUMB)), rate=RATE)
+        return Needs(sizes=(self._net.card.size or info.size, info.fit(THUMBNAIL_SIDE)), rate=FRAME_RATE)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Look at the next pictures."""
@@ -141,8 +143,8 @@ class Scenes:
         if first == past:
             return None
         mean = np.stack(self._probabilities[first:past]).mean(0, np.float64)
-        best = np.argsort(mean)[::-1][:TOP]
-        if mean[best[0]] < LEAST:
+        best = np.argsort(mean)[::-1][:TOP_LABELS]
+        if mean[best[0]] < MIN_LABEL_PROBABILITY:
             return None
         top = [[self._net.card.labels[i], round(float(mean[i]), 4)] for i in best]
         return Event("scenes", start, end, str(top[0][0]), float(mean[best[0]]), extra={"top": top})

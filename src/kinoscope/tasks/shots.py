@@ -21,36 +21,36 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.core.time import last_end
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
-from kinoscope.tasks.signal.hysteresis import spans
+from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 
-SIZE = 48, 27
-WINDOW, STEP = 100, 50
+FRAME_SIZE = 48, 27
+WINDOW_FRAMES, STRIDE_FRAMES = 100, 50
 """Frames that the network looks at, and those in the middle of them whose scores are kept."""
-MARGIN = (WINDOW - STEP) // 2
-HOT = 0.5
+MARGIN_FRAMES = (WINDOW_FRAMES - STRIDE_FRAMES) // 2
+MIN_TRANSITION_SCORE = 0.5
 """Score from which a frame is the last of its shot."""
-GRADUAL = 4
+MIN_GRADUAL_FRAMES = 4
 """Frames of a transition from which it is no hard cut."""
 
 # What may be a change; differences are means over the picture, in grey levels of 0 to 255. All were set so that no
 # transition that the dense network finds is lost, on 20 films cut together from real ones; see `worth_a_look`.
-CUT, STANDS_OUT = 8.0, 2.0
+MIN_CUT_DIFFERENCE, MIN_CUT_RATIO = 8.0, 2.0
 """Difference of neighbours in a cut, and how often it exceeds that of the frames around it (a moving camera's)."""
-AROUND = 12
+CONTEXT_FRAMES = 12
 """Frames on either side of a cut with which it is compared, and longest flash in frames."""
-STICKS_OUT = 5.0
+MIN_CERTAIN_CUT_RATIO = 5.0
 """How often a difference of neighbours exceeds every other one around it where it is a cut without any doubt."""
-RELIT = 0.5
+MAX_RELIT_SHARE = 0.5
 """Share of a difference that stays when brightness and contrast are adjusted; under it, only the light changed."""
-BACK = 0.4
+MAX_FLASH_RETURN_SHARE = 0.4
 """Share of a flash's difference up to which the picture after it is the one before it."""
-BRIGHTER, NOISE = 0.9, 4
+MIN_FLASH_SHARE, NOISE_LEVELS = 0.9, 4
 """Share of a flash's values that are brighter, but for some grey levels, than those before it."""
-SHORTEST = 2
+MAX_BOUNDARY_FLASH_FRAMES = 2
 """Frames at the beginning or end of a video up to which they are a flash if they are brighter all over."""
-DISSOLVES = ((8, 10.0), (16, 12.0))
+DISSOLVE_DIFFERENCES = ((8, 10.0), (16, 12.0))
 """Lag in frames, and the difference over that lag in a dissolve or fade."""
-LINEAR = 0.2
+MAX_DISSOLVE_DEVIATION = 0.2
 """How far the middle of a dissolve may be from the average of its ends, as a share of their difference."""
 
 
@@ -68,7 +68,7 @@ class ShotWindows:
     def add(self, pixels: Pixels) -> Iterator[Pixels]:
         """Take frames (T, H, W, C), and yield each window (WINDOW, H, W, C) that is full by now."""
         if not self._total and len(pixels):
-            self._hold(pixels[:1].repeat(MARGIN, 0))
+            self._hold(pixels[:1].repeat(MARGIN_FRAMES, 0))
         self._total += len(pixels)
         self._hold(pixels)
         yield from self._full()
@@ -76,7 +76,7 @@ class ShotWindows:
     def close(self) -> Iterator[Pixels]:
         """Yield the windows that are left."""
         if self._total:
-            self._hold(self._held[-1][-1:].repeat(MARGIN - self._total % -STEP, 0))
+            self._hold(self._held[-1][-1:].repeat(MARGIN_FRAMES - self._total % -STRIDE_FRAMES, 0))
         yield from self._full()
 
     def _hold(self, pixels: Pixels) -> None:
@@ -84,20 +84,20 @@ class ShotWindows:
         self._count += len(pixels)
 
     def _full(self) -> Iterator[Pixels]:
-        while self._count >= WINDOW:
+        while self._count >= WINDOW_FRAMES:
             frames = np.concatenate(self._held)
-            self._held, self._count = [frames[STEP:]], self._count - STEP
-            yield frames[:WINDOW]
+            self._held, self._count = [frames[STRIDE_FRAMES:]], self._count - STRIDE_FRAMES
+            yield frames[:WINDOW_FRAMES]
 
 
-def worth_a_look(window: Pixels) -> bool:
+def may_contain_transition(window: Pixels) -> bool:
     """Whether a change of shot may be in the middle of a window (T, H, W, C).
 
     A cut is a difference of neighbours that stands out from those around it. A dissolve or fade is a larger difference
     over a lag, in whose middle the picture is the average of both ends, which motion is not (the double chromatic
     difference of Yu, Bozdagi and Harrington, "Feature-based hierarchical video segmentation", ICIP 1997).
     """
-    middle = slice(MARGIN - 2, WINDOW - MARGIN + 2)
+    middle = slice(MARGIN_FRAMES - 2, WINDOW_FRAMES - MARGIN_FRAMES + 2)
     frames = window.astype(np.int16)
     return bool((_cuts(frames) | _dissolves(frames))[middle].any())
 
@@ -105,25 +105,26 @@ def worth_a_look(window: Pixels) -> bool:
 def _cuts(frames: NDArray[np.int16]) -> BoolArray:
     steps = _difference(frames[1:], frames[:-1])
     around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(steps, 8, mode="edge"), 17), axis=1)
-    found = (steps > CUT) & (steps > STANDS_OUT * (around + 1))
+    found = (steps > MIN_CUT_DIFFERENCE) & (steps > MIN_CUT_RATIO * (around + 1))
     return np.append(found, False)
 
 
-def jumps(window: Pixels) -> Float32Array:
+def certain_cuts(window: Pixels) -> Float32Array:
     """Return the confidence (T,) that a cut follows each frame of a window (T, H, W, C), by differences alone.
 
-    Such a cut differs at least ``STICKS_OUT`` times as much as any other neighbours around it but the two next to it,
-    which a blended frame may take part in. A moving camera's differences are alike, and those of light are no cut.
+    The difference at such a cut is at least ``MIN_CERTAIN_CUT_RATIO`` times any other difference of neighbours around
+    it, except the two adjacent ones, in which a blended frame may take part. Differences
+    of a moving camera are alike, and a change of light is no cut.
     """
     frames = window.astype(np.int16)
     steps = _difference(frames[1:], frames[:-1])
-    padded = np.pad(steps, AROUND)
-    others = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1).copy()
-    peaks = steps >= others[:, AROUND - 1 : AROUND + 2].max(axis=1)
-    others[:, AROUND - 1 : AROUND + 2] = 0
+    padded = np.pad(steps, CONTEXT_FRAMES)
+    others = np.lib.stride_tricks.sliding_window_view(padded, 2 * CONTEXT_FRAMES + 1).copy()
+    peaks = steps >= others[:, CONTEXT_FRAMES - 1 : CONTEXT_FRAMES + 2].max(axis=1)
+    others[:, CONTEXT_FRAMES - 1 : CONTEXT_FRAMES + 2] = 0
     around = others.max(axis=1) + 1
     scores = np.zeros(len(window), np.float32)
-    for i in np.flatnonzero(peaks & (steps > CUT) & (steps > STICKS_OUT * around)).tolist():
+    for i in np.flatnonzero(peaks & (steps > MIN_CUT_DIFFERENCE) & (steps > MIN_CERTAIN_CUT_RATIO * around)).tolist():
         if not _is_relit(frames[i], frames[i + 1], steps[i]):
             scores[i] = 1 - around[i] / steps[i]
     return scores
@@ -132,7 +133,7 @@ def jumps(window: Pixels) -> Float32Array:
 def _is_relit(before: NDArray[np.int16], after: NDArray[np.int16], step: float) -> bool:
     """Whether one frame is the other in another light: brightness and contrast account for most of their difference."""
     slope, offset = np.polyfit(before.ravel(), after.ravel(), 1) if np.ptp(before) else (1.0, 0.0)
-    return bool(np.abs(after - slope * before - offset).mean() < RELIT * step)
+    return bool(np.abs(after - slope * before - offset).mean() < MAX_RELIT_SHARE * step)
 
 
 def is_flash(frames: Pixels, last: int) -> bool:
@@ -141,15 +142,15 @@ def is_flash(frames: Pixels, last: int) -> bool:
     Some frame before it shows the same as some frame after it, and between the two the picture is brighter all over;
     or the frames begin or end with it, so that only one side of it is known.
     """
-    if last < SHORTEST and _is_lit(frames[: last + 1], frames[last + 1]):
+    if last < MAX_BOUNDARY_FLASH_FRAMES and _is_lit(frames[: last + 1], frames[last + 1]):
         return True
-    if len(frames) - SHORTEST <= last + 1 and _is_lit(frames[last + 1 :], frames[last]):
+    if len(frames) - MAX_BOUNDARY_FLASH_FRAMES <= last + 1 and _is_lit(frames[last + 1 :], frames[last]):
         return True
-    begin = max(0, last - AROUND)
-    some = frames[begin : last + 2 + AROUND].astype(np.int16)
+    begin = max(0, last - CONTEXT_FRAMES)
+    some = frames[begin : last + 2 + CONTEXT_FRAMES].astype(np.int16)
     apart = np.stack([_difference(some, one[None]) for one in some])
     first, past = last - begin, len(some)
-    pairs = [(a, b) for a in range(first + 1) for b in range(max(a + 2, first + 1), min(past, a + AROUND + 2))]
+    pairs = [(a, b) for a in range(first + 1) for b in range(max(a + 2, first + 1), min(past, a + CONTEXT_FRAMES + 2))]
     return any(_returns(some, apart, a, b) for a, b in pairs)
 
 
@@ -157,24 +158,24 @@ def _returns(frames: NDArray[np.int16], apart: Float64Array, a: int, b: int) -> 
     """Whether frame b shows what frame a shows, but for what moves meanwhile, and what is between them is brighter."""
     middle = a + 1 + int(apart[a, a + 1 : b].argmax())
     moves = (b - a) * (float(np.median(np.diagonal(apart, 1))) - 1)  # a grey level of noise does not add up
-    if apart[a, b] >= min(BACK * apart[a, middle], max(CUT, moves)):
+    if apart[a, b] >= min(MAX_FLASH_RETURN_SHARE * apart[a, middle], max(MIN_CUT_DIFFERENCE, moves)):
         return False
-    return bool((frames[middle] >= np.maximum(frames[a], frames[b]) - NOISE).mean() >= BRIGHTER)
+    return bool((frames[middle] >= np.maximum(frames[a], frames[b]) - NOISE_LEVELS).mean() >= MIN_FLASH_SHARE)
 
 
 def _is_lit(frames: Pixels, other: Pixels) -> bool:
     """Return whether frames (T, H, W, C) are brighter all over than another (H, W, C), or as bright as can be."""
-    least = np.minimum(other.astype(np.int16) + NOISE, 255 - NOISE)
-    return bool((frames >= least).mean() >= BRIGHTER)
+    least = np.minimum(other.astype(np.int16) + NOISE_LEVELS, 255 - NOISE_LEVELS)
+    return bool((frames >= least).mean() >= MIN_FLASH_SHARE)
 
 
 def _dissolves(frames: NDArray[np.int16]) -> BoolArray:
     found = np.zeros(len(frames), bool)
-    for lag, least in DISSOLVES:
+    for lag, least in DISSOLVE_DIFFERENCES:
         first, middle, last = frames[:-lag], frames[lag // 2 : -lag // 2], frames[lag:]
         change = _difference(first, last)
         bend = _difference(2 * middle, first + last) / 2
-        found[lag // 2 : -lag // 2] |= (change > least) & (bend < LINEAR * (change + 1))
+        found[lag // 2 : -lag // 2] |= (change > least) & (bend < MAX_DISSOLVE_DEVIATION * (change + 1))
     return found
 
 
@@ -211,7 +212,7 @@ class Shots:
             raise Skip("no picture")
         self._net = load("shots", self.model, self.device, threads=self.threads)
         self._rate = info.rate
-        return Needs(sizes=(SIZE,), batch=STEP)
+        return Needs(sizes=(FRAME_SIZE,), batch=STRIDE_FRAMES)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Score the next frames."""
@@ -226,28 +227,28 @@ class Shots:
         """Give the shots."""
         self._score(self._windows.close())
         report = TaskReport(model=self._net.card.name, runtime=self._net.runtime, licence=self._net.card.licence)
-        report.extra["inferences"] = self._looks * STEP
+        report.extra["inferences"] = self._looks * STRIDE_FRAMES
         if not self._times:
             return TaskResult(report=report)
         changes, many = np.concatenate(self._scores, axis=1)[:, : len(self._times)]
         end = last_end(self._times, self._rate, self._last)
-        return TaskResult(events=shots(np.array(self._times), end, changes, many), report=report)
+        return TaskResult(events=shot_events(np.array(self._times), end, changes, many), report=report)
 
     def _score(self, windows: Iterator[Pixels]) -> None:
         for window in windows:
-            scores = np.zeros((2, STEP), np.float32)
-            if worth_a_look(window):
+            scores = np.zeros((2, STRIDE_FRAMES), np.float32)
+            if may_contain_transition(window):
                 self._looks += 1
-                scores[:] = [output[0, MARGIN:-MARGIN] for output in self._net(window[None])]
-            self._scores.append(mended(scores, window, *self._real()))
+                scores[:] = [output[0, MARGIN_FRAMES:-MARGIN_FRAMES] for output in self._net(window[None])]
+            self._scores.append(correct_scores(scores, window, *self._real()))
 
     def _real(self) -> tuple[int, int]:
         """Return the first frame of the next window that is of the video, and that after the last such."""
-        begin = MARGIN - STEP * len(self._scores)
-        return max(0, begin), min(WINDOW, begin + len(self._times))
+        begin = MARGIN_FRAMES - STRIDE_FRAMES * len(self._scores)
+        return max(0, begin), min(WINDOW_FRAMES, begin + len(self._times))
 
 
-def mended(scores: Float32Array, window: Pixels, first: int, past: int) -> Float32Array:
+def correct_scores(scores: Float32Array, window: Pixels, first: int, past: int) -> Float32Array:
     """Return the network's scores (2, STEP) of the middle of a window with cuts that it misses, and without flashes.
 
     Args:
@@ -256,14 +257,14 @@ def mended(scores: Float32Array, window: Pixels, first: int, past: int) -> Float
         first, past: the window's frames that are of the video; the others repeat these.
     """
     changes, many = scores
-    changes = np.maximum(changes, jumps(window)[MARGIN:-MARGIN])
-    for frame in (MARGIN + np.flatnonzero(changes >= HOT)).tolist():
+    changes = np.maximum(changes, certain_cuts(window)[MARGIN_FRAMES:-MARGIN_FRAMES])
+    for frame in (MARGIN_FRAMES + np.flatnonzero(changes >= MIN_TRANSITION_SCORE)).tolist():
         if frame + 1 < past and is_flash(window[first:past], frame - first):
-            changes[frame - MARGIN] = 0
+            changes[frame - MARGIN_FRAMES] = 0
     return np.stack([changes, many])
 
 
-def shots(times: Float64Array, end: float, changes: Float32Array, many: Float32Array) -> list[Event]:
+def shot_events(times: Float64Array, end: float, changes: Float32Array, many: Float32Array) -> list[Event]:
     """Turn scores into shots.
 
     Args:
@@ -272,17 +273,24 @@ def shots(times: Float64Array, end: float, changes: Float32Array, many: Float32A
         many: (N,) probability that a frame is part of a transition.
     """
     events = [Event("shots", float(times[0]), end, "shot", 1.0)]
-    for first, past in spans(changes, HOT, HOT):
+    for first, past in hysteresis_spans(changes, MIN_TRANSITION_SCORE, MIN_TRANSITION_SCORE):
         peak = first + int(np.argmax(changes[first:past]))
         if peak + 1 == len(times):
             continue
         start = float(times[peak + 1])
         events[-1].end = start
-        kind = "gradual" if _length(many, peak) >= GRADUAL else "cut"
+        kind = "gradual" if _length(many, peak) >= MIN_GRADUAL_FRAMES else "cut"
         events.append(Event("shots", start, end, "shot", float(changes[peak]), extra={"transition": kind}))
     return events
 
 
 def _length(many: Float32Array, peak: int) -> int:
     """Give the number of frames of the transition around a peak."""
-    return next((past - first for first, past in spans(many, HOT, HOT) if first <= peak < past), 0)
+    return next(
+        (
+            past - first
+            for first, past in hysteresis_spans(many, MIN_TRANSITION_SCORE, MIN_TRANSITION_SCORE)
+            if first <= peak < past
+        ),
+        0,
+    )

@@ -19,36 +19,36 @@ from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
-from kinoscope.tasks.av.speech_segments import RATE, SpeechSegmenter
+from kinoscope.tasks.av.speech_segments import SAMPLE_RATE, SpeechSegmenter
 from kinoscope.tasks.base import Needs, Skip
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
 
-WINDOW = 30 * RATE
+WINDOW_SAMPLES = 30 * SAMPLE_RATE
 """Samples that Whisper looks at in one go."""
-TOKENS_PER_SECOND = 8
+MAX_TOKENS_PER_SECOND = 8
 """More than anybody speaks: ends a decoder that has begun to repeat itself."""
-MOST_REPETITIVE = 2.4
+MAX_COMPRESSION_RATIO = 2.4
 """Compression ratio of text above which it is a loop, not speech (Whisper's own bound)."""
-UNSURE = -0.8
+MIN_LOG_PROBABILITY = -0.8
 """Mean log probability of a token under which the text is a guess, as with a language the model does not know."""
-NO_SPEECH = 0.5
+MAX_NO_SPEECH_PROBABILITY = 0.5
 """Whisper's probability that nobody speaks, above which a guess is dropped."""
-DOUBTFUL, MAYBE_NO_SPEECH = -0.55, 0.2
+DOUBTFUL_LOG_PROBABILITY, DOUBTFUL_NO_SPEECH_PROBABILITY = -0.55, 0.2
 """Both together make a guess of a text, too: of other languages Whisper is unsure of the words and of the speech."""
-CLEAR = -0.45
+CLEAR_LOG_PROBABILITY = -0.45
 """Mean log probability that a text needs where most of what is said around it is a guess."""
-UNKNOWN = "not English, or too unclear"
+UNINTELLIGIBLE = "not English, or too unclear"
 """Why a sentence has no text. Whisper tiny.en knows English alone, and cannot detect which other language is spoken."""
-SURE = 0.4
+MIN_SENTENCE_PROBABILITY = 0.4
 """Word probability (geometric mean of a sentence) under which its text is not given."""
-PAUSE = 1.0
+MAX_PAUSE_SECONDS = 1.0
 """Seconds without a word that end a sentence."""
-MIN_WORD = 0.04
+MIN_WORD_SECONDS = 0.04
 """Seconds that a word lasts at least; Whisper leaves nothing for some."""
-LONGEST = 12.0
+MAX_SENTENCE_SECONDS = 12.0
 """Seconds after which a sentence ends at the next word; after half of them, at the end of Whisper's segment."""
 
 
@@ -102,7 +102,7 @@ class Speech:
             raise Skip("faster-whisper is not installed; pip install 'kinoscope[speech]'") from None
         self._voice = SpeechSegmenter(get_vad_model())
         self._whisper = self._load()
-        return Needs(sound=RATE)
+        return Needs(sound=SAMPLE_RATE)
 
     def _load(self) -> WhisperModel:
         from faster_whisper import WhisperModel
@@ -140,7 +140,7 @@ class Speech:
 
     def _gather(self, stretches: list[Audio]) -> None:
         for stretch in stretches:
-            if sum(len(s.samples) for s in self._pack) + len(stretch.samples) > WINDOW:
+            if sum(len(s.samples) for s in self._pack) + len(stretch.samples) > WINDOW_SAMPLES:
                 self._transcribe()
             self._pack.append(stretch)
 
@@ -156,7 +156,7 @@ class Speech:
             temperature=0.0,
             word_timestamps=True,
             condition_on_previous_text=False,
-            max_new_tokens=8 + TOKENS_PER_SECOND * len(samples) // RATE,
+            max_new_tokens=8 + MAX_TOKENS_PER_SECOND * len(samples) // SAMPLE_RATE,
         )
         self._report.extra["inferences"] += 1
         self._events += sentences(segments, pack)
@@ -180,18 +180,22 @@ def _guessed(segments: Sequence[Segment]) -> list[tuple[Segment, bool]]:
     seconds = [words[-1].end - words[0].start if (words := segment.words or []) else 0.0 for segment in segments]
     doubted = 2 * sum(long for long, guess in zip(seconds, guesses, strict=True) if guess) > sum(seconds)
     return [
-        (segment, guess or (doubted and segment.avg_logprob < CLEAR))
+        (segment, guess or (doubted and segment.avg_logprob < CLEAR_LOG_PROBABILITY))
         for segment, guess in zip(segments, guesses, strict=True)
     ]
 
 
 def _is_guess(segment: Segment) -> bool:
-    doubtful = segment.avg_logprob < DOUBTFUL and segment.no_speech_prob > MAYBE_NO_SPEECH
-    return bool(doubtful or segment.avg_logprob < UNSURE or segment.compression_ratio > MOST_REPETITIVE)
+    doubtful = (
+        segment.avg_logprob < DOUBTFUL_LOG_PROBABILITY and segment.no_speech_prob > DOUBTFUL_NO_SPEECH_PROBABILITY
+    )
+    return bool(
+        doubtful or segment.avg_logprob < MIN_LOG_PROBABILITY or segment.compression_ratio > MAX_COMPRESSION_RATIO
+    )
 
 
 def _silent(segment: Segment) -> bool:
-    return bool(segment.no_speech_prob > NO_SPEECH)
+    return bool(segment.no_speech_prob > MAX_NO_SPEECH_PROBABILITY)
 
 
 def _words(number: int, segment: Segment, guess: bool) -> list[Word]:
@@ -227,8 +231,8 @@ def _lasting(words: Sequence[Word]) -> list[Word]:
     """Let every word last: one without time gets it from the silence after it, or from the word after it."""
     parts: list[list[Word]] = []
     for word, after in zip(words, [*(word.start for word in words[1:]), math.inf], strict=False):
-        waits = parts and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD
-        end = max(word.end, min(word.start + MIN_WORD, after))
+        waits = parts and parts[-1][-1].end - parts[-1][-1].start < MIN_WORD_SECONDS
+        end = max(word.end, min(word.start + MIN_WORD_SECONDS, after))
         parts.append([*(parts.pop() if waits else []), replace(word, end=end)])
     return [word for part in parts for word in _shared(part)]
 
@@ -243,7 +247,7 @@ def _shared(words: list[Word]) -> list[Word]:
 
 def _place(words: Iterable[Word], pack: list[Audio]) -> list[Word]:
     """Move words from the time of the packed sound to the source's clock; no word leaves its stretch."""
-    ends = np.cumsum([len(s.samples) for s in pack]) / RATE
+    ends = np.cumsum([len(s.samples) for s in pack]) / SAMPLE_RATE
     placed = []
     for word in words:
         i = min(int(np.searchsorted(ends, (word.start + word.end) / 2, "right")), len(pack) - 1)
@@ -267,17 +271,17 @@ def _group(words: Iterable[Word]) -> list[list[Word]]:
 def _ends(sentence: list[Word], following: Word) -> bool:
     """Whether a sentence ends before the next word: at its full stop, at a pause, or when it grows too long."""
     first, last = sentence[0], sentence[-1]
-    if last.text.rstrip("\"')").endswith((".", "?", "!")) or following.start - last.end > PAUSE:
+    if last.text.rstrip("\"')").endswith((".", "?", "!")) or following.start - last.end > MAX_PAUSE_SECONDS:
         return True
     long = following.end - first.start
-    return long > LONGEST or (long > LONGEST / 2 and following.segment != last.segment)
+    return long > MAX_SENTENCE_SECONDS or (long > MAX_SENTENCE_SECONDS / 2 and following.segment != last.segment)
 
 
 def _event(words: list[Word]) -> Event:
     start, end = words[0].start, max(w.end for w in words)
     score = _mean(words)
-    if score < SURE:
-        return Event("speech", start, end, "speech", score, extra={"reason": UNKNOWN})
+    if score < MIN_SENTENCE_PROBABILITY:
+        return Event("speech", start, end, "speech", score, extra={"reason": UNINTELLIGIBLE})
     text = "".join(w.text for w in words).strip()
     rows = [[round(w.start, 3), round(w.end, 3), w.text.strip(), round(w.score, 3)] for w in words]
     return Event("speech", start, end, "speech", score, text, {"words": rows})

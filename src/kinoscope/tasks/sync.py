@@ -33,37 +33,37 @@ from kinoscope.core.signal.sync_offset import (
 from kinoscope.imaging.change_gate import ChangeGate
 from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, SyncModel
-from kinoscope.tasks.av.evidence import BLOCK, Rows, SyncEvidence, SyncWindows
-from kinoscope.tasks.av.mouth_buffer import GAP, STRETCH, AudioBuffer, MouthBuffer, MouthSegment
+from kinoscope.tasks.av.evidence import BLOCK_SECONDS, BlockSimilarities, SyncEvidence, SyncWindows
+from kinoscope.tasks.av.mouth_buffer import CHUNK_FRAMES, MAX_GAP_SECONDS, AudioBuffer, MouthBuffer, MouthSegment
 from kinoscope.tasks.av.onset_fallback import OnsetFallback
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.tracker import hard_cuts
 
-LONGEST, PICTURES = 960, 30.0
+MAX_FRAME_SIDE, MAX_FRAME_RATE = 960, 30.0
 """Longer side of the pictures looked at in pixels, and most of them a second."""
 
-FEWEST = 10.0
+MIN_FRAME_RATE = 10.0
 """Pictures a second under which the motion of lips is lost."""
 
-LEAST, SURE = 0.8, 0.9
+MIN_CONFIDENCE, RELIABLE_CONFIDENCE = 0.8, 0.9
 """Confidence from which an offset is told, and from which it is relied on."""
 
-SEGMENT = 2.0
+MIN_SEGMENT_SECONDS = 2.0
 """Seconds of face and speech from which the stretch between two cuts has an offset of its own."""
 
-MOVES = 0.0012
+MIN_MOUTH_MOTION = 0.0012
 """Mean motion of a mouth from frame to frame, in distances of the eyes, under which it is still."""
 
-SILENT = 1e-4
+MAX_SILENCE_RMS = 1e-4
 """Root mean square under which sound is none."""
 
-VAD = 512
+VAD_WINDOW_SAMPLES = 512
 """Samples to a probability of speech."""
 
-Stretch = tuple[float, float, SyncOffset]
+SegmentOffset = tuple[float, float, SyncOffset]
 """Start and end in seconds, and the offset meanwhile."""
 
-Voices = Callable[[Float32Array], Float32Array]
+VoiceDetector = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 
@@ -113,9 +113,9 @@ class Sync:
             raise Skip("there is a single picture")
         self._net = SyncModel(self.model, self.device, self.threads)
         self._follow = FaceTracker(self.device, self.threads)
-        self._voices = voices()
-        self._shown, self._size = info.size, info.fit(LONGEST)
-        return Needs(sizes=(self._size,), rate=PICTURES, batch=8, sound=RATE)
+        self._voices = load_voice_detector()
+        self._shown, self._size = info.size, info.fit(MAX_FRAME_SIDE)
+        return Needs(sizes=(self._size,), rate=MAX_FRAME_RATE, batch=8, sound=RATE)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Follow the faces in the next pictures."""
@@ -130,7 +130,7 @@ class Sync:
             for face in faces:
                 self._mouths.setdefault(face.id, MouthBuffer()).see(pixels, face, time)
                 scale = np.tile(np.array(self._shown) / self._size, 2)
-                self.evidence.boxes.setdefault((face.id, int(time / BLOCK)), face.box * scale)
+                self.evidence.boxes.setdefault((face.id, int(time / BLOCK_SECONDS)), face.box * scale)
             self._time, self._count, self._first = time, self._count + 1, min(self._first, time)
         self._advance()
 
@@ -146,8 +146,8 @@ class Sync:
         if self._next is None:
             self._next = int(np.floor(self._first / FRAME)) if np.isfinite(self._first) else None
         while self._next is not None:
-            end = self._next + STRETCH
-            if self._time < (end + CONTEXT) * FRAME + GAP or self._ear.end < (end + AHEAD + 1) * FRAME:
+            end = self._next + CHUNK_FRAMES
+            if self._time < (end + CONTEXT) * FRAME + MAX_GAP_SECONDS or self._ear.end < (end + AHEAD + 1) * FRAME:
                 return
             self._look(self._next, end)
 
@@ -176,8 +176,8 @@ class Sync:
 
     def _hear_voices(self, start: float, end: float) -> None:
         samples = self._ear.samples(start, end)
-        padded = np.pad(samples, (0, -len(samples) % VAD))
-        self.evidence.heard(start, self._voices(padded), VAD / RATE)
+        padded = np.pad(samples, (0, -len(samples) % VAD_WINDOW_SAMPLES))
+        self.evidence.heard(start, self._voices(padded), VAD_WINDOW_SAMPLES / RATE)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give the offset, or why it cannot be measured.
@@ -190,7 +190,7 @@ class Sync:
         self._advance()
         last = int(np.ceil(self._time / FRAME)) + 1 if np.isfinite(self._time) else 0
         while self._next is not None and self._next < last:
-            self._look(self._next, min(self._next + STRETCH, last))
+            self._look(self._next, min(self._next + CHUNK_FRAMES, last))
         return self._result(timeline)
 
     def _result(self, timeline: Timeline) -> TaskResult:
@@ -207,7 +207,7 @@ class Sync:
         faster = self._other_speed(rows, whole, parts)
         offsets = [faster[0]] if faster else [*([whole] if whole else []), *(offset for _, _, offset in parts)]
         if reason := self._why_not(rows, offsets):
-            hits = self._hits.match() if self._hits and self._ear.level >= SILENT else None
+            hits = self._hits.match() if self._hits and self._ear.level >= MAX_SILENCE_RMS else None
             if hits is not None and hits.measurable:
                 return TaskResult(events=[_hit(self.name, *span, hits)], report=report)
             event = Event(self.name, *span, "not measurable", 0.0, reason)
@@ -215,7 +215,7 @@ class Sync:
         assert whole is not None
         windows = rows.windows(calibration)
         told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
-        sure = len(told) == 1 and whole.confidence >= SURE
+        sure = len(told) == 1 and whole.confidence >= RELIABLE_CONFIDENCE
         found = drift(rows.sums, rows.times, spread=calibration.spread) if sure else None
         found = faster[1] if faster else found
         events = [_event(self.name, *one, found) for one in told]
@@ -223,26 +223,32 @@ class Sync:
         return TaskResult(events + spoken, tracks, _features(windows), report=report)
 
     def _other_speed(
-        self, rows: Rows, whole: SyncOffset | None, parts: list[Stretch]
+        self, rows: BlockSimilarities, whole: SyncOffset | None, parts: list[SegmentOffset]
     ) -> tuple[SyncOffset, ClockDrift] | None:
         """Give offset and drift where no one offset fits, but sound at another speed does."""
-        if whole is None or whole.confidence >= SURE or max((p[2].confidence for p in parts), default=0.0) >= SURE:
+        if (
+            whole is None
+            or whole.confidence >= RELIABLE_CONFIDENCE
+            or max((p[2].confidence for p in parts), default=0.0) >= RELIABLE_CONFIDENCE
+        ):
             return None
         found = drift(rows.sums, rows.times, MOST_SPEED, spread=self._net.streams.calibration.spread)
         if found is None or not found.found:
             return None
         surer = self._net.streams.calibration.confidence(margin(found.curve / rows.counts.sum()), rows.seconds)
-        if surer < SURE or found.high - found.low > MOST_SPEED / 6:
+        if surer < RELIABLE_CONFIDENCE or found.high - found.low > MOST_SPEED / 6:
             return None
         middle = found.at + found.rate * float(rows.times.mean())
         return SyncOffset(middle, middle - 2 * FRAME, middle + 2 * FRAME, surer, rows.seconds), found
 
-    def _why_not(self, rows: Rows, offsets: list[SyncOffset]) -> str | None:
+    def _why_not(self, rows: BlockSimilarities, offsets: list[SyncOffset]) -> str | None:
         """Say why the offset cannot be measured, or None where it can."""
         evidence, seconds = self.evidence, self._time - self._first
-        if self._count < 2 or self._count / max(seconds, 1e-3) < FEWEST:
-            return f"{self._count / max(seconds, 1e-3):.1f} pictures a second are too few; {FEWEST:g} are needed"
-        if self._ear.level < SILENT:
+        if self._count < 2 or self._count / max(seconds, 1e-3) < MIN_FRAME_RATE:
+            return (
+                f"{self._count / max(seconds, 1e-3):.1f} pictures a second are too few; {MIN_FRAME_RATE:g} are needed"
+            )
+        if self._ear.level < MAX_SILENCE_RMS:
             return "the sound is silent"
         if not evidence.counts or sum(evidence.counts.values()) * FRAME < 0.5:
             return "no face is seen that is large enough to read lips"
@@ -255,33 +261,36 @@ class Sync:
         for key in near:
             moved[key[0]][0] += evidence.motion[key]
             moved[key[0]][1] += evidence.counts[key]
-        if max(motion / max(count, 1) for motion, count in moved.values()) < MOVES:
+        if max(motion / max(count, 1) for motion, count in moved.values()) < MIN_MOUTH_MOTION:
             return "no mouth moves while somebody speaks: a voice-over, or a mouth that is hidden"
-        if offsets[0].confidence < LEAST and max(offset.confidence for offset in offsets) < SURE:
+        if (
+            offsets[0].confidence < MIN_CONFIDENCE
+            and max(offset.confidence for offset in offsets) < RELIABLE_CONFIDENCE
+        ):
             return (
                 "lips and sound fit at no offset up to a second better than at others: a voice-over, a mouth that is "
                 f"hidden or seen from the side, or too little speech ({rows.seconds:.1f} s)"
             )
         return None
 
-    def _parts(self, timeline: Timeline, span: tuple[float, float]) -> list[Stretch]:
+    def _parts(self, timeline: Timeline, span: tuple[float, float]) -> list[SegmentOffset]:
         """Give the stretches between cuts that are long enough to be measured."""
         cuts = hard_cuts(timeline) if "shots" in timeline.tasks else self._cuts
         edges = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME]
         found = []
         for start, end in pairwise(edges):
             rows = self.evidence.rows(start, end)
-            if rows.seconds >= SEGMENT:
+            if rows.seconds >= MIN_SEGMENT_SECONDS:
                 found.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
         return found
 
-    def _told(self, parts: list[Stretch], whole: SyncOffset, span: tuple[float, float]) -> list[Stretch]:
+    def _told(self, parts: list[SegmentOffset], whole: SyncOffset, span: tuple[float, float]) -> list[SegmentOffset]:
         """Give the whole where all stretches agree, and else each that can be measured."""
-        known = [part for part in parts if part[2].confidence >= LEAST]
-        agree = steady([offset for _, _, offset in known], SURE) and whole.confidence >= LEAST
+        known = [part for part in parts if part[2].confidence >= MIN_CONFIDENCE]
+        agree = steady([offset for _, _, offset in known], RELIABLE_CONFIDENCE) and whole.confidence >= MIN_CONFIDENCE
         return [(*span, whole)] if agree or not known else known
 
-    def _speakers(self, told: list[Stretch], timeline: Timeline) -> tuple[list[Event], list[Track]]:
+    def _speakers(self, told: list[SegmentOffset], timeline: Timeline) -> tuple[list[Event], list[Track]]:
         """Give who speaks when, as events and as tracks."""
         events: list[Event] = []
         tracks: list[Track] = []
@@ -298,8 +307,8 @@ class Sync:
         return events, tracks
 
     def _boxes(self, face: int, start: float, end: float, score: float) -> list[list[float]]:
-        blocks = range(round(start / BLOCK), round(end / BLOCK))
-        found = [(n * BLOCK, self.evidence.boxes.get((face, n))) for n in blocks]
+        blocks = range(round(start / BLOCK_SECONDS), round(end / BLOCK_SECONDS))
+        found = [(n * BLOCK_SECONDS, self.evidence.boxes.get((face, n))) for n in blocks]
         return [[time, *box.tolist(), score] for time, box in found if box is not None]
 
 
@@ -355,7 +364,7 @@ def _identity(timeline: Timeline, boxes: list[list[float]]) -> str | None:
     return None
 
 
-def voices() -> Voices:
+def load_voice_detector() -> VoiceDetector:
     """Give what tells where somebody speaks: Silero's network, or, where it is not installed, loudness."""
     try:
         from faster_whisper.vad import get_vad_model
@@ -366,5 +375,5 @@ def voices() -> Voices:
 
 def _loud(samples: Float32Array) -> Float32Array:
     """Give 1 where sound is louder than a room is by itself."""
-    power = np.sqrt(np.square(samples.reshape(-1, VAD)).mean(axis=1))
+    power = np.sqrt(np.square(samples.reshape(-1, VAD_WINDOW_SAMPLES)).mean(axis=1))
     return np.asarray(power > 0.005, np.float32)

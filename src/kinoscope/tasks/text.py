@@ -23,36 +23,36 @@ from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
-RATE = 2.5
+FRAME_RATE = 2.5
 """Pictures looked at each second."""
 
-LONGEST = 960
+MAX_FRAME_SIDE = 960
 """Longer side of the pictures looked at, in pixels."""
 
-LEAST, SURE = 0.5, 0.6
+MIN_SCORE, MIN_TRACK_SCORE = 0.5, 0.6
 """Score under which a line is ignored, and from which it may begin a track."""
 
-WORTH = TrackFilter(count=2, seconds=0.3, score=0.7)
+TRACK_FILTER = TrackFilter(count=2, seconds=0.3, score=0.7)
 
-STILL = TrackFilter(count=1, seconds=0.0, score=SURE)
+SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=MIN_TRACK_SCORE)
 """In a source of a single picture."""
 
-LEGIBLE = 0.6
+MIN_TEXT_CONFIDENCE = 0.6
 """Mean probability of its letters under which what a line seems to say is not told."""
 
 
-WIDER = 1.2
+MAX_WIDTH_RATIO = 1.2
 """Ratio of the lengths of a line in two samples from which its text is another."""
 
-SHRUNK, SQUARE, SHIFT = 0.75, 24, 6
+COMPARISON_SCALE, PATCH_SIDE, MAX_PATCH_SHIFT = 0.75, 24, 6
 """Scale at which samples are compared, side of the squares in which they are, and how far off one is sought."""
 
-FLAT, SAME = 8.0, 0.9
+MIN_PATCH_CONTRAST, MIN_PATCH_CORRELATION = 8.0, 0.9
 """Contrast under which a square is empty, in grey levels, and correlation under which its letters may be others: of a
 text drawn 3 % larger, 3 pixels off and with noise, one in ten is under 0.93; with a letter changed it is 0.66 to 0.92.
 """
 
-Reader = Callable[[Pixels], tuple[str, float]]
+LineReader = Callable[[Pixels], tuple[str, float]]
 """Returns the text of a line and its confidence."""
 
 
@@ -93,21 +93,21 @@ class LineHistory:
     stretches: list[TextSpan] = field(default_factory=list)
     coming: TextSpan | None = None
 
-    def see(self, look: LineSample, reader: Reader | None) -> None:
+    def see(self, look: LineSample, reader: LineReader | None) -> None:
         """Add a sample: of the text that stands there, or, if two samples say so, of another."""
         if not self.stretches:
             self.stretches.append(TextSpan(look.time, look.line))
         now = self.stretches[-1]
-        if reader is None or alike(now.line, look.line):
+        if reader is None or is_same_text(now.line, look.line):
             self.coming = None
-        elif (said := reader(look.line))[1] >= LEGIBLE:
+        elif (said := reader(look.line))[1] >= MIN_TEXT_CONFIDENCE:
             now = self._judge(look, said, reader)
         else:
             return
         if self.coming is None and now.best.wants(look.time, look.value):
             now.best.add(look)
 
-    def _judge(self, look: LineSample, said: tuple[str, float], reader: Reader) -> TextSpan:
+    def _judge(self, look: LineSample, said: tuple[str, float], reader: LineReader) -> TextSpan:
         """Return the last stretch, after a sample whose pixels are not those of that stretch."""
         now = self.stretches[-1]
         if now.said is None:
@@ -138,7 +138,7 @@ def _letters(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
-def alike(one: Pixels, other: Pixels) -> bool:
+def is_same_text(one: Pixels, other: Pixels) -> bool:
     """Whether two samples (H, W, C) of a line show the same letters, as far as their pixels say.
 
     Each square of the one is sought near its place in the other; where the best correlation of any is low, some letter
@@ -147,16 +147,19 @@ def alike(one: Pixels, other: Pixels) -> bool:
     import cv2
 
     width = min(one.shape[1], other.shape[1])
-    if max(one.shape[1], other.shape[1]) > WIDER * width:
+    if max(one.shape[1], other.shape[1]) > MAX_WIDTH_RATIO * width:
         return False
-    size = max(2 * SQUARE, round(SHRUNK * width)), SQUARE + 2 * SHIFT
+    size = max(2 * PATCH_SIDE, round(COMPARISON_SCALE * width)), PATCH_SIDE + 2 * MAX_PATCH_SHIFT
     first, second = (
         cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for p in (one, other)
     )
-    for left in range(SHIFT, size[0] - SQUARE - SHIFT + 1, SQUARE // 2):
-        square = first[SHIFT:-SHIFT, left : left + SQUARE]
-        around = second[:, left - SHIFT : left + SQUARE + SHIFT]
-        if square.std() >= FLAT and cv2.matchTemplate(around, square, cv2.TM_CCOEFF_NORMED).max() < SAME:
+    for left in range(MAX_PATCH_SHIFT, size[0] - PATCH_SIDE - MAX_PATCH_SHIFT + 1, PATCH_SIDE // 2):
+        square = first[MAX_PATCH_SHIFT:-MAX_PATCH_SHIFT, left : left + PATCH_SIDE]
+        around = second[:, left - MAX_PATCH_SHIFT : left + PATCH_SIDE + MAX_PATCH_SHIFT]
+        if (
+            square.std() >= MIN_PATCH_CONTRAST
+            and cv2.matchTemplate(around, square, cv2.TM_CCOEFF_NORMED).max() < MIN_PATCH_CORRELATION
+        ):
             return False
     return True
 
@@ -187,13 +190,13 @@ class Text:
         device: str = "auto",
         model: str = "auto",
         threads: int = 1,
-        rate: float | None = RATE,
+        rate: float | None = FRAME_RATE,
         calm: float | None = None,
         much: float | None = None,
         still: float = 8,
-        longest: int = LONGEST,
-        least: float = LEAST,
-        sure: float = SURE,
+        longest: int = MAX_FRAME_SIDE,
+        least: float = MIN_SCORE,
+        sure: float = MIN_TRACK_SCORE,
         glimpses: bool = False,
         words: bool = True,
     ) -> None:
@@ -212,7 +215,7 @@ class Text:
         self._finder = models.TextDetector(self.device, self.threads, self.least)
         self._reader = models.TextRecognizer(self.device, self.threads) if self.words else None
         self._shown = info.size
-        self._worth = STILL if info.frames == 1 else WORTH
+        self._worth = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
         return Needs(sizes=(self._finder.input_size(info.size, self.longest),), rate=self.rate, batch=4)
 
     def process_frames(self, *batches: FrameBatch) -> None:
@@ -242,7 +245,7 @@ class Text:
         for number, (part, stretch) in enumerate(parts, 1):
             words, score = (stretch.said if stretch else None) or ("", 0.0)
             result.tracks.append(self._track(number, part, timeline))
-            if words and score >= LEGIBLE and self._worth(part):
+            if words and score >= MIN_TEXT_CONFIDENCE and self._worth(part):
                 result.events.append(Event(self.name, part.start, part.end, "text", score, words, {"track": number}))
         return result
 

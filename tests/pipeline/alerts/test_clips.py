@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Event
-from kinoscope.pipeline.alerts.clips import SHARED, cut_clips, name_of, spans
+from kinoscope.pipeline.alerts.clips import SHARED_CLIP_SECONDS, alert_spans, clip_name, cut_clips
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import flash_and_beep
 
@@ -27,11 +27,11 @@ def times_of(path):
     ],
 )
 def test_a_clip_is_named_by_time_and_rule(label, name):
-    assert name_of(alert(65.25, label)) == name
+    assert clip_name(alert(65.25, label)) == name
 
 
 def test_each_alert_has_a_clip_of_its_own_unless_its_rule_was_met_just_before():
-    found = spans([alert(10), alert(30), alert(14), alert(10, "other"), alert(10.5)], before=2, after=3)
+    found = alert_spans([alert(10), alert(30), alert(14), alert(10, "other"), alert(10.5)], before=2, after=3)
     assert [(span.start, span.end, [e.start for e in span.events]) for span in found] == [
         (8, 13.5, [10, 10.5]),
         (8, 13, [10]),
@@ -48,13 +48,13 @@ def test_each_alert_has_a_clip_of_its_own_unless_its_rule_was_met_just_before():
     st.floats(0.1, 10),
 )
 def test_every_alert_is_in_a_clip_of_its_rule_and_not_deep_in_it(moments, before, after):
-    found = spans([alert(at, label) for at, label in moments], before, after)
+    found = alert_spans([alert(at, label) for at, label in moments], before, after)
     assert sum(len(span.events) for span in found) == len(moments)
     assert len({span.name for span in found}) == len(found)
     for span in found:
         assert len({event.label for event in span.events}) == 1
         assert all(span.start <= e.start - before and e.start + after <= span.end + 1e-9 for e in span.events)
-        assert all(e.start - span.start <= before + SHARED for e in span.events)
+        assert all(e.start - span.start <= before + SHARED_CLIP_SECONDS for e in span.events)
 
 
 def test_clips_of_a_recording_hold_the_seconds_around_the_alert(tmp_path):

@@ -63,9 +63,9 @@ def test_each_alert_has_a_clip_of_its_own(tmp_path):
 
 
 def test_a_flood_of_alerts_shares_clips_and_loses_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "LONGEST", 3.0)
-    monkeypatch.setattr(recording, "OPEN", 2)
-    monkeypatch.setattr(recording, "WAITING", 100)
+    monkeypatch.setattr(recording, "MAX_CLIP_SECONDS", 3.0)
+    monkeypatch.setattr(recording, "MAX_OPEN_CLIPS", 2)
+    monkeypatch.setattr(recording, "MAX_QUEUED_CLIPS", 100)
     recorder = made(tmp_path, before=0.5, after=0.5)
     told = []
     for turn in range(30):

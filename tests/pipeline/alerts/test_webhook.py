@@ -9,7 +9,15 @@ import threading
 import pytest
 
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.pipeline.alerts.signing import DELIVERY, SECRET, SIGNATURE, TIMESTAMP, find_secret, sign, verify
+from kinoscope.pipeline.alerts.signing import (
+    DELIVERY_HEADER,
+    SECRET_VARIABLE,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    find_secret,
+    sign,
+    verify,
+)
 from kinoscope.pipeline.alerts.webhook import Webhook, check_url, send
 from tests.conftest import serving
 
@@ -53,10 +61,10 @@ def test_a_message_comes_whole_and_signed(server, tmp_path):
     webhook.put({"event": {"label": "Tür"}})
     webhook.close()
     ((headers, body),) = server.got
-    assert json.loads(body) == {"id": headers[DELIVERY], "event": {"label": "Tür"}}
+    assert json.loads(body) == {"id": headers[DELIVERY_HEADER], "event": {"label": "Tür"}}
     assert headers["Content-Type"] == "application/json"
-    assert headers[SIGNATURE] == sign(body, 1_764_000_000, b"secret")
-    assert verify(body, headers[TIMESTAMP], headers[SIGNATURE], b"secret", now=1_764_000_100)
+    assert headers[SIGNATURE_HEADER] == sign(body, 1_764_000_000, b"secret")
+    assert verify(body, headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER], b"secret", now=1_764_000_100)
     assert (webhook.delivered, webhook.buried, letters(tmp_path)) == (1, 0, [])
 
 
@@ -64,7 +72,7 @@ def test_without_a_secret_nothing_is_signed(server, tmp_path):
     webhook = hook(server, tmp_path)
     webhook.put({})
     webhook.close()
-    assert SIGNATURE not in server.got[0][0]
+    assert SIGNATURE_HEADER not in server.got[0][0]
 
 
 def test_a_failure_of_the_server_is_tried_again_as_the_same_delivery(server, tmp_path):
@@ -74,7 +82,7 @@ def test_a_failure_of_the_server_is_tried_again_as_the_same_delivery(server, tmp
     for _ in range(3):
         assert server.came.acquire(timeout=30)
     webhook.close()
-    assert len({headers[DELIVERY] for headers, _ in server.got}) == 1
+    assert len({headers[DELIVERY_HEADER] for headers, _ in server.got}) == 1
     assert (webhook.delivered, letters(tmp_path)) == (1, [])
 
 
@@ -88,7 +96,7 @@ def test_what_is_refused_is_a_dead_letter(server, tmp_path, status, tries):
     webhook.close()
     (letter,) = letters(tmp_path)
     assert (letter["reason"], letter["tries"], letter["time"]) == (f"answered {status}", tries, 12.5)
-    assert letter["message"] == {"id": server.got[0][0][DELIVERY], "a": 1}
+    assert letter["message"] == {"id": server.got[0][0][DELIVERY_HEADER], "a": 1}
     assert len(server.got) == tries
     assert "hush" not in json.dumps(letter)
 
@@ -195,9 +203,9 @@ def test_a_password_in_the_address_is_refused_and_not_repeated():
 
 
 def test_the_secret_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv(SECRET, raising=False)
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
     assert find_secret(None) is None
-    monkeypatch.setenv(SECRET, "a")
+    monkeypatch.setenv(SECRET_VARIABLE, "a")
     assert find_secret(None) == b"a"
     (tmp_path / "secret").write_text("b\n")
     assert find_secret(tmp_path / "secret") == b"b"

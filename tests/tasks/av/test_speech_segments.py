@@ -6,25 +6,32 @@ import pytest
 
 from kinoscope.core.media import Audio
 from kinoscope.source.synthetic.video import flash_and_beep
-from kinoscope.tasks.av.speech_segments import BUFFER, JUMP, MARGIN, RATE, WINDOW, SpeechSegmenter
+from kinoscope.tasks.av.speech_segments import (
+    MARGIN_SAMPLES,
+    MAX_AUDIO_GAP_SECONDS,
+    MAX_BUFFER_SAMPLES,
+    SAMPLE_RATE,
+    VAD_WINDOW_SAMPLES,
+    SpeechSegmenter,
+)
 
 
 def loud(samples):
     """Take every window with sound in it for speech: the truth of the sounds below."""
-    return np.abs(samples).reshape(-1, WINDOW).max(1)
+    return np.abs(samples).reshape(-1, VAD_WINDOW_SAMPLES).max(1)
 
 
 def sound(seconds, spoken=(), start=0):
     """Give silence with a constant 1 in the spoken (from, to) seconds."""
-    samples = np.zeros(round(seconds * RATE), np.float32)
+    samples = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
     for first, last in spoken:
-        samples[round(first * RATE) : round(last * RATE)] = 1
-    return Audio(samples, RATE, Fraction(start))
+        samples[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)] = 1
+    return Audio(samples, SAMPLE_RATE, Fraction(start))
 
 
 def pieces(whole, size):
     for i in range(0, len(whole.samples), size):
-        yield Audio(whole.samples[i : i + size], RATE, whole.start + Fraction(i, RATE))
+        yield Audio(whole.samples[i : i + size], SAMPLE_RATE, whole.start + Fraction(i, SAMPLE_RATE))
 
 
 def listen(sounds):
@@ -35,7 +42,7 @@ def listen(sounds):
 
 def covers(stretches, first, last):
     """Whether some stretch holds (first, last) whole, with at most the margins and a window around it."""
-    slack = (MARGIN + WINDOW) / RATE
+    slack = (MARGIN_SAMPLES + VAD_WINDOW_SAMPLES) / SAMPLE_RATE
     return any(
         float(s.start) <= first <= float(s.start) + slack and last <= float(s.end) <= last + slack for s in stretches
     )
@@ -50,25 +57,25 @@ def test_the_same_stretches_come_out_however_the_sound_is_cut(size):
 
 
 def test_samples_stay_with_their_times():
-    ramp = np.linspace(0.5, 1, 3 * RATE, dtype=np.float32)
-    whole = Audio(np.concatenate([np.zeros(40 * RATE, np.float32), ramp]), RATE, Fraction(7, 3))
+    ramp = np.linspace(0.5, 1, 3 * SAMPLE_RATE, dtype=np.float32)
+    whole = Audio(np.concatenate([np.zeros(40 * SAMPLE_RATE, np.float32), ramp]), SAMPLE_RATE, Fraction(7, 3))
     (heard,) = listen(pieces(whole, 5000))
-    offset = round((heard.start - whole.start) * RATE)
+    offset = round((heard.start - whole.start) * SAMPLE_RATE)
     assert np.array_equal(heard.samples, whole.samples[offset : offset + len(heard.samples)])
 
 
 def test_endless_speech_is_cut_in_pieces_without_loss_or_overlap():
     heard = listen(pieces(sound(100, [(0, 100)]), 4096))
-    assert all(len(s.samples) <= BUFFER for s in heard)
+    assert all(len(s.samples) <= MAX_BUFFER_SAMPLES for s in heard)
     assert all(a.end == b.start for a, b in pairwise(heard))
     assert (heard[0].start, heard[-1].end) == (0, 100)
 
 
 def test_endless_speech_is_cut_where_it_is_least_likely():
     samples = sound(40, [(0, 40)])
-    samples.samples[20 * RATE : 20 * RATE + 5 * WINDOW] = 0.4
+    samples.samples[20 * SAMPLE_RATE : 20 * SAMPLE_RATE + 5 * VAD_WINDOW_SAMPLES] = 0.4
     first, _ = listen([samples])
-    assert float(first.end) == pytest.approx(20, abs=6 * WINDOW / RATE)
+    assert float(first.end) == pytest.approx(20, abs=6 * VAD_WINDOW_SAMPLES / SAMPLE_RATE)
 
 
 def test_a_hole_in_the_sound_ends_a_stretch():
@@ -78,7 +85,7 @@ def test_a_hole_in_the_sound_ends_a_stretch():
 
 
 def test_rounding_between_sounds_is_no_hole():
-    first, second = sound(3, [(1, 3)]), sound(3, [(0, 2)], start=3 + JUMP / 2)
+    first, second = sound(3, [(1, 3)]), sound(3, [(0, 2)], start=3 + MAX_AUDIO_GAP_SECONDS / 2)
     assert len(listen([first, second])) == 1
 
 
@@ -93,5 +100,7 @@ def test_no_sound_at_all():
 def test_nobody_speaks_in_beeps():
     vad = pytest.importorskip("faster_whisper.vad")
     voice = SpeechSegmenter(vad.get_vad_model())
-    heard = [s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(RATE,)) for s in voice.hear(item)]
+    heard = [
+        s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(SAMPLE_RATE,)) for s in voice.hear(item)
+    ]
     assert heard + voice.close() == []

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.models.inference.faces import TEMPLATE
-from kinoscope.tasks.people.face_samples import MOST, FaceSamples, apart, pool, size
+from kinoscope.tasks.people.face_samples import MAX_SAMPLES, FaceSamples, face_size, max_distance, mean_embedding
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
 
@@ -27,7 +27,7 @@ def test_the_best_looks_are_kept_the_best_first():
     for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
         offer(looks, 2.0 * time, score)
     assert times(looks) == [2, 8, 4, 6]
-    assert len(looks.best.kept) == MOST
+    assert len(looks.best.kept) == MAX_SAMPLES
     assert looks.best.kept[0].picture == b"picture at 2.0"
 
 
@@ -60,20 +60,20 @@ def test_embedding_lets_go_of_the_pixels():
     assert [look.embedding[0] for look in looks.best.kept] == [0, 1]
     assert all(look.chip.size == 0 for look in looks.best.kept)
     first, second = looks.best.kept
-    assert pool(looks.best.kept) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
+    assert mean_embedding(looks.best.kept) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
     assert looks.best.within(1.0, 3.0) == [second]
 
 
 def test_size_stops_at_the_template():
-    assert size(TEMPLATE) == size(3 * TEMPLATE) == 1
-    assert size(TEMPLATE / 2) == pytest.approx(0.5)
+    assert face_size(TEMPLATE) == face_size(3 * TEMPLATE) == 1
+    assert face_size(TEMPLATE / 2) == pytest.approx(0.5)
 
 
 def test_how_far_looks_are_apart():
     looks = FaceSamples()
-    assert apart(looks.best.kept) == 0
+    assert max_distance(looks.best.kept) == 0
     for time in (0, 2, 4):
         offer(looks, time)
     looks.embed(FakeEmbedder())
-    assert apart(looks.best.kept) == pytest.approx(2 * np.sqrt(128))
-    assert apart(looks.best.kept[:1]) == 0
+    assert max_distance(looks.best.kept) == pytest.approx(2 * np.sqrt(128))
+    assert max_distance(looks.best.kept[:1]) == 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.tasks.signal.hysteresis import spans
+from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 
 
 @pytest.mark.parametrize(
@@ -20,18 +20,18 @@ from kinoscope.tasks.signal.hysteresis import spans
     ],
 )
 def test_a_stretch_begins_at_on_and_ends_under_off(scores, expected):
-    assert spans(scores, on=0.5, off=0.3) == expected
+    assert hysteresis_spans(scores, on=0.5, off=0.3) == expected
 
 
 def test_short_gaps_are_joined_before_short_stretches_are_left_out():
     scores = [1, 0, 1, 0, 0, 0, 1, 0]
-    assert spans(scores, 0.5, 0.5, gap=1, shortest=2) == [(0, 3)]
-    assert spans(scores, 0.5, 0.5, gap=3) == [(0, 7)]
+    assert hysteresis_spans(scores, 0.5, 0.5, gap=1, shortest=2) == [(0, 3)]
+    assert hysteresis_spans(scores, 0.5, 0.5, gap=3) == [(0, 7)]
 
 
 @given(st.lists(st.floats(0, 1)), st.integers(0, 3), st.integers(1, 4))
 def test_stretches_are_in_order_apart_and_hold_a_high_score(scores, gap, shortest):
-    found = spans(scores, 0.6, 0.4, gap, shortest)
+    found = hysteresis_spans(scores, 0.6, 0.4, gap, shortest)
     assert all(end - start >= shortest and max(scores[start:end]) >= 0.6 for start, end in found)
     assert all(after - before > gap for (_, before), (after, _) in pairwise(found))
-    assert all(a == b for a, b in zip(found, spans(np.array(scores), 0.6, 0.4, gap, shortest), strict=True))
+    assert all(a == b for a, b in zip(found, hysteresis_spans(np.array(scores), 0.6, 0.4, gap, shortest), strict=True))

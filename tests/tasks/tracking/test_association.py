@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.tasks.tracking.association import STRATEGIES, consistency, get_strategy
+from kinoscope.tasks.tracking.association import STRATEGIES, direction_consistency, get_strategy
 from kinoscope.tasks.tracking.tracker import Tracker
 
 
@@ -61,7 +61,7 @@ def test_direction_is_one_ahead_and_minus_one_back():
         feed(tracker, n / 10, [box(100 + 10 * n, 100)])
     there = np.array([box(150, 100), box(130, 120), box(110, 100)], float)
     scene = tracker._scene(0.4, there, np.array([1.0, 1.0, 0.5]), np.zeros(3, np.int64), None)
-    assert consistency(scene)[:, 0] == pytest.approx([1.0, 0.0, -0.5])
+    assert direction_consistency(scene)[:, 0] == pytest.approx([1.0, 0.0, -0.5])
 
 
 def test_looks_decide_between_two_at_one_place():

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from kinoscope.tasks.tracking.kalman import (
-    MEASURED,
-    UNKNOWN,
-    WANDER,
+    INITIAL_VELOCITY_VARIANCE,
+    MEASUREMENT_VARIANCE,
+    VELOCITY_NOISE,
     BoxKalmanFilter,
-    curve,
+    interpolate_boxes,
     smooth,
     to_centre,
     to_corners,
@@ -45,20 +45,24 @@ def test_prediction_moves_with_the_velocity_and_grows_unsure():
 def test_two_equal_measurements_halve_the_variance():
     motion = BoxKalmanFilter.begin(0.0, np.array(box(100, 100))).correct(np.array(box(110, 100)))
     assert motion.state[0, 0] == pytest.approx(105)
-    assert np.allclose(motion.covariance[:, 0, 0], MEASURED / 2)
+    assert np.allclose(motion.covariance[:, 0, 0], MEASUREMENT_VARIANCE / 2)
 
 
 def test_the_smoother_agrees_with_least_squares_over_all_detections(monkeypatch):
     """Its estimate is the mean of the positions given all measurements, here from the joint Gaussian itself."""
-    monkeypatch.setattr("kinoscope.tasks.tracking.kalman.AGILITIES", (1.0,))
+    monkeypatch.setattr("kinoscope.tasks.tracking.kalman.AGILITY_FACTORS", (1.0,))
     times = np.array([0.0, 0.2, 0.5, 1.1])
     x = np.array([100.0, 118, 130, 190])
     # Relative to the first measurement: covariance of positions under the model, white acceleration integrated twice.
     low = np.minimum.outer(times, times)
     high = np.maximum.outer(times, times)
-    model = MEASURED[0] + UNKNOWN[0] * np.outer(times, times) + WANDER[0] * low**2 * (3 * high - low) / 6
+    model = (
+        MEASUREMENT_VARIANCE[0]
+        + INITIAL_VELOCITY_VARIANCE[0] * np.outer(times, times)
+        + VELOCITY_NOISE[0] * low**2 * (3 * high - low) / 6
+    )
     # The first measurement sets the prior's mean; the others correct it.
-    noise = np.diag([1e12, *[MEASURED[0]] * 3])
+    noise = np.diag([1e12, *[MEASUREMENT_VARIANCE[0]] * 3])
     wanted = x[0] + model @ np.linalg.solve(model + noise, x - x[0])
     found = smooth(times, np.array([box(v, 50) for v in x]))[:, 0, 0]
     assert np.allclose(found, wanted, atol=1e-6)
@@ -74,7 +78,7 @@ def test_the_curve_is_the_mean_of_the_model_between_detections():
     to_end = np.array([[1, span / 2], [0, 1]])
     gain = bridge.covariance @ to_end.T @ np.linalg.inv(end.covariance)
     middle = bridge.state + (gain @ (last - end.state)[:, :, None])[:, :, 0]
-    assert np.allclose(to_centre(curve(times, boxes, np.array([0.7])))[0], middle[:, 0])
+    assert np.allclose(to_centre(interpolate_boxes(times, boxes, np.array([0.7])))[0], middle[:, 0])
 
 
 def test_what_turns_at_once_is_followed_more_freely_than_what_trembles():

@@ -11,10 +11,10 @@ from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
 from kinoscope.core.validation import slug
 
-SHARED = 1.0
+SHARED_CLIP_SECONDS = 1.0
 """Seconds after an alert in which others of its rule have no clip of their own: they are in the middle of that one."""
 
-AROUND = 3.0
+CONTEXT_SECONDS = 3.0
 """Seconds kept before and after an alert, where nobody asks for others."""
 
 
@@ -28,28 +28,30 @@ class AlertSpan:
     events: list[Event] = field(default_factory=list)
 
 
-def told(event: Event) -> float:
+def alert_time(event: Event) -> float:
     """Give when the rule of an event was met, in seconds."""
     return float(event.extra.get("at", event.start))
 
 
-def name_of(event: Event, prefix: str = "") -> str:
+def clip_name(event: Event, prefix: str = "") -> str:
     """Give the file name of an event's clip: when, and what; nothing in a rule's name can lead elsewhere."""
-    clock = format_clock(told(event)).replace(":", "-")
+    clock = format_clock(alert_time(event)).replace(":", "-")
     return f"{prefix}{clock}-{slug(event.label, 'alert')}.mp4"
 
 
-def spans(events: Iterable[Event], before: float, after: float) -> list[AlertSpan]:
+def alert_spans(events: Iterable[Event], before: float, after: float) -> list[AlertSpan]:
     """Return the stretches to keep around events: one each, save where one follows at once upon another of its rule."""
     kept: list[AlertSpan] = []
     latest: dict[str, AlertSpan] = {}
-    for event in sorted(events, key=told):
+    for event in sorted(events, key=alert_time):
         span = latest.get(event.label)
-        if span is not None and told(event) - told(span.events[0]) < SHARED:
-            span.end = told(event) + after
+        if span is not None and alert_time(event) - alert_time(span.events[0]) < SHARED_CLIP_SECONDS:
+            span.end = alert_time(event) + after
             span.events.append(event)
         else:
-            span = latest[event.label] = AlertSpan(told(event) - before, told(event) + after, name_of(event), [event])
+            span = latest[event.label] = AlertSpan(
+                alert_time(event) - before, alert_time(event) + after, clip_name(event), [event]
+            )
             kept.append(span)
     return _apart(kept)
 
@@ -69,8 +71,8 @@ def cut_clips(
     events: Sequence[Event],
     folder: Path,
     reading: Mapping[str, Any] | None = None,
-    before: float = AROUND,
-    after: float = AROUND,
+    before: float = CONTEXT_SECONDS,
+    after: float = CONTEXT_SECONDS,
 ) -> list[Path]:
     """Write clips of a recording, each by a read of its own stretch.
 
@@ -88,13 +90,13 @@ def cut_clips(
         SourceError, OutputError: the recording cannot be read again, or a clip cannot be written.
     """
     written = []
-    for span in spans(events, before, after):
+    for span in alert_spans(events, before, after):
         begin = _cut(path, span, folder / span.name, dict(reading or {}))
         if begin is not None:
             written.append(folder / span.name)
             for event in span.events:
                 event.extra["clip"] = f"{folder.name}/{span.name}"
-                event.extra["clip_at"] = round(max(0.0, told(event) - begin), 3)
+                event.extra["clip_at"] = round(max(0.0, alert_time(event) - begin), 3)
     return written
 
 

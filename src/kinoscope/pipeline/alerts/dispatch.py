@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("kinoscope")
 
 
-HELD = 100_000
+MAX_QUEUED_ALERTS = 100_000
 """Alerts of recordings that may wait to be posted: all of them come at once."""
 
-GRACE = 30.0
+GRACE_SECONDS = 30.0
 """Seconds for which what waits is still posted, once a recording is over."""
 
 
 @contextmanager
-def sending(
-    url: str | None, secret: str | Path | None, letters: Path, held: int, grace: float = GRACE
+def open_webhook(
+    url: str | None, secret: str | Path | None, letters: Path, held: int, grace: float = GRACE_SECONDS
 ) -> Iterator[Webhook | None]:
     """Post to a webhook while the block lasts, and tell at its end what was not delivered; None without a URL.
 
@@ -59,12 +59,12 @@ def sending(
 
 def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:
     """Post all alerts of a recording."""
-    from kinoscope.pipeline.alerts.webhook import message
+    from kinoscope.pipeline.alerts.webhook import alert_message
     from kinoscope.rules.engine import recorded
 
     clock = recorded(rules, float(timeline.source.get("start", 0)))
     for event in timeline.events_of("rules"):
-        webhook.put(message(event, source, clock(float(event.extra["at"])) if clock else None))
+        webhook.put(alert_message(event, source, clock(float(event.extra["at"])) if clock else None))
 
 
 def read_rules(
@@ -91,7 +91,7 @@ def read_rules(
 
     if "objects" not in tasks and "faces" not in tasks:
         raise OptionError("rules go by what is followed; add objects or faces to --tasks")
-    rules = read(path, seen_labels(tasks, models or {}))
+    rules = read(path, detectable_labels(tasks, models or {}))
     try:
         _check_names(rules, names)
         if recording:
@@ -101,7 +101,7 @@ def read_rules(
     return rules
 
 
-def seen_labels(tasks: Collection[str], models: Mapping[str, str]) -> set[str]:
+def detectable_labels(tasks: Collection[str], models: Mapping[str, str]) -> set[str]:
     """Give all labels that these tasks can tell."""
     from kinoscope.models import find, for_task
 

@@ -22,17 +22,17 @@ from kinoscope.tasks.base import Needs, Skip
 
 log = logging.getLogger("kinoscope")
 
-LONGEST_SIDE, RATE, QUALITY = 1280, 15.0, 85
+MAX_FRAME_SIDE, FRAME_RATE, JPEG_QUALITY = 1280, 15.0, 85
 """Longer side in pixels, and pictures a second, of clips, and the JPEG quality in which they wait."""
-SHARED = 1.0
+SHARED_CLIP_SECONDS = 1.0
 """Seconds after an alert in which others of its rule have no clip of their own."""
-OPEN = 8
+MAX_OPEN_CLIPS = 8
 """Clips that are taken or wait to be written at once; alerts that come faster than that share the latest."""
-LONGEST = 60.0
+MAX_CLIP_SECONDS = 60.0
 """Seconds of a clip that alerts share, at most."""
-WAITING = 8
+MAX_QUEUED_CLIPS = 8
 """Clips that may wait to be written; of more, the newest are lost, and counted."""
-NAMES = 1000
+MAX_REMEMBERED_NAMES = 1000
 """Names of clips that are remembered, so that none is given twice."""
 
 
@@ -71,7 +71,7 @@ class Recorder:
         self._folder, self._before, self._after, self._prefix = folder, before, after, prefix
         self._past: deque[BufferedFrame] = deque()
         self._takes: list[RecordingRequest] = []
-        self._names: deque[Path] = deque(maxlen=NAMES)
+        self._names: deque[Path] = deque(maxlen=MAX_REMEMBERED_NAMES)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kinoscope-clips")
         self._writing: list[Future[Path | None]] = []
@@ -85,7 +85,7 @@ class Recorder:
         """
         if not info.width:
             raise Skip("no picture")
-        return Needs(sizes=(info.fit(LONGEST_SIDE),), rate=RATE, batch=4)
+        return Needs(sizes=(info.fit(MAX_FRAME_SIDE),), rate=FRAME_RATE, batch=4)
 
     def want(self, name: str, time: float) -> tuple[Path, float]:
         """Ask for a clip of what is called so at a time in seconds.
@@ -106,10 +106,10 @@ class Recorder:
     def _shared(self, name: str, time: float) -> RecordingRequest | None:
         """Return the open clip in which an alert lies anyway, or that it shares because there are too many."""
         own = next((take for take in reversed(self._takes) if take.name == name), None)
-        if own is not None and time - own.alert < SHARED:
+        if own is not None and time - own.alert < SHARED_CLIP_SECONDS:
             return own
-        last = self._takes[-1] if self._takes and len(self._takes) + self._waiting() >= OPEN else None
-        return last if last is not None and time + self._after - last.start <= LONGEST else None
+        last = self._takes[-1] if self._takes and len(self._takes) + self._waiting() >= MAX_OPEN_CLIPS else None
+        return last if last is not None and time + self._after - last.start <= MAX_CLIP_SECONDS else None
 
     def _free(self, name: str, time: float) -> Path:
         """Return a path that no clip has yet."""
@@ -122,7 +122,7 @@ class Recorder:
     def process_frames(self, *batches: FrameBatch) -> None:
         """Keep the next pictures, and have finished clips written."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             self._keep(BufferedFrame(time, bytes(data)))
 
     def process_audio(self, sound: Audio) -> None:
@@ -158,20 +158,20 @@ class Recorder:
     def _write(self, take: RecordingRequest) -> None:
         if not take.pictures:
             return
-        if self._waiting() >= WAITING:
+        if self._waiting() >= MAX_QUEUED_CLIPS:
             self.lost += 1
             return
         self._written += sum(one.done() and one.result() is not None for one in self._writing)
         self._writing = [one for one in self._writing if not one.done()]
-        self._writing.append(self._pool.submit(write, take))
+        self._writing.append(self._pool.submit(write_clip, take))
 
 
-def write(take: RecordingRequest) -> Path | None:
+def write_clip(take: RecordingRequest) -> Path | None:
     """Write a clip; give where, or None if it could not be written."""
     first = _decode(take.pictures[0])
     zero = Fraction(take.pictures[0].time).limit_denominator(1_000_000)
     try:
-        with Writer(take.path, size=(first.shape[1], first.shape[0]), rate=RATE) as writer:
+        with Writer(take.path, size=(first.shape[1], first.shape[0]), rate=FRAME_RATE) as writer:
             for number, picture in enumerate(take.pictures):
                 time = Fraction(picture.time).limit_denominator(1_000_000) - zero
                 writer.write(Frame(_decode(picture), time, number))

@@ -1,6 +1,6 @@
 """Signed messages: whoever has the secret can tell that a webhook was called by us, and when.
 
-The signature is the HMAC-SHA256 of ``TIMESTAMP.BODY``, as hexadecimal digits after ``sha256=``.
+The signature is the HMAC-SHA256 of ``TIMESTAMP_HEADER.BODY``, as hexadecimal digits after ``sha256=``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from kinoscope.core.errors import OptionError
 
-SECRET = "KINOSCOPE_WEBHOOK_SECRET"
+SECRET_VARIABLE = "KINOSCOPE_WEBHOOK_SECRET"
 """The environment variable that holds the secret, where no file does."""
 
-SIGNATURE, TIMESTAMP, DELIVERY = "Kinoscope-Signature", "Kinoscope-Timestamp", "Kinoscope-Delivery"
+SIGNATURE_HEADER, TIMESTAMP_HEADER, DELIVERY_HEADER = "Kinoscope-Signature", "Kinoscope-Timestamp", "Kinoscope-Delivery"
 """Headers: the signature, the seconds since 1970 at which it was made, and what one message keeps through all tries."""
 
 
@@ -46,7 +46,7 @@ def find_secret(file: str | Path | None) -> bytes | None:
         OptionError: the file cannot be read, or is empty.
     """
     if file is None:
-        return os.environ.get(SECRET, "").encode() or None
+        return os.environ.get(SECRET_VARIABLE, "").encode() or None
     try:
         secret = Path(file).read_bytes().strip()
     except OSError as error:

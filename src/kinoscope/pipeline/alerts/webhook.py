@@ -25,20 +25,20 @@ from kinoscope.core.errors import OptionError, OutputError
 from kinoscope.core.files import append, cannot_write, demand_free, prepare
 from kinoscope.core.results import Event
 from kinoscope.core.validation import counted
-from kinoscope.pipeline.alerts.signing import DELIVERY, SIGNATURE, TIMESTAMP, sign
+from kinoscope.pipeline.alerts.signing import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 log = logging.getLogger("kinoscope")
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 """How often a message is sent before it is given up."""
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.5, 30.0
 """Seconds before the second try, doubled for each further one, and at most."""
 
-AGAIN = {408, 425, 429}
+RETRIED_STATUSES = {408, 425, 429}
 """Answers under 500 after which it is worth another try."""
 
-HELD = 1000
+MAX_QUEUED_MESSAGES = 1000
 """Messages that may wait; what comes on top goes to the dead letters."""
 
 Send = Callable[[Request, float], int]
@@ -74,7 +74,7 @@ class Webhook:
         dead_letters: the file of what was not delivered; made when first needed.
         secret: signs the messages, see ``signing``.
         timeout: seconds for which an answer is waited for.
-        tries, held: see ``TRIES`` and ``HELD``.
+        tries, held: see ``MAX_ATTEMPTS`` and ``MAX_QUEUED_MESSAGES``.
         send, clock: to send, and to tell the seconds since 1970.
         jitter: gives a factor from 0.5 to 1 for each wait.
 
@@ -89,14 +89,14 @@ class Webhook:
         dead_letters: str | Path,
         secret: bytes | None = None,
         timeout: float = 5.0,
-        tries: int = TRIES,
-        held: int = HELD,
+        tries: int = MAX_ATTEMPTS,
+        held: int = MAX_QUEUED_MESSAGES,
         send: Send = send,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1),
     ) -> None:
         self.url, self.dead_letters, self.delivered, self.buried = check_url(url), Path(dead_letters), 0, 0
-        check_letters(self.dead_letters)
+        check_undelivered_file(self.dead_letters)
         self._secret, self._timeout, self._tries, self._send = secret, timeout, tries, send
         self._clock, self._jitter, self._held = clock, jitter, held
         self._queue: Queue[dict[str, Any] | None] = Queue(held + 1)  # and a place for the end
@@ -153,13 +153,13 @@ class Webhook:
     def _deliver(self, message: dict[str, Any]) -> tuple[str | None, int]:
         """Send a message until it is taken; give why it was not, or None, and the number of tries."""
         body = json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-        reason, wait = "", FIRST_WAIT
+        reason, wait = "", FIRST_RETRY_SECONDS
         for made in range(1, self._tries + 1):
             reason, again = self._try(body, message["id"])
             if not reason:
                 return None, made
             log.debug("webhook: %s, try %d", reason, made)
-            if not again or made == self._tries or self._stop.wait(min(wait, LONGEST_WAIT) * self._jitter()):
+            if not again or made == self._tries or self._stop.wait(min(wait, MAX_RETRY_SECONDS) * self._jitter()):
                 return reason, made
             wait *= 2
         return reason, self._tries
@@ -172,14 +172,14 @@ class Webhook:
             return mask(f"{type(error).__name__}: {error}").splitlines()[0], True
         if 200 <= status < 300:
             return "", False
-        return f"answered {status}", status in AGAIN or status >= 500
+        return f"answered {status}", status in RETRIED_STATUSES or status >= 500
 
     def _request(self, body: bytes, delivery: str) -> Request:
         stamp = int(self._clock())
         headers = {"Content-Type": "application/json", "User-Agent": f"kinoscope/{__version__}"}
-        headers |= {DELIVERY: delivery, TIMESTAMP: str(stamp)}
+        headers |= {DELIVERY_HEADER: delivery, TIMESTAMP_HEADER: str(stamp)}
         if self._secret is not None:
-            headers[SIGNATURE] = sign(body, stamp, self._secret)
+            headers[SIGNATURE_HEADER] = sign(body, stamp, self._secret)
         return Request(self.url, body, headers, method="POST")
 
     def _bury(self, message: dict[str, Any], reason: str, tries: int) -> None:
@@ -194,7 +194,7 @@ class Webhook:
                 log.error("%s; undelivered: %s", error, line)
 
 
-def check_letters(path: Path) -> None:
+def check_undelivered_file(path: Path) -> None:
     """Make sure that undelivered messages could be written.
 
     Raises:
@@ -205,7 +205,7 @@ def check_letters(path: Path) -> None:
         raise cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def message(event: Event, source: str, taken: datetime | None = None) -> dict[str, Any]:
+def alert_message(event: Event, source: str, taken: datetime | None = None) -> dict[str, Any]:
     """Give what is told of an event.
 
     Args:

@@ -14,19 +14,19 @@ from kinoscope.core.signal.sync_offset import FRAME
 from kinoscope.models.inference.mouth_tracker import TrackedFace, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import AHEAD, PHASES
 
-STRETCH = 150
+CHUNK_FRAMES = 150
 """Frames that are looked at in one go."""
 
-GAP = 0.25
+MAX_GAP_SECONDS = 0.25
 """Seconds without a picture over which a mouth's motion is still filled in."""
 
-SHORTEST = 8
+MIN_SEGMENT_FRAMES = 8
 """Frames of the shortest piece that says anything."""
 
-SIDE = 48
+MOUTH_SIDE = 48
 """Side of a mouth's picture in pixels."""
 
-JUMP = 0.1
+MAX_AUDIO_GAP_SECONDS = 0.1
 """Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
 
 
@@ -44,7 +44,9 @@ class MouthBuffer:
 
         self.times.append(time)
         self.points.append(points_of(face.mesh))
-        self.pictures.append(np.asarray(cv2.cvtColor(mouth_of(picture, face.mesh, SIDE), cv2.COLOR_RGB2GRAY), np.uint8))
+        self.pictures.append(
+            np.asarray(cv2.cvtColor(mouth_of(picture, face.mesh, MOUTH_SIDE), cv2.COLOR_RGB2GRAY), np.uint8)
+        )
 
     def forget(self, before: float) -> None:
         """Let go of what lies before a time, but for one picture to go on from."""
@@ -59,12 +61,12 @@ class MouthBuffer:
         inside = (after > 0) & (after < len(times))
         near = np.clip(after, 1, max(1, len(times) - 1))
         if len(times) > 1:
-            inside &= times[near] - times[near - 1] <= GAP
+            inside &= times[near] - times[near - 1] <= MAX_GAP_SECONDS
             # The very first and last pictures stand for the frames that they fall into.
             inside |= np.abs(frames * FRAME - times[np.clip(after, 0, len(times) - 1)]) < FRAME / 2
         turns = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
         for begin, end in zip(turns[::2], turns[1::2], strict=True):
-            if end - begin >= SHORTEST:
+            if end - begin >= MIN_SEGMENT_FRAMES:
                 yield self._piece(frames[begin:end], times)
 
     def _piece(self, frames: Int64Array, times: Float64Array) -> MouthSegment:
@@ -101,7 +103,7 @@ class AudioBuffer:
         if self.start is None:
             self.start, self._begin = float(sound.start), at
         hole = at - (self._begin + len(self._samples))
-        if abs(hole) > JUMP * RATE:
+        if abs(hole) > MAX_AUDIO_GAP_SECONDS * RATE:
             self._samples = np.concatenate([self._samples, np.zeros(max(hole, 0), np.float32)])
         self._samples = np.concatenate([self._samples, sound.samples])
         self._square += float(np.square(sound.samples, dtype=np.float64).sum())

@@ -7,13 +7,13 @@ import numpy as np
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.onsets import MotionOnsets, OnsetOffset, SoundOnsets, match
 
-SIDE = 96
+FRAME_SIDE = 96
 """Longer side in pixels of the pictures that motion is told from."""
 
-LONGEST = 600.0
+MAX_SECONDS = 600.0
 """Seconds that are gathered at most: so that little is held, and hits enough are in it."""
 
-FACES = 25
+MAX_FACE_FRAMES = 25
 """Pictures with a face from which lips tell more than hits, and nothing is gathered any more."""
 
 
@@ -32,13 +32,13 @@ class OnsetFallback:
 
         self._faces += faces > 0
         self._first = time if self._first is None else self._first
-        if self._motion is None or time - self._first > LONGEST:
+        if self._motion is None or time - self._first > MAX_SECONDS:
             return
-        if self._faces >= FACES:
+        if self._faces >= MAX_FACE_FRAMES:
             self._motion, self._sound = None, SoundOnsets()
             return
         height, width = pixels.shape[:2]
-        scale = SIDE / max(height, width)
+        scale = FRAME_SIDE / max(height, width)
         size = max(8, round(width * scale)), max(8, round(height * scale))
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         self._motion.take(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
@@ -46,7 +46,7 @@ class OnsetFallback:
     def hear(self, sound: Audio) -> None:
         """Take the next sound."""
         begun = float(sound.start) if self._first is None else self._first
-        if self._motion is not None and float(sound.start) - begun <= LONGEST:
+        if self._motion is not None and float(sound.start) - begun <= MAX_SECONDS:
             self._sound.take(sound)
 
     def match(self) -> OnsetOffset | None:

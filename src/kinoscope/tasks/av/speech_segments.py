@@ -13,30 +13,30 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio
-from kinoscope.tasks.signal.hysteresis import Span, spans
+from kinoscope.tasks.signal.hysteresis import Span, hysteresis_spans
 
-RATE = 16_000
+SAMPLE_RATE = 16_000
 """Samples per second."""
 
 Vad = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
-WINDOW = 512
-BUFFER = 28 * RATE
+VAD_WINDOW_SAMPLES = 512
+MAX_BUFFER_SAMPLES = 28 * SAMPLE_RATE
 """Most samples held; with its margins, a stretch fits into the 30 s that a speech recogniser looks at."""
-MARGIN = 9 * WINDOW
+MARGIN_SAMPLES = 9 * VAD_WINDOW_SAMPLES
 """Samples kept before and after speech: the breath in front of a word helps to recognise it."""
-PAUSE = 32
+MIN_PAUSE_WINDOWS = 32
 """Windows of silence that end a stretch: about one second, a pause between sentences."""
-SHORTEST = 8
+MIN_SPEECH_WINDOWS = 8
 """Windows: a quarter of a second; less is a click."""
-ON, OFF = 0.5, 0.35
-JUMP = Fraction(1, 10)
+SPEECH_START_PROBABILITY, SPEECH_END_PROBABILITY = 0.5, 0.35
+MAX_AUDIO_GAP_SECONDS = Fraction(1, 10)
 """Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
 
 
 class SpeechSegmenter:
-    """Cut incoming sound into stretches of speech, each at most ``BUFFER`` samples long."""
+    """Cut incoming sound into stretches of speech, each at most ``MAX_BUFFER_SAMPLES`` samples long."""
 
     def __init__(self, vad: Vad) -> None:
         self._vad = vad
@@ -47,15 +47,15 @@ class SpeechSegmenter:
     def hear(self, sound: Audio) -> list[Audio]:
         """Take the next sound (16 kHz) and give the stretches of speech that have ended by now."""
         done: list[Audio] = []
-        if self._count and abs(sound.start - self._now) > JUMP:
+        if self._count and abs(sound.start - self._now) > MAX_AUDIO_GAP_SECONDS:
             done = self.close()
         if not self._count:
             self._start = sound.start
         samples = sound.samples
         while len(samples):
-            part, samples = np.split(samples, [BUFFER - self._count])
+            part, samples = np.split(samples, [MAX_BUFFER_SAMPLES - self._count])
             self._keep(part)
-            if self._count == BUFFER:
+            if self._count == MAX_BUFFER_SAMPLES:
                 done += self._cut()
         return done
 
@@ -66,7 +66,7 @@ class SpeechSegmenter:
 
     @property
     def _now(self) -> Fraction:
-        return self._start + Fraction(self._count, RATE)
+        return self._start + Fraction(self._count, SAMPLE_RATE)
 
     def _keep(self, samples: Float32Array) -> None:
         self._held.append(samples)
@@ -81,31 +81,43 @@ class SpeechSegmenter:
         """Give the finished speech of a full buffer, and keep what may go on."""
         samples = self._take()
         found = self._speech(samples)
-        rest = len(samples) - MARGIN
-        if found and found[-1][1] > rest - PAUSE * WINDOW:
+        rest = len(samples) - MARGIN_SAMPLES
+        if found and found[-1][1] > rest - MIN_PAUSE_WINDOWS * VAD_WINDOW_SAMPLES:
             rest = start = found.pop()[0]
             if start < len(samples) // 2:
                 rest = self._quietest(samples, len(samples) // 2)
                 found.append((start, rest))
         done = [self._sound(samples, a, b) for a, b in found]
-        self._start += Fraction(rest, RATE)
+        self._start += Fraction(rest, SAMPLE_RATE)
         self._keep(samples[rest:])
         return done
 
     def _sound(self, samples: Float32Array, start: int, end: int) -> Audio:
-        return Audio(samples[start:end].copy(), RATE, self._start + Fraction(start, RATE))
+        return Audio(samples[start:end].copy(), SAMPLE_RATE, self._start + Fraction(start, SAMPLE_RATE))
 
     def _scores(self, samples: Float32Array) -> Float32Array:
         if not len(samples):
             return np.zeros(0, np.float32)
-        return self._vad(np.pad(samples, (0, -len(samples) % WINDOW)))
+        return self._vad(np.pad(samples, (0, -len(samples) % VAD_WINDOW_SAMPLES)))
 
     def _speech(self, samples: Float32Array) -> list[Span]:
         """Give the sample ranges in which somebody speaks, with margins."""
-        found = spans(self._scores(samples), ON, OFF, PAUSE, SHORTEST)
-        return [(max(0, a * WINDOW - MARGIN), min(len(samples), b * WINDOW + MARGIN)) for a, b in found]
+        found = hysteresis_spans(
+            self._scores(samples),
+            SPEECH_START_PROBABILITY,
+            SPEECH_END_PROBABILITY,
+            MIN_PAUSE_WINDOWS,
+            MIN_SPEECH_WINDOWS,
+        )
+        return [
+            (
+                max(0, a * VAD_WINDOW_SAMPLES - MARGIN_SAMPLES),
+                min(len(samples), b * VAD_WINDOW_SAMPLES + MARGIN_SAMPLES),
+            )
+            for a, b in found
+        ]
 
     def _quietest(self, samples: Float32Array, start: int) -> int:
         """Give the place after ``start`` where speech is least likely: the pause to cut at when nobody stops."""
-        scores = np.convolve(self._scores(samples)[start // WINDOW :], np.ones(5) / 5, "valid")
-        return start + (int(np.argmin(scores)) + 2) * WINDOW
+        scores = np.convolve(self._scores(samples)[start // VAD_WINDOW_SAMPLES :], np.ones(5) / 5, "valid")
+        return start + (int(np.argmin(scores)) + 2) * VAD_WINDOW_SAMPLES

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.identity_matching import overlap
 
-SAME = 0.45
+MAX_CLUSTER_DISTANCE = 0.45
 """Mean distance of dlib's embeddings up to which two groups of face tracks are one person.
 
 For two photos the authors say 0.6. A track's embedding is the mean of several looks, in which much of what is not the
 person cancels out: on 38 clips of 21 people, tracks of one person are at most 0.28 apart and 0.6 would join six of the
 people, while every value from 0.35 to 0.45 finds all 21."""
 
-NEVER = 1e9
-"""A distance that no average over other pairs brings down to ``SAME``."""
+FORBIDDEN_DISTANCE = 1e9
+"""A distance that no average over other pairs brings down to ``MAX_CLUSTER_DISTANCE``."""
 
 
-def group(embeddings: NDArray[np.floating], spans: Float64Array, threshold: float = SAME) -> Int64Array:
+def cluster_tracks(
+    embeddings: NDArray[np.floating], spans: Float64Array, threshold: float = MAX_CLUSTER_DISTANCE
+) -> Int64Array:
     """Group tracks by person.
 
     Args:
@@ -40,7 +42,7 @@ def group(embeddings: NDArray[np.floating], spans: Float64Array, threshold: floa
         return np.zeros(len(embeddings), np.int64)
     distances = pdist(embeddings)
     first, second = np.triu_indices(len(embeddings), 1)
-    distances[overlap(spans)[first, second]] = NEVER
+    distances[overlap(spans)[first, second]] = FORBIDDEN_DISTANCE
     found = fcluster(linkage(distances, "average"), threshold, "distance")
     order = {person: np.flatnonzero(found == person) for person in np.unique(found)}
     ranked = sorted(order.values(), key=lambda members: (spans[members, 0].min(), members[0]))

@@ -14,11 +14,11 @@ from kinoscope.core.media import Pixels
 from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
 from kinoscope.tasks.tracking.best_moments import TopMoments
 
-MOST = 4
+MAX_SAMPLES = 4
 """Looks kept of a face."""
 
 
-ANOTHER = 0.6
+MAX_SAME_PERSON_DISTANCE = 0.6
 """Distance of two samples that follow each other in one track from which the later one shows another person: the
 authors' threshold for two photos. In 21 tracks of one person each, two samples were at most 0.53 apart."""
 
@@ -51,7 +51,7 @@ class FaceSamples:
         points: eleven numbers for each detection: time, then x and y of the five points.
     """
 
-    best: TopMoments[FaceSample] = field(default_factory=lambda: TopMoments(MOST))
+    best: TopMoments[FaceSample] = field(default_factory=lambda: TopMoments(MAX_SAMPLES))
     points: array[float] = field(default_factory=lambda: array("d"))
 
     def offer(
@@ -67,7 +67,7 @@ class FaceSamples:
             draw: gives the JPEG file.
         """
         chip = align(picture, points)
-        value = score * frontality(points) * sharpness(chip) * size(points)
+        value = score * frontality(points) * sharpness(chip) * face_size(points)
         if self.best.wants(time, value):
             self.best.add(FaceSample(value, time, chip, draw()))
 
@@ -80,14 +80,14 @@ class FaceSamples:
                 look.embedding, look.chip = embedding, look.chip[:0].copy()
 
 
-def changes(looks: FaceSamples, cuts: Sequence[float]) -> list[float]:
+def identity_changes(looks: FaceSamples, cuts: Sequence[float]) -> list[float]:
     """Return the times, in seconds, at which another person's face takes a track over, by its embedded samples.
 
     That is somewhere between two samples: at a cut if there is one, which is not returned again, else where the points
     of the face jump farthest.
     """
     seen = sorted((look for look in looks.best.kept if look.embedding is not None), key=lambda look: look.time)
-    pairs = [(one, other) for one, other in pairwise(seen) if apart((one, other)) > ANOTHER]
+    pairs = [(one, other) for one, other in pairwise(seen) if max_distance((one, other)) > MAX_SAME_PERSON_DISTANCE]
     spans = [(one.time, other.time) for one, other in pairs if not any(one.time < cut <= other.time for cut in cuts)]
     rows = np.array(looks.points).reshape(-1, 11)
     return [_jump(rows[(rows[:, 0] >= start) & (rows[:, 0] <= end)]) for start, end in spans]
@@ -98,18 +98,18 @@ def _jump(rows: Float64Array) -> float:
     return float(rows[1 + int(np.abs(np.diff(rows[:, 1:], axis=0)).mean(axis=1).argmax()), 0])
 
 
-def size(points: Float64Array) -> float:
+def face_size(points: Float64Array) -> float:
     """Tell from five points (5, 2) how large a face is, 0 to 1: at 1 the eyes are as far apart as in the template."""
     return float(min(1.0, np.hypot(*(points[1] - points[0])) / 53))
 
 
-def pool(looks: Sequence[FaceSample]) -> Float32Array:
+def mean_embedding(looks: Sequence[FaceSample]) -> Float32Array:
     """Give the mean (128,) of embedded looks, weighted by their values."""
     embeddings = np.stack([look.embedding for look in looks if look.embedding is not None])
     return np.average(embeddings, axis=0, weights=[look.value for look in looks]).astype(np.float32)
 
 
-def apart(looks: Sequence[FaceSample]) -> float:
+def max_distance(looks: Sequence[FaceSample]) -> float:
     """Give the largest distance between two of some embedded looks; 0 where there are not two.
 
     What is far apart may be two people, one of whom was taken for the other when they passed.

@@ -9,7 +9,7 @@ Span = tuple[int, int]
 """First index and one past the last."""
 
 
-def spans(scores: ArrayLike, on: float, off: float, gap: int = 0, shortest: int = 1) -> list[Span]:
+def hysteresis_spans(scores: ArrayLike, on: float, off: float, gap: int = 0, shortest: int = 1) -> list[Span]:
     """Give the stretches of ``scores`` that reach ``on`` somewhere and stay at or above ``off`` throughout.
 
     Args:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from kinoscope.tasks.signal.hysteresis import Span
 
 
-def peaks(scores: ArrayLike, on: float, sides: float) -> list[Span]:
+def find_peaks(scores: ArrayLike, on: float, sides: float) -> list[Span]:
     """Give the stretches around the peaks of ``scores``, the highest first; no two overlap.
 
     Where ``spans`` would join what lies on one plateau, here each peak has its own stretch. What only adjoins a higher

@@ -21,7 +21,7 @@ Pairs = Iterator[tuple[int, int]]
 NEAR = 0.05
 """Overlap from which likeness of looks counts: things apart are not the same, however alike they look."""
 
-LOOKS = 0.5
+APPEARANCE_WEIGHT = 0.5
 """What the looks add to the overlap at most."""
 
 
@@ -69,7 +69,7 @@ class AssociationInput:
 
         row, column = np.flatnonzero(wanted & self.free), np.flatnonzero(self.open)
         if self.looks is not None:
-            extra = extra + LOOKS * self.looks
+            extra = extra + APPEARANCE_WEIGHT * self.looks
         good = (likeness >= least) & (likeness > 0)
         worth = np.where(good, likeness + np.maximum(extra, 0) + 1e-6, 0)[np.ix_(row, column)]
         for i, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True):
@@ -103,7 +103,7 @@ def ocsort(scene: AssociationInput) -> Pairs:
     path over a gap is not needed here: the filter's state stays at the last detection, and its noise is continuous.
     """
     likeness = scene.likeness(scene.expected)
-    yield from scene.pair(scene.sure, likeness, 0.3, 0.2 * consistency(scene))
+    yield from scene.pair(scene.sure, likeness, 0.3, 0.2 * direction_consistency(scene))
     yield from scene.pair(~scene.sure, likeness, 0.5)
     yield from scene.pair(scene.sure, scene.likeness(scene.last), 0.3)
 
@@ -133,7 +133,7 @@ def get_strategy(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def consistency(scene: AssociationInput) -> Float64Array:
+def direction_consistency(scene: AssociationInput) -> Float64Array:
     """Tell (N, M) how well the way to each detection goes on from each track's way so far: 1 ahead, 0 across, -1 back.
 
     Times the detection's score; 0 of a track that has not moved.

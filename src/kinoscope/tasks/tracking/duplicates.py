@@ -9,16 +9,16 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array
 from kinoscope.tasks.tracking.tracker import Tracklet
 
-SURE = 0.6
+MIN_INDEPENDENT_SCORE = 0.6
 """Score from which a track beside another of its label is a thing of its own: people do walk close to each other."""
 
-INSIDE, BESIDE = 0.75, 0.4
+MIN_INSIDE_SHARE, MIN_SAME_LABEL_IOU = 0.75, 0.4
 """Share of its box inside the other's, or overlap (IoU) of the two, from which a doubtful one is the other's."""
 
-OTHER_LABEL = 0.6
+MIN_OTHER_LABEL_IOU = 0.6
 """Overlap of boxes with two labels from which they are one thing: who sits on a bicycle is beside it for the most."""
 
-SHARE = 0.8
+MIN_TIME_SHARE = 0.8
 """Share of a track's detections that must be so."""
 
 
@@ -38,14 +38,14 @@ def find_duplicates(tracklets: Sequence[Tracklet]) -> set[int]:
 def _is_double(one: Tracklet, other: Tracklet) -> bool:
     seen = one.detections
     there = (seen[:, 0] >= other.start) & (seen[:, 0] <= other.end)
-    if there.mean() < SHARE:
+    if there.mean() < MIN_TIME_SHARE:
         return False
     inside, overlap = _overlaps(seen[there], other.detections)
     if one.label != other.label:
-        met = overlap >= OTHER_LABEL
+        met = overlap >= MIN_OTHER_LABEL_IOU
     else:
-        met = ((inside >= INSIDE) | (overlap >= BESIDE)) & (one.score < SURE)
-    return bool(met.sum() >= SHARE * len(seen))
+        met = ((inside >= MIN_INSIDE_SHARE) | (overlap >= MIN_SAME_LABEL_IOU)) & (one.score < MIN_INDEPENDENT_SCORE)
+    return bool(met.sum() >= MIN_TIME_SHARE * len(seen))
 
 
 def _overlaps(rows: Float64Array, others: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -17,11 +17,13 @@ from kinoscope.core.arrays import Float64Array
 # Noise is relative to the object's size, so a far object is followed like a near one, and the filter's gain depends
 # on times alone. Order: centre x, centre y, width, height. Chosen on the TUD sequences of MOTChallenge at 4-25
 # detections a second; half or twice of any value moves HOTA by about a point.
-MEASURED = np.array([0.07, 0.07, 0.1, 0.1]) ** 2  # variance of a detection, in sizes squared
-WANDER = np.array([0.5, 0.5, 0.1, 0.1]) ** 2  # how the velocity of it changes, in (sizes / s)^2 per second
-UNKNOWN = np.array([1.0, 1.0, 0.1, 0.1]) ** 2  # variance of the velocity of a new object, in (sizes / s)^2
+MEASUREMENT_VARIANCE = np.array([0.07, 0.07, 0.1, 0.1]) ** 2  # variance of a detection, in sizes squared
+VELOCITY_NOISE = np.array([0.5, 0.5, 0.1, 0.1]) ** 2  # how the velocity of it changes, in (sizes / s)^2 per second
+INITIAL_VELOCITY_VARIANCE = (
+    np.array([1.0, 1.0, 0.1, 0.1]) ** 2
+)  # variance of the velocity of a new object, in (sizes / s)^2
 
-AGILITIES = (1.0, 4.0)
+AGILITY_FACTORS = (1.0, 4.0)
 """How much more freely than that objects may move: as pedestrians do, or as what bounces or races by."""
 
 
@@ -37,7 +39,7 @@ def to_corners(centred: Float64Array) -> Float64Array:
     return np.concatenate([centred[..., :2] - half, centred[..., :2] + half], axis=-1)
 
 
-def warped(centred: Float64Array, affine: Float64Array) -> Float64Array:
+def warp_boxes(centred: Float64Array, affine: Float64Array) -> Float64Array:
     """Carry boxes (N, 4: centre x, centre y, width, height) through an affine map (2, 3); they stay upright."""
     zoom = np.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
     return np.concatenate([centred[:, :2] @ affine[:, :2].T + affine[:, 2], centred[:, 2:] * zoom], axis=1)
@@ -63,7 +65,7 @@ class BoxKalmanFilter:
     def begin(cls, time: float, box: Float64Array, agility: float = 1.0) -> BoxKalmanFilter:
         """Start at rest at a first box (4,)."""
         covariance = np.zeros((4, 2, 2))
-        covariance[:, 0, 0], covariance[:, 1, 1] = MEASURED, UNKNOWN * agility**2
+        covariance[:, 0, 0], covariance[:, 1, 1] = MEASUREMENT_VARIANCE, INITIAL_VELOCITY_VARIANCE * agility**2
         return cls(time, np.stack([to_centre(box), np.zeros(4)], axis=1), covariance, agility)
 
     def predict(self, time: float) -> BoxKalmanFilter:
@@ -71,12 +73,12 @@ class BoxKalmanFilter:
         dt = time - self.time
         move = np.array([[1, dt], [0, 1]])
         spread = np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-        covariance = move @ self.covariance @ move.T + self.agility**2 * WANDER[:, None, None] * spread
+        covariance = move @ self.covariance @ move.T + self.agility**2 * VELOCITY_NOISE[:, None, None] * spread
         return BoxKalmanFilter(time, self.state @ move.T, covariance, self.agility)
 
     def correct(self, box: Float64Array) -> BoxKalmanFilter:
         """Take in a box (4,) seen at the state's own time."""
-        gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASURED)[:, None]
+        gain = self.covariance[:, :, 0] / (self.covariance[:, 0, 0] + MEASUREMENT_VARIANCE)[:, None]
         state = self.state + gain * (to_centre(box) - self.state[:, 0])[:, None]
         covariance = self.covariance - gain[:, :, None] * self.covariance[:, None, 0, :]
         return BoxKalmanFilter(self.time, state, covariance, self.agility)
@@ -84,13 +86,13 @@ class BoxKalmanFilter:
     def warp(self, affine: Float64Array) -> BoxKalmanFilter:
         """Give the state as it is in a picture to which ``affine`` (2, 3) leads from its own."""
         turned = np.column_stack([affine[:, :2], np.zeros(2)])
-        value = warped(self.state[None, :, 0], affine)[0]
-        speed = warped(self.state[None, :, 1], turned)[0]
+        value = warp_boxes(self.state[None, :, 0], affine)[0]
+        speed = warp_boxes(self.state[None, :, 1], turned)[0]
         return BoxKalmanFilter(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
 
     def surprise(self, box: Float64Array) -> float:
         """Tell how unlikely a box (4,) is at the state's own time: minus twice its log-likelihood, up to a constant."""
-        variance = self.covariance[:, 0, 0] + MEASURED
+        variance = self.covariance[:, 0, 0] + MEASUREMENT_VARIANCE
         away = to_centre(box) - self.state[:, 0]
         size = np.tile(np.maximum(self.state[2:, 0], 1), 2)
         return float(np.sum(np.log(variance) + (away / size) ** 2 / variance))
@@ -99,7 +101,7 @@ class BoxKalmanFilter:
 def smooth(times: Float64Array, boxes: Float64Array) -> Float64Array:
     """Estimate position and velocity at each detection from all detections, earlier and later.
 
-    Of the ``AGILITIES`` the one is taken under which the detections are the least surprising.
+    Of the ``AGILITY_FACTORS`` the one is taken under which the detections are the least surprising.
 
     Args:
         times: (T,) seconds, increasing.
@@ -108,7 +110,7 @@ def smooth(times: Float64Array, boxes: Float64Array) -> Float64Array:
     Returns:
         (T, 4, 2): centre x, centre y, width, height; value and velocity per second.
     """
-    passes = [_forward(times, boxes, agility) for agility in AGILITIES]
+    passes = [_forward(times, boxes, agility) for agility in AGILITY_FACTORS]
     filtered, expected, _ = min(passes, key=lambda found: found[2])
     states = [filtered[-1].state]
     for past, ahead in zip(filtered[-2::-1], expected[::-1], strict=True):
@@ -130,7 +132,7 @@ def _forward(
     return filtered, expected, surprise
 
 
-def curve(times: Float64Array, boxes: Float64Array, at: Float64Array) -> Float64Array:
+def interpolate_boxes(times: Float64Array, boxes: Float64Array, at: Float64Array) -> Float64Array:
     """Draw the smoothed motion through detections.
 
     Args:

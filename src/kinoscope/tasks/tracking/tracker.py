@@ -18,15 +18,15 @@ from kinoscope.core.boxes import clip
 from kinoscope.core.media import Size
 from kinoscope.core.results import Boxes, Timeline
 from kinoscope.tasks.tracking.association import AssociationInput, Strategy, buffered
-from kinoscope.tasks.tracking.kalman import BoxKalmanFilter, curve, to_centre, to_corners, warped
+from kinoscope.tasks.tracking.kalman import BoxKalmanFilter, interpolate_boxes, to_centre, to_corners, warp_boxes
 
-PAST = 3
+DIRECTION_LOOKBACK = 3
 """Looks back from the last to where the direction of motion is taken from."""
 
-REMEMBERED = 100
+MAX_KEPT_DETECTIONS = 100
 """Detections of a track that are kept where nobody asks for the others, see ``Tracker.forget``."""
 
-FADE = 0.9
+APPEARANCE_MOMENTUM = 0.9
 """Share of the looks so far that a new look leaves."""
 
 
@@ -39,7 +39,7 @@ class Tracklet:
         motion: the state at the last detection; None in a part that was split off.
         rows: its detections, six numbers each: time in seconds, x1, y1, x2, y2 in pixels, score.
         votes: score behind each label.
-        recent: (up to ``PAST`` + 1, 4) its last boxes, carried along with the camera.
+        recent: (up to ``DIRECTION_LOOKBACK`` + 1, 4) its last boxes, carried along with the camera.
         look: (D,) unit vector of how it looks; None where none is given.
     """
 
@@ -55,14 +55,14 @@ class Tracklet:
         self.motion = self.motion.predict(time).correct(box) if self.motion else BoxKalmanFilter.begin(time, box)
         self.rows.extend((time, *box.tolist(), score))
         self.votes[label] = self.votes.get(label, 0.0) + score
-        self.recent = np.vstack([self.recent[-PAST:], box])
+        self.recent = np.vstack([self.recent[-DIRECTION_LOOKBACK:], box])
         if look is not None:
-            mixed = look if self.look is None else FADE * self.look + (1 - FADE) * look
+            mixed = look if self.look is None else APPEARANCE_MOMENTUM * self.look + (1 - APPEARANCE_MOMENTUM) * look
             self.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
 
     def warp(self, affine: Float64Array) -> None:
         """Carry it along with the camera: ``affine`` (2, 3) leads from the last picture to this one."""
-        self.recent = to_corners(warped(to_centre(self.recent), affine))
+        self.recent = to_corners(warp_boxes(to_centre(self.recent), affine))
         if self.motion:
             self.motion = self.motion.warp(affine)
 
@@ -107,7 +107,7 @@ class Tracklet:
         """
         seen = self.detections
         at = times[(times >= self.start) & (times <= self.end)]
-        corners = clip(curve(seen[:, 0], seen[:, 1:5], at), *shown)
+        corners = clip(interpolate_boxes(seen[:, 0], seen[:, 1:5], at), *shown)
         return np.column_stack([at, corners, np.interp(at, seen[:, 0], seen[:, 5])])
 
     def split(self, cuts: Sequence[float]) -> list[Tracklet]:
@@ -199,8 +199,8 @@ class Tracker:
         """Keep no tracks that have ended, and of the others only the last detections."""
         self._done = []
         for tracklet in self.live:
-            if len(tracklet) > 2 * REMEMBERED:
-                del tracklet.rows[: -6 * REMEMBERED]
+            if len(tracklet) > 2 * MAX_KEPT_DETECTIONS:
+                del tracklet.rows[: -6 * MAX_KEPT_DETECTIONS]
 
     def finish(self) -> list[Tracklet]:
         """End all tracks, and give those that ``take`` has not given, in order of birth."""
