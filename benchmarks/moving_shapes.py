@@ -10,14 +10,14 @@ from collections import Counter
 
 import numpy as np
 
-from kinoscope.core.metrics.shapes import SHAPES, ShapeReading, judge_moving, read_moving
+from kinoscope.core.metrics.shapes import SHAPES, ShapeReading, evaluate_moving_shapes, read_moving_shape
 from kinoscope.core.metrics.verification import binomial_interval
 from kinoscope.models.trainable.generators import Generator
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
 def row(name: str, readings: list[ShapeReading], rate: float, intended: list[str]) -> None:
-    found = judge_moving(readings, rate, intended)
+    found = evaluate_moving_shapes(readings, rate, intended)
     low, high = binomial_interval(round(found["steady"] * len(readings)), len(readings))
     shares = "  ".join(f"{measure} {100 * share:5.1f} %" for measure, share in found.items())
     print(f"{name:<22} {shares}  (steady {100 * low:.1f} to {100 * high:.1f})")
@@ -36,13 +36,13 @@ def main() -> None:
     drawn = [
         draw_moving(10**6 + i, facts.frames, facts.rate, facts.size, shape=shape)[0] for i, shape in enumerate(intended)
     ]
-    readings = [read_moving(clip) for clip in made]
+    readings = [read_moving_shape(clip) for clip in made]
     row("made", readings, facts.rate, intended)
-    row("drawn", [read_moving(clip) for clip in drawn], facts.rate, intended)
-    shuffled = [read_moving(clip[random.permutation(len(clip))]) for clip in drawn]
+    row("drawn", [read_moving_shape(clip) for clip in drawn], facts.rate, intended)
+    shuffled = [read_moving_shape(clip[random.permutation(len(clip))]) for clip in drawn]
     row("drawn, shuffled", shuffled, facts.rate, intended)
     mixed = [np.concatenate([a[:8], b[8:]]) for a, b in zip(drawn, drawn[1:] + drawn[:1], strict=True)]
-    row("drawn, two put together", [read_moving(clip) for clip in mixed], facts.rate, intended)
+    row("drawn, two put together", [read_moving_shape(clip) for clip in mixed], facts.rate, intended)
     for kind in SHAPES:
         told = Counter(one.shape or "nothing" for one, wanted in zip(readings, intended, strict=True) if wanted == kind)
         print(f"  asked for a {kind}: {dict(told)}")

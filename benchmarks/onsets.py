@@ -5,7 +5,7 @@
 SYNC are videos in which something strikes, bounces or barks in view. Their sound is moved by -400 to 400 ms; told are
 what is found and its distance from the move. Then each video's picture is laid against each other's sound (of OTHERS,
 too), which have nothing to do with each other: told are how often that counts as measured, and the distribution of
-the best fits, from which ``core.signal.onsets.CHANCE`` comes.
+the best fits, from which ``core.signal.onsets.NULL_DISTRIBUTION`` comes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import permutations
 import numpy as np
 
 from kinoscope.core.media import Audio
-from kinoscope.core.signal.onsets import MotionOnsets, SoundOnsets, match
+from kinoscope.core.signal.onsets import AudioOnsets, MotionOnsets, match_onsets
 from kinoscope.source import open_source
 
 WIDTH, RATE = 96, 16_000
@@ -38,8 +38,8 @@ def read(path: str) -> tuple[MotionOnsets, list[Audio]]:
     return motion, sound
 
 
-def onsets(sound: list[Audio], late: Fraction = Fraction(0)) -> SoundOnsets:
-    taken = SoundOnsets()
+def onsets(sound: list[Audio], late: Fraction = Fraction(0)) -> AudioOnsets:
+    taken = AudioOnsets()
     for part in sound:
         taken.take(replace(part, start=part.start + late))
     return taken
@@ -47,7 +47,7 @@ def onsets(sound: list[Audio], late: Fraction = Fraction(0)) -> SoundOnsets:
 
 def recovered(path: str, motion: MotionOnsets, sound: list[Audio]) -> None:
     for move in MOVES:
-        found = match(motion, onsets(sound, Fraction(move, 1000)))
+        found = match_onsets(motion, onsets(sound, Fraction(move, 1000)))
         print(
             f"{path}: {move:+d} ms: {found.seconds * 1000:+.0f} ms, off by {found.seconds * 1000 - move:+.0f};"
             f" [{found.low * 1000:+.0f}, {found.high * 1000:+.0f}], confidence {found.confidence:.3f},"
@@ -56,7 +56,7 @@ def recovered(path: str, motion: MotionOnsets, sound: list[Audio]) -> None:
 
 
 def by_chance(videos: dict[str, tuple[MotionOnsets, list[Audio]]]) -> None:
-    answers = [match(videos[a][0], onsets(videos[b][1])) for a, b in permutations(videos, 2)]
+    answers = [match_onsets(videos[a][0], onsets(videos[b][1])) for a, b in permutations(videos, 2)]
     fits = np.array([answer.fits.max() for answer in answers if answer.fits.any()])
     scale = fits.std() * np.sqrt(6) / np.pi
     print(f"of {len(fits)} pairs without relation, {sum(a.measurable for a in answers)} count as measured")
@@ -73,7 +73,7 @@ def main() -> None:
     for path in options.sync:
         recovered(path, *videos[path])
     for path in options.others:
-        found = match(videos[path][0], onsets(videos[path][1]))
+        found = match_onsets(videos[path][0], onsets(videos[path][1]))
         print(
             f"{path}: {found.seconds * 1000:+.0f} ms, confidence {found.confidence:.3f}: {found.reason or 'measured'}"
         )

@@ -27,7 +27,7 @@ import kinoscope
 from kinoscope.api.recognize import recognize_source
 from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import KinoscopeError
-from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
+from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import THRESHOLDS, Gallery, read
@@ -166,12 +166,12 @@ def report_distances(sought: list[Half], known: Gallery) -> tuple[list[float], l
     spread("track to the nearest other name", [min(row) for row in others])
     print("| threshold | FAR | FRR |\n|---|---|---|")
     for at in (0.35, 0.4, THRESHOLDS["face"], 0.5, 0.55, PHOTO):
-        done = operate(genuine, impostor, at)
+        done = operating_point(genuine, impostor, at)
         low, high = done.far_interval
         print(f"| {at} | {done.far:.2%} [{low:.2%}, {high:.2%}] | {done.frr:.1%} |")
-    wanted = threshold_for(genuine, impostor, 0.001)
+    wanted = threshold_at_far(genuine, impostor, 0.001)
     print(f"threshold for FAR 0.1 %: {wanted.threshold:.3f} (FRR {wanted.frr:.1%}); equal error ", end="")
-    print(f"{equal_error(genuine, impostor):.2%}")
+    print(f"{equal_error_rate(genuine, impostor):.2%}")
     return genuine, impostor
 
 

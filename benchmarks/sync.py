@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, margin, peaks
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAGS, peak_lags, peak_margin
 from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, SyncModelMetadata, load_pairs, save_sync_model
 from kinoscope.nets.syncnet import SyncNet
 from kinoscope.training.sync.data import AROUND, TalkingClip, read_table, read_talking_clips
@@ -42,10 +42,8 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     talks, broken = read_talking_clips(options.data, read_table(options.table))
-    print(
-        f"{len(talks)} clips, {len({talk.person for talk in talks})} people, {sum(map(len, talks)) * FRAME:.0f} s",
-        broken,
-    )
+    seconds = sum(map(len, talks)) * FRAME_SECONDS
+    print(f"{len(talks)} clips, {len({talk.person for talk in talks})} people, {seconds:.0f} s", broken)
     found: dict[str, Curves] = {}
     for number, people in enumerate(folds(talks, options.folds)):
         pairs = fold(talks, people, options, options.out / f"fold{number}")
@@ -164,9 +162,9 @@ def fine(found: dict[str, Curves], people: dict[str, str]) -> None:
     """Print how far sub-frame peaks are from the clip's own, and from the table's zero."""
     reach = len(LAGS) // 2
     middle = slice(MOST * PHASES - reach, MOST * PHASES + reach + 1)
-    zeros = {name: float(peaks(curves[0][:, middle])[0]) for name, curves in found.items()}
+    zeros = {name: float(peak_lags(curves[0][:, middle])[0]) for name, curves in found.items()}
     for length in (50, 125):
-        errors = [np.abs(peaks(c[length][:, middle]) - zeros[n]) for n, c in found.items() if length in c]
+        errors = [np.abs(peak_lags(c[length][:, middle]) - zeros[n]) for n, c in found.items() if length in c]
         print(f"sub-frame, {length} frames: median error {1000 * float(np.median(np.concatenate(errors))):.1f} ms")
     spread = float(np.std(list(zeros.values())))
     told = ", ".join(f"{name} {1000 * zero:+.0f}" for name, zero in sorted(zeros.items()))
@@ -190,7 +188,7 @@ def calibrate(found: dict[str, Curves], people: dict[str, str], path: Path) -> d
     here = told >= 0.9
     print(f"confidence 0.9 or more: right {y[here].mean():.4f} of {here.sum()} windows")
     middle = slice(MOST * PHASES - len(LAGS) // 2, MOST * PHASES + len(LAGS) // 2 + 1)
-    zeros = [float(peaks(curves[0][:, middle])[0]) for curves in found.values()]
+    zeros = [float(peak_lags(curves[0][:, middle])[0]) for curves in found.values()]
     calibration = {"weights": logistic(x, y, persons).round(4).tolist(), "spread": round(float(np.std(zeros)), 4)}
     path.write_text(json.dumps(calibration))
     return calibration
@@ -203,7 +201,7 @@ def examples(found: dict[str, Curves]) -> tuple[np.ndarray, list[str]]:
     for name, curves in found.items():
         base = baseline(curves)
         for length, some in curves.items():
-            seconds = (length or 0) * FRAME
+            seconds = (length or 0) * FRAME_SECONDS
             if not length:
                 continue
             for row in some:
@@ -214,8 +212,8 @@ def examples(found: dict[str, Curves]) -> tuple[np.ndarray, list[str]]:
                         (places >= 0) & (places < len(row)), row[np.clip(places, 0, len(row) - 1)], row.min()
                     )
                     best = int(values.argmax()) - reach
-                    m = margin(values)
-                    right = abs(best - shift) * 0.01 <= FRAME + 1e-9
+                    m = peak_margin(values)
+                    right = abs(best - shift) * 0.01 <= FRAME_SECONDS + 1e-9
                     rows.append((1.0, m, m * np.sqrt(seconds), np.log(seconds), float(right)))
                     names.append(name)
     return np.array(rows), names

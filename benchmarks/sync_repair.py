@@ -17,7 +17,7 @@ from pathlib import Path
 
 import kinoscope
 from kinoscope.api.sync import SyncResult, correction
-from kinoscope.core.signal.sync_offset import FRAME
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS
 from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.training.sync.data import clips_in, read_table
 
@@ -42,7 +42,7 @@ def main() -> None:
             tried += 1
             left = repaired(path, model, shift, stretch, baseline)
             told += left is not None
-            right += left is not None and left <= FRAME
+            right += left is not None and left <= FRAME_SECONDS
             off = "refused" if left is None else f"{1000 * left:.0f} ms off"
             print(f"{path.name} {1000 * shift:+.0f} ms x {stretch}: {off}", flush=True)
     print(f"{tried} tried, {told} repaired, {right} of these within a frame ({100 * right / max(told, 1):.1f} %)")

@@ -19,8 +19,8 @@ import numpy as np
 import scipy.interpolate
 import scipy.optimize  # noqa: F401  imported before anything is timed
 
-from kinoscope.core.metrics.mot import score
-from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
+from kinoscope.core.metrics.mot import evaluate_mot
+from kinoscope.core.metrics.mot_io import MotRows, concatenate_sequences, drop_ignored, read_mot
 from kinoscope.tasks.tracking.association import STRATEGIES
 from kinoscope.tasks.tracking.tracker import Tracker, Tracklet
 
@@ -59,7 +59,7 @@ def drawn(tracks: list[Tracklet], last: int) -> MotRows:
 
 
 def show(name: str, pairs: Pairs, note: str = "") -> None:
-    told = score(*join([counted(*pair) for pair in pairs])).to_dict()
+    told = evaluate_mot(*concatenate_sequences([drop_ignored(*pair) for pair in pairs])).to_dict()
     shares = " | ".join(f"{100 * told[key]:.1f}" for key in ("hota", "deta", "assa", "mota", "idf1"))
     print(f"| {name} | {shares} | {told['idsw']} | {told['fp']} | {told['fn']} | {note} |", flush=True)
 
@@ -107,8 +107,8 @@ def chosen(options: argparse.Namespace, names: list[str], truth: list[MotRows]) 
         return folders
     best: dict[str, tuple[float, Path]] = {}
     for folder in folders:
-        pairs = [counted(t, read_mot(folder / f"{name}.txt")) for t, name in zip(truth, names, strict=True)]
-        hota = score(*join(pairs)).hota.mean()["hota"]
+        pairs = [drop_ignored(t, read_mot(folder / f"{name}.txt")) for t, name in zip(truth, names, strict=True)]
+        hota = evaluate_mot(*concatenate_sequences(pairs)).hota.mean()["hota"]
         tracker = folder.name.split()[0]
         best[tracker] = max(best.get(tracker, (-1.0, folder)), (hota, folder))
     return [folder for _, folder in best.values()]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import evaluate, train
-from kinoscope.core.metrics.shapes import judge_moving, read_moving
+from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
 from kinoscope.models.trainable.generators import Generator, save_generator
 
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
@@ -51,8 +51,8 @@ def score_shapes(generator: Generator, clips: int = 300) -> dict[str, Any]:
     """Read back what made clips show."""
     names = generator.facts.classes
     labels = [number % len(names) for number in range(clips)]
-    readings = [read_moving(clip) for clip in generator.sample(clips, labels=labels)]
-    found = judge_moving(readings, generator.facts.rate, [names[label] for label in labels])
+    readings = [read_moving_shape(clip) for clip in generator.sample(clips, labels=labels)]
+    found = evaluate_moving_shapes(readings, generator.facts.rate, [names[label] for label in labels])
     return {"clips": clips} | {name: round(share, 3) for name, share in found.items()}
 
 

@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from kinoscope.core.intervals import share_interval, variance_of_mean
+from kinoscope.core.intervals import proportion_interval, variance_of_mean
 from kinoscope.core.metrics import classification
 from kinoscope.imaging.augment import Augment
 from kinoscope.models import Runner, fetch, find, load
@@ -132,7 +132,7 @@ def crossvalidate(dataset: Dataset, plain: Floats, varied: Floats, count: int, d
         every = np.concatenate([plain[None], varied])[:, train]
         layer = fit(every.reshape(-1, every.shape[-1]), np.tile(truth[train], (len(every), 1)), decay)
         told[test] = logits(layer, plain[test])
-        right = classification.top_k(told[test], truth[test].argmax(1))
+        right = classification.top_k_accuracy(told[test], truth[test].argmax(1))
         print(f"fold {number + 1}: {100 * right:.1f} % of {len(test)}", flush=True)
     return told
 
@@ -177,9 +177,9 @@ def main() -> None:
     told = crossvalidate(dataset, plain, varied, options.folds, options.decay)
     actual = targets(dataset.examples, dataset.classes).argmax(1)
     groups = [example.group for example in dataset.examples]
-    right = classification.hits(told, actual)
+    right = classification.top_k_hits(told, actual)
     score = float(right.mean())
-    low, high = share_interval(score, variance_of_mean(right, groups), np.ones(len(right)), groups)
+    low, high = proportion_interval(score, variance_of_mean(right, groups), np.ones(len(right)), groups)
     chance = max(np.bincount(actual)) / len(actual)
     print(f"mean {100 * score:.1f} % [{100 * low:.1f}, {100 * high:.1f}], chance {100 * chance:.1f} %")
     print_thresholds(told, actual, dataset.classes[0])
@@ -210,7 +210,7 @@ def keep(
     every = np.concatenate([plain[None], varied])
     layer = fit(every.reshape(-1, every.shape[-1]), np.tile(truth, (len(every), 1)), options.decay)
     net.classifier.load_state_dict(layer.state_dict())
-    score = {f"top-1 over {options.folds} folds": round(classification.top_k(told, truth.argmax(1)), 3)}
+    score = {f"top-1 over {options.folds} folds": round(classification.top_k_accuracy(told, truth.argmax(1)), 3)}
     temperature = classification.fit_temperature(told, truth.argmax(1))
     save(options.out, net, replace(trained, score=score, temperature=round(temperature, 3)), half=True)
     print(f"{options.out}: temperature {temperature:.2f}")

@@ -30,7 +30,7 @@ def recorded(home: Path, *command: str, **settings: str) -> tuple[int, str]:
     permitted = shutil.which("unshare") and subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False)
     if not permitted or permitted.returncode:
         pytest.skip("namespaces of one's own for network and mounts are not permitted here")
-    unset = {name: value for name, value in os.environ.items() if name not in privacy.VARIABLES}
+    unset = {name: value for name, value in os.environ.items() if name not in privacy.OPT_OUT_VARIABLES}
     environment = unset | {"HOME": str(home), "KINOSCOPE_CACHE": str(store.cache())} | settings
     environment.pop("XDG_CACHE_HOME", None)
     command = (*RECORDING, sys.executable, *command)
@@ -67,13 +67,13 @@ def test_the_default_analysis_looks_nothing_up(tmp_path: Path) -> None:
 
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in privacy.VARIABLES:
+    for name in privacy.OPT_OUT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
-    privacy.disable_reporting()
+    privacy.disable_telemetry()
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
-    assert {name: os.environ[name] for name in privacy.VARIABLES if name != "ORT_DISABLE_TELEMETRY"} == {
-        name: value for name, value in privacy.VARIABLES.items() if name != "ORT_DISABLE_TELEMETRY"
+    assert {name: os.environ[name] for name in privacy.OPT_OUT_VARIABLES if name != "ORT_DISABLE_TELEMETRY"} == {
+        name: value for name, value in privacy.OPT_OUT_VARIABLES.items() if name != "ORT_DISABLE_TELEMETRY"
     }
 
 

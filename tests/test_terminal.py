@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.cli.main import COMMANDS, PRINTERS, main
-from kinoscope.core.terminal import visible
+from kinoscope.core.terminal import escape_control
 from kinoscope.source.synthetic.video import shapes
 
 EVIL = "a\x1b]0;owned\x07\x1b[31m\x9b2J\u202egpj.\u2066[red]x[/nothing]\x7f\r"
@@ -26,15 +26,15 @@ COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_is_visible_has_no_control_character_and_stays_json(text: str) -> None:
-    shown = visible(text)
+    shown = escape_control(text)
     assert not CONTROLS.search(shown)
-    assert visible(shown) == shown
-    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
-    assert visible(json.dumps({"a": [text]}, indent=1)) == json.dumps({"a": [text]}, indent=1)
+    assert escape_control(shown) == shown
+    assert json.loads(escape_control(json.dumps(text, ensure_ascii=False))) == text
+    assert escape_control(json.dumps({"a": [text]}, indent=1)) == json.dumps({"a": [text]}, indent=1)
 
 
 def test_an_escape_is_written_out() -> None:
-    assert visible("a\x1b[31m\tb\n\x9b\u202e") == "a\\x1b[31m\tb\n\\u009b\\u202e"
+    assert escape_control("a\x1b[31m\tb\n\x9b\u202e") == "a\\x1b[31m\tb\n\\u009b\\u202e"
 
 
 class Screen(io.StringIO):

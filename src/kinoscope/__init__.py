@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.privacy import disable_reporting
+from kinoscope.core.privacy import disable_telemetry
 
 __version__ = "0.1.0"
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kinoscope.api.watch import watch
     from kinoscope.source import open_source
 
-disable_reporting()
+disable_telemetry()
 
 _HOMES = {
     "analyze": "kinoscope.api.analyze",

@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import GalleryError
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import atomic_write, write_error
 from kinoscope.core.untrusted import parse_json
-from kinoscope.core.validation import hint
+from kinoscope.core.validation import suggest
 
 SCHEMA = 1
 HEADER = "kinoscope.gallery"
@@ -102,7 +102,7 @@ class Gallery:
         if not looks:
             known = self.names()
             listed = ", ".join(known) or "nobody yet"
-            raise GalleryError(f"{name!r} is not in the gallery; {hint(name, known)}known: {listed}")
+            raise GalleryError(f"{name!r} is not in the gallery; {suggest(name, known)}known: {listed}")
         return looks
 
     def add(self, looks: Iterable[GallerySample], model: Model) -> list[GallerySample]:
@@ -308,7 +308,7 @@ def change(path: str | Path, create: bool = False) -> Iterator[Gallery]:
     except Timeout:
         raise GalleryError(f"{place} has been in use by another process for {PATIENCE:g} s; try again later") from None
     except OSError as error:
-        raise cannot_write(place, error) from None
+        raise write_error(place, error) from None
     try:
         gallery = Gallery() if create and not place.exists() else read(place)
         yield gallery
@@ -333,7 +333,7 @@ def _write(gallery: Gallery, place: Path) -> None:
     facts = json.dumps({"schema": SCHEMA, "models": models, "looks": looks}, allow_nan=False)
     # Faces are nobody's business: a new gallery is its owner's alone, another keeps the rights that it has. What is
     # there was read, and so is a gallery.
-    with atomic(place, private=True, listed=False) as temporary:
+    with atomic_write(place, private=True, listed=False) as temporary:
         temporary.write_bytes(save(tensors, {HEADER: facts}))
 
 
@@ -351,10 +351,10 @@ def export(gallery: Gallery, folder: Path) -> list[Path]:
         number = sum(path.parent.name == place for path in written) + 1
         written.append(folder / place / f"{number}-{look.kind}.jpg")
         rows.append(look.to_dict() | {"portrait": f"{place}/{written[-1].name}", "embedding": look.embedding.tolist()})
-        with atomic(written[-1], sync=False, private=True) as temporary:
+        with atomic_write(written[-1], sync=False, private=True) as temporary:
             temporary.write_bytes(look.portrait)
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
-    with atomic(folder / "gallery.json", private=True) as temporary:
+    with atomic_write(folder / "gallery.json", private=True) as temporary:
         plain = {"schema": SCHEMA, "models": models, "looks": rows}
         temporary.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
     return [folder / "gallery.json", *written]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import KinoscopeError, SourceError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.galleries import GallerySample, Model, change
 from kinoscope.models.trainable.classifiers import NETWORKS
 from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
@@ -277,7 +277,7 @@ def test_a_start_past_the_end_leaves_earlier_results_alone(
     out = tmp_path / "out"
     folder = out / "shapes" if "GOOD" in words else out
     folder.mkdir(parents=True)
-    with atomic(folder / "features.safetensors") as temporary:
+    with atomic_write(folder / "features.safetensors") as temporary:
         temporary.write_text("an earlier result")
     good = shapes(duration=2, rate=10, width=64, height=48).write(tmp_path / "good.mp4")
     call = kinoscope(*(_fill(word, world | {"OUT": out, "GOOD": good}) for word in f"{words} --start {start}".split()))

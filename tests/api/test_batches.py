@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, as_error
+from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
 from kinoscope.core.results import Timeline
 from kinoscope.pipeline import analysis, engine
 from kinoscope.source.base import Source
@@ -24,14 +24,14 @@ def videos(tmp_path: Path) -> list[Path]:
 
 
 def test_any_exception_becomes_an_error_of_ours() -> None:
-    assert str(as_error(OptionError("as it is"), "x.mp4")) == "as it is"
-    error = as_error(ZeroDivisionError("first\nsecond"), "x.mp4")
+    assert str(wrap_error(OptionError("as it is"), "x.mp4")) == "as it is"
+    error = wrap_error(ZeroDivisionError("first\nsecond"), "x.mp4")
     assert isinstance(error, UnexpectedError)
     assert error.status == 1
     assert str(error).splitlines() == [
         "x.mp4: ZeroDivisionError: first; this is a fault of kinoscope, which --debug shows more of"
     ]
-    assert "no message" in str(as_error(MemoryError(), "x.mp4"))
+    assert "no message" in str(wrap_error(MemoryError(), "x.mp4"))
 
 
 def test_an_unforeseen_exception_never_stops_an_analysis_of_others(

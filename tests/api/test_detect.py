@@ -76,9 +76,9 @@ def test_files_are_written_where_asked(kinoscope, video, tmp_path):
     call = kinoscope("detect", video, "-o", out, "--annotate", "--tracker", "ocsort", "--looks", "colours", "--camera")
     assert call.status == 0, call.err
     names = {path.name for path in out.iterdir()}
-    assert {"timeline.json", "detections.json", "tracks.csv", "journeys.csv", "annotated.mp4"} <= names
+    assert {"timeline.json", "detections.json", "tracks.csv", "trajectories.csv", "annotated.mp4"} <= names
     assert all(f"  {out / name}" in call.out for name in ("detections.json", "annotated.mp4"))
-    rows = list(csv.DictReader((out / "journeys.csv").read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader((out / "trajectories.csv").read_text(encoding="utf-8").splitlines()))
     assert "person" in [row["label"] for row in rows]
     assert json.loads((out / "timeline.json").read_text())["tasks"]["objects"]["tracker"] == "ocsort"
 

@@ -9,7 +9,7 @@ import torch
 import kinoscope
 from kinoscope.api import train, train_sync
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
-from kinoscope.core.files import alone, atomic
+from kinoscope.core.files import atomic_write, lock_exclusively
 from kinoscope.models.inference.sync import PHASES, SyncModel
 from kinoscope.training.sync import data as module
 from kinoscope.training.sync.data import AROUND, TalkingClip
@@ -58,7 +58,7 @@ def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatc
 
 def test_a_model_of_another_training_is_never_replaced(talks, tmp_path):
     run = tmp_path / "run"
-    with atomic(run / "model.json") as path:
+    with atomic_write(run / "model.json") as path:
         path.write_text("{}")
     with pytest.raises(OptionError, match="run holds the model of another training; give another folder"):
         kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
@@ -81,7 +81,10 @@ def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(talks, tmp_
 def test_two_trainings_never_share_a_folder(talks, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    with alone(run), pytest.raises(OutputError, match="run is in use by another process; wait until it is done"):
+    with (
+        lock_exclusively(run),
+        pytest.raises(OutputError, match="run is in use by another process; wait until it is done"),
+    ):
         kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
     kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
 

@@ -4,12 +4,12 @@ import os
 import pytest
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import atomic_write, write_error
 
 
 def test_the_file_appears_whole_at_the_end(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("whole")
         assert temporary.parent.parent == path.parent
         assert temporary.suffix == ".txt"
@@ -21,11 +21,11 @@ def test_the_file_appears_whole_at_the_end(tmp_path):
 @pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_what_was_there(tmp_path, problem):
     path = tmp_path / "a.txt"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("old")
 
     def break_off():
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half")
             raise problem
 
@@ -37,7 +37,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, problem):
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     def fill_up():
-        with atomic(tmp_path / "a.bin") as temporary, open("/dev/full", "wb", buffering=0) as full:
+        with atomic_write(tmp_path / "a.bin") as temporary, open("/dev/full", "wb", buffering=0) as full:
             temporary.write_bytes(b"half")
             full.write(b"more")
 
@@ -49,19 +49,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
 
 
 def test_a_folder_in_the_way(tmp_path):
-    with pytest.raises(OutputError, match="it is a folder; give the path of a file"), atomic(tmp_path):
+    with pytest.raises(OutputError, match="it is a folder; give the path of a file"), atomic_write(tmp_path):
         pytest.fail("must not be entered")
 
 
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="a part of the path is a file"), atomic(tmp_path / "file" / "a.txt"):
+    with pytest.raises(OutputError, match="a part of the path is a file"), atomic_write(tmp_path / "file" / "a.txt"):
         pytest.fail("must not be entered")
 
 
 def test_the_file_has_the_usual_permissions(tmp_path):
     (tmp_path / "usual").write_text("")
-    with atomic(tmp_path / "a.txt") as temporary:
+    with atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("")
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
@@ -75,4 +75,4 @@ def test_the_file_has_the_usual_permissions(tmp_path):
     ],
 )
 def test_errors_name_the_next_step(code, words):
-    assert str(cannot_write("a/b.json", OSError(code, os.strerror(code)))) == f"cannot write a/b.json: {words}"
+    assert str(write_error("a/b.json", OSError(code, os.strerror(code)))) == f"cannot write a/b.json: {words}"

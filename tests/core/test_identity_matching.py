@@ -3,17 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.identity_matching import SECOND, match, overlap
+from kinoscope.core.identity_matching import MAX_FALLBACK_EXCESS, match_identities, spans_overlap
 
 APART = [[0, 1], [1, 2], [2, 3]]
 
 
 def people(distances, spans, threshold=0.45):
-    return [found.person for found in match(distances, spans, threshold)]
+    return [found.person for found in match_identities(distances, spans, threshold)]
 
 
 def test_a_track_is_of_its_nearest_person_or_unknown():
-    found = match([[0.2, 0.7], [0.8, 0.3], [0.5, 0.6]], APART, 0.45)
+    found = match_identities([[0.2, 0.7], [0.8, 0.3], [0.5, 0.6]], APART, 0.45)
     assert [(one.person, one.nearest) for one in found] == [(0, 0), (1, 1), (None, 0)]
     assert [one.distance for one in found] == [0.2, 0.3, 0.5]
     assert [one.margin for one in found] == pytest.approx([0.5, 0.5, 0.1])
@@ -25,7 +25,7 @@ def test_the_threshold_itself_is_accepted():
 
 
 def test_with_one_known_person_there_is_no_margin():
-    assert match([[0.2]], [[0, 1]], 0.45)[0].margin == np.inf
+    assert match_identities([[0.2]], [[0, 1]], 0.45)[0].margin == np.inf
 
 
 def test_one_person_is_not_two_tracks_at_once_and_the_surer_one_is():
@@ -34,26 +34,26 @@ def test_one_person_is_not_two_tracks_at_once_and_the_surer_one_is():
 
 
 def test_who_is_taken_may_be_one_who_is_hardly_farther_but_nobody_else():
-    assert people([[0.2, 0.5], [0.25, 0.25 + SECOND / 2]], [[0, 2], [0, 2]]) == [0, 1]
-    assert people([[0.2, 0.5], [0.25, 0.25 + 2 * SECOND]], [[0, 2], [0, 2]]) == [0, None]
+    assert people([[0.2, 0.5], [0.25, 0.25 + MAX_FALLBACK_EXCESS / 2]], [[0, 2], [0, 2]]) == [0, 1]
+    assert people([[0.2, 0.5], [0.25, 0.25 + 2 * MAX_FALLBACK_EXCESS]], [[0, 2], [0, 2]]) == [0, None]
 
 
 def test_what_cannot_be_compared_is_unknown():
-    (found,) = match([[np.inf, np.inf]], [[0, 1]], 0.45)
+    (found,) = match_identities([[np.inf, np.inf]], [[0, 1]], 0.45)
     assert (found.person, found.distance) == (None, np.inf)
 
 
 def test_without_tracks_there_is_nothing():
-    assert match(np.zeros((0, 3)), np.zeros((0, 2)), 0.45) == []
+    assert match_identities(np.zeros((0, 3)), np.zeros((0, 2)), 0.45) == []
 
 
 def test_spans_that_touch_do_not_overlap_but_two_faces_of_a_photo_do():
-    assert overlap([[0, 1], [1, 2], [0.5, 1.5]]).tolist() == [
+    assert spans_overlap([[0, 1], [1, 2], [0.5, 1.5]]).tolist() == [
         [False, False, True],
         [False, False, True],
         [True, True, False],
     ]
-    assert overlap([[0, 0], [0, 0]]).tolist() == [[False, True], [True, False]]
+    assert spans_overlap([[0, 0], [0, 0]]).tolist() == [[False, True], [True, False]]
 
 
 @given(st.data(), st.integers(1, 8), st.integers(1, 4))
@@ -63,8 +63,8 @@ def test_nobody_is_in_two_places_and_every_name_is_near_enough(data, tracks, per
                                             min_size=tracks, max_size=tracks)))  # fmt: skip
     begins = data.draw(st.lists(st.floats(0, 5), min_size=tracks, max_size=tracks))
     spans = np.array([[begin, begin + 1] for begin in begins])
-    found = match(distances, spans, 0.5)
-    together = overlap(spans)
+    found = match_identities(distances, spans, 0.5)
+    together = spans_overlap(spans)
     for row, one in enumerate(found):
         assert one.person is None or distances[row, one.person] == one.distance <= 0.5
         for other in np.flatnonzero(together[row]):

@@ -10,14 +10,14 @@ import pytest
 from kinoscope.core.intervals import (
     binomial_interval,
     difference_interval,
-    share_interval,
+    proportion_interval,
+    small_sample_factor,
     variance_of_mean,
-    widening,
 )
 
 
 def of(right: list[int], groups: list[object]) -> tuple[float, float]:
-    return share_interval(float(np.mean(right)), variance_of_mean(right, groups), np.ones(len(right)), groups)
+    return proportion_interval(float(np.mean(right)), variance_of_mean(right, groups), np.ones(len(right)), groups)
 
 
 def test_clips_that_stand_for_themselves_have_the_exact_binomial_interval() -> None:
@@ -39,15 +39,15 @@ def test_too_few_groups_have_no_interval(groups: int) -> None:
 
 
 def test_no_clip_at_all_has_no_interval() -> None:
-    assert all(map(math.isnan, share_interval(math.nan, 0.0, [], [])))
-    assert all(map(math.isnan, share_interval(0.5, 0.0, [0, 0], ["a", "b"])))
+    assert all(map(math.isnan, proportion_interval(math.nan, 0.0, [], [])))
+    assert all(map(math.isnan, proportion_interval(0.5, 0.0, [0, 0], ["a", "b"])))
     assert math.isnan(variance_of_mean([], []))
 
 
 def test_the_variance_of_a_mean_goes_by_groups() -> None:
     # Groups of two: their sums are off the mean 0.5 by 1, -1, 0: 3/2 * 2 / 36.
     assert variance_of_mean([1, 1, 0, 0, 1, 0], list("aabbcc")) == pytest.approx(3 / 2 * 2 / 36)
-    assert widening(10) == pytest.approx(2.2622 / 1.95996, abs=1e-4)
+    assert small_sample_factor(10) == pytest.approx(2.2622 / 1.95996, abs=1e-4)
 
 
 def test_equal_clips_of_both_models_make_a_small_difference() -> None:

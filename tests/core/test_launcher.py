@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.core.launcher import Launch, launched
+from kinoscope.core.launcher import Launch, current_launch
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1"}
 
@@ -32,7 +32,7 @@ def test_one_variable_alone_is_no_launcher(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert launched() == launch
+    assert current_launch() == launch
 
 
 @pytest.mark.parametrize("variables", [{"RANK": "1"}, TORCHRUN])

@@ -16,13 +16,23 @@ from hypothesis import strategies as st
 
 from kinoscope.core import files, manifest
 from kinoscope.core.errors import OutputError
-from kinoscope.core.files import append, atomic, claiming, demand_free, is_own, link, maker, prepare, remove
+from kinoscope.core.files import (
+    append,
+    atomic_write,
+    claim_output,
+    command_id,
+    hard_link,
+    is_own,
+    prepare_folder,
+    remove,
+    require_free,
+)
 
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
 
 
 def write(path, text="ours", **options):
-    with atomic(path, **options) as temporary:
+    with atomic_write(path, **options) as temporary:
         temporary.write_text(text)
     return path
 
@@ -70,7 +80,7 @@ def test_any_name_and_content(tmp_path_factory, name, content):
     folder = tmp_path_factory.mktemp("any")
     path = folder / name
     for data in (content, content + b"more"):
-        with atomic(path, sync=False) as temporary:
+        with atomic_write(path, sync=False) as temporary:
             temporary.write_bytes(data)
     assert path.read_bytes() == content + b"more"
     assert is_own(path)
@@ -128,7 +138,7 @@ def test_an_input_is_never_replaced_by_any_name(tmp_path):
     os.link(path, tmp_path / "hard.txt")
     (tmp_path / "soft.txt").symlink_to("a.txt")
     for name in ("a.txt", "hard.txt", "soft.txt", "../" + tmp_path.name + "/a.txt"):
-        with claiming(tmp_path / "other", "v", [tmp_path / name], overwrite=True):
+        with claim_output(tmp_path / "other", "v", [tmp_path / name], overwrite=True):
             with pytest.raises(OutputError, match="is an input, which is never replaced"):
                 write(path)
             with ThreadPoolExecutor() as pool, pytest.raises(OutputError, match="is an input"):
@@ -137,23 +147,23 @@ def test_an_input_is_never_replaced_by_any_name(tmp_path):
 
 
 def test_results_of_another_command_need_to_be_asked_for(tmp_path):
-    first, second = maker("analyze", ["p/cam.mp4"]), maker("analyze", ["q/cam.mp4"])
-    with claiming(tmp_path, first, names=["a.txt"]):
+    first, second = command_id("analyze", ["p/cam.mp4"]), command_id("analyze", ["q/cam.mp4"])
+    with claim_output(tmp_path, first, names=["a.txt"]):
         write(tmp_path / "a.txt")
     with (
         pytest.raises(OutputError, match=r"a.txt is a result of another `analyze cam.mp4`.*give --overwrite"),
-        claiming(tmp_path, second, names=["a.txt"]),
+        claim_output(tmp_path, second, names=["a.txt"]),
     ):
         pytest.fail("must not be entered")
-    with claiming(tmp_path, first, names=["a.txt"]):
+    with claim_output(tmp_path, first, names=["a.txt"]):
         write(tmp_path / "a.txt", "again")
-    with claiming(tmp_path, second, names=["a.txt"], overwrite=True):
+    with claim_output(tmp_path, second, names=["a.txt"], overwrite=True):
         write(tmp_path / "a.txt", "anew")
     assert (tmp_path / "a.txt").read_text() == "anew"
 
 
 def test_no_secret_of_an_address_is_kept(tmp_path):
-    by = maker("analyze", ["rtsp://ann:pa55@host/live?token=t0ken", "http://ann:pa55@host"])
+    by = command_id("analyze", ["rtsp://ann:pa55@host/live?token=t0ken", "http://ann:pa55@host"])
     assert "pa55" not in by
     assert "t0ken" not in by
     assert by.startswith("analyze live host#")
@@ -163,7 +173,7 @@ def test_a_file_that_comes_between_is_left_alone(tmp_path):
     path = tmp_path / "a.txt"
 
     def meanwhile(act):
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("ours")
             act()
 
@@ -199,7 +209,7 @@ def test_a_disk_without_hard_links(tmp_path, monkeypatch):
     write(tmp_path / "a.txt")
     write(tmp_path / "a.txt", "again")
     assert (tmp_path / "a.txt").read_text() == "again"
-    assert not link(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert not hard_link(tmp_path / "a.txt", tmp_path / "b.txt")
     assert visible(tmp_path) == ["a.txt"]
 
 
@@ -239,15 +249,15 @@ def test_lines_are_added_to_a_file_of_ours(tmp_path):
 
 
 def test_what_others_may_not_see(tmp_path):
-    with claiming(tmp_path / "out", "v", names=["a"], private=True):
-        prepare(tmp_path / "out")
+    with claim_output(tmp_path / "out", "v", names=["a"], private=True):
+        prepare_folder(tmp_path / "out")
         write(tmp_path / "out" / "deep" / "a.txt")
     for path, mode in (("out", 0o700), ("out/deep", 0o700), ("out/deep/a.txt", 0o600)):
         assert stat.S_IMODE((tmp_path / path).stat().st_mode) == mode
 
 
 def test_temporary_files_go_through_no_link_and_no_other_can_look_into_them(tmp_path):
-    with atomic(tmp_path / "a.txt") as temporary:
+    with atomic_write(tmp_path / "a.txt") as temporary:
         assert stat.S_IMODE(temporary.parent.stat().st_mode) == 0o700
         assert temporary.parent.name.startswith(".kinoscope-")
         assert not temporary.is_symlink()
@@ -256,8 +266,8 @@ def test_temporary_files_go_through_no_link_and_no_other_can_look_into_them(tmp_
 
 KILLED = """
 import signal, sys
-from kinoscope.core.files import atomic
-with atomic(sys.argv[1]) as temporary:
+from kinoscope.core.files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
     signal.pause()
@@ -277,14 +287,14 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_and_what_a_live_one
         dead.wait()
         assert len(visible(tmp_path)) == 2
         (tmp_path / ".kinoscope-mine.part").mkdir()
-        prepare(tmp_path)
+        prepare_folder(tmp_path)
         assert len(visible(tmp_path)) == 2
         assert ".kinoscope-mine.part" in visible(tmp_path)
     finally:
         for one in (dead, live):
             one.kill()
             one.communicate()
-    with claiming(tmp_path / "c.txt"):
+    with claim_output(tmp_path / "c.txt"):
         assert visible(tmp_path) == [".kinoscope-mine.part"]
 
 
@@ -305,10 +315,10 @@ def test_a_folder_that_cannot_be_opened_is_one_line(tmp_path, monkeypatch):
 
 
 def test_two_that_write_at_once(tmp_path):
-    code = "import sys; from kinoscope.core.files import atomic\n" + "\n".join(
+    code = "import sys; from kinoscope.core.files import atomic_write\n" + "\n".join(
         [
             "for i in range(40):",
-            "    with atomic(f'{sys.argv[1]}/{sys.argv[2]}{i}.txt', sync=False) as t: t.write_text(str(i))",
+            "    with atomic_write(f'{sys.argv[1]}/{sys.argv[2]}{i}.txt', sync=False) as t: t.write_text(str(i))",
         ]
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
@@ -323,30 +333,30 @@ def test_what_an_unknown_command_wrote_needs_to_be_asked_for_too(tmp_path):
     write(tmp_path / "model.json", "model")
     with (
         pytest.raises(OutputError, match="is a result of another command; give --overwrite to replace it"),
-        claiming(tmp_path, "evaluate a#1", names=["scores.json"]),
+        claim_output(tmp_path, "evaluate a#1", names=["scores.json"]),
     ):
         pass
     assert path.read_text() == "training"
-    with claiming(tmp_path, "evaluate a#1", names=["scores.json"], overwrite=True):
+    with claim_output(tmp_path, "evaluate a#1", names=["scores.json"], overwrite=True):
         write(path, "evaluation")
-        files.clear(path)
+        files.remove_replaced(path)
         assert (tmp_path / "model.json").read_text() == "model"
-    with claiming(tmp_path, "evaluate a#1", names=["scores.json"]):
+    with claim_output(tmp_path, "evaluate a#1", names=["scores.json"]):
         write(path, "evaluation again")
     write(path, "training goes on")
 
 
 def test_what_a_killed_command_did_not_clear_is_cleared_by_the_next(tmp_path):
-    with claiming(tmp_path, "analyze a#1", names=["timeline.json"]):
+    with claim_output(tmp_path, "analyze a#1", names=["timeline.json"]):
         for name in ("timeline.json", "csv/a.csv"):
             write(tmp_path / name)
-    with claiming(tmp_path, "sync --fix#3", names=["fixed.mp4"]):
+    with claim_output(tmp_path, "sync --fix#3", names=["fixed.mp4"]):
         write(tmp_path / "fixed.mp4")
     for is_killed in (True, False):
-        with claiming(tmp_path, "analyze b#2", names=["timeline.json"], overwrite=True):
+        with claim_output(tmp_path, "analyze b#2", names=["timeline.json"], overwrite=True):
             write(tmp_path / "timeline.json", "b")
             if not is_killed:
-                files.clear(tmp_path / "timeline.json", ["csv"])
+                files.remove_replaced(tmp_path / "timeline.json", ["csv"])
     assert visible(tmp_path) == ["csv", "fixed.mp4", "timeline.json"]
     assert visible(tmp_path / "csv") == []
 
@@ -357,8 +367,8 @@ def test_names_in_a_list_that_no_file_can_have(tmp_path):
     with (tmp_path / manifest.NAME).open("a") as file:
         for name in ("b.txt", "x\0y", "\ud800", "x" * 300, "", "..", "../a.txt"):
             file.write(json.dumps({"name": name, "size": 1, "sha256": "", "by": "other#1"}) + "\n")
-    with claiming(tmp_path, "ours#2", names=["b.txt"], overwrite=True):
-        files.clear(tmp_path / "b.txt")
+    with claim_output(tmp_path, "ours#2", names=["b.txt"], overwrite=True):
+        files.remove_replaced(tmp_path / "b.txt")
     assert visible(tmp_path) == ["a.txt"]
 
 
@@ -372,7 +382,7 @@ def test_what_comes_while_a_link_is_made_is_left_alone(tmp_path, monkeypatch):
         path.write_text("theirs")
 
     monkeypatch.setattr(manifest, "add", add)
-    assert not link(source, tmp_path / "out" / "video.mp4")
+    assert not hard_link(source, tmp_path / "out" / "video.mp4")
     assert (tmp_path / "out" / "video.mp4").read_text() == "theirs"
 
 
@@ -381,7 +391,7 @@ def test_an_address_is_no_place_to_write_to(tmp_path, monkeypatch):
     for out in ("http://me:secret@host/x?token=secret", Path("http://me:secret@host/x?token=secret")):
         with (
             pytest.raises(OutputError, match=r"http://?\*\*\*@host/x\?\*\*\* is an address") as error,
-            claiming(out, names=["a.txt"]),
+            claim_output(out, names=["a.txt"]),
         ):
             pass
         assert "secret" not in str(error.value)
@@ -393,10 +403,10 @@ def test_a_pipe_in_the_way_is_not_waited_for(tmp_path):
         pytest.skip("there are no pipes in folders here")
     os.mkfifo(tmp_path / "a.txt")
     with pytest.raises(OutputError, match="in the way"):
-        demand_free(tmp_path / "a.txt")
+        require_free(tmp_path / "a.txt")
 
 
 def test_folders_that_cannot_be_read_are_one_line(tmp_path):
     with pytest.raises(OutputError, match="a part of the path is a file"):
-        prepare(write(tmp_path / "file") / "out")
-    assert files.remedy(ValueError()) is None
+        prepare_folder(write(tmp_path / "file") / "out")
+    assert files.write_error_hint(ValueError()) is None

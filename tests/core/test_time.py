@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.time import FrameSampler, evenly, format_clock, parse_time, to_pts, to_seconds
+from kinoscope.core.time import FrameSampler, evenly_spaced, format_clock, parse_time, to_pts, to_seconds
 
 BASES = st.sampled_from(
     [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 12800), Fraction(1, 1000)]
@@ -79,6 +79,6 @@ def test_a_rate_must_be_positive() -> None:
 
 
 def test_times_are_spread_over_the_centres() -> None:
-    assert evenly(4, 0, 2) == [Fraction(1, 4), Fraction(3, 4), Fraction(5, 4), Fraction(7, 4)]
+    assert evenly_spaced(4, 0, 2) == [Fraction(1, 4), Fraction(3, 4), Fraction(5, 4), Fraction(7, 4)]
     with pytest.raises(OptionError, match="cannot take 0 frames"):
-        evenly(0, 0, 2)
+        evenly_spaced(0, 0, 2)

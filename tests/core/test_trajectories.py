@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Track
-from kinoscope.core.trajectories import CountEstimate, estimate_counts, is_scenery, simplify, trajectory_stats
+from kinoscope.core.trajectories import CountEstimate, estimate_counts, is_scenery, simplify_path, trajectory_stats
 
 SIZE = (640, 480)
 
@@ -53,7 +53,7 @@ def test_a_moment_and_nothing_have_no_speed():
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=30), st.floats(0.01, 50))
 def test_no_point_is_farther_off_than_allowed(points, most):
     line = np.array(points)
-    kept = simplify(line, most)
+    kept = simplify_path(line, most)
     assert (kept[0], kept[-1]) == (0, len(line) - 1)
     for first, last in pairwise(kept):
         way = line[last] - line[first]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kinoscope.core.untrusted import MAX_JSON_DEPTH, inside, is_digest, parse_json, read_json, read_regular
+from kinoscope.core.untrusted import MAX_JSON_DEPTH, is_sha256, parse_json, read_json, read_regular, resolve_inside
 
 
 @pytest.mark.parametrize("name", ["a/b", "./a", "a/../b", "ä b"])
 def test_a_path_inside_is_resolved(tmp_path: Path, name: str) -> None:
-    assert inside(tmp_path, name) == (tmp_path / name).resolve()
+    assert resolve_inside(tmp_path, name) == (tmp_path / name).resolve()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/../../x", "/etc/passwd", "a\0b", "link/x"])
@@ -18,7 +18,7 @@ def test_a_path_outside_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link").symlink_to(tmp_path)
     with pytest.raises(ValueError, match=r"."):
-        inside(tmp_path / "in", name)
+        resolve_inside(tmp_path / "in", name)
 
 
 @pytest.mark.parametrize("depth", [MAX_JSON_DEPTH + 1, 1000, 100_000])
@@ -47,4 +47,4 @@ def test_only_regular_files_of_some_size_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "right"), [("a" * 64, True), ("A" * 64, False), ("a" * 64 + "\n", False), (1, False)])
 def test_digests_are_64_hex_digits(text: object, right: bool) -> None:
-    assert is_digest(text) is right
+    assert is_sha256(text) is right

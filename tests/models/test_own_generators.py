@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope import generate
-from kinoscope.core.metrics.shapes import judge_moving, read_moving
+from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
 from kinoscope.models.trainable.generators import BUNDLED, Generator, bundled_generators, find_generator, read_generator
 
 NAMES = ("people", "shapes")
@@ -42,8 +42,8 @@ def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
     generator = Generator("shapes", "cpu")
     facts = generator.facts
     labels = np.arange(CLIPS) % len(facts.classes)
-    readings = [read_moving(clip) for clip in generator.sample(CLIPS, labels=list(labels))]
-    found = judge_moving(readings, facts.rate, [facts.classes[label] for label in labels])
+    readings = [read_moving_shape(clip) for clip in generator.sample(CLIPS, labels=list(labels))]
+    found = evaluate_moving_shapes(readings, facts.rate, [facts.classes[label] for label in labels])
     assert found["steady"] > 0.8
     assert found["smooth"] > 0.9
     assert found["intended"] > 0.8

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kinoscope.core.errors import OutputError, SourceError
-from kinoscope.core.files import prepare
+from kinoscope.core.files import prepare_folder
 from kinoscope.pipeline import inputs
 
 
@@ -43,8 +43,8 @@ def test_one_source_gets_the_folder_itself_and_several_get_one_each(tmp_path: Pa
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     file = touch(tmp_path / "file")
     with pytest.raises(OutputError, match="file/out: a part of the path is a file"):
-        prepare(file / "out")
-    prepare(tmp_path / "new" / "deep")
+        prepare_folder(file / "out")
+    prepare_folder(tmp_path / "new" / "deep")
     assert os.listdir(tmp_path / "new" / "deep") == []
 
 

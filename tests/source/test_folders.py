@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import SourceError
-from kinoscope.core.files import atomic, link
+from kinoscope.core.files import atomic_write, hard_link
 from kinoscope.source import open_source
 from kinoscope.source.folders import are_strips, find_sources
 
@@ -28,7 +28,7 @@ def video(path: Path) -> Path:
 
 def write(path: Path) -> None:
     """Write a file as one of our results."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(b"{}")
 
 
@@ -69,7 +69,7 @@ def test_videos_beside_our_results_are_found_and_the_results_are_not(tmp_path: P
     video(trip / "day2" / "b.mp4")
     for name in ("timeline.json", "annotated.mp4", "images/shots-0.jpg"):
         write(trip / name)
-    assert link(trip / "a.mp4", trip / "video.mp4")
+    assert hard_link(trip / "a.mp4", trip / "video.mp4")
     assert found(trip) == ["a.mp4", "day2/b.mp4"]
     assert found(tmp_path) == ["trip/a.mp4", "trip/day2/b.mp4"]
 

@@ -6,7 +6,7 @@ import pytest
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Timeline
-from kinoscope.core.sampling import nearest
+from kinoscope.core.sampling import nearest_frames
 from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
@@ -74,7 +74,7 @@ def test_a_window_sees_what_is_on_screen_whatever_the_frame_rate(net, rate):
     watch(times)
     for i, window in enumerate(net.windows[:-1]):
         wanted = 3 + i / 2 + np.arange(FRAMES) / RATE
-        assert window[:, 0, 0, 1].tolist() == nearest(times, wanted).tolist()
+        assert window[:, 0, 0, 1].tolist() == nearest_frames(times, wanted).tolist()
 
 
 def test_an_event_lasts_as_long_as_the_class_is_likely(net):

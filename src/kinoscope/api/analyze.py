@@ -22,7 +22,7 @@ from kinoscope.api.library import ensure_library, store_analysis
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
-from kinoscope.core.validation import demand, demand_positive
+from kinoscope.core.validation import require_known, require_positive
 from kinoscope.galleries import read
 from kinoscope.pipeline import analysis, inputs, render
 from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
@@ -118,8 +118,8 @@ def analyze(
         OptionError, GalleryError, RulesError, LibraryError, MissingExtra: an option cannot be used; nothing has been
             read or written then.
     """
-    demand_positive("rate", rate, 5)
-    demand(on_error, get_args(Policy), "on-error")
+    require_positive("rate", rate, 5)
+    require_known(on_error, get_args(Policy), "on-error")
     reading: dict[str, Any] = (
         choose_time_range(start, end) | {"rate": rate, "on_error": on_error} | choose_limits(bounds)
     )

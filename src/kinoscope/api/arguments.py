@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.time import parse_time
-from kinoscope.core.validation import demand, demand_number
+from kinoscope.core.validation import require_known, require_number
 from kinoscope.galleries import Gallery
 from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
@@ -74,7 +74,7 @@ def choose_video_track(number: int | None) -> dict[str, int]:
     Raises:
         OptionError: it is no number of a track.
     """
-    demand_number("video-track", number, 0)
+    require_number("video-track", number, 0)
     return {} if number is None else {"video_track": number}
 
 
@@ -273,4 +273,4 @@ def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tu
         return None
     cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]
     known = list(dict.fromkeys(label for card in cards for label in card.labels))
-    return tuple(demand(word, known, "label") for word in wanted)
+    return tuple(require_known(word, known, "label") for word in wanted)

@@ -11,9 +11,9 @@ from kinoscope import __version__
 from kinoscope.api.arguments import choose_limits, choose_time_range
 from kinoscope.api.outputs import ClaimFolder, claim_folders
 from kinoscope.core.addresses import short_name
-from kinoscope.core.errors import KinoscopeError, SourceError, as_error
+from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import Event, Timeline
-from kinoscope.core.validation import demand_number
+from kinoscope.core.validation import require_number
 from kinoscope.pipeline import inputs
 from kinoscope.views.console.progress import bar
 
@@ -91,7 +91,7 @@ def classify(
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.runtime.runner import make_runner
 
-    demand_number("top", top, 1)
+    require_number("top", top, 1)
     limits = choose_time_range(start, end) | choose_limits(bounds)
     make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
     names = inputs.expand(sources, strips=True)
@@ -112,7 +112,7 @@ def _classify(
             one.timeline = classify_source(one.source, model, device, limits, top, progress)
             save(one.timeline)
     except Exception as error:
-        one.error = as_error(error, one.source)
+        one.error = wrap_error(error, one.source)
         return
     one.top = [(name, share) for name, share in one.timeline.tasks["classify"].extra["top"]]
     if len(one.timeline.features["classify.times"]) > 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kinoscope.api.arguments import choose_views
 from kinoscope.core.errors import OptionError
-from kinoscope.core.files import claiming, is_private, maker, prepare
+from kinoscope.core.files import claim_output, command_id, is_private, prepare_folder
 from kinoscope.core.manifest import find
 
 
@@ -36,8 +36,8 @@ def convert(
     file = place / "timeline.json" if place.is_dir() else place
     folder = Path(out) if out else file.parent
     names_written = [name for view in names for name in VIEWS[view].paths]
-    with claiming(folder, _by(file), [file], names=names_written, overwrite=overwrite, private=is_private(file)):
-        prepare(folder)
+    with claim_output(folder, _by(file), [file], names=names_written, overwrite=overwrite, private=is_private(file)):
+        prepare_folder(folder)
         written = [folder / VIEWS[name].filename for name in names]
         for name, path in zip(names, written, strict=True):
             VIEWS[name].write(loaded, path)
@@ -47,4 +47,4 @@ def convert(
 def _by(file: Path) -> str:
     """Return by whom a timeline was written: the same in other formats is as if it had been written then."""
     entry = find(file)
-    return entry.by if entry and entry.by else maker("convert", [file])
+    return entry.by if entry and entry.by else command_id("convert", [file])

@@ -22,16 +22,16 @@ from kinoscope.api.arguments import (
 )
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import short_name
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, as_error
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, wrap_error
 from kinoscope.core.results import Timeline, Track
 from kinoscope.core.trajectories import estimate_counts, is_scenery, trajectory_stats
-from kinoscope.core.validation import demand, demand_positive
+from kinoscope.core.validation import require_known, require_positive
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
 
 Appearance = Literal["none", "colours", "cnn"]
 
-FILES = ("detections.json", "events.csv", "tracks.csv", "journeys.csv")
+FILES = ("detections.json", "events.csv", "tracks.csv", "trajectories.csv")
 """What is written beside timeline.json."""
 
 
@@ -151,15 +151,15 @@ def detect(
     Raises:
         OptionError: an option cannot be used; nothing has been read then.
     """
-    demand_positive("rate", rate, 5)
-    demand_positive("every", every, 1)
+    require_positive("rate", rate, 5)
+    require_positive("every", every, 1)
     if annotate and out is None:
         raise OptionError("annotate writes a video; say where, with -o FOLDER")
     setting = {
         "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
-        "looks": demand(appearance, get_args(Appearance), "appearance"),
+        "looks": require_known(appearance, get_args(Appearance), "appearance"),
     }
     options = analysis.AnalysisOptions(
         tasks=["objects"],
@@ -203,7 +203,7 @@ def _detect(one: DetectResult, folder: Path | None, options: analysis.AnalysisOp
                 _check(one)
                 one.written += _write(one, folder)
     except Exception as error:
-        one.error = as_error(error, one.source)
+        one.error = wrap_error(error, one.source)
 
 
 def _look(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:
@@ -226,11 +226,11 @@ def _check(one: DetectResult) -> None:
 def _write(one: DetectResult, folder: Path) -> list[Path]:
     import json
 
-    from kinoscope.core.files import atomic
+    from kinoscope.core.files import atomic_write
     from kinoscope.views.formats.csv import write
 
     assert one.timeline is not None
-    with atomic(folder / FILES[0]) as temporary:
+    with atomic_write(folder / FILES[0]) as temporary:
         temporary.write_text(json.dumps(one.to_dict()), encoding="utf-8")
     write(one.timeline, folder)
     return [folder / name for name in FILES]

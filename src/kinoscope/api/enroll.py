@@ -12,8 +12,8 @@ import numpy as np
 from kinoscope.api.arguments import choose_device
 from kinoscope.api.gallery_check import check_gallery
 from kinoscope.core.errors import OptionError
-from kinoscope.core.files import claiming, maker
-from kinoscope.core.validation import demand
+from kinoscope.core.files import claim_output, command_id
+from kinoscope.core.validation import require_known
 from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample, Kind, change, check_name, export, read
 from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
@@ -74,7 +74,7 @@ def enroll(
     check_name(name)
     if not sources:
         raise OptionError(f"nothing is given to know {name} by; give a picture or a video")
-    demand(kind, get_args(Kind), "kind")
+    require_known(kind, get_args(Kind), "kind")
     eye = open_extractor(kind, choose_device(device))
     if Path(gallery).exists():
         read(gallery).check_model(kind, eye.model)
@@ -150,15 +150,15 @@ def gallery(
         folder = Path(out) if out else place.with_suffix("")
         if folder == place:
             raise OptionError(f"where to export {place} to? give a folder with -o")
-        by = maker("gallery export", [place])
-        with claiming(folder, by, [place], names=["gallery.json"], overwrite=overwrite, private=True):
+        by = command_id("gallery export", [place])
+        with claim_output(folder, by, [place], names=["gallery.json"], overwrite=overwrite, private=True):
             return {"written": [str(file) for file in export(read(place), folder)]}
     if action == "check":
         clips = Path(names[0]) if names else None
         if out is None:
             return check_gallery(read(place), clips, far, kind, None, device, quiet)
-        by = maker("gallery check", [place])
-        with claiming(out, by, [place], names=["errors.png"], overwrite=overwrite):
+        by = command_id("gallery check", [place])
+        with claim_output(out, by, [place], names=["errors.png"], overwrite=overwrite):
             return check_gallery(read(place), clips, far, kind, Path(out), device, quiet)
     return {"gallery": str(place), "names": _rows(read(place))}
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.arguments import choose_device
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
-from kinoscope.core.files import atomic, claiming, maker, prepare
+from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import demand, demand_number
+from kinoscope.core.validation import require_known, require_number
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def evaluate(
     from kinoscope.training.data.grouping import check_group
 
     if split is not None:
-        demand(split, SPLITS, "split")
+        require_known(split, SPLITS, "split")
     for option, value in (("views", views), ("batch", batch), ("n", n)):
-        demand_number(option, value, 1, 100_000)
-    demand_number("seed", seed, 0, 2**31 - 1)
+        require_number(option, value, 1, 100_000)
+    require_number("seed", seed, 0, 2**31 - 1)
     choose_device(device)
     check_group(group)
     claims = ExitStack()
@@ -134,8 +134,8 @@ def evaluate(
     def place(name: str) -> Path:
         """Claim the folder for the results of a model, and return it."""
         folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
-        by = maker("evaluate", [model, data, *([compare] if compare else [])])
-        claims.enter_context(claiming(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
+        by = command_id("evaluate", [model, data, *([compare] if compare else [])])
+        claims.enter_context(claim_output(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
         return folder
 
     generator = model in bundled_generators() or is_generator(Path(model))
@@ -158,7 +158,7 @@ def evaluate(
         examples, kept = choose_examples(dataset, split)
         notes = leakage_notes(examples, kept, dataset, [name for name in (model, compare) if name is not None])
         folder = place(names[0])
-        prepare(folder)
+        prepare_folder(folder)
         told, gallery = [], None
         for card, name in zip(cards, names, strict=True):
             predictions, seen = _predict(card, name, dataset, examples, views, batch, device, quiet)
@@ -362,10 +362,10 @@ def _evaluate_segments(
         raise OptionError(
             "--compare takes labelled clips, and this table has timed segments; evaluate one after the other"
         )
-    prepare(folder)
+    prepare_folder(folder)
     scored, found, broken = score_segments(model, cards[0], data, split, device, quiet)
     result = EvaluateResult(cards[0].name, str(data), segments=scored, broken=broken, written=[folder / "scores.json"])
-    with atomic(result.written[0]) as path:
+    with atomic_write(result.written[0]) as path:
         plain = result.to_dict() | {"found": [asdict(segment) for segment in found]}
         path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", "utf-8")
     return result

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.files import atomic, prepare
+from kinoscope.core.files import atomic_write, prepare_folder
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import demand_number
+from kinoscope.core.validation import require_number
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def evaluate_generator(
     from kinoscope.models.trainable.generators import Generator, find_generator
     from kinoscope.training.generation.metrics import FEWEST, demand_enough
 
-    demand_number("n", n, FEWEST)
+    require_number("n", n, FEWEST)
     for name in filter(None, (features, judge)):
         find_classifier(name)
     if compare and not Path(compare).is_file():
@@ -87,7 +87,7 @@ def evaluate_generator(
     looks = _features(features, generator.facts.rate, device)
     protocol = _protocol(generator, looks, dataset, len(real), n, seed)
     kept = _kept(compare, protocol) if compare and Path(compare).is_file() else None
-    prepare(folder)
+    prepare_folder(folder)
     told = _Scoring(real, looks, judge and _features(judge, generator.facts.rate, device), device, seed, n, quiet)
     made, scores = told.run(generator, protocol)
     found = EvaluateGeneratorResult(model=generator.folder.resolve().name, scores=scores, broken=broken)
@@ -231,7 +231,7 @@ def _write(
     rate, by = generator.facts.rate, f"{found.model}, seed {found.scores.protocol.seed}"
     save_clip(written[1], grid(made.pixels[:SHOWN]), rate, by)
     save_clip(written[2], grid(_pairs(found.scores, made, real), 8), rate, f"{by}, each beside the nearest real clip")
-    with atomic(written[0]) as path:
+    with atomic_write(written[0]) as path:
         path.write_text(json.dumps(found.to_dict(), indent=1) + "\n", "utf-8")
     shown = [
         ShownClip("Made clips", written[1].read_bytes()),
@@ -239,7 +239,7 @@ def _write(
             "Made clips that come nearest to a real one, each with that one at its right", written[2].read_bytes()
         ),
     ]
-    with atomic(written[3]) as path:
+    with atomic_write(written[3]) as path:
         path.write_text(scores_page(found.to_dict(), shown), "utf-8")
     return written
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.errors import DatasetError, SourceError, as_error
+from kinoscope.core.errors import DatasetError, SourceError, wrap_error
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
 from kinoscope.views.console.progress import bar
 
@@ -33,7 +33,7 @@ def score_segments(
         try:
             found += _find(video, model, device, quiet)
         except Exception as error:
-            broken[video.name] = str(as_error(error, video.name))
+            broken[video.name] = str(wrap_error(error, video.name))
     readable = [segment for segment in truth if segment.video not in broken]
     if not readable:
         raise DatasetError(f"none of the {len(videos)} videos of {data} can be read; {next(iter(broken.values()))}")

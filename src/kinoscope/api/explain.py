@@ -16,11 +16,11 @@ from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.explanation import Explanation
-from kinoscope.core.files import atomic, claiming, maker, prepare
+from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
 from kinoscope.core.media import Frame, Pixels, Size
-from kinoscope.core.results import CUT_SHORT
+from kinoscope.core.results import PARTIAL_STATUSES
 from kinoscope.core.sampling import Sampling
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.pipeline import inputs
 from kinoscope.views.console.progress import bar
 
@@ -107,19 +107,19 @@ def explain(
     from kinoscope.models.runtime.openvino import build
     from kinoscope.models.runtime.runner import torch_device
 
-    methods = [demand(name, METHODS, "method") for name in split_names(method, "method")]
+    methods = [require_known(name, METHODS, "method") for name in split_names(method, "method")]
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     card = find_classifier(model)
-    label = None if target is None else demand(target, card.labels, "class")
+    label = None if target is None else require_known(target, card.labels, "class")
     begin = choose_time_range(start)["start"]
     device = choose_device(device)
-    path, folder, by = Address(clip), Path(out), maker("explain", [model, clip])
-    with claiming(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
+    path, folder, by = Address(clip), Path(out), command_id("explain", [model, clip])
+    with claim_output(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
         net = build(card).to(torch_device(device))
         with bar(f"{short_name(path)}: read", quiet) as progress:
             window = find_window(card, model, path, label, begin, progress)
-        prepare(folder)
+        prepare_folder(folder)
         with bar(f"{short_name(path)}: explain", quiet) as progress:
             found = explain_clip(
                 net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
@@ -176,7 +176,7 @@ def _likeliest(card: Card, model: str, path: str, label: str | None, progress: A
     with opened(path) as source:
         found = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
     report, sampling = found.tasks["classify"], _sampling(card)
-    if report.status not in ("ok", *CUT_SHORT) or "classify.times" not in found.features:
+    if report.status not in ("ok", *PARTIAL_STATUSES) or "classify.times" not in found.features:
         raise SourceError(f"{path}: {report.reason or 'no picture can be decoded'}; give another video")
     middles, scores = found.features["classify.times"], found.features["classify.scores"]
     wanted = scores.max(1) if label is None else scores[:, card.labels.index(label)]
@@ -220,7 +220,7 @@ def write_explanation_files(done: ExplainResult, pictures: Pixels, folder: Path)
 
     found = done.explanation
     page, plain, video, sheet = (folder / name for name in FILES)
-    with atomic(plain) as path:
+    with atomic_write(plain) as path:
         path.write_text(json.dumps(done.to_dict(), indent=1, allow_nan=False) + "\n")
     save_image(sheet, explanation_sheet(found, pictures))
     frames = explanation_frames(found, pictures)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.errors import GalleryError, SourceError
-from kinoscope.core.metrics.verification import equal_error, operate, threshold_for
+from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
 from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample
 
 Pair = tuple[float, str]
@@ -36,9 +36,9 @@ def check_gallery(
     if not impostor:
         raise GalleryError("there is nobody to tell apart: enroll a second name, or give a folder of videos of others")
     told: dict[str, Any] = {"kind": kind, "genuine": len(genuine), "impostor": len(impostor)}
-    told["equal_error"] = _known(equal_error(genuine, impostor))
-    told["default"] = operate(genuine, impostor, THRESHOLDS[kind], owners).to_dict()
-    told["at_far"] = {"far_wanted": far} | threshold_for(genuine, impostor, far, owners).to_dict()
+    told["equal_error"] = _known(equal_error_rate(genuine, impostor))
+    told["default"] = operating_point(genuine, impostor, THRESHOLDS[kind], owners).to_dict()
+    told["at_far"] = {"far_wanted": far} | threshold_at_far(genuine, impostor, far, owners).to_dict()
     if out is not None:
         from kinoscope.views.plots.training import error_rates
 

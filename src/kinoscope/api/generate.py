@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.files import atomic, claiming, maker, prepare, trim
-from kinoscope.core.validation import demand, demand_number, slug
+from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder, remove_surplus
+from kinoscope.core.validation import require_known, require_number, slugify
 from kinoscope.pipeline import inputs as places
 from kinoscope.views.console.progress import bar
 
@@ -117,7 +117,7 @@ def generate(
     from kinoscope.source.encode.writer import select_sink
 
     _check(n, frames, rate, truncation, show, enlarge)
-    demand_number("seed", seed, 0, MAX_SEED)
+    require_number("seed", seed, 0, MAX_SEED)
     choose_device(device)
     if out is not None and Path(out).suffix and Path(out).suffix.lower() not in SHEET_SUFFIXES:
         select_sink(out)
@@ -153,8 +153,8 @@ def _claimed(out: Path, generator: Generator, n: int, project: str | Path | None
     from kinoscope.source.encode.writer import check_target
 
     inputs = [] if project is None else places.files_of(str(project))
-    by = maker("generate", [generator.folder, *([] if project is None else [project])])
-    with claiming(out, by, inputs, names=() if out.suffix else _names(out, n), overwrite=overwrite):
+    by = command_id("generate", [generator.folder, *([] if project is None else [project])])
+    with claim_output(out, by, inputs, names=() if out.suffix else _names(out, n), overwrite=overwrite):
         if out.suffix and not _is_sheet(out):
             check_target(out)
         yield
@@ -172,19 +172,19 @@ def _names(out: Path, n: int) -> list[str]:
 
 
 def _check(n: int, frames: int | None, rate: float | None, truncation: float, show: str, enlarge: int) -> None:
-    demand(show, DISPLAY_MODES, "show")
+    require_known(show, DISPLAY_MODES, "show")
     for name, value, low, high in (
         ("n", n, 1, MAX_CLIPS), ("frames", frames, 1, 10_000), ("rate", rate, 0.1, 1000),
         ("truncation", truncation, 0, 2), ("enlarge", enlarge, 1, 16),
     ):  # fmt: skip
-        demand_number(name, value, low, high)
+        require_number(name, value, low, high)
 
 
 def _labels(generator: Generator, names: Sequence[str]) -> list[int] | None:
     known = generator.facts.classes
     if names and not known:
         raise OptionError(f"{generator.folder.name} was told no classes in training; leave classes out")
-    return [known.index(demand(name, known, "class")) for name in names] or None
+    return [known.index(require_known(name, known, "class")) for name in names] or None
 
 
 @dataclass
@@ -281,19 +281,19 @@ def _write_folder(
     from kinoscope.views.video.contact_sheet import save_image
     from kinoscope.views.video.grid import enlarge, grid, strips
 
-    prepare(out)
+    prepare_folder(out)
     for number, clip in enumerate(clips):
-        label = f"-{slug(done.labels[number], 'class')}" if done.labels else ""
+        label = f"-{slugify(done.labels[number], 'class')}" if done.labels else ""
         done.written.append(out / f"{number:05d}{label}.mp4")
         save_clip(done.written[-1], enlarge(clip, times), done.rate, made_by)
     shown = grid(clips[:MAX_GRID_CLIPS], columns)
     for name in ("all.gif", "all.mp4"):
         save_clip(out / name, enlarge(shown, times), done.rate, made_by)
     save_image(out / "sheet.png", strips(clips[:MAX_GRID_CLIPS]), made_by)
-    trim(out, CLIP_FILENAME, [path.name for path in done.written])
+    remove_surplus(out, CLIP_FILENAME, [path.name for path in done.written])
     done.written += [out / name for name in ("all.gif", "all.mp4", "sheet.png", "report.html", "generated.json")]
     facts = done.to_dict() | {"generated": True, "by": made_by}
-    with atomic(out / "report.html") as path:
+    with atomic_write(out / "report.html") as path:
         path.write_text(generated_page(facts, (out / "all.mp4").read_bytes()), "utf-8")
-    with atomic(out / "generated.json") as path:
+    with atomic_write(out / "generated.json") as path:
         path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from kinoscope.core.errors import LibraryError, OptionError, as_error
+from kinoscope.core.errors import LibraryError, OptionError, wrap_error
 from kinoscope.core.hashing import sha256_file
 from kinoscope.core.results import Timeline
 from kinoscope.library import Library
@@ -34,7 +34,7 @@ def store_analysis(job: Analysis, place: str | Path | None) -> None:
     try:
         job.kept = store_timeline(place, job.source, job.timeline, job.folder / "preview.mp4")
     except Exception as error:
-        job.error = as_error(error, job.source)
+        job.error = wrap_error(error, job.source)
 
 
 def store_timeline(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:

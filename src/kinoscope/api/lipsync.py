@@ -14,7 +14,7 @@ from kinoscope.api.arguments import choose_device
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.files import claiming, maker
+from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.views.console.progress import bar
 
@@ -98,7 +98,7 @@ def lipsync(
     path, inputs = Path(out), [Address(one) for one in (video, sound, reference) if one]
     choose_device(device)
     _demand_video(path)
-    with claiming(path, maker("lipsync", inputs), inputs, overwrite=overwrite):
+    with claim_output(path, command_id("lipsync", inputs), inputs, overwrite=overwrite):
         return _lipsync(inputs, path, model, device, quiet)
 
 
@@ -151,7 +151,7 @@ def load_speech(path: str) -> tuple[VoiceAudio, Fraction]:
         SourceError: there is none.
     """
     from kinoscope.core.media import Audio
-    from kinoscope.core.signal.mel import RATE
+    from kinoscope.core.signal.mel import SAMPLE_RATE
     from kinoscope.models.inference.lipsync import NormalizedMel
     from kinoscope.source import open_source
 
@@ -159,7 +159,7 @@ def load_speech(path: str) -> tuple[VoiceAudio, Fraction]:
         if not source.info.has_audio:
             raise SourceError(f"{path} has no sound for lips to follow; give a file with speech")
         start = source.info.start
-        sounds: list[Audio] = [one for one in source.read(False, (RATE,)) if isinstance(one, Audio)]
+        sounds: list[Audio] = [one for one in source.read(False, (SAMPLE_RATE,)) if isinstance(one, Audio)]
     return VoiceAudio(NormalizedMel(sounds), float(start), float(sounds[-1].end - start)), start
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from kinoscope.core import files
-from kinoscope.core.errors import Occupied, OutputError
+from kinoscope.core.errors import OutputError, OutputExists
 from kinoscope.core.results import Timeline
 from kinoscope.pipeline import inputs
 
@@ -33,7 +33,7 @@ def claim_folders(
         try:
             with claim(name, folder):
                 return True
-        except Occupied:
+        except OutputExists:
             return False
         except OutputError:  # no other number would help: it is reported when the source has its turn
             return True
@@ -52,10 +52,12 @@ def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -
     from kinoscope.views.formats.json import save
 
     def write(timeline: Timeline) -> None:
-        files.prepare(folder)
+        files.prepare_folder(folder)
         save(timeline, folder)
-        files.clear(folder / "timeline.json", ["images"])
+        files.remove_replaced(folder / "timeline.json", ["images"])
 
-    by = files.maker(verb, [name])
-    with files.claiming(folder, by, inputs.files_of(name), names=OUTPUT_NAMES, overwrite=overwrite, private=private):
+    by = files.command_id(verb, [name])
+    with files.claim_output(
+        folder, by, inputs.files_of(name), names=OUTPUT_NAMES, overwrite=overwrite, private=private
+    ):
         yield write

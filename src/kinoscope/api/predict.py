@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kinoscope.api.arguments import choose_device
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
-from kinoscope.core.files import claiming, maker
-from kinoscope.core.validation import demand_number
+from kinoscope.core.files import claim_output, command_id
+from kinoscope.core.validation import require_number
 from kinoscope.pipeline import inputs
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def predict(
     from kinoscope.source.encode.writer import check_target
 
     began, path = time.perf_counter(), Path(out)
-    demand_number("frames", frames, 1, 10_000)
+    require_number("frames", frames, 1, 10_000)
     choose_device(device)
-    with claiming(path, maker("predict", [model, video]), inputs.files_of(str(video)), overwrite=overwrite):
+    with claim_output(path, command_id("predict", [model, video]), inputs.files_of(str(video)), overwrite=overwrite):
         check_target(path)
         return _predict(model, video, path, frames, given, device, began)
 

@@ -12,9 +12,9 @@ from kinoscope import __version__
 from kinoscope.api.arguments import choose_device, choose_limits, choose_time_range
 from kinoscope.api.outputs import ClaimFolder, claim_folders
 from kinoscope.core.addresses import short_name
-from kinoscope.core.errors import KinoscopeError, SourceError, as_error
-from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
-from kinoscope.core.validation import demand_positive
+from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
+from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
+from kinoscope.core.validation import require_positive
 from kinoscope.galleries import THRESHOLDS, Gallery, read
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
@@ -101,7 +101,7 @@ def recognize(
         GalleryError: the gallery cannot be used; nothing has been read then.
         OptionError: an option cannot be used.
     """
-    demand_positive("threshold", threshold, THRESHOLDS["face"])
+    require_positive("threshold", threshold, THRESHOLDS["face"])
     choose_device(device)
     known = read(gallery)
     limits = choose_time_range(start, end) | choose_limits(bounds)
@@ -129,7 +129,7 @@ def _recognize(
             timeline = recognize_source(one.source, known, threshold, limits, device, progress)
             save(timeline)
     except Exception as error:
-        one.error = as_error(error, one.source)
+        one.error = wrap_error(error, one.source)
         return
     one.timeline, one.seen = timeline, timeline.events_of("recognize")
     one.strangers = unknown_faces(timeline)
@@ -158,7 +158,7 @@ def recognize_source(
     with open_source(source, **(limits or {})) as opened:
         timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["recognize"]
-    if report.status not in ("ok", *CUT_SHORT):
+    if report.status not in ("ok", *PARTIAL_STATUSES):
         first = next((task.reason for task in timeline.tasks.values() if task.status != "ok" and task.reason), None)
         raise SourceError(f"{source}: {first or report.reason}")
     return timeline

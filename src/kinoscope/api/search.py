@@ -13,9 +13,9 @@ from typing import Any
 from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
-from kinoscope.core.files import claiming, link, maker, prepare, remove
+from kinoscope.core.files import claim_output, command_id, hard_link, prepare_folder, remove
 from kinoscope.core.results import describe_source
-from kinoscope.core.validation import demand, demand_number
+from kinoscope.core.validation import require_known, require_number
 from kinoscope.library import Library, SearchHit, StoredVideo, hit_image, parse, search_videos
 from kinoscope.pipeline import inputs as places
 from kinoscope.pipeline.text_query import embed_text
@@ -93,7 +93,7 @@ def search(
     kinds = _kinds(export)
     if not query.strip() and like is None:
         raise OptionError('nothing is asked for; give a query, such as "person near car", or --like PICTURE')
-    demand_number("limit", limit, 1)
+    require_number("limit", limit, 1)
     choose_device(device)
     asked, opened = parse(query) if query.strip() else None, Library(library)
     folder = Path("runs/search" if out is None else out)
@@ -109,7 +109,9 @@ def _claimed(
     inputs = [video.path for video in opened.videos()]
     inputs += [] if like is None else [str(like), str(like).rpartition("@")[0]]
     names = ["found.html", *(f"found.{kind}" for kind in kinds)]
-    with claiming(folder, maker("search", [opened.place]), inputs, names=names, overwrite=overwrite, private=True):
+    with claim_output(
+        folder, command_id("search", [opened.place]), inputs, names=names, overwrite=overwrite, private=True
+    ):
         yield
 
 
@@ -127,7 +129,7 @@ def _search(
     clips = search_videos(opened, asked, _likes(like, device), lambda text: embed_text(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
     found = SearchResult(title.strip(), opened.place, len(opened.videos()), clips, notes)
-    prepare(folder)
+    prepare_folder(folder)
     found.written.append(_page(found, opened, folder))
     for path, write in ((folder / f"found.{kind}", EXPORTS[kind]) for kind in kinds):
         if clips:
@@ -138,7 +140,7 @@ def _search(
 
 
 def _kinds(export: str | Sequence[str] | None) -> list[str]:
-    return [demand(name, EXPORTS, "export of moments") for name in split_names(export, "export")]
+    return [require_known(name, EXPORTS, "export of moments") for name in split_names(export, "export")]
 
 
 def _likes(like: str | Path | None, device: str) -> list[Any]:
@@ -181,7 +183,7 @@ def _film(video: StoredVideo, folder: Path) -> str | None:
     if film is None:
         return None
     target = folder / "videos" / f"{video.id[:12]}{film.suffix.lower()}"
-    return f"videos/{target.name}" if link(film, target) else video_url(os.path.relpath(film, folder))
+    return f"videos/{target.name}" if hard_link(film, target) else video_url(os.path.relpath(film, folder))
 
 
 def _plays(path: Path) -> bool:

@@ -11,10 +11,10 @@ from kinoscope import __version__
 from kinoscope.api.analyze import interrupted
 from kinoscope.api.arguments import choose_device, choose_limits, choose_model, choose_time_range, choose_video_track
 from kinoscope.core.addresses import short_name
-from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, as_error
-from kinoscope.core.files import claiming, maker
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, wrap_error
+from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.results import Event, Timeline
-from kinoscope.core.validation import demand_number
+from kinoscope.core.validation import require_number
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
 
@@ -132,7 +132,7 @@ def sync(
     Raises:
         OptionError: an option cannot be used; nothing has been read then.
     """
-    demand_number("audio-track", audio_track, 0)
+    require_number("audio-track", audio_track, 0)
     span, picture = choose_time_range(start, end), choose_video_track(video_track)
     if force and fix is None:
         raise OptionError("force is about a repair; give --fix FILE")
@@ -167,7 +167,9 @@ def sync(
 
 def _claimed(names: list[str], fix: str | Path | None, overwrite: bool) -> AbstractContextManager[None]:
     """Claim the file of a repaired video, before anything is measured."""
-    return nullcontext() if fix is None else claiming(fix, maker("sync --fix", names), names, overwrite=overwrite)
+    return (
+        nullcontext() if fix is None else claim_output(fix, command_id("sync --fix", names), names, overwrite=overwrite)
+    )
 
 
 def _demand_one(names: list[str], fix: Path) -> None:
@@ -190,7 +192,7 @@ def _measure(name: str, folder: Path | None, options: analysis.AnalysisOptions) 
         if one.timeline and (report := one.timeline.tasks["sync"]).status == "failed":
             raise SourceError(f"{name}: {report.reason}")
     except Exception as error:
-        one.error = as_error(error, name)
+        one.error = wrap_error(error, name)
     return one
 
 
@@ -215,7 +217,7 @@ def _repair(one: SyncResult, fix: Path, force: bool, options: analysis.AnalysisO
         one.written.append(fix)
         one.after = _measure(str(fix), None, options)
     except Exception as error:
-        one.error = as_error(error, one.source)
+        one.error = wrap_error(error, one.source)
 
 
 def _demand_offset(one: SyncResult, force: bool) -> Event:

@@ -15,9 +15,9 @@ from kinoscope.api.train_help import ABOUT, help_of
 from kinoscope.api.train_registry import TASKS as ROUND_TASKS
 from kinoscope.api.train_registry import train_task
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import alone, demand_free, prepare
-from kinoscope.core.launcher import launched
-from kinoscope.core.validation import hint
+from kinoscope.core.files import lock_exclusively, prepare_folder, require_free
+from kinoscope.core.launcher import current_launch
+from kinoscope.core.validation import suggest
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def train(
 
 def _demand_task(task: str) -> None:
     if task not in TASKS:
-        raise OptionError(f"there is no task {task!r} to train; {hint(task, TASKS)}choose from {', '.join(TASKS)}")
+        raise OptionError(f"there is no task {task!r} to train; {suggest(task, TASKS)}choose from {', '.join(TASKS)}")
 
 
 def _demand_fit(task: str, **asked: bool) -> None:
@@ -225,7 +225,7 @@ def _numbered(root: Path, name: str, make: bool = False) -> Path:
     for number in count(1):
         folder = root / f"{name}{number}"
         if make and not folder.exists():
-            prepare(root)
+            prepare_folder(root)
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
@@ -241,19 +241,19 @@ def _prepare(folder: Path) -> None:
         raise OptionError(f"{folder} holds a run already; go on with --resume-from {folder}, or give another folder")
     if (folder / "model.json").exists():
         raise OptionError(f"{folder} holds a model already; give another folder")
-    prepare(folder)
+    prepare_folder(folder)
     for name in NAMES:
-        demand_free(folder / name)
+        require_free(folder / name)
 
 
 def _alone(folder: Path, dry_run: bool) -> AbstractContextManager[None]:
     """Keep other trainings out of the folder of a run: two at once would mix what they write."""
-    return nullcontext() if dry_run or not _is_first() else alone(folder)
+    return nullcontext() if dry_run or not _is_first() else lock_exclusively(folder)
 
 
 def _is_first() -> bool:
     """Whether this is the process that writes and talks, of those that torchrun started."""
-    return launched().rank == 0
+    return current_launch().rank == 0
 
 
 def _check(dataset: Dataset, options: ClassificationOptions, quiet: bool) -> DatasetReport:

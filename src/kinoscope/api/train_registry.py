@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.files import alone
-from kinoscope.core.launcher import launched
+from kinoscope.core.files import lock_exclusively
+from kinoscope.core.launcher import current_launch
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def train_task(
     options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
     check_device(options.device)
     check_group(getattr(options, "group", ""))
-    quiet = quiet or launched().rank > 0
+    quiet = quiet or current_launch().rank > 0
 
     def tell(measures: Row) -> None:
         if not quiet:
@@ -178,8 +178,8 @@ def train_task(
     with joined(options.device) as processes:
         learner, broken = row.learner(options, data, processes, quiet)
         out = Path(processes.share(str(Path(resume) if resume else folder(data))))
-        writes = not dry_run and launched().rank == 0
-        with alone(out) if writes else nullcontext(), bar(out.name, quiet) as progress:
+        writes = not dry_run and current_launch().rank == 0
+        with lock_exclusively(out) if writes else nullcontext(), bar(out.name, quiet) as progress:
             run = fit(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
     run.broken = broken
     return run

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.errors import DatasetError, OptionError, as_error
-from kinoscope.core.files import demand_free
+from kinoscope.core.errors import DatasetError, OptionError, wrap_error
+from kinoscope.core.files import require_free
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def train_segments(
     from kinoscope.training.segments.train import train_refiner
 
     options = _options(data, words)
-    demand_free(Path(options["model"]) / FILE)
+    require_free(Path(options["model"]) / FILE)
     videos = [video for video in read_annotations(Path(str(data))) if video.segments]
     watched, broken = _watch(videos, options["model"], device, quiet)
     learn = [one for one in watched if one.video.split not in ("val", "test")]
@@ -142,7 +142,7 @@ def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
     options = {name: default for name, (default, _) in OPTIONS.items()}
     for word in words:
         key, _, value = word.partition("=")
-        demand(key, OPTIONS, "option of train segments")
+        require_known(key, OPTIONS, "option of train segments")
         options[key] = value
     if not (Path(options["model"]) / "model.json").is_file():
         raise OptionError("train segments needs model=FOLDER, a folder that `kinoscope train classify` wrote")
@@ -161,7 +161,7 @@ def _watch(
         try:
             watched.append(_look(video, model, device, quiet))
         except Exception as error:
-            broken[video.name] = str(as_error(error, video.name))
+            broken[video.name] = str(wrap_error(error, video.name))
     return watched, broken
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.files import alone, demand_free, prepare
-from kinoscope.core.validation import demand
+from kinoscope.core.files import lock_exclusively, prepare_folder, require_free
+from kinoscope.core.validation import require_known
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def train_sync(
     plans = _plans(options, 1 if dry_run else int(options["steps"]))
     people = len({talk.person for talk in learned}), len(held)
     told = f"{len(learned)} clips of {people[0]} people in {Path(data).name}"
-    with nullcontext() if dry_run else alone(folder):
+    with nullcontext() if dry_run else lock_exclusively(folder):
         pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
         score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
         if not dry_run:
@@ -120,9 +120,9 @@ def _prepare(folder: Path) -> None:
     """
     if (folder / "options.json").exists() or ((folder / "model.json").exists() and not (folder / "pairs").exists()):
         raise OptionError(f"{folder} holds the model of another training; give another folder")
-    prepare(folder)
+    prepare_folder(folder)
     for name in ("model.json", "model.safetensors"):
-        demand_free(folder / name)
+        require_free(folder / name)
 
 
 def read_words(words: Sequence[str]) -> dict[str, str]:
@@ -136,7 +136,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     options = {name: default for name, (default, _) in OPTIONS.items()}
     for word in words:
         key, _, value = word.partition("=")
-        demand(key, OPTIONS, "option of train sync")
+        require_known(key, OPTIONS, "option of train sync")
         options[key] = value
     for name in ("steps", "batch", "seed"):
         if not options[name].isdecimal() or (name != "seed" and int(options[name]) < 2):
@@ -146,7 +146,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     if options["align"] not in ("auto", "none"):
         raise OptionError(f"align {options['align']} is not known; choose auto or none")
     for kind in options["pairs"].split(","):
-        demand(kind, KINDS, "kind of pair")
+        require_known(kind, KINDS, "kind of pair")
     try:
         fits = 0 <= float(options["val"]) < 1
     except ValueError:

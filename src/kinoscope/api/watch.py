@@ -19,7 +19,7 @@ from kinoscope.api.arguments import choose_device, choose_limits, choose_model
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
-from kinoscope.core.files import prepare
+from kinoscope.core.files import prepare_folder
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.metrics.latency import LatencyHistogram
 from kinoscope.core.results import (
@@ -32,7 +32,7 @@ from kinoscope.core.results import (
     describe_source,
 )
 from kinoscope.core.time import parse_time
-from kinoscope.core.validation import demand_number
+from kinoscope.core.validation import require_number
 from kinoscope.pipeline.alerts.dispatch import open_webhook, read_rules
 from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.views.formats.jsonl import LineWriter
@@ -243,8 +243,8 @@ def _duration(for_: str | float | None) -> float | None:
 def _check_margins(before: float, after: float) -> None:
     from kinoscope.pipeline.alerts.recorder import MAX_CLIP_SECONDS
 
-    demand_number("before", before, 0, MAX_CLIP_SECONDS / 2)
-    demand_number("after", after, 0, MAX_CLIP_SECONDS / 2)
+    require_number("before", before, 0, MAX_CLIP_SECONDS / 2)
+    require_number("after", after, 0, MAX_CLIP_SECONDS / 2)
 
 
 @contextmanager
@@ -272,7 +272,7 @@ def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder
 
     if clips is None:
         return None
-    prepare(Path(clips))
+    prepare_folder(Path(clips))
     return Recorder(Path(clips), before, after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
 
 

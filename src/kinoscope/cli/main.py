@@ -38,10 +38,10 @@ from kinoscope.api.train_segments import TrainSegmentsResult
 from kinoscope.api.train_sync import TrainSyncResult
 from kinoscope.api.watch import WatchResult, watch
 from kinoscope.core.addresses import mask
-from kinoscope.core.errors import KinoscopeError, UnexpectedError, as_error
-from kinoscope.core.launcher import launched
-from kinoscope.core.terminal import Visible
-from kinoscope.core.validation import counted, hint
+from kinoscope.core.errors import KinoscopeError, UnexpectedError, wrap_error
+from kinoscope.core.launcher import current_launch
+from kinoscope.core.terminal import EscapingStream
+from kinoscope.core.validation import pluralize, suggest
 from kinoscope.pipeline.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _visible(stream: Any) -> Any:
     """
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
-    return stream if stream is None or isinstance(stream, Visible) else Visible(stream)
+    return stream if stream is None or isinstance(stream, EscapingStream) else EscapingStream(stream)
 
 
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
@@ -188,7 +188,7 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        return _fail(str(as_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
+        return _fail(str(wrap_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
 
 
 def _plainly(error: CycloptsError) -> str:
@@ -197,7 +197,7 @@ def _plainly(error: CycloptsError) -> str:
 
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         name = error.unused_tokens[0]
-        return f"there is no command {name!r}; {hint(name, COMMANDS)}known: {', '.join(COMMANDS)}"
+        return f"there is no command {name!r}; {suggest(name, COMMANDS)}known: {', '.join(COMMANDS)}"
     if isinstance(error, MissingArgumentError) and (missing := error.argument):
         if missing.tokens or error.keyword:
             return f"{error.keyword or missing.name} needs a value"
@@ -270,7 +270,9 @@ def _status(result: Any) -> int:
 
 
 def _print(words: list[str], result: Any, as_json: bool) -> None:
-    if result is None or (words[0] == "train" and launched().rank > 0):  # of several processes, the first one prints
+    if result is None or (
+        words[0] == "train" and current_launch().rank > 0
+    ):  # of several processes, the first one prints
         return
     if as_json:
         print(json.dumps(_plain(words[0], result), allow_nan=False))
@@ -347,7 +349,7 @@ def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
 
 
 def _verified(row: dict[str, Any]) -> str:
-    return counted(row["verified"], "file") if row["verified"] else "not here"
+    return pluralize(row["verified"], "file") if row["verified"] else "not here"
 
 
 def _checked(rows: list[dict[str, Any]]) -> str:
@@ -355,7 +357,7 @@ def _checked(rows: list[dict[str, Any]]) -> str:
     here = [row["verified"] for row in rows if row["verified"]]
     renewed = [row["name"] for row in rows if row["renewed"]]
     altered = f"{', '.join(renewed)} {'was' if len(renewed) == 1 else 'were'} altered, and fetched anew"
-    found = f"{counted(sum(here), 'file')} of {counted(len(here), 'model')} verified"
+    found = f"{pluralize(sum(here), 'file')} of {pluralize(len(here), 'model')} verified"
     return f"{found}; {altered if renewed else 'none was altered'}"
 
 
@@ -525,7 +527,7 @@ def _print_bench(result: dict[str, Any]) -> None:
 
 
 def _print_enrolled(done: EnrollResult) -> None:
-    count = counted(len(done.looks), "look")
+    count = pluralize(len(done.looks), "look")
     already = f" ({done.already} {'was' if done.already == 1 else 'were'} there already)" if done.already else ""
     print(f"{done.gallery}: {done.name} got {count} of kind {done.kind}{already}")
     for note in done.notes:
@@ -611,18 +613,16 @@ def _print_synced(rows: Sequence[SyncResult]) -> None:
 def _print_watched(done: WatchResult) -> None:
     """Tell how the watch went; the alerts themselves have been printed as they came."""
     plain = done.to_dict()
-    print(counted(done.alerts, "alert"), file=sys.stderr)
+    print(pluralize(done.alerts, "alert"), file=sys.stderr)
     for what, delays in (("a look", plain["looks"]), ("an alert", plain["delays"])):
         if delays["count"]:
             print(f"from picture to {what}: {delays['p50']} s (p50), {delays['p95']} s (p95)", file=sys.stderr)
-    read = (
-        f"{counted(plain['frames'], 'frame')}, {plain['dropped']} dropped, {counted(plain['reconnects'], 'reconnect')}"
-    )
-    print(f"{read}, at most {plain['memory_mb']} MB", file=sys.stderr)
+    read, reconnects = pluralize(plain["frames"], "frame"), pluralize(plain["reconnects"], "reconnect")
+    print(f"{read}, {plain['dropped']} dropped, {reconnects}, at most {plain['memory_mb']} MB", file=sys.stderr)
     if done.undelivered or done.delivered:
-        print(f"{counted(done.delivered, 'alert')} delivered, {done.undelivered} not", file=sys.stderr)
+        print(f"{pluralize(done.delivered, 'alert')} delivered, {done.undelivered} not", file=sys.stderr)
     if done.clips:
-        print(counted(done.clips, "clip"), file=sys.stderr)
+        print(pluralize(done.clips, "clip"), file=sys.stderr)
     reasons = [f"{name} {one.status}: {one.reason}" for name, one in done.timeline.tasks.items() if one.reason]
     lost = done.timeline.decode.errors
     for reason in reasons + (lost if done.status else [line for line in lost if line.endswith("reconnected")]):

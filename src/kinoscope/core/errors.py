@@ -79,7 +79,7 @@ class OutputError(KinoscopeError):
     """A result cannot be written."""
 
 
-class Occupied(OutputError):
+class OutputExists(OutputError):
     """Another file, or the result of another command, has the name of a result."""
 
 
@@ -125,7 +125,7 @@ class UnexpectedError(KinoscopeError):
     status = 1
 
 
-def as_error(error: Exception, name: str) -> KinoscopeError:
+def wrap_error(error: Exception, name: str) -> KinoscopeError:
     """Return any exception as one of ours, so that what goes wrong with ``name`` never stops what comes after it."""
     log.debug("%s failed", name, exc_info=error)
     if isinstance(error, KinoscopeError):

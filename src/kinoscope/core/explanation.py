@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float64Array
 
-Heat = NDArray[np.float32]
+Heatmap = NDArray[np.float32]
 """(T, H, W) in [0, 1]: how much each place of each picture speaks for the class; 1 at the strongest."""
 
-Series = NDArray[np.float32]
+TimeSeries = NDArray[np.float32]
 """(T,) one value a picture."""
 
-ALIKE = 0.5
+MAX_SANE_CORRELATION = 0.5
 """Rank correlation from which two maps count as alike."""
 
 
@@ -65,9 +65,9 @@ class Explanation:
     target: int
     probabilities: Float64Array
     times: Float64Array
-    maps: Mapping[str, Heat]
-    curve: Series
-    attention: Series | None = None
+    maps: Mapping[str, Heatmap]
+    curve: TimeSeries
+    attention: TimeSeries | None = None
     faithfulness: Mapping[str, Faithfulness] = field(default_factory=dict)
     random: tuple[Faithfulness, ...] = ()
     blank: float = 0.0
@@ -83,7 +83,7 @@ class Explanation:
         """Probability of the class that is explained."""
         return float(self.probabilities[self.target])
 
-    def over_time(self, method: str) -> Series:
+    def over_time(self, method: str) -> TimeSeries:
         """Give the (T,) mean of a method's heat over each picture."""
         return np.asarray(self.maps[method].mean((1, 2)), np.float32)
 
@@ -93,7 +93,7 @@ class Explanation:
 
     def sane(self, method: str) -> bool:
         """Whether a method's map is another one where the weights are."""
-        return bool(np.mean(self.sanity[method]) < ALIKE)
+        return bool(np.mean(self.sanity[method]) < MAX_SANE_CORRELATION)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all numbers in plain form; the heat over each picture as its mean."""

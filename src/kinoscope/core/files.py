@@ -1,8 +1,8 @@
 """Files that are either whole or absent, and that never take the place of a file that is not kinoscope's own.
 
-All that is written goes through here: ``atomic`` writes a file, ``append`` adds a line to one, ``remove`` takes one
-away; temporary files are those of ``core.scratch``. What may be replaced is decided in one place,
-``demand_free``: the manifest of the folder must list the file as it is, and no running command may be reading it.
+All that is written goes through here: ``atomic_write`` writes a file, ``append`` adds a line to one, ``remove`` deletes
+one; temporary files are those of ``core.scratch``. What may be replaced is decided in one place,
+``require_free``: the manifest of the folder must list the file as it is, and no running command may be reading it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from kinoscope.core import manifest
 from kinoscope.core.addresses import Address, is_address, short_name
-from kinoscope.core.errors import Occupied, OutputError
-from kinoscope.core.scratch import lock_folder, scratch_folder, suffix_of, sweep
+from kinoscope.core.errors import OutputError, OutputExists
+from kinoscope.core.scratch import lock_folder, remove_stale, scratch_folder, suffix_of
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or write to another disk",
@@ -39,7 +39,7 @@ _REMEDIES = {
     errno.ELOOP: "a link of the path leads back to itself; give another path",
 }
 
-OTHERWISE = "of another file or with other options"
+DEFAULT_DIFFERENCE = "of another file or with other options"
 """How a message says what may set a result apart from one that the same command with inputs of the same names makes."""
 
 
@@ -65,12 +65,12 @@ class Claim:
 
     def covers(self, path: Path) -> bool:
         """Return whether an absolute path is the claimed one, or lies in it."""
-        pattern = sequence(self.root)
+        pattern = numbered_pattern(self.root)
         is_one = pattern is not None and path.parent == self.root.parent and pattern.fullmatch(path.name) is not None
         return path == self.root or self.root in path.parents or is_one
 
 
-def sequence(path: Path) -> re.Pattern[str] | None:
+def numbered_pattern(path: Path) -> re.Pattern[str] | None:
     """Return what the names of numbered files match, where a path is a pattern such as ``out/%05d.png``."""
     if "%" not in path.name:
         return None
@@ -82,7 +82,7 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def claiming(
+def claim_output(
     out: str | os.PathLike[str],
     by: str = "",
     inputs: Sequence[str | os.PathLike[str]] = (),
@@ -98,7 +98,7 @@ def claiming(
 
     Args:
         out: a file, or a folder.
-        by: the command and what it reads, see ``maker``.
+        by: the command and what it reads, see ``command_id``.
         inputs: what it reads; files among them are not replaced, by whatever name they are reached.
         names: the files of the folder ``out`` that will be written, as far as they are known: it is found out now
             whether they may be.
@@ -115,16 +115,16 @@ def claiming(
     with _LOCK:
         _CLAIMS.append(claim)
     try:
-        sweep(root if names else root.parent)
+        remove_stale(root if names else root.parent)
         for path in [Path(out, name) for name in names] or [Path(out)]:
-            demand_free(path)
+            require_free(path)
         yield
     finally:
         with _LOCK:
             _CLAIMS.remove(claim)
 
 
-def maker(verb: str, inputs: Sequence[str | os.PathLike[str]], identity: object = None) -> str:
+def command_id(verb: str, inputs: Sequence[str | os.PathLike[str]], identity: object = None) -> str:
     """Return what tells commands apart: the verb, the names of what it reads, and a digest of what or where that is.
 
     Args:
@@ -152,7 +152,7 @@ def _claim_of(path: Path) -> Claim:
         return next((claim for claim in reversed(_CLAIMS) if claim.covers(full)), Claim(full))
 
 
-def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool:
+def require_free(path: str | os.PathLike[str], any_command: bool = False) -> bool:
     """Demand that a path is free, or a file of kinoscope's own that may be replaced; return whether there is one.
 
     Args:
@@ -168,20 +168,20 @@ def demand_free(path: str | os.PathLike[str], any_command: bool = False) -> bool
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise write_error(path, error) from None
     if stat.S_ISDIR(found.st_mode):
-        raise cannot_write(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
+        raise write_error(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
     if _is_read(path):
-        raise Occupied(f"{path} is an input, which is never replaced; give another path to write to (-o)")
+        raise OutputExists(f"{path} is an input, which is never replaced; give another path to write to (-o)")
     entry = manifest.find(path)
     if entry is None:
-        raise Occupied(
+        raise OutputExists(
             f"{path} is in the way: kinoscope did not write it, or it was changed since; "
             "move it away, or give another path to write to (-o)"
         )
     claim = _claim_of(path)
     if _is_other(entry.by, claim.by) and not (any_command or claim.overwrite):
-        raise Occupied(
+        raise OutputExists(
             f"{path} is a result of {_other(entry.by, claim)}; give --overwrite to replace it, "
             "or another path to write to (-o)"
         )
@@ -200,7 +200,7 @@ def _other(theirs: str, claim: Claim) -> str:
     what = theirs.rpartition("#")[0]
     if what != claim.by.rpartition("#")[0]:
         return f"`{what}`"
-    return f"another `{what}`, {claim.difference() if claim.difference else OTHERWISE}"
+    return f"another `{what}`, {claim.difference() if claim.difference else DEFAULT_DIFFERENCE}"
 
 
 def _is_read(path: Path) -> bool:
@@ -223,7 +223,7 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 
 
 @contextmanager
-def atomic(
+def atomic_write(
     path: str | os.PathLike[str], *, sync: bool = True, private: bool = False, listed: bool = True, grows: bool = False
 ) -> Iterator[Path]:
     """Yield a temporary path to write to; the file takes its name when the block ends well.
@@ -255,12 +255,12 @@ def atomic(
                 _sync(temporary)
             publish(temporary, final, listed, grows)
     except OSError as error:
-        raise cannot_write(final, error) from None
+        raise write_error(final, error) from None
 
 
 def _check(final: Path, listed: bool) -> None:
     if listed:
-        demand_free(final)
+        require_free(final)
     elif final.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
 
@@ -283,7 +283,7 @@ def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = Fal
         OutputError: something has got in the way.
         OSError: it cannot be moved.
     """
-    replaces, claim = demand_free(final) if listed else True, _claim_of(final)
+    replaces, claim = require_free(final) if listed else True, _claim_of(final)
     if claim.private:
         temporary.chmod(0o600)
     elif replaces and final.is_file():
@@ -303,7 +303,7 @@ def _link(temporary: Path, final: Path) -> bool:
     try:
         os.link(temporary, final, follow_symlinks=False)
     except FileExistsError:
-        demand_free(final)  # another process of kinoscope was faster, or somebody else
+        require_free(final)  # another process of kinoscope was faster, or somebody else
         return False
     except (OSError, NotImplementedError):
         return False
@@ -317,8 +317,8 @@ def append(path: str | os.PathLike[str], line: str) -> None:
         OutputError: something else is there, or the line cannot be written.
     """
     text = f"{line}\n".encode("utf-8", "replace")
-    if not demand_free(path, any_command=True):
-        with atomic(path, grows=True) as temporary:
+    if not require_free(path, any_command=True):
+        with atomic_write(path, grows=True) as temporary:
             temporary.write_bytes(text)
         return
     try:
@@ -326,7 +326,7 @@ def append(path: str | os.PathLike[str], line: str) -> None:
         with open(descriptor, "ab") as file:
             file.write(text)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise write_error(path, error) from None
 
 
 def remove(path: str | os.PathLike[str]) -> None:
@@ -335,14 +335,14 @@ def remove(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: something else is there, or it cannot be removed.
     """
-    if demand_free(path):
+    if require_free(path):
         try:
             Path(path).unlink(missing_ok=True)
         except OSError as error:
-            raise cannot_write(path, error) from None
+            raise write_error(path, error) from None
 
 
-def clear(result: Path, folders: Sequence[str] = ()) -> None:
+def remove_replaced(result: Path, folders: Sequence[str] = ()) -> None:
     """Remove what other commands left with a result that the running one has replaced.
 
     What further commands wrote to the same folder stays: a video that was repaired or generated there, for instance.
@@ -362,11 +362,11 @@ def clear(result: Path, folders: Sequence[str] = ()) -> None:
             remove(path)
 
 
-def results(of: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[int, int]]:
+def list_results(of: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[int, int]]:
     """Return the files that earlier runs of the running command wrote, with inode and time of each; no links.
 
     Args:
-        of: a result, of whose folder they are. folders: see ``clear``.
+        of: a result, of whose folder they are. folders: see ``remove_replaced``.
     """
     by, found = _claim_of(of).by, {}
     for path in (path for place in ("", *folders) for path in manifest.listed(of.parent / place)):
@@ -381,8 +381,8 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_ino, found.st_mtime_ns
 
 
-def discard(before: Mapping[Path, tuple[int, int]]) -> None:
-    """Remove those of earlier ``results`` that have not been written anew since, and are as they were.
+def discard_stale(before: Mapping[Path, tuple[int, int]]) -> None:
+    """Remove those of earlier ``list_results`` that have not been written anew since, and are as they were.
 
     Raises:
         OutputError: a file cannot be removed.
@@ -392,7 +392,7 @@ def discard(before: Mapping[Path, tuple[int, int]]) -> None:
             remove(path)
 
 
-def trim(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> None:
+def remove_surplus(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> None:
     """Remove the numbered files that an earlier, longer run left beside those that a running command has written now.
 
     Args:
@@ -408,7 +408,7 @@ def trim(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> N
                 remove(path)
 
 
-def link(source: Path, target: Path) -> bool:
+def hard_link(source: Path, target: Path) -> bool:
     """Hard-link a file to a second name, without a copy; return whether it has that name now.
 
     What is at the name already stays, unless kinoscope itself linked it there and the file has another name still.
@@ -431,7 +431,7 @@ def link(source: Path, target: Path) -> bool:
     return True
 
 
-def prepare(folder: str | os.PathLike[str], private: bool = False) -> None:
+def prepare_folder(folder: str | os.PathLike[str], private: bool = False) -> None:
     """Make a folder and make sure that it can be written to; what killed commands left in it is removed.
 
     Args:
@@ -442,11 +442,11 @@ def prepare(folder: str | os.PathLike[str], private: bool = False) -> None:
     """
     try:
         _make_folder(Path(folder), private)
-        sweep(Path(folder))
+        remove_stale(Path(folder))
         with scratch_folder(Path(folder)):
             pass
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise write_error(folder, error) from None
 
 
 def _make_folder(folder: Path, private: bool = False) -> None:
@@ -458,7 +458,7 @@ def _make_folder(folder: Path, private: bool = False) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_exclusively(folder: Path) -> Iterator[None]:
     """Keep other processes that ask for it out of a folder, which is there, within the block.
 
     Raises:
@@ -467,7 +467,7 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         lock, is_held = lock_folder(folder)
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise write_error(folder, error) from None
     try:
         if not is_held:
             raise OutputError(f"{folder} is in use by another process; wait until it is done, or give another folder")
@@ -477,13 +477,13 @@ def alone(folder: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> OutputError:
+def write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """Return the error that says in one line why ``path`` could not be written and what to do."""
-    why = remedy(error) or f"{error.strerror or error}; give another path"
+    why = write_error_hint(error) or f"{error.strerror or error}; give another path"
     return OutputError(f"cannot write {os.fspath(path)}: {why}")
 
 
-def remedy(error: Exception) -> str | None:
+def write_error_hint(error: Exception) -> str | None:
     """Return why something could not be written and what to do; None where nothing more is known than the error."""
     return _REMEDIES.get(getattr(error, "errno", None) or 0)
 

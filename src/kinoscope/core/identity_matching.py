@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from kinoscope.core.arrays import BoolArray, Float64Array
 
-SECOND = 0.05
+MAX_FALLBACK_EXCESS = 0.05
 """How much farther than its nearest person another may be for a track to be taken for that one, where the nearest is
 already somewhere else: two people may look alike, but a track that shows one of them doubly is nobody else's."""
 
@@ -31,7 +31,7 @@ class IdentityMatch:
     margin: float
 
 
-def overlap(spans: ArrayLike) -> BoolArray:
+def spans_overlap(spans: ArrayLike) -> BoolArray:
     """Tell of each pair (N, N) of spans (N, 2), in seconds, whether both last at some time; none does with itself.
 
     What ends when another begins is not together with it; what begins with it is, if only for a moment, as in a photo.
@@ -43,7 +43,7 @@ def overlap(spans: ArrayLike) -> BoolArray:
     return np.asarray(both)
 
 
-def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[IdentityMatch]:
+def match_identities(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[IdentityMatch]:
     """Match tracks to people, the surest first.
 
     A track is of its nearest person if that one is near enough and not in another track at the same time; else it may
@@ -58,9 +58,9 @@ def match(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[Iden
         One Match for each track.
     """
     far = np.asarray(distances, np.float64)
-    near = (far <= threshold) & (far <= far.min(axis=1, keepdims=True, initial=np.inf) + SECOND)
+    near = (far <= threshold) & (far <= far.min(axis=1, keepdims=True, initial=np.inf) + MAX_FALLBACK_EXCESS)
     person = np.full(len(far), -1)
-    together = overlap(spans)
+    together = spans_overlap(spans)
     rows, columns = np.nonzero(near)
     for place in np.argsort(far[rows, columns], kind="stable"):
         track, who = int(rows[place]), int(columns[place])

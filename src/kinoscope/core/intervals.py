@@ -13,18 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.arrays import Float64Array
 
-Ends = tuple[float, float]
+Interval = tuple[float, float]
 
-TRUST = 0.95
+CONFIDENCE_LEVEL = 0.95
 """Probability with which an interval holds the true value."""
 
-FEWEST_GROUPS = 3
+MIN_GROUPS = 3
 """Fewest groups for an interval: two may agree by chance whatever else there is."""
 
-UNKNOWN: Ends = (math.nan, math.nan)
+UNKNOWN_INTERVAL: Interval = (math.nan, math.nan)
 
 
-def binomial_interval(count: float, trials: float, trust: float = TRUST) -> Ends:
+def binomial_interval(count: float, trials: float, trust: float = CONFIDENCE_LEVEL) -> Interval:
     """Return the interval of a share of which ``count`` of ``trials`` came true (Clopper & Pearson, Biometrika 1934).
 
     Both may be fractions, of a number of trials that is worth as much as others that are not independent.
@@ -32,14 +32,14 @@ def binomial_interval(count: float, trials: float, trust: float = TRUST) -> Ends
     from scipy.special import betaincinv
 
     if not trials:
-        return UNKNOWN
+        return UNKNOWN_INTERVAL
     tail = (1 - trust) / 2
     low = float(betaincinv(count, trials - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, trials - count, 1 - tail)) if count < trials else 1.0
     return low, high
 
 
-def share_interval(value: float, variance: float, weights: ArrayLike, groups: ArrayLike) -> Ends:
+def proportion_interval(value: float, variance: float, weights: ArrayLike, groups: ArrayLike) -> Interval:
     """Return the interval of a share, or of a mean of shares, that was measured on clips of several groups.
 
     Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
@@ -54,14 +54,14 @@ def share_interval(value: float, variance: float, weights: ArrayLike, groups: Ar
         groups: (N,) what each clip belongs to.
 
     Returns:
-        Its ends; NaN both, where there are fewer than ``FEWEST_GROUPS`` groups.
+        Its ends; NaN both, where there are fewer than ``MIN_GROUPS`` groups.
     """
     count, clips, independent = _worth(np.asarray(weights, np.float64), np.asarray(groups))
-    if math.isnan(value) or count < FEWEST_GROUPS:
-        return UNKNOWN
+    if math.isnan(value) or count < MIN_GROUPS:
+        return UNKNOWN_INTERVAL
     effective = min(value * (1 - value) / variance, clips) if variance > 0 else independent
     if independent < clips - 1e-9:
-        effective /= widening(count) ** 2
+        effective /= small_sample_factor(count) ** 2
     return binomial_interval(value * effective, effective)
 
 
@@ -76,11 +76,11 @@ def _worth(weights: Float64Array, groups: NDArray[np.generic]) -> tuple[int, flo
     return len(together), float(1 / np.sum(each**2)), float(1 / np.sum(together**2))
 
 
-def widening(groups: int) -> float:
+def small_sample_factor(groups: int) -> float:
     """Return how many times wider an interval is as its spread is known from so few groups (Student, 1908)."""
     from scipy.special import ndtri, stdtrit
 
-    tail = 1 - (1 - TRUST) / 2
+    tail = 1 - (1 - CONFIDENCE_LEVEL) / 2
     return float(stdtrit(groups - 1, tail) / ndtri(tail))
 
 
@@ -94,7 +94,7 @@ def variance_of_mean(values: ArrayLike, groups: ArrayLike) -> float:
     return float(len(sums) / (len(sums) - 1) * np.sum(sums**2) / len(numbers) ** 2)
 
 
-def difference_interval(first: float, second: float, ends: tuple[Ends, Ends], correlation: float) -> Ends:
+def difference_interval(first: float, second: float, ends: tuple[Interval, Interval], correlation: float) -> Interval:
     """Return the interval of what the second of two shares of the same clips has more than the first.
 
     Zou & Donner, "Construction of confidence limits about effect measures", Statistics in Medicine 2008; of two shares

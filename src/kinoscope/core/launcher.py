@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR")
+REQUIRED_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR")
 """Variables that every launcher sets; one of them alone is something else's."""
 
 
@@ -18,9 +18,9 @@ class Launch:
     local: int = 0
 
 
-def launched() -> Launch:
+def current_launch() -> Launch:
     """Return what the launcher says of this process; the only one where there is no launcher."""
-    if not all(os.environ.get(name) for name in NEEDED):
+    if not all(os.environ.get(name) for name in REQUIRED_VARIABLES):
         return Launch()
     try:
         rank, world, local = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))

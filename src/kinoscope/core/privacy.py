@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-VARIABLES = {
+OPT_OUT_VARIABLES = {
     "DO_NOT_TRACK": "1",  # honoured by several
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, transformers
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, which brings the voice activity of faster-whisper
@@ -17,13 +17,13 @@ VARIABLES = {
 }
 """Environment variable -> the value at which a package reports nothing."""
 
-REPORTERS = ("openvino_telemetry",)
+TELEMETRY_PACKAGES = ("openvino_telemetry",)
 """Packages that do nothing but report; those that would use them do without where they are not installed."""
 
 
-def disable_reporting() -> None:
+def disable_telemetry() -> None:
     """Turn off what would report that kinoscope's dependencies are used."""
-    for name, value in VARIABLES.items():
+    for name, value in OPT_OUT_VARIABLES.items():
         os.environ.setdefault(name, value)
-    for name in REPORTERS:
+    for name in TELEMETRY_PACKAGES:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]

@@ -24,13 +24,13 @@ SCHEMA = 1
 INTERRUPTED = "interrupted (Ctrl-C)"
 """What stands among the errors of a decode that somebody stopped."""
 
-CUT_SHORT = ("interrupted", "incomplete")
+PARTIAL_STATUSES = ("interrupted", "incomplete")
 """Statuses of tasks that worked well, on a part of the source."""
 
 MAX_MESSAGES = 10
 """Lines that a report keeps of what went wrong."""
 
-MAX_STRETCHES = 1000
+MAX_INTERVALS = 1000
 """Stretches of missing or damaged frames that are named; a live source may run for months."""
 
 Boxes = NDArray[np.float64]
@@ -392,7 +392,7 @@ def _extend(stretches: list[list[float]], start: float, end: float) -> bool:
     if stretches and start <= stretches[-1][1] + (end - start) / 2:
         stretches[-1][1] = max(stretches[-1][1], end)
         return False
-    if len(stretches) < MAX_STRETCHES:
+    if len(stretches) < MAX_INTERVALS:
         stretches.append([start, end])
     return True
 

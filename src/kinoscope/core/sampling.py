@@ -56,7 +56,7 @@ class Sampling:
         return first + slack * shares
 
 
-def nearest(times: Float64Array, wanted: Float64Array) -> Int64Array:
+def nearest_frames(times: Float64Array, wanted: Float64Array) -> Int64Array:
     """Give the index of the frame on screen at each wanted time: the last that has begun, else the first.
 
     Args:

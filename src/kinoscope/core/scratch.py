@@ -23,7 +23,7 @@ _LONGEST_SUFFIX = 32
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder for temporary files that nobody else can look into or guess, and remove it in the end.
 
-    It is locked as long as the process lives, so that ``sweep`` can tell it from what a killed process has left.
+    It is locked as long as the process lives, so that ``remove_stale`` can tell it from what a killed process has left.
     """
     folder, lock = _locked_folder(parent)
     try:
@@ -70,7 +70,7 @@ def lock_folder(folder: Path) -> tuple[int | None, bool]:
     return descriptor, True
 
 
-def sweep(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove the temporary files in a folder whose process is gone."""
     try:
         left = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]

@@ -9,7 +9,7 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u202
 """Control characters but for tabs and ends of lines, and those that turn the direction of text."""
 
 
-def visible(text: str) -> str:
+def escape_control(text: str) -> str:
     r"""Return text with its control characters written out: ESC as ``\x1b``, a turn of direction as ``\u202e``.
 
     Those that JSON may hold are written as JSON does, so that JSON stays what it was.
@@ -22,7 +22,7 @@ def _written_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
 
 
-class Visible:
+class EscapingStream:
     """A text stream for a terminal, whatever names, labels and messages bring along: ``write`` goes by :func:`visible`.
 
     Rich, which colours its own text, writes to the stream beneath; see ``views.console.data_console``.
@@ -33,7 +33,7 @@ class Visible:
 
     def write(self, text: str) -> int:
         """Write text; return its length."""
-        self.rich_proxied_file.write(visible(text))
+        self.rich_proxied_file.write(escape_control(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

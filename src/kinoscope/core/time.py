@@ -17,10 +17,10 @@ from kinoscope.core.errors import OptionError
 Seconds = Fraction | float | int
 """A time or a duration in seconds. Exact (Fraction) wherever it comes from a stream."""
 
-ROUNDING = 0.002
+STEP_TOLERANCE_SECONDS = 0.002
 """Seconds by which steps of one rate differ where a container counts in milliseconds."""
 
-MAX_STEPS, STEADY = 13, 3
+MAX_STEPS_COMPARED, MIN_EQUAL_STEPS = 13, 3
 """Times that are looked at to tell how long the last frame lasts, and like steps that count for more than a rate."""
 
 _CLOCK = re.compile(r"^(-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$")
@@ -104,7 +104,7 @@ class FrameSampler:
         return True
 
 
-def last_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | None = None) -> float:
+def last_frame_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | None = None) -> float:
     """Return when the last of some frames leaves the screen, in seconds.
 
     It lasts as long as the stream says, else as long as those just before it where their steps differ from the average
@@ -116,18 +116,23 @@ def last_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | N
         duration: of the last frame in seconds, or None if the stream does not say.
     """
     usual = float(1 / Fraction(rate)) if rate else None
-    steps = [after - before for before, after in pairwise(times[-MAX_STEPS:])]
-    like = list(takewhile(lambda step: abs(step - steps[-1]) <= ROUNDING, reversed(steps)))
+    steps = [after - before for before, after in pairwise(times[-MAX_STEPS_COMPARED:])]
+    like = list(takewhile(lambda step: abs(step - steps[-1]) <= STEP_TOLERANCE_SECONDS, reversed(steps)))
     step = sum(like) / len(like) if like else usual or 0.0
     stated = None if duration is None else float(duration)
-    if usual and (abs(step - usual) <= ROUNDING or step > 4 * usual):
+    if usual and (abs(step - usual) <= STEP_TOLERANCE_SECONDS or step > 4 * usual):
         step = usual
     # Some containers give every frame the duration that the average rate says.
-    nominal = stated is not None and usual is not None and abs(stated - usual) <= ROUNDING and len(like) >= STEADY
+    nominal = (
+        stated is not None
+        and usual is not None
+        and abs(stated - usual) <= STEP_TOLERANCE_SECONDS
+        and len(like) >= MIN_EQUAL_STEPS
+    )
     return float(times[-1]) + (step if stated is None or nominal else stated)
 
 
-def evenly(count: int, start: Seconds, end: Seconds) -> list[Fraction]:
+def evenly_spaced(count: int, start: Seconds, end: Seconds) -> list[Fraction]:
     """Give ``count`` times spread evenly over [start, end): the centres of equal segments, in seconds.
 
     Raises:

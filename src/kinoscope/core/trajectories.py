@@ -19,30 +19,30 @@ from numpy.typing import ArrayLike
 from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.results import Track
 
-SHAKE = 0.1
+PATH_TOLERANCE_HEIGHTS = 0.1
 """Share of its height by which a path may be off where it is simplified."""
 
-AROUND = 2.0
+UNSEEN_SECONDS = 2.0
 """Seconds before and after a track, in the middle of the picture, in which the thing may have been there unseen."""
 
-EDGE = 0.03
+BORDER_FRACTION = 0.03
 """Share of the picture's side from whose edge a thing comes and goes as it likes."""
 
-UNSEEN = 0.5
+UNSEEN_PROBABILITY = 0.5
 """How likely it was there in such seconds, of how sure it is that there was something at all."""
 
-GLIMPSE = 2.0
+EVIDENCE_SECONDS = 2.0
 """Seconds after which a track that goes on is a further sign that there is something."""
 
-DOUBTFUL, MOVES = 0.5, 0.5
+MAX_STATIC_SCORE, MIN_MOTION_HEIGHTS = 0.5, 0.5
 """Score under which a track that never moves does not count, and how far it must get to have moved, in its own heights:
 what looks a little like something, and looks so for as long as nothing changes, is a part of the scene."""
 
-OWN, MISSED = 0.97, 0.025
+MAX_TRACK_PROBABILITY, MISS_RATE = 0.97, 0.025
 """Largest probability that a track is one more thing (it may be another's second track), and things without a track for
 each thing that has one. Chosen on the counts in benchmarks/counts.py."""
 
-INNER = 0.9
+INTERVAL_PROBABILITY = 0.9
 """Probability with which a count lies in its interval."""
 
 
@@ -85,13 +85,13 @@ def trajectory_stats(track: Track) -> TrajectoryStats:
         return TrajectoryStats(0.0, 0.0, 0.0, np.zeros((0, 3)))
     feet = np.column_stack([boxes[:, 0], (boxes[:, 1] + boxes[:, 3]) / 2, boxes[:, 4]])
     heights = np.maximum(boxes[:, 4] - boxes[:, 2], 1)
-    kept = simplify(feet[:, 1:] / heights.mean(), SHAKE)
+    kept = simplify_path(feet[:, 1:] / heights.mean(), PATH_TOLERANCE_HEIGHTS)
     steps = np.linalg.norm(np.diff(feet[kept, 1:], axis=0), axis=1)
     local = (heights[kept][1:] + heights[kept][:-1]) / 2
     return TrajectoryStats(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
 
 
-def simplify(points: Float64Array, most: float) -> Int64Array:
+def simplify_path(points: Float64Array, most: float) -> Int64Array:
     """Choose points of a line (N, 2) such that no other is over ``most`` away from their line; give the indices."""
     kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
     while spans:
@@ -116,7 +116,7 @@ def _away(points: Float64Array, first: Float64Array, last: Float64Array) -> Floa
 
 @dataclass(frozen=True, slots=True)
 class CountEstimate:
-    """How many there are at a time: as counted, and from ``low`` to ``high`` with a probability of ``INNER``."""
+    """Number of objects at a time: the count, and its interval [low, high] of probability ``INTERVAL_PROBABILITY``."""
 
     time: float
     count: int
@@ -144,31 +144,31 @@ def estimate_counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, 
     spans = np.array([(t.start, t.end) for t in tracks]).reshape(-1, 2)
     scenery = np.array([is_scenery(t) for t in tracks], bool)
     doubts = 1 - np.array([t.score for t in tracks], np.float64).clip(0, 1)
-    glimpses = np.where(scenery, 1, 1 + (spans[:, 1] - spans[:, 0]) / GLIMPSE)
-    scores = OWN * (1 - doubts**glimpses)
+    glimpses = np.where(scenery, 1, 1 + (spans[:, 1] - spans[:, 0]) / EVIDENCE_SECONDS)
+    scores = MAX_TRACK_PROBABILITY * (1 - doubts**glimpses)
     slack = np.array([_slack(t, size) for t in tracks]).reshape(-1, 2)
     here = (spans[:, :1] <= at) & (at <= spans[:, 1:])
     near = (spans[:, :1] - slack[:, :1] <= at) & (at <= spans[:, 1:] + slack[:, 1:])
-    likely = scores[:, None] * np.where(here, 1.0, UNSEEN * near)
+    likely = scores[:, None] * np.where(here, 1.0, UNSEEN_PROBABILITY * near)
     present = here[~scenery].sum(axis=0).tolist()
     return [CountEstimate(time, present[n], *_interval(likely[:, n])) for n, time in enumerate(at.tolist())]
 
 
 def is_scenery(track: Track) -> bool:
     """Whether a track is doubtful and never moves, such as a traffic cone that looks a little like a person."""
-    if track.score >= DOUBTFUL or not len(track.boxes):
+    if track.score >= MAX_STATIC_SCORE or not len(track.boxes):
         return False
     height = float((track.boxes[:, 4] - track.boxes[:, 2]).mean())
     reach = np.ptp(trajectory_stats(track).path[:, 1:], axis=0)
-    return float(np.hypot(*reach)) < MOVES * height
+    return float(np.hypot(*reach)) < MIN_MOTION_HEIGHTS * height
 
 
 def _slack(track: Track, size: tuple[int, int]) -> tuple[float, float]:
     """Give the seconds before and after a track in which it may have been there."""
-    inner = np.array([*(EDGE * s for s in size), *((1 - EDGE) * s for s in size)])
+    inner = np.array([*(BORDER_FRACTION * s for s in size), *((1 - BORDER_FRACTION) * s for s in size)])
     ends = track.boxes[[0, -1], 1:5]
     inside = np.all((ends[:, :2] > inner[:2]) & (ends[:, 2:] < inner[2:]), axis=1)
-    return AROUND * float(inside[0]), AROUND * float(inside[1])
+    return UNSEEN_SECONDS * float(inside[0]), UNSEEN_SECONDS * float(inside[1])
 
 
 def _interval(likely: Float64Array) -> tuple[int, int]:
@@ -176,10 +176,12 @@ def _interval(likely: Float64Array) -> tuple[int, int]:
 
     Quantiles of a Poisson binomial distribution plus a Poisson one.
     """
-    chance = _missed(MISSED * float(likely.sum()))
+    chance = _missed(MISS_RATE * float(likely.sum()))
     for p in likely[likely > 0].clip(0, 1).tolist():
         chance = np.convolve(chance, [1 - p, p])
-    low, high = np.searchsorted(np.cumsum(chance), np.array([1 - INNER, 1 + INNER]) / 2 - 1e-12).tolist()
+    low, high = np.searchsorted(
+        np.cumsum(chance), np.array([1 - INTERVAL_PROBABILITY, 1 + INTERVAL_PROBABILITY]) / 2 - 1e-12
+    ).tolist()
     return low, high
 
 

@@ -18,12 +18,12 @@ MAX_JSON_DEPTH = 64
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def is_digest(text: object) -> bool:
+def is_sha256(text: object) -> bool:
     """Return whether a value is a sha256 in hex digits, and so safe as a part of a file's name."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
-def inside(folder: str | os.PathLike[str], name: str | os.PathLike[str]) -> Path:
+def resolve_inside(folder: str | os.PathLike[str], name: str | os.PathLike[str]) -> Path:
     """Return the path that ``name`` leads to below ``folder``, links followed.
 
     Raises:

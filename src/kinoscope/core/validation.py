@@ -8,22 +8,22 @@ from math import inf
 
 from kinoscope.core.errors import OptionError
 
-MOST_NAMES = 20
+MAX_LISTED_NAMES = 20
 """Names that are listed in a message; of more, how many more."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def closest_name(name: str, known: Iterable[str]) -> str | None:
     """Give the known name that is most like another, or None if none is."""
     return next(iter(get_close_matches(name, list(known), 1)), None)
 
 
-def hint(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """Give what a message says of the nearest name: ``did you mean X? ``, or nothing."""
-    near = nearest(name, known)
+    near = closest_name(name, known)
     return f"did you mean {near}? " if near else ""
 
 
-def demand(name: str, known: Iterable[str], kind: str) -> str:
+def require_known(name: str, known: Iterable[str], kind: str) -> str:
     """Give a name back if it is known.
 
     Args:
@@ -35,12 +35,12 @@ def demand(name: str, known: Iterable[str], kind: str) -> str:
     names = list(known)
     if name in names:
         return name
-    more = len(names) - MOST_NAMES
-    shown = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    raise OptionError(f"there is no {kind} {name!r}; {hint(name, names)}known: {shown}")
+    more = len(names) - MAX_LISTED_NAMES
+    shown = ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
+    raise OptionError(f"there is no {kind} {name!r}; {suggest(name, names)}known: {shown}")
 
 
-def demand_number(name: str, value: float | None, low: float, high: float = inf) -> None:
+def require_number(name: str, value: float | None, low: float, high: float = inf) -> None:
     """Demand that a number that may be left out lies in [low, high] and is finite.
 
     Raises:
@@ -51,7 +51,7 @@ def demand_number(name: str, value: float | None, low: float, high: float = inf)
         raise OptionError(f"{name} {value:g} is not possible; give {limits}")
 
 
-def demand_positive(name: str, value: float | None, example: float) -> None:
+def require_positive(name: str, value: float | None, example: float) -> None:
     """Demand that a number that may be left out is above 0 and finite.
 
     Raises:
@@ -61,12 +61,12 @@ def demand_positive(name: str, value: float | None, example: float) -> None:
         raise OptionError(f"{name} {value:g} is not possible; give a number above 0, such as {example:g}")
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
+def pluralize(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number of things in words, in the singular for one."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def slug(name: str, nothing: str) -> str:
+def slugify(name: str, nothing: str) -> str:
     """Give a name as part of a file's: letters, digits and dashes, at most 60; ``nothing`` where none is left."""
     letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
     return "-".join(filter(None, letters.split("-")))[:60] or nothing

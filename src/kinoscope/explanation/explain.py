@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError
-from kinoscope.core.explanation import Explanation, Heat, Series
+from kinoscope.core.explanation import Explanation, Heatmap, TimeSeries
 from kinoscope.core.media import Pixels
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.explanation.attribution import integrated_gradients, occlusion
 from kinoscope.explanation.cam import attention_weights, coverage, grad_cam, grad_cam_plus_plus
 from kinoscope.explanation.faithfulness import DeletionInsertion, rank_correlation
@@ -94,9 +94,9 @@ def explain(
     """
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
-    chosen = {method: METHODS[demand(method, METHODS, "method")] for method in dict.fromkeys(methods)}
+    chosen = {method: METHODS[require_known(method, METHODS, "method")] for method in dict.fromkeys(methods)}
     classes = class_names(known)
-    index = None if target is None else classes.index(demand(target, classes, "class"))
+    index = None if target is None else classes.index(require_known(target, classes, "class"))
     with frozen_inference(net):
         aim = Target(net, 0, known.multilabel, known.temperature)
         likely = aim.probabilities([frames])[0]
@@ -146,19 +146,19 @@ def _explain(
     )
 
 
-def normalized_map(target: Target, method: Method, frames: Pixels) -> Heat:
+def normalized_map(target: Target, method: Method, frames: Pixels) -> Heatmap:
     """Give a method's map of a clip (T, H, W, 3), with 1 at its strongest; all 0 where nothing speaks for the class."""
     values = method(target, target.tensor(frames)).float().cpu().numpy()
     most = float(values.max(initial=0.0))
     return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
 
 
-def coverage_map(target: Target, frames: Pixels) -> Heat:
+def coverage_map(target: Target, frames: Pixels) -> Heatmap:
     """Give how much the network sees of each place of a clip (T, H, W, 3): float32 (T, H, W) in [0, 1]."""
     return np.asarray(coverage(target, target.tensor(frames)).float().cpu(), np.float32)
 
 
-def map_similarity(trial: DeletionInsertion, part: Heat, first: Heat, second: Heat) -> float:
+def map_similarity(trial: DeletionInsertion, part: Heatmap, first: Heatmap, second: Heatmap) -> float:
     """Give the rank correlation of two maps (T, H, W) over those cells of a trial that the network sees.
 
     Args:
@@ -169,7 +169,7 @@ def map_similarity(trial: DeletionInsertion, part: Heat, first: Heat, second: He
     return rank_correlation(*(trial.means(one)[inside] / share[inside] for one in (first, second)))
 
 
-def frame_attention(target: Target, frames: Pixels) -> Series | None:
+def frame_attention(target: Target, frames: Pixels) -> TimeSeries | None:
     """Give how much the network itself weighs each of the T pictures, adding up to 1; None where it does not."""
     weights = attention_weights(target, target.tensor(frames))
     return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)

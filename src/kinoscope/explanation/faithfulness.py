@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
-from kinoscope.core.explanation import Faithfulness, Heat
+from kinoscope.core.explanation import Faithfulness, Heatmap
 from kinoscope.core.media import Pixels
 from kinoscope.explanation.perturbation import blurred_mean, cell_indices
 from kinoscope.explanation.target import Target
@@ -38,7 +38,7 @@ class DeletionInsertion:
         self._cells, self.count = cell_indices(frames.shape[:3], grid), int(np.prod(grid))
         self.whole, self.nothing = self._probabilities([self._frames, self._blank])
 
-    def means(self, heat: Heat) -> Float64Array:
+    def means(self, heat: Heatmap) -> Float64Array:
         """Give the mean of a map (T, H, W) over each cell."""
         total = np.bincount(self._cells.ravel(), heat.ravel().astype(np.float64), self.count)
         return np.asarray(total / np.bincount(self._cells.ravel(), minlength=self.count))
@@ -52,7 +52,7 @@ class DeletionInsertion:
             area_under_curve([self.nothing, *inserted, self.whole]),
         )
 
-    def run_map(self, heat: Heat) -> Faithfulness:
+    def run_map(self, heat: Heatmap) -> Faithfulness:
         """Delete and insert the hottest cells of a map (T, H, W) first."""
         return self.run(np.argsort(-self.means(heat), kind="stable"))
 
@@ -89,7 +89,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def points_inside(heat: Heat, inside: BoolArray, slack: int = 0) -> bool:
+def points_inside(heat: Heatmap, inside: BoolArray, slack: int = 0) -> bool:
     """Whether the hottest place of a map (T, H, W) lies on what decides, ``inside`` (T, H, W).
 
     Args:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from kinoscope.core.arrays import Int64Array
-from kinoscope.core.explanation import Series
+from kinoscope.core.explanation import TimeSeries
 from kinoscope.core.media import Pixels
 from kinoscope.explanation.target import Target
 
@@ -37,7 +37,7 @@ def freeze_segment(frames: Pixels, first: int, length: int) -> Pixels:
     return still
 
 
-def temporal_importance(target: Target, frames: Pixels) -> Series:
+def temporal_importance(target: Target, frames: Pixels) -> TimeSeries:
     """Give (T,) how far the log-odds of the class fall, on average, when motion stops around each frame."""
     length = max(1, round(len(frames) / SEGMENTS))
     starts = range(len(frames) - length + 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.results import CUT_SHORT, Event, Timeline, Track
+from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
 
 Rows = dict[str, list[dict[str, Any]]]
 """Rows by the table that they belong to."""
@@ -25,7 +25,7 @@ TASK_FEATURES = {
 
 def stored_tasks(timeline: Timeline) -> list[str]:
     """Give the tasks whose findings can be kept: those that were not skipped and did not fail."""
-    return [name for name, report in timeline.tasks.items() if report.status in ("ok", *CUT_SHORT)]
+    return [name for name, report in timeline.tasks.items() if report.status in ("ok", *PARTIAL_STATUSES)]
 
 
 def encode_task(timeline: Timeline, task: str, take: int) -> Rows:

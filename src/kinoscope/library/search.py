@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.optional import require_extra
-from kinoscope.core.validation import hint
+from kinoscope.core.validation import suggest
 from kinoscope.library.intervals import Intervals, exclude_overlapping, intersect, intersect_near
 from kinoscope.library.query import LabelQuery, LimitQuery, MeaningQuery, NotQuery, PairQuery, Query, TextQuery
 from kinoscope.library.store import Library, StoredVideo
@@ -300,7 +300,7 @@ class _Search:
         listed = f"most frequent: {', '.join(most)}" if most else "there is nothing in it"
         place = self.library.place
         more = f"; see `kinoscope library show {place}`" if most else ""
-        raise _UnknownName(f"nothing in {place} is called {name!r}; {hint(name, self.names)}{listed}{more}")
+        raise _UnknownName(f"nothing in {place} is called {name!r}; {suggest(name, self.names)}{listed}{more}")
 
     def says(self, text: str) -> Intervals:
         """Give when something is said: these words in this order, whatever their endings."""

@@ -25,8 +25,8 @@ import numpy as np
 from kinoscope.core.arrays import Int64Array
 from kinoscope.core.errors import LibraryError
 from kinoscope.core.results import Timeline
-from kinoscope.core.untrusted import is_digest, parse_json
-from kinoscope.core.validation import hint
+from kinoscope.core.untrusted import is_sha256, parse_json
+from kinoscope.core.validation import suggest
 from kinoscope.library.encode import Rows, encode_task, rows_digest, stored_tasks
 from kinoscope.library.tables import RESULT_TABLES, SCHEMA, VECTOR_SPACES, LibraryTables, column, lance_errors, schemas
 
@@ -80,7 +80,7 @@ class StoredVideo:
         Raises:
             ValueError: one is not.
         """
-        if not is_digest(self.id):
+        if not is_sha256(self.id):
             raise ValueError(f"a video has the id {str(self.id)[:80]!r}, which is no sha256")
         if not all(isinstance(text, str) for text in (self.path, self.name, self.added)):
             raise ValueError(f"video {self.id[:12]} has no path, name or date")
@@ -147,7 +147,7 @@ class Library:
         if found:
             paths = ", ".join(video.path for video in found[:5])
             raise LibraryError(f"{len(found)} videos of {self.place} are called {name}: {paths}; give a path or an id")
-        near = hint(name, [video.name for video in videos])
+        near = suggest(name, [video.name for video in videos])
         raise LibraryError(f"{name} is not in {self.place}; {near}see `kinoscope library list {self.place}`")
 
     def add(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.hashing import sha256_file
 from kinoscope.core.untrusted import read_json
 
@@ -29,7 +29,7 @@ def seal(folder: Path, names: Iterable[str]) -> None:
     """Write down what files are now. Where that cannot be written, they are hashed again at each load."""
     with contextlib.suppress(OSError, OutputError):
         stamps = {name: [*_stat(folder / name), sha256_file(folder / name)] for name in names}
-        with atomic(folder / SEAL, sync=False, listed=False) as temporary:
+        with atomic_write(folder / SEAL, sync=False, listed=False) as temporary:
             temporary.write_text(json.dumps(stamps))
 
 

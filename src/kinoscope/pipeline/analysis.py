@@ -18,13 +18,13 @@ from kinoscope.core import files
 from kinoscope.core.errors import (
     Interrupted,
     KinoscopeError,
-    Occupied,
     OptionError,
     OutputError,
+    OutputExists,
     TimelineError,
-    as_error,
+    wrap_error,
 )
-from kinoscope.core.files import cannot_write
+from kinoscope.core.files import write_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.pipeline import inputs as places
@@ -130,11 +130,11 @@ def claim(source: str, folder: Path, options: AnalysisOptions) -> Iterator[None]
         OutputError: files that are not kinoscope's own are in the way, or the results of another source.
     """
     mark = places.fingerprint(source, options.reading)
-    by = files.maker(options.verb, [source], mark if "sample" in mark else None)
+    by = files.command_id(options.verb, [source], mark if "sample" in mark else None)
     names = _names(options)
     is_private = not BIOMETRIC_TASKS.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
     inputs, difference = places.files_of(source), partial(_difference, folder, mark)
-    with files.claiming(
+    with files.claim_output(
         folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
     ):
         yield
@@ -147,12 +147,12 @@ def _difference(folder: Path, mark: dict[str, Any]) -> str:
     try:
         there = read(folder / "timeline.json").extra.get("run")
     except TimelineError:
-        return files.OTHERWISE
+        return files.DEFAULT_DIFFERENCE
     if not isinstance(there, dict) or any(there.get(key) != mark.get(key) for key in places.SOURCE_KEYS):
-        return files.OTHERWISE
+        return files.DEFAULT_DIFFERENCE
     names = [name for name in {**there, **mark} if there.get(name) != mark.get(name)]
     told = [f"{_option(name)} {_said(there.get(name))}, now {_said(mark.get(name))}" for name in names]
-    return f"with other options ({'; '.join(told)})" if told else files.OTHERWISE
+    return f"with other options ({'; '.join(told)})" if told else files.DEFAULT_DIFFERENCE
 
 
 def _option(name: str) -> str:
@@ -188,7 +188,7 @@ def can_hold_results(source: str, folder: Path, options: AnalysisOptions) -> boo
     try:
         with claim(source, folder, options):
             return True
-    except Occupied:
+    except OutputExists:
         return False
     except OutputError:  # no other number would help: it is reported when the source has its turn
         return True
@@ -219,9 +219,9 @@ def _run(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: I
         kept = "what was found is kept, not all videos were written" if analysis.timeline else "nothing was found yet"
         analysis.interrupted, analysis.error = True, Interrupted(f"{analysis.source}: interrupted; {kept}")
     except OSError as error:
-        analysis.error = cannot_write(analysis.folder, error)
+        analysis.error = write_error(analysis.folder, error)
     except Exception as error:
-        analysis.error = as_error(error, analysis.source)
+        analysis.error = wrap_error(error, analysis.source)
 
 
 def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
@@ -232,7 +232,7 @@ def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: 
     mark = places.fingerprint(analysis.source, options.reading)
     earlier = _earlier(analysis, mark, options)
     if earlier is None and files.is_own(analysis.folder / "timeline.json"):
-        analysis.replaced = files.results(analysis.folder / "timeline.json", RESULT_FOLDERS)
+        analysis.replaced = files.list_results(analysis.folder / "timeline.json", RESULT_FOLDERS)
     missing = [name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks]
     before = _drop(analysis, earlier, missing) if earlier else {}
     if options.hide:
@@ -261,7 +261,7 @@ def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: 
 
 def _begin(folder: Path, options: AnalysisOptions) -> None:
     """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
-    files.prepare(folder)
+    files.prepare_folder(folder)
     if options.hide:
         render.remove_redacted(folder)
 
@@ -370,7 +370,7 @@ def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Tas
     if not source.info.width or places.is_playable(describe_source(source.info)):
         return []
     path = analysis.folder / "preview.mp4"
-    if files.demand_free(path) and (done := timeline.tasks.get("preview")) and done.status == "ok":
+    if files.require_free(path) and (done := timeline.tasks.get("preview")) and done.status == "ok":
         return []
     return [Preview(path, _sound_file(analysis, source))]
 
@@ -387,8 +387,8 @@ def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts:
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
     save(timeline, folder)
-    files.clear(folder / "timeline.json", RESULT_FOLDERS)
-    files.discard(analysis.replaced)
+    files.remove_replaced(folder / "timeline.json", RESULT_FOLDERS)
+    files.discard_stale(analysis.replaced)
     analysis.written.append(folder / "timeline.json")
     if options.clips:
         with interrupts.allowed:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinoscope.core.addresses import mask
-from kinoscope.core.errors import KinoscopeError, MissingExtra, as_error
+from kinoscope.core.errors import KinoscopeError, MissingExtra, wrap_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
 from kinoscope.core.progress import ProgressCallback
@@ -109,7 +109,7 @@ def _decode(
     except KeyboardInterrupt:
         source.report.interrupt()
     except Exception as error:
-        source.report.stop(str(as_error(error, source.info.path)))
+        source.report.stop(str(wrap_error(error, source.info.path)))
     _close(feeds, source, interrupts)
     return times
 

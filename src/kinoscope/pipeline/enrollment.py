@@ -12,7 +12,7 @@ import numpy as np
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
-from kinoscope.core.results import CUT_SHORT
+from kinoscope.core.results import PARTIAL_STATUSES
 from kinoscope.galleries import KINDS, GallerySample, Model
 from kinoscope.views.console.progress import bar
 
@@ -121,7 +121,7 @@ def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
         timeline = engine.run(source, tasks, progress=progress)
     for task in tasks:
         report = timeline.tasks[task.name]
-        if report.status not in ("ok", *CUT_SHORT):
+        if report.status not in ("ok", *PARTIAL_STATUSES):
             raise SourceError(f"{path}: {report.reason}; give a picture or a video")
     if not timeline.decode.complete:
         raise SourceError(f"{path} was not read to its end ({timeline.decode.errors[-1]}); nothing was enrolled")

@@ -11,7 +11,7 @@ from typing import Any
 
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import SourceError
-from kinoscope.core.files import link
+from kinoscope.core.files import hard_link
 
 MAX_FOLDER_NUMBER = 10_000
 """Folders of one name that are tried."""
@@ -147,4 +147,4 @@ def is_playable(source: dict[str, Any]) -> bool:
 def link_beside(source: Path, folder: Path) -> str:
     """Put a video beside a report without a copy where that can be; give its address relative to the folder."""
     target = folder / f"video{source.suffix.lower()}"
-    return target.name if link(source, target) else os.path.relpath(source, folder)
+    return target.name if hard_link(source, target) else os.path.relpath(source, folder)

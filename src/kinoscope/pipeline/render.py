@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.core.errors import KinoscopeError, PrivacyError
-from kinoscope.core.files import atomic, remove
+from kinoscope.core.files import atomic_write, remove
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.views.video.redaction_plan import KINDS, Method
 
@@ -160,7 +160,7 @@ def _log(hider: Redactor, timeline: Timeline, folder: Path, has_audio: bool) -> 
 
     try:
         log = {"kinoscope": __version__} | audit_log(hider, folder / BLURRED, timeline.source, has_audio)
-        with atomic(folder / LOG) as temporary:
+        with atomic_write(folder / LOG) as temporary:
             temporary.write_text(dumps(log) + "\n", encoding="utf-8")
     except (KinoscopeError, OSError):
         remove(folder / BLURRED)  # no video without its log

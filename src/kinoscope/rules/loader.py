@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
-from kinoscope.core.validation import MOST_NAMES, hint
+from kinoscope.core.validation import MAX_LISTED_NAMES, suggest
 from kinoscope.rules.rule_file import AnyRule, LeftRule, LineRule, RuleFile
 from kinoscope.rules.safe_yaml import MAX_BYTES, parse
 
@@ -151,7 +151,7 @@ def _unknown(loc: tuple[int | str, ...]) -> str:
     kind = loc[2] if len(loc) > 3 else None
     of = next((of for of in get_args(AnyRule) if of.model_fields["kind"].annotation == Literal[kind]), RuleFile)
     fields = list(of.model_fields)
-    return f"is not known here; {hint(str(loc[-1]), fields)}known: {', '.join(fields)}"
+    return f"is not known here; {suggest(str(loc[-1]), fields)}known: {', '.join(fields)}"
 
 
 def _check_zones(rules: RuleFile) -> None:
@@ -169,7 +169,7 @@ def _check_zones(rules: RuleFile) -> None:
 def _demand(rule: AnyRule, field: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         there = f"known: {', '.join(known)}" if known else f"the file has no {field}s; add them under `{field}s:`"
-        raise RulesError(f"rule {rule.name!r}, field {field!r} names {name!r}; {hint(name, known)}{there}")
+        raise RulesError(f"rule {rule.name!r}, field {field!r} names {name!r}; {suggest(name, known)}{there}")
 
 
 def _check_inside(name: str, points: list[tuple[float, float]], size: tuple[float, float], why: str) -> None:
@@ -184,10 +184,10 @@ def _check_labels(rules: RuleFile, labels: Collection[str]) -> None:
     for rule, field, label in _named(rules):
         if label not in labels:
             names = sorted(labels)
-            more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+            more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
             raise RulesError(
                 f"rule {rule.name!r}, field {field!r} names the label {label!r}, which no detector here tells; "
-                f"{hint(label, names)}known: {', '.join(names[:MOST_NAMES])}{more}"
+                f"{suggest(label, names)}known: {', '.join(names[:MAX_LISTED_NAMES])}{more}"
             )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.media import Audio, Frame, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
-from kinoscope.core.time import MAX_STEPS, FrameSampler, Seconds, evenly, last_end, parse_time
+from kinoscope.core.time import MAX_STEPS_COMPARED, FrameSampler, Seconds, evenly_spaced, last_frame_end, parse_time
 
 POLICIES = ("skip", "repeat", "blank", "raise")
 """What can be done about a frame that cannot be decoded."""
@@ -119,7 +119,7 @@ class Source(ABC):
             raise SourceError(
                 f"{self.info.path} is live: it has no end to spread {count} frames over; give an end time"
             )
-        return (picture.frame(size) for picture in self.at(evenly(count, *self.span())))
+        return (picture.frame(size) for picture in self.at(evenly_spaced(count, *self.span())))
 
     def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
         """Yield the frames that can be decoded without any other."""
@@ -136,8 +136,8 @@ class Source(ABC):
         pictures = [(picture.time, picture.duration) for picture in self.lazy_frames()]
         if not pictures:
             raise SourceError(f"{self.info.path} has no picture to take")
-        times = [float(time) for time, _ in pictures[-MAX_STEPS:]]
-        return pictures[0][0], parse_time(last_end(times, self.info.rate or 25, pictures[-1][1]))
+        times = [float(time) for time, _ in pictures[-MAX_STEPS_COMPARED:]]
+        return pictures[0][0], parse_time(last_frame_end(times, self.info.rate or 25, pictures[-1][1]))
 
     @property
     def begin(self) -> Fraction:

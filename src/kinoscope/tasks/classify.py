@@ -37,7 +37,7 @@ MAX_FRAME_SECONDS = 60.0
 """Seconds for which a picture may stay; after longer ones, which come of broken time stamps, windows begin anew."""
 
 TIME_TOLERANCE_SECONDS = 1e-6
-"""Seconds, as in ``core.sampling.nearest``."""
+"""Seconds, as in ``core.sampling.nearest_frames``."""
 
 
 class Classify:

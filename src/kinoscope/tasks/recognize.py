@@ -16,7 +16,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.boxes import areas
-from kinoscope.core.identity_matching import IdentityMatch, match, overlap
+from kinoscope.core.identity_matching import IdentityMatch, match_identities, spans_overlap
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.galleries import KINDS, THRESHOLDS, Gallery, Model, read
@@ -118,7 +118,7 @@ class Recognize:
         distances = self.gallery.distances(kind, timeline.features[f"{task}.embeddings"][rows])
         for row, track in zip(distances, tracks, strict=True):
             row[[_elsewhere(track, name, timeline.tracks_of(track.task)) for name in names]] = np.inf
-        for track, found in zip(tracks, match(distances, spans, self.thresholds[kind]), strict=True):
+        for track, found in zip(tracks, match_identities(distances, spans, self.thresholds[kind]), strict=True):
             _tell(track, found, names, kind)
 
     def _events(self, timeline: Timeline) -> list[Event]:
@@ -210,7 +210,7 @@ def _elsewhere(track: Track, name: str, others: Iterable[Track]) -> bool:
     """Whether somebody of that name is in another track at the same time."""
     named = [other for other in others if other is not track and other.identity == name and "known_by" in other.extra]
     spans = [(one.start, one.end) for one in (track, *named)]
-    return bool(overlap(spans)[0].any())
+    return bool(spans_overlap(spans)[0].any())
 
 
 def _lend(faces: Sequence[Track], objects: Sequence[Track]) -> None:

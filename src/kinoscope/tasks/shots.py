@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
-from kinoscope.core.time import last_end
+from kinoscope.core.time import last_frame_end
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
@@ -231,7 +231,7 @@ class Shots:
         if not self._times:
             return TaskResult(report=report)
         changes, many = np.concatenate(self._scores, axis=1)[:, : len(self._times)]
-        end = last_end(self._times, self._rate, self._last)
+        end = last_frame_end(self._times, self._rate, self._last)
         return TaskResult(events=shot_events(np.array(self._times), end, changes, many), report=report)
 
     def _score(self, windows: Iterator[Pixels]) -> None:

@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.core.signal.mel import RATE
+from kinoscope.core.signal.mel import SAMPLE_RATE
 from kinoscope.core.signal.onsets import OnsetOffset
 from kinoscope.core.signal.sync_offset import (
-    FRAME,
+    FRAME_SECONDS,
     LAGS,
-    MOST_SPEED,
+    MAX_SPEED_CHANGE,
     ClockDrift,
     SyncOffset,
-    drift,
-    in_words,
-    margin,
-    steady,
+    describe_offset,
+    estimate_drift,
+    offsets_agree,
+    peak_margin,
 )
 from kinoscope.imaging.change_gate import ChangeGate
 from kinoscope.models.inference.mouth_tracker import FaceTracker
@@ -115,7 +115,7 @@ class Sync:
         self._follow = FaceTracker(self.device, self.threads)
         self._voices = load_voice_detector()
         self._shown, self._size = info.size, info.fit(MAX_FRAME_SIDE)
-        return Needs(sizes=(self._size,), rate=MAX_FRAME_RATE, batch=8, sound=RATE)
+        return Needs(sizes=(self._size,), rate=MAX_FRAME_RATE, batch=8, sound=SAMPLE_RATE)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Follow the faces in the next pictures."""
@@ -144,10 +144,13 @@ class Sync:
     def _advance(self) -> None:
         """Look at all stretches of which both picture and sound are there."""
         if self._next is None:
-            self._next = int(np.floor(self._first / FRAME)) if np.isfinite(self._first) else None
+            self._next = int(np.floor(self._first / FRAME_SECONDS)) if np.isfinite(self._first) else None
         while self._next is not None:
             end = self._next + CHUNK_FRAMES
-            if self._time < (end + CONTEXT) * FRAME + MAX_GAP_SECONDS or self._ear.end < (end + AHEAD + 1) * FRAME:
+            if (
+                self._time < (end + CONTEXT) * FRAME_SECONDS + MAX_GAP_SECONDS
+                or self._ear.end < (end + AHEAD + 1) * FRAME_SECONDS
+            ):
                 return
             self._look(self._next, end)
 
@@ -158,12 +161,12 @@ class Sync:
         for face, mouth in self._mouths.items():
             for piece in mouth.pieces(begin, last + CONTEXT):
                 self._compare(face, piece, heard[(piece.first - begin) * PHASES :], (first, last))
-            mouth.forget((last - CONTEXT) * FRAME)
+            mouth.forget((last - CONTEXT) * FRAME_SECONDS)
         self._mouths = {
-            face: mouth for face, mouth in self._mouths.items() if mouth.times[-1] >= (last - CONTEXT) * FRAME
+            face: mouth for face, mouth in self._mouths.items() if mouth.times[-1] >= (last - CONTEXT) * FRAME_SECONDS
         }
-        self._hear_voices(first * FRAME, last * FRAME)
-        self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME)
+        self._hear_voices(first * FRAME_SECONDS, last * FRAME_SECONDS)
+        self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME_SECONDS)
         self._next = last
 
     def _compare(self, face: int, piece: MouthSegment, heard: Float32Array, limits: tuple[int, int]) -> None:
@@ -177,7 +180,7 @@ class Sync:
     def _hear_voices(self, start: float, end: float) -> None:
         samples = self._ear.samples(start, end)
         padded = np.pad(samples, (0, -len(samples) % VAD_WINDOW_SAMPLES))
-        self.evidence.heard(start, self._voices(padded), VAD_WINDOW_SAMPLES / RATE)
+        self.evidence.heard(start, self._voices(padded), VAD_WINDOW_SAMPLES / SAMPLE_RATE)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Give the offset, or why it cannot be measured.
@@ -188,7 +191,7 @@ class Sync:
         if self._ear.start is None:
             raise Skip("no sound")
         self._advance()
-        last = int(np.ceil(self._time / FRAME)) + 1 if np.isfinite(self._time) else 0
+        last = int(np.ceil(self._time / FRAME_SECONDS)) + 1 if np.isfinite(self._time) else 0
         while self._next is not None and self._next < last:
             self._look(self._next, min(self._next + CHUNK_FRAMES, last))
         return self._result(timeline)
@@ -216,7 +219,7 @@ class Sync:
         windows = rows.windows(calibration)
         told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
         sure = len(told) == 1 and whole.confidence >= RELIABLE_CONFIDENCE
-        found = drift(rows.sums, rows.times, spread=calibration.spread) if sure else None
+        found = estimate_drift(rows.sums, rows.times, spread=calibration.spread) if sure else None
         found = faster[1] if faster else found
         events = [_event(self.name, *one, found) for one in told]
         spoken, tracks = self._speakers(told, timeline)
@@ -232,14 +235,14 @@ class Sync:
             or max((p[2].confidence for p in parts), default=0.0) >= RELIABLE_CONFIDENCE
         ):
             return None
-        found = drift(rows.sums, rows.times, MOST_SPEED, spread=self._net.streams.calibration.spread)
+        found = estimate_drift(rows.sums, rows.times, MAX_SPEED_CHANGE, spread=self._net.streams.calibration.spread)
         if found is None or not found.found:
             return None
-        surer = self._net.streams.calibration.confidence(margin(found.curve / rows.counts.sum()), rows.seconds)
-        if surer < RELIABLE_CONFIDENCE or found.high - found.low > MOST_SPEED / 6:
+        surer = self._net.streams.calibration.confidence(peak_margin(found.curve / rows.counts.sum()), rows.seconds)
+        if surer < RELIABLE_CONFIDENCE or found.high - found.low > MAX_SPEED_CHANGE / 6:
             return None
         middle = found.at + found.rate * float(rows.times.mean())
-        return SyncOffset(middle, middle - 2 * FRAME, middle + 2 * FRAME, surer, rows.seconds), found
+        return SyncOffset(middle, middle - 2 * FRAME_SECONDS, middle + 2 * FRAME_SECONDS, surer, rows.seconds), found
 
     def _why_not(self, rows: BlockSimilarities, offsets: list[SyncOffset]) -> str | None:
         """Say why the offset cannot be measured, or None where it can."""
@@ -250,7 +253,7 @@ class Sync:
             )
         if self._ear.level < MAX_SILENCE_RMS:
             return "the sound is silent"
-        if not evidence.counts or sum(evidence.counts.values()) * FRAME < 0.5:
+        if not evidence.counts or sum(evidence.counts.values()) * FRAME_SECONDS < 0.5:
             return "no face is seen that is large enough to read lips"
         if evidence.spoken < 0.4:
             return "nobody speaks: there is music or noise only"
@@ -276,7 +279,7 @@ class Sync:
     def _parts(self, timeline: Timeline, span: tuple[float, float]) -> list[SegmentOffset]:
         """Give the stretches between cuts that are long enough to be measured."""
         cuts = hard_cuts(timeline) if "shots" in timeline.tasks else self._cuts
-        edges = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME]
+        edges = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME_SECONDS]
         found = []
         for start, end in pairwise(edges):
             rows = self.evidence.rows(start, end)
@@ -287,7 +290,10 @@ class Sync:
     def _told(self, parts: list[SegmentOffset], whole: SyncOffset, span: tuple[float, float]) -> list[SegmentOffset]:
         """Give the whole where all stretches agree, and else each that can be measured."""
         known = [part for part in parts if part[2].confidence >= MIN_CONFIDENCE]
-        agree = steady([offset for _, _, offset in known], RELIABLE_CONFIDENCE) and whole.confidence >= MIN_CONFIDENCE
+        agree = (
+            offsets_agree([offset for _, _, offset in known], RELIABLE_CONFIDENCE)
+            and whole.confidence >= MIN_CONFIDENCE
+        )
         return [(*span, whole)] if agree or not known else known
 
     def _speakers(self, told: list[SegmentOffset], timeline: Timeline) -> tuple[list[Event], list[Track]]:
@@ -320,15 +326,17 @@ def _event(task: str, start: float, end: float, offset: SyncOffset, found: Clock
         "high": round(offset.high, 4),
         "evidence": round(offset.evidence, 2),
     }
-    text = in_words(extra["offset"])
+    text = describe_offset(extra["offset"])
     if found is not None and found.found:
         extra |= {"drift": round(found.rate, 6), "drift_low": round(found.low, 6), "drift_high": round(found.high, 6)}
         extra |= {"at_start": round(found.at + found.rate * start, 4), "at_end": round(found.at + found.rate * end, 4)}
         text = (
-            f"{in_words(extra['at_start'])} at the start, {round(extra['at_end'] * 1000):+d} ms at the end: "
+            f"{describe_offset(extra['at_start'])} at the start, {round(extra['at_end'] * 1000):+d} ms at the end: "
             f"its clock is {abs(found.rate) * 100:.2g} % {'slow' if found.rate > 0 else 'fast'}"
         )
-    label = "in sync" if abs(offset.seconds) <= FRAME else ("sound late" if offset.seconds > 0 else "sound early")
+    label = (
+        "in sync" if abs(offset.seconds) <= FRAME_SECONDS else ("sound late" if offset.seconds > 0 else "sound early")
+    )
     return Event(task, start, end, label, offset.confidence, text, extra)
 
 
@@ -338,7 +346,7 @@ def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
     event = _event(task, start, end, offset)
     event.extra["hits"] = found.hits
     if found.low <= 0 <= found.high:
-        event.label, event.text = "in sync", in_words(0.0)
+        event.label, event.text = "in sync", describe_offset(0.0)
     event.text = f"{event.text}, as far as {found.hits} hits tell that are seen and heard"
     return event
 

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.launcher import launched
+from kinoscope.core.launcher import current_launch
 
 CPU = torch.device("cpu")
 
@@ -98,7 +98,7 @@ def joined(device: str = "auto") -> Iterator[Processes]:
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device=cuda: no GPU is here that torch can use; set device=cpu or device=auto")
     on_gpu = device != "cpu" and torch.cuda.is_available()
-    launch = launched()
+    launch = current_launch()
     world, rank = launch.world, launch.rank
     where = torch.device("cuda", launch.local) if on_gpu else CPU
     if world == 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import ModelError
-from kinoscope.core.files import append, atomic, cannot_write, remove
+from kinoscope.core.files import append, atomic_write, remove, write_error
 from kinoscope.core.media import Pixels
 from kinoscope.core.untrusted import parse_json
 
@@ -36,7 +36,7 @@ class Log:
         self.path = folder / "log.jsonl"
         self.rows: list[Row] = [row for row in read_log(self.path) if row["epoch"] <= epochs] if epochs else []
         if self.rows:
-            with atomic(self.path, grows=True) as temporary:
+            with atomic_write(self.path, grows=True) as temporary:
                 temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), "utf-8")
         else:
             remove(self.path)
@@ -87,7 +87,7 @@ class Log:
             yield
         except OSError as error:
             self._events = None
-            raise cannot_write(self.path.parent / EVENTS, error) from None
+            raise write_error(self.path.parent / EVENTS, error) from None
 
 
 def read_log(path: Path) -> list[Row]:

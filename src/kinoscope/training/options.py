@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 
 O = TypeVar("O")  # noqa: E741, options of any kind
 """A dataclass of plain values, each with a default."""
@@ -32,7 +32,7 @@ def read_choices(words: Sequence[str], start: O, task: str) -> O:
     changes: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        demand(key, {one.name for one in fields(start)}, f"option of train {task}")  # type: ignore[arg-type]
+        require_known(key, {one.name for one in fields(start)}, f"option of train {task}")  # type: ignore[arg-type]
         now = getattr(start, key)
         try:
             changes[key] = _as(type(now), value)

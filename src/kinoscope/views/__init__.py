@@ -38,7 +38,7 @@ class View:
 VIEWS: dict[str, View] = {
     "json": View("timeline.json", json.write, "everything but features and images, schema 1"),
     "jsonl": View("timeline.jsonl", jsonl.write, "one event or track per line"),
-    "csv": View("csv", csv.write, "events.csv, tracks.csv and journeys.csv, for spreadsheets", csv.FILES),
+    "csv": View("csv", csv.write, "events.csv, tracks.csv and trajectories.csv, for spreadsheets", csv.FILES),
     "parquet": View("parquet", parquet.write, "events.parquet and tracks.parquet, for data frames", parquet.FILES),
     "coco": View("coco.json", coco.write, "tracks as COCO annotations of the frames"),
     "mot": View("mot", mot.write, "tracks as MOTChallenge text, one file per task", ("seqinfo.ini", "objects.txt")),

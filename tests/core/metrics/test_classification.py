@@ -10,22 +10,22 @@ from hypothesis.extra.numpy import arrays
 from kinoscope.core.metrics.classification import (
     average_precision,
     balanced_accuracy,
-    bin_error,
+    binned_calibration_error,
     bootstrap,
+    bootstrap_replicates,
     calibration_error,
-    confusion,
+    confusion_matrix,
     cross_entropy,
     fit_temperature,
-    hits,
     mcnemar,
     mean_average_precision,
     per_class_precision,
     per_class_recall,
-    reliability,
-    replicates,
+    reliability_bins,
     sigmoid,
     softmax,
-    top_k,
+    top_k_accuracy,
+    top_k_hits,
 )
 
 LOGITS = np.array([[3, 1, 0], [0, 2, 1], [1, 0, 2], [5, 4, 3]], np.float32)
@@ -49,15 +49,15 @@ def test_cross_entropy_of_worked_cases():
 
 def test_top_k_counts_classes_among_the_highest():
     # Ranked: 0 1 2, 1 2 0, 2 0 1, 0 1 2.
-    assert top_k(LOGITS, [0, 1, 1, 2], 1) == 0.5
-    assert top_k(LOGITS, [0, 2, 1, 1], 2) == 0.75
-    assert top_k(LOGITS, [0, 2, 1, 1], 5) == 1
-    assert hits([[1, 1]], [1]).tolist() == [False]
-    assert math.isnan(top_k(np.zeros((0, 3)), []))
+    assert top_k_accuracy(LOGITS, [0, 1, 1, 2], 1) == 0.5
+    assert top_k_accuracy(LOGITS, [0, 2, 1, 1], 2) == 0.75
+    assert top_k_accuracy(LOGITS, [0, 2, 1, 1], 5) == 1
+    assert top_k_hits([[1, 1]], [1]).tolist() == [False]
+    assert math.isnan(top_k_accuracy(np.zeros((0, 3)), []))
 
 
 def test_confusion_has_a_row_for_each_actual_class():
-    found = confusion([0, 1, 1, 0, 1], [0, 0, 0, 1, 1], 3)
+    found = confusion_matrix([0, 1, 1, 0, 1], [0, 0, 0, 1, 1], 3)
     assert found.tolist() == [[1, 2, 0], [1, 1, 0], [0, 0, 0]]
     assert per_class_recall(found) == pytest.approx([1 / 3, 1 / 2, math.nan], nan_ok=True)
     assert per_class_precision(found) == pytest.approx([1 / 2, 1 / 3, math.nan], nan_ok=True)
@@ -99,9 +99,9 @@ def test_mean_average_precision_leaves_out_classes_without_a_clip():
 
 def test_calibration_error_of_a_worked_case():
     # Two bins. (0, .5]: one at .5, which is right. (.5, 1]: .9 right, .8 wrong, .7 right, .6 wrong: .75 sure, .5 right.
-    rows = reliability([0.5, 0.9, 0.8, 0.7, 0.6], [1, 1, 0, 1, 0], 2)
+    rows = reliability_bins([0.5, 0.9, 0.8, 0.7, 0.6], [1, 1, 0, 1, 0], 2)
     assert rows == pytest.approx(np.array([[1, 0.5, 1.0], [4, 0.75, 0.5]]))
-    assert bin_error(rows) == pytest.approx((1 * 0.5 + 4 * 0.25) / 5)
+    assert binned_calibration_error(rows) == pytest.approx((1 * 0.5 + 4 * 0.25) / 5)
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
     assert calibration_error(probabilities, [0, 0], 1) == pytest.approx(0.35)
     assert calibration_error(probabilities, [[1, 0], [1, 0]], 1) == pytest.approx(0)
@@ -144,7 +144,7 @@ def test_the_bootstrap_interval_is_that_of_all_drawings():
     means = [np.concatenate([values[groups == g] for g in drawing]).mean() for drawing in product("abc", repeat=3)]
     low, high = bootstrap(np.mean, [values], groups, samples=5000)
     assert (low, high) == (min(means), max(means)) == (0, 5)
-    drawn = replicates(np.mean, [values], groups, samples=5000)
+    drawn = bootstrap_replicates(np.mean, [values], groups, samples=5000)
     assert set(drawn.round(9)) <= set(np.round(means, 9))
     assert drawn.mean() == pytest.approx(np.mean(means), abs=0.06)
 

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.metrics.generation import (
-    consistency,
-    distances,
+    content_distance,
     diversity,
-    endless,
+    extrapolated_frechet_distance,
     frechet_distance,
     frechet_interval,
     kernel_distance,
+    pairwise_distances,
     precision_recall,
 )
 
@@ -57,8 +57,8 @@ def test_frechet_is_no_less_than_nothing_and_the_same_both_ways(seed, count, len
 def test_few_clips_make_a_distance_too_large_and_endlessly_many_would_not():
     real, few = drawn(0, 4000, 16), drawn(0, 4000, 16)[:160]
     assert frechet_distance(real, few) > 0.3
-    assert abs(endless(real, few)) < 0.5 * frechet_distance(real, few)
-    assert endless(real, real[:2]) == frechet_distance(real, real[:2])
+    assert abs(extrapolated_frechet_distance(real, few)) < 0.5 * frechet_distance(real, few)
+    assert extrapolated_frechet_distance(real, real[:2]) == frechet_distance(real, real[:2])
 
 
 def test_an_interval_holds_the_distance_and_groups_widen_it():
@@ -104,7 +104,7 @@ def test_precision_and_recall_by_hand():
 
 
 def test_distances_and_diversity():
-    assert distances([[0, 0]], [[3, 4], [0, 0]]).tolist() == [[5, 0]]
+    assert pairwise_distances([[0, 0]], [[3, 4], [0, 0]]).tolist() == [[5, 0]]
     assert diversity([[0.0], [2.0]]) == 2
     assert diversity([[0.0], [2.0], [10.0], [14.0]], [0, 0, 1, 1]) == 3
     assert diversity([[0.0], [2.0]], [0, 1]) == 0
@@ -113,6 +113,6 @@ def test_distances_and_diversity():
 def test_content_that_stays_is_at_no_distance():
     held, moved = np.zeros((2, 3, 4)), np.zeros((2, 3, 4))
     moved[:, 2] = 1
-    assert consistency(held) == 0
-    assert consistency(moved) == pytest.approx(2 * 2 / 3)
-    assert consistency(held[:, :1]) == 0
+    assert content_distance(held) == 0
+    assert content_distance(moved) == pytest.approx(2 * 2 / 3)
+    assert content_distance(held[:, :1]) == 0

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from kinoscope.core.metrics.image_quality import flicker, psnr, squared_error, ssim, ssim_even
+from kinoscope.core.metrics.image_quality import flicker, frame_squared_error, psnr, ssim, uniform_ssim
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
 
@@ -45,7 +45,7 @@ def test_the_squared_error_is_summed_over_a_frame():
     made[0, 1, 0, 0, 0], made[0, 1, 3, 4, 0], made[1, 2] = 0.5, 1.0, 0.1
     expected = np.zeros((2, 3))
     expected[0, 1], expected[1, 2] = 1.25, 0.2
-    assert squared_error(made, true) == pytest.approx(expected)
+    assert frame_squared_error(made, true) == pytest.approx(expected)
 
 
 def test_similarity_in_even_windows_worked_by_hand():
@@ -56,17 +56,17 @@ def test_similarity_in_even_windows_worked_by_hand():
     first, second = 0.02**2, 0.06**2
     by_hand = (2 * mean * mean + first) * (2 * common + second)
     by_hand /= (2 * mean * mean + first) * (2 * spread + second)
-    assert ssim_even(made, true) == pytest.approx(by_hand)
-    assert ssim_even(true, true) == pytest.approx(1)
+    assert uniform_ssim(made, true) == pytest.approx(by_hand)
+    assert uniform_ssim(true, true) == pytest.approx(1)
 
 
 def test_similarity_in_even_windows_of_flat_frames_and_of_many():
     dark, light = np.full((2, 4, 9, 8, 3), 0.2), np.full((2, 4, 9, 8, 3), 0.4)
     flat = (2 * 0.2 * 0.4 + 1e-4) / (0.2**2 + 0.4**2 + 1e-4)
-    assert ssim_even(dark, light, span=1) == pytest.approx(np.full((2, 4), flat))
+    assert uniform_ssim(dark, light, span=1) == pytest.approx(np.full((2, 4), flat))
     random = np.random.default_rng(0).random((2, 4, 9, 8, 3))
-    one = ssim_even(random[1, 2], light[1, 2])
-    assert ssim_even(random, light)[1, 2] == pytest.approx(one)
+    one = uniform_ssim(random[1, 2], light[1, 2])
+    assert uniform_ssim(random, light)[1, 2] == pytest.approx(one)
     windows = np.lib.stride_tricks.sliding_window_view(random[1, 2], (7, 7), axis=(0, 1))
     means, spreads = windows.mean((-2, -1)), windows.var((-2, -1), ddof=1)
     slow = (2 * means * 0.4 + 4e-4) * 36e-4 / ((means**2 + 0.16 + 4e-4) * (spreads + 36e-4))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.metrics.mot_io import MotRows, counted, join, read_mot
+from kinoscope.core.metrics.mot_io import MotRows, concatenate_sequences, drop_ignored, read_mot
 
 
 def written(tmp_path, *lines):
@@ -43,7 +43,7 @@ def test_truth_that_does_not_count_and_results_on_distractors_are_left_out():
     boxes = np.array([[x, 0, x + 10, 10] for x in (0, 20, 40, 60)], float)
     truth = MotRows([1] * 4, [1, 2, 3, 4], boxes, [1, 0, 1, 1], [1, 1, 8, 3])
     found = MotRows([1] * 5, range(5), np.vstack([boxes, boxes[2:3] + 4]))
-    kept, scored = counted(truth, found)
+    kept, scored = drop_ignored(truth, found)
     assert kept.ids.tolist() == [1]
     # The car is a false alarm; of the two near the distractor the nearer goes.
     assert scored.ids.tolist() == [0, 1, 3, 4]
@@ -52,7 +52,7 @@ def test_truth_that_does_not_count_and_results_on_distractors_are_left_out():
 def test_joined_sequences_share_neither_frames_nor_ids():
     one = MotRows([1, 4], [1, 2], np.zeros((2, 4)))
     none = MotRows([], [], np.zeros((0, 4)))
-    truth, found = join([(one, none), (one, one), (none, none)])
+    truth, found = concatenate_sequences([(one, none), (one, one), (none, none)])
     assert truth.frames.tolist() == [1, 4, 6, 9]
     assert truth.ids.tolist() == [1, 2, 4, 5]
     assert (found.frames.tolist(), found.ids.tolist()) == ([6, 9], [4, 5])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.core.metrics.temporal_detection import OVERLAPS, Segment, interpolated_precision, segment_map
+from kinoscope.core.metrics.temporal_detection import IOU_THRESHOLDS, Segment, interpolated_precision, segment_map
 
 
 def run(video, start, end, score=1.0):
@@ -28,7 +28,7 @@ def test_average_map_of_a_worked_case():
     assert scores.precisions["jump"] == (0,) * 10
     assert scores.by_overlap == pytest.approx((5 / 12,) * 7 + (0,) * 3)
     assert scores.average_map == pytest.approx(7 / 24)
-    assert scores.overlaps == OVERLAPS == (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+    assert scores.overlaps == IOU_THRESHOLDS == (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 
 def test_a_segment_takes_the_actual_one_that_it_fits_best():
@@ -83,6 +83,6 @@ segments = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(segments, max_size=8), st.lists(segments, min_size=1, max_size=5), st.sampled_from(OVERLAPS))
+@given(st.lists(segments, max_size=8), st.lists(segments, min_size=1, max_size=5), st.sampled_from(IOU_THRESHOLDS))
 def test_it_is_its_definition(found, truth, overlap):
     assert segment_map(found, truth, [overlap]).average_map == pytest.approx(plain_map(found, truth, overlap))

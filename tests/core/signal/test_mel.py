@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kinoscope.core.signal.mel import BANDS, FLOOR, log_mel
+from kinoscope.core.signal.mel import NUM_BANDS, POWER_FLOOR, log_mel
 
 
 def tone(hertz, seconds=1.0, loud=0.1):
@@ -9,8 +9,8 @@ def tone(hertz, seconds=1.0, loud=0.1):
 
 
 def test_a_row_every_ten_milliseconds():
-    assert log_mel(tone(440)).shape == (101, BANDS)
-    assert log_mel(np.zeros(0, np.float32)).shape == (1, BANDS)
+    assert log_mel(tone(440)).shape == (101, NUM_BANDS)
+    assert log_mel(np.zeros(0, np.float32)).shape == (1, NUM_BANDS)
 
 
 def test_a_higher_tone_lies_in_a_higher_band():
@@ -30,4 +30,4 @@ def test_a_click_shows_at_its_time():
 
 def test_loudness_does_not_matter_but_silence_stays_silent():
     np.testing.assert_allclose(log_mel(tone(440, loud=0.5)), log_mel(tone(440, loud=0.01)), atol=0.02)
-    assert log_mel(np.zeros(1600, np.float32)).max() == pytest.approx(np.log(FLOOR))
+    assert log_mel(np.zeros(1600, np.float32)).max() == pytest.approx(np.log(POWER_FLOOR))

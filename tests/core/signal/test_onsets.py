@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Audio
-from kinoscope.core.signal.onsets import LAGS, MotionOnsets, SoundOnsets, match
+from kinoscope.core.signal.onsets import LAGS, AudioOnsets, MotionOnsets, match_onsets
 
 RATE, SIZE = 16_000, (54, 96)
 
@@ -48,11 +48,11 @@ def clicks(at, seconds=12, rate=RATE):
 
 def offset_from_hits(frames, times, sound):
     """Measure how late the audio is against frames (H, W) in grey at ``times``."""
-    motion, heard = MotionOnsets(), SoundOnsets()
+    motion, heard = MotionOnsets(), AudioOnsets()
     for grey, time in zip(frames, times, strict=True):
         motion.take(grey, time)
     heard.take(sound)
-    return match(motion, heard)
+    return match_onsets(motion, heard)
 
 
 @pytest.mark.parametrize("late", [-0.4, 0.0, 0.1, 0.4])
@@ -77,7 +77,7 @@ def test_times_may_be_uneven():
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 96_000])
 def test_onsets_of_sound_are_timed_at_any_rate(rate):
-    onsets, whole = SoundOnsets(), clicks([1.0, 2.5], 4, rate)
+    onsets, whole = AudioOnsets(), clicks([1.0, 2.5], 4, rate)
     for first in range(0, 4 * rate, 997):  # as a decoder gives it, in pieces
         onsets.take(Audio(whole.samples[first : first + 997], rate, Fraction(first, rate)))
     strengths = onsets.strengths()

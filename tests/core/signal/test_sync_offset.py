@@ -7,12 +7,12 @@ from kinoscope.core.signal.sync_offset import (
     LAGS,
     OffsetCalibration,
     SyncOffset,
-    drift,
-    in_words,
-    margin,
-    measure,
-    peaks,
-    steady,
+    describe_offset,
+    estimate_drift,
+    estimate_offset,
+    offsets_agree,
+    peak_lags,
+    peak_margin,
 )
 
 FIVE = OffsetCalibration((-5.0, 0.0, 20.0, 0.0), 0.0)
@@ -29,36 +29,39 @@ def test_lags_are_a_second_on_both_sides_in_steps_of_ten_milliseconds():
 
 @given(st.floats(-0.9, 0.9))
 def test_a_peak_is_found_between_the_steps(centre):
-    assert peaks(bump(centre)[None])[0] == pytest.approx(centre, abs=1e-3)
+    assert peak_lags(bump(centre)[None])[0] == pytest.approx(centre, abs=1e-3)
 
 
 def test_a_peak_at_the_end_is_the_end():
-    assert peaks(LAGS[None])[0] == pytest.approx(1.0)
-    assert peaks(-LAGS[None])[0] == pytest.approx(-1.0)
+    assert peak_lags(LAGS[None])[0] == pytest.approx(1.0)
+    assert peak_lags(-LAGS[None])[0] == pytest.approx(-1.0)
 
 
 def test_the_margin_is_over_what_is_not_near():
-    assert margin(bump(0.2) + bump(-0.5, height=0.4)) == pytest.approx(0.6, abs=1e-3)
+    assert peak_margin(bump(0.2) + bump(-0.5, height=0.4)) == pytest.approx(0.6, abs=1e-3)
     beside = np.where(np.abs(LAGS - 0.2) <= 0.0801, 1.0, 0.0)
-    assert margin(beside + bump(0.2, 0.01)) == pytest.approx(2.0)
+    assert peak_margin(beside + bump(0.2, 0.01)) == pytest.approx(2.0)
 
 
 def test_an_offset_has_an_interval_that_holds_it_and_narrows_with_evidence():
     generator = np.random.default_rng(0)
     blocks = bump(0.12)[None] * 5 + generator.normal(0, 3, (200, len(LAGS)))
     counts = np.full(200, 5.0)
-    short, long = measure(blocks[:40], counts[:40], FIVE), measure(blocks, counts, FIVE)
+    short, long = estimate_offset(blocks[:40], counts[:40], FIVE), estimate_offset(blocks, counts, FIVE)
     for offset in (short, long):
         assert offset.low <= offset.seconds <= offset.high
     assert long.low <= 0.12 <= long.high
     assert long.high - long.low < short.high - short.low
     assert long.evidence == pytest.approx(40.0)
-    assert long == measure(blocks, counts, FIVE)
+    assert long == estimate_offset(blocks, counts, FIVE)
 
 
 def test_the_interval_holds_what_people_differ_by():
     blocks, counts = np.repeat(bump(0.0)[None], 50, axis=0), np.full(50, 5.0)
-    sharp, wide = measure(blocks, counts, FIVE), measure(blocks, counts, OffsetCalibration(FIVE.weights, 0.02))
+    sharp, wide = (
+        estimate_offset(blocks, counts, FIVE),
+        estimate_offset(blocks, counts, OffsetCalibration(FIVE.weights, 0.02)),
+    )
     assert sharp.high - sharp.low < 0.001
     assert wide.high - wide.low == pytest.approx(4 * 0.02, rel=0.25)
 
@@ -73,7 +76,7 @@ def test_confidence_is_a_logistic_of_margin_and_length():
 def test_a_clock_that_runs_wrong_is_found(rate):
     times = np.arange(0.1, 120, 0.2)
     noise = np.random.default_rng(1).normal(0, 0.1, (len(times), len(LAGS)))
-    found = drift(np.array([bump(0.05 + rate * t) for t in times]) + noise, times)
+    found = estimate_drift(np.array([bump(0.05 + rate * t) for t in times]) + noise, times)
     assert found is not None
     assert found.rate == pytest.approx(rate, abs=5e-5)
     assert found.at == pytest.approx(0.05, abs=0.01)
@@ -84,11 +87,11 @@ def test_a_clock_that_runs_wrong_is_found(rate):
 def test_a_right_clock_has_no_drift_and_a_short_clip_tells_none():
     times = np.arange(0.1, 60, 0.2)
     noise = np.random.default_rng(2).normal(0, 1, (len(times), len(LAGS)))
-    found = drift(bump(0.1)[None] + noise, times)
+    found = estimate_drift(bump(0.1)[None] + noise, times)
     assert found is not None
     assert not found.found
-    assert drift(noise[:20], times[:20]) is None
-    assert drift(noise[:0], times[:0]) is None
+    assert estimate_drift(noise[:20], times[:20]) is None
+    assert estimate_drift(noise[:0], times[:0]) is None
 
 
 def spoken(seconds, rate, seed):
@@ -101,12 +104,12 @@ def spoken(seconds, rate, seed):
 
 
 def test_fifty_clips_of_twelve_seconds_without_drift_have_none():
-    assert sum(drift(*spoken(12, 0.0, seed)).found for seed in range(50)) == 0
+    assert sum(estimate_drift(*spoken(12, 0.0, seed)).found for seed in range(50)) == 0
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(30, 0.003), (60, 0.001), (60, -0.001)])
 def test_a_drift_that_is_larger_than_the_error_is_found(seconds, rate):
-    found = [drift(*spoken(seconds, rate, seed)) for seed in range(5)]
+    found = [estimate_drift(*spoken(seconds, rate, seed)) for seed in range(5)]
     assert [one.found for one in found] == [True] * 5
     assert all(one.low <= rate <= one.high for one in found)
 
@@ -115,13 +118,13 @@ def test_offsets_are_steady_where_the_sure_ones_agree():
     def at(seconds, confidence=1.0):
         return SyncOffset(seconds, seconds - 0.01, seconds + 0.01, confidence, 5.0)
 
-    assert steady([])
-    assert steady([at(0.1), at(0.13)])
-    assert not steady([at(0.1), at(0.3)])
-    assert steady([at(0.1), at(0.3, 0.6)])
+    assert offsets_agree([])
+    assert offsets_agree([at(0.1), at(0.13)])
+    assert not offsets_agree([at(0.1), at(0.3)])
+    assert offsets_agree([at(0.1), at(0.3, 0.6)])
 
 
 def test_offsets_in_words():
-    assert in_words(0.12) == "sound is 120 ms late"
-    assert in_words(-0.0801) == "sound is 80 ms early"
-    assert in_words(0.019) == "sound and picture are in sync"
+    assert describe_offset(0.12) == "sound is 120 ms late"
+    assert describe_offset(-0.0801) == "sound is 80 ms early"
+    assert describe_offset(0.019) == "sound and picture are in sync"

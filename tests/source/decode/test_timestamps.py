@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.results import DecodeReport
-from kinoscope.core.time import last_end
+from kinoscope.core.time import last_frame_end
 from kinoscope.pipeline.engine import run
 from kinoscope.source import open_source
 from kinoscope.source.decode.timestamps import MAX_BUFFERED_FRAMES, TimestampSorter
@@ -111,20 +111,20 @@ def test_the_last_frame_of_an_uneven_video_lasts_its_own_time(tmp_path, name):
     with open_source(path) as source:
         last = list(source.lazy_frames())[-1]
         times = [float(picture.time) for picture in source.lazy_frames()]
-        assert last_end(times, source.info.rate, last.duration) == pytest.approx(float(end), abs=0.002)
+        assert last_frame_end(times, source.info.rate, last.duration) == pytest.approx(float(end), abs=0.002)
 
 
 def test_a_last_frame_lasts_as_long_as_is_known():
     even = [i / 25 for i in range(20)]
-    assert last_end(even, 25) == pytest.approx(0.8)
-    assert last_end(even, 25, Fraction(1, 10)) == pytest.approx(0.86)
-    assert last_end([0.0], 25) == pytest.approx(0.04)
-    assert last_end([0.0], None) == 0
-    assert last_end([*even, 1.76], 25) == pytest.approx(1.8)  # a pause is no rate
-    assert last_end([0, 0.5, 1], None) == pytest.approx(1.5)
+    assert last_frame_end(even, 25) == pytest.approx(0.8)
+    assert last_frame_end(even, 25, Fraction(1, 10)) == pytest.approx(0.86)
+    assert last_frame_end([0.0], 25) == pytest.approx(0.04)
+    assert last_frame_end([0.0], None) == 0
+    assert last_frame_end([*even, 1.76], 25) == pytest.approx(1.8)  # a pause is no rate
+    assert last_frame_end([0, 0.5, 1], None) == pytest.approx(1.5)
     fast = [i / 60 for i in range(20)]
-    assert last_end(fast, 24) == pytest.approx(1 / 3)
-    assert last_end(fast, 24, Fraction(1, 24)) == pytest.approx(1 / 3)  # the average, written as each frame's own
+    assert last_frame_end(fast, 24) == pytest.approx(1 / 3)
+    assert last_frame_end(fast, 24, Fraction(1, 24)) == pytest.approx(1 / 3)  # the average, written as each frame's own
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])

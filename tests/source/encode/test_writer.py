@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.media import Frame
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
@@ -135,7 +135,7 @@ def test_a_failure_leaves_nothing(tmp_path, name):
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):
-    with atomic(tmp_path / "a.mp4") as temporary:
+    with atomic_write(tmp_path / "a.mp4") as temporary:
         temporary.write_bytes(b"old")
     with pytest.raises(ZeroDivisionError):
         fail_midway(tmp_path / "a.mp4")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.metrics.shapes import SHAPES, read_moving
+from kinoscope.core.metrics.shapes import SHAPES, read_moving_shape
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.moving_shapes import draw_moving, moving
 
@@ -24,7 +24,7 @@ def test_it_opens_by_its_address_as_it_is_drawn() -> None:
         clip = np.stack([frame.pixels for frame in source.frames()])
     drawn, told = draw_moving(7, 16, 25, 32, "disc")
     assert np.array_equal(clip, drawn)
-    assert read_moving(clip).shape == told.shape == "disc"
+    assert read_moving_shape(clip).shape == told.shape == "disc"
 
 
 def test_an_unknown_shape_names_those_there_are() -> None:

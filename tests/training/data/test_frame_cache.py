@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import SourceError
-from kinoscope.core.sampling import Sampling, nearest
+from kinoscope.core.sampling import Sampling, nearest_frames
 from kinoscope.source.encode.writer import Writer
 from kinoscope.training.data import frame_cache as module
 from kinoscope.training.data.frame_cache import DecodedFrames, FrameCache, decode, load, opened, sampled, save
@@ -50,7 +50,7 @@ def test_a_clip_is_just_what_is_on_screen(tmp_path):
     for rate in (3, 7.5, 12):
         stretch = kept(path, rate)
         grid = times[0] + np.arange(int((times[-1] - times[0]) * rate)) / rate
-        assert numbers(stretch.at(grid)) == nearest(times, grid).tolist()
+        assert numbers(stretch.at(grid)) == nearest_frames(times, grid).tolist()
 
 
 def test_only_the_stretch_counts(tmp_path):

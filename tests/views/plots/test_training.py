@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import MissingExtra, OutputError
-from kinoscope.core.metrics.classification import reliability as bins
+from kinoscope.core.metrics.classification import reliability_bins as bins
 from kinoscope.views.plots.training import _panels, confusion_matrix, curves, reliability
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 
-COOLEST, HOTTEST = 0.05, 20.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """Temperatures between which the best is sought."""
 
 
@@ -39,7 +39,7 @@ def cross_entropy(logits: ArrayLike, targets: ArrayLike, multilabel: bool = Fals
     return np.asarray(np.logaddexp.reduce(values, 1) - (truth * values).sum(1))
 
 
-def top_k(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> float:
+def top_k_accuracy(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> float:
     """Give the share of clips whose class is among the ``k`` with the highest logits.
 
     Among equal logits the class of lower index goes first, as with ``argmax``.
@@ -48,16 +48,16 @@ def top_k(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> float:
         logits: (N, K), or anything that ranks likewise.
         actual: (N,) indices of the classes.
     """
-    return _mean(hits(logits, actual, k))
+    return _mean(top_k_hits(logits, actual, k))
 
 
-def hits(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> BoolArray:
+def top_k_hits(logits: ArrayLike, actual: ArrayLike, k: int = 1) -> BoolArray:
     """Tell of each clip (N,) whether its class is among the ``k`` with the highest logits (N, K)."""
     best = np.argsort(-np.asarray(logits, np.float64), axis=1, kind="stable")[:, :k]
     return np.asarray((best == np.asarray(actual)[:, None]).any(1))
 
 
-def confusion(predicted: ArrayLike, actual: ArrayLike, classes: int) -> Int64Array:
+def confusion_matrix(predicted: ArrayLike, actual: ArrayLike, classes: int) -> Int64Array:
     """Count the clips (K, K) of each actual class, by row, that were taken for each class, by column."""
     cells = np.asarray(actual, np.int64) * classes + np.asarray(predicted, np.int64)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
@@ -106,7 +106,7 @@ def mean_average_precision(scores: ArrayLike, targets: ArrayLike) -> float:
     return _mean(precisions[~np.isnan(precisions)])
 
 
-def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Float64Array:
+def reliability_bins(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> Float64Array:
     """Sort predictions into bins of equal width by confidence.
 
     Args:
@@ -132,7 +132,7 @@ def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bins: int = 1
         actual: (N,) indices, of which the surest class's probability counts; or (N, K) 0/1 targets of multi-label
             data, of which each probability counts.
     """
-    return bin_error(reliability(*confidences(probabilities, actual), bins))
+    return binned_calibration_error(reliability_bins(*confidences(probabilities, actual), bins))
 
 
 def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Float64Array, BoolArray]:
@@ -140,11 +140,11 @@ def confidences(probabilities: ArrayLike, actual: ArrayLike) -> tuple[Float64Arr
     values, truth = np.asarray(probabilities, np.float64), np.asarray(actual)
     if truth.ndim == 2:
         return values.ravel(), truth.ravel() > 0.5
-    return values.max(1, initial=0.0), hits(values, truth)
+    return values.max(1, initial=0.0), top_k_hits(values, truth)
 
 
-def bin_error(rows: ArrayLike) -> float:
-    """Give the expected calibration error of the rows that ``reliability`` gives."""
+def binned_calibration_error(rows: ArrayLike) -> float:
+    """Give the expected calibration error of the rows that ``reliability_bins`` gives."""
     filled = np.asarray(rows, np.float64)
     filled = filled[filled[:, 0] > 0]
     if not len(filled):
@@ -175,7 +175,7 @@ def fit_temperature(logits: ArrayLike, actual: ArrayLike) -> float:
         return float(np.sum((probabilities(values * sharpness) - targets) * values))
 
     # The log-loss is convex in 1 / temperature, so its slope changes sign once.
-    low, high = math.log(1 / HOTTEST), math.log(1 / COOLEST)
+    low, high = math.log(1 / MAX_TEMPERATURE), math.log(1 / MIN_TEMPERATURE)
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if slope(math.exp(middle)) > 0 else (middle, high)
@@ -213,10 +213,10 @@ def bootstrap(
     Returns:
         Its ends; NaN both, where fewer than two groups leave nothing to draw.
     """
-    return interval(replicates(statistic, arrays, groups, samples, seed))
+    return percentile_interval(bootstrap_replicates(statistic, arrays, groups, samples, seed))
 
 
-def replicates(
+def bootstrap_replicates(
     statistic: Statistic,
     arrays: Sequence[ArrayLike],
     groups: ArrayLike | None = None,
@@ -235,7 +235,7 @@ def replicates(
     return np.array([statistic(*(column[pick] for column in columns)) for pick in picks], np.float64)
 
 
-def interval(values: ArrayLike) -> tuple[float, float]:
+def percentile_interval(values: ArrayLike) -> tuple[float, float]:
     """Give the ends between which the middle 95 % of the values (samples,) lie, those without a value left out."""
     known = np.asarray(values, np.float64)
     known = known[~np.isnan(known)]

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.intervals import FEWEST_GROUPS, widening
+from kinoscope.core.intervals import MIN_GROUPS, small_sample_factor
 
-NEIGHBOURS = 3
+NUM_NEIGHBOURS = 3
 """Of a clip, up to the farthest of which it counts as like it in precision and recall."""
 
-SIZES = 8
+NUM_SAMPLE_SIZES = 8
 """Numbers of clips from which a distance is carried on to endlessly many."""
 
-DRAWINGS = 100
+BOOTSTRAP_SAMPLES = 100
 """Of a bootstrap."""
 
 
@@ -46,14 +46,14 @@ def _centred(features: ArrayLike) -> tuple[Float64Array, Float64Array]:
     return mean, (values - mean) / np.sqrt(len(values) - 1)
 
 
-def endless(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
+def extrapolated_frechet_distance(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
     """Give the Fréchet distance that endlessly many made clips would have.
 
     With few clips it is too large, by about a constant over their number: Chong and Forsyth, "Effectively unbiased FID
     and Inception Score", CVPR 2020. It is measured on parts of the clips and carried on along a line.
     """
     values, random = np.asarray(made, np.float64), np.random.default_rng(seed)
-    counts = np.unique(np.linspace(max(2, len(values) // 3), len(values), SIZES).round().astype(int))
+    counts = np.unique(np.linspace(max(2, len(values) // 3), len(values), NUM_SAMPLE_SIZES).round().astype(int))
     if len(counts) < 2:
         return frechet_distance(real, made)
     found = [frechet_distance(real, values[random.permutation(len(values))[:count]]) for count in counts]
@@ -62,7 +62,11 @@ def endless(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
 
 
 def frechet_interval(
-    real: ArrayLike, made: ArrayLike, groups: Sequence[str] | None = None, seed: int = 0, drawings: int = DRAWINGS
+    real: ArrayLike,
+    made: ArrayLike,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    drawings: int = BOOTSTRAP_SAMPLES,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of the Fréchet distance: whole groups of real and generated clips resampled.
 
@@ -75,13 +79,13 @@ def frechet_interval(
     random, real, made = np.random.default_rng(seed), np.asarray(real, np.float64), np.asarray(made, np.float64)
     _, group = np.unique(np.arange(len(real)) if groups is None else np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(group == one) for one in range(group.max() + 1)]
-    if len(members) < FEWEST_GROUPS:
+    if len(members) < MIN_GROUPS:
         return None
     found = []
     for _ in range(drawings):
         rows = np.concatenate([members[one] for one in random.integers(len(members), size=len(members))])
         found.append(frechet_distance(real[rows], made[random.integers(len(made), size=len(made))]))
-    spread = widening(min(len(members), len(made))) * (np.percentile(found, (2.5, 97.5)) - np.mean(found))
+    spread = small_sample_factor(min(len(members), len(made))) * (np.percentile(found, (2.5, 97.5)) - np.mean(found))
     low, high = frechet_distance(real, made) + spread
     return max(float(low), 0.0), float(high)
 
@@ -100,19 +104,19 @@ def kernel_distance(real: ArrayLike, made: ArrayLike) -> float:
     return within(kernel(a, a)) + within(kernel(b, b)) - 2 * float(kernel(a, b).mean())
 
 
-def distances(a: ArrayLike, b: ArrayLike) -> Float64Array:
+def pairwise_distances(a: ArrayLike, b: ArrayLike) -> Float64Array:
     """Give how far rows (N, D) are from rows (M, D): (N, M)."""
     x, y = (np.asarray(one, np.float64) for one in (a, b))
     squares = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
     return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
-def precision_recall(real: ArrayLike, made: ArrayLike, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
+def precision_recall(real: ArrayLike, made: ArrayLike, neighbours: int = NUM_NEIGHBOURS) -> tuple[float, float]:
     """Give which share of made clips lies among real ones, and which of real ones among made ones.
 
     A set's region is made of balls around its clips that reach to their ``neighbours``-th neighbour.
     """
-    across = distances(real, made)
+    across = pairwise_distances(real, made)
     reach_real, reach_made = (_reach(one, neighbours) for one in (real, made))
     precision = (across <= reach_real[:, None]).any(0).mean()
     recall = (across <= reach_made[None]).any(1).mean()
@@ -121,7 +125,7 @@ def precision_recall(real: ArrayLike, made: ArrayLike, neighbours: int = NEIGHBO
 
 def _reach(features: ArrayLike, neighbours: int) -> Float64Array:
     """Give how far each clip's neighbour of that number is, (N,)."""
-    apart = np.sort(distances(features, features), 1)
+    apart = np.sort(pairwise_distances(features, features), 1)
     return np.asarray(apart[:, min(neighbours, apart.shape[1] - 1)])
 
 
@@ -130,11 +134,11 @@ def diversity(features: ArrayLike, labels: ArrayLike | None = None) -> float:
     values = np.asarray(features, np.float64)
     kinds = np.zeros(len(values)) if labels is None else np.asarray(labels)
     parts = [values[kinds == kind] for kind in np.unique(kinds)]
-    found = [distances(one, one).sum() / (len(one) * (len(one) - 1)) for one in parts if len(one) > 1]
+    found = [pairwise_distances(one, one).sum() / (len(one) * (len(one) - 1)) for one in parts if len(one) > 1]
     return float(np.mean(found)) if found else 0.0
 
 
-def consistency(features: ArrayLike) -> float:
+def content_distance(features: ArrayLike) -> float:
     """Give the average content distance of clips, from features (N, T, D) of their pictures.
 
     It is the mean distance of each two pictures of a clip (Tulyakov et al., "MoCoGAN", CVPR 2018): small where what is
@@ -144,4 +148,4 @@ def consistency(features: ArrayLike) -> float:
     frames = values.shape[1]
     if frames < 2:
         return 0.0
-    return float(np.mean([distances(clip, clip).sum() / (frames * (frames - 1)) for clip in values]))
+    return float(np.mean([pairwise_distances(clip, clip).sum() / (frames * (frames - 1)) for clip in values]))

@@ -7,13 +7,13 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 
-WINDOW, SPREAD = 11, 1.5
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 """Side of the window that structure is compared in, and the standard deviation of its weights, in pixels."""
 
-EVEN = 7
+UNIFORM_WINDOW = 7
 """Side of the window in which all pixels count alike."""
 
-STEADIES = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+SSIM_CONSTANTS = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 """What keeps ratios of small numbers quiet, for 8-bit pictures."""
 
 
@@ -32,7 +32,7 @@ def ssim(a: Pixels, b: Pixels) -> float:
     mean_x, mean_y = _blur(x), _blur(y)
     spread_x, spread_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
     common = _blur(x * y) - mean_x * mean_y
-    first, second = STEADIES
+    first, second = SSIM_CONSTANTS
     likeness = (2 * mean_x * mean_y + first) * (2 * common + second)
     return float((likeness / ((mean_x**2 + mean_y**2 + first) * (spread_x + spread_y + second))).mean())
 
@@ -48,13 +48,13 @@ def flicker(pictures: Pixels) -> float:
 
 def _blur(grey: Float64Array) -> Float64Array:
     """Average (H, W) over the window, without its edges."""
-    weights = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SPREAD) ** 2)
+    weights = np.exp(-0.5 * ((np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) / SSIM_SIGMA) ** 2)
     weights /= weights.sum()
-    down = np.lib.stride_tricks.sliding_window_view(grey, WINDOW, axis=0) @ weights
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(down, WINDOW, axis=1) @ weights, np.float64)
+    down = np.lib.stride_tricks.sliding_window_view(grey, SSIM_WINDOW, axis=0) @ weights
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(down, SSIM_WINDOW, axis=1) @ weights, np.float64)
 
 
-def squared_error(made: Float64Array, true: Float64Array) -> Float64Array:
+def frame_squared_error(made: Float64Array, true: Float64Array) -> Float64Array:
     """Give the squared error of frames (..., H, W, C) in 0 to 1, summed over each frame: (...).
 
     It is how predictions of Moving MNIST are scored: the mean squared error times the number of pixels.
@@ -62,7 +62,7 @@ def squared_error(made: Float64Array, true: Float64Array) -> Float64Array:
     return np.asarray(np.square(np.asarray(made, np.float64) - true).sum((-3, -2, -1)))
 
 
-def ssim_even(made: Float64Array, true: Float64Array, span: float = 2.0) -> Float64Array:
+def uniform_ssim(made: Float64Array, true: Float64Array, span: float = 2.0) -> Float64Array:
     """Give the structural similarity of frames (..., H, W, C) in 0 to 1, at least 7 pixels wide and high: (...).
 
     As predictions of Moving MNIST are scored: windows of 7 x 7 pixels that all count alike, variances of samples, and a
@@ -73,7 +73,7 @@ def ssim_even(made: Float64Array, true: Float64Array, span: float = 2.0) -> Floa
     """
     x, y = (np.moveaxis(np.asarray(one, np.float64), -1, -3) for one in (made, true))
     mean_x, mean_y = _even(x), _even(y)
-    grow = EVEN**2 / (EVEN**2 - 1)
+    grow = UNIFORM_WINDOW**2 / (UNIFORM_WINDOW**2 - 1)
     spread_x, spread_y = grow * (_even(x * x) - mean_x**2), grow * (_even(y * y) - mean_y**2)
     common = grow * (_even(x * y) - mean_x * mean_y)
     first, second = (0.01 * span) ** 2, (0.03 * span) ** 2
@@ -88,5 +88,7 @@ def _even(values: Float64Array) -> Float64Array:
         sums = np.cumsum(values, axis)
         sums = np.concatenate([np.zeros_like(sums.take([0], axis)), sums], axis)
         count = sums.shape[axis]
-        values = (sums.take(range(EVEN, count), axis) - sums.take(range(count - EVEN), axis)) / EVEN
+        values = (
+            sums.take(range(UNIFORM_WINDOW, count), axis) - sums.take(range(count - UNIFORM_WINDOW), axis)
+        ) / UNIFORM_WINDOW
     return np.asarray(values)

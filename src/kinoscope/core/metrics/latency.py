@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LONGEST = 60_000
+MAX_MILLISECONDS = 60_000
 """Milliseconds told apart; longer delays count as so long."""
 
 
@@ -12,11 +12,11 @@ class LatencyHistogram:
     """Delays as they come, and their quantiles to the millisecond."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(LONGEST + 1, np.int64)
+        self._counts = np.zeros(MAX_MILLISECONDS + 1, np.int64)
 
     def add(self, seconds: float) -> None:
         """Take in a delay."""
-        self._counts[min(LONGEST, max(0, round(seconds * 1000)))] += 1
+        self._counts[min(MAX_MILLISECONDS, max(0, round(seconds * 1000)))] += 1
 
     def __len__(self) -> int:
         return int(self._counts.sum())

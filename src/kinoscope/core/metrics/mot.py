@@ -6,8 +6,8 @@ Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Cam
 the papers leave something open it is as TrackEval has it, whose numbers these are. All scores are shares, 0 to 1; what
 has no value (the recall of nothing) is NaN.
 
-Several sequences are scored as one with ``core.metrics.mot_io.join``: counts add up, and the association of each
-detection counts once.
+Several sequences are scored as one with ``mot_io.concatenate_sequences``: counts add up, and the association
+of each detection counts once.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from kinoscope.core.boxes import iou
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.metrics.mot_io import MotRows
 
-LEVELS = np.arange(0.05, 0.99, 0.05)
+IOU_THRESHOLDS = np.arange(0.05, 0.99, 0.05)
 """IoU from which a result goes with a truth: HOTA is the mean over these."""
 
-HALF = 0.5
+CLEAR_IOU = 0.5
 """The IoU of CLEAR and of the identity scores."""
 
 _EPS = np.finfo(float).eps
@@ -32,7 +32,7 @@ _EPS = np.finfo(float).eps
 
 @dataclass(frozen=True, slots=True)
 class Hota:
-    """HOTA and its parts at each of ``LEVELS``, (19,) each; ``mean`` gives the usual numbers.
+    """HOTA and its parts at each of ``IOU_THRESHOLDS``, (19,) each; ``mean`` gives the usual numbers.
 
     Attributes:
         hota: root of deta times assa. deta, detre, detpr: detection: share of all that was matched, recall, precision.
@@ -119,8 +119,8 @@ class _Sequence:
     found: Float64Array
 
 
-def score(truth: MotRows, found: MotRows) -> MotScores:
-    """Score a result. What does not count is left out before, see ``core.metrics.mot_io.counted``.
+def evaluate_mot(truth: MotRows, found: MotRows) -> MotScores:
+    """Score a result. What does not count is left out before, see ``core.metrics.mot_io.drop_ignored``.
 
     Raises:
         DatasetError: an id is twice in a frame.
@@ -161,7 +161,7 @@ def _hota(sequence: _Sequence) -> Hota:
     together = _together(sequence)
     pairs, likes = _matches(sequence, together / np.maximum(both - together, _EPS))
     levels = []
-    for level in LEVELS:
+    for level in IOU_THRESHOLDS:
         kept = likes >= level - _EPS
         cells = np.bincount(pairs[kept], minlength=objects * results).reshape(objects, results).astype(np.float64)
         levels.append(_level(sequence, cells, likes[kept], both))
@@ -240,7 +240,7 @@ def _going_on(frame: _Frame, now: Int64Array) -> tuple[Int64Array, Int64Array]:
     from scipy.optimize import linear_sum_assignment
 
     worth = 1000.0 * (frame.found[None, :] == now[frame.truth][:, None]) + frame.alike
-    worth[frame.alike < HALF - _EPS] = 0
+    worth[frame.alike < CLEAR_IOU - _EPS] = 0
     row, column = linear_sum_assignment(worth, maximize=True)
     kept = worth[row, column] > _EPS
     return row[kept], column[kept]
@@ -252,7 +252,7 @@ def _identity(sequence: _Sequence) -> Identity:
 
     together = np.zeros((len(sequence.truth), len(sequence.found)))
     for frame in sequence.frames:
-        together[np.ix_(frame.truth, frame.found)] += frame.alike >= HALF
+        together[np.ix_(frame.truth, frame.found)] += frame.alike >= CLEAR_IOU
     hits = int(together[linear_sum_assignment(together, maximize=True)].sum())
     truth, found = int(sequence.truth.sum()), int(sequence.found.sum())
     return Identity(

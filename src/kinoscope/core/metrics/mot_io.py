@@ -18,10 +18,10 @@ from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.boxes import iou
 from kinoscope.core.errors import DatasetError
 
-PERSON = 1
+PEDESTRIAN_CLASS = 1
 """Class of a pedestrian, the only one that is scored."""
 
-DISTRACTORS = (2, 7, 8, 12)
+DISTRACTOR_CLASSES = (2, 7, 8, 12)
 """Classes that are neither to be found nor wrong to be found: on a vehicle, static, much like a person, reflected."""
 
 
@@ -34,7 +34,7 @@ class MotRows:
         ids: (N,) of the object; -1 for a mere detection.
         boxes: (N, 4) x1, y1, x2, y2 in pixels.
         scores: (N,) confidence; 1 if not given.
-        classes: (N,) ``PERSON`` if not given.
+        classes: (N,) ``PEDESTRIAN_CLASS`` if not given.
     """
 
     frames: Int64Array
@@ -50,7 +50,7 @@ class MotRows:
             "ids": np.asarray(self.ids, np.int64),
             "boxes": np.asarray(self.boxes, np.float64).reshape(-1, 4),
             "scores": np.asarray(self.scores if len(self.scores) else np.ones(count), np.float64),
-            "classes": np.asarray(self.classes if len(self.classes) else np.full(count, PERSON), np.int64),
+            "classes": np.asarray(self.classes if len(self.classes) else np.full(count, PEDESTRIAN_CLASS), np.int64),
         }
         for name, values in given.items():
             if len(values) != count:
@@ -65,7 +65,7 @@ class MotRows:
         return MotRows(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
-def join(sequences: Sequence[tuple[MotRows, MotRows]]) -> tuple[MotRows, MotRows]:
+def concatenate_sequences(sequences: Sequence[tuple[MotRows, MotRows]]) -> tuple[MotRows, MotRows]:
     """Lay sequences of ground truth and results one after the other, as one: no id and no frame is in two of them."""
     sides: tuple[list[MotRows], list[MotRows]] = [], []
     frame, number = 0, 0
@@ -82,23 +82,24 @@ def _stack(parts: Sequence[MotRows]) -> MotRows:
     return MotRows(*(np.concatenate([getattr(part, f.name) for part in (*parts, empty)]) for f in fields(MotRows)))
 
 
-def counted(truth: MotRows, found: MotRows) -> tuple[MotRows, MotRows]:
+def drop_ignored(truth: MotRows, found: MotRows) -> tuple[MotRows, MotRows]:
     """Leave out the rows that do not count, as MOTChallenge does.
 
-    Of the ground truth pedestrians of confidence above 0 count. A result that goes with one of the ``DISTRACTORS`` at
-    an IoU of 0.5 or more is neither right nor wrong. Where no class is told, as in MOT15, all are pedestrians.
+    Of the ground truth pedestrians of confidence above 0 count. A result that goes with one of the
+    ``DISTRACTOR_CLASSES`` at an IoU of 0.5 or more is neither right nor wrong. Where no class is given, as in MOT15,
+    all are pedestrians.
     """
     from scipy.optimize import linear_sum_assignment
 
     keep = np.ones(len(found), bool)
-    for frame in np.unique(truth.frames[np.isin(truth.classes, DISTRACTORS)]).tolist():
+    for frame in np.unique(truth.frames[np.isin(truth.classes, DISTRACTOR_CLASSES)]).tolist():
         mine, theirs = np.flatnonzero(found.frames == frame), np.flatnonzero(truth.frames == frame)
         alike = iou(truth.boxes[theirs], found.boxes[mine])
         alike[alike < 0.5 - np.finfo(float).eps] = 0
         row, column = linear_sum_assignment(alike, maximize=True)
-        odd = (alike[row, column] > 0) & np.isin(truth.classes[theirs[row]], DISTRACTORS)
+        odd = (alike[row, column] > 0) & np.isin(truth.classes[theirs[row]], DISTRACTOR_CLASSES)
         keep[mine[column[odd]]] = False
-    return truth.where((truth.scores != 0) & (truth.classes == PERSON)), found.where(keep)
+    return truth.where((truth.scores != 0) & (truth.classes == PEDESTRIAN_CLASS)), found.where(keep)
 
 
 def read_mot(path: Path) -> MotRows:
@@ -129,5 +130,5 @@ def _rows(path: Path, text: str) -> Iterator[tuple[float, ...]]:
             raise DatasetError(
                 f"{path}, line {number}, is not MOTChallenge's frame,id,x,y,width,height,confidence: {line[:60]!r}"
             ) from None
-        kind = values[7] if len(values) == 9 else PERSON
+        kind = values[7] if len(values) == 9 else PEDESTRIAN_CLASS
         yield (*values[:6], values[6] if len(values) > 6 else 1.0, kind)

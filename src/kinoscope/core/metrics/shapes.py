@@ -22,16 +22,16 @@ COLOURS = {
 }  # fmt: skip
 MOTIONS = ("straight", "circle", "swing")
 
-SIZES = (0.15, 0.22)
+RADIUS_RANGE = (0.15, 0.22)
 """Radius of a disc of a shape's area, as a share of the picture's side."""
 
-SPEEDS = (0.5, 1.2)
+SPEED_RANGE = (0.5, 1.2)
 """Sides of the picture that a straight way covers in a second."""
 
-TURNS = (0.8, 1.5)
+TURN_RATE_RANGE = (0.8, 1.5)
 """Turns of a circle, or swings, in a second."""
 
-SLACK = 0.02
+POSITION_TOLERANCE = 0.02
 """Sides of the picture by which a place may be off the smooth way before and after it."""
 
 
@@ -66,7 +66,7 @@ class ShapeReading:
         return Counter(self.colours).most_common(1)[0][0]
 
 
-def read_moving(pixels: Pixels) -> ShapeReading:
+def read_moving_shape(pixels: Pixels) -> ShapeReading:
     """Read a clip (T, S, S, 3) of one shape on a ground."""
     rows = [_read(picture) for picture in pixels]
     shapes, colours, centres, areas = zip(*rows, strict=True)
@@ -116,7 +116,7 @@ def _shape(cover: Float64Array, area: float) -> str:
     return "disc" if across / max(both, 1e-9) > 2.4 else "square"
 
 
-def smooth(centres: Float64Array, rate: float) -> bool:
+def is_smooth(centres: Float64Array, rate: float) -> bool:
     """Whether a way (T, 2) in sides of the picture is one that a drawn shape could take.
 
     Each place lies near the middle of its neighbours, as far as the sharpest turn allows, save where the way bounces;
@@ -126,26 +126,28 @@ def smooth(centres: Float64Array, rate: float) -> bool:
         return False
     step = 1 / rate
     bends = np.abs(centres[2:] - 2 * centres[1:-1] + centres[:-2]).max(1)
-    turning = (2 * np.pi * TURNS[1] * step) ** 2 * 0.36
-    bounces = int((bends > turning + 2 * SLACK).sum())
+    turning = (2 * np.pi * TURN_RATE_RANGE[1] * step) ** 2 * 0.36
+    bounces = int((bends > turning + 2 * POSITION_TOLERANCE).sum())
     fastest = np.linalg.norm(np.diff(centres, axis=0), axis=1)
-    limit = max(SPEEDS[1], 2 * np.pi * TURNS[1] * 0.36) * step + 2 * SLACK
+    limit = max(SPEED_RANGE[1], 2 * np.pi * TURN_RATE_RANGE[1] * 0.36) * step + 2 * POSITION_TOLERANCE
     moves = float(fastest.sum())
     return bounces <= 1 + len(centres) // 8 and bool((fastest <= limit).all()) and moves > 0.1 * len(centres) * step
 
 
-def judge_moving(readings: Sequence[ShapeReading], rate: float, intended: Sequence[str] = ()) -> dict[str, float]:
+def evaluate_moving_shapes(
+    readings: Sequence[ShapeReading], rate: float, intended: Sequence[str] = ()
+) -> dict[str, float]:
     """Give how far clips keep to what drawn ones do, as shares of the clips.
 
     Args:
         rate: pictures a second. intended: the shape that each was to have.
 
     Returns:
-        ``steady`` (one shape and one colour all through), ``smooth`` (see :func:`smooth`), ``both``; ``modes``, the
+        ``steady`` (one shape and one colour all through), ``smooth`` (see :func:`is_smooth`), ``both``; ``modes``, the
         share of the pairs of shape and colour that were seen; and ``intended`` if that was given.
     """
     steady = [reading.steady for reading in readings]
-    even = [smooth(reading.centres, rate) for reading in readings]
+    even = [is_smooth(reading.centres, rate) for reading in readings]
     seen = {(reading.shape, reading.colour) for reading, good in zip(readings, steady, strict=True) if good}
     found = {
         "steady": float(np.mean(steady)),

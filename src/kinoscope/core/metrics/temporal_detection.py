@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from kinoscope.core.arrays import BoolArray, Float64Array
 
-OVERLAPS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 """Overlaps in time from which a found segment counts as an actual one."""
 
 
@@ -51,7 +51,7 @@ class SegmentScores:
 
 
 def segment_map(
-    found: Iterable[Segment], truth: Iterable[Segment], overlaps: Sequence[float] = OVERLAPS
+    found: Iterable[Segment], truth: Iterable[Segment], overlaps: Sequence[float] = IOU_THRESHOLDS
 ) -> SegmentScores:
     """Score found segments against the actual ones.
 

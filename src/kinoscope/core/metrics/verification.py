@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.errors import OptionError
-from kinoscope.core.intervals import Ends, binomial_interval, share_interval, variance_of_mean
+from kinoscope.core.intervals import Interval, binomial_interval, proportion_interval, variance_of_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,13 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-Owners = tuple[Sequence[str], Sequence[str]]
+PairOwners = tuple[Sequence[str], Sequence[str]]
 """Who is compared in each genuine pair, and in each impostor pair."""
 
 
-def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: Owners | None = None) -> OperatingPoint:
+def operating_point(
+    genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: PairOwners | None = None
+) -> OperatingPoint:
     """Return what a threshold does.
 
     Args:
@@ -71,17 +73,19 @@ def operate(genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: O
     return OperatingPoint(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
 
 
-def _rate(wrong: BoolArray, owners: Sequence[str] | None) -> tuple[float, Ends]:
+def _rate(wrong: BoolArray, owners: Sequence[str] | None) -> tuple[float, Interval]:
     """Return the share of pairs that are classified wrongly, and its interval."""
     if not len(wrong):
         return math.nan, (math.nan, math.nan)
     rate = float(wrong.mean())
     if owners is None:
         return rate, binomial_interval(int(wrong.sum()), len(wrong))
-    return rate, share_interval(rate, variance_of_mean(wrong, owners), np.ones(len(wrong)), owners)
+    return rate, proportion_interval(rate, variance_of_mean(wrong, owners), np.ones(len(wrong)), owners)
 
 
-def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: Owners | None = None) -> OperatingPoint:
+def threshold_at_far(
+    genuine: ArrayLike, impostor: ArrayLike, far: float, owners: PairOwners | None = None
+) -> OperatingPoint:
     """Give the largest threshold at which at most the share ``far`` of the impostor pairs is accepted.
 
     It lies in the middle between the last pair that may be accepted and the first that may not, since any threshold
@@ -91,7 +95,7 @@ def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: O
         genuine, impostor: (N,) and (M,) distances of pairs; there must be impostor pairs.
         far: from 0 to less than 1. Under 1 / M no impostor pair is accepted, and only the interval says how little
             is known of the true rate.
-        owners: as for ``operate``.
+        owners: as for ``operating_point``.
 
     Raises:
         OptionError: ``far`` is no such share, or there is no impostor pair.
@@ -106,19 +110,19 @@ def threshold_for(genuine: ArrayLike, impostor: ArrayLike, far: float, owners: O
     first = other[allowed]  # with equals, none of them may be accepted
     middle = (float(below[below < first].max(initial=0.0)) + float(first)) / 2
     threshold = min(middle, float(np.nextafter(first, -np.inf)))
-    return operate(genuine, impostor, threshold, owners)
+    return operating_point(genuine, impostor, threshold, owners)
 
 
-def equal_error(genuine: ArrayLike, impostor: ArrayLike) -> float:
+def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
     """Give the error rate where both kinds of error are most alike; NaN where a kind of pair is missing."""
-    thresholds, far, frr = curves(genuine, impostor)
+    thresholds, far, frr = error_rates(genuine, impostor)
     if not len(thresholds) or np.isnan(far).any() or np.isnan(frr).any():
         return math.nan
     place = int(np.argmin(np.abs(far - frr)))
     return float((far[place] + frr[place]) / 2)
 
 
-def curves(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Float64Array, Float64Array, Float64Array]:
+def error_rates(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Give all thresholds (T,) at which an error rate changes, ascending, with the FAR (T,) and the FRR (T,) there."""
     same, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (genuine, impostor))
     thresholds = np.unique(np.concatenate([same, other]))

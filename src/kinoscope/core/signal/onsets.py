@@ -23,56 +23,56 @@ from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Audio
 from kinoscope.core.time import Seconds
 
-RATE = 100
+ONSET_RATE = 100
 """Strengths of onsets a second that are compared."""
 
-MOST = 1.0
+MAX_OFFSET_SECONDS = 1.0
 """Seconds of the largest offset."""
 
-LAGS = np.arange(-round(MOST * RATE), round(MOST * RATE) + 1) / RATE
+LAGS = np.arange(-round(MAX_OFFSET_SECONDS * ONSET_RATE), round(MAX_OFFSET_SECONDS * ONSET_RATE) + 1) / ONSET_RATE
 """Offsets that are tried, in seconds."""
 
-CELLS = 8
+GRID_CELLS = 8
 """Cells of the grid along the longer side of the picture."""
 
-BLUR = 1 / 24
+BLUR_SIGMA = 1 / 24
 """Standard deviation of the blur, as a share of the longer side: what moves further in a frame is not followed."""
 
-BANDS = 24
+NUM_BANDS = 24
 """Bands of the sound, evenly spaced in mel."""
 
-WINDOW = 0.032
+WINDOW_SECONDS = 0.032
 """Seconds of sound in one spectrum."""
 
-MOST_NOISE = 0.02
+MAX_NOISE = 0.02
 """Largest change, of 1, that may be but noise: where half the picture changes by more, it lights up or is moved."""
 
-SHORTEST = 4.0
+MIN_SECONDS = 4.0
 """Seconds of picture and sound together below which nothing is said."""
 
-NEAR = 0.12
+PEAK_RADIUS_SECONDS = 0.12
 """Seconds around the best offset in which others fit for the same reason."""
 
-FEWEST = 3
+MIN_HITS = 3
 """Hits, seen and heard, below which nothing is said."""
 
-REPEATS = 0.75
+MAX_SECOND_PEAK = 0.75
 """Share of the best fit from which a second one makes the answer ambiguous."""
 
-PERIODIC = 0.5
+MIN_PERIODICITY = 0.5
 """Likeness of the sound's onsets to themselves, some time later, from which they repeat."""
 
-SURE = 0.99
+MIN_CONFIDENCE = 0.99
 """Confidence from which an offset counts as measured."""
 
-CHANCE = 2.12, 0.42
+NULL_DISTRIBUTION = 2.12, 0.42
 """Place and scale of the Gumbel distribution of the best fit of picture and sound that have nothing to do with each
 other; see ``benchmarks/onsets.py``."""
 
-SPREAD = 0.05
+OFFSET_SIGMA_SECONDS = 0.05
 """Seconds by which kinds of hits differ in when they are seen and when heard, a standard deviation."""
 
-DRAWINGS = 200
+BOOTSTRAP_SAMPLES = 200
 """Times that seconds are drawn anew for the interval."""
 
 
@@ -145,8 +145,8 @@ class MotionOnsets:
         return np.array(self._strengths, np.float64).reshape(-1, 2)
 
 
-class SoundOnsets:
-    """How abruptly sound sets in, ``RATE`` times a second; takes stretches of mono sound as they come."""
+class AudioOnsets:
+    """How abruptly sound sets in, ``ONSET_RATE`` times a second; takes stretches of mono sound as they come."""
 
     def __init__(self) -> None:
         self._energies: list[Float64Array] = []
@@ -156,9 +156,9 @@ class SoundOnsets:
     def take(self, sound: Audio) -> None:
         """Take the next stretch."""
         rest = self._rest
-        if rest is not None and rest.rate == sound.rate and abs(rest.end - sound.start) < 1 / RATE:
+        if rest is not None and rest.rate == sound.rate and abs(rest.end - sound.start) < 1 / ONSET_RATE:
             sound = Audio(np.concatenate([rest.samples, sound.samples]), sound.rate, rest.start)
-        size, step = round(WINDOW * sound.rate), sound.rate / RATE
+        size, step = round(WINDOW_SECONDS * sound.rate), sound.rate / ONSET_RATE
         count = int((len(sound.samples) - size) // step) + 1
         if count <= 0:
             self._rest = sound
@@ -183,12 +183,12 @@ class SoundOnsets:
         return np.pad(np.maximum(levels[2:] - levels[:-2], 0).mean(axis=1), (2, 0))[: len(levels)]
 
 
-def match(motion: MotionOnsets, sound: SoundOnsets) -> OnsetOffset:
+def match_onsets(motion: MotionOnsets, sound: AudioOnsets) -> OnsetOffset:
     """Measure how late sound is against the picture, from the onsets of both."""
     start, end = _common(motion, sound)
-    grid = np.arange(start, end, 1 / RATE)
-    if len(grid) < SHORTEST * RATE:
-        return _nothing(f"there are {max(end - start, 0):.1f} s of picture with sound; {SHORTEST:g} s are needed")
+    grid = np.arange(start, end, 1 / ONSET_RATE)
+    if len(grid) < MIN_SECONDS * ONSET_RATE:
+        return _nothing(f"there are {max(end - start, 0):.1f} s of picture with sound; {MIN_SECONDS:g} s are needed")
     kinds = [_standard(np.interp(grid, motion.times, kind)) for kind in motion.strengths().T]
     heard = _standard(_smooth(np.interp(grid, sound.times, sound.strengths())))
     if not any(kind.any() for kind in kinds):
@@ -199,7 +199,7 @@ def match(motion: MotionOnsets, sound: SoundOnsets) -> OnsetOffset:
     return next((answer for answer in answers if answer.measurable), answers[0])
 
 
-def _common(motion: MotionOnsets, sound: SoundOnsets) -> tuple[float, float]:
+def _common(motion: MotionOnsets, sound: AudioOnsets) -> tuple[float, float]:
     if len(motion.times) < 3 or len(sound.times) < 3:
         return 0.0, 0.0
     return max(motion.times[0], float(sound.times[0])), min(motion.times[-1], float(sound.times[-1]))
@@ -209,21 +209,21 @@ def _judge(seen: Float64Array, heard: Float64Array) -> OnsetOffset:
     """Find the offset at which two rows of onsets (N,) fit best, and whether it says anything."""
     fits = _fits(seen, heard)
     best = int(fits.argmax())
-    second = float(fits[np.abs(LAGS - LAGS[best]) > NEAR].max())
-    place, scale = CHANCE
+    second = float(fits[np.abs(LAGS - LAGS[best]) > PEAK_RADIUS_SECONDS].max())
+    place, scale = NULL_DISTRIBUTION
     confidence = float(np.exp(-np.exp(-(fits[best] - place) / scale)))
     seconds = _peak(fits)
     low, high = _interval(seen, heard, best, seconds)
     hits = _hits(seen, heard, best)
     reason = None
-    if hits < FEWEST:
-        reason = f"only {hits} hits are both seen and heard; {FEWEST} are needed"
+    if hits < MIN_HITS:
+        reason = f"only {hits} hits are both seen and heard; {MIN_HITS} are needed"
     elif (period := _period(heard)) is not None:
         reason = f"the sound repeats every {period:.2f} s, so that several offsets fit"
-    elif confidence < SURE:
+    elif confidence < MIN_CONFIDENCE:
         reason = "no offset fits clearly better than by chance"
-    elif second > REPEATS * fits[best]:
-        other = LAGS[np.where(np.abs(LAGS - LAGS[best]) > NEAR, fits, -np.inf).argmax()]
+    elif second > MAX_SECOND_PEAK * fits[best]:
+        other = LAGS[np.where(np.abs(LAGS - LAGS[best]) > PEAK_RADIUS_SECONDS, fits, -np.inf).argmax()]
         reason = f"{other * 1000:+.0f} ms fits about as well as {LAGS[best] * 1000:+.0f} ms"
     return OnsetOffset(seconds, low, high, confidence, hits, reason, fits)
 
@@ -232,19 +232,19 @@ def _period(heard: Float64Array) -> float | None:
     """Give the seconds after which onsets (N,) repeat within what offsets can tell apart, or None."""
     alike = np.fft.irfft(np.abs(np.fft.rfft(heard, 2 * len(heard))) ** 2)[: len(heard)]
     alike = alike / alike[0] * len(heard) / np.arange(len(heard), 0, -1)
-    first, last = round(NEAR * RATE), round(MOST * RATE)
+    first, last = round(PEAK_RADIUS_SECONDS * ONSET_RATE), round(MAX_OFFSET_SECONDS * ONSET_RATE)
     best = first + int(alike[first : last + 1].argmax())
-    return best / RATE if alike[best] > PERIODIC else None
+    return best / ONSET_RATE if alike[best] > MIN_PERIODICITY else None
 
 
 def _nothing(reason: str) -> OnsetOffset:
-    return OnsetOffset(0.0, -MOST, MOST, 0.0, 0, reason, np.zeros(len(LAGS)))
+    return OnsetOffset(0.0, -MAX_OFFSET_SECONDS, MAX_OFFSET_SECONDS, 0.0, 0, reason, np.zeros(len(LAGS)))
 
 
 def _moving(last: Float64Array, picture: Float64Array, seconds: float) -> tuple[Float64Array, Float64Array]:
     """Give the energy of change (cells,) and the speed (2, cells), per second, of the parts of a picture (H, W)."""
     change, middle = picture - last, (picture + last) / 2
-    noise = 2 * min(float(np.median(np.abs(change))) + 0.001, MOST_NOISE)
+    noise = 2 * min(float(np.median(np.abs(change))) + 0.001, MAX_NOISE)
     change = np.where(np.abs(change) > noise, change, 0)
     slopes = np.gradient(middle)
     steep = _cells(slopes[0] ** 2 + slopes[1] ** 2) + 1e-3
@@ -253,7 +253,7 @@ def _moving(last: Float64Array, picture: Float64Array, seconds: float) -> tuple[
 
 
 def _blurred(picture: Float64Array) -> Float64Array:
-    width = BLUR * max(picture.shape)
+    width = BLUR_SIGMA * max(picture.shape)
     rows, columns = (_bell(length, width) for length in picture.shape)
     return np.asarray(rows @ picture @ columns.T)
 
@@ -268,7 +268,7 @@ def _bell(length: int, width: float) -> Float64Array:
 
 def _cells(picture: Float64Array) -> Float64Array:
     """Sum (H, W) over the cells of a grid."""
-    side = max(1, round(max(picture.shape) / CELLS))
+    side = max(1, round(max(picture.shape) / GRID_CELLS))
     rows, columns = (length // side for length in picture.shape)
     whole = picture[: rows * side, : columns * side]
     return np.asarray(whole.reshape(rows, side, columns, side).sum(axis=(1, 3))).ravel()
@@ -279,14 +279,18 @@ def _bands(pieces: Float64Array | Float32Array, rate: int) -> Float64Array:
     power = np.abs(np.fft.rfft(pieces * np.hanning(pieces.shape[1]), axis=1)) ** 2
     pitch = 2595 * np.log10(1 + np.fft.rfftfreq(pieces.shape[1], 1 / rate) / 700)
     top = min(pitch[-1], 2595 * np.log10(1 + 8000 / 700))
-    band = np.floor((pitch - pitch[2]) / (top - pitch[2]) * BANDS).astype(int)
-    return np.stack([power[:, band == number].sum(axis=1) for number in range(BANDS)], axis=1)
+    band = np.floor((pitch - pitch[2]) / (top - pitch[2]) * NUM_BANDS).astype(int)
+    return np.stack([power[:, band == number].sum(axis=1) for number in range(NUM_BANDS)], axis=1)
 
 
 def _standard(strengths: Float64Array) -> Float64Array:
     """Dampen the strongest, take off the mean of the second around, and divide by the standard deviation."""
     dampened = np.sqrt(np.maximum(strengths, 0))
-    around = np.convolve(np.pad(dampened, (RATE // 2, RATE - 1 - RATE // 2), "edge"), np.ones(RATE) / RATE, "valid")
+    around = np.convolve(
+        np.pad(dampened, (ONSET_RATE // 2, ONSET_RATE - 1 - ONSET_RATE // 2), "edge"),
+        np.ones(ONSET_RATE) / ONSET_RATE,
+        "valid",
+    )
     return _unit(dampened - around)
 
 
@@ -305,7 +309,7 @@ def _fits(seen: Float64Array, heard: Float64Array) -> Float64Array:
     """Give how well two rows (N,) fit at LAGS, in standard deviations over all ways to lay one round the other."""
     products = np.fft.irfft(np.conj(np.fft.rfft(seen)) * np.fft.rfft(heard), len(seen))
     spread = float(products.std())
-    near = products[np.round(LAGS * RATE).astype(int)]
+    near = products[np.round(LAGS * ONSET_RATE).astype(int)]
     return np.asarray((near - np.median(products)) / (spread if spread > 0 else 1.0))
 
 
@@ -313,27 +317,27 @@ def _peak(fits: Float64Array) -> float:
     """Give the best offset in seconds, finer than their step, by a parabola through the fits around it."""
     reach = 3
     middle = min(max(int(fits.argmax()), reach), len(LAGS) - 1 - reach)
-    x = np.arange(-reach, reach + 1) / RATE
+    x = np.arange(-reach, reach + 1) / ONSET_RATE
     square, slope, _ = np.polyfit(x, fits[middle - reach : middle + reach + 1], 2)
     top = -slope / (2 * square) if square < 0 else np.inf
-    return float(LAGS[middle] + top) if abs(top) <= reach / RATE else float(LAGS[fits.argmax()])
+    return float(LAGS[middle] + top) if abs(top) <= reach / ONSET_RATE else float(LAGS[fits.argmax()])
 
 
 def _interval(seen: Float64Array, heard: Float64Array, best: int, seconds: float) -> tuple[float, float]:
     """Give the 95 % interval around a peak of the fits: seconds of the video drawn anew (bootstrap), and SPREAD."""
-    lags = LAGS[np.abs(LAGS - LAGS[best]) <= NEAR / 2 + 1e-9]
-    products = np.stack([seen * np.roll(heard, -round(lag * RATE)) for lag in lags], axis=1)
-    count = len(seen) // RATE
-    blocks = products[: count * RATE].reshape(count, RATE, len(lags)).sum(axis=1)
+    lags = LAGS[np.abs(LAGS - LAGS[best]) <= PEAK_RADIUS_SECONDS / 2 + 1e-9]
+    products = np.stack([seen * np.roll(heard, -round(lag * ONSET_RATE)) for lag in lags], axis=1)
+    count = len(seen) // ONSET_RATE
+    blocks = products[: count * ONSET_RATE].reshape(count, ONSET_RATE, len(lags)).sum(axis=1)
     generator = np.random.default_rng(0)
-    shares = generator.multinomial(count, np.full(count, 1 / count), DRAWINGS)
-    drawn = lags[(shares @ blocks).argmax(axis=1)] + generator.normal(0, SPREAD, DRAWINGS)
+    shares = generator.multinomial(count, np.full(count, 1 / count), BOOTSTRAP_SAMPLES)
+    drawn = lags[(shares @ blocks).argmax(axis=1)] + generator.normal(0, OFFSET_SIGMA_SECONDS, BOOTSTRAP_SAMPLES)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return min(float(low), seconds), max(float(high), seconds)
 
 
 def _hits(seen: Float64Array, heard: Float64Array, best: int) -> int:
     """Count the strong onsets of sound that have a strong one of motion within 40 ms at an offset."""
-    moved = np.roll(heard, -round(LAGS[best] * RATE))
+    moved = np.roll(heard, -round(LAGS[best] * ONSET_RATE))
     peaks = 1 + np.flatnonzero((moved[1:-1] > 1.5) & (moved[1:-1] >= moved[:-2]) & (moved[1:-1] > moved[2:]))
     return sum(bool(seen[max(0, peak - 4) : peak + 5].max() > 1.0) for peak in peaks)

@@ -13,43 +13,47 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array, Int64Array
 
-FRAME = 0.04
+FRAME_SECONDS = 0.04
 """Seconds of a frame, here and in the published measures: 25 a second."""
 
-STEP = 0.01
+LAG_STEP_SECONDS = 0.01
 """Seconds from one lag to the next."""
 
-MOST = 1.0
+MAX_LAG_SECONDS = 1.0
 """Seconds of the largest lag."""
 
-LAGS = np.asarray(np.arange(-round(MOST / STEP), round(MOST / STEP) + 1) * STEP, np.float64)
+LAGS = np.asarray(
+    np.arange(-round(MAX_LAG_SECONDS / LAG_STEP_SECONDS), round(MAX_LAG_SECONDS / LAG_STEP_SECONDS) + 1)
+    * LAG_STEP_SECONDS,
+    np.float64,
+)
 """All lags, in seconds."""
 
-NEAR = 2 * FRAME
+PEAK_RADIUS_SECONDS = 2 * FRAME_SECONDS
 """Seconds around the best lag in which likeness is high for the same reason."""
 
-FIT = 0.05
+PARABOLA_RADIUS_SECONDS = 0.05
 """Seconds on each side of the best lag through which a parabola is laid."""
 
-AGREE = 0.9
+MIN_AGREEMENT = 0.9
 """Share of drawings that find the offset within a frame, under which it is doubted."""
 
-DRAWINGS = 200
+BOOTSTRAP_SAMPLES = 200
 """Times that blocks are drawn anew for an interval."""
 
-TOGETHER = 1.0
+GROUP_SECONDS = 1.0
 """Seconds of neighbouring blocks that are drawn together: what is said in a second is one piece of evidence."""
 
-SPREAD = 0.015
+ZERO_SIGMA_SECONDS = 0.015
 """Seconds by which one true zero differs from another, a standard deviation, where no calibration says so."""
 
-MOMENT = 2.0
+ZERO_HOLD_SECONDS = 2.0
 """Seconds after which what is said has another zero: other sounds, another pose."""
 
-BINS = 120
+MAX_DRIFT_BINS = 120
 """Most stretches that a drift is sought in."""
 
-MOST_DRIFT, MOST_SPEED = 0.005, 0.06
+MAX_CLOCK_DRIFT, MAX_SPEED_CHANGE = 0.005, 0.06
 """Largest drift of a clock that is looked for, and of another speed, as of film shown at 25 frames a second."""
 
 
@@ -64,7 +68,7 @@ class OffsetCalibration:
     """
 
     weights: tuple[float, float, float, float] = (-2.0, 0.0, 20.0, 0.0)
-    spread: float = SPREAD
+    spread: float = ZERO_SIGMA_SECONDS
 
     def confidence(self, margin: float, seconds: float) -> float:
         """Give the probability that an offset is right within a frame."""
@@ -114,31 +118,31 @@ class ClockDrift:
         return not self.low <= 0 <= self.high and abs(self.rate) > self.error
 
 
-def margin(curve: Float64Array) -> float:
+def peak_margin(curve: Float64Array) -> float:
     """Give how far the best lag of a curve (L,) stands out: its likeness over the best that is not near it."""
     best = int(curve.argmax())
-    far = np.abs(LAGS - LAGS[best]) > NEAR + 1e-9
+    far = np.abs(LAGS - LAGS[best]) > PEAK_RADIUS_SECONDS + 1e-9
     return float(curve[best] - curve[far].max())
 
 
-def peaks(curves: Float64Array) -> Float64Array:
+def peak_lags(curves: Float64Array) -> Float64Array:
     """Give the lag at which each of curves (N, L) is highest, in seconds, finer than their step: by a parabola.
 
     Where the parabola opens upwards, as at the end of the lags, it is the highest point itself.
     """
-    reach = round(FIT / STEP)
+    reach = round(PARABOLA_RADIUS_SECONDS / LAG_STEP_SECONDS)
     best = curves.argmax(axis=1)
     middle = np.clip(best, reach, len(LAGS) - 1 - reach)
-    x = np.arange(-reach, reach + 1) * STEP
+    x = np.arange(-reach, reach + 1) * LAG_STEP_SECONDS
     around = curves[np.arange(len(curves))[:, None], middle[:, None] + np.arange(-reach, reach + 1)]
     square, slope, _ = np.polyfit(x, around.T, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         top = np.where(square < 0, -slope / (2 * square), np.nan)
-    fits = np.abs(top) <= FIT
+    fits = np.abs(top) <= PARABOLA_RADIUS_SECONDS
     return np.asarray(np.where(fits, LAGS[middle] + np.nan_to_num(top), LAGS[best]))
 
 
-def measure(
+def estimate_offset(
     blocks: Float64Array,
     counts: Float64Array,
     calibration: OffsetCalibration,
@@ -155,21 +159,21 @@ def measure(
         seed: of the drawings of the interval.
     """
     total = blocks.sum(axis=0) / max(counts.sum(), 1)
-    seconds = float(counts.sum() * FRAME)
-    best = float(peaks(total[None])[0])
+    seconds = float(counts.sum() * FRAME_SECONDS)
+    best = float(peak_lags(total[None])[0])
     drawn = _drawn(_pooled(blocks, _groups(counts) if groups is None else groups), seed)
-    spread = np.random.default_rng(seed).normal(0, calibration.spread, DRAWINGS)
+    spread = np.random.default_rng(seed).normal(0, calibration.spread, BOOTSTRAP_SAMPLES)
     low, high = np.percentile(drawn + spread, [2.5, 97.5]).tolist()
     # What was fitted on windows with an answer does not know those without one: there the drawn pieces disagree.
-    agree = float((np.abs(drawn - best) <= FRAME).mean())
-    confidence = calibration.confidence(margin(total), seconds) * min(1.0, agree / AGREE)
+    agree = float((np.abs(drawn - best) <= FRAME_SECONDS).mean())
+    confidence = calibration.confidence(peak_margin(total), seconds) * min(1.0, agree / MIN_AGREEMENT)
     return SyncOffset(best, min(low, best), max(high, best), confidence, seconds)
 
 
 def _groups(counts: Float64Array) -> Int64Array:
     """Number the pieces that blocks in a row make up: of a second, or, in a short clip, of a tenth of it."""
-    seconds = np.cumsum(counts) * FRAME
-    return np.asarray((seconds - counts * FRAME / 2) / min(TOGETHER, seconds[-1] / 10), np.int64)
+    seconds = np.cumsum(counts) * FRAME_SECONDS
+    return np.asarray((seconds - counts * FRAME_SECONDS / 2) / min(GROUP_SECONDS, seconds[-1] / 10), np.int64)
 
 
 def _pooled(blocks: Float64Array, groups: Int64Array) -> Float64Array:
@@ -182,12 +186,16 @@ def _pooled(blocks: Float64Array, groups: Int64Array) -> Float64Array:
 def _drawn(pieces: Float64Array, seed: int) -> Float64Array:
     """Give the best lags of pieces drawn anew (bootstrap), (200,)."""
     generator = np.random.default_rng(seed)
-    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), DRAWINGS)
-    return peaks(shares @ pieces)
+    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), BOOTSTRAP_SAMPLES)
+    return peak_lags(shares @ pieces)
 
 
-def drift(
-    blocks: Float64Array, times: Float64Array, most: float = MOST_DRIFT, seed: int = 0, spread: float = SPREAD
+def estimate_drift(
+    blocks: Float64Array,
+    times: Float64Array,
+    most: float = MAX_CLOCK_DRIFT,
+    seed: int = 0,
+    spread: float = ZERO_SIGMA_SECONDS,
 ) -> ClockDrift | None:
     """Find by how much the offset changes with time; None where there is too little to say.
 
@@ -201,32 +209,32 @@ def drift(
     span = float(np.ptp(times)) if len(times) else 0.0
     if span < 8.0:
         return None
-    edges = np.linspace(times[0], times[-1] + 1e-6, min(BINS, max(4, int(span / 2))) + 1)
+    edges = np.linspace(times[0], times[-1] + 1e-6, min(MAX_DRIFT_BINS, max(4, int(span / 2))) + 1)
     into = np.searchsorted(edges, times, "right") - 1
     pieces, middle = _pooled(blocks, into), np.array([times[into == n].mean() for n in np.unique(into)])
     rates = _rates(span, most)
     centre = float(middle.mean())
     sheared = np.array([_sheared(pieces, rate * (middle - centre)) for rate in rates])
     generator = np.random.default_rng(seed)
-    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), DRAWINGS)
+    shares = generator.multinomial(len(pieces), np.full(len(pieces), 1 / len(pieces)), BOOTSTRAP_SAMPLES)
     drawn = np.array([_best_rate(np.tensordot(share, sheared, (0, 1)), rates)[0] for share in shares])
     sums = sheared.sum(axis=1)
     rate, at = _best_rate(sums, rates)
     error = _own_error(span, spread)
-    low, high = np.percentile(drawn + generator.normal(0, error / 1.96, DRAWINGS), [2.5, 97.5]).tolist()
+    low, high = np.percentile(drawn + generator.normal(0, error / 1.96, BOOTSTRAP_SAMPLES), [2.5, 97.5]).tolist()
     curve = sums[int(sums.max(axis=1).argmax())]
     return ClockDrift(rate, min(low, rate), max(high, rate), at - rate * centre, curve, error)
 
 
 def _own_error(span: float, spread: float) -> float:
     """Return how far off (95 %) the slope of a line is through moments whose zeros differ by ``spread`` seconds."""
-    return float(1.96 * spread * np.sqrt(12 * MOMENT / span) / span)
+    return float(1.96 * spread * np.sqrt(12 * ZERO_HOLD_SECONDS / span) / span)
 
 
 def _rates(span: float, most: float) -> Float64Array:
     """Give the drifts to try: an end of the video moves by a step from one to the next."""
-    most = min(most, 0.8 * 2 * MOST / span)
-    count = min(100, max(2, round(most * span / 2 / (2 * STEP))))
+    most = min(most, 0.8 * 2 * MAX_LAG_SECONDS / span)
+    count = min(100, max(2, round(most * span / 2 / (2 * LAG_STEP_SECONDS))))
     return np.linspace(-most, most, 2 * count + 1)
 
 
@@ -244,20 +252,20 @@ def _best_rate(curves: Float64Array, rates: Float64Array) -> tuple[float, float]
         before, here, after = heights[n - 1 : n + 2]
         bend = before - 2 * here + after
         rate += (rates[1] - rates[0]) * (0.5 * (before - after) / bend if bend < 0 else 0.0)
-    return float(rate), float(peaks(curves[n][None])[0])
+    return float(rate), float(peak_lags(curves[n][None])[0])
 
 
-def steady(offsets: Sequence[SyncOffset], sure: float = 0.9) -> bool:
+def offsets_agree(offsets: Sequence[SyncOffset], sure: float = 0.9) -> bool:
     """Whether sure offsets of several stretches agree within a frame and their intervals."""
     known = [offset for offset in offsets if offset.confidence >= sure]
     return all(
-        abs(a.seconds - b.seconds) <= FRAME or (a.low <= b.high and b.low <= a.high)
+        abs(a.seconds - b.seconds) <= FRAME_SECONDS or (a.low <= b.high and b.low <= a.high)
         for i, a in enumerate(known)
         for b in known[:i]
     )
 
 
-def in_words(seconds: float) -> str:
+def describe_offset(seconds: float) -> str:
     """Say an offset as people say it: ``sound is 120 ms late``."""
     late = round(seconds * 1000)
     if abs(late) < 20:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.formats.trained_model import FACTS
 
@@ -27,7 +27,7 @@ def write_metadata(folder: Path, facts: DataclassInstance, task: str, schema: in
         OutputError: it cannot be written.
     """
     plain = {"schema": schema, "task": task} | asdict(facts)
-    with atomic(folder / FACTS) as path:
+    with atomic_write(folder / FACTS) as path:
         path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinoscope.core.errors import ModelError, OptionError, OutputError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.hashing import sha256_file
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.sampling import MAX_FRAMES, Sampling
@@ -80,7 +80,7 @@ def save(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS, net, half)
-    with atomic(folder / FACTS) as path:
+    with atomic_write(folder / FACTS) as path:
         path.write_text(json.dumps({"schema": SCHEMA} | asdict(trained), indent=1, allow_nan=False) + "\n")
 
 
@@ -102,7 +102,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             save_file(plain, temporary, None if header is None else dict(header))
         except SafetensorError as error:  # it tells of a full disk in words alone

@@ -16,7 +16,7 @@ from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.ranges import check_ranges
-from kinoscope.core.signal.mel import FLOOR, HOP, RATE, log_mel
+from kinoscope.core.signal.mel import HOP_LENGTH, POWER_FLOOR, SAMPLE_RATE, log_mel
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
 from kinoscope.models.inference.face_compositor import FaceTrajectory, cut, painted_part
@@ -125,11 +125,13 @@ class NormalizedMel:
     def around(self, times: Float64Array) -> Float32Array:
         """Give log-mel around times in seconds: (N, 53, 40); silence where there is no sound."""
         steps = (
-            np.round((times - self._start) * RATE / HOP).astype(int)[:, None] + np.arange(MEL_FRAMES) - MEL_FRAMES // 2
+            np.round((times - self._start) * SAMPLE_RATE / HOP_LENGTH).astype(int)[:, None]
+            + np.arange(MEL_FRAMES)
+            - MEL_FRAMES // 2
         )
         inside = (steps >= 0) & (steps < len(self._mel))
         found = self._mel[np.clip(steps, 0, len(self._mel) - 1)]
-        return np.asarray(np.where(inside[..., None], found, np.float32(np.log(FLOOR))) - self._mean, np.float32)
+        return np.asarray(np.where(inside[..., None], found, np.float32(np.log(POWER_FLOOR))) - self._mean, np.float32)
 
 
 @dataclass(frozen=True)

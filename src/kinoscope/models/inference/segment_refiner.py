@@ -18,7 +18,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.errors import ModelError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 
 FILE = "edges.safetensors"
 """Beside the weights of the model whose scores it was learned on."""
@@ -148,5 +148,5 @@ def write_refiner(path: Path, edges: SegmentRefiner) -> None:
     from safetensors.numpy import save
 
     tensors = {name: np.asarray(getattr(edges, name), np.float32) for name in NAMES}
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(save(tensors))

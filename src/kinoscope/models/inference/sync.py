@@ -18,8 +18,8 @@ import numpy as np
 from kinoscope.core.arrays import Float32Array, UInt8Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.hashing import sha256_file
-from kinoscope.core.signal.mel import BANDS
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, STEP, OffsetCalibration
+from kinoscope.core.signal.mel import NUM_BANDS
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAG_STEP_SECONDS, LAGS, OffsetCalibration
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import FACTS as FACTS
@@ -40,7 +40,7 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "sync"
 
 TASK = "sync"
 
-PHASES = round(FRAME / STEP)
+PHASES = round(FRAME_SECONDS / LAG_STEP_SECONDS)
 """Lags to a frame: the sound is embedded at each of them."""
 
 CONTEXT = 10
@@ -146,7 +146,7 @@ def _order(kinds: Sequence[str]) -> list[int]:
 INPUTS: dict[str, tuple[tuple[int | None, ...], Any]] = {
     "points": ((None, 183), "float32"),
     "pixels": ((None, 48, 48), "uint8"),
-    "sound": ((None, BANDS), "float32"),
+    "sound": ((None, NUM_BANDS), "float32"),
 }
 """Axes and type of what each kind of stream takes; the first axis is time."""
 

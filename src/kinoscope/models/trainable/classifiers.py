@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.sampling import Sampling
-from kinoscope.core.validation import hint
+from kinoscope.core.validation import suggest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -232,7 +232,7 @@ def find_network(name: str) -> Network:
     known = {network.name: network for network in NETWORKS}
     if name in known:
         return known[name]
-    raise OptionError(f"no network is called {name!r}; {hint(name, known)}known: {', '.join(known)}")
+    raise OptionError(f"no network is called {name!r}; {suggest(name, known)}known: {', '.join(known)}")
 
 
 def build_network(name: str, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:

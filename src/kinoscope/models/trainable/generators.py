@@ -18,7 +18,7 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
 from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled, write_weights
 from kinoscope.models.trainable.generator_runtime import GeneratorRuntime
@@ -95,7 +95,7 @@ class GeneratorMetadata:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))  # JSON knows lists alone
-        demand(self.network, GANS, "generator")
+        require_known(self.network, GANS, "generator")
         if self.size not in SIZES:
             raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
         check_ranges(self, LIMITS)
@@ -198,7 +198,7 @@ def find_generator(name: str | Path) -> Path:
     if str(name) in bundled_generators():
         return BUNDLED / str(name)
     if not Path(name).is_dir():
-        demand(str(name), bundled_generators(), "generator (give one of these, or a folder)")
+        require_known(str(name), bundled_generators(), "generator (give one of these, or a folder)")
     return Path(name)
 
 

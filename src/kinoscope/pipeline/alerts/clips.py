@@ -9,7 +9,7 @@ from typing import Any
 
 from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
-from kinoscope.core.validation import slug
+from kinoscope.core.validation import slugify
 
 SHARED_CLIP_SECONDS = 1.0
 """Seconds after an alert in which others of its rule have no clip of their own: they are in the middle of that one."""
@@ -36,7 +36,7 @@ def alert_time(event: Event) -> float:
 def clip_name(event: Event, prefix: str = "") -> str:
     """Give the file name of an event's clip: when, and what; nothing in a rule's name can lead elsewhere."""
     clock = format_clock(alert_time(event)).replace(":", "-")
-    return f"{prefix}{clock}-{slug(event.label, 'alert')}.mp4"
+    return f"{prefix}{clock}-{slugify(event.label, 'alert')}.mp4"
 
 
 def alert_spans(events: Iterable[Event], before: float, after: float) -> list[AlertSpan]:

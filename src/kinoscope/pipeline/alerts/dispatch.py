@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError, RulesError
 from kinoscope.core.results import Timeline
-from kinoscope.core.validation import counted, hint
+from kinoscope.core.validation import pluralize, suggest
 
 if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.webhook import Webhook
@@ -54,7 +54,9 @@ def open_webhook(
     finally:
         webhook.close(grace)
         if webhook.buried:
-            log.warning("kinoscope: not delivered: %s; see %s", counted(webhook.buried, "alert"), webhook.dead_letters)
+            log.warning(
+                "kinoscope: not delivered: %s; see %s", pluralize(webhook.buried, "alert"), webhook.dead_letters
+            )
 
 
 def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:
@@ -124,7 +126,7 @@ def _check_names(rules: RuleFile, names: Collection[str] | None) -> None:
                 known = ", ".join(sorted(names)) or "nobody"
                 raise RulesError(
                     f"rule {rule.name!r}, field 'identities' names {name!r}, who is not in the gallery; "
-                    f"{hint(name, names)}known: {known}"
+                    f"{suggest(name, names)}known: {known}"
                 )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline
-from kinoscope.core.validation import slug
+from kinoscope.core.validation import slugify
 from kinoscope.source.encode.writer import Writer
 from kinoscope.tasks.base import Needs, Skip
 
@@ -113,7 +113,7 @@ class Recorder:
 
     def _free(self, name: str, time: float) -> Path:
         """Return a path that no clip has yet."""
-        stem, count = f"{self._prefix}{time:.1f}-{slug(name, 'alert')}", 1
+        stem, count = f"{self._prefix}{time:.1f}-{slugify(name, 'alert')}", 1
         while (path := self._folder / f"{stem}{f'-{count}' if count > 1 else ''}.mp4") in self._names:
             count += 1
         self._names.append(path)

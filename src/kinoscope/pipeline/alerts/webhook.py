@@ -22,9 +22,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from kinoscope import __version__
 from kinoscope.core.addresses import Address, mask
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.core.files import append, cannot_write, demand_free, prepare
+from kinoscope.core.files import append, prepare_folder, require_free, write_error
 from kinoscope.core.results import Event
-from kinoscope.core.validation import counted
+from kinoscope.core.validation import pluralize
 from kinoscope.pipeline.alerts.signing import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 log = logging.getLogger("kinoscope")
@@ -109,7 +109,7 @@ class Webhook:
         """Have a message sent; returns at once."""
         message = {"id": uuid.uuid4().hex} | message
         if self._queue.qsize() >= self._held:
-            self._bury(message, f"{counted(self._held, 'message')} waiting already", 0)
+            self._bury(message, f"{pluralize(self._held, 'message')} waiting already", 0)
         else:
             self._queue.put(message)
 
@@ -200,9 +200,9 @@ def check_undelivered_file(path: Path) -> None:
     Raises:
         OutputError: they could not.
     """
-    prepare(path.parent)
-    if demand_free(path, any_command=True) and not os.access(path, os.W_OK):
-        raise cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    prepare_folder(path.parent)
+    if require_free(path, any_command=True) and not os.access(path, os.W_OK):
+        raise write_error(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def alert_message(event: Event, source: str, taken: datetime | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from av.stream import AttachmentStream, DataStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OptionError, OutputError, SourceError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.time import Seconds, parse_time, to_pts
 from kinoscope.source.decode.audio_tracks import select_audio
 from kinoscope.source.decode.container import error_message, open_file
@@ -97,7 +97,7 @@ def shift_audio(
         if Path(out).exists() and os.path.samefile(path, out):
             raise OptionError(f"{out} is the input itself, which is never overwritten; give another name")
         moved = _select_tracks(source, sound)
-        with atomic(out) as temporary, _Remuxer(source, temporary, Path(out), kind) as remuxing:
+        with atomic_write(out) as temporary, _Remuxer(source, temporary, Path(out), kind) as remuxing:
             left_out = remuxing.run(moved, delay, stretch)
     return ShiftResult(Path(out), delay, stretch, tuple(left_out))
 

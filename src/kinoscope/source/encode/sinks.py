@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.image_metadata import mark
+from kinoscope.core.image_metadata import embed_comment
 from kinoscope.core.media import Audio, Frame, Pixels, Size
 from kinoscope.core.time import Seconds, to_pts
 from kinoscope.source.encode.audio import AudioTrack, add_audio_track
@@ -197,7 +197,7 @@ class GifSink(Sink):
         self._container.close()
         if self._comment:
             # FFmpeg drops what it is told to say of a gif.
-            self._path.write_bytes(mark(self._path.read_bytes(), self._comment))
+            self._path.write_bytes(embed_comment(self._path.read_bytes(), self._comment))
 
     def abandon(self) -> None:
         """Close the file as it is."""
@@ -227,7 +227,7 @@ class SequenceSink(Sink):
         picture.save(lower)
         lower.rename(place)
         if self._comment:
-            place.write_bytes(mark(place.read_bytes(), self._comment))
+            place.write_bytes(embed_comment(place.read_bytes(), self._comment))
         self._count += 1
 
     def finish(self) -> None:

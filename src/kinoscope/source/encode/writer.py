@@ -16,8 +16,15 @@ from typing import Any, Self
 import av
 
 from kinoscope.core.errors import OptionError, OutputError
-from kinoscope.core.files import demand_free, prepare, publish, remedy, sequence, trim
-from kinoscope.core.image_metadata import told
+from kinoscope.core.files import (
+    numbered_pattern,
+    prepare_folder,
+    publish,
+    remove_surplus,
+    require_free,
+    write_error_hint,
+)
+from kinoscope.core.image_metadata import provenance_text
 from kinoscope.core.media import Audio, Frame, Size
 from kinoscope.core.scratch import scratch_folder, suffix_of
 from kinoscope.core.time import Seconds
@@ -39,7 +46,7 @@ def generated_tags(made_by: str) -> dict[str, str]:
 
     An mp4 keeps the first two; a Matroska file all of them, with ``KINOSCOPE`` in capitals.
     """
-    text = told(made_by)
+    text = provenance_text(made_by)
     return {"comment": text, "description": text, "kinoscope": f"generated: {made_by}"}
 
 
@@ -68,12 +75,12 @@ def check_target(path: Path) -> None:
         OptionError: the ending is none of the known ones.
         OutputError: a file is in the way.
     """
-    pattern = sequence(path) if select_sink(path) is SequenceSink else None
+    pattern = numbered_pattern(path) if select_sink(path) is SequenceSink else None
     if pattern is None:
-        demand_free(path)
+        require_free(path)
     elif path.parent.is_dir():
         for picture in (one for one in path.parent.iterdir() if pattern.fullmatch(one.name)):
-            demand_free(picture)
+            require_free(picture)
 
 
 class Writer:
@@ -125,7 +132,7 @@ class Writer:
         make = select_sink(self.path)
         with self._told():
             check_target(self.path)
-            prepare(self.path.parent)
+            prepare_folder(self.path.parent)
             self._folder = self._stack.enter_context(scratch_folder(self.path.parent))
             name = self.path.name if make is SequenceSink else f"file{suffix_of(self.path)}"
             options: dict[str, Any] = {
@@ -167,15 +174,15 @@ class Writer:
 
     def _publish(self) -> None:
         written = sorted(self._folder.iterdir())
-        numbered = sequence(self.path) if select_sink(self.path) is SequenceSink else None
+        numbered = numbered_pattern(self.path) if select_sink(self.path) is SequenceSink else None
         names = [one.name for one in written] if numbered else [self.path.name]
         targets = [self.path.with_name(name) for name in names]
         for target in targets:
-            demand_free(target)
+            require_free(target)
         for temporary, target in zip(written, targets, strict=True):
             publish(temporary, target)
         if numbered:
-            trim(self.path.parent, numbered, names)
+            remove_surplus(self.path.parent, numbered, names)
         self._stack.close()
 
     def abandon(self) -> None:
@@ -192,7 +199,7 @@ class Writer:
             yield
         except (av.FFmpegError, OSError) as error:
             self.abandon()
-            why = remedy(error) or f"{error_message(error)}; {_advice(error)}"
+            why = write_error_hint(error) or f"{error_message(error)}; {_advice(error)}"
             raise OutputError(f"cannot write {self.path}: {why}") from None
         except BaseException:
             self.abandon()

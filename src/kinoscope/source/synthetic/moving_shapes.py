@@ -14,10 +14,10 @@ import numpy as np
 
 from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.media import Pixels
-from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, TURNS
+from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, RADIUS_RANGE, SHAPES, SPEED_RANGE, TURN_RATE_RANGE
 from kinoscope.core.results import TaskResult, Track
 from kinoscope.core.time import Seconds
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.source.synthetic.video import SyntheticSource
 
 __all__ = ["SHAPES", "MovingShapes", "draw_moving", "moving"]
@@ -66,7 +66,7 @@ def draw_moving(
     shape = _pick_name(random, SHAPES, shape, "shape")
     colour = _pick_name(random, tuple(COLOURS), colour, "colour")
     motion = _pick_name(random, MOTIONS, motion, "motion")
-    radius = float(random.uniform(*SIZES)) * size
+    radius = float(random.uniform(*RADIUS_RANGE)) * size
     centres = size * _trajectory(random, motion, np.arange(frames) / rate, radius / size * 1.35)
     ground = random.uniform(*BACKGROUND_LEVELS)
     masks = np.stack([_coverage(shape, centre, radius, size) for centre in centres])[..., None]
@@ -96,18 +96,18 @@ def moving(
 
 def _pick_name(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
     drawn = str(names[int(random.integers(len(names)))])
-    return drawn if wanted is None else demand(wanted, names, kind)
+    return drawn if wanted is None else require_known(wanted, names, kind)
 
 
 def _trajectory(random: Any, motion: str, times: Float64Array, edge: float) -> Float64Array:
     """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
     angle, room = random.uniform(0, 2 * np.pi), 1 - 2 * edge
     if motion == "straight":
-        step = random.uniform(*SPEEDS) * np.array([np.cos(angle), np.sin(angle)])
+        step = random.uniform(*SPEED_RANGE) * np.array([np.cos(angle), np.sin(angle)])
         way = random.uniform(0, room, 2) + times[:, None] * step
         folded = np.mod(way, 2 * room)
         return np.asarray(edge + np.minimum(folded, 2 * room - folded))
-    turns = angle + 2 * np.pi * random.uniform(*TURNS) * times * random.choice([-1, 1])
+    turns = angle + 2 * np.pi * random.uniform(*TURN_RATE_RANGE) * times * random.choice([-1, 1])
     reach = random.uniform(0.45, 0.95) * room / 2
     if motion == "circle":
         around = np.stack([np.cos(turns), np.sin(turns)], 1) * reach

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
-from kinoscope.core.signal.sync_offset import FRAME, LAGS, OffsetCalibration, SyncOffset, measure
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAGS, OffsetCalibration, SyncOffset, estimate_offset
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 
 BLOCK_FRAMES = 5
 """Frames of a block."""
 
-BLOCK_SECONDS = BLOCK_FRAMES * FRAME
+BLOCK_SECONDS = BLOCK_FRAMES * FRAME_SECONDS
 """Seconds of a block."""
 
 WINDOW_SECONDS, STRIDE_SECONDS = 2.0, 0.6
@@ -104,7 +104,7 @@ class SyncEvidence:
         """Give by how much a face is more like the sound at the offset than at all lags, in a second around blocks."""
         sums = np.array([self.sums.get((face, n), np.zeros(len(LAGS))) for n in blocks.tolist()])
         counts = np.array([self.counts.get((face, n), 0) for n in blocks.tolist()], np.float64)
-        near = np.abs(LAGS - offset) <= FRAME / 2
+        near = np.abs(LAGS - offset) <= FRAME_SECONDS / 2
         excess = sums[:, near].mean(axis=1) - sums.mean(axis=1)
         scores = _around(excess) / np.maximum(_around(counts), 1)
         late = round(offset / BLOCK_SECONDS)
@@ -132,11 +132,11 @@ class BlockSimilarities:
     @property
     def seconds(self) -> float:
         """How much of face and sound was compared."""
-        return float(self.counts.sum() * FRAME)
+        return float(self.counts.sum() * FRAME_SECONDS)
 
     def offset(self, calibration: OffsetCalibration) -> SyncOffset:
         """Measure the offset."""
-        return measure(self.sums, self.counts, calibration)
+        return estimate_offset(self.sums, self.counts, calibration)
 
     def windows(self, calibration: OffsetCalibration) -> SyncWindows:
         """Measure the offset in windows over time."""
@@ -150,7 +150,7 @@ class BlockSimilarities:
         inside = [(self.times >= start) & (self.times < start + WINDOW_SECONDS) for start in starts]
         kept = [(start, rows) for start, rows in zip(starts, inside, strict=True) if self.counts[rows].sum() >= 25]
         curves = np.array([self.sums[rows].sum(axis=0) / self.counts[rows].sum() for _, rows in kept])
-        offsets = [measure(self.sums[rows], self.counts[rows], calibration) for _, rows in kept]
+        offsets = [estimate_offset(self.sums[rows], self.counts[rows], calibration) for _, rows in kept]
         times = np.array([start + WINDOW_SECONDS / 2 for start, _ in kept])
         return SyncWindows(times, curves.reshape(-1, len(LAGS)), offsets)
 

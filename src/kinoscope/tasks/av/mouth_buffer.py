@@ -9,8 +9,8 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 from kinoscope.core.media import Audio, Pixels
-from kinoscope.core.signal.mel import HOP, RATE, log_mel
-from kinoscope.core.signal.sync_offset import FRAME
+from kinoscope.core.signal.mel import HOP_LENGTH, SAMPLE_RATE, log_mel
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS
 from kinoscope.models.inference.mouth_tracker import TrackedFace, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import AHEAD, PHASES
 
@@ -57,20 +57,20 @@ class MouthBuffer:
         """Give what is known of the frames ``first`` to ``last`` of the clock, without long gaps."""
         times = np.array(self.times)
         frames = np.arange(first, last)
-        after = np.searchsorted(times, frames * FRAME + 1e-9)
+        after = np.searchsorted(times, frames * FRAME_SECONDS + 1e-9)
         inside = (after > 0) & (after < len(times))
         near = np.clip(after, 1, max(1, len(times) - 1))
         if len(times) > 1:
             inside &= times[near] - times[near - 1] <= MAX_GAP_SECONDS
             # The very first and last pictures stand for the frames that they fall into.
-            inside |= np.abs(frames * FRAME - times[np.clip(after, 0, len(times) - 1)]) < FRAME / 2
+            inside |= np.abs(frames * FRAME_SECONDS - times[np.clip(after, 0, len(times) - 1)]) < FRAME_SECONDS / 2
         turns = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
         for begin, end in zip(turns[::2], turns[1::2], strict=True):
             if end - begin >= MIN_SEGMENT_FRAMES:
                 yield self._piece(frames[begin:end], times)
 
     def _piece(self, frames: Int64Array, times: Float64Array) -> MouthSegment:
-        wanted = frames.astype(np.float64) * FRAME
+        wanted = frames.astype(np.float64) * FRAME_SECONDS
         return MouthSegment(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
 
 
@@ -99,16 +99,16 @@ class AudioBuffer:
 
     def hear(self, sound: Audio) -> None:
         """Take the next stretch of sound, 16 kHz."""
-        at = round(float(sound.start) * RATE)
+        at = round(float(sound.start) * SAMPLE_RATE)
         if self.start is None:
             self.start, self._begin = float(sound.start), at
         hole = at - (self._begin + len(self._samples))
-        if abs(hole) > MAX_AUDIO_GAP_SECONDS * RATE:
+        if abs(hole) > MAX_AUDIO_GAP_SECONDS * SAMPLE_RATE:
             self._samples = np.concatenate([self._samples, np.zeros(max(hole, 0), np.float32)])
         self._samples = np.concatenate([self._samples, sound.samples])
         self._square += float(np.square(sound.samples, dtype=np.float64).sum())
         self._count += len(sound.samples)
-        self.end = (self._begin + len(self._samples)) / RATE
+        self.end = (self._begin + len(self._samples)) / SAMPLE_RATE
 
     @property
     def level(self) -> float:
@@ -117,17 +117,17 @@ class AudioBuffer:
 
     def forget(self, before: float) -> None:
         """Let go of what lies before a time in seconds."""
-        drop = min(max(0, round(before * RATE) - self._begin), len(self._samples))
+        drop = min(max(0, round(before * SAMPLE_RATE) - self._begin), len(self._samples))
         self._samples, self._begin = self._samples[drop:], self._begin + drop
 
     def samples(self, start: float, end: float) -> Float32Array:
         """Give the samples from one time to another, in seconds."""
-        first, last = round(start * RATE) - self._begin, round(end * RATE) - self._begin
+        first, last = round(start * SAMPLE_RATE) - self._begin, round(end * SAMPLE_RATE) - self._begin
         inside = self._samples[max(first, 0) : max(last, 0)]
         return np.pad(inside, (max(-first, 0), max(last - max(first, 0) - len(inside), 0)))[: last - first]
 
     def mel(self, first: int, last: int) -> Float32Array:
         """Give the log-mel that goes with frames ``first`` to ``last`` and the sound before and after them."""
         count = (last - first + 2 * AHEAD) * PHASES + PHASES - 1
-        start = (first - AHEAD) * FRAME
-        return log_mel(self.samples(start, start + (count - 1) * HOP / RATE), self.level)[:count]
+        start = (first - AHEAD) * FRAME_SECONDS
+        return log_mel(self.samples(start, start + (count - 1) * HOP_LENGTH / SAMPLE_RATE), self.level)[:count]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinoscope.core.media import Audio, Pixels
-from kinoscope.core.signal.onsets import MotionOnsets, OnsetOffset, SoundOnsets, match
+from kinoscope.core.signal.onsets import AudioOnsets, MotionOnsets, OnsetOffset, match_onsets
 
 FRAME_SIDE = 96
 """Longer side in pixels of the pictures that motion is told from."""
@@ -22,7 +22,7 @@ class OnsetFallback:
 
     def __init__(self) -> None:
         self._motion: MotionOnsets | None = MotionOnsets()
-        self._sound = SoundOnsets()
+        self._sound = AudioOnsets()
         self._first: float | None = None
         self._faces = 0
 
@@ -35,7 +35,7 @@ class OnsetFallback:
         if self._motion is None or time - self._first > MAX_SECONDS:
             return
         if self._faces >= MAX_FACE_FRAMES:
-            self._motion, self._sound = None, SoundOnsets()
+            self._motion, self._sound = None, AudioOnsets()
             return
         height, width = pixels.shape[:2]
         scale = FRAME_SIDE / max(height, width)
@@ -51,4 +51,4 @@ class OnsetFallback:
 
     def match(self) -> OnsetOffset | None:
         """Give what hits say; None where faces were seen."""
-        return None if self._motion is None else match(self._motion, self._sound)
+        return None if self._motion is None else match_onsets(self._motion, self._sound)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float64Array, Int64Array
-from kinoscope.core.identity_matching import overlap
+from kinoscope.core.identity_matching import spans_overlap
 
 MAX_CLUSTER_DISTANCE = 0.45
 """Mean distance of dlib's embeddings up to which two groups of face tracks are one person.
@@ -42,7 +42,7 @@ def cluster_tracks(
         return np.zeros(len(embeddings), np.int64)
     distances = pdist(embeddings)
     first, second = np.triu_indices(len(embeddings), 1)
-    distances[overlap(spans)[first, second]] = FORBIDDEN_DISTANCE
+    distances[spans_overlap(spans)[first, second]] = FORBIDDEN_DISTANCE
     found = fcluster(linkage(distances, "average"), threshold, "distance")
     order = {person: np.flatnonzero(found == person) for person in np.unique(found)}
     ranked = sorted(order.values(), key=lambda members: (spans[members, 0].min(), members[0]))

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import hint
+from kinoscope.core.validation import suggest
 
 if TYPE_CHECKING:
     from kinoscope.imaging.augment import Augment
@@ -162,7 +162,7 @@ def _check_choices(options: ClassificationOptions) -> None:
         value = getattr(options, name)
         if get_origin(kind) is Literal and value not in get_args(kind):
             known = get_args(kind)
-            raise OptionError(f"{name}={value} is unknown; {hint(str(value), known)}choose from {', '.join(known)}")
+            raise OptionError(f"{name}={value} is unknown; {suggest(str(value), known)}choose from {', '.join(known)}")
 
 
 def _check_limits(options: ClassificationOptions) -> None:
@@ -224,7 +224,7 @@ def _read(name: str, text: str) -> Any:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    return f"there is no option {name}; {hint(name, known)}known: {', '.join(known)}"
+    return f"there is no option {name}; {suggest(name, known)}known: {', '.join(known)}"
 
 
 @lru_cache
@@ -305,7 +305,7 @@ def save_options(path: Path, options: Saveable, facts: Mapping[str, Any]) -> Non
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(dict(facts) | {"options": options.to_dict()}, indent=1) + "\n", "utf-8")
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import TrainingError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import load_net, save
 from kinoscope.training.checkpoint import (
@@ -279,7 +279,7 @@ def _open(job: TrainContext, state: TrainState, out: Path) -> Log:
         save_options(out / "options.json", job.options, {"task": TASK, "data": job.dataset.root})
         save_splits(out / "splits.json", _splits(job), job.dataset)
         for path in own_files(job.options):
-            with atomic(out / path.name) as temporary:
+            with atomic_write(out / path.name) as temporary:
                 shutil.copyfile(path, temporary)
         save_state(out / PLACE, state, job)
     return Log(out, state.epoch)

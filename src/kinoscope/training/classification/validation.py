@@ -69,8 +69,8 @@ def measure(predictions: Predictions | None) -> Row:
     actual = truth(predictions)
     if predictions.multilabel:
         return {"val_loss": loss, "val_map": classification.mean_average_precision(predictions.logits, actual)}
-    confusion = classification.confusion(predictions.logits.argmax(1), actual, len(predictions.classes))
-    top1 = classification.top_k(predictions.logits, actual)
+    confusion = classification.confusion_matrix(predictions.logits.argmax(1), actual, len(predictions.classes))
+    top1 = classification.top_k_accuracy(predictions.logits, actual)
     return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": classification.balanced_accuracy(confusion)}
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinoscope.core.arrays import BoolArray, Float32Array
-from kinoscope.core.errors import as_error
+from kinoscope.core.errors import wrap_error
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.models.runtime.runner import cores
 from kinoscope.training.data.dataset import Dataset, Example
@@ -171,7 +171,7 @@ def _examine(example: Example, audio: bool) -> _Facts:
     except OSError as error:
         facts.found("broken", str(error))
     except Exception as error:
-        facts.found("broken", str(as_error(error, str(example.path))))
+        facts.found("broken", str(wrap_error(error, str(example.path))))
     return facts
 
 

@@ -27,9 +27,9 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OutputError, SourceError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.media import Pixels, Size
-from kinoscope.core.sampling import Sampling, nearest
+from kinoscope.core.sampling import Sampling, nearest_frames
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import store
 from kinoscope.training.data.dataset import Example
@@ -60,7 +60,7 @@ LONGEST_SHOWN = 1.0
 USUAL_RATE = 25
 """Pictures a second of a video that does not say."""
 
-_TOLERANCE = 1e-6  # seconds, as in ``nearest``
+_TOLERANCE = 1e-6  # seconds, as in ``nearest_frames``
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,9 @@ class DecodedFrames:
 
     def at(self, wanted: Float64Array) -> Pixels:
         """Give the (T, H, W, 3) pictures on screen at (T,) times; a short stretch is played to and fro."""
-        return np.ascontiguousarray(self.pixels[nearest(self.times, reflect_times(wanted, self.first, self.end))])
+        return np.ascontiguousarray(
+            self.pixels[nearest_frames(self.times, reflect_times(wanted, self.first, self.end))]
+        )
 
 
 def decode(source: Source, size: Size, rate: float, end: float | None = None) -> DecodedFrames:
@@ -294,7 +296,7 @@ def save(path: Path, stretch: DecodedFrames) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic(path, sync=False, listed=False) as temporary, temporary.open("wb") as file:
+    with atomic_write(path, sync=False, listed=False) as temporary, temporary.open("wb") as file:
         file.write(np.array(stretch.pixels.shape[:3], np.int64).tobytes())
         file.write(np.append(stretch.times, stretch.end).tobytes())
         file.write(np.ascontiguousarray(stretch.pixels).data)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.time import parse_time
-from kinoscope.core.validation import hint, nearest
+from kinoscope.core.validation import closest_name, suggest
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.grouping import group_by
 
@@ -84,7 +84,7 @@ def _why_not(place: Path) -> str:
     if place.exists():
         return f"{place} is neither a folder nor a .csv; give a folder with one folder for each class, or a table"
     names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-    return f"{place} does not exist; {hint(place.name, names).strip() or 'check the path'}"
+    return f"{place} does not exist; {suggest(place.name, names).strip() or 'check the path'}"
 
 
 def _read_folder(root: Path) -> tuple[list[Example], list[str]]:
@@ -229,7 +229,7 @@ def _check_columns(path: Path, row: Row, known: tuple[str, ...], needed: tuple[s
         return
     told = [f"has no column {', '.join(missing)}"] if missing else []
     for name in unknown:
-        near = nearest(name, known)
+        near = closest_name(name, known)
         told.append(f"has an unknown column {name}" + (f" (did you mean {near}?)" if near else ""))
     raise DatasetError(f"{path} {' and '.join(told)}; the columns are {', '.join(known)}")
 

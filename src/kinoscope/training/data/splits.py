@@ -15,7 +15,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.untrusted import read_json
 from kinoscope.training.data.dataset import Dataset, Example
 
@@ -197,7 +197,7 @@ def save_splits(path: Path, splits: Splits, dataset: Dataset) -> None:
         OutputError: it cannot be written.
     """
     plain = {name: [_key(one, dataset) for one in splits[name]] for name in NAMES}
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps({"root": dataset.root, **plain}, indent=1, ensure_ascii=False), "utf-8")
 
 

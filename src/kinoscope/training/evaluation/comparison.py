@@ -130,7 +130,7 @@ def _accuracies_of(first: Predictions, second: Predictions) -> tuple[Measured, l
         return np.array([right.mean(), np.nanmean(recalls(right, actual, int(actual.max()) + 1))])
 
     return measured, [
-        column for one in (first, second) for column in (classification.hits(one.logits, truth(one)), truth(one))
+        column for one in (first, second) for column in (classification.top_k_hits(one.logits, truth(one)), truth(one))
     ]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import BoolArray, Float64Array, Int64Array
 from kinoscope.core.errors import DatasetError
-from kinoscope.core.intervals import share_interval
+from kinoscope.core.intervals import proportion_interval
 from kinoscope.core.metrics import classification
 from kinoscope.training.evaluation.scores import Calibration, ClassScore, ClipScore, Measure, Scores, Value, tuples
 
@@ -81,7 +81,7 @@ def groups_of(predictions: Predictions) -> list[str]:
 
 
 def _confusion(predictions: Predictions) -> Int64Array:
-    return classification.confusion(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
+    return classification.confusion_matrix(predictions.logits.argmax(1), truth(predictions), len(predictions.classes))
 
 
 def _score_single(
@@ -95,7 +95,7 @@ def _score_single(
         top5 = [fifth.mean()] if count > 5 else []
         return np.array([first.mean(), *top5, np.nanmean(each), *each])
 
-    columns = classification.hits(logits, actual), classification.hits(logits, actual, 5), actual
+    columns = classification.top_k_hits(logits, actual), classification.top_k_hits(logits, actual, 5), actual
     of_all, balanced = weights_of(predictions)
     weights = np.stack([*[of_all] * (len(names) - 1), balanced, *_of_classes(predictions)])
     values, ends, _ = with_intervals(statistic, columns, weights, predictions, seed, samples)
@@ -169,9 +169,9 @@ def with_intervals(
     """
     values = statistic(*columns)
     _, groups = np.unique(groups_of(predictions), return_inverse=True)
-    drawn = classification.replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
+    drawn = classification.bootstrap_replicates(statistic, columns, groups, samples, seed).reshape(-1, len(values))
     ends = [
-        share_interval(float(value), _variance(column, weight, groups), weight, groups)
+        proportion_interval(float(value), _variance(column, weight, groups), weight, groups)
         for value, column, weight in zip(values, drawn.T, weights, strict=True)
     ]
     return [_known(value) for value in values], [(_known(low), _known(high)) for low, high in ends], drawn
@@ -214,8 +214,8 @@ def _calibration(predictions: Predictions, temperature: float) -> Calibration:
     ]
     # A bin of a clip or two is off by chance alone, however well calibrated.
     count = min(BINS, max(1, len(scaled[0][0]) // FILLED))
-    bins = [classification.reliability(*pair, count) for pair in scaled]
-    before, after = (_known(classification.bin_error(rows)) for rows in bins)
+    bins = [classification.reliability_bins(*pair, count) for pair in scaled]
+    before, after = (_known(classification.binned_calibration_error(rows)) for rows in bins)
     plain = [tuple(tuple(_known(value) for value in row) for row in rows) for rows in bins]
     return Calibration(float(temperature), before, after, plain[0], plain[1])
 

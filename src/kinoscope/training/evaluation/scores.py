@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.untrusted import read_json
 
 SCHEMA = 1
@@ -75,7 +75,7 @@ class Calibration:
     """Whether probabilities mean what they say: the expected calibration error, and the bins of a reliability diagram.
 
     ``before`` is without, ``after`` with the model's temperature; bins are as
-    ``core.metrics.classification.reliability`` gives them.
+    ``core.metrics.classification.reliability_bins`` gives them.
     """
 
     temperature: float
@@ -139,7 +139,7 @@ class Scores:
         Raises:
             OutputError: the file cannot be written.
         """
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", "utf-8")
 
 

@@ -22,16 +22,16 @@ from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.generation import (
-    consistency,
+    content_distance,
     diversity,
-    endless,
+    extrapolated_frechet_distance,
     frechet_distance,
     frechet_interval,
     kernel_distance,
     precision_recall,
 )
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.core.sampling import nearest
+from kinoscope.core.sampling import nearest_frames
 from kinoscope.imaging.augment import stretch
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models.card import Card
@@ -213,7 +213,7 @@ class Features:
         """Give which pictures the network is shown; a short clip is played to and fro."""
         times = np.arange(frames) / self.rate
         wanted = np.arange(self.sampling.frames) / self.sampling.rate
-        return np.asarray(nearest(times, reflect_times(wanted, 0.0, frames / self.rate)))
+        return np.asarray(nearest_frames(times, reflect_times(wanted, 0.0, frames / self.rate)))
 
 
 def changes(clip: Pixels) -> Pixels:
@@ -253,7 +253,7 @@ def score(
         protocol=protocol,
         fvd=frechet_distance(a, b),
         interval=frechet_interval(a, b, real.groups or None, protocol.seed),
-        endless=endless(a, b, protocol.seed),
+        endless=extrapolated_frechet_distance(a, b, protocol.seed),
         motion=frechet_distance(told_real.changes, told_made.changes),
         motion_interval=frechet_interval(told_real.changes, told_made.changes, real.groups or None, protocol.seed),
         kvd=1000 * kernel_distance(a, b),
@@ -261,8 +261,8 @@ def score(
         recall=recall,
         diversity=diversity(b, made.labels),
         diversity_real=diversity(a, real.labels),
-        content=consistency([pictures(clip) for clip in made.pixels[:LOOKED_AT]]),
-        content_real=consistency([pictures(clip) for clip in _some(real.pixels)]),
+        content=content_distance([pictures(clip) for clip in made.pixels[:LOOKED_AT]]),
+        content_real=content_distance([pictures(clip) for clip in _some(real.pixels)]),
         floors={name: both[0] for name, both in found_floors.items()},
         motion_floors={name: both[1] for name, both in found_floors.items()},
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.validation import demand, demand_positive
+from kinoscope.core.validation import require_known, require_positive
 from kinoscope.models.trainable.generators import GANS, SIZES
 from kinoscope.training.options import DEVICES, demand_least
 
@@ -95,13 +95,13 @@ class GenerationOptions:
     def __post_init__(self) -> None:
         least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
         demand_least(self, least | {"frames": 2})
-        demand(self.net, GANS, "net")
-        demand(self.game, GAN_LOSS_NAMES, "game")
-        demand(self.augment, AUGMENTS, "augment")
-        demand(self.bf16, ("auto", "true", "false"), "bf16")
-        demand(self.device, DEVICES, "device")
-        demand_positive("rate", self.rate, 25)
-        demand_positive("spacing", self.spacing, 0.32)
+        require_known(self.net, GANS, "net")
+        require_known(self.game, GAN_LOSS_NAMES, "game")
+        require_known(self.augment, AUGMENTS, "augment")
+        require_known(self.bf16, ("auto", "true", "false"), "bf16")
+        require_known(self.device, DEVICES, "device")
+        require_positive("rate", self.rate, 25)
+        require_positive("spacing", self.spacing, 0.32)
         if self.size not in SIZES:
             raise OptionError(f"size is {self.size}; choose 64, 128 or 256 (16 and 32 are for trying out)")
         if not (self.ema < 1 and self.momentum < 1 and 0.5 < self.target < 1):
@@ -119,5 +119,5 @@ def defaults_of(words: tuple[str, ...]) -> GenerationOptions:
     """Give the defaults of the network that words name."""
     named = [word.partition("=")[2] for word in words if word.startswith("net=")]
     net = named[-1] if named else GenerationOptions().net
-    demand(net, GANS, "net")
+    require_known(net, GANS, "net")
     return GenerationOptions(net=net, **GANS[net].options)

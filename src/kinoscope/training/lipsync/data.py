@@ -10,7 +10,7 @@ import torch
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.core.signal.mel import RATE
+from kinoscope.core.signal.mel import SAMPLE_RATE
 from kinoscope.models.inference.face_compositor import cut, follow
 from kinoscope.models.inference.lipsync import NormalizedMel, TalkingFace
 from kinoscope.models.inference.mouth_tracker import FaceTracker
@@ -57,7 +57,7 @@ def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
     sounds: list[Audio] = []
     cuts: list[list[Pixels]] = [[] for _ in ways]
     with open_source(str(path)) as source:
-        for item in source.read(audio_rates=(RATE,)):
+        for item in source.read(audio_rates=(SAMPLE_RATE,)):
             if isinstance(item, Audio):
                 sounds.append(item)
             elif float(item.time) in wanted:

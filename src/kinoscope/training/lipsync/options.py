@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.training.options import DEVICES, demand_least
 
 ABOUT = {
@@ -66,7 +66,7 @@ class LipSyncOptions:
 
     def __post_init__(self) -> None:
         demand_least(self, {"epochs": 1, "steps": 1, "batch": 1, "width": 8})
-        demand(self.device, DEVICES, "device")
+        require_known(self.device, DEVICES, "device")
         if self.width % 8:
             raise OptionError(f"width is {self.width}; give a multiple of 8")
         if not (self.val < 1 and self.ema < 1):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.validation import demand
+from kinoscope.core.validation import require_known
 from kinoscope.training.options import DEVICES, demand_least
 
 ABOUT = {
@@ -64,8 +64,8 @@ class PredictionOptions:
             PATCH_SIZE,
         )
 
-        demand(self.net, NETWORKS, "network that predicts frames")
-        demand(self.device, DEVICES, "device")
+        require_known(self.net, NETWORKS, "network that predicts frames")
+        require_known(self.device, DEVICES, "device")
         counts = ("before", "after", "width", "epochs", "steps", "batch")
         demand_least(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": PATCH_SIZE})
         if self.size % PATCH_SIZE or self.width % 2:

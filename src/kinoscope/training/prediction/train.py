@@ -21,7 +21,7 @@ from torch.nn import functional
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.media import Pixels
-from kinoscope.core.metrics.image_quality import squared_error, ssim_even
+from kinoscope.core.metrics.image_quality import frame_squared_error, uniform_ssim
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.models.trainable.predictors import TASK, PredictorMetadata, new_predictor, predict_frames, save_predictor
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
@@ -187,7 +187,7 @@ def scores(pixels: Pixels, told: Float64Array) -> Float64Array:
     true = pixels[:, -after:].astype(np.float64) / 255
     last = pixels[:, -after - 1 : -after].astype(np.float64) / 255
     kept = np.broadcast_to(last, true.shape)
-    parts = [way(made, true) for made in (told, kept) for way in (squared_error, ssim_even)]
+    parts = [way(made, true) for made in (told, kept) for way in (frame_squared_error, uniform_ssim)]
     return np.stack(parts, 1)
 
 

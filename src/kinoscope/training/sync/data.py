@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinoscope.core.errors import DatasetError, as_error
+from kinoscope.core.errors import DatasetError, wrap_error
 from kinoscope.core.media import Audio
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.core.signal.mel import BANDS, FLOOR, HOP, RATE, log_mel
-from kinoscope.core.signal.sync_offset import FRAME
+from kinoscope.core.signal.mel import HOP_LENGTH, NUM_BANDS, POWER_FLOOR, SAMPLE_RATE, log_mel
+from kinoscope.core.signal.sync_offset import FRAME_SECONDS
 from kinoscope.models.inference.mouth_tracker import MIRROR, FaceTracker, mouth_of, on_clock, points_of
 from kinoscope.models.inference.sync import PHASES
 from kinoscope.source import open_source
@@ -123,7 +123,7 @@ def read_each(
         try:
             found += read(path)
         except Exception as error:
-            broken[path.name] = str(as_error(error, path.name))
+            broken[path.name] = str(wrap_error(error, path.name))
         if progress:
             progress(number + 1, len(paths))
     if not found:
@@ -151,7 +151,7 @@ def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
     sounds: list[Audio] = []
     with open_source(str(path)) as source:
         size = source.info.fit(960)
-        for item in source.read(audio_rates=(RATE,)):
+        for item in source.read(audio_rates=(SAMPLE_RATE,)):
             if isinstance(item, Audio):
                 sounds.append(item)
                 continue
@@ -169,12 +169,12 @@ def _talk(
     name: str, known: ClipRow, rows: list[tuple[float, np.ndarray, np.ndarray]], sounds: list[Audio]
 ) -> TalkingClip:
     times = np.array([time for time, _, _ in rows])
-    frames = np.arange(np.ceil(times[0] / FRAME - 1e-6), np.floor(times[-1] / FRAME + 1e-6) + 1)
+    frames = np.arange(np.ceil(times[0] / FRAME_SECONDS - 1e-6), np.floor(times[-1] / FRAME_SECONDS + 1e-6) + 1)
     points, colours = on_clock(
-        frames * FRAME, times, np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+        frames * FRAME_SECONDS, times, np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
     )
     grey = (colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-    mel = _mel_around(sounds, frames[0] * FRAME + known.offset, len(frames))
+    mel = _mel_around(sounds, frames[0] * FRAME_SECONDS + known.offset, len(frames))
     person = known.person or Path(name).stem
     return TalkingClip(name, person, torch.from_numpy(points), torch.from_numpy(grey), mel)
 
@@ -182,8 +182,8 @@ def _talk(
 def _mel_around(sounds: Sequence[Audio], start: float, frames: int) -> Tensor:
     """Give the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no sound."""
     mel = torch.from_numpy(log_mel(np.concatenate([sound.samples for sound in sounds])))
-    wanted = torch.full(((frames + 2 * AROUND) * PHASES, BANDS), float(np.log(FLOOR)))
-    at = AROUND * PHASES + round((float(sounds[0].start) - start) * RATE / HOP)
+    wanted = torch.full(((frames + 2 * AROUND) * PHASES, NUM_BANDS), float(np.log(POWER_FLOOR)))
+    at = AROUND * PHASES + round((float(sounds[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
     first, last = max(at, 0), min(at + len(mel), len(wanted))
     wanted[first:last] = mel[first - at : last - at]
     return wanted
@@ -254,17 +254,17 @@ class SyncSampler:
     def _sound(self, mel: Tensor, others: Sequence[TalkingClip]) -> Tensor:
         """Vary the voice, the microphone, the room, and what else is heard."""
         g = self.generator
-        bands = np.clip(np.arange(BANDS) * g.uniform(0.88, 1.14), 0, BANDS - 1)
+        bands = np.clip(np.arange(NUM_BANDS) * g.uniform(0.88, 1.14), 0, NUM_BANDS - 1)
         mel = _between(mel.T.contiguous(), bands).T
-        mel = mel + torch.linspace(-1, 1, BANDS) * float(g.normal())
-        mel = mel + functional.interpolate(0.7 * self._normal(1, 1, 5), BANDS, mode="linear")[0, 0]
+        mel = mel + torch.linspace(-1, 1, NUM_BANDS) * float(g.normal())
+        mel = mel + functional.interpolate(0.7 * self._normal(1, 1, 5), NUM_BANDS, mode="linear")[0, 0]
         if g.random() < 0.5:
             mel = self._disturb(mel, others[int(g.integers(len(others)))].mel)
         if g.random() < 0.4:
             mel = self._echo(mel)
-        mel = mel.clamp(min=float(np.log(FLOOR) + g.uniform(0, 5)))
+        mel = mel.clamp(min=float(np.log(POWER_FLOOR) + g.uniform(0, 5)))
         if g.random() < 0.3:
-            first = int(g.integers(0, BANDS - 6))
+            first = int(g.integers(0, NUM_BANDS - 6))
             mel[:, first : first + 6] = mel.mean()
         return mel
 
@@ -284,9 +284,9 @@ class SyncSampler:
         g, steps = self.generator, 30
         decay = torch.exp(-torch.arange(steps) / float(g.uniform(3, 12))) * float(g.uniform(0.05, 0.3))
         decay[0] = 1
-        kernel = decay.flip(0).view(1, 1, -1).expand(BANDS, 1, -1).contiguous().float()
-        power = functional.conv1d(functional.pad(mel.exp().T[None], (steps - 1, 0)), kernel, groups=BANDS)
-        return torch.log(power[0].T + FLOOR)
+        kernel = decay.flip(0).view(1, 1, -1).expand(NUM_BANDS, 1, -1).contiguous().float()
+        power = functional.conv1d(functional.pad(mel.exp().T[None], (steps - 1, 0)), kernel, groups=NUM_BANDS)
+        return torch.log(power[0].T + POWER_FLOOR)
 
     def _pictures(self, pictures: Tensor) -> Tensor:
         """Vary framing, light, sharpness, noise and what hides a part."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.time import format_clock
-from kinoscope.core.validation import counted
+from kinoscope.core.validation import pluralize
 from kinoscope.views.console import sync
 from kinoscope.views.formats.clock import duration, origin
 from kinoscope.views.formats.plain import one_line
@@ -65,7 +65,7 @@ def headline(timeline: Timeline) -> str:
         facts.append(f"{source['width']}x{source['height']}")
     if source.get("video_tracks"):
         facts.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
-    facts += [_format_time(duration(timeline)), counted(decode.frames, "frame")]
+    facts += [_format_time(duration(timeline)), pluralize(decode.frames, "frame")]
     lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
     facts += [f"{count} {name}" for name, count in lost if count]
     if decode.missing:
@@ -97,8 +97,8 @@ def damage_summary(timeline: Timeline) -> str | None:
     if not decode.complete:
         return f"{name} was not read to its end{why}; what was found until then is kept"
     if not decode.failures:
-        return f"{name}: {counted(decode.corrupt, 'frame')} could be decoded in part only{why}"
-    lost = counted(decode.failures, "frame or packet", "frames or packets")
+        return f"{name}: {pluralize(decode.corrupt, 'frame')} could be decoded in part only{why}"
+    lost = pluralize(decode.failures, "frame or packet", "frames or packets")
     return f"{name}: {lost} could not be decoded{why}; --on-error says what to do about them"
 
 
@@ -140,18 +140,18 @@ def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
 
 
 def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
-    found = counted(len(sync.offset_rows(timeline)), "offset")
+    found = pluralize(len(sync.offset_rows(timeline)), "offset")
     return SummaryRow("sync", report.status, found, sync.summary(timeline), report.model or "", report.seconds)
 
 
 def _count_results(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
     people = len({track.identity for track in tracks} - {None})
-    parts = [counted(len(tracks), "track") if tracks else "", counted(people, "person", "people") if people else ""]
+    parts = [pluralize(len(tracks), "track") if tracks else "", pluralize(people, "person", "people") if people else ""]
     if name in _REPORT_COUNTS and not events and not tracks:
         key, noun = _REPORT_COUNTS[name]
-        parts.append(counted(getattr(report, key, None) or report.extra.get(key, 0), noun))
+        parts.append(pluralize(getattr(report, key, None) or report.extra.get(key, 0), noun))
     elif events or not tracks:
-        parts.append(counted(len(events), _EVENT_NOUNS.get(name, "event")))
+        parts.append(pluralize(len(events), _EVENT_NOUNS.get(name, "event")))
     if report.status != "ok":
         return report.status if not events and not tracks else f"{report.status}: {_join(parts)}"
     return _join(parts)

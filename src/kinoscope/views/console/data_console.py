@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from kinoscope.core.terminal import visible
+from kinoscope.core.terminal import escape_control
 
 
 class DataConsole(Console):
@@ -29,4 +29,4 @@ class DataConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of something, with visible text."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+            yield segment if segment.control else Segment(escape_control(segment.text), segment.style)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.core.terminal import visible
+from kinoscope.core.terminal import escape_control
 
 MIN_REDRAW_SECONDS = 0.1
 """Least seconds between two redraws: frames come far faster than eyes read."""
@@ -30,7 +30,7 @@ def bar(title: str, quiet: bool = False) -> Iterator[ProgressCallback | None]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     clocks = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *clocks, console=DataConsole(stderr=True), transient=True) as progress:
-        line = progress.add_task(visible(title), total=None)
+        line = progress.add_task(escape_control(title), total=None)
         last = 0.0
 
         def report(done: float, total: float | None) -> None:

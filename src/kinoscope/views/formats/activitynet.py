@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.clock import origin, video_name
 from kinoscope.views.formats.plain import dumps
@@ -31,7 +31,7 @@ def activitynet(timeline: Timeline) -> dict[str, Any]:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write the events as ActivityNet JSON."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(dumps(activitynet(timeline)), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.results import Timeline, Track
 from kinoscope.views.formats.clock import frame_numbers, video_name
 from kinoscope.views.formats.plain import dumps
@@ -40,7 +40,7 @@ def coco(timeline: Timeline) -> dict[str, Any]:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write the tracks as COCO JSON."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(dumps(coco(timeline)), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A timeline as ``events.csv``, ``tracks.csv`` and ``journeys.csv`` (RFC 4180, UTF-8), for spreadsheets.
+"""A timeline as ``events.csv``, ``tracks.csv`` and ``trajectories.csv`` (RFC 4180, UTF-8), for spreadsheets.
 
 A text that a spreadsheet would run as a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
 return) gets an apostrophe in front. Numbers are left as they are.
@@ -11,29 +11,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import (
     BOX_COLUMNS,
     EVENT_COLUMNS,
-    JOURNEY_COLUMNS,
+    TRAJECTORY_COLUMNS,
     box_rows,
     event_rows,
-    journey_rows,
+    trajectory_rows,
 )
 
-FILES = ("events.csv", "tracks.csv", "journeys.csv")
+FILES = ("events.csv", "tracks.csv", "trajectories.csv")
 
 
 def write(timeline: Timeline, folder: Path) -> None:
     """Write the tables into ``folder``."""
     _write(folder / "events.csv", EVENT_COLUMNS, event_rows(timeline))
     _write(folder / "tracks.csv", BOX_COLUMNS, box_rows(timeline))
-    _write(folder / "journeys.csv", JOURNEY_COLUMNS, journey_rows(timeline))
+    _write(folder / "trajectories.csv", TRAJECTORY_COLUMNS, trajectory_rows(timeline))
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([_harmless(value) for value in row] for row in rows)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.optional import require_extra
 from kinoscope.views.formats.plain import file_url, one_line
 
@@ -57,7 +57,7 @@ def write_otio(cuts: Sequence[Cut], title: str, path: Path) -> None:
     track = otio.schema.Track(name="moments", kind=otio.schema.TrackKind.Video)
     track.extend(_clip(otio, cut) for cut in cuts)
     timeline.tracks.append(track)
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(timeline.to_json_string(), encoding="utf-8")
 
 
@@ -93,7 +93,7 @@ def write_edl(cuts: Sequence[Cut], title: str, path: Path) -> None:
         lines.append(f"* FROM CLIP NAME: {one_line(cut.name)}")
         lines += [f"* SOURCE FILE: {one_line(cut.path)}", f"* COMMENT: {one_line(cut.note)}", ""]
         position += last - first
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8", newline="\r\n")
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.errors import OutputError, TimelineError
-from kinoscope.core.files import atomic, is_own, remove
+from kinoscope.core.files import atomic_write, is_own, remove
 from kinoscope.core.results import SCHEMA, Event, Timeline, Track
-from kinoscope.core.untrusted import inside, read_json, read_regular
+from kinoscope.core.untrusted import read_json, read_regular, resolve_inside
 from kinoscope.views.formats.plain import dumps
 from kinoscope.views.formats.schema import first_error, timeline_schema
 
@@ -77,7 +77,7 @@ def write(timeline: Timeline, path: Path) -> None:
 @contextmanager
 def _written(timeline: Timeline, path: Path) -> Iterator[None]:
     """Write ``timeline.json`` to a temporary file before the block, and rename it into place after the block."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             try:
                 file.writelines(_chunks(timeline))
@@ -139,7 +139,7 @@ def _save_features(timeline: Timeline, path: Path) -> None:
     times = {TIMES: timeline.times} if len(timeline.times) else {}
     arrays = {name: np.ascontiguousarray(array) for name, array in (timeline.features | times).items()}
     if arrays:
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(to_bytes(arrays))
     else:
         remove(path)
@@ -154,7 +154,7 @@ def _load_features(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise ValueError("it is not a regular file")
-        return dict(load_file(inside(path.parent, path.name)))
+        return dict(load_file(resolve_inside(path.parent, path.name)))
     except (OSError, ValueError, SafetensorError) as error:
         raise TimelineError(f"cannot read {path} ({error}); remove it, or run analyze again") from None
 
@@ -169,7 +169,7 @@ def _save_images(timeline: Timeline, folder: Path) -> None:
             raise OutputError(f"cannot write image {name!r}: its name is no file name; use letters, digits, - and _")
         path = folder / f"{name}.jpg"
         if not _has_content(path, data):
-            with atomic(path, sync=False) as temporary:
+            with atomic_write(path, sync=False) as temporary:
                 temporary.write_bytes(data)
 
 
@@ -185,7 +185,9 @@ def _load_images(timeline: Timeline, folder: Path) -> dict[str, bytes]:
     images = {}
     for path in _image_paths(timeline, folder):
         try:
-            images[path.stem] = read_regular(inside(folder.parent, Path(folder.name, path.name)), MAX_IMAGE_BYTES)
+            images[path.stem] = read_regular(
+                resolve_inside(folder.parent, Path(folder.name, path.name)), MAX_IMAGE_BYTES
+            )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise TimelineError(f"cannot read {path} ({reason}); run analyze again") from None

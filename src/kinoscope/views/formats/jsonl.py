@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from kinoscope.core.files import atomic, cannot_write
+from kinoscope.core.files import atomic_write, write_error
 from kinoscope.core.results import SCHEMA, Event, TaskReport, Timeline, Track
 from kinoscope.views.formats.plain import dumps
 
@@ -29,7 +29,7 @@ def lines(timeline: Timeline) -> Iterator[str]:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write a timeline as JSON lines."""
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines(timeline))
 
 
@@ -57,7 +57,7 @@ class LineWriter:
             self._stream.write(f"{self._encodable(line)}\n")
             self._stream.flush()
         except OSError as error:
-            raise cannot_write(str(getattr(self._stream, "name", "the stream")), error) from None
+            raise write_error(str(getattr(self._stream, "name", "the stream")), error) from None
 
     def _encodable(self, line: str) -> str:
         """Return a line that the stream's encoding can represent, with JSON escapes if it cannot otherwise."""

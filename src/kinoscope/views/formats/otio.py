@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.optional import require_extra
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.clock import duration, origin, rate, video_name
@@ -26,7 +26,7 @@ def write(timeline: Timeline, path: Path) -> None:
         MissingExtra: OpenTimelineIO is not installed.
     """
     text = _TimelineBuilder(timeline).timeline().to_json_string()
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

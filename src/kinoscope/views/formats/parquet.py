@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.optional import require_extra
 from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
@@ -36,7 +36,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     types = {"id": arrow.int64()} | dict.fromkeys(_TEXT_COLUMNS, arrow.string())
     schema = arrow.schema([(name, types.get(name, arrow.float64())) for name in columns])
     # A Python file object, so that a full disk raises an OSError with its errno.
-    with atomic(path) as temporary, temporary.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+    with atomic_write(path) as temporary, temporary.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
         for group in _groups(rows):
             columns_of_group = zip(*group, strict=True)
             arrays = [arrow.array(values, field.type) for values, field in zip(columns_of_group, schema, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import format_clock
 from kinoscope.views.formats.subtitles import Cue, cues, replace_arrows
@@ -22,7 +22,7 @@ def render(timeline: Timeline) -> str:
 
 def write(timeline: Timeline, path: Path) -> None:
     """Write the speech as SubRip."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(render(timeline), encoding="utf-8", newline="\n")
 
 

@@ -1,4 +1,4 @@
-"""A timeline as tables, for spreadsheets and data frames: one row an event, a box, or a journey of a track."""
+"""A timeline as tables, for spreadsheets and data frames: one row an event, a box, or a trajectory of a track."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")
 BOX_COLUMNS = ("task", "id", "label", "identity", "time", "x1", "y1", "x2", "y2", "score", "extra")
 """Of the tracks: a box each row, in pixels of the displayed picture; ``extra`` as above, on a track's first row."""
 
-JOURNEY_COLUMNS = (
+TRAJECTORY_COLUMNS = (
     "task", "id", "label", "identity", "score", "start", "end",
     "seconds", "length", "speed", "heights_per_second", "path",
 )  # fmt: skip
@@ -43,8 +43,8 @@ def box_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
             extra = None
 
 
-def journey_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
-    """Give the tracks, a value for each of ``JOURNEY_COLUMNS``."""
+def trajectory_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
+    """Give the tracks, a value for each of ``TRAJECTORY_COLUMNS``."""
     for track in timeline.tracks:
         if not len(track.boxes):
             continue
@@ -52,7 +52,7 @@ def journey_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
             track
         ).to_dict()
         named = (track.task, track.id, _value(track.label), _value(track.identity))
-        yield *named, *(plain[name] for name in JOURNEY_COLUMNS[4:-1]), dumps(plain["path"])
+        yield *named, *(plain[name] for name in TRAJECTORY_COLUMNS[4:-1]), dumps(plain["path"])
 
 
 def _value(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.views.console.evaluation import MEASURE_NAMES, verdict
 from kinoscope.views.pages.page import compose
 
@@ -32,7 +32,7 @@ def write_evaluation(
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(render(scores, pictures, comparison), encoding="utf-8")
 
 

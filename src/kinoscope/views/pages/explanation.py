@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from kinoscope.core.addresses import short_name
-from kinoscope.core.explanation import ALIKE, Explanation, Heat
-from kinoscope.core.files import atomic
+from kinoscope.core.explanation import MAX_SANE_CORRELATION, Explanation, Heatmap
+from kinoscope.core.files import atomic_write
 from kinoscope.core.media import Pixels
 from kinoscope.views.pages.page import compose
 from kinoscope.views.video.heatmap import colormap
@@ -37,7 +37,7 @@ def write_explanation(found: Explanation, pictures: Pixels, source: str, path: P
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(render(found, pictures, source, windows), encoding="utf-8")
 
 
@@ -46,7 +46,7 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
     data = found.to_dict() | {
         "source": short_name(source),
         "windows": windows,
-        "alike": ALIKE,
+        "alike": MAX_SANE_CORRELATION,
         "classes": dict(list(found.to_dict()["probabilities"].items())[:MAX_CLASSES]),
         "palette": colormap().ravel().tolist(),
         "images": [_encode(picture, ".jpg") for picture in pictures],
@@ -56,7 +56,7 @@ def render(found: Explanation, pictures: Pixels, source: str, windows: int = 1) 
     return compose("explanation", SCRIPTS, f"{found.label} in {short_name(source)}", data, column=True)
 
 
-def _heatmap_column(heat: Heat) -> dict[str, Any]:
+def _heatmap_column(heat: Heatmap) -> dict[str, Any]:
     """Give heat (T, H, W) as one grey picture, (T * H, W), with 255 at the hottest place."""
     count, height, width = heat.shape
     grey = (255 * heat.clip(0, 1)).round().astype(np.uint8).reshape(count * height, width)

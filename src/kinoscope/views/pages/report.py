@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.results import Timeline
 from kinoscope.views.pages.page import compose
 from kinoscope.views.pages.report_data import display_name, report_data
@@ -32,7 +32,7 @@ def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(render(timeline, video), encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.views.console.gallery import table
 from kinoscope.views.console.library import format_time
 from kinoscope.views.formats.plain import one_line
@@ -33,7 +33,7 @@ def write_search_page(found: Mapping[str, Any], pictures: Mapping[int, bytes], p
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(render(found, pictures), encoding="utf-8")
 
 

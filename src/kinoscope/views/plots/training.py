@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.files import atomic
+from kinoscope.core.files import atomic_write
 from kinoscope.core.metrics import verification
-from kinoscope.core.metrics.classification import bin_error
+from kinoscope.core.metrics.classification import binned_calibration_error
 from kinoscope.core.optional import require_extra
 
 TEXT_COLOUR, LABEL_COLOUR, GRID_COLOUR = "#1b1d21", "#656a73", "#e3e3df"
@@ -61,7 +61,7 @@ def figure_axes(path: Path, width: float, height: float, rows: int = 1, columns:
     with style.context(["default", STYLE]):
         figure = figures.Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(rows, columns, squeeze=False)
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", pad_inches=0.15)
 
 
@@ -165,7 +165,7 @@ def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -
     """Draw how often predictions come true over how sure they are; calibrated ones lie on the diagonal.
 
     Args:
-        before: (bins, 3) as :func:`kinoscope.core.metrics.classification.reliability` gives them.
+        before: (bins, 3) as :func:`kinoscope.core.metrics.classification.reliability_bins` gives them.
         path: the picture to write, PNG or SVG by its ending.
         after: likewise, after temperature scaling.
 
@@ -197,7 +197,7 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
         OutputError: the file cannot be written.
     """
     same, other = np.asarray(genuine, float), np.asarray(impostor, float)
-    thresholds, far, frr = verification.curves(same, other)
+    thresholds, far, frr = verification.error_rates(same, other)
     longest = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
     with figure_axes(path, 6.0, 5.0, rows=2) as (_, axes):
         pairs, rates = axes[:, 0]
@@ -220,7 +220,9 @@ def _diagram(axis: Any, title: str, rows: Float64Array) -> None:
     axis.plot((0, 1), (0, 1), color=LABEL_COLOUR, linewidth=1, linestyle=(0, (4, 3)))
     axis.bar(middles[filled], rows[filled, 2], 0.9 / len(rows), color=COLOURS["train"])
     axis.plot(rows[filled, 1], rows[filled, 2], "o", color=COLOURS["val"], markersize=4)
-    axis.set(title=f"{title}: ECE {bin_error(rows):.3f}", ylabel="came true", xlim=(0, 1), ylim=(0, 1.02))
+    axis.set(
+        title=f"{title}: ECE {binned_calibration_error(rows):.3f}", ylabel="came true", xlim=(0, 1), ylim=(0, 1.02)
+    )
     axis.grid()
 
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.files import atomic
-from kinoscope.core.image_metadata import mark, told
+from kinoscope.core.files import atomic_write
+from kinoscope.core.image_metadata import embed_comment, provenance_text
 from kinoscope.core.media import Pixels
 from kinoscope.views.video.primitives import Colour, TextRenderer
 
@@ -68,6 +68,6 @@ def save_image(path: Path, pixels: Pixels, made_by: str | None = None) -> None:
     if suffix not in (".png", ".jpg", ".jpeg"):
         raise OutputError(f"cannot write {path}: give a name that ends in .png, .jpg or .jpeg")
     _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    written = data.tobytes() if made_by is None else mark(data.tobytes(), told(made_by))
-    with atomic(path) as temporary:
+    written = data.tobytes() if made_by is None else embed_comment(data.tobytes(), provenance_text(made_by))
+    with atomic_write(path) as temporary:
         temporary.write_bytes(written)

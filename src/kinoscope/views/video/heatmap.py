@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array
-from kinoscope.core.explanation import Explanation, Heat, Series
+from kinoscope.core.explanation import Explanation, Heatmap, TimeSeries
 from kinoscope.core.media import Pixels
 from kinoscope.views.video import primitives
 from kinoscope.views.video.contact_sheet import draw_contact_sheet
@@ -38,7 +38,7 @@ def colormap() -> Pixels:
     return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[:, 0, ::-1], np.uint8)
 
 
-def overlay_heatmaps(pictures: Pixels, heat: Heat, opacity: float = MAX_OPACITY) -> Pixels:
+def overlay_heatmaps(pictures: Pixels, heat: Heatmap, opacity: float = MAX_OPACITY) -> Pixels:
     """Lay heat (T, h, w) over pictures (T, H, W, 3): the hotter, the less of the picture is seen."""
     size = pictures.shape[2], pictures.shape[1]
     return np.stack(
@@ -108,7 +108,7 @@ def _with_title(pictures: Pixels, title: str) -> Pixels:
     return np.concatenate([np.broadcast_to(strip, (len(pictures), *strip.shape)), pictures], 1)
 
 
-def curves(found: Explanation) -> Iterator[tuple[str, Series]]:
+def curves(found: Explanation) -> Iterator[tuple[str, TimeSeries]]:
     """Give the names and values (T,) of all that is known over time, each scaled to at most 1."""
     yield "motion stops there", _normalize(found.curve)
     for name in found.maps:
@@ -117,7 +117,7 @@ def curves(found: Explanation) -> Iterator[tuple[str, Series]]:
         yield "attention", _normalize(found.attention)
 
 
-def _normalize(values: Series) -> Series:
+def _normalize(values: TimeSeries) -> TimeSeries:
     most = float(np.abs(values).max(initial=0.0))
     return np.asarray(values / most if most > 0 else values, np.float32)
 
