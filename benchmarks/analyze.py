@@ -47,16 +47,16 @@ def prepare_weights(home: Path = HOME) -> None:
     import torch
 
     from kinoscope.models.registry import find
-    from kinoscope.models.runtime.openvino import build
+    from kinoscope.models.runtime.openvino import build_torch_module
     from kinoscope.models.store import fetch
 
     home.mkdir(exist_ok=True)
-    nanodet = build(find("nanodet"))
+    nanodet = build_torch_module(find("nanodet"))
     pixels = torch.zeros(1, 416, 416, 3, dtype=torch.uint8)
     names = {"input_names": ["pixels"], "output_names": ["boxes", "scores"]}
     torch.onnx.export(nanodet, (pixels,), str(home / "nanodet.onnx"), dynamo=False, **names)
     clip = torch.from_numpy(np.zeros((1, 16, 112, 112, 3), np.uint8))
-    torch.jit.trace(build(find("mc3-18-fights")), clip).save(str(home / "mc3.ts"))
+    torch.jit.trace(build_torch_module(find("mc3-18-fights")), clip).save(str(home / "mc3.ts"))
     whisper = next(iter(fetch(find("whisper-tiny.en")).values())).parent
     shutil.copytree(whisper, home / "whisper", dirs_exist_ok=True)
 

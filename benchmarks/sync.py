@@ -22,7 +22,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAGS, peak_lags, peak_margin
-from kinoscope.models.inference.sync import FACTS, PHASES, WEIGHTS, SyncModelMetadata, load_pairs, save_sync_model
+from kinoscope.models.inference.sync import (
+    FACTS,
+    LAGS_PER_FRAME,
+    WEIGHTS,
+    SyncModelMetadata,
+    load_pairs,
+    save_sync_model,
+)
 from kinoscope.nets.syncnet import SyncNet
 from kinoscope.training.sync.data import AROUND, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import SyncOptions, curves_of, train_pair
@@ -111,9 +118,9 @@ def all_curves(talk: TalkingClip, ask: Callable[[TalkingClip, int, int], torch.T
 
 def baseline(curves: Curves, reach: int = 5) -> int:
     """Give the lag in steps at which the whole clip fits best, near 0, where all clips are by the table."""
-    whole, zero = curves[0][0], MOST * PHASES
-    near = slice(zero - reach * PHASES, zero + reach * PHASES + 1)
-    return int(whole[near].argmax()) - reach * PHASES
+    whole, zero = curves[0][0], MOST * LAGS_PER_FRAME
+    near = slice(zero - reach * LAGS_PER_FRAME, zero + reach * LAGS_PER_FRAME + 1)
+    return int(whole[near].argmax()) - reach * LAGS_PER_FRAME
 
 
 def shifted(
@@ -124,7 +131,7 @@ def shifted(
     for row in curves.get(length, np.zeros((0, 0))):
         for shift in generator.integers(-SHIFT, SHIFT + 1, draws):
             places = np.arange(-SHIFT, SHIFT + 1) - shift
-            steps = np.clip(places * PHASES + base + MOST * PHASES, 0, len(row) - 1)
+            steps = np.clip(places * LAGS_PER_FRAME + base + MOST * LAGS_PER_FRAME, 0, len(row) - 1)
             values = row[steps]
             best = int(values.argmax())
             far = np.abs(np.arange(len(values)) - best) > 2
@@ -161,7 +168,7 @@ def interval(shares: dict[str, float], people: dict[str, str]) -> tuple[float, f
 def fine(found: dict[str, Curves], people: dict[str, str]) -> None:
     """Print how far sub-frame peaks are from the clip's own, and from the table's zero."""
     reach = len(LAGS) // 2
-    middle = slice(MOST * PHASES - reach, MOST * PHASES + reach + 1)
+    middle = slice(MOST * LAGS_PER_FRAME - reach, MOST * LAGS_PER_FRAME + reach + 1)
     zeros = {name: float(peak_lags(curves[0][:, middle])[0]) for name, curves in found.items()}
     for length in (50, 125):
         errors = [np.abs(peak_lags(c[length][:, middle]) - zeros[n]) for n, c in found.items() if length in c]
@@ -187,7 +194,7 @@ def calibrate(found: dict[str, Curves], people: dict[str, str], path: Path) -> d
         print(f"confidence {low}-{high}: {here.mean():.3f} of windows, right {right:.3f}")
     here = told >= 0.9
     print(f"confidence 0.9 or more: right {y[here].mean():.4f} of {here.sum()} windows")
-    middle = slice(MOST * PHASES - len(LAGS) // 2, MOST * PHASES + len(LAGS) // 2 + 1)
+    middle = slice(MOST * LAGS_PER_FRAME - len(LAGS) // 2, MOST * LAGS_PER_FRAME + len(LAGS) // 2 + 1)
     zeros = [float(peak_lags(curves[0][:, middle])[0]) for curves in found.values()]
     calibration = {"weights": logistic(x, y, persons).round(4).tolist(), "spread": round(float(np.std(zeros)), 4)}
     path.write_text(json.dumps(calibration))
@@ -207,7 +214,7 @@ def examples(found: dict[str, Curves]) -> tuple[np.ndarray, list[str]]:
             for row in some:
                 for shift in np.random.default_rng(len(rows)).integers(-reach + 20, reach - 19, 2):
                     # A lag of ``shift`` is the true one; what lies beyond the lags that are computed is left out.
-                    places = np.arange(-reach, reach + 1) - shift + base + MOST * PHASES
+                    places = np.arange(-reach, reach + 1) - shift + base + MOST * LAGS_PER_FRAME
                     values = np.where(
                         (places >= 0) & (places < len(row)), row[np.clip(places, 0, len(row) - 1)], row.min()
                     )
@@ -242,12 +249,14 @@ def energy_curves(talk: TalkingClip, length: int, stride: int, most: int = 30) -
     if len(talk) < length:
         return None
     opening = (talk.points[:, 35, :2] - talk.points[:, 25, :2]).norm(dim=1)
-    loudness = functional.pad(talk.mel.logsumexp(1), (1, 2)).unfold(0, PHASES, 1).mean(1)
+    loudness = functional.pad(talk.mel.logsumexp(1), (1, 2)).unfold(0, LAGS_PER_FRAME, 1).mean(1)
     starts = range(0, len(talk) - length + 1, stride)
-    lags = range(-most * PHASES, most * PHASES + 1)
+    lags = range(-most * LAGS_PER_FRAME, most * LAGS_PER_FRAME + 1)
     rows = [
         [
-            _correlation(opening[s : s + length], loudness[(s + AROUND) * PHASES + lag :: PHASES][:length])
+            _correlation(
+                opening[s : s + length], loudness[(s + AROUND) * LAGS_PER_FRAME + lag :: LAGS_PER_FRAME][:length]
+            )
             for lag in lags
         ]
         for s in starts

@@ -33,7 +33,7 @@ from kinoscope.core.intervals import proportion_interval, variance_of_mean
 from kinoscope.core.metrics import classification
 from kinoscope.imaging.augment import Augment
 from kinoscope.models import Runner, fetch, find, load
-from kinoscope.models.formats.trained_model import TrainedModel, save
+from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
 from kinoscope.models.trainable.classifiers import build_network, find_network
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Loader, targets
@@ -67,7 +67,7 @@ def begin(classes: Sequence[str], options: argparse.Namespace) -> tuple[nn.Modul
 def embed(net: nn.Module, trained: TrainedModel, dataset: Dataset, views: int) -> tuple[Floats, Floats]:
     """Give the embeddings (N, D) of all clips as they are, and (views, N, D) of augmented ones."""
     with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder), net, trained)
+        save_trained_model(Path(folder), net, trained)
         runner = load(folder)
         plain = _embed(runner, Loader(dataset.examples, dataset.classes, trained.sampling), 0, dataset)
         loader = Loader(dataset.examples, dataset.classes, trained.sampling, augment=VARIED)
@@ -212,7 +212,7 @@ def keep(
     net.classifier.load_state_dict(layer.state_dict())
     score = {f"top-1 over {options.folds} folds": round(classification.top_k_accuracy(told, truth.argmax(1)), 3)}
     temperature = classification.fit_temperature(told, truth.argmax(1))
-    save(options.out, net, replace(trained, score=score, temperature=round(temperature, 3)), half=True)
+    save_trained_model(options.out, net, replace(trained, score=score, temperature=round(temperature, 3)), half=True)
     print(f"{options.out}: temperature {temperature:.2f}")
 
 

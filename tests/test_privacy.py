@@ -31,7 +31,7 @@ def recorded(home: Path, *command: str, **settings: str) -> tuple[int, str]:
     if not permitted or permitted.returncode:
         pytest.skip("namespaces of one's own for network and mounts are not permitted here")
     unset = {name: value for name, value in os.environ.items() if name not in privacy.OPT_OUT_VARIABLES}
-    environment = unset | {"HOME": str(home), "KINOSCOPE_CACHE": str(store.cache())} | settings
+    environment = unset | {"HOME": str(home), "KINOSCOPE_CACHE": str(store.cache_folder())} | settings
     environment.pop("XDG_CACHE_HOME", None)
     command = (*RECORDING, sys.executable, *command)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ from kinoscope.api.train import train
 from kinoscope.cli import main
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.formats.trained_model import TrainedModel, save
+from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
 from kinoscope.models.trainable import classifiers
 from kinoscope.models.trainable.classifiers import Network
 from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
@@ -165,7 +165,7 @@ def eye(tmp_path, monkeypatch):
     trained = TrainedModel(task="classify", network="eye", classes=("disc", "square"), sampling=row.sampling)
     folder = tmp_path / "eye"
     folder.mkdir()
-    save(folder, Eye(), trained)
+    save_trained_model(folder, Eye(), trained)
     return folder
 
 

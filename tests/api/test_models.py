@@ -59,7 +59,7 @@ def test_a_check_says_what_was_verified(toys: str, tmp_path: Path, kinoscope: An
     lines = kinoscope("models", "check").out.splitlines()
     assert [line.split("│")[-2].strip() for line in lines[3:6]] == ["1 file", "not here", "1 file"]
     assert lines[-1] == "2 files of 2 models verified; none was altered"
-    path = store.place(registry.CARDS[2]) / "net.bin"
+    path = store.weights_folder(registry.CARDS[2]) / "net.bin"
     path.chmod(0o600)
     path.write_bytes(b"altered")
     call = kinoscope("models", "check")

@@ -7,7 +7,7 @@ import pytest
 
 import kinoscope
 from kinoscope.core.errors import DatasetError, OptionError
-from kinoscope.models.inference.segment_refiner import FILE
+from kinoscope.models.inference.segment_refiner import REFINER_FILE
 from tests.api.conftest import film
 
 
@@ -31,7 +31,7 @@ def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
     model = tiny()
     learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).edges
     assert learned.videos == (3, 1)
-    assert learned.written == Path(model) / FILE
+    assert learned.written == Path(model) / REFINER_FILE
     assert learned.after.average_map > 0.5
     found = kinoscope.classify(tmp_path / "v3.mp4", model=str(model), quiet=True)[0].segments
     assert min(found, key=lambda segment: segment.start).label == "red"

@@ -11,8 +11,8 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, Frame, Pixels
-from kinoscope.models.inference.face_mesh import CHIN, LIPS, STEADY
-from kinoscope.models.inference.mouth_tracker import STILL, TrackedFace
+from kinoscope.models.inference.face_mesh import CHIN, LIPS, RIGID_POINTS
+from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, TrackedFace
 from kinoscope.source.encode.writer import Writer
 
 SIZE, RATE = (160, 160), 25
@@ -33,7 +33,7 @@ def centre(time: float) -> tuple[float, float]:
 def mesh(time: float) -> Float32Array:
     """Give the points of the face at a time."""
     points = np.zeros((468, 3), np.float32)
-    points[STEADY] = STILL
+    points[RIGID_POINTS] = CANONICAL_POINTS
     points[LIPS] = _lips(openness(time))
     points[CHIN] = [(0.4 * np.sin(i), 1.1 + 0.1 * openness(time) * np.cos(i), 0.1) for i in range(len(CHIN))]
     points[:, :2] = points[:, :2] * EYES + centre(time)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.formats.trained_model import TrainedModel, save
+from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
 from kinoscope.models.trainable.classifiers import Network
 
 
@@ -38,5 +38,5 @@ def train_tiny(folder: Path, classes: tuple[str, ...] = ("red", "green", "blue")
     """Write a trained model; NETWORKS must hold ``NETWORK``."""
     facts = {"task": "classify", "data": "colours", "options": {"sharpness": facts.pop("sharpness", 8.0)}} | facts
     trained = TrainedModel(network="reddest", classes=classes, sampling=SAMPLING, **facts)
-    save(folder, trained.build({}), trained)
+    save_trained_model(folder, trained.build({}), trained)
     return folder

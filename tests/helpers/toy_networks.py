@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.formats.trained_model import TrainedModel, save
+from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
 from kinoscope.models.trainable.classifiers import Network
 from kinoscope.nets.cnn_rnn import CnnRnn
 from kinoscope.source.encode.writer import Writer
@@ -170,7 +170,7 @@ def toy(name: str) -> nn.Module:
 
 def save_toy(folder: Path, name: str) -> Path:
     """Write one as a trained model; ``kinoscope.models.trainable.classifiers.NETWORKS`` must hold ours to read it."""
-    save(
+    save_trained_model(
         folder,
         toy(name),
         TrainedModel(task="classify", network=name, classes=CLASSES, sampling=SAMPLING, data="shapes"),

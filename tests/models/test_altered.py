@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinoscope.models import find
-from kinoscope.models.runtime.runner import compiled, make_runner
+from kinoscope.models.runtime.runner import compile_network, make_runner
 from kinoscope.models.trainable import classifiers
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
@@ -23,7 +23,7 @@ def test_an_altered_file_of_the_cache_changes_no_answer(
     clips = np.full((1, 4, 12, 16, 3), (200, 100, 50), np.uint8)
 
     def logits() -> list[float]:
-        compiled.cache_clear()
+        compile_network.cache_clear()
         return make_runner(find(model), device="cpu", threads=1)(clips)[1][0].tolist()  # type: ignore[no-any-return]
 
     right = logits()

@@ -22,9 +22,9 @@ from tests.models.test_store import CONTENT, PYPI, card, wheel
 @pytest.fixture(autouse=True)
 def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    store._make_temporary.cache_clear()
+    store._make_temporary_cache.cache_clear()
     yield
-    store._make_temporary.cache_clear()
+    store._make_temporary_cache.cache_clear()
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("KINOSCOPE_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
-    assert store.room("weights").parent == store.cache() == store.temporary()
+    assert store.writable_folder("weights").parent == store.cache_folder() == store.temporary_cache()
 
 
 def test_what_a_killed_download_left_is_removed(cache: Path, pip: Any, tmp_path: Path, left: Any) -> None:
@@ -102,7 +102,7 @@ def test_pull_makes_what_a_processor_needs(cache: Path, tmp_path: Path, monkeypa
         made.append(one.name)
         raise openvino.Unconvertible("torch runs it")
 
-    monkeypatch.setattr(openvino, "ir", convert)
+    monkeypatch.setattr(openvino, "openvino_model_path", convert)
     rows = [SimpleNamespace(name=name, net=net, task=name) for name, net in (("net", object()), ("files", None))]
     monkeypatch.setattr(store, "pull", lambda cards, tell: {})
     models._pull(rows, strict=True)  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ def test_what_a_killed_conversion_left_is_removed(cache: Path, monkeypatch: pyte
         assert list((cache / "ir" / "toy.part").iterdir()) == []
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(openvino, "build", build)
+    monkeypatch.setattr(openvino, "build_torch_module", build)
     with pytest.raises(KeyboardInterrupt):
         openvino._convert(SimpleNamespace(input=(1,), dtype="uint8"), folder)  # type: ignore[arg-type]
     assert list((cache / "ir").iterdir()) == []

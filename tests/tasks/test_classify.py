@@ -143,7 +143,7 @@ def test_no_frames_have_no_events(net):
 
 
 def test_a_model_must_be_given(monkeypatch):
-    monkeypatch.setattr("kinoscope.tasks.classify.for_task", lambda task: [])
+    monkeypatch.setattr("kinoscope.tasks.classify.cards_for_task", lambda task: [])
     with pytest.raises(ModelError, match="--model classify=FOLDER"):
         Classify().needs(SourceInfo("a.mp4", 640, 360))
 
@@ -173,7 +173,7 @@ def test_the_engine_runs_it(net):
 
 
 def test_fake_cards_are_classifiers():
-    from kinoscope.models.inference.classifier import classifies
+    from kinoscope.models.inference.classifier import is_classifier
 
-    assert classifies(CARD)
-    assert not classifies(SimpleNamespace(input=(6, 8, 3), rate=None, task="scenes", labels=("a",), outputs=((1,),)))
+    assert is_classifier(CARD)
+    assert not is_classifier(SimpleNamespace(input=(6, 8, 3), rate=None, task="scenes", labels=("a",), outputs=((1,),)))

@@ -9,9 +9,9 @@ import pytest
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.core.signal.sync_offset import OffsetCalibration, SyncOffset
-from kinoscope.models.inference.face_mesh import LIPS, STEADY
-from kinoscope.models.inference.mouth_tracker import STILL, TrackedFace
-from kinoscope.models.inference.sync import PHASES, SyncModel, SyncModelMetadata
+from kinoscope.models.inference.face_mesh import LIPS, RIGID_POINTS
+from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, TrackedFace
+from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel, SyncModelMetadata
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _event
@@ -29,7 +29,7 @@ def opening(times):
 def mesh_of(open_by, at=(50.0, 50.0)):
     mesh = np.zeros((468, 3), np.float32)
     mesh[:, :2] = at
-    mesh[STEADY] = STILL * 40 + (*at, 0)
+    mesh[RIGID_POINTS] = CANONICAL_POINTS * 40 + (*at, 0)
     below = np.arange(40) % 20 < 11
     mesh[LIPS, 1] = at[1] + 20 + np.where(below, 2, -2) * open_by
     mesh[152, :2] = at[0], at[1] + 45
@@ -65,7 +65,7 @@ class Net(SyncModel):
         return (open_by - open_by.mean())[:, None]
 
     def hear(self, mel):
-        count = (len(mel) - PHASES + 1) // PHASES * PHASES
+        count = (len(mel) - LAGS_PER_FRAME + 1) // LAGS_PER_FRAME * LAGS_PER_FRAME
         loud = mel[:count].mean(axis=1)
         loud = np.maximum(loud, np.median(loud) - 4)  # silence says as little as a pause
         return ((loud - loud.mean()) / 3)[:, None].astype(np.float32)

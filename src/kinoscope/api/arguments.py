@@ -174,23 +174,23 @@ def choose_model(task: str, name: str) -> str:
         ModelError: a folder holds no such model, or a damaged one.
     """
     from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.inference.sync import cards_in
+    from kinoscope.models.inference.sync import folder_cards
 
     if name != "auto" and task in ("classify", "actions"):
         find_classifier(name)
     elif name != "auto" and task == "sync":
-        cards_in(Path(name))
+        folder_cards(Path(name))
     elif name != "auto":
         _demand_card(task, name)
     return name
 
 
 def _demand_card(task: str, name: str) -> None:
-    from kinoscope.models import CARDS, for_task
+    from kinoscope.models import CARDS, cards_for_task
 
     if task in FIXED_MODEL_TASKS:
         raise OptionError(f"model {task}={name}: the model of the task {task} cannot be chosen; leave it out")
-    fit = [card.name for card in for_task(CARD_TASKS.get(task, task))]
+    fit = [card.name for card in cards_for_task(CARD_TASKS.get(task, task))]
     if name not in fit:
         other = next((f"is for {card.task}" for card in CARDS if card.name == name), "is not known")
         raise OptionError(f"model {name} {other}; for the task {task} choose from {', '.join(fit)}")

@@ -277,7 +277,7 @@ def _predict(
     device: str,
     quiet: bool,
 ) -> tuple[Predictions, WorstClips]:
-    from kinoscope.models.inference.classifier import match_labels, sampling_of
+    from kinoscope.models.inference.classifier import get_sampling, match_labels
     from kinoscope.models.runtime.runner import make_runner
     from kinoscope.training.data.loader import Loader
     from kinoscope.training.evaluation.inference import WorstClips, run
@@ -285,7 +285,7 @@ def _predict(
     runner = make_runner(card, device)
     own = match_labels(dataset.classes, card)
     named = [replace(example, labels=tuple(own[label] for label in example.labels)) for example in examples]
-    loader = Loader(named, card.labels, sampling_of(card), batch=batch, views=views)
+    loader = Loader(named, card.labels, get_sampling(card), batch=batch, views=views)
     gallery, seen = WorstClips(), 0
     with bar(name, quiet) as progress:
 

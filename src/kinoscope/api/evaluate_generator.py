@@ -209,11 +209,11 @@ class _Scoring:
         from kinoscope.imaging.augment import stretch
         from kinoscope.models import find
         from kinoscope.models.runtime.runner import make_runner
-        from kinoscope.models.store import cached
+        from kinoscope.models.store import is_cached
         from kinoscope.training.generation.metrics import mean_colours
 
         card = find(PICTURES)
-        if not cached(card) or card.size is None:
+        if not is_cached(card) or card.size is None:
             return mean_colours
         runner, size = make_runner(card, self.device), card.size
         return lambda clip: runner(stretch(clip, size))[0]

@@ -104,7 +104,7 @@ def explain(
     from kinoscope.explanation.explain import METHODS
     from kinoscope.explanation.explain import explain as explain_clip
     from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.runtime.openvino import build
+    from kinoscope.models.runtime.openvino import build_torch_module
     from kinoscope.models.runtime.runner import torch_device
 
     methods = [require_known(name, METHODS, "method") for name in split_names(method, "method")]
@@ -116,7 +116,7 @@ def explain(
     device = choose_device(device)
     path, folder, by = Address(clip), Path(out), command_id("explain", [model, clip])
     with claim_output(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
-        net = build(card).to(torch_device(device))
+        net = build_torch_module(card).to(torch_device(device))
         with bar(f"{short_name(path)}: read", quiet) as progress:
             window = find_window(card, model, path, label, begin, progress)
         prepare_folder(folder)
@@ -131,9 +131,9 @@ def explain(
 
 
 def _sampling(card: Card) -> Sampling:
-    from kinoscope.models.inference.classifier import sampling_of
+    from kinoscope.models.inference.classifier import get_sampling
 
-    return sampling_of(card)
+    return get_sampling(card)
 
 
 def find_window(

@@ -203,7 +203,7 @@ class _Asked:
         return self.generator.codes(count, seed, labels, self.truncation, self.seconds)
 
     def codes(self, show: str) -> Latents:
-        from kinoscope.models.trainable.generators import crossed, slerp
+        from kinoscope.models.trainable.generators import cross, slerp
 
         if show == "samples":
             return self.draw(self.n, self.seed)
@@ -211,22 +211,22 @@ class _Asked:
             ends = self.draw(2, self.seed)
             return slerp(ends[:1], ends[1:], self.n)
         side = max(2, round(self.n**0.5))
-        return crossed(self.draw(side, self.seed), self.draw(side, self.seed + 1))
+        return cross(self.draw(side, self.seed), self.draw(side, self.seed + 1))
 
     def projected(self, clip: str | Path, times: Any, progress: Any) -> tuple[Pixels, Latents, float]:
         """Give a real clip, what the model makes of it, and its content with other motions."""
         import numpy as np
 
-        from kinoscope.models.trainable.generators import crossed, join
+        from kinoscope.models.trainable.generators import concatenate, cross
         from kinoscope.training.generation.inversion import project
 
         label = self.labels[0] if self.labels else None
         real = read_clip(clip, self.generator)
         found, psnr = project(self.generator, real, self.seed, label, self.seconds, told=progress)
-        both = join([found, crossed(found, self.draw(max(1, self.n - 2), self.seed))])
+        both = concatenate([found, cross(found, self.draw(max(1, self.n - 2), self.seed))])
         clips = self.generator.clips(both, times)
         shown = real[np.minimum(np.arange(len(times)), len(real) - 1)]
-        return np.concatenate([shown[None], clips]), join([both[:1], both]), psnr
+        return np.concatenate([shown[None], clips]), concatenate([both[:1], both]), psnr
 
 
 def read_clip(path: str | Path, generator: Generator) -> Pixels:

@@ -169,12 +169,12 @@ def _ways(path: str, quiet: bool) -> list[FaceTrajectory]:
     Raises:
         SourceError: there is none.
     """
-    from kinoscope.models.inference.face_compositor import follow
+    from kinoscope.models.inference.face_compositor import track_face
     from kinoscope.models.inference.mouth_tracker import FaceTracker
     from kinoscope.source import open_source
 
     with open_source(path) as source, bar("follow", quiet) as report:
-        ways = follow(source, FaceTracker(), _clock(source, report))
+        ways = track_face(source, FaceTracker(), _clock(source, report))
     if not ways:
         raise SourceError(f"{path} shows no face that could be painted; give a video of one who speaks to the camera")
     return sorted(ways, key=lambda way: float(way.times[0]))
@@ -187,12 +187,12 @@ def _clock(source: Source, report: ProgressCallback | None) -> Any:
 
 
 def _looks(path: str, ways: Sequence[FaceTrajectory], quiet: bool) -> ReferenceFrames:
-    from kinoscope.models.inference.lipsync import gather_looks
+    from kinoscope.models.inference.lipsync import collect_references
     from kinoscope.source import open_source
 
     with open_source(path) as source, bar("look", quiet) as report:
         clock = _clock(source, report) or (lambda now: None)
-        return gather_looks(ways, _shown(source, clock))
+        return collect_references(ways, _shown(source, clock))
 
 
 def _shown(source: Source, clock: Any) -> Iterator[tuple[float, Any]]:
@@ -234,12 +234,12 @@ class LipSyncPlan:
         import numpy as np
 
         from kinoscope.core.media import Frame
-        from kinoscope.models.inference.face_compositor import cut
+        from kinoscope.models.inference.face_compositor import crop_face
 
         rows = [(n, *self._at[float(frame.time)]) for n, frame in enumerate(frames) if frame in self]
         if not rows:
             return list(frames)
-        faces = np.stack([cut(frames[n].pixels, self.ways[w].into[i]) for n, w, i in rows])
+        faces = np.stack([crop_face(frames[n].pixels, self.ways[w].into[i]) for n, w, i in rows])
         places, heard = (np.stack([self._driven(w)[part][i] for _, w, i in rows]) for part in (0, 1))
         picks = [self._pick(places[k], float(self.ways[w].times[i])) for k, (_, w, i) in enumerate(rows)]
         made = self.painter.paint(faces, places, self.looks, picks, heard)
@@ -257,12 +257,12 @@ class LipSyncPlan:
 
     def _driven(self, number: int) -> tuple[Any, Any]:
         """Give where the points of a way are to lie, (T, 61, 2), and what else is heard, (T, 32); kept for one way."""
-        from kinoscope.models.inference.face_compositor import smooth
+        from kinoscope.models.inference.face_compositor import smooth_over_time
 
         if number not in self._places:
             way = self.ways[number]
             moved, rest = self.painter.hear(self.voice.around(way.times - self.start))
-            calm = smooth(way.times, moved.astype("float64"), MOUTH_SMOOTHING_SECONDS)
+            calm = smooth_over_time(way.times, moved.astype("float64"), MOUTH_SMOOTHING_SECONDS)
             places = way.placed((way.rest + calm).astype("float32"), slice(None))
             self._places = {number: (places, rest)}
         return self._places[number]

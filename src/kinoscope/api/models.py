@@ -70,12 +70,12 @@ def _what_serves(card: Card, good: Sequence[Card]) -> str:
 
 def _convert(cards: Sequence[Card]) -> None:
     """Make all that a processor needs of the networks, so that the cache may be read-only from now on."""
-    from kinoscope.models.runtime.openvino import Unconvertible, ir
+    from kinoscope.models.runtime.openvino import Unconvertible, openvino_model_path
 
     for card in cards:
         if card.net is not None:
             with suppress(Unconvertible):  # torch runs it
-                ir(card)
+                openvino_model_path(card)
 
 
 def _check(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
@@ -92,9 +92,9 @@ def _check(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
         renewed.add(card.name)
         _report(card, state)
 
-    for error in store.check(cards, report).values():
+    for error in store.repair(cards, report).values():
         raise error
-    counts = {card.name: len(card.files) if store.cached(card) else 0 for card in cards}
+    counts = {card.name: len(card.files) if store.is_cached(card) else 0 for card in cards}
     return {name: {"verified": count, "renewed": name in renewed} for name, count in counts.items()}
 
 

@@ -195,7 +195,7 @@ def _begin(data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOpti
 
 def _check_options(options: ClassificationOptions) -> None:
     """Check what needs more than the options themselves, before any clip is opened."""
-    from kinoscope.models.formats.trained_model import read
+    from kinoscope.models.formats.trained_model import read_trained_model
     from kinoscope.models.runtime.runner import check_device
     from kinoscope.models.trainable.classifiers import network_options
     from kinoscope.training.data.grouping import check_group
@@ -205,7 +205,7 @@ def _check_options(options: ClassificationOptions) -> None:
     check_device(options.device)
     try:
         if options.start not in ("auto", "none"):
-            read(Path(options.start))
+            read_trained_model(Path(options.start))
     except ModelError as error:
         raise ModelError(f"start={options.start}: {error}") from None
 

@@ -116,12 +116,12 @@ def train_segments(
         DatasetError: the videos do not do.
         ModelError: the model cannot be used, or does not know the classes.
     """
-    from kinoscope.models.inference.segment_refiner import FILE, write_refiner
+    from kinoscope.models.inference.segment_refiner import REFINER_FILE, write_refiner
     from kinoscope.training.data.activitynet import read_annotations
     from kinoscope.training.segments.train import train_refiner
 
     options = _options(data, words)
-    require_free(Path(options["model"]) / FILE)
+    require_free(Path(options["model"]) / REFINER_FILE)
     videos = [video for video in read_annotations(Path(str(data))) if video.segments]
     watched, broken = _watch(videos, options["model"], device, quiet)
     learn = [one for one in watched if one.video.split not in ("val", "test")]
@@ -130,7 +130,7 @@ def train_segments(
         why = f"; {next(iter(broken.items()))}" if broken else ""
         raise DatasetError(f"{data} has {len(learn)} videos with segments to learn from, and {FEWEST} are needed{why}")
     edges = train_refiner([course for one in learn for course in one.courses], int(options["seed"]))
-    path = Path(options["model"]) / FILE
+    path = Path(options["model"]) / REFINER_FILE
     write_refiner(path, edges)
     before, after = (_score(held, found) for found in (ScoredVideo.thresholded, lambda one: one.refined(edges)))
     return TrainSegmentsResult((len(learn), len(held)), before, after, broken, path)
@@ -168,11 +168,11 @@ def _watch(
 def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
     from kinoscope.api.classify import classify_source
     from kinoscope.api.evaluate_segments import demand_path, name_segments
-    from kinoscope.models.inference.classifier import find_classifier, sampling_of
+    from kinoscope.models.inference.classifier import find_classifier, get_sampling
     from kinoscope.views.formats.clock import origin
 
     card = find_classifier(model)
-    sampling = sampling_of(card)
+    sampling = get_sampling(card)
     with bar(video.name, quiet) as progress:
         timeline = classify_source(demand_path(video), model, device, progress=progress, learned=False)
     zero = origin(timeline)

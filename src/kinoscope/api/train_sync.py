@@ -131,7 +131,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     Raises:
         OptionError: there is no such option, or its value cannot be.
     """
-    from kinoscope.models.inference.sync import KINDS
+    from kinoscope.models.inference.sync import MOUTH_KINDS
 
     options = {name: default for name, (default, _) in OPTIONS.items()}
     for word in words:
@@ -146,7 +146,7 @@ def read_words(words: Sequence[str]) -> dict[str, str]:
     if options["align"] not in ("auto", "none"):
         raise OptionError(f"align {options['align']} is not known; choose auto or none")
     for kind in options["pairs"].split(","):
-        require_known(kind, KINDS, "kind of pair")
+        require_known(kind, MOUTH_KINDS, "kind of pair")
     try:
         fits = 0 <= float(options["val"]) < 1
     except ValueError:
@@ -258,9 +258,9 @@ def _score(pairs: Sequence[tuple[str, SyncNet]], talks: Sequence[TalkingClip]) -
 def _save(
     folder: Path, pairs: Sequence[SyncNet], plans: Sequence[SyncOptions], data: str, score: dict[str, float]
 ) -> None:
-    from kinoscope.models.inference.sync import SyncModelMetadata, own_calibration, save_sync_model
+    from kinoscope.models.inference.sync import SyncModelMetadata, bundled_calibration, save_sync_model
 
     kinds = tuple(plan.kind for plan in plans)
     save_sync_model(
-        folder, pairs, SyncModelMetadata(pairs=kinds, calibration=own_calibration(), data=data, score=score)
+        folder, pairs, SyncModelMetadata(pairs=kinds, calibration=bundled_calibration(), data=data, score=score)
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.registry import CARDS, find, for_task, is_place
+from kinoscope.models.registry import CARDS, cards_for_task, find, is_path
 from kinoscope.models.runtime.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
-from kinoscope.models.store import cached, fetch, pull, status
+from kinoscope.models.store import fetch, is_cached, pull, status
 
 __all__ = [
     "CARDS",
@@ -19,10 +19,10 @@ __all__ = [
     "Card",
     "Runner",
     "WeightFile",
+    "cards_for_task",
     "choose",
     "fetch",
     "find",
-    "for_task",
     "load",
     "pull",
     "sample",
@@ -48,13 +48,13 @@ def load(
         OptionError: there is no such model, task, device or precision.
         WeightsMissing: the weights cannot be had.
     """
-    card = _named(name) if model in (None, "auto") else find(str(model))
+    card = _find_by_name(name) if model in (None, "auto") else find(str(model))
     return make_runner(card, device, precision, threads)
 
 
-def _named(name: str) -> Card:
+def _find_by_name(name: str) -> Card:
     """Return the card of a name: a folder is taken for a model only if no card and no task is called so."""
-    return find(name) if is_place(name) and not for_task(name) else choose(name)
+    return find(name) if is_path(name) and not cards_for_task(name) else choose(name)
 
 
 def choose(name: str) -> Card:
@@ -66,15 +66,15 @@ def choose(name: str) -> Card:
     """
     if any(card.name == name for card in CARDS):
         return find(name)
-    cards = for_task(name)
+    cards = cards_for_task(name)
     if not cards:
         tasks = sorted({card.task for card in CARDS})
         raise OptionError(f"no model or task is called {name}; tasks: {', '.join(tasks)}; see `kinoscope models list`")
-    here = [card for card in cards if card.shipped or cached(card)]
-    return here[0] if here else _first_had(cards)
+    here = [card for card in cards if card.shipped or is_cached(card)]
+    return here[0] if here else _fetch_first(cards)
 
 
-def _first_had(cards: list[Card]) -> Card:
+def _fetch_first(cards: list[Card]) -> Card:
     first: WeightsMissing | None = None
     for card in cards:
         try:

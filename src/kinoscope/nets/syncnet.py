@@ -22,7 +22,7 @@ MEL_FRAMES_PER_VIDEO_FRAME = 4
 """Steps of the sound, 10 ms each, to a frame of the picture."""
 
 MOUTH_POINTS = 61
-"""Points of a mouth, see ``models.inference.mouth_tracker.points_of``."""
+"""Points of a mouth, see ``models.inference.mouth_tracker.stabilized_mouth_points``."""
 
 MOUTH_SIZE = 48
 """Side of a mouth's picture in pixels."""

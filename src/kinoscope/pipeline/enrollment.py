@@ -213,9 +213,9 @@ class _AppearanceExtractor:
         return [self._look(name, path, timeline.images[f"objects-{one}"], tracks[one].score)]
 
     def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> GallerySample:
-        from kinoscope.models.inference.reid import decode
+        from kinoscope.models.inference.reid import decode_jpeg
 
-        embedding = self._embedder([decode(picture)])[0]
+        embedding = self._embedder([decode_jpeg(picture)])[0]
         return GallerySample(name, self.kind, embedding, float(quality), picture, short_name(path))
 
 

@@ -73,7 +73,7 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     import numpy as np
 
     from kinoscope.galleries import THRESHOLDS
-    from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align
+    from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align_face
     from kinoscope.tasks.faces import MIN_TRACK_SCORE
 
     found = FaceDetector(device)(pixels, (pixels.shape[1], pixels.shape[0]))
@@ -82,5 +82,5 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
         return []
     one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))
     embedder = FaceEmbedder(device=device)
-    vector = embedder(align(pixels, found.points[one])[None])[0]
+    vector = embedder(align_face(pixels, found.points[one])[None])[0]
     return [VectorQuery("faces", vector, embedder.card.digest, "this face", THRESHOLDS["face"])]

@@ -20,7 +20,7 @@ from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.models import choose
-from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
+from kinoscope.models.inference.classifier import find_classifier, get_sampling, probabilities
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
@@ -118,7 +118,7 @@ class Actions:
             raise Skip("no picture")
         card = choose("actions") if self.model == "auto" else find_classifier(self.model)
         self._net = make_runner(card, self.device, threads=self.threads)
-        self._sampling = sampling = sampling_of(card)
+        self._sampling = sampling = get_sampling(card)
         self._stride = max(1, sampling.frames // 2)
         self._frames: deque[Frame] = deque(maxlen=sampling.frames)
         self._waiting = sampling.frames

@@ -57,7 +57,7 @@ class Appearance:
             raise Skip("no objects were looked for; run objects too")
         names = [(track.id, f"objects-{track.id}") for track in timeline.tracks_of("objects")]
         shown = [(number, timeline.images[name]) for number, name in names if name in timeline.images]
-        embeddings = self._embedder([models.decode(picture) for _, picture in shown])
+        embeddings = self._embedder([models.decode_jpeg(picture) for _, picture in shown])
         ids = np.array([number for number, _ in shown], np.int64)
         features: dict[str, NDArray[Any]] = {"appearance.embeddings": embeddings, "appearance.tracks": ids}
         return TaskResult(features=features, report=self._report(len(shown)))

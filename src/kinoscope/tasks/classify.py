@@ -19,9 +19,9 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.imaging.reflect_time import reflect_times
-from kinoscope.models import choose, for_task
+from kinoscope.models import cards_for_task, choose
 from kinoscope.models.card import Card
-from kinoscope.models.inference.classifier import find_classifier, probabilities, sampling_of
+from kinoscope.models.inference.classifier import find_classifier, get_sampling, probabilities
 from kinoscope.models.inference.segment_refiner import read_refiner
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
@@ -83,7 +83,7 @@ class Classify:
         if not info.width:
             raise Skip("no picture")
         self._net = make_runner(_card(self.model), self.device, threads=self.threads)
-        self.sampling = sampling_of(self._net.card)
+        self.sampling = get_sampling(self._net.card)
         self._stride = max(1, self.sampling.frames // 2)
         self._pictures: deque[Pixels] = deque(maxlen=self.sampling.frames)
         self._together = 1 if info.live else BATCH_WINDOWS
@@ -217,7 +217,7 @@ class Classify:
 def _card(model: str) -> Card:
     if model != "auto":
         return find_classifier(model)
-    if for_task("classify"):
+    if cards_for_task("classify"):
         return choose("classify")
     raise ModelError("classify needs a model; give --model classify=FOLDER, a folder that `kinoscope train` wrote")
 

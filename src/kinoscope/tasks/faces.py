@@ -84,7 +84,7 @@ class Faces:
         still: float = 8,
         longest: int = MAX_FRAME_SIDE,
         smallest: float = MIN_FACE_SIDE,
-        least: tuple[float, float, float] = models.LEAST,
+        least: tuple[float, float, float] = models.MIN_SCORES,
         sure: float = MIN_TRACK_SCORE,
         glimpses: bool = False,
     ) -> None:

@@ -21,7 +21,7 @@ from kinoscope.imaging.camera_motion import CameraMotion, compose, unmoved
 from kinoscope.imaging.change_gate import Advice, ChangeGate
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import detector as models
-from kinoscope.models.inference.reid import AppearanceEmbedder, colours
+from kinoscope.models.inference.reid import AppearanceEmbedder, colour_histogram
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.association import get_strategy
 from kinoscope.tasks.tracking.best_moments import TopMoments
@@ -233,7 +233,7 @@ def _embedder(looks: AppearanceMethod, device: str, threads: int) -> Callable[[l
         network = AppearanceEmbedder(device=device, threads=threads)
         return lambda pictures: network(pictures).astype(np.float64)
     if looks == "colours":
-        return lambda pictures: normalize_rows([colours(picture) for picture in pictures])
+        return lambda pictures: normalize_rows([colour_histogram(picture) for picture in pictures])
     return None
 
 

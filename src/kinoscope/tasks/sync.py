@@ -32,7 +32,7 @@ from kinoscope.core.signal.sync_offset import (
 )
 from kinoscope.imaging.change_gate import ChangeGate
 from kinoscope.models.inference.mouth_tracker import FaceTracker
-from kinoscope.models.inference.sync import AHEAD, CONTEXT, PHASES, SyncModel
+from kinoscope.models.inference.sync import CONTEXT_FRAMES, LAGS_PER_FRAME, PADDING_FRAMES, SyncModel
 from kinoscope.tasks.av.evidence import BLOCK_SECONDS, BlockSimilarities, SyncEvidence, SyncWindows
 from kinoscope.tasks.av.mouth_buffer import CHUNK_FRAMES, MAX_GAP_SECONDS, AudioBuffer, MouthBuffer, MouthSegment
 from kinoscope.tasks.av.onset_fallback import OnsetFallback
@@ -148,30 +148,32 @@ class Sync:
         while self._next is not None:
             end = self._next + CHUNK_FRAMES
             if (
-                self._time < (end + CONTEXT) * FRAME_SECONDS + MAX_GAP_SECONDS
-                or self._ear.end < (end + AHEAD + 1) * FRAME_SECONDS
+                self._time < (end + CONTEXT_FRAMES) * FRAME_SECONDS + MAX_GAP_SECONDS
+                or self._ear.end < (end + PADDING_FRAMES + 1) * FRAME_SECONDS
             ):
                 return
             self._look(self._next, end)
 
     def _look(self, first: int, last: int) -> None:
         """Compare faces and sound over the frames of a stretch, and let go of what is not needed any more."""
-        begin = first - CONTEXT
-        heard = self._net.hear(self._ear.mel(begin, last + CONTEXT))[CONTEXT * PHASES :]
+        begin = first - CONTEXT_FRAMES
+        heard = self._net.hear(self._ear.mel(begin, last + CONTEXT_FRAMES))[CONTEXT_FRAMES * LAGS_PER_FRAME :]
         for face, mouth in self._mouths.items():
-            for piece in mouth.pieces(begin, last + CONTEXT):
-                self._compare(face, piece, heard[(piece.first - begin) * PHASES :], (first, last))
-            mouth.forget((last - CONTEXT) * FRAME_SECONDS)
+            for piece in mouth.pieces(begin, last + CONTEXT_FRAMES):
+                self._compare(face, piece, heard[(piece.first - begin) * LAGS_PER_FRAME :], (first, last))
+            mouth.forget((last - CONTEXT_FRAMES) * FRAME_SECONDS)
         self._mouths = {
-            face: mouth for face, mouth in self._mouths.items() if mouth.times[-1] >= (last - CONTEXT) * FRAME_SECONDS
+            face: mouth
+            for face, mouth in self._mouths.items()
+            if mouth.times[-1] >= (last - CONTEXT_FRAMES) * FRAME_SECONDS
         }
         self._hear_voices(first * FRAME_SECONDS, last * FRAME_SECONDS)
-        self._ear.forget((last - CONTEXT - AHEAD - 1) * FRAME_SECONDS)
+        self._ear.forget((last - CONTEXT_FRAMES - PADDING_FRAMES - 1) * FRAME_SECONDS)
         self._next = last
 
     def _compare(self, face: int, piece: MouthSegment, heard: Float32Array, limits: tuple[int, int]) -> None:
         seen = self._net.see(piece.points, piece.pictures)
-        around = heard[: (len(seen) + 2 * (AHEAD - CONTEXT)) * PHASES]
+        around = heard[: (len(seen) + 2 * (PADDING_FRAMES - CONTEXT_FRAMES)) * LAGS_PER_FRAME]
         likeness = self._net.compare(seen, around)
         steps = np.abs(np.diff(piece.points[:, :40], axis=0, prepend=piece.points[:1, :40])).mean(axis=(1, 2))
         low, high = max(limits[0] - piece.first, 0), max(limits[1] - piece.first, 0)

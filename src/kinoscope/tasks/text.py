@@ -264,7 +264,7 @@ class Text:
         for corners, score, number in zip(found.corners * scale, found.scores.tolist(), ids, strict=True):
             value = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))
             if number >= 0:
-                self._histories[number].see(LineSample(value, time, models.upright(pixels, corners)), self._reader)
+                self._histories[number].see(LineSample(value, time, models.crop_line(pixels, corners)), self._reader)
 
     def _keep(self, ended: list[Tracklet]) -> None:
         """Read the lines that have ended and are worth it, and forget the pixels."""

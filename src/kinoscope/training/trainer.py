@@ -22,7 +22,7 @@ from torch import Tensor
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.models.formats.trained_model import FACTS, WEIGHTS
+from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE
 from kinoscope.training.checkpoint import PLACE, read_checkpoint, save_checkpoint
 from kinoscope.training.classification.options import save_options
 from kinoscope.training.distributed import Processes
@@ -197,7 +197,7 @@ def fit(
     except KeyboardInterrupt:
         kept = f"what epoch {learner.epoch} gave is kept" if learner.epoch else "no epoch was done"
         raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume-from {out}") from None
-    names = ("options.json", "log.jsonl", FACTS, WEIGHTS, PREVIEW, MOVING)
+    names = ("options.json", "log.jsonl", METADATA_FILE, WEIGHTS_FILE, PREVIEW, MOVING)
     run.written = [out / name for name in names if (out / name).exists()]
     return run
 

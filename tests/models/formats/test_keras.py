@@ -19,7 +19,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 keras = pytest.importorskip("keras", reason="the extra keras is not installed")
 
 from kinoscope.models.formats.keras import read_backbone  # noqa: E402
-from kinoscope.models.formats.trained_model import TrainedModel, load_net, save, trained_card  # noqa: E402
+from kinoscope.models.formats.trained_model import TrainedModel, load_net, save_trained_model, trained_card  # noqa: E402
 from kinoscope.models.runtime.runner import make_runner  # noqa: E402
 
 HERE = Path(__file__).parent / "keras_parity"
@@ -70,7 +70,7 @@ def test_it_is_kept_with_its_file(tmp_path: Path, cache: Path) -> None:
         sampling=sampling,
         files=("cnn.keras",),
     )
-    save(tmp_path, net, known)
+    save_trained_model(tmp_path, net, known)
     pixels = torch.randint(0, 256, (2, 3, 24, 32, 3), dtype=torch.uint8)
     again, _ = load_net(tmp_path)
     with torch.no_grad():

@@ -14,7 +14,7 @@ import torch
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models import find, load
-from kinoscope.models.formats.trained_model import load_net, read, trained_card
+from kinoscope.models.formats.trained_model import load_net, read_trained_model, trained_card
 from kinoscope.models.trainable import classifiers
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
@@ -35,7 +35,7 @@ def test_a_card_says_what_the_folder_says(folder: Path) -> None:
     assert (card.name, card.task, card.labels) == ("colours", "classify", ("red", "green", "blue"))
     assert (card.input, card.outputs, card.rate, card.temperature) == ((4, 12, 16, 3), ((None,), (3,)), 4.0, 2.0)
     assert (card.multilabel, card.measured) == (False, "top1 0.9")
-    assert read(folder).sampling == Sampling(4, 4.0, (16, 12))
+    assert read_trained_model(folder).sampling == Sampling(4, 4.0, (16, 12))
     assert find(str(folder)).digest == card.digest
 
 
@@ -65,7 +65,7 @@ def test_facts_that_do_not_hold_are_said(folder: Path, facts: dict[str, Any], me
 def test_json_that_is_none_is_said(folder: Path) -> None:
     (folder / "model.json").write_text("{")
     with pytest.raises(ModelError, match=r"model.json is damaged \(.*\); train the model again or restore the file"):
-        read(folder)
+        read_trained_model(folder)
 
 
 def test_a_network_is_not_built_from_a_file_elsewhere(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from kinoscope.core.errors import MissingExtra, ModelError, WeightsMissing
 from kinoscope.models import download, find, load
-from kinoscope.models.inference.classifier import find_classifier, sampling_of
+from kinoscope.models.inference.classifier import find_classifier, get_sampling
 from kinoscope.models.runtime.runner import make_runner
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
@@ -73,7 +73,7 @@ def test_a_folder_runs_as_any_card_and_gives_what_the_library_gives(kind, tmp_pa
 
 
 def test_it_classifies_clips_at_the_rate_of_its_paper(tmp_path):
-    sampling = sampling_of(find_classifier(str(saved(tmp_path / "model"))))
+    sampling = get_sampling(find_classifier(str(saved(tmp_path / "model"))))
     assert (sampling.frames, sampling.rate, sampling.size) == (4, 7.5, (32, 32))
     assert find(str(tmp_path / "model")).multilabel is False
     saved(tmp_path / "many", problem_type="multi_label_classification")
@@ -90,7 +90,7 @@ def test_a_name_on_the_hub_is_fetched_once(tmp_path, cache, monkeypatch):
                 raise download.Unavailable(f"it has no {name}")
             shutil.copy(folder / name, into / name)
 
-    monkeypatch.setitem(download.KINDS, "hub", hub)
+    monkeypatch.setitem(download.SOURCE_KINDS, "hub", hub)
     logits = load("hf:someone/small@v1", device="torch")(clips(1))[1]
     assert set(asked) == {"someone/small@v1"}
     asked.clear()

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kinoscope.models.inference.detector import MOST, ObjectDetector, pick
+from kinoscope.models.inference.detector import MAX_DETECTIONS, ObjectDetector, select_detections
 
 
 def proposals(*rows):
@@ -15,7 +15,9 @@ def proposals(*rows):
 
 
 def test_the_best_of_one_class_stays():
-    found = pick(*proposals(((0, 0, 10, 10), 1, 0.6), ((1, 0, 11, 10), 1, 0.9), ((50, 0, 60, 10), 1, 0.3)), 0.1)
+    found = select_detections(
+        *proposals(((0, 0, 10, 10), 1, 0.6), ((1, 0, 11, 10), 1, 0.9), ((50, 0, 60, 10), 1, 0.3)), 0.1
+    )
     assert found.scores == pytest.approx([0.9, 0.3])
     assert found.boxes.tolist() == [[1, 0, 11, 10], [50, 0, 60, 10]]
     assert found.labels.tolist() == [1, 1]
@@ -23,16 +25,16 @@ def test_the_best_of_one_class_stays():
 
 def test_two_classes_may_overlap_until_they_are_the_same_box():
     rider, horse, again = ((0, 0, 10, 10), 0, 0.9), ((0, 3, 10, 13), 1, 0.8), ((0, 0, 10, 10.5), 2, 0.7)
-    assert pick(*proposals(rider, horse, again), 0.1).labels.tolist() == [0, 1]
+    assert select_detections(*proposals(rider, horse, again), 0.1).labels.tolist() == [0, 1]
 
 
 def test_doubtful_proposals_are_dropped():
-    assert len(pick(*proposals(((0, 0, 10, 10), 0, 0.09)), 0.1)) == 0
+    assert len(select_detections(*proposals(((0, 0, 10, 10), 0, 0.09)), 0.1)) == 0
 
 
 def test_no_more_than_so_many_objects_are_given():
-    rows = [((20 * n, 0, 20 * n + 10, 10), 0, 0.5) for n in range(MOST + 20)]
-    assert len(pick(*proposals(*rows), 0.1)) == MOST
+    rows = [((20 * n, 0, 20 * n + 10, 10), 0, 0.5) for n in range(MAX_DETECTIONS + 20)]
+    assert len(select_detections(*proposals(*rows), 0.1)) == MAX_DETECTIONS
 
 
 class FakeRunner:
@@ -94,7 +96,8 @@ def test_a_small_picture_is_enlarged_and_a_narrow_one_keeps_its_shape(detector):
 def test_boxes_are_cut_at_the_edges(detector, monkeypatch):
     made = detector("stretch")
     monkeypatch.setattr(
-        "kinoscope.models.inference.detector.pick", lambda *_: pick(*proposals(((-9, -9, 500, 90), 0, 0.9)), 0.1)
+        "kinoscope.models.inference.detector.select_detections",
+        lambda *_: select_detections(*proposals(((-9, -9, 500, 90), 0, 0.9)), 0.1),
     )
     (found,) = made(picture(416, 416), (832, 832))
     assert found.boxes.tolist() == [[0, 0, 832, 180]]

@@ -8,31 +8,31 @@ from kinoscope.models.inference import faces
 
 
 def test_the_pyramid_halves_the_area_until_no_cell_fits():
-    sizes = [(small.shape[:2], scale) for small, scale in faces.pyramid(np.zeros((60, 100, 3), np.uint8), 24)]
+    sizes = [(small.shape[:2], scale) for small, scale in faces.image_pyramid(np.zeros((60, 100, 3), np.uint8), 24)]
     assert [size for size, _ in sizes] == [(30, 50), (21, 35), (15, 25)]
     assert sizes[0][1] == 0.5
 
 
 def test_corrections_are_parts_of_the_sides():
-    moved = faces.correct(np.array([[0.0, 0, 10, 20]]), np.array([[0.1, -0.1, 0.2, 0.0]]))
+    moved = faces.apply_regression(np.array([[0.0, 0, 10, 20]]), np.array([[0.1, -0.1, 0.2, 0.0]]))
     assert moved.tolist() == [[1, -2, 12, 20]]
 
 
 def test_squares_keep_the_centre_and_the_longer_side():
-    assert faces.square(np.array([[0.0, 0, 10, 20]])).tolist() == [[-5, 0, 15, 20]]
-    assert faces.square(np.zeros((0, 4))).shape == (0, 4)
+    assert faces.to_squares(np.array([[0.0, 0, 10, 20]])).tolist() == [[-5, 0, 15, 20]]
+    assert faces.to_squares(np.zeros((0, 4))).shape == (0, 4)
 
 
 def test_crops_are_black_outside_the_picture():
     picture = np.full((20, 20, 3), 200, np.uint8)
-    cut = faces.crops(picture, np.array([[-10.0, 0, 10, 20], [0, 10, 20, 30], [30, 30, 40, 40]]), 20)
+    cut = faces.crop_squares(picture, np.array([[-10.0, 0, 10, 20], [0, 10, 20, 30], [30, 30, 40, 40]]), 20)
     assert cut.shape == (3, 20, 20, 3)
     assert np.all(cut[0, :, :10] == 0)
     assert np.all(cut[0, :, 10:] == 200)
     assert np.all(cut[1, :10] == 200)
     assert np.all(cut[1, 10:] == 0)
     assert np.all(cut[2] == 0)
-    assert faces.crops(picture, np.zeros((0, 4)), 24).shape == (0, 24, 24, 3)
+    assert faces.crop_squares(picture, np.zeros((0, 4)), 24).shape == (0, 24, 24, 3)
 
 
 @pytest.mark.parametrize("scale", [0.4, 1.0, 3.0])
@@ -44,7 +44,7 @@ def test_an_aligned_face_meets_the_template(scale, angle):
     picture = np.zeros((520, 600, 3), np.uint8)
     for point in points:
         cv2.circle(picture, point.round().astype(int).tolist(), max(2, round(6 * scale)), (255, 255, 255), -1)
-    chip = faces.align(picture, points)
+    chip = faces.align_face(picture, points)
     _, _, _, centres = cv2.connectedComponentsWithStats((chip[..., 0] > 80).astype(np.uint8))
     distances = np.linalg.norm(centres[1:, None] - faces.TEMPLATE[None], axis=2)
     assert chip.shape == (150, 150, 3)
@@ -54,7 +54,7 @@ def test_an_aligned_face_meets_the_template(scale, angle):
 
 @pytest.mark.timeout(20)
 def test_five_points_in_one_place_are_no_crash():
-    assert faces.align(np.zeros((50, 50, 3), np.uint8), np.full((5, 2), 20.0)).shape == (150, 150, 3)
+    assert faces.align_face(np.zeros((50, 50, 3), np.uint8), np.full((5, 2), 20.0)).shape == (150, 150, 3)
     assert faces.frontality(np.full((5, 2), 20.0)) == 0
 
 
@@ -155,7 +155,7 @@ def test_a_face_is_found_at_half_the_size_and_mirrored_and_stays_the_same_person
         made = np.ascontiguousarray(version)
         found = finder(made, made.shape[1::-1])
         assert len(found) == 1
-        chips.append(faces.align(made, found.points[0]))
+        chips.append(faces.align_face(made, found.points[0]))
     one, half, mirrored = embedder(np.stack(chips))
     assert np.linalg.norm(one - half) < 0.35
     assert np.linalg.norm(one - mirrored) < 0.4

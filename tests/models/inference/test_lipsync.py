@@ -7,16 +7,16 @@ import torch
 
 from kinoscope.core.errors import ModelError, SourceError
 from kinoscope.core.media import Audio
-from kinoscope.models.inference.face_compositor import SIDE
+from kinoscope.models.inference.face_compositor import CROP_SIDE
 from kinoscope.models.inference.lipsync import (
     LipSyncMetadata,
     NormalizedMel,
     ReferenceFrames,
-    bend,
+    crop_mouths,
     load_lipsync,
-    mouth_places,
     new_nets,
     save_lipsync,
+    warp,
 )
 from kinoscope.nets.lipsync import (
     MEL_FRAMES,
@@ -31,14 +31,14 @@ from kinoscope.nets.lipsync import (
 
 def inputs(count=2):
     torch.manual_seed(0)
-    points = torch.rand(count, 61, 2) * SIDE
-    others = torch.rand(count, REFERENCES, 6, SIDE, SIDE)
-    return torch.rand(count, 3, SIDE, SIDE), draw_points(points), others, torch.rand(count, VOICE_DIM)
+    points = torch.rand(count, 61, 2) * CROP_SIDE
+    others = torch.rand(count, REFERENCES, 6, CROP_SIDE, CROP_SIDE)
+    return torch.rand(count, 3, CROP_SIDE, CROP_SIDE), draw_points(points), others, torch.rand(count, VOICE_DIM)
 
 
 def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
     face, dots, others, voice = inputs()
-    mask = torch.zeros(1, 1, SIDE, SIDE)
+    mask = torch.zeros(1, 1, CROP_SIDE, CROP_SIDE)
     mask[..., 40:90, 30:80] = 1
     net = LipSyncGenerator(8).eval()
     made = net(face, mask, dots, others, voice)
@@ -52,7 +52,7 @@ def test_every_number_learns():
     face, dots, others, voice = inputs()
     net, voices, judge = LipSyncGenerator(8), VoiceEncoder(), LipSyncDiscriminator()
     moved, rest = voices(torch.rand(2, MEL_FRAMES, 40))
-    made = net(face, torch.ones(1, 1, SIDE, SIDE), dots + draw_points(moved[..., :2] * 9), others, rest)
+    made = net(face, torch.ones(1, 1, CROP_SIDE, CROP_SIDE), dots + draw_points(moved[..., :2] * 9), others, rest)
     (judge(made).mean() + moved.square().mean()).backward()
     for one in (net, voices, judge):
         assert [name for name, p in one.named_parameters() if p.grad is None or not p.grad.any()] == []
@@ -63,21 +63,23 @@ def test_dots_lie_where_points_are():
     points = torch.full((1, 61, 2), -50.0)
     points[0, 0] = torch.tensor([30.0, 70.0])
     dots = draw_points(points)
-    assert dots.shape == (1, 3, SIDE, SIDE)
-    assert divmod(int(dots[0, 0].argmax()), SIDE) == (70, 30)
+    assert dots.shape == (1, 3, CROP_SIDE, CROP_SIDE)
+    assert divmod(int(dots[0, 0].argmax()), CROP_SIDE) == (70, 30)
     assert not dots[0, 1:].any()
 
 
 def test_bending_brings_points_where_they_are_wanted():
-    rows = torch.arange(SIDE, dtype=torch.float32)
-    picture = (rows[None, :, None] + 0 * rows)[None].expand(1, 3, SIDE, SIDE) / SIDE  # as bright as it is low
+    rows = torch.arange(CROP_SIDE, dtype=torch.float32)
+    picture = (rows[None, :, None] + 0 * rows)[None].expand(
+        1, 3, CROP_SIDE, CROP_SIDE
+    ) / CROP_SIDE  # as bright as it is low
     places = torch.rand(1, 61, 2) * 40 + 40
-    same = bend(picture, places, places[0])
-    moved = bend(picture, places, places[0] + torch.tensor([0.0, 6.0]))
+    same = warp(picture, places, places[0])
+    moved = warp(picture, places, places[0] + torch.tensor([0.0, 6.0]))
     inner = (..., slice(2, -2), slice(2, -2))  # at the edge it stays within half a pixel
     assert torch.allclose(same[inner], picture[inner], atol=1e-3)
     at = places[0].mean(0).round().long()
-    assert float((picture - moved)[0, 0, at[1] + 6, at[0]] * SIDE) == pytest.approx(6, abs=0.5)
+    assert float((picture - moved)[0, 0, at[1] + 6, at[0]] * CROP_SIDE) == pytest.approx(6, abs=0.5)
     assert torch.allclose(moved[..., 2:5, 2:5], picture[..., 2:5, 2:5], atol=1e-3)
 
 
@@ -85,7 +87,7 @@ def looks():
     times = np.arange(6) / 2
     places = np.random.default_rng(0).uniform(30, 80, (6, 61, 2)).astype(np.float32)
     places[4] = places[2] + 0.01
-    pictures = torch.arange(6).view(6, 1, 1, 1).expand(6, 3, SIDE, SIDE).byte()
+    pictures = torch.arange(6).view(6, 1, 1, 1).expand(6, 3, CROP_SIDE, CROP_SIDE).byte()
     return ReferenceFrames(times, places, pictures)
 
 
@@ -96,7 +98,7 @@ def test_the_nearest_look_is_of_another_moment():
     assert one.like(one.places[2], 9.0, skip=1)[0] == 4
     assert one.like(one.places[2] + 0.006, 9.0, before=2)[0] == 4
     assert one.like(one.places[2] + 0.005, 9.0, before=2)[0] == 2
-    assert one.shown([2, 3], one.places[2]).shape == (2, 6, SIDE, SIDE)
+    assert one.shown([2, 3], one.places[2]).shape == (2, 6, CROP_SIDE, CROP_SIDE)
 
 
 def hearing(seconds=1.0, start=0, late=0.0):
@@ -125,11 +127,11 @@ def test_no_sound():
 
 
 def test_mouths_are_cut_where_lips_are():
-    faces = torch.zeros(1, 3, SIDE, SIDE)
+    faces = torch.zeros(1, 3, CROP_SIDE, CROP_SIDE)
     faces[..., 70, 40] = 1
     places = torch.full((1, 61, 2), 0.0)
     places[0] = torch.tensor([40.5, 70.5])
-    mouth = mouth_places(faces, places)[0, 0]
+    mouth = crop_mouths(faces, places)[0, 0]
     row, column = divmod(int(mouth.argmax()), 48)
     assert abs(row - 23.5) <= 1
     assert abs(column - 23.5) <= 1

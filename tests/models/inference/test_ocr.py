@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import WeightsMissing
-from kinoscope.models.inference.ocr import HEIGHT, TextDetector, TextRecognizer, cores_of, decode, upright
+from kinoscope.models.inference.ocr import LINE_HEIGHT, TextDetector, TextRecognizer, crop_line, ctc_decode, find_lines
 
 
 def painted(*boxes, likely=0.9, angle=0.0):
@@ -16,7 +16,7 @@ def painted(*boxes, likely=0.9, angle=0.0):
 
 
 def test_a_core_is_grown_back_by_its_area_over_its_perimeter():
-    ((corners, score),) = cores_of(painted(((120, 80), (100, 20))))
+    ((corners, score),) = find_lines(painted(((120, 80), (100, 20))))
     assert score == pytest.approx(0.9, abs=0.06)
     # 100 x 20 over 240, times 1.6, is 13 on each side.
     reach = 1.6 * 100 * 20 / 240
@@ -25,13 +25,13 @@ def test_a_core_is_grown_back_by_its_area_over_its_perimeter():
 
 
 def test_lines_apart_are_lines_of_their_own_and_specks_are_none():
-    assert len(cores_of(painted(((60, 40), (80, 10)), ((60, 100), (80, 10)), ((200, 20), (1, 1))))) == 2
-    assert cores_of(np.zeros((64, 64), np.float32)) == []
+    assert len(find_lines(painted(((60, 40), (80, 10)), ((60, 100), (80, 10)), ((200, 20), (1, 1))))) == 2
+    assert find_lines(np.zeros((64, 64), np.float32)) == []
 
 
 @pytest.mark.parametrize("angle", [-30, 0, 20, 44])
 def test_corners_run_clockwise_from_the_upper_left(angle):
-    ((corners, _),) = cores_of(painted(((120, 80), (100, 16)), angle=angle))
+    ((corners, _),) = find_lines(painted(((120, 80), (100, 16)), angle=angle))
     right, down = corners[1] - corners[0], corners[3] - corners[0]
     assert np.degrees(np.arctan2(right[1], right[0])) == pytest.approx(angle, abs=2)
     assert right[0] * down[1] - right[1] * down[0] > 0
@@ -40,19 +40,19 @@ def test_corners_run_clockwise_from_the_upper_left(angle):
 def test_a_line_is_cut_out_level_and_one_that_stands_is_laid_down():
     picture = np.zeros((160, 240, 3), np.uint8)
     cv2.line(picture, (40, 120), (200, 40), (255, 255, 255), 30)
-    ((corners, _),) = cores_of((picture[..., 0] > 0).astype(np.float32))
-    line = upright(picture, corners)
-    assert line.shape[0] == HEIGHT
-    assert line.shape[1] > 3 * HEIGHT
-    assert line[HEIGHT // 2, line.shape[1] // 4 : -line.shape[1] // 4].min() > 200
+    ((corners, _),) = find_lines((picture[..., 0] > 0).astype(np.float32))
+    line = crop_line(picture, corners)
+    assert line.shape[0] == LINE_HEIGHT
+    assert line.shape[1] > 3 * LINE_HEIGHT
+    assert line[LINE_HEIGHT // 2, line.shape[1] // 4 : -line.shape[1] // 4].min() > 200
     standing = np.array([[10, 10], [20, 10], [20, 90], [10, 90]], float)
-    assert upright(picture, standing).shape[1] > 3 * HEIGHT
+    assert crop_line(picture, standing).shape[1] > 3 * LINE_HEIGHT
 
 
 def test_repeats_and_blanks_are_left_out():
     rows = np.eye(4, dtype=np.float32)[[0, 1, 1, 0, 1, 2, 2, 3]] * 0.8
-    assert decode(rows, ["", "l", "o", " "]) == ("llo", pytest.approx(0.8))
-    assert decode(np.eye(4, dtype=np.float32)[[0, 0]], ["", "a", "b", " "]) == ("", 0.0)
+    assert ctc_decode(rows, ["", "l", "o", " "]) == ("llo", pytest.approx(0.8))
+    assert ctc_decode(np.eye(4, dtype=np.float32)[[0, 0]], ["", "a", "b", " "]) == ("", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_real_letters_are_found_and_read():
     assert len(found) == 1
     x1, y1, x2, y2 = found.boxes[0]
     assert (x1 < 120, y1 < 176, x2 > 380, y2 > 220) == (True,) * 4
-    text, score = reader(upright(picture, found.corners[0] / 2))
+    text, score = reader(crop_line(picture, found.corners[0] / 2))
     assert text.replace(" ", "") == "KX71RBT"
     assert score > 0.8

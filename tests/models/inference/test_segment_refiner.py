@@ -9,11 +9,11 @@ from safetensors.numpy import save_file
 from kinoscope.core.errors import ModelError
 from kinoscope.models.inference.segment_refiner import (
     FEATURES,
-    FILE,
+    REFINER_FILE,
     SegmentRefiner,
     candidates,
     features,
-    overlaps,
+    pairwise_iou,
     read_refiner,
     write_refiner,
 )
@@ -53,27 +53,27 @@ def test_what_is_expected_to_overlap_little_is_left_out():
 
 
 def test_overlaps_by_hand():
-    assert overlaps(np.array([[0, 4.0]]), np.array([[2, 6.0], [5, 6], [0, 4]])).tolist() == [[2 / 6, 0, 1]]
+    assert pairwise_iou(np.array([[0, 4.0]]), np.array([[2, 6.0], [5, 6], [0, 4]])).tolist() == [[2 / 6, 0, 1]]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(-3, 3), st.floats(-3, 3))
 def test_segments_lie_within_the_video_and_do_not_repeat(scores, start, end):
     rows = constant(start, end, 0.6).refine(np.arange(len(scores) + 1.0), np.array(scores))
     assert ((rows[:, 0] >= 0) & (rows[:, 0] < rows[:, 1]) & (rows[:, 1] <= len(scores))).all()
-    shared = overlaps(rows[:, :2], rows[:, :2]) - np.eye(len(rows))
+    shared = pairwise_iou(rows[:, :2], rows[:, :2]) - np.eye(len(rows))
     assert shared.max(initial=0) <= 0.5
 
 
 def test_files_come_back_and_damaged_ones_are_told(tmp_path):
     assert read_refiner(tmp_path) is None
     judge = constant(0.5, -0.25, 0.75)
-    write_refiner(tmp_path / FILE, judge)
+    write_refiner(tmp_path / REFINER_FILE, judge)
     again = read_refiner(tmp_path)
     assert again is not None
     assert again.out_bias == pytest.approx(judge.out_bias, abs=1e-6)
-    save_file({"hidden": np.zeros((2, 3), np.float32)}, tmp_path / FILE)
+    save_file({"hidden": np.zeros((2, 3), np.float32)}, tmp_path / REFINER_FILE)
     with pytest.raises(ModelError, match="is damaged"):
         read_refiner(tmp_path)
-    (tmp_path / FILE).write_bytes(b"no tensors")
+    (tmp_path / REFINER_FILE).write_bytes(b"no tensors")
     with pytest.raises(ModelError, match="train segments"):
         read_refiner(tmp_path)

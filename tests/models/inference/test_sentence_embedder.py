@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import MissingExtra, WeightsMissing
-from kinoscope.models.inference.sentence_embedder import SentenceEmbedder, pairs
+from kinoscope.models.inference.sentence_embedder import SentenceEmbedder, pack_tokens
 
 ABOUT_FOOD = "Chop the onions and fry them in butter."
 SENTENCES = [ABOUT_FOOD, "The train leaves from platform nine.", "He is a very good football player.",
@@ -47,8 +47,8 @@ def test_neither_company_nor_length_changes_a_vector(embed):
 
 
 def test_numbers_become_bytes():
-    assert pairs([[1, 258], [7]]).tolist() == [[[1, 0], [2, 1]], [[7, 0], [0, 0]]]
-    assert pairs([]).shape == (0, 0, 2)
+    assert pack_tokens([[1, 258], [7]]).tolist() == [[[1, 0], [2, 1]], [[7, 0], [0, 0]]]
+    assert pack_tokens([]).shape == (0, 0, 2)
 
 
 def test_a_missing_package_is_named(monkeypatch):

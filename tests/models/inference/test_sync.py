@@ -7,11 +7,11 @@ import torch
 from kinoscope.core.errors import ModelError
 from kinoscope.core.signal.sync_offset import LAGS, OffsetCalibration
 from kinoscope.models.inference.sync import (
-    AHEAD,
-    CONTEXT,
-    FACTS,
-    PHASES,
-    WEIGHTS,
+    CONTEXT_FRAMES,
+    LAGS_PER_FRAME,
+    METADATA_FILE,
+    PADDING_FRAMES,
+    WEIGHTS_FILE,
     SyncModel,
     SyncModelMetadata,
     read_sync_metadata,
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_model_is_read_as_it_was_written(folder):
-    streams = read_sync_metadata(folder / FACTS)
+    streams = read_sync_metadata(folder / METADATA_FILE)
     assert streams.pairs == ("pixels", "points", "points")
     assert streams.calibration == OffsetCalibration((1.0, 2.0, 3.0, 4.0), 0.5)
     assert streams.score == {"25": 0.5}
@@ -46,13 +46,15 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     generator = np.random.default_rng(0)
     points = generator.normal(0, 0.02, (20, 61, 3)).astype(np.float32)
     pixels = generator.integers(0, 256, (20, 48, 48), np.uint8)
-    mel = generator.normal(0, 2, ((20 + 2 * AHEAD) * PHASES + PHASES - 1, 40)).astype(np.float32)
+    mel = generator.normal(0, 2, ((20 + 2 * PADDING_FRAMES) * LAGS_PER_FRAME + LAGS_PER_FRAME - 1, 40)).astype(
+        np.float32
+    )
     seen, heard = net.see(points, pixels), net.hear(mel)
     assert seen.shape == (20, 3 * 64)
-    assert heard.shape == ((20 + 2 * AHEAD) * PHASES, 3 * 64)
+    assert heard.shape == ((20 + 2 * PADDING_FRAMES) * LAGS_PER_FRAME, 3 * 64)
     parts = np.linalg.norm(seen.reshape(20, 3, 64), axis=2)
     np.testing.assert_allclose(parts, 1, atol=1e-4)
-    inner = heard[CONTEXT * PHASES : -CONTEXT * PHASES]
+    inner = heard[CONTEXT_FRAMES * LAGS_PER_FRAME : -CONTEXT_FRAMES * LAGS_PER_FRAME]
     likeness = net.compare(seen, inner)
     assert likeness.shape == (20, len(LAGS))
     for frame, lag in ((0, 0), (7, 100), (19, 200), (3, 57)):
@@ -78,9 +80,9 @@ def test_sound_that_is_a_frame_later_is_heard_a_frame_later(folder):
     ],
 )
 def test_a_damaged_model_is_refused(folder, tmp_path, change, said):
-    plain = json.loads((folder / FACTS).read_text()) | change
-    (tmp_path / FACTS).write_text(json.dumps(plain))
-    (tmp_path / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
+    plain = json.loads((folder / METADATA_FILE).read_text()) | change
+    (tmp_path / METADATA_FILE).write_text(json.dumps(plain))
+    (tmp_path / WEIGHTS_FILE).write_bytes((folder / WEIGHTS_FILE).read_bytes())
     with pytest.raises(ModelError, match=said):
         SyncModel(str(tmp_path))
 
@@ -88,7 +90,7 @@ def test_a_damaged_model_is_refused(folder, tmp_path, change, said):
 def test_a_folder_that_is_no_model_is_refused(folder, tmp_path):
     with pytest.raises(ModelError, match=r"it has no model\.json"):
         SyncModel(str(tmp_path))
-    (tmp_path / FACTS).write_text((folder / FACTS).read_text())
-    (tmp_path / WEIGHTS).write_bytes(b"nothing")
+    (tmp_path / METADATA_FILE).write_text((folder / METADATA_FILE).read_text())
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read"):
         SyncModel(str(tmp_path))

@@ -56,14 +56,14 @@ def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
     with pytest.raises(OptionError, match="precision bf16 is not known to this CPU; choose fp32 or auto"):
         make_runner(card, device="cpu", precision="bf16")
     monkeypatch.setattr(runner, "has_bf16", lambda: True)
-    monkeypatch.setattr(runner, "ir", lambda card: "toy.xml")
+    monkeypatch.setattr(runner, "openvino_model_path", lambda card: "toy.xml")
     asked: list[str] = []
 
     class Compiled:
         def create_infer_request(self):
             return None
 
-    monkeypatch.setattr(runner, "compiled", lambda path, kind, threads, shape: asked.append(kind) or Compiled())
+    monkeypatch.setattr(runner, "compile_network", lambda path, kind, threads, shape: asked.append(kind) or Compiled())
     runtimes = [make_runner(card, device="cpu", precision=p).runtime for p in ("auto", "fp32", "bf16")]
     assert runtimes == ["openvino-fp32", "openvino-fp32", "openvino-bf16"]
     assert asked == ["f32", "f32", "bf16"]
@@ -81,7 +81,7 @@ def test_a_model_that_another_library_runs_says_so():
 
 
 def test_names_and_tasks_are_told_apart(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.cached", lambda card: card.name == "nanodet")
+    monkeypatch.setattr("kinoscope.models.is_cached", lambda card: card.name == "nanodet")
     assert choose("yolox-nano").name == "yolox-nano"
     assert choose("objects").name == "nanodet"
     with pytest.raises(OptionError, match="no model or task is called cooking; tasks: actions, faces, identity, "):
@@ -97,7 +97,7 @@ def test_with_an_empty_cache_the_best_that_can_be_had_is_chosen(monkeypatch):
             raise WeightsMissing("yolox-nano is missing")
         return {}
 
-    monkeypatch.setattr("kinoscope.models.cached", lambda card: False)
+    monkeypatch.setattr("kinoscope.models.is_cached", lambda card: False)
     monkeypatch.setattr("kinoscope.models.fetch", fetch)
     assert choose("objects").name == "nanodet"
     assert tried == ["yolox-nano", "nanodet"]
@@ -107,7 +107,7 @@ def test_without_any_weights_the_best_card_is_the_one_named(monkeypatch):
     def fetch(card):
         raise WeightsMissing(f"{card.name} is missing")
 
-    monkeypatch.setattr("kinoscope.models.cached", lambda card: False)
+    monkeypatch.setattr("kinoscope.models.is_cached", lambda card: False)
     monkeypatch.setattr("kinoscope.models.fetch", fetch)
     with pytest.raises(WeightsMissing, match="yolox-nano is missing"):
         choose("objects")
@@ -130,7 +130,7 @@ def test_a_folder_named_like_a_task_or_a_card_is_never_taken_for_a_model(tmp_pat
     from kinoscope.models.trainable.generators import BUNDLED, find_generator
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kinoscope.models.cached", lambda card: True)
+    monkeypatch.setattr("kinoscope.models.is_cached", lambda card: True)
     monkeypatch.setattr("kinoscope.models.make_runner", lambda card, *_: card)
     names = {card.task for card in CARDS} | {card.name for card in CARDS}
     for name in (*names, "classify", "people"):

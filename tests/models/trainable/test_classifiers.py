@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import OptionError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models import find
-from kinoscope.models.formats.trained_model import TrainedModel, load_net, save
+from kinoscope.models.formats.trained_model import TrainedModel, load_net, save_trained_model
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.models.trainable.classifiers import NETWORKS, Network, build_network, find_network
 
@@ -125,7 +125,7 @@ def test_no_tensor_is_kept_twice(row: Network) -> None:
 def test_what_is_saved_runs_as_it_was(row: Network, half: bool, tmp_path: Path, cache: Path) -> None:
     net, pixels = made(row), clips(2)
     trained = TrainedModel(task="classify", network=row.name, classes=tuple("abcde"), sampling=SMALL)
-    save(tmp_path / "model", net, trained, half)
+    save_trained_model(tmp_path / "model", net, trained, half)
     again, known = load_net(tmp_path / "model")
     assert known == trained
     with torch.no_grad():

@@ -9,10 +9,10 @@ from kinoscope.models.trainable.generators import (
     Generator,
     GeneratorMetadata,
     bundled_generators,
-    crossed,
+    concatenate,
+    cross,
     find_generator,
     is_generator,
-    join,
     new_generator,
     read_generator,
     save_generator,
@@ -96,7 +96,7 @@ def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(
 def test_truncation_is_seen(generator):
     def apart(share):
         codes = generator.codes(8, labels=[0] * 8, truncation=share)
-        clips = generator.clips(crossed(codes, codes[:1]), generator.times()).astype(int)
+        clips = generator.clips(cross(codes, codes[:1]), generator.times()).astype(int)
         return np.abs(clips - clips[:1]).mean()
 
     assert apart(0.0) == 0
@@ -120,12 +120,12 @@ def test_from_one_to_another_along_an_arc(generator):
 
 def test_every_content_with_every_motion(generator):
     contents, motions = generator.codes(2, seed=0), generator.codes(3, seed=1)
-    both = crossed(contents, motions)
+    both = cross(contents, motions)
     assert len(both) == 6
     assert np.array_equal(both.content[3], contents.content[1])
     assert np.array_equal(both.motion[4], motions.motion[1])
     assert both.labels.tolist() == [*motions.labels] * 2
-    assert len(join([both, both[:2]])) == 8
+    assert len(concatenate([both, both[:2]])) == 8
 
 
 def test_names_and_folders(folder, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
-from kinoscope.models.inference.face_compositor import painted_part
+from kinoscope.models.inference.face_compositor import generated_mask
 from kinoscope.models.inference.lipsync import load_lipsync
 from kinoscope.training.lipsync import data as talkers
 from kinoscope.training.lipsync.data import read_talking_faces
@@ -27,7 +27,7 @@ from kinoscope.training.trainer import fit
 from tests.helpers.talking import DrawnFollower, write
 
 SMALL = LipSyncOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
-MASK = torch.from_numpy(painted_part())[None, None]
+MASK = torch.from_numpy(generated_mask())[None, None]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DatasetError
-from kinoscope.models.inference.segment_refiner import overlaps
+from kinoscope.models.inference.segment_refiner import pairwise_iou
 from kinoscope.training.segments.train import ScoreCurve, train_refiner
 
 
@@ -22,7 +22,7 @@ def test_what_is_always_late_is_mended():
     edges = train_refiner([course(seed) for seed in range(8)])
     held = course(100)
     found = edges.refine(held.edges, held.scores)
-    best = overlaps(held.truth, found[:, :2]).max(1)
+    best = pairwise_iou(held.truth, found[:, :2]).max(1)
     assert best.min() > 0.85
     assert len(found[found[:, 2] > 0.5]) == len(held.truth)
 

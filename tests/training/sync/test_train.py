@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kinoscope.core.errors import DatasetError, OptionError, TrainingError
-from kinoscope.models.inference.sync import PHASES
+from kinoscope.models.inference.sync import LAGS_PER_FRAME
 from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 from kinoscope.training.sync.data import AROUND, ClipRow, SyncSampler, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import (
@@ -22,10 +22,12 @@ from kinoscope.training.sync.train import (
 def talk(seed, frames=120, person=None):
     """A mouth that opens as far as the sound is loud, with nothing else to go by."""
     generator = np.random.default_rng(seed)
-    steps = np.arange((frames + 2 * AROUND) * PHASES)
+    steps = np.arange((frames + 2 * AROUND) * LAGS_PER_FRAME)
     loud = np.interp(steps / 12, np.arange(len(steps)), generator.normal(0, 1, len(steps)))
     mel = torch.from_numpy((2 * loud[:, None] + generator.normal(0, 0.1, (len(steps), 40)) - 8).astype(np.float32))
-    open_by = torch.from_numpy(loud[AROUND * PHASES : -AROUND * PHASES : PHASES].astype(np.float32))
+    open_by = torch.from_numpy(
+        loud[AROUND * LAGS_PER_FRAME : -AROUND * LAGS_PER_FRAME : LAGS_PER_FRAME].astype(np.float32)
+    )
     points = torch.zeros(frames, 61, 3)
     below = torch.arange(40) % 20 < 11
     points[:, :40, 1] = torch.where(below, 0.05, -0.05) * (1 + open_by[:, None])
@@ -47,12 +49,14 @@ def test_pieces_are_cut_alike_from_mouth_and_sound():
         assert example.points.shape == (60, 61, 3)
         assert example.pictures is not None
         assert example.pictures.shape == (60, 48, 48)
-        assert example.mel.shape == ((60 + 2 * SHIFTS) * PHASES, 40)
+        assert example.mel.shape == ((60 + 2 * SHIFTS) * LAGS_PER_FRAME, 40)
         assert abs(example.late) <= 0.5
         open_by = (example.points[:, 25] - example.points[:, 35]).norm(dim=1)
         loud = example.mel.mean(1)
         there, apart = (
-            np.corrcoef(open_by, loud[SHIFTS * PHASES + round(4 * example.late) + step :: PHASES][:60])[0, 1]
+            np.corrcoef(open_by, loud[SHIFTS * LAGS_PER_FRAME + round(4 * example.late) + step :: LAGS_PER_FRAME][:60])[
+                0, 1
+            ]
             for step in (0, 12)
         )
         assert there > 0.75
@@ -89,7 +93,7 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     assert share_found([("points", pair)], held, 500) is None
     rows = curves_of([("points", pair)], held[0], 120, 1)
     assert rows.shape == (1, 241)
-    assert abs(int(rows.argmax()) - 120) <= PHASES
+    assert abs(int(rows.argmax()) - 120) <= LAGS_PER_FRAME
 
 
 def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):

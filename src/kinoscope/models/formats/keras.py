@@ -29,43 +29,50 @@ SCALINGS: dict[str, tuple[float, float]] = {"0..255": (1.0, 0.0), "0..1": (1 / 2
 """By what pixels in [0, 255] are multiplied, and what is added then."""
 
 
-PARTS = (
+ALLOWED_MODULES = (
     *("layers", "models", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "ops"),
     *("optimizers", "losses", "metrics"),  # of a model inside the model
 )
 """The parts of Keras that a file may name."""
 
 CODE = "holds code of its own"
-REFUSED = {"Lambda": CODE, "__lambda__": CODE, "TFSMLayer": "needs TensorFlow", "__typespec__": "needs TensorFlow"}
+REFUSED_CLASSES = {
+    "Lambda": CODE,
+    "__lambda__": CODE,
+    "TFSMLayer": "needs TensorFlow",
+    "__typespec__": "needs TensorFlow",
+}
 """What a file may not name, whatever module it says it is of, and why."""
 
-PLAIN = ("__tuple__", "__list__", "__set__", "__dict__", "__ellipsis__", "__bytes__", "__slice__", "__complex__",
-         "__keras_tensor__", "__numpy__", "__tensor__")  # fmt: skip
+PLAIN_CLASSES = (
+    *("__tuple__", "__list__", "__set__", "__dict__", "__ellipsis__", "__bytes__", "__slice__", "__complex__"),
+    *("__keras_tensor__", "__numpy__", "__tensor__"),
+)
 """Plain values that have a class but no module."""
 
 MAX_CONFIG_BYTES = 16_000_000
 """Bytes of ``config.json``; those of Keras's largest models have 2 MB."""
 
-MAX_RATIO = 20
+MAX_COMPRESSION_RATIO = 20
 """By which the content of a file may be larger than the file."""
 
 
-class Held:
+class Opaque:
     """Holds what is Keras's: PyTorch does not look into it for weights, and does not copy it with a module."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
-    def __deepcopy__(self, memo: object) -> Held:
+    def __deepcopy__(self, memo: object) -> Opaque:
         return self
 
 
-class Stage(nn.Module):
+class LayerWeights(nn.Module):
     """The weights of one layer, by the names that Keras gives them; what is not learned is kept as buffers."""
 
     def __init__(self, variables: list[Any]) -> None:
         super().__init__()
-        self._variables = tuple((Held(variable), f"{variable.name}_{i}") for i, variable in enumerate(variables))
+        self._variables = tuple((Opaque(variable), f"{variable.name}_{i}") for i, variable in enumerate(variables))
         for variable, (_, name) in zip(variables, self._variables, strict=True):
             value = variable.value.detach().cpu().clone()
             if variable.trainable:
@@ -78,7 +85,7 @@ class Stage(nn.Module):
         return [(variable.value, getattr(self, name)) for variable, name in self._variables]
 
 
-class KerasMaps(nn.Module):
+class KerasBackbone(nn.Module):
     """A Keras CNN: RGB pictures (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, C, H', W').
 
     Pictures are brought to the size that the model was made for, where it was made for one. A model that gives features
@@ -92,8 +99,8 @@ class KerasMaps(nn.Module):
 
     def __init__(self, model: Any, scaling: str) -> None:
         super().__init__()
-        self._model = Held(model)
-        self.stages = nn.ModuleList(Stage(variables) for variables in _by_layer(model))
+        self._model = Opaque(model)
+        self.stages = nn.ModuleList(LayerWeights(variables) for variables in _variables_by_layer(model))
         self._factor, self._offset = SCALINGS[scaling]
         self.features = int(model.output_shape[-1])
         self._size = tuple(model.input_shape[1:3])
@@ -107,13 +114,13 @@ class KerasMaps(nn.Module):
             )
             pictures = stretched.permute(0, 2, 3, 1)
         keras = _keras()
-        pairs = [pair for stage in self.stages if isinstance(stage, Stage) for pair in stage.pairs()]
+        pairs = [pair for stage in self.stages if isinstance(stage, LayerWeights) for pair in stage.pairs()]
         with keras.device(pixels.device.type), keras.StatelessScope(state_mapping=pairs):
             maps: Tensor = self._model.value(pictures * self._factor + self._offset, training=False)
         return maps[..., None, None] if maps.ndim == 2 else maps.permute(0, 3, 1, 2)
 
 
-def read_backbone(path: str, scaling: str = "0..1") -> KerasMaps:
+def read_backbone(path: str, scaling: str = "0..1") -> KerasBackbone:
     """Read a ``.keras`` file as a CNN.
 
     Args:
@@ -129,10 +136,10 @@ def read_backbone(path: str, scaling: str = "0..1") -> KerasMaps:
         raise OptionError(f"scaling {scaling} is not known; choose one of {', '.join(SCALINGS)}")
     if not path or Path(path).suffix != ".keras" or not Path(path).is_file():
         raise OptionError(f"net.backbone is {path!r}; give the path of a .keras file, as Keras's model.save writes it")
-    _check_plan(path, _check_names(path))
+    _check_memory(path, _check_names(path))
     model = _load(path)
     _check(model, path)
-    return KerasMaps(model, scaling)
+    return KerasBackbone(model, scaling)
 
 
 def _keras() -> Any:
@@ -166,7 +173,7 @@ def _unreadable(path: str, error: Exception) -> ModelError:
     return ModelError(f"{path} cannot be read as a Keras model ({why}); save it again with model.save")
 
 
-def _check_plan(path: str, config: dict[str, Any]) -> None:
+def _check_memory(path: str, config: dict[str, Any]) -> None:
     """Plan a model without memory, so that one whose weights cannot all lie in the file is refused before it takes any.
 
     Raises:
@@ -179,7 +186,7 @@ def _check_plan(path: str, config: dict[str, Any]) -> None:
         needed = sum(4 * math.prod(variable.shape) for variable in model.variables)
     except Exception as error:  # Keras raises what its parts raise
         raise _unreadable(path, error) from None
-    if needed > MAX_CONFIG_BYTES + MAX_RATIO * Path(path).stat().st_size:
+    if needed > MAX_CONFIG_BYTES + MAX_COMPRESSION_RATIO * Path(path).stat().st_size:
         raise ModelError(f"{path} describes a model of {needed / 1e6:.0f} MB, which it does not hold; save it again")
 
 
@@ -199,7 +206,7 @@ def _check_names(path: str) -> dict[str, Any]:
         raise _unreadable(path, error) from None
     config.pop("compile_config", None)  # how it was trained does not matter, and is not read
     for module, name in _names(config):
-        if (why := _why_not(module, name)) is not None:
+        if (why := _refusal(module, name)) is not None:
             raise ModelError(f"{path} has a {str(name)[:80]}, which {why}; build it from Keras's own layers")
     return config
 
@@ -212,18 +219,18 @@ def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
     """
     if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
         raise ValueError(f"its config.json is larger than {MAX_CONFIG_BYTES // 10**6} MB")
-    if sum(member.file_size for member in archive.infolist()) > MAX_CONFIG_BYTES + MAX_RATIO * size:
-        raise ValueError(f"it unpacks to more than {MAX_RATIO} times its size")
+    if sum(member.file_size for member in archive.infolist()) > MAX_CONFIG_BYTES + MAX_COMPRESSION_RATIO * size:
+        raise ValueError(f"it unpacks to more than {MAX_COMPRESSION_RATIO} times its size")
 
 
-def _why_not(module: Any, name: Any) -> str | None:
+def _refusal(module: Any, name: Any) -> str | None:
     """Return what is wrong with something that a configuration names; None if it is a part of Keras."""
-    if name in REFUSED:
-        return REFUSED[name]
+    if name in REFUSED_CLASSES:
+        return REFUSED_CLASSES[name]
     if module is None:
-        return None if name in PLAIN else "names no module: only files of Keras 3 are read"
+        return None if name in PLAIN_CLASSES else "names no module: only files of Keras 3 are read"
     top, *parts = [part for part in str(module).split(".") if part != "src"]
-    return f"is of {str(module)[:80]}" if top != "keras" or (parts and parts[0] not in PARTS) else None
+    return f"is of {str(module)[:80]}" if top != "keras" or (parts and parts[0] not in ALLOWED_MODULES) else None
 
 
 def _names(config: Any) -> Iterator[tuple[Any, Any]]:
@@ -238,7 +245,7 @@ def _names(config: Any) -> Iterator[tuple[Any, Any]]:
             yield from _names(value)
 
 
-def _by_layer(model: Any) -> Iterator[list[Any]]:
+def _variables_by_layer(model: Any) -> Iterator[list[Any]]:
     """Give the variables of each layer that has any which no layer before it has, those inside other models too."""
     seen: set[int] = set()
     for layer in _layers(model):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import atomic_write
 from kinoscope.core.untrusted import read_json
-from kinoscope.models.formats.trained_model import FACTS
+from kinoscope.models.formats.trained_model import METADATA_FILE
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,7 +27,7 @@ def write_metadata(folder: Path, facts: DataclassInstance, task: str, schema: in
         OutputError: it cannot be written.
     """
     plain = {"schema": schema, "task": task} | asdict(facts)
-    with atomic_write(folder / FACTS) as path:
+    with atomic_write(folder / METADATA_FILE) as path:
         path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n")
 
 
@@ -41,9 +41,9 @@ def read_metadata(folder: Path, build: Callable[..., F], task: str, what: str, s
     Raises:
         ModelError: there is none, or it is damaged, of another task or of a newer version.
     """
-    path = folder / FACTS
+    path = folder / METADATA_FILE
     if not path.is_file():
-        raise ModelError(f"{folder} is no {what}: it has no {FACTS}; make one with `kinoscope train {task}`")
+        raise ModelError(f"{folder} is no {what}: it has no {METADATA_FILE}; make one with `kinoscope train {task}`")
     try:
         plain: dict[str, Any] = read_json(path)
         if plain.pop("schema") > schema:

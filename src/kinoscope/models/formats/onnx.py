@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kinoscope.core.errors import ModelError
 
-FLOAT = 1
+FLOAT_TYPE = 1
 """TensorProto.DataType.FLOAT."""
 
 Field = tuple[int, "int | memoryview"]
@@ -57,10 +57,10 @@ def _node(data: int | memoryview) -> tuple[str, list[str]]:
 
 def _tensor(data: int | memoryview) -> tuple[str, Tensor]:
     found = list(_fields(data))
-    shape = [size for number, value in found if number == 1 for size in _numbers(value)]
+    shape = [size for number, value in found if number == 1 for size in _integers(value)]
     name = next(_text(value) for number, value in found if number == 8)
     raw = next((bytearray(_bytes(value)) for number, value in found if number == 9), bytearray())
-    if (2, FLOAT) not in found or not raw:  # constants of another kind, and empty ones, are no weights
+    if (2, FLOAT_TYPE) not in found or not raw:  # constants of another kind, and empty ones, are no weights
         return name, torch.empty(0)
     return name, torch.frombuffer(raw, dtype=torch.float32).reshape(shape)
 
@@ -95,7 +95,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _numbers(value: int | memoryview) -> Iterator[int]:
+def _integers(value: int | memoryview) -> Iterator[int]:
     """Give the numbers of a repeated field, which may be packed into one."""
     if isinstance(value, int):
         yield value

@@ -12,7 +12,7 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.formats.tfjs import read_weights
 
-TURNS = {4: (3, 2, 0, 1), 2: (1, 0)}
+AXIS_ORDERS = {4: (3, 2, 0, 1), 2: (1, 0)}
 """Order of axes in PyTorch of what TensorFlow keeps as (H, W, in, out) and (in, out), by the number of axes."""
 
 
@@ -40,7 +40,7 @@ def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
 def read_tfjs(manifest: Path) -> list[Tensor]:
     """Give the tensors of a TensorFlow.js manifest in their order, kernels turned round to the way of PyTorch."""
     arrays = read_weights(read_json(manifest), manifest.parent).values()
-    return [torch.from_numpy(array.transpose(TURNS.get(array.ndim, range(array.ndim)))) for array in arrays]
+    return [torch.from_numpy(array.transpose(AXIS_ORDERS.get(array.ndim, range(array.ndim)))) for array in arrays]
 
 
 def fill(net: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:

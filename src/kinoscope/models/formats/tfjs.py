@@ -80,7 +80,7 @@ class TfjsGraph(nn.Module):
         self.fixed: dict[str, Value] = {}
         self.weights = nn.ParameterDict()
         self.keys: dict[str, str] = {}
-        order = _in_order(nodes, self.outputs)
+        order = _topological_order(nodes, self.outputs)
         used = {name for node in order for name, _ in map(_source, node.get("input", []))}
         for name in [name for name in weights if name in used]:
             self._keep(name, weights[name])
@@ -137,7 +137,7 @@ class TfjsGraph(nn.Module):
         return self
 
 
-def _in_order(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+def _topological_order(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     """Give the nodes that the outputs hang on, each after its inputs; weights and inputs are left out."""
     by_name = {node["name"]: node for node in nodes}
     order: dict[str, Node] = {}

@@ -26,16 +26,16 @@ def _ints(value: Value) -> list[int]:
     return [int(i) for i in np.asarray(value).reshape(-1)]
 
 
-def _beside(x: Value, other: Value) -> Value:
+def _to_tensor_like(x: Value, other: Value) -> Value:
     """Give ``x`` in the form that computes with ``other``: a known array becomes a tensor beside a tensor."""
     return torch.from_numpy(np.asarray(x)) if isinstance(other, Tensor) and not isinstance(x, Tensor) else x
 
 
-def _pairwise(function: Callable[[Any, Any], Any]) -> Callable[[Attributes, Value, Value], Value]:
-    return lambda attr, a, b: function(_beside(a, b), _beside(b, a))
+def _binary(function: Callable[[Any, Any], Any]) -> Callable[[Attributes, Value, Value], Value]:
+    return lambda attr, a, b: function(_to_tensor_like(a, b), _to_tensor_like(b, a))
 
 
-def _each(function: Callable[[Tensor], Tensor]) -> Callable[[Attributes, Tensor], Tensor]:
+def _unary(function: Callable[[Tensor], Tensor]) -> Callable[[Attributes, Tensor], Tensor]:
     return lambda attr, x: function(x)
 
 
@@ -47,7 +47,7 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1)
 
 
-def _same(x: Tensor, window: Sequence[int], attr: Attributes, fill: float = 0) -> Tensor:
+def _pad_same(x: Tensor, window: Sequence[int], attr: Attributes, fill: float = 0) -> Tensor:
     """Pad (N, C, H, W) as TensorFlow's SAME does: the odd pixel goes after; VALID pads nothing."""
     if attr["padding"] == "VALID":
         return x
@@ -62,7 +62,7 @@ def _same(x: Tensor, window: Sequence[int], attr: Attributes, fill: float = 0) -
 def _convolve(attr: Attributes, x: Tensor, weight: Tensor, groups: int) -> Tensor:
     dilation = (attr.get("dilations") or [1, 1, 1, 1])[1:3]
     window = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True)]
-    x = _same(_channels_first(x), window, attr)
+    x = _pad_same(_channels_first(x), window, attr)
     return _channels_last(functional.conv2d(x, weight, None, attr["strides"][1:3], 0, dilation, groups))
 
 
@@ -77,7 +77,7 @@ def _depthwise(attr: Attributes, x: Tensor, weight: Tensor) -> Tensor:
 
 def _max_pool(attr: Attributes, x: Tensor) -> Tensor:
     window = attr["ksize"][1:3]
-    x = _same(_channels_first(x), window, attr, -torch.inf)
+    x = _pad_same(_channels_first(x), window, attr, -torch.inf)
     return _channels_last(functional.max_pool2d(x, window, attr["strides"][1:3]))
 
 
@@ -85,8 +85,10 @@ def _average_pool(attr: Attributes, x: Tensor) -> Tensor:
     """Average over the pixels that the picture has; those of the padding do not count."""
     window, stride = attr["ksize"][1:3], attr["strides"][1:3]
     x = _channels_first(x)
-    sums = functional.avg_pool2d(_same(x, window, attr), window, stride)
-    return _channels_last(sums / functional.avg_pool2d(_same(torch.ones_like(x[:1, :1]), window, attr), window, stride))
+    sums = functional.avg_pool2d(_pad_same(x, window, attr), window, stride)
+    return _channels_last(
+        sums / functional.avg_pool2d(_pad_same(torch.ones_like(x[:1, :1]), window, attr), window, stride)
+    )
 
 
 def _pad(attr: Attributes, x: Tensor, pads: Value, fill: Value = 0.0) -> Tensor:
@@ -105,15 +107,17 @@ def _bilinear(attr: Attributes, x: Tensor, size: Value) -> Tensor:
     corners = bool(attr.get("align_corners"))
     if not corners and not attr.get("half_pixel_centers"):
         raise ModelError("TensorFlow.js ResizeBilinear without half_pixel_centers or align_corners is not supported")
-    x = functional.interpolate(_channels_first(x), **_extent(attr, size), mode="bilinear", align_corners=corners)
+    x = functional.interpolate(
+        _channels_first(x), **_resize_options(attr, size), mode="bilinear", align_corners=corners
+    )
     return _channels_last(x)
 
 
 def _nearest(attr: Attributes, x: Tensor, size: Value) -> Tensor:
-    return _channels_last(functional.interpolate(_channels_first(x), **_extent(attr, size), mode="nearest"))
+    return _channels_last(functional.interpolate(_channels_first(x), **_resize_options(attr, size), mode="nearest"))
 
 
-def _extent(attr: Attributes, size: Value) -> dict[str, Any]:
+def _resize_options(attr: Attributes, size: Value) -> dict[str, Any]:
     """Say how large a resized picture is: by the factors that the graph was freed to, else as it was written."""
     return {"scale_factor": attr["factors"]} if "factors" in attr else {"size": _ints(size)}
 
@@ -122,7 +126,7 @@ def _concat(attr: Attributes, *inputs: Value) -> Value:
     *parts, axis = inputs
     if all(isinstance(part, np.ndarray) for part in parts):
         return np.concatenate(parts, int(axis))
-    return torch.cat([_beside(part, torch.empty(0)) for part in parts], int(axis))
+    return torch.cat([_to_tensor_like(part, torch.empty(0)) for part in parts], int(axis))
 
 
 def _sparse_to_dense(attr: Attributes, places: Value, shape: Value, values: Value, default: Value) -> Value:
@@ -160,11 +164,11 @@ def _fused(inner: Callable[[Attributes, Tensor, Tensor], Tensor]) -> Callable[..
 
 
 OPS: dict[str, Callable[..., Value]] = {
-    "Add": _pairwise(lambda a, b: a + b),
-    "AddV2": _pairwise(lambda a, b: a + b),
-    "Sub": _pairwise(lambda a, b: a - b),
-    "Mul": _pairwise(lambda a, b: a * b),
-    "RealDiv": _pairwise(lambda a, b: a / b),
+    "Add": _binary(lambda a, b: a + b),
+    "AddV2": _binary(lambda a, b: a + b),
+    "Sub": _binary(lambda a, b: a - b),
+    "Mul": _binary(lambda a, b: a * b),
+    "RealDiv": _binary(lambda a, b: a / b),
     "BiasAdd": _bias,
     "AvgPool": _average_pool,
     "MaxPool": _max_pool,
@@ -175,13 +179,13 @@ OPS: dict[str, Callable[..., Value]] = {
     "_FusedConv2D": _fused(_conv),
     "FusedDepthwiseConv2dNative": _fused(_depthwise),
     "_FusedMatMul": _fused(_matmul),
-    "Relu": _each(functional.relu),
-    "Relu6": _each(functional.relu6),
-    "Elu": _each(functional.elu),
+    "Relu": _unary(functional.relu),
+    "Relu6": _unary(functional.relu6),
+    "Elu": _unary(functional.elu),
     "LeakyRelu": lambda attr, x: functional.leaky_relu(x, attr.get("alpha", 0.2)),
     "Prelu": _prelu,
-    "Sigmoid": _each(torch.sigmoid),
-    "Tanh": _each(torch.tanh),
+    "Sigmoid": _unary(torch.sigmoid),
+    "Tanh": _unary(torch.tanh),
     "Softmax": lambda attr, x: x.softmax(-1),
     "ConcatV2": _concat,
     "SplitV": lambda attr, x, sizes, axis: x.split(_ints(sizes), int(axis)),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     N = TypeVar("N", bound=nn.Module)
 
 SCHEMA = 1
-FACTS, WEIGHTS = "model.json", "model.safetensors"
+METADATA_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,14 @@ class TrainedModel:
         """
         for name, value in self.options.items():
             if isinstance(value, str) and value not in self.files and Path(value).is_file():
-                raise ModelError(f"{FACTS} has {name}={value}, a file outside the model's folder; train it again")
+                raise ModelError(
+                    f"{METADATA_FILE} has {name}={value}, a file outside the model's folder; train it again"
+                )
         own = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
         return build_network(self.network, len(self.classes), self.options | own)
 
 
-def save(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False) -> None:
+def save_trained_model(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False) -> None:
     """Write a trained model into a folder; each file is whole or as it was.
 
     Args:
@@ -79,8 +81,8 @@ def save(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False
     Raises:
         OutputError: it cannot be written.
     """
-    write_weights(folder / WEIGHTS, net, half)
-    with atomic_write(folder / FACTS) as path:
+    write_weights(folder / WEIGHTS_FILE, net, half)
+    with atomic_write(folder / METADATA_FILE) as path:
         path.write_text(json.dumps({"schema": SCHEMA} | asdict(trained), indent=1, allow_nan=False) + "\n")
 
 
@@ -106,18 +108,20 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
         try:
             save_file(plain, temporary, None if header is None else dict(header))
         except SafetensorError as error:  # it tells of a full disk in words alone
-            raise OutputError(f"cannot write {path}: {_first(error)}; free some space and try again") from None
+            raise OutputError(f"cannot write {path}: {_first_line(error)}; free some space and try again") from None
 
 
-def read(folder: Path) -> TrainedModel:
+def read_trained_model(folder: Path) -> TrainedModel:
     """Read ``model.json`` of a folder.
 
     Raises:
         ModelError: there is none, or it is not one that this version reads.
     """
-    path = folder / FACTS
+    path = folder / METADATA_FILE
     if not path.is_file():
-        raise ModelError(f"{folder} is no trained model: it has no {FACTS}; give a folder that `kinoscope train` wrote")
+        raise ModelError(
+            f"{folder} is no trained model: it has no {METADATA_FILE}; give a folder that `kinoscope train` wrote"
+        )
     return _parse(path)
 
 
@@ -137,7 +141,9 @@ def _parse(path: Path) -> TrainedModel:
     except ModelError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
-        raise ModelError(f"{path} is damaged ({_first(error)}); train the model again or restore the file") from None
+        raise ModelError(
+            f"{path} is damaged ({_first_line(error)}); train the model again or restore the file"
+        ) from None
 
 
 def _check_types(trained: TrainedModel) -> None:
@@ -162,9 +168,9 @@ def load_net(folder: Path) -> tuple[nn.Module, TrainedModel]:
     Raises:
         ModelError: the folder or a file of it is not what it should be.
     """
-    trained = read(folder)
-    files = {name: folder / name for name in (FACTS, WEIGHTS, *trained.files)}
-    return net_from(files), trained
+    trained = read_trained_model(folder)
+    files = {name: folder / name for name in (METADATA_FILE, WEIGHTS_FILE, *trained.files)}
+    return network_from_files(files), trained
 
 
 def trained_card(folder: Path) -> Card:
@@ -173,16 +179,16 @@ def trained_card(folder: Path) -> Card:
     Raises:
         ModelError: the folder or a file of it is not what it should be.
     """
-    trained = read(folder)
+    trained = read_trained_model(folder)
     sampling = trained.sampling
     return Card(
         name=folder.resolve().name,
         task=trained.task,
         about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
         licence="your own",
-        files=tuple(WeightFile(name, _sha256(folder / name)) for name in (FACTS, WEIGHTS, *trained.files)),
+        files=tuple(WeightFile(name, _sha256(folder / name)) for name in (METADATA_FILE, WEIGHTS_FILE, *trained.files)),
         sources=(f"folder:{folder.resolve()}",),
-        net=net_from,
+        net=network_from_files,
         input=(sampling.frames, sampling.size[1], sampling.size[0], 3),
         outputs=((None,), (len(trained.classes),)),
         rate=sampling.rate,
@@ -193,21 +199,21 @@ def trained_card(folder: Path) -> Card:
     )
 
 
-def net_from(files: Mapping[str, Path]) -> nn.Module:
+def network_from_files(files: Mapping[str, Path]) -> nn.Module:
     """Build a trained model's network from its files by name, ready to infer.
 
     Raises:
         ModelError: a file is not what it should be.
     """
-    trained = _parse(files[FACTS])
+    trained = _parse(files[METADATA_FILE])
     if trained.files:  # a network that is read from a file of its own is as large as that
         net = trained.build(files)
-        fill_named(net, files[WEIGHTS])
+        load_weights(net, files[WEIGHTS_FILE])
         return net.eval()
-    return build_filled(lambda: trained.build(files), files[WEIGHTS]).eval()
+    return build_with_weights(lambda: trained.build(files), files[WEIGHTS_FILE]).eval()
 
 
-def build_filled(build: Callable[[], N], path: Path) -> N:
+def build_with_weights(build: Callable[[], N], path: Path) -> N:
     """Return a network with the weights of a safetensors file.
 
     It is planned without memory first: options that ask for other tensors than the file has are refused before they
@@ -216,13 +222,13 @@ def build_filled(build: Callable[[], N], path: Path) -> N:
     Raises:
         ModelError: the file is missing or damaged, or it is of another network.
     """
-    _check_plan(build, path)
+    _check_shapes(build, path)
     net = build()
-    fill_named(net, path)
+    load_weights(net, path)
     return net
 
 
-def plan(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the tensors of a network by name, without taking memory for them."""
     import torch
     from torch.overrides import TorchFunctionMode
@@ -240,12 +246,14 @@ def plan(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
 
 
-def _check_plan(build: Callable[[], nn.Module], path: Path) -> None:
+def _check_shapes(build: Callable[[], nn.Module], path: Path) -> None:
     stored = _shapes(path)
     try:
-        planned = plan(build)
+        planned = tensor_shapes(build)
     except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
-        raise ModelError(f"no network is as {path.with_name(FACTS)} says ({_first(error)}); train it again") from None
+        raise ModelError(
+            f"no network is as {path.with_name(METADATA_FILE)} says ({_first_line(error)}); train it again"
+        ) from None
     for name in sorted(planned.keys() | stored.keys()):
         if planned.get(name) != stored.get(name):
             found, wanted = (shapes.get(name, "missing") for shapes in (stored, planned))
@@ -263,10 +271,10 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    return ModelError(f"{path} cannot be read ({_first(error)}); restore it or train the model again")
+    return ModelError(f"{path} cannot be read ({_first_line(error)}); restore it or train the model again")
 
 
-def fill_named(net: nn.Module, path: Path) -> None:
+def load_weights(net: nn.Module, path: Path) -> None:
     """Load a safetensors file into a network by the names of its tensors.
 
     Raises:
@@ -280,7 +288,7 @@ def fill_named(net: nn.Module, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from None
     except RuntimeError as error:
-        raise ModelError(f"{path} holds the weights of another network ({_first(error)})") from None
+        raise ModelError(f"{path} holds the weights of another network ({_first_line(error)})") from None
 
 
 def _sha256(path: Path) -> str:
@@ -289,5 +297,5 @@ def _sha256(path: Path) -> str:
     return sha256_file(path)
 
 
-def _first(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

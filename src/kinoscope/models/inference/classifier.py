@@ -17,7 +17,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.models.card import Card
 from kinoscope.models.registry import CARDS, find
 
-TASKS = ("classify", "actions")
+CLASSIFIER_TASKS = ("classify", "actions")
 """What a card that classifies clips may be for."""
 
 
@@ -29,8 +29,8 @@ def find_classifier(name: str) -> Card:
         ModelError: it does something else, or the folder is damaged.
     """
     card = find(name)
-    if not classifies(card):
-        known = ", ".join(other.name for other in CARDS if classifies(other)) or "none"
+    if not is_classifier(card):
+        known = ", ".join(other.name for other in CARDS if is_classifier(other)) or "none"
         raise ModelError(
             f"{name} is a model for {card.task}, and does not classify clips; "
             f"give a folder that `kinoscope train classify` wrote, or a card that does: {known}"
@@ -38,13 +38,18 @@ def find_classifier(name: str) -> Card:
     return card
 
 
-def classifies(card: Card) -> bool:
+def is_classifier(card: Card) -> bool:
     """Whether a card classifies clips."""
     takes_clips = len(card.input) == 4 and card.rate is not None
-    return takes_clips and card.task in TASKS and bool(card.labels) and card.outputs[-1:] == ((len(card.labels),),)
+    return (
+        takes_clips
+        and card.task in CLASSIFIER_TASKS
+        and bool(card.labels)
+        and card.outputs[-1:] == ((len(card.labels),),)
+    )
 
 
-def sampling_of(card: Card) -> Sampling:
+def get_sampling(card: Card) -> Sampling:
     """Give the clips that a card which classifies them looks at."""
     frames, size = card.input[0], card.size
     assert frames is not None
@@ -66,20 +71,20 @@ def match_labels(wanted: Sequence[str], card: Card) -> dict[str, str]:
         ModelError: the card does not know one of them; the message names both lists.
     """
     exact = set(card.labels)
-    loose = {_plain(label): label for label in reversed(card.labels)}
-    found = {name: name if name in exact else loose.get(_plain(name)) for name in wanted}
+    loose = {_normalize(label): label for label in reversed(card.labels)}
+    found = {name: name if name in exact else loose.get(_normalize(name)) for name in wanted}
     missing = [name for name, label in found.items() if label is None]
     if missing:
         raise ModelError(
-            f"{card.name} does not know {_list(missing)}: the data has {_list(wanted)}, "
-            f"and the model {_list(card.labels)}; rename the classes of the data, or give a model trained on them"
+            f"{card.name} does not know {_join_names(missing)}: the data has {_join_names(wanted)}, "
+            f"and the model {_join_names(card.labels)}; rename the classes of the data, or give a model trained on them"
         )
     return {name: label for name, label in found.items() if label is not None}
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
 
 
-def _list(names: Sequence[str], most: int = 10) -> str:
+def _join_names(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,13 +11,13 @@ from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
-SAME_CLASS = 0.55
+SAME_CLASS_IOU = 0.55
 """Boxes of one class that overlap more are one object: the better one stays."""
 
-ANY_CLASS = 0.8
+ANY_CLASS_IOU = 0.8
 """Boxes of two classes that overlap more are one object seen as two things."""
 
-MOST = 100
+MAX_DETECTIONS = 100
 """Most objects in a picture."""
 
 
@@ -71,7 +71,7 @@ class ObjectDetector:
         """
         boxes, scores = self.runner(self._pad(pictures))
         scale = np.array([shown[0] / pictures.shape[2], shown[1] / pictures.shape[1]] * 2)
-        found = [pick(b, s, self.least) for b, s in zip(boxes, scores, strict=True)]
+        found = [select_detections(b, s, self.least) for b, s in zip(boxes, scores, strict=True)]
         return [Detections(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
 
     def _pad(self, pictures: Pixels) -> Pixels:
@@ -88,7 +88,7 @@ class ObjectDetector:
         return np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=114)
 
 
-def pick(boxes: Float32Array, scores: Float32Array, least: float) -> Detections:
+def select_detections(boxes: Float32Array, scores: Float32Array, least: float) -> Detections:
     """Choose the objects among all that a network proposes for a picture.
 
     Args:
@@ -99,10 +99,10 @@ def pick(boxes: Float32Array, scores: Float32Array, least: float) -> Detections:
     labels = scores.argmax(axis=1)
     best = scores[np.arange(len(scores)), labels].astype(np.float64)
     likely = np.flatnonzero(best >= least)
-    likely = likely[np.argsort(-best[likely], kind="stable")][: 10 * MOST]
+    likely = likely[np.argsort(-best[likely], kind="stable")][: 10 * MAX_DETECTIONS]
     all_boxes = boxes.astype(np.float64)
     # Classes are moved apart, so that only boxes of one class meet in the first suppression.
     apart = all_boxes[likely] + (labels[likely] * (2 * np.abs(boxes).max(initial=0) + 1))[:, None]
-    kept = likely[nms(apart, best[likely], SAME_CLASS)]
-    kept = kept[nms(all_boxes[kept], best[kept], ANY_CLASS)][:MOST]
+    kept = likely[nms(apart, best[likely], SAME_CLASS_IOU)]
+    kept = kept[nms(all_boxes[kept], best[kept], ANY_CLASS_IOU)][:MAX_DETECTIONS]
     return Detections(all_boxes[kept], best[kept], labels[kept])

@@ -15,26 +15,26 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.inference.face_mesh import STEADY
-from kinoscope.models.inference.mouth_tracker import SHOWN, STILL, TrackedFace
+from kinoscope.models.inference.face_mesh import RIGID_POINTS
+from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, MOUTH_POINTS, TrackedFace
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
 
 
-SIDE = 112
+CROP_SIDE = 112
 """Side in pixels of a lower face."""
 
-REACH, DOWN = 1.3, 0.82
+CROP_SCALE, CROP_OFFSET = 1.3, 0.82
 """Side of a lower face, and how far its middle lies below the eyes, in distances of the eyes' outer corners."""
 
-CALM = 0.06
+SMOOTHING_SECONDS = 0.06
 """Seconds, a standard deviation, over which the place of a crop is averaged."""
 
-GAP = 0.25
+MAX_GAP_SECONDS = 0.25
 """Seconds without a face after which its way begins anew."""
 
-LONGEST = 960
+MAX_FRAME_SIDE = 960
 """Longer side in pixels of the pictures in which faces are followed."""
 
 
@@ -73,7 +73,7 @@ class FaceTrajectory:
         return np.asarray(np.einsum("tij,tpj->tpi", lay[:, :, :3], points) + lay[:, None, :, 3], np.float32)
 
 
-def follow(
+def track_face(
     source: Source,
     look: Callable[[Pixels, float], Sequence[TrackedFace]],
     progress: Callable[[float], None] | None = None,
@@ -84,18 +84,20 @@ def follow(
         look: gives the faces of the next picture, see ``mouths.Follower``.
         progress: told the time of each picture.
     """
-    size = source.info.fit(LONGEST)
+    size = source.info.fit(MAX_FRAME_SIDE)
     scale = source.info.width / size[0]
     seen: dict[int, list[tuple[float, Float32Array]]] = {}
     for picture in source.lazy_frames():
         for face in look(picture.pixels(size), float(picture.time)):
-            seen.setdefault(face.id, []).append((float(picture.time), face.mesh[STEADY + SHOWN] * np.float32(scale)))
+            seen.setdefault(face.id, []).append(
+                (float(picture.time), face.mesh[RIGID_POINTS + MOUTH_POINTS] * np.float32(scale))
+            )
         if progress:
             progress(float(picture.time))
-    return [_way(rows) for rows in _parted(_first_choice(seen))]
+    return [_trajectory(rows) for rows in _split_at_gaps(_select_main_face(seen))]
 
 
-def _first_choice(seen: dict[int, list[tuple[float, Float32Array]]]) -> dict[int, list[tuple[float, Float32Array]]]:
+def _select_main_face(seen: dict[int, list[tuple[float, Float32Array]]]) -> dict[int, list[tuple[float, Float32Array]]]:
     """Leave in each picture the face that is seen largest and longest in the whole."""
     ranked = sorted(seen, key=lambda id: -sum(float(np.ptp(mesh[:, 0])) for _, mesh in seen[id]))
     taken: set[float] = set()
@@ -106,56 +108,58 @@ def _first_choice(seen: dict[int, list[tuple[float, Float32Array]]]) -> dict[int
     return chosen
 
 
-def _parted(chosen: dict[int, list[tuple[float, Float32Array]]]) -> Iterator[list[tuple[float, Float32Array]]]:
+def _split_at_gaps(chosen: dict[int, list[tuple[float, Float32Array]]]) -> Iterator[list[tuple[float, Float32Array]]]:
     """Yield stretches without gaps, two pictures long at least."""
     for rows in chosen.values():
-        cuts = [i for i in range(1, len(rows)) if rows[i][0] - rows[i - 1][0] > GAP]
+        cuts = [i for i in range(1, len(rows)) if rows[i][0] - rows[i - 1][0] > MAX_GAP_SECONDS]
         for start, end in zip([0, *cuts], [*cuts, len(rows)], strict=True):
             if end - start > 1:
                 yield rows[start:end]
 
 
-def _way(rows: list[tuple[float, Float32Array]]) -> FaceTrajectory:
+def _trajectory(rows: list[tuple[float, Float32Array]]) -> FaceTrajectory:
     times = np.array([time for time, _ in rows])
     meshes = np.array([mesh for _, mesh in rows], np.float64)
-    into = smooth(times, np.array([crop_map(mesh[: len(STEADY), :2]) for mesh in meshes]))
-    found = [pose(mesh) for mesh in meshes]
-    lay = smooth(times, np.array([_laid(one, place) for (_, one), place in zip(found, into, strict=True)]))
+    into = smooth_over_time(times, np.array([crop_transform(mesh[: len(RIGID_POINTS), :2]) for mesh in meshes]))
+    found = [estimate_pose(mesh) for mesh in meshes]
+    lay = smooth_over_time(
+        times, np.array([_head_to_crop(one, place) for (_, one), place in zip(found, into, strict=True)])
+    )
     return FaceTrajectory(times, into, lay, np.array([points for points, _ in found], np.float32))
 
 
-def crop_map(steady: Float64Array) -> Float64Array:
+def crop_transform(steady: Float64Array) -> Float64Array:
     """Give the map (2, 3) to the lower face from a picture in which the steady points (14, 2) lie so."""
     # A plane's similarities are the sums and products of complex numbers.
-    here, there = steady @ [1, 1j], STILL[:, :2] @ [1, 1j]
+    here, there = steady @ [1, 1j], CANONICAL_POINTS[:, :2] @ [1, 1j]
     away = here - here.mean()
-    turn = np.vdot(away, there - there.mean()) / max(np.vdot(away, away).real, 1e-9) * SIDE / REACH
-    move = (there.mean() - DOWN * 1j) * SIDE / REACH + SIDE / 2 * (1 + 1j) - turn * here.mean()
+    turn = np.vdot(away, there - there.mean()) / max(np.vdot(away, away).real, 1e-9) * CROP_SIDE / CROP_SCALE
+    move = (there.mean() - CROP_OFFSET * 1j) * CROP_SIDE / CROP_SCALE + CROP_SIDE / 2 * (1 + 1j) - turn * here.mean()
     return np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
 
 
-def pose(mesh: Float64Array) -> tuple[Float64Array, Float64Array]:
+def estimate_pose(mesh: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Give the mouth's points (61, 3) as if the head kept still, and the map (3, 4) from there back to the picture.
 
     ``mesh`` has the steady points, then those of the mouth. As ``mouths.points_of``, by Umeyama, TPAMI 1991.
     """
-    steady, shown = mesh[: len(STEADY)], mesh[len(STEADY) :]
-    middle, centre = steady.mean(axis=0), STILL.mean(axis=0)
-    u, s, vt = np.linalg.svd((steady - middle).T @ (STILL - centre))
+    steady, shown = mesh[: len(RIGID_POINTS)], mesh[len(RIGID_POINTS) :]
+    middle, centre = steady.mean(axis=0), CANONICAL_POINTS.mean(axis=0)
+    u, s, vt = np.linalg.svd((steady - middle).T @ (CANONICAL_POINTS - centre))
     flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     turn = (u * flip) @ vt * (s * flip).sum() / ((steady - middle) ** 2).sum()
     back = np.linalg.inv(turn).T
     return (shown - middle) @ turn + centre, np.hstack([back, (middle - back @ centre)[:, None]])
 
 
-def _laid(back: Float64Array, into: Float64Array) -> Float64Array:
+def _head_to_crop(back: Float64Array, into: Float64Array) -> Float64Array:
     """Give the map (2, 4) from the head that keeps still to the crop."""
     both = into[:, :2] @ back[:2]
     both[:, 3] += into[:, 2]
     return both
 
 
-def smooth(times: Float64Array, values: Float64Array, calm: float = CALM) -> Float64Array:
+def smooth_over_time(times: Float64Array, values: Float64Array, calm: float = SMOOTHING_SECONDS) -> Float64Array:
     """Average values (T, ...) over their neighbours in time, by a normal curve; the mirrored ends keep their slope."""
     if len(times) < 3:
         return values
@@ -173,7 +177,7 @@ def smooth(times: Float64Array, values: Float64Array, calm: float = CALM) -> Flo
     return total / weights.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def cut(picture: Pixels, into: Float64Array) -> Pixels:
+def crop_face(picture: Pixels, into: Float64Array) -> Pixels:
     """Cut a lower face (112, 112, 3) out of a picture (H, W, 3); large ones without aliasing."""
     import cv2
 
@@ -182,29 +186,30 @@ def cut(picture: Pixels, into: Float64Array) -> Pixels:
         picture, shrink = np.asarray(cv2.pyrDown(picture), np.uint8), shrink * 2
         into = np.hstack([into[:, :2] * 2, into[:, 2:]])
     return np.asarray(
-        cv2.warpAffine(picture, into, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(picture, into, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        np.uint8,
     )
 
 
 @lru_cache
-def painted_part() -> Float32Array:
+def generated_mask() -> Float32Array:
     """Give what is painted of a lower face, (112, 112): 1 from under the nose to under the chin, 0 at the edges."""
-    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
+    y, x = np.mgrid[0:CROP_SIDE, 0:CROP_SIDE] / CROP_SIDE - 0.5
     far = (np.abs(x / 0.42) ** 3 + np.abs((y - 0.06) / 0.42) ** 3) ** (1 / 3)
     return np.asarray(np.clip((1 - far) / 0.12 + 0.5, 0, 1), np.float32)
 
 
-CLOSE = 1 / 512
+MIN_BLEND_WEIGHT = 1 / 512
 """Share of what is painted under which a pixel stays exactly as it is."""
 
-FINE = 3
+LIP_MARGIN_PIXELS = 3
 """Pixels of the crop around the lips within which what the picture had there leaves no trace, not even its grain."""
 
-FOLLOWING = 0.3
+ADAPTATION_RATE = 0.3
 """Share of a picture in the colours that are matched; the rest is from those before, so that they do not flicker."""
 
 
-MOST_DETAIL = 1.5
+MAX_SHARPENING = 1.5
 """Most by which painted edges are raised: more would show noise."""
 
 
@@ -229,10 +234,10 @@ class FaceCompositor:
         """
         import cv2
 
-        mask, face = painted_part(), cut(picture, into).astype(np.float32)
+        mask, face = generated_mask(), crop_face(picture, into).astype(np.float32)
         made = self._sharpen(face, made, mask)
         made = made + mask[..., None] * self._match(face, made, mask)
-        left, top, right, bottom = _reach(into, picture.shape[1], picture.shape[0])
+        left, top, right, bottom = _crop_bounds(into, picture.shape[1], picture.shape[0])
         if right <= left or bottom <= top:
             return picture
         shifted = np.hstack([into[:, :2], into[:, 2:] + into[:, :2] @ [[left], [top]]])
@@ -242,15 +247,15 @@ class FaceCompositor:
             return np.asarray(cv2.warpAffine(layer, shifted, size, flags=flags, borderMode=edge), np.float32)
 
         grown = [grow(layer, cv2.INTER_CUBIC) for layer in (made.astype(np.float32), face)]
-        share, still = (grow(layer, cv2.INTER_LINEAR)[..., None] for layer in (mask, _lips(lips)))
-        return _mixed(picture, (left, top, right, bottom), grown, share, still)
+        share, still = (grow(layer, cv2.INTER_LINEAR)[..., None] for layer in (mask, _lip_mask(lips)))
+        return _blend(picture, (left, top, right, bottom), grown, share, still)
 
     def _sharpen(self, face: Float32Array, made: Float32Array, mask: Float32Array) -> Float32Array:
         """Raise painted edges until they are as strong as those that the face had there, within bounds."""
-        fine, wanted = (one - _soft(one) for one in (made, face))
+        fine, wanted = (one - _blur(one) for one in (made, face))
         strengths = [float(np.sqrt((np.square(one).mean(axis=2) * mask).sum() / mask.sum())) for one in (fine, wanted)]
-        found = float(np.clip(strengths[1] / max(strengths[0], 0.1) - 1, 0, MOST_DETAIL))
-        self.detail = found if self.detail is None else self.detail + FOLLOWING * (found - self.detail)
+        found = float(np.clip(strengths[1] / max(strengths[0], 0.1) - 1, 0, MAX_SHARPENING))
+        self.detail = found if self.detail is None else self.detail + ADAPTATION_RATE * (found - self.detail)
         return np.asarray(made + self.detail * fine * mask[..., None], np.float32)
 
     def _match(self, face: Float32Array, made: Float32Array, mask: Float32Array) -> Float32Array:
@@ -258,37 +263,37 @@ class FaceCompositor:
         ring = np.where((mask > 0.1) & (mask < 0.9), mask, 0)[..., None]
         found = ((face - made) * ring).sum(axis=(0, 1)) / max(float(np.square(ring).sum()), 1e-6)
         found = np.clip(found, -24, 24)
-        self.offset = found if self.offset is None else self.offset + FOLLOWING * (found - self.offset)
+        self.offset = found if self.offset is None else self.offset + ADAPTATION_RATE * (found - self.offset)
         return np.asarray(self.offset, np.float32)
 
 
-def _soft(face: Float32Array) -> Float32Array:
+def _blur(face: Float32Array) -> Float32Array:
     """Take the fine edges away."""
     import cv2
 
     return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.5), np.float32)
 
 
-def _reach(into: Float64Array, width: int, height: int) -> tuple[int, int, int, int]:
+def _crop_bounds(into: Float64Array, width: int, height: int) -> tuple[int, int, int, int]:
     """Give left, top, right and bottom, in whole pixels of the picture, of what the crop shows."""
     back = np.linalg.inv(into[:, :2])
-    corners = (np.array([[0, 0], [SIDE, 0], [0, SIDE], [SIDE, SIDE]]) - into[:, 2]) @ back.T
+    corners = (np.array([[0, 0], [CROP_SIDE, 0], [0, CROP_SIDE], [CROP_SIDE, CROP_SIDE]]) - into[:, 2]) @ back.T
     low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int) + 1
     return max(int(low[0]), 0), max(int(low[1]), 0), min(int(high[0]), width), min(int(high[1]), height)
 
 
-def _lips(places: Sequence[Float32Array]) -> Float32Array:
+def _lip_mask(places: Sequence[Float32Array]) -> Float32Array:
     """Give a soft mask (S, S) of lips at places (61, 2), and of what is close to them."""
     import cv2
 
-    drawn = np.zeros((SIDE, SIDE), np.uint8)
+    drawn = np.zeros((CROP_SIDE, CROP_SIDE), np.uint8)
     for one in places:
         cv2.fillConvexPoly(drawn, cv2.convexHull(np.round(one[:40]).astype(np.int32)), 1)
-    wide = cv2.dilate(drawn, np.ones((2 * FINE + 1, 2 * FINE + 1), np.uint8))
-    return np.asarray(cv2.GaussianBlur(wide.astype(np.float32), (0, 0), FINE / 1.5), np.float32)
+    wide = cv2.dilate(drawn, np.ones((2 * LIP_MARGIN_PIXELS + 1, 2 * LIP_MARGIN_PIXELS + 1), np.uint8))
+    return np.asarray(cv2.GaussianBlur(wide.astype(np.float32), (0, 0), LIP_MARGIN_PIXELS / 1.5), np.float32)
 
 
-def _mixed(
+def _blend(
     picture: Pixels,
     box: tuple[int, int, int, int],
     grown: Sequence[Float32Array],
@@ -302,5 +307,5 @@ def _mixed(
     new = made + (old - face) * (1 - still)
     mixed = np.clip(np.round(old + share * (new - old)), 0, 255).astype(np.uint8)
     done = picture.copy()
-    done[top:bottom, left:right] = np.where(share > CLOSE, mixed, picture[top:bottom, left:right])
+    done[top:bottom, left:right] = np.where(share > MIN_BLEND_WEIGHT, mixed, picture[top:bottom, left:right])
     return done

@@ -15,19 +15,19 @@ from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 from kinoscope.models import load
 
-SIDE = 192
+CROP_SIDE = 192
 """Side of a face's picture in pixels."""
 
-MARGIN = 1.5
+REGION_SCALE = 1.5
 """Side of a region over the longer reach of a mesh's points."""
 
-FROM_FIVE = 4.0
+LANDMARK_REGION_SCALE = 4.0
 """Side of a region over the distance from the eyes to the mouth, where only five points are known."""
 
-PRESENT = 0.5
+MIN_PRESENCE = 0.5
 """Presence from which there is a face."""
 
-EYES = [33, 263]
+EYE_CORNERS = [33, 263]
 """Outer corners of the eyes, left in the picture before right."""
 
 LIPS = [
@@ -39,7 +39,7 @@ LIPS = [
 CHIN = [152, 148, 176, 149, 150, 136, 377, 400, 378, 379, 365, 18, 200, 199, 175, 83, 313, 50, 280, 205, 425]
 """The chin, the lower jaw and the cheeks."""
 
-STEADY = [33, 133, 362, 263, 168, 6, 197, 195, 5, 10, 67, 297, 127, 356]
+RIGID_POINTS = [33, 133, 362, 263, 168, 6, 197, 195, 5, 10, 67, 297, 127, 356]
 """Points that speech does not move: corners of the eyes, bridge of the nose, forehead, temples."""
 
 
@@ -53,13 +53,13 @@ class FaceMeshEstimator:
         """Find the points in regions of a picture (H, W, 3).
 
         Args:
-            regions: (N, 4): centre x, y and side in pixels, angle in radians, see ``region``.
+            regions: (N, 4): centre x, y and side in pixels, angle in radians, see ``region_from_mesh``.
 
         Returns:
             Meshes (N, 468, 3) in pixels of the picture, and presences (N,), 0 to 1.
         """
-        maps = [_map(*row) for row in regions.tolist()]
-        crops = np.array([_cut(picture, into) for into in maps], np.uint8).reshape(-1, SIDE, SIDE, 3)
+        maps = [_crop_transform(*row) for row in regions.tolist()]
+        crops = np.array([_crop(picture, into) for into in maps], np.uint8).reshape(-1, CROP_SIDE, CROP_SIDE, 3)
         points, presence = self.runner(crops)
         for mesh, into in zip(points, maps, strict=True):
             back = np.linalg.inv(np.vstack([into, [0, 0, 1]]))
@@ -68,19 +68,19 @@ class FaceMeshEstimator:
         return points, presence.reshape(-1)
 
 
-def region(mesh: Float32Array) -> Float64Array:
+def region_from_mesh(mesh: Float32Array) -> Float64Array:
     """Give the region (4,) of a face whose mesh is known: centre x, y and side in pixels, angle in radians."""
-    angle = _angle(*mesh[EYES, :2])
-    turned = mesh[:, :2] @ _turn(angle)
+    angle = _angle(*mesh[EYE_CORNERS, :2])
+    turned = mesh[:, :2] @ _rotation(angle)
     low, high = turned.min(axis=0), turned.max(axis=0)
-    centre = (low + high) / 2 @ _turn(-angle)
-    return np.array([*centre, MARGIN * (high - low).max(), angle])
+    centre = (low + high) / 2 @ _rotation(-angle)
+    return np.array([*centre, REGION_SCALE * (high - low).max(), angle])
 
 
-def region_of_five(points: Float64Array) -> Float64Array:
+def region_from_landmarks(points: Float64Array) -> Float64Array:
     """Give the region (4,) of a face of which only eyes, nose and corners of the mouth (5, 2) are known."""
     eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
-    side = FROM_FIVE * max(float(np.hypot(*(mouth - eyes))), float(np.hypot(*(points[1] - points[0]))))
+    side = LANDMARK_REGION_SCALE * max(float(np.hypot(*(mouth - eyes))), float(np.hypot(*(points[1] - points[0]))))
     return np.array([*(eyes * 0.5 + mouth * 0.5), side, _angle(points[0], points[1])])
 
 
@@ -88,18 +88,18 @@ def _angle(left: Float64Array, right: Float64Array) -> float:
     return float(np.arctan2(*(right - left)[::-1]))
 
 
-def _turn(angle: float) -> Float64Array:
+def _rotation(angle: float) -> Float64Array:
     """Give the matrix that, from the right, turns rows of x, y by ``-angle``."""
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def _map(x: float, y: float, side: float, angle: float) -> Float64Array:
+def _crop_transform(x: float, y: float, side: float, angle: float) -> Float64Array:
     """Give the affine map (2, 3) from the picture to the crop of a region."""
-    turn = _turn(angle).T * SIDE / max(side, 1.0)
-    return np.hstack([turn, (SIDE / 2 - turn @ [x, y])[:, None]])
+    turn = _rotation(angle).T * CROP_SIDE / max(side, 1.0)
+    return np.hstack([turn, (CROP_SIDE / 2 - turn @ [x, y])[:, None]])
 
 
-def _cut(picture: Pixels, into: Float64Array) -> NDArray[Any]:
+def _crop(picture: Pixels, into: Float64Array) -> NDArray[Any]:
     import cv2
 
-    return np.asarray(cv2.warpAffine(picture, into, (SIDE, SIDE), flags=cv2.INTER_LINEAR))
+    return np.asarray(cv2.warpAffine(picture, into, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_LINEAR))

@@ -16,16 +16,16 @@ from kinoscope.core.boxes import clip, nms
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
-CELL, STRIDE = 12, 2
+PNET_CELL, PNET_STRIDE = 12, 2
 """PNet looks at squares of 12 pixels, 2 pixels apart."""
 
-SHRINK = 0.709
+PYRAMID_RATIO = 0.709
 """Ratio of one size of the pyramid to the next: half the area."""
 
-LEAST = (0.85, 0.75, 0.8)
+MIN_SCORES = (0.85, 0.75, 0.8)
 """Scores that the three networks must give; lower ones cost twice as much and find hardly more."""
 
-CHIP = 150
+CHIP_SIDE = 150
 """Side of an aligned face in pixels."""
 
 TEMPLATE = np.array([[47.5, 46.6], [100.5, 46.6], [74.0, 76.6], [50.4, 103.0], [97.6, 103.0]])
@@ -68,7 +68,7 @@ class FaceDetector:
         device: str = "auto",
         threads: int | None = 1,
         smallest: float = 28,
-        least: tuple[float, float, float] = LEAST,
+        least: tuple[float, float, float] = MIN_SCORES,
     ) -> None:
         names = ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet")
         self.propose_net, self.refine_net, self.output_net = (load(n, device=device, threads=threads) for n in names)
@@ -86,7 +86,7 @@ class FaceDetector:
             search: whether to look everywhere else too, which is what costs.
         """
         scale = np.array([shown[0] / picture.shape[1], shown[1] / picture.shape[0]])
-        squares = square((np.zeros((0, 4)) if expected is None else expected) / np.tile(scale, 2))
+        squares = to_squares((np.zeros((0, 4)) if expected is None else expected) / np.tile(scale, 2))
         if search:
             squares = np.concatenate([squares, self.refine(picture, self.propose(picture))])
         found = self.settle(picture, squares)
@@ -94,30 +94,30 @@ class FaceDetector:
 
     def propose(self, picture: Pixels) -> Float64Array:
         """Give squares (N, 4) that may hold a face."""
-        found = [self._propose_at(small, scale) for small, scale in pyramid(picture, self.smallest)]
+        found = [self._propose_at(small, scale) for small, scale in image_pyramid(picture, self.smallest)]
         boxes, scores = (np.concatenate(part) for part in zip(*found, strict=True)) if found else _none()
-        return square(boxes[nms(boxes, scores, 0.7)])
+        return to_squares(boxes[nms(boxes, scores, 0.7)])
 
     def _propose_at(self, small: Pixels, scale: float) -> tuple[Float64Array, Float64Array]:
         shift, score = (output[0].astype(np.float64) for output in self.propose_net(small[None]))
         row, column = np.nonzero(score >= self.least[0])
-        corner = np.stack([column, row], axis=1) * STRIDE
-        boxes = np.concatenate([corner, corner + CELL], axis=1) / scale
+        corner = np.stack([column, row], axis=1) * PNET_STRIDE
+        boxes = np.concatenate([corner, corner + PNET_CELL], axis=1) / scale
         kept = nms(boxes, score[row, column], 0.5)
-        return correct(boxes[kept], shift[row, column][kept]), score[row, column][kept]
+        return apply_regression(boxes[kept], shift[row, column][kept]), score[row, column][kept]
 
     def refine(self, picture: Pixels, squares: Float64Array) -> Float64Array:
         """Give those of the squares (N, 4) that hold a face on a closer look, moved to where it is."""
-        shift, score = (output.astype(np.float64) for output in self.refine_net(crops(picture, squares, 24)))
+        shift, score = (output.astype(np.float64) for output in self.refine_net(crop_squares(picture, squares, 24)))
         sure = np.flatnonzero(score >= self.least[1])
         kept = sure[nms(squares[sure], score[sure], 0.7)]
-        return square(correct(squares[kept], shift[kept]))
+        return to_squares(apply_regression(squares[kept], shift[kept]))
 
     def settle(self, picture: Pixels, squares: Float64Array) -> FaceDetections:
         """Give the faces in those of the squares (N, 4) that hold one."""
-        outputs = self.output_net(crops(picture, squares, 48))
+        outputs = self.output_net(crop_squares(picture, squares, 48))
         shift, score, points = (output.astype(np.float64) for output in outputs)
-        boxes, side = correct(squares, shift), squares[:, 2:] - squares[:, :2]
+        boxes, side = apply_regression(squares, shift), squares[:, 2:] - squares[:, :2]
         faces = FaceDetections(boxes, score, squares[:, None, :2] + points * side[:, None, :])
         faces = faces[score >= self.least[2]]
         return faces[nms(faces.boxes, faces.scores, 0.7, over_smaller=True)]
@@ -127,30 +127,30 @@ def _none() -> tuple[Float64Array, Float64Array]:
     return np.zeros((0, 4)), np.zeros(0)
 
 
-def pyramid(picture: Pixels, smallest: float) -> Iterator[tuple[Pixels, float]]:
+def image_pyramid(picture: Pixels, smallest: float) -> Iterator[tuple[Pixels, float]]:
     """Give ever smaller pictures, each with its scale; in the first a face of side ``smallest`` fills a cell."""
     height, width = picture.shape[:2]
-    scale = CELL / smallest
-    while min(height, width) * scale >= CELL:
+    scale = PNET_CELL / smallest
+    while min(height, width) * scale >= PNET_CELL:
         picture = resize(picture, (round(width * scale), round(height * scale)))
         yield picture, scale
-        scale *= SHRINK
+        scale *= PYRAMID_RATIO
 
 
-def correct(boxes: Float64Array, shift: Float64Array) -> Float64Array:
+def apply_regression(boxes: Float64Array, shift: Float64Array) -> Float64Array:
     """Move the corners of boxes (N, 4) by corrections (N, 4) in parts of their sides."""
     side = boxes[:, 2:] - boxes[:, :2]
     return boxes + shift * np.tile(side, 2)
 
 
-def square(boxes: Float64Array) -> Float64Array:
+def to_squares(boxes: Float64Array) -> Float64Array:
     """Give squares around the centres of boxes (N, 4), as large as their longer sides, in whole pixels."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True, initial=0) / 2
     return np.round(np.concatenate([centre - half, centre + half], axis=1))
 
 
-def crops(picture: Pixels, squares: Float64Array, side: int) -> Pixels:
+def crop_squares(picture: Pixels, squares: Float64Array, side: int) -> Pixels:
     """Cut out squares (N, 4), scaled to ``side``; black where they leave the picture."""
     cut = [_crop(picture, x1, y1, x2, y2, side) for x1, y1, x2, y2 in squares.astype(int).tolist()]
     return np.stack(cut) if cut else np.zeros((0, side, side, 3), np.uint8)
@@ -172,7 +172,7 @@ def resize(picture: Pixels, size: Size) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def align(picture: Pixels, points: Float64Array) -> Pixels:
+def align_face(picture: Pixels, points: Float64Array) -> Pixels:
     """Cut out a face, turned upright and scaled so that its five points meet the template.
 
     Args:
@@ -185,7 +185,7 @@ def align(picture: Pixels, points: Float64Array) -> Pixels:
     import cv2
 
     # A plane's similarities are the sums and products of complex numbers.
-    picture, points = _around(picture, points)
+    picture, points = _crop_surroundings(picture, points)
     here, there = points @ [1, 1j], TEMPLATE @ [1, 1j]
     here_centre, there_centre = here.mean(), there.mean()
     away = here - here_centre
@@ -194,10 +194,10 @@ def align(picture: Pixels, points: Float64Array) -> Pixels:
         picture, turn, here_centre = np.asarray(cv2.pyrDown(picture), np.uint8), turn * 2, here_centre / 2
     move = there_centre - turn * here_centre
     matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
-    return np.asarray(cv2.warpAffine(picture, matrix, (CHIP, CHIP), flags=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.warpAffine(picture, matrix, (CHIP_SIDE, CHIP_SIDE), flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _around(picture: Pixels, points: Float64Array) -> tuple[Pixels, Float64Array]:
+def _crop_surroundings(picture: Pixels, points: Float64Array) -> tuple[Pixels, Float64Array]:
     """Cut a picture down to the surroundings of a face, with its points (5, 2) in pixels of the cutting."""
     reach = 2 * np.ptp(points, axis=0).max() + 2
     limits = np.array(picture.shape[1::-1]) - 1

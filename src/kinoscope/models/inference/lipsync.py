@@ -18,8 +18,8 @@ from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.ranges import check_ranges
 from kinoscope.core.signal.mel import HOP_LENGTH, POWER_FLOOR, SAMPLE_RATE, log_mel
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
-from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
-from kinoscope.models.inference.face_compositor import FaceTrajectory, cut, painted_part
+from kinoscope.models.formats.trained_model import WEIGHTS_FILE, build_with_weights, write_weights
+from kinoscope.models.inference.face_compositor import FaceTrajectory, crop_face, generated_mask
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.nets.lipsync import LIP_POINTS, REFERENCES, LipSyncDiscriminator, LipSyncGenerator, VoiceEncoder
 from kinoscope.nets.lipsync import MEL_FRAMES as MEL_FRAMES
@@ -27,28 +27,28 @@ from kinoscope.nets.lipsync import draw_points as draw_points
 
 TASK = "lipsync"
 
-LIPS = 2 * LIP_POINTS
+LIP_CONTOUR_POINTS = 2 * LIP_POINTS
 """Points of the lips; they come first."""
 
-BENDS = (14.0, 5.0, 2.5)
+WARP_SIGMAS = (14.0, 5.0, 2.5)
 """Pixels by which the move of a point reaches, wide ones first."""
 
-COARSE = 2
+WARP_GRID_STRIDE = 2
 """Pixels from one place to the next at which it is found how pixels move."""
 
-UPPER, LOWER = 35, 25
+UPPER_LIP, LOWER_LIP = 35, 25
 """The middle of the inner edges of both lips, among the points of a mouth."""
 
-APART = 0.5
+MIN_REFERENCE_GAP_SECONDS = 0.5
 """Seconds within which another picture of a person shows the same moment, and is no other look."""
 
-MOST_LOOKS = 400
+MAX_REFERENCE_FRAMES = 400
 """Pictures of a person that are kept to paint from."""
 
-LOYAL = 0.8
+REFERENCE_SWITCH_RATIO = 0.8
 """A look is kept from picture to picture until another is nearer by this factor: fewer changes, less flicker."""
 
-MOUTH = 0.55
+MOUTH_CROP_SHARE = 0.55
 """Side of what an expert of lips and sound sees, over the side of a lower face."""
 
 
@@ -87,7 +87,7 @@ def save_lipsync(folder: Path, nets: nn.Module, facts: LipSyncMetadata) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_weights(folder / WEIGHTS, nets, half=True)
+    write_weights(folder / WEIGHTS_FILE, nets, half=True)
     write_metadata(folder, facts, TASK)
 
 
@@ -98,7 +98,7 @@ def load_lipsync(folder: Path) -> tuple[nn.ModuleDict, LipSyncMetadata]:
         ModelError: a file is not what it should be.
     """
     facts = read_metadata(folder, LipSyncMetadata, TASK, "painter of mouths")
-    nets = build_filled(lambda: new_nets(facts.width), folder / WEIGHTS)
+    nets = build_with_weights(lambda: new_nets(facts.width), folder / WEIGHTS_FILE)
     nets.float().eval().requires_grad_(False)
     return nets, facts
 
@@ -153,7 +153,7 @@ class ReferenceFrames:
 
     @cached_property
     def _shapes(self) -> Float32Array:
-        return _shape(self.places)
+        return _shape_descriptors(self.places)
 
     def like(self, place: Float32Array, time: float, skip: int = 0, before: int | None = None) -> list[int]:
         """Give the indices of the pictures to paint a moment from: the nearest of another moment, and the widest open.
@@ -162,46 +162,46 @@ class ReferenceFrames:
             place: (61, 2) where the points are to lie. time: of the moment, in seconds.
             skip: how many of the nearest to leave out. before: the one that was nearest just before.
         """
-        cost = np.square(self._shapes - _shape(place[None])).sum(axis=(1, 2))
-        cost[np.abs(self.times - time) < APART] += 1e9
+        cost = np.square(self._shapes - _shape_descriptors(place[None])).sum(axis=(1, 2))
+        cost[np.abs(self.times - time) < MIN_REFERENCE_GAP_SECONDS] += 1e9
         nearest = int(np.argsort(cost, kind="stable")[min(skip, len(cost) - 1)])
-        if before is not None and cost[nearest] > LOYAL * cost[before]:
+        if before is not None and cost[nearest] > REFERENCE_SWITCH_RATIO * cost[before]:
             nearest = before
         return [nearest] + [self._widest] * (REFERENCES - 1)
 
     def shown(self, picks: Sequence[int], place: Float32Array) -> Tensor:
         """Give pictures, bent so that their points lie at a place (61, 2), and the dots that they had: (R, 6, S, S)."""
         pictures, places = self.pictures[list(picks)].float() / 255, torch.from_numpy(self.places[list(picks)])
-        return torch.cat([bend(pictures, places, torch.from_numpy(place)), draw_points(places)], 1)
+        return torch.cat([warp(pictures, places, torch.from_numpy(place)), draw_points(places)], 1)
 
 
-def _shape(places: Float32Array) -> Float32Array:
+def _shape_descriptors(places: Float32Array) -> Float32Array:
     """Give places (M, 61, 2) so that the distance of two tells how unlike pictures are: lips first, then the pose."""
-    centre = places[:, :LIPS].mean(axis=1, keepdims=True)
-    weights = np.where(np.arange(places.shape[1]) < LIPS, 2, 1).astype(np.float32)[:, None]
+    centre = places[:, :LIP_CONTOUR_POINTS].mean(axis=1, keepdims=True)
+    weights = np.where(np.arange(places.shape[1]) < LIP_CONTOUR_POINTS, 2, 1).astype(np.float32)[:, None]
     return np.concatenate([(places - centre) * weights, 3 * centre], axis=1)
 
 
-def bend(pictures: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
+def warp(pictures: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
     """Bend pictures (R, 3, S, S) so that points at places (R, 61, 2) come to lie where they are wanted (61, 2).
 
     Each pixel moves as the points near it do, first the wide way of all, then what is left of the near ones; far from
     all points nothing moves.
     """
-    side, coarse = pictures.shape[-1], pictures.shape[-1] // COARSE
-    rows = (torch.arange(coarse, dtype=torch.float32) + 0.5) * COARSE - 0.5
+    side, coarse = pictures.shape[-1], pictures.shape[-1] // WARP_GRID_STRIDE
+    rows = (torch.arange(coarse, dtype=torch.float32) + 0.5) * WARP_GRID_STRIDE - 0.5
     pixels = torch.stack(torch.meshgrid(rows, rows, indexing="xy"), 2).view(-1, 2)
     left = places - wanted
     moved = torch.zeros(len(places), len(pixels), 2)
-    for spread in BENDS:
-        moved = moved + _near(pixels, wanted, spread) @ left
-        left = left - _near(wanted, wanted, spread) @ left
+    for spread in WARP_SIGMAS:
+        moved = moved + _gaussian_weights(pixels, wanted, spread) @ left
+        left = left - _gaussian_weights(wanted, wanted, spread) @ left
     grid = ((pixels + moved + 0.5) / side * 2 - 1).view(-1, coarse, coarse, 2).permute(0, 3, 1, 2)
     grid = functional.interpolate(grid, size=(side, side), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
     return functional.grid_sample(pictures, grid, align_corners=False, padding_mode="border")
 
 
-def _near(pixels: Tensor, points: Tensor, spread: float) -> Tensor:
+def _gaussian_weights(pixels: Tensor, points: Tensor, spread: float) -> Tensor:
     """Give the share that each point (P, 2) has in each pixel (N, 2), by a normal curve: (N, P)."""
     weights = torch.exp(-0.5 * torch.cdist(pixels, points).square() / spread**2)
     return weights / (weights.sum(1, keepdim=True) + 0.05)
@@ -209,10 +209,10 @@ def _near(pixels: Tensor, points: Tensor, spread: float) -> Tensor:
 
 def _openings(places: Float32Array) -> Float32Array:
     """Give how far the inner lips are apart, (M,), from places (M, 61, 2 or 3)."""
-    return np.asarray(places[:, LOWER, 1] - places[:, UPPER, 1])
+    return np.asarray(places[:, LOWER_LIP, 1] - places[:, UPPER_LIP, 1])
 
 
-def gather_looks(
+def collect_references(
     ways: Sequence[FaceTrajectory], pictures: Iterable[tuple[float, Callable[[], Pixels]]]
 ) -> ReferenceFrames:
     """Collect the looks of a person from the pictures of a video, evenly where there are many.
@@ -226,13 +226,15 @@ def gather_looks(
     wanted = {time: (way, at) for way in ways for at, time in enumerate(way.times.tolist())}
     keys = sorted(wanted)
     kept = (
-        {keys[i] for i in np.unique(np.linspace(0, len(keys) - 1, MOST_LOOKS).round().astype(int))} if keys else set()
+        {keys[i] for i in np.unique(np.linspace(0, len(keys) - 1, MAX_REFERENCE_FRAMES).round().astype(int))}
+        if keys
+        else set()
     )
     rows: list[tuple[float, Float32Array, Pixels]] = []
     for time, pixels in pictures:
         if time in kept:
             way, at = wanted[time]
-            rows.append((time, way.places[at], cut(pixels(), way.into[at])))
+            rows.append((time, way.places[at], crop_face(pixels(), way.into[at])))
     if not rows:
         raise SourceError("no face is seen that could be painted; give a video in which one speaks towards the camera")
     times, places, cuts = zip(*rows, strict=True)
@@ -296,10 +298,10 @@ class TalkingFace:
         return torch.einsum("tij,tpj->tpi", lay[:, :, :3], points) + lay[:, None, :, 3]
 
 
-def mouth_places(faces: Tensor, places: Tensor, side: int = 48) -> Tensor:
+def crop_mouths(faces: Tensor, places: Tensor, side: int = 48) -> Tensor:
     """Cut mouths (N, 3, side, side) out of lower faces (N, 3, S, S) whose lips lie at places (N, 61, 2)."""
-    centre = places[:, :LIPS].mean(1) / faces.shape[-1] * 2 - 1
-    scale = torch.eye(2, device=faces.device).expand(len(faces), 2, 2) * MOUTH
+    centre = places[:, :LIP_CONTOUR_POINTS].mean(1) / faces.shape[-1] * 2 - 1
+    scale = torch.eye(2, device=faces.device).expand(len(faces), 2, 2) * MOUTH_CROP_SHARE
     grid = functional.affine_grid(
         torch.cat([scale, centre[:, :, None]], 2), [len(faces), 3, side, side], align_corners=False
     )
@@ -317,7 +319,7 @@ class LipSyncModel:
         nets, self.facts = load_lipsync(folder)
         self.device = torch.device(torch_device(device))
         self.nets = nets.to(self.device)
-        self._mask = torch.from_numpy(painted_part())[None, None].to(self.device)
+        self._mask = torch.from_numpy(generated_mask())[None, None].to(self.device)
 
     @torch.inference_mode()
     def hear(self, mel: Float32Array) -> tuple[Float32Array, Float32Array]:

@@ -22,22 +22,22 @@ from kinoscope.core.boxes import clip
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models.registry import find
-from kinoscope.models.runtime.runner import compiled, cores
+from kinoscope.models.runtime.runner import compile_network, core_count
 from kinoscope.models.store import fetch
 
 STRIDE = 32
 """Pictures are taken in sides that are multiples of it."""
 
-CORE, LEAST = 0.3, 0.5
+MIN_PIXEL_PROBABILITY, MIN_LINE_SCORE = 0.3, 0.5
 """Likelihood from which a pixel lies in the core of a line, and mean of a core from which it is one."""
 
-GROWN = 1.6
+UNCLIP_RATIO = 1.6
 """The core is grown by its area over its perimeter, times this, as the paper undoes the shrinking of its training."""
 
-THINNEST = 3
+MIN_CORE_SIDE = 3
 """Shorter side of the smallest core, in pixels of the map."""
 
-HEIGHT, WIDEST = 48, 960
+LINE_HEIGHT, MAX_LINE_WIDTH = 48, 960
 """Height of a line as the reader takes it, and the largest width, in pixels."""
 
 Weights = dict[str, Path]
@@ -71,7 +71,7 @@ class TextDetector:
         least: score under which a line is dropped.
     """
 
-    def __init__(self, device: str = "auto", threads: int | None = 1, least: float = LEAST) -> None:
+    def __init__(self, device: str = "auto", threads: int | None = 1, least: float = MIN_LINE_SCORE) -> None:
         self.card = find("ppocr-v4-det")
         self.least = least
         self._network = _Network(fetch(self.card), threads)
@@ -89,22 +89,22 @@ class TextDetector:
     def __call__(self, picture: Pixels, shown: Size) -> TextLines:
         """Find the lines of a picture (H, W, C) of the size that ``input_size`` gives."""
         scale = np.array([shown[0] / picture.shape[1], shown[1] / picture.shape[0]])
-        rows = [row for row in cores_of(self._network(picture)[0, 0]) if row[1] >= self.least]
+        rows = [row for row in find_lines(self._network(picture)[0, 0]) if row[1] >= self.least]
         corners = np.array([corners for corners, _ in rows]).reshape(-1, 4, 2) * scale
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
 
 
-def cores_of(likely: Float32Array) -> list[tuple[Float64Array, float]]:
+def find_lines(likely: Float32Array) -> list[tuple[Float64Array, float]]:
     """Give the lines of text in a map (H, W) of likelihoods: four corners (4, 2), and the core's mean likelihood."""
     import cv2
 
-    mask = cv2.dilate((likely > CORE).astype(np.uint8), np.ones((2, 2), np.uint8))
+    mask = cv2.dilate((likely > MIN_PIXEL_PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
     found = []
     for contour in cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]:
         centre, (width, height), angle = cv2.minAreaRect(contour)
-        if min(width, height) >= THINNEST:
-            reach = GROWN * width * height / (2 * (width + height))
+        if min(width, height) >= MIN_CORE_SIDE:
+            reach = UNCLIP_RATIO * width * height / (2 * (width + height))
             grown = (centre, (width + 2 * reach, height + 2 * reach), angle)
             found.append((_ordered(cv2.boxPoints(grown).astype(np.float64)), _mean_in(likely, contour)))
     return found
@@ -127,17 +127,19 @@ def _ordered(corners: Float64Array) -> Float64Array:
     return np.roll(around, -first, axis=0)
 
 
-def upright(picture: Pixels, corners: Float64Array) -> Pixels:
-    """Cut a line out of a picture (H, W, C), level and ``HEIGHT`` pixels high; what stands upright is laid down."""
+def crop_line(picture: Pixels, corners: Float64Array) -> Pixels:
+    """Return a line rectified out of a frame (H, W, C), ``LINE_HEIGHT`` pixels high; vertical lines are rotated."""
     import cv2
 
     across, down = (float(np.hypot(*(corners[i] - corners[0]))) for i in (1, 3))
     if down > 1.5 * across:
         corners, across, down = np.roll(corners, -1, axis=0), down, across
-    width = int(np.clip(round(HEIGHT * across / max(down, 1e-6)), 8, WIDEST))
-    there = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)
+    width = int(np.clip(round(LINE_HEIGHT * across / max(down, 1e-6)), 8, MAX_LINE_WIDTH))
+    there = np.array([[0, 0], [width, 0], [width, LINE_HEIGHT], [0, LINE_HEIGHT]], np.float32)
     move = cv2.getPerspectiveTransform(corners.astype(np.float32), there)
-    return np.asarray(cv2.warpPerspective(picture, move, (width, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.warpPerspective(picture, move, (width, LINE_HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 class TextRecognizer:
@@ -152,16 +154,16 @@ class TextRecognizer:
         self.card = find("ppocr-v4-rec")
         files = fetch(self.card)
         self._network = _Network(files, threads)
-        self._letters = _letters(next(iter(files.values())))
+        self._letters = _read_characters(next(iter(files.values())))
 
     def __call__(self, line: Pixels) -> tuple[str, float]:
         """Give what a line (48, W, C) says, and the mean probability of its letters; "" and 0 where it says nothing."""
         wide = -(-line.shape[1] // 64) * 64  # of few widths, so that few networks are compiled
         padded = np.pad(line, ((0, 0), (0, wide - line.shape[1]), (0, 0)), constant_values=127)
-        return decode(self._network(padded)[0], self._letters)
+        return ctc_decode(self._network(padded)[0], self._letters)
 
 
-def decode(likely: Float32Array, letters: Sequence[str]) -> tuple[str, float]:
+def ctc_decode(likely: Float32Array, letters: Sequence[str]) -> tuple[str, float]:
     """Decode greedily: the best letter at each place, repeats and blanks (letter 0) left out.
 
     Args:
@@ -175,7 +177,7 @@ def decode(likely: Float32Array, letters: Sequence[str]) -> tuple[str, float]:
 
 
 @lru_cache
-def _letters(path: Path) -> list[str]:
+def _read_characters(path: Path) -> list[str]:
     from kinoscope.models.formats.onnx import read_metadata
 
     letters = read_metadata(path).get("character", "").split("\n")
@@ -189,13 +191,13 @@ class _Network:
 
     def __init__(self, files: Weights, threads: int | None) -> None:
         (self._path,) = map(str, files.values())
-        self._threads = threads or cores()
+        self._threads = threads or core_count()
         self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, picture: Pixels) -> Float32Array:
         """Infer on a picture (H, W, C); the networks take BGR in [-1, 1]."""
         array = np.ascontiguousarray(picture[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
         if array.shape not in self._requests:
-            network = compiled(self._path, "f32", self._threads, array.shape)
+            network = compile_network(self._path, "f32", self._threads, array.shape)
             self._requests[array.shape] = network.create_infer_request()
         return np.array(self._requests[array.shape].infer([array])[0])

@@ -17,13 +17,13 @@ from kinoscope.models import load
 STRIPES = 6
 HUES, SATURATIONS, GREYS = 12, 3, 8
 """Bins of the histogram of each stripe: colours are told by hue and saturation, what is dark or grey by brightness."""
-GREY, DARK = 48, 40
+MIN_SATURATION, MIN_VALUE = 48, 40
 """Saturation and value, of 255, under which the hue is not told."""
-SIDE = 96
+HISTOGRAM_HEIGHT = 96
 """Height in pixels of the picture of which the histograms are made; half as wide."""
-MARGIN = 0.1
+SIDE_MARGIN = 0.1
 """Share of the width left out on each side, where there is more of the background."""
-COLOUR = 0.3
+COLOUR_SHARE = 0.3
 """Share of the colours in the squared length of an embedding."""
 
 VERSION = "stripes-1"
@@ -65,21 +65,21 @@ class AppearanceEmbedder:
         size = self.card.size or (224, 224)
         square = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         feature = self.runner(square[None])[0][0]
-        parts = _unit(feature) * np.sqrt(1 - COLOUR), _unit(colours(picture)) * np.sqrt(COLOUR)
+        parts = _unit(feature) * np.sqrt(1 - COLOUR_SHARE), _unit(colour_histogram(picture)) * np.sqrt(COLOUR_SHARE)
         return np.concatenate(parts).astype(np.float32)
 
 
-def colours(picture: Pixels) -> Float32Array:
+def colour_histogram(picture: Pixels) -> Float32Array:
     """Describe the colours of a picture (H, W, C) RGB from top to bottom: (D,) square roots of shares of pixels."""
     import cv2
 
-    aside = int(MARGIN * picture.shape[1])
+    aside = int(SIDE_MARGIN * picture.shape[1])
     inner = picture[:, aside : picture.shape[1] - aside]
-    small = cv2.resize(inner, (SIDE // 2, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(inner, (HISTOGRAM_HEIGHT // 2, HISTOGRAM_HEIGHT), interpolation=cv2.INTER_AREA)
     hue, saturation, value = np.moveaxis(cv2.cvtColor(small, cv2.COLOR_RGB2HSV).astype(np.int64), 2, 0)
     # Of what is dark or grey, the hue is noise.
-    coloured = (saturation >= GREY) & (value >= DARK)
-    chroma = (hue * HUES // 180) * SATURATIONS + (saturation - GREY) * SATURATIONS // (256 - GREY)
+    coloured = (saturation >= MIN_SATURATION) & (value >= MIN_VALUE)
+    chroma = (hue * HUES // 180) * SATURATIONS + (saturation - MIN_SATURATION) * SATURATIONS // (256 - MIN_SATURATION)
     bins = np.where(coloured, chroma, HUES * SATURATIONS + value * GREYS // 256)
     stripes = np.split(bins, STRIPES)
     shares = [np.bincount(stripe.ravel(), minlength=HUES * SATURATIONS + GREYS) / stripe.size for stripe in stripes]
@@ -90,7 +90,7 @@ def _unit(vector: Float32Array) -> Float32Array:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def decode(picture: bytes) -> Pixels:
+def decode_jpeg(picture: bytes) -> Pixels:
     """Give the pixels (H, W, C) RGB of a JPEG file."""
     import cv2
 

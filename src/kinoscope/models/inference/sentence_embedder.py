@@ -13,10 +13,10 @@ from kinoscope.core.arrays import Float32Array, UInt8Array
 from kinoscope.core.optional import require_extra
 from kinoscope.models import fetch, load
 
-LONGEST = 256
+MAX_TOKENS = 256
 """Pieces of words of a sentence that are looked at, as many as the network was trained on."""
 
-AT_ONCE = 64
+SENTENCES_PER_BATCH = 64
 """Sentences that are filled up to one length together; those of like length, so that little is wasted."""
 
 
@@ -35,7 +35,7 @@ class SentenceEmbedder:
         self.runner = load("sentences", model, device, threads=threads)
         self.card = self.runner.card
         self._tokenizer = tokenizers.Tokenizer.from_file(str(fetch(self.card)["tokenizer.json"]))
-        self._tokenizer.enable_truncation(LONGEST)
+        self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.no_padding()
 
     def __call__(self, sentences: Sequence[str]) -> Float32Array:
@@ -43,13 +43,13 @@ class SentenceEmbedder:
         numbers = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
         vectors = np.zeros((len(numbers), self.length), np.float32)
         order = sorted(range(len(numbers)), key=lambda index: len(numbers[index]))
-        for first in range(0, len(order), AT_ONCE):
-            some = order[first : first + AT_ONCE]
-            (vectors[some],) = self.runner(pairs([numbers[index] for index in some]))
+        for first in range(0, len(order), SENTENCES_PER_BATCH):
+            some = order[first : first + SENTENCES_PER_BATCH]
+            (vectors[some],) = self.runner(pack_tokens([numbers[index] for index in some]))
         return vectors
 
 
-def pairs(numbers: Sequence[Sequence[int]]) -> UInt8Array:
+def pack_tokens(numbers: Sequence[Sequence[int]]) -> UInt8Array:
     """Give rows of numbers as the network takes them: (N, L, 2) bytes, the low before the high, filled up with 0."""
     table = np.zeros((len(numbers), max(map(len, numbers), default=0)), "<u2")
     for row, some in zip(table, numbers, strict=True):

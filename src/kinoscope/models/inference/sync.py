@@ -22,8 +22,8 @@ from kinoscope.core.signal.mel import NUM_BANDS
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAG_STEP_SECONDS, LAGS, OffsetCalibration
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
-from kinoscope.models.formats.trained_model import FACTS as FACTS
-from kinoscope.models.formats.trained_model import WEIGHTS as WEIGHTS
+from kinoscope.models.formats.trained_model import METADATA_FILE as METADATA_FILE
+from kinoscope.models.formats.trained_model import WEIGHTS_FILE as WEIGHTS_FILE
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.models.store import fetch
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kinoscope.nets.syncnet import SyncNet
 
-KINDS = ("points", "pixels")
+MOUTH_KINDS = ("points", "pixels")
 """What a pair of streams may see of a mouth."""
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "sync"
@@ -40,13 +40,13 @@ BUNDLED = Path(__file__).parents[1] / "weights" / "sync"
 
 TASK = "sync"
 
-PHASES = round(FRAME_SECONDS / LAG_STEP_SECONDS)
+LAGS_PER_FRAME = round(FRAME_SECONDS / LAG_STEP_SECONDS)
 """Lags to a frame: the sound is embedded at each of them."""
 
-CONTEXT = 10
+CONTEXT_FRAMES = 10
 """Frames on each side from which an embedding takes something."""
 
-AHEAD = len(LAGS) // 2 // PHASES + CONTEXT
+PADDING_FRAMES = len(LAGS) // 2 // LAGS_PER_FRAME + CONTEXT_FRAMES
 """Frames of sound that are needed before and after those of the picture."""
 
 MAX_PAIRS = 16
@@ -75,15 +75,15 @@ def read_sync_metadata(path: Path) -> SyncModelMetadata:
     Raises:
         ModelError: it is damaged, of another task, or newer than this version.
     """
-    return read_metadata(path.parent, _streams, TASK, "model of lips and sound")
+    return read_metadata(path.parent, _parse, TASK, "model of lips and sound")
 
 
-def _streams(
-    pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]
-) -> SyncModelMetadata:
+def _parse(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> SyncModelMetadata:
     """Give what the plain form says; ValueError where it cannot be."""
-    if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(KINDS):
-        raise ValueError(f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(KINDS)} are possible")
+    if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(MOUTH_KINDS):
+        raise ValueError(
+            f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(MOUTH_KINDS)} are possible"
+        )
     constant, alone, rooted, length = map(float, calibration["weights"])
     if not all(map(math.isfinite, (constant, alone, rooted, length, float(calibration["spread"])))):
         raise ValueError("its calibration is not finite")
@@ -91,9 +91,9 @@ def _streams(
     return SyncModelMetadata(pairs=tuple(pairs), calibration=worth, data=data, score=score)
 
 
-def own_calibration() -> OffsetCalibration:
+def bundled_calibration() -> OffsetCalibration:
     """Give what likeness is worth to the model that comes with kinoscope."""
-    return read_sync_metadata(BUNDLED / FACTS).calibration
+    return read_sync_metadata(BUNDLED / METADATA_FILE).calibration
 
 
 def save_sync_model(folder: Path, pairs: Sequence[SyncNet], streams: SyncModelMetadata, half: bool = True) -> None:
@@ -102,7 +102,7 @@ def save_sync_model(folder: Path, pairs: Sequence[SyncNet], streams: SyncModelMe
 
     from kinoscope.models.formats.trained_model import write_weights
 
-    write_weights(folder / WEIGHTS, nn.ModuleList(pairs), half)
+    write_weights(folder / WEIGHTS_FILE, nn.ModuleList(pairs), half)
     write_metadata(folder, streams, TASK)
 
 
@@ -121,24 +121,24 @@ def load_pairs(files: Mapping[str, Path]) -> list[SyncNet]:
     """
     from torch import nn
 
-    from kinoscope.models.formats.trained_model import fill_named
+    from kinoscope.models.formats.trained_model import load_weights
 
-    pairs = [new_pair(kind).eval() for kind in read_sync_metadata(files[FACTS]).pairs]
-    fill_named(nn.ModuleList(pairs), files[WEIGHTS])
+    pairs = [new_pair(kind).eval() for kind in read_sync_metadata(files[METADATA_FILE]).pairs]
+    load_weights(nn.ModuleList(pairs), files[WEIGHTS_FILE])
     return pairs
 
 
-def streams_of(kind: str, files: Mapping[str, Path]) -> nn.Module:
+def load_streams(kind: str, files: Mapping[str, Path]) -> nn.Module:
     """Give the streams that see ``points`` or ``pixels``, or hear ``sound``, of all pairs, side by side."""
     from kinoscope.nets.syncnet import Ensemble
 
-    pairs, kinds = load_pairs(files), read_sync_metadata(files[FACTS]).pairs
+    pairs, kinds = load_pairs(files), read_sync_metadata(files[METADATA_FILE]).pairs
     if kind == "sound":
-        return Ensemble([pairs[i].sound for i in _order(kinds)])
+        return Ensemble([pairs[i].sound for i in _embedding_order(kinds)])
     return Ensemble([pair.mouth for pair, own in zip(pairs, kinds, strict=True) if own == kind])
 
 
-def _order(kinds: Sequence[str]) -> list[int]:
+def _embedding_order(kinds: Sequence[str]) -> list[int]:
     """Give the pairs in the order in which their embeddings lie side by side: points before pixels."""
     return sorted(range(len(kinds)), key=lambda i: kinds[i] != "points")
 
@@ -151,7 +151,7 @@ INPUTS: dict[str, tuple[tuple[int | None, ...], Any]] = {
 """Axes and type of what each kind of stream takes; the first axis is time."""
 
 
-def card_of(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "lips", **facts: Any) -> Card:
+def stream_card(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "lips", **facts: Any) -> Card:
     """Give the card of the streams of one kind."""
     axes, dtype = INPUTS[kind]
     return Card(
@@ -160,7 +160,7 @@ def card_of(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "
         about=f"streams that tell whether lips and sound agree: {kind}",
         files=files,
         sources=(source,),
-        net=partial(streams_of, kind),
+        net=partial(load_streams, kind),
         input=axes,
         dtype=dtype,
         outputs=((None, None),),
@@ -169,20 +169,20 @@ def card_of(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "
     )
 
 
-def cards_in(folder: Path) -> list[Card]:
+def folder_cards(folder: Path) -> list[Card]:
     """Give the cards of a model in a folder.
 
     Raises:
         ModelError: it is none.
     """
-    for name in (FACTS, WEIGHTS):
+    for name in (METADATA_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise ModelError(
                 f"{folder} is no trained model: it has no {name}; give one that `kinoscope train sync` wrote"
             )
-    files = tuple(WeightFile(name, sha256_file(folder / name)) for name in (FACTS, WEIGHTS))
-    kinds = [*dict.fromkeys(read_sync_metadata(folder / FACTS).pairs), "sound"]
-    return [card_of(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
+    files = tuple(WeightFile(name, sha256_file(folder / name)) for name in (METADATA_FILE, WEIGHTS_FILE))
+    kinds = [*dict.fromkeys(read_sync_metadata(folder / METADATA_FILE).pairs), "sound"]
+    return [stream_card(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
 
 
 class SyncModel:
@@ -197,11 +197,11 @@ class SyncModel:
         from kinoscope.models.registry import CARDS
 
         own = [card for card in CARDS if card.task.startswith("sync-")]
-        self.cards = own if model == "auto" else cards_in(Path(model))
+        self.cards = own if model == "auto" else folder_cards(Path(model))
         self._runners = {
             card.task.removeprefix("sync-"): make_runner(card, device, threads=threads) for card in self.cards
         }
-        self.streams = read_sync_metadata(fetch(self.cards[0])[FACTS])
+        self.streams = read_sync_metadata(fetch(self.cards[0])[METADATA_FILE])
         self.runtime = self._runners["sound"].runtime
 
     def see(self, points: Float32Array, pixels: UInt8Array) -> Float32Array:
@@ -212,10 +212,10 @@ class SyncModel:
 
     def hear(self, mel: Float32Array) -> Float32Array:
         """Embed log-mel (4 * T + 3, 40) at every 10 ms: (4 * T, E)."""
-        count = (len(mel) - PHASES + 1) // PHASES
-        shifted = np.stack([mel[phase : phase + count * PHASES] for phase in range(PHASES)])
+        count = (len(mel) - LAGS_PER_FRAME + 1) // LAGS_PER_FRAME
+        shifted = np.stack([mel[phase : phase + count * LAGS_PER_FRAME] for phase in range(LAGS_PER_FRAME)])
         found = [self._runners["sound"](one[None])[0] for one in shifted]
-        return np.concatenate(found).transpose(1, 0, 2).reshape(count * PHASES, -1)
+        return np.concatenate(found).transpose(1, 0, 2).reshape(count * LAGS_PER_FRAME, -1)
 
     def compare(self, seen: Float32Array, heard: Float32Array) -> Float32Array:
         """Give how alike each frame and the sound are at all lags: (T, L), at most 1.
@@ -225,5 +225,5 @@ class SyncModel:
             heard: ((T + 2 * R) * 4, E) of the sound from R frames, those of the largest lag, before the first frame on.
         """
         both = seen @ heard.T / np.float32(len(self.streams.pairs))
-        steps = np.arange(len(seen))[:, None] * PHASES + np.arange(len(LAGS))[None]
+        steps = np.arange(len(seen))[:, None] * LAGS_PER_FRAME + np.arange(len(LAGS))[None]
         return np.asarray(np.take_along_axis(both, steps, axis=1), np.float32)

@@ -16,14 +16,14 @@ from filelock import FileLock
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models.card import Card
-from kinoscope.models.integrity import altered, seal
-from kinoscope.models.store import cache, fetch, room, unwritable
+from kinoscope.models.integrity import find_altered, write_seal
+from kinoscope.models.store import cache_folder, fetch, unwritable_error, writable_folder
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def build(card: Card) -> nn.Module:
+def build_torch_module(card: Card) -> nn.Module:
     """Give a card's network in torch, with its weights, ready to infer."""
     if card.net is None:
         raise ModelError(
@@ -35,20 +35,20 @@ def build(card: Card) -> nn.Module:
         return card.net(fetch(card)).eval()
 
 
-def ir(card: Card) -> Path:
+def openvino_model_path(card: Card) -> Path:
     """Give the path of a card's OpenVINO model, converting it if the cache has none of these weights and this code."""
     if card.net is None:
         raise ModelError(f"{card.name} is run by another library; it takes the folder that models.fetch gives")
-    folder = cache() / "ir" / f"{card.name}-{card.digest}-{_code()}-{metadata.version('openvino')}"
-    if altered(folder):
+    folder = cache_folder() / "ir" / f"{card.name}-{card.digest}-{_code_digest()}-{metadata.version('openvino')}"
+    if find_altered(folder):
         try:
-            folder = room("ir") / folder.name
+            folder = writable_folder("ir") / folder.name
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(folder.name + ".lock")):
-                if altered(folder):  # else another process converted it while this one waited
+                if find_altered(folder):  # else another process converted it while this one waited
                     _convert(card, folder)
         except OSError as error:
-            raise unwritable(card, error) from None
+            raise unwritable_error(card, error) from None
     return folder / "model.xml"
 
 
@@ -59,10 +59,12 @@ def _convert(card: Card, folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed; the lock is ours
     part.mkdir()
     try:
-        model = to_openvino(build(card), [2, *(48 if length is None else length for length in card.input)], card.dtype)
+        model = to_openvino(
+            build_torch_module(card), [2, *(48 if length is None else length for length in card.input)], card.dtype
+        )
         model.reshape([-1, *(-1 if length is None else length for length in card.axes)])
         openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
-        seal(part, ["model.xml", "model.bin"])
+        write_seal(part, ["model.xml", "model.bin"])
         shutil.rmtree(folder, ignore_errors=True)  # what was altered
         os.replace(part, folder)
     finally:
@@ -109,7 +111,7 @@ def _subtract(node: Any) -> list[Any]:
 
 
 @lru_cache
-def _code() -> str:
+def _code_digest() -> str:
     """Give a digest of the code that makes networks, so that a changed network is converted anew."""
     package = Path(__file__).parents[2]
     sources = [path for part in ("models", "nets") for path in sorted((package / part).rglob("*.py"))]

@@ -20,8 +20,8 @@ from kinoscope.core.arrays import Float32Array, UInt8Array
 from kinoscope.core.errors import OptionError
 from kinoscope.models.card import Card, Shape
 from kinoscope.models.integrity import verified
-from kinoscope.models.runtime.openvino import Unconvertible, build, ir
-from kinoscope.models.store import cache
+from kinoscope.models.runtime.openvino import Unconvertible, build_torch_module, openvino_model_path
+from kinoscope.models.store import cache_folder
 
 Outputs = tuple[Float32Array, ...]
 Inputs = UInt8Array | Float32Array
@@ -33,7 +33,7 @@ CUDA_BATCH = 32
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
-_READING = threading.Lock()
+_READ_LOCK = threading.Lock()
 
 
 class Runner:
@@ -116,7 +116,7 @@ def has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def cores() -> int:
+def core_count() -> int:
     """Give the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -139,28 +139,28 @@ def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
         raise OptionError("precision bf16 is not known to this CPU; choose fp32 or auto")
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and has_bf16())
     try:
-        path = str(ir(card))
+        path = str(openvino_model_path(card))
     except Unconvertible:
         return _torch(card, "cpu", precision)
-    kind, threads = "bf16" if bf16 else "f32", threads or cores()
+    kind, threads = "bf16" if bf16 else "f32", threads or core_count()
     requests: dict[Shape | None, Any] = {}
 
     def infer(array: Inputs) -> Outputs:
         # All pictures of a video have one shape: made for it, a detector is a tenth to a quarter quicker.
         shape = array.shape if card.stride else None
         if shape not in requests:
-            requests[shape] = compiled(path, kind, threads, shape).create_infer_request()
+            requests[shape] = compile_network(path, kind, threads, shape).create_infer_request()
         found = requests[shape].infer([np.ascontiguousarray(array)], share_inputs=True)
         return tuple(found[i] for i in range(len(found)))
 
     if not card.stride:
-        requests[None] = compiled(path, kind, threads, None).create_infer_request()
+        requests[None] = compile_network(path, kind, threads, None).create_infer_request()
 
     return Runner(card, f"openvino-{'bf16' if bf16 else 'fp32'}", infer)
 
 
 @lru_cache(maxsize=32)
-def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
+def compile_network(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
     """Compile a network for one shape of input, or for any.
 
     Measured on two cores: to compile costs 0.3 s; what was compiled once and kept is read back in 0.05 s.
@@ -175,8 +175,8 @@ def compiled(path: str, precision: str, threads: int, shape: Shape | None) -> An
     }
     # OpenVINO sets the process's locale while it reads a network, and back after it: two at once leave it wrong,
     # and Python then takes text files to be ASCII.
-    kept_in = cache() / "compiled" / Path(path).parent.name
-    with _READING, verified(kept_in, "*.blob") as kept:
+    kept_in = cache_folder() / "compiled" / Path(path).parent.name
+    with _READ_LOCK, verified(kept_in, "*.blob") as kept:
         model = _core().read_model(path)
         if shape is not None:
             model.reshape(list(shape))
@@ -197,7 +197,7 @@ def _torch(card: Card, place: str, precision: str) -> Runner:
     import torch
 
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
-    net = build(card).to(place)
+    net = build_torch_module(card).to(place)
 
     def infer(array: Inputs) -> Outputs:
         pixels = torch.from_numpy(np.ascontiguousarray(array)).to(place)

@@ -13,31 +13,32 @@ import numpy as np
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled
+from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE, build_with_weights
 from kinoscope.models.runtime.runner import make_runner
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-COLOURS = {"moving": 4, "still": 3}
+CHANNELS = {"moving": 4, "still": 3}
 """Part -> channels: colours, and a mask of what moves."""
 
 
-def part_of(part: str, files: Mapping[str, Path]) -> nn.Module:
+def load_part(part: str, files: Mapping[str, Path]) -> nn.Module:
     """Give one painter of a generator, with its weights."""
     from kinoscope.models.trainable.generators import new_generator, read_generator
     from kinoscope.nets.video_gan import FrameGenerator
 
-    facts = read_generator(files[FACTS].parent)
-    net: Any = build_filled(lambda: new_generator(facts), files[WEIGHTS])
+    facts = read_generator(files[METADATA_FILE].parent)
+    net: Any = build_with_weights(lambda: new_generator(facts), files[WEIGHTS_FILE])
     return FrameGenerator(getattr(net, part)).eval()
 
 
-def card_of(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Card:
+def part_card(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Card:
     """Give the card of one painter of the generator in a folder, which takes codes of so many numbers."""
     files = tuple(
-        WeightFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest()) for name in (FACTS, WEIGHTS)
+        WeightFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest())
+        for name in (METADATA_FILE, WEIGHTS_FILE)
     )
     return Card(
         name=f"{folder.resolve().name}-{part}",
@@ -46,10 +47,10 @@ def card_of(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Ca
         licence="your own",
         files=files,
         sources=(f"folder:{folder.resolve()}",),
-        net=partial(part_of, part),
+        net=partial(load_part, part),
         input=(code,),
         dtype="float32",
-        outputs=((size, size, COLOURS[part] if backdrop else 3),),
+        outputs=((size, size, CHANNELS[part] if backdrop else 3),),
         batch=64,
         tolerance=1e-3,
     )
@@ -65,8 +66,8 @@ class GeneratorRuntime:
 
     def __init__(self, folder: Path, net: Any, size: int, device: str = "auto") -> None:
         style, code = net.still_length, net.moving_length
-        self.moving = make_runner(card_of(folder, "moving", code, size, net.backdrop), device)
-        self.still = make_runner(card_of(folder, "still", style, size, True), device) if net.backdrop else None
+        self.moving = make_runner(part_card(folder, "moving", code, size, net.backdrop), device)
+        self.still = make_runner(part_card(folder, "still", style, size, True), device) if net.backdrop else None
 
     @property
     def runtime(self) -> str:

@@ -20,7 +20,7 @@ from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import require_known
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
-from kinoscope.models.formats.trained_model import FACTS, WEIGHTS, build_filled, write_weights
+from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE, build_with_weights, write_weights
 from kinoscope.models.trainable.generator_runtime import GeneratorRuntime
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ TASK = "generate"
 BUNDLED = Path(__file__).parents[1] / "weights"
 """Where those lie that come with kinoscope, in folders of their names."""
 
-AT_ONCE = 4
+CLIPS_PER_BATCH = 4
 """Clips that are drawn at once."""
 
-COMMON = 512
+MEAN_STYLE_SAMPLES = 512
 """Contents whose mean is the common one of a class."""
 
-LATEST_START = 1.28
+MAX_START_SECONDS = 1.28
 """Seconds from zero within which a clip of training begins, so that motion is learned as it is later on, too."""
 
-FEWEST, LARGEST = 16, 256
-SIZES = tuple(FEWEST * 2**i for i in range(5))
+MIN_SIZE, MAX_SIZE = 16, 256
+SIZES = tuple(MIN_SIZE * 2**i for i in range(5))
 """Sides of pictures that can be made, in pixels; powers of 2."""
 
 LIMITS: Mapping[str, Limits] = {
@@ -107,7 +107,7 @@ def _video_gan(facts: GeneratorMetadata) -> nn.Module:
     return VideoGAN(len(facts.classes), facts.size, facts.width, facts.spacing, facts.backdrop, facts.rigid)
 
 
-def _video_judge(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
+def _video_discriminator(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
     from kinoscope.nets.video_gan import VideoDiscriminator
 
     return VideoDiscriminator(len(facts.classes), facts.size, facts.frames, width, shown)
@@ -119,7 +119,7 @@ def _mocogan(facts: GeneratorMetadata) -> nn.Module:
     return MoCoGAN(len(facts.classes), facts.size, facts.width, facts.rate)
 
 
-def _mocogan_judge(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
+def _mocogan_discriminator(facts: GeneratorMetadata, width: int, shown: int) -> nn.Module:
     from kinoscope.nets.mocogan import MoCoGANDiscriminator
 
     if facts.frames < 13:
@@ -131,13 +131,13 @@ GANS: Mapping[str, GanSpec] = {
     "video-gan": GanSpec(
         about="content and motion apart, any rate and length, style modulation, a still backdrop; learns as R3GAN does",
         generator=_video_gan,
-        judge=_video_judge,
+        judge=_video_discriminator,
         codes=(64, 64),
     ),
     "mocogan": GanSpec(
         about="MoCoGAN as its paper has it (Tulyakov et al., CVPR 2018), to compare with",
         generator=_mocogan,
-        judge=_mocogan_judge,
+        judge=_mocogan_discriminator,
         codes=(50, 10),
         options={
             "width": 64, "judge_width": 64, "lr": 2e-4, "judge_lr": 2e-4, "momentum": 0.5, "game": "non-saturating",
@@ -163,14 +163,14 @@ def save_generator(folder: Path, net: nn.Module, facts: GeneratorMetadata, half:
     Raises:
         OutputError: it cannot be written.
     """
-    write_weights(folder / WEIGHTS, net, half)
+    write_weights(folder / WEIGHTS_FILE, net, half)
     write_metadata(folder, facts, TASK)
 
 
 def is_generator(folder: Path) -> bool:
     """Whether a folder holds a generator, or what says it does."""
     try:
-        return bool(read_json(folder / FACTS)["task"] == TASK)
+        return bool(read_json(folder / METADATA_FILE)["task"] == TASK)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -222,7 +222,7 @@ class Latents:
         return Latents(self.content[rows], self.motion[rows], self.labels[rows])
 
 
-def join(parts: Sequence[Latents]) -> Latents:
+def concatenate(parts: Sequence[Latents]) -> Latents:
     """Give several as one."""
     return Latents(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("content", "motion", "labels"))
@@ -243,7 +243,7 @@ def slerp(first: Latents, last: Latents, count: int) -> Latents:
     return Latents(np.array(content, np.float32), np.repeat(first.motion, count, 0), np.repeat(first.labels, count))
 
 
-def crossed(content: Latents, motion: Latents) -> Latents:
+def cross(content: Latents, motion: Latents) -> Latents:
     """Give every content (N) with every motion (M), N * M in all, a row of motions for each content.
 
     The class goes with the motion: it says what is done.
@@ -272,7 +272,7 @@ class Generator:
         self.folder = find_generator(name)
         self.facts = read_generator(self.folder)
         self.device = torch.device(torch_device(device))
-        net = build_filled(lambda: new_generator(self.facts), self.folder / WEIGHTS)
+        net = build_with_weights(lambda: new_generator(self.facts), self.folder / WEIGHTS_FILE)
         self.net: Any = net.float().eval().requires_grad_(False).to(self.device)
         self._painters = (
             GeneratorRuntime(self.folder, net, self.facts.size, device) if hasattr(net, "still_length") else None
@@ -301,7 +301,7 @@ class Generator:
             seconds: how long the clips may become; as in training if not given.
         """
         content, motion = GANS[self.facts.network].codes
-        steps = self.net.steps((seconds or self.times()[-1]) + LATEST_START)
+        steps = self.net.steps((seconds or self.times()[-1]) + MAX_START_SECONDS)
         rows = [np.random.default_rng([seed, number]) for number in range(count)]
         kinds = np.arange(count) % max(1, len(self.facts.classes)) if labels is None else np.asarray(labels)
         contents = np.stack([row.standard_normal(content, np.float32) for row in rows])
@@ -323,10 +323,10 @@ class Generator:
     def clips(self, codes: Latents, times: Float32Array, told: Callable[[float, float], None] | None = None) -> Pixels:
         """Make clips (N, T, H, W, 3) from codes, with pictures at times (T,) in seconds; ``told`` how many are done."""
         parts: list[Pixels] = []
-        for first in range(0, len(codes), AT_ONCE):
-            parts.append(self._clips(codes[first : first + AT_ONCE], times))
+        for first in range(0, len(codes), CLIPS_PER_BATCH):
+            parts.append(self._clips(codes[first : first + CLIPS_PER_BATCH], times))
             if told:
-                told(min(first + AT_ONCE, len(codes)), len(codes))
+                told(min(first + CLIPS_PER_BATCH, len(codes)), len(codes))
         return np.concatenate(parts)
 
     def _clips(self, codes: Latents, times: Float32Array) -> Pixels:
@@ -356,9 +356,11 @@ class Generator:
 
         if self._common is None:
             content, _ = GANS[self.facts.network].codes
-            drawn = torch.randn(COMMON, content, generator=torch.Generator().manual_seed(0)).to(self.device)
+            drawn = torch.randn(MEAN_STYLE_SAMPLES, content, generator=torch.Generator().manual_seed(0)).to(self.device)
             kinds = range(max(1, len(self.facts.classes)))
-            each = [self.net.style(drawn, torch.full((COMMON,), kind, device=self.device)) for kind in kinds]
+            each = [
+                self.net.style(drawn, torch.full((MEAN_STYLE_SAMPLES,), kind, device=self.device)) for kind in kinds
+            ]
             self._common = torch.stack(each).mean(1)
         return self._common
 

@@ -14,7 +14,7 @@ from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
 from kinoscope.core.ranges import Limits, check_ranges
 from kinoscope.models.formats.metadata import read_metadata, write_metadata
-from kinoscope.models.formats.trained_model import WEIGHTS, build_filled, write_weights
+from kinoscope.models.formats.trained_model import WEIGHTS_FILE, build_with_weights, write_weights
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.nets.conv_lstm import ConvLSTM
 from kinoscope.nets.patches import PATCH_SIZE as PATCH_SIZE
@@ -69,7 +69,7 @@ def save_predictor(folder: Path, net: nn.Module, facts: PredictorMetadata) -> No
     Raises:
         OutputError: it cannot be written.
     """
-    write_weights(folder / WEIGHTS, net)
+    write_weights(folder / WEIGHTS_FILE, net)
     write_metadata(folder, facts, TASK)
 
 
@@ -113,5 +113,5 @@ def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
         OptionError: the device is not known, or not here.
     """
     facts = read_metadata(Path(folder), PredictorMetadata, TASK, "predictor of frames")
-    net = build_filled(lambda: new_predictor(facts), Path(folder) / WEIGHTS)
+    net = build_with_weights(lambda: new_predictor(facts), Path(folder) / WEIGHTS_FILE)
     return Predictor(net, facts, device)

@@ -105,12 +105,12 @@ def read_rules(
 
 def detectable_labels(tasks: Collection[str], models: Mapping[str, str]) -> set[str]:
     """Give all labels that these tasks can tell."""
-    from kinoscope.models import find, for_task
+    from kinoscope.models import cards_for_task, find
 
     labels = {"face"} if "faces" in tasks else set()
     if "objects" in tasks:
         chosen = models.get("objects", "auto")
-        cards = for_task("objects") if chosen == "auto" else [find(chosen)]
+        cards = cards_for_task("objects") if chosen == "auto" else [find(chosen)]
         labels.update(*(card.labels for card in cards))
     return labels
 

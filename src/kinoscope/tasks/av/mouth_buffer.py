@@ -11,8 +11,8 @@ from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array, UInt8A
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.mel import HOP_LENGTH, SAMPLE_RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS
-from kinoscope.models.inference.mouth_tracker import TrackedFace, mouth_of, on_clock, points_of
-from kinoscope.models.inference.sync import AHEAD, PHASES
+from kinoscope.models.inference.mouth_tracker import TrackedFace, crop_mouth, resample_mouth, stabilized_mouth_points
+from kinoscope.models.inference.sync import LAGS_PER_FRAME, PADDING_FRAMES
 
 CHUNK_FRAMES = 150
 """Frames that are looked at in one go."""
@@ -43,9 +43,9 @@ class MouthBuffer:
         import cv2
 
         self.times.append(time)
-        self.points.append(points_of(face.mesh))
+        self.points.append(stabilized_mouth_points(face.mesh))
         self.pictures.append(
-            np.asarray(cv2.cvtColor(mouth_of(picture, face.mesh, MOUTH_SIDE), cv2.COLOR_RGB2GRAY), np.uint8)
+            np.asarray(cv2.cvtColor(crop_mouth(picture, face.mesh, MOUTH_SIDE), cv2.COLOR_RGB2GRAY), np.uint8)
         )
 
     def forget(self, before: float) -> None:
@@ -71,7 +71,9 @@ class MouthBuffer:
 
     def _piece(self, frames: Int64Array, times: Float64Array) -> MouthSegment:
         wanted = frames.astype(np.float64) * FRAME_SECONDS
-        return MouthSegment(int(frames[0]), *on_clock(wanted, times, np.array(self.points), np.array(self.pictures)))
+        return MouthSegment(
+            int(frames[0]), *resample_mouth(wanted, times, np.array(self.points), np.array(self.pictures))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,6 @@ class AudioBuffer:
 
     def mel(self, first: int, last: int) -> Float32Array:
         """Give the log-mel that goes with frames ``first`` to ``last`` and the sound before and after them."""
-        count = (last - first + 2 * AHEAD) * PHASES + PHASES - 1
-        start = (first - AHEAD) * FRAME_SECONDS
+        count = (last - first + 2 * PADDING_FRAMES) * LAGS_PER_FRAME + LAGS_PER_FRAME - 1
+        start = (first - PADDING_FRAMES) * FRAME_SECONDS
         return log_mel(self.samples(start, start + (count - 1) * HOP_LENGTH / SAMPLE_RATE), self.level)[:count]

@@ -11,7 +11,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.inference.faces import FaceEmbedder, align, frontality, sharpness
+from kinoscope.models.inference.faces import FaceEmbedder, align_face, frontality, sharpness
 from kinoscope.tasks.tracking.best_moments import TopMoments
 
 MAX_SAMPLES = 4
@@ -66,7 +66,7 @@ class FaceSamples:
             picture: (H, W, C).
             draw: gives the JPEG file.
         """
-        chip = align(picture, points)
+        chip = align_face(picture, points)
         value = score * frontality(points) * sharpness(chip) * face_size(points)
         if self.best.wants(time, value):
             self.best.add(FaceSample(value, time, chip, draw()))

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.files import atomic_write
 from kinoscope.core.progress import ProgressCallback
-from kinoscope.models.formats.trained_model import load_net, save
+from kinoscope.models.formats.trained_model import load_net, save_trained_model
 from kinoscope.training.checkpoint import (
     PLACE,
     read_checkpoint,
@@ -118,7 +118,7 @@ def _go_through_epochs(
                 row |= measure(predictions) | {"seconds": round(time.perf_counter() - began, 3)}
                 state.epoch += 1
                 if is_better(state, row) and writes:
-                    save(out, state.net, describe(job, predictions, row))
+                    save_trained_model(out, state.net, describe(job, predictions, row))
             if writes and log:
                 log.write(row)
                 save_state(out / PLACE, state, job)

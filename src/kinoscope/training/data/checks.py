@@ -21,7 +21,7 @@ import numpy as np
 from kinoscope.core.arrays import BoolArray, Float32Array
 from kinoscope.core.errors import wrap_error
 from kinoscope.core.media import Audio, Pixels
-from kinoscope.models.runtime.runner import cores
+from kinoscope.models.runtime.runner import core_count
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.frame_cache import opened
 from kinoscope.training.data.splits import group_of
@@ -148,7 +148,7 @@ def check(
     """
     count = len(dataset.examples)
     facts = []
-    with ThreadPoolExecutor(workers or cores(), "health") as pool:
+    with ThreadPoolExecutor(workers or core_count(), "health") as pool:
         for done, one in enumerate(pool.map(partial(_examine, audio=audio), dataset.examples), 1):
             facts.append(one)
             if progress:

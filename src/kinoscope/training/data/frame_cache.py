@@ -171,7 +171,7 @@ class FrameCache:
 
     def __init__(self, sampling: Sampling, margin: float = 1.0, cache: bool = True, limit: int = LIMIT) -> None:
         self.rate = OVERSAMPLING * sampling.rate
-        self.folder = store.cache() / "frames"
+        self.folder = store.cache_folder() / "frames"
         self._size, self._margin = sampling.size, margin
         self._caches, self._limit, self._born = cache, limit, time.time()
         self._places: dict[Example, Path] = {}

@@ -22,7 +22,7 @@ from kinoscope.core.errors import DatasetError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
 from kinoscope.imaging.augment import Augment, sample_mix, sample_transform
-from kinoscope.models.runtime.runner import cores
+from kinoscope.models.runtime.runner import core_count
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.frame_cache import FrameCache
 
@@ -121,7 +121,7 @@ class Loader:
         self.examples, self.classes, self.sampling, self.augment = tuple(examples), tuple(classes), sampling, augment
         self._batch, self._views, self._seed, self._balance = batch, views, seed, balance
         self._rank, self._world = rank, world
-        self._workers = workers or min(MOST_WORKERS, cores())
+        self._workers = workers or min(MOST_WORKERS, core_count())
         self._frames = FrameCache(sampling, MARGIN if augment else 1.0, cache)
         self._targets = targets(self.examples, self.classes)
         self._bad: set[int] = set()

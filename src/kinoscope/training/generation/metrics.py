@@ -35,7 +35,7 @@ from kinoscope.core.sampling import nearest_frames
 from kinoscope.imaging.augment import stretch
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models.card import Card
-from kinoscope.models.inference.classifier import sampling_of
+from kinoscope.models.inference.classifier import get_sampling
 from kinoscope.models.runtime.runner import Runner
 
 SCHEMA = 3
@@ -190,7 +190,7 @@ class Features:
 
     def __init__(self, runner: Runner, rate: float) -> None:
         self.runner, self.rate = runner, rate
-        self.sampling = sampling_of(runner.card)
+        self.sampling = get_sampling(runner.card)
 
     @property
     def card(self) -> Card:

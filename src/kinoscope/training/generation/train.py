@@ -22,7 +22,7 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.generators import (
     GANS,
-    LATEST_START,
+    MAX_START_SECONDS,
     TASK,
     GeneratorMetadata,
     from_pixels,
@@ -158,8 +158,8 @@ class GeneratorTrainer:
         """Draw codes of content and motion for classes (N,), and the times of a clip that begins at any moment."""
         options, count = self.options, len(labels)
         content, motion = GANS[options.net].codes
-        steps = self.net.steps(options.frames / options.rate + LATEST_START)
-        begin = LATEST_START * torch.rand(count, 1, device=self.device)
+        steps = self.net.steps(options.frames / options.rate + MAX_START_SECONDS)
+        begin = MAX_START_SECONDS * torch.rand(count, 1, device=self.device)
         times = begin + torch.arange(options.frames, device=self.device) / options.rate
         drawn = (torch.randn(*shape, device=self.device) for shape in ((count, content), (count, steps, motion)))
         return (*drawn, labels, times)  # type: ignore[return-value]

@@ -11,7 +11,7 @@ from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import SAMPLE_RATE
-from kinoscope.models.inference.face_compositor import cut, follow
+from kinoscope.models.inference.face_compositor import crop_face, track_face
 from kinoscope.models.inference.lipsync import NormalizedMel, TalkingFace
 from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.source import open_source
@@ -50,7 +50,7 @@ def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
         SourceError: it cannot be read.
     """
     with open_source(str(path)) as source:
-        ways = [way for way in follow(source, FaceTracker()) if len(way) >= SHORTEST]
+        ways = [way for way in track_face(source, FaceTracker()) if len(way) >= SHORTEST]
     if not ways:
         raise DatasetError(f"{path.name} shows no face for a second")
     wanted = {time: (number, at) for number, way in enumerate(ways) for at, time in enumerate(way.times.tolist())}
@@ -62,7 +62,7 @@ def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
                 sounds.append(item)
             elif float(item.time) in wanted:
                 number, at = wanted[float(item.time)]
-                cuts[number].append(cut(item.pixels(), ways[number].into[at]))
+                cuts[number].append(crop_face(item.pixels(), ways[number].into[at]))
     if not sounds:
         raise DatasetError(f"{path.name} has no sound")
     hearing = NormalizedMel(sounds, late)

@@ -20,13 +20,13 @@ from torch.nn import functional
 
 from kinoscope.core.errors import TrainingError
 from kinoscope.models.inference.lipsync import (
-    LIPS,
-    LOWER,
+    LIP_CONTOUR_POINTS,
+    LOWER_LIP,
     MEL_FRAMES,
-    UPPER,
+    UPPER_LIP,
     TalkingFace,
+    crop_mouths,
     draw_points,
-    mouth_places,
     new_discriminator,
     new_nets,
 )
@@ -217,7 +217,7 @@ def heard(voice: nn.Module, mel: Tensor, moved: Tensor) -> Tensor:
     """Give the voice's loss on pairs of neighbours: where points lie, lips counted twice, and how they go on."""
     error: Tensor = (voice(mel)[0] - moved) * 20
     weight = torch.ones(error.shape[1], device=error.device)
-    weight[:LIPS] = 2
+    weight[:LIP_CONTOUR_POINTS] = 2
     before, after = error.chunk(2)
     moves = (weight[:, None] * (after - before).square()).mean()
     return (weight[:, None] * error.square()).mean() + 2 * moves
@@ -300,7 +300,7 @@ def _synced(state: LipSyncState, moments: MomentSampler, teacher: LipSyncLosses)
     ]
     faces, others = _moved(state, (torch.stack([talker.faces(at + i) for i in range(count)]), torch.stack(shown)))
     made = state.painter(faces, teacher.mask, draw_points(places), others, rest)
-    mouths = mouth_places(made, places)[None]
+    mouths = crop_mouths(made, places)[None]
     right, wrong = (teacher.expert(mouths, _middle(mel)[None]) for mel in (wanted, own))
     loss = functional.softplus(5 * (wrong - right)).mean()
     state.match.balance.note(sync=float(loss.detach()))
@@ -358,7 +358,7 @@ def openings(voice: nn.Module, talker: TalkingFace, end: int) -> tuple[np.ndarra
     """Give how far lips open in the pictures from ``end`` on, as heard and as seen: (T,) each, in eye distances."""
     mel = torch.stack([talker.mel(at) for at in range(end, len(talker))]).to(next(voice.parameters()).device)
     moved = voice(mel)[0].detach().cpu().numpy()
-    heard, seen = (points[:, LOWER, 1] - points[:, UPPER, 1] for points in (moved, talker.moved[end:]))
+    heard, seen = (points[:, LOWER_LIP, 1] - points[:, UPPER_LIP, 1] for points in (moved, talker.moved[end:]))
     return heard, seen
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from kinoscope.core.errors import ModelError
-from kinoscope.models import for_task
-from kinoscope.models.inference.sync import FACTS, cards_in, load_pairs, read_sync_metadata
+from kinoscope.models import cards_for_task
+from kinoscope.models.inference.sync import METADATA_FILE, folder_cards, load_pairs, read_sync_metadata
 from kinoscope.models.store import fetch
 from kinoscope.training.lipsync.losses import Expert
 
@@ -29,8 +29,8 @@ def load_expert(model: str = "auto") -> Expert:
     Raises:
         ModelError: it is none, or none of its streams sees pixels.
     """
-    files = fetch((for_task("sync-pixels") if model == "auto" else cards_in(Path(model)))[0])
-    kinds = read_sync_metadata(files[FACTS]).pairs
+    files = fetch((cards_for_task("sync-pixels") if model == "auto" else folder_cards(Path(model)))[0])
+    kinds = read_sync_metadata(files[METADATA_FILE]).pairs
     pairs = [pair for pair, kind in zip(load_pairs(files), kinds, strict=True) if kind == "pixels"]
     if not pairs:
         raise ModelError(f"{model} sees points alone, which have no gradient to pixels; train sync with pairs=pixels")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Pixels
-from kinoscope.models.inference.face_compositor import painted_part
+from kinoscope.models.inference.face_compositor import generated_mask
 from kinoscope.models.inference.lipsync import TASK, LipSyncMetadata, TalkingFace, save_lipsync
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
@@ -63,7 +63,7 @@ class LipSyncTrainer:
     ) -> None:
         self.examples = _count(talkers, options)
         self.options, self.talkers, self.data, self.processes = options, talkers, data, Processes()
-        mask = torch.from_numpy(painted_part())[None, None].to(torch_device(options.device))
+        mask = torch.from_numpy(generated_mask())[None, None].to(torch_device(options.device))
         self.teacher = LipSyncLosses(options, mask, load_features() if options.features else None, expert)
         self.state = begin(options)
         self.parameters = sum(parameter.numel() for parameter in self.state.nets.parameters())

@@ -12,7 +12,14 @@ from torch.nn import functional
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import DatasetError
-from kinoscope.models.inference.segment_refiner import AROUND, FEATURES, SegmentRefiner, candidates, features, overlaps
+from kinoscope.models.inference.segment_refiner import (
+    CONTEXT_STRIDES,
+    FEATURES,
+    SegmentRefiner,
+    candidates,
+    features,
+    pairwise_iou,
+)
 
 NEAR = 0.3
 """Overlap with a real segment from which a candidate is moved towards it."""
@@ -63,7 +70,7 @@ def _examples(
     if not len(course.truth) or not len(rows):
         nearest = np.repeat(rows[:, :1], 2, 1)  # of no length, which nothing overlaps
     else:
-        nearest = course.truth[overlaps(rows, course.truth).argmax(1)]
+        nearest = course.truth[pairwise_iou(rows, course.truth).argmax(1)]
     return features(course.edges, course.scores, rows), rows, nearest
 
 
@@ -77,11 +84,11 @@ def _fit(net: nn.Sequential, seen: Tensor, rows: Tensor, truth: Tensor) -> None:
     """Train on all candidates at once: to move those near a real segment onto it, and to tell what then overlaps."""
     optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
     near = _overlap(rows, truth) >= NEAR
-    moves = (truth - rows).clamp(-AROUND, AROUND)
+    moves = (truth - rows).clamp(-CONTEXT_STRIDES, CONTEXT_STRIDES)
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         told = net(seen)
-        reached = _overlap(rows + told[:, :2].detach().clamp(-AROUND, AROUND), truth)
+        reached = _overlap(rows + told[:, :2].detach().clamp(-CONTEXT_STRIDES, CONTEXT_STRIDES), truth)
         loss = functional.smooth_l1_loss(told[near][:, :2], moves[near])
         loss = loss + functional.binary_cross_entropy_with_logits(told[:, 2], reached)
         optimizer.zero_grad()

@@ -18,8 +18,14 @@ from kinoscope.core.media import Audio
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import HOP_LENGTH, NUM_BANDS, POWER_FLOOR, SAMPLE_RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS
-from kinoscope.models.inference.mouth_tracker import MIRROR, FaceTracker, mouth_of, on_clock, points_of
-from kinoscope.models.inference.sync import PHASES
+from kinoscope.models.inference.mouth_tracker import (
+    MIRRORED_POINTS,
+    FaceTracker,
+    crop_mouth,
+    resample_mouth,
+    stabilized_mouth_points,
+)
+from kinoscope.models.inference.sync import LAGS_PER_FRAME
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
 
@@ -157,7 +163,7 @@ def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
                 continue
             picture = item.pixels(size)
             for face in follower(picture, float(item.time)):
-                kept = (float(item.time), points_of(face.mesh), mouth_of(picture, face.mesh, CROP))
+                kept = (float(item.time), stabilized_mouth_points(face.mesh), crop_mouth(picture, face.mesh, CROP))
                 rows.setdefault(face.id, []).append(kept)
     best = max(rows.values(), key=len, default=[])
     if len(best) < SHORTEST / 2 or not sounds:
@@ -170,7 +176,7 @@ def _talk(
 ) -> TalkingClip:
     times = np.array([time for time, _, _ in rows])
     frames = np.arange(np.ceil(times[0] / FRAME_SECONDS - 1e-6), np.floor(times[-1] / FRAME_SECONDS + 1e-6) + 1)
-    points, colours = on_clock(
+    points, colours = resample_mouth(
         frames * FRAME_SECONDS, times, np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
     )
     grey = (colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
@@ -182,8 +188,8 @@ def _talk(
 def _mel_around(sounds: Sequence[Audio], start: float, frames: int) -> Tensor:
     """Give the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no sound."""
     mel = torch.from_numpy(log_mel(np.concatenate([sound.samples for sound in sounds])))
-    wanted = torch.full(((frames + 2 * AROUND) * PHASES, NUM_BANDS), float(np.log(POWER_FLOOR)))
-    at = AROUND * PHASES + round((float(sounds[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
+    wanted = torch.full(((frames + 2 * AROUND) * LAGS_PER_FRAME, NUM_BANDS), float(np.log(POWER_FLOOR)))
+    at = AROUND * LAGS_PER_FRAME + round((float(sounds[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
     first, last = max(at, 0), min(at + len(mel), len(wanted))
     wanted[first:last] = mel[first - at : last - at]
     return wanted
@@ -227,8 +233,8 @@ class SyncSampler:
         pace = min(g.uniform(0.85, 1.18), (len(talk) - 1) / (frames - 1))
         at = g.uniform(0, len(talk) - 1 - (frames - 1) * pace) + np.arange(frames) * pace
         late = -g.uniform(-0.5, 0.5)
-        first, last = -self.shifts * PHASES, (frames + self.shifts) * PHASES
-        steps = (at[0] + AROUND) * PHASES + (np.arange(first, last) - late * PHASES) * pace
+        first, last = -self.shifts * LAGS_PER_FRAME, (frames + self.shifts) * LAGS_PER_FRAME
+        steps = (at[0] + AROUND) * LAGS_PER_FRAME + (np.arange(first, last) - late * LAGS_PER_FRAME) * pace
         mel = self._sound(_between(talk.mel, steps), self._others[which])
         pictures = self._pictures(_between(talk.pictures, at)) if self.pixels else None
         return SyncExample(self._mouth(_between(talk.points, at)), pictures, mel, late)
@@ -240,7 +246,7 @@ class SyncSampler:
         """Vary how far a mouth opens, the shape of the face, how the head is held and how well points are found."""
         g, count = self.generator, len(points)
         if g.random() < 0.5:
-            points = points[:, MIRROR] * torch.tensor([-1.0, 1.0, 1.0])
+            points = points[:, MIRRORED_POINTS] * torch.tensor([-1.0, 1.0, 1.0])
         points = points * float(g.uniform(0.6, 1.5))
         middle = points.mean(0, keepdim=True)
         points = (points - middle) @ (torch.eye(3) + 0.12 * self._normal(3, 3)) + middle

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import OptionError, TrainingError
-from kinoscope.models.inference.sync import PHASES, new_pair
+from kinoscope.models.inference.sync import LAGS_PER_FRAME, new_pair
 from kinoscope.training.checkpoint import read_checkpoint, save_checkpoint
 from kinoscope.training.sync.data import AROUND, SyncExample, SyncSampler, TalkingClip
 
@@ -164,9 +164,9 @@ def share_found(
         rows, whole = curves_of(pairs, talk, length, stride), curves_of(pairs, talk, len(talk), 1)
         if rows is not None and whole is not None:
             zero = int(whole[0].argmax())
-            first = max(0, zero - SHIFTS * PHASES)
-            best = rows[:, first : zero + SHIFTS * PHASES + 1].argmax(1) + first
-            shares.append(float(((best - zero).abs() <= TOLERANCE * PHASES).float().mean()))
+            first = max(0, zero - SHIFTS * LAGS_PER_FRAME)
+            best = rows[:, first : zero + SHIFTS * LAGS_PER_FRAME + 1].argmax(1) + first
+            shares.append(float(((best - zero).abs() <= TOLERANCE * LAGS_PER_FRAME).float().mean()))
     return sum(shares) / len(shares) if shares else None
 
 
@@ -182,18 +182,20 @@ def curves_of(
     if len(talk) < length:
         return None
     starts = range(0, len(talk) - length + 1, stride)
-    total = torch.zeros(len(starts), 2 * most * PHASES + 1)
+    total = torch.zeros(len(starts), 2 * most * LAGS_PER_FRAME + 1)
     for kind, pair in pairs:
         whole = talk.points.flatten(1) if kind == "points" else talk.seen
         seen = pair.mouth(torch.stack([whole[start : start + length] for start in starts]))
         heard = _hear(pair, talk.mel)
-        for phase in range(PHASES):
+        for phase in range(LAGS_PER_FRAME):
             around = torch.stack([heard[phase, s + AROUND - most : s + AROUND + length + most] for s in starts])
-            total[:, phase::PHASES] += likeness(seen, around).mean(1)[:, : total[:, phase::PHASES].shape[1]]
+            total[:, phase::LAGS_PER_FRAME] += likeness(seen, around).mean(1)[
+                :, : total[:, phase::LAGS_PER_FRAME].shape[1]
+            ]
     return total / len(pairs)
 
 
 def _hear(pair: SyncNet, mel: Tensor) -> Tensor:
     """Embed sound at each frame's time and 10, 20 and 30 ms later: (4, T, D)."""
-    padded = functional.pad(mel.T[None], (0, PHASES - 1), mode="replicate")[0].T
-    return torch.cat([pair.sound(padded[None, phase : phase + len(mel)]) for phase in range(PHASES)])
+    padded = functional.pad(mel.T[None], (0, LAGS_PER_FRAME - 1), mode="replicate")[0].T
+    return torch.cat([pair.sound(padded[None, phase : phase + len(mel)]) for phase in range(LAGS_PER_FRAME)])
