@@ -1,4 +1,4 @@
-"""How long a search takes in a library of 1,000 videos and a million rows, made from templates.
+"""How long a search runs in a library of 1,000 videos and a million rows, made from templates.
 
     python benchmarks/library.py [--videos 1000] [--place films.lance] [--runs 7]
 
@@ -106,7 +106,7 @@ def parts_of(seed: int) -> Parts:
     for task in stored_tasks(found):
         rows = encode_task(found, task, 0)
         if task == "speech":
-            keys = ("take", "number", "start", "end")
+            keys = ("run", "number", "start", "end")
             vectors = _unit(random.standard_normal((len(rows["speech"]), VECTOR_SPACES["sentences"])))
             rows["sentences"] = [
                 {key: row[key] for key in keys} | {"model": "minilm", "vector": vector}
@@ -117,12 +117,12 @@ def parts_of(seed: int) -> Parts:
     return parts
 
 
-def made(parts: Parts, take: int, random: np.random.Generator) -> Iterator[tuple[str, Any]]:
-    """Give the rows of one video: the template's under takes of its own, its vectors a little off."""
+def made(parts: Parts, run: int, random: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Give the rows of one video: the template's under runs of its own, its vectors a little off."""
     for number, tables in enumerate(parts.values()):
         for name, table in tables.items():
             if name != "digest":
-                own = table.set_column(0, "take", pa.array(np.full(len(table), take + number), pa.int64()))
+                own = table.set_column(0, "run", pa.array(np.full(len(table), run + number), pa.int64()))
                 yield name, _noisy(own, random) if name in VECTOR_SPACES else own
 
 
@@ -141,23 +141,23 @@ def fill(library: Library, count: int) -> None:
         pieces: dict[str, list[Any]] = {name: [] for name in RESULT_TABLES}
         rows = []
         for number in range(first, min(count, first + AT_ONCE)):
-            parts, take = templates[number % TEMPLATES], (number + 1) * 100
-            for name, table in made(parts, take, random):
+            parts, run = templates[number % TEMPLATES], (number + 1) * 100
+            for name, table in made(parts, run, random):
                 pieces[name].append(table)
-            takes = {
-                task: {"take": take + n, "digest": parts[task]["digest"], "events": 0, "tracks": 0}
+            runs = {
+                task: {"run": run + n, "digest": parts[task]["digest"], "events": 0, "tracks": 0}
                 for n, task in enumerate(parts)
             }
             content = hashlib.sha256(str(number).encode()).hexdigest()
             place, facts = f"/films/{number}.mp4", {"width": 1280, "height": 720}
-            video = StoredVideo(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, takes)
+            video = StoredVideo(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, runs)
             rows.append(video.to_row())
         for name, tables in pieces.items():
             if tables:
                 library.tables[name].add(pa.concat_tables(tables))
         library.tables["videos"].add(pa.Table.from_pylist(rows, schema=schemas()["videos"]))
     for name in ("videos", *RESULT_TABLES):
-        library.tables.tidy(name)
+        library.tables.compact(name)
 
 
 def timed(job: Callable[[], Any], runs: int) -> tuple[float, float, float, Any]:

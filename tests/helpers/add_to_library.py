@@ -17,25 +17,25 @@ def die(*_: Any, **__: Any) -> None:
 
 
 def at_call(number: int, of: Callable[..., Any]) -> Callable[..., Any]:
-    """Die instead of the call of that number, from 1."""
+    """Return ``of``, whose call of that number, from 1, kills the process instead."""
     calls = iter(range(1, sys.maxsize))
-    return lambda *given, **named: die() if next(calls) == number else of(*given, **named)
+    return lambda *args, **kwargs: die() if next(calls) == number else of(*args, **kwargs)
 
 
-def main(place: str, first: int, count: int, text: str, moment: str) -> None:
-    """Add videos ``first`` to ``first + count`` and tell of each; those of one number are one video.
+def main(path: str, first: int, count: int, text: str, moment: str) -> None:
+    """Add videos ``first`` to ``first + count`` and print each; those of one number are one video.
 
     ``moment``: ``written-N`` dies at the Nth piece that is written, ``named`` before a video is named, ``forgotten``
     before what it had is removed, ``never``.
     """
-    library = Library(place, create=True)
+    library = Library(path, create=True)
     if moment == "named":
-        library._name = die  # type: ignore[method-assign]
+        library._commit = die  # type: ignore[method-assign]
     elif moment == "forgotten":
-        # Sweeping forgets, too, and comes first.
-        library._forget = lambda takes, purge=False: die() if takes else None  # type: ignore[method-assign]
+        # Removing orphans deletes runs, too, and comes first.
+        library._delete_runs = lambda runs, purge=False: die() if runs else None  # type: ignore[method-assign]
     elif moment != "never":
-        library._put = at_call(int(moment.partition("-")[2]), library._put)  # type: ignore[method-assign]
+        library._insert = at_call(int(moment.partition("-")[2]), library._insert)  # type: ignore[method-assign]
     for number in range(first, first + count):
         change = library.add(f"{number:064x}", f"{number}.mp4", timeline(number, f"{number}.mp4", text))
         print(number, change, flush=True)

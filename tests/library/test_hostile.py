@@ -45,12 +45,12 @@ NESTED = "[" * 5000 + "]" * 5000
         {"id": ONE.upper()},
         {"start": float("nan")},
         {"duration": float("inf")},
-        {"facts": "[]"},
-        {"facts": f'{{"a": {NESTED}}}'},
-        {"takes": '{"shots": {"take": "1) OR (1=1", "events": 0, "tracks": 0}}'},
-        {"takes": '{"shots": {"take": -1, "events": 0, "tracks": 0}}'},
-        {"takes": '{"shots": 7}'},
-        {"takes": "not JSON"},
+        {"metadata": "[]"},
+        {"metadata": f'{{"a": {NESTED}}}'},
+        {"runs": '{"shots": {"run": "1) OR (1=1", "events": 0, "tracks": 0}}'},
+        {"runs": '{"shots": {"run": -1, "events": 0, "tracks": 0}}'},
+        {"runs": '{"shots": 7}'},
+        {"runs": "not JSON"},
     ],
 )
 def test_values_that_kinoscope_never_writes_are_refused_in_one_line(
@@ -58,7 +58,7 @@ def test_values_that_kinoscope_never_writes_are_refused_in_one_line(
 ) -> None:
     change(library, **values)
     for words in (("search", "person", "-o", tmp_path / "out", "--library"), ("library", "list"), ("library", "check")):
-        call = kinoscope(*words, library.place)
+        call = kinoscope(*words, library.path)
         assert (call.status, call.err.count("\n")) == (2, 1)
         assert "cannot be used" in call.err
     assert not list((tmp_path / "out").glob("videos/*"))
@@ -73,7 +73,7 @@ def test_an_id_with_a_quote_removes_nothing(library: Library) -> None:
 
 
 def test_names_with_quotes_are_values_in_a_query(library: Library, kinoscope: Any, tmp_path: Path) -> None:
-    call = kinoscope("search", "\"x') OR ('1'='1\"", "--library", library.place, "-o", tmp_path / "out")
+    call = kinoscope("search", "\"x') OR ('1'='1\"", "--library", library.path, "-o", tmp_path / "out")
     assert (call.status, "is called" in call.err) == (2, True)
 
 
@@ -96,11 +96,11 @@ def test_what_is_no_video_is_neither_linked_nor_waited_for(
     (secret / "link.mp4").symlink_to(secret / "secret.mp4")
     before = {path.name: path.lstat().st_nlink for path in secret.iterdir()}
     if field == "path":
-        change(library, path=str(secret / name), facts=json.dumps(FACTS))
+        change(library, path=str(secret / name), metadata=json.dumps(FACTS))
     else:
-        change(library, facts=json.dumps(FACTS | {"preview": str(secret / name)}))
+        change(library, metadata=json.dumps(FACTS | {"preview": str(secret / name)}))
     out = tmp_path / "out"
-    assert kinoscope("search", "person", "--library", library.place, "-o", out, "--export", "edl").status == 0
+    assert kinoscope("search", "person", "--library", library.path, "-o", out, "--export", "edl").status == 0
     assert not list(out.glob("videos/*.mp4"))
     assert {path.name: path.lstat().st_nlink for path in secret.iterdir()} == before
 
@@ -111,21 +111,21 @@ def test_the_preview_is_linked_where_the_video_itself_cannot_be_played(
     shapes(duration=1, rate=10, width=64, height=48).write(tmp_path / "preview.mp4")
     with open_source(tmp_path / "preview.mp4") as source:
         facts = describe_source(source.info)
-    change(library, facts=json.dumps(facts | {"preview": str(tmp_path / "preview.mp4")}))
+    change(library, metadata=json.dumps(facts | {"preview": str(tmp_path / "preview.mp4")}))
     out = tmp_path / "out"
-    assert kinoscope("search", "person", "--library", library.place, "-o", out).status == 0
+    assert kinoscope("search", "person", "--library", library.path, "-o", out).status == 0
     (film,) = out.glob("videos/*.mp4")
     assert film.samefile(tmp_path / "preview.mp4")
 
 
 def test_a_library_with_a_pipe_or_a_link_in_it_is_refused(kinoscope: Any, library: Library) -> None:
-    manifest = max(Path(library.place, "videos.lance", "_versions").iterdir())
+    manifest = max(Path(library.path, "videos.lance", "_versions").iterdir())
     data = manifest.read_bytes()
     manifest.unlink()
     os.mkfifo(manifest)
-    call = kinoscope("library", "list", library.place)
-    assert (call.status, call.err.count("\n"), "no file or folder" in call.err) == (2, 1, True)
+    call = kinoscope("library", "list", library.path)
+    assert (call.status, call.err.count("\n"), "neither file nor folder" in call.err) == (2, 1, True)
     manifest.unlink()
-    Path(library.place).with_name("elsewhere").write_bytes(data)
-    manifest.symlink_to(Path(library.place).with_name("elsewhere"))
-    assert kinoscope("library", "list", library.place).status == 2
+    Path(library.path).with_name("elsewhere").write_bytes(data)
+    manifest.symlink_to(Path(library.path).with_name("elsewhere"))
+    assert kinoscope("library", "list", library.path).status == 2

@@ -10,7 +10,7 @@ from kinoscope.library.intervals import Intervals, exclude_overlapping, find_pai
 
 
 def spans(*rows: tuple[int, float, float]) -> Intervals:
-    return Intervals.of(*zip(*((*row, 0.5) for row in rows), strict=True)) if rows else Intervals.none()
+    return Intervals.of(*zip(*((*row, 0.5) for row in rows), strict=True)) if rows else Intervals.empty()
 
 
 def rows(found: Intervals) -> list[tuple[int, float, float]]:
@@ -18,10 +18,10 @@ def rows(found: Intervals) -> list[tuple[int, float, float]]:
 
 
 def test_moments_that_hardly_part_are_one() -> None:
-    found = Intervals.of([1, 0, 0, 0], [0, 4, 1, 5.5], [9, 5, 2, 6], [0.1, 0.2, 0.3, 0.4]).joined()
+    found = Intervals.of([1, 0, 0, 0], [0, 4, 1, 5.5], [9, 5, 2, 6], [0.1, 0.2, 0.3, 0.4]).merged()
     assert rows(found) == [(0, 1, 2), (0, 4, 6), (1, 0, 9)]
     assert found.score.tolist() == [0.3, 0.4, 0.1]
-    assert rows(spans((0, 0, 10), (0, 1, 2), (0, 9, 9.5)).joined()) == [(0, 0, 10)]
+    assert rows(spans((0, 0, 10), (0, 1, 2), (0, 9, 9.5)).merged()) == [(0, 0, 10)]
 
 
 def test_near_gives_the_time_around_the_meeting() -> None:
@@ -45,7 +45,7 @@ def test_without_leaves_out_what_meets() -> None:
 
 
 stretches = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50), st.integers(0, 6)), max_size=12).map(
-    lambda many: spans(*((video, start, start + length) for video, start, length in many)).joined(0)
+    lambda many: spans(*((video, start, start + length) for video, start, length in many)).merged(0)
 )
 
 

@@ -45,11 +45,11 @@ def numbers(library: Library) -> list[int]:
 def is_whole(library: Library) -> None:
     """Whether each video has all its rows, and no row is anybody's else."""
     videos = library.videos()
-    named = [take["take"] for video in videos for take in video.takes.values()]
+    named = [run["run"] for video in videos for run in video.runs.values()]
     for name, count in ROWS.items():
-        takes = library.tables.rows(name, ["take"])["take"].to_numpy()
-        assert np.isin(takes, named).all()
-        assert len(takes) == count * len(videos), name
+        runs = library.tables.rows(name, ["run"])["run"].to_numpy()
+        assert np.isin(runs, named).all()
+        assert len(runs) == count * len(videos), name
 
 
 MOMENTS = {"written-3": 1, "written-7": 2, "named": 1}

@@ -27,16 +27,16 @@ def counts(library: Library) -> dict[str, int]:
 
 def test_what_is_added_is_there_when_it_is_opened_again(library: Library) -> None:
     assert library.add(ONE, "/films/street.mp4", timeline()) == "added"
-    again = Library(library.place)
+    again = Library(library.path)
     (video,) = again.videos()
     assert (video.id, video.path, video.name, video.duration) == (ONE, "/films/street.mp4", "street.mp4", 60.0)
-    assert {name: (take["events"], take["tracks"]) for name, take in video.takes.items()} == {
+    assert {name: (run["events"], run["tracks"]) for name, run in video.runs.items()} == {
         "objects": (0, 3), "faces": (0, 1), "scenes": (1, 0), "speech": (1, 0), "recognize": (1, 0),
     }  # fmt: skip
     assert again.names() == {"person": 2, "car": 1, "face": 1, "Ada": 2, "street": 1, "speech": 1}
     assert counts(again) == {
         "videos": 1, "names": 7, "events": 3, "tracks": 4, "speech": 1, "images": 4,
-        "scenes": 60, "faces": 1, "looks": 0, "sentences": 0,
+        "scenes": 60, "faces": 1, "appearance": 0, "sentences": 0,
     }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_tasks_that_are_run_later_join_those_that_are_there(library: Library) ->
     library.add(ONE, "street.mp4", first)
     assert library.add(ONE, "street.mp4", second) == "changed"
     (video,) = library.videos()
-    assert set(video.takes) == {"objects", "faces", "scenes", "speech", "recognize"}
+    assert set(video.runs) == {"objects", "faces", "scenes", "speech", "recognize"}
     assert library.tables.rows("speech", ["text"])["text"].to_pylist() == ["something else"]
 
 
@@ -98,7 +98,7 @@ def test_removal_leaves_nothing_on_the_disk(library: Library) -> None:
     assert [video.id for video in library.remove(["street.mp4"])] == [ONE]
     assert [video.id for video in library.videos()] == [TWO]
     assert counts(library)["scenes"] == 60
-    content = b"".join(file.read_bytes() for file in Path(library.place).rglob("*") if file.is_file())
+    content = b"".join(file.read_bytes() for file in Path(library.path).rglob("*") if file.is_file())
     assert b"zanzibar" not in content
     assert b"street.mp4" not in content
     assert ONE.encode() not in content

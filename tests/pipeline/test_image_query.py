@@ -30,7 +30,10 @@ def test_pictures_are_told_by_scene_and_thing_and_no_face_is_made_up(tmp_path: P
         other, _ = image_queries(str(draw(tmp_path / "c.png", 2)))
     except WeightsMissing as missing:
         pytest.skip(str(missing))
-    assert [(like.space, like.vector.shape) for like in (scene, thing)] == [("scenes", (1280,)), ("looks", (1544,))]
+    assert [(like.space, like.vector.shape) for like in (scene, thing)] == [
+        ("scenes", (1280,)),
+        ("appearance", (1544,)),
+    ]
     assert scene.model == "efficientnet-lite0"
 
     def distance(one: np.ndarray, two: np.ndarray) -> float:

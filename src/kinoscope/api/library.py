@@ -101,11 +101,11 @@ def library(action: Action, place: str | Path, *videos: str) -> dict[str, Any]:
         raise OptionError(f"library {action} takes no videos; use `library show {place} VIDEO`")
     opened = Library(place)
     if action == "remove":
-        return {"library": opened.place, "removed": [video.to_dict() for video in opened.remove(videos)]}
+        return {"library": opened.path, "removed": [video.to_dict() for video in opened.remove(videos)]}
     if action == "check":
         return opened.check()
     if action == "list":
-        return {"library": opened.place, "videos": [video.to_dict() for video in opened.videos()]}
+        return {"library": opened.path, "videos": [video.to_dict() for video in opened.videos()]}
     if videos:
-        return {"library": opened.place, "shown": [opened.describe(name) for name in videos]}
-    return {"library": opened.place, "names": opened.names()}
+        return {"library": opened.path, "shown": [opened.describe(name) for name in videos]}
+    return {"library": opened.path, "names": opened.names()}

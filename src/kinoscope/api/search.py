@@ -110,7 +110,7 @@ def _claimed(
     inputs += [] if like is None else [str(like), str(like).rpartition("@")[0]]
     names = ["found.html", *(f"found.{kind}" for kind in kinds)]
     with claim_output(
-        folder, command_id("search", [opened.place]), inputs, names=names, overwrite=overwrite, private=True
+        folder, command_id("search", [opened.path]), inputs, names=names, overwrite=overwrite, private=True
     ):
         yield
 
@@ -128,7 +128,7 @@ def _search(
     notes: list[str] = []
     clips = search_videos(opened, asked, _likes(like, device), lambda text: embed_text(text, device), limit, notes)
     title = query.strip() + (f" like {short_name(like)}" if like is not None else "")
-    found = SearchResult(title.strip(), opened.place, len(opened.videos()), clips, notes)
+    found = SearchResult(title.strip(), opened.path, len(opened.videos()), clips, notes)
     prepare_folder(folder)
     found.written.append(_page(found, opened, folder))
     for path, write in ((folder / f"found.{kind}", EXPORTS[kind]) for kind in kinds):
@@ -178,7 +178,7 @@ def _shown(clip: SearchHit, number: int) -> dict[str, Any]:
 
 def _film(video: StoredVideo, folder: Path) -> str | None:
     """Return the address of a video beside the page, without a copy where that can be; None if it cannot be played."""
-    preview = Path(str(video.facts.get("preview", "")))
+    preview = Path(str(video.metadata.get("preview", "")))
     film = next((film for film in (Path(video.path), preview) if _plays(film)), None)
     if film is None:
         return None
@@ -233,7 +233,7 @@ def _cuts(found: SearchResult) -> list[Cut]:
 
 def _cut(clip: SearchHit) -> Cut:
     start, end = _span(clip)
-    facts, zero = clip.video.facts, clip.video.start
+    facts, zero = clip.video.metadata, clip.video.start
     rate = _rate(facts.get("rate"))
     note = "; ".join(reason.what for reason in clip.why)
     times = start - zero, end - zero, clip.video.duration, zero

@@ -1,8 +1,10 @@
-"""What was seen in many videos, kept and searched: LanceDB, embedded in the process or on object storage.
+"""Search across analyzed videos: a library of their results in LanceDB, embedded in the process or on object storage.
 
-library = Library("films.lance")
-for clip in answer(library, parse("person near car after 10 s")):
-print(clip.video.path, clip.start, clip.end)
+    library = Library("films.lance")
+    for hit in search_videos(library, parse("person near car after 10 s")):
+        print(hit.video.path, hit.start, hit.end)
+
+A hit is a moment: a time range of a video.
 """
 
 from kinoscope.library.query import Query, parse

@@ -1,6 +1,6 @@
-"""Stretches of time in many videos at once, as columns, and what can be done with them.
+"""Time ranges in many videos at once, stored as columns, and their set operations.
 
-Everything here works on whole columns, so that hundreds of thousands of tracks are sifted in milliseconds.
+All operations work on whole columns, so that hundreds of thousands of tracks are filtered in milliseconds.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array, Int64Array
 
 MAX_MERGE_GAP_SECONDS = 1.0
-"""Seconds without a thing up to which its moments are one moment."""
+"""Gap in seconds up to which two intervals are merged into one moment."""
 
 VIDEO_SPACING_SECONDS = 1e7
-"""More seconds than any video lasts: videos are laid out so far apart on one axis of time."""
+"""Distance between videos laid out on one time axis; more seconds than any video lasts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intervals:
-    """Stretches of time.
+    """A table of time ranges.
 
     Attributes:
-        video: (N,) int64, number of the video.
-        start, end: (N,) float64, seconds; a moment without length counts too.
+        video: (N,) int64, index of the video.
+        start, end: (N,) float64, seconds; a range without length counts too.
         score: (N,) float64, in [0, 1].
     """
 
@@ -35,29 +35,31 @@ class Intervals:
     score: Float64Array
 
     @classmethod
-    def none(cls) -> Self:
-        """Give no stretch."""
+    def empty(cls) -> Self:
+        """Return a table without rows."""
         return cls.of([], [], [], [])
 
     @classmethod
     def of(cls, video: Any, start: Any, end: Any, score: Any) -> Self:
-        """Make columns of lists."""
+        """Build a table from sequences."""
         return cls(np.asarray(video, np.int64), *(np.asarray(column, np.float64) for column in (start, end, score)))
 
     def __len__(self) -> int:
         return len(self.video)
 
     def __getitem__(self, rows: Any) -> Intervals:
-        """Give some rows, by a mask or by their numbers."""
+        """Return the rows that a mask or indices select."""
         return Intervals(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def plus(self, other: Intervals) -> Intervals:
-        """Give these and others."""
+    def concatenate(self, other: Intervals) -> Intervals:
+        """Return the rows of both tables."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         return Intervals(*(np.concatenate(pair) for pair in pairs))
 
-    def joined(self, gap: float = MAX_MERGE_GAP_SECONDS) -> Intervals:
-        """Give them in order of video and time, those that hardly part as one, with the best score among them."""
+    def merged(self, gap: float = MAX_MERGE_GAP_SECONDS) -> Intervals:
+        """Return the rows sorted by video and time, those at most ``gap`` seconds apart merged, with their highest
+        score.
+        """
         if not len(self):
             return self
         first, last = self._on_axis()
@@ -73,9 +75,9 @@ class Intervals:
 
 
 def find_pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[Int64Array, Int64Array]:
-    """Give which spans are at most ``reach`` seconds apart, as numbers into ``left`` and into ``right``.
+    """Return which intervals are at most ``reach`` seconds apart, as indices into ``left`` and into ``right``.
 
-    Both must be joined, so that each is in order and none overlap.
+    Both must be merged, so that each is sorted and none overlap.
     """
     (first, last), (begin, end) = left._on_axis(), right._on_axis()
     # Spans are rounded times FAR, so a hair of slack keeps those that just touch.
@@ -88,31 +90,31 @@ def find_pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[I
 
 
 def intersect_near(left: Intervals, right: Intervals, seconds: float) -> Intervals:
-    """Give what of both is at most so many seconds from the other; the score is the mean of both."""
+    """Return the parts of both that are at most ``seconds`` from the other; the score is the mean of both."""
     rows, others = find_pairs(left, right, seconds)
-    one, two = left[rows], right[others]
+    a, b = left[rows], right[others]
     # Of what lasts long, only the time around the other counts.
-    start = np.minimum(np.maximum(one.start, two.start - seconds), np.maximum(two.start, one.start - seconds))
-    end = np.maximum(np.minimum(one.end, two.end + seconds), np.minimum(two.end, one.end + seconds))
-    return Intervals(one.video, start, end, (one.score + two.score) / 2).joined(0)
+    start = np.minimum(np.maximum(a.start, b.start - seconds), np.maximum(b.start, a.start - seconds))
+    end = np.maximum(np.minimum(a.end, b.end + seconds), np.minimum(b.end, a.end + seconds))
+    return Intervals(a.video, start, end, (a.score + b.score) / 2).merged(0)
 
 
 def intersect(left: Intervals, right: Intervals) -> Intervals:
-    """Give the time that both share; the score is the mean of both."""
+    """Return the time that both share; the score is the mean of both."""
     rows, others = find_pairs(left, right)
-    one, two = left[rows], right[others]
-    start, end = np.maximum(one.start, two.start), np.minimum(one.end, two.end)
-    moments = (one.start == one.end) | (two.start == two.end)
-    both = Intervals(one.video, start, end, (one.score + two.score) / 2)
+    a, b = left[rows], right[others]
+    start, end = np.maximum(a.start, b.start), np.minimum(a.end, b.end)
+    moments = (a.start == a.end) | (b.start == b.end)
+    both = Intervals(a.video, start, end, (a.score + b.score) / 2)
     return both[(end > start) | (moments & (end >= start))]
 
 
 def exclude_overlapping(left: Intervals, right: Intervals) -> Intervals:
-    """Give those of ``left`` that share no time with any of ``right``."""
+    """Return the rows of ``left`` that share no time with any of ``right``."""
     rows, others = find_pairs(left, right)
-    one, two = left[rows], right[others]
-    meet = np.minimum(one.end, two.end) > np.maximum(one.start, two.start)
-    meet |= (one.start == one.end) | (two.start == two.end)
-    free = np.ones(len(left), bool)
-    free[rows[meet]] = False
-    return left[free]
+    a, b = left[rows], right[others]
+    overlap = np.minimum(a.end, b.end) > np.maximum(a.start, b.start)
+    overlap |= (a.start == a.end) | (b.start == b.end)
+    keep = np.ones(len(left), bool)
+    keep[rows[overlap]] = False
+    return left[keep]

@@ -1,23 +1,23 @@
-r"""The query language: what to look for in a library, and how its parts lie in time.
+r"""The query language of a library: what to search for, and how its parts relate in time.
 
     person near car after 10 s
     "Ada" with (about "cooking" or says "a pinch of salt") longer than 5 s in "kitchen*.mp4"
 
-Grammar, its lower lines binding more tightly; capitals are words of their own, in small letters or large:
+Grammar, its lower lines binding more tightly; capitals are keywords, in lower or upper case:
 
     query     = branch { OR branch }
     branch    = part { AND part | condition }          a condition limits all that stands before it in its branch
     part      = NOT part | chain
     chain     = term { NEAR term [ WITHIN time ] | WITH term | WITHOUT term }
     term      = "(" query ")" | SAYS text | ABOUT text | name
-    name      = text | word { word }                   a label or somebody's name; in quotes where it has such words
+    name      = text | word { word }                   a label or a person's name; in quotes where it has keywords
     condition = AFTER time | BEFORE time | BETWEEN time AND time | LONGER THAN time | SHORTER THAN time | IN text
     text      = characters in quotes, with \" for a quote
     time      = a clock (1:30, 00:01:02.5) | number [ s | min | h ]
 
-What a query gives are moments, stretches of time in videos. ``A or B``: the moments of both. ``A and B``: the same, in
-those videos that have both. ``A and not B``: the moments of A in videos without B. ``A with B``: while both are.
-``A without B``: moments of A at no time of which B is. ``A near B``: what of both is at most 3 seconds from
+The result of a query is a set of moments, time ranges in videos. ``A or B``: the moments of both. ``A and B``: the
+same, in those videos that have both. ``A and not B``: the moments of A in videos without B. ``A with B``: while both
+are. ``A without B``: moments of A that do not overlap any of B. ``A near B``: what of both is at most 3 seconds from
 the other, or as many as ``within`` says. Times count as players do, from 0 at the start of a video.
 """
 
@@ -32,7 +32,7 @@ from kinoscope.core.errors import OptionError
 from kinoscope.core.time import parse_time
 
 NEAR_SECONDS = 3.0
-"""Seconds that may lie between two things that are near each other in time."""
+"""Default distance in seconds up to which two things are near each other in time."""
 
 UNIT_SECONDS = {
     "s": 1, "sec": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60,
@@ -52,7 +52,7 @@ _MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class LabelQuery:
-    """All that has a label or a name."""
+    """All moments with a label or a name."""
 
     name: str
 
@@ -62,7 +62,7 @@ class LabelQuery:
 
 @dataclass(frozen=True, slots=True)
 class TextQuery:
-    """What is said, word for word."""
+    """Moments in which these words are spoken."""
 
     text: str
 
@@ -72,7 +72,7 @@ class TextQuery:
 
 @dataclass(frozen=True, slots=True)
 class MeaningQuery:
-    """What is said, by its meaning."""
+    """Moments in which something of this meaning is spoken."""
 
     text: str
 
@@ -82,62 +82,66 @@ class MeaningQuery:
 
 @dataclass(frozen=True, slots=True)
 class NotQuery:
-    """Whole videos in which something never is."""
+    """Whole videos without any moment of the operand."""
 
-    of: Query
+    operand: Query
 
     def __str__(self) -> str:
-        return f"not {_inner(self.of)}"
+        return f"not {_inner(self.operand)}"
 
 
 @dataclass(frozen=True, slots=True)
 class PairQuery:
-    """Two things, and what lies between them: ``or``, ``and``, ``near``, ``with`` or ``without``.
+    """Two queries and their relation in time: ``or``, ``and``, ``near``, ``with`` or ``without``.
 
     Attributes:
-        seconds: for ``near``, how many may lie between.
+        operator: one of these.
+        left, right: the operands.
+        seconds: for ``near``, the largest distance.
     """
 
-    how: str
+    operator: str
     left: Query
     right: Query
     seconds: float = NEAR_SECONDS
 
     def __str__(self) -> str:
-        within = f" within {self.seconds!r} s" if self.how == "near" and self.seconds != NEAR_SECONDS else ""
-        return f"{_inner(self.left)} {self.how} {_inner(self.right)}{within}"
+        within = f" within {self.seconds!r} s" if self.operator == "near" and self.seconds != NEAR_SECONDS else ""
+        return f"{_inner(self.left)} {self.operator} {_inner(self.right)}{within}"
 
 
 @dataclass(frozen=True, slots=True)
 class LimitQuery:
-    """Moments of something that hold a condition: ``after``, ``before``, ``between``, ``longer``, ``shorter``, ``in``.
+    """Moments of a query that meet a condition: ``after``, ``before``, ``between``, ``longer``, ``shorter``, ``in``.
 
     Attributes:
-        low, high: in seconds; of ``after`` and the like only ``low`` counts.
-        pattern: of ``in``: what a file's name or path is like, with ``*`` and ``?``.
+        operand: the query that is limited.
+        operator: the condition.
+        low, high: in seconds; all but ``between`` use ``low`` only.
+        pattern: for ``in``, the pattern of a file's name or path, with ``*`` and ``?``.
     """
 
-    of: Query
-    how: str
+    operand: Query
+    operator: str
     low: float = 0.0
     high: float = 0.0
     pattern: str = ""
 
     def __str__(self) -> str:
-        what = {
+        phrases = {
             "between": f"between {self.low!r} s and {self.high!r} s",
             "in": f"in {quote(self.pattern)}",
             "longer": f"longer than {self.low!r} s",
             "shorter": f"shorter than {self.low!r} s",
         }
-        return f"{_inner(self.of)} {what.get(self.how, f'{self.how} {self.low!r} s')}"
+        return f"{_inner(self.operand)} {phrases.get(self.operator, f'{self.operator} {self.low!r} s')}"
 
 
 Query = LabelQuery | TextQuery | MeaningQuery | NotQuery | PairQuery | LimitQuery
 
 
 def quote(text: str) -> str:
-    """Put text in quotes."""
+    """Return a text in quotes, with quotes and backslashes escaped."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -151,25 +155,25 @@ def _inner(query: Query) -> str:
 
 
 def parse(text: str) -> Query:
-    """Read a query.
+    """Parse a query.
 
     Raises:
-        OptionError: it is none; the message says where it breaks off and what may stand there.
+        OptionError: the text is no query; the message says where parsing stopped and what is allowed there.
     """
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 class _Parser:
-    """Recursive descent; each method reads one line of the grammar."""
+    """A recursive descent parser; each method parses one line of the grammar."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = _tokens(text)
-        self.at, self.depth = 0, 0
+        self.position, self.depth = 0, 0
 
-    def whole(self) -> Query:
+    def parse(self) -> Query:
         query = self.query()
-        if self.at < len(self.tokens):
+        if self.position < len(self.tokens):
             self.fail("and, or, near, with, without, after, before, between, longer than, shorter than, in")
         return query
 
@@ -177,123 +181,123 @@ class _Parser:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise OptionError(f"the query is nested more than {_MAX_DEPTH} deep; make it simpler")
-        found = self.branch()
-        while self.word("or"):
-            found = PairQuery("or", found, self.branch())
+        query = self.branch()
+        while self.keyword("or"):
+            query = PairQuery("or", query, self.branch())
         self.depth -= 1
-        return found
+        return query
 
     def branch(self) -> Query:
-        found = self.part()
+        query = self.part()
         while True:
-            if self.word("and"):
-                found = PairQuery("and", found, self.part())
-            elif limited := self.condition(found):
-                found = limited
+            if self.keyword("and"):
+                query = PairQuery("and", query, self.part())
+            elif limited := self.condition(query):
+                query = limited
             else:
-                return found
+                return query
 
     def part(self) -> Query:
-        turns = 0
-        while self.word("not"):
-            turns += 1
-        found = self.chain()
-        for _ in range(min(turns, _MAX_DEPTH)):
-            found = NotQuery(found)
-        return found
+        negations = 0
+        while self.keyword("not"):
+            negations += 1
+        query = self.chain()
+        for _ in range(min(negations, _MAX_DEPTH)):
+            query = NotQuery(query)
+        return query
 
     def chain(self) -> Query:
-        found = self.term()
-        while how := next((how for how in ("near", "with", "without") if self.word(how)), None):
+        query = self.term()
+        while operator := next((operator for operator in ("near", "with", "without") if self.keyword(operator)), None):
             right = self.term()
-            seconds = self.time() if how == "near" and self.word("within") else NEAR_SECONDS
-            found = PairQuery(how, found, right, seconds)
-        return found
+            seconds = self.time() if operator == "near" and self.keyword("within") else NEAR_SECONDS
+            query = PairQuery(operator, query, right, seconds)
+        return query
 
     def term(self) -> Query:
-        if self.mark("("):
-            found = self.query()
-            if not self.mark(")"):
+        if self.punctuation("("):
+            query = self.query()
+            if not self.punctuation(")"):
                 self.fail(")")
-            return found
-        for how, make in SPEECH_QUERIES.items():
-            if self.word(how):
-                return make(self.quoted(f'what is said in quotes, as in {how} "hello"'))
+            return query
+        for word, query_type in SPEECH_QUERIES.items():
+            if self.keyword(word):
+                return query_type(self.quoted(f'what is said in quotes, as in {word} "hello"'))
         if self.peek()[:1] == '"':
             return LabelQuery(self.quoted("a name"))
-        return LabelQuery(self.words())
+        return LabelQuery(self.label())
 
-    def words(self) -> str:
-        first = self.at
+    def label(self) -> str:
+        first = self.position
         while (token := self.peek()) and token[0] not in '"()' and token.lower() not in KEYWORDS:
-            self.at += 1
-        if first == self.at:
+            self.position += 1
+        if first == self.position:
             self.fail('a label, a name in quotes, says "...", about "..." or (')
-        return " ".join(self.tokens[first : self.at])
+        return " ".join(self.tokens[first : self.position])
 
-    def condition(self, of: Query) -> Query | None:
-        if self.word("in"):
-            return LimitQuery(of, "in", pattern=self.quoted('a file name in quotes, as in "street*.mp4"'))
-        if self.word("between"):
+    def condition(self, operand: Query) -> Query | None:
+        if self.keyword("in"):
+            return LimitQuery(operand, "in", pattern=self.quoted('a file name in quotes, as in "street*.mp4"'))
+        if self.keyword("between"):
             low = self.time()
-            if not self.word("and"):
+            if not self.keyword("and"):
                 self.fail("and")
-            return LimitQuery(of, "between", low, self.time())
-        for how in ("longer", "shorter"):
-            if self.word(how):
-                if not self.word("than"):
+            return LimitQuery(operand, "between", low, self.time())
+        for operator in ("longer", "shorter"):
+            if self.keyword(operator):
+                if not self.keyword("than"):
                     self.fail("than")
-                return LimitQuery(of, how, self.time())
-        how = next((how for how in ("after", "before") if self.word(how)), "")
-        return LimitQuery(of, how, self.time()) if how else None
+                return LimitQuery(operand, operator, self.time())
+        operator = next((operator for operator in ("after", "before") if self.keyword(operator)), "")
+        return LimitQuery(operand, operator, self.time()) if operator else None
 
     def time(self) -> float:
         token = self.peek()
         if number := _NUMBER.fullmatch(token):
-            self.at += 1
+            self.position += 1
             unit = number[2].lower()
             if not unit and self.peek().lower() in UNIT_SECONDS:
-                unit, self.at = self.peek().lower(), self.at + 1
+                unit, self.position = self.peek().lower(), self.position + 1
             if unit in UNIT_SECONDS or not unit:
                 return float(number[1]) * UNIT_SECONDS.get(unit, 1)
-            self.at -= 1
+            self.position -= 1
         elif ":" in token:
             try:
                 value = float(parse_time(token))
             except OptionError:
                 value = -1
             if value >= 0:
-                self.at += 1
+                self.position += 1
                 return value
         return self.fail("a time, such as 10 s, 2 min or 1:30")
 
-    def quoted(self, what: str) -> str:
+    def quoted(self, expected: str) -> str:
         token = self.peek()
         if token[:1] != '"':
-            self.fail(what)
-        self.at += 1
+            self.fail(expected)
+        self.position += 1
         text = re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
         if not text.strip():
-            raise OptionError(f"the query has empty quotes; give {what}")
+            raise OptionError(f"the query has empty quotes; give {expected}")
         return text
 
     def peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
 
-    def word(self, keyword: str) -> bool:
-        return self.take(self.peek().lower() == keyword)
+    def keyword(self, word: str) -> bool:
+        return self.accept(self.peek().lower() == word)
 
-    def mark(self, sign: str) -> bool:
-        return self.take(self.peek() == sign)
+    def punctuation(self, sign: str) -> bool:
+        return self.accept(self.peek() == sign)
 
-    def take(self, fits: bool) -> bool:
-        self.at += fits
-        return fits
+    def accept(self, matches: bool) -> bool:
+        self.position += matches
+        return matches
 
     def fail(self, expected: str) -> NoReturn:
         rest = self.peek()
         where = f"before {rest}" if rest else "at the end"
-        raise OptionError(f"the query {self.text!r} is not understood {where}; there may stand: {expected}")
+        raise OptionError(f"the query {self.text!r} is not understood {where}; expected: {expected}")
 
 
 SPEECH_QUERIES: dict[str, Callable[[str], Query]] = {"says": TextQuery, "about": MeaningQuery}
@@ -302,11 +306,11 @@ SPEECH_QUERIES: dict[str, Callable[[str], Query]] = {"says": TextQuery, "about":
 def _tokens(text: str) -> list[str]:
     if len(text) > _MAX_CHARACTERS:
         raise OptionError(f"the query has {len(text)} characters; give at most {_MAX_CHARACTERS}")
-    tokens, at = [], 0
-    while at < len(text.rstrip()):
-        token = _TOKEN.match(text, at)
+    tokens, position = [], 0
+    while position < len(text.rstrip()):
+        token = _TOKEN.match(text, position)
         if token is None:
             raise OptionError(f"the query {text!r} has a quote that is not closed; close it with another")
         tokens.append(token[0].strip() if not token["text"] else token["text"])
-        at = token.end()
+        position = token.end()
     return tokens

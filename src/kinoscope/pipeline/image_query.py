@@ -65,7 +65,7 @@ def _thing(pixels: Pixels, device: str) -> VectorQuery:
     embedder = AppearanceEmbedder(device=device)
     # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
     return VectorQuery(
-        "looks", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2
+        "appearance", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2
     )
 
 
