@@ -30,7 +30,7 @@ from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
 from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
-from kinoscope.galleries import THRESHOLDS, Gallery, read
+from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.models.samples import sample
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
@@ -124,7 +124,7 @@ def main() -> None:
             )
         for photo in sorted((options.data / "faces").glob("*.jpg")):
             kinoscope.enroll(gallery, photo.stem, photo)
-        known = read(gallery)
+        known = read_gallery(gallery)
     found = [half for video in clips for half in halves(video, known)]
     enrolled = set(known.names("face"))
     sought = [half for half in found if half.person in enrolled and (half.number == 1 or half.clip in ONE_PERSON)]
@@ -134,7 +134,7 @@ def main() -> None:
     report_groups(found)
     report_parity(known, found)
     if options.plot:
-        error_rates(genuine, impostor, options.plot, THRESHOLDS["face"])
+        error_rates(genuine, impostor, options.plot, MATCH_THRESHOLDS["face"])
 
 
 def report_names(sought: list[Half], strangers: list[Half]) -> None:
@@ -165,7 +165,7 @@ def report_distances(sought: list[Half], known: Gallery) -> tuple[list[float], l
     spread("track to other names", impostor)
     spread("track to the nearest other name", [min(row) for row in others])
     print("| threshold | FAR | FRR |\n|---|---|---|")
-    for at in (0.35, 0.4, THRESHOLDS["face"], 0.5, 0.55, PHOTO):
+    for at in (0.35, 0.4, MATCH_THRESHOLDS["face"], 0.5, 0.55, PHOTO):
         done = operating_point(genuine, impostor, at)
         low, high = done.far_interval
         print(f"| {at} | {done.far:.2%} [{low:.2%}, {high:.2%}] | {done.frr:.1%} |")

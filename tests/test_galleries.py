@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from kinoscope.core.errors import GalleryError, OutputError
-from kinoscope.galleries import HEADER, Gallery, GallerySample, Model, change, export, read
+from kinoscope.galleries import (
+    HEADER,
+    EmbeddingModel,
+    Gallery,
+    GallerySample,
+    edit_gallery,
+    export_gallery,
+    read_gallery,
+)
 
-DLIB, OTHER = Model("dlib-resnet", "0123456789abcdef"), Model("other-net", "fedcba9876543210")
+DLIB, OTHER = EmbeddingModel("dlib-resnet", "0123456789abcdef"), EmbeddingModel("other-net", "fedcba9876543210")
 
 
 def look(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", source="a.jpg"):
@@ -21,7 +29,7 @@ def look(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", so
 
 
 def enrolled(path, *looks, model=DLIB):
-    with change(path, create=True) as gallery:
+    with edit_gallery(path, create=True) as gallery:
         gallery.add(looks, model)
     return path
 
@@ -53,17 +61,17 @@ some_looks = st.lists(
 @given(some_looks)
 def test_what_is_written_is_read_again(tmp_path_factory, looks):
     path = tmp_path_factory.mktemp("round") / "people.gallery"
-    with change(path, create=True) as gallery:
+    with edit_gallery(path, create=True) as gallery:
         for one in looks:
             gallery.add([one], DLIB)
         written = plain(gallery)
-    assert plain(read(path)) == written
+    assert plain(read_gallery(path)) == written
 
 
 def test_a_person_has_several_looks_of_several_kinds(tmp_path):
     path = enrolled(tmp_path / "g", look(), look(at=1, source="b.jpg"), look("Bob", 2))
     enrolled(path, look(at=3, kind="person"), model=OTHER)
-    gallery = read(path)
+    gallery = read_gallery(path)
     assert gallery.names() == ["Ada", "Bob"]
     assert gallery.names("person") == ["Ada"]
     assert len(gallery.of("Ada")) == 3
@@ -72,9 +80,9 @@ def test_a_person_has_several_looks_of_several_kinds(tmp_path):
 
 def test_the_same_look_again_changes_nothing(tmp_path):
     path = enrolled(tmp_path / "g", look())
-    with change(path) as gallery:
+    with edit_gallery(path) as gallery:
         assert gallery.add([look(), look("Bob")], DLIB)[0].name == "Bob"
-    assert len(read(path).looks) == 2
+    assert len(read_gallery(path).looks) == 2
 
 
 def test_embeddings_of_two_models_are_never_mixed(tmp_path):
@@ -94,27 +102,27 @@ def test_who_is_removed_is_gone_from_the_file(tmp_path):
     path = enrolled(tmp_path / "g", secret, look("Bob", 4, portrait=b"\xff\xd8Bob"))
     traces = [b"Ada Lovelace", b"her.jpg", secret.portrait, secret.embedding.tobytes(), secret.embedding[3:5].tobytes()]
     assert all(trace in path.read_bytes() for trace in traces)
-    with change(path) as gallery:
+    with edit_gallery(path) as gallery:
         assert gallery.remove("Ada Lovelace") == 1
     for file in tmp_path.iterdir():
         assert not any(trace in file.read_bytes() for trace in traces), file
-    assert read(path).names() == ["Bob"]
+    assert read_gallery(path).names() == ["Bob"]
 
 
 def test_an_emptied_gallery_takes_any_model(tmp_path):
     path = enrolled(tmp_path / "g", look())
-    with change(path) as gallery:
+    with edit_gallery(path) as gallery:
         gallery.remove("Ada")
     enrolled(path, look("Bob"), model=OTHER)
-    assert read(path).models == {"face": OTHER}
+    assert read_gallery(path).models == {"face": OTHER}
 
 
 def test_a_name_is_changed_and_two_may_become_one(tmp_path):
     path = enrolled(tmp_path / "g", look(), look("Bob", 1))
-    with change(path) as gallery:
+    with edit_gallery(path) as gallery:
         assert gallery.rename("Bob", "Ada") == 1
-    assert read(path).names() == ["Ada"]
-    assert len(read(path).of("Ada")) == 2
+    assert read_gallery(path).names() == ["Ada"]
+    assert len(read_gallery(path).of("Ada")) == 2
 
 
 @pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "a\tb", "x" * 101, "person 3", "Unknown", "\u202eAda"])
@@ -148,11 +156,11 @@ def test_the_distance_to_a_name_is_to_its_nearest_look_or_to_their_mean():
 def test_nothing_is_written_when_the_change_fails(tmp_path):
     path = enrolled(tmp_path / "g", look())
     before = path.read_bytes()
-    with pytest.raises(GalleryError), change(path) as gallery:  # noqa: PT012 (the second removal is what fails)
+    with pytest.raises(GalleryError), edit_gallery(path) as gallery:  # noqa: PT012 (the second removal is what fails)
         gallery.remove("Ada")
         gallery.remove("Ada")
     assert path.read_bytes() == before
-    with pytest.raises(RuntimeError), change(tmp_path / "new", create=True):
+    with pytest.raises(RuntimeError), edit_gallery(tmp_path / "new", create=True):
         raise RuntimeError("stopped")
     assert not (tmp_path / "new").exists()
 
@@ -193,15 +201,15 @@ MODELS = {"face": {"name": "n", "digest": "d"}}
 )  # fmt: skip
 def test_a_gallery_that_does_not_agree_with_itself_is_damaged(tmp_path, facts, tensors):
     with pytest.raises(GalleryError, match="g is damaged or no gallery; give a file that"):
-        read(forged(tmp_path / "g", facts, **tensors))
+        read_gallery(forged(tmp_path / "g", facts, **tensors))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 99, save({"a": np.zeros(3)}), b"\xff\xd8\xff\xe0JFIF"])
 def test_what_is_no_gallery(tmp_path, content):
     (tmp_path / "g").write_bytes(content)
     with pytest.raises(GalleryError, match="damaged or no gallery"):
-        read(tmp_path / "g")
-    with pytest.raises(GalleryError, match="damaged or no gallery"), change(tmp_path / "g", create=True):
+        read_gallery(tmp_path / "g")
+    with pytest.raises(GalleryError, match="damaged or no gallery"), edit_gallery(tmp_path / "g", create=True):
         pass
     assert (tmp_path / "g").read_bytes() == content
 
@@ -212,16 +220,16 @@ def test_half_a_gallery_is_damaged(tmp_path):
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])
         with pytest.raises(GalleryError, match="damaged"):
-            read(path)
+            read_gallery(path)
 
 
 def test_a_newer_gallery_is_for_a_newer_kinoscope(tmp_path):
     with pytest.raises(GalleryError, match="has schema 2, newer than 1, which this version reads; update kinoscope"):
-        read(forged(tmp_path / "g", {"schema": 2}))
+        read_gallery(forged(tmp_path / "g", {"schema": 2}))
 
 
 def test_no_gallery_says_how_to_make_one(tmp_path):
-    for use in (read, lambda path: change(path).__enter__()):
+    for use in (read_gallery, lambda path: edit_gallery(path).__enter__()):
         with pytest.raises(GalleryError, match=r"there is no gallery .*missing; make one with `kinoscope enroll"):
             use(tmp_path / "missing")
     assert not list(tmp_path.iterdir())
@@ -235,12 +243,12 @@ def test_a_gallery_that_cannot_be_written_to(tmp_path):
 
 ENROLLER = """
 import sys, numpy as np
-from kinoscope.galleries import GallerySample, Model, change
+from kinoscope.galleries import GallerySample, EmbeddingModel, edit_gallery
 who, path = sys.argv[1:]
 for n in range(12):
-    with change(path, create=True) as gallery:
+    with edit_gallery(path, create=True) as gallery:
         sample = GallerySample(f"{who} {n}", "face", np.full(4, n, np.float32), .5, who.encode(), "a")
-        gallery.add([sample], Model("m", "d"))
+        gallery.add([sample], EmbeddingModel("m", "d"))
 """
 
 
@@ -248,12 +256,14 @@ def test_two_processes_at_once_lose_nothing(tmp_path):
     command = [sys.executable, "-c", ENROLLER]
     running = [subprocess.Popen([*command, who, str(tmp_path / "g")]) for who in ("ann", "bob")]
     assert [process.wait() for process in running] == [0, 0]
-    assert sorted(read(tmp_path / "g").names()) == sorted(f"{who} {n}" for who in ("ann", "bob") for n in range(12))
+    assert sorted(read_gallery(tmp_path / "g").names()) == sorted(
+        f"{who} {n}" for who in ("ann", "bob") for n in range(12)
+    )
 
 
 def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
     looks = [look("Ada/../..", 0, portrait=b"one"), look("Ada/../..", 1, portrait=b"two"), look("ada------", 2)]
-    files = export(Gallery(looks, {"face": DLIB}), tmp_path / "out")
+    files = export_gallery(Gallery(looks, {"face": DLIB}), tmp_path / "out")
     assert [str(file.relative_to(tmp_path / "out")) for file in files] == [
         "gallery.json",
         "Ada/1-face.jpg".replace("Ada", folder := files[1].parent.name),

@@ -13,7 +13,7 @@ import kinoscope
 from kinoscope.api.train import TASKS as TRAININGS
 from kinoscope.cli.main import COMMANDS
 from kinoscope.explanation.explain import METHODS
-from kinoscope.galleries import THRESHOLDS
+from kinoscope.galleries import MATCH_THRESHOLDS
 from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.source.limits import DEFAULT_LIMITS
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
@@ -59,7 +59,7 @@ def test_the_tasks_that_are_not_usual_are_told(shown: Callable[[str], str]) -> N
 
 
 def test_defaults_that_stand_in_words_are_those_that_are_used(shown: Callable[[str], str]) -> None:
-    assert f"{THRESHOLDS['face']} if not given" in shown("recognize")
+    assert f"{MATCH_THRESHOLDS['face']} if not given" in shown("recognize")
     for number in (DEFAULT_LIMITS.pixels, DEFAULT_LIMITS.channels, DEFAULT_LIMITS.rate, DEFAULT_LIMITS.hours):
         assert f"{number:g}" in shown("analyze").replace("134217728", "1.34218e+08")
     assert RedactionOptions(("faces",)).method in shown("analyze")

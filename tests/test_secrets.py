@@ -16,7 +16,7 @@ import pytest
 
 import kinoscope as package
 from kinoscope.core.results import TaskResult
-from kinoscope.galleries import read
+from kinoscope.galleries import read_gallery
 from kinoscope.models.inference import mouth_tracker
 from kinoscope.models.inference.lipsync import LipSyncMetadata, new_nets, save_lipsync
 from kinoscope.models.trainable import predictors
@@ -271,7 +271,7 @@ def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monk
         kinoscope("recognize", address, "--gallery", gallery, "--json"),
     ]
     assert [call.status for call in calls] == [0] * 4, calls[0].err
-    assert {look.source for look in read(gallery).looks} == {"ann.mkv"}
+    assert {look.source for look in read_gallery(gallery).looks} == {"ann.mkv"}
     assert hides_all(tmp_path / "out", *calls)
 
 

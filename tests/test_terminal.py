@@ -107,10 +107,12 @@ def test_a_library_with_evil_labels_is_shown(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_gallery_with_evil_sources_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import numpy as np
 
-    from kinoscope.galleries import GallerySample, Model, change
+    from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 
-    with change(tmp_path / "people", create=True) as gallery:
-        gallery.add([GallerySample("Ada", "face", np.ones(4, np.float32), 0.5, b"", EVIL)], Model("dlib-resnet", "0"))
+    with edit_gallery(tmp_path / "people", create=True) as gallery:
+        gallery.add(
+            [GallerySample("Ada", "face", np.ones(4, np.float32), 0.5, b"", EVIL)], EmbeddingModel("dlib-resnet", "0")
+        )
     assert not obeyed(shown(monkeypatch, "gallery", "list", tmp_path / "people"))
 
 

@@ -118,11 +118,11 @@ def world(tmp_path: Path, light: Any, kinoscope: Any, monkeypatch: pytest.Monkey
 
 
 def enroll(path: Path) -> None:
-    from kinoscope.galleries import GallerySample, Model, change
+    from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 
     look = GallerySample("Ada", "face", np.ones(4, np.float32) / 2, 0.9, b"a jpeg", "a.png")
-    with change(path, create=True) as known:
-        known.add([look], Model("a", "b"))
+    with edit_gallery(path, create=True) as known:
+        known.add([look], EmbeddingModel("a", "b"))
 
 
 def files(folder: Path) -> list[Path]:

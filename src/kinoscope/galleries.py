@@ -27,16 +27,16 @@ from kinoscope.core.validation import suggest
 
 SCHEMA = 1
 HEADER = "kinoscope.gallery"
-PATIENCE = 60.0
+LOCK_TIMEOUT_SECONDS = 60.0
 """Seconds to wait for another process that is changing the same gallery."""
 
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
-Kind = Literal["face", "person", "object"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+SampleKind = Literal["face", "person", "object"]
+SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
 """``face``: a face; ``person``: how a person looks from head to foot, clothes and all, so for one day; ``object``."""
 
-THRESHOLDS: dict[str, float] = {"face": 0.45, "person": 0.55, "object": 0.3}
+MATCH_THRESHOLDS: dict[str, float] = {"face": 0.45, "person": 0.55, "object": 0.3}
 """Largest distance of a track to a known look that is taken for the same, by kind.
 
 Faces: in the middle of the gap that was measured between the same and other people; persons and objects: the distance
@@ -44,7 +44,7 @@ that one pair in a hundred of different tracks falls under. Of faces see benchma
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class EmbeddingModel:
     """What made the embeddings of a kind: name and digest of its card. Those of two models cannot be compared."""
 
     name: str
@@ -86,7 +86,7 @@ class Gallery:
     """
 
     looks: list[GallerySample] = field(default_factory=list)
-    models: dict[str, Model] = field(default_factory=dict)
+    models: dict[str, EmbeddingModel] = field(default_factory=dict)
 
     def names(self, kind: str | None = None) -> list[str]:
         """Give all names in order of enrolling, or those that have looks of a kind."""
@@ -105,7 +105,7 @@ class Gallery:
             raise GalleryError(f"{name!r} is not in the gallery; {suggest(name, known)}known: {listed}")
         return looks
 
-    def add(self, looks: Iterable[GallerySample], model: Model) -> list[GallerySample]:
+    def add(self, looks: Iterable[GallerySample], model: EmbeddingModel) -> list[GallerySample]:
         """Take in looks that ``model`` made; give those that were not there already.
 
         Raises:
@@ -121,7 +121,7 @@ class Gallery:
                 self.models[look.kind] = model
         return added
 
-    def check_model(self, kind: str, model: Model) -> None:
+    def check_model(self, kind: str, model: EmbeddingModel) -> None:
         """Make sure that looks of a kind can be compared with what a model makes.
 
         Raises:
@@ -177,8 +177,10 @@ def check_name(name: str) -> str:
     Raises:
         GalleryError: it is empty, too long, more than a line, or what unknown people are called.
     """
-    if not name.strip() or name != name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise GalleryError(f"{name!r} cannot be a name; give one line of 1 to {LONGEST_NAME} letters, no space around")
+    if not name.strip() or name != name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise GalleryError(
+            f"{name!r} cannot be a name; give one line of 1 to {MAX_NAME_LENGTH} letters, no space around"
+        )
     if re.fullmatch(r"person \d+|unknown", name, re.IGNORECASE):
         raise GalleryError(f"{name!r} cannot be a name: people who are not known are called so; give another")
     return name
@@ -202,11 +204,11 @@ def _renamed(look: GallerySample, name: str) -> GallerySample:
     return GallerySample(name, look.kind, look.embedding, look.quality, look.portrait, look.source)
 
 
-def _named(model: Model) -> str:
+def _named(model: EmbeddingModel) -> str:
     return f"{model.name} ({model.digest})"
 
 
-def read(path: str | Path) -> Gallery:
+def read_gallery(path: str | Path) -> Gallery:
     """Read a gallery.
 
     Raises:
@@ -246,7 +248,7 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
     Raises:
         KeyError, TypeError, ValueError: it does not.
     """
-    if not set(facts["models"]) <= set(KINDS):
+    if not set(facts["models"]) <= set(SAMPLE_KINDS):
         raise ValueError("a kind of look that there is not")
     embeddings = {kind: iter(_finite(tensors[f"embeddings.{kind}"])) for kind in facts["models"]}
     portraits, looks = tensors["portraits"].astype(np.uint8).tobytes(), []
@@ -259,7 +261,7 @@ def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
         looks.append(_look(row, embedding, picture))
     if portraits or any(next(rest, None) is not None for rest in embeddings.values()):
         raise ValueError("more tensors than looks")
-    models = {kind: Model(str(row["name"]), str(row["digest"])) for kind, row in facts["models"].items()}
+    models = {kind: EmbeddingModel(str(row["name"]), str(row["digest"])) for kind, row in facts["models"].items()}
     return Gallery(looks, models)
 
 
@@ -282,7 +284,7 @@ def _finite(rows: NDArray[Any]) -> Float32Array:
 
 
 @contextmanager
-def change(path: str | Path, create: bool = False) -> Iterator[Gallery]:
+def edit_gallery(path: str | Path, create: bool = False) -> Iterator[Gallery]:
     """Give a gallery to change; it is written when the block ends well, else left as it was.
 
     Another process that changes it has to wait, so that what both do is kept.
@@ -301,16 +303,18 @@ def change(path: str | Path, create: bool = False) -> Iterator[Gallery]:
     try:
         if create:
             place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f".{place.name}.lock"), timeout=PATIENCE)
+        lock = FileLock(place.with_name(f".{place.name}.lock"), timeout=LOCK_TIMEOUT_SECONDS)
         if not create:
-            read(place)  # no lock is left beside what is no gallery
+            read_gallery(place)  # no lock is left beside what is no gallery
         lock.acquire()
     except Timeout:
-        raise GalleryError(f"{place} has been in use by another process for {PATIENCE:g} s; try again later") from None
+        raise GalleryError(
+            f"{place} has been in use by another process for {LOCK_TIMEOUT_SECONDS:g} s; try again later"
+        ) from None
     except OSError as error:
         raise write_error(place, error) from None
     try:
-        gallery = Gallery() if create and not place.exists() else read(place)
+        gallery = Gallery() if create and not place.exists() else read_gallery(place)
         yield gallery
         _write(gallery, place)
     finally:
@@ -337,7 +341,7 @@ def _write(gallery: Gallery, place: Path) -> None:
         temporary.write_bytes(save(tensors, {HEADER: facts}))
 
 
-def export(gallery: Gallery, folder: Path) -> list[Path]:
+def export_gallery(gallery: Gallery, folder: Path) -> list[Path]:
     """Write a gallery as ``gallery.json``, embeddings included, and a folder of portraits a name; give the files.
 
     Raises:

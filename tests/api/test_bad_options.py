@@ -15,7 +15,7 @@ import pytest
 
 from kinoscope.core.errors import KinoscopeError, SourceError
 from kinoscope.core.files import atomic_write
-from kinoscope.galleries import GallerySample, Model, change
+from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 from kinoscope.models.trainable.classifiers import NETWORKS
 from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.source import open_source
@@ -190,10 +190,10 @@ def _predictor(folder: Path) -> None:
 
 
 def _gallery(path: Path) -> None:
-    with change(path, create=True) as known:
+    with edit_gallery(path, create=True) as known:
         for number, name in enumerate(("Ada", "Bob")):
             look = GallerySample(name, "face", np.eye(128, dtype=np.float32)[number], 0.9, b"\xff\xd8", "a.jpg")
-            known.add([look], Model("dlib-resnet", "0" * 16))
+            known.add([look], EmbeddingModel("dlib-resnet", "0" * 16))
 
 
 def _library(place: Path) -> None:

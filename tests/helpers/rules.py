@@ -2,7 +2,7 @@
 
 from kinoscope.core.results import Observation
 from kinoscope.rules import RuleEngine, RuleFile
-from kinoscope.rules.debounce import SightingFilter
+from kinoscope.rules.debounce import ObservationFilter
 
 SIZE = (200, 100)
 ZONES = {"yard": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "left half": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
@@ -16,7 +16,7 @@ def book(*rules, clock=None, settling=None, size=SIZE, **head):
     """
     named = [{"name": f"rule {n}"} | rule for n, rule in enumerate(rules, 1)]
     file = RuleFile.model_validate({"zones": ZONES, "lines": LINES, "rules": named} | head)
-    return RuleEngine(file, size, clock, settling or SightingFilter(size, seconds=0, looks=1))
+    return RuleEngine(file, size, clock, settling or ObservationFilter(size, seconds=0, looks=1))
 
 
 def thing(x, y, number=1, label="person", wide=10, high=20, **more):

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from kinoscope.core.errors import OptionError
 from kinoscope.imaging.augment import (
     Augment,
+    ClipMix,
     ClipTransform,
-    Mix,
-    carry_boxes,
-    recolour,
+    apply_colour_matrix,
+    resize_clip,
     sample_mix,
     sample_transform,
     scaling,
-    shift,
-    stretch,
+    transform_boxes,
+    translation,
     warp,
 )
 
@@ -28,7 +28,7 @@ def noise(frames=2, height=24, width=32, seed=0):
 
 
 def mirror(width):
-    return (shift(width / 2, 0) @ scaling(-1, 1) @ shift(-width / 2, 0))[:2]
+    return (translation(width / 2, 0) @ scaling(-1, 1) @ translation(-width / 2, 0))[:2]
 
 
 def drawn(augment, source=(32, 24), size=(32, 24), seed=0):
@@ -79,12 +79,12 @@ def test_points_go_where_the_boxes_go():
     look = drawn(Augment.off(crop=0.5, rotate=20, flip=1))
     corners = np.array([[3.0, 4], [9, 4], [3, 8], [9, 8]])
     carried = look.points(corners)
-    box = carry_boxes(np.array([[3, 4, 9, 8]]), look.matrix, (10_000, 10_000))[0]
+    box = transform_boxes(np.array([[3, 4, 9, 8]]), look.matrix, (10_000, 10_000))[0]
     assert np.allclose(np.maximum([*carried.min(0), *carried.max(0)], 0), box)
 
 
 def test_a_box_that_leaves_the_picture_has_no_area():
-    assert carry_boxes(np.array([[0, 0, 4, 4]]), shift(100, 0)[:2], (32, 24)).tolist() == [[32, 0, 32, 4]]
+    assert transform_boxes(np.array([[0, 0, 4, 4]]), translation(100, 0)[:2], (32, 24)).tolist() == [[32, 0, 32, 4]]
 
 
 def test_nothing_is_done_when_all_is_off():
@@ -155,7 +155,7 @@ def test_the_middle_and_the_corners():
 
 def test_a_colour_matrix_by_hand():
     swap = np.array([[0, 0, 1, 0], [0, 2, 0, 0], [1, 0, 0, -10.0]])
-    assert recolour(np.array([[[[5, 200, 30]]]], np.uint8), swap).tolist() == [[[[30, 255, 0]]]]
+    assert apply_colour_matrix(np.array([[[[5, 200, 30]]]], np.uint8), swap).tolist() == [[[[30, 255, 0]]]]
 
 
 def test_gray_has_no_colour_and_keeps_its_brightness():
@@ -171,14 +171,14 @@ def test_hue_leaves_grey_alone():
 def test_stretching_takes_the_mean_of_what_a_pixel_covers():
     pixels = noise(2, 8, 12)
     means = pixels.reshape(2, 4, 2, 6, 2, 3).mean((2, 4))
-    assert np.abs(stretch(pixels, (6, 4)) - means).max() <= 0.5
-    assert stretch(pixels, (12, 8)) is pixels
-    assert stretch(pixels, (24, 4)).shape == (2, 4, 24, 3)
+    assert np.abs(resize_clip(pixels, (6, 4)) - means).max() <= 0.5
+    assert resize_clip(pixels, (12, 8)) is pixels
+    assert resize_clip(pixels, (24, 4)).shape == (2, 4, 24, 3)
 
 
 def test_mixup_blends_pictures_and_targets():
     ours, other = np.full((2, 4, 4, 3), 200, np.uint8), np.full((2, 4, 4, 3), 100, np.uint8)
-    mix = Mix(0.25)
+    mix = ClipMix(0.25)
     assert set(mix(ours, other).ravel().tolist()) == {125}
     assert mix.targets(np.float32([1, 0]), np.float32([0, 1])).tolist() == [0.25, 0.75]
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.imaging.camera_motion import CameraMotion, compose
+from kinoscope.imaging.camera_motion import CameraMotion, compose_affine
 
 
 def scene(seed=0, size=(240, 320)):
@@ -49,7 +49,7 @@ def test_a_cut_an_even_wall_and_another_size_move_nothing():
 
 def test_maps_are_done_one_after_the_other():
     shift, double = np.array([[1.0, 0, 5], [0, 1, 7]]), np.array([[2.0, 0, 1], [0, 2, 0]])
-    assert compose(double, shift) @ [1, 1, 1] == pytest.approx([13, 16])
+    assert compose_affine(double, shift) @ [1, 1, 1] == pytest.approx([13, 16])
 
 
 def test_a_thing_that_moves_before_an_even_wall_is_not_the_camera():

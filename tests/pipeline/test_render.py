@@ -13,7 +13,7 @@ import pytest
 
 from kinoscope import open_source
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
-from kinoscope.galleries import GallerySample, Model, change
+from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.tasks.recognize import Recognize
 from kinoscope.views.video.redact import GREY
@@ -54,8 +54,8 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
-    with change(tmp_path / "g", create=True) as known:
-        known.add([GallerySample("Ada", "face", ADA[0], 0.9, b"", "a.png")], Model("eyes", "1"))
+    with edit_gallery(tmp_path / "g", create=True) as known:
+        known.add([GallerySample("Ada", "face", ADA[0], 0.9, b"", "a.png")], EmbeddingModel("eyes", "1"))
     return tmp_path / "g"
 
 

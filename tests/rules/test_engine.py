@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from kinoscope.core.errors import RulesError
 from kinoscope.core.results import Track
 from kinoscope.rules import RuleEngine, RuleFile
-from kinoscope.rules.debounce import SightingFilter
-from kinoscope.rules.engine import recorded
+from kinoscope.rules.debounce import ObservationFilter
+from kinoscope.rules.engine import recording_clock
 from kinoscope.tasks.rules import replay
 from tests.helpers.rules import SIZE, ZONES, book, play, spans, thing
 
@@ -145,16 +145,16 @@ def test_a_box_that_trembles_more_needs_to_go_farther():
 
 def test_a_thing_counts_only_when_it_is_confirmed_and_loses_nothing_by_that():
     quick = [thing(x, 50) for x in (80, 90, 110, 120, 130, 140)]
-    (event,) = play(book(LINE, settling=SightingFilter(SIZE)), *quick)
+    (event,) = play(book(LINE, settling=ObservationFilter(SIZE)), *quick)
     assert (event.start, event.extra["at"]) == (0.2, 0.3)
-    assert play(book(LINE, settling=SightingFilter(SIZE)), *quick[:3]) == []
-    (event,) = play(book(INSIDE, settling=SightingFilter(SIZE)), *[thing(100, 80)] * 5)
+    assert play(book(LINE, settling=ObservationFilter(SIZE)), *quick[:3]) == []
+    (event,) = play(book(INSIDE, settling=ObservationFilter(SIZE)), *[thing(100, 80)] * 5)
     assert (event.start, event.extra["at"], event.end) == (0.0, 0.3, 0.4)
 
 
 def test_who_comes_over_the_border_of_the_frame_inside_the_zone_has_entered():
     def entered(*pictures):
-        return [(e.start, e.extra["at"]) for e in play(book(ENTER, settling=SightingFilter(SIZE)), *pictures)]
+        return [(e.start, e.extra["at"]) for e in play(book(ENTER, settling=ObservationFilter(SIZE)), *pictures)]
 
     nobody, walk = [[]] * 10, [thing(4 + 4 * n, 80) for n in range(6)]
     assert entered(*nobody, *walk) == [(1.0, 1.3)]
@@ -171,7 +171,7 @@ def test_who_was_there_when_the_hours_of_a_rule_begin_has_not_entered():
     for begin, count in ((datetime(2026, 11, 26, 22), 1), (datetime(2026, 11, 26, 21, 59, 58), 0)):
         clock = partial(operator.add, begin)
         rules = book(
-            night, clock=lambda time, clock=clock: clock(timedelta(seconds=time)), settling=SightingFilter(SIZE)
+            night, clock=lambda time, clock=clock: clock(timedelta(seconds=time)), settling=ObservationFilter(SIZE)
         )
         assert len(play(rules, *walk)) == count
 
@@ -188,13 +188,13 @@ frames = st.lists(
 def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
     kinds = (ENTER, LEAVE, INSIDE, LINE, WRONG, {"kind": "crowd", "count": 2}, {"kind": "loitering", "seconds": 1})
     seen = [[thing(round(x, 1), round(y, 1), n, wide=10, high=20) for n, x, y in one] for one in pictures]
-    live = play(book(*kinds, settling=SightingFilter(SIZE)), *seen)
+    live = play(book(*kinds, settling=ObservationFilter(SIZE)), *seen)
     rows = defaultdict(list)
     for number, one in enumerate(seen):
         for part in one:
             rows[part.id].append((number / 10, *part.box, part.score))
     tracks = [Track(number, "objects", "person", 1.0, np.array(boxes)) for number, boxes in rows.items()]
-    again = book(*kinds, settling=SightingFilter(SIZE))
+    again = book(*kinds, settling=ObservationFilter(SIZE))
     saved = [Track.from_dict(track.to_dict()) for track in tracks]
     times = np.arange(len(seen)) / 10
     events = [event for at, one in replay(saved, times) for event in again.step(at, one)]
@@ -337,8 +337,8 @@ def test_the_time_of_day_needs_a_clock():
     rules = RuleFile.model_validate({"rules": [{"name": "n", "kind": "crowd", "count": 1, "hours": ["1:00-2:00"]}]})
     with pytest.raises(RulesError, match=r"rule 'n' goes by the time of day.*such as `clock: 2026-11-26 08:00:00`"):
         RuleEngine(rules, SIZE)
-    assert recorded(rules, 0) is None
-    clock = recorded(rules.model_copy(update={"clock": datetime(2026, 11, 26, 8)}), start=7.0)
+    assert recording_clock(rules, 0) is None
+    clock = recording_clock(rules.model_copy(update={"clock": datetime(2026, 11, 26, 8)}), start=7.0)
     assert clock is not None
     assert clock(8.5).replace(tzinfo=None) == datetime(2026, 11, 26, 8, 0, 1, 500_000)
 
@@ -347,7 +347,7 @@ def hours_of(clock, hours, seconds):
     """How many of the seconds of a recording a rule with ``hours`` holds, looking every ten minutes."""
     rule = INSIDE | {"name": "n", "hours": [hours]}
     file = RuleFile.model_validate({"clock": clock, "zones": ZONES, "rules": [rule]})
-    tell = recorded(file, start=0.0)
+    tell = recording_clock(file, start=0.0)
     return [time for time in range(0, seconds, 600) if file.rules[0].holds(tell(time))]
 
 
@@ -373,7 +373,7 @@ def test_a_clock_without_a_zone_is_that_of_the_machine(monkeypatch):
         for clock in ("2026-10-24 21:00:00", datetime(2026, 10, 24, 21)):
             assert hours_of(clock, "22:00-06:00", 11 * 3600) == list(range(3600, 36_000, 600))
         file = RuleFile.model_validate({"clock": "2026-10-24 21:00:00", "rules": [{"name": "n"} | CROWD]})
-        stamps = [recorded(file, 0.0)(hour * 3600).isoformat() for hour in (5, 6)]
+        stamps = [recording_clock(file, 0.0)(hour * 3600).isoformat() for hour in (5, 6)]
         assert stamps == ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"]
     finally:
         monkeypatch.undo()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from kinoscope.core.errors import RulesError
-from kinoscope.rules import read, rule_file, schema
+from kinoscope.rules import read_rules, rule_file, rules_schema
 
 PUBLISHED = json.loads(Path(rule_file.__file__).with_name("rules.schema.json").read_text())
 LABELS = ("person", "car", "backpack")
@@ -17,7 +17,7 @@ HEAD = "zones: {yard: [[0, 0], [1, 0], [1, 1]]}\nlines: {door: [[0, 0], [1, 1]]}
 def reading(tmp_path, text, labels=LABELS):
     path = tmp_path / "rules.yaml"
     path.write_text(text)
-    return read(path, labels)
+    return read_rules(path, labels)
 
 
 def one(*lines):
@@ -44,7 +44,7 @@ def test_all_kinds(tmp_path):
 
 def test_the_published_schema_is_current():
     jsonschema.Draft202012Validator.check_schema(PUBLISHED)
-    assert schema() == PUBLISHED  # python -m kinoscope.rules > src/kinoscope/rules/rules.schema.json
+    assert rules_schema() == PUBLISHED  # python -m kinoscope.rules > src/kinoscope/rules/rules.schema.json
 
 
 LOITER = ("name: idle", "kind: loitering", "zone: yard")
@@ -115,13 +115,13 @@ def test_a_fault_is_one_line(tmp_path, text, message):
 
 def test_files_that_are_none(tmp_path):
     with pytest.raises(RulesError, match=r"cannot read .*no.yaml: no such file"):
-        read(tmp_path / "no.yaml")
+        read_rules(tmp_path / "no.yaml")
     (tmp_path / "picture.yaml").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(RulesError, match="is not text"):
-        read(tmp_path / "picture.yaml")
+        read_rules(tmp_path / "picture.yaml")
     (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(RulesError, match="is larger than 1 MB"):
-        read(tmp_path / "large.yaml")
+        read_rules(tmp_path / "large.yaml")
 
 
 def test_things_that_may_be_left_need_not_all_be_known_but_people_must(tmp_path):
@@ -181,7 +181,7 @@ def test_aliases_and_merge_keys_of_people_are_read(tmp_path):
      ("9" * 18, 999_999_999_999_999_999), ("9" * 19, "9" * 19), (".inf", float("inf")), ("true", True), ("~", None)],
 )  # fmt: skip
 def test_numbers_are_decimal(text, value):
-    from kinoscope.rules.safe_yaml import parse
+    from kinoscope.rules.safe_yaml import parse_yaml
 
-    assert parse(f"[{text}]") == [value]
-    assert type(parse(f"[{text}]")[0]) is type(value)
+    assert parse_yaml(f"[{text}]") == [value]
+    assert type(parse_yaml(f"[{text}]")[0]) is type(value)

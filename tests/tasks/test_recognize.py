@@ -3,11 +3,11 @@ import pytest
 
 from kinoscope.core.errors import GalleryError
 from kinoscope.core.results import TaskReport, Timeline, Track
-from kinoscope.galleries import Gallery, GallerySample, Model
+from kinoscope.galleries import EmbeddingModel, Gallery, GallerySample
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.recognize import Recognize, identity_confidence
 
-FACES, LOOKS = Model("faces-net", "f0"), Model("looks-net", "10")
+FACES, LOOKS = EmbeddingModel("faces-net", "f0"), EmbeddingModel("looks-net", "10")
 
 
 def corner(which, off=0.0, size=8):

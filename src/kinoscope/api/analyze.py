@@ -23,7 +23,7 @@ from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import Timeline
 from kinoscope.core.validation import require_known, require_positive
-from kinoscope.galleries import read
+from kinoscope.galleries import read_gallery
 from kinoscope.pipeline import analysis, inputs, render
 from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
 from kinoscope.views.video.redaction_plan import Method
@@ -134,7 +134,7 @@ def analyze(
             "then take them of what is hidden: kinoscope analyze blurred.mp4 --rules FILE --clips"
         )
     chosen = choose_models(model)
-    known = None if gallery is None else read(gallery)
+    known = None if gallery is None else read_gallery(gallery)
     hide = choose_redaction(blur, keep, hide_with, known, live)
     needed = render.tasks_for(hide) if hide else []
     settings = {name: render.REDACTION_SETTINGS[name] for name in needed if name in render.REDACTION_SETTINGS}

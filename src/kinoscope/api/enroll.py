@@ -14,7 +14,16 @@ from kinoscope.api.gallery_check import check_gallery
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.validation import require_known
-from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample, Kind, change, check_name, export, read
+from kinoscope.galleries import (
+    MATCH_THRESHOLDS,
+    Gallery,
+    GallerySample,
+    SampleKind,
+    check_name,
+    edit_gallery,
+    export_gallery,
+    read_gallery,
+)
 from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
 OUTLIER_RATIO = 4 / 3
@@ -47,7 +56,7 @@ def enroll(
     gallery: str | Path,
     name: str,
     *sources: str | Path,
-    kind: Kind = "face",
+    kind: SampleKind = "face",
     largest: bool = False,
     device: str = "auto",
     quiet: bool = False,
@@ -74,12 +83,12 @@ def enroll(
     check_name(name)
     if not sources:
         raise OptionError(f"nothing is given to know {name} by; give a picture or a video")
-    require_known(kind, get_args(Kind), "kind")
+    require_known(kind, get_args(SampleKind), "kind")
     eye = open_extractor(kind, choose_device(device))
     if Path(gallery).exists():
-        read(gallery).check_model(kind, eye.model)
+        read_gallery(gallery).check_model(kind, eye.model)
     looks = [look for source in sources for look in extract_samples(eye, name, source, largest, quiet)]
-    with change(gallery, create=True) as known:
+    with edit_gallery(gallery, create=True) as known:
         added = known.add(looks, eye.model)
     return EnrollResult(Path(gallery), name, kind, added, len(looks) - len(added), _notes(known, name, kind, added))
 
@@ -90,11 +99,11 @@ def _notes(known: Gallery, name: str, kind: str, added: Sequence[GallerySample])
     for look in added:
         far = dict(zip(known.names(kind), known.distances(kind, look.embedding[None])[0].tolist(), strict=True))
         for other, distance in far.items():
-            if other != name and distance <= THRESHOLDS[kind]:
+            if other != name and distance <= MATCH_THRESHOLDS[kind]:
                 notes.append(f"{look.source} looks like {other} too (distance {distance:.2f}); is it the right one?")
         own = [other for other in known.of(name) if other.kind == kind and other is not look]
         nearest = min((float(np.linalg.norm(look.embedding - one.embedding)) for one in own), default=0.0)
-        if nearest > OUTLIER_RATIO * THRESHOLDS[kind]:
+        if nearest > OUTLIER_RATIO * MATCH_THRESHOLDS[kind]:
             notes.append(f"{look.source} is unlike all else of {name} (distance {nearest:.2f}); is it the right one?")
     return notes
 
@@ -141,10 +150,10 @@ def gallery(
         raise OptionError(f"far {far:g} is no rate of errors; give one between 0 and 1, such as 0.001")
     _check_count(action, names)
     if action == "rename":
-        with change(place) as known:
+        with edit_gallery(place) as known:
             return {"renamed": names[0], "to": names[1], "looks": known.rename(*names)}
     if action == "remove":
-        with change(place) as known:
+        with edit_gallery(place) as known:
             return {"removed": list(names), "looks": sum(known.remove(name) for name in names)}
     if action == "export":
         folder = Path(out) if out else place.with_suffix("")
@@ -152,15 +161,15 @@ def gallery(
             raise OptionError(f"where to export {place} to? give a folder with -o")
         by = command_id("gallery export", [place])
         with claim_output(folder, by, [place], names=["gallery.json"], overwrite=overwrite, private=True):
-            return {"written": [str(file) for file in export(read(place), folder)]}
+            return {"written": [str(file) for file in export_gallery(read_gallery(place), folder)]}
     if action == "check":
         clips = Path(names[0]) if names else None
         if out is None:
-            return check_gallery(read(place), clips, far, kind, None, device, quiet)
+            return check_gallery(read_gallery(place), clips, far, kind, None, device, quiet)
         by = command_id("gallery check", [place])
         with claim_output(out, by, [place], names=["errors.png"], overwrite=overwrite):
-            return check_gallery(read(place), clips, far, kind, Path(out), device, quiet)
-    return {"gallery": str(place), "names": _rows(read(place))}
+            return check_gallery(read_gallery(place), clips, far, kind, Path(out), device, quiet)
+    return {"gallery": str(place), "names": _rows(read_gallery(place))}
 
 
 NAME_COUNTS = {"list": (0, 0), "rename": (2, 2), "remove": (1, None), "export": (0, 0), "check": (0, 1)}

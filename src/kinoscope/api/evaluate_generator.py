@@ -206,7 +206,7 @@ class _Scoring:
 
     def _pictures(self) -> Callable[[Pixels], Any]:
         """Give what content is compared by."""
-        from kinoscope.imaging.augment import stretch
+        from kinoscope.imaging.augment import resize_clip
         from kinoscope.models import find
         from kinoscope.models.runtime.runner import make_runner
         from kinoscope.models.store import is_cached
@@ -216,7 +216,7 @@ class _Scoring:
         if not is_cached(card) or card.size is None:
             return mean_colours
         runner, size = make_runner(card, self.device), card.size
-        return lambda clip: runner(stretch(clip, size))[0]
+        return lambda clip: runner(resize_clip(clip, size))[0]
 
 
 def _write(

@@ -9,7 +9,7 @@ import numpy as np
 
 from kinoscope.core.errors import GalleryError, SourceError
 from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
-from kinoscope.galleries import THRESHOLDS, Gallery, GallerySample
+from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, GallerySample
 
 Pair = tuple[float, str]
 """The distance of two, and who is compared."""
@@ -37,12 +37,12 @@ def check_gallery(
         raise GalleryError("there is nobody to tell apart: enroll a second name, or give a folder of videos of others")
     told: dict[str, Any] = {"kind": kind, "genuine": len(genuine), "impostor": len(impostor)}
     told["equal_error"] = _known(equal_error_rate(genuine, impostor))
-    told["default"] = operating_point(genuine, impostor, THRESHOLDS[kind], owners).to_dict()
+    told["default"] = operating_point(genuine, impostor, MATCH_THRESHOLDS[kind], owners).to_dict()
     told["at_far"] = {"far_wanted": far} | threshold_at_far(genuine, impostor, far, owners).to_dict()
     if out is not None:
         from kinoscope.views.plots.training import error_rates
 
-        error_rates(genuine, impostor, out / "errors.png", THRESHOLDS[kind])
+        error_rates(genuine, impostor, out / "errors.png", MATCH_THRESHOLDS[kind])
         told["written"] = [str(out / "errors.png")]
     return told
 

@@ -188,6 +188,6 @@ def _stretched(frames: Pixels, size: Size) -> Pixels:
     """Give frames (T, S, S, C) in colour and in the size of the video."""
     import numpy as np
 
-    from kinoscope.imaging.augment import stretch
+    from kinoscope.imaging.augment import resize_clip
 
-    return stretch(frames if frames.shape[-1] == 3 else np.repeat(frames, 3, -1), size)
+    return resize_clip(frames if frames.shape[-1] == 3 else np.repeat(frames, 3, -1), size)

@@ -15,7 +15,7 @@ from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
 from kinoscope.core.validation import require_positive
-from kinoscope.galleries import THRESHOLDS, Gallery, read
+from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
 
@@ -101,9 +101,9 @@ def recognize(
         GalleryError: the gallery cannot be used; nothing has been read then.
         OptionError: an option cannot be used.
     """
-    require_positive("threshold", threshold, THRESHOLDS["face"])
+    require_positive("threshold", threshold, MATCH_THRESHOLDS["face"])
     choose_device(device)
-    known = read(gallery)
+    known = read_gallery(gallery)
     limits = choose_time_range(start, end) | choose_limits(bounds)
     done: list[RecognizeResult] = []
     names = inputs.expand(sources)

@@ -159,7 +159,7 @@ def watch(
         RulesError, OptionError, SourceError, OutputError: what is given cannot be used; nothing has been watched then.
     """
     from kinoscope.pipeline import engine
-    from kinoscope.rules.engine import recorded
+    from kinoscope.rules.engine import recording_clock
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
@@ -180,7 +180,7 @@ def watch(
         )
         arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
         camera = arrivals.info.live and not (realtime or loop)
-        clock = _wall_clock if camera else recorded(chosen, float(arrivals.info.start))
+        clock = _wall_clock if camera else recording_clock(chosen, float(arrivals.info.start))
         book = _rulebook(chosen, arrivals.info, clock)
         recorder = _recorder(clips_to, before, after)
         facts = describe_source(arrivals.info)

@@ -122,22 +122,22 @@ class ClipTransform:
         """Give the (T, h, w, 3) pictures that become of (T, H, W, 3)."""
         out = warp(pixels, self.matrix, self.size)
         if not np.array_equal(self.colour, np.eye(3, 4)):
-            out = recolour(out, self.colour)
+            out = apply_colour_matrix(out, self.colour)
         if self.blur:
             for picture in out:
                 cv2.GaussianBlur(picture, (0, 0), self.blur, dst=picture)
         if self.hole:
             left, top, right, bottom = self.hole
             out[:, top:bottom, left:right] = self.paint
-        return grain(out, self.noise, self.seed) if self.noise else out
+        return add_noise(out, self.noise, self.seed) if self.noise else out
 
     def points(self, points: Float64Array) -> Float64Array:
         """Give where points (N, 2), of x and y, come to lie."""
-        return carry_points(points, self.matrix)
+        return transform_points(points, self.matrix)
 
     def boxes(self, boxes: Float64Array) -> Float64Array:
         """Give the boxes (N, 4) around where boxes come to lie, cut at the edges of the picture."""
-        return carry_boxes(boxes, self.matrix, self.size)
+        return transform_boxes(boxes, self.matrix, self.size)
 
 
 def sample_transform(augment: Augment, source: Size, size: Size, generator: np.random.Generator) -> ClipTransform:
@@ -166,10 +166,10 @@ def _geometry(augment: Augment, source: Size, size: Size, generator: np.random.G
     sides = np.minimum(np.sqrt([share * wide, share / wide]), 1.0)
     middle = sides / 2 + (1 - sides) * _corner(augment.place, generator)
     angle, times = augment.rotate * (2 * turn - 1), augment.scale ** (2 * zoom - 1)
-    about = shift(*-middle * source)
+    about = translation(*-middle * source)
     fill = scaling(*(np.array(size) / (sides * source)))
     mirror = scaling(-1 if flip < augment.flip else 1, 1)
-    return (shift(*np.array(size) / 2) @ fill @ mirror @ turning(angle) @ scaling(times, times) @ about)[:2]
+    return (translation(*np.array(size) / 2) @ fill @ mirror @ rotation(angle) @ scaling(times, times) @ about)[:2]
 
 
 def _corner(place: str, generator: np.random.Generator) -> Float64Array:
@@ -180,7 +180,7 @@ def _corner(place: str, generator: np.random.Generator) -> Float64Array:
     return drawn.round() if place == "corners" else drawn
 
 
-def shift(x: float, y: float) -> Float64Array:
+def translation(x: float, y: float) -> Float64Array:
     """Give the (3, 3) matrix that moves by x and y."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], float)
 
@@ -190,7 +190,7 @@ def scaling(x: float, y: float) -> Float64Array:
     return np.diag([x, y, 1.0])
 
 
-def turning(degrees: float) -> Float64Array:
+def rotation(degrees: float) -> Float64Array:
     """Give the (3, 3) matrix that turns counter-clockwise, as it looks where y points down."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
@@ -237,14 +237,14 @@ def warp(pixels: Pixels, matrix: Float64Array, size: Size) -> Pixels:
     """Warp each of (T, H, W, 3) pictures once, into (T, h, w, 3) of ``size``; beyond the edges they are mirrored."""
     out = np.empty((len(pixels), size[1], size[0], 3), np.uint8)
     # OpenCV counts from the centre of the first pixel.
-    half = shift(0.5, 0.5)
+    half = translation(0.5, 0.5)
     centred = (np.linalg.inv(half) @ np.vstack([matrix, [0, 0, 1]]) @ half)[:2]
     for source, picture in zip(pixels, out, strict=True):
         cv2.warpAffine(source, centred, size, picture, cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101)
     return out
 
 
-def stretch(pixels: Pixels, size: Size) -> Pixels:
+def resize_clip(pixels: Pixels, size: Size) -> Pixels:
     """Give the whole pictures (T, H, W, 3) stretched to ``size``: what a trained network is shown later."""
     height, width = pixels.shape[1:3]
     if (width, height) == size:
@@ -257,14 +257,14 @@ def stretch(pixels: Pixels, size: Size) -> Pixels:
     return out
 
 
-def recolour(pixels: Pixels, colour: Float64Array) -> Pixels:
+def apply_colour_matrix(pixels: Pixels, colour: Float64Array) -> Pixels:
     """Put the colours of (T, H, W, 3) pictures through a (3, 4) matrix, rounded and kept within [0, 255]."""
     frames, height, width, _ = pixels.shape
     changed = cv2.transform(pixels.reshape(frames * height, width, 3), colour)
     return np.asarray(changed, np.uint8).reshape(pixels.shape)
 
 
-def grain(pixels: Pixels, deviation: float, seed: int) -> Pixels:
+def add_noise(pixels: Pixels, deviation: float, seed: int) -> Pixels:
     """Add noise, other in each frame, to (T, H, W, 3) pictures in place."""
     generator = np.random.default_rng(seed)
     frames, height, width, _ = pixels.shape
@@ -275,12 +275,12 @@ def grain(pixels: Pixels, deviation: float, seed: int) -> Pixels:
     return pixels
 
 
-def carry_points(points: Float64Array, matrix: Float64Array) -> Float64Array:
+def transform_points(points: Float64Array, matrix: Float64Array) -> Float64Array:
     """Put points (N, 2), of x and y, through a (2, 3) matrix."""
     return np.asarray(points, float) @ matrix[:, :2].T + matrix[:, 2]
 
 
-def carry_boxes(boxes: Float64Array, matrix: Float64Array, size: Size) -> Float64Array:
+def transform_boxes(boxes: Float64Array, matrix: Float64Array, size: Size) -> Float64Array:
     """Give the boxes (N, 4) around the corners of boxes put through a (2, 3) matrix, cut at the edges of ``size``.
 
     A box that comes to lie outside has no area left.
@@ -292,7 +292,7 @@ def carry_boxes(boxes: Float64Array, matrix: Float64Array, size: Size) -> Float6
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class ClipMix:
     """What one clip is given of another.
 
     Attributes:
@@ -321,7 +321,7 @@ class Mix:
         return np.asarray(share * targets + (1 - share) * other, np.float32)
 
 
-def sample_mix(augment: Augment, size: Size, generator: np.random.Generator) -> Mix:
+def sample_mix(augment: Augment, size: Size, generator: np.random.Generator) -> ClipMix:
     """Draw how a clip is mixed with another; where both ways are on, each comes as often."""
     which, x, y = generator.random(3)
     if augment.cutmix > 0 and (augment.mixup == 0 or which < 0.5):
@@ -329,5 +329,5 @@ def sample_mix(augment: Augment, size: Size, generator: np.random.Generator) -> 
         width, height = (round(side * float(np.sqrt(1 - keep))) for side in size)
         left, top = int(x * (size[0] - width + 1)), int(y * (size[1] - height + 1))
         kept = 1 - width * height / (size[0] * size[1])
-        return Mix(kept, (left, top, left + width, top + height))
-    return Mix(float(generator.beta(augment.mixup, augment.mixup)) if augment.mixup > 0 else 1.0)
+        return ClipMix(kept, (left, top, left + width, top + height))
+    return ClipMix(float(generator.beta(augment.mixup, augment.mixup)) if augment.mixup > 0 else 1.0)

@@ -14,18 +14,18 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array, UInt8Array
 from kinoscope.core.media import Pixels
 
-MOST = 0.4
+MAX_MOVING_FRACTION = 0.4
 """Share of the picture that may move; more is a camera that moves, or a light that goes on."""
 
-MEMORY = 250
+HISTORY_FRAMES = 250
 """Pictures over which the background is learned."""
 
-SHARP = 24.0
+VARIANCE_THRESHOLD = 24.0
 """Squared distance in standard deviations from which a pixel is no background."""
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
+class MovingRegions:
     """What moves in a picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class Regions:
     @property
     def still(self) -> bool:
         """Whether the camera stands still."""
-        return self.moving <= MOST
+        return self.moving <= MAX_MOVING_FRACTION
 
 
 class BackgroundModel:
@@ -56,9 +56,11 @@ class BackgroundModel:
         import cv2
 
         self._smallest, self._most = smallest, most
-        self._model = cv2.createBackgroundSubtractorMOG2(history=MEMORY, varThreshold=SHARP, detectShadows=True)
+        self._model = cv2.createBackgroundSubtractorMOG2(
+            history=HISTORY_FRAMES, varThreshold=VARIANCE_THRESHOLD, detectShadows=True
+        )
 
-    def see(self, pixels: Pixels) -> Regions:
+    def see(self, pixels: Pixels) -> MovingRegions:
         """Learn from a picture (H, W, C), and give what moves in it. Shadows are not taken for things."""
         import cv2
 
@@ -68,7 +70,7 @@ class BackgroundModel:
         side = max(3, round(max(mask.shape) / 100)) | 1
         mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
         mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((2 * side, side), np.uint8)), np.uint8)
-        return Regions(self._boxes(mask), mask, moving)
+        return MovingRegions(self._boxes(mask), mask, moving)
 
     def _boxes(self, mask: UInt8Array) -> Float64Array:
         import cv2

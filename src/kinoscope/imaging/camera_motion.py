@@ -11,26 +11,26 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array, UInt8Array
 from kinoscope.core.media import Pixels, Size
 
-CORNERS, LEAST = 300, 12
+MAX_CORNERS, MIN_INLIERS = 300, 12
 """Corners followed, and the least of them that must agree for their motion to be the camera's."""
 
-QUALITY, RIM = 0.001, 4
+MIN_CORNER_QUALITY, MASK_MARGIN_PIXELS = 0.001, 4
 """Least quality of a corner, as a share of the best one's, and pixels around a moving thing without corners: its
 outline has the sharpest."""
 
-SHARE = 0.5
+MIN_INLIER_FRACTION = 0.5
 """Least share of the followed corners that must agree."""
 
-QUARTERS = 3
+MIN_QUADRANTS = 3
 """Quarters of the picture in which some must agree: what agrees at one place only is a thing that moves."""
 
 
-def unmoved() -> Float64Array:
+def identity_affine() -> Float64Array:
     """Give the map (2, 3) that moves nothing."""
     return np.eye(2, 3)
 
 
-def compose(after: Float64Array, before: Float64Array) -> Float64Array:
+def compose_affine(after: Float64Array, before: Float64Array) -> Float64Array:
     """Give the map (2, 3) that does ``before`` and then ``after``."""
     return np.asarray(after[:, :2] @ before + np.column_stack([np.zeros((2, 2)), after[:, 2]]))
 
@@ -59,11 +59,11 @@ class CameraMotion:
         grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         last, self._last = self._last, grey
         if last is None or last.shape != grey.shape:
-            return unmoved()
+            return identity_affine()
         scale = np.array(self.shown) / (grey.shape[1], grey.shape[0])
         found = _fit(last, grey, _outside(last.shape, None if moving is None else moving / np.tile(scale, 2)))
         if found is None:
-            return unmoved()
+            return identity_affine()
         # Scaled by S, x goes to S A S^-1 x + S t.
         return np.column_stack([found[:, :2] * scale[:, None] / scale[None, :], found[:, 2] * scale])
 
@@ -71,7 +71,7 @@ class CameraMotion:
 def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> UInt8Array:
     """Mark where corners may be: not in the boxes, nor at their edges."""
     mask = np.full(shape, 255, np.uint8)
-    around = np.array([-RIM, -RIM, RIM, RIM])
+    around = np.array([-MASK_MARGIN_PIXELS, -MASK_MARGIN_PIXELS, MASK_MARGIN_PIXELS, MASK_MARGIN_PIXELS])
     for x1, y1, x2, y2 in np.zeros((0, 4), int) if moving is None else (moving + around).round().astype(int).clip(0):
         mask[y1:y2, x1:x2] = 0
     return mask
@@ -80,20 +80,20 @@ def _outside(shape: tuple[int, ...], moving: Float64Array | None) -> UInt8Array:
 def _fit(last: UInt8Array, grey: UInt8Array, mask: UInt8Array) -> Float64Array | None:
     import cv2
 
-    corners = cv2.goodFeaturesToTrack(last, CORNERS, QUALITY, 5, mask=mask)
-    if corners is None or len(corners) < LEAST:
+    corners = cv2.goodFeaturesToTrack(last, MAX_CORNERS, MIN_CORNER_QUALITY, 5, mask=mask)
+    if corners is None or len(corners) < MIN_INLIERS:
         return None
     # Reproducible: RANSAC draws from OpenCV's own numbers.
     cv2.setRNGSeed(0)
     moved, kept, _ = cv2.calcOpticalFlowPyrLK(last, grey, corners, np.empty_like(corners))
     good = kept.ravel() == 1
-    if good.sum() < LEAST:
+    if good.sum() < MIN_INLIERS:
         return None
     found, agree = cv2.estimateAffinePartial2D(corners[good], moved[good], ransacReprojThreshold=1.0)
     chosen = agree.ravel() == 1
-    if found is None or chosen.sum() < max(LEAST, SHARE * good.sum()):
+    if found is None or chosen.sum() < max(MIN_INLIERS, MIN_INLIER_FRACTION * good.sum()):
         return None
     right, low = (corners[good][chosen].reshape(-1, 2) > np.array(last.shape[::-1]) / 2).T
-    if len(np.unique(2 * low + right)) < QUARTERS:
+    if len(np.unique(2 * low + right)) < MIN_QUADRANTS:
         return None
     return np.asarray(found, np.float64)

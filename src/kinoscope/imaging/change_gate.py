@@ -17,16 +17,16 @@ import numpy as np
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 
-CELLS = 52
+GRID_CELLS = 52
 """Cells along the longer side of a picture."""
 
-CHANGED = 16
+MIN_CELL_CHANGE = 16
 """Change of a cell, 0 to 255, from which something else is in it."""
 
-MUCH = 0.1
+MIN_CHANGED_FRACTION = 0.1
 """Share of changed cells from which a picture has changed much."""
 
-Advice = Literal["same", "wait", "look", "cut"]
+GateDecision = Literal["same", "wait", "look", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class FrameSignature:
         import cv2
 
         height, width = pixels.shape[:2]
-        side = max(width, height, CELLS) / CELLS
+        side = max(width, height, GRID_CELLS) / GRID_CELLS
         grid = max(1, round(width / side)), max(1, round(height / side))
         cells = cv2.resize(pixels, grid, interpolation=cv2.INTER_AREA)
         colours = (cells.astype(np.int64) >> 6) @ np.array([16, 4, 1])
@@ -80,12 +80,12 @@ class ChangeGate:
         self, rate: float | None = None, still: float = 8, cut: float = 0.35, much: float | None = None
     ) -> None:
         self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come just when a look is due
-        self.still, self.cut, self.much = still, cut, MUCH if much is None else much
+        self.still, self.cut, self.much = still, cut, MIN_CHANGED_FRACTION if much is None else much
         self.fast = False
         self._last: FrameSignature | None = None
         self._time = 0.0
 
-    def see(self, pixels: Pixels, time: float) -> Advice:
+    def see(self, pixels: Pixels, time: float) -> GateDecision:
         """Compare a picture (H, W, C) at ``time`` (seconds, increasing) with the last one that was looked at.
 
         Returns:
@@ -98,7 +98,7 @@ class ChangeGate:
             self._last, self._time = now, time
         return advice
 
-    def _judge(self, now: FrameSignature, time: float) -> Advice:
+    def _judge(self, now: FrameSignature, time: float) -> GateDecision:
         self.fast = False
         if self._last is None or self._last.cells.shape != now.cells.shape:
             return "look"
@@ -107,5 +107,5 @@ class ChangeGate:
             return "same"
         if now.recoloured(self._last) >= self.cut:
             return "cut"
-        self.fast = bool((moved > CHANGED).mean() >= self.much)
+        self.fast = bool((moved > MIN_CELL_CHANGE).mean() >= self.much)
         return "look" if self.fast or time - self._time >= self.pause else "wait"

@@ -6,7 +6,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 
-HAIR = 1e-3
+BOUNDARY_EPSILON_SECONDS = 1e-3
 """Seconds. Backwards, the frame on screen at the moment at which another begins is the one before it."""
 
 
@@ -25,6 +25,6 @@ def reflect_times(wanted: Float64Array, first: float, end: float) -> Float64Arra
     """
     length = end - first
     phase = np.mod(wanted - first, 2 * length)
-    folded = np.where(phase < length, phase, np.maximum(2 * length - phase - HAIR, 0))
+    folded = np.where(phase < length, phase, np.maximum(2 * length - phase - BOUNDARY_EPSILON_SECONDS, 0))
     inside = (wanted >= first) & (wanted < end)
     return np.where(inside, wanted, np.clip(first + folded, first, np.nextafter(end, first)))

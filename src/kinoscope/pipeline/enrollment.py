@@ -13,7 +13,7 @@ from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.results import PARTIAL_STATUSES
-from kinoscope.galleries import KINDS, GallerySample, Model
+from kinoscope.galleries import SAMPLE_KINDS, EmbeddingModel, GallerySample
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PORTRAIT_SIDE = 128
 class SampleExtractor(Protocol):
     """Finds the looks of a kind. Its model is loaded when it is made."""
 
-    model: Model
+    model: EmbeddingModel
 
     def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the looks in a picture."""
@@ -63,7 +63,7 @@ def open_extractor(kind: str, device: str = "auto") -> SampleExtractor:
         "object": ObjectExtractor,
     }
     if kind not in eyes:
-        raise OptionError(f"kind {kind} is not known; choose one of {', '.join(KINDS)}")
+        raise OptionError(f"kind {kind} is not known; choose one of {', '.join(SAMPLE_KINDS)}")
     return eyes[kind](device)
 
 
@@ -142,7 +142,7 @@ class FaceExtractor:
         from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder
 
         self._finder, self._embedder, self._device = FaceDetector(device), FaceEmbedder(device=device), device
-        self.model = Model(self._embedder.card.name, self._embedder.card.digest)
+        self.model = EmbeddingModel(self._embedder.card.name, self._embedder.card.digest)
 
     def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
         """Give the one face in a picture."""
@@ -197,7 +197,7 @@ class _AppearanceExtractor:
         from kinoscope.models.inference.reid import AppearanceEmbedder
 
         self._embedder, self._device = AppearanceEmbedder(device=device), device
-        self.model = Model(self._embedder.name, self._embedder.digest)
+        self.model = EmbeddingModel(self._embedder.name, self._embedder.digest)
 
     def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
         """Give the best look at the one person or thing that is followed in a video."""

@@ -59,20 +59,20 @@ def _scene(pixels: Pixels, device: str) -> VectorQuery:
 
 def _thing(pixels: Pixels, device: str) -> VectorQuery:
     """Give what is to be told apart from followed objects, of which a picture is taken as a whole."""
-    from kinoscope.galleries import THRESHOLDS
+    from kinoscope.galleries import MATCH_THRESHOLDS
     from kinoscope.models.inference.reid import AppearanceEmbedder
 
     embedder = AppearanceEmbedder(device=device)
     # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
     return VectorQuery(
-        "appearance", embedder([pixels])[0], embedder.digest, "a thing like it", THRESHOLDS["object"] ** 2 / 2
+        "appearance", embedder([pixels])[0], embedder.digest, "a thing like it", MATCH_THRESHOLDS["object"] ** 2 / 2
     )
 
 
 def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     import numpy as np
 
-    from kinoscope.galleries import THRESHOLDS
+    from kinoscope.galleries import MATCH_THRESHOLDS
     from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align_face
     from kinoscope.tasks.faces import MIN_TRACK_SCORE
 
@@ -83,4 +83,4 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))
     embedder = FaceEmbedder(device=device)
     vector = embedder(align_face(pixels, found.points[one])[None])[0]
-    return [VectorQuery("faces", vector, embedder.card.digest, "this face", THRESHOLDS["face"])]
+    return [VectorQuery("faces", vector, embedder.card.digest, "this face", MATCH_THRESHOLDS["face"])]

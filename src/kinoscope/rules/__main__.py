@@ -1,8 +1,8 @@
-"""``python -m kinoscope.rules`` prints the JSON Schema of a file of rules, which stands in ``rules.schema.json``."""
+"""``python -m kinoscope.rules``: print the JSON Schema of a rule file, as stored in ``rules.rules_schema.json``."""
 
 import json
 
-from kinoscope.rules.loader import schema
+from kinoscope.rules.loader import rules_schema
 
 if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))
+    print(json.dumps(rules_schema(), indent=2))

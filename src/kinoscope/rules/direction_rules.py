@@ -8,9 +8,9 @@ from math import inf, sqrt
 
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event
-from kinoscope.rules.debounce import Key, Sighting, forget
-from kinoscope.rules.geometry import Line, Side, Zone, apart, ground_point, height
-from kinoscope.rules.rule_file import LineRule, Point, WrongWayRule, arrow
+from kinoscope.rules.debounce import TrackedObservation, TrackKey, drop_stale
+from kinoscope.rules.geometry import Line, Side, Zone, distance, ground_point, height
+from kinoscope.rules.rule_file import LineRule, Point, WrongWayRule, unit_vector
 from kinoscope.rules.zone_rules import RuleEvaluator, ZonePresence
 
 
@@ -30,12 +30,12 @@ class WrongWayEvaluator(ZonePresence[WrongWayRule]):
 
     def __init__(self, rule: WrongWayRule, zone: Zone) -> None:
         super().__init__(rule, zone)
-        self._way = arrow(rule.direction)
-        self._courses: dict[Key, DirectionProgress] = {}
+        self._way = unit_vector(rule.direction)
+        self._courses: dict[TrackKey, DirectionProgress] = {}
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """See how far each came, and who went back by more than a box may tremble."""
-        forget(self._courses, time)
+        drop_stale(self._courses, time)
         for one, stay in self.stays.step(time, seen):
             key, where = (one.task, one.id), ground_point(one, self.size)
             if not stay.inside or key not in self._courses:
@@ -45,10 +45,10 @@ class WrongWayEvaluator(ZonePresence[WrongWayRule]):
                 continue
             yield from self._follow(self._courses[key], time, where, one)
 
-    def _follow(self, course: DirectionProgress, time: float, where: Point, one: Sighting) -> Iterator[Event]:
+    def _follow(self, course: DirectionProgress, time: float, where: Point, one: TrackedObservation) -> Iterator[Event]:
         course.seen = time
         limit = self.rule.distance * sqrt((one.box[2] - one.box[0]) * height(one))
-        back, moved = self._along(course.where) - self._along(where), apart(course.where, where)
+        back, moved = self._along(course.where) - self._along(where), distance(course.where, where)
         if course.event is not None and back > course.low:
             course.low, course.event.end = back, time
         elif course.event is not None and course.low - back < limit:
@@ -108,8 +108,8 @@ class LineEvaluator(RuleEvaluator[LineRule]):
     def __init__(self, rule: LineRule, line: Line, size: Size) -> None:
         super().__init__(rule, line.name)
         self._line, self._size = line, size
-        self._known: dict[Key, LineCrossing] = {}
-        way = None if rule.direction == "any" else arrow(rule.direction)
+        self._known: dict[TrackKey, LineCrossing] = {}
+        way = None if rule.direction == "any" else unit_vector(rule.direction)
         self._turn = 0.0 if way is None else way[0] * line.normal[0] + way[1] * line.normal[1]
 
     @property
@@ -117,9 +117,9 @@ class LineEvaluator(RuleEvaluator[LineRule]):
         """Whether the direction of the rule runs along the line, so that nothing can ever cross it so."""
         return self.rule.direction != "any" and abs(self._turn) < 0.02
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """See what is over the line for sure that was on the other side before."""
-        forget(self._known, time)
+        drop_stale(self._known, time)
         for one in seen:
             where = ground_point(one, self._size)
             distance = self._line.side(where)
@@ -129,7 +129,7 @@ class LineEvaluator(RuleEvaluator[LineRule]):
             if passage.crossed and one.confirmed:
                 yield from self._report(passage, time, one)
 
-    def _report(self, passage: LineCrossing, time: float, one: Sighting) -> Iterator[Event]:
+    def _report(self, passage: LineCrossing, time: float, one: TrackedObservation) -> Iterator[Event]:
         way, passage.crossed = passage.crossed, 0
         if way * self._turn >= 0 and (event := self.tell(time, passage.began, [one])):
             yield event

@@ -9,15 +9,15 @@ from typing import Any
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event, Observation
-from kinoscope.rules.debounce import SightingFilter
+from kinoscope.rules.debounce import ObservationFilter
 from kinoscope.rules.direction_rules import LineEvaluator, WrongWayEvaluator
 from kinoscope.rules.geometry import Line, Zone
 from kinoscope.rules.loader import check_size
 from kinoscope.rules.rule_file import (
-    WHOLE,
+    WHOLE_FRAME,
     AnyRule,
     CrowdRule,
-    LeftRule,
+    LeftObjectRule,
     LineRule,
     LoiteringRule,
     Point,
@@ -34,14 +34,14 @@ from kinoscope.rules.zone_rules import (
     ZonePresence,
 )
 
-Clock = Callable[[float], datetime]
+WallClock = Callable[[float], datetime]
 """Gives the time of day, with its offset from UTC, at which the picture of a time in seconds was taken."""
 
-IN_ZONE: dict[type[Any], type[ZonePresence[Any]]] = {
+ZONE_EVALUATORS: dict[type[Any], type[ZonePresence[Any]]] = {
     ZoneRule: ZoneEvaluator,
     LoiteringRule: LoiteringEvaluator,
     CrowdRule: CrowdEvaluator,
-    LeftRule: LeftObjectEvaluator,
+    LeftObjectRule: LeftObjectEvaluator,
     WrongWayRule: WrongWayEvaluator,
 }
 
@@ -52,7 +52,7 @@ class RuleEngine:
     Args:
         rules: as ``read`` gives them.
         size: width and height of the displayed picture in pixels.
-        clock: tells the time of day; see ``recorded``. Needed only by rules with ``hours`` or ``days``.
+        clock: tells the time of day; see ``recording_clock``. Needed only by rules with ``hours`` or ``days``.
         settling: what says which tracks are confirmed, and how much their boxes tremble; as usual if not given.
 
     Raises:
@@ -60,12 +60,12 @@ class RuleEngine:
     """
 
     def __init__(
-        self, rules: RuleFile, size: Size, clock: Clock | None = None, settling: SightingFilter | None = None
+        self, rules: RuleFile, size: Size, clock: WallClock | None = None, settling: ObservationFilter | None = None
     ) -> None:
         check_size(rules, size)
         if clock is None:
-            need_clock(rules)
-        self._clock, self._settling = clock, settling or SightingFilter(size)
+            require_clock(rules)
+        self._clock, self._settling = clock, settling or ObservationFilter(size)
         self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
 
     def step(self, time: float, seen: Sequence[Observation]) -> list[Event]:
@@ -85,7 +85,7 @@ class RuleEngine:
         return events
 
 
-def need_clock(rules: RuleFile) -> None:
+def require_clock(rules: RuleFile) -> None:
     """Refuse rules that go by the time of day where nothing tells it.
 
     Raises:
@@ -99,7 +99,7 @@ def need_clock(rules: RuleFile) -> None:
             )
 
 
-def recorded(rules: RuleFile, start: float) -> Clock | None:
+def recording_clock(rules: RuleFile, start: float) -> WallClock | None:
     """Return the clock of a recording whose first frame is at ``start`` seconds, or None if the file has none.
 
     Seconds are added in UTC: where a clock is put forward or back, they are not those of its hands.
@@ -110,7 +110,7 @@ def recorded(rules: RuleFile, start: float) -> Clock | None:
     return lambda time: (begin + timedelta(seconds=time - start)).astimezone(zone)
 
 
-def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Point]:
+def to_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Point]:
     """Give points of the file in pixels of a picture of ``size``."""
     across, down = size if rules.units == "fractions" else (1, 1)
     return [(x * across, y * down) for x, y in points]
@@ -118,8 +118,8 @@ def in_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Poin
 
 def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> RuleEvaluator[Any]:
     if not isinstance(rule, LineRule):
-        return IN_ZONE[type(rule)](rule, _zone(rule.zone, rules, size))
-    watcher = LineEvaluator(rule, Line(rule.line, in_pixels(rules, size, rules.lines[rule.line]), size), size)
+        return ZONE_EVALUATORS[type(rule)](rule, _zone(rule.zone, rules, size))
+    watcher = LineEvaluator(rule, Line(rule.line, to_pixels(rules, size, rules.lines[rule.line]), size), size)
     if watcher.along:
         raise RulesError(
             f"rule {rule.name!r} wants its line {rule.line!r} crossed {rule.direction}, and the line runs that way; "
@@ -131,5 +131,5 @@ def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> RuleEvaluator[Any]:
 def _zone(name: str | None, rules: RuleFile, size: Size) -> Zone:
     if name is None:
         width, height = size
-        return Zone(WHOLE, [(0, 0), (width, 0), (width, height), (0, height)], size)
-    return Zone(name, in_pixels(rules, size, rules.zones[name]), size)
+        return Zone(WHOLE_FRAME, [(0, 0), (width, 0), (width, height), (0, height)], size)
+    return Zone(name, to_pixels(rules, size, rules.zones[name]), size)

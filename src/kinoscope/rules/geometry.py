@@ -11,10 +11,10 @@ from kinoscope.core.media import Size
 from kinoscope.core.results import Observation
 from kinoscope.rules.rule_file import Point
 
-DWELL = 0.1
+MIN_DWELL_SECONDS = 0.1
 """Seconds for which a thing must be over an edge by its margin, on either side, to be across: a single box errs."""
 
-NEAR = 0.25
+BORDER_MARGIN = 0.25
 """How near the border of the frame a box is that has just come in, in widths and heights of itself."""
 
 
@@ -32,11 +32,11 @@ def height(one: Observation) -> float:
 def near_border(one: Observation, size: Size) -> bool:
     """Return whether a box is at the border of the frame, or so near that it may just have come over it."""
     x1, y1, x2, y2 = one.box
-    across, down = NEAR * (x2 - x1), NEAR * (y2 - y1)
+    across, down = BORDER_MARGIN * (x2 - x1), BORDER_MARGIN * (y2 - y1)
     return x1 <= across or y1 <= down or x2 >= size[0] - across or y2 >= size[1] - down
 
 
-def apart(a: Point, b: Point) -> float:
+def distance(a: Point, b: Point) -> float:
     """Give the distance of two points in pixels."""
     return hypot(a[0] - b[0], a[1] - b[1])
 
@@ -45,7 +45,8 @@ def apart(a: Point, b: Point) -> float:
 class Side:
     """On which side of an edge a thing is.
 
-    Hysteresis in space and time: it is across only when it has been over the edge by its margin for ``DWELL`` seconds.
+    Hysteresis in space and time: an object is across only once it has been over the edge by its margin for
+    ``MIN_DWELL_SECONDS``.
 
     Attributes:
         over: the side, above 0 or not, for sure once it has been there for so long; until then as it first seemed.
@@ -63,7 +64,7 @@ class Side:
         towards = None if abs(distance) < margin else distance >= 0
         if towards is None or towards != self._towards:
             self._towards, self.since = towards, time
-        if towards is None or time - self.since < DWELL - 1e-6:
+        if towards is None or time - self.since < MIN_DWELL_SECONDS - 1e-6:
             return False
         self.over, self.sure = towards, True
         return True

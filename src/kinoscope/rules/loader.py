@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.validation import MAX_LISTED_NAMES, suggest
-from kinoscope.rules.rule_file import AnyRule, LeftRule, LineRule, RuleFile
-from kinoscope.rules.safe_yaml import MAX_BYTES, parse
+from kinoscope.rules.rule_file import AnyRule, LeftObjectRule, LineRule, RuleFile
+from kinoscope.rules.safe_yaml import MAX_BYTES, parse_yaml
 
-MAX_SHOWN = 80
+MAX_QUOTED_CHARACTERS = 80
 """Characters of a value that a message quotes."""
 
-KINDS = "zone, line, loitering, crowd, left-object, wrong-way"
+RULE_KINDS = "zone, line, loitering, crowd, left-object, wrong-way"
 
 
-def read(path: str | Path, labels: Collection[str] = ()) -> RuleFile:
+def read_rules(path: str | Path, labels: Collection[str] = ()) -> RuleFile:
     """Read a file of rules.
 
     Args:
@@ -54,8 +54,8 @@ def check_size(rules: RuleFile, size: Size) -> None:
             _check_inside(name, points, size, f"the picture is {size[0]}x{size[1]} pixels")
 
 
-def schema() -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of a file of rules: what ``rules.schema.json`` holds."""
+def rules_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) of a file of rules: what ``rules.rules_schema.json`` holds."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Rules of kinoscope"}
     return head | {key: value for key, value in RuleFile.model_json_schema().items() if key != "title"}
 
@@ -66,7 +66,7 @@ def _load(path: Path) -> Any:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise RulesError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB; that is no file of rules")
-        plain = parse(data.decode("utf-8"))
+        plain = parse_yaml(data.decode("utf-8"))
     except OSError as error:
         raise RulesError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; check the path") from None
     except UnicodeDecodeError:
@@ -133,7 +133,7 @@ def _what(fault: Any) -> str:
         return "is missing"
     if kind.startswith("union_tag"):
         named = given.get("kind") if isinstance(given, Mapping) else None
-        return f"must have a kind, one of {KINDS}" + (f", not {named!r}" if named is not None else "")
+        return f"must have a kind, one of {RULE_KINDS}" + (f", not {named!r}" if named is not None else "")
     if kind == "rules":
         return str(context["message"])
     message = str(fault["msg"]).replace("Input should be", "must be", 1)
@@ -143,7 +143,7 @@ def _what(fault: Any) -> str:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}..."
 
 
 def _unknown(loc: tuple[int | str, ...]) -> str:
@@ -195,5 +195,5 @@ def _named(rules: RuleFile) -> Iterator[tuple[AnyRule, str, str]]:
     for rule in rules.rules:
         # The usual things that may be left are no more than an offer: a detector of others need not know them.
         fields = [field for field in ("labels", "people") if field in rule.model_fields_set or field == "people"]
-        for field in fields if isinstance(rule, LeftRule) else ["labels"]:
+        for field in fields if isinstance(rule, LeftObjectRule) else ["labels"]:
             yield from ((rule, field, label) for label in getattr(rule, field) or ())

@@ -1,6 +1,6 @@
 """What a file of rules holds: zones and lines drawn on the picture, and the rules that go by them.
 
-These classes are the one description of the file: they check it, and ``rules.schema.json`` is made from them.
+These classes are the one description of the file: they check it, and ``rules.rules_schema.json`` is made from them.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from pydantic_core import PydanticCustomError
 Point = tuple[float, float]
 """x to the right and y down, as shares of the picture's width and height or in pixels; see ``RuleFile.units``."""
 
-WHOLE = "whole picture"
+WHOLE_FRAME = "whole picture"
 """What an event calls the zone of a rule that names none."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-WAYS: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
+DIRECTIONS: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
 
 _ZONED = re.compile(r"(.*\d(?:Z|[+-]\d\d:?\d\d)?)\s*\[?([A-Za-z_]+(?:/[\w+-]+)*)\]?")
 _HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
 
 
-def wrong(message: str) -> PydanticCustomError:
+def validation_error(message: str) -> PydanticCustomError:
     """Give an error whose whole text is ``message``."""
     return PydanticCustomError("rules", "{message}", {"message": message})
 
 
 def _polygon(points: list[Point]) -> list[Point]:
     if len(points) < 3:
-        raise wrong(f"must have 3 corners or more, not {len(points)}")
+        raise validation_error(f"must have 3 corners or more, not {len(points)}")
     shifted = points[1:] + points[:1]
     area = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(points, shifted, strict=True)) / 2
     if abs(area) < 1e-9:
-        raise wrong("encloses nothing: its corners lie on one line")
+        raise validation_error("encloses nothing: its corners lie on one line")
     return points
 
 
 def _segment(points: list[Point]) -> list[Point]:
     if len(points) != 2 or points[0] == points[1]:
-        raise wrong("must have two ends that differ, such as [[0.2, 0.5], [0.8, 0.5]]")
+        raise validation_error("must have two ends that differ, such as [[0.2, 0.5], [0.8, 0.5]]")
     return points
 
 
 def _finite(point: Point) -> Point:
     if not all(map(isfinite, point)):
-        raise wrong("must be two finite numbers, x and y")
+        raise validation_error("must be two finite numbers, x and y")
     return point
 
 
@@ -64,7 +64,7 @@ def _zoned(value: Any) -> Any:
         zone = ZoneInfo(match[2])
     except (ValueError, LookupError, OSError) as error:
         what = f"the time {match[1]!r}" if isinstance(error, ValueError) else f"the time zone {match[2]!r}"
-        raise wrong(
+        raise validation_error(
             f"has {what}, which cannot be read; write 2026-11-26 08:00:00 Europe/Berlin, or leave the zone out"
         ) from None
     return time.replace(tzinfo=zone) if time.tzinfo is None else time.astimezone(zone)
@@ -72,24 +72,24 @@ def _zoned(value: Any) -> Any:
 
 def _of_our_time(clock: datetime) -> datetime:
     if not 1900 <= clock.year <= 9000:
-        raise wrong(f"must lie in the years 1900 to 9000, not {clock.year}")
+        raise validation_error(f"must lie in the years 1900 to 9000, not {clock.year}")
     return clock
 
 
 def _hours(text: Any) -> Any:
     if not isinstance(text, str) or not _HOURS.fullmatch(text.strip()):
-        raise wrong(f'must be like "22:00-06:00", not {text!r}')
+        raise validation_error(f'must be like "22:00-06:00", not {text!r}')
     return text.strip()
 
 
 def _way(value: Any) -> Any:
-    if isinstance(value, str) and value not in WAYS:
-        raise wrong(f"must be one of {', '.join(WAYS)}, or [x, y] such as [1, -0.5], not {value!r}")
+    if isinstance(value, str) and value not in DIRECTIONS:
+        raise validation_error(f"must be one of {', '.join(DIRECTIONS)}, or [x, y] such as [1, -0.5], not {value!r}")
     if isinstance(value, (list, tuple)) and all(isinstance(part, (int, float)) for part in value):
         if len(value) != 2 or not isfinite(length := hypot(*value)) or length == 0:
-            raise wrong("must be [x, y], not both 0, such as [1, -0.5] for right and a little up")
+            raise validation_error("must be [x, y], not both 0, such as [1, -0.5] for right and a little up")
     elif not isinstance(value, str):
-        raise wrong(f"must be one of {', '.join(WAYS)}, or [x, y] such as [1, -0.5]")
+        raise validation_error(f"must be one of {', '.join(DIRECTIONS)}, or [x, y] such as [1, -0.5]")
     return value
 
 
@@ -98,7 +98,7 @@ Polygon = Annotated[list[Corner], AfterValidator(_polygon)]
 Segment = Annotated[list[Corner], AfterValidator(_segment)]
 Clock = Annotated[datetime, BeforeValidator(_zoned), AfterValidator(_of_our_time)]
 Hours = Annotated[str, BeforeValidator(_hours)]
-Way = Annotated[Literal["right", "left", "down", "up"] | Point, BeforeValidator(_way)]
+Direction = Annotated[Literal["right", "left", "down", "up"] | Point, BeforeValidator(_way)]
 """A direction in the picture: a word, or x and y of an arrow."""
 
 Duration = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -107,13 +107,13 @@ Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]
 Labels = Annotated[list[str], Field(min_length=1)]
 
 
-def arrow(way: str | Point) -> Point:
+def unit_vector(way: str | Point) -> Point:
     """Give a direction as an arrow of length 1."""
-    x, y = WAYS[way] if isinstance(way, str) else way
+    x, y = DIRECTIONS[way] if isinstance(way, str) else way
     return x / hypot(x, y), y / hypot(x, y)
 
 
-def minutes(hours: str) -> tuple[int, int]:
+def parse_hours(hours: str) -> tuple[int, int]:
     """Read ``22:00-06:00`` as minutes of the day; the second is smaller where it lasts past midnight."""
     match = _HOURS.fullmatch(hours)
     assert match is not None
@@ -121,13 +121,13 @@ def minutes(hours: str) -> tuple[int, int]:
     return 60 * first + second, 60 * third + fourth
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A part of the file that takes no other fields than its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Common(Strict):
+class BaseRule(StrictModel):
     """What every rule may have."""
 
     name: Name
@@ -153,7 +153,7 @@ class Common(Strict):
     def holds(self, now: datetime) -> bool:
         """Whether ``now`` is one of its hours, on one of its days."""
         minute, today = now.hour * 60 + now.minute, now.weekday()
-        for first, last in map(minutes, self.hours or ["00:00-24:00"]):
+        for first, last in map(parse_hours, self.hours or ["00:00-24:00"]):
             if first < last:
                 inside, day = first <= minute < last, today
             else:  # past midnight
@@ -163,7 +163,7 @@ class Common(Strict):
         return False
 
 
-class ZoneRule(Common):
+class ZoneRule(BaseRule):
     """Something comes into a zone, leaves it, or is in it."""
 
     kind: Literal["zone"]
@@ -175,17 +175,17 @@ class ZoneRule(Common):
     leave: seen inside, then outside. inside: is there, however it came."""
 
 
-class LineRule(Common):
+class LineRule(BaseRule):
     """Something crosses a line."""
 
     kind: Literal["line"]
     line: Name
     """Name of a line."""
-    direction: Way | Literal["any"] = "any"
+    direction: Direction | Literal["any"] = "any"
     """Way across the line that counts: right, left, down, up, [x, y], or any."""
 
 
-class LoiteringRule(Common):
+class LoiteringRule(BaseRule):
     """Something stays in a zone."""
 
     kind: Literal["loitering"]
@@ -195,7 +195,7 @@ class LoiteringRule(Common):
     """How long it must stay."""
 
 
-class CrowdRule(Common):
+class CrowdRule(BaseRule):
     """Many are in a zone at once."""
 
     kind: Literal["crowd"]
@@ -207,7 +207,7 @@ class CrowdRule(Common):
     """For how long."""
 
 
-class LeftRule(Common):
+class LeftObjectRule(BaseRule):
     """A thing stands still, and nobody is near."""
 
     kind: Literal["left-object"]
@@ -223,22 +223,22 @@ class LeftRule(Common):
     """Who is nearer than this is near, in heights of that person."""
 
 
-class WrongWayRule(Common):
+class WrongWayRule(BaseRule):
     """Something moves against the direction of a zone."""
 
     kind: Literal["wrong-way"]
     zone: Name | None = None
     """Name of a zone; the whole picture where it is left out."""
-    direction: Way
+    direction: Direction
     """The right way: right, left, down, up, or [x, y]."""
     distance: Annotated[float, Field(gt=0, le=100)] = 1.0
     """How far it must come the wrong way, in sizes of its own box."""
 
 
-AnyRule = ZoneRule | LineRule | LoiteringRule | CrowdRule | LeftRule | WrongWayRule
+AnyRule = ZoneRule | LineRule | LoiteringRule | CrowdRule | LeftObjectRule | WrongWayRule
 
 
-class RuleFile(Strict):
+class RuleFile(StrictModel):
     """Rules, and the zones and lines that they go by."""
 
     units: Literal["fractions", "pixels"] = "fractions"
@@ -257,7 +257,7 @@ class RuleFile(Strict):
     def _check_names(self) -> RuleFile:
         names = [rule.name for rule in self.rules]
         if double := next((name for name in names if names.count(name) > 1), None):
-            raise wrong(f"two rules are called {double!r}; give each a name of its own")
+            raise validation_error(f"two rules are called {double!r}; give each a name of its own")
         return self
 
     def points(self) -> dict[str, list[Point]]:

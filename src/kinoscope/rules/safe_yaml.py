@@ -26,7 +26,7 @@ _FLOAT = re.compile(
 )
 
 
-def parse(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
     """Return what YAML text holds.
 
     Raises:

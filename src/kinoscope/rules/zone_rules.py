@@ -14,23 +14,23 @@ from math import hypot, inf
 from typing import Any, Generic, TypeVar
 
 from kinoscope.core.results import Event
-from kinoscope.rules.debounce import Key, Sighting, forget
-from kinoscope.rules.geometry import Side, Zone, apart, ground_point, height
-from kinoscope.rules.rule_file import AnyRule, CrowdRule, LeftRule, LoiteringRule, Point, ZoneRule
+from kinoscope.rules.debounce import TrackedObservation, TrackKey, drop_stale
+from kinoscope.rules.geometry import Side, Zone, distance, ground_point, height
+from kinoscope.rules.rule_file import AnyRule, CrowdRule, LeftObjectRule, LoiteringRule, Point, ZoneRule
 
 TASK = "rules"
 """The task of the events of rules."""
 
-GAP = 1.0
+MAX_CROWD_GAP_SECONDS = 1.0
 """Seconds for which a crowd may seem smaller without ending: detectors overlook some for a moment."""
 
-STILL = 0.25
+MAX_STILL_SHIFT = 0.25
 """How far a thing that stands still may seem to move, in diagonals of its box."""
 
-FACE = "face"
+FACE_LABEL = "face"
 """Faces count only for rules that name them: whoever has one is followed as a person already."""
 
-Own = TypeVar("Own", bound=AnyRule)
+RuleT = TypeVar("RuleT", bound=AnyRule)
 
 
 @dataclass(slots=True)
@@ -77,20 +77,20 @@ class ZoneVisits:
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
-        self._known: dict[Key, ZoneVisit] = {}
+        self._known: dict[TrackKey, ZoneVisit] = {}
         self._start: float | None = None
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, ZoneVisit]]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> list[tuple[TrackedObservation, ZoneVisit]]:
         """Give every thing of this picture, and how it stands with regard to the zone."""
         self._start = time if self._start is None else self._start
-        forget(self._known, time)
+        drop_stale(self._known, time)
         return [(one, self._place(time, one)) for one in seen]
 
-    def inside(self, time: float, seen: Sequence[Sighting]) -> list[tuple[Sighting, ZoneVisit]]:
+    def inside(self, time: float, seen: Sequence[TrackedObservation]) -> list[tuple[TrackedObservation, ZoneVisit]]:
         """Give the things that are inside."""
         return [pair for pair in self.step(time, seen) if pair[1].inside]
 
-    def _place(self, time: float, one: Sighting) -> ZoneVisit:
+    def _place(self, time: float, one: TrackedObservation) -> ZoneVisit:
         depth = self.zone.depth(ground_point(one, self.zone.size))
         stay = self._known.get((one.task, one.id))
         if stay is None:
@@ -107,29 +107,29 @@ class ZoneVisits:
         self._start = None
 
 
-class RuleEvaluator(ABC, Generic[Own]):
+class RuleEvaluator(ABC, Generic[RuleT]):
     """Watches for one rule."""
 
-    def __init__(self, rule: Own, place: str) -> None:
+    def __init__(self, rule: RuleT, place: str) -> None:
         self.rule, self._place = rule, place
         self._last = -inf
 
     @abstractmethod
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """Take in all that counts in the picture at ``time`` seconds; give the events that begin with it."""
 
     @abstractmethod
     def clear(self) -> None:
         """Forget what was seen: the rule does not hold now."""
 
-    def counts(self, one: Sighting) -> bool:
+    def counts(self, one: TrackedObservation) -> bool:
         """Whether the rule is about this thing."""
         rule = self.rule
-        named = one.label in rule.labels if rule.labels else one.label != FACE
+        named = one.label in rule.labels if rule.labels else one.label != FACE_LABEL
         known = rule.identities is None or one.identity in rule.identities
         return named and known and one.score >= rule.score
 
-    def tell(self, time: float, start: float, things: Sequence[Sighting]) -> Event | None:
+    def tell(self, time: float, start: float, things: Sequence[TrackedObservation]) -> Event | None:
         """Make an event, unless the last one is too short a time ago or a thing may be a ghost."""
         if time - self._last < self.rule.cooldown or not all(one.confirmed for one in things):
             return None
@@ -144,10 +144,10 @@ class RuleEvaluator(ABC, Generic[Own]):
         return Event(TASK, start, time, self.rule.name, score, extra=extra)
 
 
-class ZonePresence(RuleEvaluator[Own]):
+class ZonePresence(RuleEvaluator[RuleT]):
     """Watches a zone."""
 
-    def __init__(self, rule: Own, zone: Zone) -> None:
+    def __init__(self, rule: RuleT, zone: Zone) -> None:
         super().__init__(rule, zone.name)
         self.stays, self.size = ZoneVisits(zone), zone.size
 
@@ -155,7 +155,7 @@ class ZonePresence(RuleEvaluator[Own]):
         """Forget who is inside."""
         self.stays.clear()
 
-    def lasting(self, state: Any, time: float, start: float, one: Sighting) -> Iterator[Event]:
+    def lasting(self, state: Any, time: float, start: float, one: TrackedObservation) -> Iterator[Event]:
         """Let the event of a state last, or begin it."""
         if state.event is not None:
             state.event.end = time
@@ -167,7 +167,7 @@ class ZonePresence(RuleEvaluator[Own]):
 class ZoneEvaluator(ZonePresence[ZoneRule]):
     """Sees who comes, who leaves, who is there."""
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """See who came or left with this picture, or who is inside."""
         for one, stay in self.stays.step(time, seen):
             if self.rule.when == "inside" and stay.inside:
@@ -179,7 +179,7 @@ class ZoneEvaluator(ZonePresence[ZoneRule]):
 class LoiteringEvaluator(ZonePresence[LoiteringRule]):
     """Sees who stays for long."""
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """See who has been inside for long enough."""
         for one, stay in self.stays.inside(time, seen):
             if time - stay.since >= self.rule.seconds:
@@ -195,10 +195,10 @@ class CrowdEvaluator(ZonePresence[CrowdRule]):
         self._full = -inf
         self._event: Event | None = None
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """Count who is inside."""
         there = [one for one, _ in self.stays.inside(time, seen) if one.confirmed]
-        if time - self._full > GAP:
+        if time - self._full > MAX_CROWD_GAP_SECONDS:
             self._since = self._event = None
         if len(there) < self.rule.count:
             return
@@ -227,20 +227,20 @@ class StationaryObject:
     event: Event | None = None
 
 
-class LeftObjectEvaluator(ZonePresence[LeftRule]):
+class LeftObjectEvaluator(ZonePresence[LeftObjectRule]):
     """Sees things that stand still while nobody is near."""
 
-    def __init__(self, rule: LeftRule, zone: Zone) -> None:
+    def __init__(self, rule: LeftObjectRule, zone: Zone) -> None:
         super().__init__(rule, zone)
-        self._rests: dict[Key, StationaryObject] = {}
+        self._rests: dict[TrackKey, StationaryObject] = {}
 
-    def counts(self, one: Sighting) -> bool:
+    def counts(self, one: TrackedObservation) -> bool:
         """Whether it is a thing that may be left, or somebody who may have left it."""
         return one.label in self.rule.people or super().counts(one)
 
-    def step(self, time: float, seen: Sequence[Sighting]) -> Iterator[Event]:
+    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
         """See what rests, and whether somebody is near."""
-        forget(self._rests, time)
+        drop_stale(self._rests, time)
         people = [one for one in seen if one.label in self.rule.people and one.confirmed]
         things = [one for one in seen if one.label not in self.rule.people]
         present = {(one.task, one.id) for one in things}
@@ -251,22 +251,24 @@ class LeftObjectEvaluator(ZonePresence[LeftRule]):
             if time - rest.since >= self.rule.seconds:
                 yield from self.lasting(rest, time, rest.since, one)
 
-    def _rest(self, time: float, one: Sighting, present: set[Key]) -> StationaryObject:
+    def _rest(self, time: float, one: TrackedObservation, present: set[TrackKey]) -> StationaryObject:
         """Give the rest of a thing, which may be that of a track which broke off here."""
         key, where = (one.task, one.id), ground_point(one, self.size)
-        reach = STILL * hypot(one.box[2] - one.box[0], height(one))
+        reach = MAX_STILL_SHIFT * hypot(one.box[2] - one.box[0], height(one))
         if key not in self._rests:
             lost = (k for k, r in self._rests.items() if k not in present and r.label == one.label)
-            same = next((k for k in lost if apart(self._rests[k].where, where) <= reach), None)
+            same = next((k for k in lost if distance(self._rests[k].where, where) <= reach), None)
             self._rests[key] = StationaryObject(one.label, where, time, time) if same is None else self._rests.pop(same)
         rest = self._rests[key]
         rest.seen = time
-        if apart(rest.where, where) > reach:
+        if distance(rest.where, where) > reach:
             rest.where, rest.since, rest.event = where, time, None
         return rest
 
-    def _near(self, person: Sighting, thing: Sighting) -> bool:
-        return apart(ground_point(person, self.size), ground_point(thing, self.size)) < self.rule.near * height(person)
+    def _near(self, person: TrackedObservation, thing: TrackedObservation) -> bool:
+        return distance(ground_point(person, self.size), ground_point(thing, self.size)) < self.rule.near * height(
+            person
+        )
 
     def clear(self) -> None:
         """Forget what rests."""

@@ -17,7 +17,7 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.change_gate import Advice, ChangeGate
+from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
 from kinoscope.models.registry import find
@@ -135,7 +135,7 @@ class Faces:
         self._name(result, parts)
         return result
 
-    def _look(self, pixels: Pixels, time: float, advice: Advice) -> models.FaceDetections:
+    def _look(self, pixels: Pixels, time: float, advice: GateDecision) -> models.FaceDetections:
         """Find the faces, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()

@@ -17,8 +17,8 @@ import numpy as np
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.camera_motion import CameraMotion, compose, unmoved
-from kinoscope.imaging.change_gate import Advice, ChangeGate
+from kinoscope.imaging.camera_motion import CameraMotion, compose_affine, identity_affine
+from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import detector as models
 from kinoscope.models.inference.reid import AppearanceEmbedder, colour_histogram
@@ -114,7 +114,7 @@ class Objects:
         self._tracker = Tracker(high=sure, max_gap=gap, way=get_strategy(tracker))
         self._moves, self._looks_by, self._labels = camera, looks, labels
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_album)
-        self._looks, self._pan = 0, unmoved()
+        self._looks, self._pan = 0, identity_affine()
         self._keep, self._tell = keep, tell
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -135,7 +135,7 @@ class Objects:
         small, large = batches
         for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
             if self._camera:
-                self._pan = compose(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
+                self._pan = compose_affine(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
             advice = self._watch.see(pixels, time)
             if advice != "wait":
                 found = self._look(pixels, advice)
@@ -150,7 +150,7 @@ class Objects:
     def _follow(self, time: float, found: models.Detections, full: Pixels) -> Int64Array:
         """Give the track of each detection."""
         self._tracker.warp(self._pan)
-        self._pan = unmoved()
+        self._pan = identity_affine()
         looks = None
         if self._embed and len(found):
             looks = self._embed([crop_box(full, box, self._shown) for box in found.boxes])
@@ -175,7 +175,7 @@ class Objects:
         tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, images=self._pictures(parts), report=self._report())
 
-    def _look(self, pixels: Pixels, advice: Advice) -> models.Detections:
+    def _look(self, pixels: Pixels, advice: GateDecision) -> models.Detections:
         """Detect, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()

@@ -19,7 +19,7 @@ from kinoscope.core.boxes import areas
 from kinoscope.core.identity_matching import IdentityMatch, match_identities, spans_overlap
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.galleries import KINDS, THRESHOLDS, Gallery, Model, read
+from kinoscope.galleries import MATCH_THRESHOLDS, SAMPLE_KINDS, EmbeddingModel, Gallery, read_gallery
 from kinoscope.tasks.base import Needs, Skip
 
 MAX_EVENT_GAP_SECONDS = 2.0
@@ -45,7 +45,7 @@ class Recognize:
 
     Args:
         gallery: a gallery, or the path of its file.
-        thresholds: largest distance that is taken for the same, by kind; the others are ``galleries.THRESHOLDS``.
+        thresholds: largest distance that is taken for the same, by kind; the others are ``galleries.MATCH_THRESHOLDS``.
         device, model, threads: not used: no network runs here.
     """
 
@@ -60,8 +60,8 @@ class Recognize:
         model: str = "auto",
         threads: int = 1,
     ) -> None:
-        self.gallery = gallery if isinstance(gallery, Gallery) else read(gallery)
-        self.thresholds = THRESHOLDS | dict(thresholds or {})
+        self.gallery = gallery if isinstance(gallery, Gallery) else read_gallery(gallery)
+        self.thresholds = MATCH_THRESHOLDS | dict(thresholds or {})
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for nothing: all is there at the end."""
@@ -82,7 +82,7 @@ class Recognize:
         """
         kinds = [
             kind
-            for kind in KINDS
+            for kind in SAMPLE_KINDS
             if self.gallery.names(kind) and f"{EMBEDDING_TASKS[kind]}.tracks" in timeline.features
         ]
         if not kinds:
@@ -97,7 +97,7 @@ class Recognize:
         return TaskResult(events=self._events(timeline), report=TaskReport(model=models, extra=self._extra(timeline)))
 
     def _why_not(self) -> str:
-        wanted = dict.fromkeys(EMBEDDING_TASKS[kind] for kind in KINDS if self.gallery.names(kind))
+        wanted = dict.fromkeys(EMBEDDING_TASKS[kind] for kind in SAMPLE_KINDS if self.gallery.names(kind))
         if not wanted:
             return "the gallery is empty; add someone with `kinoscope enroll`"
         return f"the gallery has nothing to compare with what was run; run {' or '.join(wanted)} too"
@@ -110,7 +110,7 @@ class Recognize:
         """Name the tracks of a kind by their embeddings."""
         task = EMBEDDING_TASKS[kind]
         report = timeline.tasks.get(task, TaskReport())
-        self.gallery.check_model(kind, Model(report.model or task, str(report.extra.get("digest"))))
+        self.gallery.check_model(kind, EmbeddingModel(report.model or task, str(report.extra.get("digest"))))
         tracks, rows = _comparable(timeline, kind)
         if not tracks:
             return
@@ -148,7 +148,7 @@ def identity_confidence(distance: float, threshold: float) -> float:
 def _kind(track: Track) -> str:
     """Give the kind of looks by which a track is known: its own, or that of the face that it has its name from."""
     known = str(track.extra["known_by"])
-    return known if known in KINDS else "face"
+    return known if known in SAMPLE_KINDS else "face"
 
 
 def _comparable(timeline: Timeline, kind: str) -> tuple[list[Track], list[int]]:

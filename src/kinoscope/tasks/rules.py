@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Timeline, Track
-from kinoscope.rules import RuleFile, read
-from kinoscope.rules.engine import RuleEngine, in_pixels, recorded
+from kinoscope.rules import RuleFile, read_rules
+from kinoscope.rules.engine import RuleEngine, recording_clock, to_pixels
 from kinoscope.tasks.base import Needs, Skip
 
 TRACKING_TASKS = ("objects", "faces")
@@ -28,7 +28,7 @@ class Rules:
     ``extra["zones"]`` and ``extra["lines"]`` in pixels.
 
     Args:
-        rules: a file of rules as ``read`` gives it, or its path.
+        rules: a file of rules as ``read_rules`` gives it, or its path.
         device, model, threads: not used: no network runs here.
     """
 
@@ -37,14 +37,14 @@ class Rules:
     def __init__(
         self, *, rules: RuleFile | str | Path, device: str = "auto", model: str = "auto", threads: int = 1
     ) -> None:
-        self._rules = rules if isinstance(rules, RuleFile) else read(rules)
+        self._rules = rules if isinstance(rules, RuleFile) else read_rules(rules)
 
     def needs(self, info: SourceInfo) -> Needs:
         """Ask for nothing; see that the zones fit the picture."""
         if not info.width or not info.height:
             raise Skip("there is no picture")
         self._size = info.size
-        self._book = RuleEngine(self._rules, info.size, recorded(self._rules, float(info.start)))
+        self._book = RuleEngine(self._rules, info.size, recording_clock(self._rules, float(info.start)))
         return Needs()
 
     def process_frames(self, *batches: FrameBatch) -> None:
@@ -67,8 +67,8 @@ class Rules:
     def _report(self) -> TaskReport:
         """Tell where the zones and lines are."""
         rules, size = self._rules, self._size
-        zones = {name: in_pixels(rules, size, points) for name, points in rules.zones.items()}
-        lines = {name: in_pixels(rules, size, points) for name, points in rules.lines.items()}
+        zones = {name: to_pixels(rules, size, points) for name, points in rules.zones.items()}
+        lines = {name: to_pixels(rules, size, points) for name, points in rules.lines.items()}
         return TaskReport(extra={"rules": len(rules.rules), "zones": zones, "lines": lines})
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
-from kinoscope.imaging.change_gate import Advice, ChangeGate
+from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.models.inference import ocr as models
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.best_moments import TopMoments
@@ -249,7 +249,7 @@ class Text:
                 result.events.append(Event(self.name, part.start, part.end, "text", score, words, {"track": number}))
         return result
 
-    def _look(self, pixels: Pixels, advice: Advice) -> models.TextLines:
+    def _look(self, pixels: Pixels, advice: GateDecision) -> models.TextLines:
         """Find the lines, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()

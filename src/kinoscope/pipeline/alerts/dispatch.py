@@ -62,9 +62,9 @@ def open_webhook(
 def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile) -> None:
     """Post all alerts of a recording."""
     from kinoscope.pipeline.alerts.webhook import alert_message
-    from kinoscope.rules.engine import recorded
+    from kinoscope.rules.engine import recording_clock
 
-    clock = recorded(rules, float(timeline.source.get("start", 0)))
+    clock = recording_clock(rules, float(timeline.source.get("start", 0)))
     for event in timeline.events_of("rules"):
         webhook.put(alert_message(event, source, clock(float(event.extra["at"])) if clock else None))
 
@@ -89,11 +89,11 @@ def read_rules(
         RulesError: the file is not as it must be, or a rule can never be met.
         OptionError: nothing is followed.
     """
-    from kinoscope.rules import read
+    from kinoscope.rules import read_rules
 
     if "objects" not in tasks and "faces" not in tasks:
         raise OptionError("rules go by what is followed; add objects or faces to --tasks")
-    rules = read(path, detectable_labels(tasks, models or {}))
+    rules = read_rules(path, detectable_labels(tasks, models or {}))
     try:
         _check_names(rules, names)
         if recording:
@@ -131,7 +131,7 @@ def _check_names(rules: RuleFile, names: Collection[str] | None) -> None:
 
 
 def _check_clock(rules: RuleFile) -> None:
-    from kinoscope.rules.engine import need_clock
+    from kinoscope.rules.engine import require_clock
 
     if rules.clock is None:
-        need_clock(rules)
+        require_clock(rules)

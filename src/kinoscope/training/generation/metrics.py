@@ -32,7 +32,7 @@ from kinoscope.core.metrics.generation import (
 )
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.sampling import nearest_frames
-from kinoscope.imaging.augment import stretch
+from kinoscope.imaging.augment import resize_clip
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models.card import Card
 from kinoscope.models.inference.classifier import get_sampling
@@ -201,7 +201,7 @@ class Features:
         """Look at clips (N, T, S, S, 3)."""
         picks, rows = self._picks(clips.shape[1]), []
         for number, clip in enumerate(clips):
-            shown = stretch(clip[picks], self.sampling.size)
+            shown = resize_clip(clip[picks], self.sampling.size)
             outputs, moved = self.runner(shown[None]), self.runner(changes(shown)[None])
             rows.append((outputs[0][0], moved[0][0], outputs[-1][0]))
             if progress:
@@ -353,7 +353,7 @@ def _compare_pixels(found: GenerationScores, real: ClipSet, made: ClipSet) -> No
 
 def _small(clips: Pixels) -> Float32Array:
     """Give clips (N, T, S, S, 3) as rows of small pictures, (N, F)."""
-    return np.stack([stretch(clip, (SMALL, SMALL)).astype(np.float32).ravel() for clip in clips])
+    return np.stack([resize_clip(clip, (SMALL, SMALL)).astype(np.float32).ravel() for clip in clips])
 
 
 def _judge(
@@ -381,4 +381,4 @@ def _columns(card: Card, classes: Sequence[str]) -> list[int] | None:
 
 def mean_colours(clip: Pixels) -> Float64Array:
     """Give mean colours of a coarse grid of each picture, (T, 48): content is compared by them without a network."""
-    return stretch(clip, (4, 4)).reshape(len(clip), -1).astype(np.float64)
+    return resize_clip(clip, (4, 4)).reshape(len(clip), -1).astype(np.float64)
