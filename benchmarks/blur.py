@@ -85,7 +85,7 @@ def main() -> None:
             cost = time.process_time() - begin
             if done.error or not done.timeline:
                 raise SystemExit(str(done.error))
-        covers = plan(done.timeline, ["faces"]).covers
+        covers = plan(done.timeline, ["faces"]).masks
         lookup: IntervalLookup[Mask] = IntervalLookup((cover.start, cover.end, cover) for cover in covers)
         rows = list(judged(video, lookup, options.look))
         frames = [faces for _, faces, _ in rows]

@@ -113,7 +113,7 @@ def measure(photo: Path, way: Way, frames: int) -> tuple[int, int, float, float]
         cost = time.process_time() - begin
     if done.error or not done.timeline:
         raise SystemExit(str(done.error))
-    covers = plan(done.timeline, ["faces"]).covers
+    covers = plan(done.timeline, ["faces"]).masks
     lookup = IntervalLookup((cover.start, cover.end, cover) for cover in covers)
     whole, opened, some, share = (mask > 0.5).sum(), [], 0, 0.0
     for n, there in enumerate(masks):

@@ -81,7 +81,7 @@ def test_what_is_hidden_is_hidden_in_every_frame_and_told(
     assert is_grey(tmp_path / "out" / "annotated.mp4", WHOLE) == [True] * 3 + [False] * 4 + [True] * 5 + [False] * 8
     log = json.loads((tmp_path / "out" / "blurred.json").read_text())
     assert log["sha256"] == hashlib.sha256((tmp_path / "out" / "blurred.mp4").read_bytes()).hexdigest()
-    assert (log["frames"], log["frames_with_something_hidden"], log["sound"]) == (20, 12, "none")
+    assert (log["frames"], log["frames_with_something_hidden"], log["audio"]) == (20, 12, "none")
     (row,) = log["hidden"]
     assert (row["track"], row["start"], row["end"]) == (1, 0.0, 1.1)
 
@@ -91,7 +91,7 @@ def test_the_sound_is_kept(kinoscope: Cli, faces: Any, tmp_path: Path) -> None:
     assert kinoscope("analyze", video, "-o", tmp_path / "out", "--blur", "faces").status == 0
     with open_source(tmp_path / "out" / "blurred.mp4") as source:
         assert source.info.has_audio
-    assert json.loads((tmp_path / "out" / "blurred.json").read_text())["sound"].startswith("kept as it is")
+    assert json.loads((tmp_path / "out" / "blurred.json").read_text())["audio"].startswith("unchanged")
 
 
 def test_a_known_face_that_is_to_be_kept_stays(
@@ -101,8 +101,8 @@ def test_a_known_face_that_is_to_be_kept_stays(
     assert kinoscope("analyze", video, "-o", tmp_path / "kept", *words, "--keep", "Ada").status == 0
     assert not any(is_grey(tmp_path / "kept" / "blurred.mp4"))
     log = json.loads((tmp_path / "kept" / "blurred.json").read_text())
-    assert (log["hidden"], [row["name"] for row in log["kept"]]) == ([], ["Ada"])
-    assert log["kept"][0]["known_by"] == "face"
+    assert (log["hidden"], [row["name"] for row in log["exempt"]]) == ([], ["Ada"])
+    assert log["exempt"][0]["known_by"] == "face"
     assert kinoscope("analyze", video, "-o", tmp_path / "hidden", *words).status == 0
     assert is_grey(tmp_path / "hidden" / "blurred.mp4")[:12] == [True] * 12
 

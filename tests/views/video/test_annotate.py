@@ -134,7 +134,7 @@ def test_banners_stand_at_the_top_while_the_event_lasts(task):
 
 
 def _red(tracks, extra=()):
-    """Draw an alert over 320x240 pixels, and give the middle of its pill as shares of the picture."""
+    """Draw an alert over 320x240 pixels, and give the middle of its pill as shares of the image."""
     events = [Event("rules", 0, 5, "in the yard", extra={"at": 0.0}), *extra]
     pixels = Annotator(_timeline(*tracks, events=events, width=320, height=240)).draw(_frame(1, 320, 240)).pixels
     red = np.abs(pixels.astype(int) - ALERT_COLOUR).max(2) < 60
@@ -206,6 +206,6 @@ def test_zones_are_outlined_in_red_while_a_rule_of_theirs_is_met():
     annotator = Annotator(_ruled(Event("rules", 0.5, 1.0, "in the yard", extra=told)))
     for time, colour in ((0.5, ZONE_COLOUR), (1, ALERT_COLOUR), (2.9, ALERT_COLOUR), (3, ZONE_COLOUR)):
         pixels = annotator.draw(_frame(Fraction(str(time)), 128, 128)).pixels
-        assert np.abs(pixels[64, 30].astype(int) - colour).max() < 40  # smooth edges let some of the picture through
+        assert np.abs(pixels[64, 30].astype(int) - colour).max() < 40  # smooth edges let some of the image through
         assert np.abs(pixels[10, 64].astype(int) - ZONE_COLOUR).max() < 40
         assert (pixels[:60, 80:] != GREY).any() == (colour == ALERT_COLOUR)

@@ -10,10 +10,10 @@ def clip(frames, height=8, width=16):
     return np.stack([np.full((height, width, 3), 10 * index, np.uint8) for index in range(frames)])
 
 
-def test_pictures_from_first_to_last():
-    picture = draw_contact_sheet([("", clip(9))], columns=3, width=16)
-    assert picture.shape == (8 + 2 * GAP, 3 * (16 + GAP) + GAP, 3)
-    middles = [picture[GAP + 4, GAP + column * (16 + GAP) + 8, 0] for column in range(3)]
+def test_frames_from_first_to_last():
+    image = draw_contact_sheet([("", clip(9))], columns=3, width=16)
+    assert image.shape == (8 + 2 * GAP, 3 * (16 + GAP) + GAP, 3)
+    middles = [image[GAP + 4, GAP + column * (16 + GAP) + 8, 0] for column in range(3)]
     assert middles == [0, 40, 80]
 
 
@@ -25,16 +25,16 @@ def test_a_caption_is_written_above():
 
 
 def test_few_frames_are_not_repeated_and_any_shape_goes():
-    picture = draw_contact_sheet([("", clip(2)), ("", clip(8, 32, 16))], columns=4, width=16)
-    assert picture.shape == (8 + 32 + 3 * GAP, 4 * 18 + GAP, 3)
-    assert (picture[GAP : GAP + 8, GAP + 2 * 18 : GAP + 3 * 18] == 255).all()
+    image = draw_contact_sheet([("", clip(2)), ("", clip(8, 32, 16))], columns=4, width=16)
+    assert image.shape == (8 + 32 + 3 * GAP, 4 * 18 + GAP, 3)
+    assert (image[GAP : GAP + 8, GAP + 2 * 18 : GAP + 3 * 18] == 255).all()
 
 
 def test_no_rows_but_an_empty_sheet():
     assert draw_contact_sheet([]).shape == (GAP, 8 * 130 + GAP, 3)
 
 
-def test_pictures_are_saved_as_they_are(tmp_path):
+def test_frames_are_saved_as_they_are(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
     save_image(tmp_path / "deep" / "ä b.png", pixels)
     data = np.frombuffer((tmp_path / "deep" / "ä b.png").read_bytes(), np.uint8)

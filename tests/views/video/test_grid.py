@@ -32,7 +32,7 @@ def test_strips_show_first_and_last():
     assert strips(clips(1, frames=2), columns=8).shape[1] == 2 * (6 + GAP) + GAP
 
 
-def test_larger_pictures():
+def test_larger_frames():
     clip = clips(1)[0]
     assert enlarge(clip, 1) is clip
     assert enlarge(clip, 3).shape == (5, 12, 18, 3)

@@ -44,7 +44,7 @@ def test_shapes_may_reach_over_any_edge(sides):
     primitives.panel(_blank(), rect, RED, 0.5, 4)
 
 
-def test_a_panel_lets_the_picture_through():
+def test_a_panel_lets_the_image_through():
     pixels = np.full((40, 60, 3), 200, np.uint8)
     primitives.panel(pixels, (10, 10, 50, 30), (0, 0, 0), 0.75, 6)
     assert pixels[20, 30].tolist() == [50, 50, 50]

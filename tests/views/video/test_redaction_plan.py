@@ -20,8 +20,8 @@ def timeline(*tracks, cuts=(), **more):
     return Timeline(tracks=list(tracks), events=shots, tasks=dict(DONE), **more)
 
 
-def boxes_at(made, time):
-    return [cover.at(time).tolist() for cover in made.covers if cover.start <= time <= cover.end]
+def boxes_at(redaction, time):
+    return [mask.at(time).tolist() for mask in redaction.masks if mask.start <= time <= mask.end]
 
 
 def test_a_box_is_grown_on_each_side():
@@ -31,48 +31,48 @@ def test_a_box_is_grown_on_each_side():
 
 
 def test_what_is_seen_once_is_covered_for_half_a_second_on_either_side_and_ever_larger():
-    made = plan(timeline(face(1, 1, 1, extra={"doubtful": True})), ["faces"])
-    assert [round(made.covers[0].start, 3), round(made.covers[0].end, 3)] == [
+    redaction = plan(timeline(face(1, 1, 1, extra={"doubtful": True})), ["faces"])
+    assert [round(redaction.masks[0].start, 3), round(redaction.masks[0].end, 3)] == [
         1 - EXTENSION_SECONDS,
         1 + EXTENSION_SECONDS,
     ]
-    assert boxes_at(made, 1.0) == [pytest.approx([80, 80, 220, 220], abs=0.01)]
-    assert boxes_at(made, 0.5) == [pytest.approx([30, 30, 270, 270], abs=0.01)]
-    assert boxes_at(made, 0.4) == []
+    assert boxes_at(redaction, 1.0) == [pytest.approx([80, 80, 220, 220], abs=0.01)]
+    assert boxes_at(redaction, 0.5) == [pytest.approx([30, 30, 270, 270], abs=0.01)]
+    assert boxes_at(redaction, 0.4) == []
 
 
 @pytest.mark.parametrize("kind", ["damaged", "missing"])
 def test_what_is_lost_in_damage_stays_hidden(kind):
-    """A detector finds no face where people still know one: in frames made from damaged ones."""
+    """A detector finds no face where people still know one: in frames redaction from damaged ones."""
     decode = DecodeReport(**{kind: [[2.2, 2.3], [4.0, 4.1]]})
     lost, found = face(1, 1, 2), face(2, 8, 9, (600, 100, 700, 200))
-    made = plan(timeline(lost, found, decode=decode), ["faces"])
-    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [4.1 + DAMAGE_SECONDS, 2.2]
+    redaction = plan(timeline(lost, found, decode=decode), ["faces"])
+    assert [round(redaction.masks[0].end, 3), round(redaction.masks[1].start, 3)] == [4.1 + DAMAGE_SECONDS, 2.2]
     (usual,) = boxes_at(plan(timeline(lost), ["faces"]), 2.4)
-    assert boxes_at(made, 2.4)[0] == pytest.approx(usual, abs=0.01)
-    made = plan(timeline(lost, found, cuts=[3.0], decode=decode), ["faces"])
-    assert [round(made.covers[0].end, 3), round(made.covers[1].start, 3)] == [3.0, 3.0]
+    assert boxes_at(redaction, 2.4)[0] == pytest.approx(usual, abs=0.01)
+    redaction = plan(timeline(lost, found, cuts=[3.0], decode=decode), ["faces"])
+    assert [round(redaction.masks[0].end, 3), round(redaction.masks[1].start, 3)] == [3.0, 3.0]
 
 
 def test_damage_far_from_a_track_changes_nothing():
     damage = DecodeReport(damaged=[[20.0, 20.1]])
     one, other = (plan(timeline(face(1, 1, 2), **more), ["faces"]) for more in ({}, {"decode": damage}))
-    assert one.covers[0].rows.tolist() == other.covers[0].rows.tolist()
+    assert one.masks[0].rows.tolist() == other.masks[0].rows.tolist()
 
 
 def test_nothing_reaches_over_a_cut():
-    made = plan(timeline(face(1, 1, 2), cuts=[0, 0.8, 2.04]), ["faces"])
-    assert boxes_at(made, 0.8)
-    assert not boxes_at(made, 0.76)
-    assert boxes_at(made, 2.0)
-    assert not boxes_at(made, 2.04)
+    redaction = plan(timeline(face(1, 1, 2), cuts=[0, 0.8, 2.04]), ["faces"])
+    assert boxes_at(redaction, 0.8)
+    assert not boxes_at(redaction, 0.76)
+    assert boxes_at(redaction, 2.0)
+    assert not boxes_at(redaction, 2.04)
 
 
 def test_between_two_tracks_that_may_be_one_both_places_are_covered():
     a, b = face(1, 1, 2), face(2, 3.6, 4, (160, 100, 260, 200))
-    made = plan(timeline(a, b), ["faces"])
-    assert boxes_at(made, 2.8) == [pytest.approx([80, 80, 280, 220])]
-    assert [cover.bridge for cover in made.covers] == [None, 2, None]
+    redaction = plan(timeline(a, b), ["faces"])
+    assert boxes_at(redaction, 2.8) == [pytest.approx([80, 80, 280, 220])]
+    assert [mask.next_track for mask in redaction.masks] == [None, 2, None]
     for other in (face(2, 3.6, 4, (600, 100, 700, 200)), face(2, 2 + MAX_GAP_SECONDS + 0.2, 5)):
         assert not boxes_at(plan(timeline(a, other), ["faces"]), 2.8)
     assert not boxes_at(plan(timeline(a, b, cuts=[2.6]), ["faces"]), 2.8)
@@ -85,14 +85,14 @@ def test_between_two_tracks_that_may_be_one_both_places_are_covered():
 def test_no_frame_is_missed_where_it_was_seen_or_a_neighbour_has_it_in_the_same_shot(spans, cuts):
     tracks = [face(n, a / 25, (a + length) / 25) for n, (a, length) in enumerate(spans)]
     cuts = sorted({cut / 25 for cut in cuts})
-    made = plan(timeline(*tracks, cuts=cuts), ["faces"])
+    redaction = plan(timeline(*tracks, cuts=cuts), ["faces"])
     for track in tracks:
         for frame in range(round(track.start * 25) - 1, round(track.end * 25) + 2):
             time = frame / 25
             seen = min(max(time, track.start), track.end)
             same_shot = not any(min(time, seen) < cut <= max(time, seen) for cut in cuts)
             if same_shot:
-                left, top, right, bottom = np.array(boxes_at(made, time)).T
+                left, top, right, bottom = np.array(boxes_at(redaction, time)).T
                 assert ((left <= 100) & (top <= 100) & (right >= 200) & (bottom >= 200)).any()
 
 
@@ -100,20 +100,20 @@ def test_only_who_was_recognised_by_a_name_to_keep_is_spared():
     ada = face(1, 0, 1, identity="Ada", extra={"known_by": "face", "distance": 0.3})
     named_alike = face(2, 0, 1, identity="Ada")
     bob = face(3, 0, 1, identity="Bob", extra={"known_by": "face", "distance": 0.3})
-    made = plan(timeline(ada, named_alike, bob, face(4, 0, 1)), ["faces"], ["Ada"])
-    assert [cover.track.id for cover in made.covers] == [2, 3, 4]
-    assert made.kept == [("faces", ada)]
+    redaction = plan(timeline(ada, named_alike, bob, face(4, 0, 1)), ["faces"], ["Ada"])
+    assert [mask.track.id for mask in redaction.masks] == [2, 3, 4]
+    assert redaction.exempt == [("faces", ada)]
 
 
 def test_a_track_that_may_show_two_people_is_hidden_whoever_one_of_them_is():
     known = {"known_by": "face", "distance": 0.3}
     tracks = [face(n, 0, 1, identity="Ada", extra=known | {"apart": far}) for n, far in enumerate((0.5, 0.61))]
-    assert [cover.track.id for cover in plan(timeline(*tracks), ["faces"], ["Ada"]).covers] == [1]
+    assert [mask.track.id for mask in plan(timeline(*tracks), ["faces"], ["Ada"]).masks] == [1]
 
 
 def test_of_objects_only_people_are_hidden():
     tracks = [Track(n, "objects", label, 0.9, [[0, 1, 1, 9, 9, 0.9]]) for n, label in enumerate(["person", "car"])]
-    assert [cover.track.label for cover in plan(timeline(*tracks), ["people"]).covers] == ["person"]
+    assert [mask.track.label for mask in plan(timeline(*tracks), ["people"]).masks] == ["person"]
 
 
 @pytest.mark.parametrize(
@@ -153,44 +153,44 @@ def test_a_box_grows_with_speed_before_and_behind():
     assert box == pytest.approx([700 - 20 - 80, 280, 800 + 20 + 80, 420])
 
 
-def check_hidden(made, time, right):
-    """Check that a box 100 pixels wide, whose right edge is at ``right``, is covered as far as it is in the picture."""
+def check_hidden(redaction, time, right):
+    """Check that a box 100 pixels wide, whose right edge is at ``right``, is covered as far as it is in the image."""
     if right > 0:
-        (left, _, hidden, _) = boxes_at(made, time)[0]
+        (left, _, hidden, _) = boxes_at(redaction, time)[0]
         assert left <= max(0, right - 100), time
         assert hidden >= right, time
 
 
 @pytest.mark.parametrize("speed", [50, 100, 300, 2000])
 def test_what_comes_in_at_an_edge_is_hidden_from_the_edge_on(speed):
-    """It is first found when it is whole in the picture; what was there of it before is hidden."""
+    """It is first found when it is whole in the image; what was there of it before is hidden."""
     seen = moving(4, 5, 10, speed)
-    made = plan(timeline(seen, source=SIZE), ["faces"])
+    redaction = plan(timeline(seen, source=SIZE), ["faces"])
     for time in np.arange(0, 4, 0.04):
         right = 110 + speed * (time - 4)
-        check_hidden(made, time, right)
+        check_hidden(redaction, time, right)
 
 
 @pytest.mark.parametrize("speed", [-50, -300, -2000])
 def test_what_leaves_is_hidden_until_it_has_left(speed):
     seen = moving(1, 2, 10 - speed, speed)
-    made = plan(timeline(seen, source=SIZE), ["faces"])
+    redaction = plan(timeline(seen, source=SIZE), ["faces"])
     for time in np.arange(2, 6, 0.04):
         right = 110 + speed * (time - 2)
-        check_hidden(made, time, right)
+        check_hidden(redaction, time, right)
 
 
 def test_what_moves_away_from_an_edge_is_not_followed_back_for_ever_nor_over_a_cut():
-    made = plan(timeline(moving(9, 10, 600, 50), source=SIZE), ["faces"])
-    assert made.covers[0].start == pytest.approx(9 - EXTENSION_SECONDS, abs=0.001)
-    made = plan(timeline(moving(4, 5, 10, 50), cuts=[3.2], source=SIZE), ["faces"])
-    assert made.covers[0].start == pytest.approx(3.2, abs=0.001)
+    redaction = plan(timeline(moving(9, 10, 600, 50), source=SIZE), ["faces"])
+    assert redaction.masks[0].start == pytest.approx(9 - EXTENSION_SECONDS, abs=0.001)
+    redaction = plan(timeline(moving(4, 5, 10, 50), cuts=[3.2], source=SIZE), ["faces"])
+    assert redaction.masks[0].start == pytest.approx(3.2, abs=0.001)
 
 
 def test_what_is_seen_first_near_an_edge_is_hidden_up_to_it():
-    made = plan(timeline(face(1, 1, 2, (30, 300, 130, 400)), source=SIZE), ["faces"])
-    assert boxes_at(made, 0.6)[0][0] <= 0
-    assert boxes_at(made, 1.5)[0][0] == pytest.approx(10)
+    redaction = plan(timeline(face(1, 1, 2, (30, 300, 130, 400)), source=SIZE), ["faces"])
+    assert boxes_at(redaction, 0.6)[0][0] <= 0
+    assert boxes_at(redaction, 1.5)[0][0] == pytest.approx(10)
 
 
 @given(
@@ -199,13 +199,13 @@ def test_what_is_seen_first_near_an_edge_is_hidden_up_to_it():
 )
 def test_never_less_is_hidden_than_the_boxes_and_where_they_stayed(start, corners):
     rows = [[(start + n) / 25, x, y, x + 100, y + 100, 0.9] for n, (x, y) in enumerate(corners)]
-    (cover,) = plan(timeline(Track(1, "faces", "face", 0.9, rows), source=SIZE), ["faces"]).covers
+    (mask,) = plan(timeline(Track(1, "faces", "face", 0.9, rows), source=SIZE), ["faces"]).masks
     for seconds, row, margin in [
         *((0.0, row, BOX_MARGIN) for row in rows),
         *((-back, rows[0], BOX_MARGIN + back) for back in (0.1, 0.3, EXTENSION_SECONDS)),
         *((on, rows[-1], BOX_MARGIN + on) for on in (0.1, 0.3, EXTENSION_SECONDS)),
     ]:
-        left, top, right, bottom = cover.at(row[0] + seconds)
+        left, top, right, bottom = mask.at(row[0] + seconds)
         grow = 100 * margin - 0.01
         assert max(left - row[1], top - row[2]) <= -grow
         assert min(right - row[3], bottom - row[4]) >= grow
@@ -229,11 +229,11 @@ def test_what_left_over_an_edge_is_covered_there_in_the_last_frames_and_what_ent
 ):
     times = np.arange(101) / 25
     track = leaving(start, start + 0.8, step)
-    made = plan(timeline(track, times=times, **SIZED), ["faces"])
-    (box,) = boxes_at(made, at)
+    redaction = plan(timeline(track, times=times, **SIZED), ["faces"])
+    (box,) = boxes_at(redaction, at)
     assert box[0] <= 0
     assert box[2] >= 150
-    assert boxes_at(made, free) == []
+    assert boxes_at(redaction, free) == []
     cut = start - 0.4 if step > 0 else start + 1.2
     assert boxes_at(plan(timeline(track, times=times, cuts=[cut], **SIZED), ["faces"]), at) == []
     assert boxes_at(plan(timeline(track, times=times, cuts=[start], **SIZED), ["faces"]), 0) == []
@@ -242,5 +242,5 @@ def test_what_left_over_an_edge_is_covered_there_in_the_last_frames_and_what_ent
 def test_what_stays_inside_or_left_long_before_the_end_is_not_covered_again():
     left, inside = leaving(1, 2, -10), face(2, 1, 2, (500, 300, 600, 400))
     for track, end in ((left, 8), (inside, 4)):
-        made = plan(timeline(track, times=np.arange(end * 25 + 1) / 25, **SIZED), ["faces"])
-        assert boxes_at(made, end) == []
+        redaction = plan(timeline(track, times=np.arange(end * 25 + 1) / 25, **SIZED), ["faces"])
+        assert boxes_at(redaction, end) == []

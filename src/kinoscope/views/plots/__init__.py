@@ -1,1 +1,1 @@
-"""Plots."""
+"""Plots drawn with matplotlib."""

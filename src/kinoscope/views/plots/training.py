@@ -1,6 +1,6 @@
-"""Pictures of a training run and of what it learned: curves, the confusion matrix, the reliability diagram.
+"""Plots of a training run and of its model: learning curves, confusion matrix, reliability diagram, error rates.
 
-matplotlib draws them, without a screen; it comes with ``pip install 'kinoscope[train]'``.
+Drawn with matplotlib without a display; install it with ``pip install 'kinoscope[train]'``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kinoscope.core.optional import require_extra
 
 TEXT_COLOUR, LABEL_COLOUR, GRID_COLOUR = "#1b1d21", "#656a73", "#e3e3df"
 COLOURS = {"train": "#9a9fd6", "val": "#3d3db8", "test": "#c2502a"}
-"""Of the lines; validation, which counts, stands out."""
+"""Of the lines: validation, the reference, stands out."""
 STYLE = {
     "font.size": 9,
     "font.family": "sans-serif",
@@ -42,14 +42,14 @@ STYLE = {
 }
 
 MAX_NUMBERED_CLASSES = 30
-"""Classes from which on the cells of a confusion matrix are too small for a number."""
+"""Classes of a confusion matrix; beyond these its cells are too small for numbers."""
 MAX_NAME_LENGTH = 24
-"""Letters of a class name beside a picture."""
+"""Characters of a class name on an axis."""
 
 
 @contextmanager
 def figure_axes(path: Path, width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
-    """Give a figure and its (rows, columns) axes to draw into, and save it; sizes in inches.
+    """Yield a figure and its (rows, columns) axes to draw into, and save it; sizes in inches.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -57,7 +57,7 @@ def figure_axes(path: Path, width: float, height: float, rows: int = 1, columns:
     """
     style = require_extra("matplotlib.style", "train")
     figures = require_extra("matplotlib.figure", "train")
-    # A bare figure belongs to no window: it needs no screen and require_extra not be closed.
+    # A bare figure belongs to no window: it needs no display and need not be closed.
     with style.context(["default", STYLE]):
         figure = figures.Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(rows, columns, squeeze=False)
@@ -66,12 +66,12 @@ def figure_axes(path: Path, width: float, height: float, rows: int = 1, columns:
 
 
 def curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw what a run logged, a panel for each measure.
+    """Plot the log of a run, one panel per metric.
 
     Args:
-        log: rows with ``epoch``, and any measures as numbers. ``train_loss`` and ``val_loss`` (or ``train/loss``) are
-            two lines of one panel, ``loss`` alone is the training's. What is no number is passed over.
-        path: the picture to write, PNG or SVG by its ending.
+        log: rows with ``epoch``, and any metrics as numbers. ``train_loss`` and ``val_loss`` (or ``train/loss``) are
+            two lines of one panel, ``loss`` alone is that of training. Other values are ignored.
+        path: the image to write, PNG or SVG by its suffix.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -81,8 +81,8 @@ def curves(log: Sequence[Mapping[str, Any]], path: Path) -> None:
     columns = min(3, max(1, len(panels)))
     rows = max(1, -(-len(panels) // columns))
     with figure_axes(path, 4.2 * columns, 2.9 * rows, rows, columns) as (_, axes):
-        for place, axis in enumerate(axes.flat):
-            axis.set_visible(place < len(panels))
+        for index, axis in enumerate(axes.flat):
+            axis.set_visible(index < len(panels))
         for axis, (name, lines) in zip(axes.flat, panels.items(), strict=False):
             _lines(axis, name, lines)
 
@@ -92,14 +92,14 @@ Line = list[tuple[float, float]]
 
 def _panels(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
     panels: dict[str, dict[str, Line]] = {}
-    for place, row in enumerate(log, 1):
+    for index, row in enumerate(log, 1):
         for key, value in row.items():
             if key in ("epoch", "step", "seed") or isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             series, _, name = key.replace("/", "_").partition("_")
             if series not in COLOURS:
                 series, name = "train", key
-            panels.setdefault(name, {}).setdefault(series, []).append((row.get("epoch", place), value))
+            panels.setdefault(name, {}).setdefault(series, []).append((row.get("epoch", index), value))
     return panels
 
 
@@ -117,12 +117,12 @@ def _lines(axis: Any, name: str, lines: Mapping[str, Line]) -> None:
 
 
 def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
-    """Draw how often each class (a row) was taken for each class (a column): the colour is the share of its row.
+    """Plot a confusion matrix: a row per actual class, a column per predicted class, coloured by the share of its row.
 
     Args:
         confusion: (K, K) counts, a row for each actual class.
         classes: their K names.
-        path: the picture to write, PNG or SVG by its ending.
+        path: the image to write, PNG or SVG by its suffix.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -132,16 +132,16 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     names = [_shorten(name) for name in classes]
     side = min(14.0, max(2.2, 0.42 * len(names)))
-    beside = 0.075 * max(map(len, names), default=0)
-    turned = 90 if beside > 0.8 * side / max(1, len(names)) else 0
-    with figure_axes(path, side + beside + 1.6, side + beside + 0.8) as (figure, axes):
+    label_width = 0.075 * max(map(len, names), default=0)
+    rotation = 90 if label_width > 0.8 * side / max(1, len(names)) else 0
+    with figure_axes(path, side + label_width + 1.6, side + label_width + 0.8) as (figure, axes):
         axis = axes[0, 0]
         image = axis.imshow(shares, cmap="Purples", vmin=0, vmax=1)
-        places = range(len(names))
-        axis.set(xticks=places, yticks=places, xlabel="told", ylabel="actual", title="Confusion")
-        small = 9 if len(names) <= MAX_NUMBERED_CLASSES else 5
-        axis.set_xticklabels(names, rotation=turned, fontsize=small)
-        axis.set_yticklabels(names, fontsize=small)
+        ticks = range(len(names))
+        axis.set(xticks=ticks, yticks=ticks, xlabel="predicted", ylabel="actual", title="Confusion matrix")
+        font_size = 9 if len(names) <= MAX_NUMBERED_CLASSES else 5
+        axis.set_xticklabels(names, rotation=rotation, fontsize=font_size)
+        axis.set_yticklabels(names, fontsize=font_size)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         bar = figure.colorbar(image, ax=axis, shrink=0.7, format=lambda share, _: f"{share:.0%}")
@@ -162,35 +162,35 @@ def _shorten(name: str) -> str:
 
 
 def reliability(before: ArrayLike, path: Path, after: ArrayLike | None = None) -> None:
-    """Draw how often predictions come true over how sure they are; calibrated ones lie on the diagonal.
+    """Plot a reliability diagram: accuracy over confidence; calibrated predictions lie on the diagonal.
 
     Args:
-        before: (bins, 3) as :func:`kinoscope.core.metrics.classification.reliability_bins` gives them.
-        path: the picture to write, PNG or SVG by its ending.
-        after: likewise, after temperature scaling.
+        before: (bins, 3) as returned by :func:`kinoscope.core.metrics.classification.reliability_bins`.
+        path: the image to write, PNG or SVG by its suffix.
+        after: the same after temperature scaling.
 
     Raises:
         MissingExtra: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    drawn = {"Before temperature scaling" if after is not None else "Reliability": np.asarray(before, float)}
+    diagrams = {"Before temperature scaling" if after is not None else "Reliability": np.asarray(before, float)}
     if after is not None:
-        drawn["After"] = np.asarray(after, float)
-    with figure_axes(path, 3.9 * len(drawn), 4.4) as (figure, axes):
+        diagrams["After"] = np.asarray(after, float)
+    with figure_axes(path, 3.9 * len(diagrams), 4.4) as (figure, axes):
         axes[0, 0].remove()
-        grid = figure.add_gridspec(2, len(drawn), height_ratios=(4, 1))
-        for column, (title, rows) in enumerate(drawn.items()):
+        grid = figure.add_gridspec(2, len(diagrams), height_ratios=(4, 1))
+        for column, (title, rows) in enumerate(diagrams.items()):
             _diagram(figure.add_subplot(grid[0, column]), title, rows)
             _histogram(figure.add_subplot(grid[1, column]), rows)
 
 
 def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: float) -> None:
-    """Draw the distances of genuine and impostor pairs, and below them both error rates over the threshold.
+    """Plot the distances of genuine and impostor pairs, and below them both error rates over the threshold.
 
     Args:
         genuine, impostor: (N,) and (M,) distances, see ``core.metrics.verification``.
-        path: the picture to write, PNG or SVG by its ending.
-        threshold: the one that is used, which is marked.
+        path: the image to write, PNG or SVG by its suffix.
+        threshold: the threshold in use, which is marked.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -198,10 +198,10 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
     """
     same, other = np.asarray(genuine, float), np.asarray(impostor, float)
     thresholds, far, frr = verification.error_rates(same, other)
-    longest = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
+    max_distance = max(float(thresholds.max(initial=0.0)), threshold) * 1.05
     with figure_axes(path, 6.0, 5.0, rows=2) as (_, axes):
         pairs, rates = axes[:, 0]
-        steps = np.linspace(0, longest, 41)
+        steps = np.linspace(0, max_distance, 41)
         for name, values, colour in (("genuine", same, COLOURS["val"]), ("impostor", other, COLOURS["test"])):
             pairs.hist(values, steps, color=colour, alpha=0.7, label=f"{name} ({len(values)})")
         rates.step(thresholds, frr, where="post", color=COLOURS["val"], label="false rejects (FRR)")
@@ -210,23 +210,21 @@ def error_rates(genuine: ArrayLike, impostor: ArrayLike, path: Path, threshold: 
         rates.set(title="Errors by threshold", xlabel="distance", ylabel="share of pairs", ylim=(-0.02, 1.02))
         for axis in (pairs, rates):
             axis.axvline(threshold, color=LABEL_COLOUR, linewidth=1, linestyle=(0, (4, 3)))
-            axis.set_xlim(0, longest)
+            axis.set_xlim(0, max_distance)
             axis.legend(loc="best")
 
 
 def _diagram(axis: Any, title: str, rows: Float64Array) -> None:
-    middles = (np.arange(len(rows)) + 0.5) / len(rows)
+    centres = (np.arange(len(rows)) + 0.5) / len(rows)
     filled = rows[:, 0] > 0
     axis.plot((0, 1), (0, 1), color=LABEL_COLOUR, linewidth=1, linestyle=(0, (4, 3)))
-    axis.bar(middles[filled], rows[filled, 2], 0.9 / len(rows), color=COLOURS["train"])
+    axis.bar(centres[filled], rows[filled, 2], 0.9 / len(rows), color=COLOURS["train"])
     axis.plot(rows[filled, 1], rows[filled, 2], "o", color=COLOURS["val"], markersize=4)
-    axis.set(
-        title=f"{title}: ECE {binned_calibration_error(rows):.3f}", ylabel="came true", xlim=(0, 1), ylim=(0, 1.02)
-    )
+    axis.set(title=f"{title}: ECE {binned_calibration_error(rows):.3f}", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     axis.grid()
 
 
 def _histogram(axis: Any, rows: Float64Array) -> None:
-    middles = (np.arange(len(rows)) + 0.5) / len(rows)
-    axis.bar(middles, rows[:, 0], 0.9 / len(rows), color=LABEL_COLOUR)
+    centres = (np.arange(len(rows)) + 0.5) / len(rows)
+    axis.bar(centres, rows[:, 0], 0.9 / len(rows), color=LABEL_COLOUR)
     axis.set(xlabel="confidence", ylabel="clips", xlim=(0, 1))

@@ -1,1 +1,1 @@
-"""Video and images drawn from results."""
+"""Video and images rendered from results."""

@@ -1,4 +1,4 @@
-"""What goes on at a time, found by bisection."""
+"""Lookup of the intervals that contain a time, by bisection."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ Item = TypeVar("Item")
 
 
 class IntervalLookup(Generic[Item]):
-    """Items with a start and an end in seconds; ``at`` gives those of a time without going through all.
+    """Items with a start and an end in seconds, found by time in O(log N).
 
-    Between two neighbouring moments at which anything starts or ends, nothing changes: what goes on from each moment
-    to the next is kept, so a look costs a bisection over the moments.
+    Between two neighbouring times at which any item starts or ends, the set of active items does not change: it is
+    stored for each such time, so a lookup costs one bisection.
     """
 
     def __init__(self, items: Iterable[tuple[float, float, Item]]) -> None:
         spans = sorted(items, key=lambda span: span[0])
-        self._moments = sorted({moment for start, end, _ in spans for moment in (start, end)})
+        self._boundaries = sorted({time for start, end, _ in spans for time in (start, end)})
         self._active: list[list[tuple[float, float, Item]]] = []
-        going: list[tuple[float, float, Item]] = []
-        waiting = iter(spans)
-        coming = next(waiting, None)
-        for moment in self._moments:
-            going = [span for span in going if span[1] > moment]
-            while coming is not None and coming[0] <= moment:
-                going.append(coming)
-                coming = next(waiting, None)
-            self._active.append(going.copy())
+        active: list[tuple[float, float, Item]] = []
+        remaining = iter(spans)
+        upcoming = next(remaining, None)
+        for time in self._boundaries:
+            active = [span for span in active if span[1] > time]
+            while upcoming is not None and upcoming[0] <= time:
+                active.append(upcoming)
+                upcoming = next(remaining, None)
+            self._active.append(active.copy())
 
     def at(self, time: float) -> list[Item]:
-        """Give the items with ``start <= time < end``, earliest start first; those of no length at their moment."""
-        i = bisect_right(self._moments, time) - 1
+        """Return the items with ``start <= time < end``, earliest start first; items of zero length at their time."""
+        i = bisect_right(self._boundaries, time) - 1
         if i < 0:
             return []
         return [item for start, end, item in self._active[i] if start <= time < end or start == time == end]

@@ -1,13 +1,13 @@
-"""What is to be hidden, where and when: the boxes of tracks, grown in space and in time.
+"""Redaction plan: the masks that hide tracks, which are their boxes grown in space and in time.
 
-A track has a box at each frame from its first to its last detection, so what is missed between two looks is covered
-too; the faster it moves, the larger is what is hidden, before it and behind. Before the first and after the last one
-the box stays for a while and grows, since something was probably there already, or is still; it also goes on as the
-track moved there, until it has left the picture, and reaches to an edge that is near. What left over an edge soon
-before the video ends is covered there once more at the end, since it may come back when no frame is left to find it in;
-what came over one soon after the beginning is covered there in the first frames. Where one track ends and another
-begins near it soon after, the place of both is covered in between. Where frames may show damage, in which a detector
-finds nothing, a box stays for as long. Nothing reaches over a cut.
+A track has a box at each frame from its first to its last detection, so missed detections in between are covered too;
+the faster it moves, the more its box is grown, forwards and backwards. Before the first and after the last detection
+the box stays for a while and grows, because the object was probably there already, or still is; it also continues in
+the direction of motion until it has left the frame, and extends to a nearby edge. An object that left over an edge soon
+before the end of the video is covered there once more at the end, since it may return in frames that are too few to
+detect it; one that entered soon after the beginning is covered there in the first frames. If one track ends and another
+begins nearby soon after, the region of both is covered in between. While frames may show damage, in which a detector
+finds nothing, a box stays as long. No mask extends over a cut.
 """
 
 from __future__ import annotations
@@ -31,81 +31,82 @@ KINDS: dict[str, tuple[str, str | None]] = {
     "people": ("objects", "person"),
     "text": ("text", None),
 }
-"""What can be hidden -> the task that follows it, and the label of its tracks if it has others too."""
+"""What can be hidden -> the task that tracks it, and the label of its tracks if the task has other labels too."""
 
 Method = Literal["blur", "pixels", "solid"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""How things are hidden, see ``hide``."""
+"""How regions are hidden, see ``views.video.redact``."""
 
 BOX_MARGIN = 0.2
-"""Share of its size by which a box is grown on each side: detectors cut off hair and chins."""
+"""Fraction of its size by which a box is grown on each side: detectors cut off hair and chins."""
 
 EXTENSION_SECONDS, GROWTH_PER_SECOND = 0.5, 1.0
-"""Seconds before the first and after the last detection that are covered too, and the share of its size by which a box
-grows on each side meanwhile, a second: farther in time it may be farther away."""
+"""Seconds before the first and after the last detection that are covered too, and the fraction of its size by which a
+box grows on each side per second meanwhile: the farther in time, the farther away it may be."""
 
 MOTION_MARGIN_SECONDS = 0.08
-"""Seconds of its motion by which a box is grown on each side: where it is between two detections is a guess."""
+"""Seconds of its motion by which a box is grown on each side: its position between two detections is an estimate."""
 
 MAX_EXIT_SECONDS = 5.0
-"""Seconds before the first and after the last detection within which what moves to an edge is followed out."""
+"""Seconds before the first and after the last detection within which a box that moves to an edge is followed out."""
 
 SPEED_WINDOW_SECONDS = 0.4
-"""Seconds at the end of a track from which its motion there is taken."""
+"""Seconds at the end of a track from which its speed there is estimated."""
 
 DAMAGE_SECONDS = 5.0
-"""Seconds after damage in which frames may still be made from damaged ones:
-people are visible in them although detectors miss them."""
+"""Seconds after damage in which frames may still be predicted from damaged ones: people are visible in them although
+detectors miss them."""
 
 EDGE_MARGIN = 0.5
-"""Share of its size within which a box reaches to the picture's edge where its track ends: it comes from there."""
+"""Fraction of its size within which a box at the end of its track is extended to an edge of the frame: it came from
+there."""
 
 MAX_GAP_SECONDS = 2.0
-"""Seconds between two tracks up to which they may be one thing that was lost and found."""
+"""Seconds between two tracks up to which they may be one object that was lost and found again."""
 
 MAX_SAMPLE_DISTANCE = 0.6
-"""Distance between two looks of one face track from which it may show two people, one of whom was taken for the other
-as they passed. In 21 tracks of one person each it was at most 0.53."""
+"""Distance between two samples of one face track up to which it shows one person; above it, identities may have been
+switched. In 21 tracks of one person each it was at most 0.53."""
 
 TIME_REVERSAL = np.array([-1.0, 1, 1, 1, 1])
-"""Turns rows (N, 5) of time and box to what they are when the time runs backwards."""
+"""Factor that reverses the time of rows (N, 5) of time and box."""
 
 TIME_TOLERANCE = 2e-6
-"""Seconds by which a time in a file may differ from the frame's exact one: files hold microseconds."""
+"""Seconds by which a time in a file may differ from the exact time of a frame: files hold microseconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """What hides one track, or the gap between two.
+    """Mask of one track, or of the gap between two tracks.
 
     Attributes:
-        kind: of what is hidden, of ``KINDS``.
-        track: the track; before a gap, the one that ends there.
-        rows: (N, 5) time in seconds and x1, y1, x2, y2 in pixels; between two rows a box moves evenly.
-        bridge: id of the track after the gap, for what hides one.
+        kind: a key of ``KINDS``.
+        track: the track; for a gap, the one that ends there.
+        rows: (N, 5) time in seconds and x1, y1, x2, y2 in pixels; boxes are interpolated linearly between rows.
+        next_track: id of the track after the gap, for the mask of a gap.
     """
 
     kind: str
     track: Track
     rows: Float64Array
-    bridge: int | None = None
+    next_track: int | None = None
 
     @property
     def start(self) -> float:
-        """Time from which it covers, in seconds."""
+        """Start of the mask, in seconds."""
         return float(self.rows[0, 0])
 
     @property
     def end(self) -> float:
-        """Time until which it covers, in seconds."""
+        """End of the mask, in seconds."""
         return float(self.rows[-1, 0])
 
     def at(self, time: float) -> Float64Array:
-        """Give x1, y1, x2, y2 at a time; outside its own, the first or the last box."""
+        """Return the box (4,) at a time in seconds; before the first and after the last row, the box of that row."""
         return np.array([np.interp(time, self.rows[:, 0], self.rows[:, i]) for i in range(1, 5)])
 
     def extent(self, size: Size) -> list[int]:
-        """Give the smallest whole-pixel box in a picture of ``size`` that holds all its boxes."""
+        """Return the smallest box of whole pixels, clipped to a frame of ``size``, that contains all its boxes."""
         low, high = self.rows[:, 1:3].min(axis=0), self.rows[:, 3:5].max(axis=0)
         x1, y1, x2, y2 = clip(np.concatenate([np.floor(low), np.ceil(high)])[None], *size)[0].astype(int).tolist()
         return [x1, y1, x2, y2]
@@ -113,66 +114,66 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class VideoBounds:
-    """What bounds the covers of a video.
+    """Limits of the masks of a video in space and time.
 
     Attributes:
         cuts: times of hard cuts in seconds.
-        size: (2,) of the frame in pixels.
-        spoilt: first and last times, in seconds, between which frames may show damage.
+        size: (2,) width and height of the frame in pixels.
+        damaged: intervals in seconds in which frames may show damage.
     """
 
     cuts: list[float]
     size: Float64Array
-    spoilt: list[tuple[float, float]]
+    damaged: list[tuple[float, float]]
 
     def before(self, time: float) -> float:
-        """Return for how many seconds what is first seen at a time may have been there unseen."""
-        begins = [begin for begin, end in self.spoilt if begin <= time - EXTENSION_SECONDS and time <= end]
+        """Return for how many seconds before its first detection at ``time`` an object may have been visible."""
+        begins = [begin for begin, end in self.damaged if begin <= time - EXTENSION_SECONDS and time <= end]
         return time - min(begins, default=time - EXTENSION_SECONDS)
 
     def after(self, time: float) -> float:
-        """Return for how many seconds what is last seen at a time may still be there unseen."""
-        ends = [end for begin, end in self.spoilt if begin <= time + EXTENSION_SECONDS <= end]
+        """Return for how many seconds after its last detection at ``time`` an object may still be visible."""
+        ends = [end for begin, end in self.damaged if begin <= time + EXTENSION_SECONDS <= end]
         return max(ends, default=time + EXTENSION_SECONDS) - time
 
 
 @dataclass(frozen=True, slots=True)
 class RedactionPlan:
-    """All that is to be hidden in a video, and who is spared.
+    """Masks of a video, and the tracks that are exempt from redaction.
 
     Attributes:
-        covers: what hides, in order of time.
-        kept: tracks that are not hidden, with their kind.
+        masks: in order of their start.
+        exempt: tracks that are not hidden, with their kind.
     """
 
-    covers: list[Mask] = field(default_factory=list)
-    kept: list[tuple[str, Track]] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
+    exempt: list[tuple[str, Track]] = field(default_factory=list)
 
 
 def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ()) -> RedactionPlan:
-    """Say what hides every track of some kinds, but for those that the gallery knows by a name to keep.
+    """Return the masks that hide every track of some kinds, except those recognized as a person to keep visible.
 
     Args:
-        timeline: in which the tasks of all kinds are done.
-        kinds: of ``KINDS``.
-        keep: names; only a track that was recognised as one of them, and shows nobody else, is spared.
+        timeline: with completed tasks for all kinds.
+        kinds: keys of ``KINDS``.
+        keep: names; only a track that was recognized as one of them, and shows nobody else, is exempt.
 
     Raises:
-        PrivacyError: a task did not see the whole video, so that something might stay visible.
+        PrivacyError: a task did not process the whole video, so that something might stay visible.
     """
     _check_done(timeline, kinds, keep)
-    covers: list[Mask] = []
-    kept: list[tuple[str, Track]] = []
-    scene = VideoBounds(_cuts(timeline), _frame_size(timeline), _damaged_intervals(timeline))
+    masks: list[Mask] = []
+    exempt: list[tuple[str, Track]] = []
+    bounds = VideoBounds(_cuts(timeline), _frame_size(timeline), _damaged_intervals(timeline))
     for kind in kinds:
         tracks = _tracks(timeline, kind)
-        spared = [track for track in tracks if _is_exempt(track, keep)]
-        kept += [(kind, track) for track in spared]
-        hidden = [track for track in tracks if not any(track is other for other in spared)]
-        covers += [Mask(kind, track, _extend(track, scene)) for track in hidden]
-        covers += [cover for track in hidden for cover in _return_masks(kind, track, scene, timeline.times)]
-        covers += [_gap_mask(kind, a, b) for a, b in _successive_tracks(hidden, scene.cuts)]
-    return RedactionPlan(sorted(covers, key=lambda cover: cover.start), kept)
+        visible = [track for track in tracks if _is_exempt(track, keep)]
+        exempt += [(kind, track) for track in visible]
+        hidden = [track for track in tracks if not any(track is other for other in visible)]
+        masks += [Mask(kind, track, _extend(track, bounds)) for track in hidden]
+        masks += [mask for track in hidden for mask in _return_masks(kind, track, bounds, timeline.times)]
+        masks += [_gap_mask(kind, a, b) for a, b in _successive_tracks(hidden, bounds.cuts)]
+    return RedactionPlan(sorted(masks, key=lambda mask: mask.start), exempt)
 
 
 def _is_exempt(track: Track, keep: Collection[str]) -> bool:
@@ -189,8 +190,8 @@ def _check_done(timeline: Timeline, kinds: Collection[str], keep: Collection[str
     for task in dict.fromkeys([*(KINDS[kind][0] for kind in kinds), *(["recognize"] if keep else [])]):
         report = timeline.tasks.get(task)
         if report is None or report.status != "ok":
-            why = f"{report.status}: {report.reason or 'no reason given'}" if report else "not run"
-            raise PrivacyError(f"task {task} is not done ({why})")
+            reason = f"{report.status}: {report.reason or 'no reason given'}" if report else "not run"
+            raise PrivacyError(f"task {task} is not done ({reason})")
 
 
 def _tracks(timeline: Timeline, kind: str) -> list[Track]:
@@ -199,67 +200,67 @@ def _tracks(timeline: Timeline, kind: str) -> list[Track]:
 
 
 def _cuts(timeline: Timeline) -> list[float]:
-    """Give the times of hard cuts: nothing is at the same place before and after one."""
+    """Return the times of hard cuts, across which positions have no continuity."""
     return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
 
 
 def _damaged_intervals(timeline: Timeline) -> list[tuple[float, float]]:
-    """Return from when to when frames may show damage, in seconds; what overlaps is one."""
-    spoilt: list[tuple[float, float]] = []
+    """Return the intervals in seconds in which frames may show damage; overlapping ones are merged."""
+    intervals: list[tuple[float, float]] = []
     for begin, end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
-        first = spoilt.pop()[0] if spoilt and begin <= spoilt[-1][1] else begin
-        spoilt.append((first, end + DAMAGE_SECONDS))
-    return spoilt
+        first = intervals.pop()[0] if intervals and begin <= intervals[-1][1] else begin
+        intervals.append((first, end + DAMAGE_SECONDS))
+    return intervals
 
 
 def _frame_size(timeline: Timeline) -> Float64Array:
-    """Return the picture's width and height; infinite where they are not known, so that nothing is near an edge."""
+    """Return width and height of the frame; infinite if unknown, so that no box is near an edge."""
     sides = [float(timeline.source.get(side) or math.inf) for side in ("width", "height")]
     return np.array(sides)
 
 
-def _extend(track: Track, scene: VideoBounds) -> Float64Array:
-    """Return the grown boxes (N, 5) of a track with those before and after it."""
-    seen, cuts = track.boxes[:, :5], scene.cuts
+def _extend(track: Track, bounds: VideoBounds) -> Float64Array:
+    """Return the grown boxes (N, 5) of a track with those before its first and after its last detection."""
+    boxes, cuts = track.boxes[:, :5], bounds.cuts
     first, last = bisect_right(cuts, track.start + TIME_TOLERANCE), bisect_right(cuts, track.end + TIME_TOLERANCE)
     room_before = track.start - cuts[first - 1] if first else math.inf
     room_after = cuts[last] - 4 * TIME_TOLERANCE - track.end if last < len(cuts) else math.inf
     before = (
-        _extrapolate(seen[::-1] * TIME_REVERSAL, room_before, scene.size, scene.before(track.start))[::-1]
+        _extrapolate(boxes[::-1] * TIME_REVERSAL, room_before, bounds.size, bounds.before(track.start))[::-1]
         * TIME_REVERSAL
     )
-    after = _extrapolate(seen, room_after, scene.size, scene.after(track.end))
+    after = _extrapolate(boxes, room_after, bounds.size, bounds.after(track.end))
     before[:, 0] -= TIME_TOLERANCE
     after[:, 0] += TIME_TOLERANCE
-    return np.concatenate([before, _grow_by_motion(seen), after])
+    return np.concatenate([before, _grow_by_motion(boxes), after])
 
 
-def _return_masks(kind: str, track: Track, scene: VideoBounds, times: Float64Array) -> list[Mask]:
-    """Cover, in the last frames, where a track left the picture, and in the first ones, where it entered."""
+def _return_masks(kind: str, track: Track, bounds: VideoBounds, times: Float64Array) -> list[Mask]:
+    """Return masks, in the last frames, where a track left the frame, and in the first ones, where it entered."""
     if not len(times):
         return []
     rows, begin, end = track.boxes[:, :5], float(times[0]), float(times[-1])
-    shots = [bisect_right(scene.cuts, time + TIME_TOLERANCE) for time in (begin, track.start, track.end, end)]
-    parts = []
+    shots = [bisect_right(bounds.cuts, time + TIME_TOLERANCE) for time in (begin, track.start, track.end, end)]
+    returns = []
     if shots[0] == shots[1]:
-        parts += [_return_rows(rows[::-1] * TIME_REVERSAL, -begin, scene.size)[::-1] * TIME_REVERSAL]
+        returns += [_return_rows(rows[::-1] * TIME_REVERSAL, -begin, bounds.size)[::-1] * TIME_REVERSAL]
     if shots[2] == shots[3]:
-        parts += [_return_rows(rows, end, scene.size)]
-    return [Mask(kind, track, part) for part in parts if len(part)]
+        returns += [_return_rows(rows, end, bounds.size)]
+    return [Mask(kind, track, mask_rows) for mask_rows in returns if len(mask_rows)]
 
 
 def _return_rows(rows: Float64Array, end: float, size: Float64Array) -> Float64Array:
-    """Return what is covered (0 or 2, 5) until the video's end where the thing of some rows left the picture."""
+    """Return rows (0 or 2, 5) that cover, until the end of the video, where the object of ``rows`` left the frame."""
     last, box = rows[-1, 0], rows[-1, 1:]
-    leaves = last + _seconds_to_exit(box, _speed(rows), size)
-    if not leaves <= end <= last + MAX_EXIT_SECONDS:
+    exit_time = last + _seconds_to_exit(box, _speed(rows), size)
+    if not exit_time <= end <= last + MAX_EXIT_SECONDS:
         return np.zeros((0, 5))
     grown = _extend_to_edges(_grow_unseen(box, EXTENSION_SECONDS), box, size)
-    return np.array([[max(leaves, end - EXTENSION_SECONDS), *grown], [end + TIME_TOLERANCE, *grown]])
+    return np.array([[max(exit_time, end - EXTENSION_SECONDS), *grown], [end + TIME_TOLERANCE, *grown]])
 
 
 def _grow_by_motion(rows: Float64Array) -> Float64Array:
-    """Grow boxes (N, 5) by their share, and by their motion where they are."""
+    """Expand boxes (N, 5: time and box) by ``BOX_MARGIN``, and by their motion at their time."""
     grown = _grow(rows, BOX_MARGIN)
     if len(rows) > 1:
         speed = np.abs(np.gradient(rows[:, 1:], rows[:, 0], axis=0))
@@ -269,38 +270,39 @@ def _grow_by_motion(rows: Float64Array) -> Float64Array:
 
 
 def _extrapolate(rows: Float64Array, room: float, size: Float64Array, stay: float) -> Float64Array:
-    """Return what is covered (1 or 2, 5) after the last of some rows.
+    """Return the mask (1 or 2, 5) after the last of some rows.
 
-    A box that stays and grows together with one that goes on as it did, and, where that comes to the picture's edge
-    later but soon, a box that does so.
+    The union of a box that stays and grows and one that continues to move; and, if the latter reaches an edge of the
+    frame later but soon, a box that does so.
 
     Args:
         rows: (N, 5) time and box.
         room: seconds after the last row that are not exceeded.
-        size: (2,) of the picture.
+        size: (2,) width and height of the frame.
         stay: seconds for which the box stays.
     """
     last, box, speed = rows[-1, 0], rows[-1, 1:], _speed(rows)
-    until = min(stay, room)
-    stays, goes = _extend_to_edges(_grow_unseen(box, until), box, size), _grow_unseen(box + speed * until, until)
-    both = np.concatenate([np.minimum(stays[:2], goes[:2]), np.maximum(stays[2:], goes[2:])])
-    out = [[last + until, *both]]
-    leaves = _seconds_to_exit(box, speed, size)
-    if until < leaves <= MAX_EXIT_SECONDS:
-        leaves = min(leaves, room)
-        out.append([last + leaves, *_grow_unseen(box + speed * leaves, EXTENSION_SECONDS)])
-    return np.array(out)
+    seconds = min(stay, room)
+    static = _extend_to_edges(_grow_unseen(box, seconds), box, size)
+    moving = _grow_unseen(box + speed * seconds, seconds)
+    union = np.concatenate([np.minimum(static[:2], moving[:2]), np.maximum(static[2:], moving[2:])])
+    mask_rows = [[last + seconds, *union]]
+    exit_seconds = _seconds_to_exit(box, speed, size)
+    if seconds < exit_seconds <= MAX_EXIT_SECONDS:
+        exit_seconds = min(exit_seconds, room)
+        mask_rows.append([last + exit_seconds, *_grow_unseen(box + speed * exit_seconds, EXTENSION_SECONDS)])
+    return np.array(mask_rows)
 
 
 def _speed(rows: Float64Array) -> Float64Array:
-    """Return the mean motion (4,) of the sides of a box at the end of its rows, in pixels a second of its time."""
+    """Return the mean speed (4,) of the sides of a box at the end of its rows, in pixels per second."""
     first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - SPEED_WINDOW_SECONDS))))
     seconds = rows[-1, 0] - rows[first, 0]
     return np.asarray((rows[-1, 1:] - rows[first, 1:]) / seconds) if seconds else np.zeros(4)
 
 
 def _seconds_to_exit(box: Float64Array, speed: Float64Array, size: Float64Array) -> float:
-    """Return the seconds until a box that moves at a speed has left the picture; infinite where it never does."""
+    """Return the seconds until a box that moves at ``speed`` has left the frame; infinite if it never does."""
     distance = np.concatenate([size - box[:2], box[2:]])
     towards = np.concatenate([speed[:2], -speed[2:]])
     moving = towards > 1e-6
@@ -308,28 +310,28 @@ def _seconds_to_exit(box: Float64Array, speed: Float64Array, size: Float64Array)
 
 
 def _grow_unseen(box: Float64Array, seconds: float) -> Float64Array:
-    """Grow a box (4,) as one that was not seen for some seconds."""
+    """Expand a box (4,) that has not been detected for some seconds."""
     low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
     grow = (BOX_MARGIN + GROWTH_PER_SECOND * seconds) * (high - low)
     return np.concatenate([low - grow, high + grow])
 
 
 def _extend_to_edges(grown: Float64Array, box: Float64Array, size: Float64Array) -> Float64Array:
-    """Stretch a grown box (4,) to the picture's edges that the box is near."""
+    """Extend a grown box (4,) to the edges of the frame that the original box is near."""
     near = EDGE_MARGIN * (box[2:] - box[:2])
     low = np.where(box[:2] < near, np.minimum(grown[:2], 0), grown[:2])
     high = np.where(box[2:] > size - near, np.maximum(grown[2:], size), grown[2:])
     return np.concatenate([low, high])
 
 
-def _grow(rows: Float64Array, share: float) -> Float64Array:
-    """Grow boxes (N, 5: time and box) by a share of their size on each side."""
-    grow = share * (rows[:, 3:5] - rows[:, 1:3])
+def _grow(rows: Float64Array, fraction: float) -> Float64Array:
+    """Expand boxes (N, 5: time and box) by a fraction of their size on each side."""
+    grow = fraction * (rows[:, 3:5] - rows[:, 1:3])
     return np.concatenate([rows[:, :1], rows[:, 1:3] - grow, rows[:, 3:5] + grow], axis=1)
 
 
 def _successive_tracks(tracks: Sequence[Track], cuts: Sequence[float]) -> list[tuple[Track, Track]]:
-    """Pair tracks with the next that begins near where they end."""
+    """Pair each track with the next one that begins soon after its end and nearby."""
     pairs = []
     for a in tracks:
         soon = [b for b in tracks if 0 < b.start - a.end <= MAX_GAP_SECONDS]
@@ -344,7 +346,7 @@ def _is_near(a: Track, b: Track) -> bool:
 
 
 def _gap_mask(kind: str, a: Track, b: Track) -> Mask:
-    """Cover, between two tracks, the place where one ended and the other begins."""
+    """Mask, between two tracks, the region in which one ended and the other begins."""
     ends = _grow(np.stack([a.boxes[-1, :5], b.boxes[0, :5]]), BOX_MARGIN)
-    whole = np.concatenate([ends[:, 1:3].min(axis=0), ends[:, 3:5].max(axis=0)])
-    return Mask(kind, a, np.array([[a.end, *whole], [b.start, *whole]]), b.id)
+    union = np.concatenate([ends[:, 1:3].min(axis=0), ends[:, 3:5].max(axis=0)])
+    return Mask(kind, a, np.array([[a.end, *union], [b.start, *union]]), b.id)
