@@ -57,7 +57,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(video: Path, words: tupl
     with open("/dev/full", "w") as full:
         done = analyze(video, *words, out=full)
     assert done.returncode == 1
-    expected = "kinoscope: cannot print the result (no space left on device); what was written to files is whole\n"
+    expected = "kinoscope: cannot print the result (no space left on device); the written files are complete\n"
     assert done.stderr.decode() == expected
     assert kept(video)
 

@@ -208,14 +208,14 @@ def test_a_stream_that_is_lost_and_one_that_is_refused(
 
 
 def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> None:
-    from kinoscope.cli.main import _Formatter, _report_error
+    from kinoscope.cli.streams import MaskingFormatter, print_traceback
 
     try:
         raise ValueError(f"cannot open {video}") from RuntimeError(video)
     except ValueError as error:
-        _report_error(type(error), error, error.__traceback__)
+        print_traceback(type(error), error, error.__traceback__)
         record = logging.LogRecord("libav.http", logging.ERROR, "", 0, "%s lost", (video,), (ValueError, error, None))
-        print(_Formatter("%(name)s: %(message)s").format(record))
+        print(MaskingFormatter("%(name)s: %(message)s").format(record))
     out, err = capsys.readouterr()
     assert "cannot open http://***@127.0.0.1" in err
     assert "libav.http: http://***@127.0.0.1" in out

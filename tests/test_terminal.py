@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinoscope.cli.main import COMMANDS, PRINTERS, main
+from kinoscope.cli.main import COMMANDS, main
+from kinoscope.cli.render import PRINTERS
 from kinoscope.core.terminal import escape_control
 from kinoscope.source.synthetic.video import shapes
 
@@ -98,10 +99,10 @@ def test_a_library_with_evil_labels_is_shown(monkeypatch: pytest.MonkeyPatch, tm
     found.events[1].label = found.tracks[0].label = EVIL
     library = Library(tmp_path / "films.lance", create=True)
     library.add("a" * 64, f"/nowhere/{EVIL}.mp4", found)
-    for words in (("list", library.place), ("show", library.place), ("show", library.place, "aaaaaa")):
+    for words in (("list", library.path), ("show", library.path), ("show", library.path, "aaaaaa")):
         assert not obeyed(shown(monkeypatch, "library", *words))
     for query in ("car", "nothing"):
-        assert not obeyed(shown(monkeypatch, "search", query, "--library", library.place, "-o", tmp_path / "out"))
+        assert not obeyed(shown(monkeypatch, "search", query, "--library", library.path, "-o", tmp_path / "out"))
 
 
 def test_a_gallery_with_evil_sources_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -82,12 +82,12 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "evaluate MODEL CLIPS -o OUT": (
         DEVICE, ("--split most", "train"), ("--views 0", "views 0"), ("--batch 0", "batch 0"), ("--seed -1", "seed -1"),
         ("--compare none", "none"), ("--compare nanodet", "nanodet"), ("--group '('", "group"), ("--n 0", "n 0"),
-        ("--judge MODEL", "for a generator"), ("--features MODEL", "for a generator"),
+        ("--classifier MODEL", "for a generator"), ("--features MODEL", "for a generator"),
     ),
     "evaluate shapes CLIPS -o OUT": (
         DEVICE, ("--split val", "for a model that classifies"),
         ("--n 0", "n 0"), ("--n 1", "n 1"), ("--seed -1", "seed -1"), ("--features none", "none"),
-        ("--judge none", "none"), ("--compare none", "none"), ("--group '('", "group"),
+        ("--classifier none", "none"), ("--compare none", "none"), ("--group '('", "group"),
     ),
     "generate shapes -o OUT": (
         DEVICE, ("--n 0", "n 0"), ("--frames 0", "frames 0"), ("--rate nan", "rate nan"), ("--rate inf", "rate inf"),

@@ -67,7 +67,7 @@ def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: Any, **__: Any) -> None:
         raise IndexError("not foreseen")
 
-    monkeypatch.setattr(module, "watch" if verb in ("recognize", "classify") else "_look", fail)
+    monkeypatch.setattr(module, f"{verb}_source" if verb in ("recognize", "classify") else "analyze_in_memory", fail)
     one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
     if verb == "detect":
         module._detect(one, None, None)

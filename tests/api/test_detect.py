@@ -118,7 +118,7 @@ def test_a_task_that_fails_is_an_error(kinoscope, video, monkeypatch):
         ({"tracker": "deep"}, "there is no tracker 'deep'; choose from"),
         ({"rate": 0}, "rate 0 is not possible"),
         ({"every": -1.0}, "every -1 is not possible"),
-        ({"annotate": True}, "annotate writes a video; say where, with -o FOLDER"),
+        ({"annotate": True}, "annotate writes a video; give its folder with -o FOLDER"),
     ],
 )
 def test_options_that_cannot_be_used_are_named(options, message):
@@ -137,5 +137,5 @@ def test_analyze_takes_a_tracker(kinoscope, video, tmp_path):
 def test_an_interruption_ends_it_all(video, monkeypatch):
     decode = DecodeReport(complete=False, interrupted=True)
     stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
-    monkeypatch.setattr("kinoscope.api.detect._look", lambda *_: stopped)
+    monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", lambda *_: stopped)
     assert [one.status for one in package.detect(video, video, quiet=True)] == [1]

@@ -43,7 +43,7 @@ ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
 def test_a_picture_is_enrolled_and_recognised_in_a_video(make, kinoscope, tmp_path):
     gallery = tmp_path / "people.gallery"
     call = kinoscope("enroll", gallery, "Ann", make("a.png", ANN))
-    assert (call.status, call.out, call.err) == (0, f"{gallery}: Ann got 1 look of kind face\n", "")
+    assert (call.status, call.out, call.err) == (0, f"{gallery}: Ann got 1 sample of kind face\n", "")
     (look,) = read_gallery(gallery).looks
     assert (look.source, look.kind) == ("a.png", "face")
     portrait = cv2.imdecode(np.frombuffer(look.portrait, np.uint8), cv2.IMREAD_COLOR)
@@ -91,9 +91,9 @@ def test_people_are_recognised_in_a_photo(make, kinoscope, tmp_path):
 
 def test_a_video_gives_several_looks_of_its_only_person_and_passers_by_do_not_count(make, tmp_path):
     done = enroll(tmp_path / "g", "Ann", make("v.mkv", (ANN, 2.4), (ANN | BOB, 0.5), (ANN, 2.4, 0.95)))
-    assert 2 <= len(done.looks) <= 5
-    assert len({look.source for look in done.looks}) == 1
-    reds = [look.embedding[0] for look in done.looks]
+    assert 2 <= len(done.samples) <= 5
+    assert len({look.source for look in done.samples}) == 1
+    reds = [look.embedding[0] for look in done.samples]
     assert min(reds) > 0.7
 
 
@@ -117,14 +117,14 @@ def test_the_largest_is_taken_where_asked_for(make, kinoscope, tmp_path):
     assert call.status == 2
     assert "shows 2 faces; cut it with only one in it, or take the largest with --largest" in call.err
     done = enroll(tmp_path / "g", "Ann", both, largest=True)
-    assert all(look.embedding[0] > 0.7 for look in done.looks)
+    assert all(look.embedding[0] > 0.7 for look in done.samples)
 
 
 def test_a_folder_of_pictures_is_enrolled_and_once_is_enough(make, kinoscope, tmp_path):
     for n, x in enumerate((40, 60)):
         make(f"ann/{n}.png", {"ann": (x, 80)})
     first = enroll(tmp_path / "g", "Ann", tmp_path / "ann")
-    assert sorted(look.source for look in first.looks) in (["0.png"], ["0.png", "1.png"])
+    assert sorted(look.source for look in first.samples) in (["0.png"], ["0.png", "1.png"])
     call = kinoscope("enroll", tmp_path / "g", "Ann", tmp_path / "ann", "--json")
     assert json.loads(call.out)["added"] == []
     assert json.loads(call.out)["already"] == 2
@@ -133,11 +133,11 @@ def test_a_folder_of_pictures_is_enrolled_and_once_is_enough(make, kinoscope, tm
 def test_a_look_of_somebody_else_is_pointed_out(make, tmp_path):
     enroll(tmp_path / "g", "Ann", make("a.png", ANN))
     done = enroll(tmp_path / "g", "Bob", make("b.png", BOB), make("mistake.png", {"ann": (90, 90)}))
-    assert len(done.looks) == 2
+    assert len(done.samples) == 2
     assert [note.split(" (")[0] for note in done.notes] == [
-        "b.png is unlike all else of Bob",
-        "mistake.png looks like Ann too",
-        "mistake.png is unlike all else of Bob",
+        "b.png resembles no other sample of Bob",
+        "mistake.png resembles Ann too",
+        "mistake.png resembles no other sample of Bob",
     ]
 
 
@@ -146,10 +146,10 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
     enroll(gallery, "Ann", make("a.png", ANN))
     enroll(gallery, "Bob", make("b.png", BOB))
     listed = json.loads(kinoscope("gallery", "list", gallery, "--json").out)
-    assert [(row["name"], row["kind"], row["looks"], row["sources"]) for row in listed["names"]] == [
+    assert [(row["name"], row["kind"], row["samples"], row["sources"]) for row in listed["names"]] == [
         ("Ann", "face", 1, ["a.png"]), ("Bob", "face", 1, ["b.png"])]  # fmt: skip
     assert "Ann" in kinoscope("gallery", "list", gallery).out
-    assert kinoscope("gallery", "rename", gallery, "Bob", "Robert").out == "Bob is now Robert (1 looks)\n"
+    assert kinoscope("gallery", "rename", gallery, "Bob", "Robert").out == "Bob is now Robert (1 sample)\n"
     assert kinoscope("gallery", "export", gallery).status == 0
     assert {path.name for path in (tmp_path / "people").glob("[!.]*")} == {"gallery.json", "Ann", "Robert"}
     portrait = read_gallery(gallery).of("Ann")[0].portrait
@@ -160,7 +160,7 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
         "kinoscope: 'Rob' is not in the gallery; did you mean Robert? known: Robert\n",
     )
     assert gallery.read_bytes() == before
-    assert kinoscope("gallery", "remove", gallery, "Ann").out == "forgot Ann (1 looks)\n"
+    assert kinoscope("gallery", "remove", gallery, "Ann").out == "removed Ann (1 sample)\n"
     assert portrait not in gallery.read_bytes()
     assert read_gallery(gallery).names() == ["Robert"]
 
@@ -168,7 +168,7 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("enroll", "g", "Ann"), "nothing is given to know Ann by; give a picture or a video"),
+        (("enroll", "g", "Ann"), "no source is given for Ann; give an image or a video"),
         (("enroll", "g", "person 1", "a.png"), "people who are not known are called so"),
         (("enroll", "g", "Ann", "missing.png"), "missing.png does not exist"),
         (("gallery", "list", "missing"), "there is no gallery missing; make one with `kinoscope enroll missing NAME"),

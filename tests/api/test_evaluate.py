@@ -128,7 +128,7 @@ def test_the_split_is_the_datas_own(tiny: Make, tmp_path: Path) -> None:
     everything = evaluate(str(tiny()), folder, split="all", **options).scores
     assert everything is not None
     assert len(everything.clips) == 10
-    with pytest.raises(DatasetError, match="sets no clips aside for val: it has train, test; give --split all"):
+    with pytest.raises(DatasetError, match="has no clips of split val: it has train, test; give --split all"):
         evaluate(str(tiny()), folder, split="val", **options)
     with pytest.raises(OptionError, match="there is no split 'some'; known: train, val, test, all"):
         evaluate(str(tiny()), folder, split="some", **options)
@@ -147,7 +147,7 @@ def test_a_model_is_scored_on_what_it_has_not_learned(tiny: Make, clips: Path, t
     assert "best epoch" in scores.notes[0]
     scores = evaluate(str(model), clips, split="all", **options).scores
     assert scores is not None
-    assert "has learned from 6 of these clips" in scores.notes[0]
+    assert "was trained on 6 of these clips" in scores.notes[0]
     scores = evaluate(str(tiny("other")), clips, **options, overwrite=True).scores
     assert scores is not None
     assert (scores.split, scores.notes) == ("all", ())
@@ -172,7 +172,7 @@ def test_many_labels_need_a_model_for_them(tiny: Make, tmp_path: Path) -> None:
     found = evaluate(str(tiny(multilabel=True)), table, out=tmp_path / "out", views=1, quiet=True).scores
     assert found is not None
     assert list(found.measures) == ["map"]
-    with pytest.raises(DatasetError, match="model2 tells one class of each"):
+    with pytest.raises(DatasetError, match="model2 predicts one class of each"):
         evaluate(str(tiny("model2")), table, out=tmp_path / "out")
 
 
@@ -199,7 +199,7 @@ def test_timed_segments_are_scored(kinoscope: Any, tiny: Make, tmp_path: Path) -
     precisions = plain["segments"]["precisions"]
     assert precisions == {"blue": [1.0] * 6 + [0.0] * 4, "green": [1.0] * 10, "red": [1.0] * 10}
     assert plain["segments"]["average_map"] == pytest.approx(2.6 / 3)
-    assert "there is no file for gone" in plain["segments"]["broken"]["gone"]
+    assert "there is no file for gone" in plain["segments"]["unreadable"]["gone"]
     assert {segment["video"] for segment in plain["found"]} == {"one", "two"}
     assert "average mAP 86.7 %" in call.out
     every = kinoscope("evaluate", tiny(), table, "-o", tmp_path / "out", "--split", "all", "--json")

@@ -9,6 +9,7 @@ from kinoscope.api.evaluate import evaluate
 from kinoscope.api.generate import generate
 from kinoscope.api.train import train
 from kinoscope.cli import main
+from kinoscope.cli.render import PRINTERS
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
@@ -129,7 +130,7 @@ def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
     assert [row["epoch"] for row in more.rounds.rows] == [1, 2]
     with pytest.raises(SystemExit):
         main.main(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])
-    assert "2 clips of 6 pictures" in capsys.readouterr().out
+    assert "2 clips of 6 frames" in capsys.readouterr().out
 
 
 def test_too_few_clips(tmp_path):
@@ -183,7 +184,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
     assert set(scores.by_class) == {"disc", "square"}
     assert scores.copies == []
     assert {path.name for path in done.written} == {"scores.json", "samples.mp4", "pairs.mp4", "report.html"}
-    main.PRINTERS["evaluate"](done)
+    PRINTERS["evaluate"](done)
     assert scores.protocol.hash in capsys.readouterr().out
 
     again = evaluate(

@@ -42,14 +42,14 @@ def test_all_that_show_the_face_are_painted(made):
     assert min(change[n] for n in range(50) if n not in HIDDEN) > 4 * max(change[n] for n in HIDDEN)
 
 
-def test_it_begins_with_the_sound_and_keeps_the_distances_of_its_pictures(made):
+def test_it_begins_with_the_audio_and_keeps_the_distances_of_its_pictures(made):
     folder, _ = made
     before, after = pictures(folder / "video.mkv"), pictures(folder / "out.mp4")
     assert after[0].time == 0
     assert [b.time - after[0].time for b in after] == [a.time - before[0].time for a in before]
 
 
-def test_the_sound_is_copied_at_its_times(made):
+def test_the_audio_is_copied_at_its_times(made):
     folder, _ = made
 
     def packets(name):
@@ -70,7 +70,7 @@ def test_nothing_is_left_behind(made):
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["model", "out.mp4", "sound.mp4", "video.mkv"]
 
 
-def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
+def test_short_audio_is_reported(made, tmp_path, monkeypatch):
     monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = made
     sound = write(tmp_path / "short.mp4", 0.4)
@@ -85,14 +85,14 @@ def test_a_short_sound_is_told(made, tmp_path, monkeypatch):
         ({"out": "sound.mp4"}, OutputError, "is an input, which is never replaced"),
         ({"out": "out.avi"}, OptionError, "give a name that ends in .mp4"),
         ({"model": "."}, ModelError, "make one with `kinoscope train lipsync`"),
-        ({"sound": "video.mkv"}, SourceError, "has no sound for lips to follow"),
+        ({"audio": "video.mkv"}, SourceError, "has no audio for lips to follow"),
         ({"video": "absent.mp4"}, SourceError, "absent.mp4"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_nothing_written(made, words, error, message, monkeypatch):
     monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = made
-    given = {"video": "video.mkv", "sound": "sound.mp4", "out": "new.mp4", "model": "model"} | words
+    given = {"video": "video.mkv", "audio": "sound.mp4", "out": "new.mp4", "model": "model"} | words
     with pytest.raises(error, match=message):
         kinoscope.lipsync(**{name: folder / value for name, value in given.items()}, quiet=True)
     assert not (folder / "new.mp4").exists()
@@ -117,7 +117,7 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as left:
         main.main([*words, "--dry-run"])
     assert left.value.code == 0
-    assert "38 examples to learn from, 12 to measure on" in capsys.readouterr().out
+    assert "38 training examples, 12 validation examples" in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()
     with pytest.raises(SystemExit) as left:
         main.main(words)

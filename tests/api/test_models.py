@@ -63,6 +63,6 @@ def test_a_check_says_what_was_verified(toys: str, tmp_path: Path, kinoscope: An
     path.chmod(0o600)
     path.write_bytes(b"altered")
     call = kinoscope("models", "check")
-    assert call.out.splitlines()[-1] == "2 files of 2 models verified; other was altered, and fetched anew"
+    assert call.out.splitlines()[-1] == "2 files of 2 models verified; other was altered, and fetched again"
     assert path.read_bytes() == CONTENT
     assert "verified" not in kinoscope("models", "list").out

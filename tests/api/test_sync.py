@@ -90,7 +90,7 @@ def test_a_doubtful_measure_is_not_acted_on_unless_forced(tmp_path, monkeypatch)
     path, fixed = film(tmp_path / "a.mp4", 0.2), tmp_path / "fixed.mp4"
     (one,) = kinoscope.sync(path, fix=fixed, quiet=True)
     assert isinstance(one.error, SyncError)
-    assert "the measure is 70 % sure" in str(one.error)
+    assert "the confidence is 70 %, below 90 %" in str(one.error)
     assert one.status == 2
     assert not fixed.exists()
     (one,) = kinoscope.sync(path, fix=fixed, force=True, quiet=True)

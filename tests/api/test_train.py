@@ -35,7 +35,7 @@ def test_a_run_is_told_and_can_be_used(kinoscope, clips, place):
     call = kinoscope("train", "classify", clips, *QUICK)
     folder = Path("runs/classify/clips1")
     assert call.status == 0
-    assert "8 clips to learn from, 4 to validate" in call.out
+    assert "8 training clips, 4 validation clips" in call.out
     assert "95 % interval" in call.out
     assert "chance" in call.out
     assert f"kinoscope evaluate {folder} CLIPS" in call.out

@@ -91,7 +91,7 @@ def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
     assert [event.label for event in done.events] == ["across"]
     assert done.status == 0
     assert done.delays.quantile(0.95) >= done.delays.quantile(0.5) >= 0
-    assert len(done.looks) >= len(done.delays) == 1
+    assert len(done.detection_delays) >= len(done.delays) == 1
     plain = done.to_dict()
     assert plain["frames"] == 20
     assert plain["memory_mb"] > 0

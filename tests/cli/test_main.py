@@ -310,10 +310,10 @@ main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out
 
 
 def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
-    from kinoscope.cli.main import PRINTERS
+    from kinoscope.cli.render import PRINTERS
 
     PRINTERS["watch"](WatchResult("a.mp4", alerts=1, clips=1, delivered=1))
     lines = capsys.readouterr().err.splitlines()
     assert (lines[0], lines[-2:]) == ("1 alert", ["1 alert delivered, 0 not", "1 clip"])
     PRINTERS["enroll"](EnrollResult(Path("a.gallery"), "Ada", "face", already=1))
-    assert capsys.readouterr().out == "a.gallery: Ada got 0 looks of kind face (1 was there already)\n"
+    assert capsys.readouterr().out == "a.gallery: Ada got 0 samples of kind face (1 was there already)\n"

@@ -75,7 +75,7 @@ def test_videos_are_shown_and_removed(kinoscope: Any, light: Any, video: Path, t
     shown = kinoscope("library", "show", films, "shapes.mp4").out
     assert "sha256" in shown
     assert "shots" in shown
-    assert kinoscope("library", "remove", films, "shapes.mp4").out == f"forgot {video}\n"
+    assert kinoscope("library", "remove", films, "shapes.mp4").out == f"removed {video}\n"
     assert kinoscope("library", "list", films).out == "there is no video in it\n"
     call = kinoscope("library", "remove", films)
     assert (call.status, call.err.count("\n")) == (2, 1)

@@ -1,4 +1,4 @@
-"""Options that had another name until the release before: they are taken for one more, with a warning."""
+"""Old names of options, which are accepted for one release, with a warning."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "detect": {"looks": "appearance"},
-    "lipsync": {"looks": "reference"},
+    "evaluate": {"judge": "classifier"},
+    "lipsync": {"looks": "reference", "sound": "audio"},
+    "predict": {"given": "include_input"},
+    "sync": {"sound_track": "audio_track"},
     "train": {"resume": "resume_from"},
     "watch": {"clips": "clips_to"},
 }
 """Verb -> old name -> new name. A name means one thing in all verbs: ``resume`` and ``clips`` are flags of analyze."""
 
 RULE_SUFFIXES = (".yaml", ".yml", ".json")
-"""Endings by which the file of rules is known, where it stands alone."""
+"""Endings by which a file of rules is recognized where it is given as a positional argument."""
 
 
 def accept_old_names(verb: Verb) -> Verb:
@@ -40,33 +43,37 @@ def accept_old_names(verb: Verb) -> Verb:
 
 
 def rename_options(words: list[str]) -> list[str]:
-    """Return the words of a command line with the new names for the old."""
+    """Return a command line in which the old names of options are replaced by the new ones."""
     verb = words[0] if words else ""
-    names = {_flag(old): _flag(new) for old, new in RENAMED.get(verb, {}).items()}
-    found = [_new_word(word, names, verb) for word in words]
-    return _with_rules(found) if verb == "watch" else found
+    names = RENAMED.get(verb, {})
+    flags = {_flag(old): _flag(new) for old, new in names.items()}
+    flags |= {_flag(f"no_{old}"): _flag(f"no_{new}") for old, new in names.items()}
+    renamed = [_rename_option(word, flags, verb) for word in words]
+    return _insert_rules_option(renamed) if verb == "watch" else renamed
 
 
-def _new_word(word: str, names: Mapping[str, str], verb: str) -> str:
-    name, equals, value = word.partition("=")
-    if name not in names:
+def _rename_option(word: str, flags: Mapping[str, str], verb: str) -> str:
+    """Return a word of a command line; if it is an old flag, also one with ``=VALUE``, with the new name."""
+    flag, equals, value = word.partition("=")
+    if flag not in flags:
         return word
-    _warn(f"{verb} {name}", names[name])
-    return f"{names[name]}{equals}{value}"
+    _warn(f"{verb} {flag}", flags[flag])
+    return f"{flags[flag]}{equals}{value}"
 
 
-def _with_rules(words: list[str]) -> list[str]:
-    """Return the words with ``--rules`` before a file of rules that is given as an argument."""
+def _insert_rules_option(words: list[str]) -> list[str]:
+    """Return the command line with ``--rules`` before a file of rules that is given as an argument."""
     if any(word.partition("=")[0] == "--rules" for word in words):
         return words
-    for place, word in enumerate(words[2:], 2):
-        if word.lower().endswith(RULE_SUFFIXES) and not words[place - 1].startswith("-"):
+    for index, word in enumerate(words[2:], 2):
+        if word.lower().endswith(RULE_SUFFIXES) and not words[index - 1].startswith("-"):
             _warn("watch SOURCE RULES", "--rules RULES")
-            return [*words[:place], "--rules", *words[place:]]
+            return [*words[:index], "--rules", *words[index:]]
     return words
 
 
 def _flag(name: str) -> str:
+    """Return the flag of the command line for a parameter."""
     return f"--{name.replace('_', '-')}"
 
 

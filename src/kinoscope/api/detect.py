@@ -1,4 +1,4 @@
-"""``kinoscope detect``: what is in a video, where, how long and how fast, and how many there are when."""
+"""``kinoscope detect``: detection and tracking of objects, their trajectories, and counts over time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kinoscope import __version__
 from kinoscope.api.analyze import interrupted
 from kinoscope.api.arguments import (
     choose_device,
@@ -21,28 +20,31 @@ from kinoscope.api.arguments import (
     choose_video_track,
 )
 from kinoscope.api.deprecations import accept_old_names
+from kinoscope.api.outputs import analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, wrap_error
 from kinoscope.core.results import Timeline, Track
 from kinoscope.core.trajectories import estimate_counts, is_scenery, trajectory_stats
 from kinoscope.core.validation import require_known, require_positive
 from kinoscope.pipeline import analysis, inputs
-from kinoscope.views.console.progress import bar
 
 Appearance = Literal["none", "colours", "cnn"]
 
 FILES = ("detections.json", "events.csv", "tracks.csv", "trajectories.csv")
-"""What is written beside timeline.json."""
+"""Files that are written beside timeline.json."""
+
+MAX_COUNT_TIMES = 2000
+"""Times at which objects are pluralize."""
 
 
 @dataclass
 class DetectResult:
-    """What is in one source.
+    """The objects of one source.
 
     Attributes:
         every: seconds between two counts.
-        timeline: all that was found; None where ``error`` says why there is nothing.
-        written: files that were written.
+        timeline: the whole result; None if ``error`` is set.
+        written: the written files.
     """
 
     source: str
@@ -53,20 +55,18 @@ class DetectResult:
 
     @property
     def status(self) -> int:
-        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        """0 done; 1 the source was read in part; 2 it cannot be opened."""
         if self.error or self.timeline is None:
             return self.error.status if self.error else 2
         return int(not self.timeline.ok)
 
     @property
     def tracks(self) -> list[Track]:
-        """What was found, first seen first."""
+        """The tracks, in order of their start."""
         return self.timeline.tracks_of("objects") if self.timeline else []
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form: ``tracks`` with where they went, and ``counts`` of each label; of a picture,
-        boxes.
-        """
+        """Return the result as plain types: ``tracks`` with trajectories, ``counts`` by label; of an image, boxes."""
         if self.timeline is None:
             return {"source": self.source, "error": str(self.error)}
         if len(self.timeline.times) == 1:
@@ -74,19 +74,21 @@ class DetectResult:
         return {"source": self.source, "tracks": [_track(track) for track in self.tracks], "counts": self.counts()}
 
     def counts(self) -> dict[str, list[dict[str, Any]]]:
-        """Count what has each label, in the middle of each ``every`` seconds; at most 2,000 times."""
+        """Return label -> counts in the middle of each interval of ``every`` seconds; at most ``MAX_COUNT_TIMES``."""
         assert self.timeline is not None
         times = self.timeline.times
         if not len(times):
             return {}
-        step = max(self.every, (times[-1] - times[0]) / 2000)
+        step = max(self.every, (times[-1] - times[0]) / MAX_COUNT_TIMES)
         at = np.arange(times[0], times[-1], step) + step / 2
         size = int(self.timeline.source.get("width", 0)), int(self.timeline.source.get("height", 0))
         labels = dict.fromkeys(track.label for track in self.tracks)
         return {
             label: [
-                c.to_dict()
-                for c in estimate_counts([t for t in self.tracks if t.label == label], at[at <= times[-1]], size)
+                count.to_dict()
+                for count in estimate_counts(
+                    [track for track in self.tracks if track.label == label], at[at <= times[-1]], size
+                )
             ]
             for label in labels
         }
@@ -98,9 +100,8 @@ def _object(track: Track) -> dict[str, Any]:
 
 
 def _track(track: Track) -> dict[str, Any]:
-    told = {"id": track.id, "label": track.label, "score": round(track.score, 4)}
-    told |= {"counts": not is_scenery(track)}
-    return told | {"start": round(track.start, 3), "end": round(track.end, 3)} | trajectory_stats(track).to_dict()
+    row = {"id": track.id, "label": track.label, "score": round(track.score, 4), "counts": not is_scenery(track)}
+    return row | {"start": round(track.start, 3), "end": round(track.end, 3)} | trajectory_stats(track).to_dict()
 
 
 @accept_old_names
@@ -126,18 +127,18 @@ def detect(
     """Detect and track objects in videos and images: where they are, from when to when, how fast, and how many.
 
     Args:
-        sources: video files, folders of videos or images, pictures, URLs, camera:0.
-        labels: what to detect, separated by commas, such as person,car; all that the model knows if not given.
+        sources: video files, images, folders of either, URLs, camera:0.
+        labels: what to detect, separated by commas, such as person,car; all labels of the model if not given.
         out: folder for timeline.json, detections.json and tables of each source (-o); nothing is written if not given.
         model: a card of the task objects (see `kinoscope models list`).
         tracker: how objects are tracked: buffered, sort, bytetrack or ocsort.
         camera: compensate the camera's own motion before objects are tracked; for cameras that move.
-        appearance: track by appearance, too: colours of the clothes, or the features of a CNN, which take long.
+        appearance: track by appearance, too: colours of the clothes, or the features of a CNN, which is slow.
         rate: frames per second in which objects are detected; if not given 10, and 5 where little moves.
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        video_track: which of several video tracks is used, counted from 0; the largest if not given.
+        video_track: which of several video tracks is used, pluralize from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.
@@ -146,16 +147,16 @@ def detect(
         quiet: show no progress.
 
     Returns:
-        What is in each source, in order. One that cannot be read never stops the others.
+        The objects of each source, in order. One that cannot be read never stops the others.
 
     Raises:
-        OptionError: an option cannot be used; nothing has been read then.
+        OptionError: an option cannot be used; raised before anything is read.
     """
     require_positive("rate", rate, 5)
     require_positive("every", every, 1)
     if annotate and out is None:
-        raise OptionError("annotate writes a video; say where, with -o FOLDER")
-    setting = {
+        raise OptionError("annotate writes a video; give its folder with -o FOLDER")
+    settings = {
         "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
@@ -166,7 +167,7 @@ def detect(
         reading=choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track),
         models={"objects": model},
         device=choose_device(device),
-        settings={"objects": setting | ({} if rate is None else {"rate": rate, "calm": None})},
+        settings={"objects": settings | ({} if rate is None else {"rate": rate, "calm": None})},
         annotate=annotate,
         report=False,
         overwrite=overwrite,
@@ -180,57 +181,50 @@ def detect(
 
     names = inputs.expand(sources)
     folders = [None] * len(names) if out is None else inputs.result_folders(names, Path(out), fits)
-    done = [DetectResult(name, every) for name in names]
-    for number, (one, folder) in enumerate(zip(done, folders, strict=True), 1):
-        _detect(one, folder, options)
-        if one.timeline and interrupted(one.timeline):
-            return done[:number]
-    return done
+    results = [DetectResult(name, every) for name in names]
+    for number, (result, folder) in enumerate(zip(results, folders, strict=True), 1):
+        _detect(result, folder, options)
+        if result.timeline and interrupted(result.timeline):
+            return results[:number]
+    return results
 
 
-def _detect(one: DetectResult, folder: Path | None, options: analysis.AnalysisOptions) -> None:
-    title = short_name(one.source)
+def _detect(result: DetectResult, folder: Path | None, options: analysis.AnalysisOptions) -> None:
+    """Fill the result of one source; an error ends up in it."""
+    title = short_name(result.source)
     try:
         if folder is None:
-            one.timeline = _look(one.source, options, title)
-            _check(one)
+            result.timeline = analyze_in_memory(result.source, options, title)
+            _demand_detections(result)
             return
-        with analysis.claim(one.source, folder, options):
-            job = analysis.Analysis(one.source, folder)
+        with analysis.claim(result.source, folder, options):
+            job = analysis.Analysis(result.source, folder)
             analysis.run(job, options, title)
-            one.timeline, one.error, one.written = job.timeline, job.error, job.written
-            if one.timeline and not one.error:
-                _check(one)
-                one.written += _write(one, folder)
+            result.timeline, result.error, result.written = job.timeline, job.error, job.written
+            if result.timeline and not result.error:
+                _demand_detections(result)
+                result.written += _write(result, folder)
     except Exception as error:
-        one.error = wrap_error(error, one.source)
+        result.error = wrap_error(error, result.source)
 
 
-def _look(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:
-    from kinoscope.pipeline import engine
-    from kinoscope.source import open_source
-
-    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
-    with open_source(source, **options.reading) as opened, bar(title, options.quiet) as progress:
-        return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
-
-
-def _check(one: DetectResult) -> None:
-    """Raise what kept the task from finding anything."""
-    assert one.timeline is not None
-    report = one.timeline.tasks["objects"]
+def _demand_detections(result: DetectResult) -> None:
+    """Raise SourceError if the detector failed or could not run."""
+    assert result.timeline is not None
+    report = result.timeline.tasks["objects"]
     if report.status in ("failed", "skipped"):
-        raise SourceError(f"{one.source}: {report.reason}")
+        raise SourceError(f"{result.source}: {report.reason}")
 
 
-def _write(one: DetectResult, folder: Path) -> list[Path]:
+def _write(result: DetectResult, folder: Path) -> list[Path]:
+    """Write the detections as JSON and CSV, and return the paths."""
     import json
 
     from kinoscope.core.files import atomic_write
     from kinoscope.views.formats.csv import write
 
-    assert one.timeline is not None
+    assert result.timeline is not None
     with atomic_write(folder / FILES[0]) as temporary:
-        temporary.write_text(json.dumps(one.to_dict()), encoding="utf-8")
-    write(one.timeline, folder)
+        temporary.write_text(json.dumps(result.to_dict()), encoding="utf-8")
+    write(result.timeline, folder)
     return [folder / name for name in FILES]

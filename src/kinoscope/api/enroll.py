@@ -1,4 +1,4 @@
-"""``kinoscope enroll`` and ``kinoscope gallery``: who and what is known by name."""
+"""``kinoscope enroll`` and ``kinoscope gallery``: people and objects that are recognized by name."""
 
 from __future__ import annotations
 
@@ -27,29 +27,37 @@ from kinoscope.galleries import (
 from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
 OUTLIER_RATIO = 4 / 3
-"""Times the threshold from which on a look is unlike the other looks of its name."""
+"""Multiple of the threshold; a sample farther than that from all others of its name is reported as an outlier."""
 
 
 @dataclass
 class EnrollResult:
-    """What was enrolled.
+    """The samples that were added to a gallery.
 
     Attributes:
-        looks: what was added; ``already`` were there before.
-        notes: what a person may want to look at again.
+        gallery: the gallery's file. name: of the person or object.
+        kind: face, person or object.
+        samples: the new samples. already: the number of samples that the gallery had before.
+        notes: samples that a person should check.
     """
 
     gallery: Path
     name: str
     kind: str
-    looks: list[GallerySample] = field(default_factory=list)
+    samples: list[GallerySample] = field(default_factory=list)
     already: int = 0
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
-        plain = {"gallery": str(self.gallery), "name": self.name, "kind": self.kind}
-        return plain | {"added": [look.to_dict() for look in self.looks], "already": self.already, "notes": self.notes}
+        """Return the result as plain types for JSON."""
+        return {
+            "gallery": str(self.gallery),
+            "name": self.name,
+            "kind": self.kind,
+            "added": [sample.to_dict() for sample in self.samples],
+            "already": self.already,
+            "notes": self.notes,
+        }
 
 
 def enroll(
@@ -61,50 +69,53 @@ def enroll(
     device: str = "auto",
     quiet: bool = False,
 ) -> EnrollResult:
-    """Add a person or a thing to a gallery, so that `analyze --gallery` and `recognize` know them by name.
+    """Add a person or an object to a gallery, so that `analyze --gallery` and `recognize` know them by name.
 
-    Either all that is given is enrolled, or nothing. The gallery is one file; it is made if it is not there.
+    Either all sources are enrolled, or none. The gallery is one file; it is created if it does not exist.
 
     Args:
         gallery: the gallery's file, such as people.gallery.
-        name: of the person or the thing. Samples are added to a name that is there already.
-        sources: images, videos, or folders of them, each of this one person or thing.
-        kind: face; person: from head to foot with the clothes, so good for a day; object: a thing, which should fill
-            the image, so crop it.
-        largest: of several faces in an image take the largest, of several people in a video the one that is in it
-            longest.
+        name: of the person or the object. Samples are added to a name that is there already.
+        sources: images, videos, or folders of them, each of this one person or object.
+        kind: face; person: from head to foot with the clothes, so good for a day; object: should fill the image, so
+            crop it.
+        largest: of several faces in an image take the largest, of several people in a video the one with the longest
+            track.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Raises:
-        GalleryError: a source shows nobody, or several; or the gallery cannot be used.
+        GalleryError: a source shows no person, or several; or the gallery cannot be used.
         SourceError: a source cannot be read.
     """
     check_name(name)
     if not sources:
-        raise OptionError(f"nothing is given to know {name} by; give a picture or a video")
+        raise OptionError(f"no source is given for {name}; give an image or a video")
     require_known(kind, get_args(SampleKind), "kind")
-    eye = open_extractor(kind, choose_device(device))
+    extractor = open_extractor(kind, choose_device(device))
     if Path(gallery).exists():
-        read_gallery(gallery).check_model(kind, eye.model)
-    looks = [look for source in sources for look in extract_samples(eye, name, source, largest, quiet)]
-    with edit_gallery(gallery, create=True) as known:
-        added = known.add(looks, eye.model)
-    return EnrollResult(Path(gallery), name, kind, added, len(looks) - len(added), _notes(known, name, kind, added))
+        read_gallery(gallery).check_model(kind, extractor.model)
+    samples = [sample for source in sources for sample in extract_samples(extractor, name, source, largest, quiet)]
+    with edit_gallery(gallery, create=True) as opened:
+        added = opened.add(samples, extractor.model)
+    notes = _notes(opened, name, kind, added)
+    return EnrollResult(Path(gallery), name, kind, added, len(samples) - len(added), notes)
 
 
-def _notes(known: Gallery, name: str, kind: str, added: Sequence[GallerySample]) -> list[str]:
-    """Say where a look is like somebody else, or unlike the others of its name."""
+def _notes(gallery: Gallery, name: str, kind: str, added: Sequence[GallerySample]) -> list[str]:
+    """Return a line for each sample that resembles another name, or none of the samples of its own."""
     notes = []
-    for look in added:
-        far = dict(zip(known.names(kind), known.distances(kind, look.embedding[None])[0].tolist(), strict=True))
-        for other, distance in far.items():
+    for sample in added:
+        distances = gallery.distances(kind, sample.embedding[None])[0].tolist()
+        for other, distance in zip(gallery.names(kind), distances, strict=True):
             if other != name and distance <= MATCH_THRESHOLDS[kind]:
-                notes.append(f"{look.source} looks like {other} too (distance {distance:.2f}); is it the right one?")
-        own = [other for other in known.of(name) if other.kind == kind and other is not look]
-        nearest = min((float(np.linalg.norm(look.embedding - one.embedding)) for one in own), default=0.0)
+                notes.append(f"{sample.source} resembles {other} too (distance {distance:.2f}); is it the right one?")
+        others = [other for other in gallery.of(name) if other.kind == kind and other is not sample]
+        nearest = min((float(np.linalg.norm(sample.embedding - other.embedding)) for other in others), default=0.0)
         if nearest > OUTLIER_RATIO * MATCH_THRESHOLDS[kind]:
-            notes.append(f"{look.source} is unlike all else of {name} (distance {nearest:.2f}); is it the right one?")
+            notes.append(
+                f"{sample.source} resembles no other sample of {name} (distance {nearest:.2f}); is it the right one?"
+            )
     return notes
 
 
@@ -129,74 +140,75 @@ def gallery(
     Args:
         action: list, rename, remove, export or check.
         path: the gallery's file.
-        names: for rename the old name and the new one, for remove those to forget, for check a folder of videos.
+        names: for rename the old name and the new one, for remove the names to remove, for check a folder of videos.
         out: folder to export to (-o), by default the gallery's name without its ending; or of the curves of check.
         far: false accept rate (between 0 and 1) for which check reports the threshold.
-        kind: of samples that check compares.
+        kind: of samples, for check.
         overwrite: replace kinoscope's own results of another gallery or command in the folder.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 
     Returns:
-        What is known, or what was done.
+        The names of the gallery, or what the action changed or measured.
 
     Raises:
         GalleryError: the gallery cannot be used, or does not know a name; nothing is changed then.
         OptionError: more or fewer names are given than the action takes.
     """
-    place = Path(path)
+    path = Path(path)
     choose_device(device)
     if not 0 < far < 1:
         raise OptionError(f"far {far:g} is no rate of errors; give one between 0 and 1, such as 0.001")
     _check_count(action, names)
     if action == "rename":
-        with edit_gallery(place) as known:
-            return {"renamed": names[0], "to": names[1], "looks": known.rename(*names)}
+        with edit_gallery(path) as opened:
+            return {"renamed": names[0], "to": names[1], "samples": opened.rename(*names)}
     if action == "remove":
-        with edit_gallery(place) as known:
-            return {"removed": list(names), "looks": sum(known.remove(name) for name in names)}
+        with edit_gallery(path) as opened:
+            return {"removed": list(names), "samples": sum(opened.remove(name) for name in names)}
     if action == "export":
-        folder = Path(out) if out else place.with_suffix("")
-        if folder == place:
-            raise OptionError(f"where to export {place} to? give a folder with -o")
-        by = command_id("gallery export", [place])
-        with claim_output(folder, by, [place], names=["gallery.json"], overwrite=overwrite, private=True):
-            return {"written": [str(file) for file in export_gallery(read_gallery(place), folder)]}
+        folder = Path(out) if out else path.with_suffix("")
+        if folder == path:
+            raise OptionError(f"there is no folder to export {path} to; give one with -o")
+        by = command_id("gallery export", [path])
+        with claim_output(folder, by, [path], names=["gallery.json"], overwrite=overwrite, private=True):
+            return {"written": [str(file) for file in export_gallery(read_gallery(path), folder)]}
     if action == "check":
-        clips = Path(names[0]) if names else None
+        videos = Path(names[0]) if names else None
         if out is None:
-            return check_gallery(read_gallery(place), clips, far, kind, None, device, quiet)
-        by = command_id("gallery check", [place])
-        with claim_output(out, by, [place], names=["errors.png"], overwrite=overwrite):
-            return check_gallery(read_gallery(place), clips, far, kind, Path(out), device, quiet)
-    return {"gallery": str(place), "names": _rows(read_gallery(place))}
+            return check_gallery(read_gallery(path), videos, far, kind, None, device, quiet)
+        by = command_id("gallery check", [path])
+        with claim_output(out, by, [path], names=["errors.png"], overwrite=overwrite):
+            return check_gallery(read_gallery(path), videos, far, kind, Path(out), device, quiet)
+    return {"gallery": str(path), "names": _rows(read_gallery(path))}
 
 
 NAME_COUNTS = {"list": (0, 0), "rename": (2, 2), "remove": (1, None), "export": (0, 0), "check": (0, 1)}
-"""How many names each action takes: at least, and at most."""
+"""Action -> the minimum and the maximum of names that it takes."""
 
 USAGE = {
     "list": "it takes none",
     "rename": "give the old name and the new one",
-    "remove": "give the names to forget",
+    "remove": "give the names to remove",
     "export": "it takes none; the folder goes after -o",
-    "check": "give at most one folder, which holds a folder of videos a name",
+    "check": "give at most one folder, which holds a folder of videos for each name",
 }
 
 
 def _check_count(action: str, names: Sequence[str]) -> None:
-    least, most = NAME_COUNTS[action]
-    if len(names) < least or (most is not None and len(names) > most):
+    """Raise OptionError unless an action takes so many names."""
+    minimum, maximum = NAME_COUNTS[action]
+    if len(names) < minimum or (maximum is not None and len(names) > maximum):
         raise OptionError(f"gallery {action} got {len(names)} names; {USAGE[action]}")
 
 
-def _rows(known: Gallery) -> list[dict[str, Any]]:
-    """Give a row for each name and kind."""
+def _rows(gallery: Gallery) -> list[dict[str, Any]]:
+    """Return a row for each name and kind."""
     rows = []
-    for kind in sorted(known.models):
-        for name in known.names(kind):
-            looks = [look for look in known.of(name) if look.kind == kind]
-            row = {"name": name, "kind": kind, "looks": len(looks), "model": known.models[kind].name}
-            best = round(max(look.quality for look in looks), 3)
-            rows.append(row | {"best": best, "sources": sorted({look.source for look in looks})})
+    for kind in sorted(gallery.models):
+        for name in gallery.names(kind):
+            samples = [sample for sample in gallery.of(name) if sample.kind == kind]
+            row = {"name": name, "kind": kind, "samples": len(samples), "model": gallery.models[kind].name}
+            best = round(max(sample.quality for sample in samples), 3)
+            rows.append(row | {"best": best, "sources": sorted({sample.source for sample in samples})})
     return rows

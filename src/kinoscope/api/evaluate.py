@@ -1,4 +1,4 @@
-"""``kinoscope evaluate``: how good a model is on labelled clips, or on videos with labelled segments."""
+"""``kinoscope evaluate``: scores of a classifier on labelled clips or segments, or of a generator on real clips."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.arguments import choose_device
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
 from kinoscope.core.untrusted import read_json
@@ -27,20 +28,23 @@ if TYPE_CHECKING:
     from kinoscope.training.evaluation.scores import Scores
 
 FILES = ("scores.json", "report.html", "reliability.png", "confusion.png", "samples.mp4", "pairs.mp4")
-"""Names of the files that are written, for classifiers or for generators."""
+"""Names of the written files, of classifiers and of generators."""
 
 SPLITS = ("train", "val", "test", "all")
+"""Values of the option ``split``."""
 
 
 @dataclass
 class EvaluateResult:
-    """What an evaluation found.
+    """The scores of an evaluation.
 
     Attributes:
-        scores: of whole clips; None where segments were scored.
+        model: name of the model. data: path of the data.
+        scores: of whole clips; None where segments or a generator were scored.
         comparison: with another model, where one was given.
-        segments: ActivityNet's scores, where the data has timed segments; ``broken`` are videos that were left out.
-        generation: of a generator.
+        segments: ActivityNet's scores, where the data has timed segments.
+        generation: scores of a generator.
+        unreadable: clips or videos that were left out -> the reason.
         written: the files.
     """
 
@@ -50,23 +54,25 @@ class EvaluateResult:
     comparison: Comparison | None = None
     segments: SegmentScores | None = None
     generation: EvaluateGeneratorResult | None = None
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form for ``--json``."""
+        """Return the result as plain types for JSON."""
         plain: dict[str, Any] = {"model": self.model, "data": self.data}
         if self.scores:
             plain["scores"] = self.scores.to_dict()
         if self.comparison:
             plain["comparison"] = self.comparison.to_dict()
         if self.segments:
-            plain["segments"] = asdict(self.segments) | {"by_overlap": self.segments.by_overlap, "broken": self.broken}
+            scores = asdict(self.segments)
+            plain["segments"] = scores | {"by_overlap": self.segments.by_overlap, "unreadable": self.unreadable}
         if self.generation:
             plain |= self.generation.to_dict()
         return plain | {"written": [str(path) for path in self.written]}
 
 
+@accept_old_names
 def evaluate(
     model: str,
     data: str | Path,
@@ -79,38 +85,39 @@ def evaluate(
     batch: int = 16,
     n: int = 256,
     features: str | None = None,
-    judge: str | None = None,
+    classifier: str | None = None,
     overwrite: bool = False,
     device: str = "auto",
     seed: int = 0,
     quiet: bool = False,
 ) -> EvaluateResult:
-    """Score a model on labelled clips, with intervals, beside what chance would score; or a generator on real clips.
+    """Score a classifier on labelled clips, with confidence intervals and chance level; or a generator on real clips.
 
-    Of a generator it reports the Frechet video distance with an interval, beside that of real clips (of one half from
-    the other, and with frames shuffled, blurred, or held), kernel distance, precision and recall, diversity,
-    consistency, the real clip nearest to each generated one, and the share of clips whose class is recognized.
+    Of a generator it reports the Frechet video distance with a confidence interval, beside that of real clips (of one
+    half from the other, and with frames shuffled, blurred, or frozen), kernel distance, precision and recall,
+    diversity, consistency, the real clip nearest to each generated one, and the share of clips whose class is
+    recognized.
 
     Args:
         model: folder of a model that `kinoscope train` wrote, a card that classifies clips, or a generator.
         data: a folder with one folder for each class, or a table of clips (CSV); or videos with labelled segments, as
             an ActivityNet JSON. The classes' names need not have the model's case, spaces and punctuation.
-        out: folder for scores.json, report.html and pictures (-o); runs/evaluate/MODEL-DATA if not given.
-        split: train, val, test or all of the clips; if not given, those that the data sets aside for testing (else
-            for validation), or all if it has no splits.
-        views: clips of each video, spread evenly over it, whose probabilities are averaged.
+        out: folder for scores.json, report.html and images (-o); runs/evaluate/MODEL-DATA if not given.
+        split: train, val, test or all of the clips; if not given, the test split of the data (else the validation
+            split), or all if it has no splits.
+        views: number of clips that are taken of each video, spread evenly over it; their probabilities are averaged.
         compare: another model, to be compared on the same clips; of a generator, another one, or a scores.json of the
             same protocol.
         group: rule that groups clips by their names (see `kinoscope train classify --help`), by default that of the
             model's run; clips of a group are not independent, and intervals allow for that.
-        batch: clips of one inference, at most.
-        n: number of clips that a generator makes (-n), and about as many real ones that are read.
-        features: a model that classifies clips, whose embeddings of a generator's clips are compared; the best that
-            recognizes actions if not given.
-        judge: a model trained on real clips that recognizes the classes of a generator's; features if not given.
+        batch: maximum number of clips of one inference.
+        n: number of clips that a generator generates (-n), and about as many real ones that are read.
+        features: a model that classifies clips, whose embeddings of generated and real clips are compared; the best
+            that recognizes actions if not given.
+        classifier: a model trained on real clips that recognizes the classes of generated clips; features if not given.
         overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
-        seed: of everything random: the intervals, and the clips of a generator.
+        seed: of the random numbers for confidence intervals and for the clips of a generator.
         quiet: show no progress.
 
     Raises:
@@ -131,7 +138,7 @@ def evaluate(
     check_group(group)
     claims = ExitStack()
 
-    def place(name: str) -> Path:
+    def claim_folder(name: str) -> Path:
         """Claim the folder for the results of a model, and return it."""
         folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
         by = command_id("evaluate", [model, data, *([compare] if compare else [])])
@@ -139,51 +146,57 @@ def evaluate(
         return folder
 
     generator = model in bundled_generators() or is_generator(Path(model))
-    _demand_about(generator, split, features, judge)
+    _demand_fitting_options(generator, split, features, classifier)
     with claims:
         if generator:
             from kinoscope.api.evaluate_generator import evaluate_generator
 
             name = find_generator(model).resolve().name
             generation, written = evaluate_generator(
-                model, data, place(name), n=n, features=features, judge=judge, compare=compare, group=group,
-                device=device, seed=seed, quiet=quiet,
+                model, data, claim_folder(name), n=n, features=features, judge=classifier, compare=compare,
+                group=group, device=device, seed=seed, quiet=quiet,
             )  # fmt: skip
-            return EvaluateResult(name, str(data), generation=generation, broken=generation.broken, written=written)
+            return EvaluateResult(name, str(data), generation=generation, unreadable=generation.broken, written=written)
         cards = [find_classifier(name) for name in (model, compare) if name is not None]
-        names = _tell_apart([card.name for card in cards], (model, compare))
+        names = _distinct_names([card.name for card in cards], (model, compare))
         if Path(data).suffix.lower() == ".json":
-            return _evaluate_segments(model, cards, Path(data), place(names[0]), split, device, quiet)
+            return _evaluate_segments(model, cards, Path(data), claim_folder(names[0]), split, device, quiet)
         dataset = with_training_splits(_read(data, group or grouping_rule(model), cards), model)
-        examples, kept = choose_examples(dataset, split)
-        notes = leakage_notes(examples, kept, dataset, [name for name in (model, compare) if name is not None])
-        folder = place(names[0])
+        examples, split_name = choose_examples(dataset, split)
+        notes = leakage_notes(examples, dataset, [name for name in (model, compare) if name is not None])
+        folder = claim_folder(names[0])
         prepare_folder(folder)
-        told, gallery = [], None
+        predictions, worst_clips = [], None
         for card, name in zip(cards, names, strict=True):
-            predictions, seen = _predict(card, name, dataset, examples, views, batch, device, quiet)
-            told.append(predictions)
-            gallery = gallery or seen
-        facts = {"model": names[0], "data": str(data), "split": kept, "views": views, "notes": notes}
-        return _score(told, cards[0], names, facts, folder, seed, _pictures(gallery, examples))
+            prediction, worst = _predict(card, name, dataset, examples, views, batch, device, quiet)
+            predictions.append(prediction)
+            worst_clips = worst_clips or worst
+        metadata = {"model": names[0], "data": str(data), "split": split_name, "views": views, "notes": notes}
+        images = _worst_clip_images(worst_clips, examples)
+        return _score(predictions, cards[0], names, metadata, folder, seed, images)
 
 
-def _demand_about(generator: bool, split: str | None, features: str | None, judge: str | None) -> None:
-    """Refuse options that are about the other kind of model, and would be passed over in silence."""
-    given = {"split": split} if generator else {"features": features, "judge": judge}
-    for option, value in given.items():
+def _demand_fitting_options(generator: bool, split: str | None, features: str | None, classifier: str | None) -> None:
+    """Raise OptionError for an option of the other kind of model, which would have no effect."""
+    options = {"split": split} if generator else {"features": features, "classifier": classifier}
+    for option, value in options.items():
         if value is not None:
             kind = "a model that classifies clips" if generator else "a generator"
             raise OptionError(f"{option} is for {kind}; leave it out")
 
 
-def _tell_apart(names: list[str], given: tuple[str, str | None]) -> list[str]:
-    """Give the cards' names, or where these are the same, what the user called them."""
-    return names if len(set(names)) == len(names) else [str(name) for name in given]
+def _distinct_names(names: list[str], arguments: tuple[str, str | None]) -> list[str]:
+    """Return the names of the cards; where they are the same, the arguments by which the user named the models."""
+    return names if len(set(names)) == len(names) else [str(name) for name in arguments]
 
 
 def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
-    """Read the labelled clips, and make sure that every model knows their classes."""
+    """Read the labelled clips.
+
+    Raises:
+        ModelError: a model does not know their classes.
+        DatasetError: they are of several classes, and a model predicts one.
+    """
     from kinoscope.models.inference.classifier import match_labels
     from kinoscope.training.data.readers import read_dataset
 
@@ -192,14 +205,14 @@ def _read(data: str | Path, group: str, cards: Sequence[Card]) -> Dataset:
         match_labels(dataset.classes, card)
         if dataset.multilabel and not card.multilabel:
             raise DatasetError(
-                f"{data} has clips of several classes or of none, and {card.name} tells one class of each; "
+                f"{data} has clips of several classes or of none, and {card.name} predicts one class of each; "
                 "give a model that was trained on such data"
             )
     return dataset
 
 
 def grouping_rule(model: str) -> str:
-    """Give the rule that grouped the clips which a model was trained on; empty if there was none."""
+    """Return the rule that grouped the training clips of a model; empty if there was none."""
     try:
         return str(read_json(Path(model) / "options.json", allow_nan=True)["options"]["group"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -207,16 +220,18 @@ def grouping_rule(model: str) -> str:
 
 
 def with_training_splits(dataset: Dataset, model: str) -> Dataset:
-    """Give the dataset with the splits of the run that trained a model, where the data itself sets none."""
+    """Return the dataset with the splits of the run that trained a model, where the data itself has none."""
     splits = training_splits(dataset, model)
     if splits is None or any(example.split for example in dataset.examples):
         return dataset
     split_of = {example: name for name, examples in splits.items() for example in examples}
-    return replace(dataset, examples=tuple(replace(one, split=split_of.get(one)) for one in dataset.examples))
+    return replace(
+        dataset, examples=tuple(replace(example, split=split_of.get(example)) for example in dataset.examples)
+    )
 
 
 def training_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | None:
-    """Give which clips of a dataset a model was trained on, validated on and tested on; None if that is not known."""
+    """Return the training, validation and test clips of a model's run; None if it was trained on other data."""
     from kinoscope.training.data.splits import read_splits
 
     path = Path(model) / "splits.json"
@@ -228,42 +243,42 @@ def training_splits(dataset: Dataset, model: str) -> dict[str, list[Example]] | 
 
 
 def choose_examples(dataset: Dataset, split: str | None) -> tuple[tuple[Example, ...], str]:
-    """Give the examples of a split, and its name; if none is named, of what is set aside for testing, as far as it is.
+    """Return the examples of a split, and its name; by default the test split, else the validation split, else all.
 
     Raises:
-        DatasetError: the data has none of that name.
+        DatasetError: the data has no such split.
     """
     has = [name for name in SPLITS if any(example.split == name for example in dataset.examples)]
-    name = split or next((one for one in ("test", "val") if one in has), "all")
+    name = split or next((name for name in ("test", "val") if name in has), "all")
     if name == "all":
         return dataset.examples, name
     examples = tuple(example for example in dataset.examples if example.split == name)
     if not examples:
-        there = f"it has {', '.join(has)}" if has else "it has no splits"
-        raise DatasetError(f"{dataset.root} sets no clips aside for {name}: {there}; give --split all for all clips")
+        existing = f"it has {', '.join(has)}" if has else "it has no splits"
+        raise DatasetError(f"{dataset.root} has no clips of split {name}: {existing}; give --split all for all clips")
     return examples, name
 
 
-def leakage_notes(examples: Sequence[Example], kept: str, dataset: Dataset, models: Sequence[str]) -> tuple[str, ...]:
-    """Say what makes scores look better than they are: clips that a model has learned from, or was chosen by."""
+def leakage_notes(examples: Sequence[Example], dataset: Dataset, models: Sequence[str]) -> tuple[str, ...]:
+    """Return why scores are too high: clips that a model was trained on, or that its best epoch was selected by."""
     notes = []
     for model in models:
         splits = training_splits(dataset, model)
         if splits is None:
             continue
-        seen = {name: len({*map(_place, examples)} & {*map(_place, splits[name])}) for name in ("train", "val")}
-        if seen["train"]:
+        shared = {name: len({*map(_clip_key, examples)} & {*map(_clip_key, splits[name])}) for name in ("train", "val")}
+        if shared["train"]:
             notes.append(
-                f"{model} has learned from {seen['train']} of these clips: of new ones it will tell fewer right"
+                f"{model} was trained on {shared['train']} of these clips: its score on new clips will be lower"
             )
-        elif seen["val"]:
+        elif shared["val"]:
             notes.append(
-                f"the best epoch of {model} was chosen by these clips: a score of others is fairer, if only a little"
+                f"the best epoch of {model} was selected on these clips: its score on new clips may be slightly lower"
             )
     return tuple(notes)
 
 
-def _place(example: Example) -> tuple[str, float | None, float | None]:
+def _clip_key(example: Example) -> tuple[str, float | None, float | None]:
     return example.path, example.start, example.end
 
 
@@ -277,6 +292,7 @@ def _predict(
     device: str,
     quiet: bool,
 ) -> tuple[Predictions, WorstClips]:
+    """Return the predictions of a model for labelled clips, and the clips with the highest loss."""
     from kinoscope.models.inference.classifier import get_sampling, match_labels
     from kinoscope.models.runtime.runner import make_runner
     from kinoscope.training.data.loader import Loader
@@ -284,78 +300,83 @@ def _predict(
 
     runner = make_runner(card, device)
     own = match_labels(dataset.classes, card)
-    named = [replace(example, labels=tuple(own[label] for label in example.labels)) for example in examples]
-    loader = Loader(named, card.labels, get_sampling(card), batch=batch, views=views)
-    gallery, seen = WorstClips(), 0
+    renamed = [replace(example, labels=tuple(own[label] for label in example.labels)) for example in examples]
+    loader = Loader(renamed, card.labels, get_sampling(card), batch=batch, views=views)
+    worst, count = WorstClips(), 0
     with bar(name, quiet) as progress:
 
-        def look(index: int, pixels: Any, loss: float) -> None:
-            nonlocal seen
-            gallery.add(index, pixels, loss)
-            seen += 1
+        def on_clip(index: int, pixels: Any, loss: float) -> None:
+            nonlocal count
+            worst.add(index, pixels, loss)
+            count += 1
             if progress:
-                progress(seen, len(examples) * views)
+                progress(count, len(examples) * views)
 
-        predictions = run(runner, loader, look)
-    gallery.prune()
-    return predictions, gallery
+        predictions = run(runner, loader, on_clip)
+    worst.prune()
+    return predictions, worst
 
 
-def _pictures(gallery: WorstClips | None, examples: Sequence[Example]) -> dict[str, bytes]:
+def _worst_clip_images(worst: WorstClips | None, examples: Sequence[Example]) -> dict[str, bytes]:
+    """Return clip name -> encoded image of the clips with the highest loss."""
     from kinoscope.training.evaluation.predictions import clip_name
 
-    kept = gallery.pictures if gallery else {}
-    return {clip_name(examples[index]): picture for index, (_, picture) in kept.items()}
+    images = worst.pictures if worst else {}
+    return {clip_name(examples[index]): image for index, (_, image) in images.items()}
 
 
 def _score(
-    told: Sequence[Predictions],
+    predictions: Sequence[Predictions],
     card: Card,
     names: Sequence[str],
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     folder: Path,
     seed: int,
-    pictures: dict[str, bytes],
+    images: dict[str, bytes],
 ) -> EvaluateResult:
+    """Score the predictions of one model or two, and write the files."""
     from kinoscope.training.evaluation import comparison
     from kinoscope.training.evaluation import evaluate as evaluation
     from kinoscope.views.pages.evaluation import write_evaluation
 
-    scores = replace(evaluation.evaluate(told[0], seed, card.temperature), **facts)
-    compared = comparison.compare(told[1], told[0], (names[1], names[0]), seed) if len(told) > 1 else None
-    found = EvaluateResult(scores.model, scores.data, scores, compared, broken=scores.broken)
+    scores = replace(evaluation.evaluate(predictions[0], seed, card.temperature), **metadata)
+    compared = None
+    if len(predictions) > 1:
+        compared = comparison.compare(predictions[1], predictions[0], (names[1], names[0]), seed)
+    result = EvaluateResult(scores.model, scores.data, scores, compared, unreadable=scores.broken)
     scores.save(folder / "scores.json")
-    write_evaluation(scores.to_dict(), folder / "report.html", pictures, compared.to_dict() if compared else None)
-    found.written = [folder / "scores.json", folder / "report.html", *_draw(scores, folder)]
-    return found
+    write_evaluation(scores.to_dict(), folder / "report.html", images, compared.to_dict() if compared else None)
+    result.written = [folder / "scores.json", folder / "report.html", *_write_plots(scores, folder)]
+    return result
 
 
-def _draw(scores: Scores, folder: Path) -> list[Path]:
-    """Write confusion and reliability as pictures, if matplotlib is here: the page shows both anyway."""
+def _write_plots(scores: Scores, folder: Path) -> list[Path]:
+    """Write plots of confusion and reliability, and return their paths; none without matplotlib: the page has both."""
     from kinoscope.views.plots import training
 
     calibration = scores.calibration
     before = _numbers(calibration.bins_before)
     after = _numbers(calibration.bins_after) if calibration.temperature != 1 else None
-    drawn = [folder / "reliability.png"]
+    plots = [folder / "reliability.png"]
     try:
-        training.reliability(before, drawn[0], after)
+        training.reliability(before, plots[0], after)
         if scores.confusion:
-            drawn.append(folder / "confusion.png")
-            training.confusion_matrix(scores.confusion, scores.classes, drawn[1])
+            plots.append(folder / "confusion.png")
+            training.confusion_matrix(scores.confusion, scores.classes, plots[1])
     except MissingExtra:
         return []
-    return drawn
+    return plots
 
 
 def _numbers(rows: Iterable[Iterable[float | None]]) -> list[list[float]]:
+    """Return rows with NaN for None."""
     return [[float("nan") if value is None else value for value in row] for row in rows]
 
 
 def _evaluate_segments(
     model: str, cards: Sequence[Card], data: Path, folder: Path, split: str | None, device: str, quiet: bool
 ) -> EvaluateResult:
-    """Slide a card over videos, and score the segments that it finds."""
+    """Run a classifier over videos with a sliding window, and score the segments that it detects."""
     from kinoscope.api.evaluate_segments import score_segments
 
     if len(cards) > 1:
@@ -363,9 +384,10 @@ def _evaluate_segments(
             "--compare takes labelled clips, and this table has timed segments; evaluate one after the other"
         )
     prepare_folder(folder)
-    scored, found, broken = score_segments(model, cards[0], data, split, device, quiet)
-    result = EvaluateResult(cards[0].name, str(data), segments=scored, broken=broken, written=[folder / "scores.json"])
-    with atomic_write(result.written[0]) as path:
-        plain = result.to_dict() | {"found": [asdict(segment) for segment in found]}
-        path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", "utf-8")
+    scores, detections, unreadable = score_segments(model, cards[0], data, split, device, quiet)
+    path = folder / "scores.json"
+    result = EvaluateResult(cards[0].name, str(data), segments=scores, unreadable=unreadable, written=[path])
+    with atomic_write(path) as temporary:
+        plain = result.to_dict() | {"found": [asdict(segment) for segment in detections]}
+        temporary.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", "utf-8")
     return result

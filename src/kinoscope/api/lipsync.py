@@ -1,9 +1,9 @@
-"""``kinoscope lipsync``: a video in which somebody's lips follow another voice, marked as generated."""
+"""``kinoscope lipsync``: lip synchronization of a speaker to other audio; the video is marked as generated."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
@@ -21,26 +21,26 @@ from kinoscope.views.console.progress import bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from kinoscope.core.media import Audio, Frame
+    from kinoscope.core.media import Audio, Frame, Pixels
     from kinoscope.models.inference.face_compositor import FaceTrajectory
     from kinoscope.models.inference.lipsync import LipSyncModel, ReferenceFrames
     from kinoscope.source.base import Source
 
 BATCH_FRAMES = 8
-"""Pictures painted at once, which is also how many are held."""
+"""Frames that are painted at once and held in memory."""
 
 MOUTH_SMOOTHING_SECONDS = 0.02
-"""Seconds, a standard deviation, over which the way of heard lips is averaged."""
+"""Standard deviation of the Gaussian filter over the trajectory of the driven landmarks."""
 
 
 @dataclass
 class LipSyncResult:
-    """What was made.
+    """A video with painted lips.
 
     Attributes:
-        path: the video. model: folder of the painter.
-        frames, painted: how many pictures it has, and in how many of them a mouth was painted.
-        seconds: that it took. notes: what a viewer should know.
+        path: the video. model: folder of the model.
+        frames, painted: the number of its frames, and of those in which the mouth was painted.
+        seconds: processing time. notes: remarks for viewers.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class LipSyncResult:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         return {
             "written": [str(self.path)],
             "model": self.model,
@@ -65,7 +65,7 @@ class LipSyncResult:
 @accept_old_names
 def lipsync(
     video: str | Path,
-    sound: str | Path,
+    audio: str | Path,
     out: str | Path,
     model: str | Path,
     reference: str | Path | None = None,
@@ -75,14 +75,16 @@ def lipsync(
 ) -> LipSyncResult:
     """Make the lips of a speaker follow other audio, which replaces that of the video; marked as generated.
 
-    The person seen largest and longest is painted. Frames without that face, and all that lies around the mouth, stay
-    as they are. The audio begins with the video; where it is over, lips rest. Obtain the speaker's consent first.
+    The person whose face has the largest and longest track is painted. Frames without that face, and all that lies
+    around the mouth, stay as they are. The audio begins with the video; after its end, lips rest. Obtain the speaker's
+    consent first.
 
     Args:
         video: of a person who speaks towards the camera.
-        sound: file with speech, or a video with it.
+        audio: file with speech, or a video with it.
         out: the video to write (-o), .mp4 .mov .m4v or .mkv.
-        model: folder that `kinoscope train lipsync` wrote; it paints well only whom it has learned from.
+        model: folder that `kinoscope train lipsync` wrote; it paints only the people well that it was
+            trained on.
         reference: another video of the person, in the same light, to take images of the mouth from; the video itself if
             not given.
         overwrite: replace kinoscope's own results of another source or command there.
@@ -91,11 +93,11 @@ def lipsync(
 
     Raises:
         OptionError: an option cannot be used.
-        SourceError: there is no face, or no sound.
-        ModelError: the painter cannot be used.
+        SourceError: there is no face, or no audio.
+        ModelError: the model cannot be used.
         OutputError: the video cannot be written.
     """
-    path, inputs = Path(out), [Address(one) for one in (video, sound, reference) if one]
+    path, inputs = Path(out), [Address(name) for name in (video, audio, reference) if name]
     choose_device(device)
     _demand_video(path)
     with claim_output(path, command_id("lipsync", inputs), inputs, overwrite=overwrite):
@@ -103,28 +105,30 @@ def lipsync(
 
 
 def _lipsync(inputs: Sequence[Address], path: Path, model: str | Path, device: str, quiet: bool) -> LipSyncResult:
+    """Write the video with painted lips.
+
+    Args:
+        inputs: the video, the audio and, if there is one, the reference.
+    """
     from kinoscope.models.inference.lipsync import LipSyncModel
 
     began = time.perf_counter()
-    (video, sound), more = inputs[:2], next(iter(inputs[2:]), None)
-    painter = LipSyncModel(Path(model), device)
-    voice, start = load_speech(sound)
-    ways = _ways(video, quiet)
-    seen = _looks(more or video, _ways(more, quiet) if more else ways, quiet)
-    done = LipSyncResult(path, str(model))
-    if voice.seconds < ways[-1].times[-1] - ways[0].times[0]:
-        done.notes.append(f"{sound} lasts {voice.seconds:.1f} s, the video longer: lips rest from there on")
-    _write(done, video, sound, start, LipSyncPlan(painter, voice, ways, seen), quiet)
-    done.seconds = time.perf_counter() - began
-    return done
+    (video, audio), reference = inputs[:2], next(iter(inputs[2:]), None)
+    generator = LipSyncModel(Path(model), device)
+    speech, start = load_speech(audio)
+    trajectories = _track_face(video, quiet)
+    reference_trajectories = _track_face(reference, quiet) if reference else trajectories
+    references = _collect_references(reference or video, reference_trajectories, quiet)
+    result = LipSyncResult(path, str(model))
+    if speech.seconds < trajectories[-1].times[-1] - trajectories[0].times[0]:
+        result.notes.append(f"{audio} lasts {speech.seconds:.1f} s, the video longer: lips rest from there on")
+    _write(result, video, audio, start, LipSyncPlan(generator, speech, trajectories, references), quiet)
+    result.seconds = time.perf_counter() - began
+    return result
 
 
 def _demand_video(path: Path) -> None:
-    """Demand that what is written is a video.
-
-    Raises:
-        OptionError: its ending says that it is none.
-    """
+    """Raise OptionError unless the ending of the output is that of a video."""
     from kinoscope.source.encode.writer import VIDEO_SUFFIXES
 
     if path.suffix.lower() not in VIDEO_SUFFIXES:
@@ -133,22 +137,28 @@ def _demand_video(path: Path) -> None:
 
 @dataclass(frozen=True)
 class VoiceAudio:
-    """A voice: ``around`` gives its log-mel around times in seconds from its begin; it lasts ``seconds``."""
+    """The log-mel spectrogram of speech.
 
-    hearing: Any
+    Attributes:
+        mel: the spectrogram of the file.
+        start: presentation time of the file's beginning, in seconds.
+        seconds: duration from there to the end of the audio.
+    """
+
+    mel: Any
     start: float
     seconds: float
 
     def around(self, times: np.ndarray) -> Any:
-        """Give log-mel (N, 53, 40)."""
-        return self.hearing.around(times + self.start)
+        """Return log-mel windows (N, 53, 40) around N times, in seconds from the beginning of the file."""
+        return self.mel.around(times + self.start)
 
 
 def load_speech(path: str) -> tuple[VoiceAudio, Fraction]:
-    """Read a sound; give it, and the time at which its file begins.
+    """Load the audio of a file, and return it with the presentation time at which the file begins.
 
     Raises:
-        SourceError: there is none.
+        SourceError: the file has no audio.
     """
     from kinoscope.core.media import Audio
     from kinoscope.core.signal.mel import SAMPLE_RATE
@@ -157,140 +167,157 @@ def load_speech(path: str) -> tuple[VoiceAudio, Fraction]:
 
     with open_source(path) as source:
         if not source.info.has_audio:
-            raise SourceError(f"{path} has no sound for lips to follow; give a file with speech")
+            raise SourceError(f"{path} has no audio for lips to follow; give a file with speech")
         start = source.info.start
-        sounds: list[Audio] = [one for one in source.read(False, (SAMPLE_RATE,)) if isinstance(one, Audio)]
-    return VoiceAudio(NormalizedMel(sounds), float(start), float(sounds[-1].end - start)), start
+        chunks: list[Audio] = [item for item in source.read(False, (SAMPLE_RATE,)) if isinstance(item, Audio)]
+    return VoiceAudio(NormalizedMel(chunks), float(start), float(chunks[-1].end - start)), start
 
 
-def _ways(path: str, quiet: bool) -> list[FaceTrajectory]:
-    """Follow the face that is to be painted.
+def _track_face(path: str, quiet: bool) -> list[FaceTrajectory]:
+    """Return the trajectories of the face to be painted, in order of time.
 
     Raises:
-        SourceError: there is none.
+        SourceError: the video shows no face.
     """
     from kinoscope.models.inference.face_compositor import track_face
     from kinoscope.models.inference.mouth_tracker import FaceTracker
     from kinoscope.source import open_source
 
-    with open_source(path) as source, bar("follow", quiet) as report:
-        ways = track_face(source, FaceTracker(), _clock(source, report))
-    if not ways:
+    with open_source(path) as source, bar("track", quiet) as progress:
+        trajectories = track_face(source, FaceTracker(), _progress_by_time(source, progress))
+    if not trajectories:
         raise SourceError(f"{path} shows no face that could be painted; give a video of one who speaks to the camera")
-    return sorted(ways, key=lambda way: float(way.times[0]))
+    return sorted(trajectories, key=lambda trajectory: float(trajectory.times[0]))
 
 
-def _clock(source: Source, report: ProgressCallback | None) -> Any:
-    """Give what is called with the time of a picture, to tell how much is done."""
-    whole = float(source.info.duration) if source.info.duration else None
-    return (lambda now: report(now - float(source.info.start), whole)) if report else None
+def _progress_by_time(source: Source, progress: ProgressCallback | None) -> Callable[[float], None] | None:
+    """Return a callback that takes the time of a frame in seconds and reports progress; None without progress."""
+    if progress is None:
+        return None
+    start, duration = float(source.info.start), float(source.info.duration) if source.info.duration else None
+    return lambda time: progress(time - start, duration)
 
 
-def _looks(path: str, ways: Sequence[FaceTrajectory], quiet: bool) -> ReferenceFrames:
+def _collect_references(path: str, trajectories: Sequence[FaceTrajectory], quiet: bool) -> ReferenceFrames:
+    """Return images of the person's mouth from a video whose face trajectories are known."""
     from kinoscope.models.inference.lipsync import collect_references
     from kinoscope.source import open_source
 
-    with open_source(path) as source, bar("look", quiet) as report:
-        clock = _clock(source, report) or (lambda now: None)
-        return collect_references(ways, _shown(source, clock))
+    with open_source(path) as source, bar("reference", quiet) as progress:
+        return collect_references(trajectories, _timed_frames(source, _progress_by_time(source, progress)))
 
 
-def _shown(source: Source, clock: Any) -> Iterator[tuple[float, Any]]:
-    """Yield time and pixels of each picture, made only when they are asked for."""
-    for picture in source.lazy_frames():
-        clock(float(picture.time))
-        yield float(picture.time), picture.pixels
+def _timed_frames(
+    source: Source, on_time: Callable[[float], None] | None
+) -> Iterator[tuple[float, Callable[..., Pixels]]]:
+    """Yield the time of each frame in seconds, and the function that converts its pixels."""
+    for frame in source.lazy_frames():
+        if on_time:
+            on_time(float(frame.time))
+        yield float(frame.time), frame.pixels
 
 
 class LipSyncPlan:
-    """Where lips are to be in each picture that shows the face, and how they are painted there.
+    """The mouth landmarks and the painted mouth of each frame that shows the face.
 
     Args:
-        ways: of the face, in order of time. looks: of the person.
+        generator: paints the mouth. speech: that lips follow.
+        trajectories: of the face, in order of time. references: images of the person's mouth.
+        start: presentation time of the video's beginning, in seconds.
     """
 
     def __init__(
         self,
-        painter: LipSyncModel,
-        voice: VoiceAudio,
-        ways: Sequence[FaceTrajectory],
-        looks: ReferenceFrames,
+        generator: LipSyncModel,
+        speech: VoiceAudio,
+        trajectories: Sequence[FaceTrajectory],
+        references: ReferenceFrames,
         start: float = 0.0,
     ) -> None:
         from kinoscope.models.inference.face_compositor import FaceCompositor
 
-        self.painter, self.voice, self.ways, self.looks = painter, voice, ways, looks
-        self._at = {time: (number, i) for number, way in enumerate(ways) for i, time in enumerate(way.times.tolist())}
-        self._layers = [FaceCompositor() for _ in ways]
-        self._places: dict[int, tuple[Any, Any]] = {}
-        self._before: int | None = None
+        self.generator, self.speech, self.references = generator, speech, references
+        self.trajectories = trajectories
+        self._index_of_time = {
+            time: (number, i)
+            for number, trajectory in enumerate(trajectories)
+            for i, time in enumerate(trajectory.times.tolist())
+        }
+        self._compositors = [FaceCompositor() for _ in trajectories]
+        self._driven: dict[int, tuple[Any, Any]] = {}
+        self._last_reference: int | None = None
         self.start = start
 
     def __contains__(self, frame: Frame) -> bool:
-        return float(frame.time) in self._at
+        return float(frame.time) in self._index_of_time
 
     def paint(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Paint pictures that follow each other; those without the face are given back as they are."""
+        """Return consecutive frames with the mouth painted; those without the face are returned unchanged."""
         import numpy as np
 
         from kinoscope.core.media import Frame
         from kinoscope.models.inference.face_compositor import crop_face
 
-        rows = [(n, *self._at[float(frame.time)]) for n, frame in enumerate(frames) if frame in self]
+        rows = [(n, *self._index_of_time[float(frame.time)]) for n, frame in enumerate(frames) if frame in self]
         if not rows:
             return list(frames)
-        faces = np.stack([crop_face(frames[n].pixels, self.ways[w].into[i]) for n, w, i in rows])
-        places, heard = (np.stack([self._driven(w)[part][i] for _, w, i in rows]) for part in (0, 1))
-        picks = [self._pick(places[k], float(self.ways[w].times[i])) for k, (_, w, i) in enumerate(rows)]
-        made = self.painter.paint(faces, places, self.looks, picks, heard)
-        done = list(frames)
-        for k, (n, w, i) in enumerate(rows):
-            lips = (places[k], self.ways[w].places[i])
-            pixels = self._layers[w].lay(frames[n].pixels, made[k], self.ways[w].into[i], lips)
-            done[n] = Frame(pixels, frames[n].time, frames[n].index, frames[n].duration)
-        return done
+        faces = np.stack([crop_face(frames[n].pixels, self.trajectories[t].into[i]) for n, t, i in rows])
+        landmarks, codes = (np.stack([self._drive(t)[part][i] for _, t, i in rows]) for part in (0, 1))
+        times = [float(self.trajectories[t].times[i]) for _, t, i in rows]
+        picks = [self._pick_references(*pair) for pair in zip(landmarks, times, strict=True)]
+        mouths = self.generator.paint(faces, landmarks, self.references, picks, codes)
+        painted = list(frames)
+        for k, (n, t, i) in enumerate(rows):
+            trajectory = self.trajectories[t]
+            lips = (landmarks[k], trajectory.places[i])
+            pixels = self._compositors[t].lay(frames[n].pixels, mouths[k], trajectory.into[i], lips)
+            painted[n] = Frame(pixels, frames[n].time, frames[n].index, frames[n].duration)
+        return painted
 
-    def _pick(self, place: Any, time: float) -> list[int]:
-        picks = self.looks.like(place, time, before=self._before)
-        self._before = picks[0]
+    def _pick_references(self, landmarks: Any, time: float) -> list[int]:
+        """Return the numbers of the references whose mouth is most similar, with preference for the last one."""
+        picks = self.references.like(landmarks, time, before=self._last_reference)
+        self._last_reference = picks[0]
         return picks
 
-    def _driven(self, number: int) -> tuple[Any, Any]:
-        """Give where the points of a way are to lie, (T, 61, 2), and what else is heard, (T, 32); kept for one way."""
+    def _drive(self, number: int) -> tuple[Any, Any]:
+        """Return the landmarks (T, 61, 2) that the speech drives, and its remaining code (T, 32), of a trajectory.
+
+        Those of the last trajectory are cached.
+        """
         from kinoscope.models.inference.face_compositor import smooth_over_time
 
-        if number not in self._places:
-            way = self.ways[number]
-            moved, rest = self.painter.hear(self.voice.around(way.times - self.start))
-            calm = smooth_over_time(way.times, moved.astype("float64"), MOUTH_SMOOTHING_SECONDS)
-            places = way.placed((way.rest + calm).astype("float32"), slice(None))
-            self._places = {number: (places, rest)}
-        return self._places[number]
+        if number not in self._driven:
+            trajectory = self.trajectories[number]
+            shift, code = self.generator.hear(self.speech.around(trajectory.times - self.start))
+            smoothed = smooth_over_time(trajectory.times, shift.astype("float64"), MOUTH_SMOOTHING_SECONDS)
+            landmarks = trajectory.placed((trajectory.rest + smoothed).astype("float32"), slice(None))
+            self._driven = {number: (landmarks, code)}
+        return self._driven[number]
 
 
-def _write(done: LipSyncResult, video: str, sound: str | Path, start: Fraction, plan: LipSyncPlan, quiet: bool) -> None:
-    """Read the video once more and write it painted, its times moved so that it begins with the sound."""
+def _write(
+    result: LipSyncResult, video: str, audio: str | Path, start: Fraction, plan: LipSyncPlan, quiet: bool
+) -> None:
+    """Read the video again and write it painted, its times shifted so that it begins with the audio at ``start``."""
     from kinoscope.source import open_source
     from kinoscope.source.encode.writer import Writer
 
-    made_by = f"lips painted by {Path(done.model).resolve().name} to {short_name(sound)}"
-    with open_source(video) as source, bar("paint", quiet) as report:
-        clock = _clock(source, report) or (lambda now: None)
-        info, moved = source.info, start - source.info.start
+    origin = f"lips painted by {Path(result.model).resolve().name} to {short_name(audio)}"
+    with open_source(video) as source, bar("paint", quiet) as progress:
+        on_time = _progress_by_time(source, progress)
+        info, shift = source.info, start - source.info.start
         plan.start = float(info.start)
-        with Writer(done.path, info.size, info.rate, sound, made_by=made_by) as writer:
+        with Writer(result.path, info.size, info.rate, audio, made_by=origin) as writer:
             for frames in _batches(source.frames()):
                 for frame in plan.paint(frames):
-                    writer.write(_moved(frame, moved))
-                done.frames += len(frames)
-                done.painted += sum(frame in plan for frame in frames)
-                clock(float(frames[-1].time))
+                    writer.write(replace(frame, time=frame.time + shift))
+                result.frames += len(frames)
+                result.painted += sum(frame in plan for frame in frames)
+                if on_time:
+                    on_time(float(frames[-1].time))
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     while batch := list(islice(frames, BATCH_FRAMES)):
         yield batch
-
-
-def _moved(frame: Frame, by: Fraction) -> Frame:
-    return replace(frame, time=frame.time + by)

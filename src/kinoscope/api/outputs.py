@@ -1,4 +1,4 @@
-"""Where verbs of one task keep what they find: a timeline in a folder for each source, if a folder is wanted."""
+"""Output of the verbs that run one task: a timeline of each source, in memory or in a folder."""
 
 from __future__ import annotations
 
@@ -7,22 +7,38 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from kinoscope import __version__
 from kinoscope.core import files
 from kinoscope.core.errors import OutputError, OutputExists
 from kinoscope.core.results import Timeline
-from kinoscope.pipeline import inputs
+from kinoscope.pipeline import analysis, inputs
+from kinoscope.views.console.progress import bar
 
 SaveTimeline = Callable[[Timeline], None]
 ClaimFolder = Callable[[], AbstractContextManager[SaveTimeline]]
-"""Claims the folder of a source, and yields what saves its timeline there."""
+"""Claims the folder of a source, and yields the function that saves its timeline there."""
 
 OUTPUT_NAMES = ("timeline.json", "features.safetensors")
+
+
+def analyze_in_memory(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:
+    """Run the tasks of an analysis without writing files, and return the timeline.
+
+    Args:
+        title: of the progress bar.
+    """
+    from kinoscope.pipeline import engine
+    from kinoscope.source import open_source
+
+    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
+    with open_source(source, **options.reading) as opened, bar(title, options.quiet) as progress:
+        return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
 
 
 def claim_folders(
     verb: str, names: Sequence[str], out: str | Path | None, overwrite: bool, private: bool = False
 ) -> list[ClaimFolder]:
-    """Return for each source what claims its folder; nothing is written where no folder is given."""
+    """Return for each source the function that claims its folder; without ``out``, nothing is written."""
     if out is None:
         return [_nowhere for _ in names]
 
@@ -35,7 +51,7 @@ def claim_folders(
                 return True
         except OutputExists:
             return False
-        except OutputError:  # no other number would help: it is reported when the source has its turn
+        except OutputError:  # another folder name would not help: it is reported when the source is processed
             return True
 
     folders = inputs.result_folders(names, Path(out), fits)

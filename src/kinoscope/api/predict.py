@@ -1,4 +1,4 @@
-"""``kinoscope predict``: how a video goes on, as a network that learned from others tells it; marked as generated."""
+"""``kinoscope predict``: the next frames of a video, predicted by a trained network and marked as generated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.arguments import choose_device
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import claim_output, command_id
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
     from kinoscope.source.base import LazyFrame, Source
 
 READ_MARGIN_SECONDS = 2
-"""Seconds before those that are needed from which a video is read: what it says of its length is not always so."""
+"""Time by which reading begins before the needed frames: the declared duration of a video is not always right."""
 
 
 @dataclass
 class PredictResult:
-    """What was made.
+    """Predicted frames.
 
     Attributes:
-        path: what was written. model: folder of the predictor.
-        read, frames: how many frames were read, and how many told. rate: of both, a second.
-        seconds: that it took. notes: what a viewer should know.
+        path: the written file. model: folder of the predictor.
+        read, frames: the number of frames read, and of frames predicted. rate: frames per second of both.
+        seconds: processing time. notes: remarks for viewers.
     """
 
     path: Path
@@ -44,7 +45,7 @@ class PredictResult:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         return {
             "written": [str(self.path)],
             "model": self.model,
@@ -56,19 +57,20 @@ class PredictResult:
         }
 
 
+@accept_old_names
 def predict(
     model: str | Path,
     video: str | Path,
     out: str | Path,
     frames: int | None = None,
-    given: bool = False,
+    include_input: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     quiet: bool = False,
 ) -> PredictResult:
-    """Predict how a video goes on: read its last frames, and write the next ones, marked as generated.
+    """Predict the next frames of a video from its last ones, and write them, marked as generated.
 
-    What follows is seldom certain, and the mean of what may follow is predicted: the later, the more it blurs.
+    The future is seldom certain, and the mean of what may follow is predicted: later frames are blurrier.
 
     Args:
         model: folder that `kinoscope train predict` wrote.
@@ -76,10 +78,10 @@ def predict(
         out: file to write (-o): .mp4 .mov .m4v .mkv, .gif, or images as name-%05d.png.
         frames: number of frames to predict; as many as the model predicts at once if not given. For more, it reads
             what it predicted.
-        given: also write the frames that were read, before the predicted ones.
+        include_input: also write the frames that were read, before the predicted ones.
         overwrite: replace kinoscope's own results of another source or command there.
         device: auto (a GPU if there is one), cpu or cuda.
-        quiet: taken as by other verbs; there is no progress to show.
+        quiet: has no effect, as there is no progress to show; other verbs have it too.
 
     Raises:
         OptionError: an option cannot be used.
@@ -94,11 +96,11 @@ def predict(
     choose_device(device)
     with claim_output(path, command_id("predict", [model, video]), inputs.files_of(str(video)), overwrite=overwrite):
         check_target(path)
-        return _predict(model, video, path, frames, given, device, began)
+        return _predict(model, video, path, frames, include_input, device, began)
 
 
 def _predict(
-    model: str | Path, video: str | Path, path: Path, frames: int | None, given: bool, device: str, began: float
+    model: str | Path, video: str | Path, path: Path, frames: int | None, include_input: bool, device: str, began: float
 ) -> PredictResult:
     import numpy as np
 
@@ -106,55 +108,58 @@ def _predict(
     from kinoscope.source.encode.save_clip import save_clip
 
     predictor = load_predictor(model, device)
-    facts = predictor.facts
-    pictures = read_last_frames(Address(video), facts)
-    read = _seen(pictures, facts)
-    told = predictor.go_on(read[None], frames)[0]
-    made = (told * 255).round().astype("uint8")
-    size = pictures[-1].size
-    shown = [picture.pixels(size) for picture in pictures] if given else []
-    made_by = f"next frames told by {Path(model).resolve().name}"
-    save_clip(path, np.stack([*shown, *_stretched(made, size)]), facts.rate, made_by)
-    done = PredictResult(path, str(model), len(read), len(told), facts.rate, time.perf_counter() - began)
-    if len(told) > facts.after:
-        done.notes.append(f"the model tells {facts.after} frames; further ones are made from those it told")
-    return done
+    metadata = predictor.facts
+    last_frames = read_last_frames(Address(video), metadata)
+    context = _model_input(last_frames, metadata)
+    predicted = predictor.go_on(context[None], frames)[0]
+    size = last_frames[-1].size
+    shown = [frame.pixels(size) for frame in last_frames] if include_input else []
+    origin = f"next frames predicted by {Path(model).resolve().name}"
+    pixels = _resize_to_video((predicted * 255).round().astype("uint8"), size)
+    save_clip(path, np.stack([*shown, *pixels]), metadata.rate, origin)
+    seconds = time.perf_counter() - began
+    result = PredictResult(path, str(model), len(context), len(predicted), metadata.rate, seconds)
+    if len(predicted) > metadata.after:
+        result.notes.append(
+            f"the model predicts {metadata.after} frames; further ones are predicted from those it predicted"
+        )
+    return result
 
 
-def read_last_frames(path: str, facts: PredictorMetadata) -> list[LazyFrame]:
-    """Give what is on screen at the last moments of a video, as many as a model reads and as far apart.
+def read_last_frames(path: str, metadata: PredictorMetadata) -> list[LazyFrame]:
+    """Return the last frames of a video, as many as a model reads and as far apart.
 
     Raises:
-        SourceError: it is too short, or has no end.
+        SourceError: the video is too short, or has no end.
     """
-    step = 1 / Fraction(facts.rate).limit_denominator(1001)
-    need = (facts.before - 1) * step
-    found: list[LazyFrame] = []
-    for source in _from_late(path, need):
-        found = _tail(source, need)
-        if found and found[-1].time - found[0].time >= need:
-            break
-    if not found or found[-1].time - found[0].time < need:
-        lasts = float(found[-1].time - found[0].time + step) if found else 0
-        raise SourceError(
-            f"{path} lasts {lasts:.2g} s, and the model reads {facts.before} frames at {facts.rate:g} a second; "
-            f"give {float(need + step):.2g} s or more"
-        )
     from kinoscope.source.base import frames_on_screen
 
-    times = [found[-1].time - (facts.before - 1 - number) * step for number in range(facts.before)]
-    return list(frames_on_screen(found, times))
+    step = 1 / Fraction(metadata.rate).limit_denominator(1001)
+    span = (metadata.before - 1) * step
+    frames: list[LazyFrame] = []
+    for source in _from_late(path, span):
+        frames = _tail(source, span)
+        if frames and frames[-1].time - frames[0].time >= span:
+            break
+    if not frames or frames[-1].time - frames[0].time < span:
+        duration = float(frames[-1].time - frames[0].time + step) if frames else 0
+        raise SourceError(
+            f"{path} lasts {duration:.2g} s, and the model reads {metadata.before} frames at {metadata.rate:g} frames "
+            f"per second; give {float(span + step):.2g} s or more"
+        )
+    times = [frames[-1].time - (metadata.before - 1 - number) * step for number in range(metadata.before)]
+    return list(frames_on_screen(frames, times))
 
 
-def _from_late(path: str, need: Fraction) -> Iterator[Source]:
-    """Yield the video from shortly before what is needed on, then, where that was not enough, from its beginning."""
+def _from_late(path: str, span: Fraction) -> Iterator[Source]:
+    """Yield the video from shortly before its last ``span`` seconds, then, if that was too late, from its beginning."""
     from kinoscope.source import open_clip
 
     with open_clip(path) as source:
         info = source.info
         if info.live or not info.width:
-            raise SourceError(f"{path} has no {'end' if info.live else 'picture'}; give a video that has both")
-        late = info.start + (info.duration or 0) - need - READ_MARGIN_SECONDS
+            raise SourceError(f"{path} has no {'end' if info.live else 'frames'}; give a video that has both")
+        late = info.start + (info.duration or 0) - span - READ_MARGIN_SECONDS
     if late > info.start:
         with open_clip(path, late) as source:
             yield source
@@ -162,30 +167,30 @@ def _from_late(path: str, need: Fraction) -> Iterator[Source]:
         yield source
 
 
-def _tail(source: Source, need: Fraction) -> list[LazyFrame]:
-    """Give the last pictures of a source that reach back as far as is needed."""
-    kept: list[LazyFrame] = []
-    for picture in source.lazy_frames():
-        kept.append(picture)
-        while len(kept) > 1 and kept[1].time <= picture.time - need:
-            kept.pop(0)
-    return kept
+def _tail(source: Source, span: Fraction) -> list[LazyFrame]:
+    """Return the last frames of a source, which cover at least ``span`` seconds if the source does."""
+    frames: list[LazyFrame] = []
+    for frame in source.lazy_frames():
+        frames.append(frame)
+        while len(frames) > 1 and frames[1].time <= frame.time - span:
+            frames.pop(0)
+    return frames
 
 
-def _seen(pictures: list[LazyFrame], facts: PredictorMetadata) -> Pixels:
-    """Give pictures as the model sees them, (T, S, S, C)."""
+def _model_input(frames: list[LazyFrame], metadata: PredictorMetadata) -> Pixels:
+    """Return frames as the model reads them, (T, S, S, C) uint8."""
     import numpy as np
 
     from kinoscope.imaging.augment import LUMA
 
-    frames = np.stack([picture.pixels((facts.size, facts.size)) for picture in pictures])
-    if facts.channels == 3:
-        return frames
-    return np.asarray((frames @ LUMA).round()[..., None], np.uint8)
+    pixels = np.stack([frame.pixels((metadata.size, metadata.size)) for frame in frames])
+    if metadata.channels == 3:
+        return pixels
+    return np.asarray((pixels @ LUMA).round()[..., None], np.uint8)
 
 
-def _stretched(frames: Pixels, size: Size) -> Pixels:
-    """Give frames (T, S, S, C) in colour and in the size of the video."""
+def _resize_to_video(frames: Pixels, size: Size) -> Pixels:
+    """Return frames (T, S, S, C) as RGB in the size (width, height) of the video."""
     import numpy as np
 
     from kinoscope.imaging.augment import resize_clip

@@ -1,4 +1,4 @@
-"""``kinoscope watch``: rules on a camera or a stream, with alerts as things happen."""
+"""``kinoscope watch``: rules on a camera or a stream, with alerts in real time."""
 
 from __future__ import annotations
 
@@ -44,32 +44,39 @@ if TYPE_CHECKING:
     from kinoscope.tasks.base import Needs, Task
 
 MAX_ARRIVAL_TIMES = 4096
-"""Pictures whose time of arrival is remembered."""
+"""Frames whose time of arrival is remembered."""
+
 MAX_EVENTS = 1000
-"""Alerts that are remembered for the summary, the latest; all are told as they come."""
+"""Alerts that the result holds, the latest ones; all are sent as they come."""
+
 MAX_QUEUED_FRAMES = 8
-"""Pictures that may wait to be looked at: an alert of now is worth more than the pictures of a moment ago."""
-MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS = 1000, 5.0
-"""Alerts that may wait for the web address, and seconds for which it still gets them at the end."""
+"""Frames that may wait for the detector; of more, the oldest are dropped, so that alerts are not delayed."""
+
+MAX_QUEUED_ALERTS = 1000
+"""Alerts that may wait for the webhook."""
+
+SHUTDOWN_SECONDS = 5.0
+"""Time for which waiting alerts are still sent to the webhook at the end."""
 
 
 @dataclass
 class WatchResult:
-    """How a watch went.
+    """The alerts and the latency of a watch.
 
     Attributes:
-        events: the alerts, the latest thousand of them. alerts: how many there were.
-        delays: from the arrival of a picture to its alert being out. looks: to the end of its look, alert or not.
-        timeline: the source's facts, how reading and the tasks went; no tracks.
-        memory: most megabytes in use.
-        delivered, undelivered: alerts sent to the webhook, and written to the file instead.
+        events: the alerts, at most the latest ``MAX_EVENTS``. alerts: the number of all alerts.
+        delays: from the arrival of a frame to the end of sending its alert.
+        detection_delays: from the arrival of a frame to the end of its detection, with or without an alert.
+        timeline: the source's metadata and the reports of decoding and of the tasks; no tracks.
+        memory: peak memory in megabytes.
+        delivered, undelivered: alerts sent to the webhook, and written to the file instead. clips: saved clips.
     """
 
     source: str
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS), repr=False)
     alerts: int = 0
     delays: LatencyHistogram = field(default_factory=LatencyHistogram)
-    looks: LatencyHistogram = field(default_factory=LatencyHistogram)
+    detection_delays: LatencyHistogram = field(default_factory=LatencyHistogram)
     timeline: Timeline = field(default_factory=Timeline)
     memory: float = 0.0
     delivered: int = 0
@@ -78,7 +85,7 @@ class WatchResult:
 
     @property
     def dropped(self) -> int:
-        """Pictures that nobody looked at, because others came before that: of the source, and of the detector."""
+        """Frames without detection because later ones came first: those dropped by the source and by the detector."""
         objects = self.timeline.tasks.get("objects")
         return self.timeline.decode.dropped + (int(objects.extra.get("dropped", 0)) if objects else 0)
 
@@ -90,14 +97,14 @@ class WatchResult:
         return int(lost or any(task.status == "failed" for task in self.timeline.tasks.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         decode = self.timeline.decode
         return {
             "source": self.source,
             "events": [event.to_dict() for event in self.events],
             "alerts": self.alerts,
             "delays": self.delays.to_dict(),
-            "looks": self.looks.to_dict(),
+            "detection_delays": self.detection_delays.to_dict(),
             "frames": decode.frames,
             "dropped": self.dropped,
             "reconnects": decode.reconnects,
@@ -135,7 +142,7 @@ def watch(
     Args:
         source: camera:0, a URL (rtsp, http, udp...), or a file.
         rules: YAML file of rules (see examples/rules.yaml).
-        webhook: web address that each alert is sent to as well.
+        webhook: http or https address to which each alert is posted as well.
         webhook_secret: file with the secret that signs what is sent; KINOSCOPE_WEBHOOK_SECRET if not given.
         undelivered: file to which alerts are added that cannot be delivered to the webhook.
         clips_to: folder in which a clip of each alert is saved; no clips if not given.
@@ -144,8 +151,8 @@ def watch(
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
         live: treat an http or https address as live, as cameras and rtsp streams are: alerts carry the time of day,
             and a lost connection is opened again.
-        realtime: play a file at its own speed, as a camera would, to try rules out.
-        loop: play a file at its own speed, and again from its beginning at its end.
+        realtime: play a file at its own speed, as a camera would, to test rules.
+        loop: play a file at its own speed, again and again.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         model: a card of the task objects (see `kinoscope models list`); the best that can be had if not given.
@@ -153,10 +160,11 @@ def watch(
         quiet: do not print the alerts.
 
     Returns:
-        The alerts, and how the watch went: delays, dropped frames, reconnects, memory.
+        The alerts, and statistics: delays, dropped frames, reconnects, memory.
 
     Raises:
-        RulesError, OptionError, SourceError, OutputError: what is given cannot be used; nothing has been watched then.
+        RulesError, OptionError, SourceError, OutputError: an option or the source cannot be used; raised before the
+            first frame is read.
     """
     from kinoscope.pipeline import engine
     from kinoscope.rules.engine import recording_clock
@@ -171,36 +179,35 @@ def watch(
     _check_margins(before, after)
     if live:
         _check_live(str(source), realtime or loop)
-    chosen = read_rules(rules, ["objects"], {"objects": card}, recording=False)
+    rule_file = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     source = Address(source)
-    done = WatchResult(str(source))
+    result = WatchResult(str(source))
     with ExitStack() as stack:
         hook = stack.enter_context(
             open_webhook(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
         )
         arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
         camera = arrivals.info.live and not (realtime or loop)
-        clock = _wall_clock if camera else recording_clock(chosen, float(arrivals.info.start))
-        book = _rulebook(chosen, arrivals.info, clock)
+        clock = _wall_clock if camera else recording_clock(rule_file, float(arrivals.info.start))
+        rule_engine = _rule_engine(rule_file, arrivals.info, clock)
         recorder = _recorder(clips_to, before, after)
-        facts = describe_source(arrivals.info)
-        lines = None if quiet else LineWriter(sys.stdout, facts, __version__)
-        alerts = AlertPublisher(done, book, arrivals, lines, hook, recorder, clock)
+        lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
+        alerts = AlertPublisher(result, rule_engine, arrivals, lines, hook, recorder, clock)
         reader = LiveSource(arrivals, MAX_QUEUED_FRAMES) if arrivals.info.live else arrivals
         stack.enter_context(_until(reader.stop, seconds))
-        tasks = _tasks(alerts.tell, card, device, reader.stop)
-        known = Timeline(version=__version__, source={"path": done.source})
-        done.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=known)
-    done.memory = _memory()
-    done.clips = int(done.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
+        tasks = _tasks(alerts.process_observations, card, device, reader.stop)
+        timeline = Timeline(version=__version__, source={"path": result.source})
+        result.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=timeline)
+    result.memory = _peak_memory()
+    result.clips = int(result.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
     if hook:
-        done.delivered, done.undelivered = hook.delivered, hook.buried
-    return done
+        result.delivered, result.undelivered = hook.delivered, hook.buried
+    return result
 
 
-def _check_live(source: str, paced: bool) -> None:
+def _check_live(source: str, realtime: bool) -> None:
     """Raise OptionError unless a source may be a camera at an address."""
-    if paced:
+    if realtime:
         raise OptionError("live is about a camera, realtime and loop about a recording; choose one")
     if "://" not in source:
         raise OptionError(
@@ -208,7 +215,8 @@ def _check_live(source: str, paced: bool) -> None:
         )
 
 
-def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> RuleEngine:
+def _rule_engine(rules: RuleFile, info: SourceInfo, clock: Callable[[float], datetime] | None) -> RuleEngine:
+    """Return the rule engine; an error about the time of day also suggests ``--live`` for a camera at an address."""
     from kinoscope.rules.engine import RuleEngine
 
     try:
@@ -219,21 +227,22 @@ def _rulebook(rules: RuleFile, info: SourceInfo, clock: Callable[[float], dateti
         raise
 
 
-def _open(source: str, paced: bool, loop: bool, live: bool, limit: str | None) -> ArrivalTimes:
+def _open(source: str, realtime: bool, loop: bool, live: bool, limit: str | None) -> ArrivalTimes:
+    """Open the source; a file with ``realtime`` plays at its own speed, and with ``loop`` without end."""
     from kinoscope.source import open_source
     from kinoscope.source.paced import RealtimeSource
 
     opened = open_source(source, live=False, limit=limit, endless=live)
     if not opened.info.width:
         opened.close()
-        raise OptionError(f"{source} has no picture to watch")
-    if paced:
+        raise OptionError(f"{source} has no video to watch")
+    if realtime:
         opened = RealtimeSource(opened, loop)
     return ArrivalTimes(opened)
 
 
 def _duration(for_: str | float | None) -> float | None:
-    """Return for how many seconds to watch, or None for no limit."""
+    """Return the number of seconds to watch, or None for no limit."""
     seconds = None if for_ is None else float(parse_time(for_))
     if seconds is not None and seconds <= 0:
         raise OptionError(f"for {seconds:g} s is no time to watch; give more than 0, such as 60")
@@ -260,14 +269,16 @@ def _until(stop: Callable[[], None], seconds: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _tasks(tell: ObservationCallback, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
+def _tasks(on_observations: ObservationCallback, card: str, device: str, stop: Callable[[], None]) -> list[Task]:
+    """Return the detector, which stops the source when it fails."""
     from kinoscope.tasks.objects import Objects
 
-    objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=tell)
+    objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=on_observations)
     return [RequiredTask(objects, stop)]
 
 
 def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder | None:
+    """Return the recorder of clips; None without a folder for them."""
     from kinoscope.pipeline.alerts.recorder import Recorder
 
     if clips is None:
@@ -277,22 +288,22 @@ def _recorder(clips: str | Path | None, before: float, after: float) -> Recorder
 
 
 def _wall_clock(time: float) -> datetime:
-    """Give the time of day: of a live picture, it is now."""
+    """Return the time of day of a live frame: now."""
     return datetime.now().astimezone()
 
 
-def _memory() -> float:
-    """Give the most megabytes that the process has used; 0 where the system does not tell."""
+def _peak_memory() -> float:
+    """Return the peak memory of the process in megabytes; 0 where the system does not report it."""
     try:
         import resource
     except ImportError:
         return 0.0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1e6 if sys.platform == "darwin" else 1e3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 class ArrivalTimes(Source):
-    """Another source, which notes when each picture arrives."""
+    """Wrapper of a source that records when each frame arrives."""
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
@@ -303,11 +314,11 @@ class ArrivalTimes(Source):
 
     @property
     def report(self) -> DecodeReport:  # type: ignore[override]
-        """How the read goes."""
+        """The decode report of the wrapped source."""
         return self._source.report
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield what there is, until it is stopped."""
+        """Yield frames and audio of the wrapped source, until it is stopped."""
         for item in self._source.read(video, tuple(audio_rates)):
             if self._stopped.is_set():
                 return
@@ -317,14 +328,15 @@ class ArrivalTimes(Source):
             yield item
 
     def stop(self) -> None:
-        """End the read, from any thread."""
+        """Stop reading; may be called from any thread."""
         self._stopped.set()
 
     def age(self, time: float) -> float | None:
-        """Give how many seconds ago the picture of a time in seconds arrived; None if that is forgotten."""
+        """Return how many seconds ago the frame at ``time`` (seconds) arrived; None if that is no longer remembered."""
         with self._lock:
-            found = next((now for shown, now in reversed(self._times) if abs(shown - time) < 1e-6), None)
-        return None if found is None else self._clock() - found
+            pairs = reversed(self._times)
+            arrival = next((arrival for frame_time, arrival in pairs if abs(frame_time - time) < 1e-6), None)
+        return None if arrival is None else self._clock() - arrival
 
     def close(self) -> None:
         """Close the source."""
@@ -332,32 +344,32 @@ class ArrivalTimes(Source):
 
 
 class RequiredTask:
-    """A task without which watching is in vain: when it fails, the source is stopped."""
+    """Wrapper of a required task: if it fails, the source is stopped."""
 
     def __init__(self, task: Task, stop: Callable[[], None]) -> None:
         self._task, self._stop, self.name = task, stop, task.name
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for what the task asks for."""
-        with self._watched():
+        """Return what the wrapped task needs."""
+        with self._stop_on_error():
             return self._task.needs(info)
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Hand the task its pictures."""
-        with self._watched():
+        """Pass batches of frames to the task."""
+        with self._stop_on_error():
             self._task.process_frames(*batches)
 
-    def process_audio(self, sound: Audio) -> None:
-        """Hand the task its sound."""
-        with self._watched():
-            self._task.process_audio(sound)
+    def process_audio(self, audio: Audio) -> None:
+        """Pass audio to the task."""
+        with self._stop_on_error():
+            self._task.process_audio(audio)
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Give what the task gives."""
+        """Return the result of the task."""
         return self._task.finish(timeline)
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _stop_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -366,47 +378,49 @@ class RequiredTask:
 
 
 class AlertPublisher:
-    """Takes what is followed, asks the rules, and sends alerts wherever they should go."""
+    """Callback for tracked objects that evaluates the rules and sends the alerts to console, webhook and recorder."""
 
     def __init__(
         self,
-        done: WatchResult,
-        book: RuleEngine,
+        result: WatchResult,
+        rule_engine: RuleEngine,
         source: ArrivalTimes,
         lines: LineWriter | None,
         hook: Webhook | None,
         recorder: Recorder | None,
         clock: Callable[[float], datetime] | None,
     ) -> None:
-        self._done, self._book, self._source = done, book, source
+        self._result, self._rule_engine, self._source = result, rule_engine, source
         self._lines, self._hook, self._recorder = lines, hook, recorder
         self._clock = clock
 
-    def tell(self, time: float, seen: list[Observation]) -> None:
-        """Take what is followed in a picture, see ``core.results.ObservationCallback``."""
-        for event in self._book.step(time, seen):
+    def process_observations(self, time: float, observations: list[Observation]) -> None:
+        """Evaluate the rules on the tracked objects of a frame, see ``core.results.ObservationCallback``."""
+        for event in self._rule_engine.step(time, observations):
             self._send(event, time)
-            self._done.events.append(event)
-            self._done.alerts += 1
-            self._note(self._done.delays, time)
-        self._note(self._done.looks, time)
+            self._result.events.append(event)
+            self._result.alerts += 1
+            self._add_delay(self._result.delays, time)
+        self._add_delay(self._result.detection_delays, time)
 
-    def _note(self, delays: LatencyHistogram, time: float) -> None:
+    def _add_delay(self, delays: LatencyHistogram, time: float) -> None:
+        """Add the age of the frame at ``time``, if it is known."""
         age = self._source.age(time)
         if age is not None:
             delays.add(age)
 
     def _send(self, event: Event, time: float) -> None:
+        """Send an alert to the recorder, the webhook and the console, in this order."""
         from kinoscope.pipeline.alerts.webhook import alert_message
 
-        taken = self._clock(time) if self._clock else None
+        wall_time = self._clock(time) if self._clock else None
         if self._recorder:
-            path, inside = self._recorder.want(event.label, time)
-            event.extra |= {"clip": str(path), "clip_at": inside}
+            path, offset = self._recorder.want(event.label, time)
+            event.extra |= {"clip": str(path), "clip_at": offset}
         if self._hook:
-            self._hook.put(alert_message(event, self._done.source, taken))
-        if taken:
-            event.extra["taken"] = taken.isoformat(timespec="milliseconds")
+            self._hook.put(alert_message(event, self._result.source, wall_time))
+        if wall_time:
+            event.extra["taken"] = wall_time.isoformat(timespec="milliseconds")
         if self._lines:
             self._print(event)
 
@@ -414,6 +428,6 @@ class AlertPublisher:
         assert self._lines is not None
         try:
             self._lines.write(event)
-        except KinoscopeError as error:  # who read the lines has gone; whoever else is told goes on being told
+        except KinoscopeError as error:  # the reader of standard output has gone; webhook and recorder go on
             self._lines = None
             print(f"kinoscope: {error}", file=sys.stderr)

@@ -198,8 +198,8 @@ def print_segments(found: Mapping[str, Any], console: Console | None = None) -> 
         cells = [values[i] for i in kept] + [sum(values) / len(values)]
         table.add_row(Text(one_line(name)), *map(percent, cells))
     console.print(table)
-    if segments["broken"]:
-        name, why = next(iter(segments["broken"].items()))
+    if segments["unreadable"]:
+        name, why = next(iter(segments["unreadable"].items()))
         console.print(
-            Text(one_line(f"{len(segments['broken'])} videos were left out, as {name}: {why}")), soft_wrap=True
+            Text(one_line(f"{len(segments['unreadable'])} videos were left out, as {name}: {why}")), soft_wrap=True
         )

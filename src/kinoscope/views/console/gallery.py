@@ -30,9 +30,9 @@ def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = Non
     """Print who is in a gallery: a row a name and kind."""
     from rich.text import Text
 
-    console, lines = table(console, "name", "kind", "looks", "best", "from")
+    console, lines = table(console, "name", "kind", "samples", "best", "from")
     for row in rows:
-        cells = (row["name"], row["kind"], str(row["looks"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
+        cells = (row["name"], row["kind"], str(row["samples"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if rows else "nobody is in it")
 

@@ -1,0 +1,456 @@
+"""What the command line prints of each result: JSON, or the text that ``PRINTERS`` holds for each verb."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinoscope.cli.streams import discard_output, fail, warn
+from kinoscope.core.launcher import current_launch
+from kinoscope.core.validation import pluralize
+
+if TYPE_CHECKING:
+    from kinoscope.api.classify import ClassifyResult
+    from kinoscope.api.detect import DetectResult
+    from kinoscope.api.enroll import EnrollResult
+    from kinoscope.api.evaluate import EvaluateResult
+    from kinoscope.api.explain import ExplainResult
+    from kinoscope.api.generate import GenerateResult
+    from kinoscope.api.lipsync import LipSyncResult
+    from kinoscope.api.predict import PredictResult
+    from kinoscope.api.recognize import RecognizeResult
+    from kinoscope.api.search import SearchResult
+    from kinoscope.api.sync import SyncResult
+    from kinoscope.api.train import TrainResult
+    from kinoscope.api.train_segments import TrainSegmentsResult
+    from kinoscope.api.train_sync import TrainSyncResult
+    from kinoscope.api.watch import WatchResult
+    from kinoscope.pipeline.analysis import Analysis
+    from kinoscope.training.classification.state import ClassificationRun
+    from kinoscope.training.trainer import TrainingRun
+
+MAX_LISTED_CLIPS = 8
+"""Generated files that are all listed; of more, the last five are."""
+
+GENERATED_NOTICE = "each file says in its metadata that it was generated"
+
+LIBRARY_CHANGES = {
+    "added": "added to the library",
+    "changed": "updated in the library",
+    "moved": "in the library already, now at this path",
+    "same": "in the library already",
+}
+"""What adding an analysis to a library changed -> the line that reports it."""
+
+
+def render(words: Sequence[str], result: Any, as_json: bool) -> int:
+    """Print a result; return 1 if standard output fails, after which the written files are still complete.
+
+    Raises:
+        BrokenPipeError: the reader of standard output, such as head, has closed it.
+    """
+    try:
+        _print(words, result, as_json)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        why = (error.strerror or str(error)).lower()
+        return fail(f"cannot print the result ({why}); the written files are complete", 1)
+    finally:
+        _warn_of_damage(result)
+    return 0
+
+
+def _print(words: Sequence[str], result: Any, as_json: bool) -> None:
+    if result is None or (
+        words[0] == "train" and current_launch().rank > 0
+    ):  # of several processes, the first one prints
+        return
+    if as_json:
+        print(json.dumps(to_json(words[0], result), allow_nan=False))
+    elif words[0] == "models":
+        _print_models(result, full="show" in words)
+    else:
+        PRINTERS[words[0]](result)
+
+
+def _warn_of_damage(result: Any) -> None:
+    """Print one line for each source that was not read completely."""
+    from kinoscope.views.console.analysis import damage_summary
+
+    for row in result if isinstance(result, list) else ():
+        timeline = getattr(row, "timeline", None)
+        if timeline is not None and (line := damage_summary(timeline)):
+            warn(line)
+
+
+def to_json(verb: str, result: Any) -> dict[str, Any]:
+    """Return the JSON object that ``--json`` prints."""
+    if verb == "analyze":
+        return {"analyses": [analysis.to_dict() for analysis in result]}
+    if isinstance(result, list):
+        return {verb: [_row_to_json(row) for row in result]}
+    plain: dict[str, Any] = result.to_dict() if hasattr(result, "to_dict") else result
+    return plain
+
+
+def _row_to_json(row: Any) -> Any:
+    if hasattr(row, "to_dict"):
+        return row.to_dict()
+    return row if isinstance(row, dict) else str(row)
+
+
+def _print_paths(paths: Sequence[Path | str]) -> None:
+    """Print the written files, indented."""
+    for path in paths:
+        print(f"  {path}")
+
+
+def _warn_of_unreadable(reasons: Mapping[str, str]) -> None:
+    """Print one line for each clip or video that could not be used."""
+    for name, reason in reasons.items():
+        warn(f"{name}: {reason}")
+
+
+def _print_analyses(analyses: Sequence[Analysis]) -> None:
+    for analysis in analyses:
+        _print_analysis(analysis)
+
+
+def _print_analysis(analysis: Analysis) -> None:
+    from kinoscope.views.console.analysis import print_summary
+
+    if analysis.error:
+        warn(analysis.error)
+    if analysis.timeline:
+        print_summary(analysis.timeline)
+        resumed = " (done before)" if analysis.resumed else ""
+        print(f"{analysis.source}: {analysis.seconds:.1f} s{resumed}")
+    if analysis.kept:
+        print(f"  {LIBRARY_CHANGES[analysis.kept]}")
+    for note in analysis.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
+    _print_paths(analysis.written)
+
+
+def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
+    from rich.table import Table
+
+    from kinoscope.views.console.data_console import DataConsole
+
+    columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
+    columns += ["verified"] if "verified" in rows[0] else []
+    table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
+    if full:
+        for column in table.columns:
+            column.overflow = "fold"  # an address or a hash is of no use cut off
+        for name in columns[1:]:
+            table.add_row(name, *(_cell(row[name]) for row in rows))
+    else:
+        for row in rows:
+            table.add_row(*(_verified(row) if column == "verified" else str(row[column]) for column in columns))
+    DataConsole().print(table)
+    if "verified" in rows[0]:
+        print(_verification_summary(rows))
+
+
+def _verified(row: dict[str, Any]) -> str:
+    return pluralize(row["verified"], "file") if row["verified"] else "not here"
+
+
+def _verification_summary(rows: list[dict[str, Any]]) -> str:
+    """Return in a line how many files ``models check`` verified, and which cards it fetched again."""
+    counts = [row["verified"] for row in rows if row["verified"]]
+    renewed = [row["name"] for row in rows if row["renewed"]]
+    altered = f"{', '.join(renewed)} {'was' if len(renewed) == 1 else 'were'} altered, and fetched again"
+    verified = f"{pluralize(sum(counts), 'file')} of {pluralize(len(counts), 'model')} verified"
+    return f"{verified}; {altered if renewed else 'none was altered'}"
+
+
+def _cell(value: Any) -> str:
+    """Return a field of a model's card as text, one line for each part."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_cell(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value):
+        return "\n".join(map(_cell, value))
+    return "" if value is None else str(value)
+
+
+def _print_classify(rows: Sequence[ClassifyResult]) -> None:
+    from kinoscope.views.console.evaluation import print_classes
+
+    for row in rows:
+        if row.error:
+            warn(row.error)
+        else:
+            print_classes(row.source, row.top, row.segments)
+
+
+def _print_evaluate(result: EvaluateResult) -> None:
+    from kinoscope.views.console.evaluation import print_comparison, print_scores, print_segments
+
+    plain = result.to_dict()
+    if result.scores:
+        print_scores(plain["scores"])
+    if result.comparison:
+        print_comparison(plain["comparison"])
+    if result.segments:
+        print_segments(plain)
+    if result.generation:
+        _print_generator_scores(plain)
+    _print_paths(result.written)
+
+
+def _print_generator_scores(plain: dict[str, Any]) -> None:
+    from kinoscope.views.pages.generated import score_tables
+
+    for title, rows in score_tables(plain)[:-1]:
+        print(title)
+        for name, value, beside in rows:
+            print(f"  {name:<48} {value:>10}  {beside}")
+    print(f"protocol {plain['generation']['protocol_hash']}: {plain['generation']['protocol_text']}")
+
+
+def _print_train(result: TrainResult) -> None:
+    if result.health:
+        print(result.health)
+    elif result.picture:
+        print(result.picture)
+    elif result.edges:
+        _print_segment_training(result.edges)
+    elif result.sync:
+        _print_sync_training(result.sync)
+    elif result.rounds:
+        _print_training_run(result.rounds)
+    elif result.run:
+        _print_classification_run(result.run)
+
+
+def _print_sync_training(result: TrainSyncResult) -> None:
+    _warn_of_unreadable(result.broken)
+    training, validation = (f"{c} clips of {p} people" for c, p in zip(result.clips, result.people, strict=True))
+    print(f"{training} for training, {validation} held out")
+    print(f"final loss of each pair: {', '.join(f'{loss:.2f}' for loss in result.losses)}")
+    for length, accuracy in result.score.items():
+        print(f"{length:>4} frames: {100 * accuracy:.1f} % within one frame (chance 9.7 %)")
+    if result.folder:
+        print(f"  kinoscope sync VIDEO --model {result.folder}")
+
+
+def _print_segment_training(result: TrainSegmentsResult) -> None:
+    _warn_of_unreadable(result.broken)
+    print(f"{result.videos[0]} videos for training, {result.videos[1]} held out")
+    if result.before and result.after:
+        middle = result.after.overlaps.index(0.5)
+        for name, scores in (("thresholds", result.before), ("learned boundaries", result.after)):
+            at_half = 100 * scores.by_overlap[middle]
+            print(f"{name:>18}: mAP {100 * scores.average_map:.1f} %, {at_half:.1f} % at an overlap of 0.5")
+    print(f"  {result.written}")
+
+
+def _print_training_run(run: TrainingRun) -> None:
+    from kinoscope.api.train_registry import TASKS
+
+    _warn_of_unreadable(run.broken)
+    training, validation = run.examples
+    beside = f", {validation} validation examples" if validation else ""
+    print(f"{training or 'endless'} training examples{beside}; {run.parameters / 1e6:.2f} M parameters")
+    if run.advice:
+        warn(run.advice)
+    if run.folder is None:
+        print("dry run: all fits")
+        return
+    _print_paths(run.written)
+    print(f"  {TASKS[run.task].then.format(run.folder)}")
+
+
+def _print_classification_run(run: ClassificationRun) -> None:
+    from kinoscope.api.train import describe
+    from kinoscope.views.console.evaluation import print_scores
+
+    total, trained = (f"{count / 1e6:.2f} M" for count in run.parameters)
+    clips = f"{run.clips[0]} training clips, {run.clips[1]} validation clips"
+    print(f"{clips}; {total} parameters, {trained} of them trained")
+    print(f"{run.speed:.1f} clips per second, {100 * run.waiting:.1f} % of the time waiting for data")
+    if run.broken:
+        print(f"{len(run.broken)} clips cannot be read, such as {next(iter(run.broken.items()))}")
+    if run.folder is None:
+        print(f"dry run, {run.steps} steps an epoch: {describe(run.rows[-1], run.options.epochs)}")
+        return
+    print(f"epoch {run.best} of {len(run.rows)} is saved in {run.folder}")
+    if run.scores:
+        print_scores(run.scores.to_dict())
+    for command, arguments in (
+        ("classify CLIP --model", ""), ("analyze VIDEO --model", ""), ("evaluate", " CLIPS"), ("explain", " CLIP"),
+    ):  # fmt: skip
+        print(f"  kinoscope {command} {run.folder}{arguments}")
+
+
+def _print_generate(result: GenerateResult) -> None:
+    speed = result.clips * result.frames / max(result.seconds, 1e-9)
+    clips = f"{result.clips} clips of {result.frames} frames in {result.seconds:.1f} s"
+    print(f"{clips} ({speed:.0f} frames per second, {result.runtime})")
+    if result.psnr is not None:
+        print(f"the real clip is reconstructed with a PSNR of {result.psnr:.1f} dB")
+    print(GENERATED_NOTICE)
+    _print_paths(result.written[-5:] if len(result.written) > MAX_LISTED_CLIPS else result.written)
+
+
+def _print_lipsync(result: LipSyncResult) -> None:
+    for note in result.notes:
+        warn(note)
+    frames = f"{result.painted} of {result.frames} frames painted in {result.seconds:.1f} s"
+    print(f"{frames}; metadata says it was generated")
+    print(f"  {result.path}")
+
+
+def _print_predict(result: PredictResult) -> None:
+    for note in result.notes:
+        warn(note)
+    print(f"{result.frames} frames predicted from the last {result.read}, at {result.rate:g} frames per second")
+    print(GENERATED_NOTICE)
+    print(f"  {result.path}")
+
+
+def _print_explain(result: ExplainResult) -> None:
+    from kinoscope.views.console.evaluation import print_explanation
+
+    print_explanation(result.to_dict())
+    _print_paths(result.written)
+
+
+def _print_bench(result: dict[str, Any]) -> None:
+    for key, value in result.items():
+        if key != "where":
+            print(f"{key:>10}  {value}")
+    for part, seconds in sorted(result.get("where", {}).items(), key=lambda pair: -pair[1]):
+        print(f"{seconds:10.2f}  CPU s  {part}")
+
+
+def _print_enroll(result: EnrollResult) -> None:
+    samples = pluralize(len(result.samples), "sample")
+    already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
+    print(f"{result.gallery}: {result.name} got {samples} of kind {result.kind}{already}")
+    for note in result.notes:
+        warn(note)
+
+
+def _print_gallery(result: dict[str, Any]) -> None:
+    from kinoscope.views.console.gallery import print_gallery_check, print_names
+
+    if "names" in result:
+        print_names(result["names"])
+    elif "default" in result:
+        print_gallery_check(result)
+    elif "renamed" in result:
+        print(f"{result['renamed']} is now {result['to']} ({pluralize(result['samples'], 'sample')})")
+    elif "removed" in result:
+        print(f"removed {', '.join(result['removed'])} ({pluralize(result['samples'], 'sample')})")
+    _print_paths(result.get("written", ()))
+
+
+def _print_library(result: dict[str, Any]) -> None:
+    from kinoscope.views.console.library import print_library_check, print_name_counts, print_video, print_videos
+
+    if "videos" in result:
+        print_videos(result["videos"])
+    elif "names" in result:
+        print_name_counts(result["names"])
+    elif "rows" in result:
+        print_library_check(result)
+    for row in result.get("shown", ()):
+        print_video(row)
+    for row in result.get("removed", ()):
+        print(f"removed {row['path']}")
+
+
+def _print_search(result: SearchResult) -> None:
+    from kinoscope.views.pages.search import print_search_results
+
+    for note in result.notes:
+        warn(note)
+    print_search_results(result.to_dict())
+    _print_paths(result.written)
+
+
+def _print_recognize(rows: Sequence[RecognizeResult]) -> None:
+    from kinoscope.views.console.gallery import print_recognition
+
+    for row in rows:
+        if row.error:
+            warn(row.error)
+        else:
+            print_recognition(row.to_dict())
+
+
+def _print_detect(rows: Sequence[DetectResult]) -> None:
+    from kinoscope.views.console.detection import print_detections
+
+    for row in rows:
+        if row.error:
+            warn(row.error)
+        else:
+            print_detections(row.to_dict())
+        _print_paths(row.written)
+
+
+def _print_sync(rows: Sequence[SyncResult]) -> None:
+    from kinoscope.views.console.sync import print_sync
+
+    for row in rows:
+        if row.timeline:
+            print_sync(row.to_dict())
+        if row.error:
+            warn(row.error)
+        if row.left_out:
+            warn(f"{row.fixed} is without {', '.join(row.left_out)}: name one that ends in .mkv")
+        _print_paths(row.written)
+
+
+def _print_watch(result: WatchResult) -> None:
+    """Print to standard error how the watch went; the alerts have been printed as they came."""
+    plain = result.to_dict()
+    print(pluralize(result.alerts, "alert"), file=sys.stderr)
+    for end, delays in (("detection", plain["detection_delays"]), ("alert", plain["delays"])):
+        if delays["count"]:
+            print(f"from frame to {end}: {delays['p50']} s (p50), {delays['p95']} s (p95)", file=sys.stderr)
+    frames, reconnects = pluralize(plain["frames"], "frame"), pluralize(plain["reconnects"], "reconnect")
+    print(f"{frames}, {plain['dropped']} dropped, {reconnects}, at most {plain['memory_mb']} MB", file=sys.stderr)
+    if result.undelivered or result.delivered:
+        print(f"{pluralize(result.delivered, 'alert')} delivered, {result.undelivered} not", file=sys.stderr)
+    if result.clips:
+        print(pluralize(result.clips, "clip"), file=sys.stderr)
+    reports = result.timeline.tasks.items()
+    reasons = [f"{name} {report.status}: {report.reason}" for name, report in reports if report.reason]
+    errors = result.timeline.decode.errors
+    for reason in reasons + (errors if result.status else [line for line in errors if line.endswith("reconnected")]):
+        warn(reason)
+
+
+PRINTERS: dict[str, Callable[[Any], None]] = {
+    "analyze": _print_analyses,
+    "classify": _print_classify,
+    "convert": lambda paths: print(*paths, sep="\n"),
+    "detect": _print_detect,
+    "enroll": _print_enroll,
+    "evaluate": _print_evaluate,
+    "gallery": _print_gallery,
+    "generate": _print_generate,
+    "library": _print_library,
+    "lipsync": _print_lipsync,
+    "predict": _print_predict,
+    "recognize": _print_recognize,
+    "search": _print_search,
+    "sync": _print_sync,
+    "train": _print_train,
+    "watch": _print_watch,
+    "bench": _print_bench,
+    "explain": _print_explain,
+}
+"""Verb -> what prints its result as text."""
