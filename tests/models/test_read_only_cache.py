@@ -55,7 +55,7 @@ def test_what_is_not_is_made_for_this_process_alone(frozen: Path, tmp_path: Path
     assert first.read_bytes() == CONTENT
     assert not first.is_relative_to(frozen)
     assert [record.getMessage() for record in caplog.records] == [
-        "there is no cache that can be written, so models are prepared anew each time; set KINOSCOPE_CACHE"
+        "the cache is not writable, so models are prepared again each time; set KINOSCOPE_CACHE to a writable folder"
     ]
 
 
@@ -63,7 +63,7 @@ def test_nothing_is_pulled_that_could_not_be_kept(frozen: Path, tmp_path: Path) 
     (tmp_path / "net.bin").write_bytes(CONTENT)
     error = store.pull([card(f"folder:{tmp_path}")])["toy"]
     assert isinstance(error, ModelError)
-    assert str(error).startswith(f"toy cannot be kept in {frozen} (Permission denied); set KINOSCOPE_CACHE")
+    assert str(error).startswith(f"toy cannot be saved in {frozen} (Permission denied); set KINOSCOPE_CACHE")
 
 
 def test_compiled_networks_are_not_kept_in_it(frozen: Path) -> None:

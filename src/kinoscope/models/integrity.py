@@ -1,6 +1,7 @@
-"""What is kept in the cache is verified: by size and time stamp at each load, by its sha256 when these differ.
+"""Verification of the cache: by size and modification time at each load, by sha256 where these differ.
 
-A folder's *seal* is a JSON file in it with the size, the time stamp and the sha256 of each file when it was written.
+A folder's *seal* is a JSON file in it with the size, the modification time and the sha256 of each file when it was
+written.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from kinoscope.core.untrusted import read_json
 SEAL_FILE = "verified.json"
 
 Stamp = list[Any]
-"""Size in bytes, time of the last change in nanoseconds, and sha256."""
+"""Size in bytes, modification time in nanoseconds, and sha256."""
 
 
 def write_seal(folder: Path, names: Iterable[str]) -> None:
-    """Write down what files are now. Where that cannot be written, they are hashed again at each load."""
+    """Record the current state of files. If the seal cannot be written, the files are hashed at each load."""
     with contextlib.suppress(OSError, OutputError):
         stamps = {name: [*_stat(folder / name), sha256_file(folder / name)] for name in names}
         with atomic_write(folder / SEAL_FILE, sync=False, listed=False) as temporary:
@@ -34,33 +35,33 @@ def write_seal(folder: Path, names: Iterable[str]) -> None:
 
 
 def find_altered(folder: Path, digests: Mapping[str, str] | None = None, thorough: bool = False) -> list[str]:
-    """Return the names of files that are missing or have another content than they should.
+    """Return the names of files that are missing or whose content differs from the expected.
 
     Args:
         folder: with a seal; without one all files are hashed.
-        digests: sha256 by name, as a card pins them; those of the seal if not given.
-        thorough: hash every file, whatever its size and time stamp say.
+        digests: sha256 by name, as a card pins them; those of the seal if None.
+        thorough: hash every file, even if its size and modification time are unchanged.
     """
-    known = _read(folder)
-    pinned = {name: stamp[2] for name, stamp in known.items()} if digests is None else digests
-    if not pinned:
+    stamps = _read(folder)
+    expected = {name: stamp[2] for name, stamp in stamps.items()} if digests is None else digests
+    if not expected:
         return [SEAL_FILE]
-    stale = [name for name, digest in pinned.items() if thorough or not _unchanged(folder / name, known, digest)]
-    wrong = [name for name in stale if not _matches(folder / name, pinned[name])]
-    if stale and not wrong:
-        write_seal(folder, pinned)
-    return wrong
+    stale = [name for name, digest in expected.items() if thorough or not _unchanged(folder / name, stamps, digest)]
+    altered = [name for name in stale if not _matches(folder / name, expected[name])]
+    if stale and not altered:
+        write_seal(folder, expected)
+    return altered
 
 
 @contextmanager
 def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
-    """Yield a folder in which another library keeps files; on entry those that it did not leave so are removed.
+    """Yield a folder that another library writes to; remove altered files on entry, seal it on exit.
 
     Yields:
-        The folder; None where it cannot be written, or altered files cannot be removed, so that it must not be used.
+        The folder; None if it cannot be written, or altered files cannot be removed, so that it must not be used.
     """
-    known, wrong = _read(folder), find_altered(folder)
-    suspect = [path for path in folder.glob(pattern) if path.name in wrong or path.name not in known]
+    stamps, altered = _read(folder), find_altered(folder)
+    suspect = [path for path in folder.glob(pattern) if path.name in altered or path.name not in stamps]
     try:
         for path in suspect:
             path.unlink(missing_ok=True)
@@ -72,21 +73,21 @@ def verified(folder: Path, pattern: str) -> Iterator[Path | None]:
         return
     yield folder
     names = [path.name for path in folder.glob(pattern)]
-    if set(names) != set(known) or suspect:
+    if set(names) != set(stamps) or suspect:
         write_seal(folder, names)
 
 
 def _read(folder: Path) -> dict[str, Stamp]:
     try:
-        plain = read_json(folder / SEAL_FILE)
-        return {name: stamp for name, stamp in plain.items() if Path(name).name == name and len(stamp) == 3}
+        values = read_json(folder / SEAL_FILE)
+        return {name: stamp for name, stamp in values.items() if Path(name).name == name and len(stamp) == 3}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _unchanged(path: Path, known: Mapping[str, Stamp], digest: str) -> bool:
+def _unchanged(path: Path, stamps: Mapping[str, Stamp], digest: str) -> bool:
     try:
-        return known.get(path.name) == [*_stat(path), digest]
+        return stamps.get(path.name) == [*_stat(path), digest]
     except OSError:
         return False
 
@@ -96,5 +97,5 @@ def _matches(path: Path, digest: str) -> bool:
 
 
 def _stat(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns

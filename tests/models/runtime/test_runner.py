@@ -53,7 +53,7 @@ def test_unknown_options_name_the_known_ones():
 def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
     card = find("mtcnn-rnet")
     monkeypatch.setattr(runner, "has_bf16", lambda: False)
-    with pytest.raises(OptionError, match="precision bf16 is not known to this CPU; choose fp32 or auto"):
+    with pytest.raises(OptionError, match="precision bf16 is not supported by this CPU; choose fp32 or auto"):
         make_runner(card, device="cpu", precision="bf16")
     monkeypatch.setattr(runner, "has_bf16", lambda: True)
     monkeypatch.setattr(runner, "openvino_model_path", lambda card: "toy.xml")
@@ -71,7 +71,7 @@ def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
 
 def test_absent_cuda_is_said(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(OptionError, match="device cuda is not here; choose cpu or auto"):
+    with pytest.raises(OptionError, match="device cuda is not available; choose cpu or auto"):
         make_runner(find("mtcnn-rnet"), device="cuda")
 
 
@@ -114,7 +114,9 @@ def test_without_any_weights_the_best_card_is_the_one_named(monkeypatch):
 
 
 def test_an_unknown_sample_names_the_known_ones():
-    with pytest.raises(OptionError, match=r"no sample is called cats\.mp4; there are bikes\.mp4, bigbuckbunny\.mp4, "):
+    with pytest.raises(
+        OptionError, match=r"no sample is called cats\.mp4; choose one of bikes\.mp4, bigbuckbunny\.mp4, "
+    ):
         sample("cats.mp4")
 
 

@@ -1,4 +1,4 @@
-"""Networks in OpenVINO's own format: converted from torch once, kept in the cache, then read without torch."""
+"""Networks in OpenVINO's own format: converted from torch once, cached, then read without torch."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def build_torch_module(card: Card) -> nn.Module:
-    """Give a card's network in torch, with its weights, ready to infer."""
+    """Return a card's network in torch, with its weights, in evaluation mode."""
     if card.net is None:
         raise ModelError(
-            f"{card.name} is run by another library, which takes the folder of its files: see models.fetch"
+            f"{card.name} is run by another library, which takes the folder of its files; get it from models.fetch"
         )
     import torch
 
@@ -36,9 +36,11 @@ def build_torch_module(card: Card) -> nn.Module:
 
 
 def openvino_model_path(card: Card) -> Path:
-    """Give the path of a card's OpenVINO model, converting it if the cache has none of these weights and this code."""
+    """Return the path of a card's OpenVINO model; convert it if none of these weights and this code is cached."""
     if card.net is None:
-        raise ModelError(f"{card.name} is run by another library; it takes the folder that models.fetch gives")
+        raise ModelError(
+            f"{card.name} is run by another library, which takes the folder of its files; get it from models.fetch"
+        )
     folder = cache_folder() / "ir" / f"{card.name}-{card.digest}-{_code_digest()}-{metadata.version('openvino')}"
     if find_altered(folder):
         try:
@@ -53,36 +55,37 @@ def openvino_model_path(card: Card) -> Path:
 
 
 def _convert(card: Card, folder: Path) -> None:
+    """Convert a card's network and write it into a folder."""
     import openvino
 
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed; the lock is ours
-    part.mkdir()
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; the lock is ours
+    partial.mkdir()
     try:
         model = to_openvino(
             build_torch_module(card), [2, *(48 if length is None else length for length in card.input)], card.dtype
         )
         model.reshape([-1, *(-1 if length is None else length for length in card.axes)])
-        openvino.save_model(model, part / "model.xml", compress_to_fp16=False)
-        write_seal(part, ["model.xml", "model.bin"])
+        openvino.save_model(model, partial / "model.xml", compress_to_fp16=False)
+        write_seal(partial, ["model.xml", "model.bin"])
         shutil.rmtree(folder, ignore_errors=True)  # what was altered
-        os.replace(part, folder)
+        os.replace(partial, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 class Unconvertible(ModelError):
-    """OpenVINO does not know an operation of a network; torch runs it all the same."""
+    """OpenVINO does not support an operation of a network; torch runs it instead."""
 
 
 def to_openvino(net: nn.Module, shape: Sequence[int], dtype: str = "uint8") -> Any:
-    """Give a network that takes one tensor as an OpenVINO model; ``shape`` and ``dtype`` are an example's.
+    """Convert a network with one input tensor to an OpenVINO model; ``shape`` and ``dtype`` are those of an example.
 
-    The reader of torch networks is asked directly: ``openvino.convert_model`` does the same, but reports its use to
-    the makers of OpenVINO.
+    The frontend for torch networks is called directly: ``openvino.convert_model`` does the same, but sends usage
+    statistics to the developers of OpenVINO.
 
     Raises:
-        Unconvertible: OpenVINO does not know an operation of it.
+        Unconvertible: OpenVINO does not support an operation of it.
     """
     import torch
     from openvino.frontend import FrontEndManager, OpConversionFailure
@@ -91,17 +94,17 @@ def to_openvino(net: nn.Module, shape: Sequence[int], dtype: str = "uint8") -> A
 
     example = torch.zeros(list(shape), dtype=getattr(torch, dtype))
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of the very things that make the graph static
+        warnings.simplefilter("ignore")  # tracing warns about what makes the graph static, which is intended
         traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
-        reader = FrontEndManager().load_by_framework("pytorch")
-        # Keras calls subtraction by its other name, which the reader does not know.
-        reader.add_extension(ConversionExtension("aten::subtract", _subtract))
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        # Keras uses an alias of subtraction that the frontend does not know.
+        frontend.add_extension(ConversionExtension("aten::subtract", _subtract))
         decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
         try:
-            return reader.convert(reader.load(decoder))
+            return frontend.convert(frontend.load(decoder))
         except OpConversionFailure as error:
-            last = (str(error).strip().splitlines() or ["no reason given"])[-1]
-            raise Unconvertible(f"OpenVINO cannot run {type(net).__name__} ({last.strip('- ')})") from None
+            reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+            raise Unconvertible(f"OpenVINO cannot run {type(net).__name__} ({reason.strip('- ')})") from None
 
 
 def _subtract(node: Any) -> list[Any]:
@@ -112,7 +115,7 @@ def _subtract(node: Any) -> list[Any]:
 
 @lru_cache
 def _code_digest() -> str:
-    """Give a digest of the code that makes networks, so that a changed network is converted anew."""
+    """Return a digest of the code that builds networks, so that a changed network is converted again."""
     package = Path(__file__).parents[2]
-    sources = [path for part in ("models", "nets") for path in sorted((package / part).rglob("*.py"))]
+    sources = [path for partial in ("models", "nets") for path in sorted((package / partial).rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""Runs a network: an array in (uint8, or as its card says), float32 arrays out, whatever it runs on.
+"""Network inference: an array in (uint8, or the card's dtype), float32 arrays out, on any device.
 
-On a CPU that is OpenVINO, which needs torch only the first time, to convert the network; on an NVIDIA GPU, and for what
-OpenVINO does not know, it is torch.
+On a CPU the runtime is OpenVINO, which needs torch only once, to convert the network; on an NVIDIA GPU, and for what
+OpenVINO does not support, it is torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Infer = Callable[[Inputs], Outputs]
 
 DEVICES = ("auto", "cpu", "cuda", "torch")
 CUDA_BATCH = 32
-"""Most items of one inference on a GPU."""
+"""Maximum batch size of one inference on a GPU."""
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -37,11 +37,11 @@ _READ_LOCK = threading.Lock()
 
 
 class Runner:
-    """A network that is ready to run. One thread uses a runner at a time.
+    """A network ready for inference. Not thread-safe: one thread uses a runner at a time.
 
     Attributes:
-        card: what the network is.
-        runtime: what runs it and how precisely, such as ``openvino-fp32``.
+        card: of the network.
+        runtime: runtime and precision, such as ``openvino-fp32``.
     """
 
     def __init__(self, card: Card, runtime: str, infer: Infer, batch: int | None = None) -> None:
@@ -51,10 +51,10 @@ class Runner:
         self._batch = batch or card.batch
 
     def __call__(self, array: Inputs) -> Outputs:
-        """Infer on an array (N, *card.input) of ``card.dtype``; give float32 (N, ...) for each of ``card.outputs``.
+        """Infer on an array (N, *card.input) of ``card.dtype``; return float32 (N, ...) for each of ``card.outputs``.
 
         Raises:
-            ValueError: the array has another type or shape.
+            ValueError: the array has another dtype or shape.
         """
         self._check(array)
         parts = [self._infer(array[i : i + self._batch]) for i in range(0, len(array), self._batch)]
@@ -63,23 +63,23 @@ class Runner:
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(p) for p in zip(*parts, strict=True))
 
     def _check(self, array: Inputs) -> None:
-        if array.dtype != self.card.dtype or not self.card.takes(array.shape[1:]):
-            free = "any" if self.card.stride is None else f"a multiple of {self.card.stride}"
-            axes = ", ".join(free if length is None else str(length) for length in self.card.axes)
-            wanted = f"{self.card.name} takes {self.card.dtype} (N, {axes})"
-            raise ValueError(f"{wanted}, not {array.dtype} {array.shape}")
+        if array.dtype != self.card.dtype or not self.card.accepts(array.shape[1:]):
+            size = "any" if self.card.stride is None else f"a multiple of {self.card.stride}"
+            axes = ", ".join(size if length is None else str(length) for length in self.card.axes)
+            expected = f"{self.card.name} takes {self.card.dtype} (N, {axes})"
+            raise ValueError(f"{expected}, not {array.dtype} {array.shape}")
 
 
 def make_runner(card: Card, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Runner:
-    """Make a runner of a card's network.
+    """Build a runner of a card's network.
 
     Args:
         device: ``cpu`` (OpenVINO), ``cuda`` (torch), ``torch`` (torch on the CPU, the reference), or ``auto``.
-        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the device is made for it and the card allows it.
-        threads: of one inference on the CPU; all cores by default.
+        precision: ``fp32``, ``bf16``, or ``auto``: bf16 where the device supports it natively and the card allows it.
+        threads: number of threads of one inference on the CPU; all cores by default.
 
     Raises:
-        OptionError: the device or the precision is not known, or there is no such device here.
+        OptionError: the device or the precision is unknown, or there is no such device.
     """
     check_device(device)
     _check_option("precision", precision, PRECISIONS)
@@ -89,14 +89,14 @@ def make_runner(card: Card, device: str = "auto", precision: str = "auto", threa
 
 
 def check_device(device: str) -> None:
-    """Make sure that a device is known and is here, before anything is done on it.
+    """Check that a device is known and available.
 
     Raises:
         OptionError: it is not.
     """
     _check_option("device", device, DEVICES)
     if device == "cuda" and not has_cuda():
-        raise OptionError("device cuda is not here; choose cpu or auto")
+        raise OptionError("device cuda is not available; choose cpu or auto")
 
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -106,7 +106,7 @@ def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
 
 @lru_cache
 def has_cuda() -> bool:
-    """Whether torch can use an NVIDIA GPU. Torch is loaded only where there is a driver, so that a CPU starts fast."""
+    """Return whether torch can use an NVIDIA GPU. Torch is imported only if there is a driver: a CPU starts fast."""
     try:
         ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
     except OSError:
@@ -117,7 +117,7 @@ def has_cuda() -> bool:
 
 
 def core_count() -> int:
-    """Give the number of cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -130,79 +130,79 @@ def _core() -> Any:
 
 @lru_cache
 def has_bf16() -> bool:
-    """Whether this CPU computes in bfloat16."""
+    """Return whether this CPU computes in bfloat16."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _openvino(card: Card, precision: str, threads: int | None) -> Runner:
     if precision == "bf16" and not has_bf16():
-        raise OptionError("precision bf16 is not known to this CPU; choose fp32 or auto")
+        raise OptionError("precision bf16 is not supported by this CPU; choose fp32 or auto")
     bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and has_bf16())
     try:
         path = str(openvino_model_path(card))
     except Unconvertible:
         return _torch(card, "cpu", precision)
-    kind, threads = "bf16" if bf16 else "f32", threads or core_count()
+    hint, threads = "bf16" if bf16 else "f32", threads or core_count()
     requests: dict[Shape | None, Any] = {}
 
     def infer(array: Inputs) -> Outputs:
-        # All pictures of a video have one shape: made for it, a detector is a tenth to a quarter quicker.
+        # All frames of a video have one shape: compiled for it, a detector is 10 to 25 % faster.
         shape = array.shape if card.stride else None
         if shape not in requests:
-            requests[shape] = compile_network(path, kind, threads, shape).create_infer_request()
-        found = requests[shape].infer([np.ascontiguousarray(array)], share_inputs=True)
-        return tuple(found[i] for i in range(len(found)))
+            requests[shape] = compile_network(path, hint, threads, shape).create_infer_request()
+        results = requests[shape].infer([np.ascontiguousarray(array)], share_inputs=True)
+        return tuple(results[i] for i in range(len(results)))
 
     if not card.stride:
-        requests[None] = compile_network(path, kind, threads, None).create_infer_request()
+        requests[None] = compile_network(path, hint, threads, None).create_infer_request()
 
     return Runner(card, f"openvino-{'bf16' if bf16 else 'fp32'}", infer)
 
 
 @lru_cache(maxsize=32)
 def compile_network(path: str, precision: str, threads: int, shape: Shape | None) -> Any:
-    """Compile a network for one shape of input, or for any.
+    """Return a network compiled for one input shape, or for any.
 
-    Measured on two cores: to compile costs 0.3 s; what was compiled once and kept is read back in 0.05 s.
+    Measured on two cores: compiling takes 0.3 s; a network compiled before is read from the cache in 0.05 s.
     """
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        # Pinned, the threads of several networks that run side by side would share a core.
+        # With pinning, the threads of several networks that run in parallel would share a core.
         "ENABLE_CPU_PINNING": False,
     }
-    # OpenVINO sets the process's locale while it reads a network, and back after it: two at once leave it wrong,
-    # and Python then takes text files to be ASCII.
-    kept_in = cache_folder() / "compiled" / Path(path).parent.name
-    with _READ_LOCK, verified(kept_in, "*.blob") as kept:
+    # OpenVINO changes the process's locale while it reads a network: two concurrent reads leave it wrong,
+    # and Python then reads text files as ASCII.
+    cache_dir = cache_folder() / "compiled" / Path(path).parent.name
+    with _READ_LOCK, verified(cache_dir, "*.blob") as writable_dir:
         model = _core().read_model(path)
         if shape is not None:
             model.reshape(list(shape))
-        return _core().compile_model(model, "CPU", options | ({"CACHE_DIR": str(kept)} if kept else {}))
+        return _core().compile_model(model, "CPU", options | ({"CACHE_DIR": str(writable_dir)} if writable_dir else {}))
 
 
 def torch_device(device: str) -> str:
     """Return the torch device, ``cpu`` or ``cuda``, for a name of ``DEVICES``.
 
     Raises:
-        OptionError: the device is not known, or there is none here.
+        OptionError: the device is unknown or not available.
     """
     check_device(device)
     return "cuda" if device in ("auto", "cuda") and has_cuda() else "cpu"
 
 
-def _torch(card: Card, place: str, precision: str) -> Runner:
+def _torch(card: Card, torch_name: str, precision: str) -> Runner:
     import torch
 
-    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and place == "cuda")
-    net = build_torch_module(card).to(place)
+    bf16 = precision == "bf16" or (precision == "auto" and card.bf16 and torch_name == "cuda")
+    net = build_torch_module(card).to(torch_name)
 
     def infer(array: Inputs) -> Outputs:
-        pixels = torch.from_numpy(np.ascontiguousarray(array)).to(place)
-        with torch.inference_mode(), torch.autocast(place, torch.bfloat16, enabled=bf16):
+        pixels = torch.from_numpy(np.ascontiguousarray(array)).to(torch_name)
+        with torch.inference_mode(), torch.autocast(torch_name, torch.bfloat16, enabled=bf16):
             return tuple(output.float().cpu().numpy() for output in net(pixels))
 
-    runtime = f"torch{'-cuda' if place == 'cuda' else ''}-{'bf16' if bf16 else 'fp32'}"
-    return Runner(card, runtime, infer, CUDA_BATCH if place == "cuda" else None)
+    runtime = f"torch{'-cuda' if torch_name == 'cuda' else ''}-{'bf16' if bf16 else 'fp32'}"
+    return Runner(card, runtime, infer, CUDA_BATCH if torch_name == "cuda" else None)
