@@ -35,7 +35,7 @@ def enrolled(path, *looks, model=DLIB):
 
 
 def plain(gallery):
-    rows = [(o.name, o.kind, o.embedding.tolist(), o.quality, o.portrait, o.source) for o in gallery.looks]
+    rows = [(o.name, o.kind, o.embedding.tolist(), o.quality, o.portrait, o.source) for o in gallery.samples]
     return rows, gallery.models
 
 
@@ -74,7 +74,7 @@ def test_a_person_has_several_looks_of_several_kinds(tmp_path):
     gallery = read_gallery(path)
     assert gallery.names() == ["Ada", "Bob"]
     assert gallery.names("person") == ["Ada"]
-    assert len(gallery.of("Ada")) == 3
+    assert len(gallery.samples_of("Ada")) == 3
     assert gallery.models == {"face": DLIB, "person": OTHER}
 
 
@@ -82,7 +82,7 @@ def test_the_same_look_again_changes_nothing(tmp_path):
     path = enrolled(tmp_path / "g", look())
     with edit_gallery(path) as gallery:
         assert gallery.add([look(), look("Bob")], DLIB)[0].name == "Bob"
-    assert len(read_gallery(path).looks) == 2
+    assert len(read_gallery(path).samples) == 2
 
 
 def test_embeddings_of_two_models_are_never_mixed(tmp_path):
@@ -122,7 +122,7 @@ def test_a_name_is_changed_and_two_may_become_one(tmp_path):
     with edit_gallery(path) as gallery:
         assert gallery.rename("Bob", "Ada") == 1
     assert read_gallery(path).names() == ["Ada"]
-    assert len(read_gallery(path).of("Ada")) == 2
+    assert len(read_gallery(path).samples_of("Ada")) == 2
 
 
 @pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "a\tb", "x" * 101, "person 3", "Unknown", "\u202eAda"])
@@ -139,7 +139,7 @@ def test_a_name_that_is_not_known_is_answered_with_the_nearest():
     with pytest.raises(GalleryError, match=r"'Adda' is not in the gallery; did you mean Ada\? known: Ada, Bob"):
         known.remove("Adda")
     with pytest.raises(GalleryError, match="known: nobody yet"):
-        Gallery().of("Ada")
+        Gallery().samples_of("Ada")
 
 
 def test_the_distance_to_a_name_is_to_its_nearest_look_or_to_their_mean():

@@ -153,7 +153,7 @@ def test_ctrl_c_is_held_back_and_raised_where_it_is_allowed() -> None:
         with pytest.raises(KeyboardInterrupt), interrupts.allowed:
             press()
         press()  # a second one, while the first is being dealt with
-        assert interrupts.take()
+        assert interrupts.consume()
         assert not interrupts.pending
     assert steps == ["held back", "to the end of the block"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -163,7 +163,7 @@ def test_an_inner_block_hands_what_it_held_back_to_the_outer_one() -> None:
     with Interrupts() as outer:
         with outer.allowed, Interrupts():
             press()
-        assert outer.take()
+        assert outer.consume()
     with Interrupts() as outer, outer.allowed:
         pass
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -182,7 +182,7 @@ def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
 
     def stopped(*given: Any, **options: Any) -> Any:
         timeline = run(*given, **options)
-        timeline.decode.interrupt()
+        timeline.decode.mark_interrupted()
         return timeline
 
     video, out = shapes(duration=0.4, width=32, height=32).write(tmp_path / "a.mp4"), tmp_path / "out"

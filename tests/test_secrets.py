@@ -271,7 +271,7 @@ def test_enroll_and_recognize(kinoscope: Cli, serve: Serve, tmp_path: Path, monk
         kinoscope("recognize", address, "--gallery", gallery, "--json"),
     ]
     assert [call.status for call in calls] == [0] * 4, calls[0].err
-    assert {look.source for look in read_gallery(gallery).looks} == {"ann.mkv"}
+    assert {look.source for look in read_gallery(gallery).samples} == {"ann.mkv"}
     assert hides_all(tmp_path / "out", *calls)
 
 

@@ -85,38 +85,38 @@ class Gallery:
         models: what made the embeddings, by kind.
     """
 
-    looks: list[GallerySample] = field(default_factory=list)
+    samples: list[GallerySample] = field(default_factory=list)
     models: dict[str, EmbeddingModel] = field(default_factory=dict)
 
     def names(self, kind: str | None = None) -> list[str]:
         """Give all names in order of enrolling, or those that have looks of a kind."""
-        return list(dict.fromkeys(look.name for look in self.looks if kind in (None, look.kind)))
+        return list(dict.fromkeys(look.name for look in self.samples if kind in (None, look.kind)))
 
-    def of(self, name: str) -> list[GallerySample]:
+    def samples_of(self, name: str) -> list[GallerySample]:
         """Give the looks of a name.
 
         Raises:
             GalleryError: it is not known; the message offers the nearest.
         """
-        looks = [look for look in self.looks if look.name == name]
+        looks = [look for look in self.samples if look.name == name]
         if not looks:
             known = self.names()
             listed = ", ".join(known) or "nobody yet"
             raise GalleryError(f"{name!r} is not in the gallery; {suggest(name, known)}known: {listed}")
         return looks
 
-    def add(self, looks: Iterable[GallerySample], model: EmbeddingModel) -> list[GallerySample]:
+    def add(self, samples: Iterable[GallerySample], model: EmbeddingModel) -> list[GallerySample]:
         """Take in looks that ``model`` made; give those that were not there already.
 
         Raises:
             GalleryError: a name cannot be one, or the looks of that kind were made by another model.
         """
         added = []
-        for look in looks:
+        for look in samples:
             check_name(look.name)
             self.check_model(look.kind, model)
-            if not any(_equal(look, other) for other in self.looks):
-                self.looks.append(look)
+            if not any(_equal(look, other) for other in self.samples):
+                self.samples.append(look)
                 added.append(look)
                 self.models[look.kind] = model
         return added
@@ -140,8 +140,8 @@ class Gallery:
         Raises:
             GalleryError: it is not known.
         """
-        gone = len(self.of(name))
-        self.looks = [look for look in self.looks if look.name != name]
+        gone = len(self.samples_of(name))
+        self.samples = [look for look in self.samples if look.name != name]
         self.models = {kind: model for kind, model in self.models.items() if self.names(kind)}
         return gone
 
@@ -151,9 +151,9 @@ class Gallery:
         Raises:
             GalleryError: the old name is not known, or the new one cannot be one.
         """
-        renamed = {id(look) for look in self.of(old)}
+        renamed = {id(look) for look in self.samples_of(old)}
         check_name(new)
-        self.looks = [_renamed(look, new) if id(look) in renamed else look for look in self.looks]
+        self.samples = [_renamed(look, new) if id(look) in renamed else look for look in self.samples]
         return len(renamed)
 
     def distances(self, kind: str, embeddings: ArrayLike) -> Float64Array:
@@ -162,11 +162,11 @@ class Gallery:
         That is the least Euclidean distance to any look of the name or to the mean of its looks, weighted by quality.
         """
         rows = np.asarray(embeddings, np.float64)
-        if len(rows) and any(look.embedding.shape != rows.shape[1:] for look in self.looks if look.kind == kind):
+        if len(rows) and any(look.embedding.shape != rows.shape[1:] for look in self.samples if look.kind == kind):
             raise GalleryError(
                 f"a {kind} look of the gallery has an embedding of another length; enroll into a new one"
             )
-        of_name = [[look for look in self.looks if (look.name, look.kind) == (n, kind)] for n in self.names(kind)]
+        of_name = [[look for look in self.samples if (look.name, look.kind) == (n, kind)] for n in self.names(kind)]
         far = [np.min([np.linalg.norm(rows - one, axis=1) for one in _points(looks)], axis=0) for looks in of_name]
         return np.stack(far, axis=1) if far else np.zeros((len(rows), 0))
 
@@ -324,15 +324,15 @@ def edit_gallery(path: str | Path, create: bool = False) -> Iterator[Gallery]:
 def _write(gallery: Gallery, place: Path) -> None:
     from safetensors.numpy import save
 
-    kinds = sorted({look.kind for look in gallery.looks})
+    kinds = sorted({look.kind for look in gallery.samples})
     tensors: dict[str, NDArray[Any]] = {
-        f"embeddings.{kind}": np.stack([look.embedding for look in gallery.looks if look.kind == kind]).astype(
+        f"embeddings.{kind}": np.stack([look.embedding for look in gallery.samples if look.kind == kind]).astype(
             np.float32
         )
         for kind in kinds
     }
-    tensors["portraits"] = np.frombuffer(b"".join(look.portrait for look in gallery.looks), np.uint8)
-    looks = [look.to_dict() | {"quality": look.quality, "portrait": len(look.portrait)} for look in gallery.looks]
+    tensors["portraits"] = np.frombuffer(b"".join(look.portrait for look in gallery.samples), np.uint8)
+    looks = [look.to_dict() | {"quality": look.quality, "portrait": len(look.portrait)} for look in gallery.samples]
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
     facts = json.dumps({"schema": SCHEMA, "models": models, "looks": looks}, allow_nan=False)
     # Faces are nobody's business: a new gallery is its owner's alone, another keeps the rights that it has. What is
@@ -350,7 +350,7 @@ def export_gallery(gallery: Gallery, folder: Path) -> list[Path]:
     written: list[Path] = []
     rows: list[dict[str, Any]] = []
     taken: dict[str, str] = {}
-    for look in gallery.looks:
+    for look in gallery.samples:
         place = _folder_of(look.name, taken)
         number = sum(path.parent.name == place for path in written) + 1
         written.append(folder / place / f"{number}-{look.kind}.jpg")

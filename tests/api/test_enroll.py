@@ -44,7 +44,7 @@ def test_a_picture_is_enrolled_and_recognised_in_a_video(make, kinoscope, tmp_pa
     gallery = tmp_path / "people.gallery"
     call = kinoscope("enroll", gallery, "Ann", make("a.png", ANN))
     assert (call.status, call.out, call.err) == (0, f"{gallery}: Ann got 1 sample of kind face\n", "")
-    (look,) = read_gallery(gallery).looks
+    (look,) = read_gallery(gallery).samples
     assert (look.source, look.kind) == ("a.png", "face")
     portrait = cv2.imdecode(np.frombuffer(look.portrait, np.uint8), cv2.IMREAD_COLOR)
     assert max(portrait.shape) <= 128
@@ -152,7 +152,7 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
     assert kinoscope("gallery", "rename", gallery, "Bob", "Robert").out == "Bob is now Robert (1 sample)\n"
     assert kinoscope("gallery", "export", gallery).status == 0
     assert {path.name for path in (tmp_path / "people").glob("[!.]*")} == {"gallery.json", "Ann", "Robert"}
-    portrait = read_gallery(gallery).of("Ann")[0].portrait
+    portrait = read_gallery(gallery).samples_of("Ann")[0].portrait
     before = gallery.read_bytes()
     call = kinoscope("gallery", "remove", gallery, "Ann", "Rob")
     assert (call.status, call.err) == (

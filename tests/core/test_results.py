@@ -92,7 +92,7 @@ def test_a_timeline_is_ok_when_all_tasks_are_and_reading_went_to_the_end() -> No
 def test_only_the_first_failures_are_told_but_all_are_counted() -> None:
     decode = timeline().decode
     for number in range(25):
-        decode.fail(f"packet {number}")
+        decode.record_failure(f"packet {number}")
     assert (decode.failures, len(decode.errors)) == (25, 10)
 
 

@@ -19,7 +19,7 @@ def walk(*feet, width=20, height=40, score=0.9, number=1):
 def test_a_straight_walk():
     told = trajectory_stats(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
     assert (told.seconds, told.length, told.heights) == (2, 80, 2)
-    assert (told.speed, told.pace) == (40, 1)
+    assert (told.speed, told.heights_per_second) == (40, 1)
     assert told.path.tolist() == [[0, 100, 200], [2, 180, 200]]
 
 
@@ -39,7 +39,7 @@ def test_what_shakes_does_not_move():
 
 def test_far_and_near_have_one_pace():
     near, far = walk((0, 0, 100), (1, 80, 100), height=80), walk((0, 0, 100), (1, 20, 100), height=20)
-    assert trajectory_stats(near).pace == trajectory_stats(far).pace == 1
+    assert trajectory_stats(near).heights_per_second == trajectory_stats(far).heights_per_second == 1
     assert (trajectory_stats(near).speed, trajectory_stats(far).speed) == (80, 20)
 
 

@@ -16,7 +16,7 @@ def book(*rules, clock=None, settling=None, size=SIZE, **head):
     """
     named = [{"name": f"rule {n}"} | rule for n, rule in enumerate(rules, 1)]
     file = RuleFile.model_validate({"zones": ZONES, "lines": LINES, "rules": named} | head)
-    return RuleEngine(file, size, clock, settling or ObservationFilter(size, seconds=0, looks=1))
+    return RuleEngine(file, size, clock, settling or ObservationFilter(size, min_seconds=0, min_frames=1))
 
 
 def thing(x, y, number=1, label="person", wide=10, high=20, **more):
@@ -28,7 +28,7 @@ def play(rulebook, *pictures, rate=10):
     """Step through pictures, ``rate`` a second; a picture is a thing, or a list of them."""
     events = []
     for number, seen in enumerate(pictures):
-        events += rulebook.step(number / rate, seen if isinstance(seen, list) else [seen])
+        events += rulebook.update(number / rate, seen if isinstance(seen, list) else [seen])
     return events
 
 

@@ -10,7 +10,7 @@ BACK = np.random.default_rng(0).integers(80, 120, (108, 192, 3)).astype(np.uint8
 def learned(times=30):
     background = BackgroundModel()
     for _ in range(times):
-        background.see(BACK)
+        background.apply(BACK)
     return background
 
 
@@ -22,14 +22,14 @@ def painted(*boxes):
 
 
 def test_an_empty_place_has_nothing_that_moves():
-    found = learned().see(BACK)
+    found = learned().apply(BACK)
     assert found.boxes.shape == (0, 4)
     assert found.moving == 0
     assert found.still
 
 
 def test_gives_the_boxes_of_what_came_in_the_largest_first():
-    found = learned().see(painted((10, 20, 26, 40), (100, 30, 140, 80)))
+    found = learned().apply(painted((10, 20, 26, 40), (100, 30, 140, 80)))
     assert len(found.boxes) == 2
     assert np.abs(found.boxes - [[100, 30, 140, 80], [10, 20, 26, 40]]).max() <= 2
     assert found.mask[50, 120] == 255
@@ -37,15 +37,15 @@ def test_gives_the_boxes_of_what_came_in_the_largest_first():
 
 
 def test_specks_are_noise():
-    assert not len(learned().see(painted((10, 10, 12, 12))).boxes)
+    assert not len(learned().apply(painted((10, 10, 12, 12))).boxes)
 
 
 def test_tells_that_the_camera_moves():
-    found = learned().see(np.roll(255 - BACK, 40, axis=1))
+    found = learned().apply(np.roll(255 - BACK, 40, axis=1))
     assert found.moving > 0.9
     assert not found.still
 
 
 def test_gives_no_more_than_it_should():
     boxes = [(10 + 30 * i, 10 + 30 * j, 22 + 30 * i, 22 + 30 * j) for i in range(6) for j in range(3)]
-    assert len(learned().see(painted(*boxes)).boxes) == 12
+    assert len(learned().apply(painted(*boxes)).boxes) == 12

@@ -18,16 +18,16 @@ def moved(picture, affine):
 def test_a_shift_a_turn_and_a_zoom_are_told():
     turned = np.add(cv2.getRotationMatrix2D((160, 120), 2.0, 1.03), [[0, 0, 6], [0, 0, -4]])
     camera, picture = CameraMotion((320, 240)), scene()
-    assert camera.see(picture).tolist() == np.eye(2, 3).tolist()
-    found = camera.see(moved(picture, turned))
+    assert camera.update(picture).tolist() == np.eye(2, 3).tolist()
+    found = camera.update(moved(picture, turned))
     corners = np.array([[0, 0, 1], [320, 0, 1], [320, 240, 1], [0, 240, 1]])
     assert np.abs(corners @ (found - turned).T).max() < 0.7
 
 
 def test_motion_is_told_in_pixels_as_shown():
     camera, picture = CameraMotion((1280, 480)), scene()
-    camera.see(picture)
-    found = camera.see(moved(picture, [[1, 0, 5], [0, 1, 3]]))
+    camera.update(picture)
+    found = camera.update(moved(picture, [[1, 0, 5], [0, 1, 3]]))
     assert found == pytest.approx(np.array([[1, 0, 20], [0, 1, 6]]), abs=0.5)
 
 
@@ -36,15 +36,15 @@ def test_what_moves_by_itself_is_left_out():
     before, after = picture.copy(), picture.copy()
     before[20:220, 20:200], after[20:220, 40:220] = other[20:220, 20:200], other[20:220, 20:200]
     camera = CameraMotion((320, 240))
-    camera.see(before)
-    assert camera.see(after, np.array([[15.0, 15, 230, 225]])) == pytest.approx(np.eye(2, 3), abs=0.3)
+    camera.update(before)
+    assert camera.update(after, np.array([[15.0, 15, 230, 225]])) == pytest.approx(np.eye(2, 3), abs=0.3)
 
 
 def test_a_cut_an_even_wall_and_another_size_move_nothing():
     camera = CameraMotion((320, 240))
     wall = np.full((240, 320, 3), 90, np.uint8)
     for picture in (scene(), scene(5), wall, wall, scene(size=(120, 160))):
-        assert camera.see(picture).tolist() == np.eye(2, 3).tolist()
+        assert camera.update(picture).tolist() == np.eye(2, 3).tolist()
 
 
 def test_maps_are_done_one_after_the_other():
@@ -57,5 +57,5 @@ def test_a_thing_that_moves_before_an_even_wall_is_not_the_camera():
     after = before.copy()
     before[10:110, 10:130], after[10:110, 20:140] = scene()[:100, :120], scene()[:100, :120]
     camera = CameraMotion((320, 240))
-    camera.see(before)
-    assert camera.see(after).tolist() == np.eye(2, 3).tolist()
+    camera.update(before)
+    assert camera.update(after).tolist() == np.eye(2, 3).tolist()

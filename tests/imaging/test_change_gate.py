@@ -31,70 +31,70 @@ def test_a_glance_has_square_cells_and_shares_that_sum_to_one():
 def test_a_picture_smaller_than_the_grid_keeps_its_pixels():
     tiny = np.zeros((3, 5, 3), np.uint8)
     assert FrameSignature.at(tiny).cells.shape == (3, 5, 3)
-    assert ChangeGate().see(tiny, 0.0) == "look"
+    assert ChangeGate().update(tiny, 0.0) == "infer"
 
 
 def test_the_first_picture_is_looked_at_and_noise_is_no_change():
     watch = ChangeGate()
-    assert watch.see(scene(), 0.0) == "look"
-    assert [watch.see(noisy(scene(), n), n / 5) for n in range(1, 6)] == ["same"] * 5
+    assert watch.update(scene(), 0.0) == "infer"
+    assert [watch.update(noisy(scene(), n), n / 5) for n in range(1, 6)] == ["unchanged"] * 5
 
 
 def test_a_small_thing_that_moves_a_little_is_a_change():
     watch = ChangeGate()
-    assert [watch.see(with_square(x), n / 5) for n, x in enumerate((40, 43, 46))] == ["look"] * 3
+    assert [watch.update(with_square(x), n / 5) for n, x in enumerate((40, 43, 46))] == ["infer"] * 3
 
 
 def test_a_slow_drift_adds_up_to_a_change():
     watch = ChangeGate()
-    seen = [watch.see(np.full((90, 160, 3), 100 + n, np.uint8), n / 5) for n in range(20)]
-    assert seen == (["look"] + ["same"] * 8 + ["look"] + ["same"] * 8 + ["look", "same"])
+    seen = [watch.update(np.full((90, 160, 3), 100 + n, np.uint8), n / 5) for n in range(20)]
+    assert seen == (["infer"] + ["unchanged"] * 8 + ["infer"] + ["unchanged"] * 8 + ["infer", "unchanged"])
 
 
 def test_another_scene_is_a_cut_whenever_it_comes():
     watch = ChangeGate(rate=5)
-    watch.see(scene(1), 0.0)
-    assert watch.see(255 - scene(1) // 4, 0.04) == "cut"
+    watch.update(scene(1), 0.0)
+    assert watch.update(255 - scene(1) // 4, 0.04) == "cut"
 
 
 def test_a_moving_camera_is_no_cut():
     watch = ChangeGate()
     wide = np.tile(scene(1), (1, 2, 1))
-    assert [watch.see(wide[:, x : x + 320], n / 5) for n, x in enumerate(range(0, 120, 20))] == ["look"] * 6
+    assert [watch.update(wide[:, x : x + 320], n / 5) for n, x in enumerate(range(0, 120, 20))] == ["infer"] * 6
 
 
 def test_little_change_waits_for_its_turn_and_much_does_not():
     watch = ChangeGate(rate=5)
-    watch.see(with_square(40), 0.0)
-    assert watch.see(with_square(60), 0.1) == "wait"
-    assert watch.see(with_square(60, side=80), 0.12) == "look"
-    assert watch.see(with_square(64, side=80), 0.2) == "wait"
-    assert watch.see(with_square(64, side=80), 0.31) == "look"
+    watch.update(with_square(40), 0.0)
+    assert watch.update(with_square(60), 0.1) == "skip"
+    assert watch.update(with_square(60, side=80), 0.12) == "infer"
+    assert watch.update(with_square(64, side=80), 0.2) == "skip"
+    assert watch.update(with_square(64, side=80), 0.31) == "infer"
 
 
 def test_frames_a_little_early_are_not_put_off_to_the_next():
     watch = ChangeGate(rate=5)
-    watch.see(with_square(40), 0.0)
-    assert watch.see(with_square(60), 0.19) == "look"
+    watch.update(with_square(40), 0.0)
+    assert watch.update(with_square(60), 0.19) == "infer"
 
 
 def test_a_picture_that_waits_is_not_taken_for_seen():
     watch = ChangeGate(rate=5)
-    watch.see(with_square(40), 0.0)
-    assert watch.see(with_square(60), 0.1) == "wait"
-    assert watch.see(with_square(60), 0.2) == "look"
-    assert watch.see(with_square(60), 0.4) == "same"
+    watch.update(with_square(40), 0.0)
+    assert watch.update(with_square(60), 0.1) == "skip"
+    assert watch.update(with_square(60), 0.2) == "infer"
+    assert watch.update(with_square(60), 0.4) == "unchanged"
 
 
 def test_nothing_counts_as_unchanged_if_so_wished():
     watch = ChangeGate(still=-1)
-    assert [watch.see(scene(), n / 5) for n in range(3)] == ["look"] * 3
+    assert [watch.update(scene(), n / 5) for n in range(3)] == ["infer"] * 3
 
 
 def test_a_change_of_size_is_looked_at():
     watch = ChangeGate()
-    watch.see(scene(), 0.0)
-    assert watch.see(scene(height=360), 0.2) == "look"
+    watch.update(scene(), 0.0)
+    assert watch.update(scene(height=360), 0.2) == "infer"
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
@@ -108,8 +108,8 @@ def test_differences_are_symmetric_and_bounded(a, b):
 def test_a_small_thing_that_moves_fast_is_looked_at_without_a_pause_where_that_is_asked_for():
     squares = [with_square(x, 24) for x in (40, 60, 80)]
     calm, secret = ChangeGate(5), ChangeGate(5, much=0.005)
-    assert [calm.see(square, n / 25) for n, square in enumerate(squares)] == ["look", "wait", "wait"]
+    assert [calm.update(square, n / 25) for n, square in enumerate(squares)] == ["infer", "skip", "skip"]
     assert not calm.fast
-    assert [secret.see(square, n / 25) for n, square in enumerate(squares)] == ["look", "look", "look"]
+    assert [secret.update(square, n / 25) for n, square in enumerate(squares)] == ["infer", "infer", "infer"]
     assert secret.fast
-    assert (secret.see(squares[-1], 1.0), secret.fast) == ("same", False)
+    assert (secret.update(squares[-1], 1.0), secret.fast) == ("unchanged", False)

@@ -197,7 +197,7 @@ def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
     again = book(*kinds, settling=ObservationFilter(SIZE))
     saved = [Track.from_dict(track.to_dict()) for track in tracks]
     times = np.arange(len(seen)) / 10
-    events = [event for at, one in replay(saved, times) for event in again.step(at, one)]
+    events = [event for at, one in replay(saved, times) for event in again.update(at, one)]
     assert [e.to_dict() for e in events] == [e.to_dict() for e in live]
 
 
@@ -396,7 +396,7 @@ def test_a_clock_that_cannot_be_read(clock, message):
 def test_what_is_gone_is_forgotten():
     rules = book(ENTER, LINE, LEFT, WRONG, {"kind": "loitering", "seconds": 1})
     for number in range(2000):
-        rules.step(number / 10, [thing(100, 60, number), bag(number=number)])
+        rules.update(number / 10, [thing(100, 60, number), bag(number=number)])
     held = [watcher.stays._known if hasattr(watcher, "stays") else watcher._known for watcher in rules._watchers]
     assert max(map(len, held)) <= 2 * 51
 

@@ -254,7 +254,7 @@ def test_whoever_stops_a_camera_that_was_lost_and_is_back_has_missed_nothing(tmp
         pictures = source.lazy_frames()
         for _ in range(7):
             next(pictures)
-            source.report.note("a frame was lost")
+            source.report.add_message("a frame was lost")
         pictures.close()
         assert source.report.complete
         assert source.report.errors[0] == "no data for 4 s; reconnected"

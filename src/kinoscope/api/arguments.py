@@ -141,7 +141,7 @@ def choose_redaction(
     for name in names:
         try:
             assert known is not None
-            known.of(name)
+            known.samples_of(name)
         except GalleryError as error:
             raise OptionError(f"keep: {error}") from None
     return RedactionOptions(kinds, names, method) if kinds else None

@@ -110,7 +110,7 @@ def _notes(gallery: Gallery, name: str, kind: str, added: Sequence[GallerySample
         for other, distance in zip(gallery.names(kind), distances, strict=True):
             if other != name and distance <= MATCH_THRESHOLDS[kind]:
                 notes.append(f"{sample.source} resembles {other} too (distance {distance:.2f}); is it the right one?")
-        others = [other for other in gallery.of(name) if other.kind == kind and other is not sample]
+        others = [other for other in gallery.samples_of(name) if other.kind == kind and other is not sample]
         nearest = min((float(np.linalg.norm(sample.embedding - other.embedding)) for other in others), default=0.0)
         if nearest > OUTLIER_RATIO * MATCH_THRESHOLDS[kind]:
             notes.append(
@@ -207,7 +207,7 @@ def _rows(gallery: Gallery) -> list[dict[str, Any]]:
     rows = []
     for kind in sorted(gallery.models):
         for name in gallery.names(kind):
-            samples = [sample for sample in gallery.of(name) if sample.kind == kind]
+            samples = [sample for sample in gallery.samples_of(name) if sample.kind == kind]
             row = {"name": name, "kind": kind, "samples": len(samples), "model": gallery.models[kind].name}
             best = round(max(sample.quality for sample in samples), 3)
             rows.append(row | {"best": best, "sources": sorted({sample.source for sample in samples})})

@@ -55,9 +55,9 @@ def pairs_within_gallery(known: Gallery, kind: str) -> Pairs:
     """Compare each look with all names, its own without it."""
     genuine: list[Pair] = []
     impostor: list[Pair] = []
-    for look in known.looks:
+    for look in known.samples:
         if look.kind == kind:
-            rest = Gallery([other for other in known.looks if other is not look], known.models)
+            rest = Gallery([other for other in known.samples if other is not look], known.models)
             same, other = _sort(rest, kind, look.embedding, look.name)
             genuine, impostor = genuine + same, impostor + other
     return genuine, impostor

@@ -216,7 +216,7 @@ def _frame(path: str, time: float) -> bytes | None:
     try:
         with open_source(path, start=Fraction(time)) as source:
             for frame in source.frames(source.info.fit(STILL_SIDE)):
-                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, longest=STILL_SIDE, quality=80)
+                return thumbnail(frame.pixels, (0, 0, *frame.size), margin=0, max_side=STILL_SIDE, quality=80)
     except KinoscopeError:
         return None
     return None

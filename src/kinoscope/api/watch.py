@@ -396,7 +396,7 @@ class AlertPublisher:
 
     def process_observations(self, time: float, observations: list[Observation]) -> None:
         """Evaluate the rules on the tracked objects of a frame, see ``core.results.ObservationCallback``."""
-        for event in self._rule_engine.step(time, observations):
+        for event in self._rule_engine.update(time, observations):
             self._send(event, time)
             self._result.events.append(event)
             self._result.alerts += 1

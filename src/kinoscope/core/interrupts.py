@@ -35,10 +35,10 @@ class Interrupts:
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was held back."""
-        if self.take():
+        if self.consume():
             raise KeyboardInterrupt
 
-    def take(self) -> bool:
+    def consume(self) -> bool:
         """Return whether Ctrl-C was held back, and forget it."""
         pending, self.pending = self.pending, False
         return pending
@@ -57,7 +57,7 @@ class Interrupts:
         for one, before in self._before.items():
             outer = getattr(before, "__self__", None) or outer
             signal.signal(one, before)
-        if self.take():
+        if self.consume():
             if isinstance(outer, Interrupts):
                 outer.pending = True
             elif error is None:

@@ -14,8 +14,8 @@ class Launch:
     """Number of this process among all (``rank``) and among those of this machine (``local``); how many there are."""
 
     rank: int = 0
-    world: int = 1
-    local: int = 0
+    world_size: int = 1
+    local_rank: int = 0
 
 
 def current_launch() -> Launch:

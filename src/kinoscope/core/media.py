@@ -128,7 +128,7 @@ class Clip:
     """A stretch of video: frames, and the sound beside them if there is any."""
 
     frames: FrameBatch
-    sound: Audio | None = None
+    audio: Audio | None = None
 
     @property
     def start(self) -> float:
@@ -192,12 +192,12 @@ class SourceInfo:
         """Width and height of the displayed picture in pixels."""
         return self.width, self.height
 
-    def fit(self, longest: int) -> Size:
+    def fit(self, max_side: int) -> Size:
         """Give the size with the picture's shape whose longer side is at most ``longest``, in even pixels.
 
         A picture that is smaller already keeps its own size.
         """
-        scale = min(1.0, longest / max(self.width, self.height, 1))
+        scale = min(1.0, max_side / max(self.width, self.height, 1))
         if scale == 1.0:
             return self.size
         return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))

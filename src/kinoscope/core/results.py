@@ -209,35 +209,35 @@ class DecodeReport:
     errors: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def stop(self, reason: str) -> None:
+    def mark_incomplete(self, reason: str) -> None:
         """Record why reading stopped before the end, once."""
         self.complete = False
         if reason not in self.errors:
             self.errors.append(reason)
 
-    def interrupt(self) -> None:
+    def mark_interrupted(self) -> None:
         """Record that reading was interrupted by Ctrl-C."""
         self.interrupted = True
-        self.stop(INTERRUPTED)
+        self.mark_incomplete(INTERRUPTED)
 
-    def fail(self, message: str) -> None:
+    def record_failure(self, message: str) -> None:
         """Count a failure and keep its message if it is among the first ten."""
         self.failures += 1
-        self.note(message)
+        self.add_message(message)
 
-    def lose(self, start: float, end: float, why: str) -> None:
+    def record_missing(self, start: float, end: float, why: str) -> None:
         """Count a frame, due from ``start`` to ``end`` seconds, that could not be decoded."""
         self.failures += 1
         if _extend(self.missing, start, end):
-            self.note(f"no frame from {start:.3f} s: {why}")
+            self.add_message(f"no frame from {start:.3f} s: {why}")
 
-    def damage(self, start: float, end: float) -> None:
+    def record_damaged(self, start: float, end: float) -> None:
         """Count a frame that is shown from ``start`` to ``end`` seconds and could be decoded in part only."""
         self.corrupt += 1
         if _extend(self.damaged, start, end):
-            self.note(f"damaged frames from {start:.3f} s")
+            self.add_message(f"damaged frames from {start:.3f} s")
 
-    def note(self, message: str, first: bool = False) -> None:
+    def add_message(self, message: str, first: bool = False) -> None:
         """Keep a message if it is among the first ten, or ``first`` of them."""
         self.errors = ([message, *self.errors] if first else [*self.errors, message])[:MAX_MESSAGES]
 

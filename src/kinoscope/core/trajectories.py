@@ -67,7 +67,7 @@ class TrajectoryStats:
         return self.length / self.seconds if self.seconds else 0.0
 
     @property
-    def pace(self) -> float:
+    def heights_per_second(self) -> float:
         """Mean speed along the path in its own heights per second."""
         return self.heights / self.seconds if self.seconds else 0.0
 
@@ -75,7 +75,7 @@ class TrajectoryStats:
         """Give the plain form."""
         told = {"seconds": round(self.seconds, 3), "length": round(self.length, 1), "speed": round(self.speed, 1)}
         corners = [[round(t, 3), round(x, 1), round(y, 1)] for t, x, y in self.path.tolist()]
-        return told | {"heights_per_second": round(self.pace, 3), "path": corners}
+        return told | {"heights_per_second": round(self.heights_per_second, 3), "path": corners}
 
 
 def trajectory_stats(track: Track) -> TrajectoryStats:
@@ -91,7 +91,7 @@ def trajectory_stats(track: Track) -> TrajectoryStats:
     return TrajectoryStats(track.end - track.start, float(steps.sum()), float((steps / local).sum()), feet[kept])
 
 
-def simplify_path(points: Float64Array, most: float) -> Int64Array:
+def simplify_path(points: Float64Array, tolerance: float) -> Int64Array:
     """Choose points of a line (N, 2) such that no other is over ``most`` away from their line; give the indices."""
     kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
     while spans:
@@ -100,7 +100,7 @@ def simplify_path(points: Float64Array, most: float) -> Int64Array:
             continue
         away = _away(points[first + 1 : last], points[first], points[last])
         worst = int(away.argmax())
-        if away[worst] > most:
+        if away[worst] > tolerance:
             middle = first + 1 + worst
             kept.add(middle)
             spans += [(first, middle), (middle, last)]

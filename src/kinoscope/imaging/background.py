@@ -60,7 +60,7 @@ class BackgroundModel:
             history=HISTORY_FRAMES, varThreshold=VARIANCE_THRESHOLD, detectShadows=True
         )
 
-    def see(self, pixels: Pixels) -> MovingRegions:
+    def apply(self, pixels: Pixels) -> MovingRegions:
         """Learn from a picture (H, W, C), and give what moves in it. Shadows are not taken for things."""
         import cv2
 

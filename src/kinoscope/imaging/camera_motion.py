@@ -46,7 +46,7 @@ class CameraMotion:
         self.shown = shown
         self._last: UInt8Array | None = None
 
-    def see(self, pixels: Pixels, moving: Float64Array | None = None) -> Float64Array:
+    def update(self, pixels: Pixels, moving: Float64Array | None = None) -> Float64Array:
         """Give the map (2, 3) from the last picture to this one (H, W, 3), in pixels as shown.
 
         Where nothing can be told (the first picture, an even wall, a cut) it moves nothing.

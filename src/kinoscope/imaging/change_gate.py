@@ -26,7 +26,7 @@ MIN_CELL_CHANGE = 16
 MIN_CHANGED_FRACTION = 0.1
 """Share of changed cells from which a picture has changed much."""
 
-GateDecision = Literal["same", "wait", "look", "cut"]
+GateDecision = Literal["unchanged", "skip", "infer", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ChangeGate:
         self._last: FrameSignature | None = None
         self._time = 0.0
 
-    def see(self, pixels: Pixels, time: float) -> GateDecision:
+    def update(self, pixels: Pixels, time: float) -> GateDecision:
         """Compare a picture (H, W, C) at ``time`` (seconds, increasing) with the last one that was looked at.
 
         Returns:
@@ -94,18 +94,18 @@ class ChangeGate:
         """
         now = FrameSignature.at(pixels)
         advice = self._judge(now, time)
-        if advice in ("look", "cut"):
+        if advice in ("infer", "cut"):
             self._last, self._time = now, time
         return advice
 
     def _judge(self, now: FrameSignature, time: float) -> GateDecision:
         self.fast = False
         if self._last is None or self._last.cells.shape != now.cells.shape:
-            return "look"
+            return "infer"
         moved = now.moved(self._last)
         if moved.max() <= self.still:
-            return "same"
+            return "unchanged"
         if now.recoloured(self._last) >= self.cut:
             return "cut"
         self.fast = bool((moved > MIN_CELL_CHANGE).mean() >= self.much)
-        return "look" if self.fast or time - self._time >= self.pause else "wait"
+        return "infer" if self.fast or time - self._time >= self.pause else "skip"

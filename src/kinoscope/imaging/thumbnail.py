@@ -10,7 +10,7 @@ from kinoscope.core.media import Pixels
 
 
 def thumbnail(
-    pixels: Pixels, box: Sequence[float], margin: float = 0.15, longest: int = 200, quality: int = 85
+    pixels: Pixels, box: Sequence[float], margin: float = 0.15, max_side: int = 200, quality: int = 85
 ) -> bytes:
     """Cut a box out of a picture and give it as a JPEG file.
 
@@ -28,7 +28,7 @@ def thumbnail(
     around = margin * max(x2 - x1, y2 - y1)
     left, top = min(max(0, int(x1 - around)), width - 1), min(max(0, int(y1 - around)), height - 1)
     part = pixels[top : max(top + 1, round(y2 + around)), left : max(left + 1, round(x2 + around))]
-    scale = longest / max(part.shape[:2])
+    scale = max_side / max(part.shape[:2])
     if scale < 1:
         part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
     _, data = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -204,7 +204,7 @@ def run(analysis: Analysis, options: AnalysisOptions, title: str) -> None:
     begin = time.perf_counter()
     with Interrupts() as interrupts:
         _run(analysis, options, title, interrupts)
-        if interrupts.take():
+        if interrupts.consume():
             done = Interrupted(f"{analysis.source}: interrupted when it was done; what comes after it is left out")
             analysis.interrupted, analysis.error = True, analysis.error or done
     analysis.seconds = time.perf_counter() - begin

@@ -73,8 +73,8 @@ def run(
         if feeds or not timeline.decode.frames:  # where nothing is read, what was read for earlier tasks stands
             timeline.times, timeline.decode = np.array(times, np.float64), source.report
         _finish(feeds, timeline, interrupts)
-        if interrupts.take():
-            timeline.decode.interrupt()
+        if interrupts.consume():
+            timeline.decode.mark_interrupted()
     return timeline
 
 
@@ -107,9 +107,9 @@ def _decode(
                 if progress:
                     progress(float(item.time - source.info.start), _length(source))
     except KeyboardInterrupt:
-        source.report.interrupt()
+        source.report.mark_interrupted()
     except Exception as error:
-        source.report.stop(str(wrap_error(error, source.info.path)))
+        source.report.mark_incomplete(str(wrap_error(error, source.info.path)))
     _close(feeds, source, interrupts)
     return times
 
@@ -128,7 +128,7 @@ def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> Non
             with interrupts.allowed:
                 feed.wait()
     except KeyboardInterrupt:
-        source.report.interrupt()
+        source.report.mark_interrupted()
         _stop(feeds, interrupts)
 
 
@@ -157,7 +157,7 @@ def _finish(feeds: list[TaskFeed], timeline: Timeline, interrupts: Interrupts) -
             with interrupts.allowed:
                 result = feed.finish(timeline)
         except KeyboardInterrupt:
-            timeline.decode.interrupt()
+            timeline.decode.mark_interrupted()
             result = TaskResult(report=feed.report)
         if result.report.status == "ok" and not timeline.decode.complete:
             result.report.status = "interrupted" if timeline.decode.interrupted else "incomplete"

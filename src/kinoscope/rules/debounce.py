@@ -107,11 +107,13 @@ class ObservationFilter:
 
     Args:
         size: width and height of the frame in pixels.
-        seconds, looks: for how long, and in how many frames, a thing must have been seen to be confirmed.
+        min_seconds, min_frames: for how long, and in how many frames, a thing must have been seen to be confirmed.
     """
 
-    def __init__(self, size: Size, seconds: float = MIN_CONFIRM_SECONDS, looks: int = MIN_CONFIRM_FRAMES) -> None:
-        self._size, self._seconds, self._looks = size, seconds, looks
+    def __init__(
+        self, size: Size, min_seconds: float = MIN_CONFIRM_SECONDS, min_frames: int = MIN_CONFIRM_FRAMES
+    ) -> None:
+        self._size, self._min_seconds, self._min_frames = size, min_seconds, min_frames
         self._least = max(MIN_MARGIN_PIXELS, MIN_MARGIN_FRACTION * max(size))
         self._known: dict[TrackKey, TrackState] = {}
         self._start = self._last = -inf
@@ -133,7 +135,7 @@ class ObservationFilter:
         known.see(time, where)
         return TrackedObservation(
             **{part.name: getattr(one, part.name) for part in fields(Observation)},
-            confirmed=known.count >= self._looks and time - known.since >= self._seconds - 1e-6,
+            confirmed=known.count >= self._min_frames and time - known.since >= self._min_seconds - 1e-6,
             margin=self._margin(one, known),
             since=known.since,
             came=known.came,

@@ -60,22 +60,26 @@ class RuleEngine:
     """
 
     def __init__(
-        self, rules: RuleFile, size: Size, clock: WallClock | None = None, settling: ObservationFilter | None = None
+        self,
+        rules: RuleFile,
+        size: Size,
+        clock: WallClock | None = None,
+        observation_filter: ObservationFilter | None = None,
     ) -> None:
         check_size(rules, size)
         if clock is None:
             require_clock(rules)
-        self._clock, self._settling = clock, settling or ObservationFilter(size)
+        self._clock, self._filter = clock, observation_filter or ObservationFilter(size)
         self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
 
-    def step(self, time: float, seen: Sequence[Observation]) -> list[Event]:
+    def update(self, time: float, observations: Sequence[Observation]) -> list[Event]:
         """Take in all that is followed in the picture at ``time`` seconds, in order of time, confirmed or not.
 
         Returns:
             The events whose rules are met with this picture. While what one tells of lasts, later calls move its end.
         """
         now = self._clock(time) if self._clock else None
-        things = self._settling(time, sorted(seen, key=lambda one: (one.task, one.id)))
+        things = self._filter(time, sorted(observations, key=lambda one: (one.task, one.id)))
         events: list[Event] = []
         for watcher in self._watchers:
             if now is not None and watcher.rule.timed and not watcher.rule.holds(now):

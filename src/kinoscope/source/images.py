@@ -168,7 +168,7 @@ class ImageSource(Source):
         return LazyFrame(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
 
     def _instead(self, error: SourceError, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
-        self.report.lose(float(time), float(time + self._step), str(error))
+        self.report.record_missing(float(time), float(time + self._step), str(error))
         if self._policy == "raise":
             raise DecodeError(str(error))
         if self._policy == "skip":

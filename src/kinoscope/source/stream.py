@@ -143,7 +143,7 @@ class StreamSource(VideoSource):
             del self.report.errors[self._notes :]
             if self._live:
                 # In front of what is said of single frames, such as those before the first key frame.
-                self.report.note(f"no data for {self._clock() - seen:.0f} s; reconnected", first=True)
+                self.report.add_message(f"no data for {self._clock() - seen:.0f} s; reconnected", first=True)
 
     def _take_up(self, connection: Demuxer, reading: Reader) -> Demuxer:
         """Go to where a stream with an end is to begin, or broke off."""
@@ -160,7 +160,7 @@ class StreamSource(VideoSource):
         self.report.complete = False
         if not backoff.made:
             self._notes = len(self.report.errors)
-            self.report.note("no data any more; it could not be opened again until now")
+            self.report.add_message("no data any more; it could not be opened again until now")
         while backoff.wait():
             try:
                 connection = self._open()
@@ -170,7 +170,7 @@ class StreamSource(VideoSource):
             self.report.complete = not self._live  # a live one is back when it sends something
             return connection
         del self.report.errors[self._notes :]
-        self.report.note(f"{self.path} was lost, and {self._tries} tries did not bring it back")
+        self.report.add_message(f"{self.path} was lost, and {self._tries} tries did not bring it back")
         return None
 
     def _gap(self, connection: Demuxer | None, reading: Reader, shift: Fraction, seen: float) -> Fraction:

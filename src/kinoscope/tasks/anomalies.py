@@ -136,7 +136,7 @@ class Anomalies:
     def _see(self, small: Frame, large: Pixels) -> None:
         """Learn the background, and describe what is not."""
         time = float(small.time)
-        regions = self._background.see(small.pixels)
+        regions = self._background.apply(small.pixels)
         self._first = time if self._first is None else self._first
         if time - self._first < BACKGROUND_LEARNING_SECONDS:
             return

@@ -112,8 +112,8 @@ class Faces:
     def process_frames(self, *batches: FrameBatch) -> None:
         """Find and track faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            advice = self._watch.see(pixels, time)
-            if advice == "wait":
+            advice = self._watch.update(pixels, time)
+            if advice == "skip":
                 continue
             found = self._look(pixels, time, advice)
             ids = self._tracker.update(time, found.boxes, found.scores)
@@ -139,7 +139,7 @@ class Faces:
         """Find the faces, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
-        if advice != "same":
+        if advice != "unchanged":
             fast = self._hurries and self._watch.fast
             search = advice == "cut" or fast or time - self._searched >= self._pause
             self._searched = time if search else self._searched

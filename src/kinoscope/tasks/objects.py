@@ -135,9 +135,9 @@ class Objects:
         small, large = batches
         for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
             if self._camera:
-                self._pan = compose_affine(self._camera.see(pixels, self._tracker.expect(time)), self._pan)
-            advice = self._watch.see(pixels, time)
-            if advice != "wait":
+                self._pan = compose_affine(self._camera.update(pixels, self._tracker.expect(time)), self._pan)
+            advice = self._watch.update(pixels, time)
+            if advice != "skip":
                 found = self._look(pixels, advice)
                 ids = self._follow(time, found, full)
                 if self._tell:
@@ -179,7 +179,7 @@ class Objects:
         """Detect, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
-        if advice != "same":
+        if advice != "unchanged":
             self._looks += 1
             (found,) = self._detector(pixels[None], self._shown)
             self._found = found if self._labels is None else self._wanted(found, self._labels)

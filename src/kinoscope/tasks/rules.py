@@ -61,7 +61,7 @@ class Rules:
         tracks = [track for track in followed if not track.extra.get("doubtful")]
         events: list[Event] = []
         for time, seen in replay(tracks, timeline.times):
-            events += self._book.step(time, seen)
+            events += self._book.update(time, seen)
         return TaskResult(events=events, report=self._report())
 
     def _report(self) -> TaskReport:

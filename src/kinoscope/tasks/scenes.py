@@ -47,7 +47,7 @@ class SceneThumbnails:
         if self._seen % self._every == 0:
             whole = (0, 0, pixels.shape[1], pixels.shape[0])
             self._pictures.append(
-                (time, thumbnail(pixels, whole, margin=0, longest=THUMBNAIL_SIDE, quality=JPEG_QUALITY))
+                (time, thumbnail(pixels, whole, margin=0, max_side=THUMBNAIL_SIDE, quality=JPEG_QUALITY))
             )
         self._seen += 1
         if len(self._pictures) > self._most:
@@ -121,7 +121,7 @@ class Scenes:
     def _look(self, pixels: Pixels, time: float) -> None:
         """Keep the feature and the probabilities of a picture; those of the last one if it is the same."""
         assert self._watch is not None
-        if self._watch.see(pixels, time) != "same":
+        if self._watch.update(pixels, time) != "unchanged":
             self._looks += 1
             # One at a time, so that the network is made ready for one shape only.
             features, logits = self._net(pixels[None])

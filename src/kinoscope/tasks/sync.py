@@ -121,7 +121,7 @@ class Sync:
         """Follow the faces in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             # A cut shows in every fourth pixel, at a tenth of the cost.
-            cut = self._watch.see(np.ascontiguousarray(pixels[::4, ::4]), time) == "cut"
+            cut = self._watch.update(np.ascontiguousarray(pixels[::4, ::4]), time) == "cut"
             if cut:
                 self._cuts.append(time)
             faces = self._follow(pixels, time, cut)
@@ -238,12 +238,12 @@ class Sync:
         ):
             return None
         found = estimate_drift(rows.sums, rows.times, MAX_SPEED_CHANGE, spread=self._net.streams.calibration.spread)
-        if found is None or not found.found:
+        if found is None or not found.is_significant:
             return None
         surer = self._net.streams.calibration.confidence(peak_margin(found.curve / rows.counts.sum()), rows.seconds)
         if surer < RELIABLE_CONFIDENCE or found.high - found.low > MAX_SPEED_CHANGE / 6:
             return None
-        middle = found.at + found.rate * float(rows.times.mean())
+        middle = found.offset_at_zero + found.rate * float(rows.times.mean())
         return SyncOffset(middle, middle - 2 * FRAME_SECONDS, middle + 2 * FRAME_SECONDS, surer, rows.seconds), found
 
     def _why_not(self, rows: BlockSimilarities, offsets: list[SyncOffset]) -> str | None:
@@ -326,12 +326,15 @@ def _event(task: str, start: float, end: float, offset: SyncOffset, found: Clock
         "offset": round(offset.seconds, 4),
         "low": round(offset.low, 4),
         "high": round(offset.high, 4),
-        "evidence": round(offset.evidence, 2),
+        "evidence": round(offset.compared_seconds, 2),
     }
     text = describe_offset(extra["offset"])
-    if found is not None and found.found:
+    if found is not None and found.is_significant:
         extra |= {"drift": round(found.rate, 6), "drift_low": round(found.low, 6), "drift_high": round(found.high, 6)}
-        extra |= {"at_start": round(found.at + found.rate * start, 4), "at_end": round(found.at + found.rate * end, 4)}
+        extra |= {
+            "at_start": round(found.offset_at_zero + found.rate * start, 4),
+            "at_end": round(found.offset_at_zero + found.rate * end, 4),
+        }
         text = (
             f"{describe_offset(extra['at_start'])} at the start, {round(extra['at_end'] * 1000):+d} ms at the end: "
             f"its clock is {abs(found.rate) * 100:.2g} % {'slow' if found.rate > 0 else 'fast'}"

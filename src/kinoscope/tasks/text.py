@@ -221,8 +221,8 @@ class Text:
     def process_frames(self, *batches: FrameBatch) -> None:
         """Find and track lines in the next pictures."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            advice = self._watch.see(pixels, time)
-            if advice == "wait":
+            advice = self._watch.update(pixels, time)
+            if advice == "skip":
                 continue
             found = self._look(pixels, advice)
             ids = self._tracker.update(time, found.boxes, found.scores)
@@ -253,7 +253,7 @@ class Text:
         """Find the lines, unless the picture is the one that was looked at last."""
         if advice == "cut":
             self._tracker.cut()
-        if advice != "same":
+        if advice != "unchanged":
             self._count += 1
             self._found = self._finder(pixels, self._shown)
         return self._found

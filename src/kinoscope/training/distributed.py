@@ -99,8 +99,8 @@ def joined(device: str = "auto") -> Iterator[Processes]:
         raise OptionError("device=cuda: no GPU is here that torch can use; set device=cpu or device=auto")
     on_gpu = device != "cpu" and torch.cuda.is_available()
     launch = current_launch()
-    world, rank = launch.world, launch.rank
-    where = torch.device("cuda", launch.local) if on_gpu else CPU
+    world, rank = launch.world_size, launch.rank
+    where = torch.device("cuda", launch.local_rank) if on_gpu else CPU
     if world == 1:
         yield Processes(device=where)
         return

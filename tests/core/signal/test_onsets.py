@@ -50,8 +50,8 @@ def offset_from_hits(frames, times, sound):
     """Measure how late the audio is against frames (H, W) in grey at ``times``."""
     motion, heard = MotionOnsets(), AudioOnsets()
     for grey, time in zip(frames, times, strict=True):
-        motion.take(grey, time)
-    heard.take(sound)
+        motion.update(grey, time)
+    heard.update(sound)
     return match_onsets(motion, heard)
 
 
@@ -79,7 +79,7 @@ def test_times_may_be_uneven():
 def test_onsets_of_sound_are_timed_at_any_rate(rate):
     onsets, whole = AudioOnsets(), clicks([1.0, 2.5], 4, rate)
     for first in range(0, 4 * rate, 997):  # as a decoder gives it, in pieces
-        onsets.take(Audio(whole.samples[first : first + 997], rate, Fraction(first, rate)))
+        onsets.update(Audio(whole.samples[first : first + 997], rate, Fraction(first, rate)))
     strengths = onsets.strengths()
     for click in (1.0, 2.5):
         near = np.abs(onsets.times - click) < 0.5

@@ -52,7 +52,7 @@ def test_an_offset_has_an_interval_that_holds_it_and_narrows_with_evidence():
         assert offset.low <= offset.seconds <= offset.high
     assert long.low <= 0.12 <= long.high
     assert long.high - long.low < short.high - short.low
-    assert long.evidence == pytest.approx(40.0)
+    assert long.compared_seconds == pytest.approx(40.0)
     assert long == estimate_offset(blocks, counts, FIVE)
 
 
@@ -79,9 +79,9 @@ def test_a_clock_that_runs_wrong_is_found(rate):
     found = estimate_drift(np.array([bump(0.05 + rate * t) for t in times]) + noise, times)
     assert found is not None
     assert found.rate == pytest.approx(rate, abs=5e-5)
-    assert found.at == pytest.approx(0.05, abs=0.01)
+    assert found.offset_at_zero == pytest.approx(0.05, abs=0.01)
     assert found.low <= rate <= found.high
-    assert found.found
+    assert found.is_significant
 
 
 def test_a_right_clock_has_no_drift_and_a_short_clip_tells_none():
@@ -89,7 +89,7 @@ def test_a_right_clock_has_no_drift_and_a_short_clip_tells_none():
     noise = np.random.default_rng(2).normal(0, 1, (len(times), len(LAGS)))
     found = estimate_drift(bump(0.1)[None] + noise, times)
     assert found is not None
-    assert not found.found
+    assert not found.is_significant
     assert estimate_drift(noise[:20], times[:20]) is None
     assert estimate_drift(noise[:0], times[:0]) is None
 
@@ -104,13 +104,13 @@ def spoken(seconds, rate, seed):
 
 
 def test_fifty_clips_of_twelve_seconds_without_drift_have_none():
-    assert sum(estimate_drift(*spoken(12, 0.0, seed)).found for seed in range(50)) == 0
+    assert sum(estimate_drift(*spoken(12, 0.0, seed)).is_significant for seed in range(50)) == 0
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(30, 0.003), (60, 0.001), (60, -0.001)])
 def test_a_drift_that_is_larger_than_the_error_is_found(seconds, rate):
     found = [estimate_drift(*spoken(seconds, rate, seed)) for seed in range(5)]
-    assert [one.found for one in found] == [True] * 5
+    assert [one.is_significant for one in found] == [True] * 5
     assert all(one.low <= rate <= one.high for one in found)
 
 

@@ -114,7 +114,7 @@ class MotionOnsets:
         self._still = False
         self._at = 0.0
 
-    def take(self, grey: ArrayLike, time: Seconds) -> None:
+    def update(self, grey: ArrayLike, time: Seconds) -> None:
         """Take the next frame.
 
         Args:
@@ -153,21 +153,21 @@ class AudioOnsets:
         self._times: list[Float64Array] = []
         self._rest: Audio | None = None
 
-    def take(self, sound: Audio) -> None:
+    def update(self, audio: Audio) -> None:
         """Take the next stretch."""
         rest = self._rest
-        if rest is not None and rest.rate == sound.rate and abs(rest.end - sound.start) < 1 / ONSET_RATE:
-            sound = Audio(np.concatenate([rest.samples, sound.samples]), sound.rate, rest.start)
-        size, step = round(WINDOW_SECONDS * sound.rate), sound.rate / ONSET_RATE
-        count = int((len(sound.samples) - size) // step) + 1
+        if rest is not None and rest.rate == audio.rate and abs(rest.end - audio.start) < 1 / ONSET_RATE:
+            audio = Audio(np.concatenate([rest.samples, audio.samples]), audio.rate, rest.start)
+        size, step = round(WINDOW_SECONDS * audio.rate), audio.rate / ONSET_RATE
+        count = int((len(audio.samples) - size) // step) + 1
         if count <= 0:
-            self._rest = sound
+            self._rest = audio
             return
         firsts = np.round(np.arange(count) * step).astype(int)
-        self._energies.append(_bands(sound.samples[firsts[:, None] + np.arange(size)], sound.rate))
-        self._times.append(float(sound.start) + (firsts + size / 2) / sound.rate)
+        self._energies.append(_bands(audio.samples[firsts[:, None] + np.arange(size)], audio.rate))
+        self._times.append(float(audio.start) + (firsts + size / 2) / audio.rate)
         cut = round(count * step)
-        self._rest = Audio(sound.samples[cut:].copy(), sound.rate, sound.start + Fraction(cut, sound.rate))
+        self._rest = Audio(audio.samples[cut:].copy(), audio.rate, audio.start + Fraction(cut, audio.rate))
 
     @property
     def times(self) -> Float64Array:

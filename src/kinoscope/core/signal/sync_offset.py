@@ -91,7 +91,7 @@ class SyncOffset:
     low: float
     high: float
     confidence: float
-    evidence: float
+    compared_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,12 @@ class ClockDrift:
     rate: float
     low: float
     high: float
-    at: float
+    offset_at_zero: float
     curve: Float64Array
     error: float = 0.0
 
     @property
-    def found(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether a drift of 0 lies outside the interval, and the drift is more than the measurement's own error."""
         return not self.low <= 0 <= self.high and abs(self.rate) > self.error
 
@@ -193,7 +193,7 @@ def _drawn(pieces: Float64Array, seed: int) -> Float64Array:
 def estimate_drift(
     blocks: Float64Array,
     times: Float64Array,
-    most: float = MAX_CLOCK_DRIFT,
+    max_rate: float = MAX_CLOCK_DRIFT,
     seed: int = 0,
     spread: float = ZERO_SIGMA_SECONDS,
 ) -> ClockDrift | None:
@@ -212,7 +212,7 @@ def estimate_drift(
     edges = np.linspace(times[0], times[-1] + 1e-6, min(MAX_DRIFT_BINS, max(4, int(span / 2))) + 1)
     into = np.searchsorted(edges, times, "right") - 1
     pieces, middle = _pooled(blocks, into), np.array([times[into == n].mean() for n in np.unique(into)])
-    rates = _rates(span, most)
+    rates = _rates(span, max_rate)
     centre = float(middle.mean())
     sheared = np.array([_sheared(pieces, rate * (middle - centre)) for rate in rates])
     generator = np.random.default_rng(seed)
@@ -231,11 +231,11 @@ def _own_error(span: float, spread: float) -> float:
     return float(1.96 * spread * np.sqrt(12 * ZERO_HOLD_SECONDS / span) / span)
 
 
-def _rates(span: float, most: float) -> Float64Array:
+def _rates(span: float, max_rate: float) -> Float64Array:
     """Give the drifts to try: an end of the video moves by a step from one to the next."""
-    most = min(most, 0.8 * 2 * MAX_LAG_SECONDS / span)
-    count = min(100, max(2, round(most * span / 2 / (2 * LAG_STEP_SECONDS))))
-    return np.linspace(-most, most, 2 * count + 1)
+    max_rate = min(max_rate, 0.8 * 2 * MAX_LAG_SECONDS / span)
+    count = min(100, max(2, round(max_rate * span / 2 / (2 * LAG_STEP_SECONDS))))
+    return np.linspace(-max_rate, max_rate, 2 * count + 1)
 
 
 def _sheared(pieces: Float64Array, shifts: Float64Array) -> Float64Array:
@@ -255,9 +255,9 @@ def _best_rate(curves: Float64Array, rates: Float64Array) -> tuple[float, float]
     return float(rate), float(peak_lags(curves[n][None])[0])
 
 
-def offsets_agree(offsets: Sequence[SyncOffset], sure: float = 0.9) -> bool:
+def offsets_agree(offsets: Sequence[SyncOffset], min_confidence: float = 0.9) -> bool:
     """Whether sure offsets of several stretches agree within a frame and their intervals."""
-    known = [offset for offset in offsets if offset.confidence >= sure]
+    known = [offset for offset in offsets if offset.confidence >= min_confidence]
     return all(
         abs(a.seconds - b.seconds) <= FRAME_SECONDS or (a.low <= b.high and b.low <= a.high)
         for i, a in enumerate(known)

@@ -128,7 +128,9 @@ class Reader:
         if not self._inside(picture.time):
             return
         if picture.corrupt:
-            self._report.damage(float(picture.time), float(picture.time + (picture.duration or self._wanted.step)))
+            self._report.record_damaged(
+                float(picture.time), float(picture.time + (picture.duration or self._wanted.step))
+            )
         if self._ticker.due(picture.time):
             picture.index = self._report.frames
             self._report.frames += 1
@@ -226,18 +228,18 @@ class Reader:
             advice = "read it with on_error skip, repeat or blank"
             raise DecodeError(f"{self._wanted.info.path} is broken{where}: {lost.why}; {advice}")
         if time is None or not lost.picture:
-            self._report.fail(lost.why)
+            self._report.record_failure(lost.why)
         else:
-            self._report.lose(float(time), float(time + self._wanted.step), lost.why)
+            self._report.record_missing(float(time), float(time + self._wanted.step), lost.why)
 
     def check_end(self, decoding: Demuxer) -> None:
         """Report that the container ended before its own declared end."""
         packets = decoding.packets
         if packets.broken:
             self._report.complete = False
-            self._report.fail(packets.broken)
+            self._report.record_failure(packets.broken)
         if packets.unheard and decoding.sound is None:
-            self._report.fail(LATE_AUDIO)
+            self._report.record_failure(LATE_AUDIO)
         end, reached = self._wanted.end, packets.reached
         declared = declared_end(decoding.container, decoding.video)
         if reached is None or declared is None or (end is not None and end < declared):

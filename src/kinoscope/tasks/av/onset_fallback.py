@@ -41,13 +41,13 @@ class OnsetFallback:
         scale = FRAME_SIDE / max(height, width)
         size = max(8, round(width * scale)), max(8, round(height * scale))
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        self._motion.take(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
+        self._motion.update(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
 
     def hear(self, sound: Audio) -> None:
         """Take the next sound."""
         begun = float(sound.start) if self._first is None else self._first
         if self._motion is not None and float(sound.start) - begun <= MAX_SECONDS:
-            self._sound.take(sound)
+            self._sound.update(sound)
 
     def match(self) -> OnsetOffset | None:
         """Give what hits say; None where faces were seen."""
