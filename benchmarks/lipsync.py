@@ -115,7 +115,7 @@ def side_by_side(before: Path, after: Path, out: Path) -> None:
     """Write both videos beside each other, with the sound of the second; it is marked as generated, too."""
     with open_source(after) as source:
         size, rate = (2 * source.info.width, source.info.height), source.info.rate or Fraction(25)
-    with Writer(out, size, rate, after, made_by="lips painted, to the right") as writer:
+    with Writer(out, size, rate, after, generated_by="lips painted, to the right") as writer:
         for a, b in zip(pictures(before), pictures(after), strict=True):
             writer.write(Frame(np.concatenate([a.pixels, b.pixels], axis=1), b.time, b.index))
 

@@ -82,7 +82,7 @@ def test_no_frames(tmp_path):
 
 def test_subtitles_alone(tmp_path):
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
-    refused(tmp_path / "a.srt", "a.srt has neither picture nor sound; give a video file")
+    refused(tmp_path / "a.srt", "a.srt has neither video nor audio; give a video file")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_absurd_size(tmp_path):
     data = path.read_bytes()
     header = data.index(b"strf") + 8
     path.write_bytes(data[: header + 4] + (20_000).to_bytes(4, "little") * 2 + data[header + 12 :])
-    with pytest.raises(SourceError, match=r"no picture that can be decoded: .* larger than the limit of 134,217,728"):
+    with pytest.raises(SourceError, match=r"no frame that can be decoded: .* larger than the limit of 134,217,728"):
         open_source(path)
 
 
@@ -139,9 +139,9 @@ def test_eight_thousand_square(tmp_path):
 
 def test_folder_without_video(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(SourceError, match="holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg"):
+    with pytest.raises(SourceError, match="holds no video and no image; name a folder with mp4, mkv, mov, png, jpg"):
         find_sources(str(tmp_path))
-    with pytest.raises(SourceError, match="holds no video and no picture"):
+    with pytest.raises(SourceError, match="holds no video and no image"):
         open_source(tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_folder_of_videos_is_many_sources(tmp_path):
     for name in ("b10.mp4", "b9.mkv"):
         (tmp_path / name).write_bytes(b"x")
     assert find_sources(str(tmp_path)) == [str(tmp_path / "b9.mkv"), str(tmp_path / "b10.mp4")]
-    with pytest.raises(SourceError, match="holds 2 videos and no picture; name one of them"):
+    with pytest.raises(SourceError, match="holds 2 videos and no image; name one of them"):
         open_source(tmp_path)
 
 
@@ -170,4 +170,4 @@ def test_video_whose_packets_are_all_broken(tmp_path):
     path.write_bytes(data)
     why = "it is damaged, or larger than the limit of 134,217,728 pixels"
     advice = "copy or download it again, or raise that with --bounds pixels=NUMBER"
-    refused(path, f"a.avi has video but no picture that can be decoded: {why}; {advice}")
+    refused(path, f"a.avi has video but no frame that can be decoded: {why}; {advice}")

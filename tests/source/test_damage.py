@@ -249,40 +249,40 @@ class _Frame:
 
 
 def lost_of(losses, frames):
-    return [lost.pts for pts in frames for lost in losses.before(_Frame(pts))]
+    return [lost.pts for pts in frames for lost in losses.lost_before(_Frame(pts))]
 
 
 def test_second_fields_are_no_frames():
     """Of packets in pairs, one makes a frame."""
     losses = LossDetector()
     for pts in range(0, 100, 2):
-        losses.sent(_Packet(pts, key=not pts))
+        losses.record_packet(_Packet(pts, key=not pts))
     assert lost_of(losses, range(0, 60, 4)) == []
-    losses.failed("invalid data")
+    losses.record_error("invalid data")
     assert lost_of(losses, range(72, 100, 4)) == [60, 64, 68]
-    assert [lost.pts for lost in losses.rest()] == []
+    assert [lost.pts for lost in losses.lost_at_end()] == []
 
 
 def test_a_reason_waits_for_the_frame_that_it_belongs_to():
     """A decoder that runs ahead fails before the frames come out that lie before the damaged one."""
     losses = LossDetector()
     for pts in range(20):
-        losses.sent(_Packet(pts, key=not pts))
+        losses.record_packet(_Packet(pts, key=not pts))
     assert lost_of(losses, range(5)) == []
-    losses.failed("invalid data")
+    losses.record_error("invalid data")
     assert lost_of(losses, [5, 6, 7, 8]) == []
     assert lost_of(losses, [10]) == [9]
     assert lost_of(losses, [*range(11, 15), *range(16, 20)]) == [15]
-    assert list(losses.rest()) == []
+    assert list(losses.lost_at_end()) == []
 
 
 def test_a_failure_without_a_stamp_is_counted_once():
     losses = LossDetector()
     for pts in range(5):
-        losses.sent(_Packet(pts, key=not pts))
-    losses.failed("invalid data")
+        losses.record_packet(_Packet(pts, key=not pts))
+    losses.record_error("invalid data")
     assert lost_of(losses, range(5)) == []
-    assert [(lost.pts, lost.why) for lost in losses.rest()] == [(None, "invalid data")]
+    assert [(lost.pts, lost.reason) for lost in losses.lost_at_end()] == [(None, "invalid data")]
 
 
 def test_the_command_says_what_is_damaged(tmp_path, light, kinoscope):

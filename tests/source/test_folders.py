@@ -109,7 +109,7 @@ def test_a_folder_that_may_not_be_read_does_not_hide_the_others(
 def test_nothing_at_any_depth(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "notes.txt").write_text("x")
-    with pytest.raises(SourceError, match="holds no video and no picture; name a folder"):
+    with pytest.raises(SourceError, match="holds no video and no image; name a folder"):
         find_sources(str(tmp_path))
 
 

@@ -150,13 +150,13 @@ def test_what_a_decoder_raises_is_an_error_of_the_source(tmp_path, monkeypatch, 
         raise error
 
     with open_source(encode(tmp_path / "a.mp4")) as source:
-        monkeypatch.setattr(reader.Reader, "_picture", fail)
+        monkeypatch.setattr(reader.Reader, "_decoded_frame", fail)
         with pytest.raises(SourceError, match=r"a.mp4 cannot be read"):
             list(source.frames())
 
 
 def test_what_scaling_raises_is_an_error_of_the_source():
-    with pytest.raises(DecodeError, match=r"rgb24 of 16x16 cannot be made 0x0 in RGB"):
+    with pytest.raises(DecodeError, match=r"rgb24 of 16x16 cannot be converted to 0x0 RGB"):
         Scaler()(av.VideoFrame(16, 16, "rgb24"), (0, 0))
 
 
@@ -169,8 +169,8 @@ def test_audio_that_cannot_be_resampled_does_not_stop_the_picture(tmp_path, monk
     def fail(*_):
         raise av.error.FFmpegError(22, "no such layout")
 
-    monkeypatch.setattr(audio.MultiRateResampler, "take", fail)
+    monkeypatch.setattr(audio.MultiRateResampler, "push", fail)
     with open_source(path) as source:
         items = list(source.read(audio_rates=(16_000,)))
-        assert any("sound: no such layout" in line for line in source.report.errors)
+        assert any("audio: no such layout" in line for line in source.report.errors)
     assert len(items) == 25

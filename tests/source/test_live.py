@@ -43,7 +43,7 @@ class Waiting(LiveSource):
 
 def test_a_slow_reader_loses_the_oldest_pictures():
     inner = Scripted()
-    items = list(Waiting(inner, held=3).read())
+    items = list(Waiting(inner, max_frames=3).read())
     assert [item.index for item in items if isinstance(item, LazyFrame)][-3:] == [7, 8, 9]
     pictures = sum(isinstance(item, LazyFrame) for item in items)
     assert inner.report.dropped == 10 - pictures
@@ -52,20 +52,20 @@ def test_a_slow_reader_loses_the_oldest_pictures():
 
 
 def test_a_fast_reader_loses_nothing():
-    source = LiveSource(Scripted(), held=100)
+    source = LiveSource(Scripted(), max_frames=100)
     assert len(list(source.read())) == 20
     assert source.report.dropped == 0
 
 
 def test_errors_reach_the_reader():
-    source = LiveSource(Scripted(DecodeError("broken")), held=100)
+    source = LiveSource(Scripted(DecodeError("broken")), max_frames=100)
     with pytest.raises(DecodeError, match="broken"):
         list(source.read())
 
 
 def test_leaving_early_closes_the_source():
     inner = Scripted()
-    items = LiveSource(inner, held=100).read()
+    items = LiveSource(inner, max_frames=100).read()
     next(items)
     items.close()
     assert inner.closed

@@ -100,8 +100,8 @@ def test_an_animation_among_images_is_no_image(tmp_path):
     with open_source(tmp_path) as source:
         assert sum(1 for _ in source.frames()) == 3
         assert source.report.failures == 2
-        assert "is an animation and no single picture" in source.report.errors[0]
-        assert "is a video and no single picture" in source.report.errors[1]
+        assert "is an animation and no single image" in source.report.errors[0]
+        assert "is a video and no single image" in source.report.errors[1]
 
 
 @AV1

@@ -167,7 +167,7 @@ def test_rtsp(tmp_path):
     except OSError as error:
         pytest.skip(f"no loopback server: {error}")
     server.start()
-    source = StreamSource(server.address, tries=0)
+    source = StreamSource(server.address, max_tries=0)
     with source:
         assert source.info.live
         times = [picture.time for picture in source.lazy_frames()]
@@ -232,7 +232,7 @@ def test_sound_goes_on_without_repeating(tmp_path):
 def test_a_live_stream_goes_on_after_the_time_it_was_away(tmp_path):
     path = encode(tmp_path / "a.ts", count=5, pts=[i * 3600 for i in range(5)], time_base=Fraction(1, 90_000))
     line = Line(path, None, path, None)
-    with line.source("rtsp://host/a", tries=3) as source:
+    with line.source("rtsp://host/a", max_tries=3) as source:
         pictures = list(source.lazy_frames())
         report = source.report
     times = [picture.time - pictures[0].time for picture in pictures]
@@ -296,7 +296,7 @@ def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait
     packets = PacketReader(camera, ["video"])
     packets._unflushed.clear()
     assert len(list(packets)) == 2
-    assert packets.broken == "no data for 5 s"
+    assert packets.stop_reason == "no data for 5 s"
 
 
 def test_a_camera_over_http_is_one_if_somebody_says_so(tmp_path):
@@ -320,7 +320,7 @@ def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
         named = {"use_wallclock_as_timestamps": "1"} if options else {}
         return av.open(str(tmp_path / "a.jpegs"), format="mpjpeg", options=named)
 
-    with StreamSource("http://host/a", opener=opener, endless=True, tries=0) as source:
+    with StreamSource("http://host/a", opener=opener, endless=True, max_tries=0) as source:
         assert source.info.start == 0
         times = [picture.time for picture in source.lazy_frames()]
     assert asked == [{}, {"wall_clock": True}]
@@ -331,7 +331,7 @@ def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
 def test_connections_that_give_nothing_are_given_up(tmp_path):
     whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
     line = Line(cut_short(whole))
-    with line.source("http://host/a.mp4", tries=4) as source:
+    with line.source("http://host/a.mp4", max_tries=4) as source:
         count = len(list(source.frames((8, 8))))
         assert not source.report.complete
     assert 0 < count < 100

@@ -245,7 +245,7 @@ def test_policy_raise_names_the_place(tmp_path):
     path = flipped(tmp_path / "broken.avi")
     with (
         open_source(path, on_error="raise") as source,
-        pytest.raises(DecodeError, match=r"broken.avi is broken at 0.560 s"),
+        pytest.raises(DecodeError, match=r"broken.avi is corrupt at 0.560 s"),
     ):
         list(source.frames())
 
@@ -321,5 +321,5 @@ def test_sound_alone_is_a_source(tmp_path):
         assert source.info.has_audio
         assert source.info.duration == 1
         assert sum(len(sound.samples) for sound in source.read(audio_rates=(16_000,))) == 16_000
-        with pytest.raises(SourceError, match="no picture"):
+        with pytest.raises(SourceError, match="no video"):
             list(source.evenly(2))

@@ -308,7 +308,7 @@ def _write(
         on_time = _progress_by_time(source, progress)
         info, shift = source.info, start - source.info.start
         plan.start = float(info.start)
-        with Writer(result.path, info.size, info.rate, audio, made_by=origin) as writer:
+        with Writer(result.path, info.size, info.rate, audio, generated_by=origin) as writer:
             for frames in _batches(source.frames()):
                 for frame in plan.paint(frames):
                     writer.write(replace(frame, time=frame.time + shift))

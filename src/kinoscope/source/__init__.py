@@ -56,7 +56,7 @@ def open_source(
     check_time_range(first, last, speed)
     options = Limits.parse(limit or ""), endless or bool(live)
     source = _open(Address(path), first, last, speed, on_error, (audio_track, video_track), *options)
-    for name, number in (("sound", audio_track), ("video", video_track)):
+    for name, number in (("audio", audio_track), ("video", video_track)):
         if number is not None and not _is_file(source):
             source.close()
             raise OptionError(f"{path} is no video file, whose {name} tracks could be chosen; leave {name}_track out")
@@ -103,8 +103,8 @@ def _demand_something(source: Source, start: Fraction | None, end: Fraction | No
         outside = f"end {float(end):g} s is before the beginning"
     else:
         return
-    sounds = () if info.width else (8000,)
-    if next(iter(source.read(info.width > 0, sounds)), None) is None:
+    audio_rates = () if info.width else (8000,)
+    if next(iter(source.read(info.width > 0, audio_rates)), None) is None:
         source.close()
         raise SourceError(f"{outside} of {info.path}: it lasts from {float(first):g} to {float(last):g} s")
 
@@ -118,7 +118,7 @@ def check_time_range(start: Fraction | None, end: Fraction | None, rate: Fractio
     if start is not None and end is not None and end <= start:
         raise OptionError(f"end {float(end):g} s does not lie after start {float(start):g} s")
     if rate is not None and rate <= 0:
-        raise OptionError(f"rate {float(rate):g} is not positive; give pictures per second, such as 5")
+        raise OptionError(f"rate {float(rate):g} is not positive; give frames per second, such as 5")
 
 
 def _open(

@@ -38,7 +38,7 @@ class LazyFrame:
         corrupt: whether it could be decoded in part only.
     """
 
-    __slots__ = ("_flow", "_made", "_render", "corrupt", "duration", "index", "key", "size", "time")
+    __slots__ = ("_render", "_rendered", "corrupt", "duration", "index", "key", "size", "time")
 
     def __init__(
         self,
@@ -53,21 +53,21 @@ class LazyFrame:
         self.corrupt = corrupt
         self.time, self.index, self.key, self.duration, self.size = time, index, key, duration, size
         self._render = render
-        self._made: dict[Size, Pixels] = {}
+        self._rendered: dict[Size, Pixels] = {}
 
     def pixels(self, size: Size | None = None) -> Pixels:
         """Give (H, W, 3) uint8 RGB stretched to ``size`` (width, height); a size asked twice is made once."""
         size = size or self.size
-        if size not in self._made:
-            self._made[size] = self._render(size)
-        return self._made[size]
+        if size not in self._rendered:
+            self._rendered[size] = self._render(size)
+        return self._rendered[size]
 
     def frame(self, size: Size | None = None) -> Frame:
         """Give the picture as a Frame of ``size`` (width, height)."""
         return Frame(self.pixels(size), self.time, self.index, self.duration)
 
     def __repr__(self) -> str:
-        return f"Picture(time={float(self.time):.6g}, index={self.index}, size={self.size}, key={self.key})"
+        return f"LazyFrame(time={float(self.time):.6g}, index={self.index}, size={self.size}, key={self.key})"
 
 
 Item = LazyFrame | Audio
@@ -101,8 +101,8 @@ class Source(ABC):
 
     def frames(self, size: Size | None = None, rate: Seconds | None = None) -> Iterator[Frame]:
         """Yield every frame, or about ``rate`` a second, scaled to ``size`` (width, height)."""
-        ticker = FrameSampler(rate)
-        return (picture.frame(size) for picture in self.lazy_frames() if ticker.due(picture.time))
+        sampler = FrameSampler(rate)
+        return (lazy_frame.frame(size) for lazy_frame in self.lazy_frames() if sampler.due(lazy_frame.time))
 
     def evenly(self, count: int, size: Size | None = None) -> Iterator[Frame]:
         """Yield the ``count`` frames on screen at times spread evenly; a short source repeats frames.
@@ -114,16 +114,16 @@ class Source(ABC):
         if count < 1:
             raise OptionError(f"cannot take {count} frames evenly; ask for 1 or more")
         if not self.info.width:
-            raise SourceError(f"{self.info.path} has no picture to take; it is sound alone")
+            raise SourceError(f"{self.info.path} has no video; it is audio only")
         if self.info.live:
             raise SourceError(
                 f"{self.info.path} is live: it has no end to spread {count} frames over; give an end time"
             )
-        return (picture.frame(size) for picture in self.at(evenly_spaced(count, *self.span())))
+        return (lazy_frame.frame(size) for lazy_frame in self.at(evenly_spaced(count, *self.span())))
 
     def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
         """Yield the frames that can be decoded without any other."""
-        return (picture.frame(size) for picture in self.lazy_frames() if picture.key)
+        return (lazy_frame.frame(size) for lazy_frame in self.lazy_frames() if lazy_frame.key)
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
@@ -133,11 +133,11 @@ class Source(ABC):
         """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
         if self.info.duration:
             return self.info.start, self.info.start + self.info.duration
-        pictures = [(picture.time, picture.duration) for picture in self.lazy_frames()]
-        if not pictures:
-            raise SourceError(f"{self.info.path} has no picture to take")
-        times = [float(time) for time, _ in pictures[-MAX_STEPS_COMPARED:]]
-        return pictures[0][0], parse_time(last_frame_end(times, self.info.rate or 25, pictures[-1][1]))
+        lazy_frames = [(lazy_frame.time, lazy_frame.duration) for lazy_frame in self.lazy_frames()]
+        if not lazy_frames:
+            raise SourceError(f"{self.info.path} has no frame")
+        times = [float(time) for time, _ in lazy_frames[-MAX_STEPS_COMPARED:]]
+        return lazy_frames[0][0], parse_time(last_frame_end(times, self.info.rate or 25, lazy_frames[-1][1]))
 
     @property
     def begin(self) -> Fraction:
@@ -156,16 +156,16 @@ class Source(ABC):
         self.close()
 
 
-def frames_on_screen(pictures: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
+def frames_on_screen(lazy_frames: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
     """Yield, for each of ``times`` (not decreasing), the last picture that starts at or before it."""
-    stream = iter(pictures)
-    shown, coming = next(stream, None), next(stream, None)
-    if shown is None:
+    stream = iter(lazy_frames)
+    current, upcoming = next(stream, None), next(stream, None)
+    if current is None:
         return
     for time in times:
-        while coming is not None and coming.time <= time:
-            shown, coming = coming, next(stream, None)
-        yield shown
+        while upcoming is not None and upcoming.time <= time:
+            current, upcoming = upcoming, next(stream, None)
+        yield current
 
 
 def black_frame(size: Size) -> Pixels:
@@ -184,12 +184,12 @@ def check_policy(policy: str) -> str:
     return policy
 
 
-def cut_audio(sound: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
+def cut_audio(audio: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
     """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
-    first = 0 if start is None else max(0, -((sound.start - start) * sound.rate // 1))
-    last = len(sound.samples) if end is None else min(len(sound.samples), -((sound.start - end) * sound.rate // 1))
+    first = 0 if start is None else max(0, -((audio.start - start) * audio.rate // 1))
+    last = len(audio.samples) if end is None else min(len(audio.samples), -((audio.start - end) * audio.rate // 1))
     if first >= last:
         return None
-    if (first, last) == (0, len(sound.samples)):
-        return sound
-    return Audio(sound.samples[first:last].copy(), sound.rate, sound.start + Fraction(first, sound.rate))
+    if (first, last) == (0, len(audio.samples)):
+        return audio
+    return Audio(audio.samples[first:last].copy(), audio.rate, audio.start + Fraction(first, audio.rate))

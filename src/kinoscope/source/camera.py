@@ -39,9 +39,9 @@ def open_camera(path: str) -> InputContainer:
     match = CAMERA_PATH.match(path)
     device = f"/dev/video{(match[1] or match[2]) if match else 0}"
     if not Path(device).exists():
-        there = sorted(str(entry) for entry in Path("/dev").glob("video[0-9]*"))
-        found = f"those here are {', '.join(there)}" if there else "there is none on this machine"
-        raise SourceError(f"camera {device} does not exist; {found}")
+        devices = sorted(str(entry) for entry in Path("/dev").glob("video[0-9]*"))
+        advice = f"those here are {', '.join(devices)}" if devices else "there is none on this machine"
+        raise SourceError(f"camera {device} does not exist; {advice}")
     try:
         return av.open(device, format="video4linux2", timeout=10.0)
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -37,25 +37,31 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     found = _find_below(root, _has_results(root), strips) or _find_below(root, False, strips)
     if not found:
         raise SourceError(
-            f"{path} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
+            f"{path} holds no video and no image; name a folder with mp4, mkv, mov, png, jpg or other files"
         )
     return [path] if found == [str(root)] else found
 
 
 def _find_below(root: Path, has_results: bool, strips: bool) -> list[str]:
-    return [one for folder, ours in walk_folders(root, has_results) for one in _sources_in(folder, strips, ours)]
+    return [
+        source
+        for folder, has_results in walk_folders(root, has_results)
+        for source in _sources_in(folder, strips, has_results)
+    ]
 
 
-def walk_folders(root: Path, ours: bool = False, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, bool]]:
+def walk_folders(
+    root: Path, has_results: bool = False, ancestors: frozenset[Path] = frozenset()
+) -> Iterator[tuple[Path, bool]]:
     """Yield a folder and those below it, in natural order, each with whether our results lie in it or above it.
 
     Links that lead back are not followed.
     """
-    way = above | {root.resolve()}
-    yield root, ours
+    visited = ancestors | {root.resolve()}
+    yield root, has_results
     for entry in _list_visible(root) or ():
-        if entry.is_dir() and entry.resolve() not in way and not _holds_only_results(entry):
-            yield from walk_folders(entry, ours or _has_results(entry), way)
+        if entry.is_dir() and entry.resolve() not in visited and not _holds_only_results(entry):
+            yield from walk_folders(entry, has_results or _has_results(entry), visited)
 
 
 def _has_results(folder: Path) -> bool:
@@ -83,36 +89,36 @@ def _list_visible(folder: Path) -> list[Path] | None:
         return None
 
 
-def _sources_in(folder: Path, strips: bool, ours: bool) -> list[str]:
+def _sources_in(folder: Path, strips: bool, has_results: bool) -> list[str]:
     entries = _list_visible(folder)
     if entries is None:
         return [str(folder)]  # which cannot be opened either, and so is reported when its turn comes
-    made = _result_files(folder) if ours else set()
-    files = [entry for entry in entries if entry not in made and entry.is_file()]
+    results = _result_files(folder) if has_results else set()
+    files = [entry for entry in entries if entry not in results and entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
-    pictures = [entry for entry in files if entry.suffix.lower() in IMAGE_SUFFIXES]
-    if videos or (strips and are_strips(pictures)):
-        return [str(entry) for entry in videos or pictures]
-    return [str(folder)] if pictures else []
+    images = [entry for entry in files if entry.suffix.lower() in IMAGE_SUFFIXES]
+    if videos or (strips and are_strips(images)):
+        return [str(entry) for entry in videos or images]
+    return [str(folder)] if images else []
 
 
-def are_strips(pictures: Sequence[Path]) -> bool:
+def are_strips(images: Sequence[Path]) -> bool:
     """Whether the pictures of a folder are strips of square frames side by side, rather than frames of one video.
 
     They are if each is as wide as a whole number of its heights: three or more, or two or more where widths differ.
     """
-    places = sorted({0, len(pictures) // 2, len(pictures) - 1}) if pictures else []
-    shapes = [_image_size(pictures[place]) for place in places]
+    indices = sorted({0, len(images) // 2, len(images) - 1}) if images else []
+    shapes = [_image_size(images[index]) for index in indices]
     if not shapes or any(height == 0 or width % height for width, height in shapes):
         return False
-    shortest = min(width // height for width, height in shapes)
-    return shortest >= MIN_STRIP_ASPECT or (shortest > 1 and len(set(shapes)) > 1)
+    min_aspect = min(width // height for width, height in shapes)
+    return min_aspect >= MIN_STRIP_ASPECT or (min_aspect > 1 and len(set(shapes)) > 1)
 
 
-def _image_size(picture: Path) -> tuple[int, int]:
+def _image_size(image: Path) -> tuple[int, int]:
     """Return width and height in pixels; zeros of a file that is no picture."""
     try:
-        with open_file(str(picture)) as container:
+        with open_file(str(image)) as container:
             codec = container.streams.video[0].codec_context
             return codec.width, codec.height
     except (SourceError, av.FFmpegError, IndexError):

@@ -43,7 +43,7 @@ class ImageStripSource(Source):
             )
         self._strip = Scaler()(frame, (frame.width, frame.height))
         side, count = frame.height, frame.width // frame.height
-        self._limits = start or Fraction(0), Fraction(count) if end is None else end
+        self._range = start or Fraction(0), Fraction(count) if end is None else end
         self.report = DecodeReport()
         self.info = SourceInfo(
             path, side, side, DEFAULT_IMAGE_RATE, duration=count / DEFAULT_IMAGE_RATE, frames=count, container="strip"
@@ -52,14 +52,14 @@ class ImageStripSource(Source):
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each frame at its time."""
         self.report = DecodeReport()
-        start, end = self._limits
+        start, end = self._range
         for index in range(self.info.frames or 0):
             time = index / DEFAULT_IMAGE_RATE
             if video and start <= time < end:
                 self.report.frames += 1
-                yield self._picture(index, time)
+                yield self._lazy_frame(index, time)
 
-    def _picture(self, index: int, time: Fraction) -> LazyFrame:
+    def _lazy_frame(self, index: int, time: Fraction) -> LazyFrame:
         def render(size: Size) -> Pixels:
             from av.video.frame import VideoFrame
 

@@ -52,40 +52,40 @@ _PRINTF = re.compile(r"%0?\d*d")
 def is_image_path(path: str) -> bool:
     """Return whether ``path`` is an image, a folder, or a pattern of names (``%05d``, ``*``) that is no file itself.
 
-    A file is what its content says; an animation is read as a video.
+    The content decides what a file is; an animation is read as a video.
     """
-    place = Path(path)
-    if place.is_file():
-        kind = detect_kind(place)
-        return kind in ("image", "animated webp") or (kind == "unknown" and place.suffix.lower() in IMAGE_SUFFIXES)
+    target = Path(path)
+    if target.is_file():
+        kind = detect_kind(target)
+        return kind in ("image", "animated webp") or (kind == "unknown" and target.suffix.lower() in IMAGE_SUFFIXES)
     if "://" in path:  # whose query begins with a question mark
         return False
-    return place.is_dir() or bool(_PRINTF.search(place.name)) or has_magic(place.name)
+    return target.is_dir() or bool(_PRINTF.search(target.name)) or has_magic(target.name)
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:
-    """Give a key that sorts ``2.png`` before ``10.png``."""
+    """Return a key that sorts ``2.png`` before ``10.png``."""
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", path.name)]
 
 
 def find_images(path: str) -> list[Path]:
-    """List the pictures that ``path`` names, in natural order.
+    """Return the images that ``path`` names, in natural order.
 
     Raises:
         SourceError: there is none.
     """
-    place = Path(path)
-    if place.is_file():
-        return [place]
-    if place.is_dir():
-        found = [entry for entry in _list_folder(place) if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
-        if not found:
-            raise SourceError(_no_images_message(place))
-        return sorted(found, key=natural_key)
-    found = _match_pattern(place) if _PRINTF.search(place.name) else [Path(name) for name in glob(path)]
-    if not found:
+    target = Path(path)
+    if target.is_file():
+        return [target]
+    if target.is_dir():
+        images = [entry for entry in _list_folder(target) if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+        if not images:
+            raise SourceError(_no_images_message(target))
+        return sorted(images, key=natural_key)
+    images = _match_pattern(target) if _PRINTF.search(target.name) else [Path(name) for name in glob(path)]
+    if not images:
         raise SourceError(f"no file matches {path}; check the pattern, as in shots/%05d.png or 'shots/*.png'")
-    return sorted(found, key=natural_key)
+    return sorted(images, key=natural_key)
 
 
 def _list_folder(folder: Path) -> list[Path]:
@@ -95,18 +95,18 @@ def _list_folder(folder: Path) -> list[Path]:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}; check its permissions") from None
 
 
-def _match_pattern(place: Path) -> list[Path]:
-    parts = _PRINTF.split(place.name)
+def _match_pattern(path: Path) -> list[Path]:
+    parts = _PRINTF.split(path.name)
     pattern = re.compile(r"\d+".join(map(re.escape, parts)))
-    folder = place.parent
+    folder = path.parent
     return [entry for entry in folder.iterdir() if pattern.fullmatch(entry.name)] if folder.is_dir() else []
 
 
 def _no_images_message(folder: Path) -> str:
     videos = sum(entry.suffix.lower() in VIDEO_SUFFIXES for entry in folder.iterdir())
     if videos:
-        return f"{folder} holds {videos} videos and no picture; name one of them"
-    return f"{folder} holds no video and no picture; name a folder with mp4, mkv, mov, png, jpg or other files"
+        return f"{folder} holds {videos} videos and no image; name one of them"
+    return f"{folder} holds no video and no image; name a folder with mp4, mkv, mov, png, jpg or other files"
 
 
 class ImageSource(Source):
@@ -124,9 +124,9 @@ class ImageSource(Source):
         on_error: str = "skip",
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._paths, self._policy, self._allowed = find_images(path), check_policy(on_error), limits
+        self._paths, self._policy, self._limits = find_images(path), check_policy(on_error), limits
         self._step = 1 / (rate or DEFAULT_IMAGE_RATE)
-        self._limits = start or Fraction(0), end
+        self._range = start or Fraction(0), end
         self.report = DecodeReport(policy=on_error)
         first = self._first()
         width, height = Orientation.of(first).turn((first.width, first.height))
@@ -137,37 +137,37 @@ class ImageSource(Source):
         )  # fmt: skip
 
     def _first(self) -> VideoFrame:
-        why = ""  # not the error itself: with its traceback it would keep this call, and what was decoded, alive
+        message = ""  # not the error itself: with its traceback it would keep this call, and what was decoded, alive
         for path in self._paths[:100]:
             try:
-                return load_image(path, self._allowed)
+                return load_image(path, self._limits)
             except SourceError as error:
-                why = why or str(error)
-        raise SourceError(why or "no picture")
+                message = message or str(error)
+        raise SourceError(message or "no image")
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture at its time."""
         self.report = DecodeReport(policy=self._policy)
-        shown: LazyFrame | None = None
+        last_image: LazyFrame | None = None
         for index, path in enumerate(self._paths if video else ()):
-            time, (start, end) = index * self._step, self._limits
+            time, (start, end) = index * self._step, self._range
             if time >= start and (end is None or time < end):
-                shown = self._picture(path, time, index, shown)
-                if shown is not None:
-                    yield shown
+                last_image = self._read_image(path, time, index, last_image)
+                if last_image is not None:
+                    yield last_image
 
-    def _picture(self, path: Path, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
+    def _read_image(self, path: Path, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
         try:
-            frame = load_image(path, self._allowed)
+            frame = load_image(path, self._limits)
         except SourceError as error:
-            return self._instead(error, time, index, last)
+            return self._replace_lost(error, time, index, last)
         self.report.frames += 1
         orientation = Orientation.of(frame)
         self.report.resizes += orientation.turn((frame.width, frame.height)) != self.info.size
         scaler = Scaler(orientation)
         return LazyFrame(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
 
-    def _instead(self, error: SourceError, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
+    def _replace_lost(self, error: SourceError, time: Fraction, index: int, last: LazyFrame | None) -> LazyFrame | None:
         self.report.record_missing(float(time), float(time + self._step), str(error))
         if self._policy == "raise":
             raise DecodeError(str(error))
@@ -193,7 +193,7 @@ def load_image(path: Path, limits: Limits = DEFAULT_LIMITS) -> VideoFrame:
     finally:
         decoding.close()
     if frame is None or frame.is_corrupt:
-        raise limits.undecodable(str(path), "is not a picture that can be read")
+        raise limits.undecodable(str(path), "is not an image that can be read")
     return frame
 
 
@@ -204,7 +204,7 @@ def _check_still(path: Path) -> None:
         raise SourceError(f"{path} is an animated WebP, which cannot be read; convert it to GIF, PNG or a video")
     if kind in ("animation", "video"):
         what = "an animation" if kind == "animation" else "a video"
-        raise SourceError(f"{path} is {what} and no single picture; name it alone to read all of it")
+        raise SourceError(f"{path} is {what} and no single image; name it alone to read all of it")
 
 
 def _check_whole(path: Path, decoding: Demuxer) -> None:

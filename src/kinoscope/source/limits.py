@@ -47,13 +47,13 @@ class Limits:
     def check_audio(self, path: str, channels: int, rate: int) -> None:
         """Raise SourceError if audio has more channels or samples than allowed, or too few samples to be audio."""
         if channels > self.channels:
-            found = f"{path} has {channels} channels of audio"
-            raise SourceError(f"{found}, more than the limit of {self.channels}; {_advice('channels')}")
-        found = f"{path} has audio of {rate} samples a second"
+            description = f"{path} has {channels} channels of audio"
+            raise SourceError(f"{description}, more than the limit of {self.channels}; {_advice('channels')}")
+        description = f"{path} has audio of {rate} samples a second"
         if rate > self.rate:
-            raise SourceError(f"{found}, more than the limit of {self.rate}; {_advice('rate')}")
+            raise SourceError(f"{description}, more than the limit of {self.rate}; {_advice('rate')}")
         if 0 < rate < MIN_AUDIO_RATE:  # 0 where the container does not say
-            raise SourceError(f"{found}; {MIN_AUDIO_RATE} or more are needed")
+            raise SourceError(f"{description}; {MIN_AUDIO_RATE} or more are needed")
 
     def too_long(self, path: str) -> SourceError:
         """Return the error of audio that goes on for longer than allowed."""

@@ -25,10 +25,10 @@ class LiveSource(Source):
     At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
     """
 
-    def __init__(self, source: Source, held: int = MAX_QUEUED_FRAMES) -> None:
-        self._source, self._held = source, held
+    def __init__(self, source: Source, max_frames: int = MAX_QUEUED_FRAMES) -> None:
+        self._source, self._max_frames = source, max_frames
         self.info = source.info
-        self._mailbox: LatestFrameQueue | None = None
+        self._queue: LatestFrameQueue | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
@@ -42,22 +42,22 @@ class LiveSource(Source):
         if self._stopped.is_set():
             return
         items = self._source.read(video, tuple(audio_rates))
-        mailbox = self._mailbox = LatestFrameQueue(self._held)
-        thread = self._thread = threading.Thread(target=mailbox.fill, args=(items, self._source), daemon=True)
+        queue = self._queue = LatestFrameQueue(self._max_frames)
+        thread = self._thread = threading.Thread(target=queue.fill, args=(items, self._source), daemon=True)
         thread.start()
         if self._stopped.is_set():  # by now
-            mailbox.close()
+            queue.close()
         try:
-            yield from mailbox
+            yield from queue
         finally:
-            mailbox.close()
+            queue.close()
             thread.join(JOIN_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """End the read, from any thread; what waits is still given."""
         self._stopped.set()
-        if self._mailbox is not None:
-            self._mailbox.close()
+        if self._queue is not None:
+            self._queue.close()
 
     def close(self) -> None:
         """Close the source, unless a connection that gives nothing still holds it: it ends with the process then."""
@@ -68,10 +68,10 @@ class LiveSource(Source):
 class LatestFrameQueue:
     """Hands items from one thread to another, in order, holding at most ``held`` pictures."""
 
-    def __init__(self, held: int) -> None:
-        self._held = held
+    def __init__(self, max_frames: int) -> None:
+        self._max_frames = max_frames
         self._items: deque[Item] = deque()
-        self._change = threading.Condition()
+        self._condition = threading.Condition()
         self._closed = False
         self._error: BaseException | None = None
 
@@ -90,30 +90,30 @@ class LatestFrameQueue:
             self.close()
 
     def _put(self, item: Item, source: Source) -> bool:
-        with self._change:
+        with self._condition:
             self._items.append(item)
-            self._make_room(source)
-            self._change.notify()
+            self._drop_oldest(source)
+            self._condition.notify()
             return not self._closed
 
-    def _make_room(self, source: Source) -> None:
-        pictures = [item for item in self._items if isinstance(item, LazyFrame)]
-        if len(pictures) > self._held:
-            self._items.remove(pictures[0])
+    def _drop_oldest(self, source: Source) -> None:
+        frames = [item for item in self._items if isinstance(item, LazyFrame)]
+        if len(frames) > self._max_frames:
+            self._items.remove(frames[0])
             source.report.dropped += 1
-        if len(self._items) > self._held * MAX_ITEMS_PER_FRAME:
+        if len(self._items) > self._max_frames * MAX_ITEMS_PER_FRAME:
             self._items.popleft()
 
     def close(self) -> None:
         """Take nothing more."""
-        with self._change:
+        with self._condition:
             self._closed = True
-            self._change.notify()
+            self._condition.notify()
 
     def __iter__(self) -> Iterator[Item]:
         while True:
-            with self._change:
-                self._change.wait_for(lambda: self._items or self._closed)
+            with self._condition:
+                self._condition.wait_for(lambda: self._items or self._closed)
                 if not self._items:
                     break
                 item = self._items.popleft()

@@ -37,27 +37,27 @@ class RealtimeSource(Source):
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and sound when its time has come."""
-        rates, begun, shift = tuple(audio_rates), self._clock(), Fraction(0)
+        rates, started, shift = tuple(audio_rates), self._clock(), Fraction(0)
         while True:
             end = shift
             for item in self._source.read(video, rates):
-                moved = _shifted(item, shift)
-                due = float(_start_time(moved) - self.info.start) - (self._clock() - begun)
+                shifted = _shifted(item, shift)
+                due = float(_start_time(shifted) - self.info.start) - (self._clock() - started)
                 if due > 0:
                     self._wait(due)
-                end = max(end, _end_time(moved) - self.info.start)
-                self.report.frames += not isinstance(moved, Audio)
-                yield moved
-            self._count()
+                end = max(end, _end_time(shifted) - self.info.start)
+                self.report.frames += not isinstance(shifted, Audio)
+                yield shifted
+            self._add_report()
             if not self._loop or end == shift:
                 return
             shift = end
 
-    def _count(self) -> None:
+    def _add_report(self) -> None:
         """Take over what a pass reported."""
-        inner, mine = self._source.report, self.report
-        mine.failures, mine.resizes = mine.failures + inner.failures, mine.resizes + inner.resizes
-        mine.complete, mine.errors = mine.complete and inner.complete, (mine.errors + inner.errors)[:10]
+        inner, total = self._source.report, self.report
+        total.failures, total.resizes = total.failures + inner.failures, total.resizes + inner.resizes
+        total.complete, total.errors = total.complete and inner.complete, (total.errors + inner.errors)[:10]
 
     def close(self) -> None:
         """Close the source."""

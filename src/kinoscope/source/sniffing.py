@@ -42,8 +42,8 @@ def detect_kind(path: Path) -> FileKind:
 def _image_kind(head: bytes) -> FileKind:
     if head.startswith(b"RIFF") and head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 2:
         return "animated webp"
-    moves = head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
-    return "animation" if moves else "image"
+    animated = head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]
+    return "animation" if animated else "image"
 
 
 def _mpeg4_kind(head: bytes) -> FileKind:

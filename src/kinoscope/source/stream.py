@@ -36,12 +36,12 @@ UNTIMED_FORMATS = {"mpjpeg"}
 class ReconnectingReader(Reader):
     """One pass over a stream: a connection that is lost is no damage, and what was lost with it is said once."""
 
-    def check_end(self, decoding: Demuxer) -> None:
+    def check_end(self, demuxer: Demuxer) -> None:
         """Report that the stream ended before its time, which opening it again may mend."""
-        packets = decoding.packets
-        broken, packets.broken = packets.broken, None
-        super().check_end(decoding)
-        if broken:
+        packets = demuxer.packets
+        reason, packets.stop_reason = packets.stop_reason, None
+        super().check_end(demuxer)
+        if reason:
             self._report.complete = False
 
 
@@ -61,7 +61,7 @@ class StreamSource(VideoSource):
         sleep, clock: to wait, and to tell the time, in seconds.
     """
 
-    reading = ReconnectingReader
+    reader_class = ReconnectingReader
 
     def __init__(
         self,
@@ -71,62 +71,62 @@ class StreamSource(VideoSource):
         rate: Fraction | None = None,
         on_error: str = "skip",
         opener: Callable[..., InputContainer] | None = None,
-        tries: int | None = None,
+        max_tries: int | None = None,
         endless: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         live = endless or path.split("://")[0].lower() in ENDLESS_SCHEMES
-        self._tries = tries if tries is not None else MAX_LIVE_TRIES if live else MAX_TRIES
+        self._max_tries = max_tries if max_tries is not None else MAX_LIVE_TRIES if live else MAX_TRIES
         self._sleep, self._clock = sleep, clock
-        self._untimed = self._known = False
-        self._notes = 0
+        self._wall_clock = self._probed = False
+        self._notes_before = 0
         opener = opener or partial(open_url, limits=limits)
         super().__init__(Address(path), start, end, rate, on_error, opener, live, limits=limits)
-        self._known = live
+        self._probed = live
 
     def _open(self) -> Demuxer:
         """Open the stream; what was open before is known, and need not be probed for long."""
         opened = super()._open()
-        if self._live and not self._untimed and opened.container.format.name in UNTIMED_FORMATS:
+        if self._live and not self._wall_clock and opened.container.format.name in UNTIMED_FORMATS:
             opened.close()
-            self._untimed = True
+            self._wall_clock = True
             opened = super()._open()
-        if self._known and opened.video is None and self.info.width:
+        if self._probed and opened.video is None and self.info.width:
             opened.close()
-            self._known = False  # it was not probed for long enough to find the picture
+            self._probed = False  # it was not probed for long enough to find the picture
             opened = super()._open()
         return opened
 
     def _connect(self) -> InputContainer:
-        options = {"again": True} if self._known else {}
-        options |= {"wall_clock": True} if self._untimed else {}
+        options = {"again": True} if self._probed else {}
+        options |= {"wall_clock": True} if self._wall_clock else {}
         return self._opener(self.path, **options)
 
-    def _look(self, decoding: Demuxer) -> None:
+    def _probe(self, demuxer: Demuxer) -> None:
         """Learn what the stream says; where pictures are stamped as they arrive, the first is at 0."""
-        super()._look(decoding)
-        self._shift = -self.info.start if self._untimed else Fraction(0)
+        super()._probe(demuxer)
+        self._shift = -self.info.start if self._wall_clock else Fraction(0)
         self.info = replace(self.info, start=self.info.start + self._shift)
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound, over as many connections as it takes."""
-        reading = self._begin(tuple(audio_rates))
-        backoff = Backoff(self._tries, self._sleep, MAX_LIVE_WAIT_SECONDS if self._live else MAX_WAIT_SECONDS)
-        connection: Demuxer | None = self._take()
-        shift, seen = self._shift, self._clock()
+        reader = self._new_reader(tuple(audio_rates))
+        backoff = Backoff(self._max_tries, self._sleep, MAX_LIVE_WAIT_SECONDS if self._live else MAX_WAIT_SECONDS)
+        connection: Demuxer | None = self._take_demuxer()
+        shift, last_arrival = self._shift, self._clock()
         try:
             while connection is not None:
-                self._choose(connection, video, reading)
-                connection = self._take_up(connection, reading)
-                for item in reading.items(connection, shift):
-                    self._note_data(backoff, seen)
-                    seen = self._clock()
+                self._select_streams(connection, video, reader)
+                connection = self._resume(connection, reader)
+                for item in reader.items(connection, shift):
+                    self._record_data(backoff, last_arrival)
+                    last_arrival = self._clock()
                     yield item
                 connection.close()
-                connection = None if self._ended(reading) else self._reconnect(backoff)
-                shift += self._gap(connection, reading, shift, seen)
+                connection = None if self._is_finished(reader) else self._reconnect(backoff)
+                shift += self._outage_shift(connection, reader, shift, last_arrival)
         except GeneratorExit:
             # Whoever stops a camera that is there misses nothing.
             self.report.complete &= self._live
@@ -135,31 +135,31 @@ class StreamSource(VideoSource):
             if connection is not None:
                 connection.close()
 
-    def _note_data(self, backoff: Backoff, seen: float) -> None:
+    def _record_data(self, backoff: Backoff, last_arrival: float) -> None:
         """Take note that there is something, maybe after an outage."""
-        if backoff.made:
+        if backoff.failed_tries:
             backoff.reset()
             self.report.complete = True
-            del self.report.errors[self._notes :]
+            del self.report.errors[self._notes_before :]
             if self._live:
                 # In front of what is said of single frames, such as those before the first key frame.
-                self.report.add_message(f"no data for {self._clock() - seen:.0f} s; reconnected", first=True)
+                self.report.add_message(f"no data for {self._clock() - last_arrival:.0f} s; reconnected", first=True)
 
-    def _take_up(self, connection: Demuxer, reading: Reader) -> Demuxer:
+    def _resume(self, connection: Demuxer, reader: Reader) -> Demuxer:
         """Go to where a stream with an end is to begin, or broke off."""
-        point = reading.last.time if reading.last is not None else self._start
+        point = reader.last.time if reader.last is not None else self._start
         if not self._live and point is not None and point > self.info.start:
             return self._seek(connection, point)
         return connection
 
-    def _ended(self, reading: Reader) -> bool:
-        return reading.over or (self.report.complete and not self._live)
+    def _is_finished(self, reader: Reader) -> bool:
+        return reader.reached_end or (self.report.complete and not self._live)
 
     def _reconnect(self, backoff: Backoff) -> Demuxer | None:
         """Open again, or give up and say so."""
         self.report.complete = False
-        if not backoff.made:
-            self._notes = len(self.report.errors)
+        if not backoff.failed_tries:
+            self._notes_before = len(self.report.errors)
             self.report.add_message("no data any more; it could not be opened again until now")
         while backoff.wait():
             try:
@@ -169,20 +169,22 @@ class StreamSource(VideoSource):
             self.report.reconnects += 1
             self.report.complete = not self._live  # a live one is back when it sends something
             return connection
-        del self.report.errors[self._notes :]
-        self.report.add_message(f"{self.path} was lost, and {self._tries} tries did not bring it back")
+        del self.report.errors[self._notes_before :]
+        self.report.add_message(f"{self.path} was lost, and {self._max_tries} tries did not bring it back")
         return None
 
-    def _gap(self, connection: Demuxer | None, reading: Reader, shift: Fraction, seen: float) -> Fraction:
+    def _outage_shift(
+        self, connection: Demuxer | None, reader: Reader, shift: Fraction, last_arrival: float
+    ) -> Fraction:
         """Give the seconds by which a live stream's new times must move to go on from the old ones."""
-        if connection is None or connection.video is None or reading.last is None or not self._live:
+        if connection is None or connection.video is None or reader.last is None or not self._live:
             return Fraction(0)
         first = connection.peek()
         if first is None or first.pts is None or connection.video.time_base is None:
             return Fraction(0)
-        away = Fraction(round((self._clock() - seen) * 1000), 1000)
+        away = Fraction(round((self._clock() - last_arrival) * 1000), 1000)
         step = 1 / (self.info.rate or Fraction(25))
-        return reading.last.time + max(away, step) - to_seconds(first.pts, connection.video.time_base) - shift
+        return reader.last.time + max(away, step) - to_seconds(first.pts, connection.video.time_base) - shift
 
 
 class Backoff:
@@ -192,17 +194,17 @@ class Backoff:
         made: tries since the last that was worth it.
     """
 
-    def __init__(self, tries: int, sleep: Callable[[float], None], longest: float = MAX_WAIT_SECONDS) -> None:
-        self._tries, self._sleep, self._longest, self.made = tries, sleep, longest, 0
+    def __init__(self, max_tries: int, sleep: Callable[[float], None], max_wait: float = MAX_WAIT_SECONDS) -> None:
+        self._max_tries, self._sleep, self._max_wait, self.failed_tries = max_tries, sleep, max_wait, 0
 
     def reset(self) -> None:
         """Begin anew: a try was worth it."""
-        self.made = 0
+        self.failed_tries = 0
 
     def wait(self) -> bool:
         """Wait for the next try, or tell at once that there is none."""
-        if self.made == self._tries:
+        if self.failed_tries == self._max_tries:
             return False
-        self._sleep(min(0.5 * 2**self.made, self._longest))
-        self.made += 1
+        self._sleep(min(0.5 * 2**self.failed_tries, self._max_wait))
+        self.failed_tries += 1
         return True

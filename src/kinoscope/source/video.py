@@ -48,7 +48,7 @@ class VideoSource(Source):
         OptionError: there is no such policy, or no such track.
     """
 
-    reading = Reader
+    reader_class = Reader
     """How frames and audio are taken from a container."""
 
     def __init__(
@@ -64,16 +64,16 @@ class VideoSource(Source):
         limits: Limits = DEFAULT_LIMITS,
         video_track: int | None = None,
     ) -> None:
-        self._track, self._video_track, self._allowed = track, video_track, limits
+        self._track, self._video_track, self._limits = track, video_track, limits
         self.path, self._start, self._end, self._rate = path, start, end, rate
         self._policy, self._live = check_policy(on_error), live
         self._opener = opener or partial(open_file, limits=limits)
         self.report = DecodeReport(policy=on_error)
         self._reached: Fraction | None = None
-        self._fresh: Demuxer | None = self._open()
+        self._opened: Demuxer | None = self._open()
         try:
             with read_errors(path):
-                self._look(self._fresh)
+                self._probe(self._opened)
         except BaseException:
             self.close()
             raise
@@ -82,7 +82,7 @@ class VideoSource(Source):
         container = self._connect()
         try:
             with read_errors(self.path):
-                return Demuxer(container, self._track, self._allowed, self._video_track)
+                return Demuxer(container, self._track, self._limits, self._video_track)
         except BaseException:
             container.close()
             raise
@@ -90,184 +90,190 @@ class VideoSource(Source):
     def _connect(self) -> InputContainer:
         return self._opener(self.path)
 
-    def _take(self) -> Demuxer:
+    def _take_demuxer(self) -> Demuxer:
         """Give a container at its beginning, which is then the caller's to close."""
-        decoding, self._fresh = self._fresh or self._open(), None
-        return decoding
+        demuxer, self._opened = self._opened or self._open(), None
+        return demuxer
 
-    def _look(self, decoding: Demuxer) -> None:
+    def _probe(self, demuxer: Demuxer) -> None:
         """Learn what the file says, and from its first picture."""
-        self._check_size(decoding)
-        first = decoding.peek()
-        if decoding.video is not None and first is None:
-            raise self._allowed.undecodable(self.path, "has video but no picture that can be decoded")
-        if first is None and decoding.sound is None:
-            raise SourceError(f"{self.path} has neither picture nor sound; give a video file")
-        self.info = build_source_info(self.path, decoding, first, self._live)
-        self._allowed.check_frame(self.path, *self.info.size)
+        self._check_size(demuxer)
+        first = demuxer.peek()
+        if demuxer.video is not None and first is None:
+            raise self._limits.undecodable(self.path, "has video but no frame that can be decoded")
+        if first is None and demuxer.audio is None:
+            raise SourceError(f"{self.path} has neither video nor audio; give a video file")
+        self.info = build_source_info(self.path, demuxer, first, self._live)
+        self._limits.check_frame(self.path, *self.info.size)
         if self._rate is not None and self.info.rate is not None and self._rate < self.info.rate:
             self.info = replace(self.info, rate=self._rate, frames=None)
         self._scaler = Scaler(Orientation() if first is None else Orientation.of(first))
-        self._joined = self._restarts(decoding.container.format.name)
+        self._joined = self._clock_restarts(demuxer.container.format.name)
         if self._joined:
-            self._last_to(self._measured())
+            self._set_end(self._measure_end())
 
-    def _restarts(self, kind: str) -> bool:
+    def _clock_restarts(self, kind: str) -> bool:
         return kind in CLOCK_CONTAINERS and not self._live and Path(self.path).is_file() and clock_restarts(self.path)
 
-    def _measured(self) -> Fraction | None:
+    def _measure_end(self) -> Fraction | None:
         """Read all packets to learn where a recording ends whose stamps start again."""
-        decoding = self._open()
+        demuxer = self._open()
         try:
-            for _ in decoding.packets:
+            for _ in demuxer.packets:
                 pass
-            return decoding.packets.reached
+            return demuxer.packets.reached
         finally:
-            decoding.close()
+            demuxer.close()
 
-    def _last_to(self, end: Fraction | None) -> None:
+    def _set_end(self, end: Fraction | None) -> None:
         if end is not None and end > self.info.start:
             self.info = replace(self.info, duration=end - self.info.start)
 
-    def _check_size(self, decoding: Demuxer) -> None:
-        if decoding.video is not None:
-            context = decoding.video.codec_context
-            self._allowed.check_frame(self.path, context.width, context.height)
-        if decoding.sound is not None:
-            audio = decoding.sound.codec_context
-            self._allowed.check_audio(self.path, audio.layout.nb_channels, audio.sample_rate)
+    def _check_size(self, demuxer: Demuxer) -> None:
+        if demuxer.video is not None:
+            context = demuxer.video.codec_context
+            self._limits.check_frame(self.path, context.width, context.height)
+        if demuxer.audio is not None:
+            audio = demuxer.audio.codec_context
+            self._limits.check_audio(self.path, audio.layout.nb_channels, audio.sample_rate)
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield pictures and sound in [start, end) as they are stored."""
-        reading = self._begin(tuple(audio_rates))
-        decoding = self._take()
+        reader = self._new_reader(tuple(audio_rates))
+        demuxer = self._take_demuxer()
         try:
-            self._choose(decoding, video, reading)
+            self._select_streams(demuxer, video, reader)
             if self._start is not None and self._start > self.info.start and not self._live:
-                decoding = self._seek(decoding, self._start)
-            yield from reading.items(decoding)
-            self._learn(decoding, reading)
+                demuxer = self._seek(demuxer, self._start)
+            yield from reader.items(demuxer)
+            self._update_info(demuxer, reader)
         except GeneratorExit:
             self.report.complete = False
             raise
         finally:
-            decoding.close()
+            demuxer.close()
 
-    def _learn(self, decoding: Demuxer, reading: Reader) -> None:
+    def _update_info(self, demuxer: Demuxer, reader: Reader) -> None:
         """Correct what the file said of itself: a rate that changes, and the duration of the first part of several."""
-        self._joined |= bool(decoding.packets.joints)
-        if reading.uneven and not self._joined:
+        self._joined |= bool(demuxer.packets.joints)
+        if reader.is_uneven and not self._joined:
             self.info = replace(self.info, variable=True)
-        if self._joined and not reading.over:
-            self._last_to(decoding.packets.reached)
+        if self._joined and not reader.reached_end:
+            self._set_end(demuxer.packets.reached)
 
-    def _begin(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reader:
+    def _new_reader(self, rates: tuple[int, ...] = (), limits: bool = True) -> Reader:
         self.report = DecodeReport(policy=self._policy)
         start, end = (self._start, self._end) if limits else (None, None)
-        longest = None if self._live else self._allowed
-        return self.reading(ReadRequest(self.info, self._scaler, start, end, self._rate, rates, longest), self.report)
+        audio_limits = None if self._live else self._limits
+        return self.reader_class(
+            ReadRequest(self.info, self._scaler, start, end, self._rate, rates, audio_limits), self.report
+        )
 
-    def _choose(self, decoding: Demuxer, video: bool, reading: Reader) -> None:
-        decoding.want_video = video and decoding.video is not None
-        decoding.want_sound = reading.wants_sound and decoding.sound is not None
+    def _select_streams(self, demuxer: Demuxer, video: bool, reader: Reader) -> None:
+        demuxer.want_video = video and demuxer.video is not None
+        demuxer.want_audio = reader.wants_audio and demuxer.audio is not None
 
-    def _seek(self, decoding: Demuxer, time: Fraction) -> Demuxer:
+    def _seek(self, demuxer: Demuxer, time: Fraction) -> Demuxer:
         """Go to a keyframe at or before ``time``, or to the beginning where a file cannot be searched."""
         try:
             if self._joined:
-                return self._anew(decoding)
-            return decoding if self._step_back(decoding, time) else self._anew(decoding)
+                return self._reopen(demuxer)
+            return demuxer if self._seek_back(demuxer, time) else self._reopen(demuxer)
         except av.FFmpegError:
-            return self._anew(decoding)
+            return self._reopen(demuxer)
 
-    def _anew(self, decoding: Demuxer) -> Demuxer:
-        decoding.close()
-        again = self._open()
-        again.want_video, again.want_sound = decoding.want_video, decoding.want_sound
-        return again
+    def _reopen(self, demuxer: Demuxer) -> Demuxer:
+        demuxer.close()
+        reopened = self._open()
+        reopened.want_video, reopened.want_audio = demuxer.want_video, demuxer.want_audio
+        return reopened
 
-    def _step_back(self, decoding: Demuxer, time: Fraction) -> bool:
+    def _seek_back(self, demuxer: Demuxer, time: Fraction) -> bool:
         """Seek to a keyframe at or before ``time``; return whether one was found.
 
         Some formats are searched by the times of decoding, so that even the start leads past the first keyframe.
         """
-        stream = decoding.video or decoding.sound
+        stream = demuxer.video or demuxer.audio
         if stream is None or stream.time_base is None:
             return True
         for back in SEEK_BACK_SECONDS:
-            decoding.seek(to_pts(max(time - back, self.info.start), stream.time_base))
-            if not decoding.want_video:
+            demuxer.seek(to_pts(max(time - back, self.info.start), stream.time_base))
+            if not demuxer.want_video:
                 return True
-            first = decoding.peek()
+            first = demuxer.peek()
             if first is not None and to_seconds(first.pts or 0, stream.time_base) <= time:
                 return True
         return False
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
         """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
-        wanted = list(times)
-        return self._jump(wanted) if self._seeking_pays(wanted) else frames_on_screen(self.lazy_frames(), wanted)
+        requested = list(times)
+        return (
+            self._seek_frames(requested)
+            if self._should_seek(requested)
+            else frames_on_screen(self.lazy_frames(), requested)
+        )
 
-    def _seeking_pays(self, times: list[Fraction]) -> bool:
+    def _should_seek(self, times: list[Fraction]) -> bool:
         if self._live or self._joined or len(times) < 2:
             return False
-        self._fresh = decoding = self._take()
-        gop = None if decoding.video is None else keyframe_interval(decoding.video)
+        self._opened = demuxer = self._take_demuxer()
+        gop = None if demuxer.video is None else keyframe_interval(demuxer.video)
         return gop is not None and (times[-1] - times[0]) / (len(times) - 1) > gop
 
-    def _jump(self, times: list[Fraction]) -> Iterator[LazyFrame]:
+    def _seek_frames(self, times: list[Fraction]) -> Iterator[LazyFrame]:
         """Decode only from the keyframe before each time. ``index`` is reckoned from the average rate."""
-        decoding = self._take()
+        demuxer = self._take_demuxer()
         try:
             for time in times:
-                reading = self._begin(limits=False)
-                self._choose(decoding, True, reading)
-                decoding = self._seek(decoding, time)
-                pictures = (item for item in reading.items(decoding) if isinstance(item, LazyFrame))
-                for picture in frames_on_screen(pictures, [time]):
-                    picture.index = round((picture.time - self.info.start) * (self.info.rate or 0))
-                    yield picture
+                reader = self._new_reader(limits=False)
+                self._select_streams(demuxer, True, reader)
+                demuxer = self._seek(demuxer, time)
+                lazy_frames = (item for item in reader.items(demuxer) if isinstance(item, LazyFrame))
+                for lazy_frame in frames_on_screen(lazy_frames, [time]):
+                    lazy_frame.index = round((lazy_frame.time - self.info.start) * (self.info.rate or 0))
+                    yield lazy_frame
         finally:
-            decoding.close()
+            demuxer.close()
 
     def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
         """Yield the keyframes; of a file, nothing else is decoded, and ``index`` counts keyframes."""
         if not self._live:
-            self._fresh = self._take()
-            self._fresh.only_keyframes()
+            self._opened = self._take_demuxer()
+            self._opened.only_keyframes()
         return super().keyframes(size)
 
     def span(self) -> tuple[Fraction, Fraction]:
         """Give the times between which frames lie, within the asked limits."""
         start, end = super().span()
         if self.info.duration and not self._live and not self._joined:
-            end = self._verified(end)
+            end = self._verified_end(end)
         first, last = self._start, self._end
         return start if first is None else max(start, first), end if last is None else min(end, last)
 
-    def _verified(self, end: Fraction) -> Fraction:
+    def _verified_end(self, end: Fraction) -> Fraction:
         """Return where the last packet ends, if that is well before the end that the file declares."""
         if self._reached is None:
-            decoding = self._open()
+            demuxer = self._open()
             try:
                 # Where nothing is left at the end, all packets are examined.
-                self._reached = self._last_from(decoding, end) or self._last_from(decoding, self.info.start)
+                self._reached = self._end_after(demuxer, end) or self._end_after(demuxer, self.info.start)
             finally:
-                decoding.close()
+                demuxer.close()
         known = self._reached is not None and self.info.start < self._reached < end - MAX_MISSING_END_SECONDS
         return self._reached if known and self._reached is not None else end
 
-    def _last_from(self, decoding: Demuxer, time: Fraction) -> Fraction | None:
+    def _end_after(self, demuxer: Demuxer, time: Fraction) -> Fraction | None:
         """Demux from a time on, and return where the last packet ends, or None if there is none."""
-        stream = decoding.video or decoding.sound
+        stream = demuxer.video or demuxer.audio
         try:
             if stream is not None and stream.time_base is not None:
-                decoding.seek(to_pts(time, stream.time_base))
-            for _ in decoding.packets:
+                demuxer.seek(to_pts(time, stream.time_base))
+            for _ in demuxer.packets:
                 pass
         except av.FFmpegError:
             return None
-        return decoding.packets.reached
+        return demuxer.packets.reached
 
     @property
     def begin(self) -> Fraction:
@@ -276,6 +282,6 @@ class VideoSource(Source):
 
     def close(self) -> None:
         """Close the file."""
-        if self._fresh is not None:
-            self._fresh.close()
-            self._fresh = None
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None

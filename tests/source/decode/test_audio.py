@@ -19,48 +19,48 @@ def block(samples, rate=8000):
 
 
 def hear(blocks, rates=(8000,)):
-    hearing = MultiRateResampler(rates)
-    sounds = [sound for samples, time in blocks for sound in hearing.take(block(samples), time)]
-    return sounds + list(hearing.finish())
+    resampler = MultiRateResampler(rates)
+    blocks_out = [audio for samples, time in blocks for audio in resampler.push(block(samples), time)]
+    return blocks_out + list(resampler.flush())
 
 
-def joined(sounds):
-    for before, after in itertools.pairwise(sounds):
+def joined(blocks_out):
+    for before, after in itertools.pairwise(blocks_out):
         assert before.end == after.start
-    return np.concatenate([sound.samples for sound in sounds])
+    return np.concatenate([audio.samples for audio in blocks_out])
 
 
 def test_runs_on_from_its_first_time():
-    sounds = hear([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
-    assert sounds[0].start == 1
-    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([0, 0.25, 0.5]), 800))
+    blocks_out = hear([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
+    assert blocks_out[0].start == 1
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([0, 0.25, 0.5]), 800))
 
 
 def test_jitter_of_stamps_is_rounding():
-    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(105, 1000)), (np.ones(800), None)])
-    assert len(joined(sounds)) == 2400
+    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(105, 1000)), (np.ones(800), None)])
+    assert len(joined(blocks_out)) == 2400
 
 
 def test_gap_becomes_silence():
-    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
-    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([1, 0, 1]), [800, 1600, 800]))
+    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0, 1]), [800, 1600, 800]))
 
 
 def test_overlap_is_cut():
-    sounds = hear([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
-    np.testing.assert_array_equal(joined(sounds), np.repeat(np.float32([1, 0]), [800, 400]))
+    blocks_out = hear([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0]), [800, 400]))
 
 
 def test_long_gap_starts_anew():
-    sounds = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(1000))])
-    assert [sound.start for sound in sounds] == [0, 1000]
+    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(1000))])
+    assert [audio.start for audio in blocks_out] == [0, 1000]
 
 
 def test_each_rate_holds_the_same_time():
     wave = np.sin(np.arange(8000) / 8000 * 2 * np.pi * 100)
-    sounds = hear([(wave[i : i + 1000], Fraction(i, 8000)) for i in range(0, 8000, 1000)], (8000, 16_000, 22_050))
+    blocks_out = hear([(wave[i : i + 1000], Fraction(i, 8000)) for i in range(0, 8000, 1000)], (8000, 16_000, 22_050))
     for rate in (8000, 16_000, 22_050):
-        samples = joined([sound for sound in sounds if sound.rate == rate])
+        samples = joined([audio for audio in blocks_out if audio.rate == rate])
         assert abs(len(samples) - rate) <= 1
         wanted = np.sin(np.arange(len(samples)) / rate * 2 * np.pi * 100)
         np.testing.assert_allclose(samples[50:-50], wanted[50:-50], atol=0.01)
@@ -72,10 +72,10 @@ def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
     video = flash_and_beep(offset=Fraction(1, 4), duration=2, width=32, height=32)
     path = video.write(tmp_path / name)
     with open_source(path) as source:
-        sounds = list(source.read(video=False, audio_rates=(rate,)))
+        blocks_out = list(source.read(video=False, audio_rates=(rate,)))
         lit = next(frame.time for frame in source.frames() if frame.pixels.mean() > 128)
-    samples = joined(sounds)
-    first = float(sounds[0].start) + np.flatnonzero(np.abs(samples) > 0.2)[0] / rate
+    samples = joined(blocks_out)
+    first = float(blocks_out[0].start) + np.flatnonzero(np.abs(samples) > 0.2)[0] / rate
     assert float(lit) == video.truth.events[0].start == 0.4
     assert first == pytest.approx(0.65, abs=0.002)
 
@@ -117,8 +117,8 @@ def planar(channels, form="fltp"):
 @pytest.mark.parametrize("form", ["fltp", "s16p"])
 @pytest.mark.parametrize("channels", [9, 16, 30, 64])
 def test_many_planes_are_averaged(channels, form):
-    hearing = MultiRateResampler((8000,))
-    samples = joined([*hearing.take(planar(channels, form), Fraction(0)), *hearing.finish()])
+    resampler = MultiRateResampler((8000,))
+    samples = joined([*resampler.push(planar(channels, form), Fraction(0)), *resampler.flush()])
     assert len(samples) == 1000
     np.testing.assert_allclose(samples, (channels - 1) / 200, atol=1e-4)
 
@@ -144,13 +144,13 @@ def stereo(left, right, rate=8000, form="fltp"):
 
 
 def heard_of(left, right, form="fltp", size=800):
-    hearing = MultiRateResampler([8000])
-    sounds = [
-        sound
+    resampler = MultiRateResampler([8000])
+    blocks_out = [
+        audio
         for at in range(0, len(left), size)
-        for sound in hearing.take(stereo(left[at : at + size], right[at : at + size], form=form), Fraction(at, 8000))
+        for audio in resampler.push(stereo(left[at : at + size], right[at : at + size], form=form), Fraction(at, 8000))
     ]
-    return joined([*sounds, *hearing.finish()])
+    return joined([*blocks_out, *resampler.flush()])
 
 
 def level(wave):

@@ -22,8 +22,8 @@ STEP = Fraction(1, 25)
 def timed(stamps, base=Fraction(1, 1000), **options):
     report = DecodeReport()
     clock = TimestampSorter(base, STEP, report, **options)
-    out = [pair for number, stamp in enumerate(stamps) for pair in clock.put(number, stamp)]
-    out += clock.rest()
+    out = [pair for number, stamp in enumerate(stamps) for pair in clock.push(number, stamp)]
+    out += clock.flush()
     assert [number for number, _ in out] == list(range(len(stamps)))
     return [time for _, time in out], report.guessed
 

@@ -125,7 +125,7 @@ def test_nothing_begins_before_a_start_that_is_not_zero(tmp_path, stretch):
 
 def test_one_of_several_tracks_is_moved(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
-    shift_audio(path, tmp_path / "b.mkv", -0.1, sound=1)
+    shift_audio(path, tmp_path / "b.mkv", -0.1, audio_track=1)
     np.testing.assert_allclose(heard(tmp_path / "b.mkv", 0), CLICKS, atol=0.0015)
     np.testing.assert_allclose(heard(tmp_path / "b.mkv", 1), CLICKS, atol=0.0015)
 
@@ -151,7 +151,7 @@ def test_stretched_sound_keeps_its_form(tmp_path, rate, codec, layout, channels)
 
 def test_avi_becomes_mkv(tmp_path):
     picture = encode(tmp_path / "a.avi", codec="mpeg4", count=25)
-    with pytest.raises(SourceError, match="no sound to move"):
+    with pytest.raises(SourceError, match="no audio to shift"):
         shift_audio(picture, tmp_path / "b.mkv", 0.1)
     with pytest.raises(OptionError, match=r"\.avi: such a file keeps no times.*\.mkv"):
         shift_audio(picture, tmp_path / "b.avi", 0.1)
@@ -181,8 +181,8 @@ def test_options_are_checked(tmp_path):
         shift_audio(path, tmp_path / "b.mkv", 0.1, stretch=1.5)
     with pytest.raises(OptionError, match="time nan is not finite"):
         shift_audio(path, tmp_path / "b.mkv", float("nan"))
-    with pytest.raises(OptionError, match=r"no sound track 3 .*it has 1: 0 \(eng\)"):
-        shift_audio(path, tmp_path / "b.mkv", 0.1, sound=3)
+    with pytest.raises(OptionError, match=r"no audio track 3 .*it has 1: 0 \(eng\)"):
+        shift_audio(path, tmp_path / "b.mkv", 0.1, audio_track=3)
 
 
 @pytest.mark.parametrize("late", [-0.4, 0.4])
@@ -197,7 +197,7 @@ def test_a_sound_track_is_chosen_when_reading(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
     np.testing.assert_allclose(heard(path, 1), np.array(CLICKS) + 0.1, atol=0.0015)
     np.testing.assert_allclose(heard(path), CLICKS, atol=0.0015)
-    with pytest.raises(OptionError, match=r"no sound track 2 .*it has 2: 0 \(eng\), 1 \(deu\)"):
+    with pytest.raises(OptionError, match=r"no audio track 2 .*it has 2: 0 \(eng\), 1 \(deu\)"):
         open_source(path, audio_track=2)
     with pytest.raises(OptionError, match=r"synthetic:shapes is no video file"):
         open_source("synthetic:shapes", audio_track=0)

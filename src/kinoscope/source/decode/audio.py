@@ -33,31 +33,31 @@ class MultiRateResampler:
     """Resample a stream of sound to several rates. Gaps become silence, and overlaps are cut."""
 
     def __init__(self, rates: Iterable[int]) -> None:
-        self._voices = [_GaplessResampler(rate) for rate in dict.fromkeys(rates)]
-        self._alone = False
+        self._resamplers = [_GaplessResampler(rate) for rate in dict.fromkeys(rates)]
+        self._loudest_only = False
 
-    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
+    def push(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
         if frame.layout.nb_channels > MAX_MIXED_CHANNELS:
             frame = average_channels(frame)
-        elif self._voices and frame.layout.nb_channels > 1:
-            frame = self._audible(frame)
-        for voice in self._voices:
-            yield from voice.take(frame, time)
+        elif self._resamplers and frame.layout.nb_channels > 1:
+            frame = self._mixable(frame)
+        for resampler in self._resamplers:
+            yield from resampler.push(frame, time)
 
-    def _audible(self, frame: AudioFrame) -> AudioFrame:
+    def _mixable(self, frame: AudioFrame) -> AudioFrame:
         """Return a frame, or its loudest channel where the channels cancel each other in a mix."""
         samples = to_channels(frame)
         levels = np.sqrt(np.square(samples).mean(axis=1))
         share = float(np.sqrt(np.square(samples.mean(axis=0)).mean())) / max(float(levels.max()), 1e-9)
         if levels.max() > 0:
-            self._alone = share < (SAFE_MIX_LEVEL if self._alone else MIN_MIX_LEVEL)
-        return to_mono_frame(frame, samples[int(levels.argmax())]) if self._alone else frame
+            self._loudest_only = share < (SAFE_MIX_LEVEL if self._loudest_only else MIN_MIX_LEVEL)
+        return to_mono_frame(frame, samples[int(levels.argmax())]) if self._loudest_only else frame
 
-    def finish(self) -> Iterator[Audio]:
+    def flush(self) -> Iterator[Audio]:
         """Yield what the resamplers still hold."""
-        for voice in self._voices:
-            yield from voice.finish()
+        for resampler in self._resamplers:
+            yield from resampler.flush()
 
 
 def average_channels(frame: AudioFrame) -> AudioFrame:
@@ -106,62 +106,68 @@ class _GaplessResampler:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._next: Fraction | None = None
-        self._heard: Fraction | None = None
-        self._form: tuple[str, str, int] | None = None
-        self._renew()
+        self._input_end: Fraction | None = None
+        self._emitted_end: Fraction | None = None
+        self._format: tuple[str, str, int] | None = None
+        self._reset()
 
-    def _renew(self) -> None:
+    def _reset(self) -> None:
         self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
-        self._clock: Fraction | None = None
+        self._output_time: Fraction | None = None
 
-    def take(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._breaks(form, time):
-            yield from self.finish()
-            yield from self._bridge(time)
-        self._form = form
-        start = self._start_of(time)
-        if self._clock is None:
-            self._clock = start
-        self._next = start + Fraction(frame.samples, frame.sample_rate)
+    def push(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
+        sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._is_discontinuous(sample_format, time):
+            yield from self.flush()
+            yield from self._fill_gap(time)
+        self._format = sample_format
+        start = self._start_time(time)
+        if self._output_time is None:
+            self._output_time = start
+        self._input_end = start + Fraction(frame.samples, frame.sample_rate)
         frame.pts = None
         yield from self._emit(self._resampler.resample(frame))
 
-    def _breaks(self, form: tuple[str, str, int], time: Fraction | None) -> bool:
-        if self._next is None:
+    def _is_discontinuous(self, sample_format: tuple[str, str, int], time: Fraction | None) -> bool:
+        if self._input_end is None:
             return False
-        return form != self._form or (time is not None and abs(time - self._next) > MAX_STAMP_ERROR_SECONDS)
+        return sample_format != self._format or (
+            time is not None and abs(time - self._input_end) > MAX_STAMP_ERROR_SECONDS
+        )
 
-    def _start_of(self, time: Fraction | None) -> Fraction:
-        if self._next is None:
+    def _start_time(self, time: Fraction | None) -> Fraction:
+        if self._input_end is None:
             return time or Fraction(0)
-        if time is not None and abs(time - self._next) > MAX_STAMP_ERROR_SECONDS:
+        if time is not None and abs(time - self._input_end) > MAX_STAMP_ERROR_SECONDS:
             return time
-        return self._next
+        return self._input_end
 
-    def _bridge(self, time: Fraction | None) -> Iterator[Audio]:
+    def _fill_gap(self, time: Fraction | None) -> Iterator[Audio]:
         """Fill the gap before ``time`` with silence."""
-        if time is None or self._next is None or not MAX_STAMP_ERROR_SECONDS < time - self._next <= MAX_GAP_SECONDS:
+        if (
+            time is None
+            or self._input_end is None
+            or not MAX_STAMP_ERROR_SECONDS < time - self._input_end <= MAX_GAP_SECONDS
+        ):
             return
-        count = round((time - self._next) * self._rate)
-        yield from self._forward(Audio(np.zeros(count, np.float32), self._rate, self._next))
+        count = round((time - self._input_end) * self._rate)
+        yield from self._forward(Audio(np.zeros(count, np.float32), self._rate, self._input_end))
 
-    def finish(self) -> Iterator[Audio]:
+    def flush(self) -> Iterator[Audio]:
         yield from self._emit(self._resampler.resample(None))
-        self._renew()
+        self._reset()
 
     def _emit(self, frames: list[AudioFrame]) -> Iterator[Audio]:
         for frame in frames:
             samples = np.ascontiguousarray(frame.to_ndarray().reshape(-1), np.float32)
-            if len(samples) and self._clock is not None:
-                sound = Audio(samples, self._rate, self._clock)
-                self._clock = sound.end
-                yield from self._forward(sound)
+            if len(samples) and self._output_time is not None:
+                audio = Audio(samples, self._rate, self._output_time)
+                self._output_time = audio.end
+                yield from self._forward(audio)
 
-    def _forward(self, sound: Audio) -> Iterator[Audio]:
+    def _forward(self, audio: Audio) -> Iterator[Audio]:
         """Yield what of ``sound`` was not heard yet; a jump far back is a new clock."""
-        repeats = self._heard is not None and 0 < self._heard - sound.start <= MAX_GAP_SECONDS
-        if (fresh := cut_audio(sound, self._heard, None) if repeats else sound) is not None:
-            self._heard = fresh.end
-            yield fresh
+        repeats = self._emitted_end is not None and 0 < self._emitted_end - audio.start <= MAX_GAP_SECONDS
+        if (new := cut_audio(audio, self._emitted_end, None) if repeats else audio) is not None:
+            self._emitted_end = new.end
+            yield new

@@ -32,7 +32,7 @@ def select_audio(
     tracks = container.streams.audio
     if not 0 <= number < len(tracks) or tracks[number].codec_context is None:
         raise OptionError(
-            f"there is no sound track {number} that can be heard in {_file_name(container)}; {_list_audio(tracks)}"
+            f"there is no audio track {number} that can be decoded in {_file_name(container)}; {_list_audio(tracks)}"
         )
     return tracks[number]
 
@@ -61,8 +61,10 @@ def select_video(container: InputContainer, number: int | None = None) -> VideoS
         return max(tracks, key=lambda track: (track.width * track.height, track is best), default=None)
     if not 0 <= number < len(tracks):
         listed = ", ".join(f"{i} ({track.width}x{track.height})" for i, track in enumerate(tracks))
-        there = f"it has {len(tracks)}: {listed}" if tracks else "it has no video"
-        raise OptionError(f"there is no video track {number} that can be seen in {_file_name(container)}; {there}")
+        available = f"it has {len(tracks)}: {listed}" if tracks else "it has no video"
+        raise OptionError(
+            f"there is no video track {number} that can be decoded in {_file_name(container)}; {available}"
+        )
     return tracks[number]
 
 
@@ -72,6 +74,6 @@ def _file_name(container: InputContainer) -> str:
 
 def _list_audio(tracks: tuple[AudioStream, ...]) -> str:
     if not tracks:
-        return "it has no sound"
+        return "it has no audio"
     named = ", ".join(f"{i} ({track.language or 'und'})" for i, track in enumerate(tracks))
     return f"it has {len(tracks)}: {named}"

@@ -47,104 +47,107 @@ class TimestampJoiner:
     def __init__(self) -> None:
         self.joints: dict[int, int] = {}
         self._offset = Fraction(0)
-        self._tracks: dict[int, _TrackClock] = {}
-        self._held: list[Packet[Any]] = []
+        self._clocks: dict[int, _TrackClock] = {}
+        self._buffer: list[Packet[Any]] = []
 
     def run(self, packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
         """Yield packets with their stamps moved."""
         for packet in packets:
-            yield from self._take(packet)
-        while self._held:
-            yield from self._decide(final=True)
+            yield from self._push(packet)
+        while self._buffer:
+            yield from self._resolve(final=True)
 
-    def _take(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        if not self._held and not self._is_odd(packet):
-            yield self._moved(packet)
+    def _push(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        if not self._buffer and not self._is_ambiguous(packet):
+            yield self._shift(packet)
             return
-        self._held.append(packet)
-        yield from self._decide(final=not packet.size)
+        self._buffer.append(packet)
+        yield from self._resolve(final=not packet.size)
 
-    def _is_odd(self, packet: Packet[Any]) -> bool:
+    def _is_ambiguous(self, packet: Packet[Any]) -> bool:
         """Return whether it must be waited for what a stamp means."""
-        track = self._track(packet)
-        moved = _gap(packet, track, self._offset)
-        if _is_regular(_gap(packet, track, track.offset)):
+        clock = self._clock(packet)
+        shifted = _gap(packet, clock, self._offset)
+        if _is_regular(_gap(packet, clock, clock.offset)):
             return False
-        return track.offset == self._offset or not _is_regular(moved)
+        return clock.offset == self._offset or not _is_regular(shifted)
 
-    def _decide(self, final: bool) -> Iterator[Packet[Any]]:
+    def _resolve(self, final: bool) -> Iterator[Packet[Any]]:
         """Hand on what is held as soon as it is clear what its first packet means."""
-        first = self._held[0]
-        mine = [p for p in self._held if p.stream_index == first.stream_index and _decode_time(p) is not None]
-        if len(mine) == 1 and not final and len(self._held) < MAX_BUFFERED_PACKETS:
+        first = self._buffer[0]
+        same_stream = [p for p in self._buffer if p.stream_index == first.stream_index and _decode_time(p) is not None]
+        if len(same_stream) == 1 and not final and len(self._buffer) < MAX_BUFFERED_PACKETS:
             return
-        if len(mine) > 1 and self._is_alone(first, mine[1]):
+        if len(same_stream) > 1 and self._is_outlier(first, same_stream[1]):
             first.pts = first.dts = None
             yield from self._release(1)
-        elif not self._breaks(first):
+        elif not self._is_discontinuous(first):
             yield from self._release(1)
-        elif final or self._is_settled(mine):
-            yield from self._join(_find_restart(self._held, first.stream_index))
+        elif final or self._can_join(same_stream):
+            yield from self._join_parts(_find_restart(self._buffer, first.stream_index))
 
-    def _is_alone(self, first: Packet[Any], second: Packet[Any]) -> bool:
+    def _is_outlier(self, first: Packet[Any], second: Packet[Any]) -> bool:
         """Return whether the second packet goes on from before the first."""
-        gap, step = _gap(first, self._track(first), self._track(first).offset), _seconds_between(first, second)
-        return not self._breaks(second) and (gap < 0 or step < -MAX_JITTER_SECONDS)
+        gap, step = _gap(first, self._clock(first), self._clock(first).offset), _seconds_between(first, second)
+        return not self._is_discontinuous(second) and (gap < 0 or step < -MAX_JITTER_SECONDS)
 
-    def _breaks(self, packet: Packet[Any]) -> bool:
+    def _is_discontinuous(self, packet: Packet[Any]) -> bool:
         """Return whether a packet is of another clock than the one before it in its stream."""
-        track = self._track(packet)
-        gap = _gap(packet, track, track.offset)
+        clock = self._clock(packet)
+        gap = _gap(packet, clock, clock.offset)
         return gap < -MAX_JITTER_SECONDS or gap > MAX_PAUSE_SECONDS
 
-    def _is_settled(self, mine: list[Packet[Any]]) -> bool:
-        jumped = {packet.stream_index for packet in self._held if self._breaks(packet)}
-        known = {index for index, track in self._tracks.items() if track.last is not None}
-        enough = _seconds_between(mine[0], mine[-1]) > MAX_WAIT_SECONDS or len(self._held) >= MAX_BUFFERED_PACKETS
-        return enough or known <= jumped or _find_restart(self._held, mine[0].stream_index) < len(self._held)
+    def _can_join(self, same_stream: list[Packet[Any]]) -> bool:
+        jumped = {packet.stream_index for packet in self._buffer if self._is_discontinuous(packet)}
+        known = {index for index, clock in self._clocks.items() if clock.last is not None}
+        enough = (
+            _seconds_between(same_stream[0], same_stream[-1]) > MAX_WAIT_SECONDS
+            or len(self._buffer) >= MAX_BUFFERED_PACKETS
+        )
+        return enough or known <= jumped or _find_restart(self._buffer, same_stream[0].stream_index) < len(self._buffer)
 
-    def _join(self, count: int) -> Iterator[Packet[Any]]:
+    def _join_parts(self, count: int) -> Iterator[Packet[Any]]:
         """Move the new part to the end of the old one, and hand on the first ``count`` packets."""
-        begins: dict[int, Fraction] = {}
-        for packet in self._held[:count]:
-            index, begin = packet.stream_index, _display_time(packet)
-            if begin is not None and (index in begins or self._breaks(packet)):
-                begins[index] = min(begins.get(index, begin), begin)
-            elif begin is not None:
-                self._note(packet)
-        self._offset = max((self._tracks[index].end or begin) - begin for index, begin in begins.items())
+        starts: dict[int, Fraction] = {}
+        for packet in self._buffer[:count]:
+            index, start = packet.stream_index, _display_time(packet)
+            if start is not None and (index in starts or self._is_discontinuous(packet)):
+                starts[index] = min(starts.get(index, start), start)
+            elif start is not None:
+                self._update_clock(packet)
+        self._offset = max((self._clocks[index].end or start) - start for index, start in starts.items())
         yield from self._release(count)
 
     def _release(self, count: int) -> Iterator[Packet[Any]]:
-        ready, rest, self._held = self._held[:count], self._held[count:], []
+        ready, rest, self._buffer = self._buffer[:count], self._buffer[count:], []
         for packet in ready:
-            yield self._moved(packet)
+            yield self._shift(packet)
         for packet in rest:
-            yield from self._take(packet)
+            yield from self._push(packet)
 
-    def _moved(self, packet: Packet[Any]) -> Packet[Any]:
+    def _shift(self, packet: Packet[Any]) -> Packet[Any]:
         """Move the stamps of a packet by the offset of its stream, which becomes the latest where it jumps."""
-        track = self._track(packet)
-        joint = self._breaks(packet)
+        clock = self._clock(packet)
+        joint = self._is_discontinuous(packet)
         if joint:
-            track.offset = self._offset
-        self._note(packet)
-        if track.offset and packet.time_base:
-            ticks = round(track.offset / packet.time_base)
+            clock.offset = self._offset
+        self._update_clock(packet)
+        if clock.offset and packet.time_base:
+            ticks = round(clock.offset / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
         if joint and packet.pts is not None:
             self.joints[packet.stream_index] = packet.pts
         return packet
 
-    def _note(self, packet: Packet[Any]) -> None:
-        track, stamp, begin = self._track(packet), _decode_time(packet), _display_time(packet)
-        if stamp is not None and begin is not None:
-            end = begin + track.offset + (packet.duration or 0) * packet.time_base
-            track.last, track.end = stamp + track.offset, end if track.end is None else max(track.end, end)
+    def _update_clock(self, packet: Packet[Any]) -> None:
+        clock, stamp, start = self._clock(packet), _decode_time(packet), _display_time(packet)
+        if stamp is not None and start is not None:
+            end = start + clock.offset + (packet.duration or 0) * packet.time_base
+            clock.last, clock.end = stamp + clock.offset, end if clock.end is None else max(clock.end, end)
 
-    def _track(self, packet: Packet[Any]) -> _TrackClock:
-        return self._tracks.setdefault(packet.stream_index, _TrackClock(self._offset))
+    def _clock(self, packet: Packet[Any]) -> _TrackClock:
+        return self._clocks.setdefault(packet.stream_index, _TrackClock(self._offset))
 
 
 def _decode_time(packet: Packet[Any]) -> Fraction | None:
@@ -161,10 +164,10 @@ def _display_time(packet: Packet[Any]) -> Fraction | None:
     return None if ticks is None or packet.time_base is None else ticks * packet.time_base
 
 
-def _gap(packet: Packet[Any], track: _TrackClock, offset: Fraction) -> Fraction:
+def _gap(packet: Packet[Any], clock: _TrackClock, offset: Fraction) -> Fraction:
     """Return the seconds from the last packet of a track to this one; none where one of them has no stamp."""
     stamp = _decode_time(packet)
-    return Fraction(0) if stamp is None or track.last is None else stamp + offset - track.last
+    return Fraction(0) if stamp is None or clock.last is None else stamp + offset - clock.last
 
 
 def _is_regular(gap: Fraction) -> bool:
@@ -175,7 +178,12 @@ def _seconds_between(first: Packet[Any], second: Packet[Any]) -> Fraction:
     return (_decode_time(second) or Fraction(0)) - (_decode_time(first) or Fraction(0))
 
 
-def _find_restart(held: list[Packet[Any]], index: int) -> int:
+def _find_restart(buffered: list[Packet[Any]], index: int) -> int:
     """Return the position at which a stream jumps back once more among what is held, or its length."""
-    mine = [at for at, packet in enumerate(held) if packet.stream_index == index and _decode_time(packet) is not None]
-    return next((b for a, b in pairwise(mine) if _seconds_between(held[a], held[b]) < -MAX_JITTER_SECONDS), len(held))
+    same_stream = [
+        at for at, packet in enumerate(buffered) if packet.stream_index == index and _decode_time(packet) is not None
+    ]
+    return next(
+        (b for a, b in pairwise(same_stream) if _seconds_between(buffered[a], buffered[b]) < -MAX_JITTER_SECONDS),
+        len(buffered),
+    )

@@ -57,10 +57,10 @@ class Demuxer:
     ) -> None:
         self.container = container
         self.video = select_video(container, video_track)
-        self.sound = select_audio(container, track, self.video)
+        self.audio = select_audio(container, track, self.video)
         self.want_video = self.video is not None
-        self.want_sound = self.sound is not None
-        self._kept: deque[DemuxEvent] = deque()
+        self.want_audio = self.audio is not None
+        self._peeked: deque[DemuxEvent] = deque()
         self._losses = LossDetector(self._codec)
         if self.video is not None:
             _configure_decoder(self.video, limits)
@@ -72,29 +72,29 @@ class Demuxer:
         return "" if self.video is None else self.video.codec_context.name
 
     def _restart(self) -> None:
-        tracks = [stream for stream in (self.video, self.sound) if stream is not None]
+        tracks = [stream for stream in (self.video, self.audio) if stream is not None]
         self.packets = PacketReader(self.container, tracks)
         self._stream = self._decode()
 
     def __iter__(self) -> Iterator[DemuxEvent]:
-        while self._kept:
-            event = self._kept.popleft()
-            if self.want_video if not isinstance(event, AudioFrame) else self.want_sound:
+        while self._peeked:
+            event = self._peeked.popleft()
+            if self.want_video if not isinstance(event, AudioFrame) else self.want_audio:
                 yield event
         yield from self._stream
 
     def peek(self) -> VideoFrame | None:
         """Give the first picture to come, which stays to be read, or None if there is none."""
         for event in self._stream if self.video is not None else ():
-            self._kept.append(event)
+            self._peeked.append(event)
             if isinstance(event, VideoFrame):
                 return event
         return None
 
     def seek(self, pts: int) -> None:
         """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
-        self.container.seek(pts, stream=self.video or self.sound)
-        self._kept.clear()
+        self.container.seek(pts, stream=self.video or self.audio)
+        self._peeked.clear()
         self._losses = LossDetector(self._codec, joined=True)
         self._restart()
 
@@ -106,59 +106,59 @@ class Demuxer:
     def close(self) -> None:
         """Let go of the container."""
         self._stream.close()
-        self._kept.clear()
+        self._peeked.clear()
         self.container.close()
 
     def _decode(self) -> Generator[DemuxEvent, None, None]:
-        for packet in self._led():
+        for packet in self._with_lead():
             is_video = packet.stream is self.video
             if is_video and self.want_video:
-                yield from self._frames(packet)
-            elif not is_video and self.want_sound:
-                yield from self._sounds(packet)
-        yield from self._losses.rest()
+                yield from self._decode_video(packet)
+            elif not is_video and self.want_audio:
+                yield from self._decode_audio(packet)
+        yield from self._losses.lost_at_end()
 
-    def _led(self) -> Iterator[Packet[Any]]:
+    def _with_lead(self) -> Iterator[Packet[Any]]:
         """Yield all packets; find how many pictures without a stamp come first, and the first stamp behind them."""
         packets, missing = iter(self.packets), 0
-        held: list[Packet[Any]] = []
+        buffered: list[Packet[Any]] = []
         stamps: list[int] = []
         stampless = self.video is None or bool(self.container.format.flags & NO_TIMESTAMPS_FLAG)
         for packet in () if stampless else packets:
-            held.append(packet)
+            buffered.append(packet)
             if packet.stream is self.video and packet.pts is not None:
                 stamps.append(packet.pts)
             elif packet.stream is self.video and packet.size:
                 missing += 1
             known = len(stamps) > (MAX_REORDERED_PACKETS if missing else 0)
-            if known or len(held) >= MAX_LEAD_PACKETS or not packet.size:
+            if known or len(buffered) >= MAX_LEAD_PACKETS or not packet.size:
                 break
         self.lead = (missing, min(stamps)) if missing and stamps else None
-        yield from held
+        yield from buffered
         yield from packets
 
-    def _frames(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
-        self._losses.sent(packet, self.packets.joints.get(packet.stream_index))
+    def _decode_video(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
+        self._losses.record_packet(packet, self.packets.joints.get(packet.stream_index))
         if self.packets.skipped:
             self.packets.skipped = False
-            self._losses.suspect("the file is damaged there")
+            self._losses.mark_damage("the file is damaged there")
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
-            self._losses.failed(error_message(error))
+            self._losses.record_error(error_message(error))
             return
         for frame in frames:
-            yield from self._losses.before(frame)
-            if not (frame.is_corrupt and self._losses.headless(frame)):
+            yield from self._losses.lost_before(frame)
+            if not (frame.is_corrupt and self._losses.lacks_keyframe(frame)):
                 yield frame
             elif not self._losses.joined:
                 yield LostFrame(frame.pts, NO_KEYFRAME_BEFORE)
 
-    def _sounds(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
+    def _decode_audio(self, packet: Packet[Any]) -> Iterator[DemuxEvent]:
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            yield LostFrame(None, f"sound: {error_message(error)}", picture=False)
+            yield LostFrame(None, f"audio: {error_message(error)}", is_video=False)
 
 
 def _configure_decoder(stream: VideoStream, limits: Limits) -> None:

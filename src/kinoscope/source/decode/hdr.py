@@ -42,18 +42,18 @@ TO_BT709 = {
 
 def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int = 9) -> Pixels:
     """Return (H, W, 3) uint8 RGB of standard range of (H, W, 3) 16-bit RGB in PQ or HLG."""
-    shown = np.empty(pixels.shape, np.uint8)
+    sdr = np.empty(pixels.shape, np.uint8)
     for row in range(0, len(pixels), ROWS_PER_BLOCK):
-        shown[row : row + ROWS_PER_BLOCK] = _convert(pixels[row : row + ROWS_PER_BLOCK], transfer, primaries)
-    return shown
+        sdr[row : row + ROWS_PER_BLOCK] = _convert(pixels[row : row + ROWS_PER_BLOCK], transfer, primaries)
+    return sdr
 
 
 def _convert(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Pixels:
     linear = (_pq_table() if transfer == PQ_TRANSFER else _hlg_table())[pixels]
     if transfer == HLG_TRANSFER:
         linear *= _hlg_gains()[_table_index(linear @ LUMA_WEIGHTS)][..., None]
-    shown: Pixels = _display_codes()[_table_index(linear @ TO_BT709.get(primaries, TO_BT709[9]).T)]
-    return shown
+    sdr: Pixels = _display_codes()[_table_index(linear @ TO_BT709.get(primaries, TO_BT709[9]).T)]
+    return sdr
 
 
 def _table_index(light: Float32Array) -> NDArray[np.intp]:
@@ -65,10 +65,10 @@ def _table_index(light: Float32Array) -> NDArray[np.intp]:
 def _eetf(nits: Float64Array) -> Float64Array:
     """Compress light to the range of the display (BT.2390: Hermite spline in PQ above a knee)."""
     top = _pq_code(np.array(PEAK_NITS))
-    source, most = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE_NITS)) / top)
-    knee = 1.5 * most - 0.5
+    source, white = (_pq_code(nits) / top).clip(0, 1), float(_pq_code(np.array(WHITE_NITS)) / top)
+    knee = 1.5 * white - 0.5
     t = (source - knee) / (1 - knee)
-    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
+    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * white
     return _pq_nits(np.where(source < knee, source, spline) * top)
 
 

@@ -32,8 +32,8 @@ class LostFrame:
     """
 
     pts: int | None
-    why: str
-    picture: bool = True
+    reason: str
+    is_video: bool = True
 
 
 class LossDetector:
@@ -52,101 +52,101 @@ class LossDetector:
     def __init__(self, codec: str = "", joined: bool = False) -> None:
         self._strict = codec in ONE_FRAME_PER_PACKET
         self.joined = joined
-        self._waiting: list[int] = []
+        self._pending: list[int] = []
         self._errors: list[str] = []
-        self._sign: str | None = None
-        self._until = 0
-        self._keyed = False
+        self._damage: str | None = None
+        self._damaged_until = 0
+        self._has_keyframe = False
         self._joint: int | None = None
-        self._key: int | None = None
-        self._begun = False
+        self._first_keyframe: int | None = None
+        self._started = False
         self._last: int | None = None
         self._steps: deque[int] = deque(maxlen=24)
-        self._frames = self._silent = 0
+        self._frames = self._frameless = 0
 
-    def sent(self, packet: Packet[Any], joint: int | None = None) -> None:
+    def record_packet(self, packet: Packet[Any], joint: int | None = None) -> None:
         """Take note of a packet that goes into the decoder; nothing is missing just before the ``joint`` of parts."""
         self._joint = joint
-        if packet.is_keyframe and not self._keyed:
-            self._keyed, self._key = True, packet.pts
+        if packet.is_keyframe and not self._has_keyframe:
+            self._has_keyframe, self._first_keyframe = True, packet.pts
         if packet.pts is None or packet.is_discard:
             return
-        self._waiting.append(packet.pts)
+        self._pending.append(packet.pts)
         if packet.is_corrupt:
-            self.suspect("the packet is corrupt")
+            self.mark_damage("the packet is corrupt")
 
-    def failed(self, why: str) -> None:
+    def record_error(self, reason: str) -> None:
         """Take note of an error of the decoder."""
-        self._errors.append(why)
-        self.suspect(why)
+        self._errors.append(reason)
+        self.mark_damage(reason)
 
-    def suspect(self, why: str) -> None:
+    def mark_damage(self, reason: str) -> None:
         """Take note of a sign of damage: what is missing up to here is lost."""
-        self._sign = self._sign or why
-        self._until = max(self._waiting, default=self._until)
+        self._damage = self._damage or reason
+        self._damaged_until = max(self._pending, default=self._damaged_until)
 
-    def headless(self, frame: VideoFrame) -> bool:
+    def lacks_keyframe(self, frame: VideoFrame) -> bool:
         """Return whether a corrupt frame depends on a keyframe from before the beginning."""
-        if self._key is None or frame.pts is None:
-            return not self._keyed
-        return frame.pts < self._key
+        if self._first_keyframe is None or frame.pts is None:
+            return not self._has_keyframe
+        return frame.pts < self._first_keyframe
 
-    def before(self, frame: VideoFrame) -> Iterator[LostFrame]:
+    def lost_before(self, frame: VideoFrame) -> Iterator[LostFrame]:
         """Yield what is missing before ``frame``."""
         if frame.pts is None:
-            yield from self._unplaced()
+            yield from self._untimed_errors()
             return
-        if not self._begun:
-            yield from self._head(frame.pts)
-        missing = sorted(pts for pts in self._waiting if pts < frame.pts)
+        if not self._started:
+            yield from self._lost_at_start(frame.pts)
+        missing = sorted(pts for pts in self._pending if pts < frame.pts)
         if frame.is_corrupt or (missing and self._strict):
-            self.suspect("invalid data")
-        self._waiting = [pts for pts in self._waiting if pts > frame.pts]
-        yield from self._named(missing, frame.pts)
-        self._learn(frame.pts, len(missing))
+            self.mark_damage("invalid data")
+        self._pending = [pts for pts in self._pending if pts > frame.pts]
+        yield from self._report_lost(missing, frame.pts)
+        self._update(frame.pts, len(missing))
 
-    def rest(self) -> Iterator[LostFrame]:
+    def lost_at_end(self) -> Iterator[LostFrame]:
         """Yield what never came out."""
-        yield from self._named(sorted(self._waiting), None)
-        yield from self._unplaced()
-        self._waiting = []
+        yield from self._report_lost(sorted(self._pending), None)
+        yield from self._untimed_errors()
+        self._pending = []
 
-    def _head(self, first: int) -> Iterator[LostFrame]:
+    def _lost_at_start(self, first: int) -> Iterator[LostFrame]:
         """Yield what was sent before the first frame that came out."""
-        self._begun = True
+        self._started = True
         if self.joined:
-            self._waiting = [pts for pts in self._waiting if pts >= first]
-        sent = self._waiting.index(first) if first in self._waiting else len(self._waiting)
-        lost = [pts for pts in self._waiting[:sent] if pts < first]
-        self._waiting = [pts for pts in self._waiting if pts >= first]
+            self._pending = [pts for pts in self._pending if pts >= first]
+        index = self._pending.index(first) if first in self._pending else len(self._pending)
+        lost = [pts for pts in self._pending[:index] if pts < first]
+        self._pending = [pts for pts in self._pending if pts >= first]
         if lost:
             errors, self._errors = self._errors, []
-            why = errors[0] if errors and lost[0] == self._key else NO_KEYFRAME_BEFORE
-            yield from (LostFrame(pts, why) for pts in sorted(lost))
+            reason = errors[0] if errors and lost[0] == self._first_keyframe else NO_KEYFRAME_BEFORE
+            yield from (LostFrame(pts, reason) for pts in sorted(lost))
 
-    def _named(self, missing: list[int], now: int | None) -> Iterator[LostFrame]:
+    def _report_lost(self, missing: list[int], now: int | None) -> Iterator[LostFrame]:
         """Yield the missing frames, if there is a sign of damage; without a stamp if none can be found."""
-        if self._sign is None:
+        if self._damage is None:
             return
-        lost = self._whole(missing)
-        lost = lost if now is None else self._filled(lost, now)
+        lost = self._frame_stamps(missing)
+        lost = lost if now is None else self._fill_gaps(lost, now)
         if lost:
             self._errors = []
-            yield from (LostFrame(pts, self._sign) for pts in lost)
-        if now is None or now > self._until:
-            yield from self._unplaced()
+            yield from (LostFrame(pts, self._damage) for pts in lost)
+        if now is None or now > self._damaged_until:
+            yield from self._untimed_errors()
 
-    def _unplaced(self) -> Iterator[LostFrame]:
+    def _untimed_errors(self) -> Iterator[LostFrame]:
         """Yield failures to which no stamp belongs, and be at rest."""
-        errors, self._errors, self._sign = self._errors, [], None
-        yield from (LostFrame(None, why) for why in errors)
+        errors, self._errors, self._damage = self._errors, [], None
+        yield from (LostFrame(None, reason) for reason in errors)
 
-    def _whole(self, stamps: list[int]) -> list[int]:
+    def _frame_stamps(self, stamps: list[int]) -> list[int]:
         """Leave out stamps of packets that make no frame of their own even where nothing is damaged."""
-        packets = 1 + round(self._silent / self._frames) if self._frames else 1
+        packets = 1 + round(self._frameless / self._frames) if self._frames else 1
         return stamps[packets - 1 :: packets]
 
-    def _filled(self, lost: list[int], now: int) -> list[int]:
+    def _fill_gaps(self, lost: list[int], now: int) -> list[int]:
         """Add the stamps of frames whose packets are missing too."""
         step = max(self._steps, default=0)
         if self._last is None or step <= 0:
@@ -159,8 +159,8 @@ class LossDetector:
             added += [a + (b - a) * i // (count + 1) for i in range(1, count + 1)]
         return sorted(lost + added)
 
-    def _learn(self, pts: int, missing: int) -> None:
-        if self._last is not None and self._sign is None:
-            self._frames, self._silent = self._frames + 1, self._silent + missing
+    def _update(self, pts: int, missing: int) -> None:
+        if self._last is not None and self._damage is None:
+            self._frames, self._frameless = self._frames + 1, self._frameless + missing
             self._steps.append(pts - self._last)
         self._last = pts

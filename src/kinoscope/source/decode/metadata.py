@@ -63,9 +63,9 @@ MAX_INDEX_ENTRIES = 2_000
 """Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
 
 
-def build_source_info(path: str, decoding: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
+def build_source_info(path: str, demuxer: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
     """Give the facts of an opened container, of which ``first`` is the first picture."""
-    container, sound = decoding.container, decoding.sound
+    container, audio = demuxer.container, demuxer.audio
     start, duration = _start_and_duration(container)
     info: dict[str, Any] = {
         "path": path,
@@ -73,13 +73,13 @@ def build_source_info(path: str, decoding: Demuxer, first: VideoFrame | None, li
         "duration": None if live else duration,
         "live": live,
         "container": container.format.name,
-        "has_audio": sound is not None,
-        "audio_codec": sound.codec_context.name if sound else None,
-        "audio_rate": sound.codec_context.sample_rate if sound else None,
+        "has_audio": audio is not None,
+        "audio_codec": audio.codec_context.name if audio else None,
+        "audio_rate": audio.codec_context.sample_rate if audio else None,
     }
-    if decoding.video is not None and first is not None:
-        info |= _video_metadata(decoding.video, first)
-        info["extra"] = _track_metadata(container, decoding.video) | info["extra"]
+    if demuxer.video is not None and first is not None:
+        info |= _video_metadata(demuxer.video, first)
+        info["extra"] = _track_metadata(container, demuxer.video) | info["extra"]
     return SourceInfo(**info)
 
 

@@ -33,8 +33,8 @@ def clock_restarts(path: str | Path) -> bool:
     """Return whether any program's clock (PCR) jumps back, or far ahead, between pieces spread over the file."""
     last: dict[int, int] = {}
     with Path(path).open("rb") as file:
-        for place in _chunk_offsets(Path(path).stat().st_size):
-            file.seek(place)
+        for offset in _chunk_offsets(Path(path).stat().st_size):
+            file.seek(offset)
             for pid, clock in _clock_references(np.frombuffer(file.read(CHUNK_BYTES), np.uint8)):
                 gap = (clock - last.get(pid, clock) + WRAP_TICKS // 2) % WRAP_TICKS - WRAP_TICKS // 2
                 if gap < -MAX_BACKWARD_TICKS or gap > MAX_FORWARD_TICKS:
@@ -56,18 +56,18 @@ def _clock_references(data: UInt8Array) -> list[tuple[int, int]]:
     if packets is None:
         return _program_stream_clocks(data.tobytes())
     # An adaptation field that has a PCR (ISO 13818-1, 2.4.3.4).
-    holds = ((packets[:, 3] & 0x20) > 0) & (packets[:, 4] > 6) & ((packets[:, 5] & 0x10) > 0)
-    some = packets[holds].astype(np.int64)
-    pids = (some[:, 1] & 0x1F) << 8 | some[:, 2]
-    ticks = some[:, 6] << 25 | some[:, 7] << 17 | some[:, 8] << 9 | some[:, 9] << 1 | some[:, 10] >> 7
+    has_clock = ((packets[:, 3] & 0x20) > 0) & (packets[:, 4] > 6) & ((packets[:, 5] & 0x10) > 0)
+    clocked = packets[has_clock].astype(np.int64)
+    pids = (clocked[:, 1] & 0x1F) << 8 | clocked[:, 2]
+    ticks = clocked[:, 6] << 25 | clocked[:, 7] << 17 | clocked[:, 8] << 9 | clocked[:, 9] << 1 | clocked[:, 10] >> 7
     return list(zip(pids.tolist(), ticks.tolist(), strict=True))
 
 
 def _program_stream_clocks(data: bytes) -> list[tuple[int, int]]:
     """Return the clock references of the packs of an MPEG-2 program stream (ISO 13818-1, 2.5.3.3)."""
     clocks = []
-    for found in re.finditer(rb"\x00\x00\x01\xba([\x44-\x7f].{4})", data, re.DOTALL):
-        bits = int.from_bytes(found[1], "big")
+    for match in re.finditer(rb"\x00\x00\x01\xba([\x44-\x7f].{4})", data, re.DOTALL):
+        bits = int.from_bytes(match[1], "big")
         clocks.append((0, (bits >> 35 & 7) << 30 | (bits >> 19 & 0x7FFF) << 15 | bits >> 3 & 0x7FFF))
     return clocks
 

@@ -43,12 +43,12 @@ class PacketReader:
         self._ordered = container.format.name in CONTIGUOUS_CONTAINERS
         self._limit = None if container.read_timeout is None else float(container.read_timeout)
         self._continuity = TimestampJoiner()
-        self._behind: int | None = None
+        self._expected_position: int | None = None
         self._unflushed = set(streams)
         self._errors = 0
-        self.broken: str | None = None
+        self.stop_reason: str | None = None
         self.reached: Fraction | None = None
-        self.skipped = self.unheard = False
+        self.skipped = self.has_unread_audio = False
 
     @property
     def joints(self) -> dict[int, int]:
@@ -56,58 +56,60 @@ class PacketReader:
         return self._continuity.joints
 
     def __iter__(self) -> Iterator[Packet[Any]]:
-        for packet in self._continuity.run(self._stored()):
-            self._reach(packet)
+        for packet in self._continuity.run(self._demux()):
+            self._update_end(packet)
             yield packet
 
-    def _stored(self) -> Iterator[Packet[Any]]:
+    def _demux(self) -> Iterator[Packet[Any]]:
         try:
-            while self._streams and self.broken is None:
+            while self._streams and self.stop_reason is None:
                 try:
-                    yield from self._whole()
+                    yield from self._read_packets()
                     break
                 except av.FFmpegError as error:
                     self._errors += 1
                     if not isinstance(error, av.InvalidDataError) or self._errors > MAX_READ_ERRORS:
-                        self.broken = error_message(error)
+                        self.stop_reason = error_message(error)
         except IndexError:  # damage made up a stream, which PyAV does not know at the end
             pass
         for stream in list(self._unflushed):
             yield _flush_packet(stream)
 
-    def _whole(self) -> Iterator[Packet[Any]]:
-        began = time.monotonic()
+    def _read_packets(self) -> Iterator[Packet[Any]]:
+        started = time.monotonic()
         for packet in self._container.demux():
-            late = self._limit is not None and time.monotonic() - began >= self._limit
+            timed_out = self._limit is not None and time.monotonic() - started >= self._limit
             self._errors = 0
-            self._look(packet)
+            self._check_gap(packet)
             if packet.stream in self._streams:
                 if not packet.size:
                     self._unflushed.discard(packet.stream)
                 yield packet
             else:
-                self._pass(packet)
-            if late:  # what was held back all the time: another read would wait as long once more
-                self.broken = f"no data for {self._limit:g} s"
+                self._skip(packet)
+            if timed_out:  # what was held back all the time: another read would wait as long once more
+                self.stop_reason = f"no data for {self._limit:g} s"
                 return
-            began = time.monotonic()
+            started = time.monotonic()
 
-    def _pass(self, packet: Packet[Any]) -> None:
+    def _skip(self, packet: Packet[Any]) -> None:
         """Take note of a packet that is not read."""
         known = isinstance(packet.stream, AudioStream) and packet.stream.codec_context is not None
-        self.unheard |= known and packet.size > 0
-        self._reach(packet)
+        self.has_unread_audio |= known and packet.size > 0
+        self._update_end(packet)
 
-    def _reach(self, packet: Packet[Any]) -> None:
+    def _update_end(self, packet: Packet[Any]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and packet.time_base and not packet.is_discard:
             self.reached = max(self.reached or Fraction(0), (stamp + (packet.duration or 0)) * packet.time_base)
 
-    def _look(self, packet: Packet[Any]) -> None:
+    def _check_gap(self, packet: Packet[Any]) -> None:
         """Notice where bytes were passed over."""
         if self._ordered and packet.pos is not None and packet.pos >= 0 and packet.size:
-            self.skipped |= self._behind is not None and packet.pos - self._behind > MAX_HEADER_BYTES
-            self._behind = max(self._behind or 0, packet.pos + packet.size)
+            self.skipped |= (
+                self._expected_position is not None and packet.pos - self._expected_position > MAX_HEADER_BYTES
+            )
+            self._expected_position = max(self._expected_position or 0, packet.pos + packet.size)
 
 
 def _flush_packet(stream: Track) -> Packet[Any]:

@@ -30,7 +30,7 @@ MAX_OVERRUN_SECONDS = Fraction(10)
 MAX_MISSING_END_SECONDS = Fraction(1, 2)
 """Seconds that a file may end before its declared end and still count as complete."""
 
-LATE_AUDIO = "sound: it begins too late for FFmpeg to know what it is, and was not read"
+LATE_AUDIO = "audio: it begins too late for FFmpeg to know what it is, and was not read"
 """Why audio is missing that begins seconds after the file, as where the first of joined parts has none."""
 
 
@@ -69,30 +69,30 @@ class Reader:
         over: whether ``end`` was reached.
     """
 
-    def __init__(self, wanted: ReadRequest, report: DecodeReport) -> None:
-        self._wanted, self._report = wanted, report
-        self._hearing = MultiRateResampler(wanted.audio_rates)
-        self._ticker = FrameSampler(wanted.rate)
-        self._form: Size | None = None
-        self._before: Fraction | None = None
-        self._seconds = Fraction(0)
+    def __init__(self, request: ReadRequest, report: DecodeReport) -> None:
+        self._request, self._report = request, report
+        self._resampler = MultiRateResampler(request.audio_rates)
+        self._sampler = FrameSampler(request.rate)
+        self._size: Size | None = None
+        self._resume_after: Fraction | None = None
+        self._audio_seconds = Fraction(0)
         self.last: LazyFrame | None = None
-        self.over = False
-        self._steps: tuple[Fraction, Fraction] | None = None
+        self.reached_end = False
+        self._step_range: tuple[Fraction, Fraction] | None = None
         self._tick = Fraction(1, 1000)
 
     @property
-    def uneven(self) -> bool:
+    def is_uneven(self) -> bool:
         """Whether frames were unevenly spaced, beyond the rounding of their stamps."""
         whole = not (self._report.guessed or self._report.failures)
-        return whole and self._steps is not None and self._steps[1] - self._steps[0] > 2 * self._tick
+        return whole and self._step_range is not None and self._step_range[1] - self._step_range[0] > 2 * self._tick
 
     @property
-    def wants_sound(self) -> bool:
+    def wants_audio(self) -> bool:
         """Whether any sound is to be decoded."""
-        return bool(self._wanted.audio_rates)
+        return bool(self._request.audio_rates)
 
-    def items(self, decoding: Demuxer, shift: Fraction = Fraction(0)) -> Iterator[Item]:
+    def items(self, demuxer: Demuxer, shift: Fraction = Fraction(0)) -> Iterator[Item]:
         """Yield what lies in the limits, with ``shift`` seconds added to its times.
 
         What a former connection gave already is left out.
@@ -101,154 +101,156 @@ class Reader:
             DecodeError: a frame is broken and the policy is ``raise``.
             SourceError: it cannot be read, or is longer than allowed.
         """
-        with read_errors(self._wanted.info.path):
-            yield from self._items(decoding, shift)
+        with read_errors(self._request.info.path):
+            yield from self._items(demuxer, shift)
 
-    def _items(self, decoding: Demuxer, shift: Fraction) -> Iterator[Item]:
-        start, end = self._wanted.start, self._wanted.end
-        for item in self._all(decoding, shift):
+    def _items(self, demuxer: Demuxer, shift: Fraction) -> Iterator[Item]:
+        start, end = self._request.start, self._request.end
+        for item in self._decode_items(demuxer, shift):
             if isinstance(item, LazyFrame):
-                yield from self._admit(item)
-            elif (sound := cut_audio(item, start, end)) is not None:
-                self._check_length(sound)
-                yield sound
-            if self._passes_end(item, decoding):
-                self.over = True
+                yield from self._select(item)
+            elif (audio := cut_audio(item, start, end)) is not None:
+                self._check_length(audio)
+                yield audio
+            if self._passes_end(item, demuxer):
+                self.reached_end = True
                 return
-        self.check_end(decoding)
+        self.check_end(demuxer)
 
-    def _check_length(self, sound: Audio) -> None:
+    def _check_length(self, audio: Audio) -> None:
         """Count the audio that was handed on; times say nothing of how much there is."""
-        self._seconds += Fraction(len(sound.samples), sound.rate)
-        limits = self._wanted.limits
-        if limits and self._seconds > 3600 * Fraction(limits.hours) * len(self._wanted.audio_rates):
-            raise limits.too_long(self._wanted.info.path)
+        self._audio_seconds += Fraction(len(audio.samples), audio.rate)
+        limits = self._request.limits
+        if limits and self._audio_seconds > 3600 * Fraction(limits.hours) * len(self._request.audio_rates):
+            raise limits.too_long(self._request.info.path)
 
-    def _admit(self, picture: LazyFrame) -> Iterator[LazyFrame]:
-        if not self._inside(picture.time):
+    def _select(self, lazy_frame: LazyFrame) -> Iterator[LazyFrame]:
+        if not self._in_range(lazy_frame.time):
             return
-        if picture.corrupt:
+        if lazy_frame.corrupt:
             self._report.record_damaged(
-                float(picture.time), float(picture.time + (picture.duration or self._wanted.step))
+                float(lazy_frame.time), float(lazy_frame.time + (lazy_frame.duration or self._request.step))
             )
-        if self._ticker.due(picture.time):
-            picture.index = self._report.frames
+        if self._sampler.due(lazy_frame.time):
+            lazy_frame.index = self._report.frames
             self._report.frames += 1
-            yield picture
+            yield lazy_frame
 
-    def _inside(self, time: Fraction) -> bool:
-        start, end = self._wanted.start, self._wanted.end
+    def _in_range(self, time: Fraction) -> bool:
+        start, end = self._request.start, self._request.end
         return (start is None or time >= start) and (end is None or time < end)
 
-    def _passes_end(self, item: Item, decoding: Demuxer) -> bool:
+    def _passes_end(self, item: Item, demuxer: Demuxer) -> bool:
         """Stop decoding a stream that has passed ``end``; tell whether all that are read have."""
-        time, end = item.time if isinstance(item, LazyFrame) else item.start, self._wanted.end
+        time, end = item.time if isinstance(item, LazyFrame) else item.start, self._request.end
         if end is None or time < end:
             return False
         if isinstance(item, LazyFrame):
-            decoding.want_video = False
+            demuxer.want_video = False
         else:
-            decoding.want_sound = False
-        return time > end + MAX_OVERRUN_SECONDS or not (decoding.want_video or decoding.want_sound)
+            demuxer.want_audio = False
+        return time > end + MAX_OVERRUN_SECONDS or not (demuxer.want_video or demuxer.want_audio)
 
-    def _all(self, decoding: Demuxer, shift: Fraction) -> Iterator[Item]:
-        stamps = self._stamps(decoding, shift)
-        for event in decoding:
+    def _decode_items(self, demuxer: Demuxer, shift: Fraction) -> Iterator[Item]:
+        sorter = self._new_sorter(demuxer, shift)
+        for event in demuxer:
             if isinstance(event, AudioFrame):
                 time = to_seconds(event.pts, event.time_base) if event.pts is not None and event.time_base else None
-                yield from self._heard(event, None if time is None else time + shift)
-            elif self._is_new(event, stamps):
-                shown = isinstance(event, VideoFrame) or self._lose(event, stamps)
+                yield from self._resample(event, None if time is None else time + shift)
+            elif self._is_new(event, sorter):
+                visible = isinstance(event, VideoFrame) or self._report_lost(event, sorter)
                 pts = event.dts if isinstance(event, VideoFrame) and event.pts is None else event.pts
-                timed = stamps.put(event, pts) if shown else ()
-                yield from (self._made(one, time, stamps) for one, time in timed)
-        yield from (self._made(one, time, stamps) for one, time in stamps.rest())
-        yield from self._hearing.finish()
+                timed = sorter.push(event, pts) if visible else ()
+                yield from (self._to_lazy_frame(timed_event, time, sorter) for timed_event, time in timed)
+        yield from (self._to_lazy_frame(timed_event, time, sorter) for timed_event, time in sorter.flush())
+        yield from self._resampler.flush()
 
-    def _heard(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
+    def _resample(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
         """Resample audio; what FFmpeg cannot resample is counted as lost, and the pictures go on."""
         try:
-            yield from self._hearing.take(frame, time)
+            yield from self._resampler.push(frame, time)
         except av.FFmpegError as error:
-            self._count(LostFrame(None, f"sound: {error_message(error)}", picture=False), time)
+            self._record_loss(LostFrame(None, f"audio: {error_message(error)}", is_video=False), time)
 
-    def _stamps(self, decoding: Demuxer, shift: Fraction) -> TimestampSorter[VideoFrame | LostFrame]:
-        base = decoding.video.time_base if decoding.video is not None else None
-        self._before = None if self.last is None else self.last.time
-        step, start = self._wanted.step, self._wanted.info.start
+    def _new_sorter(self, demuxer: Demuxer, shift: Fraction) -> TimestampSorter[VideoFrame | LostFrame]:
+        base = demuxer.video.time_base if demuxer.video is not None else None
+        self._resume_after = None if self.last is None else self.last.time
+        step, start = self._request.step, self._request.info.start
         return TimestampSorter(
-            base or Fraction(1, 1000), step, self._report, start, shift, self._before, lambda: decoding.lead
+            base or Fraction(1, 1000), step, self._report, start, shift, self._resume_after, lambda: demuxer.lead
         )
 
-    def _is_new(self, event: VideoFrame | LostFrame, stamps: TimestampSorter[VideoFrame | LostFrame]) -> bool:
+    def _is_new(self, event: VideoFrame | LostFrame, sorter: TimestampSorter[VideoFrame | LostFrame]) -> bool:
         """Return whether a former connection has not yet handed on this picture."""
-        return self._before is None or event.pts is None or stamps.seconds(event.pts) > self._before
+        return self._resume_after is None or event.pts is None or sorter.seconds(event.pts) > self._resume_after
 
-    def _made(
-        self, event: VideoFrame | LostFrame, time: Fraction, stamps: TimestampSorter[VideoFrame | LostFrame]
+    def _to_lazy_frame(
+        self, event: VideoFrame | LostFrame, time: Fraction, sorter: TimestampSorter[VideoFrame | LostFrame]
     ) -> LazyFrame:
         if isinstance(event, VideoFrame):
-            return self._picture(event, time, stamps)
+            return self._decoded_frame(event, time, sorter)
         render = self.last.pixels if self._report.policy == "repeat" and self.last is not None else black_frame
-        return LazyFrame(render, self._wanted.info.size, time)
+        return LazyFrame(render, self._request.info.size, time)
 
-    def _picture(self, frame: VideoFrame, time: Fraction, stamps: TimestampSorter[VideoFrame | LostFrame]) -> LazyFrame:
-        form = frame.width, frame.height
-        self._report.resizes += self._form not in (None, form)
-        self._form = form
-        scaler = self._wanted.scaler
-        self._note_step(time, stamps.time_base)
+    def _decoded_frame(
+        self, frame: VideoFrame, time: Fraction, sorter: TimestampSorter[VideoFrame | LostFrame]
+    ) -> LazyFrame:
+        size = frame.width, frame.height
+        self._report.resizes += self._size not in (None, size)
+        self._size = size
+        scaler = self._request.scaler
+        self._update_steps(time, sorter.time_base)
         self.last = LazyFrame(
             lambda size: scaler(frame, size),
-            self._wanted.info.size,
+            self._request.info.size,
             time,
             key=bool(frame.key_frame),
-            duration=stamps.duration(frame.duration),
+            duration=sorter.duration(frame.duration),
             corrupt=frame.is_corrupt,
         )
         return self.last
 
-    def _note_step(self, time: Fraction, tick: Fraction) -> None:
+    def _update_steps(self, time: Fraction, tick: Fraction) -> None:
         if self.last is not None:
             step = time - self.last.time
-            low, high = self._steps or (step, step)
-            self._steps, self._tick = (min(low, step), max(high, step)), tick
+            low, high = self._step_range or (step, step)
+            self._step_range, self._tick = (min(low, step), max(high, step)), tick
 
-    def _lose(self, lost: LostFrame, stamps: TimestampSorter[VideoFrame | LostFrame]) -> bool:
+    def _report_lost(self, lost: LostFrame, sorter: TimestampSorter[VideoFrame | LostFrame]) -> bool:
         """Count what is lost, if it was wanted; return whether the policy puts a picture in its place."""
-        time = None if lost.pts is None else stamps.seconds(lost.pts)
-        if time is not None and not self._inside(time):
+        time = None if lost.pts is None else sorter.seconds(lost.pts)
+        if time is not None and not self._in_range(time):
             return False
-        self._count(lost, time)
-        return lost.picture and self._report.policy != "skip"
+        self._record_loss(lost, time)
+        return lost.is_video and self._report.policy != "skip"
 
-    def _count(self, lost: LostFrame, time: Fraction | None) -> None:
+    def _record_loss(self, lost: LostFrame, time: Fraction | None) -> None:
         if self._report.policy == "raise":
             where = "" if time is None else f" at {float(time):.3f} s"
             advice = "read it with on_error skip, repeat or blank"
-            raise DecodeError(f"{self._wanted.info.path} is broken{where}: {lost.why}; {advice}")
-        if time is None or not lost.picture:
-            self._report.record_failure(lost.why)
+            raise DecodeError(f"{self._request.info.path} is corrupt{where}: {lost.reason}; {advice}")
+        if time is None or not lost.is_video:
+            self._report.record_failure(lost.reason)
         else:
-            self._report.record_missing(float(time), float(time + self._wanted.step), lost.why)
+            self._report.record_missing(float(time), float(time + self._request.step), lost.reason)
 
-    def check_end(self, decoding: Demuxer) -> None:
+    def check_end(self, demuxer: Demuxer) -> None:
         """Report that the container ended before its own declared end."""
-        packets = decoding.packets
-        if packets.broken:
+        packets = demuxer.packets
+        if packets.stop_reason:
             self._report.complete = False
-            self._report.record_failure(packets.broken)
-        if packets.unheard and decoding.sound is None:
+            self._report.record_failure(packets.stop_reason)
+        if packets.has_unread_audio and demuxer.audio is None:
             self._report.record_failure(LATE_AUDIO)
-        end, reached = self._wanted.end, packets.reached
-        declared = declared_end(decoding.container, decoding.video)
+        end, reached = self._request.end, packets.reached
+        declared = declared_end(demuxer.container, demuxer.video)
         if reached is None or declared is None or (end is not None and end < declared):
             return
         slack = (
             MAX_MISSING_END_SECONDS
-            if decoding.container.format.name in DURATION_EXACT
+            if demuxer.container.format.name in DURATION_EXACT
             else max(MAX_MISSING_END_SECONDS, declared / 50)
         )
-        if reached + self._wanted.step + slack < declared:
+        if reached + self._request.step + slack < declared:
             self._report.complete = False
             self._report.errors.append(f"ends at {float(reached):.2f} s of {float(declared):.2f} s")

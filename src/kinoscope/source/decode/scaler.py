@@ -123,8 +123,10 @@ class Scaler:
             try:
                 pixels = context.pixels(frame)
             except (av.FFmpegError, ValueError, MemoryError) as error:
-                form = f"{frame.format.name} of {frame.width}x{frame.height}"
-                raise DecodeError(f"a picture in {form} cannot be made {size[0]}x{size[1]} in RGB: {error}") from error
+                pixel_format = f"{frame.format.name} of {frame.width}x{frame.height}"
+                raise DecodeError(
+                    f"a frame in {pixel_format} cannot be converted to {size[0]}x{size[1]} RGB: {error}"
+                ) from error
         return pixels if self.orientation == Orientation() else self.orientation.apply(pixels)
 
 
@@ -145,7 +147,7 @@ class _SizeScaler:
             return to_sdr(deep, frame.color_trc, frame.color_primaries)
         return _as_array(self._scale(frame, "rgb24"), np.uint8)
 
-    def _scale(self, frame: VideoFrame, form: str) -> VideoFrame:
+    def _scale(self, frame: VideoFrame, pixel_format: str) -> VideoFrame:
         width, height = self._size
         matrix, value_range = get_colour_matrix(frame), get_colour_range(frame)
         method = Interpolation.AREA if width <= frame.width and height <= frame.height else Interpolation.BILINEAR
@@ -158,7 +160,7 @@ class _SizeScaler:
                 frame, width, height, "yuv422p", matrix, matrix, method, value_range, value_range, threads=1
             )
         return self._colour.reformat(
-            frame, width, height, form, matrix, None, method, value_range, ColorRange.JPEG, threads=1
+            frame, width, height, pixel_format, matrix, None, method, value_range, ColorRange.JPEG, threads=1
         )
 
 

@@ -39,54 +39,54 @@ class TimestampSorter(Generic[Item]):
         report: DecodeReport,
         start: Fraction = Fraction(0),
         shift: Fraction = Fraction(0),
-        before: Fraction | None = None,
+        last_time: Fraction | None = None,
         lead: Callable[[], tuple[int, int] | None] = lambda: None,
     ) -> None:
         self.time_base, self._step, self._report = time_base, step, report
-        self._start, self._shift, self._last = start, shift, before
+        self._start, self._shift, self._last = start, shift, last_time
         self._lead = lead
-        self._held: list[Item] = []
-        self._hopeless = False
+        self._pending: list[Item] = []
+        self._unresolvable = False
 
-    def put(self, item: Item, pts: int | None) -> Iterator[tuple[Item, Fraction]]:
+    def push(self, item: Item, pts: int | None) -> Iterator[tuple[Item, Fraction]]:
         """Take the next picture, stamped ``pts`` ticks; yield those whose times in seconds are known now."""
         time = None if pts is None else self.seconds(pts)
         if time is not None and (self._last is None or time > self._last):
-            yield from self._before(time)
-            self._last, self._hopeless = time, False
+            yield from self._flush_before(time)
+            self._last, self._unresolvable = time, False
             yield item, time
             return
-        self._held.append(item)
+        self._pending.append(item)
         if self._last is None and (lead := self._lead()) is not None:
-            yield from self._filled(self.seconds(lead[1]) - lead[0] * self._step, self._step)
-        elif self._last is not None and self._leads():
-            yield from self._filled(self._last + self._step, self._step)
-        elif self._hopeless or len(self._held) >= MAX_BUFFERED_FRAMES:
-            self._hopeless = True
-            yield from self.rest()
+            yield from self._fill(self.seconds(lead[1]) - lead[0] * self._step, self._step)
+        elif self._last is not None and self._is_lead():
+            yield from self._fill(self._last + self._step, self._step)
+        elif self._unresolvable or len(self._pending) >= MAX_BUFFERED_FRAMES:
+            self._unresolvable = True
+            yield from self.flush()
 
-    def _leads(self) -> bool:
+    def _is_lead(self) -> bool:
         """Return whether the next picture is still one of those without a stamp that come first."""
         lead = self._lead()
         return lead is not None and self._last is not None and self._last + self._step < self.seconds(lead[1])
 
-    def _before(self, time: Fraction) -> Iterator[tuple[Item, Fraction]]:
+    def _flush_before(self, time: Fraction) -> Iterator[tuple[Item, Fraction]]:
         """Yield what waits, up to a picture at ``time``."""
-        count, step = len(self._held), self._step
+        count, step = len(self._pending), self._step
         if self._last is None:
             first = time - count * step
         else:
             step = min(step, (time - self._last) / (count + 1))
             first = self._last + step
-        yield from self._filled(first, step)
+        yield from self._fill(first, step)
 
-    def rest(self) -> Iterator[tuple[Item, Fraction]]:
+    def flush(self) -> Iterator[tuple[Item, Fraction]]:
         """Yield what waits though no stamp follows."""
-        yield from self._filled(self._start if self._last is None else self._last + self._step, self._step)
+        yield from self._fill(self._start if self._last is None else self._last + self._step, self._step)
 
-    def _filled(self, first: Fraction, step: Fraction) -> Iterator[tuple[Item, Fraction]]:
-        held, self._held = self._held, []
-        for number, item in enumerate(held):
+    def _fill(self, first: Fraction, step: Fraction) -> Iterator[tuple[Item, Fraction]]:
+        pending, self._pending = self._pending, []
+        for number, item in enumerate(pending):
             self._report.guessed += 1
             self._last = first + number * step
             yield item, self._last

@@ -13,14 +13,14 @@ MAX_CHUNKS = 100
 
 def truncated_wav_duration(path: Path) -> Fraction | None:
     """Return how many seconds of samples a WAV file declares, if it ends before them; None if all are there."""
-    rate, whole = 0, path.stat().st_size
+    rate, file_size = 0, path.stat().st_size
     with path.open("rb") as file:
         file.seek(12)
         for _ in range(MAX_CHUNKS):
             head = file.read(8)
             name, size, begin = head[:4], int.from_bytes(head[4:], "little"), file.tell()
             if name == b"data":
-                return Fraction(size, rate) if rate and whole < begin + size < STREAMED_BYTES else None
+                return Fraction(size, rate) if rate and file_size < begin + size < STREAMED_BYTES else None
             if name == b"fmt ":
                 rate = int.from_bytes(file.read(12)[8:], "little")
             file.seek(begin + size + size % 2)

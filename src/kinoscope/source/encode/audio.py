@@ -39,16 +39,16 @@ class AudioTrack(ABC):
         """Learn the time of the first frame, and by how many seconds everything is moved."""
         self._start, self._shift = start, shift
 
-    def pump(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
+    def write_until(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
         """Bring the sound up to ``time``."""
 
     @abstractmethod
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end`` and write what is held."""
 
-    def write(self, sound: Audio) -> None:
+    def write(self, audio: Audio) -> None:
         """Take samples."""
-        raise OutputError("sound comes from a file already; give the Writer either audio_from or audio_rate")
+        raise OutputError("the audio comes from a file already; give the Writer either audio_from or audio_rate")
 
     def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
         """Let go of the file."""
@@ -81,7 +81,7 @@ class PassthroughAudio(AudioTrack):
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
         self._container, self._file, self._source = container, file, source
         self._packets = self._read()
-        self._next: Packet[AudioStream] | None = None
+        self._peeked: Packet[AudioStream] | None = None
         self._written: int | None = None
         self._target = self._add()
 
@@ -93,26 +93,26 @@ class PassthroughAudio(AudioTrack):
         tracks: list[Track] = [self._source] if video is None else [video, self._source]
         yield from (packet for packet in PacketReader(self._file, tracks) if packet.stream is self._source)
 
-    def pump(self, time: Fraction) -> None:
+    def write_until(self, time: Fraction) -> None:
         """Bring the sound up to ``time``."""
         while (packet := self._peek()) is not None:
             stamp = packet.pts if packet.pts is not None else packet.dts
             begins = None if stamp is None else stamp * packet.time_base
             if begins is not None and begins >= time:
                 return
-            self._next = None
+            self._peeked = None
             if stamp is not None and begins is not None and begins >= self._start - MAX_PRIMING_SECONDS:
                 self._forward(packet)
 
     def _peek(self) -> Packet[AudioStream] | None:
-        if self._next is None:
-            self._next = next(self._packets, None)
-        return self._next
+        if self._peeked is None:
+            self._peeked = next(self._packets, None)
+        return self._peeked
 
     def _forward(self, packet: Packet[AudioStream]) -> None:
-        moved = to_pts(self._shift, packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts + moved
-        packet.dts = None if packet.dts is None else packet.dts + moved
+        ticks = to_pts(self._shift, packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts = None if packet.dts is None else packet.dts + ticks
         if packet.dts is not None and self._written is not None and packet.dts <= self._written:
             return  # it overlaps what is written already
         self._written = packet.dts
@@ -121,7 +121,7 @@ class PassthroughAudio(AudioTrack):
 
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end``: the packet that plays then is the last."""
-        self.pump(end)
+        self.write_until(end)
         self.close()
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class TranscodedAudio(PassthroughAudio):
 
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
         super().__init__(container, file, source)
-        self._held: list[AudioFrame] = []
+        self._pending: list[AudioFrame] = []
 
     def _add(self) -> AudioStream:
         rate = min(self._source.codec_context.sample_rate, 48_000)
@@ -148,16 +148,16 @@ class TranscodedAudio(PassthroughAudio):
         for frame in frames:
             if frame.pts is not None and frame.time_base is not None:
                 frame.pts += to_pts(self._shift, frame.time_base)
-            if self._goes_on(frame):
-                self._held.append(frame)
+            if self._is_in_order(frame):
+                self._pending.append(frame)
 
-    def pump(self, time: Fraction) -> None:
+    def write_until(self, time: Fraction) -> None:
         """Encode what has ended by ``time``; the rest may be cut off yet."""
-        super().pump(time)
-        while self._held and _samples_before(self._held[0], time + self._shift) >= self._held[0].samples:
-            self._container.mux(self._target.encode(self._held.pop(0)))
+        super().write_until(time)
+        while self._pending and _samples_before(self._pending[0], time + self._shift) >= self._pending[0].samples:
+            self._container.mux(self._target.encode(self._pending.pop(0)))
 
-    def _goes_on(self, frame: AudioFrame) -> bool:
+    def _is_in_order(self, frame: AudioFrame) -> bool:
         """Return whether a frame does not lie before the end of the one before."""
         if frame.pts is None:
             return True
@@ -167,8 +167,8 @@ class TranscodedAudio(PassthroughAudio):
 
     def finish(self, end: Fraction) -> None:
         """Bring the sound to the last frame's ``end`` and flush the encoder."""
-        self.pump(end)
-        for frame in self._held:
+        self.write_until(end)
+        for frame in self._pending:
             samples = _samples_before(frame, end + self._shift)
             if samples > 0:
                 self._container.mux(self._target.encode(_first_samples(frame, samples)))
@@ -182,25 +182,27 @@ class EncodedAudio(AudioTrack):
     def __init__(self, container: OutputContainer, rate: int) -> None:
         self._container, self._rate = container, rate
         self._target = container.add_stream("aac", rate, layout="mono")
-        self._held: list[Audio] | None = []
+        self._pending: list[Audio] | None = []
 
     def begin(self, start: Fraction, shift: Fraction) -> None:
         """Learn by how much everything is moved, and encode what came before the first frame."""
         super().begin(start, shift)
-        held, self._held = self._held or [], None
-        for sound in held:
-            self.write(sound)
+        pending, self._pending = self._pending or [], None
+        for audio in pending:
+            self.write(audio)
 
-    def write(self, sound: Audio) -> None:
+    def write(self, audio: Audio) -> None:
         """Encode samples."""
-        if sound.rate != self._rate:
-            raise OutputError(f"sound has {sound.rate} samples a second, not {self._rate} as announced; resample it")
-        if self._held is not None:
-            self._held.append(sound)
+        if audio.rate != self._rate:
+            raise OutputError(
+                f"audio has {audio.rate} samples a second, not the {self._rate} of the Writer; resample it"
+            )
+        if self._pending is not None:
+            self._pending.append(audio)
             return
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples[None]), "fltp", "mono")
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(audio.samples[None]), "fltp", "mono")
         frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
-        frame.pts = to_pts(sound.start + self._shift, frame.time_base)
+        frame.pts = to_pts(audio.start + self._shift, frame.time_base)
         self._container.mux(self._target.encode(frame))
 
     def finish(self, end: Fraction) -> None:

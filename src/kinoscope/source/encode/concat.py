@@ -30,7 +30,7 @@ class TimeRange:
     end: Fraction
 
 
-def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
+def concatenate(ranges: Sequence[TimeRange], path: Path) -> int:
     """Write stretches one after another as one video, with sound where they have any; give the number of frames.
 
     Pictures keep their shape: those of another than the first's get black bars.
@@ -39,17 +39,17 @@ def concatenate(stretches: Sequence[TimeRange], path: Path) -> int:
         SourceError: a video cannot be opened.
         OutputError: the file cannot be written, or there is no frame.
     """
-    size, count, at = _output_size(stretches[0].path), 0, Fraction(0)
+    size, count, offset = _output_size(ranges[0].path), 0, Fraction(0)
     with Writer(path, size, audio_rate=AUDIO_RATE) as writer:
-        for stretch in stretches:
-            with open_source(stretch.path, stretch.start, stretch.end) as source:
-                for item in _shifted_items(source, stretch, at, size):
+        for time_range in ranges:
+            with open_source(time_range.path, time_range.start, time_range.end) as source:
+                for item in _shifted_items(source, time_range, offset, size):
                     if isinstance(item, Audio):
                         writer.write_audio(item)
                     else:
                         writer.write(item)
                         count += 1
-            at += stretch.end - stretch.start
+            offset += time_range.end - time_range.start
     return count
 
 
@@ -58,24 +58,26 @@ def _output_size(path: str) -> Size:
         return source.info.fit(MAX_SIDE_PIXELS)
 
 
-def _shifted_items(source: Source, stretch: TimeRange, at: Fraction, size: Size) -> Iterator[Frame | Audio]:
+def _shifted_items(source: Source, time_range: TimeRange, offset: Fraction, size: Size) -> Iterator[Frame | Audio]:
     """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
-    shift, heard = at - stretch.start, False
+    shift, has_audio = offset - time_range.start, False
     for item in source.read(audio_rates=(AUDIO_RATE,) if source.info.has_audio else ()):
         if isinstance(item, LazyFrame):
             yield Frame(_letterbox(item, size), item.time + shift, item.index, item.duration)
         else:
-            heard = True
+            has_audio = True
             yield Audio(item.samples, AUDIO_RATE, item.start + shift)
-    if not heard:
-        yield Audio(np.zeros(round((stretch.end - stretch.start) * AUDIO_RATE), np.float32), AUDIO_RATE, at)
+    if not has_audio:
+        yield Audio(np.zeros(round((time_range.end - time_range.start) * AUDIO_RATE), np.float32), AUDIO_RATE, offset)
 
 
-def _letterbox(picture: LazyFrame, size: Size) -> Pixels:
+def _letterbox(lazy_frame: LazyFrame, size: Size) -> Pixels:
     """Render a picture into the middle of a size."""
-    scale = min(size[0] / picture.size[0], size[1] / picture.size[1])
-    width, height = (max(1, min(room, round(side * scale))) for side, room in zip(picture.size, size, strict=True))
-    pixels = picture.pixels((width, height))
+    scale = min(size[0] / lazy_frame.size[0], size[1] / lazy_frame.size[1])
+    width, height = (
+        max(1, min(available, round(side * scale))) for side, available in zip(lazy_frame.size, size, strict=True)
+    )
+    pixels = lazy_frame.pixels((width, height))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    around = ((top, size[1] - height - top), (left, size[0] - width - left), (0, 0))
-    return np.pad(pixels, around)
+    padding = ((top, size[1] - height - top), (left, size[0] - width - left), (0, 0))
+    return np.pad(pixels, padding)

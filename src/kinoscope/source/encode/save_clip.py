@@ -10,7 +10,7 @@ from kinoscope.core.media import Frame, Pixels
 from kinoscope.source.encode.writer import Writer
 
 
-def save_clip(path: str | Path, clip: Pixels, rate: float, made_by: str | None = None, **options: Any) -> None:
+def save_clip(path: str | Path, clip: Pixels, rate: float, generated_by: str | None = None, **options: Any) -> None:
     """Write a clip (T, H, W, 3) as a video, a gif, or numbered pictures, as the name says.
 
     Args:
@@ -22,6 +22,6 @@ def save_clip(path: str | Path, clip: Pixels, rate: float, made_by: str | None =
     """
     step = 1 / Fraction(rate).limit_denominator(1001)
     height, width = clip.shape[1:3]
-    with Writer(path, (width, height), 1 / step, made_by=made_by, **options) as writer:
+    with Writer(path, (width, height), 1 / step, generated_by=generated_by, **options) as writer:
         for index, pixels in enumerate(clip):
             writer.write(Frame(pixels, index * step, index))

@@ -67,7 +67,7 @@ class ShiftResult:
 
 
 def shift_audio(
-    path: str | Path, out: str | Path, delay: Seconds, stretch: Seconds = 1, sound: int | None = None
+    path: str | Path, out: str | Path, delay: Seconds, stretch: Seconds = 1, audio_track: int | None = None
 ) -> ShiftResult:
     """Write a file anew with its sound moved: what was heard at ``t`` seconds is heard at ``t * stretch + delay``.
 
@@ -88,24 +88,24 @@ def shift_audio(
         OutputError: the file cannot be written, or its container cannot hold a stream.
     """
     delay, stretch = parse_time(delay), parse_time(stretch).limit_denominator(1_000_000)
-    kind = _select_container(Path(out))
+    container_format = _select_container(Path(out))
     if not STRETCH_RANGE[0] <= stretch <= STRETCH_RANGE[1]:
         raise OptionError(f"stretch {float(stretch):g} is not between 0.9 and 1.1; give a factor such as 1.001")
     with open_file(str(path)) as source:
-        if kind == "mpegts" != source.format.name:
+        if container_format == "mpegts" != source.format.name:
             raise OptionError(f"{out}: .ts is written from a transport stream only; give a name that ends in .mkv")
         if Path(out).exists() and os.path.samefile(path, out):
             raise OptionError(f"{out} is the input itself, which is never overwritten; give another name")
-        moved = _select_tracks(source, sound)
-        with atomic_write(out) as temporary, _Remuxer(source, temporary, Path(out), kind) as remuxing:
-            left_out = remuxing.run(moved, delay, stretch)
+        shifted_tracks = _select_tracks(source, audio_track)
+        with atomic_write(out) as temporary, _Remuxer(source, temporary, Path(out), container_format) as remuxing:
+            left_out = remuxing.run(shifted_tracks, delay, stretch)
     return ShiftResult(Path(out), delay, stretch, tuple(left_out))
 
 
 def _select_container(out: Path) -> str:
     if out.suffix.lower() in CONTAINERS:
         return CONTAINERS[out.suffix.lower()]
-    why = "keeps no times of its sound" if out.suffix.lower() in (".avi", ".mpg", ".mpeg") else "cannot be written"
+    why = "keeps no times of its audio" if out.suffix.lower() in (".avi", ".mpg", ".mpeg") else "cannot be written"
     raise OptionError(f"{out}: such a file {why}; give a name that ends in {', '.join(CONTAINERS)} (.mkv holds most)")
 
 
@@ -113,11 +113,11 @@ def _select_tracks(source: InputContainer, number: int | None) -> set[int]:
     """Give the indices of the sound tracks to move."""
     name = source.name.removeprefix("file:")
     if not any(not _is_cover(stream) for stream in source.streams.video):
-        raise SourceError(f"{name} has no picture to move its sound against; give a video with sound")
+        raise SourceError(f"{name} has no video to shift its audio against; give a video with audio")
     if not source.streams.audio:
-        raise SourceError(f"{name} has no sound to move; give a video with sound")
-    chosen = None if number is None else select_audio(source, number)
-    return {stream.index for stream in source.streams.audio} if chosen is None else {chosen.index}
+        raise SourceError(f"{name} has no audio to shift; give a video with audio")
+    selected = None if number is None else select_audio(source, number)
+    return {stream.index for stream in source.streams.audio} if selected is None else {selected.index}
 
 
 def _is_cover(stream: Stream) -> bool:
@@ -127,12 +127,12 @@ def _is_cover(stream: Stream) -> bool:
 class _Remuxer:
     """Copies one container into another."""
 
-    def __init__(self, source: InputContainer, temporary: Path, out: Path, kind: str) -> None:
-        self._source, self._out, self._kind = source, out, kind
+    def __init__(self, source: InputContainer, temporary: Path, out: Path, container_format: str) -> None:
+        self._source, self._out, self._format = source, out, container_format
         source.flags = source.flags | GENERATE_PTS_FLAG  # avi has no stamps of presentation
-        self._target: OutputContainer = av.open(str(temporary), "w", format=kind, options=self._options())
+        self._target: OutputContainer = av.open(str(temporary), "w", format=container_format, options=self._options())
         self._streams: dict[int, Stream] = {}
-        self._stretched: dict[int, TimeStretcher] = {}
+        self._stretchers: dict[int, TimeStretcher] = {}
         starts = [s.start_time * s.time_base for s in source.streams if s.start_time is not None and s.time_base]
         self._start = min(starts, default=Fraction(0))
 
@@ -146,15 +146,15 @@ class _Remuxer:
             except (av.FFmpegError, OSError, ValueError):
                 return  # the first error says why
 
-    def run(self, moved: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
+    def run(self, shifted_tracks: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
         """Copy everything, and tell what could not be."""
         try:
-            left_out = self._add_streams(moved if stretch != 1 else set(), delay, stretch)
-            self._describe()
+            left_out = self._add_streams(shifted_tracks if stretch != 1 else set(), delay, stretch)
+            self._copy_metadata()
             for packet in self._packets():
-                self._write(packet, delay if packet.stream.index in moved else Fraction(0))
-            for stretched in self._stretched.values():
-                self._target.mux(stretched.finish())
+                self._write(packet, delay if packet.stream.index in shifted_tracks else Fraction(0))
+            for stretched in self._stretchers.values():
+                self._target.mux(stretched.flush())
             self._target.close()
         except (av.FFmpegError, ValueError) as error:
             raise OutputError(f"cannot write {self._out}: {error_message(error)}; {self._advice()}") from None
@@ -162,22 +162,22 @@ class _Remuxer:
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """Yield packets on one clock, also where recordings were joined."""
-        yield from TimestampJoiner().run(self._stored())
+        yield from TimestampJoiner().run(self._demux())
 
-    def _stored(self) -> Iterator[Packet[Any]]:
+    def _demux(self) -> Iterator[Packet[Any]]:
         packets = self._source.demux(*(self._source.streams[i] for i in self._streams))
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 name = self._source.name.removeprefix("file:")
-                raise SourceError(f"{name} is broken: {error_message(error)}; copy or download it again") from None
+                raise SourceError(f"{name} is corrupt: {error_message(error)}; copy or download it again") from None
             if packet is None:
                 return
             yield packet
 
     def _options(self) -> dict[str, str]:
-        if self._kind not in ("mp4", "mov"):
+        if self._format not in ("mp4", "mov"):
             return {}
         flags = "+faststart"
         if set(self._source.metadata) - PLAIN_TAGS - CONTAINER_TAGS:
@@ -190,14 +190,14 @@ class _Remuxer:
     def _add_streams(self, stretched: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
         left_out = []
         for stream in self._source.streams:
-            if not self._holds(stream):
-                left_out += [] if self._is_list(stream) else [f"{stream.type} {stream.index}"]
+            if not self._can_hold(stream):
+                left_out += [] if self._is_regenerated(stream) else [f"{stream.type} {stream.index}"]
                 continue
             if isinstance(stream, AudioStream) and stream.index in stretched:
-                voice = self._stretched[stream.index] = TimeStretcher(
+                stretcher = self._stretchers[stream.index] = TimeStretcher(
                     self._target, stream, delay, stretch, max(self._start, Fraction(0))
                 )
-                copy: Stream = voice.target
+                copy: Stream = stretcher.target
             else:
                 copy = self._copy(stream)
             copy.metadata.update({k: v for k, v in stream.metadata.items() if not k.upper().startswith("DURATION")})
@@ -205,64 +205,64 @@ class _Remuxer:
             self._streams[stream.index] = copy
         return left_out
 
-    def _holds(self, stream: Stream) -> bool:
+    def _can_hold(self, stream: Stream) -> bool:
         if isinstance(stream, AttachmentStream):
-            return self._kind == "matroska"
+            return self._format == "matroska"
         if isinstance(stream, DataStream):
-            return self._kind == "mpegts" == self._source.format.name
+            return self._format == "mpegts" == self._source.format.name
         return stream.codec_context is not None
 
-    def _is_list(self, stream: Stream) -> bool:
+    def _is_regenerated(self, stream: Stream) -> bool:
         """Tell whether a stream is but the chapters or the timecode of an mp4, which are written anew."""
-        clock = "timecode" in stream.metadata and self._kind in ("mp4", "mov")
+        clock = "timecode" in stream.metadata and self._format in ("mp4", "mov")
         return clock or (stream.name == "bin_data" and bool(self._source.chapters()))
 
     def _copy(self, stream: Stream) -> Stream:
         try:
             copy = self._target.add_stream_from_template(stream, opaque=True)
         except ValueError:
-            held = f"the {stream.type} of {self._source.name.removeprefix('file:')} ({stream.codec_context.name})"
-            raise OutputError(f"{self._out.suffix} cannot hold {held}; {self._advice()}") from None
+            content = f"the {stream.type} of {self._source.name.removeprefix('file:')} ({stream.codec_context.name})"
+            raise OutputError(f"{self._out.suffix} cannot hold {content}; {self._advice()}") from None
         if isinstance(stream, VideoStream) and isinstance(copy, VideoStream):
             if stream.average_rate:
                 copy.codec_context.framerate = stream.average_rate
             self._check_shape(stream)
             if stream.sample_aspect_ratio:
                 copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
-            if self._kind in ("mp4", "mov") and "mov" in self._source.format.name:
+            if self._format in ("mp4", "mov") and "mov" in self._source.format.name:
                 copy.codec_context.codec_tag = stream.codec_context.codec_tag
         return copy
 
     def _check_shape(self, stream: VideoStream) -> None:
         """Raise OutputError where pixels would become square: PyAV cannot write a shape into Matroska itself."""
         shape = stream.sample_aspect_ratio
-        if self._kind in ("matroska", "webm") and shape not in (None, 1, stream.codec_context.sample_aspect_ratio):
-            held = f"the shape of pixels ({shape}) of {self._source.name.removeprefix('file:')}"
-            raise OutputError(f"{self._out.suffix} cannot hold {held}; give a name that ends in .mp4 or .mov")
+        if self._format in ("matroska", "webm") and shape not in (None, 1, stream.codec_context.sample_aspect_ratio):
+            content = f"the shape of pixels ({shape}) of {self._source.name.removeprefix('file:')}"
+            raise OutputError(f"{self._out.suffix} cannot hold {content}; give a name that ends in .mp4 or .mov")
 
     def _advice(self) -> str:
         own = Path(self._source.name).suffix.lower()
         endings = [end for end in dict.fromkeys((own, ".mkv")) if end in CONTAINERS and end != self._out.suffix.lower()]
         return f"give a name that ends in {' or '.join(endings)}" if endings else "check the file and the free space"
 
-    def _describe(self) -> None:
+    def _copy_metadata(self) -> None:
         self._target.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
         self._target.set_chapters(self._source.chapters())
 
     def _write(self, packet: Packet[Any], delay: Fraction) -> None:
         index = packet.stream.index
-        if index in self._stretched:
-            self._target.mux(self._stretched[index].take(packet))
+        if index in self._stretchers:
+            self._target.mux(self._stretchers[index].process(packet))
         elif packet.size:
-            for kept in self._moved(packet, delay):
-                kept.stream = self._streams[index]
-                self._target.mux(kept)
+            for shifted in self._shift(packet, delay):
+                shifted.stream = self._streams[index]
+                self._target.mux(shifted)
 
-    def _moved(self, packet: Packet[Any], delay: Fraction) -> Iterator[Packet[Any]]:
+    def _shift(self, packet: Packet[Any], delay: Fraction) -> Iterator[Packet[Any]]:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if delay and stamp is not None:
             # An mp4 hides what lies before zero; elsewhere it would move everything.
-            hidden = MAX_HIDDEN_SECONDS if self._kind in ("mp4", "mov") and self._start <= 0 else 0
+            hidden = MAX_HIDDEN_SECONDS if self._format in ("mp4", "mov") and self._start <= 0 else 0
             if stamp * packet.time_base + delay < self._start - hidden:
                 return
             ticks = to_pts(delay, packet.time_base)

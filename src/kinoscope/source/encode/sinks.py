@@ -48,7 +48,7 @@ class Sink(ABC):
     def finish(self) -> None:
         """Write what is still held."""
 
-    def write_audio(self, sound: Audio) -> None:  # noqa: B027
+    def write_audio(self, audio: Audio) -> None:  # noqa: B027
         """Take sound, where the kind has any; pictures alone have none."""
 
     def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)
@@ -63,10 +63,10 @@ class VideoSink(Sink):
         self._lossless = bool(options["lossless"])
         self._base: Fraction = options["time_base"] or _time_base(options["rate"])
         self._container = _create_container(path, self._base)
-        self._container.metadata.update(options["marks"])
+        self._container.metadata.update(options["tags"])
         try:
             self._stream = self._add_stream(options)
-            self._sound: AudioTrack | None = add_audio_track(
+            self._audio: AudioTrack | None = add_audio_track(
                 self._container, options["audio_from"], options["audio_rate"], options["audio_track"]
             )
         except BaseException:
@@ -83,12 +83,12 @@ class VideoSink(Sink):
     def _add_stream(self, options: dict[str, Any]) -> VideoStream:
         rate = options["rate"]
         codec = "libx264rgb" if self._lossless else "libx264"
-        coder = {
+        encoder_options = {
             "preset": options["preset"],
             "crf": "0" if self._lossless else str(options["quality"]),
         } | DETERMINISTIC_OPTIONS
-        shown = Fraction(rate).limit_denominator(1001) if rate else Fraction(25)
-        stream = self._container.add_stream(codec, shown, options=coder)
+        frame_rate = Fraction(rate).limit_denominator(1001) if rate else Fraction(25)
+        stream = self._container.add_stream(codec, frame_rate, options=encoder_options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self._size if self._lossless else (_even(n) for n in self._size)
         stream.pix_fmt = "rgb24" if self._lossless else "yuv420p"
@@ -103,16 +103,16 @@ class VideoSink(Sink):
         if self._shift is None:
             # An mp4 shows nothing before zero, so a negative start moves everything.
             self._shift = max(-self._zero, -frame.time)
-            if self._sound is not None:
-                self._sound.begin(frame.time, self._shift)
-        picture = self._convert(frame.pixels)
-        picture.pts, picture.time_base = to_pts(frame.time + self._shift, self._base), self._base
-        self._check_order(picture.pts, frame.time)
+            if self._audio is not None:
+                self._audio.begin(frame.time, self._shift)
+        video_frame = self._convert(frame.pixels)
+        video_frame.pts, video_frame.time_base = to_pts(frame.time + self._shift, self._base), self._base
+        self._check_order(video_frame.pts, frame.time)
         self._step = self._step if self._time is None else frame.time - self._time
         self._end, self._time = frame.time + (frame.duration or self._step), frame.time
-        if self._sound is not None:
-            self._sound.pump(frame.time)
-        self._container.mux(self._stream.encode(picture))
+        if self._audio is not None:
+            self._audio.write_until(frame.time)
+        self._container.mux(self._stream.encode(video_frame))
 
     def _check_order(self, pts: int, time: Fraction) -> None:
         if self._last is not None and pts <= self._last:
@@ -134,26 +134,26 @@ class VideoSink(Sink):
             threads=1,
         )
 
-    def write_audio(self, sound: Audio) -> None:
+    def write_audio(self, audio: Audio) -> None:
         """Encode sound."""
-        if self._sound is None:
-            raise OutputError("no sound was announced; give the Writer a audio_rate")
-        self._sound.write(sound)
+        if self._audio is None:
+            raise OutputError("the Writer has no audio track; give it an audio_rate")
+        self._audio.write(audio)
 
     def finish(self) -> None:
         """Encode what is held and close the file."""
         if self._last is None:
             raise OutputError("no frame was written; give at least one")
-        if self._sound is not None:
-            self._sound.finish(self._end)
+        if self._audio is not None:
+            self._audio.finish(self._end)
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
     def abandon(self) -> None:
         """Close the file as it is."""
-        sound = getattr(self, "_sound", None)
-        if sound is not None:
-            sound.close()
+        audio = getattr(self, "_audio", None)
+        if audio is not None:
+            audio.close()
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
 
@@ -163,7 +163,7 @@ class GifSink(Sink):
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._container = av.open(str(path), "w", format="gif")
-        self._path, self._comment = path, options["marks"].get("comment")
+        self._path, self._comment = path, options["tags"].get("comment")
         self._stream = self._container.add_stream("gif", 100)
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "pal8"
@@ -174,18 +174,18 @@ class GifSink(Sink):
     def write(self, frame: Frame) -> None:
         """Write one frame; a gif counts in hundredths of a second."""
         self._first = frame.time if self._first is None else self._first
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
-        picture.pts, picture.time_base = to_pts(frame.time - self._first, Fraction(1, 100)), Fraction(1, 100)
-        self._graph.push(picture)
+        video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
+        video_frame.pts, video_frame.time_base = to_pts(frame.time - self._first, Fraction(1, 100)), Fraction(1, 100)
+        self._graph.push(video_frame)
         self._pull()
 
     def _pull(self) -> None:
         while True:
             try:
-                picture = self._graph.pull()
+                video_frame = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            self._container.mux(self._stream.encode(picture))  # type: ignore[arg-type]
+            self._container.mux(self._stream.encode(video_frame))  # type: ignore[arg-type]
 
     def finish(self) -> None:
         """Write what is held and close the file."""
@@ -209,11 +209,11 @@ class SequenceSink(Sink):
     """Pictures numbered from 0, side by side in the folder of ``path``, whose name is the pattern of theirs."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
-        self._folder, self._count, self._comment = path.parent, 0, options["marks"].get("comment")
+        self._folder, self._count, self._comment = path.parent, 0, options["tags"].get("comment")
         self._pattern = path.name
-        self._numbered(0)
+        self._file_name(0)
 
-    def _numbered(self, number: int) -> str:
+    def _file_name(self, number: int) -> str:
         try:
             return self._pattern % number
         except (TypeError, ValueError):
@@ -221,13 +221,13 @@ class SequenceSink(Sink):
 
     def write(self, frame: Frame) -> None:
         """Write one picture."""
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
-        place = self._folder / self._numbered(self._count)
-        lower = place.with_suffix(place.suffix.lower())  # PyAV knows no others
-        picture.save(lower)
-        lower.rename(place)
+        video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
+        path = self._folder / self._file_name(self._count)
+        lower = path.with_suffix(path.suffix.lower())  # PyAV knows no others
+        video_frame.save(lower)
+        lower.rename(path)
         if self._comment:
-            place.write_bytes(embed_comment(place.read_bytes(), self._comment))
+            path.write_bytes(embed_comment(path.read_bytes(), self._comment))
         self._count += 1
 
     def finish(self) -> None:
@@ -258,15 +258,15 @@ def _even(number: int) -> int:
 def _palette_graph(size: Size) -> Graph:
     graph = Graph()
     source = graph.add_buffer(width=size[0], height=size[1], format=VideoFormat("rgb24"), time_base=Fraction(1, 100))
-    split, make, use = (
+    split, palette, use = (
         graph.add("split"),
         graph.add("palettegen", "stats_mode=single"),
         graph.add("paletteuse", "new=1"),
     )
     source.link_to(split)
     split.link_to(use, 0, 0)
-    split.link_to(make, 1, 0)
-    make.link_to(use, 0, 1)
+    split.link_to(palette, 1, 0)
+    palette.link_to(use, 0, 1)
     use.link_to(graph.add("buffersink"))
     graph.configure()
     return graph

@@ -44,39 +44,39 @@ class TimeStretcher:
         self, container: OutputContainer, source: AudioStream, delay: Fraction, stretch: Fraction, earliest: Fraction
     ) -> None:
         self._delay, self._stretch = delay, stretch
-        self._floor = to_pts(earliest, Fraction(1, source.codec_context.sample_rate))
+        self._earliest_sample = to_pts(earliest, Fraction(1, source.codec_context.sample_rate))
         self._rate = source.codec_context.sample_rate
         self.target = _add_encoder(container, source)
         self._graph: Graph | None = None
-        self._next: Fraction | None = None
-        self._written: int | None = None
+        self._input_end: Fraction | None = None
+        self._next_sample: int | None = None
 
-    def take(self, packet: Packet[AudioStream]) -> list[Packet[Any]]:
+    def process(self, packet: Packet[AudioStream]) -> list[Packet[Any]]:
         """Give what a packet of the track becomes; an empty packet ends it."""
         try:
             frames = packet.decode()
         except av.InvalidDataError:
             return []  # a broken packet leaves a gap, which is filled
-        whole = (part for frame in map(to_interleaved, frames) for part in self._unbroken(frame))
-        return [made for part in whole for made in self._resample(part)]
+        continuous = (part for frame in map(to_interleaved, frames) for part in self._fill_gaps(frame))
+        return [stretched_packet for part in continuous for stretched_packet in self._resample(part)]
 
-    def finish(self) -> list[Packet[Any]]:
+    def flush(self) -> list[Packet[Any]]:
         """Give what is still held."""
         rest = [] if self._graph is None else self._resample(None)
         return [*rest, *self.target.encode(None)]
 
-    def _unbroken(self, frame: AudioFrame) -> Iterator[AudioFrame]:
+    def _fill_gaps(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """Yield silence where there is a gap before a frame, then the frame."""
         time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
-        if self._next is None:
-            self._next = time or Fraction(0)
-            self._written = to_pts(self._next * self._stretch + self._delay, Fraction(1, self._rate))
-        elif time is not None and time - self._next > MAX_STAMP_ERROR_SECONDS:
-            missing = to_pts(time - self._next, Fraction(1, self._rate))
+        if self._input_end is None:
+            self._input_end = time or Fraction(0)
+            self._next_sample = to_pts(self._input_end * self._stretch + self._delay, Fraction(1, self._rate))
+        elif time is not None and time - self._input_end > MAX_STAMP_ERROR_SECONDS:
+            missing = to_pts(time - self._input_end, Fraction(1, self._rate))
             for first in range(0, missing, self._rate):
                 yield _silence(frame, min(self._rate, missing - first))
-            self._next = time
-        self._next += Fraction(frame.samples, self._rate)
+            self._input_end = time
+        self._input_end += Fraction(frame.samples, self._rate)
         yield frame
 
     def _resample(self, frame: AudioFrame | None) -> list[Packet[Any]]:
@@ -99,12 +99,12 @@ class TimeStretcher:
 
     def _encode(self, frame: AudioFrame) -> list[Packet[Any]]:
         """Encode what does not lie too early."""
-        assert self._written is not None
-        first, self._written = self._written, self._written + frame.samples
-        if self._written <= self._floor:
+        assert self._next_sample is not None
+        first, self._next_sample = self._next_sample, self._next_sample + frame.samples
+        if self._next_sample <= self._earliest_sample:
             return []
-        if first < self._floor:
-            frame, first = _drop_first(frame, self._floor - first), self._floor
+        if first < self._earliest_sample:
+            frame, first = _drop_first(frame, self._earliest_sample - first), self._earliest_sample
         frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), first
         return self.target.encode(frame)
 
@@ -112,22 +112,22 @@ class TimeStretcher:
 def _add_encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
     """Add a track in the codec of ``source``, or in one that the container holds."""
     context = source.codec_context
-    name = context.codec.canonical_name
-    for wanted in (ENCODERS.get(name, name), "aac", "libopus"):
+    codec_name = context.codec.canonical_name
+    for name in (ENCODERS.get(codec_name, codec_name), "aac", "libopus"):
         try:
-            codec = av.Codec(wanted, "w")
+            codec = av.Codec(name, "w")
             rates = codec.audio_rates or [context.sample_rate]
             rate = context.sample_rate if context.sample_rate in rates else max(rates)
-            stream = container.add_stream(wanted, rate, layout=context.layout.name)
+            stream = container.add_stream(name, rate, layout=context.layout.name)
         except (av.codec.codec.UnknownCodecError, ValueError):
             continue
         assert isinstance(stream, AudioStream)
         if context.bit_rate:
             stream.codec_context.bit_rate = context.bit_rate
-        if context.format.name in {form.name for form in codec.audio_formats or ()}:
+        if context.format.name in {sample_format.name for sample_format in codec.audio_formats or ()}:
             stream.codec_context.format = context.format.name
         return stream
-    raise OutputError(f"there is no encoder of sound for {container.format.name}; give a name that ends in .mkv")
+    raise OutputError(f"there is no audio encoder for {container.format.name}; give a name that ends in .mkv")
 
 
 def _build_resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
@@ -146,11 +146,15 @@ def _build_resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
     return graph
 
 
-def _silence(like: AudioFrame, samples: int) -> AudioFrame:
-    shape = (like.layout.nb_channels, samples) if like.format.is_planar else (1, samples * like.layout.nb_channels)
-    kind = like.to_ndarray().dtype
-    frame = AudioFrame.from_ndarray(np.zeros(shape, kind), like.format.name, like.layout.name)
-    frame.sample_rate = like.sample_rate
+def _silence(template: AudioFrame, samples: int) -> AudioFrame:
+    shape = (
+        (template.layout.nb_channels, samples)
+        if template.format.is_planar
+        else (1, samples * template.layout.nb_channels)
+    )
+    kind = template.to_ndarray().dtype
+    frame = AudioFrame.from_ndarray(np.zeros(shape, kind), template.format.name, template.layout.name)
+    frame.sample_rate = template.sample_rate
     return frame
 
 

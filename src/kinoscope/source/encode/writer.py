@@ -41,13 +41,13 @@ def _advice(error: Exception) -> str:
     return "the encoder or the container refused it, not the folder; give a name that ends in .mkv"
 
 
-def generated_tags(made_by: str) -> dict[str, str]:
+def generated_tags(generated_by: str) -> dict[str, str]:
     """Give the metadata of a video that was generated: ``comment`` and ``description`` for people, ``kinoscope`` too.
 
     An mp4 keeps the first two; a Matroska file all of them, with ``KINOSCOPE`` in capitals.
     """
-    text = provenance_text(made_by)
-    return {"comment": text, "description": text, "kinoscope": f"generated: {made_by}"}
+    text = provenance_text(generated_by)
+    return {"comment": text, "description": text, "kinoscope": f"generated: {generated_by}"}
 
 
 def select_sink(path: str | Path) -> type[Sink]:
@@ -65,7 +65,7 @@ def select_sink(path: str | Path) -> type[Sink]:
     if ending in IMAGE_SUFFIXES and "%" in name:
         return SequenceSink
     known = ", ".join((*VIDEO_SUFFIXES, ".gif"))
-    raise OptionError(f"cannot write {path}: give a name that ends in {known}, or pictures as name-%05d.png")
+    raise OptionError(f"cannot write {path}: give a name that ends in {known}, or images as name-%05d.png")
 
 
 def check_target(path: Path) -> None:
@@ -79,8 +79,8 @@ def check_target(path: Path) -> None:
     if pattern is None:
         require_free(path)
     elif path.parent.is_dir():
-        for picture in (one for one in path.parent.iterdir() if pattern.fullmatch(one.name)):
-            require_free(picture)
+        for file in (entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)):
+            require_free(file)
 
 
 class Writer:
@@ -122,19 +122,19 @@ class Writer:
         lossless: bool = False,
         quality: int = 21,
         preset: str = "veryfast",
-        made_by: str | None = None,
+        generated_by: str | None = None,
         audio_track: int | None = None,
         zero: Fraction = Fraction(0),
     ) -> None:
         self.path, self._size = Path(path), size
         self._stack = ExitStack()
         self._sink: Sink | None = None
-        make = select_sink(self.path)
-        with self._told():
+        sink_type = select_sink(self.path)
+        with self._output_errors():
             check_target(self.path)
             prepare_folder(self.path.parent)
             self._folder = self._stack.enter_context(scratch_folder(self.path.parent))
-            name = self.path.name if make is SequenceSink else f"file{suffix_of(self.path)}"
+            name = self.path.name if sink_type is SequenceSink else f"file{suffix_of(self.path)}"
             options: dict[str, Any] = {
                 "rate": rate,
                 "audio_from": audio_from,
@@ -143,26 +143,28 @@ class Writer:
                 "zero": zero,
                 "time_base": time_base,
             }
-            options["marks"] = {} if made_by is None else generated_tags(made_by)
-            self._sink = make(self._folder / name, size, **options, lossless=lossless, quality=quality, preset=preset)
+            options["tags"] = {} if generated_by is None else generated_tags(generated_by)
+            self._sink = sink_type(
+                self._folder / name, size, **options, lossless=lossless, quality=quality, preset=preset
+            )
 
     def write(self, frame: Frame) -> None:
         """Write one frame at its own time; times must increase."""
         if frame.size != self._size:
             raise OutputError(f"{self.path}: a frame is {frame.size}, not {self._size} like the first; scale it")
-        with self._told():
+        with self._output_errors():
             self._open().write(frame)
 
-    def write_audio(self, sound: Audio) -> None:
+    def write_audio(self, audio: Audio) -> None:
         """Write a stretch of mono sound at its own time; the rate is the ``audio_rate`` of the writer."""
-        with self._told():
-            self._open().write_audio(sound)
+        with self._output_errors():
+            self._open().write_audio(audio)
 
     def close(self) -> None:
         """Finish, and move what was written into place."""
         if self._sink is None:
             return
-        with self._told():
+        with self._output_errors():
             self._sink.finish()
             self._sink = None
             self._publish()
@@ -175,7 +177,7 @@ class Writer:
     def _publish(self) -> None:
         written = sorted(self._folder.iterdir())
         numbered = numbered_pattern(self.path) if select_sink(self.path) is SequenceSink else None
-        names = [one.name for one in written] if numbered else [self.path.name]
+        names = [entry.name for entry in written] if numbered else [self.path.name]
         targets = [self.path.with_name(name) for name in names]
         for target in targets:
             require_free(target)
@@ -193,7 +195,7 @@ class Writer:
         self._stack.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _output_errors(self) -> Iterator[None]:
         """Clean up after an error, and tell it in one line."""
         try:
             yield

@@ -47,23 +47,23 @@ def bounce(starts: Float64Array, moves: Float64Array, frames: int) -> Int64Array
     Args:
         starts: (K, 2), shares of the room. moves: (K, 2), shares of the room in a frame.
     """
-    places, told = starts, []
+    position, trajectory = starts, []
     for _ in range(frames):
-        places = places + moves
-        moves = np.where((places <= 0) | (places >= 1), -moves, moves)
-        places = places.clip(0, 1)
-        told.append(places)
-    return np.floor(np.stack(told) * (FRAME_SIDE - ITEM_SIDE)).astype(np.int64)
+        position = position + moves
+        moves = np.where((position <= 0) | (position >= 1), -moves, moves)
+        position = position.clip(0, 1)
+        trajectory.append(position)
+    return np.floor(np.stack(trajectory) * (FRAME_SIDE - ITEM_SIDE)).astype(np.int64)
 
 
-def draw_items(items: Pixels, places: Int64Array) -> Pixels:
-    """Draw items (K, 28, 28) at places (T, K, 2), each the top and the left edge: (T, 64, 64, 1)."""
-    pictures = np.zeros((len(places), FRAME_SIDE, FRAME_SIDE, 1), np.uint8)
-    for picture, corners in zip(pictures[..., 0], places, strict=True):
+def draw_items(items: Pixels, positions: Int64Array) -> Pixels:
+    """Draw a clip (T, 64, 64, 1) of items (K, 28, 28) at positions (T, K, 2) of their top and left edge."""
+    clip = np.zeros((len(positions), FRAME_SIDE, FRAME_SIDE, 1), np.uint8)
+    for frame, corners in zip(clip[..., 0], positions, strict=True):
         for item, (top, left) in zip(items, corners, strict=True):
-            under = picture[top : top + ITEM_SIDE, left : left + ITEM_SIDE]
-            np.maximum(under, item, out=under)
-    return pictures
+            region = frame[top : top + ITEM_SIDE, left : left + ITEM_SIDE]
+            np.maximum(region, item, out=region)
+    return clip
 
 
 def sample_trajectories(frames: int, random: np.random.Generator, count: int = 2) -> Int64Array:
@@ -80,24 +80,26 @@ def draw_bouncing(frames: int, random: np.random.Generator, items: Pixels | None
         items: (M, 28, 28) to draw from; the built-in shapes if not given. count: how many are in a clip.
     """
     items = shape_items() if items is None else items
-    ways = sample_trajectories(frames, random, count)
-    return draw_items(items[random.integers(len(items), size=count)], ways)
+    trajectories = sample_trajectories(frames, random, count)
+    return draw_items(items[random.integers(len(items), size=count)], trajectories)
 
 
 def bouncing(duration: Seconds = 2, rate: Seconds = 10, count: int = 2, seed: Seconds = 0) -> SyntheticSource:
     """Give built-in shapes that bounce; ``truth.tracks`` hold the boxes of the items at each frame's time."""
     step, random = 1 / Fraction(rate), np.random.default_rng(int(seed))
     frames = max(1, round(Fraction(duration) / step))
-    ways = sample_trajectories(frames, random, count)
+    trajectories = sample_trajectories(frames, random, count)
     kinds = random.integers(len(ITEM_NAMES), size=count)
-    clip = draw_items(shape_items()[kinds], ways)
+    clip = draw_items(shape_items()[kinds], trajectories)
 
-    def draw(index: int, time: Fraction) -> Pixels:
+    def render_frame(index: int, time: Fraction) -> Pixels:
         return np.repeat(clip[index], 3, -1)
 
     truth = TaskResult()
     times = [float(number * step) for number in range(frames)]
     for number, kind in enumerate(kinds):
-        boxes = [(t, x, y, x + ITEM_SIDE, y + ITEM_SIDE, 1) for t, (y, x) in zip(times, ways[:, number], strict=True)]
+        boxes = [
+            (t, x, y, x + ITEM_SIDE, y + ITEM_SIDE, 1) for t, (y, x) in zip(times, trajectories[:, number], strict=True)
+        ]
         truth.tracks.append(Track(number + 1, "objects", ITEM_NAMES[kind], 1.0, np.array(boxes, float)))
-    return SyntheticSource("bouncing", draw, truth, (FRAME_SIDE, FRAME_SIDE), duration, rate)
+    return SyntheticSource("bouncing", render_frame, truth, (FRAME_SIDE, FRAME_SIDE), duration, rate)

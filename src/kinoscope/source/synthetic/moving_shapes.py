@@ -68,9 +68,9 @@ def draw_moving(
     motion = _pick_name(random, MOTIONS, motion, "motion")
     radius = float(random.uniform(*RADIUS_RANGE)) * size
     centres = size * _trajectory(random, motion, np.arange(frames) / rate, radius / size * 1.35)
-    ground = random.uniform(*BACKGROUND_LEVELS)
+    background = random.uniform(*BACKGROUND_LEVELS)
     masks = np.stack([_coverage(shape, centre, radius, size) for centre in centres])[..., None]
-    pixels = ground + masks * (np.array(COLOURS[colour], float) - ground)
+    pixels = background + masks * (np.array(COLOURS[colour], float) - background)
     return pixels.round().astype(np.uint8), MovingShapes(shape, colour, motion, centres, radius)
 
 
@@ -81,47 +81,49 @@ def moving(
     """Give such a clip as a source; ``truth.tracks`` hold the box of the shape at each frame's time."""
     step = 1 / Fraction(rate)
     frames = max(1, round(Fraction(duration) / step))
-    clip, shown = draw_moving(int(seed), frames, float(rate), size, shape or None, colour or None, motion or None)
+    clip, moving_shape = draw_moving(
+        int(seed), frames, float(rate), size, shape or None, colour or None, motion or None
+    )
     times = np.array([float(number * step) for number in range(frames)])
-    left, top, right, bottom = shown.radius * np.array(_bounding_box(shown.shape))
-    x, y = shown.centres.T
+    left, top, right, bottom = moving_shape.radius * np.array(_bounding_box(moving_shape.shape))
+    x, y = moving_shape.centres.T
     boxes = np.stack([times, x + left, y + top, x + right, y + bottom, np.ones(frames)], 1)
-    track = Track(1, "objects", f"{shown.colour} {shown.shape}", 1.0, boxes)
+    track = Track(1, "objects", f"{moving_shape.colour} {moving_shape.shape}", 1.0, boxes)
 
-    def draw(index: int, time: Fraction) -> Pixels:
+    def render_frame(index: int, time: Fraction) -> Pixels:
         return np.asarray(clip[index])
 
-    return SyntheticSource("moving", draw, TaskResult(tracks=[track]), (size, size), duration, rate)
+    return SyntheticSource("moving", render_frame, TaskResult(tracks=[track]), (size, size), duration, rate)
 
 
 def _pick_name(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
-    drawn = str(names[int(random.integers(len(names)))])
-    return drawn if wanted is None else require_known(wanted, names, kind)
+    sampled = str(names[int(random.integers(len(names)))])
+    return sampled if wanted is None else require_known(wanted, names, kind)
 
 
-def _trajectory(random: Any, motion: str, times: Float64Array, edge: float) -> Float64Array:
+def _trajectory(random: Any, motion: str, times: Float64Array, margin: float) -> Float64Array:
     """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
-    angle, room = random.uniform(0, 2 * np.pi), 1 - 2 * edge
+    angle, available = random.uniform(0, 2 * np.pi), 1 - 2 * margin
     if motion == "straight":
         step = random.uniform(*SPEED_RANGE) * np.array([np.cos(angle), np.sin(angle)])
-        way = random.uniform(0, room, 2) + times[:, None] * step
-        folded = np.mod(way, 2 * room)
-        return np.asarray(edge + np.minimum(folded, 2 * room - folded))
+        position = random.uniform(0, available, 2) + times[:, None] * step
+        folded = np.mod(position, 2 * available)
+        return np.asarray(margin + np.minimum(folded, 2 * available - folded))
     turns = angle + 2 * np.pi * random.uniform(*TURN_RATE_RANGE) * times * random.choice([-1, 1])
-    reach = random.uniform(0.45, 0.95) * room / 2
+    reach = random.uniform(0.45, 0.95) * available / 2
     if motion == "circle":
-        around = np.stack([np.cos(turns), np.sin(turns)], 1) * reach
+        offsets = np.stack([np.cos(turns), np.sin(turns)], 1) * reach
     else:
         tilt = random.uniform(0, np.pi)
-        around = np.sin(turns)[:, None] * np.array([np.cos(tilt), np.sin(tilt)]) * reach
-    middle = edge + reach + random.uniform(0, room - 2 * reach, 2)
-    return np.asarray(middle + around)
+        offsets = np.sin(turns)[:, None] * np.array([np.cos(tilt), np.sin(tilt)]) * reach
+    middle = margin + reach + random.uniform(0, available - 2 * reach, 2)
+    return np.asarray(middle + offsets)
 
 
 def _coverage(shape: str, centre: Float64Array, radius: float, size: int) -> Float64Array:
     """Give how much of each pixel a shape covers, (S, S) from 0 to 1."""
-    places = (np.arange(size * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
-    x, y = places[None, :] - centre[0], places[:, None] - centre[1]
+    coordinates = (np.arange(size * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
+    x, y = coordinates[None, :] - centre[0], coordinates[:, None] - centre[1]
     inside = _is_inside(shape, x / radius, y / radius)
     return np.asarray(inside.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING).mean((1, 3)))
 

@@ -43,28 +43,28 @@ class SyntheticSource(Source):
     def __init__(
         self,
         name: str,
-        draw: RenderFrame,
+        render_frame: RenderFrame,
         truth: TaskResult,
         size: Size,
         duration: Seconds,
         rate: Seconds,
         start: Seconds = 0,
-        wave: Waveform | None = None,
+        waveform: Waveform | None = None,
     ) -> None:
-        self.truth, self._draw, self._wave = truth, draw, wave
+        self.truth, self._render_frame, self._waveform = truth, render_frame, waveform
         self._step = 1 / Fraction(rate)
         self._count = frames = max(1, round(Fraction(duration) / self._step))
         self.info = SourceInfo(
             f"synthetic:{name}", *size, rate=Fraction(rate), start=Fraction(start), duration=frames * self._step,
-            frames=frames, has_audio=wave is not None, audio_rate=None if wave is None else 48_000,
+            frames=frames, has_audio=waveform is not None, audio_rate=None if waveform is None else 48_000,
             container="synthetic", codec="rawvideo", pixel_format="rgb24", bit_depth=8,
         )  # fmt: skip
         self.report = DecodeReport()
-        self._limits: tuple[Fraction | None, Fraction | None, Fraction | None] = None, None, None
+        self._range: tuple[Fraction | None, Fraction | None, Fraction | None] = None, None, None
 
     def limit(self, start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> SyntheticSource:
         """Give only what lies in [start, end) seconds, at most ``rate`` pictures a second; the truth stays whole."""
-        self._limits = start, end, rate
+        self._range = start, end, rate
         if rate is not None and rate * self._step < 1:
             self.info = replace(self.info, rate=rate, frames=None)
         return self
@@ -72,32 +72,32 @@ class SyntheticSource(Source):
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each picture and the sound that goes with it."""
         self.report = DecodeReport()
-        (start, end, rate), index = self._limits, 0
-        rates, ticker = tuple(dict.fromkeys(audio_rates)) if self._wave else (), FrameSampler(rate)
+        (start, end, rate), index = self._range, 0
+        rates, sampler = tuple(dict.fromkeys(audio_rates)) if self._waveform else (), FrameSampler(rate)
         for number in range(self._count):
             for audio_rate in rates:
-                if (sound := cut_audio(self._sound(number, audio_rate), start, end)) is not None:
-                    yield sound
+                if (audio := cut_audio(self._audio(number, audio_rate), start, end)) is not None:
+                    yield audio
             time = self.info.start + number * self._step
             inside = (start is None or time >= start) and (end is None or time < end)
-            if video and inside and ticker.due(time):
+            if video and inside and sampler.due(time):
                 self.report.frames = index + 1
-                yield self._picture(number, index)
+                yield self._lazy_frame(number, index)
                 index += 1
 
-    def _picture(self, number: int, index: int) -> LazyFrame:
+    def _lazy_frame(self, number: int, index: int) -> LazyFrame:
         time = self.info.start + number * self._step
 
         def render(size: Size) -> Pixels:
-            return _resize(self._draw(number, time), size)
+            return _resize(self._render_frame(number, time), size)
 
         return LazyFrame(render, self.info.size, time, index, key=True, duration=self._step)
 
-    def _sound(self, index: int, rate: int) -> Audio:
+    def _audio(self, index: int, rate: int) -> Audio:
         """Give the samples from this picture's time to the next one's; together they leave no gap."""
         first, last = (-(-(i * self._step * rate) // 1) for i in (index, index + 1))
         times = float(self.info.start) + np.arange(first, last) / rate
-        samples = np.zeros(0) if self._wave is None else self._wave(times)
+        samples = np.zeros(0) if self._waveform is None else self._waveform(times)
         return Audio(samples.astype(np.float32), rate, self.info.start + Fraction(first, rate))
 
     def write(self, path: str | Path, **options: Any) -> Path:
@@ -131,18 +131,18 @@ def shapes(
     sides = [max(4, min(width, height) // (5 + i % 3)) for i in range(count)]
 
     def box(number: int, time: Fraction) -> tuple[int, int, int, int]:
-        side, moved = sides[number], float(time - Fraction(start))
-        x = _bounce(width * (0.1 + 0.3 * number) + moved * width * 0.30 * (-1) ** number, width - side)
-        y = _bounce(height * (0.1 + 0.25 * number) + moved * height * (0.2 + 0.05 * number), height - side)
+        side, elapsed = sides[number], float(time - Fraction(start))
+        x = _bounce(width * (0.1 + 0.3 * number) + elapsed * width * 0.30 * (-1) ** number, width - side)
+        y = _bounce(height * (0.1 + 0.25 * number) + elapsed * height * (0.2 + 0.05 * number), height - side)
         return x, y, x + side, y + side
 
-    def draw(index: int, time: Fraction) -> Pixels:
-        picture = np.full((height, width, 3), 24, np.uint8)
+    def render_frame(index: int, time: Fraction) -> Pixels:
+        pixels = np.full((height, width, 3), 24, np.uint8)
         for number, name in enumerate(names):
-            _paint(picture, box(number, time), SHAPE_COLOURS[name.split()[0]], round_="disc" in name)
-        return picture
+            _paint(pixels, box(number, time), SHAPE_COLOURS[name.split()[0]], round_="disc" in name)
+        return pixels
 
-    source = SyntheticSource("shapes", draw, TaskResult(), (width, height), duration, rate, start)
+    source = SyntheticSource("shapes", render_frame, TaskResult(), (width, height), duration, rate, start)
     step = 1 / Fraction(rate)
     times = [Fraction(start) + i * step for i in range(source.info.frames or 0)]
     source.truth.tracks = [
@@ -170,9 +170,9 @@ def cuts(
 
     ``truth.events`` are the shots (a dissolve changes the shot at its middle), and the ``dissolve`` spans.
     """
-    hard = [(parse_time(t), parse_time(t)) for t in _split_list(times)]
-    slow = [_parse_span(span) for span in _split_list(dissolves)]
-    changes = sorted([*hard, *slow])
+    cut_spans = [(parse_time(t), parse_time(t)) for t in _split_list(times)]
+    dissolve_spans = [_parse_span(span) for span in _split_list(dissolves)]
+    changes = sorted([*cut_spans, *dissolve_spans])
 
     def scene(number: int, time: float) -> Float64Array:
         across = np.arange(width)[None, :] + np.arange(height)[:, None] * (number % 3 - 1)
@@ -180,17 +180,17 @@ def cuts(
         shade: Float64Array = np.array(SCENE_COLOURS[number % len(SCENE_COLOURS)], float) + stripes[..., None]
         return shade.clip(0, 255)
 
-    def draw(index: int, time: Fraction) -> Pixels:
-        at = time - Fraction(start)
-        number = sum(at >= end for _, end in changes)
-        picture = scene(number, float(at))
-        if number < len(changes) and changes[number][0] <= at < changes[number][1]:
+    def render_frame(index: int, time: Fraction) -> Pixels:
+        seconds = time - Fraction(start)
+        number = sum(seconds >= end for _, end in changes)
+        pixels = scene(number, float(seconds))
+        if number < len(changes) and changes[number][0] <= seconds < changes[number][1]:
             first, last = changes[number]
-            share = float((at - first) / (last - first))
-            picture = (1 - share) * picture + share * scene(number + 1, float(at))
-        return picture.round().astype(np.uint8)
+            weight = float((seconds - first) / (last - first))
+            pixels = (1 - weight) * pixels + weight * scene(number + 1, float(seconds))
+        return pixels.round().astype(np.uint8)
 
-    source = SyntheticSource("cuts", draw, TaskResult(), (width, height), duration, rate, start)
+    source = SyntheticSource("cuts", render_frame, TaskResult(), (width, height), duration, rate, start)
     source.truth.events = _shots(changes, Fraction(start), source.info.duration or Fraction(0))
     return source
 
@@ -214,11 +214,11 @@ def flash_and_beep(
     firsts = (math.ceil((i + Fraction(2, 5)) * Fraction(period) / step) for i in range(count))
     flashes = [origin + first * step for first in firsts]
 
-    def draw(index: int, time: Fraction) -> Pixels:
-        lit = any(flash <= time < flash + length for flash in flashes)
-        return np.full((height, width, 3), 255 if lit else 16, np.uint8)
+    def render_frame(index: int, time: Fraction) -> Pixels:
+        is_flash = any(flash <= time < flash + length for flash in flashes)
+        return np.full((height, width, 3), 255 if is_flash else 16, np.uint8)
 
-    def wave(times: Float64Array) -> Float64Array:
+    def waveform(times: Float64Array) -> Float64Array:
         samples = np.zeros(len(times))
         for flash in flashes:
             since = times - float(flash + late)
@@ -228,7 +228,7 @@ def flash_and_beep(
     truth = TaskResult()
     for label, shift in (("flash", Fraction(0)), ("beep", late)):
         truth.events += [Event("sync", float(t + shift), float(t + shift + length), label) for t in flashes]
-    return SyntheticSource("flash_and_beep", draw, truth, (width, height), duration, rate, start, wave)
+    return SyntheticSource("flash_and_beep", render_frame, truth, (width, height), duration, rate, start, waveform)
 
 
 def _split_list(values: Iterable[Any] | str) -> list[Any]:
@@ -243,25 +243,25 @@ def _parse_span(span: str | tuple[Seconds, Seconds]) -> tuple[Fraction, Fraction
 
 
 def _shots(changes: list[Any], start: Fraction, duration: Fraction) -> list[Event]:
-    edges = [Fraction(0), *((first + last) / 2 for first, last in changes), duration]
-    shots = [Event("shots", float(start + a), float(start + b), "shot") for a, b in pairwise(edges) if b > a]
-    slow = [Event("shots", float(start + a), float(start + b), "dissolve") for a, b in changes if b > a]
-    return shots + slow
+    boundaries = [Fraction(0), *((first + last) / 2 for first, last in changes), duration]
+    shots = [Event("shots", float(start + a), float(start + b), "shot") for a, b in pairwise(boundaries) if b > a]
+    dissolve_spans = [Event("shots", float(start + a), float(start + b), "dissolve") for a, b in changes if b > a]
+    return shots + dissolve_spans
 
 
-def _bounce(position: float, room: int) -> int:
+def _bounce(position: float, available: int) -> int:
     """Fold a straight way into [0, room], as if it were reflected at both ends."""
-    folded = position % (2 * room) if room > 0 else 0
-    return round(min(folded, 2 * room - folded))
+    folded = position % (2 * available) if available > 0 else 0
+    return round(min(folded, 2 * available - folded))
 
 
-def _paint(picture: Pixels, box: tuple[int, int, int, int], colour: tuple[int, int, int], round_: bool) -> None:
+def _paint(pixels: Pixels, box: tuple[int, int, int, int], colour: tuple[int, int, int], round_: bool) -> None:
     x1, y1, x2, y2 = box
     y, x = np.mgrid[y1:y2, x1:x2]
     inside = (
         np.hypot(x - (x1 + x2 - 1) / 2, y - (y1 + y2 - 1) / 2) <= (x2 - x1) / 2 if round_ else np.ones(x.shape, bool)
     )
-    picture[y1:y2, x1:x2][inside] = colour
+    pixels[y1:y2, x1:x2][inside] = colour
 
 
 def _resize(pixels: Pixels, size: Size) -> Pixels:
