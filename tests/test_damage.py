@@ -33,7 +33,7 @@ def test_a_truncated_video_is_incomplete_and_said_to_be(kinoscope: Cli, light: A
         call = kinoscope("analyze", video, "-o", out, *more)
         (line,) = call.err.splitlines()
         assert line.startswith(f"kinoscope: {video} was not read to its end (")
-        assert line.endswith("; what was found until then is kept")
+        assert line.endswith("; the results so far are kept")
         assert call.status == 1
         found = json.loads((out / "timeline.json").read_text())
         assert found["tasks"]["shots"]["status"] == "incomplete"
@@ -51,9 +51,9 @@ def test_each_kind_of_damage_has_its_words() -> None:
         return damage_summary(Timeline({"path": "a.mp4"}, DecodeReport(**decode)))
 
     assert line() is None
-    assert line(complete=False, interrupted=True) == ("a.mp4: interrupted; what was found until then is kept")
+    assert line(complete=False, interrupted=True) == ("a.mp4: interrupted; the results so far are kept")
     assert line(complete=False, errors=["ends at 2 s of 4 s"] * 2) == (
-        "a.mp4 was not read to its end (ends at 2 s of 4 s); what was found until then is kept"
+        "a.mp4 was not read to its end (ends at 2 s of 4 s); the results so far are kept"
     )
     assert line(failures=1, errors=["invalid\ndata"]) == (
         "a.mp4: 1 frame or packet could not be decoded (invalid data); --on-error says what to do about them"

@@ -94,7 +94,7 @@ def test_a_picture_gives_boxes(kinoscope, tmp_path):
 
 def test_nothing_found_is_said(kinoscope, tmp_path):
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((100, 200, 3), np.uint8))
-    assert "nothing was found" in kinoscope("detect", tmp_path / "p.png").out
+    assert "no detections" in kinoscope("detect", tmp_path / "p.png").out
 
 
 def test_one_that_cannot_be_read_never_stops_the_others(kinoscope, video, tmp_path):

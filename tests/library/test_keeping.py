@@ -62,7 +62,7 @@ def test_a_moved_file_keeps_its_row(kinoscope: Any, light: Any, video: Path, tmp
     kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report")
     video.rename(moved)
     printed = "".join(kinoscope("library", "check", films).out.split())  # the terminal's width breaks lines anywhere
-    assert "".join(f"{video} is no more where it was".split()) in printed
+    assert "".join(f"{video} is missing".split()) in printed
     kinoscope("analyze", moved, "-o", tmp_path / "out", "--library", films, "--no-report")
     (row,) = json.loads(kinoscope("library", "list", films, "--json").out)["videos"]
     assert row["path"] == str(moved)
@@ -76,7 +76,7 @@ def test_videos_are_shown_and_removed(kinoscope: Any, light: Any, video: Path, t
     assert "sha256" in shown
     assert "shots" in shown
     assert kinoscope("library", "remove", films, "shapes.mp4").out == f"removed {video}\n"
-    assert kinoscope("library", "list", films).out == "there is no video in it\n"
+    assert kinoscope("library", "list", films).out == "the library is empty\n"
     call = kinoscope("library", "remove", films)
     assert (call.status, call.err.count("\n")) == (2, 1)
 

@@ -14,37 +14,37 @@ def _printed(timeline, width=100):
     return stream.getvalue()
 
 
-def test_what_was_found_by_each_task(golden):
+def test_the_results_of_each_task(golden):
     rows = {row.task: row for row in summary_rows(golden)}
-    assert {name: (row.found, row.details) for name, row in rows.items() if name != "speech"} == {
+    assert {name: (row.results, row.details) for name, row in rows.items() if name != "speech"} == {
         "shots": ("2 shots", "shot at 00:00, 00:01"),
         "scenes": ("1 scene", "=street at 00:00"),
         "objects": ("2 tracks", 'person, @dog, "big"'),
         "faces": ("1 track, 1 person", "Zoë 你好"),
         "actions": ("failed: 1 event", "weights of mc3-18-fights are missing; fight at 00:00"),
     }
-    assert rows["speech"].found == "3 sentences"
+    assert rows["speech"].results == "3 sentences"
     assert rows["speech"].details.startswith("“3 < 4 & <script>alert(1)</script> --> 2 00:00:01” “I would")
     assert (rows["objects"].model, rows["objects"].seconds) == ("nanodet", 1.5)
 
 
-def test_scenes_are_told_by_how_long_they_last(half_minute):
+def test_scenes_are_listed_by_duration(half_minute):
     row = next(row for row in summary_rows(half_minute) if row.task == "scenes")
     seconds = [float(part.split()[-2]) for part in row.details.split(", ")]
     assert seconds == sorted(seconds, reverse=True)
 
 
 def test_the_headline(golden):
-    assert headline(golden) == "videos/straße.mp4, 128x112, 00:02, 8 frames, 1 broken"
+    assert headline(golden) == "videos/straße.mp4, 128x112, 00:02, 8 frames, 1 undecodable"
     golden.decode.complete = False
     assert headline(golden).endswith(", not read to the end")
     assert headline(Timeline()) == "video, 00:00, 0 frames"
 
 
 def test_what_did_not_run_says_why():
-    timeline = Timeline(tasks={"speech": TaskReport("skipped", reason="there is no sound")})
+    timeline = Timeline(tasks={"speech": TaskReport("skipped", reason="there is no audio")})
     (row,) = summary_rows(timeline)
-    assert (row.found, row.details) == ("skipped", "there is no sound")
+    assert (row.results, row.details) == ("skipped", "there is no audio")
 
 
 def test_it_fits_a_screen(half_minute):
@@ -76,5 +76,5 @@ def test_tasks_without_events_say_what_they_did():
         "preview": TaskReport(frames=250, seconds=1.25),
         "rules": TaskReport(seconds=0.5),
     })  # fmt: skip
-    assert [row.found for row in summary_rows(timeline)] == ["3 embeddings", "250 frames", "0 alerts"]
+    assert [row.results for row in summary_rows(timeline)] == ["3 embeddings", "250 frames", "0 alerts"]
     assert _printed(timeline).splitlines()[-2].split() == ["all", "2.0"]

@@ -17,5 +17,5 @@ def printed(*counts):
 def test_what_does_not_count_is_marked_and_the_mark_explained():
     shown = printed(True, False)
     assert shown.count("person ?") == 1
-    assert "?: doubtful, and it never moves; not counted" in shown
+    assert "?: doubtful and stationary; not counted" in shown
     assert "?" not in printed(True, True)

@@ -1,4 +1,4 @@
-"""What is told of a library on the terminal."""
+"""A library on the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kinoscope.views.console.library import print_videos
 
 
 def test_the_folder_of_a_video_is_never_cut_off() -> None:
-    folder = "/home/somebody/videos/of/last/summer/by/the/sea/and/in/the/mountains"
+    folder = "/home/user/videos/of/last/summer/by/the/sea/and/in/the/mountains"
     row = {"path": f"{folder}/a.mp4", "duration": 2.0, "added": "2026-01-01T12:00", "id": "abcdef0123"}
     console = Console(file=io.StringIO(), width=80)
     print_videos([row], console)

@@ -1,4 +1,4 @@
-"""What is said of sound against lips: every verdict, every speaker, and why there is none."""
+"""Lines on audio-visual offsets: every verdict, every speaker, and why there is none."""
 
 from kinoscope.core.results import TaskReport, Timeline
 from kinoscope.views.console.analysis import summary_rows
@@ -8,43 +8,45 @@ from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 def as_lines(timeline):
     plain = {"measurable": bool(rows := offset_rows(timeline)), "reason": unmeasurable_reason(timeline)}
-    told = lines(plain | {"source": "a.mp4", "offsets": rows, "speaking": speaking_rows(timeline)})
-    return [line.removeprefix("a.mp4:").strip() for line in told]
+    printed = lines(plain | {"source": "a.mp4", "offsets": rows, "speaking": speaking_rows(timeline)})
+    return [line.removeprefix("a.mp4:").strip() for line in printed]
 
 
-def test_an_offset_is_told_with_its_interval_and_then_who_speaks():
+def test_an_offset_is_printed_with_its_interval_and_then_who_speaks():
     assert as_lines(synced()) == [
-        "sound is 120 ms late (+120 ms, 95 % interval +80 to +160 ms; 98 % sure, from 8.0 s of speech)",
+        "audio is 120 ms late (+120 ms, 95 % interval +80 to +160 ms; confidence 98 %, from 8.0 s of speech)",
         "face 1 speaks for 3.5 s: 0.0-3.0, 6.5-7.0",
         "Anna speaks for 2.0 s: 4.0-6.0",
     ]
 
 
-def test_several_offsets_are_told_with_their_stretches():
-    told = as_lines(synced(offset(0, 5, 0.12), offset(5, 10, -0.2, 0.999)))
-    assert told[0].startswith("0.00-5.00 s: sound is 120 ms late (")
-    assert told[1].startswith("5.00-10.00 s: sound is 200 ms early (-200 ms, 95 % interval -240 to -160 ms; over 99 %")
+def test_several_offsets_are_printed_with_their_stretches():
+    printed = as_lines(synced(offset(0, 5, 0.12), offset(5, 10, -0.2, 0.999)))
+    assert printed[0].startswith("0.00-5.00 s: audio is 120 ms late (")
+    assert printed[1].startswith(
+        "5.00-10.00 s: audio is 200 ms early (-200 ms, 95 % interval -240 to -160 ms; confidence over 99 %"
+    )
 
 
 def test_nothing_has_no_sign_of_its_own():
     assert "(+0 ms, 95 % interval -40 to +40 ms;" in as_lines(synced(offset(0, 5, -0.0002)))[0]
 
 
-def test_a_drift_is_told():
+def test_a_drift_is_printed():
     drifting = offset(0, 10, 0.12, drift=0.001, drift_low=0.0008, drift_high=0.0012)
-    told = as_lines(synced(drifting))[0]
-    assert "(on average +120 ms, " in told
-    assert told.endswith("; drift +0.100 %, 95 % interval +0.080 to +0.120 %)")
+    printed = as_lines(synced(drifting))[0]
+    assert "(on average +120 ms, " in printed
+    assert printed.endswith("; drift +0.100 %, 95 % interval +0.080 to +0.120 %)")
 
 
-def test_why_nothing_is_measured_is_told():
+def test_why_nothing_is_measured_is_printed():
     assert as_lines(unmeasured("a voice\nover")) == ["not measurable: a voice over"]
-    assert as_lines(Timeline(tasks={"sync": TaskReport("skipped", reason="no sound")})) == ["not measurable: no sound"]
+    assert as_lines(Timeline(tasks={"sync": TaskReport("skipped", reason="no audio")})) == ["not measurable: no audio"]
 
 
 def test_the_stretches_of_one_who_speaks_stand_together():
-    told = speakers(speaking_rows(synced()))
-    assert [(who.name, who.seconds) for who in told] == [("face 1", 3.5), ("Anna", 2.0)]
+    printed = speakers(speaking_rows(synced()))
+    assert [(who.name, who.seconds) for who in printed] == [("face 1", 3.5), ("Anna", 2.0)]
 
 
 def test_many_stretches_are_cut_short():
@@ -54,23 +56,23 @@ def test_many_stretches_are_cut_short():
     assert lines(plain)[0].endswith("7.0-7.5, ...")
 
 
-def test_the_plain_form_is_told_with_its_source_and_its_repair():
+def test_the_plain_form_is_printed_with_its_source_and_its_repair():
     timeline = synced()
     plain = {"source": "a.mp4", "measurable": True, "offsets": offset_rows(timeline), "speaking": []}
     after = plain | {"source": "b.mp4", "speaking": speaking_rows(timeline)}
-    told = lines(plain | {"after": after})
-    assert [line.partition(" (")[0] for line in told] == [
-        "a.mp4: sound is 120 ms late",
+    printed = lines(plain | {"after": after})
+    assert [line.partition(" (")[0] for line in printed] == [
+        "a.mp4: audio is 120 ms late",
         "repaired: b.mp4",
-        "  b.mp4: sound is 120 ms late",
+        "  b.mp4: audio is 120 ms late",
     ]
     assert lines({"source": "a.mp4", "measurable": False, "reason": None}) == ["a.mp4: not measurable"]
 
 
 def test_the_summary_has_offset_and_speakers_in_one_row():
     (row,) = summary_rows(synced())
-    assert row.found == "1 offset"
-    assert row.details == "sound is 120 ms late, 98 % sure; face 1 speaks 4 s; Anna speaks 2 s"
+    assert row.results == "1 offset"
+    assert row.details == "audio is 120 ms late, confidence 98 %; face 1 speaks 4 s; Anna speaks 2 s"
     (row,) = summary_rows(unmeasured())
-    assert (row.found, row.details) == ("0 offsets", "not measurable: the sound is silent")
+    assert (row.results, row.details) == ("0 offsets", "not measurable: the audio is silent")
     assert "…; face 1" in summary(synced(*(offset(i, i + 1, 0.1 * i) for i in range(3))))

@@ -36,9 +36,9 @@ def colour(page, time, y):
 
 def test_the_verdict_is_said(shown):
     page = shown(synced())
-    assert page.locator("#verdicts b").all_inner_texts() == ["sound is 120 ms late"]
+    assert page.locator("#verdicts b").all_inner_texts() == ["audio is 120 ms late"]
     assert page.locator("#verdicts .dim").all_inner_texts() == [
-        "+120 ms, 95 % interval +80 to +160 ms; 98 % sure, from 8.0 s of speech",
+        "+120 ms, 95 % interval +80 to +160 ms; confidence 98 %, from 8.0 s of speech",
         "Speaking – face 1: 3.5 s, Anna: 2.0 s",
     ]
 
@@ -71,7 +71,7 @@ def test_a_click_goes_there_and_the_playhead_follows(shown):
 def test_hovering_tells_the_offset(shown):
     page = shown(synced())
     page.locator("#sound-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(12.4)"), "y": PLOT + 9})
-    assert page.locator("#tip").inner_text().startswith("+120 ms, 100 % sure")
+    assert page.locator("#tip").inner_text().startswith("+120 ms, confidence 100 %")
     page.locator("#sound-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(13.2)"), "y": PLOT + 9})
     assert page.locator("#tip").inner_text().startswith("No face with speech here")
 
@@ -98,7 +98,7 @@ def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
 
 def test_why_it_cannot_be_measured_is_said_in_place_of_the_plots(shown):
     page = shown(unmeasured())
-    assert page.locator("#verdicts").inner_text().split("\n") == ["Not measurable", "the sound is silent"]
+    assert page.locator("#verdicts").inner_text().split("\n") == ["Not measurable", "the audio is silent"]
     assert page.locator("#sound-body").is_hidden()
     page.get_by_role("tab", name="Events").click()
     assert "%" not in page.locator(".event").inner_text()

@@ -96,8 +96,8 @@ def test_a_verdict_has_the_line_to_draw():
     line = ("start", "end", "from", "to", "below", "above")
     assert [steady[0][key] for key in line] == [0, 9, 0.12, 0.12, 0.04, 0.04]
     assert [sloping[0][key] for key in line] == [0, 10, 0.07, 0.17, 0.04, 0.04]
-    assert steady[0]["text"] == "sound is 120 ms late"
-    assert "98 % sure" in steady[0]["detail"]
+    assert steady[0]["text"] == "audio is 120 ms late"
+    assert "confidence 98 %" in steady[0]["detail"]
 
 
 def test_a_long_talk_stays_small():
@@ -108,7 +108,7 @@ def test_a_long_talk_stays_small():
 
 def test_what_was_not_measured_has_its_reason():
     told = report_data(unmeasured(), None)["sync"]
-    assert (told["verdicts"], told["reason"], told["curves"]) == ([], "the sound is silent", "")
+    assert (told["verdicts"], told["reason"], told["curves"]) == ([], "the audio is silent", "")
     assert told["lags"] == [-1, 1, len(LAGS) // 2 + 1]
     assert report_data(Timeline(), None)["sync"] is None
 

@@ -1,1 +1,1 @@
-"""Results printed to the terminal."""
+"""Results as tables and lines on the terminal."""

@@ -1,4 +1,4 @@
-"""What was found, on one screen of the terminal."""
+"""Summary of an analysis on one screen of the terminal."""
 
 from __future__ import annotations
 
@@ -27,83 +27,84 @@ _EVENT_NOUNS = {
     "rules": "alert",
 }
 _REPORT_COUNTS = {"appearance": ("inferences", "embedding"), "preview": ("frames", "frame")}
-"""Tasks that leave neither events nor tracks: what their report counts, and as what."""
+"""Task without events and tracks -> the field of its report that is counted, and the noun for it."""
 
 _STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "incomplete": "yellow", "skipped": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """What one task found, in words.
+    """Summary of the results of one task.
 
     Attributes:
-        task: its name; ``status`` as in its report.
-        found: how much of what, such as ``45 tracks``.
-        details: the most of it: top labels, people, first sentences; the reason where it did not end well.
-        model: the card that was used; empty where none was.
-        seconds: its share of the time.
+        task: name of the task.
+        status: as in its report.
+        results: counts, such as ``45 tracks``.
+        details: most frequent labels, people or first sentences; the reason if the task did not finish.
+        model: the card of the model; empty without one.
+        seconds: run time of the task.
     """
 
     task: str
     status: str
-    found: str
+    results: str
     details: str
     model: str
     seconds: float
 
 
 def summary_rows(timeline: Timeline) -> list[SummaryRow]:
-    """Give a row for each task that was run, in the order of the runs."""
+    """Return a row for each task, in the order in which they ran."""
     return [_row(timeline, name, report) for name, report in timeline.tasks.items()]
 
 
 def headline(timeline: Timeline) -> str:
-    """Give one line on the source: name, size, rate, length, frames, and what was lost of them."""
+    """Return one line on the source: name, size, duration, frames, and lost frames."""
     source, decode = timeline.source, timeline.decode
-    facts = [one_line(str(source.get("path", "video")))]
+    fields = [one_line(str(source.get("path", "video")))]
     if source.get("width"):
-        facts.append(f"{source['width']}x{source['height']}")
+        fields.append(f"{source['width']}x{source['height']}")
     if source.get("video_tracks"):
-        facts.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
-    facts += [_format_time(duration(timeline)), pluralize(decode.frames, "frame")]
-    lost = (("broken", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
-    facts += [f"{count} {name}" for name, count in lost if count]
+        fields.append(f"video track {source.get('video_track')} of {source['video_tracks']} (from 0)")
+    fields += [_format_time(duration(timeline)), pluralize(decode.frames, "frame")]
+    lost = (("undecodable", decode.failures), ("damaged", decode.corrupt), ("dropped", decode.dropped))
+    fields += [f"{count} {name}" for name, count in lost if count]
     if decode.missing:
-        facts.append(f"no frames at {_format_intervals(decode.missing, origin(timeline))}")
-    return ", ".join(facts + ([] if decode.complete else ["not read to the end"]))
+        fields.append(f"no frames at {_format_intervals(decode.missing, origin(timeline))}")
+    return ", ".join(fields + ([] if decode.complete else ["not read to the end"]))
 
 
-def _format_intervals(stretches: Sequence[Sequence[float]], zero: float) -> str:
-    """Name the first stretches in seconds of the player; those less than half a second apart are one."""
-    near: list[list[float]] = []
-    for start, end in stretches:
-        if near and start - near[-1][1] < 0.5:
-            near[-1][1] = end
+def _format_intervals(intervals: Sequence[Sequence[float]], zero: float) -> str:
+    """Format the first intervals in seconds of playback; those less than half a second apart are merged."""
+    merged: list[list[float]] = []
+    for start, end in intervals:
+        if merged and start - merged[-1][1] < 0.5:
+            merged[-1][1] = end
         else:
-            near.append([start, end])
-    shown = ", ".join(f"{start - zero:.2f}-{end - zero:.2f} s" for start, end in near[:3])
-    return shown + (f" and {len(near) - 3} more" if len(near) > 3 else "")
+            merged.append([start, end])
+    first = ", ".join(f"{start - zero:.2f}-{end - zero:.2f} s" for start, end in merged[:3])
+    return first + (f" and {len(merged) - 3} more" if len(merged) > 3 else "")
 
 
 def damage_summary(timeline: Timeline) -> str | None:
-    """Return one line on why not all of the source was read, or None where all was."""
+    """Return one line on why the source was not decoded completely, or None if it was."""
     decode = timeline.decode
     if decode.complete and not (decode.failures or decode.corrupt):
         return None
     name = one_line(str(timeline.source.get("path", "video")))
     if decode.interrupted:
-        return f"{name}: interrupted; what was found until then is kept"
-    why = f" ({'; '.join(dict.fromkeys(map(one_line, decode.errors[:3])))})" if decode.errors else ""
+        return f"{name}: interrupted; the results so far are kept"
+    reason = f" ({'; '.join(dict.fromkeys(map(one_line, decode.errors[:3])))})" if decode.errors else ""
     if not decode.complete:
-        return f"{name} was not read to its end{why}; what was found until then is kept"
+        return f"{name} was not read to its end{reason}; the results so far are kept"
     if not decode.failures:
-        return f"{name}: {pluralize(decode.corrupt, 'frame')} could be decoded in part only{why}"
+        return f"{name}: {pluralize(decode.corrupt, 'frame')} could be decoded only in part{reason}"
     lost = pluralize(decode.failures, "frame or packet", "frames or packets")
-    return f"{name}: {lost} could not be decoded{why}; --on-error says what to do about them"
+    return f"{name}: {lost} could not be decoded{reason}; --on-error says what to do about them"
 
 
 def print_summary(timeline: Timeline, console: Console | None = None) -> None:
-    """Print the headline and a table of what each task found."""
+    """Print the headline and a table of the results of each task."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -113,13 +114,13 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
     console = console or DataConsole(highlight=True)
     console.print(Text(headline(timeline), "bold"), soft_wrap=True)
     table = Table("task", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("found", no_wrap=True)
-    table.add_column("most of it", ratio=1)
+    table.add_column("results", no_wrap=True)
+    table.add_column("details", ratio=1)
     table.add_column("model", overflow="fold")
     table.add_column("seconds", justify="right")
     for row in summary_rows(timeline):
-        # Text, not str: a label in square brackets is no markup.
-        cells = (row.task, row.found, row.details, row.model, f"{row.seconds:.1f}")
+        # Text, not str: square brackets in a label are not markup.
+        cells = (row.task, row.results, row.details, row.model, f"{row.seconds:.1f}")
         table.add_row(*(Text(one_line(cell)) for cell in cells), style=_STATUS_STYLES.get(row.status))
     if table.rows:
         if len(timeline.tasks) > 1:
@@ -135,37 +136,40 @@ def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
     details = "; ".join(_details(events, tracks, origin(timeline)))
     if report.status != "ok":
         details = "; ".join(filter(None, (one_line(report.reason or ""), details)))
-    found = _count_results(name, report, events, tracks)
-    return SummaryRow(name, report.status, found, details, report.model or "", report.seconds)
+    results = _count_results(name, report, events, tracks)
+    return SummaryRow(name, report.status, results, details, report.model or "", report.seconds)
 
 
 def _sync_row(timeline: Timeline, report: TaskReport) -> SummaryRow:
-    found = pluralize(len(sync.offset_rows(timeline)), "offset")
-    return SummaryRow("sync", report.status, found, sync.summary(timeline), report.model or "", report.seconds)
+    results = pluralize(len(sync.offset_rows(timeline)), "offset")
+    return SummaryRow("sync", report.status, results, sync.summary(timeline), report.model or "", report.seconds)
 
 
 def _count_results(name: str, report: TaskReport, events: Sequence[Event], tracks: Sequence[Track]) -> str:
     people = len({track.identity for track in tracks} - {None})
-    parts = [pluralize(len(tracks), "track") if tracks else "", pluralize(people, "person", "people") if people else ""]
+    counts = [
+        pluralize(len(tracks), "track") if tracks else "",
+        pluralize(people, "person", "people") if people else "",
+    ]
     if name in _REPORT_COUNTS and not events and not tracks:
         key, noun = _REPORT_COUNTS[name]
-        parts.append(pluralize(getattr(report, key, None) or report.extra.get(key, 0), noun))
+        counts.append(pluralize(getattr(report, key, None) or report.extra.get(key, 0), noun))
     elif events or not tracks:
-        parts.append(pluralize(len(events), _EVENT_NOUNS.get(name, "event")))
+        counts.append(pluralize(len(events), _EVENT_NOUNS.get(name, "event")))
     if report.status != "ok":
-        return report.status if not events and not tracks else f"{report.status}: {_join(parts)}"
-    return _join(parts)
+        return report.status if not events and not tracks else f"{report.status}: {_join(counts)}"
+    return _join(counts)
 
 
 def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> Iterable[str]:
-    """Give what is most telling: people or labels of tracks, sentences, labels or times of events."""
+    """Yield the details of a task: people or labels of tracks, sentences, labels or times of events."""
     if tracks:
         yield _format_counts(Counter(track.identity or track.label for track in tracks))
     reasons = Counter(str(event.extra["reason"]) for event in events if event.text is None and "reason" in event.extra)
     if sentences := [one_line(event.text) for event in events if event.text]:
         yield " ".join(f"“{_shorten(sentence)}”" for sentence in sentences[:2])
     for reason, count in reasons.items():
-        yield f"{count} not understood: {one_line(reason)}"
+        yield f"{count} not transcribed: {one_line(reason)}"
     if sentences or reasons:
         return
     if len({event.label for event in events}) > 1 and events[0].task == "rules":
@@ -179,7 +183,7 @@ def _details(events: Sequence[Event], tracks: Sequence[Track], zero: float) -> I
 
 
 def _format_durations(events: Sequence[Event]) -> str:
-    """Give the labels that last longest together, with their seconds."""
+    """Return the labels with the greatest total duration, with their seconds."""
     seconds: Counter[str] = Counter()
     for event in events:
         seconds[event.label] += event.end - event.start  # type: ignore[assignment]
@@ -196,12 +200,12 @@ def _with_count(label: str, count: int) -> str:
 
 
 def _format_time(time: float) -> str:
-    """Give minutes and seconds, with hours where there are any."""
+    """Return a time as minutes and seconds, with hours if there are any."""
     return format_clock(time)[:-4].removeprefix("00:")
 
 
-def _shorten(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def _shorten(text: str, max_length: int = 60) -> str:
+    return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"
 
 
 def _join(parts: Iterable[str]) -> str:

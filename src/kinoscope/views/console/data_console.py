@@ -1,4 +1,4 @@
-"""Rich's console for text that comes from data: nothing in it is markup, a smiley or a control sequence."""
+"""Rich console for text that comes from data: markup, emoji codes and control sequences are printed literally."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from kinoscope.core.terminal import escape_control
 
 
 class DataConsole(Console):
-    """A console that shows the control characters of what it prints; those of its own (colours, bars) work.
+    """Console that makes control characters in the text visible; its own (colours, progress bars) still work.
 
     Args:
-        stderr: whether it prints to standard error.
-        highlight: whether numbers are coloured.
+        stderr: print to standard error.
+        highlight: colour numbers.
     """
 
     def __init__(self, stderr: bool = False, highlight: bool = False, **options: Any) -> None:
         super().__init__(stderr=stderr, highlight=highlight, markup=False, emoji=False, **options)
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the caller that nobody reads on; Rich would end the process."""
+        """Raise BrokenPipeError for the caller to handle; Rich would end the process."""
         raise BrokenPipeError
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the segments of something, with visible text."""
+        """Yield the segments of a renderable, with control characters of its text made visible."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(escape_control(segment.text), segment.style)

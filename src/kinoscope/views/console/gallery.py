@@ -1,4 +1,4 @@
-"""Who is known, and who was recognised, on the terminal."""
+"""Identities of a gallery, and recognized identities, on the terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from kinoscope.views.formats.plain import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-RECOGNIZED_BY = {"face": "face", "group": "others of its group", "person": "appearance", "object": "appearance"}
-"""How it is called by what somebody was known."""
+RECOGNIZED_BY = {"face": "face", "group": "its group", "person": "appearance", "object": "appearance"}
+"""Value of ``known_by`` -> how it is printed."""
 
 
 def table(console: Console | None, *columns: str) -> tuple[Console, Any]:
-    """Give a console, by default standard output's, and a table for it."""
+    """Return a console, by default of standard output, and an empty table."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -27,22 +27,22 @@ def table(console: Console | None, *columns: str) -> tuple[Console, Any]:
 
 
 def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print who is in a gallery: a row a name and kind."""
+    """Print the identities of a gallery: a row per name and kind."""
     from rich.text import Text
 
-    console, lines = table(console, "name", "kind", "samples", "best", "from")
+    console, lines = table(console, "name", "kind", "samples", "best quality", "sources")
     for row in rows:
         cells = (row["name"], row["kind"], str(row["samples"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
-    console.print(lines if rows else "nobody is in it")
+    console.print(lines if rows else "the gallery is empty")
 
 
-def print_recognition(told: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print who was recognised in a source, when and how surely, and who was not."""
+def print_recognition(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the recognized identities of a source with times and confidence, and the unknown ones."""
     from rich.text import Text
 
-    console, lines = table(console, "who", "from", "to", "sure", "distance", "known by")
-    for row in told["seen"]:
+    console, lines = table(console, "identity", "from", "to", "confidence", "distance", "recognized by")
+    for row in result["seen"]:
         cells = (
             row["name"],
             *_format_times(row),
@@ -51,34 +51,37 @@ def print_recognition(told: Mapping[str, Any], console: Console | None = None) -
             RECOGNIZED_BY[row["known_by"]],
         )
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
-    for row in told["strangers"]:
-        near = "" if row["distance"] is None else f"{row['distance']:.2f}"
+    for row in result["strangers"]:
+        distance = "" if row["distance"] is None else f"{row['distance']:.2f}"
         nearest = f"nearest: {row['nearest']}" if row["nearest"] else ""
-        cells = (f"unknown ({row['name']})", *_format_times(row), "", near, nearest)
+        cells = (f"unknown ({row['name']})", *_format_times(row), "", distance, nearest)
         lines.add_row(*(Text(one_line(cell)) for cell in cells), style="dim")
-    console.print(Text(one_line(told["source"]), "bold"), soft_wrap=True)
-    console.print(lines if lines.rows else "  nobody is in it")
+    console.print(Text(one_line(result["source"]), "bold"), soft_wrap=True)
+    console.print(lines if lines.rows else "  no identities")
 
 
 def _format_times(row: Mapping[str, Any]) -> tuple[str, str]:
     return format_clock(max(0.0, row["start"]))[:-2], format_clock(max(0.0, row["end"]))[:-2]
 
 
-def print_gallery_check(told: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print how well a gallery tells its people apart."""
+def print_gallery_check(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the verification errors of a gallery: false accepts and false rejects by threshold."""
     from rich.text import Text
 
     console, lines = table(console, "threshold", "distance", "false accepts", "false rejects")
-    for name, row in (("default", told["default"]), (f"for FAR {told['at_far']['far_wanted']:g}", told["at_far"])):
+    for name, row in (
+        ("default", result["default"]),
+        (f"for FAR {result['at_far']['far_wanted']:g}", result["at_far"]),
+    ):
         rates = [_format_rate(row[rate], row[f"{rate}_interval"]) for rate in ("far", "frr")]
         lines.add_row(*(Text(cell) for cell in (name, f"{row['threshold']:.3f}", *rates)))
-    error = "" if told["equal_error"] is None else f"; equal error rate {percent(told['equal_error'])}"
-    console.print(f"{told['kind']}: {told['genuine']} genuine and {told['impostor']} impostor pairs{error}")
+    error = "" if result["equal_error"] is None else f"; equal error rate {percent(result['equal_error'])}"
+    console.print(f"{result['kind']}: {result['genuine']} genuine and {result['impostor']} impostor pairs{error}")
     console.print(lines)
 
 
 def _format_rate(share: float | None, interval: Sequence[float | None]) -> str:
     if share is None:
         return "–"
-    between = "too few names" if interval[0] is None else f"{percent(interval[0])} to {percent(interval[1])}"
-    return f"{percent(share)} ({between})"
+    bounds = "too few names" if interval[0] is None else f"{percent(interval[0])} to {percent(interval[1])}"
+    return f"{percent(share)} ({bounds})"

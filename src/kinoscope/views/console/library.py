@@ -1,4 +1,4 @@
-"""What is in a library, on the terminal."""
+"""Contents of a library on the terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.time import format_clock
+from kinoscope.core.validation import pluralize
 from kinoscope.views.console.gallery import table
 from kinoscope.views.formats.plain import one_line
 
@@ -14,37 +15,37 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_NAMES = 60
-"""Names that are listed of a library; of more, how many more."""
+"""Names of a library that are printed; the rest is counted."""
 
 
 def print_videos(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print the videos of a library: a row each."""
+    """Print the videos of a library: a row per video."""
     from rich.text import Text
 
     console, lines = table(console, "video", "length", "added", "id", "folder")
-    lines.columns[-1].overflow = "fold"  # of a path that is cut off, nobody finds the file
+    lines.columns[-1].overflow = "fold"  # a truncated path would not lead to the file
     for row in rows:
         path = PurePath(row["path"])
         cells = (path.name, format_time(row["duration"]), row["added"][:16], row["id"][:8], str(path.parent))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
-    console.print(lines if rows else "there is no video in it")
+    console.print(lines if rows else "the library is empty")
 
 
 def print_name_counts(names: Mapping[str, int], console: Console | None = None) -> None:
-    """Print what can be asked for, the most frequent first."""
+    """Print the names that can be searched for, most frequent first."""
     from rich.text import Text
 
-    console, lines = table(console, "name", "times")
+    console, lines = table(console, "name", "count")
     ranked = sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))
     for name, count in ranked[:MAX_NAMES]:
         lines.add_row(Text(one_line(name)), str(count))
-    console.print(lines if names else "nothing was found in its videos")
+    console.print(lines if names else "its videos have no results")
     if len(ranked) > MAX_NAMES:
         console.print(f"and {len(ranked) - MAX_NAMES} more")
 
 
 def print_video(row: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print what a library knows of one video."""
+    """Print the entry of one video: path, digest, counts by task, and names."""
     from rich.text import Text
 
     console, lines = table(console, "task", "events", "tracks")
@@ -56,21 +57,21 @@ def print_video(row: Mapping[str, Any], console: Console | None = None) -> None:
     print_name_counts(row["names"], console)
 
 
-def print_library_check(told: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print how a library is."""
+def print_library_check(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the state of a library: rows by table, what was cleaned up, and missing files."""
     from rich.text import Text
 
     console, lines = table(console, "table", "rows")
-    for name, count in told["rows"].items():
+    for name, count in result["rows"].items():
         lines.add_row(name, str(count))
     console.print(lines)
-    left = told["swept"]
-    console.print(f"swept up what {left} unfinished tasks left" if left else "nothing unfinished was left in it")
-    for path in told["missing"]:
-        console.print(Text(one_line(f"{path} is no more where it was; analyze it at its new place to move it")))
+    unfinished = result["swept"]
+    tasks = pluralize(unfinished, "unfinished task")
+    console.print(f"removed the leftovers of {tasks}" if unfinished else "no leftovers of unfinished tasks")
+    for path in result["missing"]:
+        console.print(Text(one_line(f"{path} is missing; analyze the file at its new path to move the entry")))
 
 
 def format_time(seconds: float) -> str:
-    """Write a time without the hours where there are none: ``01:02.5``."""
-    written = format_clock(max(0.0, seconds))[:-2]
-    return written.removeprefix("00:")
+    """Return a time such as ``01:02.5``, with hours only if there are any."""
+    return format_clock(max(0.0, seconds))[:-2].removeprefix("00:")

@@ -1,4 +1,4 @@
-"""A progress bar with the time left, on standard error, where a person watches."""
+"""Progress bar with the remaining time, on standard error if it is a terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.terminal import escape_control
 
 MIN_REDRAW_SECONDS = 0.1
-"""Least seconds between two redraws: frames come far faster than eyes read."""
+"""Seconds between two redraws: frames are processed far faster than a terminal can be read."""
 
 
 @contextmanager
 def bar(title: str, quiet: bool = False) -> Iterator[ProgressCallback | None]:
-    """Show a bar while the block runs; yields what to call with (seconds done, seconds in all or None).
+    """Show a progress bar while the block runs, and yield its callback: (seconds done, total seconds or None).
 
-    Yields None, and shows nothing, when ``quiet`` or when standard error is not a terminal.
+    Yields None, and shows nothing, if ``quiet`` or if standard error is not a terminal.
     """
     if quiet or not sys.stderr.isatty():
         yield None

@@ -1,4 +1,4 @@
-"""What was measured of sound against lips, as lines for people."""
+"""Audio-visual synchronization as lines of text: offsets, speakers and the repair."""
 
 from __future__ import annotations
 
@@ -10,54 +10,56 @@ from kinoscope.core.results import Timeline
 from kinoscope.views.formats.plain import one_line
 
 Row = Mapping[str, Any]
-"""An event in its plain form, as ``kinoscope sync --json`` has it."""
+"""An event as a dict, as in ``kinoscope sync --json``."""
 
 MAX_SPANS = 8
-"""Stretches of one who speaks that are told one by one."""
+"""Intervals of a speaker that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who speaks, by name or by the number of the face, and from when to when in seconds."""
+    """A speaker, by name or by the number of the face, with the intervals of speech in seconds."""
 
     name: str
     spans: list[tuple[float, float]]
 
     @property
     def seconds(self) -> float:
-        """How long, in all."""
+        """Total duration of speech."""
         return sum(end - start for start, end in self.spans)
 
 
 def print_sync(plain: Row) -> None:
-    """Print the plain form of a result of ``kinoscope sync``."""
+    """Print a result of ``kinoscope sync``, given as a dict."""
     print("\n".join(lines(plain)))
 
 
 def lines(plain: Row) -> list[str]:
-    """Give the lines: the verdict with its interval, who speaks, and what the repair came to."""
+    """Return the lines of a result: the offset with its interval, the speakers, and the result of the repair."""
     source = plain["source"]
     if not plain["measurable"]:
         return [f"{source}: {not_measurable(plain['reason'])}"]
-    told = [f"{source}: {line}" for line in _verdict_lines(plain["offsets"])]
-    told += [f"  {line}" for line in _speaking_lines(plain["speaking"])]
+    rows = [f"{source}: {line}" for line in _verdict_lines(plain["offsets"])]
+    rows += [f"  {line}" for line in _speaking_lines(plain["speaking"])]
     if after := plain.get("after"):
-        told.append(f"repaired: {after['source']}")
-        told += [f"  {line}" for line in lines(after)[: max(1, len(after.get("offsets", ())))]]
-    return told
+        rows.append(f"repaired: {after['source']}")
+        rows += [f"  {line}" for line in lines(after)[: max(1, len(after.get("offsets", ())))]]
+    return rows
 
 
 def summary(timeline: Timeline) -> str:
-    """Tell what the task ``sync`` found in one line: the offsets, and how long each speaks."""
+    """Return one line on the results of the task ``sync``: the offsets, and the duration of each speaker."""
     if not (rows := offset_rows(timeline)):
         return not_measurable(unmeasurable_reason(timeline))
-    told = [f"{span_prefix(row, rows)}{row['text']}, {format_confidence(row['confidence'])}" for row in rows[:2]]
-    who = [f"{one_line(one.name)} speaks {one.seconds:.0f} s" for one in speakers(speaking_rows(timeline))[:4]]
-    return "; ".join(told + ["…"] * (len(rows) > 2) + who)
+    offsets = [f"{span_prefix(row, rows)}{row['text']}, {format_confidence(row['confidence'])}" for row in rows[:2]]
+    speech = [
+        f"{one_line(speaker.name)} speaks {speaker.seconds:.0f} s" for speaker in speakers(speaking_rows(timeline))[:4]
+    ]
+    return "; ".join(offsets + ["…"] * (len(rows) > 2) + speech)
 
 
 def offset_rows(timeline: Timeline) -> list[dict[str, Any]]:
-    """Give the measured offsets in their plain form: one for the whole, or one for each stretch between cuts."""
+    """Return the measured offsets as dicts: one for the whole video, or one for each interval between cuts."""
     events = [event for event in timeline.events_of("sync") if "offset" in event.extra]
     return [
         {"start": e.start, "end": e.end, "label": e.label, "text": e.text, "confidence": e.score} | e.extra
@@ -66,57 +68,57 @@ def offset_rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def speaking_rows(timeline: Timeline) -> list[dict[str, Any]]:
-    """Give in their plain form the stretches in which somebody speaks."""
+    """Return the intervals of speech as dicts."""
     events = [event for event in timeline.events_of("sync") if event.label == "speaking"]
     return [{"start": e.start, "end": e.end, "score": e.score, "identity": e.text} | e.extra for e in events]
 
 
 def unmeasurable_reason(timeline: Timeline) -> str | None:
-    """Give why there is no offset: it could not be measured, or the task did not run to its end."""
+    """Return why there is no offset: it could not be measured, or the task did not finish."""
     if (report := timeline.tasks.get("sync")) and report.reason:
         return report.reason
     return next((e.text for e in timeline.events_of("sync") if e.label == "not measurable"), None)
 
 
 def not_measurable(reason: str | None) -> str:
-    """Say that there is no offset, and why."""
+    """Return a line that says that there is no offset, and why."""
     return "not measurable" + (f": {one_line(reason)}" if reason else "")
 
 
 def detail(row: Row) -> str:
-    """Say how exact an offset is and how sure, from how much of speech; and its drift, if any."""
+    """Return the details of an offset: its interval, confidence, evidence and, if any, drift."""
     interval = f"{_format_ms(row['low'])} to {_format_ms(row['high'])} ms"
     speech = f", from {row['evidence']:.1f} s of speech" if "evidence" in row and "hits" not in row else ""
-    about = "on average " if "drift" in row else ""
+    prefix = "on average " if "drift" in row else ""
     confidence = format_confidence(row["confidence"])
-    text = f"{about}{_format_ms(row['offset'])} ms, 95 % interval {interval}; {confidence}{speech}"
+    text = f"{prefix}{_format_ms(row['offset'])} ms, 95 % interval {interval}; {confidence}{speech}"
     if "drift" in row:
         low, high = 100 * row["drift_low"], 100 * row["drift_high"]
         text += f"; drift {100 * row['drift']:+.3f} %, 95 % interval {low:+.3f} to {high:+.3f} %"
     return text
 
 
-def span_prefix(row: Row, among: Sequence[Row]) -> str:
-    """Give the stretch that an offset is of, where there are several."""
-    return f"{row['start']:.2f}-{row['end']:.2f} s: " if len(among) > 1 else ""
+def span_prefix(row: Row, rows: Sequence[Row]) -> str:
+    """Return the interval of an offset as a prefix, or an empty string if there is only one offset."""
+    return f"{row['start']:.2f}-{row['end']:.2f} s: " if len(rows) > 1 else ""
 
 
 def format_confidence(confidence: float) -> str:
-    """Say a probability; no measure is ever certain."""
-    return "over 99 % sure" if confidence > 0.99 else f"{100 * confidence:.0f} % sure"
+    """Return a confidence in percent, never 100: no measurement is certain."""
+    return "confidence over 99 %" if confidence > 0.99 else f"confidence {100 * confidence:.0f} %"
 
 
 def speakers(rows: Iterable[Row]) -> list[Speaker]:
-    """Put together the stretches of each who speaks, in the order in which they first do."""
-    found: dict[str, Speaker] = {}
+    """Group the intervals of speech by speaker, in the order of their first interval."""
+    by_name: dict[str, Speaker] = {}
     for row in rows:
         name = speaker_name(row)
-        found.setdefault(name, Speaker(name, [])).spans.append((row["start"], row["end"]))
-    return list(found.values())
+        by_name.setdefault(name, Speaker(name, [])).spans.append((row["start"], row["end"]))
+    return list(by_name.values())
 
 
 def speaker_name(row: Row) -> str:
-    """Give who speaks: the name, or else the number of the face, or of the track."""
+    """Return the name of the speaker, or else the number of the face, or of the track."""
     return row.get("identity") or f"face {row.get('face', row.get('track', 1))}"
 
 
@@ -126,7 +128,8 @@ def _verdict_lines(rows: Sequence[Row]) -> list[str]:
 
 def _speaking_lines(rows: Iterable[Row]) -> list[str]:
     return [
-        f"{one_line(who.name)} speaks for {who.seconds:.1f} s: {_format_spans(who.spans)}" for who in speakers(rows)
+        f"{one_line(speaker.name)} speaks for {speaker.seconds:.1f} s: {_format_spans(speaker.spans)}"
+        for speaker in speakers(rows)
     ]
 
 
