@@ -109,7 +109,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "search person --library LIBRARY -o OUT": (
         DEVICE, ("--limit 0", "limit 0"), ("--export gif", "edl"), ("--like none.jpg", "none.jpg"),
     ),
-    "convert TIMELINE -o OUT": (("--to xlsx", "csv"), ("--to ,", "to ',' names nothing")),
+    "convert TIMELINE -o OUT": (("--to xlsx", "csv"), ("--to ,", "to ',' has no name")),
     "models show": (("yolov8", "nanodet"),),
     "bench VIDEO": (DEVICE, ("--tasks dance", "shots")),
     "train classify CLIPS -o OUT": tuple(

@@ -135,7 +135,7 @@ def test_the_command_prints_it_and_gives_it_as_json(model, tmp_path, kinoscope):
     ("options", "error", "message"),
     [
         ({"method": "gradcam"}, OptionError, "did you mean grad-cam"),
-        ({"method": ""}, OptionError, "method '' names nothing"),
+        ({"method": ""}, OptionError, "method '' has no name"),
         ({"target": "up"}, OptionError, "there is no class 'up'"),
         ({"start": 9}, OptionError, "start 9 s lies outside"),
         ({"device": "tpu"}, OptionError, "device tpu is not known; choose one of auto, cpu, cuda"),

@@ -1,4 +1,4 @@
-"""``kinoscope analyze``: the main job."""
+"""``kinoscope analyze``: run several tasks on videos, and write a timeline, a report and other formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kinoscope.api.arguments import (
     choose_tracker,
     choose_video_track,
     choose_views,
-    demand_run,
+    demand_task,
 )
 from kinoscope.api.library import ensure_library, store_analysis
 from kinoscope.core.addresses import short_name
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.webhook import Webhook
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
+"""What to do about a frame that cannot be decoded."""
 
 
 def analyze(
@@ -66,9 +67,9 @@ def analyze(
 ) -> list[analysis.Analysis]:
     """Analyze videos: read each once, and report what is in it.
 
-    Each source gets a folder with timeline.json, features, pictures and report.html. One that fails never stops
-    the others; Ctrl-C leaves what is done so far as a valid result. The same file read again into its folder keeps
-    what other tasks found; files that kinoscope did not write are never replaced.
+    Each source gets a folder with timeline.json, features, images and report.html. One that fails never stops
+    the others; Ctrl-C leaves what is done so far as a valid result. Analyzing the same file again into its folder keeps
+    the results of other tasks; files that kinoscope did not write are never replaced.
 
     Args:
         sources: video files, folders of videos or images (with the folders below), image patterns, URLs (http, rtsp,
@@ -80,9 +81,9 @@ def analyze(
             recognize and rules only with --model, --gallery and --rules.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        rate: frames per second that are analyzed at most; all if not given.
-        on_error: what to do about a frame that cannot be decoded: leave it out (skip), show the one before again
-            (repeat), show black (blank), or stop (raise).
+        rate: maximum number of frames per second that are analyzed; all if not given.
+        on_error: what to do about a frame that cannot be decoded: leave it out (skip), repeat the one before
+            (repeat), replace it by black (blank), or stop (raise).
         video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
@@ -91,20 +92,20 @@ def analyze(
         device: auto (a GPU if there is one), cpu or cuda.
         gallery: name the people and things that `kinoscope enroll` put into this file; adds the task recognize.
         rules: report when the rules of this YAML file are met (see examples/rules.yaml); adds the task rules.
-        clips: also write a clip of each alert of the rules, with 3 seconds before and after (one for those of a rule
-            within a second).
-        webhook: post each alert of the rules to this http or https address; what cannot be delivered goes to
+        clips: also write a clip of each alert of the rules, with 3 seconds before and after (alerts of a rule within a
+            second share one).
+        webhook: post each alert of the rules to this http or https address; alerts that cannot be delivered go to
             undelivered.jsonl in the folder of the results.
-        webhook_secret: file with the secret that signs what is posted; KINOSCOPE_WEBHOOK_SECRET if not given.
-        tracker: how objects are followed: buffered (if not given), sort, bytetrack or ocsort.
+        webhook_secret: file with the secret that signs the posts; KINOSCOPE_WEBHOOK_SECRET if not given.
+        tracker: how objects are tracked: buffered (if not given), sort, bytetrack or ocsort.
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.
         annotate: also write annotated.mp4, with boxes, names, subtitles and events drawn in; over what --blur hides.
         blur: hide faces, people or text (several separated by commas) in blurred.mp4, and in annotated.mp4 if that is
-            asked for; blurred.json says what was hidden. Audio is kept as it is; the report, its images and the
-            timeline still show all.
+            asked for; blurred.json says what was hidden. Audio is not changed; the report, its images and the
+            timeline still show everything.
         keep: names in the gallery, separated by commas, of people who stay visible; all others are hidden.
-        hide_with: blur, pixels (a mosaic) or solid; only solid cannot be undone even in part.
-        library: also add what was found to this library, such as films.lance, for `kinoscope search`.
+        hide_with: blur, pixels (a mosaic) or solid; only solid is irreversible.
+        library: also add the results to this library, such as films.lance, for `kinoscope search`.
         report: write report.html.
         resume: keep what an earlier call finished in the same folder, and run only the rest.
         overwrite: replace kinoscope's own results of another source or with other options in the folder.
@@ -115,69 +116,68 @@ def analyze(
         One Analysis for each source, in order.
 
     Raises:
-        OptionError, GalleryError, RulesError, LibraryError, MissingExtra: an option cannot be used; nothing has been
-            read or written then.
+        OptionError, GalleryError, RulesError, LibraryError, MissingExtra: an option cannot be used; raised before
+            anything is read or written.
     """
     require_positive("rate", rate, 5)
     require_known(on_error, get_args(Policy), "on-error")
-    reading: dict[str, Any] = (
-        choose_time_range(start, end) | {"rate": rate, "on_error": on_error} | choose_limits(bounds)
-    )
-    reading |= choose_video_track(video_track)
+    reading: dict[str, Any] = choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track)
+    reading |= {"rate": rate, "on_error": on_error}
     if rules is None and (clips or webhook):
         raise OptionError("clips and webhook are about the alerts of rules; give --rules FILE")
     if webhook_secret is not None and webhook is None:
-        raise OptionError("webhook-secret signs what is posted; give --webhook URL")
+        raise OptionError("webhook-secret signs the posts of a webhook; give --webhook URL")
     if clips and blur:
         raise OptionError(
-            "clips are cut from the recording as it is, and would show what --blur hides; leave --clips out, "
-            "then take them of what is hidden: kinoscope analyze blurred.mp4 --rules FILE --clips"
+            "clips are cut from the original recording, and would show what --blur hides; leave --clips out, "
+            "then cut them from the blurred video: kinoscope analyze blurred.mp4 --rules FILE --clips"
         )
-    chosen = choose_models(model)
-    known = None if gallery is None else read_gallery(gallery)
-    hide = choose_redaction(blur, keep, hide_with, known, live)
-    needed = render.tasks_for(hide) if hide else []
+    models = choose_models(model)
+    opened_gallery = None if gallery is None else read_gallery(gallery)
+    redaction = choose_redaction(blur, keep, hide_with, opened_gallery, live)
+    needed = render.tasks_for(redaction) if redaction else []
     settings = {name: render.REDACTION_SETTINGS[name] for name in needed if name in render.REDACTION_SETTINGS}
-    settings |= {"recognize": {"gallery": known}} if known else {}
+    settings |= {"recognize": {"gallery": opened_gallery}} if opened_gallery else {}
     if tracker is not None:
         settings["objects"] = settings.get("objects", {}) | {"tracker": choose_tracker(tracker)}
-    wanted = choose_tasks(tasks, {*chosen, *settings, *(["rules"] if rules is not None else [])}, needed)
-    for task, card in chosen.items():
-        demand_run(f"model {task}={card}", task, wanted)
+    names = choose_tasks(tasks, {*models, *settings, *(["rules"] if rules is not None else [])}, needed)
+    for task, card in models.items():
+        demand_task(f"model {task}={card}", task, names)
     if tracker is not None:
-        demand_run(f"tracker {tracker}", "objects", wanted)
+        demand_task(f"tracker {tracker}", "objects", names)
     if rules is not None:
-        settings["rules"] = {"rules": read_rules(rules, wanted, chosen, known.names() if known else None)}
+        identities = opened_gallery.names() if opened_gallery else None
+        settings["rules"] = {"rules": read_rules(rules, names, models, identities)}
     options = analysis.AnalysisOptions(
-        tasks=wanted,
+        tasks=names,
         reading=reading | ({"live": True} if live else {}),
-        models=chosen,
+        models=models,
         device=choose_device(device),
         settings=settings,
         views=choose_views(export),
         annotate=annotate,
-        hide=hide,
+        hide=redaction,
         clips=clips,
         report=report,
         resume=resume,
         overwrite=overwrite,
         quiet=quiet,
     )
-    names = inputs.expand(sources)
+    paths = inputs.expand(sources)
     folders = inputs.result_folders(
-        names, None if out is None else Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
+        paths, None if out is None else Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
     )
-    jobs = [analysis.Analysis(name, folder) for name, folder in zip(names, folders, strict=True)]
-    letters = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
-    with open_webhook(webhook, webhook_secret, letters, MAX_QUEUED_ALERTS) as post:
+    jobs = [analysis.Analysis(name, folder) for name, folder in zip(paths, folders, strict=True)]
+    undelivered = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
+    with open_webhook(webhook, webhook_secret, undelivered, MAX_QUEUED_ALERTS) as post:
         ensure_library(library)
-        return _each(jobs, options, post, library)
+        return _analyze_each(jobs, options, post, library)
 
 
-def _each(
+def _analyze_each(
     jobs: list[analysis.Analysis], options: analysis.AnalysisOptions, post: Webhook | None, library: str | Path | None
 ) -> list[analysis.Analysis]:
-    """Analyse one source after the other, tell of its alerts and keep what was found; give those that were done."""
+    """Analyze one source after the other, post its alerts and add it to the library; return the finished analyses."""
     for number, job in enumerate(jobs, 1):
         name = short_name(job.source)
         analysis.run(job, options, f"{name} ({number}/{len(jobs)})" if len(jobs) > 1 else name)
@@ -190,5 +190,5 @@ def _each(
 
 
 def interrupted(timeline: Timeline) -> bool:
-    """Tell whether somebody stopped the reading (Ctrl-C), so that no further source is wanted."""
+    """Return whether the user stopped an analysis (Ctrl-C), so that the remaining sources are skipped."""
     return timeline.decode.interrupted

@@ -1,4 +1,4 @@
-"""The options of the verbs, checked before anything is read or written: names, times, devices."""
+"""Validation of the options of the verbs, before anything is read or written: names, times, devices."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def split_names(text: str | Sequence[str] | None, option: str) -> list[str]:
     """Split a list of names at commas.
 
     Raises:
-        OptionError: something is given, but no name.
+        OptionError: there is text, but no name in it.
     """
     parts = [text] if isinstance(text, str) else list(text or ())
     names = [word.strip() for part in parts for word in part.split(",") if word.strip()]
     if parts and not names:
-        raise OptionError(f"{option} {parts[0]!r} names nothing; give names, separated by commas, or leave it out")
+        raise OptionError(f"{option} {parts[0]!r} has no name; give names, separated by commas, or leave it out")
     return names
 
 
 def choose_device(device: str) -> str:
-    """Return a device that is known and is here.
+    """Return the name of a device that this machine has.
 
     Raises:
-        OptionError: it is not.
+        OptionError: the name is unknown, or this machine has no such device.
     """
     from kinoscope.models.runtime.runner import check_device
 
@@ -46,10 +46,10 @@ def choose_device(device: str) -> str:
 
 
 def choose_time_range(start: str | float | None, end: str | float | None = None) -> dict[str, Fraction | None]:
-    """Return where to begin and where to stop, in seconds, as ``open_source`` takes them.
+    """Return the options ``start`` and ``end`` of ``open_source``, in seconds.
 
     Raises:
-        OptionError: one is no time or negative, or nothing lies between them.
+        OptionError: one is no time or negative, or the range is empty.
     """
     first, last = (_time(name, value) for name, value in (("start", start), ("end", end)))
     if last is not None and last <= (first or 0):
@@ -64,25 +64,25 @@ def _time(name: str, value: str | float | None) -> Fraction | None:
     except OptionError as error:
         raise OptionError(f"{name}: {error}") from None
     if time is not None and time < 0:
-        raise OptionError(f"{name} {float(time):g} s is before the beginning; give 0 or more")
+        raise OptionError(f"{name} {float(time):g} s is negative; give 0 or more")
     return time
 
 
 def choose_video_track(number: int | None) -> dict[str, int]:
-    """Return the option of ``open_source`` that says which video track is seen.
+    """Return the option ``video_track`` of ``open_source``; nothing if no track is given.
 
     Raises:
-        OptionError: it is no number of a track.
+        OptionError: the number is negative.
     """
     require_number("video-track", number, 0)
     return {} if number is None else {"video_track": number}
 
 
 def choose_limits(limit: str | None) -> dict[str, str]:
-    """Return the option of ``open_source`` that sets what is read at most; none if none is given.
+    """Return the option ``limit`` of ``open_source``; nothing if no limit is given.
 
     Raises:
-        OptionError: it cannot be used.
+        OptionError: a limit is unknown, or is no positive number.
     """
     from kinoscope.source.limits import Limits
 
@@ -93,85 +93,87 @@ def choose_limits(limit: str | None) -> dict[str, str]:
 
 
 def choose_tasks(
-    tasks: str | Sequence[str] | None, given: Collection[str] = (), also: Collection[str] = ()
+    tasks: str | Sequence[str] | None, configured: Collection[str] = (), required: Collection[str] = ()
 ) -> list[str]:
-    """Give the names of the tasks that are asked for, in the order of the table; all usual ones if none is.
+    """Return the names of the requested tasks, in the order of the registry; by default those that need no option.
 
     Args:
         tasks: names, separated by commas.
-        given: tasks for which a model or a gallery is given; those that are run on request only are added.
-        also: tasks that something else needs.
+        configured: tasks for which an option gives a model, a gallery or rules; those that need it are added.
+        required: tasks that an option, such as ``blur``, depends on.
 
     Raises:
-        OptionError: there is no such task, or one needs something that is not given.
+        OptionError: there is no such task, or one needs an option that is not given.
     """
     from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 
-    wanted = split_names(tasks, "tasks") or [name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME]
-    for name in wanted:
+    requested = split_names(tasks, "tasks") or [
+        name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME
+    ]
+    for name in requested:
         if name not in TASKS:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
-        if name in ON_REQUEST and name not in given:
+        if name in ON_REQUEST and name not in configured:
             raise OptionError(f"task {name} needs {ON_REQUEST[name]}")
-    added = {*also, *(name for name in given if name in ON_REQUEST)}
-    return [name for name in TASKS if name in wanted or name in added]
+    added = {*required, *(name for name in configured if name in ON_REQUEST)}
+    return [name for name in TASKS if name in requested or name in added]
 
 
 def choose_redaction(
     blur: str | Sequence[str] | None,
     keep: str | Sequence[str] | None,
     method: Method,
-    known: Gallery | None,
+    gallery: Gallery | None,
     live: bool,
 ) -> RedactionOptions | None:
-    """Read what is to be hidden, and who is not; None where nothing is.
+    """Return what is hidden and which identities stay visible; None if nothing is hidden.
 
     Raises:
-        OptionError: it is of no known kind, a name to keep is not in the gallery, or the source is live.
+        OptionError: a kind is unknown, a name to keep is not in the gallery, or the source is live.
     """
     kinds, names = tuple(dict.fromkeys(split_names(blur, "blur"))), tuple(dict.fromkeys(split_names(keep, "keep")))
-    _check_one("blur", kinds, KINDS)
-    _check_one("hide-with", [method], METHODS)
+    _demand_known("blur", kinds, KINDS)
+    _demand_known("hide-with", [method], METHODS)
     if names and not set(kinds) & {"faces", "people"}:
-        raise OptionError("keep says who is not hidden; give --blur faces or --blur people with it")
-    if names and known is None:
-        raise OptionError(f"keep {names[0]} needs a gallery that knows the name; give --gallery FILE")
+        raise OptionError("keep names people who are not hidden; give --blur faces or --blur people with it")
+    if names and gallery is None:
+        raise OptionError(f"keep {names[0]} needs a gallery that has the name; give --gallery FILE")
     if kinds and live:
-        raise OptionError("blur reads the video twice, and what is live is there once; record it first")
+        raise OptionError("blur reads the video twice, which a live source does not allow; record it first")
     for name in names:
         try:
-            assert known is not None
-            known.samples_of(name)
+            assert gallery is not None
+            gallery.samples_of(name)
         except GalleryError as error:
             raise OptionError(f"keep: {error}") from None
     return RedactionOptions(kinds, names, method) if kinds else None
 
 
-def _check_one(option: str, words: Collection[str], valid: Collection[str]) -> None:
-    for word in words:
-        if word not in valid:
-            raise OptionError(f"{option} {word} is not known; choose from {', '.join(valid)}")
+def _demand_known(option: str, names: Collection[str], valid: Collection[str]) -> None:
+    for name in names:
+        if name not in valid:
+            raise OptionError(f"{option} {name} is not known; choose from {', '.join(valid)}")
 
 
 def choose_models(model: str | Sequence[str] | None) -> dict[str, str]:
-    """Read ``TASK=CARD`` pairs; a card or the folder of a trained model alone stands for the task that it is for.
+    """Return task -> model from ``TASK=CARD`` pairs; a card or the folder of a trained model alone implies its task.
 
     Raises:
         OptionError: one is neither, there is no such task, or the card is not for it.
         ModelError: a folder is that of a damaged model.
     """
-    chosen = dict(_pair(word) for word in split_names(model, "model"))
-    for task, name in chosen.items():
+    models = dict(_parse_model(text) for text in split_names(model, "model"))
+    for task, name in models.items():
         choose_model(task, name)
-    return chosen
+    return models
 
 
 def choose_model(task: str, name: str) -> str:
     """Return the name of a card or of a trained model that a task can run, or ``auto``.
 
     Raises:
-        OptionError: there is none of that name, or it is not for the task.
-        ModelError: a folder holds no such model, or a damaged one.
+        OptionError: there is no card of that name, or it is not for the task.
+        ModelError: a folder holds no model, or a damaged one.
     """
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.inference.sync import folder_cards
@@ -186,35 +188,33 @@ def choose_model(task: str, name: str) -> str:
 
 
 def _demand_card(task: str, name: str) -> None:
+    """Raise OptionError unless the card exists and is for the task."""
     from kinoscope.models import CARDS, cards_for_task
 
     if task in FIXED_MODEL_TASKS:
         raise OptionError(f"model {task}={name}: the model of the task {task} cannot be chosen; leave it out")
-    fit = [card.name for card in cards_for_task(CARD_TASKS.get(task, task))]
-    if name not in fit:
+    valid = [card.name for card in cards_for_task(CARD_TASKS.get(task, task))]
+    if name not in valid:
         other = next((f"is for {card.task}" for card in CARDS if card.name == name), "is not known")
-        raise OptionError(f"model {name} {other}; for the task {task} choose from {', '.join(fit)}")
+        raise OptionError(f"model {name} {other}; for the task {task} choose from {', '.join(valid)}")
 
 
-def demand_run(option: str, task: str, tasks: Collection[str]) -> None:
-    """Demand that the task that an option is about is run.
-
-    Raises:
-        OptionError: it is not.
-    """
+def demand_task(option: str, task: str, tasks: Collection[str]) -> None:
+    """Raise OptionError unless the task that an option configures is among those that are run."""
     if task not in tasks:
-        raise OptionError(f"{option} is about the task {task}, which is not run; add {task} to --tasks")
+        raise OptionError(f"{option} configures the task {task}, which is not run; add {task} to --tasks")
 
 
-def _pair(word: str) -> tuple[str, str]:
+def _parse_model(text: str) -> tuple[str, str]:
+    """Return task and model from ``TASK=CARD``, or from a card or folder alone."""
     from kinoscope.tasks.registry import TASKS
 
-    task, equals, card = word.partition("=")
+    task, equals, card = text.partition("=")
     if equals and card and task in TASKS:
         return task, card
-    if equals or not _is_model(word):
-        raise OptionError(f"model {word} is no trained model's folder and is not TASK=CARD; tasks: {', '.join(TASKS)}")
-    return _task_of(word), word
+    if equals or not _is_model(text):
+        raise OptionError(f"model {text} is no trained model's folder and is not TASK=CARD; tasks: {', '.join(TASKS)}")
+    return _task_of(text), text
 
 
 def _is_model(name: str) -> bool:
@@ -234,25 +234,25 @@ def _task_of(name: str) -> str:
 
 
 def choose_views(export: str | Sequence[str] | None, option: str = "export") -> list[str]:
-    """Give the names of the formats that are asked for.
+    """Return the names of the requested formats.
 
     Raises:
         OptionError: there is no such format.
     """
     from kinoscope.views import VIEWS
 
-    wanted = split_names(export, option)
-    for name in wanted:
+    names = split_names(export, option)
+    for name in names:
         if name not in VIEWS:
             raise OptionError(f"there is no format {name!r}; choose from {', '.join(VIEWS)}")
-    return wanted
+    return names
 
 
 def choose_tracker(name: str) -> str:
-    """Give the name of a way to follow objects.
+    """Return the name of a tracking strategy.
 
     Raises:
-        OptionError: there is no such way.
+        OptionError: there is no such strategy.
     """
     from kinoscope.tasks.tracking.association import get_strategy
 
@@ -261,16 +261,16 @@ def choose_tracker(name: str) -> str:
 
 
 def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tuple[str, ...] | None:
-    """Give the labels that are asked for, or None for all.
+    """Return the requested labels, or None for all.
 
     Raises:
-        OptionError: one is none of what the model, or any model of the task ``objects``, can find.
+        OptionError: the model, or with ``auto`` every model of the task ``objects``, lacks a label.
     """
     from kinoscope.models import CARDS, find
 
-    wanted = split_names(labels, "labels")
-    if not wanted:
+    names = split_names(labels, "labels")
+    if not names:
         return None
     cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]
     known = list(dict.fromkeys(label for card in cards for label in card.labels))
-    return tuple(require_known(word, known, "label") for word in wanted)
+    return tuple(require_known(name, known, "label") for name in names)

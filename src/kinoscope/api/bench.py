@@ -1,4 +1,4 @@
-"""``kinoscope bench``: what an analysis costs."""
+"""``kinoscope bench``: time and memory of an analysis."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ def bench(
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
-    wanted = choose_tasks(tasks)
+    names = choose_tasks(tasks)
     choose_device(device)
     wall, cpu = time.perf_counter(), time.process_time()
     with open_source(source) as opened:
-        timeline = engine.run(opened, analysis.make_tasks(wanted, device=device), threaded=not where)
+        timeline = engine.run(opened, analysis.make_tasks(names, device=device), threaded=not where)
     result: dict[str, Any] = {"source": str(Address(source)), "frames": timeline.decode.frames}
     result["wall_s"] = round(time.perf_counter() - wall, 2)
     result["cpu_s"] = round(time.process_time() - cpu, 2)
     result["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     if where:
-        result["where"] = _where(timeline, result["cpu_s"])
+        result["where"] = _seconds_by_part(timeline, result["cpu_s"])
     return result
 
 
-def _where(timeline: Timeline, total: float) -> dict[str, float]:
+def _seconds_by_part(timeline: Timeline, total: float) -> dict[str, float]:
+    """Return the CPU seconds of each task, of loading the models, and of decoding and scaling."""
     parts = {name: round(task.seconds, 2) for name, task in timeline.tasks.items()}
     loading = round(sum(task.extra.get("load", 0.0) for task in timeline.tasks.values()), 2)
     rest = round(total - sum(parts.values()) - loading, 2)

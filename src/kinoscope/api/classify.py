@@ -1,4 +1,4 @@
-"""``kinoscope classify``: what clips show, by a model that was trained on clips."""
+"""``kinoscope classify``: the classes of clips, and the segments of long videos, by a trained classifier."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class ClassifyResult:
-    """What one source shows.
+    """The classes of one source.
 
     Attributes:
-        top: the likeliest classes of the whole and their probabilities.
-        segments: what a video that is longer than the model's clips shows when.
-        timeline: all that was found; None where ``error`` says why there is nothing.
+        top: the most probable classes of the whole source, with their probabilities.
+        segments: the class over time, of a video that is longer than the model's clips.
+        timeline: the whole result; None if ``error`` is set.
     """
 
     source: str
@@ -39,17 +39,22 @@ class ClassifyResult:
 
     @property
     def status(self) -> int:
-        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        """0 done; 1 the source was read in part; 2 it cannot be opened."""
         if self.error or self.timeline is None:
             return self.error.status if self.error else 2
         return int(not self.timeline.ok)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         plain: dict[str, Any] = {"source": self.source, "top": [list(pair) for pair in self.top]}
         plain["segments"] = [
-            {"label": e.label, "start": round(e.start, 6), "end": round(e.end, 6), "score": round(e.score, 4)}
-            for e in self.segments
+            {
+                "label": event.label,
+                "start": round(event.start, 6),
+                "end": round(event.end, 6),
+                "score": round(event.score, 4),
+            }
+            for event in self.segments
         ]
         return plain | ({"error": str(self.error)} if self.error else {})
 
@@ -71,7 +76,7 @@ def classify(
     Args:
         sources: video files, folders of videos or frames, strips of square frames, URLs, camera:0.
         model: folder of a model that `kinoscope train` wrote, or a card that classifies clips.
-        top: number of classes that are reported of each source.
+        top: number of classes that are reported for each source.
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
@@ -82,41 +87,42 @@ def classify(
         quiet: show no progress.
 
     Returns:
-        What each source shows, in order. One that cannot be read never stops the others.
+        The classes of each source, in order. One that cannot be read never stops the others.
 
     Raises:
         OptionError: an option cannot be used.
-        ModelError: the model cannot be used; nothing has been read then.
+        ModelError: the model cannot be used; raised before anything is read.
     """
     from kinoscope.models.inference.classifier import find_classifier
     from kinoscope.models.runtime.runner import make_runner
 
     require_number("top", top, 1)
     limits = choose_time_range(start, end) | choose_limits(bounds)
-    make_runner(find_classifier(model), device)  # a model that cannot be used is told before anything is read
+    make_runner(find_classifier(model), device)  # an unusable model is reported before anything is read
     names = inputs.expand(sources, strips=True)
-    done: list[ClassifyResult] = []
+    results: list[ClassifyResult] = []
     for name, claim in zip(names, claim_folders("classify", names, out, overwrite), strict=True):
-        one = ClassifyResult(name)
+        result = ClassifyResult(name)
         with bar(short_name(name), quiet) as progress:
-            _classify(one, claim, model, top, limits, device, progress)
-        done.append(one)
-    return done
+            _classify(result, claim, model, top, limits, device, progress)
+        results.append(result)
+    return results
 
 
 def _classify(
-    one: ClassifyResult, claim: ClaimFolder, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
+    result: ClassifyResult, claim: ClaimFolder, model: str, top: int, limits: dict[str, Any], device: str, progress: Any
 ) -> None:
+    """Fill the result of one source; an error ends up in it."""
     try:
         with claim() as save:
-            one.timeline = classify_source(one.source, model, device, limits, top, progress)
-            save(one.timeline)
+            result.timeline = classify_source(result.source, model, device, limits, top, progress)
+            save(result.timeline)
     except Exception as error:
-        one.error = wrap_error(error, one.source)
+        result.error = wrap_error(error, result.source)
         return
-    one.top = [(name, share) for name, share in one.timeline.tasks["classify"].extra["top"]]
-    if len(one.timeline.features["classify.times"]) > 1:
-        one.segments = one.timeline.events_of("classify")
+    result.top = [(name, probability) for name, probability in result.timeline.tasks["classify"].extra["top"]]
+    if len(result.timeline.features["classify.times"]) > 1:
+        result.segments = result.timeline.events_of("classify")
 
 
 def classify_source(
@@ -128,10 +134,13 @@ def classify_source(
     progress: Any = None,
     learned: bool = True,
 ) -> Timeline:
-    """Slide a model that classifies clips over a source, and give what it found; ``learned`` as in ``Classify``.
+    """Run a classifier over a source with a sliding window, and return the timeline.
+
+    Args:
+        learned: see ``Classify``.
 
     Raises:
-        KinoscopeError: there is nothing that can be classified.
+        KinoscopeError: no frame could be classified.
     """
     from kinoscope.pipeline import engine
     from kinoscope.tasks.classify import Classify
@@ -141,13 +150,13 @@ def classify_source(
         timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["classify"]
     if "top" not in report.extra:
-        why = report.reason or next(iter(timeline.decode.errors), "no picture can be decoded")
+        why = report.reason or next(iter(timeline.decode.errors), "no frame can be decoded")
         raise SourceError(f"{source}: {why}; give a video")
     return timeline
 
 
 def _opened(path: str, limits: dict[str, Any]) -> Source:
-    """Open a source; a picture that is a row of square frames is a strip, and any other a video of one frame."""
+    """Open a source; an image that is a row of square frames is a strip, any other image a video of one frame."""
     from kinoscope.source import open_clip, open_source
     from kinoscope.source.image_strip import is_image_file
 

@@ -1,4 +1,4 @@
-"""``kinoscope convert``: an earlier analysis in other formats."""
+"""``kinoscope convert``: conversion of an earlier analysis to other formats."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def convert(
     names = choose_views(to, "to")
     if not names:
         raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
-    place = Path(timeline)
-    loaded = load(place)
-    file = place / "timeline.json" if place.is_dir() else place
+    path = Path(timeline)
+    loaded = load(path)
+    file = path / "timeline.json" if path.is_dir() else path
     folder = Path(out) if out else file.parent
-    names_written = [name for view in names for name in VIEWS[view].paths]
-    with claim_output(folder, _by(file), [file], names=names_written, overwrite=overwrite, private=is_private(file)):
+    outputs = [name for view in names for name in VIEWS[view].paths]
+    with claim_output(folder, _command_of(file), [file], names=outputs, overwrite=overwrite, private=is_private(file)):
         prepare_folder(folder)
         written = [folder / VIEWS[name].filename for name in names]
-        for name, path in zip(names, written, strict=True):
-            VIEWS[name].write(loaded, path)
+        for name, target in zip(names, written, strict=True):
+            VIEWS[name].write(loaded, target)
         return written
 
 
-def _by(file: Path) -> str:
-    """Return by whom a timeline was written: the same in other formats is as if it had been written then."""
+def _command_of(file: Path) -> str:
+    """Return the command that wrote a timeline, as if it had written the other formats too."""
     entry = find(file)
     return entry.by if entry and entry.by else command_id("convert", [file])
