@@ -56,8 +56,8 @@ def test_one_code_says_what_is_shown_and_the_other_how_it_moves(net):
     assert torch.equal(still, net.still(net.style(content, labels)))
     codes = net.motion(motion, labels, times)
     assert not torch.allclose(codes[0], codes[2])
-    held = net.paint(net.style(content, labels), codes[:, :1].expand(-1, 3, -1))
-    assert torch.allclose(held[:, 0], held[:, 2])
+    static = net.synthesize(net.style(content, labels), codes[:, :1].expand(-1, 3, -1))
+    assert torch.allclose(static[:, 0], static[:, 2])
 
 
 def test_what_stands_still_shows_where_nothing_moves(net):
@@ -65,7 +65,7 @@ def test_what_stands_still_shows_where_nothing_moves(net):
     style, codes = net.style(content, labels), net.motion(motion, labels, at(0.0, 0.5))
     bias = net.moving.colours.bias.clone()
     net.moving.colours.bias[12:] = -100  # the mask of all four sub-pixels
-    clips = net.paint(style, codes)
+    clips = net.synthesize(style, codes)
     net.moving.colours.bias.copy_(bias)
     assert torch.allclose(clips, net.still(style)[:, None].expand_as(clips), atol=1e-6)
 
@@ -87,7 +87,7 @@ def test_waves_are_shifted_by_pixels_and_stretched():
         return ground(torch.zeros(1, 3), 16).detach()
 
     pixel, still = 2 / 16, placed([0.0, 0.0], [0.0, 0.0])
-    assert tuple(still.shape) == (1, video_gan.FourierFeatures.waves, 16, 16)
+    assert tuple(still.shape) == (1, video_gan.FourierFeatures.channels, 16, 16)
     moved = placed([2 * pixel, 3 * pixel], [0.0, 0.0])
     assert torch.allclose(moved[..., 3:, 2:], still[..., :-3, :-2], atol=1e-5)
     narrow, x = placed([0.0, 0.0], [100.0, 0.0]), torch.linspace(pixel / 2 - 1, 1 - pixel / 2, 16)

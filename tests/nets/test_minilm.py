@@ -8,7 +8,7 @@ import torch
 from kinoscope.models.formats.state_dict import fill
 from kinoscope.nets.minilm import MAX_TOKENS, MiniLM, published_names
 
-SIZES = {"words": 300, "width": 24, "layers": 2, "heads": 3}
+SIZES = {"vocabulary": 300, "width": 24, "layers": 2, "heads": 3}
 
 
 def pairs(*rows: list[int]) -> torch.Tensor:

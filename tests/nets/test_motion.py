@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from kinoscope.nets.motion import MotionNet
 
 
-class Eyes(nn.Module):
+class AveragePooling(nn.Module):
     """Maps pictures (N, H, W, 3) to (N, 3, H / 8, W / 8)."""
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -17,12 +17,12 @@ class Eyes(nn.Module):
 
 
 def network() -> MotionNet:
-    eyes = Eyes()
-    return MotionNet(eyes, [eyes], 3, 2, share=0.5, glimpse=32).eval()
+    cnn = AveragePooling()
+    return MotionNet(cnn, [cnn], 3, 2, share=0.5, glimpse=32).eval()
 
 
 def moving(left: int, top: int, height: int = 96, width: int = 160, ground: float = 90.0) -> Tensor:
-    """Give a clip (1, 8, H, W, 3) of a square of 16 pixels that moves 2 pixels a frame to the right."""
+    """Return a clip (1, 8, H, W, 3) of a square of 16 pixels that moves 2 pixels a frame to the right."""
     clip = torch.full((1, 8, height, width, 3), ground)
     for frame in range(8):
         clip[0, frame, top : top + 16, left + 2 * frame : left + 2 * frame + 16] = 220
@@ -32,17 +32,17 @@ def moving(left: int, top: int, height: int = 96, width: int = 160, ground: floa
 @pytest.mark.parametrize(("left", "top"), [(60, 40), (4, 4), (120, 70), (10, 72)])
 def test_it_looks_at_what_moves(left: int, top: int) -> None:
     net, clip = network(), moving(left, top)
-    x, y = ((net.centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
+    x, y = ((net.motion_centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
     # All of the way lies in the square, whose side is half of the height.
     assert x - 24 <= left + 4
     assert left + 26 <= x + 24
     assert y - 24 <= top + 4
     assert top + 12 <= y + 24
-    assert net.changes(clip).max() == 255
+    assert net.frame_differences(clip).max() == 255
 
 
 def test_of_a_still_clip_nothing_is_seen() -> None:
-    assert (network().changes(torch.full((1, 4, 64, 64, 3), 200.0)) == 127).all()
+    assert (network().frame_differences(torch.full((1, 4, 64, 64, 3), 200.0)) == 127).all()
 
 
 def test_the_scene_behind_does_not_count() -> None:
@@ -53,14 +53,14 @@ def test_the_scene_behind_does_not_count() -> None:
     still = (clip[:, 1:] == 0) & (clip[:, :-1] == 0)
     changed = (with_scene[:, 1:] - with_scene[:, :-1])[still]
     assert changed.abs().max() == 0
-    torch.testing.assert_close(net.centres(with_scene), net.centres(clip), atol=0.1, rtol=0)
+    torch.testing.assert_close(net.motion_centres(with_scene), net.motion_centres(clip), atol=0.1, rtol=0)
 
 
 def test_heat_goes_back_to_where_the_glimpse_was_cut_out() -> None:
     net, clip = network(), moving(100, 60)
-    heat = net.spread(torch.ones(7, 4, 4), clip[0])
+    heat = net.uncrop(torch.ones(7, 4, 4), clip[0])
     assert heat.shape == (8, 96, 160)
-    x, y = ((net.centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
+    x, y = ((net.motion_centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
     rows, columns = heat[3].nonzero().T
     assert abs(rows.float().mean() - y) <= 1
     assert abs(columns.float().mean() - x) <= 1
@@ -78,6 +78,6 @@ def test_odd_and_narrow_pictures_are_taken(height: int, width: int) -> None:
 
 def test_the_embedding_is_mean_and_maximum_over_time() -> None:
     net, clip = network(), moving(60, 40)
-    changes = net.changes(clip)[0].mean((1, 2))
-    expected = torch.cat([changes.mean(0), changes.amax(0)])
+    differences = net.frame_differences(clip)[0].mean((1, 2))
+    expected = torch.cat([differences.mean(0), differences.amax(0)])
     torch.testing.assert_close(net(clip)[0][0], expected)

@@ -84,9 +84,9 @@ def test_no_frame_sees_a_later_one():
 
 def test_the_average_so_far():
     x = torch.tensor([2.0, 4, 9]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
-    memory = StreamBuffer(None)
-    assert cumulative_mean(x, memory).flatten().tolist() == [2, 3, 5]
-    again = StreamBuffer((*memory.next, torch.tensor(3.0)))
+    buffer = StreamBuffer(None)
+    assert cumulative_mean(x, buffer).flatten().tolist() == [2, 3, 5]
+    again = StreamBuffer((*buffer.next, torch.tensor(3.0)))
     assert cumulative_mean(torch.full((1, 1, 1, 2, 2), 1.0), again).item() == 4
 
 

@@ -70,7 +70,7 @@ def test_a_cell_whose_gates_say_so_keeps_its_state():
 def test_a_forecaster_begins_where_the_encoder_ended():
     net = ConvLSTM(2, 1, 1, 4, depth=1).eval()
     frames = torch.randint(0, 256, (1, 2, 8, 8, 1)).byte()
-    (state,) = net._read(fold_frames(frames))
+    (state,) = net._encode(fold_frames(frames))
     said, _ = net.forecaster[0](None, state)
     by_hand = unfold_frames(net.paint(said)[:, None], fold_frames(frames))
     assert torch.equal(net(frames), by_hand)

@@ -20,12 +20,12 @@ def test_parameters_and_multiply_adds_are_those_of_the_paper():
     assert (embedding.shape, logits.shape) == ((1, 2048), (1, 400))
 
 
-def test_all_frames_are_kept_and_every_second_block_weighs_its_channels():
+def test_all_frames_are_kept_and_every_second_block_has_squeeze_and_excitation():
     with torch.device("meta"):
         net = X3DS(2)
         x = torch.zeros(1, 3, 5, 64, 96)
         shapes = [(x := stage(x)).shape for stage in net.trunk()]
     assert [shape[2:] for shape in shapes[:-1]] == [(5, 64 // s, 96 // s) for s in (2, 4, 8, 16, 32)]
     assert shapes[-1] == (1, 432, 5, 2, 3)
-    weighing = sum(isinstance(module, SqueezeExcite) for module in net.modules())
-    assert weighing == sum((count + 1) // 2 for _, count in STAGES)
+    squeezing = sum(isinstance(module, SqueezeExcite) for module in net.modules())
+    assert squeezing == sum((count + 1) // 2 for _, count in STAGES)

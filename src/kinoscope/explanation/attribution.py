@@ -1,8 +1,8 @@
-"""Attributions that require_extra no feature maps, by captum: any network can be explained so.
+"""Attributions by captum, which need no feature maps and so apply to any network.
 
 Papers: Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017 (arXiv 1703.01365), for integrated
 gradients; Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (arXiv 1311.2901), for
-occlusion, here by boxes of space and time. Both compare the clip with one in which nothing is to be seen.
+occlusion, here by boxes of space and time. Both compare the clip with a blurred, static baseline.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kinoscope.explanation.perturbation import blurred_mean
 from kinoscope.explanation.target import Target
 
 INTEGRATION_STEPS = 16
-"""Clips between the blank one and the clip itself over which gradients are summed up."""
+"""Clips between the baseline and the clip itself over which gradients are integrated."""
 BOXES_PER_AXIS = 4, 4, 4
-"""A box is the clip's length, height and width over these."""
+"""Boxes that fit along T, H and W of the clip."""
 STRIDES_PER_BOX = 2
-"""A box moves on by its side over this."""
+"""Strides to the side of a box."""
 
 
 def integrated_gradients(target: Target, pixels: Tensor) -> Tensor:
-    """Give the (T, H, W) map of a clip (T, H, W, 3): what each pixel adds to the score on the way from the blank clip.
+    """Return the map (T, H, W) of a clip (T, H, W, 3): each pixel's contribution to the score, against the baseline.
 
     Raises:
         MissingExtra: captum is not installed.
@@ -31,17 +31,17 @@ def integrated_gradients(target: Target, pixels: Tensor) -> Tensor:
     attr = require_extra("captum.attr", "explain")
     method = attr.IntegratedGradients(target.score)
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        added: Tensor = method.attribute(
+        attributions: Tensor = method.attribute(
             pixels[None],
             baselines=_baseline(target, pixels),
             n_steps=INTEGRATION_STEPS,
             internal_batch_size=target.batch,
         )
-    return added[0].detach().sum(-1).relu()
+    return attributions[0].detach().sum(-1).relu()
 
 
 def occlusion(target: Target, pixels: Tensor) -> Tensor:
-    """Give the (T, H, W) map of a clip (T, H, W, 3): how far the score falls when a box there is blank.
+    """Return the map (T, H, W) of a clip (T, H, W, 3): the drop of the score when a box there is the baseline.
 
     Raises:
         MissingExtra: captum is not installed.
@@ -50,14 +50,14 @@ def occlusion(target: Target, pixels: Tensor) -> Tensor:
     box = tuple(max(1, -(-side // parts)) for side, parts in zip(pixels.shape[:3], BOXES_PER_AXIS, strict=True))
     strides = tuple(max(1, side // STRIDES_PER_BOX) for side in box)
     with torch.no_grad():
-        lost: Tensor = attr.Occlusion(target.score).attribute(
+        drops: Tensor = attr.Occlusion(target.score).attribute(
             pixels[None],
             sliding_window_shapes=(*box, 3),
             strides=(*strides, 3),
             baselines=_baseline(target, pixels),
             perturbations_per_eval=target.batch,
         )
-    return lost[0].mean(-1).relu()
+    return drops[0].mean(-1).relu()
 
 
 def _baseline(target: Target, pixels: Tensor) -> Tensor:

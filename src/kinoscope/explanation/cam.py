@@ -1,12 +1,12 @@
-"""Class activation maps: where the last feature maps of a CNN speak for a class.
+"""Class activation maps: the regions of the last feature maps of a CNN that contribute to a class.
 
 Papers: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017
 (arXiv 1610.02391); Chattopadhyay et al., "Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks",
 WACV 2018 (arXiv 1710.11063).
 
-Both weigh the feature maps by gradients of the class's score and add them up. Over a 3-D CNN the weights are those of
-the whole clip. Where a 2-D CNN looks at each picture and an RNN follows, each picture has weights of its own, since
-what follows may want something else of each.
+Both are sums of the feature maps, weighted by gradients of the class score. For a 3-D CNN there is one weight for each
+channel over the whole clip. For a 2-D CNN followed by an RNN there is one for each channel and frame, since the RNN may
+use a channel differently in each frame.
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ from kinoscope.explanation.target import Target
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """Feature maps of one clip, and the gradient of the class's score there; both (C, T', H', W').
+    """Feature maps of one clip, and the gradient of the class score with respect to them.
 
-    ``apart`` tells whether they are those of single pictures, one by one.
+    Attributes:
+        values, gradient: (C, T', H', W').
+        per_frame: whether a 2-D CNN computed them frame by frame.
     """
 
     values: Tensor
     gradient: Tensor
-    apart: bool
+    per_frame: bool
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Axes over which one weight holds."""
-        return (2, 3) if self.apart else (1, 2, 3)
+        """Axes that share a weight."""
+        return (2, 3) if self.per_frame else (1, 2, 3)
 
 
 def grad_cam(target: Target, pixels: Tensor) -> Tensor:
-    """Give the (T, H, W) map of a clip (T, H, W, 3): each feature map counts as much as its mean gradient.
+    """Return the Grad-CAM map (T, H, W) of a clip (T, H, W, 3): feature maps weighted by their mean gradient.
 
     Raises:
         ModelError: the network has no feature maps.
@@ -52,100 +54,103 @@ def grad_cam(target: Target, pixels: Tensor) -> Tensor:
 
 
 def grad_cam_plus_plus(target: Target, pixels: Tensor) -> Tensor:
-    """Give the (T, H, W) map of a clip (T, H, W, 3): gradients count by place, and only those that speak for the class.
+    """Return the Grad-CAM++ map (T, H, W) of a clip (T, H, W, 3): positive gradients, weighted by position.
 
-    The exponential of the score stands for the class, as in the paper, so that its second and third derivatives are
-    powers of the first.
+    The class is represented by the exponential of the score, as in the paper, so that its second and third derivatives
+    are powers of the first.
 
     Raises:
         ModelError: the network has no feature maps.
     """
     maps = feature_maps(target, pixels)
     square = maps.gradient.square()
-    below = 2 * square + maps.values.sum(maps.axes, keepdim=True) * square * maps.gradient
-    alpha = square / torch.where(below == 0, 1, below)
+    denominator = 2 * square + maps.values.sum(maps.axes, keepdim=True) * square * maps.gradient
+    alpha = square / torch.where(denominator == 0, 1, denominator)
     weights = (alpha * maps.gradient.relu()).sum(maps.axes, keepdim=True)
     return _weighted_sum(maps.values, weights, pixels, target.net)
 
 
 def _weighted_sum(values: Tensor, weights: Tensor, pixels: Tensor, net: nn.Module) -> Tensor:
-    """Add up feature maps (C, T', H', W') by weight, keep what speaks for the class, and enlarge it to the clip.
+    """Return the rectified weighted sum of feature maps (C, T', H', W'), resized to the clip: (T, H, W).
 
-    A network that looks at a part of the picture says by its method ``spread`` where that part lies.
+    A network whose CNN gets only a crop of the frames maps that crop back to the frames by its method ``uncrop``.
     """
-    heat = (weights * values).sum(0).relu()
-    if callable(spread := getattr(net, "spread", None)):
-        placed: Tensor = spread(heat, pixels)
-        return placed
+    heatmap = (weights * values).sum(0).relu()
+    if callable(uncrop := getattr(net, "uncrop", None)):
+        uncropped: Tensor = uncrop(heatmap, pixels)
+        return uncropped
     shape = tuple(pixels.shape[:3])
-    return functional.interpolate(heat[None, None], shape, mode="trilinear", align_corners=False)[0, 0]
+    return functional.interpolate(heatmap[None, None], shape, mode="trilinear", align_corners=False)[0, 0]
 
 
 def coverage(target: Target, pixels: Tensor) -> Tensor:
-    """Give how much the network sees of each place of a clip (T, H, W, 3): (T, H, W), 1 everywhere as a rule.
+    """Return the weight with which the network's CNN sees each pixel of a clip (T, H, W, 3): (T, H, W).
 
-    Of a network that looks at a part of the picture, heat lies in that part whatever the weights are.
+    It is 1 everywhere, except for a network whose CNN gets only a crop: the map of such a network is 0 outside the crop
+    whatever the weights are.
     """
-    if not callable(spread := getattr(target.net, "spread", None)):
+    if not callable(uncrop := getattr(target.net, "uncrop", None)):
         return torch.ones(pixels.shape[:3])
     values = feature_maps(target, pixels).values
-    placed: Tensor = spread(torch.ones_like(values[0]), pixels)
-    return placed
+    uncropped: Tensor = uncrop(torch.ones_like(values[0]), pixels)
+    return uncropped
 
 
 def feature_maps(target: Target, pixels: Tensor) -> FeatureMaps:
-    """Run a clip (T, H, W, 3) through the network and back to its last feature maps.
+    """Return the last feature maps of a clip (T, H, W, 3), and their gradient.
 
     Raises:
         ModelError: the network has none.
     """
-    # cuDNN can go back through an RNN in training only.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False), captured_maps(target.net) as taps:
+    # cuDNN supports the backward pass of an RNN in training mode only.
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False), captured_maps(target.net) as captured:
         score = target.score(pixels[None])
-        if len(taps) != 1 or taps[0].ndim not in (4, 5):
+        if len(captured) != 1 or captured[0].ndim not in (4, 5):
             raise ModelError(_no_feature_maps(target.net))
-        (gradient,) = torch.autograd.grad(score.sum(), taps)
-    values, apart = taps[0].detach(), taps[0].ndim == 4
-    if apart:
-        return FeatureMaps(values.transpose(0, 1), gradient.transpose(0, 1), apart)
-    return FeatureMaps(values[0], gradient[0], apart)
+        (gradient,) = torch.autograd.grad(score.sum(), captured)
+    values, per_frame = captured[0].detach(), captured[0].ndim == 4
+    if per_frame:
+        return FeatureMaps(values.transpose(0, 1), gradient.transpose(0, 1), per_frame)
+    return FeatureMaps(values[0], gradient[0], per_frame)
 
 
 @contextmanager
 def captured_maps(net: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what ``net.maps`` gives; the graph begins there, so that going back stops there."""
+    """Collect the outputs of ``net.maps`` as leaves of the graph, so that the backward pass stops there."""
     maps = getattr(net, "maps", None)
     if not isinstance(maps, nn.Module):
         raise ModelError(_no_feature_maps(net))
-    taps: list[Tensor] = []
+    captured: list[Tensor] = []
 
-    def tap(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        taps.append(output.detach().requires_grad_())
-        return taps[-1].clone()  # what follows may write into it
+    def capture(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        captured.append(output.detach().requires_grad_())
+        return captured[-1].clone()  # the next layer may be in-place
 
-    hook = maps.register_forward_hook(tap)
+    hook = maps.register_forward_hook(capture)
     try:
-        yield taps
+        yield captured
     finally:
         hook.remove()
 
 
 def _no_feature_maps(net: nn.Module) -> str:
-    kind = type(net).__name__
-    return f"{kind} has no feature maps with height and width; use the method occlusion or integrated-gradients"
+    return (
+        f"{type(net).__name__} has no feature maps with height and width; "
+        "use the method occlusion or integrated-gradients"
+    )
 
 
 def attention_weights(target: Target, pixels: Tensor) -> Tensor | None:
-    """Give the weights (T,) that the network itself gives to the moments of a clip (T, H, W, 3), or None."""
+    """Return the network's attention weights (T,) of the frames of a clip (T, H, W, 3), or None if it has none."""
     module = getattr(target.net, "attention", None)
     if not isinstance(module, nn.Module):
         return None
-    found: list[Tensor] = []
-    hook = module.register_forward_hook(lambda module, inputs, output: found.append(output))
+    outputs: list[Tensor] = []
+    hook = module.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     try:
         with torch.no_grad():
             target.score(pixels[None])
     finally:
         hook.remove()
-    fits = len(found) == 1 and isinstance(found[0], Tensor) and found[0].ndim == 2
-    return found[0][0] if fits else None
+    usable = len(outputs) == 1 and isinstance(outputs[0], Tensor) and outputs[0].ndim == 2
+    return outputs[0][0] if usable else None

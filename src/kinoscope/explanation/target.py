@@ -1,4 +1,4 @@
-"""What is explained: how sure a network is of one class."""
+"""The target of an explanation: the log-odds of one class."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Pixels
 
 BATCH_SIZE = 4
-"""Clips that go through the network at once."""
+"""Clips in a batch of the network."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One class of a network of clips.
+    """One class of a network that classifies clips.
 
     Attributes:
-        net: takes RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], and gives (embedding, logits (N, K)).
+        net: maps RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], to (embedding (N, D), logits (N, K)).
         index: of the class.
-        multilabel: whether each class has a probability of its own, rather than all one.
-        temperature: what logits are divided by, so that probabilities are calibrated.
-        batch: clips that go through the network at once.
+        multilabel: whether the classes are independent (sigmoid) rather than exclusive (softmax).
+        temperature: divisor of the logits that calibrates probabilities.
+        batch: clips in a batch of the network.
     """
 
     net: nn.Module
@@ -38,18 +38,18 @@ class Target:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The network's device."""
         return next(self.net.parameters()).device
 
     def tensor(self, frames: Pixels) -> Tensor:
-        """Give clips as float32 on the network's device."""
+        """Convert clips to a float32 tensor on the network's device."""
         return torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).float()
 
     def score(self, pixels: Tensor) -> Tensor:
-        """Give the log-odds (N,) of the class: log p / (1 - p), before calibration.
+        """Return the log-odds (N,) of the class: log p / (1 - p), before calibration.
 
-        Where one class excludes the others, that is its logit minus the log-sum-exp of theirs. Unlike the logit alone
-        it stays the same when a number is added to all, and unlike the probability it does not saturate.
+        For exclusive classes that is its logit minus the log-sum-exp of the others. Unlike the logit it does not change
+        when a constant is added to all logits, and unlike the probability it does not saturate.
         """
         logits: Tensor = self.net(pixels)[-1]
         own = logits[:, self.index]
@@ -59,20 +59,20 @@ class Target:
         return own - others.logsumexp(1)
 
     def scores(self, clips: Iterable[Pixels]) -> Float64Array:
-        """Give the log-odds (N,) of the class in clips (T, H, W, 3)."""
+        """Return the log-odds (N,) of the class in N clips (T, H, W, 3)."""
         with torch.no_grad():
             parts = [self.score(self.tensor(part)).double().cpu() for part in self._batches(clips)]
         return np.asarray(torch.cat(parts).numpy(), np.float64)
 
     def probabilities(self, clips: Iterable[Pixels]) -> Float64Array:
-        """Give the calibrated probabilities (N, K) of all classes in clips (T, H, W, 3)."""
+        """Return the calibrated probabilities (N, K) of all classes in N clips (T, H, W, 3)."""
         with torch.no_grad():
             parts = [self.net(self.tensor(part))[-1].double().cpu() for part in self._batches(clips)]
         logits = torch.cat(parts) / self.temperature
         return np.asarray((logits.sigmoid() if self.multilabel else logits.softmax(1)).numpy(), np.float64)
 
     def shuffled(self, seed: int) -> Target:
-        """Give the same class of the same network with the values of each of its weights in random order."""
+        """Return the same target of a copy of the network whose weights are shuffled within each tensor."""
         net, generator = copy.deepcopy(self.net), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for weight in net.parameters():

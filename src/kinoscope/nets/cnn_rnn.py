@@ -1,9 +1,9 @@
-"""A CNN looks at each picture, an RNN follows them through time, and attention weighs the moments.
+"""CNN-RNN: frame features of a 2-D CNN, a recurrent network over time, and attention pooling.
 
 Papers: Donahue et al., "Long-term Recurrent Convolutional Networks for Visual Recognition and Description", CVPR 2015
 (arXiv 1411.4389); Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; Cho et al., 2014 (arXiv 1406.1078), for
 the GRU; the attention is that over words of Yang et al., "Hierarchical Attention Networks", NAACL 2016.
-Weights: those of the CNN that it is given; the rest starts random.
+Weights: those of the backbone that is passed in; the rest is initialized at random.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Attention(nn.Module):
-    """States (N, T, D) -> how much each moment counts (N, T), which adds up to 1 over T."""
+    """Attention pooling weights: states (N, T, D) -> weights (N, T) that sum to 1 over T."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Attention(nn.Module):
         self.score = nn.Sequential(nn.Linear(size, size // 2), nn.Tanh(), nn.Linear(size // 2, 1, bias=False))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Give the weights."""
+        """Return the weights (N, T)."""
         scores: Tensor = self.score(states)[..., 0]
         return scores.softmax(1)
 
@@ -34,15 +34,18 @@ class CnnRnn(nn.Module):
     """RGB clips (N, T, H, W, 3), uint8 or float in [0, 255] -> embedding (N, D), logits (N, K).
 
     Args:
-        cnn: maps pictures (N, H, W, 3) to maps (N, features, H', W').
-        stages: those of ``cnn`` that may be frozen, the input's first.
-        features: channels of the maps.
-        hidden: width of the RNN's state; D is that, or twice that where it runs in both directions.
-        dropout: share of the CNN's features, and of the embedding, that is dropped in training.
+        cnn: the backbone; maps frames (N, H, W, 3) to feature maps (N, features, H', W').
+        stages: stages of ``cnn`` that may be frozen, from the input on.
+        features: channels of the feature maps.
+        classes: number of classes K.
+        rnn: kind of the recurrent layer.
+        bidirectional: whether it runs in both directions.
+        hidden: width of the RNN's state; D is that, or twice that if it is bidirectional.
+        dropout: dropout rate of the backbone's features and of the embedding.
 
     Attributes:
-        maps: the CNN; its output are the maps of the N * T pictures.
-        attention: the module whose output is how much each moment counts, (N, T).
+        maps: the backbone; its output are the feature maps of the N * T frames.
+        attention: the module whose output is the weight of each frame (N, T).
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class CnnRnn(nn.Module):
         self._stages = tuple(stages)  # in a tuple, the stages are not registered a second time
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the embedding and the class logits."""
+        """Return the embedding (N, D) and the class logits (N, K)."""
         features = self.maps(pixels.flatten(0, 1)).mean((2, 3))
         features = features.reshape(pixels.shape[0], pixels.shape[1], -1)
         states = self.rnn(self.dropout(features))[0]
@@ -74,5 +77,5 @@ class CnnRnn(nn.Module):
         return embedding, self.classifier(self.dropout(embedding))
 
     def trunk(self) -> list[nn.Module]:
-        """Give the stages of the CNN."""
+        """Return the stages of the backbone, from the input on."""
         return list(self._stages)

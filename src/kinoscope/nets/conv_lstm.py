@@ -1,11 +1,11 @@
-"""ConvLSTM: an LSTM whose state is a picture, which reads frames and then tells how they go on.
+"""ConvLSTM: a frame predictor; an LSTM whose state is a feature map encodes frames, a second one forecasts the next.
 
 Paper: Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting", NeurIPS 2015
 (arXiv 1506.04214): an encoder of several layers over patches of 4 x 4 pixels reads the frames; a forecaster of as many
-begins with the encoder's states, takes no further input, and a 1 x 1 convolution over all its layers' states gives each
-frame. Ours leaves out the weights by which gates look at their cell (peepholes), normalizes the gates (Ba et al.,
-"Layer Normalization", 2016, as groups of one), which lets it learn at higher rates, and is smaller.
-Weights: none; it starts random.
+layers starts from the encoder's states, takes no further input, and a 1 x 1 convolution over the states of all its
+layers yields each frame. Differences: no peephole weights, layer normalization of the gates (Ba et al., "Layer
+Normalization", 2016, as group norm of one group), which allows higher learning rates, and a smaller size.
+Weights: none; it is initialized at random.
 """
 
 from __future__ import annotations
@@ -16,47 +16,48 @@ from torch import Tensor, nn
 from kinoscope.nets.patches import PATCH_SIZE, fold_frames, output_layer, unfold_frames
 
 KERNEL_SIZE = 3
-"""Side in patches of what a convolution sees."""
+"""Side of the convolutions' kernels, in patches."""
 
 LSTMState = tuple[Tensor, Tensor]
-"""What a layer says and what it keeps, each (N, D, H', W')."""
+"""Hidden state and cell state of a layer, each (N, D, H', W')."""
 
 
 class ConvLSTMCell(nn.Module):
-    """One layer: maps (N, C, H', W'), or nothing, and a state -> the next state.
+    """One layer: feature maps (N, C, H', W'), or None, and a state -> the next state.
 
     Args:
-        inputs: channels of the maps; 0 for a layer that only goes on.
-        width: channels of the state.
+        inputs: channels C of the maps; 0 for a layer of the forecaster that has no input.
+        width: channels D of the state.
     """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         self.gates = nn.Conv2d(inputs + width, 4 * width, KERNEL_SIZE, padding=KERNEL_SIZE // 2, bias=False)
         self.norm = nn.GroupNorm(1, 4 * width)
-        with torch.no_grad():  # a cell that keeps what it has is where to begin (Jozefowicz et al., ICML 2015)
+        with torch.no_grad():  # a forget bias of 1 (Jozefowicz et al., ICML 2015)
             self.norm.bias[width : 2 * width] = 1
 
     def forward(self, maps: Tensor | None, state: LSTMState) -> LSTMState:
-        """Give the next state."""
-        said, kept = state
-        seen = said if maps is None else torch.cat([maps, said], 1)
-        enter, stay, tell, new = self.norm(self.gates(seen)).chunk(4, 1)
-        kept = stay.sigmoid() * kept + enter.sigmoid() * new.tanh()
-        return tell.sigmoid() * kept.tanh(), kept
+        """Return the next hidden state and cell state."""
+        hidden, cell = state
+        inputs = hidden if maps is None else torch.cat([maps, hidden], 1)
+        input_gate, forget_gate, output_gate, candidate = self.norm(self.gates(inputs)).chunk(4, 1)
+        cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()
+        return output_gate.sigmoid() * cell.tanh(), cell
 
 
 class ConvLSTM(nn.Module):
-    """Frames (N, T, H, W, C), uint8 or float in 0 to 255 -> the next ``after`` frames (N, after, H, W, C) in 0 to 1.
+    """Frames (N, T, H, W, C), uint8 or float in [0, 255] -> the next ``after`` frames (N, after, H, W, C) in [0, 1].
 
-    H and W are multiples of 4; the frames before may be any number.
+    H and W are multiples of 4; T is any number.
 
     Args:
-        before, after: frames that are read in training, and told.
+        before: input frames in training.
+        after: frames that are predicted.
         channels: C of the frames.
         width: channels of each layer's state.
         depth: layers of the encoder and of the forecaster.
-        still: how much of the last frame stays before anything is learned.
+        still: initial weight of the last input frame in the output, see ``patches.output_layer``.
     """
 
     def __init__(
@@ -77,14 +78,14 @@ class ConvLSTM(nn.Module):
         self.paint = output_layer(depth * width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Give the next frames."""
+        """Return the next frames (N, after, H, W, C)."""
         patches = fold_frames(frames)
-        return unfold_frames(self._go_on(self._read(patches)), patches)
+        return unfold_frames(self._forecast(self._encode(patches)), patches)
 
-    def _read(self, patches: Tensor) -> list[LSTMState]:
-        """Read patches (N, T, P, H', W'); give the state of each layer."""
-        nothing = patches.new_zeros(len(patches), self.width, *patches.shape[3:])
-        states = [(nothing, nothing)] * len(self.encoder)
+    def _encode(self, patches: Tensor) -> list[LSTMState]:
+        """Encode patches (N, T, P, H', W') and return the state of each layer."""
+        zeros = patches.new_zeros(len(patches), self.width, *patches.shape[3:])
+        states = [(zeros, zeros)] * len(self.encoder)
         for frame in patches.unbind(1):
             maps = frame
             for layer, cell in enumerate(self.encoder):
@@ -92,13 +93,16 @@ class ConvLSTM(nn.Module):
                 maps = states[layer][0]
         return states
 
-    def _go_on(self, states: list[LSTMState]) -> Tensor:
-        """Tell of each patch (N, after, P, H', W') of what follows; the deepest layer, which knows most, goes first."""
-        states, told = states[::-1], []
+    def _forecast(self, states: list[LSTMState]) -> Tensor:
+        """Return the output layer's maps (N, after, P', H', W') of the next frames.
+
+        The forecaster's first layer starts from the state of the encoder's deepest layer.
+        """
+        states, outputs = states[::-1], []
         for _ in range(self.after):
             maps: Tensor | None = None
             for layer, cell in enumerate(self.forecaster):
                 states[layer] = cell(maps, states[layer])
                 maps = states[layer][0]
-            told.append(self.paint(torch.cat([said for said, _ in states], 1)))
-        return torch.stack(told, 1)
+            outputs.append(self.paint(torch.cat([hidden for hidden, _ in states], 1)))
+        return torch.stack(outputs, 1)

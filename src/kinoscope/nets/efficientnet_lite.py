@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: an ImageNet classifier made for small processors.
+"""EfficientNet-Lite0: an ImageNet classifier for mobile and embedded processors.
 
 Paper: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019
 (arXiv 1905.11946); the Lite variant of the TensorFlow TPU models drops squeeze-and-excitation and uses ReLU6.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Of each stage: kernel, stride of its first block, expansion, channels out, blocks.
+# Of each stage: kernel, stride of its first block, expansion, output channels, number of blocks.
 STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -23,7 +23,7 @@ STAGES = (
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME does for even input sizes: stride 2 pads less before than after."""
+    """A convolution padded like TensorFlow's SAME for even input sizes: stride 2 pads less before than after."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
@@ -36,19 +36,19 @@ class SameConv(nn.Conv2d):
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """Give a convolution and its batch norm."""
+    """Build a convolution and its batch norm."""
     return [SameConv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs, eps=1e-3)]
 
 
 class MBConv(nn.Module):
-    """Inverted bottleneck: widen, filter each channel, narrow; added to its input where the shapes agree."""
+    """Inverted bottleneck: expand, depthwise convolution, project; with a shortcut where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
-        wide = inputs * expansion
-        widen = [*conv_norm(inputs, wide), nn.ReLU6()] if expansion > 1 else []
-        filters = [*conv_norm(wide, wide, kernel, stride, groups=wide), nn.ReLU6()]
-        self.layers = nn.Sequential(*widen, *filters, *conv_norm(wide, outputs))
+        inner = inputs * expansion
+        expand = [*conv_norm(inputs, inner), nn.ReLU6()] if expansion > 1 else []
+        depthwise = [*conv_norm(inner, inner, kernel, stride, groups=inner), nn.ReLU6()]
+        self.layers = nn.Sequential(*expand, *depthwise, *conv_norm(inner, outputs))
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,10 +58,11 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite0Backbone(nn.Module):
-    """All but the classifier: RGB (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, 1280, H / 32, W / 32).
+    """Backbone: RGB (N, H, W, 3), uint8 or float in [0, 255] -> feature maps (N, 1280, H / 32, W / 32).
 
     Attributes:
-        stages: stem, the seven stages of the paper, head.
+        features: channels of the feature maps.
+        stages: the stem, the seven stages of the paper, the last convolution.
     """
 
     features = 1280
@@ -78,7 +79,7 @@ class EfficientNetLite0Backbone(nn.Module):
         self.stages = nn.Sequential(*stages)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Give the last maps."""
+        """Return the last feature maps."""
         maps: Tensor = self.stages((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
         return maps
 
@@ -92,6 +93,6 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(EfficientNetLite0Backbone.features, 1000)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the pooled features and the class logits."""
+        """Return the pooled features (N, 1280) and the class logits (N, 1000)."""
         features = self.trunk(pixels).mean((2, 3))
         return features, self.classifier(features)

@@ -1,4 +1,4 @@
-"""Face mesh: 468 points of a face, and whether there is one, from a crop of it.
+"""Face mesh: 468 3-D landmarks of a face, and the presence of a face, from a crop of it.
 
 Paper: Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", CVPR workshop on
 computer vision for AR/VR 2019 (arXiv 1907.06724). Weights and body: MediaPipe's face mesh as a TensorFlow.js graph,
@@ -13,10 +13,12 @@ LANDMARKS = 468
 
 
 class FaceMesh(nn.Module):
-    """uint8 RGB (N, 192, 192, 3) -> points (N, 468, 3) in pixels of the crop, presence (N,) in [0, 1].
+    """uint8 RGB crops (N, 192, 192, 3) -> landmarks (N, 468, 3) in pixels of the crop, presence (N,) in [0, 1].
 
-    The third axis goes towards the back. ``body`` takes float RGB (N, 192, 192, 3), 0 to 1, and gives points and
-    presence.
+    The landmarks' axes are x, y and the depth, which grows away from the camera.
+
+    Args:
+        body: maps float RGB (N, 192, 192, 3) in [0, 1] to landmarks and presence.
     """
 
     def __init__(self, body: nn.Module) -> None:
@@ -24,6 +26,6 @@ class FaceMesh(nn.Module):
         self.body = body
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the points and the presence of each crop's face."""
-        points, presence = self.body(pixels.float() / 255)
-        return points.reshape(-1, LANDMARKS, 3), presence.reshape(-1)
+        """Return the landmarks (N, 468, 3) and the presence (N,) of each crop's face."""
+        landmarks, presence = self.body(pixels.float() / 255)
+        return landmarks.reshape(-1, LANDMARKS, 3), presence.reshape(-1)

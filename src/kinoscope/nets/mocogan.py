@@ -1,9 +1,10 @@
 """MoCoGAN as its paper has it: Tulyakov et al., "MoCoGAN: Decomposing motion and content for video generation", CVPR
 2018 (arXiv 1707.04993), sections 3.2 and 3.3 and the appendix.
 
-A GRU gives a motion code for each picture, a content code stays for the clip, a class stands beside them as it is; a
-chain of transposed convolutions paints each picture alone. One judge looks at pictures, one at clips, both in patches;
-that of clips also says which class it sees. Kept here to be compared with.
+A GRU yields a motion code for each frame, a content code is constant over the clip, the class is one-hot; transposed
+convolutions generate each frame from the concatenated codes. There are two patch discriminators, one of frames (image
+discriminator in the paper) and one of clips (video discriminator), which also classifies. It serves as a baseline.
+Weights: none; it is initialized at random.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CONTENT_DIM, MOTION_DIM = 50, 10
-"""Numbers of a content code and of a motion code."""
+"""Length of a content code and of a motion code."""
 
 NOISE_STD = 0.1
-"""Standard deviation of what is added to all that the judges see."""
+"""Standard deviation of the noise that is added to the input of each layer of the discriminators."""
+
+PATCH_LOGITS = 16
+"""Logits of each discriminator, whatever the number of its patches: both have the same weight."""
 
 
 class MoCoGAN(nn.Module):
     """The generator.
 
     Args:
-        classes: how many there are; 0 without any. size: side of the pictures in pixels, a power of 2 from 16 on.
-        width: channels of the finest scale. rate: pictures a second that the GRU steps at.
+        classes: number of classes; 0 for an unconditional model.
+        size: side of the frames in pixels, a power of 2 from 16 on.
+        width: channels of the finest scale.
+        rate: steps of the GRU a second.
     """
-
-    content_length, motion_length = CONTENT_DIM, MOTION_DIM
 
     def __init__(self, classes: int, size: int = 64, width: int = 64, rate: float = 25.0) -> None:
         super().__init__()
@@ -41,34 +45,36 @@ class MoCoGAN(nn.Module):
         self.paint = nn.Sequential(*layers, nn.Tanh())
 
     def steps(self, seconds: float) -> int:
-        """Tell how many codes of noise reach so far; the first is the state that the GRU begins with."""
+        """Return the number of motion noise vectors for so many seconds; the first is the GRU's initial state."""
         return round(seconds * self.rate) + 2
 
     def forward(self, content: Tensor, motion: Tensor, labels: Tensor, times: Tensor) -> Tensor:
-        """Give clips (N, T, 3, S, S), -1 to 1.
+        """Return clips (N, T, 3, S, S) in [-1, 1].
 
         Args:
-            content: (N, 50) noise. motion: (N, K, 10) noise. labels: (N,) indices of classes.
-            times: (N, T) in seconds; what is shown is the step of the GRU that is nearest.
+            content: noise (N, 50).
+            motion: noise (N, K, 10); see ``steps`` for K.
+            labels: class indices (N,).
+            times: (N, T) in seconds; each frame is that of the nearest step of the GRU.
         """
         state, states = motion[:, 0], []
-        for one in motion[:, 1:].unbind(1):
-            state = self.step(one, state)
+        for noise in motion[:, 1:].unbind(1):
+            state = self.step(noise, state)
             states.append(state)
-        at = (times * self.rate).round().long().clamp(0, len(states) - 1)
-        moves = torch.stack(states, 1).gather(1, at[..., None].expand(-1, -1, MOTION_DIM))
-        kind = functional.one_hot(labels, self.classes).to(content.dtype) if self.classes else content[:, :0]
-        still = torch.cat([content, kind], 1)[:, None].expand(-1, times.shape[1], -1)
-        codes = torch.cat([still, moves], 2).flatten(0, 1)
-        pictures: Tensor = self.paint(codes[:, :, None, None])
-        return pictures.view(*times.shape, *pictures.shape[1:])
+        indices = (times * self.rate).round().long().clamp(0, len(states) - 1)
+        motion_codes = torch.stack(states, 1).gather(1, indices[..., None].expand(-1, -1, MOTION_DIM))
+        one_hot = functional.one_hot(labels, self.classes).to(content.dtype) if self.classes else content[:, :0]
+        constant = torch.cat([content, one_hot], 1)[:, None].expand(-1, times.shape[1], -1)
+        codes = torch.cat([constant, motion_codes], 2).flatten(0, 1)
+        frames: Tensor = self.paint(codes[:, :, None, None])
+        return frames.view(*times.shape, *frames.shape[1:])
 
 
 class NoiseLayer(nn.Module):
-    """Add noise while learning."""
+    """Gaussian noise that is added in training."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``x`` with noise."""
+        """Return ``x`` with noise."""
         return x + NOISE_STD * torch.randn_like(x) if self.training else x
 
 
@@ -90,15 +96,17 @@ def _clip_discriminator(width: int, classes: int) -> nn.Sequential:
     layers: list[nn.Module] = [NoiseLayer(), nn.Conv3d(3, width, **shape), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
     for scale in (1, 2):
         inputs, outputs = width * 2 ** (scale - 1), width * 2**scale
-        layers += [NoiseLayer(), nn.Conv3d(inputs, outputs, **shape), nn.BatchNorm3d(outputs), nn.LeakyReLU(0.2)]  # type: ignore[arg-type]
+        conv = nn.Conv3d(inputs, outputs, **shape)  # type: ignore[arg-type]
+        layers += [NoiseLayer(), conv, nn.BatchNorm3d(outputs), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Conv3d(4 * width, 1 + classes, **shape))  # type: ignore[arg-type]
 
 
 class MoCoGANDiscriminator(nn.Module):
-    """Both judges as one.
+    """Both discriminators; clips need 13 frames or more.
 
     Args:
-        classes: how many there are; 0 without any. width: channels of the finest scale. Clips need 13 frames or more.
+        classes: number of classes; 0 for an unconditional model.
+        width: channels of the finest scale.
     """
 
     def __init__(self, classes: int, width: int = 64) -> None:
@@ -107,21 +115,21 @@ class MoCoGANDiscriminator(nn.Module):
         self.pictures, self.clips = _frame_discriminator(width), _clip_discriminator(width, classes)
 
     def forward(self, clips: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Give logits (N, P) of patches, and of classes (N, K), for clips (N, T, 3, S, S) from -1 to 1.
+        """Return logits of patches (N, P), high for real, and class logits (N, K), or None if there are no classes.
 
-        One picture of each clip is looked at alone. The labels are not told to the judge, which is to tell them.
+        The frame discriminator gets one random frame of each clip. The labels are not used: they are to be predicted.
+
+        Args:
+            clips: (N, T, 3, S, S) in [-1, 1].
+            labels: class indices (N,).
         """
-        picks = torch.randint(clips.shape[1], (len(clips),), device=clips.device)
-        alone = self.pictures(clips[torch.arange(len(clips), device=clips.device), picks])
-        seen = self.clips(clips.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d))
-        logits = torch.cat([_pool_patches(alone), _pool_patches(seen[:, :1])], 1)
-        return logits, seen[:, 1:].flatten(2).mean(2) if self.classes else None
-
-
-PATCH_LOGITS = 16
-"""Opinions of each judge, whatever the number of its patches: both count the same."""
+        indices = torch.randint(clips.shape[1], (len(clips),), device=clips.device)
+        of_frames = self.pictures(clips[torch.arange(len(clips), device=clips.device), indices])
+        of_clips = self.clips(clips.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d))
+        logits = torch.cat([_pool_patches(of_frames), _pool_patches(of_clips[:, :1])], 1)
+        return logits, of_clips[:, 1:].flatten(2).mean(2) if self.classes else None
 
 
 def _pool_patches(patches: Tensor) -> Tensor:
-    """Give (N, 16) logits, means over as many parts of the patches."""
+    """Return logits (N, 16), adaptive averages over the patches."""
     return functional.adaptive_avg_pool1d(patches.flatten(1)[:, None], PATCH_LOGITS)[:, 0]

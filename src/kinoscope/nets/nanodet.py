@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 STRIDES = (8, 16, 32)
 DISTANCE_BINS = 11
-"""Each side of a box is a distribution over 0, 1, ... 10 strides from the centre of its cell."""
+"""The distance of a side of a box from the centre of its cell is a distribution over 0, 1, ... 10 strides."""
 
 
 def cell_centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the centre (A, 2) and the stride (A, 1) of every cell of pictures (N, H, W, C), in pixels."""
+    """Return the centre (A, 2) and the stride (A, 1) of every cell of a batch (N, H, W, C), in pixels."""
     points, strides = [], []
     for stride in STRIDES:
         rows, columns = pixels.shape[1] // stride, pixels.shape[2] // stride
@@ -28,8 +28,11 @@ def cell_centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
 class NanoDet(nn.Module):
     """uint8 RGB (N, H, W, 3), H and W multiples of 32 -> boxes xyxy in input pixels (N, A, 4), scores (N, A, 80).
 
-    A is 3549 for 416 x 416. ``body`` takes float BGR (N, 3, H, W), normalised, and gives the scores (N, cells, 80) of
-    the three strides, then their side distributions (N, cells, 44).
+    A is 3549 for 416 x 416.
+
+    Args:
+        body: maps float BGR (N, 3, H, W), normalized, to the scores (N, cells, 80) of the three strides, then their
+            distance distributions (N, cells, 44).
     """
 
     mean: Tensor
@@ -44,11 +47,11 @@ class NanoDet(nn.Module):
         self.register_buffer("steps", torch.arange(DISTANCE_BINS, dtype=torch.float32))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give every cell's box and class scores; overlapping boxes are left to the caller."""
+        """Return the box and the class scores of every cell, before non-maximum suppression."""
         x = pixels.flip(3).permute(0, 3, 1, 2).float()
         outputs = self.body((x - self.mean) / self.std)
         scores, sides = torch.cat(outputs[:3], 1), torch.cat(outputs[3:], 1)
-        spread = sides.reshape(sides.shape[0], -1, 4, DISTANCE_BINS).softmax(3)
+        probabilities = sides.reshape(sides.shape[0], -1, 4, DISTANCE_BINS).softmax(3)
         points, strides = cell_centres(pixels)
-        reach = (spread @ self.steps) * strides
-        return torch.cat([points - reach[..., :2], points + reach[..., 2:]], 2), scores
+        distances = (probabilities @ self.steps) * strides
+        return torch.cat([points - distances[..., :2], points + distances[..., 2:]], 2), scores

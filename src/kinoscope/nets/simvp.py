@@ -1,12 +1,12 @@
-"""SimVP: a predictor of frames without recurrence, whose middle mixes all moments at once.
+"""SimVP: a frame predictor without recurrence, whose translator mixes all time steps at once.
 
-Paper: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022 (arXiv 2206.05099): an encoder looks at each
-frame by itself, a translator takes the moments as channels of one map and gives those of the moments that follow, a
-decoder paints each, with what the encoder saw (the skip). As in its successor (Tan et al., "SimVP: Towards
-Simple yet Powerful Spatiotemporal Predictive Learning", 2022, arXiv 2211.12509), the translator's blocks are
-convolutions of each channel by itself over a wide window and a perceptron at each place, in place of Inception ones.
-Ours is smaller, and its skip is that of the last frame, so that it tells as many frames as wanted.
-Weights: none; it starts random.
+Paper: Gao et al., "SimVP: Simpler yet Better Video Prediction", CVPR 2022 (arXiv 2206.05099): an encoder embeds each
+frame, a translator takes the time steps as channels of one feature map and predicts those of the next frames, a
+decoder renders each frame, with a skip connection from the encoder. As in its successor (Tan et al., "SimVP: Towards
+Simple yet Powerful Spatiotemporal Predictive Learning", 2022, arXiv 2211.12509), the translator's blocks are depthwise
+convolutions with a large kernel and a pointwise perceptron, in place of Inception blocks.
+Differences: it is smaller, and its skip connection is from the last frame, so that it predicts any number of frames.
+Weights: none; it is initialized at random.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch.nn import functional
 from kinoscope.nets.patches import PATCH_SIZE, fold_frames, output_layer, unfold_frames
 
 KERNEL_SIZE, EXPANSION = 7, 2
-"""Side in patches of what a block sees; by how much its perceptron widens."""
+"""Side of a block's depthwise kernel, in patches; expansion of its perceptron."""
 
 
 class SimVPBlock(nn.Module):
-    """Maps (N, D, H', W') -> as many: each channel over a window, then all channels at each place."""
+    """Residual block on maps (N, D, H', W'): a depthwise convolution, then a pointwise perceptron."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -30,25 +30,27 @@ class SimVPBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.widen, self.narrow = nn.Linear(width, EXPANSION * width), nn.Linear(EXPANSION * width, width)
         self.share = nn.Parameter(torch.full((width,), 0.1))
+        """Learned scale of the residual, for each channel."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Give the maps and what is added to them."""
-        places = self.norm(self.around(maps).movedim(1, 3))
-        added: Tensor = self.share * self.narrow(functional.gelu(self.widen(places)))
-        return maps + added.movedim(3, 1)
+        """Return maps of the same shape (N, D, H', W')."""
+        features = self.norm(self.around(maps).movedim(1, 3))
+        residual: Tensor = self.share * self.narrow(functional.gelu(self.widen(features)))
+        return maps + residual.movedim(3, 1)
 
 
 class SimVP(nn.Module):
-    """Frames (N, before, H, W, C), uint8 or float in 0 to 255 -> the next (N, after, H, W, C) in 0 to 1.
+    """Frames (N, before, H, W, C), uint8 or float in [0, 255] -> the next frames (N, after, H, W, C) in [0, 1].
 
     H and W are multiples of 4.
 
     Args:
-        before, after: frames that are read, and told.
+        before: input frames.
+        after: frames that are predicted.
         channels: C of the frames.
-        width: channels of a frame's maps; the translator has as many for two moments.
+        width: channels of a frame's feature maps; the translator has as many for two time steps.
         depth: blocks of the translator.
-        still: how much of the last frame stays before anything is learned.
+        still: initial weight of the last input frame in the output, see ``patches.output_layer``.
     """
 
     def __init__(
@@ -62,20 +64,20 @@ class SimVP(nn.Module):
     ) -> None:
         super().__init__()
         self.before, self.after = before, after
-        inside = max(before, after) * width // 2
+        inner = max(before, after) * width // 2
         self.encoder = nn.Sequential(nn.Conv2d(channels * PATCH_SIZE**2, width, 3, padding=1), nn.GELU())
-        self.gather = nn.Linear(before * width, inside)
-        self.blocks = nn.Sequential(*(SimVPBlock(inside) for _ in range(depth)))
-        self.spread = nn.Linear(inside, after * width)
+        self.gather = nn.Linear(before * width, inner)
+        self.blocks = nn.Sequential(*(SimVPBlock(inner) for _ in range(depth)))
+        self.spread = nn.Linear(inner, after * width)
         self.decoder = nn.Sequential(nn.Conv2d(2 * width, width, 3, padding=1), nn.GELU())
         self.paint = output_layer(width, channels, still)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Give the next frames."""
+        """Return the next frames (N, after, H, W, C)."""
         patches = fold_frames(frames)
-        seen = self.encoder(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
-        maps = self.gather(seen.flatten(1, 2).movedim(1, 3)).movedim(3, 1)
-        told = self.spread(self.blocks(maps).movedim(1, 3)).movedim(3, 1).unflatten(1, (self.after, -1))
-        last = seen[:, -1:].expand_as(told)
-        painted = self.paint(self.decoder(torch.cat([told, last], 2).flatten(0, 1)))
-        return unfold_frames(painted.unflatten(0, told.shape[:2]), patches)
+        encoded = self.encoder(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+        maps = self.gather(encoded.flatten(1, 2).movedim(1, 3)).movedim(3, 1)
+        translated = self.spread(self.blocks(maps).movedim(1, 3)).movedim(3, 1).unflatten(1, (self.after, -1))
+        skip = encoded[:, -1:].expand_as(translated)
+        outputs = self.paint(self.decoder(torch.cat([translated, skip], 2).flatten(0, 1)))
+        return unfold_frames(outputs.unflatten(0, translated.shape[:2]), patches)

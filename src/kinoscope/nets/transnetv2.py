@@ -1,4 +1,4 @@
-"""TransNet V2: finds the cuts and dissolves between shots.
+"""TransNet V2: a detector of shot boundaries, cuts and gradual transitions.
 
 Paper: Souček and Lokoč, "TransNet V2: An Effective Deep Network Architecture for Fast Shot Transition Detection",
 2020 (arXiv 2008.04838). Weights: the authors' release in its PyTorch form, MIT.
@@ -15,7 +15,7 @@ WINDOW = 101
 
 
 class SeparableConv(nn.Sequential):
-    """A 3-D convolution as a spatial and a dilated temporal one."""
+    """A 3-D convolution factorized into a spatial and a dilated temporal one."""
 
     def __init__(self, inputs: int, filters: int, dilation: int) -> None:
         spatial = nn.Conv3d(inputs, 2 * filters, (1, 3, 3), padding=(0, 1, 1), bias=False)
@@ -26,7 +26,7 @@ class SeparableConv(nn.Sequential):
 
 
 class DilatedBlock(nn.Module):
-    """Four temporal dilations side by side, so that short and long transitions are both seen."""
+    """Four temporal dilations in parallel, so that the receptive field covers short and long transitions."""
 
     def __init__(self, inputs: int, filters: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class DilatedBlock(nn.Module):
 
 
 class DilatedStack(nn.Module):
-    """Two dilated blocks with a shortcut, then the picture halved."""
+    """Two dilated blocks with a shortcut, then average pooling to half the height and width."""
 
     def __init__(self, inputs: int, filters: int) -> None:
         super().__init__()
@@ -53,16 +53,16 @@ class DilatedStack(nn.Module):
 
 
 def neighbour_similarities(x: Tensor) -> Tensor:
-    """Give the cosine similarity of each frame's vector to those around it: (N, T, C) -> (N, T, WINDOW).
+    """Return the cosine similarity of each frame's features to those of its neighbours: (N, T, C) -> (N, T, WINDOW).
 
-    Row t of the padded similarities is wanted from column t on; reading the rows as one line with a step that is
-    one longer than a row gives just that, with no gather.
+    Row t of the padded similarities is needed from column t on; flattening the rows and reshaping with a row that is
+    longer by one shifts row t by t, with no gather.
     """
     frames = x.shape[1]
     unit = functional.normalize(x, dim=2)
-    similar = functional.pad(unit @ unit.transpose(1, 2), (WINDOW // 2, WINDOW // 2))
-    line = functional.pad(similar.flatten(1), (0, frames))
-    return line.reshape(-1, frames, frames + WINDOW)[:, :, :WINDOW]
+    similarities = functional.pad(unit @ unit.transpose(1, 2), (WINDOW // 2, WINDOW // 2))
+    flat = functional.pad(similarities.flatten(1), (0, frames))
+    return flat.reshape(-1, frames, frames + WINDOW)[:, :, :WINDOW]
 
 
 def colour_histograms(pixels: Tensor) -> Tensor:
@@ -74,9 +74,9 @@ def colour_histograms(pixels: Tensor) -> Tensor:
 
 
 class TransNetV2(nn.Module):
-    """uint8 RGB (N, 100, 27, 48, 3) -> two probabilities (N, 100).
+    """uint8 RGB (N, 100, 27, 48, 3) -> probability of a cut after each frame (N, 100), of a transition (N, 100).
 
-    The first is that of a cut after each frame, the second that of the frame being part of a transition.
+    The second is the probability that the frame is part of a transition.
     """
 
     def __init__(self) -> None:
@@ -90,15 +90,15 @@ class TransNetV2(nn.Module):
         self.transition = nn.Linear(1024, 1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the probability of a cut and of being within a transition, of each frame."""
+        """Return the probability of a cut after each frame, and of the frame being part of a transition."""
         x = pixels.permute(0, 4, 1, 2, 3).float() / 255
-        means = []
+        pooled = []
         for stack in self.stacks:
             x = stack(x)
-            means.append(x.mean((3, 4)))
-        features = self.projection(torch.cat(means, 1).transpose(1, 2))
-        alike = functional.relu(self.by_features(neighbour_similarities(features)))
+            pooled.append(x.mean((3, 4)))
+        features = self.projection(torch.cat(pooled, 1).transpose(1, 2))
+        similarities = functional.relu(self.by_features(neighbour_similarities(features)))
         colours = functional.relu(self.by_colours(neighbour_similarities(colour_histograms(pixels))))
         spatial = x.permute(0, 2, 3, 4, 1).flatten(2)
-        hidden = functional.relu(self.hidden(torch.cat([colours, alike, spatial], 2)))
+        hidden = functional.relu(self.hidden(torch.cat([colours, similarities, spatial], 2)))
         return self.cut(hidden).sigmoid().squeeze(2), self.transition(hidden).sigmoid().squeeze(2)

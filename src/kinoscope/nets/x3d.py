@@ -1,8 +1,8 @@
-"""X3D-S: a 3-D CNN grown from a small 2-D one, an axis at a time, to a good ratio of accuracy to work.
+"""X3D-S: a 3-D CNN expanded from a small 2-D one, one axis at a time, for the best accuracy per multiply-add.
 
 Paper: Feichtenhofer, "X3D: Expanding Architectures for Efficient Video Recognition", CVPR 2020 (arXiv 2004.04730):
 3.76 million parameters for 400 classes and 1.96 billion multiply-adds for 13 frames of 160 x 160.
-Weights: none; it starts random.
+Weights: none; it is initialized at random.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Of each stage: channels, blocks. The paper's basis has 1, 2, 5 and 3 blocks, here 2.2 times as many.
+# Of each stage: channels, number of blocks. The paper's basis has 1, 2, 5 and 3 blocks, here 2.2 times as many.
 STAGES = ((24, 3), (48, 5), (96, 11), (192, 7))
 EXPANSION = 2.25
-"""How much wider a block is inside."""
+"""Ratio of a bottleneck's inner to its output channels."""
 STEM_CHANNELS, EMBEDDING_DIM = 24, 2048
 
 
 def point_conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    """Give a 1 x 1 x 1 convolution, whose stride is over the picture, and its batch norm."""
+    """Build a 1 x 1 x 1 convolution, whose stride is spatial, and its batch norm."""
     return [nn.Conv3d(inputs, outputs, 1, (1, stride, stride), bias=False), nn.BatchNorm3d(outputs)]
 
 
-def channel_conv(channels: int, frames: int, size: int, stride: int = 1) -> nn.Conv3d:
-    """Give a convolution of each channel by itself over ``frames`` x ``size`` x ``size``."""
+def depthwise_conv(channels: int, frames: int, size: int, stride: int = 1) -> nn.Conv3d:
+    """Build a depthwise convolution over ``frames`` x ``size`` x ``size``."""
     kernel, padding = (frames, size, size), (frames // 2, size // 2, size // 2)
     return nn.Conv3d(channels, channels, kernel, (1, stride, stride), padding, groups=channels, bias=False)
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh each channel by the mean of all (Hu et al., CVPR 2018)."""
+    """Squeeze-and-excitation: channel weights from the global average of all channels (Hu et al., CVPR 2018)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -39,21 +39,21 @@ class SqueezeExcite(nn.Module):
         self.excite = nn.Conv3d(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh (N, C, T, H, W)."""
+        """Scale the channels of (N, C, T, H, W)."""
         inner = functional.relu(self.squeeze(x.mean((2, 3, 4), keepdim=True)))
         weights: Tensor = self.excite(inner)
         return x * weights.sigmoid()
 
 
 class X3DBlock(nn.Module):
-    """Bottleneck turned round: widen, filter each channel, narrow; added to its input."""
+    """Inverted bottleneck: expand, depthwise convolution, project; with a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, weighs: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, squeeze: bool) -> None:
         super().__init__()
-        wide = int(EXPANSION * outputs)
-        weigh = [SqueezeExcite(wide)] if weighs else []
-        filters = [channel_conv(wide, 3, 3, stride), nn.BatchNorm3d(wide), *weigh, nn.SiLU()]
-        self.layers = nn.Sequential(*point_conv(inputs, wide), nn.ReLU(), *filters, *point_conv(wide, outputs))
+        inner = int(EXPANSION * outputs)
+        excite = [SqueezeExcite(inner)] if squeeze else []
+        depthwise = [depthwise_conv(inner, 3, 3, stride), nn.BatchNorm3d(inner), *excite, nn.SiLU()]
+        self.layers = nn.Sequential(*point_conv(inputs, inner), nn.ReLU(), *depthwise, *point_conv(inner, outputs))
         same = inputs == outputs and stride == 1
         self.shortcut = nn.Sequential(*([] if same else point_conv(inputs, outputs, stride)))
 
@@ -66,43 +66,46 @@ class X3DS(nn.Module):
     """RGB clips (N, T, H, W, 3), uint8 or float in [0, 255] -> embedding (N, 2048), logits (N, K).
 
     Args:
-        dropout: share of the embedding that is dropped in training.
+        classes: number of classes K.
+        dropout: dropout rate of the embedding.
 
     Attributes:
-        maps: the last convolution; its output are maps (N, 432, T, H / 32, W / 32).
+        maps: the last convolution; its output are feature maps (N, 432, T, H / 32, W / 32).
     """
 
     def __init__(self, classes: int, dropout: float = 0.5) -> None:
         super().__init__()
-        picture = nn.Conv3d(3, STEM_CHANNELS, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.stem = nn.Sequential(picture, channel_conv(STEM_CHANNELS, 5, 1), nn.BatchNorm3d(STEM_CHANNELS), nn.ReLU())
+        spatial = nn.Conv3d(3, STEM_CHANNELS, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.stem = nn.Sequential(
+            spatial, depthwise_conv(STEM_CHANNELS, 5, 1), nn.BatchNorm3d(STEM_CHANNELS), nn.ReLU()
+        )
         stages, inputs = [], STEM_CHANNELS
         for outputs, count in STAGES:
-            first = X3DBlock(inputs, outputs, 2, weighs=True)
-            others = (X3DBlock(outputs, outputs, 1, weighs=i % 2 == 0) for i in range(1, count))
+            first = X3DBlock(inputs, outputs, 2, squeeze=True)
+            others = (X3DBlock(outputs, outputs, 1, squeeze=i % 2 == 0) for i in range(1, count))
             stages.append(nn.Sequential(first, *others))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
-        wide = int(EXPANSION * inputs)
-        self.maps = nn.Sequential(*point_conv(inputs, wide), nn.ReLU())
-        self.dense = nn.Sequential(nn.Linear(wide, EMBEDDING_DIM, bias=False), nn.ReLU())
+        inner = int(EXPANSION * inputs)
+        self.maps = nn.Sequential(*point_conv(inputs, inner), nn.ReLU())
+        self.dense = nn.Sequential(nn.Linear(inner, EMBEDDING_DIM, bias=False), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(EMBEDDING_DIM, classes)
         initialize_weights(self)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the embedding and the class logits."""
+        """Return the embedding (N, 2048) and the class logits (N, K)."""
         x = (pixels.permute(0, 4, 1, 2, 3).float() / 255 - 0.45) / 0.225
         embedding = self.dense(self.maps(self.stages(self.stem(x))).mean((2, 3, 4)))
         return embedding, self.classifier(self.dropout(embedding))
 
     def trunk(self) -> list[nn.Module]:
-        """Give the stem, the four stages and the last convolution."""
+        """Return the stem, the four stages and the last convolution."""
         return [self.stem, *self.stages, self.maps]
 
 
 def initialize_weights(net: nn.Module) -> None:
-    """Start convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
+    """Initialize convolutions as He et al. (ICCV 2015) do, so that signals neither grow nor fade with depth."""
     for module in net.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

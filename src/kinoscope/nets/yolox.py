@@ -1,4 +1,4 @@
-"""YOLOX-Nano: an anchor-free detector of the 80 COCO classes, quick and good for its size.
+"""YOLOX-Nano: an anchor-free detector of the 80 COCO classes.
 
 Paper: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021 (arXiv 2107.08430). Weights: the authors' ONNX file,
 Apache-2.0, with its batch norms folded into the convolutions. Modules are declared in the order in which that file
@@ -15,17 +15,17 @@ STRIDES = (8, 16, 32)
 
 
 def conv_silu(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Give a convolution and its activation."""
+    """Build a convolution and its SiLU."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups), nn.SiLU())
 
 
 def depthwise_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Give a 3 x 3 filter of each channel, then a mix of the channels."""
+    """Build a 3 x 3 depthwise convolution and a pointwise one."""
     return nn.Sequential(conv_silu(inputs, inputs, 3, stride, groups=inputs), conv_silu(inputs, outputs))
 
 
 class Bottleneck(nn.Module):
-    """A mix and a light convolution, added to their input where ``shortcut`` says so."""
+    """A pointwise and a depthwise-separable convolution, with or without a shortcut."""
 
     def __init__(self, channels: int, shortcut: bool) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels goes through bottlenecks, the other half past them (a cross stage partial layer)."""
+    """Cross stage partial layer: half of the channels goes through bottlenecks, the other half bypasses them."""
 
     def __init__(self, inputs: int, outputs: int, count: int = 1, shortcut: bool = False) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class CSPLayer(nn.Module):
 
 
 class SPP(nn.Module):
-    """Maxima over windows of four sizes side by side."""
+    """Spatial pyramid pooling: max pooling over windows of four sizes, concatenated."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class SPP(nn.Module):
 
 
 class CSPDarknet(nn.Module):
-    """Looks at the picture at strides 8, 16 and 32."""
+    """Backbone: feature maps at strides 8, 16 and 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class CSPDarknet(nn.Module):
         self.stride32 = nn.Sequential(depthwise_separable(128, 256, 2), SPP(256), CSPLayer(256, 256))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Map (N, 3, H, W) to features of 64, 128 and 256 channels; each 2 x 2 pixels go in side by side."""
+        """Map (N, 3, H, W) to features of 64, 128 and 256 channels; the input is space-to-depth (the focus layer)."""
         corners = [x[..., 0::2, 0::2], x[..., 1::2, 0::2], x[..., 0::2, 1::2], x[..., 1::2, 1::2]]
         x8 = self.stride8(self.stride4(self.stem(torch.cat(corners, 1))))
         x16 = self.stride16(x8)
@@ -90,7 +90,7 @@ class CSPDarknet(nn.Module):
 
 
 class PAFPN(nn.Module):
-    """Takes what is seen coarsely down to the fine features, and back up (a path aggregation network)."""
+    """Neck: a path aggregation network, which fuses features top-down and then bottom-up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class PAFPN(nn.Module):
 
 
 class YoloxHead(nn.Module):
-    """Says of each cell of one stride what class it shows, where its box is, and whether there is an object at all."""
+    """Decoupled head of one stride: class scores, box and objectness of each cell."""
 
     def __init__(self, inputs: int, classes: int, stride: int) -> None:
         super().__init__()
@@ -133,8 +133,8 @@ class YoloxHead(nn.Module):
         return self.decode(self.box(features)), scores.flatten(2).transpose(1, 2)
 
     def decode(self, raw: Tensor) -> Tensor:
-        """Turn offsets of the centre and logarithms of the size, in strides, into corners in pixels."""
-        raw = raw.float()  # bfloat16 does not tell one pixel from the next beyond 256
+        """Decode centre offsets and log sizes in strides (N, 4, H, W) to boxes xyxy in pixels (N, H * W, 4)."""
+        raw = raw.float()  # bfloat16 cannot represent every integer beyond 256
         rows, columns = torch.arange(raw.shape[2]), torch.arange(raw.shape[3])
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         centre = (raw[:, :2] + torch.stack([x, y]).to(raw)) * self.stride
@@ -161,7 +161,7 @@ class YoloxNano(nn.Module):
         self.heads = nn.ModuleList(YoloxHead(c, classes, s) for c, s in zip(channels, STRIDES, strict=True))
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give every cell's box and class scores; overlapping boxes are left to the caller."""
+        """Return the box and the class scores of every cell, before non-maximum suppression."""
         features = self.neck(*self.backbone(pixels.flip(3).permute(0, 3, 1, 2).float()))
-        found = [head(x) for head, x in zip(self.heads, features, strict=True)]
-        return torch.cat([boxes for boxes, _ in found], 1), torch.cat([scores for _, scores in found], 1)
+        outputs = [head(x) for head, x in zip(self.heads, features, strict=True)]
+        return torch.cat([boxes for boxes, _ in outputs], 1), torch.cat([scores for _, scores in outputs], 1)
