@@ -1,4 +1,4 @@
-"""A whole explanation, and the files that show it."""
+"""Whole explanations, and the files that are written."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ TIMES = np.arange(FRAMES) / RATE
 
 @pytest.fixture
 def model(monkeypatch, tmp_path):
-    """Folder of a model; more are saved beside it."""
+    """Folder of a trained model."""
     monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", NETWORKS)
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
     return save_toy(tmp_path / "model", "toy-conv3d")
@@ -31,14 +31,14 @@ def model(monkeypatch, tmp_path):
 
 def test_an_explanation_has_all_its_parts():
     pytest.importorskip("captum")
-    net, told = toy("toy-conv3d").train(), []
+    net, calls = toy("toy-conv3d").train(), []
     found = explain_clip(
         net,
         FACTS,
         clip(2, 1).pixels,
         TIMES,
         methods=FAST,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert (found.label, found.target) == ("down", 1)
     assert found.probability > 0.9
@@ -49,18 +49,18 @@ def test_an_explanation_has_all_its_parts():
     assert found.faithful("grad-cam")
     assert found.sane("grad-cam")
     assert found.attention is None
-    assert told[-1][0] == told[-1][1] == len(told)
+    assert calls[-1][0] == calls[-1][1] == len(calls)
     assert net.training
     assert all(weight.requires_grad for weight in net.parameters())
 
 
-def test_a_network_with_attention_tells_it():
+def test_the_attention_of_a_network_is_returned():
     found = explain_clip(toy("toy-cnn-gru"), FACTS, clip(2, 1, apart=True).pixels, TIMES, methods=["grad-cam"])
     assert found.attention.sum() == pytest.approx(1)
     assert found.to_dict()["attention"] == pytest.approx(found.attention, abs=1e-6)
 
 
-def test_unknown_names_are_told_with_the_nearest():
+def test_unknown_names_are_reported_with_the_nearest():
     net, frames = toy("toy-conv3d"), clip(0).pixels
     with pytest.raises(OptionError, match=r"^there is no method 'gradcam'; did you mean grad-cam\? known: grad-cam, "):
         explain_clip(net, FACTS, frames, TIMES, methods=["gradcam"])
@@ -70,7 +70,7 @@ def test_unknown_names_are_told_with_the_nearest():
         explain_clip(net, FACTS, frames, TIMES, methods=[])
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MissingExtra, match=r"captum is not installed; run: pip install 'kinoscope\[explain\]'"):
         explain_clip(toy("toy-conv3d"), FACTS, clip(0).pixels, TIMES, methods=["occlusion"])
@@ -104,7 +104,7 @@ def test_all_files_are_written(model, tmp_path, capsys):
     assert "grad-cam" in (tmp_path / "out" / "explanation.html").read_text()
 
 
-def test_of_a_long_video_the_likeliest_window_is_explained(model, tmp_path):
+def test_of_a_long_video_the_most_probable_window_is_explained(model, tmp_path):
     video = film(tmp_path / "a.mp4", clip(3, 0), clip(4, 1), clip(5, 0))
     down = explain(str(model), video, out=tmp_path / "down", method="grad-cam", target="down", quiet=True)
     assert (down.start, down.end, down.windows) == (1.5, 3.0, 5)
@@ -120,7 +120,7 @@ def test_a_short_clip_is_played_to_and_fro(model, tmp_path):
     assert len(found.explanation.times) == FRAMES
 
 
-def test_the_command_prints_it_and_gives_it_as_json(model, tmp_path, kinoscope):
+def test_the_command_prints_it_and_writes_it_as_json(model, tmp_path, kinoscope):
     video = film(tmp_path / "a.mp4", clip(3, 0))
     call = kinoscope("explain", model, video, "-o", tmp_path / "out", "--method", "grad-cam")
     assert call.status == 0
@@ -143,14 +143,14 @@ def test_the_command_prints_it_and_gives_it_as_json(model, tmp_path, kinoscope):
         ({"clip": "gone.mp4"}, SourceError, "gone.mp4 does not exist"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line(model, tmp_path, options, error, message):
+def test_unusable_input_is_reported_in_one_line(model, tmp_path, options, error, message):
     given = {"model": str(model), "clip": film(tmp_path / "a.mp4", clip(3, 0)), "out": tmp_path / "out"} | options
     with pytest.raises(error, match=message) as caught:
         explain(given.pop("model"), given.pop("clip"), quiet=True, **given)
     assert "\n" not in str(caught.value)
 
 
-def test_heat_covers_only_what_is_hot():
+def test_an_overlay_changes_only_the_pixels_above_zero():
     pictures = np.full((1, 8, 8, 3), 100, np.uint8)
     hot = np.zeros((1, 8, 8), np.float32)
     hot[0, 2, 3] = 1
@@ -159,7 +159,7 @@ def test_heat_covers_only_what_is_hot():
     assert (np.delete(drawn.reshape(-1, 3), 8 * 2 + 3, 0) == 100).all()
 
 
-def test_the_overlay_has_a_frame_for_each_picture():
+def test_the_overlay_has_a_frame_for_each_frame_of_the_clip():
     found = explain_clip(toy("toy-conv3d"), FACTS, clip(2, 1).pixels, TIMES, methods=["grad-cam"])
     frames = explanation_frames(found, clip(2, 1).pixels)
     assert len(frames) == FRAMES

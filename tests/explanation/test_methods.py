@@ -1,4 +1,4 @@
-"""Where the heat lies, and whether it shows what a network goes by, on clips in which one moving shape decides."""
+"""Localization and faithfulness of the maps, on clips whose class depends on one moving shape."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from kinoscope.explanation.target import Target
 from tests.helpers.toy_networks import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 
 CELL = 4
-"""Pixels of one place of the toys' feature maps: no map can be finer."""
+"""Pixels of one cell of the toy networks' feature maps: no map can be finer."""
 
 
 @pytest.fixture(params=BUILD, scope="module")
@@ -41,7 +41,7 @@ def hits(net, clips, method):
 
 
 @pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
-def test_the_heat_lies_on_the_shape_that_decides(name, net, method):
+def test_the_maximum_lies_on_the_shape_that_decides(name, net, method):
     assert hits(net, held_out(name, 60), METHODS[method]) >= 0.95
 
 
@@ -64,7 +64,7 @@ def test_the_curve_rises_where_the_shape_moves(name, net):
 
 
 @pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
-def test_the_hottest_picture_is_one_in_which_the_shape_moves(name, net, method):
+def test_the_frame_with_the_largest_mean_is_one_in_which_the_shape_moves(name, net, method):
     found = []
     for seed in range(60):
         first = seed % 6
@@ -80,9 +80,9 @@ def test_maps_do_better_than_random_orders(name, net):
     for one in held_out(name, 6):
         with frozen_inference(net):
             target = Target(net, one.label)
-            trial = DeletionInsertion(target, one.pixels)
-            gains.append(trial.run_map(normalized_map(target, grad_cam, one.pixels)).gain)
-            random.append(trial.run_random(0).gain)
+            metric = DeletionInsertion(target, one.pixels)
+            gains.append(metric.run_map(normalized_map(target, grad_cam, one.pixels)).gain)
+            random.append(metric.run_random(0).gain)
     assert np.mean(gains) > np.mean(random) + 0.1
 
 
@@ -90,19 +90,19 @@ def test_shuffled_weights_give_another_map(name, net):
     one = clip(1, apart=looks_apart(name))
     with frozen_inference(net):
         target = Target(net, one.label)
-        trial, first = DeletionInsertion(target, one.pixels), normalized_map(target, grad_cam, one.pixels)
-        part = coverage_map(target, one.pixels)
-        assert part.min() == 1
+        metric, first = DeletionInsertion(target, one.pixels), normalized_map(target, grad_cam, one.pixels)
+        covered = coverage_map(target, one.pixels)
+        assert covered.min() == 1
         found = [
-            map_similarity(trial, part, first, normalized_map(target.shuffled(seed), grad_cam, one.pixels))
+            map_similarity(metric, covered, first, normalized_map(target.shuffled(seed), grad_cam, one.pixels))
             for seed in range(3)
         ]
-        assert map_similarity(trial, part, first, normalized_map(target, grad_cam, one.pixels)) == pytest.approx(1)
+        assert map_similarity(metric, covered, first, normalized_map(target, grad_cam, one.pixels)) == pytest.approx(1)
     assert np.mean(found) < 0.5
 
 
 class Corner(nn.Module):
-    """A 3-D CNN that sees the top left quarter of the picture alone."""
+    """A 3-D CNN that sees the top left quarter of each frame only."""
 
     def __init__(self):
         super().__init__()
@@ -114,24 +114,24 @@ class Corner(nn.Module):
         maps = self.maps(pixels.permute(0, 4, 1, 2, 3)[..., :half, :half].float() / 255).relu()
         return maps.mean((2, 3, 4)), self.head(maps.mean((2, 3, 4)))
 
-    def spread(self, heat, pixels):
-        placed = torch.zeros(pixels.shape[:3])
-        placed[:, : heat.shape[1], : heat.shape[2]] = heat
-        return placed
+    def uncrop(self, heatmap, pixels):
+        uncropped = torch.zeros(pixels.shape[:3])
+        uncropped[:, : heatmap.shape[1], : heatmap.shape[2]] = heatmap
+        return uncropped
 
 
-def test_maps_of_a_part_of_the_picture_are_compared_in_that_part():
+def test_maps_of_a_crop_are_compared_within_it():
     torch.manual_seed(0)
     frames = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 3)).astype(np.uint8)
     target = Target(Corner().eval(), 0)
-    trial, part = DeletionInsertion(target, frames), coverage_map(target, frames)
+    metric, covered = DeletionInsertion(target, frames), coverage_map(target, frames)
     maps = [normalized_map(one, grad_cam, frames) for one in (target, target.shuffled(1))]
-    assert part[:, :14, :14].min() == 1
-    assert part.sum() == 8 * 14 * 14
-    assert all(one[part == 0].max() == 0 for one in maps)
-    # That all the rest is cold would make any two maps alike.
-    assert abs(map_similarity(trial, part, *maps)) < 0.3
-    assert map_similarity(trial, np.ones_like(part), *maps) > 0.6
+    assert covered[:, :14, :14].min() == 1
+    assert covered.sum() == 8 * 14 * 14
+    assert all(one[covered == 0].max() == 0 for one in maps)
+    # The zeros outside the crop would make any two maps similar.
+    assert abs(map_similarity(metric, covered, *maps)) < 0.3
+    assert map_similarity(metric, np.ones_like(covered), *maps) > 0.6
 
 
 def test_shuffling_keeps_the_values_and_the_network():
@@ -143,8 +143,8 @@ def test_shuffling_keeps_the_values_and_the_network():
     assert torch.equal(before.flatten().sort()[0], other.flatten().sort()[0])
 
 
-class Spots(nn.Module):
-    """Takes red for class 0 and green for class 1, by feature maps that are the colours, (N, 2, T, H, W)."""
+class ColourNet(nn.Module):
+    """A network whose feature maps are red, for class 0, and green, for class 1: (N, 2, T, H, W)."""
 
     def __init__(self):
         super().__init__()
@@ -169,7 +169,7 @@ def spots():
 def test_a_worked_case(method, index, place):
     if method is integrated_gradients:
         pytest.importorskip("captum")
-    found = normalized_map(Target(Spots(), index), method, spots())
+    found = normalized_map(Target(ColourNet(), index), method, spots())
     assert found[place] == 1
     assert np.unravel_index(found.argmax(), found.shape) == place
     if method is not integrated_gradients:  # which also says that what is blurred away is missed
@@ -177,7 +177,7 @@ def test_a_worked_case(method, index, place):
 
 
 def test_grad_cam_weighs_each_map_by_its_mean_gradient():
-    target = Target(Spots(), 0)
+    target = Target(ColourNet(), 0)
     maps = feature_maps(target, target.tensor(spots()))
     # Log-odds of two classes are the difference of their logits, each the mean over 32 places.
     assert torch.allclose(maps.gradient[0], torch.tensor(1 / 32))
@@ -185,7 +185,7 @@ def test_grad_cam_weighs_each_map_by_its_mean_gradient():
 
 
 @pytest.mark.parametrize("method", [grad_cam, grad_cam_plus_plus])
-def test_no_feature_maps_is_told(method):
+def test_missing_feature_maps_are_reported(method):
     class Flat(nn.Module):
         def __init__(self):
             super().__init__()
@@ -203,9 +203,11 @@ def test_no_feature_maps_is_told(method):
 def test_log_odds_and_probabilities_agree():
     net, frames = toy("toy-conv3d"), clip(0).pixels
     with frozen_inference(net):
-        likely = Target(net, 1).probabilities([frames])
-        assert likely.sum() == pytest.approx(1)
-        assert Target(net, 1).scores([frames])[0] == pytest.approx(np.log(likely[0, 1] / likely[0, 0]), abs=1e-3)
+        probabilities = Target(net, 1).probabilities([frames])
+        assert probabilities.sum() == pytest.approx(1)
+        assert Target(net, 1).scores([frames])[0] == pytest.approx(
+            np.log(probabilities[0, 1] / probabilities[0, 0]), abs=1e-3
+        )
         many = Target(net, 1, multilabel=True, temperature=2.0).probabilities([frames, frames])
     assert many.shape == (2, 2)
     assert np.all((many > 0) & (many < 1))
@@ -214,14 +216,14 @@ def test_log_odds_and_probabilities_agree():
 def test_deletion_and_insertion_of_a_worked_case():
     assert area_under_curve([1, 1, 0, 0]) == pytest.approx(0.5)
     assert Faithfulness(0.2, 0.9).gain == pytest.approx(0.7)
-    target = Target(Spots(), 0)
-    trial = DeletionInsertion(target, spots())
-    order = np.argsort(-trial.means(normalized_map(target, grad_cam, spots())), kind="stable")
+    target = Target(ColourNet(), 0)
+    metric = DeletionInsertion(target, spots())
+    order = np.argsort(-metric.means(normalized_map(target, grad_cam, spots())), kind="stable")
     assert order[0] == 0  # the cell at the first frame's top left
-    good, bad = trial.run(order), trial.run(order[::-1].copy())
+    good, bad = metric.run(order), metric.run(order[::-1].copy())
     assert good.deletion < bad.deletion
     assert good.insertion > bad.insertion
-    assert trial.run_random(5) == trial.run_random(5)
+    assert metric.run_random(5) == metric.run_random(5)
 
 
 def test_rank_correlation_of_worked_cases():

@@ -1,4 +1,4 @@
-"""Explain why a network takes a clip for what it does, and say how far to trust the explanation.
+"""Explain a network's prediction for a clip by maps, and measure how faithful they are.
 
 explanation = explain(net, trained, frames, times)
 explanation.maps["grad-cam"]          # float32 (T, H, W) in [0, 1]
@@ -28,7 +28,7 @@ from kinoscope.explanation.perturbation import temporal_importance
 from kinoscope.explanation.target import Target
 
 Method = Callable[[Target, Tensor], Tensor]
-"""Gives the (T, H, W) map of a clip (T, H, W, 3), float in [0, 255]; what speaks for the class is above 0."""
+"""Returns the map (T, H, W) of a clip (T, H, W, 3), float in [0, 255]; regions that support the class are above 0."""
 
 METHODS: dict[str, Method] = {
     "grad-cam": grad_cam,
@@ -36,37 +36,37 @@ METHODS: dict[str, Method] = {
     "integrated-gradients": integrated_gradients,
     "occlusion": occlusion,
 }
-"""How a map can be made. A new way is a function and a row here."""
+"""Attribution methods by name. A new method is a function and a row here."""
 
 DEFAULT_METHODS = ("grad-cam", "grad-cam++")
 RANDOM_ORDERS = 4
-"""Random orders that each map is compared with."""
+"""Random orders of cells with which the faithfulness of each map is compared."""
 WEIGHT_SHUFFLES = 2
-"""Networks with shuffled weights whose maps each map is compared with."""
+"""Networks with shuffled weights with whose maps each map is compared."""
 
 
 Result = TypeVar("Result")
 
 
 class ExplainableModel(Protocol):
-    """What must be known of a network: a ``Trained`` says it, and so does a ``Card``."""
+    """Metadata of a network that an explanation needs; ``TrainedModel`` and ``ModelCard`` have it."""
 
     @property
     def classes(self) -> str | tuple[str, ...]:
-        """Names of its classes, by index; or of a list of them, whose content ``labels`` gives."""
+        """Names of its classes, by index; or the name of a list of labels, whose content is in ``labels``."""
 
     @property
     def multilabel(self) -> bool:
-        """Whether each class has a probability of its own."""
+        """Whether the classes are independent (sigmoid) rather than exclusive (softmax)."""
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by."""
+        """Divisor of the logits that calibrates probabilities."""
 
 
 def explain(
     net: nn.Module,
-    known: ExplainableModel,
+    metadata: ExplainableModel,
     frames: Pixels,
     times: Float64Array,
     *,
@@ -75,70 +75,71 @@ def explain(
     methods: Sequence[str] = DEFAULT_METHODS,
     progress: ProgressCallback | None = None,
 ) -> Explanation:
-    """Explain why a network gives a clip the probability of a class that it gives.
+    """Explain the probability that a network predicts for one class of a clip.
 
     Args:
-        net: of clips, ready to infer; see ``models.trainable.classifiers.ClipNet``.
-        known: what is known of it: a ``Trained`` or a ``Card``.
-        frames: the clip (T, H, W, 3), as the network takes it.
-        times: (T,) seconds of its pictures.
+        net: a network of clips; see ``models.trainable.classifiers.ClipNet``.
+        metadata: its classes and calibration: a ``TrainedModel`` or a ``ModelCard``.
+        frames: the clip (T, H, W, 3), sampled and resized as the network expects it.
+        times: (T,) in seconds, of its frames.
         name: of the model.
-        target: name of the class to explain; the likeliest if not given.
-        methods: names of ``METHODS``.
-        progress: told of what is done so far and of all that is to do.
+        target: name of the class to explain; the most probable if None.
+        methods: keys of ``METHODS``.
+        progress: called with the steps done and the number of steps.
 
     Raises:
-        OptionError: there is no such class or method; the message offers the nearest.
+        OptionError: the class or the method is not known; the message offers the nearest name.
         ModelError: the network has no feature maps for a method that needs them.
         MissingExtra: a method needs a package that is not installed.
     """
     if not methods:
         raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
     chosen = {method: METHODS[require_known(method, METHODS, "method")] for method in dict.fromkeys(methods)}
-    classes = class_names(known)
+    classes = class_names(metadata)
     index = None if target is None else classes.index(require_known(target, classes, "class"))
     with frozen_inference(net):
-        aim = Target(net, 0, known.multilabel, known.temperature)
-        likely = aim.probabilities([frames])[0]
-        aim = replace(aim, index=int(likely.argmax()) if index is None else index)
-        return _explain(aim, name, classes, likely, frames, times, chosen, progress or (lambda done, total: None))
+        aim = Target(net, 0, metadata.multilabel, metadata.temperature)
+        probabilities = aim.probabilities([frames])[0]
+        aim = replace(aim, index=int(probabilities.argmax()) if index is None else index)
+        report = progress or (lambda done, total: None)
+        return _explain(aim, name, classes, probabilities, frames, times, chosen, report)
 
 
 def _explain(
     target: Target,
     name: str,
     classes: tuple[str, ...],
-    likely: Float64Array,
+    probabilities: Float64Array,
     frames: Pixels,
     times: Float64Array,
     methods: Mapping[str, Method],
     progress: ProgressCallback,
 ) -> Explanation:
     total = len(methods) * (2 + WEIGHT_SHUFFLES) + 1 + RANDOM_ORDERS
-    step = count(1)
+    steps = count(1)
 
-    def done(result: Result) -> Result:
-        progress(next(step), total)
+    def report(result: Result) -> Result:
+        progress(next(steps), total)
         return result
 
     shuffled = [target.shuffled(seed) for seed in range(WEIGHT_SHUFFLES)]
-    maps = {key: done(normalized_map(target, method, frames)) for key, method in methods.items()}
-    trial, part = DeletionInsertion(target, frames), coverage_map(target, frames)
+    maps = {key: report(normalized_map(target, method, frames)) for key, method in methods.items()}
+    metric, covered = DeletionInsertion(target, frames), coverage_map(target, frames)
     return Explanation(
         model=name,
         classes=classes,
         target=target.index,
-        probabilities=likely,
+        probabilities=probabilities,
         times=times,
         maps=maps,
-        curve=done(temporal_importance(target, frames)),
+        curve=report(temporal_importance(target, frames)),
         attention=frame_attention(target, frames),
-        faithfulness={key: done(trial.run_map(one)) for key, one in maps.items()},
-        random=tuple(done(trial.run_random(seed)) for seed in range(RANDOM_ORDERS)),
-        blank=trial.nothing,
+        faithfulness={key: report(metric.run_map(heatmap)) for key, heatmap in maps.items()},
+        random=tuple(report(metric.run_random(seed)) for seed in range(RANDOM_ORDERS)),
+        blank=metric.nothing,
         sanity={
             key: tuple(
-                done(map_similarity(trial, part, maps[key], normalized_map(other, method, frames)))
+                report(map_similarity(metric, covered, maps[key], normalized_map(other, method, frames)))
                 for other in shuffled
             )
             for key, method in methods.items()
@@ -147,50 +148,53 @@ def _explain(
 
 
 def normalized_map(target: Target, method: Method, frames: Pixels) -> Heatmap:
-    """Give a method's map of a clip (T, H, W, 3), with 1 at its strongest; all 0 where nothing speaks for the class."""
+    """Return a method's map (T, H, W) of a clip (T, H, W, 3), scaled to a maximum of 1, or all 0 if none is above 0."""
     values = method(target, target.tensor(frames)).float().cpu().numpy()
-    most = float(values.max(initial=0.0))
-    return np.asarray(values / most if most > 0 else np.zeros_like(values), np.float32)
+    maximum = float(values.max(initial=0.0))
+    return np.asarray(values / maximum if maximum > 0 else np.zeros_like(values), np.float32)
 
 
 def coverage_map(target: Target, frames: Pixels) -> Heatmap:
-    """Give how much the network sees of each place of a clip (T, H, W, 3): float32 (T, H, W) in [0, 1]."""
+    """Return the weight with which the network sees each pixel of a clip (T, H, W, 3): float32 (T, H, W) in [0, 1]."""
     return np.asarray(coverage(target, target.tensor(frames)).float().cpu(), np.float32)
 
 
-def map_similarity(trial: DeletionInsertion, part: Heatmap, first: Heatmap, second: Heatmap) -> float:
-    """Give the rank correlation of two maps (T, H, W) over those cells of a trial that the network sees.
+def map_similarity(metric: DeletionInsertion, covered: Heatmap, first: Heatmap, second: Heatmap) -> float:
+    """Return the rank correlation of two maps (T, H, W) over the cells that the network sees.
 
     Args:
-        part: how much it sees of each place (T, H, W). Where it sees nothing, all maps are cold, and so alike.
+        metric: defines the cells.
+        covered: weight with which the network sees each pixel (T, H, W). Where it sees nothing, all maps are 0, which
+            would raise the correlation.
+        first, second: the maps.
     """
-    share = trial.means(part)
-    inside = share > 0
-    return rank_correlation(*(trial.means(one)[inside] / share[inside] for one in (first, second)))
+    weights = metric.means(covered)
+    inside = weights > 0
+    return rank_correlation(*(metric.means(heatmap)[inside] / weights[inside] for heatmap in (first, second)))
 
 
 def frame_attention(target: Target, frames: Pixels) -> TimeSeries | None:
-    """Give how much the network itself weighs each of the T pictures, adding up to 1; None where it does not."""
+    """Return the network's attention weights (T,), which sum to 1; None if it has no attention over frames."""
     weights = attention_weights(target, target.tensor(frames))
     return None if weights is None or len(weights) != len(frames) else np.asarray(weights.float().cpu(), np.float32)
 
 
-def class_names(known: ExplainableModel) -> tuple[str, ...]:
-    """Give the names of a network's classes: a card may name a list of them, or hold them."""
-    return tuple(getattr(known, "labels", None) or known.classes)
+def class_names(metadata: ExplainableModel) -> tuple[str, ...]:
+    """Return the names of a network's classes; a card may hold them, or the name of a list of labels."""
+    return tuple(getattr(metadata, "labels", None) or metadata.classes)
 
 
 @contextmanager
 def frozen_inference(net: nn.Module) -> Iterator[None]:
-    """Have a network infer, with its weights fixed; it is as it was at the end."""
-    was = net.training
-    fixed = [weight for weight in net.parameters() if weight.requires_grad]
+    """Put a network into evaluation mode, its parameters frozen; restore both at the end."""
+    training = net.training
+    trainable = [weight for weight in net.parameters() if weight.requires_grad]
     net.eval()
-    for weight in fixed:
+    for weight in trainable:
         weight.requires_grad_(False)
     try:
         yield
     finally:
-        net.train(was)
-        for weight in fixed:
+        net.train(training)
+        for weight in trainable:
             weight.requires_grad_(True)

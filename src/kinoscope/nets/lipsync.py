@@ -25,8 +25,8 @@ MEL_BANDS, MEL_FRAMES = 40, 53
 """Mel bands, and log-mel frames of 10 ms around a video frame's time."""
 
 MOUTH_POINTS, LIP_POINTS = 61, 20
-"""Landmarks of a mouth, see ``models.inference.mouth_tracker.stabilized_mouth_points``: the first ``LIP_POINTS`` are those of the
-lips' outer contour, as many follow of the inner contour, then the others."""
+"""Landmarks of a mouth, see ``models.inference.mouth_tracker.stabilized_mouth_points``: the first ``LIP_POINTS`` are
+those of the lips' outer contour, as many follow of the inner contour, then the others."""
 
 VOICE_DIM = 32
 """Length of the speech features for what landmarks do not describe: tongue and teeth."""
