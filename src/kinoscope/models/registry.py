@@ -1,4 +1,4 @@
-"""The one table of models. A new model is a network in ``nets`` and a row here."""
+"""The model registry. A new model is a network in ``nets`` and an entry here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Files = Mapping[str, Path]
 
-# Networks are imported where they are built, so that looking at the table does not load torch.
+# Networks are imported where they are built, so that reading the table does not import torch.
 
 
 def _efficientnet_lite0(files: Files) -> nn.Module:
@@ -38,7 +38,7 @@ def _nanodet(files: Files) -> nn.Module:
     from kinoscope.models.formats.tfjs import read_graph
     from kinoscope.nets.nanodet import NanoDet
 
-    body = read_graph(files["nanodet.json"]).free(torch.zeros(1, 3, 416, 416))
+    body = read_graph(files["nanodet.json"]).scale_resizes(torch.zeros(1, 3, 416, 416))
     return NanoDet(body).eval()
 
 
@@ -165,7 +165,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="face-mesh",
         task="mesh",
-        about="MediaPipe face mesh, 468 points of a face",
+        about="MediaPipe face mesh, 468 points per face",
         licence="Apache-2.0",
         files=(
             WeightFile("facemesh.json", "b60ca26f404724f43bd2b1575761d8265180e1f053cc0731caa68462927309e7"),
@@ -201,7 +201,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="mtcnn-pnet",
         task="faces",
-        about="MTCNN's first look: where a face may be",
+        about="MTCNN's P-Net: proposes face regions",
         licence="MIT",
         files=(WeightFile("pnet.pt", "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),),
         sources=MTCNN_SOURCES,
@@ -213,7 +213,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="mtcnn-rnet",
         task="faces",
-        about="MTCNN's second look: whether it is a face",
+        about="MTCNN's R-Net: refines and filters face regions",
         licence="MIT",
         files=(WeightFile("rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),),
         sources=MTCNN_SOURCES,
@@ -226,7 +226,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="mtcnn-onet",
         task="faces",
-        about="MTCNN's last look: the box and the eyes, nose and mouth",
+        about="MTCNN's O-Net: box and landmarks of eyes, nose and mouth",
         licence="MIT",
         files=(WeightFile("onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),),
         sources=MTCNN_SOURCES,
@@ -259,7 +259,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="fight",
         task="actions",
-        about="whether two seconds show a fight, under a camera that stands still; trained here by recipes/probe.py",
+        about="fight or no fight in two seconds, for static cameras; trained by recipes/probe.py",
         licence="Apache-2.0",
         files=(
             WeightFile("model.json", "06c9e570ebbfd37fccde53103e5c6df1bd38af35ec2c80b3b00b3ca9d1f3de02"),
@@ -291,7 +291,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="mc3-18-fights",
         task="actions",
-        about="MC3-18, whether 16 frames show a fight",
+        about="MC3-18, fight or no fight in 16 frames",
         licence="MIT",
         files=(
             WeightFile("model_16_m3_0.8888.pth", "8268694ade4c0e79a1c5fa41a4f3c21129082d75fac9eb7c25e5a0eabad49bfa"),
@@ -320,7 +320,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="ppocr-v4-rec",
         task="text",
-        about="PP-OCRv4's recogniser, what a line of Chinese or Latin text says",
+        about="PP-OCRv4's recognizer, Chinese and Latin text of a line",
         licence="Apache-2.0",
         files=(
             WeightFile(
@@ -332,7 +332,7 @@ CARDS: tuple[Card, ...] = (
     Card(
         name="minilm",
         task="sentences",
-        about="all-MiniLM-L6-v2, what an English sentence means as a 384-d vector",
+        about="all-MiniLM-L6-v2, a 384-d embedding of an English sentence",
         licence="Apache-2.0",
         files=(
             WeightFile("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
@@ -369,15 +369,15 @@ CARDS: tuple[Card, ...] = (
 
 
 def find(name: str) -> Card:
-    """Give the card of that name, of the model in the folder of that name, or of ``hf:organisation/name`` on the hub.
+    """Return the card of that name, of the model in that folder, or of ``hf:organisation/name`` on the hub.
 
-    A folder holds what ``kinoscope train`` wrote, or a video classifier of the Transformers library; ``hf:folder`` is
-    always the latter.
+    A folder holds the result of ``kinoscope train``, or a video classifier of the Transformers library; ``hf:folder``
+    is always the latter.
 
     Raises:
         OptionError: there is none.
         ModelError: the folder holds no such model, or a damaged one.
-        WeightsMissing: the hub's cannot be had.
+        WeightsMissing: the hub's model is not available.
     """
     for card in CARDS:
         if card.name == name:
@@ -388,7 +388,7 @@ def find(name: str) -> Card:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name is that of a folder or of a model on the hub, rather than of a card."""
+    """Return whether a name denotes a folder or a model on the hub, not a card."""
     return name.startswith("hf:") or Path(name).is_dir()
 
 
@@ -405,5 +405,5 @@ def _card_at(name: str) -> Card:
 
 
 def cards_for_task(task: str) -> list[Card]:
-    """Give the cards of a task, the best first; empty if there are none."""
+    """Return the cards of a task by descending priority; empty if there are none."""
     return sorted((card for card in CARDS if card.task == task), key=lambda card: -card.priority)

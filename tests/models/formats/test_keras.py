@@ -97,7 +97,7 @@ def test_what_is_no_backbone_is_said(tmp_path: Path) -> None:
         read_backbone(str(torn))
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     dense.save(tmp_path / "dense.keras")
-    with pytest.raises(ModelError, match=r"maps \(None, 4\) to \(None, 2\); a backbone maps pictures"):
+    with pytest.raises(ModelError, match=r"maps \(None, 4\) to \(None, 2\); a backbone maps images"):
         read_backbone(str(tmp_path / "dense.keras"))
 
 
@@ -136,5 +136,5 @@ def test_a_model_that_cannot_lie_in_its_file_is_refused_before_it_takes_memory(t
         for name in small.namelist():
             data = small.read(name)
             large.writestr(name, data.replace(b'"units": 7', b'"units": 2000000000'))
-    with pytest.raises(ModelError, match=r"describes a model of \d+ MB, which it does not hold"):
+    with pytest.raises(ModelError, match=r"describes a model of \d+ MB, which its file is too small for"):
         read_backbone(str(tmp_path / "large.keras"))

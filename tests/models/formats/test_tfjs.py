@@ -1,4 +1,4 @@
-"""Each node kind on small graphs with answers worked out by hand."""
+"""Each node type on small graphs with answers worked out by hand."""
 
 from __future__ import annotations
 
@@ -217,13 +217,13 @@ def test_a_model_is_read_from_its_files(tmp_path: Path):
 
 def test_a_graph_that_was_freed_takes_other_sizes():
     nodes = [node("Placeholder", "x"), node("Const", "size"), node("ResizeNearestNeighbor", "y", "x", "size")]
-    graph = TfjsGraph(nodes, {"size": np.array([1, 4], np.int32)}, ["y"]).free(torch.zeros(1, 1, 2, 1))
+    graph = TfjsGraph(nodes, {"size": np.array([1, 4], np.int32)}, ["y"]).scale_resizes(torch.zeros(1, 1, 2, 1))
     (y,) = graph(torch.tensor(image([[1, 2, 3], [4, 5, 6]]), dtype=torch.float32))
     assert y[0, :, :, 0].tolist() == [[1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6]]
 
 
 def test_an_unknown_node_kind_is_named():
-    with pytest.raises(ModelError, match=r"TensorFlow\.js node kind Magic is not supported; known: Add, AddV2, "):
+    with pytest.raises(ModelError, match=r"TensorFlow\.js node type Magic is not supported; supported: Add, AddV2, "):
         TfjsGraph([node("Placeholder", "x"), node("Magic", "y", "x")], {}, ["y"])
 
 

@@ -100,7 +100,7 @@ def test_a_name_on_the_hub_is_fetched_once(tmp_path, cache, monkeypatch):
 
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(
-        WeightsMissing, match=r"^hf:someone/other cannot be had \(it has no model.safetensors\); it needs"
+        WeightsMissing, match=r"^hf:someone/other is not available \(it has no model.safetensors\); it needs"
     ):
         find("hf:someone/other")
     assert not list((cache / "hub").glob("*other*/*"))
@@ -108,7 +108,7 @@ def test_a_name_on_the_hub_is_fetched_once(tmp_path, cache, monkeypatch):
 
 def test_without_a_network_it_is_said(cache, monkeypatch):
     monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
-    with pytest.raises(WeightsMissing, match=r"^hf:someone/small cannot be had \(KINOSCOPE_OFFLINE is set\)"):
+    with pytest.raises(WeightsMissing, match=r"^hf:someone/small is not available \(KINOSCOPE_OFFLINE is set\)"):
         find("hf:someone/small")
 
 
@@ -126,7 +126,7 @@ def test_what_is_no_video_classifier_is_said(tmp_path):
     with pytest.raises(ModelError, match=r"holds BertForMaskedLM, not a video classifier"):
         find(str(folder))
     (folder / "config.json").write_text(json.dumps({key: config[key] for key in config if key != "num_frames"}))
-    with pytest.raises(ModelError, match=r"\(it has no num_frames or frames_per_clip\); get it anew"):
+    with pytest.raises(ModelError, match=r"\(it has no num_frames or frames_per_clip\); download it again"):
         find(str(folder))
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match=r"config.json cannot be read as a model of the Transformers library"):
@@ -141,10 +141,10 @@ def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path):
 def test_a_processor_is_needed_and_must_make_sense(tmp_path):
     folder = saved(tmp_path / "model")
     (folder / "preprocessor_config.json").write_text(json.dumps(SCALES | {"image_std": [0, 0, 0]}))
-    with pytest.raises(ModelError, match=r"\(it does not say how three channels are scaled\)"):
+    with pytest.raises(ModelError, match=r"\(it does not define the scaling of three channels\)"):
         find(str(folder))
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelError, match=r"has no preprocessor_config.json, which says how pixels are scaled"):
+    with pytest.raises(ModelError, match=r"has no preprocessor_config.json, which defines how pixels are scaled"):
         find(str(folder))
 
 

@@ -1,10 +1,11 @@
-"""Keras models as CNNs inside a PyTorch network: read from ``.keras`` files, whichever backend made them.
+"""Keras CNNs inside a PyTorch network, read from ``.keras`` files of any backend.
 
 Keras 3 runs on PyTorch here, so that gradients flow through its layers (Chollet et al., https://keras.io, Apache-2.0).
-The file gives the layers, and the weights to start from. The weights then belong to PyTorch modules, one for each
-layer, so that they are frozen, learned, saved and moved as all others.
+The file holds the layers and the initial weights. The weights then belong to PyTorch modules, one for each layer, so
+that they are frozen, trained, saved and moved like all others.
 
-A ``.keras`` file may name code to run. It is read in Keras's safe mode, and only if all that it names is of Keras.
+A ``.keras`` file may name code to run. It is read in Keras's safe mode, and only if everything that it names is part of
+Keras.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from kinoscope.core.optional import require_extra
 from kinoscope.core.untrusted import parse_json
 
 SCALINGS: dict[str, tuple[float, float]] = {"0..255": (1.0, 0.0), "0..1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}
-"""By what pixels in [0, 255] are multiplied, and what is added then."""
+"""Scaling -> factor of pixels in [0, 255], and offset that is then added."""
 
 
 ALLOWED_MODULES = (
     *("layers", "models", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "ops"),
     *("optimizers", "losses", "metrics"),  # of a model inside the model
 )
-"""The parts of Keras that a file may name."""
+"""Modules of Keras that a file may name."""
 
 CODE = "holds code of its own"
 REFUSED_CLASSES = {
@@ -42,7 +43,7 @@ REFUSED_CLASSES = {
     "TFSMLayer": "needs TensorFlow",
     "__typespec__": "needs TensorFlow",
 }
-"""What a file may not name, whatever module it says it is of, and why."""
+"""Classes that a file may not name, whatever their module, and the reason."""
 
 PLAIN_CLASSES = (
     *("__tuple__", "__list__", "__set__", "__dict__", "__ellipsis__", "__bytes__", "__slice__", "__complex__"),
@@ -51,14 +52,14 @@ PLAIN_CLASSES = (
 """Plain values that have a class but no module."""
 
 MAX_CONFIG_BYTES = 16_000_000
-"""Bytes of ``config.json``; those of Keras's largest models have 2 MB."""
+"""Maximum size of ``config.json``; Keras's largest models have 2 MB."""
 
 MAX_COMPRESSION_RATIO = 20
-"""By which the content of a file may be larger than the file."""
+"""Maximum ratio of the unpacked size to the size of the file."""
 
 
 class Opaque:
-    """Holds what is Keras's: PyTorch does not look into it for weights, and does not copy it with a module."""
+    """Wrapper of a Keras object: PyTorch neither searches it for weights nor copies it with a module."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -68,7 +69,7 @@ class Opaque:
 
 
 class LayerWeights(nn.Module):
-    """The weights of one layer, by the names that Keras gives them; what is not learned is kept as buffers."""
+    """The weights of one layer, by their Keras names; non-trainable ones are buffers."""
 
     def __init__(self, variables: list[Any]) -> None:
         super().__init__()
@@ -81,20 +82,19 @@ class LayerWeights(nn.Module):
                 self.register_buffer(name, value)
 
     def pairs(self) -> list[tuple[Any, Tensor]]:
-        """Give each variable of Keras with the tensor that stands for it."""
+        """Return each Keras variable with the tensor that replaces it."""
         return [(variable.value, getattr(self, name)) for variable, name in self._variables]
 
 
 class KerasBackbone(nn.Module):
-    """A Keras CNN: RGB pictures (N, H, W, 3), uint8 or float in [0, 255] -> maps (N, C, H', W').
+    """A Keras CNN: RGB frames (N, H, W, 3), uint8 or float in [0, 255] -> feature maps (N, C, H', W').
 
-    Pictures are brought to the size that the model was made for, where it was made for one. A model that gives features
-    (N, C) gives maps of one cell. Its batch norms keep their statistics, and its dropout is off: both would depend on
-    Keras's own idea of training.
+    Frames are resized to the model's input size if that is fixed. Features (N, C) become maps of 1 x 1. Batch norms use
+    their stored statistics, and dropout is off: both would depend on Keras's own training mode.
 
     Attributes:
         features: C.
-        stages: the layers that have weights, the input's first.
+        stages: the layers that have weights, from input to output.
     """
 
     def __init__(self, model: Any, scaling: str) -> None:
@@ -106,17 +106,17 @@ class KerasBackbone(nn.Module):
         self._size = tuple(model.input_shape[1:3])
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Give the last maps."""
-        pictures = pixels.float()
-        if None not in self._size and tuple(pictures.shape[1:3]) != self._size:
-            stretched = functional.interpolate(
-                pictures.permute(0, 3, 1, 2), self._size, mode="bilinear", align_corners=False, antialias=False
+        """Return the last feature maps."""
+        frames = pixels.float()
+        if None not in self._size and tuple(frames.shape[1:3]) != self._size:
+            resized = functional.interpolate(
+                frames.permute(0, 3, 1, 2), self._size, mode="bilinear", align_corners=False, antialias=False
             )
-            pictures = stretched.permute(0, 2, 3, 1)
+            frames = resized.permute(0, 2, 3, 1)
         keras = _keras()
         pairs = [pair for stage in self.stages if isinstance(stage, LayerWeights) for pair in stage.pairs()]
         with keras.device(pixels.device.type), keras.StatelessScope(state_mapping=pairs):
-            maps: Tensor = self._model.value(pictures * self._factor + self._offset, training=False)
+            maps: Tensor = self._model.value(frames * self._factor + self._offset, training=False)
         return maps[..., None, None] if maps.ndim == 2 else maps.permute(0, 3, 1, 2)
 
 
@@ -125,11 +125,11 @@ def read_backbone(path: str, scaling: str = "0..1") -> KerasBackbone:
 
     Args:
         path: the file.
-        scaling: what the model was trained on: pixels in ``0..255``, ``0..1`` or ``-1..1``.
+        scaling: input range that the model was trained on: pixels in ``0..255``, ``0..1`` or ``-1..1``.
 
     Raises:
         OptionError: there is no such file or scaling.
-        ModelError: it is no Keras model, it needs code that is not read, or it does not map pictures.
+        ModelError: it is not a Keras model, it needs code that is not allowed, or it does not map images.
         MissingExtra: Keras is not installed.
     """
     if scaling not in SCALINGS:
@@ -143,11 +143,11 @@ def read_backbone(path: str, scaling: str = "0..1") -> KerasBackbone:
 
 
 def _keras() -> Any:
-    """Give Keras, running on PyTorch.
+    """Return the keras module, running on PyTorch.
 
     Raises:
         MissingExtra: it is not installed.
-        ModelError: it runs on another backend already.
+        ModelError: it already runs on another backend.
     """
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "torch"
@@ -169,12 +169,12 @@ def _load(path: str) -> Any:
 
 
 def _unreadable(path: str, error: Exception) -> ModelError:
-    why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return ModelError(f"{path} cannot be read as a Keras model ({why}); save it again with model.save")
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return ModelError(f"{path} cannot be read as a Keras model ({reason}); save it again with model.save")
 
 
 def _check_memory(path: str, config: dict[str, Any]) -> None:
-    """Plan a model without memory, so that one whose weights cannot all lie in the file is refused before it takes any.
+    """Build the model without memory, so that one whose weights cannot all be in the file is refused early.
 
     Raises:
         ModelError: they cannot, or the configuration describes no model.
@@ -183,18 +183,20 @@ def _check_memory(path: str, config: dict[str, Any]) -> None:
     try:
         with keras.device("meta"):
             model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        needed = sum(4 * math.prod(variable.shape) for variable in model.variables)
+        required = sum(4 * math.prod(variable.shape) for variable in model.variables)
     except Exception as error:  # Keras raises what its parts raise
         raise _unreadable(path, error) from None
-    if needed > MAX_CONFIG_BYTES + MAX_COMPRESSION_RATIO * Path(path).stat().st_size:
-        raise ModelError(f"{path} describes a model of {needed / 1e6:.0f} MB, which it does not hold; save it again")
+    if required > MAX_CONFIG_BYTES + MAX_COMPRESSION_RATIO * Path(path).stat().st_size:
+        raise ModelError(
+            f"{path} describes a model of {required / 1e6:.0f} MB, which its file is too small for; save it again"
+        )
 
 
 def _check_names(path: str) -> dict[str, Any]:
-    """Return a file's configuration, once it names nothing but parts of Keras.
+    """Return a file's configuration after checking that it names nothing but parts of Keras.
 
     Raises:
-        ModelError: it is no Keras file, or it names something else.
+        ModelError: it is not a Keras file, or it names something else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -204,18 +206,18 @@ def _check_names(path: str) -> dict[str, Any]:
             raise ValueError("its config.json describes no model")
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise _unreadable(path, error) from None
-    config.pop("compile_config", None)  # how it was trained does not matter, and is not read
+    config.pop("compile_config", None)  # the training configuration is not needed
     for module, name in _names(config):
-        if (why := _refusal(module, name)) is not None:
-            raise ModelError(f"{path} has a {str(name)[:80]}, which {why}; build it from Keras's own layers")
+        if (reason := _refusal(module, name)) is not None:
+            raise ModelError(f"{path} has a {str(name)[:80]}, which {reason}; build it from Keras's own layers")
     return config
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
-    """Check how much an archive unpacks to. Weights hardly compress, and Keras does not compress them.
+    """Check the unpacked size of an archive. Weights hardly compress, and Keras does not compress them.
 
     Raises:
-        ValueError: it is more than a model has.
+        ValueError: it is larger than that of a model.
     """
     if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
         raise ValueError(f"its config.json is larger than {MAX_CONFIG_BYTES // 10**6} MB")
@@ -224,7 +226,7 @@ def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _refusal(module: Any, name: Any) -> str | None:
-    """Return what is wrong with something that a configuration names; None if it is a part of Keras."""
+    """Return the reason why a configuration may not name something, or None if it is part of Keras."""
     if name in REFUSED_CLASSES:
         return REFUSED_CLASSES[name]
     if module is None:
@@ -234,7 +236,7 @@ def _refusal(module: Any, name: Any) -> str | None:
 
 
 def _names(config: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the module and the name of all that a configuration names."""
+    """Yield the module and the name of everything that a configuration names."""
     if isinstance(config, list):
         for value in config:
             yield from _names(value)
@@ -246,13 +248,13 @@ def _names(config: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _variables_by_layer(model: Any) -> Iterator[list[Any]]:
-    """Give the variables of each layer that has any which no layer before it has, those inside other models too."""
-    seen: set[int] = set()
+    """Yield the variables of each layer that no earlier layer shares, including those of nested models."""
+    known_ids: set[int] = set()
     for layer in _layers(model):
-        own = [variable for variable in layer.variables if id(variable) not in seen]
-        seen.update(map(id, own))
-        if own:
-            yield own
+        new_variables = [variable for variable in layer.variables if id(variable) not in known_ids]
+        known_ids.update(map(id, new_variables))
+        if new_variables:
+            yield new_variables
 
 
 def _layers(model: Any) -> Iterator[Any]:
@@ -264,11 +266,12 @@ def _layers(model: Any) -> Iterator[Any]:
 
 
 def _check(model: Any, path: str) -> None:
-    given, made = (getattr(model, name, None) for name in ("input_shape", "output_shape"))
-    shapes = [shape if isinstance(shape, tuple) else () for shape in (given, made)]
-    pictures = len(shapes[0]) == 4 and shapes[0][-1] == 3
-    if not (pictures and len(shapes[1]) in (2, 4) and shapes[1][-1] is not None):
+    """Raise ModelError unless the model maps images to feature maps or features."""
+    input_shape, output_shape = (getattr(model, name, None) for name in ("input_shape", "output_shape"))
+    shapes = [shape if isinstance(shape, tuple) else () for shape in (input_shape, output_shape)]
+    frames = len(shapes[0]) == 4 and shapes[0][-1] == 3
+    if not (frames and len(shapes[1]) in (2, 4) and shapes[1][-1] is not None):
         raise ModelError(
-            f"{path} maps {given} to {made}; "
-            "a backbone maps pictures (N, H, W, 3) to maps (N, H, W, C) or features (N, C)"
+            f"{path} maps {input_shape} to {output_shape}; "
+            "a backbone maps images (N, H, W, 3) to maps (N, H, W, C) or features (N, C)"
         )

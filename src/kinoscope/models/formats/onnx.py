@@ -1,8 +1,8 @@
-"""Reads weights from ONNX files, without the onnx package.
+"""Reader of weights in ONNX files, without the onnx package.
 
-An ONNX file is a Protocol Buffers message; only the few fields that name weights and the nodes that use them are looked
-at (numbers from onnx.proto: ModelProto.graph 7, metadata_props 14; StringStringEntryProto.key 1, value 2;
-GraphProto.node 1, initializer 5; NodeProto.input 1, op_type 4; TensorProto.dims 1, data_type 2, name 8, raw_data 9).
+An ONNX file is a Protocol Buffers message; only the few fields that name weights and the nodes that use them are parsed
+(numbers from onnx.proto: ModelProto.graph 7, metadata_props 14; StringStringEntryProto.key 1, value 2; GraphProto.node
+1, initializer 5; NodeProto.input 1, op_type 4; TensorProto.dims 1, data_type 2, name 8, raw_data 9).
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ FLOAT_TYPE = 1
 """TensorProto.DataType.FLOAT."""
 
 Field = tuple[int, "int | memoryview"]
+"""Field number, and its value: an integer or bytes."""
 
 
 def read_convolutions(path: Path) -> list[Tensor]:
-    """Give the weight and the bias of every convolution in the order of the nodes.
+    """Return the weight and the bias of every convolution in the order of the nodes.
 
     Raises:
-        ModelError: the file is not ONNX, or keeps its weights otherwise than as raw float32.
+        ModelError: the file is not ONNX, or stores its weights in another form than raw float32.
     """
     try:
         graph = _first(memoryview(path.read_bytes()), 7)
@@ -37,7 +38,7 @@ def read_convolutions(path: Path) -> list[Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Give what the makers wrote beside the network.
+    """Return the metadata entries of the model, by key.
 
     Raises:
         ModelError: the file is not ONNX.
@@ -50,69 +51,72 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def _node(data: int | memoryview) -> tuple[str, list[str]]:
-    found = list(_fields(data))
-    kind = next(_text(value) for number, value in found if number == 4)
-    return kind, [_text(value) for number, value in found if number == 1]
+    """Return the operator type of a node and the names of its inputs."""
+    fields = list(_fields(data))
+    kind = next(_text(value) for number, value in fields if number == 4)
+    return kind, [_text(value) for number, value in fields if number == 1]
 
 
 def _tensor(data: int | memoryview) -> tuple[str, Tensor]:
-    found = list(_fields(data))
-    shape = [size for number, value in found if number == 1 for size in _integers(value)]
-    name = next(_text(value) for number, value in found if number == 8)
-    raw = next((bytearray(_bytes(value)) for number, value in found if number == 9), bytearray())
-    if (2, FLOAT_TYPE) not in found or not raw:  # constants of another kind, and empty ones, are no weights
+    """Return the name and the value of an initializer; an empty tensor unless it is float32."""
+    fields = list(_fields(data))
+    shape = [size for number, value in fields if number == 1 for size in _integers(value)]
+    name = next(_text(value) for number, value in fields if number == 8)
+    raw = next((bytearray(_bytes(value)) for number, value in fields if number == 9), bytearray())
+    if (2, FLOAT_TYPE) not in fields or not raw:  # constants of another type, and empty ones, are not weights
         return name, torch.empty(0)
     return name, torch.frombuffer(raw, dtype=torch.float32).reshape(shape)
 
 
 def _fields(data: int | memoryview) -> Iterator[Field]:
-    """Walk over the fields of a message: (number, whole number or bytes)."""
-    data, at = _bytes(data), 0
-    while at < len(data):
-        key, at = _varint(data, at)
+    """Yield the fields of a message: (number, integer or bytes)."""
+    data, position = _bytes(data), 0
+    while position < len(data):
+        key, position = _varint(data, position)
         kind = key & 7
         if kind == 0:
-            value, at = _varint(data, at)
+            value, position = _varint(data, position)
             yield key >> 3, value
         elif kind in (1, 2, 5):
-            size, at = _varint(data, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
-            if at + size > len(data):
+            size, position = _varint(data, position) if kind == 2 else ({1: 8, 5: 4}[kind], position)
+            if position + size > len(data):
                 raise ValueError("it ends in the middle of a field")
-            yield key >> 3, data[at : at + size]
-            at += size
+            yield key >> 3, data[position : position + size]
+            position += size
         else:
             raise ValueError(f"field of unknown kind {kind}")
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Read a whole number of seven bits a byte, the lowest first; give it and where it ends."""
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Read a varint (seven bits a byte, the lowest first) and return it with its end position."""
     value = shift = 0
     while True:
-        byte = data[at]
+        byte = data[position]
         value |= (byte & 127) << shift
-        shift, at = shift + 7, at + 1
+        shift, position = shift + 7, position + 1
         if byte < 128:
-            return value, at
+            return value, position
 
 
 def _integers(value: int | memoryview) -> Iterator[int]:
-    """Give the numbers of a repeated field, which may be packed into one."""
+    """Yield the integers of a repeated field, packed or not."""
     if isinstance(value, int):
         yield value
         return
-    at = 0
-    while at < len(value):
-        number, at = _varint(value, at)
+    position = 0
+    while position < len(value):
+        number, position = _varint(value, position)
         yield number
 
 
-def _first(data: memoryview, wanted: int) -> int | memoryview:
-    return next(value for number, value in _fields(data) if number == wanted)
+def _first(data: memoryview, field_number: int) -> int | memoryview:
+    """Return the first field with that number."""
+    return next(value for number, value in _fields(data) if number == field_number)
 
 
 def _bytes(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
-        raise TypeError("a number where bytes belong")
+        raise TypeError("an integer where bytes are expected")
     return value
 
 

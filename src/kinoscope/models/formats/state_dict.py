@@ -1,4 +1,4 @@
-"""Reads tensors from files of weights. Nothing is unpickled that could run code."""
+"""Readers of weight tensors. Nothing is unpickled that could run code."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from kinoscope.core.untrusted import read_json
 from kinoscope.models.formats.tfjs import read_weights
 
 AXIS_ORDERS = {4: (3, 2, 0, 1), 2: (1, 0)}
-"""Order of axes in PyTorch of what TensorFlow keeps as (H, W, in, out) and (in, out), by the number of axes."""
+"""Number of axes -> order of axes in PyTorch of what TensorFlow stores as (H, W, in, out) and (in, out)."""
 
 
 def read_torch(path: Path) -> list[Tensor]:
-    """Give the tensors of a PyTorch state dict in their order."""
+    """Return the tensors of a PyTorch state dict in their order."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     return list(state.values())
 
 
 def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
-    """Give the tensors of these names in their order.
+    """Return the tensors of these names in their order.
 
     Raises:
-        ModelError: there is none of a name, or the file is no safetensors.
+        ModelError: a name is missing, or the file is not safetensors.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -34,25 +34,25 @@ def read_safetensors(path: Path, names: Iterable[str]) -> list[Tensor]:
         with safe_open(path, "pt") as file:
             return [file.get_tensor(name) for name in names]
     except SafetensorError as error:
-        raise ModelError(f"{path} cannot be read ({error}); remove it, and it is fetched again") from None
+        raise ModelError(f"{path} cannot be read ({error}); remove it, and it will be downloaded again") from None
 
 
 def read_tfjs(manifest: Path) -> list[Tensor]:
-    """Give the tensors of a TensorFlow.js manifest in their order, kernels turned round to the way of PyTorch."""
+    """Return the tensors of a TensorFlow.js manifest in their order, kernels transposed to PyTorch's axis order."""
     arrays = read_weights(read_json(manifest), manifest.parent).values()
     return [torch.from_numpy(array.transpose(AXIS_ORDERS.get(array.ndim, range(array.ndim)))) for array in arrays]
 
 
 def fill(net: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:
-    """Copy tensors into a network in the order in which it declares its own, each of the same shape.
+    """Copy tensors into a network in the order of its state dict, each of the same shape.
 
     Raises:
-        ModelError: the numbers or the shapes differ.
+        ModelError: the number of tensors or a shape differs.
     """
-    own = net.state_dict()
-    if len(own) != len(tensors):
-        raise ModelError(f"{type(net).__name__} has {len(own)} tensors, but its weights have {len(tensors)}")
-    for (name, target), tensor in zip(own.items(), tensors, strict=True):
+    state = net.state_dict()
+    if len(state) != len(tensors):
+        raise ModelError(f"{type(net).__name__} has {len(state)} tensors, but its weights have {len(tensors)}")
+    for (name, target), tensor in zip(state.items(), tensors, strict=True):
         if target.shape != tensor.shape:
             raise ModelError(f"{name} has shape {tuple(target.shape)}, but its weights have {tuple(tensor.shape)}")
         target.copy_(tensor)

@@ -1,8 +1,8 @@
-"""Reads networks stored for TensorFlow.js, without TensorFlow.
+"""Reader of TensorFlow.js models, without TensorFlow.
 
 A graph model is a JSON file with the nodes of a TensorFlow graph beside raw buffers of weights: float32, float16 or
-int32 as they are, or uint8/uint16 with a scale and a minimum. A layers model comes with a manifest of the same kind.
-Each supported node kind is one short function of the table ``OPS`` in ``tfjs_ops``.
+int32, or uint8/uint16 with a scale and a minimum. A layers model comes with a manifest of the same kind. Each supported
+node type is one short function of the table ``OPS`` in ``tfjs_ops``.
 """
 
 from __future__ import annotations
@@ -38,38 +38,39 @@ def read_weights(manifest: Sequence[Mapping[str, Any]], folder: Path) -> dict[st
 
 
 def _read_array(entry: Mapping[str, Any], data: bytes, offset: int) -> tuple[NDArray[Any], int]:
-    packing = entry.get("quantization", {})
-    stored = np.dtype(packing.get("dtype", entry["dtype"])).newbyteorder("<")
+    """Return one array of a buffer, dequantized, and its size in bytes."""
+    quantization = entry.get("quantization", {})
+    stored = np.dtype(quantization.get("dtype", entry["dtype"])).newbyteorder("<")
     shape = tuple(entry["shape"])
     count = int(np.prod(shape, dtype=np.int64))
     if offset + count * stored.itemsize > len(data):
         raise ModelError(f"weights of {entry['name']} end after {len(data)} bytes; fetch the model again")
     array = np.frombuffer(data, stored, count, offset).reshape(shape).astype(entry["dtype"])
-    if "scale" in packing:
-        array = array * np.float32(packing["scale"]) + np.float32(packing["min"])
+    if "scale" in quantization:
+        array = array * np.float32(quantization["scale"]) + np.float32(quantization["min"])
     return array, count * stored.itemsize
 
 
-def read_graph(path: Path, wanted: Sequence[str] = ()) -> TfjsGraph:
+def read_graph(path: Path, output_names: Sequence[str] = ()) -> TfjsGraph:
     """Read a graph model (``model.json`` with its buffers beside it) as a torch module.
 
     Args:
         path: the JSON file.
-        wanted: names of the outputs to give, in that order; all of them, sorted, by default.
+        output_names: names of the outputs to return, in that order; all of them, sorted, by default.
     """
     model = read_json(path)
     weights = read_weights(model["weightsManifest"], path.parent)
-    # Those converted from a Keras model are called otherwise than the nodes that give them.
-    known = {name: info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items()}
-    outputs = [known[name] for name in wanted] or sorted(known.values())
+    # Outputs of a converted Keras model have other names than the nodes that compute them.
+    node_names = {name: info.get("name", name).split(":")[0] for name, info in model["signature"]["outputs"].items()}
+    outputs = [node_names[name] for name in output_names] or sorted(node_names.values())
     return TfjsGraph(model["modelTopology"]["node"], weights, outputs)
 
 
 class TfjsGraph(nn.Module):
     """A TensorFlow graph that runs in torch; inputs in the order of its placeholders, outputs in the order given.
 
-    Float weights are parameters, but for lone numbers such as a padding's fill. Whatever hangs on whole-number
-    constants alone (shapes, axes, paddings) is worked out once, here. A graph written for batches of one takes any
+    Float weights are parameters, except scalars such as a padding's fill. Nodes that depend on integer constants alone
+    (shapes, axes, paddings) are evaluated once, in the constructor. A graph written for a batch size of one takes any
     batch: a Reshape to (1, ...) keeps the batch.
     """
 
@@ -80,16 +81,17 @@ class TfjsGraph(nn.Module):
         self.fixed: dict[str, Value] = {}
         self.weights = nn.ParameterDict()
         self.keys: dict[str, str] = {}
-        order = _topological_order(nodes, self.outputs)
-        used = {name for node in order for name, _ in map(_source, node.get("input", []))}
+        sorted_nodes = _topological_order(nodes, self.outputs)
+        used = {name for node in sorted_nodes for name, _ in map(_source, node.get("input", []))}
         for name in [name for name in weights if name in used]:
             self._keep(name, weights[name])
         self.steps: list[Node] = []
         self.factors: dict[str, tuple[float, ...]] = {}
-        for node in order:
+        for node in sorted_nodes:
             self._plan(node)
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:
+        """Store a weight as a parameter, or as a constant if it is an integer or a scalar."""
         if array.dtype == np.float32 and array.ndim:
             self.keys[name] = name.replace(".", "_").replace("/", "_")
             self.weights[self.keys[name]] = nn.Parameter(torch.from_numpy(array.copy()))
@@ -97,8 +99,11 @@ class TfjsGraph(nn.Module):
             self.fixed[name] = array
 
     def _plan(self, node: Node) -> None:
+        """Evaluate a node whose inputs are all constant; schedule the others."""
         if node["op"] not in OPS:
-            raise ModelError(f"TensorFlow.js node kind {node['op']} is not supported; known: {', '.join(sorted(OPS))}")
+            raise ModelError(
+                f"TensorFlow.js node type {node['op']} is not supported; supported: {', '.join(sorted(OPS))}"
+            )
         names = [_source(name) for name in node.get("input", [])]
         if names and all(name in self.fixed for name, _ in names):
             self.fixed[node["name"]] = OPS[node["op"]](_attributes(node), *[self.fixed[name] for name, _ in names])
@@ -122,10 +127,11 @@ class TfjsGraph(nn.Module):
             attributes["factors"] = self.factors[name]
         return OPS[node["op"]](attributes, *[_pick(values, source) for source in node.get("input", [])])
 
-    def free(self, *inputs: Tensor) -> TfjsGraph:
-        """Let every resize go by the factor that it has on ``inputs``, so that the graph takes other sizes too.
+    def scale_resizes(self, *inputs: Tensor) -> TfjsGraph:
+        """Make every resize scale by the factor that it has on ``inputs``, so that the graph takes other sizes too;
+        return self.
 
-        A graph is written for one size of picture, and its resizes to the numbers that follow from it.
+        A graph is written for one input size, and its resizes for the fixed output sizes that follow from it.
         """
         values = self._known(inputs)
         for node in self.steps:
@@ -138,45 +144,48 @@ class TfjsGraph(nn.Module):
 
 
 def _topological_order(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
-    """Give the nodes that the outputs hang on, each after its inputs; weights and inputs are left out."""
+    """Return the nodes that the outputs depend on, each after its inputs, without weights and placeholders."""
     by_name = {node["name"]: node for node in nodes}
-    order: dict[str, Node] = {}
+    sorted_nodes: dict[str, Node] = {}
     waiting = list(reversed(outputs))
     while waiting:
         node = by_name[waiting[-1]]
-        missing = [name for name, _ in map(_source, node.get("input", [])) if name not in order]
+        missing = [name for name, _ in map(_source, node.get("input", [])) if name not in sorted_nodes]
         if missing:
             waiting += missing
         else:
-            order[waiting.pop()] = node
-    return [node for node in order.values() if node["op"] not in ("Const", "Placeholder")]
+            sorted_nodes[waiting.pop()] = node
+    return [node for node in sorted_nodes.values() if node["op"] not in ("Const", "Placeholder")]
 
 
 def _source(name: str) -> tuple[str, int]:
-    """Split ``node:2`` into the node and which of its outputs; a leading ``^`` marks a mere ordering."""
+    """Split ``node:2`` into the node name and the index of its output; a leading ``^`` marks a control dependency."""
     node, _, index = name.lstrip("^").partition(":")
     return node, int(index or 0)
 
 
 def _pick(values: Mapping[str, Value], name: str) -> Value:
+    """Return the value of ``node:index``."""
     node, index = _source(name)
     value = values[node]
     return value[index] if isinstance(value, (list, tuple)) else value
 
 
 def _attributes(node: Node) -> dict[str, Any]:
-    """Give a node's attributes as plain numbers, lists and strings."""
-    plain: dict[str, Any] = {}
+    """Return a node's attributes as plain numbers, lists and strings."""
+    attributes: dict[str, Any] = {}
     for name, value in node.get("attr", {}).items():
         if "s" in value:
-            plain[name] = _text(value["s"])
+            attributes[name] = _text(value["s"])
         elif "list" in value:
-            plain[name] = [_text(s) for s in value["list"].get("s", [])] or [int(i) for i in value["list"].get("i", [])]
+            attributes[name] = [_text(s) for s in value["list"].get("s", [])] or [
+                int(i) for i in value["list"].get("i", [])
+            ]
         elif "i" in value:
-            plain[name] = int(value["i"])
+            attributes[name] = int(value["i"])
         elif "f" in value or "b" in value:
-            plain[name] = value.get("f", value.get("b"))
-    return plain
+            attributes[name] = value.get("f", value.get("b"))
+    return attributes
 
 
 def _text(coded: str) -> str:

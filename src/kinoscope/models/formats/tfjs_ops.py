@@ -1,7 +1,7 @@
-"""The node kinds of TensorFlow.js graphs, each as a short function on torch tensors.
+"""The node types of TensorFlow.js graphs, each as a short function on torch tensors.
 
-A function takes the node's attributes and its inputs. Pictures are (N, H, W, C) as in TensorFlow. Where every input is
-known beforehand (numpy arrays: shapes, axes, paddings) the arithmetic kinds work on those as well.
+A function takes the node's attributes and its inputs. Images are (N, H, W, C) as in TensorFlow. If all inputs are
+constants (numpy arrays: shapes, axes, paddings), the arithmetic functions work on those as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from kinoscope.core.errors import ModelError
 
 Value = Any
-"""What flows along an edge: a Tensor, a numpy array that is known beforehand, or a tuple of tensors (a split)."""
+"""Value of a node: a Tensor, a numpy array (a constant), or a tuple of tensors (a split)."""
 
 Attributes = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ def _ints(value: Value) -> list[int]:
 
 
 def _to_tensor_like(x: Value, other: Value) -> Value:
-    """Give ``x`` in the form that computes with ``other``: a known array becomes a tensor beside a tensor."""
+    """Return ``x`` in a form that computes with ``other``: an array becomes a tensor beside a tensor."""
     return torch.from_numpy(np.asarray(x)) if isinstance(other, Tensor) and not isinstance(x, Tensor) else x
 
 
@@ -48,7 +48,7 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _pad_same(x: Tensor, window: Sequence[int], attr: Attributes, fill: float = 0) -> Tensor:
-    """Pad (N, C, H, W) as TensorFlow's SAME does: the odd pixel goes after; VALID pads nothing."""
+    """Pad (N, C, H, W) as TensorFlow's SAME does, the odd pixel at the end; VALID pads nothing."""
     if attr["padding"] == "VALID":
         return x
     pads: list[int] = []
@@ -71,8 +71,8 @@ def _conv(attr: Attributes, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _depthwise(attr: Attributes, x: Tensor, weight: Tensor) -> Tensor:
-    height, width, channels, times = weight.shape
-    return _convolve(attr, x, weight.permute(2, 3, 0, 1).reshape(channels * times, 1, height, width), channels)
+    height, width, channels, multiplier = weight.shape
+    return _convolve(attr, x, weight.permute(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width), channels)
 
 
 def _max_pool(attr: Attributes, x: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def _max_pool(attr: Attributes, x: Tensor) -> Tensor:
 
 
 def _average_pool(attr: Attributes, x: Tensor) -> Tensor:
-    """Average over the pixels that the picture has; those of the padding do not count."""
+    """Average over the pixels of the image; those of the padding do not count."""
     window, stride = attr["ksize"][1:3], attr["strides"][1:3]
     x = _channels_first(x)
     sums = functional.avg_pool2d(_pad_same(x, window, attr), window, stride)
@@ -97,10 +97,10 @@ def _pad(attr: Attributes, x: Tensor, pads: Value, fill: Value = 0.0) -> Tensor:
 
 
 def _reshape(attr: Attributes, x: Value, shape: Value) -> Value:
-    wanted = _ints(shape)
-    if isinstance(x, Tensor) and len(wanted) > 1 and wanted[0] == 1:
-        return x.reshape(x.shape[0], *wanted[1:])
-    return x.reshape(wanted)
+    sizes = _ints(shape)
+    if isinstance(x, Tensor) and len(sizes) > 1 and sizes[0] == 1:
+        return x.reshape(x.shape[0], *sizes[1:])
+    return x.reshape(sizes)
 
 
 def _bilinear(attr: Attributes, x: Tensor, size: Value) -> Tensor:
@@ -118,7 +118,9 @@ def _nearest(attr: Attributes, x: Tensor, size: Value) -> Tensor:
 
 
 def _resize_options(attr: Attributes, size: Value) -> dict[str, Any]:
-    """Say how large a resized picture is: by the factors that the graph was freed to, else as it was written."""
+    """Return the size options of ``interpolate``: the scale factors if the graph has them, else the stored output
+    size.
+    """
     return {"scale_factor": attr["factors"]} if "factors" in attr else {"size": _ints(size)}
 
 
@@ -129,9 +131,9 @@ def _concat(attr: Attributes, *inputs: Value) -> Value:
     return torch.cat([_to_tensor_like(part, torch.empty(0)) for part in parts], int(axis))
 
 
-def _sparse_to_dense(attr: Attributes, places: Value, shape: Value, values: Value, default: Value) -> Value:
+def _sparse_to_dense(attr: Attributes, indices: Value, shape: Value, values: Value, default: Value) -> Value:
     dense = np.full(_ints(shape), default)
-    dense[tuple(np.asarray(places, np.int64).reshape(-1, dense.ndim).T)] = values
+    dense[tuple(np.asarray(indices, np.int64).reshape(-1, dense.ndim).T)] = values
     return dense
 
 
@@ -152,7 +154,7 @@ def _prelu(attr: Attributes, x: Tensor, slope: Tensor) -> Tensor:
 
 
 def _fused(inner: Callable[[Attributes, Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    """Give a convolution or product that is followed by a bias and an activation in one node."""
+    """Return a convolution or product followed by a bias and an activation in one node."""
 
     def run(attr: Attributes, x: Tensor, weight: Tensor, bias: Tensor, *slope: Tensor) -> Tensor:
         x = inner(attr, x, weight) + bias
@@ -199,4 +201,4 @@ OPS: dict[str, Callable[..., Value]] = {
     "ResizeNearestNeighbor": _nearest,
     "SparseToDense": _sparse_to_dense,
 }
-"""Every node kind that is understood."""
+"""Node type -> function; all that are supported."""

@@ -1,7 +1,7 @@
-"""Models that users train: a folder with ``model.json`` and ``model.safetensors``, read without running code of theirs.
+"""Trained models: a folder with ``model.json`` and ``model.safetensors``, read without running any code of theirs.
 
-``model.json`` names a row of the table of networks and its options, never a class or a module, so that a folder
-from a stranger can do no more than be wrong.
+``model.json`` names an entry of the table of networks and its options, never a class or a module, so that a folder from
+an untrusted source can do no more than be invalid.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ METADATA_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
-    """What ``model.json`` says of a trained model.
+    """The content of ``model.json`` of a trained model.
 
     Attributes:
         task: what it was trained for, such as ``classify``.
-        network, options: its row in the table of networks, and what it was built with.
+        network, options: its entry in the table of networks, and its build options.
         classes: names of its classes, by index of the logit.
-        sampling: the clips that it takes.
-        multilabel: whether each class has a probability of its own (sigmoid), rather than all one (softmax).
-        temperature: what logits are divided by, so that probabilities are calibrated (Guo et al., ICML 2017).
-        data: name of the data that it learned from.
-        score: what was measured, by metric, with the name of the split.
+        sampling: of its input clips.
+        multilabel: True if each class has an independent probability (sigmoid), False for softmax.
+        temperature: divisor of the logits that calibrates the probabilities (Guo et al., ICML 2017).
+        data: name of the training data.
+        score: measured values by metric, with the name of the split.
         files: names of further files that the network is built from (a Keras backbone), beside the weights.
     """
 
@@ -58,25 +58,28 @@ class TrainedModel:
     files: tuple[str, ...] = ()
 
     def build(self, files: Mapping[str, Path]) -> nn.Module:
-        """Build the network, with random weights; ``files`` are those of the model by name.
+        """Build the network with random weights.
+
+        Args:
+            files: the files of the model, by name.
 
         Raises:
-            ModelError: an option names a file that is not the model's own.
+            ModelError: an option names a file that is not in the model's folder.
         """
         for name, value in self.options.items():
             if isinstance(value, str) and value not in self.files and Path(value).is_file():
                 raise ModelError(
                     f"{METADATA_FILE} has {name}={value}, a file outside the model's folder; train it again"
                 )
-        own = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
-        return build_network(self.network, len(self.classes), self.options | own)
+        paths = {name: str(files[value]) for name, value in self.options.items() if value in self.files}
+        return build_network(self.network, len(self.classes), self.options | paths)
 
 
 def save_trained_model(folder: Path, net: nn.Module, trained: TrainedModel, half: bool = False) -> None:
-    """Write a trained model into a folder; each file is whole or as it was.
+    """Write a trained model into a folder; each file is written completely or left as it was.
 
     Args:
-        half: keep the weights in float16, at half the size.
+        half: store the weights in float16, at half the size.
 
     Raises:
         OutputError: it cannot be written.
@@ -87,7 +90,7 @@ def save_trained_model(folder: Path, net: nn.Module, trained: TrainedModel, half
 
 
 def write_weights(path: Path, net: nn.Module, half: bool = False) -> None:
-    """Write the state of a network as safetensors."""
+    """Write the state dict of a network as safetensors."""
     state = {name: tensor.detach() for name, tensor in net.state_dict().items()}
     if half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
@@ -95,19 +98,22 @@ def write_weights(path: Path, net: nn.Module, half: bool = False) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors, whole or not at all; the header may hold further texts.
+    """Write tensors as safetensors, completely or not at all.
+
+    Args:
+        header: further metadata of the file.
 
     Raises:
-        OutputError: they cannot be written; the file before is as it was.
+        OutputError: they cannot be written; an existing file is left as it was.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    values = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         try:
-            save_file(plain, temporary, None if header is None else dict(header))
-        except SafetensorError as error:  # it tells of a full disk in words alone
+            save_file(values, temporary, None if header is None else dict(header))
+        except SafetensorError as error:  # a full disk is reported in its message alone
             raise OutputError(f"cannot write {path}: {_first_line(error)}; free some space and try again") from None
 
 
@@ -115,7 +121,7 @@ def read_trained_model(folder: Path) -> TrainedModel:
     """Read ``model.json`` of a folder.
 
     Raises:
-        ModelError: there is none, or it is not one that this version reads.
+        ModelError: there is none, or this version does not support it.
     """
     path = folder / METADATA_FILE
     if not path.is_file():
@@ -126,16 +132,17 @@ def read_trained_model(folder: Path) -> TrainedModel:
 
 
 def _parse(path: Path) -> TrainedModel:
+    """Return the content of a ``model.json``."""
     try:
-        plain = read_json(path)
-        schema = plain.pop("schema")
+        values = read_json(path)
+        schema = values.pop("schema")
         if schema > SCHEMA:
             raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
-        sampling = Sampling(**(plain["sampling"] | {"size": tuple(plain["sampling"]["size"])}))
-        lists = {name: tuple(plain[name]) for name in ("classes", "files")}
-        if any(Path(name).name != name for name in lists["files"]):
+        sampling = Sampling(**(values["sampling"] | {"size": tuple(values["sampling"]["size"])}))
+        tuples = {name: tuple(values[name]) for name in ("classes", "files")}
+        if any(Path(name).name != name for name in tuples["files"]):
             raise ValueError("a file lies outside the folder")
-        trained = TrainedModel(**(plain | lists | {"sampling": sampling}))
+        trained = TrainedModel(**(values | tuples | {"sampling": sampling}))
         _check_types(trained)
         return trained
     except ModelError:
@@ -147,10 +154,10 @@ def _parse(path: Path) -> TrainedModel:
 
 
 def _check_types(trained: TrainedModel) -> None:
-    """Check what nothing else does.
+    """Check the values that no constructor checks.
 
     Raises:
-        OptionError: the temperature is no number that could be one.
+        OptionError: the temperature or the number of frames is out of range.
         TypeError: a value has another type.
     """
     check_ranges(trained, {"temperature": (1e-3, 1e3)})
@@ -163,10 +170,10 @@ def _check_types(trained: TrainedModel) -> None:
 
 
 def load_net(folder: Path) -> tuple[nn.Module, TrainedModel]:
-    """Give a trained model's network in torch, ready to infer or to go on training, and what is known of it.
+    """Return a trained model's network in torch, ready to infer or to train further, and its metadata.
 
     Raises:
-        ModelError: the folder or a file of it is not what it should be.
+        ModelError: the folder or a file in it is invalid.
     """
     trained = read_trained_model(folder)
     files = {name: folder / name for name in (METADATA_FILE, WEIGHTS_FILE, *trained.files)}
@@ -174,17 +181,17 @@ def load_net(folder: Path) -> tuple[nn.Module, TrainedModel]:
 
 
 def trained_card(folder: Path) -> Card:
-    """Give the card of a trained model, so that everything that runs models runs it.
+    """Return the card of a trained model.
 
     Raises:
-        ModelError: the folder or a file of it is not what it should be.
+        ModelError: the folder or a file in it is invalid.
     """
     trained = read_trained_model(folder)
     sampling = trained.sampling
     return Card(
         name=folder.resolve().name,
         task=trained.task,
-        about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
+        about=f"{trained.network}, trained on {trained.data or 'your paths clips'}",
         licence="your own",
         files=tuple(WeightFile(name, _sha256(folder / name)) for name in (METADATA_FILE, WEIGHTS_FILE, *trained.files)),
         sources=(f"folder:{folder.resolve()}",),
@@ -200,13 +207,13 @@ def trained_card(folder: Path) -> Card:
 
 
 def network_from_files(files: Mapping[str, Path]) -> nn.Module:
-    """Build a trained model's network from its files by name, ready to infer.
+    """Build a trained model's network from its files by name, in evaluation mode.
 
     Raises:
-        ModelError: a file is not what it should be.
+        ModelError: a file is invalid.
     """
     trained = _parse(files[METADATA_FILE])
-    if trained.files:  # a network that is read from a file of its own is as large as that
+    if trained.files:  # a network read from its own file cannot be larger than that file
         net = trained.build(files)
         load_weights(net, files[WEIGHTS_FILE])
         return net.eval()
@@ -216,11 +223,11 @@ def network_from_files(files: Mapping[str, Path]) -> nn.Module:
 def build_with_weights(build: Callable[[], N], path: Path) -> N:
     """Return a network with the weights of a safetensors file.
 
-    It is planned without memory first: options that ask for other tensors than the file has are refused before they
-    take any.
+    It is built without memory first: options that ask for other tensors than those of the file are refused before any
+    memory is allocated.
 
     Raises:
-        ModelError: the file is missing or damaged, or it is of another network.
+        ModelError: the file is missing or damaged, or it belongs to another network.
     """
     _check_shapes(build, path)
     net = build()
@@ -229,12 +236,12 @@ def build_with_weights(build: Callable[[], N], path: Path) -> N:
 
 
 def tensor_shapes(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors of a network by name, without taking memory for them."""
+    """Return the shapes of the tensors of a network by name, without allocating memory for them."""
     import torch
     from torch.overrides import TorchFunctionMode
 
     class Unfilled(TorchFunctionMode):
-        """Skip what fills tensors: those of a plan have no content."""
+        """Mode that skips initialization: tensors on the meta device have no content."""
 
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             name = getattr(function, "__name__", "")
@@ -247,6 +254,7 @@ def tensor_shapes(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
 
 
 def _check_shapes(build: Callable[[], nn.Module], path: Path) -> None:
+    """Raise ModelError unless the tensors of a file are those of the network."""
     stored = _shapes(path)
     try:
         planned = tensor_shapes(build)
@@ -256,8 +264,8 @@ def _check_shapes(build: Callable[[], nn.Module], path: Path) -> None:
         ) from None
     for name in sorted(planned.keys() | stored.keys()):
         if planned.get(name) != stored.get(name):
-            found, wanted = (shapes.get(name, "missing") for shapes in (stored, planned))
-            raise ModelError(f"{path} holds the weights of another network ({name} is {found}, not {wanted})")
+            stored_shape, wanted = (shapes.get(name, "missing") for shapes in (stored, planned))
+            raise ModelError(f"{path} holds the weights of another network ({name} is {stored_shape}, not {wanted})")
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -278,7 +286,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
     """Load a safetensors file into a network by the names of its tensors.
 
     Raises:
-        ModelError: the file is missing or damaged, or it is of another network.
+        ModelError: the file is missing or damaged, or it belongs to another network.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

