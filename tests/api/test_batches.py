@@ -29,7 +29,7 @@ def test_any_exception_becomes_an_error_of_ours() -> None:
     assert isinstance(error, UnexpectedError)
     assert error.status == 1
     assert str(error).splitlines() == [
-        "x.mp4: ZeroDivisionError: first; this is a fault of kinoscope, which --debug shows more of"
+        "x.mp4: ZeroDivisionError: first; this is a bug of kinoscope; see the details with --debug"
     ]
     assert "no message" in str(wrap_error(MemoryError(), "x.mp4"))
 
@@ -110,7 +110,7 @@ def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypat
     call = kinoscope("bench")
     assert call.status == 1
     assert call.err.splitlines() == [
-        "kinoscope: bench: IndexError: not foreseen; this is a fault of kinoscope, which --debug shows more of"
+        "kinoscope: bench: IndexError: not foreseen; this is a bug of kinoscope; see the details with --debug"
     ]
     with pytest.raises(IndexError):
         kinoscope("bench", "--debug")

@@ -1,8 +1,8 @@
-"""Addresses that hold secrets: what is shown of them, and what they are opened by.
+"""Source addresses that contain secrets: how they are displayed, and how they are opened.
 
-User names, passwords, queries and fragments of web addresses are secrets. ``Address`` is the string without them, so
-that whatever prints it, writes it or takes a name from it shows none; ``reveal`` returns the real one, which is needed
-only where a connection is opened. ``mask`` takes the secrets out of any other text.
+User names, passwords, queries and fragments of URLs are secrets. ``Address`` is the string without them, so that
+whatever prints it, writes it or derives a name from it exposes none; ``reveal`` returns the real URL, which is needed
+only where a connection is opened. ``mask`` removes the secrets from any other text.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _KEY_VALUE = re.compile(
 
 
 class Address(str):
-    """A web address without its secrets; any other path as it is.
+    """A URL without its secrets; any other path as it is.
 
-    Keep it as it is on its way to where it is opened: ``str(address)`` is a plain string, and cannot be.
+    Pass the object itself to the place where it is opened: ``str(address)`` is a plain string and cannot be opened.
 
     Attributes:
-        real: the whole address, to open it by.
+        real: the whole address, secrets included.
     """
 
     __slots__ = ("real",)
     real: str
 
     def __new__(cls, text: str | os.PathLike[str]) -> Address:
-        """Return ``text`` itself if it is an Address already."""
+        """Return the masked address; ``text`` itself if it is an Address already."""
         if isinstance(text, cls):
             return text
         real = os.fspath(text)
@@ -49,28 +49,28 @@ class Address(str):
 
 
 def reveal(path: str) -> str:
-    """Return the real address of ``path``, secrets and all."""
+    """Return the real address of ``path``, secrets included."""
     return path.real if isinstance(path, Address) else path
 
 
 def mask_address(text: str) -> str:
-    """Return ``text``, which is one address or path, with ``***`` for each secret in it."""
-    found = _SCHEME.match(text)
-    return found[0] + _mask_rest(text[found.end() :]) if found else text
+    """Return ``text``, a single address or path, with ``***`` for each secret in it."""
+    match = _SCHEME.match(text)
+    return match[0] + _mask_rest(text[match.end() :]) if match else text
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text begins as a web address does, also where a path has been made of it (``http:/host``)."""
+    """Return whether a text starts like a URL, also as path handling rewrites one (``http:/host``)."""
     return _SCHEME.match(text) is not None
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with ``***`` for each secret of the web addresses in it."""
-    return _URL.sub(lambda found: found["scheme"] + _mask_rest(found["rest"]), text)
+    """Return ``text`` with ``***`` for each secret of the URLs in it."""
+    return _URL.sub(lambda match: match["scheme"] + _mask_rest(match["rest"]), text)
 
 
 def short_name(source: str | os.PathLike[str]) -> str:
-    """Return the last part of a path or an address, or the host of an address without one; never a secret."""
+    """Return the last component of a path or a URL, or the host of a URL without one; never a secret."""
     shown = str(Address(source))
     if "://" not in shown:
         return PurePath(shown).name or shown
@@ -80,16 +80,16 @@ def short_name(source: str | os.PathLike[str]) -> str:
 
 def _mask_rest(rest: str) -> str:
     """Mask what follows ``scheme://``."""
-    user, place = _part_user(rest)
-    path, query, _ = _part_query(place)
+    user, location = _split_user(rest)
+    path, query, _ = _split_query(location)
     return user + _KEY_VALUE.sub(rf"\g<1>{HIDDEN}", path) + (f"{query}{HIDDEN}" if query else "")
 
 
-def _part_user(rest: str) -> tuple[str, str]:
-    """Return what stands for the user, if there is one, and what follows it.
+def _split_user(rest: str) -> tuple[str, str]:
+    """Return the mask of the user part, if there is one, and what follows it.
 
-    A user ends at the last ``@`` before the path. A password with a ``/``, ``?`` or ``#`` in it, which should have been
-    written as ``%2F``, makes what looks like the host none: then all up to the last ``@`` is taken for the user.
+    The user part ends at the last ``@`` before the path. An unescaped ``/``, ``?`` or ``#`` in a password leaves an
+    invalid host before it: then everything up to the last ``@`` is taken for the user part.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
@@ -99,9 +99,9 @@ def _part_user(rest: str) -> tuple[str, str]:
     return (f"{HIDDEN}@", rest.rpartition("@")[2]) if "@" in rest else (HIDDEN, "")
 
 
-def _part_query(place: str) -> tuple[str, str, str]:
-    """Part an address at the sign that begins its query or its fragment."""
-    found = re.search(r"[?#]", place)
-    if found is None:
-        return place, "", ""
-    return place[: found.start()], found[0], place[found.end() :]
+def _split_query(location: str) -> tuple[str, str, str]:
+    """Split an address at the character that starts its query or its fragment."""
+    match = re.search(r"[?#]", location)
+    if match is None:
+        return location, "", ""
+    return location[: match.start()], match[0], location[match.end() :]

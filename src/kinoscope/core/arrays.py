@@ -1,4 +1,4 @@
-"""Array types that say their dtype; shapes stand in the docstrings, with named axes."""
+"""Array types with a dtype; shapes are stated in the docstrings, with named axes."""
 
 from __future__ import annotations
 

@@ -1,26 +1,27 @@
-"""The exception tree.
+"""The exception hierarchy.
 
-    KinoscopeError                 every error that kinoscope raises on purpose
-    ├── OptionError                an option has a value that cannot be used
-    ├── SourceError                an input cannot be opened or has nothing to read
-    │   └── DecodeError            a frame is broken and the policy is ``raise``
-    ├── DatasetError               clips to learn from are missing, or are not as they must be
+    KinoscopeError                 base class
+    ├── OptionError                an option has an invalid value
+    ├── SourceError                an input cannot be opened or contains nothing to read
+    │   └── DecodeError            a frame is corrupt and the policy is ``raise``
+    ├── DatasetError               training clips are missing or invalid
     ├── ModelError                 a model cannot be used
     │   ├── WeightsMissing         its weights are in none of the card's sources
-    │   └── ChecksumMismatch       a file is not the one that its card pins
+    │   └── ChecksumMismatch       a file does not match the checksum of its card
+    ├── TrainingError              a training cannot continue
     ├── OutputError                a result cannot be written
-    │   └── Occupied               another file has its name
-    ├── Interrupted                somebody stopped the work (Ctrl-C)
-    ├── SyncError                  sound is not moved: its offset is not measured, is not sure, or is not one
-    ├── PrivacyError               what is to be hidden in a video was not followed all through, so none is written
-    ├── TimelineError              a timeline.json is not one, or is from a newer schema
-    ├── GalleryError               a gallery of known people and things cannot be read, or does not take what is given
-    ├── RulesError                 a file of rules is not as it must be, or does not fit the picture
-    ├── LibraryError               a library of what was seen cannot be used, or does not have what is asked for
+    │   └── OutputExists           another file has its name
+    ├── Interrupted                the user interrupted the work (Ctrl-C)
+    ├── SyncError                  audio is not shifted: its offset is unknown, uncertain, or not constant
+    ├── PrivacyError               a redacted object was not tracked all through a video, so none is written
+    ├── TimelineError              a timeline.json is malformed or of a newer schema
+    ├── GalleryError               a gallery of known people and objects cannot be read, or rejects a sample
+    ├── RulesError                 a rule file is invalid, or does not fit the frame
+    ├── LibraryError               a library of analyzed videos cannot be used, or lacks what is requested
     ├── MissingExtra               an optional package is not installed
-    └── UnexpectedError            something else went wrong: a fault of kinoscope
+    └── UnexpectedError            any other error: a bug of kinoscope
 
-A message is one line: it names the thing, the valid values and the next step. What is secret in an address is masked.
+A message is one line: it names the thing, the valid values and the next step. Secrets of addresses are masked.
 """
 
 import logging
@@ -31,7 +32,7 @@ log = logging.getLogger("kinoscope")
 
 
 class KinoscopeError(Exception):
-    """Base of every error that kinoscope raises on purpose; ``status`` is the exit status."""
+    """Base class of all errors that kinoscope raises on purpose; ``status`` is the exit status."""
 
     status = 2
 
@@ -40,21 +41,21 @@ class KinoscopeError(Exception):
 
 
 class OptionError(KinoscopeError):
-    """An option has a value that cannot be used."""
+    """An option has an invalid value."""
 
 
 class SourceError(KinoscopeError):
-    """An input cannot be opened, or has nothing to read."""
+    """An input cannot be opened, or contains nothing to read."""
 
 
 class DecodeError(SourceError):
-    """A frame is broken and the corrupt-frame policy is ``raise``."""
+    """A frame is corrupt and the corrupt-frame policy is ``raise``."""
 
     status = 1
 
 
 class DatasetError(KinoscopeError):
-    """Clips to learn from are missing, or are not labelled, grouped or split as they must be."""
+    """Training clips are missing, or not labelled, grouped or split as required."""
 
 
 class ModelError(KinoscopeError):
@@ -62,7 +63,7 @@ class ModelError(KinoscopeError):
 
 
 class TrainingError(KinoscopeError):
-    """Training cannot go on; what was learned until then is kept."""
+    """A training cannot continue; what it has learned so far is saved."""
 
     status = 1
 
@@ -72,7 +73,7 @@ class WeightsMissing(ModelError):
 
 
 class ChecksumMismatch(ModelError):
-    """A weight file is not the one that its card pins by sha256."""
+    """A weight file does not match the SHA-256 of its card."""
 
 
 class OutputError(KinoscopeError):
@@ -84,31 +85,31 @@ class OutputExists(OutputError):
 
 
 class Interrupted(KinoscopeError):
-    """Somebody stopped the work (Ctrl-C); what was done until then is kept."""
+    """The user interrupted the work (Ctrl-C); what was done until then is saved."""
 
     status = 1
 
 
 class PrivacyError(KinoscopeError):
-    """What is to be hidden in a video was not followed all through it, so that no video was written."""
+    """An object to be redacted was not tracked all through a video, so that no video was written."""
 
     status = 1
 
 
 class TimelineError(KinoscopeError):
-    """A timeline file is malformed, or written by a newer schema."""
+    """A timeline file is malformed, or of a newer schema."""
 
 
 class GalleryError(KinoscopeError):
-    """A gallery is damaged, is none, is of a newer schema or of another model, or a look is not fit for it."""
+    """A gallery is corrupt, is none, is of a newer schema or of another model, or a sample does not fit it."""
 
 
 class RulesError(KinoscopeError):
-    """A file of rules is not as it must be, or does not fit the picture or what can be seen."""
+    """A rule file is invalid, or does not fit the frame or the labels of the detectors."""
 
 
 class LibraryError(KinoscopeError):
-    """A library cannot be read or written, is of a newer schema, or does not have the video that is named."""
+    """A library cannot be read or written, is of a newer schema, or lacks the video that is named."""
 
 
 class MissingExtra(KinoscopeError):
@@ -116,20 +117,20 @@ class MissingExtra(KinoscopeError):
 
 
 class SyncError(KinoscopeError):
-    """Sound is not moved: its offset is not measured, is not sure, or is not one."""
+    """Audio is not shifted: its offset is unknown, uncertain, or not constant."""
 
 
 class UnexpectedError(KinoscopeError):
-    """Something went wrong that nobody foresaw; ``--debug`` shows where."""
+    """An unforeseen error; ``--debug`` shows where."""
 
     status = 1
 
 
 def wrap_error(error: Exception, name: str) -> KinoscopeError:
-    """Return any exception as one of ours, so that what goes wrong with ``name`` never stops what comes after it."""
+    """Return any exception as a KinoscopeError, so that a failure of ``name`` never stops what follows."""
     log.debug("%s failed", name, exc_info=error)
     if isinstance(error, KinoscopeError):
         return error
     lines = str(error).strip().splitlines() or ["no message"]
-    what = f"{type(error).__name__}: {lines[0]}"
-    return UnexpectedError(f"{name}: {what}; this is a fault of kinoscope, which --debug shows more of")
+    message = f"{type(error).__name__}: {lines[0]}"
+    return UnexpectedError(f"{name}: {message}; this is a bug of kinoscope; see the details with --debug")

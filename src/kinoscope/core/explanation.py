@@ -1,4 +1,4 @@
-"""Why a network takes a clip for what it does: heat over pictures, importance over time, and how far to trust it."""
+"""The explanation of a classification: heatmaps over frames, importance over time, and how faithful they are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float64Array
 
 Heatmap = NDArray[np.float32]
-"""(T, H, W) in [0, 1]: how much each place of each picture speaks for the class; 1 at the strongest."""
+"""(T, H, W) in [0, 1]: how much each location of each frame supports the class; 1 at the maximum."""
 
 TimeSeries = NDArray[np.float32]
-"""(T,) one value a picture."""
+"""(T,) one value a frame."""
 
 MAX_SANE_CORRELATION = 0.5
 """Rank correlation from which two maps count as alike."""
@@ -23,11 +23,11 @@ MAX_SANE_CORRELATION = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """What happens to the probability of the class as places are taken away, or put back, the most important first.
+    """Deletion and insertion scores of a map: regions are removed, or restored, in order of importance.
 
     Attributes:
-        deletion: area under the curve of the probability as places are deleted; low is faithful.
-        insertion: area under the curve as they are put into a clip without detail and motion; high is faithful.
+        deletion: area under the curve of the class probability as regions are deleted; low is faithful.
+        insertion: area under the curve as they are inserted into a clip without detail and motion; high is faithful.
     """
 
     deletion: float
@@ -35,29 +35,28 @@ class Faithfulness:
 
     @property
     def gain(self) -> float:
-        """Insertion minus deletion, in [-1, 1]; the higher, the better the map knows what counts."""
+        """Insertion minus deletion, in [-1, 1]; higher means that the map ranks regions better."""
         return self.insertion - self.deletion
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a network gives a clip the probability of one class that it gives.
+    """Why a network assigns a clip the probability of one class.
 
     Attributes:
         model: its name.
         classes: names of all its classes.
-        target: the class that is explained, by index.
+        target: index of the class that is explained.
         probabilities: (K,) calibrated, of each class.
-        times: (T,) seconds, of the pictures that the network saw.
-        maps: heat by method.
+        times: (T,) seconds, of the network's input frames.
+        maps: heatmap by method.
         curve: how far the log-odds of the class fall when motion stops at that moment; negative where they rise.
-        attention: weight that the network itself gives to each moment, adding up to 1; None where it has no attention.
+        attention: the network's own weight of each moment, adding up to 1; None for a network without attention.
         faithfulness: of each method's map.
-        random: of random orders, one for each seed, to compare with.
-        blank: probability of the class where nothing of the clip is left, which deletion goes to and insertion comes
-            from.
+        random: of random orders, one for each seed, as a baseline.
+        blank: probability of the class for a clip with all content removed, where deletion ends and insertion starts.
         sanity: rank correlations of each method's map with those of networks whose weights are shuffled, one for each
-            seed. A map that stays alike shows the picture, and not what the network has learned.
+            seed. A map that stays alike depends on the image and not on what the network has learned.
     """
 
     model: str
@@ -84,26 +83,26 @@ class Explanation:
         return float(self.probabilities[self.target])
 
     def over_time(self, method: str) -> TimeSeries:
-        """Give the (T,) mean of a method's heat over each picture."""
+        """Return the mean of a method's heatmap over each frame, (T,)."""
         return np.asarray(self.maps[method].mean((1, 2)), np.float32)
 
     def faithful(self, method: str) -> bool:
-        """Whether a map does better than every random order."""
+        """Return whether a map scores better than every random order."""
         return all(self.faithfulness[method].gain > other.gain for other in self.random)
 
     def sane(self, method: str) -> bool:
-        """Whether a method's map is another one where the weights are."""
+        """Return whether a method's map changes when the weights are shuffled."""
         return bool(np.mean(self.sanity[method]) < MAX_SANE_CORRELATION)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all numbers in plain form; the heat over each picture as its mean."""
-        best = np.argsort(-self.probabilities, kind="stable")
+        """Return all numbers as plain values; heatmaps as their mean over each frame."""
+        order = np.argsort(-self.probabilities, kind="stable")
         return {
             "schema": 1,
             "model": self.model,
             "target": self.label,
             "probability": _round(self.probability),
-            "probabilities": {self.classes[i]: _round(self.probabilities[i]) for i in best},
+            "probabilities": {self.classes[i]: _round(self.probabilities[i]) for i in order},
             "times": _rounds(self.times),
             "curve": _rounds(self.curve),
             "attention": None if self.attention is None else _rounds(self.attention),

@@ -1,8 +1,8 @@
-"""Files that are either whole or absent, and that never take the place of a file that is not kinoscope's own.
+"""Atomic file output that never overwrites files of other origin: a file is either whole or absent.
 
-All that is written goes through here: ``atomic_write`` writes a file, ``append`` adds a line to one, ``remove`` deletes
-one; temporary files are those of ``core.scratch``. What may be replaced is decided in one place,
-``require_free``: the manifest of the folder must list the file as it is, and no running command may be reading it.
+All output goes through here: ``atomic_write`` writes a file, ``append`` adds a line to one, ``remove`` deletes one;
+temporary files are those of ``core.scratch``. What may be replaced is decided in one function, ``require_free``: the
+manifest of the folder must list the file as it is, and no running command may be reading it.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _REMEDIES = {
 }
 
 DEFAULT_DIFFERENCE = "of another file or with other options"
-"""How a message says what may set a result apart from one that the same command with inputs of the same names makes."""
+"""How a message describes the difference between two results of one command whose inputs have the same names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claim:
-    """A place that a running command writes to.
+    """An output path of a running command.
 
     Attributes:
         root: the absolute path of its file or folder.
         by: the command and what it reads, as messages name it, with a digest after ``#``.
         inputs: device and inode of the files that it reads: none of them is ever replaced.
         overwrite: whether kinoscope's own results of another command or input may be replaced.
-        private: whether what is written tells who people are: then it is for the eyes of the owner alone.
-        difference: returns how its results differ from those that are in the way; for messages.
+        private: whether the output identifies people: then only its owner may read it.
+        difference: returns how its results differ from those that exist; for messages.
     """
 
     root: Path
@@ -66,12 +66,14 @@ class Claim:
     def covers(self, path: Path) -> bool:
         """Return whether an absolute path is the claimed one, or lies in it."""
         pattern = numbered_pattern(self.root)
-        is_one = pattern is not None and path.parent == self.root.parent and pattern.fullmatch(path.name) is not None
-        return path == self.root or self.root in path.parents or is_one
+        is_numbered = (
+            pattern is not None and path.parent == self.root.parent and pattern.fullmatch(path.name) is not None
+        )
+        return path == self.root or self.root in path.parents or is_numbered
 
 
 def numbered_pattern(path: Path) -> re.Pattern[str] | None:
-    """Return what the names of numbered files match, where a path is a pattern such as ``out/%05d.png``."""
+    """Return the pattern of the file names that a path such as ``out/%05d.png`` produces; None for other paths."""
     if "%" not in path.name:
         return None
     return re.compile(re.sub(r"%0?\d*d", r"\\d+", re.escape(path.name).replace(r"\%", "%")))
@@ -100,13 +102,13 @@ def claim_output(
         out: a file, or a folder.
         by: the command and what it reads, see ``command_id``.
         inputs: what it reads; files among them are not replaced, by whatever name they are reached.
-        names: the files of the folder ``out`` that will be written, as far as they are known: it is found out now
-            whether they may be.
+        names: the files of the folder ``out`` that will be written, as far as they are known: they are checked now.
         overwrite: whether kinoscope's own results of another command or input may be replaced.
         private, difference: see ``Claim``.
 
     Raises:
-        OutputError: something is in the way, or cannot be written; one line that says what to do.
+        OutputError: a file exists that may not be replaced, or the path cannot be written; one line that says what to
+            do.
     """
     if is_address(os.fspath(out)):
         raise OutputError(f"{out} is an address, and results are written to files; give a path (-o)")
@@ -125,15 +127,15 @@ def claim_output(
 
 
 def command_id(verb: str, inputs: Sequence[str | os.PathLike[str]], identity: object = None) -> str:
-    """Return what tells commands apart: the verb, the names of what it reads, and a digest of what or where that is.
+    """Return what identifies a command: the verb, the names of its inputs, and a digest of what or where these are.
 
     Args:
-        identity: what tells the inputs from others, wherever they are.
+        identity: what identifies the inputs, wherever they are; their paths if not given.
     """
-    paths = [os.fspath(one) for one in inputs]
-    places = [str(Address(one)) if "://" in one else os.path.realpath(one) for one in paths]
-    known = repr((verb, places if identity is None else identity))
-    digest = hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    paths = [os.fspath(path) for path in inputs]
+    locations = [str(Address(path)) if "://" in path else os.path.realpath(path) for path in paths]
+    description = repr((verb, locations if identity is None else identity))
+    digest = hashlib.sha256(description.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return f"{' '.join([verb, *map(short_name, paths)])}#{digest}"
 
 
@@ -141,9 +143,9 @@ def _identities(paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, 
     """Yield device and inode of those paths that are files."""
     for path in paths:
         with suppress(OSError, ValueError):
-            found = os.stat(path)
-            if stat.S_ISREG(found.st_mode):
-                yield found.st_dev, found.st_ino
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode):
+                yield status.st_dev, status.st_ino
 
 
 def _claim_of(path: Path) -> Claim:
@@ -153,23 +155,23 @@ def _claim_of(path: Path) -> Claim:
 
 
 def require_free(path: str | os.PathLike[str], any_command: bool = False) -> bool:
-    """Demand that a path is free, or a file of kinoscope's own that may be replaced; return whether there is one.
+    """Require a path to be free, or a file of kinoscope's own that may be replaced; return whether there is one.
 
     Args:
         any_command: whether it may be a result of any command.
 
     Raises:
-        Occupied: something else is there.
-        OutputError: it cannot be looked at.
+        OutputExists: a file exists that may not be replaced.
+        OutputError: its status cannot be read.
     """
     path = Path(path)
     try:
-        found = path.lstat()
+        status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise write_error(path, error) from None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise write_error(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
     if _is_read(path):
         raise OutputExists(f"{path} is an input, which is never replaced; give another path to write to (-o)")
@@ -189,34 +191,34 @@ def require_free(path: str | os.PathLike[str], any_command: bool = False) -> boo
 
 
 def _is_other(theirs: str, ours: str) -> bool:
-    """Return whether a file is of another command than ours, which is known; theirs may not be: a training's is not."""
+    """Return whether another command than ours, which is known, wrote a file; theirs is unknown for trainings."""
     return bool(ours) and theirs.rpartition("#")[2] != ours.rpartition("#")[2]
 
 
 def _other(theirs: str, claim: Claim) -> str:
-    """Return in words which command wrote a file, where it is another than that of the claim."""
+    """Return how a message names the other command that wrote a file."""
     if not theirs:
         return "another command"
-    what = theirs.rpartition("#")[0]
-    if what != claim.by.rpartition("#")[0]:
-        return f"`{what}`"
-    return f"another `{what}`, {claim.difference() if claim.difference else DEFAULT_DIFFERENCE}"
+    command = theirs.rpartition("#")[0]
+    if command != claim.by.rpartition("#")[0]:
+        return f"`{command}`"
+    return f"another `{command}`, {claim.difference() if claim.difference else DEFAULT_DIFFERENCE}"
 
 
 def _is_read(path: Path) -> bool:
     """Return whether a running command reads the file of a path."""
-    found = set(_identities([path]))
+    identities = set(_identities([path]))
     with _LOCK:
-        return any(found & claim.inputs for claim in _CLAIMS)
+        return any(identities & claim.inputs for claim in _CLAIMS)
 
 
 def is_own(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is there as kinoscope wrote it."""
+    """Return whether a file exists as kinoscope wrote it."""
     return manifest.find(Path(path)) is not None
 
 
 def is_private(path: str | os.PathLike[str]) -> bool:
-    """Return whether there is a file that its owner alone may read."""
+    """Return whether a file exists that only its owner may read."""
     with suppress(OSError):
         return not stat.S_IMODE(os.lstat(path).st_mode) & 0o077
     return False
@@ -226,21 +228,21 @@ def is_private(path: str | os.PathLike[str]) -> bool:
 def atomic_write(
     path: str | os.PathLike[str], *, sync: bool = True, private: bool = False, listed: bool = True, grows: bool = False
 ) -> Iterator[Path]:
-    """Yield a temporary path to write to; the file takes its name when the block ends well.
+    """Yield a temporary path to write to; the file is moved to ``path`` when the block ends without an error.
 
-    The temporary path has the same suffix and is on the same disk. Whatever goes wrong inside the block, Ctrl-C too,
-    ``path`` is left as it was and the temporary file is removed. Folders that are missing are made.
+    The temporary path has the same suffix and is on the same disk. On any error inside the block, Ctrl-C included,
+    ``path`` is left unchanged and the temporary file is removed. Missing folders are created.
 
     Args:
-        path: the file to make, or to replace where it is kinoscope's own.
+        path: the file to write, or to replace where it is kinoscope's own.
         sync: whether to wait until the file is on the disk.
-        private: whether its owner alone may read it; a file that is replaced keeps the rights that it has.
-        listed: whether it is a result, which the manifest lists. Otherwise whatever has its name is replaced: for
-            files in kinoscope's own cache, and for those whose content was read and found to be kinoscope's.
+        private: whether only its owner may read it; a file that is replaced keeps its permissions.
+        listed: whether it is a result, which the manifest lists. Otherwise any file of its name is replaced: for files
+            in kinoscope's own cache, and for those whose content was read and found to be kinoscope's.
         grows: whether lines will be appended to it.
 
     Raises:
-        OutputError: something is in the way, or the file cannot be written; one line that says why.
+        OutputError: a file exists that may not be replaced, or the file cannot be written; one line that says why.
     """
     final = Path(path)
     try:
@@ -250,7 +252,7 @@ def atomic_write(
             temporary = folder / f"file{suffix_of(final)}"
             mode = _create(temporary, private)
             yield temporary
-            temporary.chmod(mode)  # some libraries put a file of their own in the place of ours
+            temporary.chmod(mode)  # some libraries replace the file by one of their own
             if sync:
                 _sync(temporary)
             publish(temporary, final, listed, grows)
@@ -266,10 +268,10 @@ def _check(final: Path, listed: bool) -> None:
 
 
 def _create(temporary: Path, private: bool) -> int:
-    """Create a temporary file, and return its rights."""
-    rights = 0o600 if private else 0o666
+    """Create a temporary file, and return its permissions."""
+    permissions = 0o600 if private else 0o666
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(temporary, flags, rights)
+    descriptor = os.open(temporary, flags, permissions)
     try:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
@@ -277,10 +279,10 @@ def _create(temporary: Path, private: bool) -> int:
 
 
 def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = False) -> None:
-    """Move a file to its name, where that is free or kinoscope's own.
+    """Move a file to its final name, where that is free or kinoscope's own.
 
     Raises:
-        OutputError: something has got in the way.
+        OutputError: another file has been created there.
         OSError: it cannot be moved.
     """
     replaces, claim = require_free(final) if listed else True, _claim_of(final)
@@ -295,15 +297,15 @@ def publish(temporary: Path, final: Path, listed: bool = True, grows: bool = Fal
 
 
 def _link(temporary: Path, final: Path) -> bool:
-    """Rename a file unless its new name is taken by now; return whether it was renamed.
+    """Rename a file unless its new name exists by now; return whether it was renamed.
 
     Raises:
-        OutputError: something has, and is not kinoscope's own.
+        OutputError: it exists, and is not kinoscope's own.
     """
     try:
         os.link(temporary, final, follow_symlinks=False)
     except FileExistsError:
-        require_free(final)  # another process of kinoscope was faster, or somebody else
+        require_free(final)  # another process was faster
         return False
     except (OSError, NotImplementedError):
         return False
@@ -311,10 +313,10 @@ def _link(temporary: Path, final: Path) -> bool:
 
 
 def append(path: str | os.PathLike[str], line: str) -> None:
-    """Add a line to a file of kinoscope's own, which is made if it is not there.
+    """Append a line to a file of kinoscope's own, which is created if it does not exist.
 
     Raises:
-        OutputError: something else is there, or the line cannot be written.
+        OutputError: another file exists there, or the line cannot be written.
     """
     text = f"{line}\n".encode("utf-8", "replace")
     if not require_free(path, any_command=True):
@@ -333,7 +335,7 @@ def remove(path: str | os.PathLike[str]) -> None:
     """Remove a file of kinoscope's own, if there is one.
 
     Raises:
-        OutputError: something else is there, or it cannot be removed.
+        OutputError: it is another file, or it cannot be removed.
     """
     if require_free(path):
         try:
@@ -348,41 +350,41 @@ def remove_replaced(result: Path, folders: Sequence[str] = ()) -> None:
     What further commands wrote to the same folder stays: a video that was repaired or generated there, for instance.
 
     Args:
-        result: the file; the list of its folder says who wrote it before, however long ago that was.
-        folders: names of the folders beside it that hold more of the same commands.
+        result: the file; the manifest of its folder says who wrote it before, however long ago that was.
+        folders: names of the folders beside it that hold more files of the same commands.
 
     Raises:
         OutputError: a file cannot be removed.
     """
     claim = _claim_of(result)
     others = {by for by in manifest.writers(result) if by and _is_other(by, claim.by)} if claim.overwrite else set()
-    for path in (path for place in ("", *folders) for path in manifest.listed(result.parent / place) if others):
+    for path in (path for folder in ("", *folders) for path in manifest.listed(result.parent / folder) if others):
         entry = manifest.find(path)
         if entry and entry.by in others and not _is_read(path):
             remove(path)
 
 
-def list_results(of: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[int, int]]:
+def list_results(result: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[int, int]]:
     """Return the files that earlier runs of the running command wrote, with inode and time of each; no links.
 
     Args:
-        of: a result, of whose folder they are. folders: see ``remove_replaced``.
+        result: one of the files, which names the folder. folders: see ``remove_replaced``.
     """
-    by, found = _claim_of(of).by, {}
-    for path in (path for place in ("", *folders) for path in manifest.listed(of.parent / place)):
+    by, stamps = _claim_of(result).by, {}
+    for path in (path for folder in ("", *folders) for path in manifest.listed(result.parent / folder)):
         entry = manifest.find(path)
         if entry and entry.inode is None and not _is_other(entry.by, by):
-            found[path] = _stamp(path)
-    return found
+            stamps[path] = _stamp(path)
+    return stamps
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_ino, found.st_mtime_ns
+    status = path.lstat()
+    return status.st_ino, status.st_mtime_ns
 
 
 def discard_stale(before: Mapping[Path, tuple[int, int]]) -> None:
-    """Remove those of earlier ``list_results`` that have not been written anew since, and are as they were.
+    """Remove those of earlier ``list_results`` that have not been rewritten since, and are unchanged.
 
     Raises:
         OutputError: a file cannot be removed.
@@ -393,10 +395,10 @@ def discard_stale(before: Mapping[Path, tuple[int, int]]) -> None:
 
 
 def remove_surplus(folder: Path, numbered: re.Pattern[str], written: Collection[str]) -> None:
-    """Remove the numbered files that an earlier, longer run left beside those that a running command has written now.
+    """Remove the numbered files that an earlier, longer run left beside those that a running command has written.
 
     Args:
-        folder: of the files. numbered: what the names of all of them match. written: names of those that stay.
+        folder: of the files. numbered: the pattern of their names. written: names of those that stay.
 
     Raises:
         OutputError: a file cannot be removed.
@@ -411,19 +413,19 @@ def remove_surplus(folder: Path, numbered: re.Pattern[str], written: Collection[
 def hard_link(source: Path, target: Path) -> bool:
     """Hard-link a file to a second name, without a copy; return whether it has that name now.
 
-    What is at the name already stays, unless kinoscope itself linked it there and the file has another name still.
+    An existing file of that name stays, unless kinoscope itself linked it there and the file has another name still.
     """
     try:
         real = source.resolve(strict=True)
         if target.exists() and not target.is_symlink() and target.samefile(real):
             return True
         entry = manifest.find(target)
-        is_there = os.path.lexists(target)
-        if is_there and (entry is None or entry.inode is None or _is_read(target)):
+        exists = os.path.lexists(target)
+        if exists and (entry is None or entry.inode is None or _is_read(target)):
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         manifest.add(target, manifest.Entry(0, "", _claim_of(target).by, inode=real.stat().st_ino))
-        if is_there:  # what has come since is not ours
+        if exists:  # a file created since is not ours
             target.unlink(missing_ok=True)
         os.link(real, target)
     except (OSError, NotImplementedError, OutputError):
@@ -432,13 +434,13 @@ def hard_link(source: Path, target: Path) -> bool:
 
 
 def prepare_folder(folder: str | os.PathLike[str], private: bool = False) -> None:
-    """Make a folder and make sure that it can be written to; what killed commands left in it is removed.
+    """Create a folder if it is missing, check that it is writable, and remove what killed commands left in it.
 
     Args:
-        private: whether its owner alone may look into it, where it is made.
+        private: whether only its owner may read it, where it is created.
 
     Raises:
-        OutputError: it cannot be.
+        OutputError: it is not writable.
     """
     try:
         _make_folder(Path(folder), private)
@@ -450,7 +452,7 @@ def prepare_folder(folder: str | os.PathLike[str], private: bool = False) -> Non
 
 
 def _make_folder(folder: Path, private: bool = False) -> None:
-    """Make a folder and those above it; within what is claimed as private, for the eyes of the owner alone."""
+    """Create a folder and its parents; within what is claimed as private, for its owner only."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -459,17 +461,17 @@ def _make_folder(folder: Path, private: bool = False) -> None:
 
 @contextmanager
 def lock_exclusively(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for it out of a folder, which is there, within the block.
+    """Lock an existing folder for the block, so that other processes that ask for it are refused.
 
     Raises:
-        OutputError: another process is in it.
+        OutputError: another process holds the lock.
     """
     try:
-        lock, is_held = lock_folder(folder)
+        lock, locked = lock_folder(folder)
     except OSError as error:
         raise write_error(folder, error) from None
     try:
-        if not is_held:
+        if not locked:
             raise OutputError(f"{folder} is in use by another process; wait until it is done, or give another folder")
         yield
     finally:
@@ -479,12 +481,12 @@ def lock_exclusively(folder: Path) -> Iterator[None]:
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     """Return the error that says in one line why ``path`` could not be written and what to do."""
-    why = write_error_hint(error) or f"{error.strerror or error}; give another path"
-    return OutputError(f"cannot write {os.fspath(path)}: {why}")
+    reason = write_error_hint(error) or f"{error.strerror or error}; give another path"
+    return OutputError(f"cannot write {os.fspath(path)}: {reason}")
 
 
 def write_error_hint(error: Exception) -> str | None:
-    """Return why something could not be written and what to do; None where nothing more is known than the error."""
+    """Return why a file could not be written and what to do; None where the error itself says all that is known."""
     return _REMEDIES.get(getattr(error, "errno", None) or 0)
 
 

@@ -1,4 +1,4 @@
-"""Digests of files."""
+"""File digests."""
 
 from __future__ import annotations
 

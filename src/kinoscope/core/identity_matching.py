@@ -1,4 +1,4 @@
-"""Whose track it is: open-set matching of tracks to known people, of whom each is in one place at a time."""
+"""Open-set matching of tracks to known people, each of whom is in one track at a time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike
 from kinoscope.core.arrays import BoolArray, Float64Array
 
 MAX_FALLBACK_EXCESS = 0.05
-"""How much farther than its nearest person another may be for a track to be taken for that one, where the nearest is
-already somewhere else: two people may look alike, but a track that shows one of them doubly is nobody else's."""
+"""How much farther than its nearest person another one may be to be assigned to a track when the nearest is in another
+track at that time: two people may look alike, but a track that duplicates one of them is nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityMatch:
-    """What was found of one track.
+    """The match of one track.
 
     Attributes:
-        person: index of who it is, or None: unknown.
-        nearest: index of the person it is nearest to, known or not.
+        person: index of the person, or None: unknown.
+        nearest: index of the nearest person, matched or not.
         distance: to ``person``, or to the nearest where it is unknown.
         margin: how much farther the next other person is; infinite where there is none.
     """
@@ -32,41 +32,46 @@ class IdentityMatch:
 
 
 def spans_overlap(spans: ArrayLike) -> BoolArray:
-    """Tell of each pair (N, N) of spans (N, 2), in seconds, whether both last at some time; none does with itself.
+    """Return for each pair (N, N) of spans (N, 2), in seconds, whether they overlap; False on the diagonal.
 
-    What ends when another begins is not together with it; what begins with it is, if only for a moment, as in a photo.
+    Spans that only touch do not overlap; spans with the same start do, even if empty, as in a photo.
     """
     start, end = np.asarray(spans, np.float64).reshape(-1, 2).T
-    both = (start[:, None] < end[None, :]) & (start[None, :] < end[:, None])
-    both |= start[:, None] == start[None, :]
-    np.fill_diagonal(both, False)
-    return np.asarray(both)
+    overlapping = (start[:, None] < end[None, :]) & (start[None, :] < end[:, None])
+    overlapping |= start[:, None] == start[None, :]
+    np.fill_diagonal(overlapping, False)
+    return np.asarray(overlapping)
 
 
 def match_identities(distances: ArrayLike, spans: ArrayLike, threshold: float) -> list[IdentityMatch]:
-    """Match tracks to people, the surest first.
+    """Match tracks to people, smallest distance first.
 
-    A track is of its nearest person if that one is near enough and not in another track at the same time; else it may
-    be of one who is hardly farther; else it is unknown.
+    A track is assigned to its nearest person if that one is near enough and not in another track at the same time; else
+    possibly to one that is hardly farther; else it is unknown.
 
     Args:
         distances: (N, P) of each track to each person, P at least 1; infinite where they cannot be compared.
         spans: (N, 2) start and end of each track in seconds.
-        threshold: largest distance that is taken for the same.
+        threshold: maximum distance of a match.
 
     Returns:
-        One Match for each track.
+        One IdentityMatch for each track.
     """
-    far = np.asarray(distances, np.float64)
-    near = (far <= threshold) & (far <= far.min(axis=1, keepdims=True, initial=np.inf) + MAX_FALLBACK_EXCESS)
-    person = np.full(len(far), -1)
-    together = spans_overlap(spans)
-    rows, columns = np.nonzero(near)
-    for place in np.argsort(far[rows, columns], kind="stable"):
-        track, who = int(rows[place]), int(columns[place])
-        if person[track] < 0 and not np.any(person[together[track]] == who):
-            person[track] = who
-    return [_match(row, None if who < 0 else int(who)) for row, who in zip(far, person.tolist(), strict=True)]
+    matrix = np.asarray(distances, np.float64)
+    candidates = (matrix <= threshold) & (
+        matrix <= matrix.min(axis=1, keepdims=True, initial=np.inf) + MAX_FALLBACK_EXCESS
+    )
+    person = np.full(len(matrix), -1)
+    overlapping = spans_overlap(spans)
+    rows, columns = np.nonzero(candidates)
+    for index in np.argsort(matrix[rows, columns], kind="stable"):
+        track, candidate = int(rows[index]), int(columns[index])
+        if person[track] < 0 and not np.any(person[overlapping[track]] == candidate):
+            person[track] = candidate
+    return [
+        _match(row, None if candidate < 0 else int(candidate))
+        for row, candidate in zip(matrix, person.tolist(), strict=True)
+    ]
 
 
 def _match(row: Float64Array, person: int | None) -> IdentityMatch:

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop that is granted where work can be cut, and never in the midst of a step."""
+"""Deferred handling of Ctrl-C: it interrupts only where work can be stopped, never in the middle of a step."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Hold Ctrl-C back within the block, save where it is allowed.
+    """Context manager that defers Ctrl-C within its block, except where it is allowed.
 
     with Interrupts() as interrupts:
-        with interrupts.allowed:      # KeyboardInterrupt may be raised here, at once or on the way in
+        with interrupts.allowed:      # KeyboardInterrupt may be raised here, at once or on entry
             item = next(items)
         store(item)                   # and not here
-
-    What was held back is raised where it is allowed the next time, or when the outermost block is over, unless
-    ``take`` has taken note of it. Signals go to the main thread, and only those that would raise KeyboardInterrupt are
-    held back; elsewhere the block does nothing.
+     A deferred interrupt is raised at the next place where it is allowed, or when the outermost block ends, unless
+    ``consume`` has taken note of it. Signals go to the main thread, and only those that would raise KeyboardInterrupt
+    are deferred; in other threads the block does nothing.
 
     Attributes:
-        allowed: to enter where work can be cut. Once KeyboardInterrupt was raised there, further ones are held back.
-        pending: whether Ctrl-C was held back.
+        allowed: context manager for work that can be stopped. Once KeyboardInterrupt was raised in it, further ones are
+            deferred.
+        pending: whether Ctrl-C was deferred.
     """
 
     def __init__(self) -> None:
@@ -34,29 +34,29 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was held back."""
+        """Raise KeyboardInterrupt if Ctrl-C was deferred."""
         if self.consume():
             raise KeyboardInterrupt
 
     def consume(self) -> bool:
-        """Return whether Ctrl-C was held back, and forget it."""
+        """Return whether Ctrl-C was deferred, and reset that."""
         pending, self.pending = self.pending, False
         return pending
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for one in SIGNALS:
-                before = signal.getsignal(one)
-                if before is signal.default_int_handler or isinstance(getattr(before, "__self__", None), Interrupts):
-                    self._before[one] = before
-                    signal.signal(one, self._handle)
+            for signal_number in SIGNALS:
+                handler = signal.getsignal(signal_number)
+                if handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Interrupts):
+                    self._before[signal_number] = handler
+                    signal.signal(signal_number, self._handle)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         outer = None
-        for one, before in self._before.items():
-            outer = getattr(before, "__self__", None) or outer
-            signal.signal(one, before)
+        for signal_number, handler in self._before.items():
+            outer = getattr(handler, "__self__", None) or outer
+            signal.signal(signal_number, handler)
         if self.consume():
             if isinstance(outer, Interrupts):
                 outer.pending = True
@@ -71,7 +71,7 @@ class Interrupts:
 
 
 class _Allowed:
-    """See ``Interrupts.allowed``."""
+    """The context manager ``Interrupts.allowed``."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts

@@ -1,4 +1,4 @@
-"""Which process of a training this is, where a launcher such as ``torchrun`` started several."""
+"""The rank of this process in distributed training, where a launcher such as ``torchrun`` started several."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 
 REQUIRED_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR")
-"""Variables that every launcher sets; one of them alone is something else's."""
+"""Environment variables that every launcher sets; one of them alone is set by something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Number of this process among all (``rank``) and among those of this machine (``local``); how many there are."""
+    """The rank of a process among all processes, the number of processes, and its rank on its machine."""
 
     rank: int = 0
     world_size: int = 1
@@ -19,11 +19,11 @@ class Launch:
 
 
 def current_launch() -> Launch:
-    """Return what the launcher says of this process; the only one where there is no launcher."""
+    """Return the launch of this process as its launcher states it; a single process where there is no launcher."""
     if not all(os.environ.get(name) for name in REQUIRED_VARIABLES):
         return Launch()
     try:
-        rank, world, local = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        rank, world_size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     except ValueError:
         return Launch()
-    return Launch(rank, world, local) if 0 <= rank < world else Launch()
+    return Launch(rank, world_size, local_rank) if 0 <= rank < world_size else Launch()

@@ -1,9 +1,9 @@
-"""The manifest of a folder: which of its files kinoscope wrote, and what they held.
+"""The manifest of a folder: which of its files kinoscope wrote, and their content at that time.
 
 ``.kinoscope.jsonl`` lies beside the files that it lists. It is a journal: a line of JSON for each file that was
-written, added before the file takes its name, so that a process that is killed in between leaves no file that it does
-not know. Lines are only ever appended, each in one call, so several processes may write at once; a line that was cut
-short by a full disk is skipped. A file is kinoscope's own as long as it holds what some line of its name says.
+written, added before the file is moved to its name, so that a process that is killed in between leaves no file that is
+not listed. Lines are only ever appended, each in one call, so several processes may write at once; a line that was cut
+short by a full disk is skipped. A file is kinoscope's own as long as its content matches some line of its name.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Entry:
 
     Attributes:
         size: in bytes. sha256: of the content; empty for a link.
-        by: the command that wrote it, and what it read, see ``core.files.Claim``; empty where that is not known.
-        grows: whether lines are appended to it, so that only its first ``size`` bytes stay as they are.
+        by: the command that wrote it, and what it read, see ``core.files.Claim``; empty where that is unknown.
+        grows: whether lines are appended to it, so that only its first ``size`` bytes are constant.
         inode: of a hard link to a file that is not kinoscope's own.
     """
 
@@ -49,20 +49,20 @@ class Entry:
         size = path.stat().st_size
         return cls(size, _digest(path, size), by, grows)
 
-    def matches(self, path: Path, found: os.stat_result) -> bool:
+    def matches(self, path: Path, status: os.stat_result) -> bool:
         """Return whether a regular file is still as it was written."""
         if self.inode is not None:
-            # The last name of a file is never removed, whoever made it.
-            return found.st_ino == self.inode and found.st_nlink > 1
-        fits = found.st_size >= self.size if self.grows else found.st_size == self.size
+            # The last name of a file is never removed, whoever created it.
+            return status.st_ino == self.inode and status.st_nlink > 1
+        fits = status.st_size >= self.size if self.grows else status.st_size == self.size
         return fits and _digest(path, self.size) == self.sha256
 
 
 def add(path: Path, entry: Entry) -> None:
-    """List a file; its folder is there.
+    """Add a file to the manifest of its folder, which exists.
 
     Raises:
-        OutputError: another file, or a folder, lies where the manifest goes.
+        OutputError: another file, or a folder, has the name of the manifest.
         OSError: it cannot be written.
     """
     row = {"name": path.name, "size": entry.size, "sha256": entry.sha256, "by": entry.by}
@@ -76,21 +76,21 @@ def add(path: Path, entry: Entry) -> None:
             raise _foreign(manifest) from None
         raise
     with open(descriptor, "r+b", buffering=0) as file:
-        head = b"" if _is_headed(file.fileno(), manifest) else HEADER.encode() + b"\n"
+        header = b"" if _is_headed(file.fileno(), manifest) else HEADER.encode() + b"\n"
         # A line that was cut short before this one must not swallow it.
-        line = head + b"\n" + json.dumps(row).encode() + b"\n"
+        line = header + b"\n" + json.dumps(row).encode() + b"\n"
         if file.write(line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def find(path: Path) -> Entry | None:
-    """Return what the manifest says of a file that is as kinoscope wrote it; None of any other, and of links."""
+    """Return the manifest's entry of a file that is as kinoscope wrote it; None for any other, and for links."""
     try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
             return None
-        return next((entry for entry in _entries(path) if entry.matches(path, found)), None)
-    except (OSError, ValueError):  # a list from somebody else may hold names that no file can have
+        return next((entry for entry in _entries(path) if entry.matches(path, status)), None)
+    except (OSError, ValueError):  # a foreign manifest may contain names that no file can have
         return None
 
 
@@ -100,7 +100,7 @@ def writers(path: Path) -> set[str]:
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return the files of a folder that its manifest names, whether they are there or not."""
+    """Return the files of a folder that its manifest names, existing or not."""
     rows = [_parse(line) for line in _lines(folder / NAME)]
     names = dict.fromkeys(str(row["name"]) for row in rows if "name" in row)
     return [folder / name for name in names if name not in ("", ".", "..") and "/" not in name and os.sep not in name]
@@ -130,7 +130,7 @@ def _read(line: str, name: str) -> Entry | None:
 
 
 def _parse(line: str) -> dict[str, Any]:
-    """Return a line as it was written; nothing where it was cut short."""
+    """Return a line as it was written; an empty row where it was cut short."""
     try:
         row = json.loads(line) if line else {}
     except (ValueError, RecursionError):
@@ -139,11 +139,11 @@ def _parse(line: str) -> dict[str, Any]:
 
 
 def _is_headed(descriptor: int, manifest: Path) -> bool:
-    """Return whether a manifest is begun; a file of that name that is none is never added to."""
-    found = os.fstat(descriptor)
-    if not found.st_size and stat.S_ISREG(found.st_mode):
+    """Return whether a manifest has its header; a file of that name without one is never added to."""
+    status = os.fstat(descriptor)
+    if not status.st_size and stat.S_ISREG(status.st_mode):
         return False
-    if not stat.S_ISREG(found.st_mode) or os.pread(descriptor, len(HEADER), 0) != HEADER.encode():
+    if not stat.S_ISREG(status.st_mode) or os.pread(descriptor, len(HEADER), 0) != HEADER.encode():
         raise _foreign(manifest)
     return True
 
@@ -156,10 +156,10 @@ def _foreign(manifest: Path) -> OutputError:
 
 
 def _digest(path: Path, size: int) -> str:
-    """Return the sha256 of the first ``size`` bytes of a file."""
-    found = hashlib.sha256()
+    """Return the SHA-256 of the first ``size`` bytes of a file."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while size > 0 and (block := file.read(min(size, _BLOCK))):
-            found.update(block)
+            digest.update(block)
             size -= len(block)
-    return found.hexdigest()
+    return digest.hexdigest()

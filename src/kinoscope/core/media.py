@@ -1,6 +1,6 @@
-"""Media types. Each one carries its own time and is checked when it is made.
+"""Media types. Each one carries its own time and is checked when it is constructed.
 
-Axes: T frames, H rows, W columns, C channels (RGB), N sound samples.
+Axes: T frames, H rows, W columns, C channels (RGB), N audio samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 
 Size = tuple[int, int]
-"""Width and height of a picture in pixels."""
+"""Width and height of a frame in pixels."""
 
 Pixels = NDArray[np.uint8]
 
@@ -27,13 +27,13 @@ def _check(pixels: Pixels, axes: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One RGB picture and when it is shown.
+    """One RGB frame and its presentation time.
 
     Attributes:
         pixels: (H, W, C) uint8, RGB, as displayed: rotated, and with square pixels.
         time: presentation time in seconds, exact.
         index: position in the source, counted from 0 in presentation order.
-        duration: seconds on screen, or None if the source does not say.
+        duration: seconds on screen, or None if the source does not state it.
     """
 
     pixels: Pixels
@@ -59,7 +59,7 @@ class FrameBatch:
         times: (T,) float64, presentation times in seconds, not decreasing.
         indices: (T,) int64, positions in the source.
         exact: of each frame (T), its time as a fraction; empty where only ``times`` are known.
-        last: seconds on screen of the last frame, or None if the source does not say.
+        last: seconds on screen of the last frame, or None if the source does not state it.
     """
 
     pixels: Pixels
@@ -71,9 +71,9 @@ class FrameBatch:
     def __post_init__(self) -> None:
         _check(self.pixels, "THWC")
         if not len(self.pixels) == len(self.times) == len(self.indices):
-            raise ValueError(f"{len(self.pixels)} pictures, {len(self.times)} times, {len(self.indices)} indices")
+            raise ValueError(f"{len(self.pixels)} frames, {len(self.times)} times, {len(self.indices)} indices")
         if self.exact and len(self.exact) != len(self.pixels):
-            raise ValueError(f"{len(self.pixels)} pictures, exact times of {len(self.exact)}")
+            raise ValueError(f"{len(self.pixels)} frames, exact times of {len(self.exact)}")
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease")
 
@@ -101,7 +101,7 @@ class FrameBatch:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A stretch of mono sound.
+    """A section of mono audio.
 
     Attributes:
         samples: (N,) float32 in [-1, 1].
@@ -115,7 +115,7 @@ class Audio:
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.float32 or self.samples.ndim != 1 or self.rate <= 0:
-            raise ValueError(f"sound must be float32 (N,) at a rate > 0, not {self.samples.dtype} {self.samples.shape}")
+            raise ValueError(f"audio must be float32 (N,) at a rate > 0, not {self.samples.dtype} {self.samples.shape}")
 
     @property
     def end(self) -> Fraction:
@@ -125,7 +125,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A stretch of video: frames, and the sound beside them if there is any."""
+    """A section of video: frames, and the audio with them if there is any."""
 
     frames: FrameBatch
     audio: Audio | None = None
@@ -143,23 +143,24 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source says of itself before it is read; None where it does not say.
+    """A source's metadata before it is decoded; None where it is not stated.
 
     Attributes:
         path: file, folder, URL or device, as given.
-        width, height: square pixels of the displayed picture, ``rotation`` and ``aspect`` applied.
-        rate: average frames per second, exact; ``variable`` tells whether it varies.
+        width, height: square pixels of the displayed frame, ``rotation`` and ``aspect`` applied.
+        rate: average frames per second, exact; ``variable`` says whether it varies.
         start: earliest presentation time of any stream, in seconds; players count from here.
         duration: seconds from start to end.
         frames: number of frames that the container declares.
-        has_audio: whether there is sound to decode.
+        has_audio: whether there is an audio stream to decode.
         live: whether reading never ends by itself (camera, stream).
-        codec, pixel_format, colour_space, colour_range, bit_depth: of the picture, as FFmpeg names them.
-        transfer: how light was coded, such as bt709; pq and hlg (high dynamic range) are brought to the standard range.
+        codec, pixel_format, colour_space, colour_range, bit_depth: of the video stream, as FFmpeg names them.
+        transfer: transfer characteristics, such as bt709; pq and hlg (high dynamic range) are mapped to the standard
+            range.
         rotation: degrees counter-clockwise that the reader has already applied.
-        aspect: width / height of one stored pixel; the reader has already stretched the picture by as much.
-        interlaced: whether frames hold two fields.
-        audio_codec, audio_rate: of the sound; rate in samples per second.
+        aspect: width / height of one stored pixel; the reader has already stretched the frame by as much.
+        interlaced: whether frames consist of two fields.
+        audio_codec, audio_rate: of the audio stream; rate in samples per second.
         container: the container format, as FFmpeg names it.
     """
 
@@ -189,13 +190,13 @@ class SourceInfo:
 
     @property
     def size(self) -> Size:
-        """Width and height of the displayed picture in pixels."""
+        """Width and height of the displayed frame in pixels."""
         return self.width, self.height
 
     def fit(self, max_side: int) -> Size:
-        """Give the size with the picture's shape whose longer side is at most ``longest``, in even pixels.
+        """Return the size with the frame's aspect ratio whose longer side is at most ``max_side``, in even pixels.
 
-        A picture that is smaller already keeps its own size.
+        A smaller frame keeps its own size.
         """
         scale = min(1.0, max_side / max(self.width, self.height, 1))
         if scale == 1.0:

@@ -1,7 +1,7 @@
-"""Nothing leaves the machine unasked: the reporting of use that other packages have built in is turned off.
+"""Telemetry of dependencies, which is switched off: nothing leaves the machine unless the user asks for it.
 
-They read these variables when they are imported, so this is imported before any of them, with kinoscope itself. What
-the user has set stays as it is.
+Packages read these variables when they are imported, so this is imported before any of them, with kinoscope itself.
+Variables that the user has set keep their values.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ OPT_OUT_VARIABLES = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, which brings the voice activity of faster-whisper
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""Environment variable -> the value at which a package reports nothing."""
+"""Environment variable -> the value with which a package sends no telemetry."""
 
 TELEMETRY_PACKAGES = ("openvino_telemetry",)
-"""Packages that do nothing but report; those that would use them do without where they are not installed."""
+"""Packages that only send telemetry; those that import them work without them."""
 
 
 def disable_telemetry() -> None:
-    """Turn off what would report that kinoscope's dependencies are used."""
+    """Disable the telemetry of kinoscope's dependencies."""
     for name, value in OPT_OUT_VARIABLES.items():
         os.environ.setdefault(name, value)
     for name in TELEMETRY_PACKAGES:

@@ -1,8 +1,8 @@
-"""How long work reports its progress."""
+"""The callback of long-running work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 ProgressCallback = Callable[[float, float | None], None]
-"""Called with what is done and what there is in all, in one unit (seconds, clips, steps); the latter may be unknown."""
+"""Called with the amount done and the total, in one unit (seconds, clips, steps); the total may be unknown."""

@@ -1,4 +1,4 @@
-"""Check that numbers lie within their limits: those that users give, and those that files from others hold."""
+"""Range checks of numbers from users and from files of other origin."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from kinoscope.core.errors import OptionError
 
 Limits = tuple[int, int] | tuple[float, float]
-"""The lowest and the highest value; where the lowest is an int, only whole numbers count."""
+"""The minimum and the maximum; where the minimum is an int, only whole numbers are valid."""
 
 
 def check_ranges(values: object, limits: Mapping[str, Limits]) -> None:
-    """Check attributes of an object by name.
+    """Check that attributes of an object lie within their limits.
 
     Raises:
-        OptionError: one is no number, or lies outside its limits; the message names it and them.
+        OptionError: one is no number, or out of range; the message names it and the limits.
     """
     for name, (low, high) in limits.items():
         value = getattr(values, name)
-        kinds = (int,) if type(low) is int else (int, float)
-        if type(value) not in kinds or not low <= value <= high:
-            kind = "a whole number" if type(low) is int else "a number"
-            raise OptionError(f"{name} is {str(value)[:80]}; give {kind} from {low:g} to {high:g}")
+        types = (int,) if type(low) is int else (int, float)
+        if type(value) not in types or not low <= value <= high:
+            expected = "a whole number" if type(low) is int else "a number"
+            raise OptionError(f"{name} is {str(value)[:80]}; give {expected} from {low:g} to {high:g}")

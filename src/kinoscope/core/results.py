@@ -1,7 +1,7 @@
-"""The one result type: what was found in a source, when, and by what.
+"""The one result type: what was detected in a source, when, and by which model.
 
-``Timeline`` holds events (a stretch of time with a label) and tracks (a box that moves through time).
-Its plain form, :meth:`Timeline.to_dict`, is schema 1 of ``timeline.json``. Keys that a reader does not
+``Timeline`` holds events (a time span with a label) and tracks (a box that moves through time).
+Its JSON form, :meth:`Timeline.to_dict`, is schema 1 of ``timeline.json``. Keys that a reader does not
 know are kept in ``extra`` and written back.
 """
 
@@ -22,24 +22,24 @@ from kinoscope.core.media import SourceInfo
 SCHEMA = 1
 
 INTERRUPTED = "interrupted (Ctrl-C)"
-"""What stands among the errors of a decode that somebody stopped."""
+"""Message among the errors of a decode report that Ctrl-C stopped."""
 
 PARTIAL_STATUSES = ("interrupted", "incomplete")
 """Statuses of tasks that worked well, on a part of the source."""
 
 MAX_MESSAGES = 10
-"""Lines that a report keeps of what went wrong."""
+"""Error messages that a report keeps."""
 
 MAX_INTERVALS = 1000
-"""Stretches of missing or damaged frames that are named; a live source may run for months."""
+"""Intervals of missing or damaged frames that a report keeps; a live source may run for months."""
 
 Boxes = NDArray[np.float64]
-"""(N, 6) float64: time in seconds, x1, y1, x2, y2 in pixels of the displayed picture, score in [0, 1]."""
+"""(N, 6) float64: time in seconds, x1, y1, x2, y2 in pixels of the displayed frame, score in [0, 1]."""
 
 
 @dataclass(slots=True)
 class Event:
-    """Something that lasts from ``start`` to ``end`` (seconds, presentation time)."""
+    """An event that lasts from ``start`` to ``end`` (seconds, presentation time)."""
 
     task: str
     start: float
@@ -54,22 +54,22 @@ class Event:
             raise TimelineError(f"event {self.label!r} of {self.task} ends at {self.end} before its start {self.start}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form; ``extra`` keys stand beside the named ones."""
+        """Return the JSON form; the keys of ``extra`` stand beside the named ones."""
         plain = {"task": self.task, "start": _time(self.start), "end": _time(self.end), "label": self.label}
         plain["score"] = round(float(self.score), 4)
         return plain | ({} if self.text is None else {"text": self.text}) | self.extra
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Event:
-        """Read the plain form."""
+        """Parse the JSON form."""
         return cls(**_split(cls, plain))
 
 
 @dataclass(slots=True)
 class Track:
-    """One object followed through time: a box at each frame's time from its first to its last frame.
+    """One tracked object: a box at the time of each frame from its first to its last.
 
-    ``identity`` names who it is where that is known (``person 1``, or an enrolled name).
+    ``identity`` is the name of the person or object where that is known (``person 1``, or an enrolled name).
     """
 
     id: int
@@ -97,35 +97,35 @@ class Track:
 
     def __repr__(self) -> str:
         span = f", {_time(self.start)} - {_time(self.end)} s" if len(self.boxes) else ""
-        who = f", {self.identity!r}" if self.identity else ""
-        return f"Track({self.id}, {self.task!r}, {self.label!r}{who}, boxes={len(self.boxes)}{span})"
+        identity = f", {self.identity!r}" if self.identity else ""
+        return f"Track({self.id}, {self.task!r}, {self.label!r}{identity}, boxes={len(self.boxes)}{span})"
 
     def box_at(self, time: float) -> Float64Array | None:
-        """Give (x1, y1, x2, y2, score) at ``time`` by linear interpolation, or None outside the track."""
+        """Return (x1, y1, x2, y2, score) at ``time`` by linear interpolation, or None outside the track."""
         if not len(self.boxes) or not self.start <= time <= self.end:
             return None
         return np.array([np.interp(time, self.boxes[:, 0], self.boxes[:, i]) for i in range(1, 6)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the JSON form."""
         plain = {"id": self.id, "task": self.task, "label": self.label, "score": round(float(self.score), 4)}
         boxes = [[_time(b[0]), *(round(v, 1) for v in b[1:5]), round(b[5], 3)] for b in self.boxes.tolist()]
         return plain | {"identity": self.identity, "boxes": boxes} | self.extra
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Track:
-        """Read the plain form."""
+        """Parse the JSON form."""
         return cls(**_split(cls, plain))
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One tracked object in one picture, told as soon as it is seen: what rules and live views go by.
+    """One tracked object in one frame, reported as soon as it is detected: the input of rules and live views.
 
     Attributes:
-        task: that follows it. id: its track's while it lasts; the tracks of the Timeline are numbered anew.
-        label: what it is. box: x1, y1, x2, y2 in pixels of the displayed picture. score: of this detection.
-        identity: who it is, where that is known.
+        task: that tracks it. id: of its track while it lasts; the tracks of the Timeline are numbered again.
+        label: its class. box: x1, y1, x2, y2 in pixels of the displayed frame. score: of this detection.
+        identity: the name of the person or object, where that is known.
     """
 
     task: str
@@ -137,7 +137,7 @@ class Observation:
 
 
 ObservationCallback = Callable[[float, list[Observation]], None]
-"""Called with the time in seconds of a picture and all that is followed in it; an empty list says that nothing is."""
+"""Called with the time of a frame in seconds and all objects tracked in it; the list is empty where there are none."""
 
 
 @dataclass(slots=True)
@@ -145,11 +145,11 @@ class TaskReport:
     """What a task ran and how that went.
 
     Attributes:
-        status: ``ok``, ``failed``, ``skipped`` (it could not apply: ``reason`` says why), ``interrupted`` (by Ctrl-C)
-            or ``incomplete`` (the source broke off before its end); the last two hold what was found until then.
+        status: ``ok``, ``failed``, ``skipped`` (not applicable: ``reason`` says why), ``interrupted`` (by Ctrl-C)
+            or ``incomplete`` (the source ended early); the last two hold the results up to then.
         model, runtime, licence: of the card that was used, such as ``nanodet-416``, ``openvino-fp32``.
-        frames: frames that the task was given; ``extra["inferences"]`` is how many of them a network looked at.
-        seconds: of the time that passed while the task worked its share: what several do at once is divided among them.
+        frames: frames that the task received; ``extra["inferences"]`` is how many of them went through a network.
+        seconds: the task's share of the elapsed time: tasks that run at once divide it among them.
         reason: one line for a failure or a skip.
     """
 
@@ -163,32 +163,32 @@ class TaskReport:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form, without the fields that do not apply."""
+        """Return the JSON form, without the fields that do not apply."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         plain["seconds"] = round(self.seconds, 3)
         return {key: value for key, value in plain.items() if value is not None} | self.extra
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> TaskReport:
-        """Read the plain form."""
+        """Parse the JSON form."""
         return cls(**_split(cls, plain))
 
 
 @dataclass(slots=True)
 class DecodeReport:
-    """How reading the source went.
+    """How decoding the source went.
 
     Attributes:
-        frames: frames decoded and handed on.
+        frames: frames decoded and passed on.
         failures: frames or packets that could not be decoded.
-        corrupt: frames that could be decoded in part only, and were handed on as they are.
-        missing: stretches [start, end] in seconds of which no frame could be decoded, whatever was put in their place.
-        damaged: stretches [start, end] in seconds of corrupt frames.
-        policy: what was done about failures: ``skip``, ``repeat``, ``blank`` or ``raise``.
-        dropped: frames let go by a live source because the tasks were slower.
+        corrupt: frames that could be decoded only in part, and were passed on as they are.
+        missing: intervals [start, end] in seconds without a decodable frame, whatever replaced them.
+        damaged: intervals [start, end] in seconds of corrupt frames.
+        policy: how failures were handled: ``skip``, ``repeat``, ``blank`` or ``raise``.
+        dropped: frames dropped by a live source because the tasks were slower.
         reconnects: times that a network stream was opened again.
-        resizes: times that the picture changed its size mid-stream.
-        guessed: frames whose missing time stamp was filled in from their neighbours.
+        resizes: times that the frame size changed mid-stream.
+        guessed: frames whose missing timestamp was interpolated from their neighbours.
         complete: False when reading stopped before the end (Ctrl-C, an unreadable file).
         interrupted: True when it was stopped by Ctrl-C.
         errors: the first few messages, one line each.
@@ -225,24 +225,24 @@ class DecodeReport:
         self.failures += 1
         self.add_message(message)
 
-    def record_missing(self, start: float, end: float, why: str) -> None:
+    def record_missing(self, start: float, end: float, reason: str) -> None:
         """Count a frame, due from ``start`` to ``end`` seconds, that could not be decoded."""
         self.failures += 1
         if _extend(self.missing, start, end):
-            self.add_message(f"no frame from {start:.3f} s: {why}")
+            self.add_message(f"no frame from {start:.3f} s: {reason}")
 
     def record_damaged(self, start: float, end: float) -> None:
-        """Count a frame that is shown from ``start`` to ``end`` seconds and could be decoded in part only."""
+        """Count a frame, shown from ``start`` to ``end`` seconds, that could be decoded only in part."""
         self.corrupt += 1
         if _extend(self.damaged, start, end):
             self.add_message(f"damaged frames from {start:.3f} s")
 
     def add_message(self, message: str, first: bool = False) -> None:
-        """Keep a message if it is among the first ten, or ``first`` of them."""
+        """Keep a message if it is among the first ten, or as the first of them."""
         self.errors = ([message, *self.errors] if first else [*self.errors, message])[:MAX_MESSAGES]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the JSON form."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         for name in ("missing", "damaged"):
             plain[name] = [[_time(start), _time(end)] for start, end in plain[name]]
@@ -250,17 +250,17 @@ class DecodeReport:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> DecodeReport:
-        """Read the plain form."""
+        """Parse the JSON form."""
         return cls(**_split(cls, plain))
 
 
 @dataclass(slots=True)
 class TaskResult:
-    """What one task found.
+    """The result of one task.
 
     Attributes:
         events, tracks: in any order; the Timeline sorts them.
-        features: named arrays kept for later search, such as ``scenes.features`` (N, 1280).
+        features: named arrays for later search, such as ``scenes.features`` (N, 1280).
         images: named JPEG files, such as ``objects-3`` (a track) or ``shots-0`` (an event of a task by order).
         report: what was run.
     """
@@ -277,10 +277,10 @@ class TaskResult:
 
 @dataclass(slots=True)
 class Timeline:
-    """All that was found in one source.
+    """All results of one source.
 
     ``times`` (every decoded frame's time in seconds, float64), ``features`` and ``images`` are not part of the
-    plain form: they are large, and are stored beside it.
+    JSON form: they are large, and are stored beside it.
     """
 
     source: dict[str, Any] = field(default_factory=dict)
@@ -295,11 +295,14 @@ class Timeline:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        path, tasks = self.source.get("path"), ", ".join(f"{name}: {one.status}" for name, one in self.tasks.items())
+        path, tasks = (
+            self.source.get("path"),
+            ", ".join(f"{name}: {report.status}" for name, report in self.tasks.items()),
+        )
         return f"Timeline({path!r}, frames={self.decode.frames}, {_counts(self)}, tasks={{{tasks}}})"
 
     def add(self, task: str, result: TaskResult) -> None:
-        """Take in what ``task`` found, replacing what an earlier run of it left."""
+        """Add the result of ``task``, replacing that of an earlier run."""
         self.drop(task)
         self.tasks[task] = result.report
         self.events = sorted(self.events + result.events, key=lambda e: (e.start, e.end))
@@ -308,7 +311,7 @@ class Timeline:
         self.images |= result.images
 
     def drop(self, task: str) -> None:
-        """Forget what ``task`` found."""
+        """Remove the result of ``task``."""
         self.tasks.pop(task, None)
         self.events = [e for e in self.events if e.task != task]
         self.tracks = [t for t in self.tracks if t.task != task]
@@ -316,7 +319,7 @@ class Timeline:
         self.images = {k: v for k, v in self.images.items() if not k.startswith(f"{task}-")}
 
     def result_of(self, task: str) -> TaskResult:
-        """Return what ``task`` found, as ``add`` takes it."""
+        """Return the result of ``task``, as ``add`` takes it."""
         return TaskResult(
             events=self.events_of(task),
             tracks=self.tracks_of(task),
@@ -326,21 +329,21 @@ class Timeline:
         )
 
     def events_of(self, task: str) -> list[Event]:
-        """Give the events of one task in time order."""
+        """Return the events of one task in time order."""
         return [e for e in self.events if e.task == task]
 
     def tracks_of(self, task: str) -> list[Track]:
-        """Give the tracks of one task, first seen first."""
+        """Return the tracks of one task, by start."""
         return [t for t in self.tracks if t.task == task]
 
     @property
     def ok(self) -> bool:
-        """Whether every task did its work on the whole source, and no frame of it was lost or damaged."""
+        """Whether every task succeeded on the whole source, and no frame of it was lost or damaged."""
         whole = self.decode.complete and not (self.decode.failures or self.decode.corrupt)
         return whole and all(t.status in ("ok", "skipped") for t in self.tasks.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form, schema 1."""
+        """Return the JSON form, schema 1."""
         return {
             "schema": SCHEMA,
             "kinoscope": self.version,
@@ -353,7 +356,7 @@ class Timeline:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Timeline:
-        """Read the plain form.
+        """Parse the JSON form.
 
         Raises:
             TimelineError: it is not a timeline, or its schema is newer than this version reads.
@@ -375,7 +378,7 @@ class Timeline:
 
 
 def describe_source(info: SourceInfo) -> dict[str, Any]:
-    """Give the plain form of a source's facts: exact rates as ``"24000/1001"``, times as seconds, no empty keys."""
+    """Return a source's metadata as JSON: exact rates as ``"24000/1001"``, times as seconds, no empty keys."""
     plain = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
     plain["path"] = str(Address(info.path))
     exact = {"rate", "aspect"}
@@ -387,13 +390,13 @@ def describe_source(info: SourceInfo) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value is not None} | info.extra
 
 
-def _extend(stretches: list[list[float]], start: float, end: float) -> bool:
-    """Add [start, end] to the last stretch if it follows at once, else as a new one; return whether it is new."""
-    if stretches and start <= stretches[-1][1] + (end - start) / 2:
-        stretches[-1][1] = max(stretches[-1][1], end)
+def _extend(intervals: list[list[float]], start: float, end: float) -> bool:
+    """Extend the last interval by [start, end] if it follows at once, else append one; return whether it is new."""
+    if intervals and start <= intervals[-1][1] + (end - start) / 2:
+        intervals[-1][1] = max(intervals[-1][1], end)
         return False
-    if len(stretches) < MAX_INTERVALS:
-        stretches.append([start, end])
+    if len(intervals) < MAX_INTERVALS:
+        intervals.append([start, end])
     return True
 
 
@@ -406,22 +409,22 @@ def _check_schema(plain: Mapping[str, Any]) -> None:
         )
 
 
-def _each(kind: type[Any], rows: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [kind.from_dict(row) for row in rows]
+def _each(cls: type[Any], rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+    return [cls.from_dict(row) for row in rows]
 
 
-def _split(kind: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Part a mapping into the named fields of a result class and its ``extra``."""
-    names = {f.name for f in fields(kind)} - {"extra"}
+def _split(cls: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Split a mapping into the named fields of a result class and its ``extra``."""
+    names = {f.name for f in fields(cls)} - {"extra"}
     extra = {key: value for key, value in plain.items() if key not in names}
     return {key: value for key, value in plain.items() if key in names} | {"extra": extra}
 
 
-def _counts(found: TaskResult | Timeline) -> str:
+def _counts(result: TaskResult | Timeline) -> str:
     names = ("events", "tracks", "features", "images")
-    return ", ".join(f"{name}={len(getattr(found, name))}" for name in names)
+    return ", ".join(f"{name}={len(getattr(result, name))}" for name in names)
 
 
 def _time(seconds: float) -> float:
-    """Round to the microsecond: finer than any stream's time base that people see, and short in JSON."""
+    """Round to the microsecond: finer than the time base of any video, and short in JSON."""
     return round(float(seconds), 6)

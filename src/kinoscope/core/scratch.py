@@ -1,4 +1,4 @@
-"""Temporary files: in folders that nobody can guess or look into, which a later process removes after a kill."""
+"""Temporary files, in private folders with random names, which a later process removes after a crash."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-if sys.platform != "win32":  # there, left-overs stay until somebody removes them
+if sys.platform != "win32":  # there, stale folders stay until the user removes them
     import fcntl
 
 _SCRATCH = re.compile(r"\.kinoscope-[0-9a-f]{16}\.part")
-_LONGEST_SUFFIX = 32
-"""Bytes of a suffix that a temporary file takes over; a longer one says no format."""
+_MAX_SUFFIX_BYTES = 32
+"""Bytes of a suffix that a temporary file keeps; a longer one names no format."""
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder for temporary files that nobody else can look into or guess, and remove it in the end.
+    """Yield a new private folder with a random name for temporary files, and remove it in the end.
 
-    It is locked as long as the process lives, so that ``remove_stale`` can tell it from what a killed process has left.
+    It is locked as long as the process lives, so that ``remove_stale`` can distinguish it from one of a killed process.
     """
     folder, lock = _locked_folder(parent)
     try:
@@ -39,20 +39,20 @@ def _locked_folder(parent: Path) -> tuple[Path, int | None]:
         folder = parent / f".kinoscope-{secrets.token_hex(8)}.part"
         folder.mkdir(0o700)
         try:
-            lock, is_held = lock_folder(folder)
+            lock, locked = lock_folder(folder)
         except FileNotFoundError:
-            continue  # another process took the folder, not locked yet, for a left-over
+            continue  # another process took the folder, not locked yet, for a stale one
         except OSError:
             folder.rmdir()
             raise
-        if is_held and folder.exists():
+        if locked and folder.exists():
             return folder, lock
         if lock is not None:
             os.close(lock)
 
 
 def lock_folder(folder: Path) -> tuple[int | None, bool]:
-    """Lock a folder; return the descriptor, None where this cannot be done, and whether nobody else holds the lock.
+    """Lock a folder; return the descriptor, None where locks are not supported, and whether this process owns the lock.
 
     Raises:
         OSError: it cannot be opened.
@@ -71,25 +71,25 @@ def lock_folder(folder: Path) -> tuple[int | None, bool]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary files in a folder whose process is gone."""
+    """Remove the temporary folders of processes that no longer run."""
     try:
-        left = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
+        stale = [Path(entry.path) for entry in os.scandir(folder) if _SCRATCH.fullmatch(entry.name)]
     except OSError:
         return
-    for path in left:
+    for path in stale:
         with suppress(OSError):
             _remove_unlocked(path)
 
 
 def _remove_unlocked(folder: Path) -> None:
-    """Remove a folder of temporary files, unless a process still holds its lock or there are no locks."""
-    lock, is_held = lock_folder(folder)
+    """Remove a folder of temporary files, unless a process holds its lock or locks are not supported."""
+    lock, locked = lock_folder(folder)
     if lock is not None:
-        if is_held:
+        if locked:
             shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix for a temporary file; no suffix where that of ``path`` is too long for a format."""
-    return path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    """Return the suffix for a temporary file; none where that of ``path`` is too long for a format."""
+    return path.suffix if len(os.fsencode(path.suffix)) <= _MAX_SUFFIX_BYTES else ""

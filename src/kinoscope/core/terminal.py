@@ -1,31 +1,31 @@
-"""Text on its way to a terminal: control characters are shown, never obeyed."""
+"""Escaping of text for a terminal: control characters are shown, never executed."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, TextIO
 
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters but for tabs and ends of lines, and those that turn the direction of text."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters except tabs and line ends, and those that change the direction of text."""
 
 
 def escape_control(text: str) -> str:
-    r"""Return text with its control characters written out: ESC as ``\x1b``, a turn of direction as ``\u202e``.
+    r"""Return text with its control characters escaped: ESC as ``\x1b``, a change of direction as ``\u202e``.
 
-    Those that JSON may hold are written as JSON does, so that JSON stays what it was.
+    Those that JSON may contain are escaped as in JSON, so that JSON stays equivalent.
     """
-    return _HIDDEN.sub(_written_out, text)
+    return _CONTROL.sub(_escape, text)
 
 
-def _written_out(match: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
 
 
 class EscapingStream:
-    """A text stream for a terminal, whatever names, labels and messages bring along: ``write`` goes by :func:`visible`.
+    """A text stream for a terminal that escapes control characters: ``write`` applies :func:`escape_control`.
 
-    Rich, which colours its own text, writes to the stream beneath; see ``views.console.data_console``.
+    Rich, which colours its own text, writes to the underlying stream; see ``views.console.data_console``.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -37,7 +37,7 @@ class EscapingStream:
         return len(text)
 
     def writelines(self, lines: Any) -> None:
-        """Write several texts."""
+        """Write several strings."""
         for line in lines:
             self.write(line)
 

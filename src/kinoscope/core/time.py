@@ -1,4 +1,4 @@
-"""Time: the one place where frame stamps become seconds.
+"""Time: the only module in which timestamps become seconds.
 
 A frame's time is its presentation timestamp, ``pts * time_base``, kept exact as a
 :class:`~fractions.Fraction`. Nothing here assumes a constant frame rate or a start at zero.
@@ -18,27 +18,27 @@ Seconds = Fraction | float | int
 """A time or a duration in seconds. Exact (Fraction) wherever it comes from a stream."""
 
 STEP_TOLERANCE_SECONDS = 0.002
-"""Seconds by which steps of one rate differ where a container counts in milliseconds."""
+"""Seconds by which frame intervals of one rate differ in containers with millisecond timestamps."""
 
 MAX_STEPS_COMPARED, MIN_EQUAL_STEPS = 13, 3
-"""Times that are looked at to tell how long the last frame lasts, and like steps that count for more than a rate."""
+"""Frame times that determine the duration of the last frame, and the equal intervals that outweigh the nominal rate."""
 
 _CLOCK = re.compile(r"^(-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$")
 _PLAIN = re.compile(r"^-?\d+(?:\.\d+)?(?:/\d+)?(?:[eE][+-]?\d+)?\s*s?$")
 
 
 def to_seconds(pts: int, time_base: Fraction) -> Fraction:
-    """Give the exact time in seconds of a presentation timestamp."""
+    """Return the exact time in seconds of a presentation timestamp."""
     return pts * time_base
 
 
 def to_pts(time: Seconds, time_base: Fraction) -> int:
-    """Give the presentation timestamp nearest to a time in seconds."""
+    """Return the presentation timestamp nearest to a time in seconds."""
     return round(Fraction(time) / time_base)
 
 
 def parse_time(text: str | Seconds) -> Fraction:
-    """Read a time: seconds (``12.5``, ``0.6s``, ``1001/30``) or a clock (``1:02.5``, ``00:01:02.500``).
+    """Parse a time: seconds (``12.5``, ``0.6s``, ``1001/30``) or a clock (``1:02.5``, ``00:01:02.500``).
 
     Returns:
         The exact time in seconds.
@@ -69,7 +69,7 @@ def _plain_seconds(text: str) -> Fraction:
 
 
 def format_clock(time: Seconds, separator: str = ".") -> str:
-    """Write a time as ``HH:MM:SS.mmm`` (WebVTT; SRT with ``separator=","``), rounded to the millisecond."""
+    """Format a time as ``HH:MM:SS.mmm`` (WebVTT; SRT with ``separator=","``), rounded to the millisecond."""
     milliseconds = max(0, round(Fraction(time) * 1000))
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -77,11 +77,11 @@ def format_clock(time: Seconds, separator: str = ".") -> str:
 
 
 class FrameSampler:
-    """Say which frames to take from a stream so that about ``rate`` a second come out.
+    """Sampler that selects frames of a stream at about ``rate`` per second.
 
     The time axis is cut into slots of ``1 / rate`` seconds, counted from the first frame; the first
-    frame in each slot is taken. With a variable frame rate a long gap yields no repeats, and times
-    stay those of the frames themselves. ``rate=None`` takes every frame.
+    frame in each slot is selected. With a variable frame rate a long gap yields no repeats, and times
+    stay those of the frames themselves. ``rate=None`` selects every frame.
     """
 
     def __init__(self, rate: Seconds | None) -> None:
@@ -92,7 +92,7 @@ class FrameSampler:
         self._slot = -1
 
     def due(self, time: Fraction) -> bool:
-        """Tell whether the frame at ``time`` (seconds, not decreasing) is to be taken."""
+        """Return whether the frame at ``time`` (seconds, not decreasing) is selected."""
         if self.rate is None:
             return True
         if self._origin is None:
@@ -105,35 +105,34 @@ class FrameSampler:
 
 
 def last_frame_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | None = None) -> float:
-    """Return when the last of some frames leaves the screen, in seconds.
-
-    It lasts as long as the stream says, else as long as those just before it where their steps differ from the average
-    rate, else as that rate says.
+    """Return when the last of a sequence of frames leaves the screen, in seconds.
+     Its duration is what the stream states, else the interval of the frames before it where that differs from the
+    average rate, else what that rate implies.
 
     Args:
         times: of the frames, in seconds, increasing; one or more.
         rate: average frames per second, or None if unknown.
-        duration: of the last frame in seconds, or None if the stream does not say.
+        duration: of the last frame in seconds, or None if the stream does not state it.
     """
-    usual = float(1 / Fraction(rate)) if rate else None
+    nominal_step = float(1 / Fraction(rate)) if rate else None
     steps = [after - before for before, after in pairwise(times[-MAX_STEPS_COMPARED:])]
-    like = list(takewhile(lambda step: abs(step - steps[-1]) <= STEP_TOLERANCE_SECONDS, reversed(steps)))
-    step = sum(like) / len(like) if like else usual or 0.0
-    stated = None if duration is None else float(duration)
-    if usual and (abs(step - usual) <= STEP_TOLERANCE_SECONDS or step > 4 * usual):
-        step = usual
-    # Some containers give every frame the duration that the average rate says.
-    nominal = (
-        stated is not None
-        and usual is not None
-        and abs(stated - usual) <= STEP_TOLERANCE_SECONDS
-        and len(like) >= MIN_EQUAL_STEPS
+    equal_steps = list(takewhile(lambda step: abs(step - steps[-1]) <= STEP_TOLERANCE_SECONDS, reversed(steps)))
+    step = sum(equal_steps) / len(equal_steps) if equal_steps else nominal_step or 0.0
+    stated_step = None if duration is None else float(duration)
+    if nominal_step and (abs(step - nominal_step) <= STEP_TOLERANCE_SECONDS or step > 4 * nominal_step):
+        step = nominal_step
+    # Some containers state the duration of the average rate for every frame.
+    is_nominal = (
+        stated_step is not None
+        and nominal_step is not None
+        and abs(stated_step - nominal_step) <= STEP_TOLERANCE_SECONDS
+        and len(equal_steps) >= MIN_EQUAL_STEPS
     )
-    return float(times[-1]) + (step if stated is None or nominal else stated)
+    return float(times[-1]) + (step if stated_step is None or is_nominal else stated_step)
 
 
 def evenly_spaced(count: int, start: Seconds, end: Seconds) -> list[Fraction]:
-    """Give ``count`` times spread evenly over [start, end): the centres of equal segments, in seconds.
+    """Return ``count`` times spread evenly over [start, end): the centres of equal segments, in seconds.
 
     Raises:
         OptionError: ``count`` is not positive, or the span is empty.

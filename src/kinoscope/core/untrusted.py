@@ -1,4 +1,4 @@
-"""Read what others wrote: JSON within limits, and paths that stay inside the one folder they may lead to."""
+"""Safe reading of untrusted data: JSON within limits, and paths that stay inside one folder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MAX_JSON_BYTES = 16_000_000
 """Bytes of a JSON file that describes a model, a run or a gallery."""
 
 MAX_JSON_DEPTH = 64
-"""Lists and objects inside each other: real files have fewer than ten, and what handles them may recurse."""
+"""Nesting of lists and objects: real files have fewer than ten levels, and what processes them may recurse."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def is_sha256(text: object) -> bool:
-    """Return whether a value is a sha256 in hex digits, and so safe as a part of a file's name."""
+    """Return whether a value is a SHA-256 in hex digits, and so safe as a part of a file name."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
 def resolve_inside(folder: str | os.PathLike[str], name: str | os.PathLike[str]) -> Path:
-    """Return the path that ``name`` leads to below ``folder``, links followed.
+    """Return the path that ``name`` resolves to below ``folder``, symbolic links followed.
 
     Raises:
         ValueError: it lies outside the folder, or cannot be a path.
@@ -37,7 +37,7 @@ def resolve_inside(folder: str | os.PathLike[str], name: str | os.PathLike[str])
 
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    """Return the content of a file, and never wait for what is no file: a pipe, a socket, a device.
+    """Return the content of a regular file; never block on a pipe, a socket or a device.
 
     Raises:
         OSError: it cannot be read.
@@ -54,7 +54,7 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], max_bytes: int = MAX_JSON_BYTES, allow_nan: bool = False) -> Any:
-    """Return what a JSON file holds; ``allow_nan``: NaN and infinities too.
+    """Return the content of a JSON file; ``allow_nan``: NaN and infinities too.
 
     Raises:
         OSError: it cannot be read.
@@ -64,7 +64,7 @@ def read_json(path: str | os.PathLike[str], max_bytes: int = MAX_JSON_BYTES, all
 
 
 def parse_json(text: str | bytes, allow_nan: bool = False) -> Any:
-    """Return what JSON text holds, nested at most ``MAX_JSON_DEPTH`` deep; ``allow_nan``: NaN and infinities too.
+    """Parse JSON text nested at most ``MAX_JSON_DEPTH`` deep; ``allow_nan``: NaN and infinities too.
 
     Raises:
         ValueError: it is no JSON, or is nested too deep.
@@ -82,7 +82,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _check_depth(plain: Any) -> None:
-    """Walk all lists and objects a level at a time, so that the check itself never recurses."""
+    """Traverse all lists and objects level by level, so that the check itself never recurses."""
     level, depth = [plain], 0
     while level := [node for node in level if isinstance(node, (dict, list))]:
         depth += 1

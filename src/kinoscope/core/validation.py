@@ -1,4 +1,4 @@
-"""Names that users type: found, or answered with the nearest that there is."""
+"""Validation of option values, with messages that suggest the nearest valid name."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from math import inf
 from kinoscope.core.errors import OptionError
 
 MAX_LISTED_NAMES = 20
-"""Names that are listed in a message; of more, how many more."""
+"""Names that a message lists; of more, the number that is left out."""
 
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:
-    """Give the known name that is most like another, or None if none is."""
+    """Return the known name most similar to another, or None if none is."""
     return next(iter(get_close_matches(name, list(known), 1)), None)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Give what a message says of the nearest name: ``did you mean X? ``, or nothing."""
-    near = closest_name(name, known)
-    return f"did you mean {near}? " if near else ""
+    """Return the suggestion of a message, ``did you mean X? ``, or an empty string."""
+    closest = closest_name(name, known)
+    return f"did you mean {closest}? " if closest else ""
 
 
 def require_known(name: str, known: Iterable[str], kind: str) -> str:
-    """Give a name back if it is known.
+    """Return a name if it is known.
 
     Args:
-        kind: of what it is a name, as a message says it.
+        kind: what is named, as the message says it.
 
     Raises:
-        OptionError: it is not known; the message offers the nearest name and lists the others.
+        OptionError: it is not known; the message suggests the nearest name and lists the others.
     """
     names = list(known)
     if name in names:
@@ -41,7 +41,7 @@ def require_known(name: str, known: Iterable[str], kind: str) -> str:
 
 
 def require_number(name: str, value: float | None, low: float, high: float = inf) -> None:
-    """Demand that a number that may be left out lies in [low, high] and is finite.
+    """Require an optional number to lie in [low, high] and to be finite.
 
     Raises:
         OptionError: it does not; the message names the option, the value and the limits.
@@ -52,7 +52,7 @@ def require_number(name: str, value: float | None, low: float, high: float = inf
 
 
 def require_positive(name: str, value: float | None, example: float) -> None:
-    """Demand that a number that may be left out is above 0 and finite.
+    """Require an optional number to be above 0 and finite.
 
     Raises:
         OptionError: it is not; the message gives the example.
@@ -62,11 +62,11 @@ def require_positive(name: str, value: float | None, example: float) -> None:
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number of things in words, in the singular for one."""
+    """Return a number with its noun, in the singular for one."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def slugify(name: str, nothing: str) -> str:
-    """Give a name as part of a file's: letters, digits and dashes, at most 60; ``nothing`` where none is left."""
-    letters = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
-    return "-".join(filter(None, letters.split("-")))[:60] or nothing
+def slugify(name: str, default: str) -> str:
+    """Return a name for use in a file name: letters, digits and dashes, at most 60; ``default`` if none remain."""
+    text = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
+    return "-".join(filter(None, text.split("-")))[:60] or default

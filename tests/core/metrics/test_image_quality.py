@@ -63,7 +63,7 @@ def test_similarity_in_even_windows_worked_by_hand():
 def test_similarity_in_even_windows_of_flat_frames_and_of_many():
     dark, light = np.full((2, 4, 9, 8, 3), 0.2), np.full((2, 4, 9, 8, 3), 0.4)
     flat = (2 * 0.2 * 0.4 + 1e-4) / (0.2**2 + 0.4**2 + 1e-4)
-    assert uniform_ssim(dark, light, span=1) == pytest.approx(np.full((2, 4), flat))
+    assert uniform_ssim(dark, light, data_range=1) == pytest.approx(np.full((2, 4), flat))
     random = np.random.default_rng(0).random((2, 4, 9, 8, 3))
     one = uniform_ssim(random[1, 2], light[1, 2])
     assert uniform_ssim(random, light)[1, 2] == pytest.approx(one)

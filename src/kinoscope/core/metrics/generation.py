@@ -1,4 +1,4 @@
-"""How near made clips are to real ones, from features (N, D) that a network gives of both.
+"""Metrics of generated clips against real ones, from the features (N, D) of a network.
 
 Fréchet distance: Heusel et al., "GANs trained by a two time-scale update rule", NeurIPS 2017, of clips: Unterthiner et
 al., "FVD: a new metric for video generation", 2019. Kernel distance: Bińkowski et al., "Demystifying MMD GANs", ICLR
@@ -16,83 +16,85 @@ from kinoscope.core.arrays import Float64Array
 from kinoscope.core.intervals import MIN_GROUPS, small_sample_factor
 
 NUM_NEIGHBOURS = 3
-"""Of a clip, up to the farthest of which it counts as like it in precision and recall."""
+"""Nearest neighbours of a clip up to which others count as similar in precision and recall."""
 
 NUM_SAMPLE_SIZES = 8
-"""Numbers of clips from which a distance is carried on to endlessly many."""
+"""Sample sizes from which a distance is extrapolated to infinitely many clips."""
 
 BOOTSTRAP_SAMPLES = 100
-"""Of a bootstrap."""
+"""Resamples of a bootstrap."""
 
 
-def frechet_distance(real: ArrayLike, made: ArrayLike) -> float:
-    """Give the Fréchet distance of two normal distributions with the means and covariances of features.
+def frechet_distance(real: ArrayLike, generated: ArrayLike) -> float:
+    """Return the Fréchet distance of two normal distributions with the means and covariances of features.
 
     The trace of the root of the product of covariances is the sum of the singular values of one set of centred features
-    times the other, so that nothing is lost where there are fewer clips than features.
+    times the other, so that no precision is lost where there are fewer clips than features.
 
     Args:
-        real, made: (N, D) and (M, D), two clips or more of each.
+        real, generated: (N, D) and (M, D), two clips or more of each.
     """
-    (mean_a, a), (mean_b, b) = (_centred(one) for one in (real, made))
+    (mean_a, a), (mean_b, b) = (_centred(one) for one in (real, generated))
     root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return float(((mean_a - mean_b) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root)
 
 
 def _centred(features: ArrayLike) -> tuple[Float64Array, Float64Array]:
-    """Give the mean (D,) and the rows (N, D) whose product with themselves is the covariance."""
+    """Return the mean (D,) and the rows (N, D) whose product with themselves is the covariance."""
     values = np.asarray(features, np.float64)
     mean = values.mean(0)
     return mean, (values - mean) / np.sqrt(len(values) - 1)
 
 
-def extrapolated_frechet_distance(real: ArrayLike, made: ArrayLike, seed: int = 0) -> float:
-    """Give the Fréchet distance that endlessly many made clips would have.
+def extrapolated_frechet_distance(real: ArrayLike, generated: ArrayLike, seed: int = 0) -> float:
+    """Return the Fréchet distance of infinitely many generated clips.
 
     With few clips it is too large, by about a constant over their number: Chong and Forsyth, "Effectively unbiased FID
-    and Inception Score", CVPR 2020. It is measured on parts of the clips and carried on along a line.
+    and Inception Score", CVPR 2020. It is measured on subsets of the clips and extrapolated linearly.
     """
-    values, random = np.asarray(made, np.float64), np.random.default_rng(seed)
-    counts = np.unique(np.linspace(max(2, len(values) // 3), len(values), NUM_SAMPLE_SIZES).round().astype(int))
+    features, rng = np.asarray(generated, np.float64), np.random.default_rng(seed)
+    counts = np.unique(np.linspace(max(2, len(features) // 3), len(features), NUM_SAMPLE_SIZES).round().astype(int))
     if len(counts) < 2:
-        return frechet_distance(real, made)
-    found = [frechet_distance(real, values[random.permutation(len(values))[:count]]) for count in counts]
-    _, constant = np.polyfit(1 / counts, found, 1)
+        return frechet_distance(real, generated)
+    values_at_counts = [frechet_distance(real, features[rng.permutation(len(features))[:count]]) for count in counts]
+    _, constant = np.polyfit(1 / counts, values_at_counts, 1)
     return float(constant)
 
 
 def frechet_interval(
     real: ArrayLike,
-    made: ArrayLike,
+    generated: ArrayLike,
     groups: Sequence[str] | None = None,
     seed: int = 0,
-    drawings: int = BOOTSTRAP_SAMPLES,
+    samples: int = BOOTSTRAP_SAMPLES,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of the Fréchet distance: whole groups of real and generated clips resampled.
 
-    Clips that are drawn twice make a distance larger, so that the spread alone is taken from the drawings; and the
-    fewer groups there are, the less they tell of it, so that it is widened. None of too few groups.
+    Clips that are resampled twice make a distance larger, so that only the spread is taken from the resamples; and the
+    fewer groups there are, the less certain it is, so that it is widened. None for too few groups.
 
     Args:
-        groups: (N,) what each real clip belongs to, such as its recording.
+        groups: (N,) the group of each real clip, such as its recording.
     """
-    random, real, made = np.random.default_rng(seed), np.asarray(real, np.float64), np.asarray(made, np.float64)
+    rng, real, generated = np.random.default_rng(seed), np.asarray(real, np.float64), np.asarray(generated, np.float64)
     _, group = np.unique(np.arange(len(real)) if groups is None else np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(group == one) for one in range(group.max() + 1)]
     if len(members) < MIN_GROUPS:
         return None
-    found = []
-    for _ in range(drawings):
-        rows = np.concatenate([members[one] for one in random.integers(len(members), size=len(members))])
-        found.append(frechet_distance(real[rows], made[random.integers(len(made), size=len(made))]))
-    spread = small_sample_factor(min(len(members), len(made))) * (np.percentile(found, (2.5, 97.5)) - np.mean(found))
-    low, high = frechet_distance(real, made) + spread
+    replicates = []
+    for _ in range(samples):
+        rows = np.concatenate([members[one] for one in rng.integers(len(members), size=len(members))])
+        replicates.append(frechet_distance(real[rows], generated[rng.integers(len(generated), size=len(generated))]))
+    spread = small_sample_factor(min(len(members), len(generated))) * (
+        np.percentile(replicates, (2.5, 97.5)) - np.mean(replicates)
+    )
+    low, high = frechet_distance(real, generated) + spread
     return max(float(low), 0.0), float(high)
 
 
-def kernel_distance(real: ArrayLike, made: ArrayLike) -> float:
-    """Give the unbiased squared maximum mean discrepancy with the kernel (x y / D + 1)^3; around 0 for the same."""
-    a, b = (np.asarray(one, np.float64) for one in (real, made))
+def kernel_distance(real: ArrayLike, generated: ArrayLike) -> float:
+    """Return the unbiased squared maximum mean discrepancy with the kernel (x y / D + 1)^3; about 0 for equal ones."""
+    a, b = (np.asarray(one, np.float64) for one in (real, generated))
     length = a.shape[1]
 
     def kernel(x: Float64Array, y: Float64Array) -> Float64Array:
@@ -105,44 +107,43 @@ def kernel_distance(real: ArrayLike, made: ArrayLike) -> float:
 
 
 def pairwise_distances(a: ArrayLike, b: ArrayLike) -> Float64Array:
-    """Give how far rows (N, D) are from rows (M, D): (N, M)."""
+    """Return the distances of rows (N, D) from rows (M, D): (N, M)."""
     x, y = (np.asarray(one, np.float64) for one in (a, b))
     squares = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
     return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
-def precision_recall(real: ArrayLike, made: ArrayLike, neighbours: int = NUM_NEIGHBOURS) -> tuple[float, float]:
-    """Give which share of made clips lies among real ones, and which of real ones among made ones.
+def precision_recall(real: ArrayLike, generated: ArrayLike, neighbours: int = NUM_NEIGHBOURS) -> tuple[float, float]:
+    """Return the share of generated clips within the real ones, and of real clips within the generated ones.
 
-    A set's region is made of balls around its clips that reach to their ``neighbours``-th neighbour.
+    The region of a set consists of balls around its clips that reach to their ``neighbours``-th neighbour.
     """
-    across = pairwise_distances(real, made)
-    reach_real, reach_made = (_reach(one, neighbours) for one in (real, made))
+    across = pairwise_distances(real, generated)
+    reach_real, reach_generated = (_neighbour_distances(one, neighbours) for one in (real, generated))
     precision = (across <= reach_real[:, None]).any(0).mean()
-    recall = (across <= reach_made[None]).any(1).mean()
+    recall = (across <= reach_generated[None]).any(1).mean()
     return float(precision), float(recall)
 
 
-def _reach(features: ArrayLike, neighbours: int) -> Float64Array:
-    """Give how far each clip's neighbour of that number is, (N,)."""
-    apart = np.sort(pairwise_distances(features, features), 1)
-    return np.asarray(apart[:, min(neighbours, apart.shape[1] - 1)])
+def _neighbour_distances(features: ArrayLike, neighbours: int) -> Float64Array:
+    """Return the distance of each clip's neighbour of that number, (N,)."""
+    sorted_distances = np.sort(pairwise_distances(features, features), 1)
+    return np.asarray(sorted_distances[:, min(neighbours, sorted_distances.shape[1] - 1)])
 
 
 def diversity(features: ArrayLike, labels: ArrayLike | None = None) -> float:
-    """Give how far clips are from each other on average; of each class apart, where labels (N,) are given."""
+    """Return the mean distance of clips from each other; within each class, where labels (N,) are given."""
     values = np.asarray(features, np.float64)
-    kinds = np.zeros(len(values)) if labels is None else np.asarray(labels)
-    parts = [values[kinds == kind] for kind in np.unique(kinds)]
-    found = [pairwise_distances(one, one).sum() / (len(one) * (len(one) - 1)) for one in parts if len(one) > 1]
-    return float(np.mean(found)) if found else 0.0
+    classes = np.zeros(len(values)) if labels is None else np.asarray(labels)
+    parts = [values[classes == label] for label in np.unique(classes)]
+    means = [pairwise_distances(one, one).sum() / (len(one) * (len(one) - 1)) for one in parts if len(one) > 1]
+    return float(np.mean(means)) if means else 0.0
 
 
 def content_distance(features: ArrayLike) -> float:
-    """Give the average content distance of clips, from features (N, T, D) of their pictures.
-
-    It is the mean distance of each two pictures of a clip (Tulyakov et al., "MoCoGAN", CVPR 2018): small where what is
-    shown stays the same.
+    """Return the average content distance of clips, from features (N, T, D) of their frames.
+     It is the mean distance of each two frames of a clip (Tulyakov et al., "MoCoGAN", CVPR 2018): small where the
+    content stays the same.
     """
     values = np.asarray(features, np.float64)
     frames = values.shape[1]
