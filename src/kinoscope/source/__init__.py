@@ -1,7 +1,7 @@
-"""Everything that can be watched, behind one call.
+"""Open any kind of source with one call.
 
-``open_source`` takes a video file, a URL, a camera, a picture, a folder or pattern of pictures, or a synthetic video.
-PyAV is imported only when a source is opened.
+``open_source`` takes a video file, a URL, a camera, an image, a folder or pattern of images, or a synthetic video. PyAV
+is imported only when a source is opened.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ def open_source(
     endless: bool = False,
     video_track: int | None = None,
 ) -> Source:
-    """Open something to watch.
+    """Open a source.
 
     Args:
         path: a video file; a URL (http, https, rtsp, rtsps, rtmp, rtmps, udp, rtp); a camera (``camera:0`` or
-            ``/dev/video0``); a picture; a folder of pictures or a pattern of their names (``shots/%05d.png``,
-            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``). What is a file is no address.
-        start, end: only what lies in [start, end) is given, in seconds or as a clock, as the frames' times count.
-        rate: pictures per second: of a video at most so many, and pictures are shown so fast (25 otherwise).
-        on_error: what to do about a picture that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
-        live: whether a reader that is too slow loses the oldest pictures; by default for cameras and endless streams.
-            An HTTP address that is read so is taken for a camera.
-        audio_track: which of a file's sound tracks is heard, counted from 0; by default the one that players choose.
-        limit: what is read at most, where it is not ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
+            ``/dev/video0``); an image; a folder of images or a pattern of their names (``shots/%05d.png``,
+            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``). An existing file takes precedence
+            over an address.
+        start, end: read only [start, end), in seconds or as a clock, on the time axis of the frames.
+        rate: frames per second: a video is sampled down to it, and images are shown at it (25 otherwise).
+        on_error: what to do about a frame that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
+        live: whether the oldest frames are dropped if the reader is too slow; by default for cameras and endless
+            streams. An HTTP address that is read so is taken for a camera.
+        audio_track: index of the file's audio track to read, from 0; by default the one that players choose.
+        limit: limits on what is read, by default ``pixels=134217728,channels=64,rate=768000,hours=100``: pixels of a
             frame, channels, samples per second and length of audio. More is refused before it is decoded.
-        video_track: which of a file's video tracks is shown, counted from 0; by default the largest.
+        video_track: index of the file's video track to read, from 0; by default the largest.
         endless: whether an address sends until it is closed, though its form does not show it: a camera over HTTP.
 
     Raises:
@@ -60,7 +61,7 @@ def open_source(
         if number is not None and not _is_file(source):
             source.close()
             raise OptionError(f"{path} is no video file, whose {name} tracks could be chosen; leave {name}_track out")
-    _demand_something(source, first, last)
+    _require_content(source, first, last)
     if live or (live is None and source.info.live):
         from kinoscope.source.live import LiveSource
 
@@ -71,10 +72,10 @@ def open_source(
 def open_clip(
     path: str | Path, start: str | Seconds | None = None, end: str | Seconds | None = None, limit: str | None = None
 ) -> Source:
-    """Open a clip as datasets keep them: as ``open_source`` does, but a picture is a strip of square frames.
+    """Open a clip of a dataset: as ``open_source`` does, but an image is a strip of square frames.
 
     Raises:
-        SourceError: it cannot be opened, or a picture is no strip.
+        SourceError: it cannot be opened, or an image is no strip.
         OptionError: ``start`` or ``end`` cannot be used.
     """
     from kinoscope.source.image_strip import ImageStripSource, is_image_file
@@ -87,8 +88,8 @@ def open_clip(
     return ImageStripSource(path, first, last, Limits.parse(limit or ""))
 
 
-def _demand_something(source: Source, start: Fraction | None, end: Fraction | None) -> None:
-    """Refuse a stretch outside of a source that says from when to when it lasts, and has nothing there.
+def _require_content(source: Source, start: Fraction | None, end: Fraction | None) -> None:
+    """Raise SourceError if the requested time range lies outside a source of known duration, and nothing is there.
 
     Raises:
         SourceError: there is nothing between start and end.
@@ -110,7 +111,7 @@ def _demand_something(source: Source, start: Fraction | None, end: Fraction | No
 
 
 def check_time_range(start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> None:
-    """Refuse limits that leave nothing.
+    """Raise OptionError if a time range or a rate selects nothing.
 
     Raises:
         OptionError: ``end`` does not lie after ``start``, or the rate is not positive.

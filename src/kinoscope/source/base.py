@@ -1,7 +1,7 @@
-"""What every source is: timed pictures and sound, read once.
+"""The interface of sources: timed frames and audio, read in one pass.
 
-A kind of source says how to :meth:`Source.read`; everything else (every frame, some frames spread evenly,
-keyframes only) is built here on top of it. A kind that can jump also gives a faster :meth:`Source.at`.
+A kind of source implements :meth:`Source.read`; every other access (all frames, evenly spaced frames, keyframes) is
+built on top of it. A kind that can seek also overrides :meth:`Source.at` with a faster one.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import MAX_STEPS_COMPARED, FrameSampler, Seconds, evenly_spaced, last_frame_end, parse_time
 
 POLICIES = ("skip", "repeat", "blank", "raise")
-"""What can be done about a frame that cannot be decoded."""
+"""Policies for a frame that cannot be decoded."""
 
 Render = Callable[[Size], Pixels]
-"""Gives the pixels (H, W, 3) uint8 RGB of one picture at an asked (width, height)."""
+"""Return the pixels (H, W, 3) uint8 RGB of one frame, scaled to (width, height)."""
 
 
 class LazyFrame:
-    """One decoded picture whose pixels are made only when, and as large as, they are asked for.
+    """A decoded frame whose pixels are converted only when requested, at the requested size.
 
     Attributes:
         time: presentation time in seconds, exact.
         index: position in the source, counted from 0 in presentation order.
-        key: whether it can be decoded without any other.
+        key: whether it is a keyframe, which can be decoded without any other.
         duration: seconds on screen, or None if the source does not say.
         size: displayed (width, height) in square pixels, rotation applied.
-        corrupt: whether it could be decoded in part only.
+        corrupt: whether it was decoded only in part.
     """
 
     __slots__ = ("_render", "_rendered", "corrupt", "duration", "index", "key", "size", "time")
@@ -56,14 +56,14 @@ class LazyFrame:
         self._rendered: dict[Size, Pixels] = {}
 
     def pixels(self, size: Size | None = None) -> Pixels:
-        """Give (H, W, 3) uint8 RGB stretched to ``size`` (width, height); a size asked twice is made once."""
+        """Return (H, W, 3) uint8 RGB scaled to ``size`` (width, height); each size is rendered once and cached."""
         size = size or self.size
         if size not in self._rendered:
             self._rendered[size] = self._render(size)
         return self._rendered[size]
 
     def frame(self, size: Size | None = None) -> Frame:
-        """Give the picture as a Frame of ``size`` (width, height)."""
+        """Return a Frame with pixels of ``size`` (width, height)."""
         return Frame(self.pixels(size), self.time, self.index, self.duration)
 
     def __repr__(self) -> str:
@@ -74,11 +74,11 @@ Item = LazyFrame | Audio
 
 
 class Source(ABC):
-    """Something to watch.
+    """A source of timed frames and audio.
 
     Attributes:
-        info: what the source says of itself.
-        report: how the last read went, or goes.
+        info: the source's metadata.
+        report: the decode report of the last or current read.
     """
 
     info: SourceInfo
@@ -86,17 +86,17 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield pictures (in order of time) and, beside them, mono sound at each of ``audio_rates`` in Hz.
+        """Yield frames (in order of time) and, interleaved, mono audio at each of ``audio_rates`` in Hz.
 
-        Each call starts again from the beginning, save for a live source, which goes on.
+        Each call starts again from the beginning, except that a live source continues.
 
         Raises:
-            DecodeError: a frame is broken and the policy is ``raise``.
+            DecodeError: a frame is corrupt and the policy is ``raise``.
             SourceError: the source was lost.
         """
 
     def lazy_frames(self) -> Iterator[LazyFrame]:
-        """Yield every picture."""
+        """Yield every frame, not rendered yet."""
         return (item for item in self.read() if isinstance(item, LazyFrame))
 
     def frames(self, size: Size | None = None, rate: Seconds | None = None) -> Iterator[Frame]:
@@ -105,11 +105,11 @@ class Source(ABC):
         return (lazy_frame.frame(size) for lazy_frame in self.lazy_frames() if sampler.due(lazy_frame.time))
 
     def evenly(self, count: int, size: Size | None = None) -> Iterator[Frame]:
-        """Yield the ``count`` frames on screen at times spread evenly; a short source repeats frames.
+        """Yield the ``count`` frames on screen at evenly spaced times; a short source repeats frames.
 
         Raises:
             OptionError: ``count`` is not positive.
-            SourceError: the source has no end, or no picture.
+            SourceError: the source has no end, or no video.
         """
         if count < 1:
             raise OptionError(f"cannot take {count} frames evenly; ask for 1 or more")
@@ -122,15 +122,15 @@ class Source(ABC):
         return (lazy_frame.frame(size) for lazy_frame in self.at(evenly_spaced(count, *self.span())))
 
     def keyframes(self, size: Size | None = None) -> Iterator[Frame]:
-        """Yield the frames that can be decoded without any other."""
+        """Yield the keyframes, which can be decoded without any other."""
         return (lazy_frame.frame(size) for lazy_frame in self.lazy_frames() if lazy_frame.key)
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
-        """Yield the picture on screen at each of ``times`` (seconds, not decreasing)."""
+        """Yield the frame on screen at each of ``times`` (seconds, not decreasing)."""
         return frames_on_screen(self.lazy_frames(), times)
 
     def span(self) -> tuple[Fraction, Fraction]:
-        """Give the times of the first picture and of the end, in seconds; reads the source where it does not say."""
+        """Return the times of the first frame and of the end, in seconds; read the source if they are not declared."""
         if self.info.duration:
             return self.info.start, self.info.start + self.info.duration
         lazy_frames = [(lazy_frame.time, lazy_frame.duration) for lazy_frame in self.lazy_frames()]
@@ -141,11 +141,11 @@ class Source(ABC):
 
     @property
     def begin(self) -> Fraction:
-        """The time in seconds from which on it is read; what is written of it counts from here."""
+        """Time in seconds from which on the source is read; written files count from here."""
         return self.info.start
 
     def close(self) -> None:  # noqa: B027  (most kinds hold nothing)
-        """Let go of files and devices."""
+        """Release files and devices."""
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +157,7 @@ class Source(ABC):
 
 
 def frames_on_screen(lazy_frames: Iterable[LazyFrame], times: Iterable[Fraction]) -> Iterator[LazyFrame]:
-    """Yield, for each of ``times`` (not decreasing), the last picture that starts at or before it."""
+    """Yield, for each of ``times`` (not decreasing), the last frame that starts at or before it."""
     stream = iter(lazy_frames)
     current, upcoming = next(stream, None), next(stream, None)
     if current is None:
@@ -169,12 +169,12 @@ def frames_on_screen(lazy_frames: Iterable[LazyFrame], times: Iterable[Fraction]
 
 
 def black_frame(size: Size) -> Pixels:
-    """Render nothing, in place of a lost picture."""
+    """Return black pixels, in place of a lost frame."""
     return np.zeros((size[1], size[0], 3), np.uint8)
 
 
 def check_policy(policy: str) -> str:
-    """Give back a corrupt-frame policy that exists.
+    """Return a corrupt-frame policy if it is known.
 
     Raises:
         OptionError: there is no such policy.
@@ -185,7 +185,7 @@ def check_policy(policy: str) -> str:
 
 
 def cut_audio(audio: Audio, start: Fraction | None, end: Fraction | None) -> Audio | None:
-    """Give the part of ``sound`` inside [start, end) seconds, or None if there is none."""
+    """Return the part of ``audio`` inside [start, end) seconds, or None if there is none."""
     first = 0 if start is None else max(0, -((audio.start - start) * audio.rate // 1))
     last = len(audio.samples) if end is None else min(len(audio.samples), -((audio.start - end) * audio.rate // 1))
     if first >= last:

@@ -1,4 +1,4 @@
-"""A camera of this machine, through Video4Linux."""
+"""Cameras of this machine, through Video4Linux."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from kinoscope.source.decode.container import error_message
 from kinoscope.source.video import VideoSource
 
 CAMERA_PATH = re.compile(r"^(?:camera:(\d+)|/dev/video(\d+))$")
+"""Forms of a camera's path."""
 
 
 def is_camera(path: str) -> bool:
-    """Tell whether ``path`` names a camera: ``camera:0`` or ``/dev/video0``."""
+    """Return whether ``path`` names a camera: ``camera:0`` or ``/dev/video0``."""
     return CAMERA_PATH.match(path) is not None
 
 
 class CameraSource(VideoSource):
-    """A camera. It has no start to go to and no end, so only ``end`` limits it."""
+    """A camera. It can neither seek nor end by itself, so only ``end`` limits it."""
 
     def __init__(
         self, path: str, end: Fraction | None = None, rate: Fraction | None = None, on_error: str = "skip"
@@ -34,7 +35,7 @@ def open_camera(path: str) -> InputContainer:
     """Open a camera.
 
     Raises:
-        SourceError: there is none of that number, or it cannot be used; the message names those there are.
+        SourceError: the device does not exist, or it cannot be used; the message names the existing ones.
     """
     match = CAMERA_PATH.match(path)
     device = f"/dev/video{(match[1] or match[2]) if match else 0}"

@@ -1,4 +1,4 @@
-"""What there is to watch in a folder and the folders below it: videos, frames of one video, and strips of frames."""
+"""Find the sources in a folder and its subfolders: videos, frames of one video, and strips of frames."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from kinoscope.source.decode.container import open_file
 from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
 RESULT_FILES = ("timeline.json", "generated.json", "explanation.json", "scores.json", "model.json", "found.html")
-"""Files by which folders of our own results are known: what was written into them is not watched again."""
+"""Files that mark a folder of kinoscope's own results: what was written into it is not read as a source."""
 
 MIN_STRIP_ASPECT = 3
-"""Times as wide as high from which pictures of one size are strips: frames of a video are not as wide."""
+"""Ratio of width to height from which images of one size are strips: frames of a video are not as wide."""
 
 
 def find_sources(path: str, strips: bool = False) -> list[str]:
-    """Return what is to be watched in ``path``, in natural order; ``path`` itself if it is no folder.
+    """Return the sources in ``path``, in natural order; ``path`` itself if it is no folder.
 
-    Of each folder these are its videos, or else the folder itself, as frames of one video. Our own results are left
-    out, unless the folder that is named holds nothing else, and so are folders whose name begins with a dot.
+    The sources of each folder are its videos, or else the folder itself, as frames of one video. Our own results are
+    left out, unless the named folder holds nothing else, and so are folders whose name begins with a dot.
 
     Args:
-        strips: whether pictures may be strips of square frames, each of which is a clip of its own.
+        path: a folder, or any other source.
+        strips: whether images may be strips of square frames, each of which is a clip of its own.
 
     Raises:
-        SourceError: there is neither video nor picture.
+        SourceError: there is neither video nor image.
     """
     root = Path(path)
     if not root.is_dir():
@@ -53,7 +54,7 @@ def _find_below(root: Path, has_results: bool, strips: bool) -> list[str]:
 def walk_folders(
     root: Path, has_results: bool = False, ancestors: frozenset[Path] = frozenset()
 ) -> Iterator[tuple[Path, bool]]:
-    """Yield a folder and those below it, in natural order, each with whether our results lie in it or above it.
+    """Yield a folder and its subfolders, in natural order, each with whether our results lie in it or above it.
 
     Links that lead back are not followed.
     """
@@ -69,12 +70,12 @@ def _has_results(folder: Path) -> bool:
 
 
 def _holds_only_results(folder: Path) -> bool:
-    """Return whether a folder holds results, and nothing says which of its files they are."""
+    """Return whether a folder holds results, and no manifest lists which of its files they are."""
     return _has_results(folder) and not _result_files(folder)
 
 
 def _result_files(folder: Path) -> set[Path]:
-    """Return the files that we wrote into a folder; none where that list may not be read."""
+    """Return the files that we wrote into a folder; none if the manifest may not be read."""
     try:
         return set(manifest.listed(folder))
     except OSError:
@@ -82,7 +83,7 @@ def _result_files(folder: Path) -> set[Path]:
 
 
 def _list_visible(folder: Path) -> list[Path] | None:
-    """Return what is in a folder, or None if it may not be read."""
+    """Return the entries of a folder, or None if it may not be read."""
     try:
         return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural_key)
     except OSError:
@@ -103,7 +104,7 @@ def _sources_in(folder: Path, strips: bool, has_results: bool) -> list[str]:
 
 
 def are_strips(images: Sequence[Path]) -> bool:
-    """Whether the pictures of a folder are strips of square frames side by side, rather than frames of one video.
+    """Return whether the images of a folder are strips of square frames side by side, rather than frames of one video.
 
     They are if each is as wide as a whole number of its heights: three or more, or two or more where widths differ.
     """
@@ -116,7 +117,7 @@ def are_strips(images: Sequence[Path]) -> bool:
 
 
 def _image_size(image: Path) -> tuple[int, int]:
-    """Return width and height in pixels; zeros of a file that is no picture."""
+    """Return width and height in pixels; zeros if the file is no image."""
     try:
         with open_file(str(image)) as container:
             codec = container.streams.video[0].codec_context

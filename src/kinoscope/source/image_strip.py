@@ -1,4 +1,4 @@
-"""Pictures that are a clip: square frames side by side, the first at the left, as some datasets keep them."""
+"""Image strips: images that hold a clip as square frames side by side, the first at the left, as in some datasets."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
 
 def is_image_file(path: str) -> bool:
-    """Tell whether a path is that of one picture."""
+    """Return whether a path is that of one image."""
     return Path(path).is_file() and is_image_path(path)
 
 
 class ImageStripSource(Source):
-    """The square frames of one picture, 25 a second from zero on.
+    """The square frames of one image strip, 25 a second from zero on.
 
     Args:
-        path: a picture whose width is a multiple of its height.
-        start, end: only frames whose time lies in [start, end) are given, in seconds.
-        limits: on the pixels of the picture.
+        path: an image whose width is a multiple of its height.
+        start, end: read only frames whose time lies in [start, end), in seconds.
+        limits: on the pixels of the image.
 
     Raises:
-        SourceError: it is no picture, or its width is no multiple of its height.
+        SourceError: it is no image, or its width is no multiple of its height.
     """
 
     def __init__(

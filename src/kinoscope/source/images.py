@@ -1,4 +1,4 @@
-"""Pictures as a source: one, a folder of them, or those that a pattern names."""
+"""Images as a source: one, a folder of them, or those that match a pattern."""
 
 from __future__ import annotations
 
@@ -39,12 +39,15 @@ IMAGE_SUFFIXES = {
     ".heic",
     ".heif",
 }
+"""File name suffixes of images."""
 VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv",
     ".asf", ".3gp", ".3g2", ".ogv", ".gif", ".mxf", ".nut", ".y4m", ".h264", ".h265", ".hevc", ".ivf", ".dv",
 }  # fmt: skip
+"""File name suffixes of videos."""
 
 DEFAULT_IMAGE_RATE = Fraction(25)
+"""Images per second unless a rate is requested."""
 
 _PRINTF = re.compile(r"%0?\d*d")
 
@@ -110,9 +113,9 @@ def _no_images_message(folder: Path) -> str:
 
 
 class ImageSource(Source):
-    """Pictures shown one after another at ``rate`` a second, from zero on.
+    """Images shown one after another at ``rate`` a second, from zero on.
 
-    Pictures of other sizes than the first are stretched to it, and counted in ``report.resizes``.
+    Images of other sizes than the first are scaled to it, and counted in ``report.resizes``.
     """
 
     def __init__(
@@ -146,7 +149,7 @@ class ImageSource(Source):
         raise SourceError(message or "no image")
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield each picture at its time."""
+        """Yield each image at its time."""
         self.report = DecodeReport(policy=self._policy)
         last_image: LazyFrame | None = None
         for index, path in enumerate(self._paths if video else ()):
@@ -178,10 +181,10 @@ class ImageSource(Source):
 
 
 def load_image(path: Path, limits: Limits = DEFAULT_LIMITS) -> VideoFrame:
-    """Decode one picture file.
+    """Decode one image file.
 
     Raises:
-        SourceError: it is no picture, one of many, in a form that only a part of can be read, or larger than allowed.
+        SourceError: it is no image, one of many, in a form of which only a part can be read, or larger than allowed.
     """
     _check_still(path)
     decoding = Demuxer(open_file(str(path), limits), limits=limits)
@@ -198,7 +201,7 @@ def load_image(path: Path, limits: Limits = DEFAULT_LIMITS) -> VideoFrame:
 
 
 def _check_still(path: Path) -> None:
-    """Raise SourceError if a file is no single picture, of which one would be taken for all."""
+    """Raise SourceError if a file is not a single image, so that one of its frames would stand for all."""
     kind = detect_kind(path)
     if kind == "animated webp":
         raise SourceError(f"{path} is an animated WebP, which cannot be read; convert it to GIF, PNG or a video")

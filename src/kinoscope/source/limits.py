@@ -1,4 +1,4 @@
-"""What a source may ask of memory and time, so that no small file takes a machine down."""
+"""Limits on the memory and time that a source may need, so that no small file takes a machine down."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from kinoscope.core.errors import OptionError, SourceError
 
 MIN_AUDIO_RATE = 1_000
-"""Samples per second below which a stream is no audio: each would grow into hundreds when it is resampled."""
+"""Samples per second below which a stream is not taken for audio: resampling would multiply each sample by hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is read at most; whatever asks for more is refused before it is decoded.
+    """Limits on what is read; a source that exceeds them is refused before it is decoded.
 
     Attributes:
         pixels: of one frame or image, as stored and as displayed; 8K video has 33 million.
@@ -30,10 +30,10 @@ class Limits:
 
     @classmethod
     def parse(cls, text: str) -> Limits:
-        """Return the limits that a text such as ``pixels=300e6,hours=200`` sets; the others keep their defaults.
+        """Return the limits in a text such as ``pixels=300e6,hours=200``; the others keep their defaults.
 
         Raises:
-            OptionError: it names no limit, or a value is no positive number.
+            OptionError: a limit is unknown, or a value is no positive number.
         """
         chosen: dict[str, Any] = dict(_entry(part) for part in text.split(",") if part.strip())
         return cls(**chosen)
@@ -45,7 +45,7 @@ class Limits:
             raise SourceError(f"{size}, more than the limit of {_count(self.pixels)}; {_advice('pixels')}")
 
     def check_audio(self, path: str, channels: int, rate: int) -> None:
-        """Raise SourceError if audio has more channels or samples than allowed, or too few samples to be audio."""
+        """Raise SourceError if audio has more channels or samples per second than allowed, or too few to be audio."""
         if channels > self.channels:
             description = f"{path} has {channels} channels of audio"
             raise SourceError(f"{description}, more than the limit of {self.channels}; {_advice('channels')}")
@@ -56,17 +56,17 @@ class Limits:
             raise SourceError(f"{description}; {MIN_AUDIO_RATE} or more are needed")
 
     def too_long(self, path: str) -> SourceError:
-        """Return the error of audio that goes on for longer than allowed."""
+        """Return the error of audio that is longer than allowed."""
         return SourceError(f"{path} has more audio than the limit of {self.hours:g} hours; {_advice('hours')}")
 
     def undecodable(self, path: str, what: str) -> SourceError:
-        """Return the error of a file of which no frame can be decoded; FFmpeg does not say why not."""
+        """Return the error of a file without a decodable frame; FFmpeg does not report the cause."""
         why = f"it is damaged, or larger than the limit of {_count(self.pixels)} pixels"
         return SourceError(f"{path} {what}: {why}; copy or download it again, or {_advice('pixels')}")
 
 
 DEFAULT_LIMITS = Limits()
-"""What is read at most where nothing else is asked for."""
+"""The limits unless others are requested."""
 
 
 def _entry(part: str) -> tuple[str, int | float]:

@@ -1,4 +1,4 @@
-"""A live source read in a thread of its own: who is slower than the source loses the oldest pictures."""
+"""Live sources, read in a thread of their own: a slow reader loses the oldest frames."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, LazyFrame, Source
 
 MAX_QUEUED_FRAMES = 64
-"""Pictures that are held for the reader."""
+"""Frames that are queued for the reader."""
 
 JOIN_TIMEOUT_SECONDS = 3.0
-"""Seconds for which the end of a read waits for a connection that gives nothing."""
+"""Seconds for which the end of a read waits for a connection that sends nothing."""
 
 MAX_ITEMS_PER_FRAME = 16
-"""Stretches of sound that are held for each picture that may be."""
+"""Queued items, mostly audio blocks, for each frame that may be queued."""
 
 
 class LiveSource(Source):
-    """Another source, never made to wait.
+    """Another source that never waits for its reader.
 
-    At most ``held`` pictures wait for the reader; the oldest give way, counted in ``report.dropped``.
+    At most ``max_frames`` frames are queued for the reader; the oldest are dropped, counted in ``report.dropped``.
     """
 
     def __init__(self, source: Source, max_frames: int = MAX_QUEUED_FRAMES) -> None:
@@ -34,11 +34,11 @@ class LiveSource(Source):
 
     @property
     def report(self) -> DecodeReport:  # type: ignore[override]
-        """How the read goes."""
+        """Decode report of the source."""
         return self._source.report
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield what there is, newest kept."""
+        """Yield the queued frames and audio, dropping the oldest."""
         if self._stopped.is_set():
             return
         items = self._source.read(video, tuple(audio_rates))
@@ -54,19 +54,19 @@ class LiveSource(Source):
             thread.join(JOIN_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
-        """End the read, from any thread; what waits is still given."""
+        """Stop the read, from any thread; what is queued is still yielded."""
         self._stopped.set()
         if self._queue is not None:
             self._queue.close()
 
     def close(self) -> None:
-        """Close the source, unless a connection that gives nothing still holds it: it ends with the process then."""
+        """Close the source, unless a connection that sends nothing still blocks it: it ends with the process then."""
         if self._thread is None or not self._thread.is_alive():
             self._source.close()
 
 
 class LatestFrameQueue:
-    """Hands items from one thread to another, in order, holding at most ``held`` pictures."""
+    """A queue of items from one thread to another, in order, with at most ``max_frames`` frames."""
 
     def __init__(self, max_frames: int) -> None:
         self._max_frames = max_frames
@@ -76,7 +76,7 @@ class LatestFrameQueue:
         self._error: BaseException | None = None
 
     def fill(self, items: Iterator[Item], source: Source) -> None:
-        """Put in all ``items``, until the reader closes; an error is raised at the reader's side."""
+        """Append all ``items``, until the reader closes the queue; an error is raised in the reader's thread."""
         try:
             for item in items:
                 if not self._put(item, source):
@@ -105,7 +105,7 @@ class LatestFrameQueue:
             self._items.popleft()
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Close the queue to further items."""
         with self._condition:
             self._closed = True
             self._condition.notify()

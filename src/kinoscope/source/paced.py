@@ -1,4 +1,4 @@
-"""A file shown as a camera would show it: each picture when its time has come, over and over if wanted."""
+"""Files in real time: each frame when its time has come, repeated if requested."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class RealtimeSource(Source):
     """Another source at the speed of the clock, as if it were live.
 
     Args:
-        source: with an end.
-        loop: begin again at its end, with times that go on.
-        wait: waits for some seconds.
-        clock: tells the time in seconds.
+        source: a source with an end.
+        loop: restart at the end, with times that continue.
+        wait: waits for a number of seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class RealtimeSource(Source):
         self.report = DecodeReport()  # of all passes together; the source's own begins anew with each
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield each picture and sound when its time has come."""
+        """Yield each frame and audio block when its time has come."""
         rates, started, shift = tuple(audio_rates), self._clock(), Fraction(0)
         while True:
             end = shift
@@ -54,7 +54,7 @@ class RealtimeSource(Source):
             shift = end
 
     def _add_report(self) -> None:
-        """Take over what a pass reported."""
+        """Add the report of one pass to the total."""
         inner, total = self._source.report, self.report
         total.failures, total.resizes = total.failures + inner.failures, total.resizes + inner.resizes
         total.complete, total.errors = total.complete and inner.complete, (total.errors + inner.errors)[:10]

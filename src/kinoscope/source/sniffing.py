@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and not by the ending of its name: one image, an animation, or a video."""
+"""Detect by its first bytes, not by its suffix, whether a file is one image, an animation, or a video."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 FileKind = Literal["image", "animation", "animated webp", "video", "unknown"]
 
 HEADER_BYTES = 4096
-"""Bytes that are examined; what says that an image moves stands before its pixels."""
+"""Bytes that are examined; the marks of an animated image stand before its pixels."""
 
 IMAGE_SIGNATURES = re.compile(
     rb"\x89PNG\r\n\x1a\n|RIFF....WEBP|II\*\0|MM\0\*|BM....\0\0\0\0|P[1-6]\s|\0\0\0\x0cjP  |\xffO\xffQ",
     re.DOTALL,
 )
-"""PNG, WebP, TIFF, BMP, PNM and JPEG 2000; many JPEGs one after another may be a video, so its ending decides."""
+"""PNG, WebP, TIFF, BMP, PNM and JPEG 2000; a sequence of JPEGs may be a video, so the suffix decides."""
 
 VIDEO_SIGNATURES = re.compile(rb"GIF8[79]a|\x1aE\xdf\xa3|RIFF....AVI |FLV\x01|OggS|\0\0\x01[\xb3\xba]", re.DOTALL)
 """GIF, Matroska and WebM, AVI, Flash, Ogg, and MPEG streams."""
@@ -26,7 +26,7 @@ SEQUENCE_BRANDS = {b"avis", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 
 def detect_kind(path: Path) -> FileKind:
-    """Return what a file is; ``unknown`` where its first bytes do not say, or it cannot be read."""
+    """Return the kind of a file; ``unknown`` if its first bytes do not determine it, or it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(HEADER_BYTES)

@@ -1,4 +1,4 @@
-"""Network streams: what a file does, and opening again when the connection is lost."""
+"""Network streams: read as files, and reconnected when the connection is lost."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 from kinoscope.source.video import VideoSource
 
 ENDLESS_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp")
-"""Schemes whose streams go on until somebody stops them."""
+"""Schemes whose streams continue until they are closed."""
 
 MAX_WAIT_SECONDS, MAX_LIVE_WAIT_SECONDS = 30.0, 5.0
-"""Seconds between two tries to reconnect, at most: of a stream with an end, and of a camera, which is missed."""
+"""Seconds between two tries to reconnect, at most: of a stream with an end, and of a live one, whose frames are missed.
+"""
 
 MAX_TRIES, MAX_LIVE_TRIES = 6, 9
-"""How often in a row it is tried: for half a minute, of both."""
+"""Tries to reconnect in a row: for half a minute, for both."""
 
 UNTIMED_FORMATS = {"mpjpeg"}
-"""Formats that say nothing of time: a camera's pictures over HTTP, one JPEG after the other."""
+"""Formats without timestamps: a camera over HTTP that sends one JPEG after the other."""
 
 
 class ReconnectingReader(Reader):
-    """One pass over a stream: a connection that is lost is no damage, and what was lost with it is said once."""
+    """One pass over a stream: a lost connection is no damage, and what was lost with it is reported once."""
 
     def check_end(self, demuxer: Demuxer) -> None:
-        """Report that the stream ended before its time, which opening it again may mend."""
+        """Report that the stream ended before its time, which reconnecting may repair."""
         packets = demuxer.packets
         reason, packets.stop_reason = packets.stop_reason, None
         super().check_end(demuxer)
@@ -46,19 +47,19 @@ class ReconnectingReader(Reader):
 
 
 class StreamSource(VideoSource):
-    """A URL.
+    """A network stream.
 
-    A stream that is lost is opened again, up to ``tries`` times in a row, after 0.5, 1, 2, 4... seconds. One
-    that has an end is taken up where it broke off; a live one goes on with times moved by how long it was away.
+    A lost stream is opened again, up to ``max_tries`` times in a row, after 0.5, 1, 2, 4... seconds. One that has an
+    end is resumed where it broke off; a live one continues with times shifted by the length of the outage.
 
     Args:
         path: the URL; see ``container.URL_PROTOCOLS`` for the schemes.
         start, end, rate, on_error, limits: as of VideoSource.
-        opener: opens a container; called with ``again`` where it was open before, and ``wall_clock`` where frames are
-            to be stamped as they arrive.
-        tries: how often to reconnect without getting anything before giving up; as usual if not given.
-        endless: it goes on until somebody stops it, though its scheme does not say so.
-        sleep, clock: to wait, and to tell the time, in seconds.
+        opener: opens a container; called with ``again`` if it was open before, and ``wall_clock`` if frames are to be
+            stamped on arrival.
+        max_tries: tries to reconnect in a row without receiving anything; by default as many as are usual for its kind.
+        endless: whether it continues until it is closed, though its scheme does not say so.
+        sleep, clock: wait for, and return the time in, seconds.
     """
 
     reader_class = ReconnectingReader
@@ -87,7 +88,7 @@ class StreamSource(VideoSource):
         self._probed = live
 
     def _open(self) -> Demuxer:
-        """Open the stream; what was open before is known, and need not be probed for long."""
+        """Open the stream; a stream that was open before is probed for a shorter time."""
         opened = super()._open()
         if self._live and not self._wall_clock and opened.container.format.name in UNTIMED_FORMATS:
             opened.close()
@@ -105,13 +106,13 @@ class StreamSource(VideoSource):
         return self._opener(self.path, **options)
 
     def _probe(self, demuxer: Demuxer) -> None:
-        """Learn what the stream says; where pictures are stamped as they arrive, the first is at 0."""
+        """Read the stream's metadata; where frames are stamped on arrival, the first is at 0."""
         super()._probe(demuxer)
         self._shift = -self.info.start if self._wall_clock else Fraction(0)
         self.info = replace(self.info, start=self.info.start + self._shift)
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield pictures and sound, over as many connections as it takes."""
+        """Yield frames and audio, over as many connections as necessary."""
         reader = self._new_reader(tuple(audio_rates))
         backoff = Backoff(self._max_tries, self._sleep, MAX_LIVE_WAIT_SECONDS if self._live else MAX_WAIT_SECONDS)
         connection: Demuxer | None = self._take_demuxer()
@@ -136,7 +137,7 @@ class StreamSource(VideoSource):
                 connection.close()
 
     def _record_data(self, backoff: Backoff, last_arrival: float) -> None:
-        """Take note that there is something, maybe after an outage."""
+        """Record that data arrived, possibly after an outage."""
         if backoff.failed_tries:
             backoff.reset()
             self.report.complete = True
@@ -146,7 +147,7 @@ class StreamSource(VideoSource):
                 self.report.add_message(f"no data for {self._clock() - last_arrival:.0f} s; reconnected", first=True)
 
     def _resume(self, connection: Demuxer, reader: Reader) -> Demuxer:
-        """Go to where a stream with an end is to begin, or broke off."""
+        """Seek to where a stream with an end is to begin, or broke off."""
         point = reader.last.time if reader.last is not None else self._start
         if not self._live and point is not None and point > self.info.start:
             return self._seek(connection, point)
@@ -156,7 +157,7 @@ class StreamSource(VideoSource):
         return reader.reached_end or (self.report.complete and not self._live)
 
     def _reconnect(self, backoff: Backoff) -> Demuxer | None:
-        """Open again, or give up and say so."""
+        """Return a new connection; None, and a message in the report, after the last try."""
         self.report.complete = False
         if not backoff.failed_tries:
             self._notes_before = len(self.report.errors)
@@ -176,7 +177,7 @@ class StreamSource(VideoSource):
     def _outage_shift(
         self, connection: Demuxer | None, reader: Reader, shift: Fraction, last_arrival: float
     ) -> Fraction:
-        """Give the seconds by which a live stream's new times must move to go on from the old ones."""
+        """Return the seconds by which a live stream's new times must be shifted to continue the old ones."""
         if connection is None or connection.video is None or reader.last is None or not self._live:
             return Fraction(0)
         first = connection.peek()
@@ -188,21 +189,21 @@ class StreamSource(VideoSource):
 
 
 class Backoff:
-    """Wait 0.5, 1, 2, 4... seconds between tries, and raise after ``tries`` in a row.
+    """Exponential delays of 0.5, 1, 2, 4... seconds between tries, up to ``max_tries`` in a row.
 
     Attributes:
-        made: tries since the last that was worth it.
+        failed_tries: tries since the last success.
     """
 
     def __init__(self, max_tries: int, sleep: Callable[[float], None], max_wait: float = MAX_WAIT_SECONDS) -> None:
         self._max_tries, self._sleep, self._max_wait, self.failed_tries = max_tries, sleep, max_wait, 0
 
     def reset(self) -> None:
-        """Begin anew: a try was worth it."""
+        """Reset after a success."""
         self.failed_tries = 0
 
     def wait(self) -> bool:
-        """Wait for the next try, or tell at once that there is none."""
+        """Wait for the next try and return True, or return False at once if there is none."""
         if self.failed_tries == self._max_tries:
             return False
         self._sleep(min(0.5 * 2**self.failed_tries, self._max_wait))

@@ -1,4 +1,4 @@
-"""Video files: one decode of pictures and sound, with exact times."""
+"""Video files: frames and audio in one pass, with exact times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kinoscope.source.decode.scaler import Orientation, Scaler
 from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
 SEEK_BACK_SECONDS = (0, 5, 60)
-"""Seconds before a time at which a keyframe is looked for, in turn: some formats land after what was asked."""
+"""Seconds before a time at which a keyframe is searched for, in turn: some formats land after the requested time."""
 
 
 class VideoSource(Source):
@@ -33,23 +33,23 @@ class VideoSource(Source):
 
     Args:
         path: the file.
-        start, end: only what lies in [start, end) is given, in seconds on the clock of the frames' times.
-        rate: pictures per second to give at most, or None for every one.
-        on_error: what to do about a picture that cannot be decoded: ``skip`` it, ``repeat`` the last one in its
-            place, give a ``blank`` (black) one, or ``raise`` DecodeError.
-        opener: opens the container; as a file, if not given.
+        start, end: read only [start, end), in seconds on the time axis of the frames.
+        rate: frames per second to sample, or None for every frame.
+        on_error: what to do about a frame that cannot be decoded: ``skip`` it, ``repeat`` the last one in its place,
+            yield a ``blank`` (black) one, or ``raise`` DecodeError.
+        opener: opens the container; by default as a local file.
         live: whether it never ends by itself.
-        track: which of several sound tracks is heard, counted from 0; by default the one that players choose.
-        video_track: which of several video tracks is shown, counted from 0; by default the largest.
+        track: index of the audio track to read, from 0; by default the one that players choose.
+        video_track: index of the video track to read, from 0; by default the largest.
         limits: on frames, audio and length; more is refused.
 
     Raises:
-        SourceError: it cannot be opened, or has neither picture nor sound; in one line.
+        SourceError: it cannot be opened, or has neither video nor audio; in one line.
         OptionError: there is no such policy, or no such track.
     """
 
     reader_class = Reader
-    """How frames and audio are taken from a container."""
+    """Reader of the frames and audio of a container."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ class VideoSource(Source):
         return self._opener(self.path)
 
     def _take_demuxer(self) -> Demuxer:
-        """Give a container at its beginning, which is then the caller's to close."""
+        """Return a demuxer at the beginning, which the caller must close."""
         demuxer, self._opened = self._opened or self._open(), None
         return demuxer
 
     def _probe(self, demuxer: Demuxer) -> None:
-        """Learn what the file says, and from its first picture."""
+        """Read the metadata of the file and of its first frame."""
         self._check_size(demuxer)
         first = demuxer.peek()
         if demuxer.video is not None and first is None:
@@ -116,7 +116,7 @@ class VideoSource(Source):
         return kind in CLOCK_CONTAINERS and not self._live and Path(self.path).is_file() and clock_restarts(self.path)
 
     def _measure_end(self) -> Fraction | None:
-        """Read all packets to learn where a recording ends whose stamps start again."""
+        """Read all packets to find the end of a recording whose timestamps restart."""
         demuxer = self._open()
         try:
             for _ in demuxer.packets:
@@ -138,7 +138,7 @@ class VideoSource(Source):
             self._limits.check_audio(self.path, audio.layout.nb_channels, audio.sample_rate)
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield pictures and sound in [start, end) as they are stored."""
+        """Yield frames and audio in [start, end) as they are stored."""
         reader = self._new_reader(tuple(audio_rates))
         demuxer = self._take_demuxer()
         try:
@@ -154,7 +154,7 @@ class VideoSource(Source):
             demuxer.close()
 
     def _update_info(self, demuxer: Demuxer, reader: Reader) -> None:
-        """Correct what the file said of itself: a rate that changes, and the duration of the first part of several."""
+        """Correct declared metadata: a rate that varies, and the duration of the first part of several."""
         self._joined |= bool(demuxer.packets.joints)
         if reader.is_uneven and not self._joined:
             self.info = replace(self.info, variable=True)
@@ -174,7 +174,7 @@ class VideoSource(Source):
         demuxer.want_audio = reader.wants_audio and demuxer.audio is not None
 
     def _seek(self, demuxer: Demuxer, time: Fraction) -> Demuxer:
-        """Go to a keyframe at or before ``time``, or to the beginning where a file cannot be searched."""
+        """Return a demuxer at a keyframe at or before ``time``, or at the beginning if the file cannot be searched."""
         try:
             if self._joined:
                 return self._reopen(demuxer)
@@ -191,7 +191,7 @@ class VideoSource(Source):
     def _seek_back(self, demuxer: Demuxer, time: Fraction) -> bool:
         """Seek to a keyframe at or before ``time``; return whether one was found.
 
-        Some formats are searched by the times of decoding, so that even the start leads past the first keyframe.
+        Some formats are searched by decoding times, so that even the start leads past the first keyframe.
         """
         stream = demuxer.video or demuxer.audio
         if stream is None or stream.time_base is None:
@@ -206,7 +206,7 @@ class VideoSource(Source):
         return False
 
     def at(self, times: Iterable[Fraction]) -> Iterator[LazyFrame]:
-        """Yield the picture on screen at each of ``times``: by seeking if they lie further apart than keyframes."""
+        """Yield the frame on screen at each of ``times``, by seeking if they lie further apart than keyframes."""
         requested = list(times)
         return (
             self._seek_frames(requested)
@@ -222,7 +222,7 @@ class VideoSource(Source):
         return gop is not None and (times[-1] - times[0]) / (len(times) - 1) > gop
 
     def _seek_frames(self, times: list[Fraction]) -> Iterator[LazyFrame]:
-        """Decode only from the keyframe before each time. ``index`` is reckoned from the average rate."""
+        """Yield frames, decoded only from the keyframe before each time; the average rate determines ``index``."""
         demuxer = self._take_demuxer()
         try:
             for time in times:
@@ -244,7 +244,7 @@ class VideoSource(Source):
         return super().keyframes(size)
 
     def span(self) -> tuple[Fraction, Fraction]:
-        """Give the times between which frames lie, within the asked limits."""
+        """Return the times between which frames lie, within the requested range."""
         start, end = super().span()
         if self.info.duration and not self._live and not self._joined:
             end = self._verified_end(end)
@@ -252,7 +252,7 @@ class VideoSource(Source):
         return start if first is None else max(start, first), end if last is None else min(end, last)
 
     def _verified_end(self, end: Fraction) -> Fraction:
-        """Return where the last packet ends, if that is well before the end that the file declares."""
+        """Return where the last packet ends, if that is well before the declared end."""
         if self._reached is None:
             demuxer = self._open()
             try:
@@ -277,7 +277,7 @@ class VideoSource(Source):
 
     @property
     def begin(self) -> Fraction:
-        """The time in seconds from which on it is read."""
+        """Time in seconds from which on the file is read."""
         return self.info.start if self._start is None else max(self.info.start, self._start)
 
     def close(self) -> None:

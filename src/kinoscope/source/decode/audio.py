@@ -1,4 +1,4 @@
-"""Decoded sound to mono float32 at the asked rates, on one unbroken clock."""
+"""Resample decoded audio to mono float32 at the requested rates, without gaps."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from kinoscope.core.media import Audio
 from kinoscope.source.base import cut_audio
 
 MAX_STAMP_ERROR_SECONDS = Fraction(1, 50)
-"""Seconds that a stamp may be off the count of samples before it is believed: finer jitter is rounding."""
+"""Seconds by which a timestamp may differ from the count of samples before it is believed: finer jitter is rounding."""
 
 MAX_MIXED_CHANNELS = 8
-"""Channels up to which FFmpeg knows how to mix any stream; more of them are averaged here."""
+"""Channels up to which FFmpeg can mix any layout; more of them are averaged here."""
 
 MIN_UNSAFE_PLANES = 8
 """Planes from which on PyAV must not be asked for them."""
 
 MIN_MIX_LEVEL, SAFE_MIX_LEVEL = 0.25, 0.45
-"""Shares of the loudest channel's level: below the first the mean of all cancels, from the second on it does not."""
+"""Levels of the mean of all channels relative to the loudest: channels cancel below the first, and no more from the
+second."""
 
 MAX_GAP_SECONDS = 10
-"""Seconds of silence that are filled in; a longer gap starts a new stretch at its own time."""
+"""Seconds of silence that are filled in; after a longer gap, audio restarts at its own time."""
 
 
 class MultiRateResampler:
-    """Resample a stream of sound to several rates. Gaps become silence, and overlaps are cut."""
+    """A resampler of one audio stream to several rates; it fills gaps with silence and cuts overlaps."""
 
     def __init__(self, rates: Iterable[int]) -> None:
         self._resamplers = [_GaplessResampler(rate) for rate in dict.fromkeys(rates)]
         self._loudest_only = False
 
     def push(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
-        """Yield the sound that ``frame``, which starts at ``time`` seconds if it says so, completes."""
+        """Yield the audio that ``frame`` completes; ``time`` is its start in seconds, if known."""
         if frame.layout.nb_channels > MAX_MIXED_CHANNELS:
             frame = average_channels(frame)
         elif self._resamplers and frame.layout.nb_channels > 1:
@@ -46,7 +47,7 @@ class MultiRateResampler:
             yield from resampler.push(frame, time)
 
     def _mixable(self, frame: AudioFrame) -> AudioFrame:
-        """Return a frame, or its loudest channel where the channels cancel each other in a mix."""
+        """Return a frame, or its loudest channel if the channels cancel each other in a mix."""
         samples = to_channels(frame)
         levels = np.sqrt(np.square(samples).mean(axis=1))
         share = float(np.sqrt(np.square(samples.mean(axis=0)).mean())) / max(float(levels.max()), 1e-9)
@@ -55,13 +56,13 @@ class MultiRateResampler:
         return to_mono_frame(frame, samples[int(levels.argmax())]) if self._loudest_only else frame
 
     def flush(self) -> Iterator[Audio]:
-        """Yield what the resamplers still hold."""
+        """Yield what the resamplers still buffer."""
         for resampler in self._resamplers:
             yield from resampler.flush()
 
 
 def average_channels(frame: AudioFrame) -> AudioFrame:
-    """Return a frame whose one channel is the mean of all channels."""
+    """Return a mono frame with the mean of all channels."""
     return to_mono_frame(frame, to_channels(frame).mean(axis=0))
 
 
@@ -89,7 +90,7 @@ def to_mono_frame(frame: AudioFrame, samples: Float64Array) -> AudioFrame:
 def to_interleaved(frame: AudioFrame) -> AudioFrame:
     """Return a frame whose samples may be read.
 
-    Of eight planes or more, PyAV reads some that there are not, and the process dies; such a frame is returned with its
+    Of eight planes or more, PyAV reads some that do not exist, and the process dies; such a frame is returned with its
     channels in one plane, any other as it is.
     """
     if frame.format.is_packed or frame.layout.nb_channels < MIN_UNSAFE_PLANES:
@@ -98,10 +99,10 @@ def to_interleaved(frame: AudioFrame) -> AudioFrame:
 
 
 class _GaplessResampler:
-    """One rate.
+    """A resampler to one rate.
 
-    ``_next`` is the time at which the input so far ends, ``_clock`` that of the resampler's output, and
-    ``_heard`` the end of what was handed on.
+    ``_input_end`` is the end of the input so far, ``_output_time`` the end of the resampler's output, and
+    ``_emitted_end`` the end of the audio that was yielded, in seconds.
     """
 
     def __init__(self, rate: int) -> None:
@@ -143,7 +144,7 @@ class _GaplessResampler:
         return self._input_end
 
     def _fill_gap(self, time: Fraction | None) -> Iterator[Audio]:
-        """Fill the gap before ``time`` with silence."""
+        """Yield silence for the gap before ``time``."""
         if (
             time is None
             or self._input_end is None
@@ -166,7 +167,7 @@ class _GaplessResampler:
                 yield from self._forward(audio)
 
     def _forward(self, audio: Audio) -> Iterator[Audio]:
-        """Yield what of ``sound`` was not heard yet; a jump far back is a new clock."""
+        """Yield the part of ``audio`` after what was yielded already; a jump far back is a new clock."""
         repeats = self._emitted_end is not None and 0 < self._emitted_end - audio.start <= MAX_GAP_SECONDS
         if (new := cut_audio(audio, self._emitted_end, None) if repeats else audio) is not None:
             self._emitted_end = new.end

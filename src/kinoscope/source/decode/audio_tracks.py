@@ -1,4 +1,4 @@
-"""Which of several sound tracks is meant."""
+"""Select one of several audio or video tracks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from av.video.stream import VideoStream
 from kinoscope.core.errors import OptionError
 
 COVER_DISPOSITIONS = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Kinds of video streams that show no video."""
+"""Kinds of video streams without video."""
 
 
 def select_audio(
     container: InputContainer, number: int | None = None, video: VideoStream | None = None
 ) -> AudioStream | None:
-    """Give a sound track that can be decoded, or None if there is none.
+    """Return an audio track that can be decoded, or None if there is none.
 
     Args:
         container: an opened file.
-        number: which one, counted from 0 among the sound tracks, or None for the one that players choose.
+        number: its index, from 0 among the audio tracks, or None for the one that players choose.
         video: the video track that it goes with: where a file holds several programmes, one of the same.
 
     Raises:
-        OptionError: there is no such track; the message lists those there are.
+        OptionError: there is no such track; the message lists the existing ones.
     """
     if number is None:
         best = container.streams.best("audio", related=video)
@@ -38,7 +38,7 @@ def select_audio(
 
 
 def list_videos(container: InputContainer) -> list[VideoStream]:
-    """Return the video tracks that can be decoded; the cover picture of a song or a film is none."""
+    """Return the video tracks that can be decoded, without cover images."""
     return [
         s for s in container.streams.video if s.codec_context is not None and not s.disposition & COVER_DISPOSITIONS
     ]
@@ -49,11 +49,11 @@ def select_video(container: InputContainer, number: int | None = None) -> VideoS
 
     Args:
         container: an opened file.
-        number: which one, counted from 0 among the video tracks, or None for the largest; of equal ones the one that
-            players choose.
+        number: its index, from 0 among the video tracks, or None for the largest; of equal ones the one that players
+            choose.
 
     Raises:
-        OptionError: there is no such track; the message lists those there are.
+        OptionError: there is no such track; the message lists the existing ones.
     """
     tracks = list_videos(container)
     if number is None:

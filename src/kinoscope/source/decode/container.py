@@ -1,4 +1,4 @@
-"""Open a container safely, and say in one line why it cannot be opened."""
+"""Open containers safely, with a one-line error if that fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ URL_PROTOCOLS = {
 
 
 def is_url(path: str) -> bool:
-    """Tell whether ``path`` is written as a URL."""
+    """Return whether ``path`` is written as a URL."""
     return "://" in path
 
 
@@ -39,7 +39,8 @@ def open_file(path: str, limits: Limits = DEFAULT_LIMITS) -> InputContainer:
     """Open a local file.
 
     Args:
-        limits: on the pixels of a frame; FFmpeg may decode one already to learn its format.
+        path: the file.
+        limits: on the pixels of a frame; FFmpeg may decode one already to detect its format.
 
     Raises:
         SourceError: it is missing, empty, or not a video that can be read; in one line.
@@ -55,10 +56,10 @@ def open_file(path: str, limits: Limits = DEFAULT_LIMITS) -> InputContainer:
 
 
 OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 10.0, 5.0
-"""Seconds after which a network stream that does not answer, or sends nothing any more, is abandoned."""
+"""Seconds after which a network stream that does not answer, or sends no more data, is abandoned."""
 
 REOPEN_PROBE_MICROSECONDS = 1_000_000
-"""Microseconds of a stream that are probed when it is opened again; FFmpeg's five seconds are lost to an alert."""
+"""Microseconds of a stream that are probed when it is reopened; FFmpeg's five seconds would be lost to an alert."""
 
 
 def open_url(
@@ -68,12 +69,12 @@ def open_url(
 
     Args:
         url: its address.
-        limits: what is read at most.
-        again: whether it is known already, so that less of it needs to be probed.
-        wall_clock: whether pictures are stamped as they arrive.
+        limits: on what is read.
+        again: whether it was open before, so that less of it needs to be probed.
+        wall_clock: whether frames are stamped on arrival.
 
     Raises:
-        SourceError: the scheme is not allowed, or nobody answers.
+        SourceError: the scheme is not allowed, or there is no answer.
     """
     scheme = url.split("://", 1)[0].lower()
     if scheme not in URL_PROTOCOLS:
@@ -106,7 +107,7 @@ def read_errors(path: str) -> Iterator[None]:
 
 
 def error_message(error: Exception) -> str:
-    """Give FFmpeg's own word for an error, in lower case and without its number."""
+    """Return FFmpeg's own message for an error, in lower case and without its number."""
     return str(getattr(error, "strerror", None) or error).lower().replace("\n", " ")
 
 
@@ -122,7 +123,7 @@ def _check_file(path: Path) -> None:
 
 
 _MIN_NAME_SIMILARITY = 0.7
-"""Likeness of two names, 0 to 1, from which one may be meant by the other: a letter or two apart."""
+"""Similarity of two names, 0 to 1, from which one may be a misspelling of the other: a letter or two apart."""
 
 
 def _suggest_names(path: Path) -> str:
@@ -147,7 +148,7 @@ def _open_error_message(path: Path, error: Exception) -> str:
 
 
 def _lacks_index(path: Path) -> bool:
-    """Walk the top-level boxes of an mp4: it has a file type (ftyp) but no ``moov``."""
+    """Return whether a file is an mp4 without its index: its top-level boxes have a file type, but no ``moov``."""
     seen: set[bytes] = set()
     end = path.stat().st_size
     with path.open("rb") as file:

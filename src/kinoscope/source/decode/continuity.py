@@ -1,4 +1,4 @@
-"""One clock for all streams of a container whose stamps start again or jump, as in recordings that were joined."""
+"""Join timestamps that restart or jump, as in concatenated recordings, into one clock for all streams."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from av.packet import Packet
 
 MAX_JITTER_SECONDS = Fraction(1, 5)
-"""Seconds by which a stamp may lie before the one before it; further back the clock has started again."""
+"""Seconds by which a timestamp may lie before the previous one; further back the clock has restarted."""
 
 MAX_STEP_SECONDS = Fraction(5)
-"""Seconds from one stamp to the next beyond which the following one must confirm it."""
+"""Seconds from one timestamp to the next beyond which the following one must confirm it."""
 
 MAX_PAUSE_SECONDS = Fraction(12 * 3600)
 """Seconds that may pass without a packet; a jump further ahead is another clock, not a pause."""
 
 MAX_WAIT_SECONDS = Fraction(2)
 MAX_BUFFERED_PACKETS = 500
-"""Seconds and packets for which the other streams are waited for where one jumps."""
+"""Seconds and packets for which the other streams are waited for when one jumps."""
 
 
 @dataclass(slots=True)
 class _TrackClock:
-    """One stream: what is added to its stamps, its last stamp and its latest end, in seconds of the one clock."""
+    """The clock of one stream, in seconds: the offset of its timestamps, its last timestamp and its latest end."""
 
     offset: Fraction
     last: Fraction | None = None
@@ -34,14 +34,14 @@ class _TrackClock:
 
 
 class TimestampJoiner:
-    """Move the stamps of packets so that each stream goes on where it jumps, all streams by the same time.
+    """Shift the timestamps of packets so that each stream continues where it jumps, all streams by the same time.
 
-    Where the stamps of a stream jump back, or ahead by more than ``MAX_PAUSE_SECONDS``, packets are buffered until the
-    other streams have jumped too: then the new part is moved as a whole to where the last stream of the old part ends.
-    A single stamp that is off is dropped, and the clock left alone.
+    Where the timestamps of a stream jump back, or ahead by more than ``MAX_PAUSE_SECONDS``, packets are buffered until
+    the other streams have jumped too: then the new part is shifted as a whole to where the last stream of the old part
+    ends. A single outlier loses its timestamp, and the clock is left alone.
 
     Attributes:
-        joints: the first moved stamp after the latest jump, in ticks, of each stream that jumped.
+        joints: the first shifted timestamp after the latest jump, in ticks, of each stream that jumped.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class TimestampJoiner:
         self._buffer: list[Packet[Any]] = []
 
     def run(self, packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
-        """Yield packets with their stamps moved."""
+        """Yield packets with their timestamps shifted."""
         for packet in packets:
             yield from self._push(packet)
         while self._buffer:
@@ -65,7 +65,7 @@ class TimestampJoiner:
         yield from self._resolve(final=not packet.size)
 
     def _is_ambiguous(self, packet: Packet[Any]) -> bool:
-        """Return whether it must be waited for what a stamp means."""
+        """Return whether later packets must decide what a timestamp means."""
         clock = self._clock(packet)
         shifted = _gap(packet, clock, self._offset)
         if _is_regular(_gap(packet, clock, clock.offset)):
@@ -73,7 +73,7 @@ class TimestampJoiner:
         return clock.offset == self._offset or not _is_regular(shifted)
 
     def _resolve(self, final: bool) -> Iterator[Packet[Any]]:
-        """Hand on what is held as soon as it is clear what its first packet means."""
+        """Yield buffered packets as soon as it is clear what the first of them means."""
         first = self._buffer[0]
         same_stream = [p for p in self._buffer if p.stream_index == first.stream_index and _decode_time(p) is not None]
         if len(same_stream) == 1 and not final and len(self._buffer) < MAX_BUFFERED_PACKETS:
@@ -87,12 +87,12 @@ class TimestampJoiner:
             yield from self._join_parts(_find_restart(self._buffer, first.stream_index))
 
     def _is_outlier(self, first: Packet[Any], second: Packet[Any]) -> bool:
-        """Return whether the second packet goes on from before the first."""
+        """Return whether the second packet continues from before the first."""
         gap, step = _gap(first, self._clock(first), self._clock(first).offset), _seconds_between(first, second)
         return not self._is_discontinuous(second) and (gap < 0 or step < -MAX_JITTER_SECONDS)
 
     def _is_discontinuous(self, packet: Packet[Any]) -> bool:
-        """Return whether a packet is of another clock than the one before it in its stream."""
+        """Return whether a packet is of another clock than the previous one of its stream."""
         clock = self._clock(packet)
         gap = _gap(packet, clock, clock.offset)
         return gap < -MAX_JITTER_SECONDS or gap > MAX_PAUSE_SECONDS
@@ -107,7 +107,7 @@ class TimestampJoiner:
         return enough or known <= jumped or _find_restart(self._buffer, same_stream[0].stream_index) < len(self._buffer)
 
     def _join_parts(self, count: int) -> Iterator[Packet[Any]]:
-        """Move the new part to the end of the old one, and hand on the first ``count`` packets."""
+        """Shift the new part to the end of the old one, and yield the first ``count`` packets."""
         starts: dict[int, Fraction] = {}
         for packet in self._buffer[:count]:
             index, start = packet.stream_index, _display_time(packet)
@@ -126,7 +126,7 @@ class TimestampJoiner:
             yield from self._push(packet)
 
     def _shift(self, packet: Packet[Any]) -> Packet[Any]:
-        """Move the stamps of a packet by the offset of its stream, which becomes the latest where it jumps."""
+        """Shift the timestamps of a packet by the offset of its stream, which becomes the latest where it jumps."""
         clock = self._clock(packet)
         joint = self._is_discontinuous(packet)
         if joint:
@@ -151,21 +151,22 @@ class TimestampJoiner:
 
 
 def _decode_time(packet: Packet[Any]) -> Fraction | None:
-    """Return when a packet is decoded in seconds, or None if that is not known.
+    """Return the decoding time of a packet in seconds, or None if it is unknown.
 
-    When it is shown says nothing of order: the first packets of Matroska have that alone, and frames are reordered.
+    Presentation times do not determine the order: the first packets of Matroska have these alone, and frames are
+    reordered.
     """
     return None if packet.dts is None or packet.time_base is None else packet.dts * packet.time_base
 
 
 def _display_time(packet: Packet[Any]) -> Fraction | None:
-    """Return when a packet is shown in seconds, or decoded if that is all that is known."""
+    """Return the presentation time of a packet in seconds, or its decoding time if only that is known."""
     ticks = packet.pts if packet.pts is not None else packet.dts
     return None if ticks is None or packet.time_base is None else ticks * packet.time_base
 
 
 def _gap(packet: Packet[Any], clock: _TrackClock, offset: Fraction) -> Fraction:
-    """Return the seconds from the last packet of a track to this one; none where one of them has no stamp."""
+    """Return the seconds from the last packet of a stream to this one; 0 if one of them has no timestamp."""
     stamp = _decode_time(packet)
     return Fraction(0) if stamp is None or clock.last is None else stamp + offset - clock.last
 
@@ -179,7 +180,7 @@ def _seconds_between(first: Packet[Any], second: Packet[Any]) -> Fraction:
 
 
 def _find_restart(buffered: list[Packet[Any]], index: int) -> int:
-    """Return the position at which a stream jumps back once more among what is held, or its length."""
+    """Return the position at which a stream jumps back once more in the buffer, or the buffer's length."""
     same_stream = [
         at for at, packet in enumerate(buffered) if packet.stream_index == index and _decode_time(packet) is not None
     ]

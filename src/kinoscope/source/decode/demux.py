@@ -1,4 +1,4 @@
-"""One demux of one container: packets in, decoded frames out, broken ones named."""
+"""Demux a container: packets in, decoded frames out, with lost frames reported."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ from kinoscope.source.decode.packets import PacketReader
 from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
 MIN_SLICE_THREADED_PIXELS = 4096 * 4096
-"""Pixels from which frames are decoded one at a time: each thread would hold frames of its own."""
+"""Pixels from which frames are decoded one at a time: each thread would buffer frames of its own."""
 
 NO_TIMESTAMPS_FLAG = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS: the container never has any."""
 
 MAX_REORDERED_PACKETS, MAX_LEAD_PACKETS = 16, 500
-"""Packets after the first stamp among which an earlier one may be, and packets in which it is searched for."""
+"""Packets after the first timestamp among which an earlier one may be, and packets in which it is searched for."""
 
 DemuxEvent = VideoFrame | AudioFrame | LostFrame
 
 
 class Demuxer:
-    """Decode the best picture and the best sound stream of a container, interleaved as stored.
+    """A decoder of one video and one audio stream of a container, interleaved as stored.
 
     Args:
         container: an opened file.
-        track: the sound track to hear, counted from 0, or None for the one that players choose.
+        track: index of the audio track, from 0, or None for the one that players choose.
         limits: on the pixels of a frame; a larger one is lost.
-        video_track: the video track to show, counted from 0, or None for the largest.
+        video_track: index of the video track, from 0, or None for the largest.
 
     Attributes:
-        video, sound: the streams, or None; a cover picture of a song is not video.
-        want_video, want_sound: whether to decode them from here on.
-        packets: what is being read; says how far, and why reading stopped before the end if it did.
-        lead: how many pictures without a stamp come first, and the first stamp after them; None where there are none.
+        video, audio: the streams, or None; the cover image of a song is not video.
+        want_video, want_audio: whether to decode them from here on.
+        packets: the packet reader, which reports how far it has read, and why it stopped before the end if it did.
+        lead: the number of frames without a timestamp at the beginning, and the first timestamp after them; None if
+            there are none.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Demuxer:
         yield from self._stream
 
     def peek(self) -> VideoFrame | None:
-        """Give the first picture to come, which stays to be read, or None if there is none."""
+        """Return the next frame, which stays to be read, or None if there is none."""
         for event in self._stream if self.video is not None else ():
             self._peeked.append(event)
             if isinstance(event, VideoFrame):
@@ -92,19 +93,19 @@ class Demuxer:
         return None
 
     def seek(self, pts: int) -> None:
-        """Go to the last keyframe at or before ``pts``, in ticks of the picture's stream (or the sound's)."""
+        """Seek to the last keyframe at or before ``pts``, in ticks of the video stream (or the audio stream)."""
         self.container.seek(pts, stream=self.video or self.audio)
         self._peeked.clear()
         self._losses = LossDetector(self._codec, joined=True)
         self._restart()
 
     def only_keyframes(self) -> None:
-        """Decode nothing but keyframes, from the beginning."""
+        """Decode only keyframes, from the beginning."""
         if self.video is not None:
             self.video.codec_context.skip_frame = "NONKEY"
 
     def close(self) -> None:
-        """Let go of the container."""
+        """Close the container."""
         self._stream.close()
         self._peeked.clear()
         self.container.close()
@@ -119,7 +120,7 @@ class Demuxer:
         yield from self._losses.lost_at_end()
 
     def _with_lead(self) -> Iterator[Packet[Any]]:
-        """Yield all packets; find how many pictures without a stamp come first, and the first stamp behind them."""
+        """Yield all packets; find how many frames without a timestamp come first, and the first timestamp."""
         packets, missing = iter(self.packets), 0
         buffered: list[Packet[Any]] = []
         stamps: list[int] = []

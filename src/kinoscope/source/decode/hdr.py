@@ -1,8 +1,8 @@
-"""High dynamic range to the standard one: what networks know and what written video is tagged as.
+"""Convert high dynamic range to the standard range that networks are trained on and written video is tagged as.
 
-PQ (SMPTE ST 2084) and HLG (ARIB STD-B67) as ITU-R BT.2100 defines them are made linear light, compressed to a display
-of 100 nits by the curve of ITU-R BT.2390 (section 5.4.1, EETF), brought to the primaries of BT.709 (BT.2087), and coded
-for the display of BT.1886. Light up to about 27 nits stays as it is, and 1,000 nits become white.
+PQ (SMPTE ST 2084) and HLG (ARIB STD-B67) as ITU-R BT.2100 defines them are converted to linear light, compressed to a
+display of 100 nits by the curve of ITU-R BT.2390 (section 5.4.1, EETF), converted to the primaries of BT.709 (BT.2087),
+and encoded for the display of BT.1886. Light up to about 27 nits stays as it is, and 1,000 nits become white.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ PEAK_NITS, WHITE_NITS = 1000.0, 100.0
 """Nits of the brightest light that is distinguished, and of white on a display of standard range."""
 
 DISPLAY_GAMMA, SYSTEM_GAMMA = 2.4, 1.2
-"""Of a display of standard range (BT.1886), and of HLG on one of 1,000 nits (BT.2100)."""
+"""Gamma of a display of standard range (BT.1886), and system gamma of HLG on a display of 1,000 nits (BT.2100)."""
 
 ROWS_PER_BLOCK = 64
-"""Rows that are converted at once: what lies between is four times as large as the picture."""
+"""Rows that are converted at once: intermediate arrays are four times as large as the frame."""
 
 TABLE_SIZE = 4096
+"""Entries of the lookup tables of light."""
 
 LUMA_WEIGHTS = np.array([0.2627, 0.6780, 0.0593], np.float32)
-"""Shares of R, G, B of BT.2020 in luminance."""
+"""Weights of R, G, B of BT.2020 in luminance."""
 
 TO_BT709 = {
     1: np.eye(3, dtype=np.float32),
@@ -41,7 +42,7 @@ TO_BT709 = {
 
 
 def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int = 9) -> Pixels:
-    """Return (H, W, 3) uint8 RGB of standard range of (H, W, 3) 16-bit RGB in PQ or HLG."""
+    """Return (H, W, 3) uint8 RGB of standard range from (H, W, 3) 16-bit RGB in PQ or HLG."""
     sdr = np.empty(pixels.shape, np.uint8)
     for row in range(0, len(pixels), ROWS_PER_BLOCK):
         sdr[row : row + ROWS_PER_BLOCK] = _convert(pixels[row : row + ROWS_PER_BLOCK], transfer, primaries)
@@ -57,7 +58,7 @@ def _convert(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Pixel
 
 
 def _table_index(light: Float32Array) -> NDArray[np.intp]:
-    """Return the places of light in 0 to 1 in a table of STEPS; its roots are evenly spaced, to keep the dark apart."""
+    """Return the indices of light in 0 to 1 in a table with evenly spaced square roots, for resolution in the dark."""
     steps: NDArray[np.intp] = np.rint(np.sqrt(light.clip(0, 1)) * (TABLE_SIZE - 1)).astype(np.intp)
     return steps
 
@@ -98,7 +99,7 @@ def _hlg_table() -> Float32Array:
 
 @cache
 def _hlg_gains() -> Float32Array:
-    """Return by how much the display is brighter than the scene, for each luminance of the scene in 0 to 1."""
+    """Return the ratio of display light to scene light, for each luminance of the scene in 0 to 1."""
     scene = (np.arange(TABLE_SIZE).clip(0.5) / (TABLE_SIZE - 1)) ** 2
     return (_eetf(PEAK_NITS * scene**SYSTEM_GAMMA) / WHITE_NITS / scene).astype(np.float32)
 

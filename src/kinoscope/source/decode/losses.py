@@ -1,4 +1,4 @@
-"""Which frames are missing: stamps that went into a decoder and never came out, and gaps where bytes were skipped."""
+"""Detect lost frames: timestamps that went into a decoder and never came out, and gaps where bytes were skipped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 NO_KEYFRAME_BEFORE = "no key frame came before it"
-"""Why frames at the beginning of a stream that was joined midway are missing."""
+"""Reason why frames at the beginning of a stream that was joined midway are missing."""
 
 ONE_FRAME_PER_PACKET = {"hevc", "vp9", "av1"}
-"""Codecs of whose packets each makes a frame, so that none may be missing though no error was raised."""
+"""Codecs of which each packet makes a frame, so that none may be missing even if no error was raised."""
 
 MAX_GAP_FRAMES = 100_000
-"""Frames of one gap that are named at most: a stamp that is far off is no gap."""
+"""Frames of one gap that are reported at most: a timestamp that is far off is no gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class LostFrame:
     """A frame (or a packet of audio) that could not be decoded.
 
     Attributes:
-        pts: its stamp in ticks of its stream, if known.
-        why: FFmpeg's reason.
-        picture: False for audio.
+        pts: its timestamp in ticks of its stream, if known.
+        reason: FFmpeg's message.
+        is_video: False for audio.
     """
 
     pts: int | None
@@ -37,15 +37,15 @@ class LostFrame:
 
 
 class LossDetector:
-    """Find which frames of a video stream are missing.
+    """A detector of the missing frames of a video stream.
 
     Decoders run ahead in threads, so the packet that raises is seldom the damaged one. Frames come out in order of
-    time, however: after a sign of damage, the stamps that went in and lie before the next frame are the lost ones.
-    Where packets are missing as well, the stamps between are counted on at the distance of the frames before.
+    time, however: after a sign of damage, the timestamps that went in and lie before the next frame are the lost ones.
+    Where packets are missing as well, timestamps between are extrapolated at the distance of the previous frames.
     Packets that never make a frame of their own (second fields) are known from the undamaged part.
 
     Args:
-        codec: as FFmpeg names it.
+        codec: FFmpeg's name of it.
         joined: whether decoding begins at a keyframe that was sought; nothing that lies before it is missing.
     """
 
@@ -65,7 +65,7 @@ class LossDetector:
         self._frames = self._frameless = 0
 
     def record_packet(self, packet: Packet[Any], joint: int | None = None) -> None:
-        """Take note of a packet that goes into the decoder; nothing is missing just before the ``joint`` of parts."""
+        """Record a packet that goes into the decoder; nothing is missing just before the ``joint`` of parts."""
         self._joint = joint
         if packet.is_keyframe and not self._has_keyframe:
             self._has_keyframe, self._first_keyframe = True, packet.pts
@@ -76,12 +76,12 @@ class LossDetector:
             self.mark_damage("the packet is corrupt")
 
     def record_error(self, reason: str) -> None:
-        """Take note of an error of the decoder."""
+        """Record an error of the decoder."""
         self._errors.append(reason)
         self.mark_damage(reason)
 
     def mark_damage(self, reason: str) -> None:
-        """Take note of a sign of damage: what is missing up to here is lost."""
+        """Record a sign of damage: what is missing up to here is lost."""
         self._damage = self._damage or reason
         self._damaged_until = max(self._pending, default=self._damaged_until)
 
@@ -92,7 +92,7 @@ class LossDetector:
         return frame.pts < self._first_keyframe
 
     def lost_before(self, frame: VideoFrame) -> Iterator[LostFrame]:
-        """Yield what is missing before ``frame``."""
+        """Yield the frames that are missing before ``frame``."""
         if frame.pts is None:
             yield from self._untimed_errors()
             return
@@ -106,13 +106,13 @@ class LossDetector:
         self._update(frame.pts, len(missing))
 
     def lost_at_end(self) -> Iterator[LostFrame]:
-        """Yield what never came out."""
+        """Yield the frames that never came out."""
         yield from self._report_lost(sorted(self._pending), None)
         yield from self._untimed_errors()
         self._pending = []
 
     def _lost_at_start(self, first: int) -> Iterator[LostFrame]:
-        """Yield what was sent before the first frame that came out."""
+        """Yield the frames that were sent before the first frame that came out."""
         self._started = True
         if self.joined:
             self._pending = [pts for pts in self._pending if pts >= first]
@@ -125,7 +125,7 @@ class LossDetector:
             yield from (LostFrame(pts, reason) for pts in sorted(lost))
 
     def _report_lost(self, missing: list[int], now: int | None) -> Iterator[LostFrame]:
-        """Yield the missing frames, if there is a sign of damage; without a stamp if none can be found."""
+        """Yield the missing frames, if there is a sign of damage; without a timestamp if none can be found."""
         if self._damage is None:
             return
         lost = self._frame_stamps(missing)
@@ -137,17 +137,17 @@ class LossDetector:
             yield from self._untimed_errors()
 
     def _untimed_errors(self) -> Iterator[LostFrame]:
-        """Yield failures to which no stamp belongs, and be at rest."""
+        """Yield errors without a timestamp, and reset the sign of damage."""
         errors, self._errors, self._damage = self._errors, [], None
         yield from (LostFrame(None, reason) for reason in errors)
 
     def _frame_stamps(self, stamps: list[int]) -> list[int]:
-        """Leave out stamps of packets that make no frame of their own even where nothing is damaged."""
+        """Return timestamps without those of packets that make no frame of their own even in undamaged parts."""
         packets = 1 + round(self._frameless / self._frames) if self._frames else 1
         return stamps[packets - 1 :: packets]
 
     def _fill_gaps(self, lost: list[int], now: int) -> list[int]:
-        """Add the stamps of frames whose packets are missing too."""
+        """Return timestamps with those of frames whose packets are missing too."""
         step = max(self._steps, default=0)
         if self._last is None or step <= 0:
             return lost

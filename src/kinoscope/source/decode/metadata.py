@@ -1,4 +1,4 @@
-"""What a container says of itself, as a SourceInfo."""
+"""Read the metadata of a container as a SourceInfo."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ COLOUR_SPACES = {
     9: "bt2020nc",
     10: "bt2020c",
 }
+"""Matrix coefficients (ITU-T H.273) -> name."""
 TRANSFERS = {
     1: "bt709",
     4: "gamma22",
@@ -46,25 +47,26 @@ TRANSFERS = {
     17: "smpte428",
     18: "hlg",
 }
-"""Transfer characteristics (ITU-T H.273); ``pq`` and ``hlg`` are of high dynamic range."""
+"""Transfer characteristics (ITU-T H.273) -> name; ``pq`` and ``hlg`` are of high dynamic range."""
 
 COLOUR_RANGES = {ColorRange.MPEG: "tv", ColorRange.JPEG: "pc"}
+"""Colour range -> name."""
 
 DURATION_DECLARED = {"aiff", "asf", "au", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut"}
-"""Containers that write down how long they are."""
+"""Containers that declare their duration."""
 
 DURATION_EXACT = {"aiff", "au", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "wav"}
-"""Containers whose declared length is that of what was written, however long; others may be off by a few percent."""
+"""Containers whose declared duration is exact at any length; that of others may be off by a few percent."""
 
 DURATION_ESTIMATED = {"mpeg", "mpegts"}
-"""Containers whose length FFmpeg makes out from their last packets."""
+"""Containers whose duration FFmpeg estimates from their last packets."""
 
 MAX_INDEX_ENTRIES = 2_000
-"""Index entries that are looked at to tell whether the rate varies and how far keyframes are apart."""
+"""Index entries that are read to determine whether the rate varies and how far keyframes are apart."""
 
 
 def build_source_info(path: str, demuxer: Demuxer, first: VideoFrame | None, live: bool) -> SourceInfo:
-    """Give the facts of an opened container, of which ``first`` is the first picture."""
+    """Return the metadata of an opened container, of which ``first`` is the first frame."""
     container, audio = demuxer.container, demuxer.audio
     start, duration = _start_and_duration(container)
     info: dict[str, Any] = {
@@ -107,13 +109,13 @@ def _video_metadata(stream: VideoStream, frame: VideoFrame) -> dict[str, object]
 
 
 def _track_metadata(container: InputContainer, video: VideoStream) -> dict[str, object]:
-    """Return which of several video tracks is shown; nothing where there is but one."""
+    """Return the index and number of video tracks; nothing if there is only one."""
     tracks = list_videos(container)
     return {} if len(tracks) < 2 else {"video_track": tracks.index(video), "video_tracks": len(tracks)}
 
 
 def average_rate(stream: VideoStream) -> Fraction | None:
-    """Give the average frames per second, or the best guess where the container does not say."""
+    """Return the average frames per second, or FFmpeg's best guess if the container does not declare it."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate:
             return Fraction(rate)
@@ -121,7 +123,7 @@ def average_rate(stream: VideoStream) -> Fraction | None:
 
 
 def keyframe_interval(stream: VideoStream) -> Fraction | None:
-    """Give the mean distance of keyframes in seconds from the container's index, or None if it has none."""
+    """Return the mean distance of keyframes in seconds from the container's index, or None if it has none."""
     keys = [entry.timestamp for entry in stream.index_entries[:MAX_INDEX_ENTRIES] if entry.is_keyframe]
     if len(keys) < 2 or stream.time_base is None:
         return None
@@ -129,7 +131,7 @@ def keyframe_interval(stream: VideoStream) -> Fraction | None:
 
 
 def _has_variable_rate(stream: VideoStream) -> bool:
-    """Tell whether frames are unevenly spaced, beyond one tick of rounding."""
+    """Return whether frames are unevenly spaced, beyond one tick of rounding."""
     entries = stream.index_entries[:MAX_INDEX_ENTRIES]
     if stream.frames and len(entries) > 2:  # the index holds every frame
         steps = [b.timestamp - a.timestamp for a, b in pairwise(entries)][:-1]
@@ -139,7 +141,7 @@ def _has_variable_rate(stream: VideoStream) -> bool:
 
 
 def _start_and_duration(container: InputContainer) -> tuple[Fraction, Fraction | None]:
-    """Give the earliest time of any stream and the seconds from there to the latest end."""
+    """Return the earliest time of any stream and the seconds from there to the latest end."""
     streams = [s for s in container.streams if isinstance(s, (VideoStream, AudioStream)) and s.time_base]
     starts = [to_seconds(s.start_time, s.time_base) for s in streams if s.start_time is not None and s.time_base]
     start = min(starts, default=Fraction(container.start_time or 0, av.time_base))
@@ -155,7 +157,7 @@ def _start_and_duration(container: InputContainer) -> tuple[Fraction, Fraction |
 
 
 def declared_end(container: InputContainer, video: VideoStream | None) -> Fraction | None:
-    """Return the time in seconds at which a container says that it ends, or None if that is but an estimate."""
+    """Return the time in seconds at which a container declares its end, or None if that is only an estimate."""
     if video is not None and (end := stream_end(video)) is not None and container.format.name not in DURATION_ESTIMATED:
         whole = Fraction(video.frames) / rate if (rate := video.average_rate) else Fraction(0)
         return max(end, whole) if container.format.name == "avi" else end
@@ -168,7 +170,7 @@ def declared_end(container: InputContainer, video: VideoStream | None) -> Fracti
 
 
 def stream_end(stream: VideoStream | AudioStream) -> Fraction | None:
-    """Give the time in seconds at which a stream declares to end, or None."""
+    """Return the time in seconds at which a stream declares its end, or None."""
     if stream.duration is None or stream.time_base is None:
         return None
     return to_seconds((stream.start_time or 0) + stream.duration, stream.time_base)

@@ -1,4 +1,4 @@
-"""Whether the clock of an MPEG stream starts again somewhere, as in recordings that were joined."""
+"""Detect whether the clock of an MPEG stream restarts somewhere, as in concatenated recordings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ CLOCK_CONTAINERS = {"mpeg", "mpegts"}
 """Containers that hold a clock: program and transport streams."""
 
 SYNC_BYTE = 0x47
+"""First byte of a transport packet."""
 PACKET_STRIDES = (188, 192, 204)
-"""Bytes of a packet, bare or with a stamp or a checksum of its own."""
+"""Bytes of a packet, bare or with a timestamp or a checksum of its own."""
 
 CHUNK_BYTES = 1 << 20
 MAX_CHUNKS = 64
-"""Bytes read at a time, and how many such pieces of a large file."""
+"""Bytes read at a time, and how many such chunks of a large file."""
 
 WRAP_TICKS = 2**33
-"""Ticks of 90 kHz after which a clock begins again by itself."""
+"""Ticks of 90 kHz after which a clock wraps around by itself."""
 
 MAX_BACKWARD_TICKS, MAX_FORWARD_TICKS = 90_000 // 5, 90_000 * 12 * 3600
 """Ticks that a clock may fall back or run ahead from one sample to the next."""
 
 
 def clock_restarts(path: str | Path) -> bool:
-    """Return whether any program's clock (PCR) jumps back, or far ahead, between pieces spread over the file."""
+    """Return whether any program's clock (PCR) jumps back, or far ahead, between chunks spread over the file."""
     last: dict[int, int] = {}
     with Path(path).open("rb") as file:
         for offset in _chunk_offsets(Path(path).stat().st_size):
@@ -73,7 +74,7 @@ def _program_stream_clocks(data: bytes) -> list[tuple[int, int]]:
 
 
 def _split_packets(data: UInt8Array) -> NDArray[Any] | None:
-    """Return packets (N, 188) of bytes, or None where none are found."""
+    """Return packets (N, 188) uint8, or None if none are found."""
     for stride in PACKET_STRIDES:
         for first in np.flatnonzero(data[:stride] == SYNC_BYTE).tolist():
             count = (len(data) - first - 188) // stride + 1

@@ -1,4 +1,4 @@
-"""The packets of a container, one after another; damage is stepped over and noticed."""
+"""Read the packets of a container in order; damage is skipped and recorded."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from kinoscope.source.decode.continuity import TimestampJoiner
 Track = VideoStream | AudioStream
 
 MAX_READ_ERRORS = 20
-"""Broken reads in a row after which the rest of the container is given up."""
+"""Failed reads in a row after which the rest of the container is given up."""
 
 CONTIGUOUS_CONTAINERS = {"flv", "matroska,webm"}
-"""Containers whose packets lie one behind the other, so that bytes between them were skipped for damage."""
+"""Containers whose packets are contiguous, so that bytes between them were skipped because of damage."""
 
 MAX_HEADER_BYTES = 100
 """Bytes that a container puts between two packets, at most."""
 
 
 class PacketReader:
-    """Demux some streams of a container; the last packet of each is empty and flushes its decoder.
+    """A demuxer of some streams of a container; the last packet of each is empty and flushes its decoder.
 
     Attributes:
-        broken: why reading stopped before the end, if it did.
+        stop_reason: why reading stopped before the end, if it did.
         reached: the latest time in seconds at which a packet ends, or None before the first.
-        skipped: whether bytes were passed over; whoever takes note of it sets it back.
-        unheard: whether there is audio, which could be decoded, in none of the streams that are read.
+        skipped: whether bytes were skipped; the caller that handles it resets it.
+        has_unread_audio: whether there is audio, which could be decoded, in none of the streams that are read.
     """
 
     def __init__(self, container: InputContainer, streams: Sequence[Track]) -> None:
@@ -52,7 +52,7 @@ class PacketReader:
 
     @property
     def joints(self) -> dict[int, int]:
-        """The first stamp of each stream after its clock started again, as in joined recordings."""
+        """First timestamp of each stream after its clock restarted, as in concatenated recordings."""
         return self._continuity.joints
 
     def __iter__(self) -> Iterator[Packet[Any]]:
@@ -93,7 +93,7 @@ class PacketReader:
             started = time.monotonic()
 
     def _skip(self, packet: Packet[Any]) -> None:
-        """Take note of a packet that is not read."""
+        """Record a packet that is not read."""
         known = isinstance(packet.stream, AudioStream) and packet.stream.codec_context is not None
         self.has_unread_audio |= known and packet.size > 0
         self._update_end(packet)
@@ -104,7 +104,7 @@ class PacketReader:
             self.reached = max(self.reached or Fraction(0), (stamp + (packet.duration or 0)) * packet.time_base)
 
     def _check_gap(self, packet: Packet[Any]) -> None:
-        """Notice where bytes were passed over."""
+        """Record whether bytes before a packet were skipped."""
         if self._ordered and packet.pos is not None and packet.pos >= 0 and packet.size:
             self.skipped |= (
                 self._expected_position is not None and packet.pos - self._expected_position > MAX_HEADER_BYTES

@@ -1,4 +1,4 @@
-"""From decoded frames to what is handed on: times, limits, the corrupt-frame policy, the count."""
+"""Convert decoded frames to timed items: times, range, corrupt-frame policy, and the decode report."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from kinoscope.source.decode.timestamps import TimestampSorter
 from kinoscope.source.limits import Limits
 
 MAX_OVERRUN_SECONDS = Fraction(10)
-"""Seconds after ``end`` at which reading stops though one stream has not reached it."""
+"""Seconds after ``end`` at which reading stops even if one stream has not reached it."""
 
 MAX_MISSING_END_SECONDS = Fraction(1, 2)
 """Seconds that a file may end before its declared end and still count as complete."""
 
 LATE_AUDIO = "audio: it begins too late for FFmpeg to know what it is, and was not read"
-"""Why audio is missing that begins seconds after the file, as where the first of joined parts has none."""
+"""Reason why audio is missing that begins seconds after the file, as where the first of joined parts has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What a read is to give.
+    """Options of one read.
 
     Attributes:
-        info: of the source; every picture has its size.
-        scaler: makes the pixels.
-        start, end: limits in seconds.
-        rate: most pictures per second.
-        audio_rates: samples per second, of each sound.
+        info: of the source; every frame has its size.
+        scaler: converts the pixels.
+        start, end: range in seconds.
+        rate: largest number of frames per second.
+        audio_rates: samples per second of each resampled audio stream.
         limits: on the length of audio; None for a source that never ends by itself.
     """
 
@@ -57,7 +57,7 @@ class ReadRequest:
 
     @property
     def step(self) -> Fraction:
-        """Seconds from picture to picture, on average."""
+        """Seconds from frame to frame, on average."""
         return 1 / (self.info.rate or Fraction(25))
 
 
@@ -65,8 +65,8 @@ class Reader:
     """One pass over a source, which may take several connections.
 
     Attributes:
-        last: the last picture that was decoded.
-        over: whether ``end`` was reached.
+        last: the last frame that was decoded.
+        reached_end: whether ``end`` was reached.
     """
 
     def __init__(self, request: ReadRequest, report: DecodeReport) -> None:
@@ -83,22 +83,22 @@ class Reader:
 
     @property
     def is_uneven(self) -> bool:
-        """Whether frames were unevenly spaced, beyond the rounding of their stamps."""
+        """Whether frames were unevenly spaced, beyond the rounding of their timestamps."""
         whole = not (self._report.guessed or self._report.failures)
         return whole and self._step_range is not None and self._step_range[1] - self._step_range[0] > 2 * self._tick
 
     @property
     def wants_audio(self) -> bool:
-        """Whether any sound is to be decoded."""
+        """Whether any audio is to be decoded."""
         return bool(self._request.audio_rates)
 
     def items(self, demuxer: Demuxer, shift: Fraction = Fraction(0)) -> Iterator[Item]:
-        """Yield what lies in the limits, with ``shift`` seconds added to its times.
+        """Yield the items in the range, with ``shift`` seconds added to their times.
 
-        What a former connection gave already is left out.
+        Items of a former connection are not repeated.
 
         Raises:
-            DecodeError: a frame is broken and the policy is ``raise``.
+            DecodeError: a frame is corrupt and the policy is ``raise``.
             SourceError: it cannot be read, or is longer than allowed.
         """
         with read_errors(self._request.info.path):
@@ -118,7 +118,7 @@ class Reader:
         self.check_end(demuxer)
 
     def _check_length(self, audio: Audio) -> None:
-        """Count the audio that was handed on; times say nothing of how much there is."""
+        """Count the yielded audio, and raise SourceError above the limit; times do not measure how much there is."""
         self._audio_seconds += Fraction(len(audio.samples), audio.rate)
         limits = self._request.limits
         if limits and self._audio_seconds > 3600 * Fraction(limits.hours) * len(self._request.audio_rates):
@@ -141,7 +141,7 @@ class Reader:
         return (start is None or time >= start) and (end is None or time < end)
 
     def _passes_end(self, item: Item, demuxer: Demuxer) -> bool:
-        """Stop decoding a stream that has passed ``end``; tell whether all that are read have."""
+        """Stop decoding a stream that has passed ``end``; return whether all requested streams have."""
         time, end = item.time if isinstance(item, LazyFrame) else item.start, self._request.end
         if end is None or time < end:
             return False
@@ -166,7 +166,7 @@ class Reader:
         yield from self._resampler.flush()
 
     def _resample(self, frame: AudioFrame, time: Fraction | None) -> Iterator[Audio]:
-        """Resample audio; what FFmpeg cannot resample is counted as lost, and the pictures go on."""
+        """Resample audio; what FFmpeg cannot resample is counted as lost, and frames continue."""
         try:
             yield from self._resampler.push(frame, time)
         except av.FFmpegError as error:
@@ -181,7 +181,7 @@ class Reader:
         )
 
     def _is_new(self, event: VideoFrame | LostFrame, sorter: TimestampSorter[VideoFrame | LostFrame]) -> bool:
-        """Return whether a former connection has not yet handed on this picture."""
+        """Return whether a former connection has not yet yielded this frame."""
         return self._resume_after is None or event.pts is None or sorter.seconds(event.pts) > self._resume_after
 
     def _to_lazy_frame(
@@ -217,7 +217,7 @@ class Reader:
             self._step_range, self._tick = (min(low, step), max(high, step)), tick
 
     def _report_lost(self, lost: LostFrame, sorter: TimestampSorter[VideoFrame | LostFrame]) -> bool:
-        """Count what is lost, if it was wanted; return whether the policy puts a picture in its place."""
+        """Record a lost frame in the range; return whether the policy puts a frame in its place."""
         time = None if lost.pts is None else sorter.seconds(lost.pts)
         if time is not None and not self._in_range(time):
             return False
@@ -235,7 +235,7 @@ class Reader:
             self._report.record_missing(float(time), float(time + self._request.step), lost.reason)
 
     def check_end(self, demuxer: Demuxer) -> None:
-        """Report that the container ended before its own declared end."""
+        """Report a container that ended before its declared end."""
         packets = demuxer.packets
         if packets.stop_reason:
             self._report.complete = False

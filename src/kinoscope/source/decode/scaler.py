@@ -1,4 +1,4 @@
-"""From a decoded frame to RGB of standard range: size, colours and rotation in one place."""
+"""Convert decoded frames to RGB of standard range: size, colours and rotation in one place."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ MAX_ASPECT = Fraction(8)
 """Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
 
 FAST_SHRINK_FORMATS = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
-"""Formats that swscale shrinks fastest when the colours are left for later."""
+"""Formats that swscale shrinks fastest if colours are converted afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """How a decoded picture is turned to be displayed: mirrored first, then rotated.
+    """The transform from a decoded frame to a displayed one: mirrored first, then rotated.
 
     Attributes:
         rotation: degrees counter-clockwise: 0, 90, 180 or 270.
@@ -66,11 +66,11 @@ class Orientation:
         return cls(-90 * quarter % 360, mirror)
 
     def turn(self, size: Size) -> Size:
-        """Give the displayed size of a decoded size, or the other way round."""
+        """Return the displayed size of a decoded size, or the inverse."""
         return (size[1], size[0]) if self.rotation % 180 else size
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """Turn (H, W, 3) pixels as they are displayed."""
+        """Return (H, W, 3) pixels turned as they are displayed."""
         if self.mirror:
             pixels = pixels[:, ::-1]
         return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90))
@@ -79,8 +79,8 @@ class Orientation:
 def side_data(frame: VideoFrame, name: str) -> Any:
     """Return what FFmpeg attached to a frame under ``name``, or None.
 
-    ``frame.side_data`` refers to its frame and the frame to it, so that every frame that was ever asked stays in memory
-    until the garbage collector comes by. A container of our own has no such cycle.
+    ``frame.side_data`` refers to its frame and the frame to it, so that every frame whose side data was read stays in
+    memory until the garbage collector runs. A container of our own has no such cycle.
     """
     data = SideDataContainer.__new__(SideDataContainer)
     with suppress(ValueError):  # a kind that PyAV has no name for, such as EXIF, ends the list
@@ -89,7 +89,7 @@ def side_data(frame: VideoFrame, name: str) -> Any:
 
 
 def display_size(size: Size, aspect: Fraction) -> Size:
-    """Return the size at which a stored picture has its displayed shape in square pixels; no side gets smaller.
+    """Return the size at which a stored frame has its displayed shape in square pixels; no side gets smaller.
 
     Args:
         size: stored width and height.
@@ -102,7 +102,7 @@ def display_size(size: Size, aspect: Fraction) -> Size:
 
 
 class Scaler:
-    """Scale frames to RGB in swscale, straight from the decoder's format to each asked size.
+    """A converter of frames to RGB by swscale, straight from the decoder's format to each requested size.
 
     One swscale context is kept per size. Safe to call from several threads.
     """
@@ -131,10 +131,10 @@ class Scaler:
 
 
 class _SizeScaler:
-    """Scale to one size.
+    """A scaler to one size.
 
-    Shrinking takes the mean of what each pixel covers. The usual 8-bit formats are shrunk before they are made RGB:
-    swscale has fast code for either step, and three times slower code for both at once.
+    Each output pixel of a smaller size is the mean of the area it covers. The usual 8-bit formats are shrunk before
+    they are converted to RGB: swscale has fast code for either step, and three times slower code for both at once.
     """
 
     def __init__(self, size: Size) -> None:
@@ -165,7 +165,7 @@ class _SizeScaler:
 
 
 def get_colour_matrix(frame: VideoFrame) -> Colorspace | None:
-    """Give the matrix of a frame; like players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
+    """Return the matrix of a frame; as in players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
     if frame.format.is_rgb:
         return None
     guess = Colorspace.ITU709 if frame.height > 576 or frame.width > 1024 else Colorspace.ITU601
@@ -173,7 +173,7 @@ def get_colour_matrix(frame: VideoFrame) -> Colorspace | None:
 
 
 def get_colour_range(frame: VideoFrame) -> ColorRange:
-    """Give the range of a frame; an untagged one is limited, unless its format is a full-range one."""
+    """Return the range of a frame; an untagged one is limited, unless its format is a full-range one."""
     if frame.color_range in (ColorRange.MPEG, ColorRange.JPEG):
         return ColorRange(frame.color_range)
     full = frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray", "pal8", "mono"))
@@ -181,7 +181,7 @@ def get_colour_range(frame: VideoFrame) -> ColorRange:
 
 
 def _as_array(frame: VideoFrame, depth: type[Depth]) -> NDArray[Depth]:
-    """View an RGB frame of a ``depth`` as (H, W, 3), copied only if its rows are padded."""
+    """Return an RGB frame of a ``depth`` as (H, W, 3), copied only if its rows are padded."""
     plane = frame.planes[0]
     width = plane.line_size // np.dtype(depth).itemsize
     rows = np.frombuffer(memoryview(plane), depth).reshape(-1, width)[: frame.height, : 3 * frame.width]

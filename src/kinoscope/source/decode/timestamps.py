@@ -1,4 +1,4 @@
-"""The time of each picture, exact where the stream says it, filled in where it does not."""
+"""Determine the time of each frame: exact if the stream declares it, else interpolated."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import to_seconds
 
 MAX_BUFFERED_FRAMES = 16
-"""Pictures without a stamp that wait for the next one that has one; more than an encoder reorders."""
+"""Frames without a timestamp that wait for the next one that has one; more than an encoder reorders."""
 
 Item = TypeVar("Item")
 
 
 class TimestampSorter(Generic[Item]):
-    """Give pictures their times, always increasing.
+    """A buffer that assigns each frame a time, always increasing.
 
-    A picture whose stamp is missing, or does not lie after the one before, waits for the next that is stamped: at the
-    beginning times are counted back from there at the usual ``step``, later they are filled in at the usual step, or
-    evenly where there is no room for it. Each is counted in ``report.guessed``.
+    A frame whose timestamp is missing, or does not lie after the previous one, waits for the next valid timestamp: at
+    the beginning times are counted back from there at the usual ``step``, later they are filled in at the usual step,
+    or evenly if it does not fit. Each is counted in ``report.guessed``.
 
     Args:
         time_base: seconds of one tick.
-        step: seconds from picture to picture.
-        report: where guesses are counted.
-        start: time of the first picture if no picture has a stamp.
-        shift: seconds added to every stamp.
-        before: time of the picture before the first, if there was one.
-        lead: returns how many pictures without a stamp come first, and the first stamp after them, if that is known.
+        step: seconds from frame to frame.
+        report: counts the interpolated times.
+        start: time of the first frame if no frame has a timestamp.
+        shift: seconds added to every timestamp.
+        last_time: time of the frame before the first, if there was one.
+        lead: returns the number of frames without a timestamp at the beginning, and the first timestamp after them, if
+            known.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class TimestampSorter(Generic[Item]):
         self._unresolvable = False
 
     def push(self, item: Item, pts: int | None) -> Iterator[tuple[Item, Fraction]]:
-        """Take the next picture, stamped ``pts`` ticks; yield those whose times in seconds are known now."""
+        """Add the next frame, stamped ``pts`` ticks; yield those whose times in seconds are known now."""
         time = None if pts is None else self.seconds(pts)
         if time is not None and (self._last is None or time > self._last):
             yield from self._flush_before(time)
@@ -66,12 +67,12 @@ class TimestampSorter(Generic[Item]):
             yield from self.flush()
 
     def _is_lead(self) -> bool:
-        """Return whether the next picture is still one of those without a stamp that come first."""
+        """Return whether the next frame is still one of those without a timestamp at the beginning."""
         lead = self._lead()
         return lead is not None and self._last is not None and self._last + self._step < self.seconds(lead[1])
 
     def _flush_before(self, time: Fraction) -> Iterator[tuple[Item, Fraction]]:
-        """Yield what waits, up to a picture at ``time``."""
+        """Yield the waiting frames, up to a frame at ``time``."""
         count, step = len(self._pending), self._step
         if self._last is None:
             first = time - count * step
@@ -81,7 +82,7 @@ class TimestampSorter(Generic[Item]):
         yield from self._fill(first, step)
 
     def flush(self) -> Iterator[tuple[Item, Fraction]]:
-        """Yield what waits though no stamp follows."""
+        """Yield the waiting frames although no timestamp follows."""
         yield from self._fill(self._start if self._last is None else self._last + self._step, self._step)
 
     def _fill(self, first: Fraction, step: Fraction) -> Iterator[tuple[Item, Fraction]]:
@@ -92,9 +93,9 @@ class TimestampSorter(Generic[Item]):
             yield item, self._last
 
     def seconds(self, pts: int) -> Fraction:
-        """Return the time in seconds of a stamp."""
+        """Return the time in seconds of a timestamp."""
         return to_seconds(pts, self.time_base) + self._shift
 
     def duration(self, ticks: int | None) -> Fraction | None:
-        """Return a duration in seconds, or None if the stream does not say."""
+        """Return a duration in seconds, or None if the stream does not declare it."""
         return to_seconds(ticks, self.time_base) if ticks else None

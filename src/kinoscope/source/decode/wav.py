@@ -1,4 +1,4 @@
-"""What the header of a WAV file that was cut short declares; FFmpeg goes by the size of the file then."""
+"""Read the declared duration of a truncated WAV file; FFmpeg goes by the size of the file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ STREAMED_BYTES = 0x7FFFF000
 """Declared bytes from which the size was not known when the header was written, as into a pipe."""
 
 MAX_CHUNKS = 100
+"""Chunks that are searched for the samples."""
 
 
 def truncated_wav_duration(path: Path) -> Fraction | None:
-    """Return how many seconds of samples a WAV file declares, if it ends before them; None if all are there."""
+    """Return the declared seconds of samples if the WAV file ends before them; None if all are there."""
     rate, file_size = 0, path.stat().st_size
     with path.open("rb") as file:
         file.seek(12)

@@ -1,4 +1,4 @@
-"""The sound of a written video: copied as it is from a file, encoded anew from a file, or from samples."""
+"""Audio of a written video: copied from a file, transcoded from a file, or encoded from samples."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.packets import PacketReader, Track
 
 MAX_PRIMING_SECONDS = Fraction(1, 10)
-"""Seconds by which copied sound may start before the first frame (priming)."""
+"""Seconds by which copied audio may start before the first frame (priming)."""
 
 PASSTHROUGH_CODECS = {
     "mp4": {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"},
     "mov": {"aac", "mp3", "mp3float", "ac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
     "matroska": {"aac", "mp3", "mp3float", "ac3", "eac3", "flac", "opus", "vorbis", "pcm_s16le", "mp2", "mp2float"},
 }
-"""Container -> codecs of sound that players find in it."""
+"""Container -> audio codecs that players support in it."""
 
 
 class AudioTrack(ABC):
-    """Sound that goes along with the frames."""
+    """Audio that is written beside the frames."""
 
     def begin(self, start: Fraction, shift: Fraction) -> None:
-        """Learn the time of the first frame, and by how many seconds everything is moved."""
+        """Set the time of the first frame, and the seconds by which everything is shifted."""
         self._start, self._shift = start, shift
 
     def write_until(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
-        """Bring the sound up to ``time``."""
+        """Write the audio up to ``time``."""
 
     @abstractmethod
     def finish(self, end: Fraction) -> None:
-        """Bring the sound to the last frame's ``end`` and write what is held."""
+        """Write the audio up to the last frame's ``end`` and flush the encoder."""
 
     def write(self, audio: Audio) -> None:
-        """Take samples."""
+        """Write samples."""
         raise OutputError("the audio comes from a file already; give the Writer either audio_from or audio_rate")
 
     def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
-        """Let go of the file."""
+        """Close the file."""
 
 
 def add_audio_track(
     container: OutputContainer, audio_from: str | Path | None, rate: int | None, track: int | None = None
 ) -> AudioTrack | None:
-    """Add the audio that was asked for to a container that is being written."""
+    """Add the requested audio to a container that is being written."""
     if audio_from is not None:
         return _audio_from_file(container, str(audio_from), track)
     return None if rate is None else EncodedAudio(container, rate)
@@ -76,7 +76,7 @@ def _audio_from_file(container: OutputContainer, path: str, track: int | None) -
 
 
 class PassthroughAudio(AudioTrack):
-    """The packets of a file, as they are, on the clock on which its frames are read."""
+    """The packets of a file, copied, on the clock on which its frames are read."""
 
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
         self._container, self._file, self._source = container, file, source
@@ -94,7 +94,7 @@ class PassthroughAudio(AudioTrack):
         yield from (packet for packet in PacketReader(self._file, tracks) if packet.stream is self._source)
 
     def write_until(self, time: Fraction) -> None:
-        """Bring the sound up to ``time``."""
+        """Write the audio up to ``time``."""
         while (packet := self._peek()) is not None:
             stamp = packet.pts if packet.pts is not None else packet.dts
             begins = None if stamp is None else stamp * packet.time_base
@@ -120,17 +120,17 @@ class PassthroughAudio(AudioTrack):
         self._container.mux(packet)
 
     def finish(self, end: Fraction) -> None:
-        """Bring the sound to the last frame's ``end``: the packet that plays then is the last."""
+        """Write the audio up to the last frame's ``end``: the packet that plays then is the last."""
         self.write_until(end)
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 class TranscodedAudio(PassthroughAudio):
-    """The sound of a file, decoded and encoded as AAC."""
+    """The audio of a file, decoded and encoded as AAC."""
 
     def __init__(self, container: OutputContainer, file: InputContainer, source: AudioStream) -> None:
         super().__init__(container, file, source)
@@ -158,7 +158,7 @@ class TranscodedAudio(PassthroughAudio):
             self._container.mux(self._target.encode(self._pending.pop(0)))
 
     def _is_in_order(self, frame: AudioFrame) -> bool:
-        """Return whether a frame does not lie before the end of the one before."""
+        """Return whether a frame does not lie before the end of the previous one."""
         if frame.pts is None:
             return True
         late = self._written is None or frame.pts >= self._written
@@ -166,7 +166,7 @@ class TranscodedAudio(PassthroughAudio):
         return late
 
     def finish(self, end: Fraction) -> None:
-        """Bring the sound to the last frame's ``end`` and flush the encoder."""
+        """Write the audio up to the last frame's ``end`` and flush the encoder."""
         self.write_until(end)
         for frame in self._pending:
             samples = _samples_before(frame, end + self._shift)
@@ -185,7 +185,7 @@ class EncodedAudio(AudioTrack):
         self._pending: list[Audio] | None = []
 
     def begin(self, start: Fraction, shift: Fraction) -> None:
-        """Learn by how much everything is moved, and encode what came before the first frame."""
+        """Set the shift, and encode what came before the first frame."""
         super().begin(start, shift)
         pending, self._pending = self._pending or [], None
         for audio in pending:
@@ -206,19 +206,19 @@ class EncodedAudio(AudioTrack):
         self._container.mux(self._target.encode(frame))
 
     def finish(self, end: Fraction) -> None:
-        """Write what the encoder holds."""
+        """Flush the encoder."""
         self._container.mux(self._target.encode(None))
 
 
 def _samples_before(frame: AudioFrame, time: Fraction) -> int:
-    """Return how many samples of a frame lie before a time, or would if it went on; all of one without a time."""
+    """Return how many samples of a frame lie before a time, or would if it continued; all if the frame has no time."""
     if frame.pts is None or frame.time_base is None:
         return frame.samples
     return round((time - frame.pts * frame.time_base) * frame.sample_rate)
 
 
 def _first_samples(frame: AudioFrame, samples: int) -> AudioFrame:
-    """Return the first samples of a frame, all of which are at hand."""
+    """Return the first samples of a frame, whose data is copied."""
     values = samples if frame.format.is_planar else samples * frame.layout.nb_channels
     cut = AudioFrame.from_ndarray(frame.to_ndarray()[:, :values].copy(), frame.format.name, frame.layout.name)
     cut.sample_rate, cut.time_base, cut.pts = frame.sample_rate, frame.time_base, frame.pts

@@ -1,4 +1,4 @@
-"""Join stretches of several videos to one."""
+"""Concatenate time ranges of several videos into one video."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from kinoscope.source.base import LazyFrame, Source
 from kinoscope.source.encode.writer import Writer
 
 AUDIO_RATE = 48_000
-"""Samples a second of the joined sound."""
+"""Samples per second of the written audio."""
 
 MAX_SIDE_PIXELS = 1280
-"""Longer side of the joined picture in pixels, at most."""
+"""Longer side of the written frames in pixels, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """A stretch of a video, [start, end) in presentation seconds."""
+    """A range of a video, [start, end) in presentation seconds."""
 
     path: str
     start: Fraction
@@ -31,9 +31,9 @@ class TimeRange:
 
 
 def concatenate(ranges: Sequence[TimeRange], path: Path) -> int:
-    """Write stretches one after another as one video, with sound where they have any; give the number of frames.
+    """Write time ranges one after another as one video, with audio where they have any; return the number of frames.
 
-    Pictures keep their shape: those of another than the first's get black bars.
+    Frames keep their shape: those of another shape than the first's get black bars.
 
     Raises:
         SourceError: a video cannot be opened.
@@ -59,7 +59,7 @@ def _output_size(path: str) -> Size:
 
 
 def _shifted_items(source: Source, time_range: TimeRange, offset: Fraction, size: Size) -> Iterator[Frame | Audio]:
-    """Give the pictures and the sound of a stretch as they lie in the joined video; silence where there is none."""
+    """Yield the frames and audio of a time range at their times in the written video; silence if there is no audio."""
     shift, has_audio = offset - time_range.start, False
     for item in source.read(audio_rates=(AUDIO_RATE,) if source.info.has_audio else ()):
         if isinstance(item, LazyFrame):
@@ -72,7 +72,7 @@ def _shifted_items(source: Source, time_range: TimeRange, offset: Fraction, size
 
 
 def _letterbox(lazy_frame: LazyFrame, size: Size) -> Pixels:
-    """Render a picture into the middle of a size."""
+    """Return a frame scaled into the middle of a size, with black bars."""
     scale = min(size[0] / lazy_frame.size[0], size[1] / lazy_frame.size[1])
     width, height = (
         max(1, min(available, round(side * scale))) for side, available in zip(lazy_frame.size, size, strict=True)

@@ -1,4 +1,4 @@
-"""Pictures of a clip that are at hand, written as a video, an animation or numbered pictures."""
+"""Save a clip in memory as a video, an animation or numbered images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from kinoscope.source.encode.writer import Writer
 
 
 def save_clip(path: str | Path, clip: Pixels, rate: float, generated_by: str | None = None, **options: Any) -> None:
-    """Write a clip (T, H, W, 3) as a video, a gif, or numbered pictures, as the name says.
+    """Write a clip (T, H, W, 3) as a video, a GIF, or numbered images, according to the suffix.
 
     Args:
-        rate: pictures a second. made_by: see ``Writer``, as for ``options``.
+        path: of the file, or a pattern of names.
+        clip: (T, H, W, 3) uint8 RGB.
+        rate: frames per second.
+        generated_by: see ``Writer``.
+        options: further options of ``Writer``.
 
     Raises:
-        OptionError: the ending is none of the known ones.
+        OptionError: the suffix is unknown.
         OutputError: it cannot be written.
     """
     step = 1 / Fraction(rate).limit_denominator(1001)

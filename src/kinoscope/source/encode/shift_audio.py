@@ -1,4 +1,4 @@
-"""Move the sound of a file against its picture; the picture's packets are copied as they are."""
+"""Shift the audio of a file relative to its video; video packets are copied."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from kinoscope.source.encode.time_stretch import TimeStretcher
 CONTAINERS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".ts": "mpegts",
 }  # fmt: skip
-"""Ending -> container whose sound can begin at any time."""
+"""Suffix -> container whose audio can begin at any time."""
 
 MAX_HIDDEN_SECONDS = Fraction(1, 10)
-"""Seconds of sound kept before zero where an edit list hides it: a decoder needs it to come in cleanly."""
+"""Seconds of audio kept before zero where an edit list hides it: a decoder needs it for a clean start."""
 
 GENERATE_PTS_FLAG = 0x1
 """FFmpeg's AVFMT_FLAG_GENPTS."""
 
 STRETCH_RANGE = Fraction(9, 10), Fraction(11, 10)
-"""Drift beyond this is no drift but another speed."""
+"""Factors beyond which there is no clock drift but another speed."""
 
 CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-"""What a container says of itself, and of no other."""
+"""Tags that describe the container itself, and no other."""
 
 PLAIN_TAGS = {
     "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
@@ -51,13 +51,14 @@ PLAIN_TAGS = {
 
 @dataclass(frozen=True, slots=True)
 class ShiftResult:
-    """What was done to a file.
+    """The result of shifting the audio of a file.
 
     Attributes:
         path: the new file.
-        delay: seconds by which sound was made later (earlier if negative).
-        stretch: factor by which it was made longer.
-        left_out: streams that the container could not hold, in words; pictures, sound and subtitles always are.
+        delay: seconds by which audio was delayed (advanced if negative).
+        stretch: factor by which its duration was multiplied.
+        left_out: type and index of streams that the container does not support; video, audio and subtitles are always
+            kept.
     """
 
     path: Path
@@ -69,23 +70,23 @@ class ShiftResult:
 def shift_audio(
     path: str | Path, out: str | Path, delay: Seconds, stretch: Seconds = 1, audio_track: int | None = None
 ) -> ShiftResult:
-    """Write a file anew with its sound moved: what was heard at ``t`` seconds is heard at ``t * stretch + delay``.
+    """Write a copy of a file with its audio shifted: what was at ``t`` seconds is at ``t * stretch + delay``.
 
-    Pictures, subtitles, chapters, tags, languages, rotation and shape of pixels stay, and pictures are not encoded
-    anew. Sound is copied too, unless it is stretched: then it is resampled (its pitch falls by as much) and encoded in
-    its own codec, or as AAC where that has no encoder. Sound that would begin before all else is cut there.
+    Video, subtitles, chapters, tags, languages, rotation and shape of pixels stay, and video is not encoded again.
+    Audio is copied too, unless it is stretched: then it is resampled (its pitch falls by as much) and encoded in its
+    own codec, or as AAC where that has no encoder. Audio that would begin before all else is cut there.
 
     Args:
         path: the file; it is never written to.
-        out: the new file, which may be replaced; its ending says the container.
-        delay: seconds; negative makes sound earlier.
-        stretch: 0.9 to 1.1; above 1 makes sound longer.
-        sound: the sound track to move, counted from 0, or None for all.
+        out: the new file, which may be replaced; its suffix selects the container.
+        delay: seconds; negative advances audio.
+        stretch: 0.9 to 1.1; above 1 makes audio longer.
+        audio_track: index of the audio track to shift, from 0, or None for all.
 
     Raises:
         OptionError: an option has a value that cannot be used, or ``out`` is the file itself.
-        SourceError: the file cannot be read, or lacks picture or sound.
-        OutputError: the file cannot be written, or its container cannot hold a stream.
+        SourceError: the file cannot be read, or lacks video or audio.
+        OutputError: the file cannot be written, or its container does not support a stream.
     """
     delay, stretch = parse_time(delay), parse_time(stretch).limit_denominator(1_000_000)
     container_format = _select_container(Path(out))
@@ -110,7 +111,7 @@ def _select_container(out: Path) -> str:
 
 
 def _select_tracks(source: InputContainer, number: int | None) -> set[int]:
-    """Give the indices of the sound tracks to move."""
+    """Return the stream indices of the audio tracks to shift."""
     name = source.name.removeprefix("file:")
     if not any(not _is_cover(stream) for stream in source.streams.video):
         raise SourceError(f"{name} has no video to shift its audio against; give a video with audio")
@@ -125,7 +126,7 @@ def _is_cover(stream: Stream) -> bool:
 
 
 class _Remuxer:
-    """Copies one container into another."""
+    """A copy of one container into another."""
 
     def __init__(self, source: InputContainer, temporary: Path, out: Path, container_format: str) -> None:
         self._source, self._out, self._format = source, out, container_format
@@ -147,7 +148,7 @@ class _Remuxer:
                 return  # the first error says why
 
     def run(self, shifted_tracks: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
-        """Copy everything, and tell what could not be."""
+        """Copy all streams, and return the type and index of those that could not be copied."""
         try:
             left_out = self._add_streams(shifted_tracks if stretch != 1 else set(), delay, stretch)
             self._copy_metadata()
@@ -161,7 +162,7 @@ class _Remuxer:
         return left_out
 
     def _packets(self) -> Iterator[Packet[Any]]:
-        """Yield packets on one clock, also where recordings were joined."""
+        """Yield packets on one clock, also where recordings were concatenated."""
         yield from TimestampJoiner().run(self._demux())
 
     def _demux(self) -> Iterator[Packet[Any]]:
@@ -213,7 +214,7 @@ class _Remuxer:
         return stream.codec_context is not None
 
     def _is_regenerated(self, stream: Stream) -> bool:
-        """Tell whether a stream is but the chapters or the timecode of an mp4, which are written anew."""
+        """Return whether a stream only holds the chapters or the timecode of an mp4, which are written again."""
         clock = "timecode" in stream.metadata and self._format in ("mp4", "mov")
         return clock or (stream.name == "bin_data" and bool(self._source.chapters()))
 

@@ -1,4 +1,4 @@
-"""Where frames go: a video, a gif, a sequence of pictures. The Writer picks one and keeps the folder clean."""
+"""Sinks for frames: a video, a GIF, or a sequence of images. The Writer selects one and keeps the folder clean."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from kinoscope.core.time import Seconds, to_pts
 from kinoscope.source.encode.audio import AudioTrack, add_audio_track
 
 TICKS_PER_SECOND = 5_760_000
-"""Ticks a second of a written video: whole ticks for milliseconds, 90 kHz, 12.8 and 15.36 kHz, and NTSC rates."""
+"""Ticks per second of a written video: whole ticks for milliseconds, 90 kHz, 12.8 and 15.36 kHz, and NTSC rates."""
 
 MAX_TICKS_PER_SECOND = 2**31 - 1
+"""Largest number of ticks per second that containers support."""
 
 DETERMINISTIC_OPTIONS = {"mbtree": "0"}
 """Options of x264 without which the same frames do not make the same bytes: where there are B-frames, its macroblock
@@ -35,28 +36,28 @@ tree reads memory that it never wrote to, so that the result depends on what lay
 
 
 class Sink(ABC):
-    """Takes frames in order of time."""
+    """A consumer of frames in order of time."""
 
     @abstractmethod
     def __init__(self, path: Path, size: Size, **options: Any) -> None: ...
 
     @abstractmethod
     def write(self, frame: Frame) -> None:
-        """Take one frame."""
+        """Write one frame."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Write what is still held."""
+        """Write what is still buffered."""
 
     def write_audio(self, audio: Audio) -> None:  # noqa: B027
-        """Take sound, where the kind has any; pictures alone have none."""
+        """Write audio, if the format has any; images alone have none."""
 
     def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)
-        """Let go without finishing."""
+        """Close without finishing."""
 
 
 class VideoSink(Sink):
-    """H.264 in mp4, mov or mkv."""
+    """A writer of H.264 in mp4, mov or mkv."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._size = size
@@ -135,13 +136,13 @@ class VideoSink(Sink):
         )
 
     def write_audio(self, audio: Audio) -> None:
-        """Encode sound."""
+        """Encode audio."""
         if self._audio is None:
             raise OutputError("the Writer has no audio track; give it an audio_rate")
         self._audio.write(audio)
 
     def finish(self) -> None:
-        """Encode what is held and close the file."""
+        """Encode what is buffered and close the file."""
         if self._last is None:
             raise OutputError("no frame was written; give at least one")
         if self._audio is not None:
@@ -159,7 +160,7 @@ class VideoSink(Sink):
 
 
 class GifSink(Sink):
-    """An animation, each frame with a palette of its own."""
+    """A writer of an animation, each frame with a palette of its own."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._container = av.open(str(path), "w", format="gif")
@@ -172,7 +173,7 @@ class GifSink(Sink):
         self._first: Fraction | None = None
 
     def write(self, frame: Frame) -> None:
-        """Write one frame; a gif counts in hundredths of a second."""
+        """Write one frame; a GIF counts in hundredths of a second."""
         self._first = frame.time if self._first is None else self._first
         video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
         video_frame.pts, video_frame.time_base = to_pts(frame.time - self._first, Fraction(1, 100)), Fraction(1, 100)
@@ -188,7 +189,7 @@ class GifSink(Sink):
             self._container.mux(self._stream.encode(video_frame))  # type: ignore[arg-type]
 
     def finish(self) -> None:
-        """Write what is held and close the file."""
+        """Write what is buffered and close the file."""
         if self._first is None:
             raise OutputError("no frame was written; give at least one")
         self._graph.push(None)
@@ -206,7 +207,7 @@ class GifSink(Sink):
 
 
 class SequenceSink(Sink):
-    """Pictures numbered from 0, side by side in the folder of ``path``, whose name is the pattern of theirs."""
+    """A writer of images numbered from 0, in the folder of ``path``, whose name is the pattern of theirs."""
 
     def __init__(self, path: Path, size: Size, **options: Any) -> None:
         self._folder, self._count, self._comment = path.parent, 0, options["tags"].get("comment")
@@ -220,7 +221,7 @@ class SequenceSink(Sink):
             raise OutputError(f"{self._pattern} is no pattern of names; write one number as in name-%05d.png") from None
 
     def write(self, frame: Frame) -> None:
-        """Write one picture."""
+        """Write one image."""
         video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
         path = self._folder / self._file_name(self._count)
         lower = path.with_suffix(path.suffix.lower())  # PyAV knows no others
@@ -231,11 +232,11 @@ class SequenceSink(Sink):
         self._count += 1
 
     def finish(self) -> None:
-        """Nothing is held."""
+        """Finish; nothing is buffered."""
 
 
 def _time_base(rate: Seconds | None) -> Fraction:
-    """Give a tick that divides the time of a frame at ``rate``, and most other times."""
+    """Return a tick that divides the time of a frame at ``rate``, and most other times."""
     if not rate:
         return Fraction(1, TICKS_PER_SECOND)
     ticks = math.lcm(TICKS_PER_SECOND, Fraction(rate).limit_denominator(100_000).numerator)

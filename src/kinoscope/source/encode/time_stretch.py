@@ -1,4 +1,4 @@
-"""Sound made longer or shorter by a little, as one clock that runs slower or faster than another has it."""
+"""Stretch audio by a small factor, to correct a clock that runs slower or faster than another."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ENCODERS = {"opus": "libopus", "vorbis": "libvorbis"}
 """Codec -> encoder, where FFmpeg's first one is not its best."""
 
 MAX_RATIO_TERM = 200_000
-"""Largest of the two numbers whose ratio is the stretch: off by less than a millisecond in an hour."""
+"""Largest numerator and denominator of the stretch: off by less than a millisecond in an hour."""
 
 
 class TimeStretcher:
-    """One sound track: decoded, resampled about its time 0, moved, and encoded in its own codec.
+    """A filter of one audio track: decoded, resampled about its time 0, shifted, and encoded in its own codec.
 
     Args:
-        container: what it is written to.
-        source: the sound track.
+        container: the output.
+        source: the audio track.
         delay: seconds that are added to the stretched times.
         stretch: factor of the times.
-        earliest: seconds before which sound is dropped.
+        earliest: seconds before which audio is dropped.
 
     Raises:
-        OutputError: no encoder makes sound that the container holds.
+        OutputError: there is no encoder for audio that the container supports.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TimeStretcher:
         self._next_sample: int | None = None
 
     def process(self, packet: Packet[AudioStream]) -> list[Packet[Any]]:
-        """Give what a packet of the track becomes; an empty packet ends it."""
+        """Return the stretched packets of a packet of the track; an empty packet ends it."""
         try:
             frames = packet.decode()
         except av.InvalidDataError:
@@ -61,12 +61,12 @@ class TimeStretcher:
         return [stretched_packet for part in continuous for stretched_packet in self._resample(part)]
 
     def flush(self) -> list[Packet[Any]]:
-        """Give what is still held."""
+        """Return the packets that are still buffered."""
         rest = [] if self._graph is None else self._resample(None)
         return [*rest, *self.target.encode(None)]
 
     def _fill_gaps(self, frame: AudioFrame) -> Iterator[AudioFrame]:
-        """Yield silence where there is a gap before a frame, then the frame."""
+        """Yield silence for the gap before a frame, then the frame."""
         time = frame.pts * frame.time_base if frame.pts is not None and frame.time_base is not None else None
         if self._input_end is None:
             self._input_end = time or Fraction(0)
@@ -98,7 +98,7 @@ class TimeStretcher:
             yield frame
 
     def _encode(self, frame: AudioFrame) -> list[Packet[Any]]:
-        """Encode what does not lie too early."""
+        """Encode a frame, without what lies before the earliest sample."""
         assert self._next_sample is not None
         first, self._next_sample = self._next_sample, self._next_sample + frame.samples
         if self._next_sample <= self._earliest_sample:
@@ -110,7 +110,7 @@ class TimeStretcher:
 
 
 def _add_encoder(container: OutputContainer, source: AudioStream) -> AudioStream:
-    """Add a track in the codec of ``source``, or in one that the container holds."""
+    """Add a track in the codec of ``source``, or in one that the container supports."""
     context = source.codec_context
     codec_name = context.codec.canonical_name
     for name in (ENCODERS.get(codec_name, codec_name), "aac", "libopus"):
@@ -131,7 +131,7 @@ def _add_encoder(container: OutputContainer, source: AudioStream) -> AudioStream
 
 
 def _build_resampler(frame: AudioFrame, stretch: Fraction) -> Graph:
-    """Give a graph that makes ``stretch`` as many samples of those that are pushed."""
+    """Return a graph that outputs ``stretch`` times as many samples as are pushed."""
     ratio = stretch.limit_denominator(MAX_RATIO_TERM)
     graph = Graph()
     base = Fraction(1, frame.sample_rate)
@@ -159,7 +159,7 @@ def _silence(template: AudioFrame, samples: int) -> AudioFrame:
 
 
 def _drop_first(frame: AudioFrame, samples: int) -> AudioFrame:
-    """Give a frame without its first samples."""
+    """Return a frame without its first samples."""
     step = 1 if frame.format.is_planar else frame.layout.nb_channels
     rest: NDArray[Any] = np.ascontiguousarray(frame.to_ndarray()[:, samples * step :])
     return AudioFrame.from_ndarray(rest, frame.format.name, frame.layout.name)

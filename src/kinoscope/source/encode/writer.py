@@ -1,4 +1,4 @@
-"""Write frames as a video (h264, each frame at its own time), a gif, or a sequence of pictures.
+"""Write frames as a video (H.264, each frame at its own time), a GIF, or a sequence of images.
 
 Everything is written into a temporary folder beside the target and moved into place at the end, so that a failure
 leaves nothing behind.
@@ -42,7 +42,7 @@ def _advice(error: Exception) -> str:
 
 
 def generated_tags(generated_by: str) -> dict[str, str]:
-    """Give the metadata of a video that was generated: ``comment`` and ``description`` for people, ``kinoscope`` too.
+    """Return the metadata of a generated video: ``comment`` and ``description`` for people, and ``kinoscope``.
 
     An mp4 keeps the first two; a Matroska file all of them, with ``KINOSCOPE`` in capitals.
     """
@@ -51,10 +51,10 @@ def generated_tags(generated_by: str) -> dict[str, str]:
 
 
 def select_sink(path: str | Path) -> type[Sink]:
-    """Return what writes a file of that ending.
+    """Return the class that writes files with the suffix of a path.
 
     Raises:
-        OptionError: the ending is none of the known ones.
+        OptionError: the suffix is unknown.
     """
     name = Path(path).name
     ending = Path(path).suffix.lower()
@@ -69,10 +69,10 @@ def select_sink(path: str | Path) -> type[Sink]:
 
 
 def check_target(path: Path) -> None:
-    """Demand that a video, an animation or a sequence may be written to a path: nothing that is not ours is there.
+    """Check that a video, an animation or a sequence may be written to a path: no foreign file is in the way.
 
     Raises:
-        OptionError: the ending is none of the known ones.
+        OptionError: the suffix is unknown.
         OutputError: a file is in the way.
     """
     pattern = numbered_pattern(path) if select_sink(path) is SequenceSink else None
@@ -84,31 +84,32 @@ def check_target(path: Path) -> None:
 
 
 class Writer:
-    """Write frames to ``path``; use it in a ``with`` statement.
+    """A writer of frames to ``path``; use it in a ``with`` statement.
 
-    The ending says what is written: ``.mp4 .mov .m4v .mkv`` a video, ``.gif`` an animation, and a picture's
-    ending with a number in its name (``out/%05d.png``) a sequence.
+    The suffix selects the format: ``.mp4 .mov .m4v .mkv`` a video, ``.gif`` an animation, and the suffix of an image
+    with a number in its name (``out/%05d.png``) a sequence.
 
     Args:
-        path: what to write.
-        size: (width, height) in pixels of every frame; where h264 needs even ones, the last row or column is repeated.
-        rate: frames a second, if known; the frames' own times decide.
-        audio_from: a file whose sound goes along, from the first to the last frame's time: copied as it is where
-            the container can hold its codec, encoded as AAC otherwise.
-        audio_track: which audio track of that file, counted from 0; by default the one that players choose.
+        path: the file or pattern to write.
+        size: (width, height) in pixels of every frame; where H.264 needs even sides, the last row or column is
+            repeated.
+        rate: frames per second, if known; the frames' own times decide.
+        audio_from: a file whose audio is added, from the first to the last frame's time: copied if the container
+            supports its codec, encoded as AAC otherwise.
+        audio_track: index of the audio track of that file, from 0; by default the one that players choose.
         zero: the frames' time in seconds that is to be the file's zero; by default their times are kept. What lies
-            before zero moves everything, for players show nothing there.
-        audio_rate: samples a second of sound given by :meth:`write_audio`.
+            before zero shifts everything, for players show nothing there.
+        audio_rate: samples per second of audio passed to :meth:`write_audio`.
         time_base: seconds of one tick, if times must be exact in another base than 1 / 5,760,000 s.
         lossless: keep every RGB value exact (few players can show it).
-        quality: h264 constant rate factor, 0 (best) to 51.
+        quality: H.264 constant rate factor, 0 (best) to 51.
         preset: of x264, ``ultrafast`` to ``veryslow``.
-        made_by: what made the pictures, where no camera did: the file's metadata then says that it was generated, and
-            by what, see ``generated_tags``; so does each PNG or JPEG of a sequence.
+        generated_by: the model that generated the frames, where no camera did: the file's metadata then says that it
+            was generated, and by what, see ``generated_tags``; so does each PNG or JPEG of a sequence.
 
     Raises:
-        OptionError: the ending is none of the known ones.
-        OutputError: the place cannot be written, or a frame does not fit.
+        OptionError: the suffix is unknown.
+        OutputError: the path cannot be written, or a frame does not fit.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Writer:
             self._open().write(frame)
 
     def write_audio(self, audio: Audio) -> None:
-        """Write a stretch of mono sound at its own time; the rate is the ``audio_rate`` of the writer."""
+        """Write a block of mono audio at its own time; its rate must be the ``audio_rate`` of the writer."""
         with self._output_errors():
             self._open().write_audio(audio)
 
@@ -196,7 +197,7 @@ class Writer:
 
     @contextmanager
     def _output_errors(self) -> Iterator[None]:
-        """Clean up after an error, and tell it in one line."""
+        """Clean up after an error, and raise it as a one-line OutputError."""
         try:
             yield
         except (av.FFmpegError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Synthetic videos by their address, such as ``synthetic:shapes?duration=2&rate=25``."""
+"""Parse addresses of synthetic videos, such as ``synthetic:shapes?duration=2&rate=25``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ GENERATORS: dict[str, Callable[..., SyntheticSource]] = {
     "shapes": shapes, "cuts": cuts, "flash_and_beep": flash_and_beep, "bouncing": bouncing,
     "moving": moving,
 }  # fmt: skip
-"""Name in a ``synthetic:`` address -> what makes it."""
+"""Name in a ``synthetic:`` address -> function that builds the source."""
 
 
 def source_from_address(address: str) -> SyntheticSource:
-    """Make the source that an address such as ``synthetic:shapes?duration=2&rate=25`` names.
+    """Return the source that an address such as ``synthetic:shapes?duration=2&rate=25`` names.
 
     Raises:
         OptionError: there is no such kind or option, or a value is no number.

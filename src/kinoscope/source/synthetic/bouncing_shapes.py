@@ -1,9 +1,9 @@
-"""Two things that move and bounce: clips whose future is known, for those who learn to predict it.
+"""Bouncing shapes: clips with a known future, to train and evaluate prediction.
 
 The protocol is that of Moving MNIST (Srivastava et al., "Unsupervised Learning of Video Representations using LSTMs",
-ICML 2015, arXiv 1502.04681): pictures of 64 x 64, two items of 28 x 28 that each start anywhere, move by a tenth of
-their room a frame in any direction, turn back at the edges, and, where they lie over each other, show the brighter.
-Which items is up to the caller; a few shapes are built in.
+ICML 2015, arXiv 1502.04681): frames of 64 x 64, two items of 28 x 28 that each start anywhere, move by a tenth of their
+range a frame in any direction, turn back at the borders, and, where they overlap, show the brighter. The caller chooses
+the items; a few shapes are built in.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from kinoscope.core.time import Seconds
 from kinoscope.source.synthetic.video import SyntheticSource
 
 FRAME_SIDE, ITEM_SIDE, STEP_SHARE = 64, 28, 0.1
-"""Sides in pixels of a picture and of an item; of an item's room, how much it goes in a frame."""
+"""Sides in pixels of a frame and of an item; the share of its range that an item moves in a frame."""
 
 
 ITEM_NAMES = ("disc", "ring", "square", "frame", "cross", "triangle")
-"""Of the built-in items, in their order."""
+"""Names of the built-in items, in order."""
 
 
 def shape_items() -> Pixels:
-    """Give the built-in items (6, 28, 28), white on black; see ``ITEM_NAMES``."""
+    """Return the built-in items (6, 28, 28) uint8, white on black; see ``ITEM_NAMES``."""
     y, x = np.mgrid[:ITEM_SIDE, :ITEM_SIDE] - (ITEM_SIDE - 1) / 2
     far, wide = np.hypot(x, y), np.maximum(abs(x), abs(y))
     masks = (
@@ -42,10 +42,12 @@ def shape_items() -> Pixels:
 
 
 def bounce(starts: Float64Array, moves: Float64Array, frames: int) -> Int64Array:
-    """Give where items that set out at starts are in each frame: (T, K, 2), whole pixels of a room of 36.
+    """Return the positions of items in each frame: (T, K, 2) int64, whole pixels in a range of 36.
 
     Args:
-        starts: (K, 2), shares of the room. moves: (K, 2), shares of the room in a frame.
+        starts: (K, 2), shares of the range.
+        moves: (K, 2), shares of the range in a frame.
+        frames: T, the number of frames.
     """
     position, trajectory = starts, []
     for _ in range(frames):
@@ -67,7 +69,7 @@ def draw_items(items: Pixels, positions: Int64Array) -> Pixels:
 
 
 def sample_trajectories(frames: int, random: np.random.Generator, count: int = 2) -> Int64Array:
-    """Draw where items start and which way they go; give where they are (T, K, 2)."""
+    """Sample where items start and in which direction they move; return their positions (T, K, 2)."""
     angles = random.random(count) * 2 * np.pi
     moves = STEP_SHARE * np.stack([np.sin(angles), np.cos(angles)], 1)
     return bounce(random.random((count, 2)), moves, frames)
@@ -77,7 +79,10 @@ def draw_bouncing(frames: int, random: np.random.Generator, items: Pixels | None
     """Draw a clip (T, 64, 64, 1) of items that bounce, a new one with each call.
 
     Args:
-        items: (M, 28, 28) to draw from; the built-in shapes if not given. count: how many are in a clip.
+        frames: T, the number of frames.
+        random: the generator of random numbers.
+        items: (M, 28, 28) to sample from; the built-in shapes by default.
+        count: number of items in a clip.
     """
     items = shape_items() if items is None else items
     trajectories = sample_trajectories(frames, random, count)
@@ -85,7 +90,7 @@ def draw_bouncing(frames: int, random: np.random.Generator, items: Pixels | None
 
 
 def bouncing(duration: Seconds = 2, rate: Seconds = 10, count: int = 2, seed: Seconds = 0) -> SyntheticSource:
-    """Give built-in shapes that bounce; ``truth.tracks`` hold the boxes of the items at each frame's time."""
+    """Return a source of built-in shapes that bounce; ``truth.tracks`` hold their boxes at each frame's time."""
     step, random = 1 / Fraction(rate), np.random.default_rng(int(seed))
     frames = max(1, round(Fraction(duration) / step))
     trajectories = sample_trajectories(frames, random, count)

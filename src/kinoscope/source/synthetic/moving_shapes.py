@@ -1,6 +1,6 @@
-"""Moving shapes whose attributes are known: one to a clip, drawn without end, to learn from and to measure by.
+"""Moving shapes with known attributes: one to a clip, any number of clips, to train on and to evaluate with.
 
-What such a clip shows can be read back exactly, even from clips that nobody drew; see ``core.metrics.shapes``.
+The attributes can be measured exactly in any such clip, also in a generated one; see ``core.metrics.shapes``.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from kinoscope.source.synthetic.video import SyntheticSource
 __all__ = ["SHAPES", "MovingShapes", "draw_moving", "moving"]
 
 SUPERSAMPLING = 4
-"""Rows and columns that are drawn for each of a picture, so that edges are soft."""
+"""Rows and columns that are drawn for each of a frame, so that edges are soft."""
 
 BACKGROUND_LEVELS = (20, 70)
-"""Grey levels of the background."""
+"""Range of grey levels of the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovingShapes:
-    """What a clip shows.
+    """The attributes of the shape in a clip.
 
     Attributes:
         shape, colour, motion: their names.
-        centres: (T, 2) of the shape in pixels, x and y. radius: in pixels; a disc of it has the shape's area.
+        centres: (T, 2) of the shape in pixels, x and y.
+        radius: in pixels; a disc of it has the shape's area.
     """
 
     shape: str
@@ -54,10 +55,10 @@ def draw_moving(
     colour: str | None = None,
     motion: str | None = None,
 ) -> tuple[Pixels, MovingShapes]:
-    """Draw a clip (T, S, S, 3) of one shape, and say what it shows.
+    """Draw a clip (T, S, S, 3) of one shape, and return it with its attributes.
 
-    It is a square, a disc or a triangle of one of six colours on a dark grey ground, that moves straight on and bounces
-    off the edges, goes in a circle, or swings. What is not given is drawn.
+    The shape is a square, a disc or a triangle of one of six colours on a dark grey background, that moves straight and
+    bounces off the borders, moves in a circle, or swings. Attributes that are None are sampled.
 
     Raises:
         OptionError: a name is not known.
@@ -78,7 +79,7 @@ def moving(
     duration: Seconds = 2, rate: Seconds = 25, size: int = 64, seed: Seconds = 0, shape: str = "", colour: str = "",
     motion: str = "",
 ) -> SyntheticSource:  # fmt: skip
-    """Give such a clip as a source; ``truth.tracks`` hold the box of the shape at each frame's time."""
+    """Return such a clip as a source; ``truth.tracks`` hold the box of the shape at each frame's time."""
     step = 1 / Fraction(rate)
     frames = max(1, round(Fraction(duration) / step))
     clip, moving_shape = draw_moving(
@@ -102,7 +103,7 @@ def _pick_name(random: Any, names: Sequence[str], wanted: str | None, kind: str)
 
 
 def _trajectory(random: Any, motion: str, times: Float64Array, margin: float) -> Float64Array:
-    """Give centres (T, 2) as shares of the side, never nearer to the edges than ``edge``."""
+    """Return centres (T, 2) as shares of the side, never nearer to the borders than ``margin``."""
     angle, available = random.uniform(0, 2 * np.pi), 1 - 2 * margin
     if motion == "straight":
         step = random.uniform(*SPEED_RANGE) * np.array([np.cos(angle), np.sin(angle)])
@@ -121,7 +122,7 @@ def _trajectory(random: Any, motion: str, times: Float64Array, margin: float) ->
 
 
 def _coverage(shape: str, centre: Float64Array, radius: float, size: int) -> Float64Array:
-    """Give how much of each pixel a shape covers, (S, S) from 0 to 1."""
+    """Return the share of each pixel that a shape covers, (S, S) in [0, 1]."""
     coordinates = (np.arange(size * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
     x, y = coordinates[None, :] - centre[0], coordinates[:, None] - centre[1]
     inside = _is_inside(shape, x / radius, y / radius)
@@ -129,7 +130,7 @@ def _coverage(shape: str, centre: Float64Array, radius: float, size: int) -> Flo
 
 
 def _is_inside(shape: str, x: Float64Array, y: Float64Array) -> BoolArray:
-    """Tell which places lie in a shape around zero that has the area of a disc of radius 1."""
+    """Return which coordinates lie in a shape around zero that has the area of a disc of radius 1."""
     if shape == "disc":
         return np.asarray(np.hypot(x, y) <= 1)
     if shape == "square":
@@ -139,7 +140,7 @@ def _is_inside(shape: str, x: Float64Array, y: Float64Array) -> BoolArray:
 
 
 def _bounding_box(shape: str) -> tuple[float, float, float, float]:
-    """Give the box around such a shape: left, top, right and bottom."""
+    """Return the box around such a shape: left, top, right and bottom."""
     if shape == "triangle":
         side = float(np.sqrt(4 * np.pi / np.sqrt(3)))
         low = side / (2 * np.sqrt(3))

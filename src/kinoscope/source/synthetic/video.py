@@ -1,7 +1,7 @@
-"""Known-answer videos: what is in them, and when, is known exactly. For tests, for trying out, for measuring.
+"""Synthetic videos whose events, tracks and audio are known exactly, for tests, demos and measurements.
 
-``synthetic:shapes?duration=2&rate=25`` is a source like any other; every option of :func:`shapes`,
-:func:`cuts` and :func:`flash_and_beep` can be given so.
+``synthetic:shapes?duration=2&rate=25`` is a source like any other; every option of :func:`shapes`, :func:`cuts` and
+:func:`flash_and_beep` can be set so.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from kinoscope.core.time import FrameSampler, Seconds, parse_time
 from kinoscope.source.base import Item, LazyFrame, Source, cut_audio
 
 RenderFrame = Callable[[int, Fraction], Pixels]
-"""Gives the picture (H, W, 3) with an index and a time in seconds."""
+"""Return the pixels (H, W, 3) of the frame with an index and a time in seconds."""
 
 Waveform = Callable[[Float64Array], Float64Array]
-"""Gives sound in [-1, 1] at (N,) times in seconds."""
+"""Return the audio in [-1, 1] at (N,) times in seconds."""
 
 SHAPE_COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
+"""Colours of shapes."""
 SCENE_COLOURS = [(200, 60, 60), (60, 160, 90), (70, 90, 200), (210, 190, 80), (150, 70, 170), (80, 180, 190)]
+"""Colours of scenes."""
 
 
 class SyntheticSource(Source):
     """A drawn video.
 
     Attributes:
-        truth: the events and tracks that are in it, as a task would give them.
+        truth: its events and tracks, in the form of a task's result.
     """
 
     def __init__(
@@ -63,14 +65,16 @@ class SyntheticSource(Source):
         self._range: tuple[Fraction | None, Fraction | None, Fraction | None] = None, None, None
 
     def limit(self, start: Fraction | None, end: Fraction | None, rate: Fraction | None) -> SyntheticSource:
-        """Give only what lies in [start, end) seconds, at most ``rate`` pictures a second; the truth stays whole."""
+        """Limit reads to [start, end) seconds and ``rate`` frames per second, and return the source; ``truth`` stays
+        whole.
+        """
         self._range = start, end, rate
         if rate is not None and rate * self._step < 1:
             self.info = replace(self.info, rate=rate, frames=None)
         return self
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
-        """Yield each picture and the sound that goes with it."""
+        """Yield each frame and the audio that goes with it."""
         self.report = DecodeReport()
         (start, end, rate), index = self._range, 0
         rates, sampler = tuple(dict.fromkeys(audio_rates)) if self._waveform else (), FrameSampler(rate)
@@ -94,14 +98,14 @@ class SyntheticSource(Source):
         return LazyFrame(render, self.info.size, time, index, key=True, duration=self._step)
 
     def _audio(self, index: int, rate: int) -> Audio:
-        """Give the samples from this picture's time to the next one's; together they leave no gap."""
+        """Return the samples from the time of a frame to that of the next; together they leave no gap."""
         first, last = (-(-(i * self._step * rate) // 1) for i in (index, index + 1))
         times = float(self.info.start) + np.arange(first, last) / rate
         samples = np.zeros(0) if self._waveform is None else self._waveform(times)
         return Audio(samples.astype(np.float32), rate, self.info.start + Fraction(first, rate))
 
     def write(self, path: str | Path, **options: Any) -> Path:
-        """Write the video, and its sound, to a file; ``options`` are those of the Writer."""
+        """Write the video, and its audio, to a file; ``options`` are those of the Writer."""
         from kinoscope.source.encode.writer import Writer
 
         size = options.pop("size", self.info.size)
@@ -122,10 +126,10 @@ def shapes(
     count: int = 3,
     start: Seconds = 0,
 ) -> SyntheticSource:
-    """Give squares (and, every second one, discs) that move straight on and bounce off the edges.
+    """Return a video of squares (and, every second one, discs) that move straight and bounce off the borders.
 
-    ``truth.tracks`` hold their boxes (x2, y2 exclusive) at each frame's time; ``label`` is the colour and
-    the form, such as ``red square``. A later one covers an earlier one.
+    ``truth.tracks`` hold their boxes (x2, y2 exclusive) at each frame's time; ``label`` is the colour and the shape,
+    such as ``red square``. A later one covers an earlier one.
     """
     names = [f"{list(SHAPE_COLOURS)[i % 4]} {'disc' if i % 2 else 'square'}" for i in range(count)]
     sides = [max(4, min(width, height) // (5 + i % 3)) for i in range(count)]
@@ -161,12 +165,12 @@ def cuts(
     height: int = 240,
     start: Seconds = 0,
 ) -> SyntheticSource:
-    """Give still-coloured scenes with a moving pattern, that change at hard cuts and in slow dissolves.
+    """Return a video of scenes with a moving pattern, with hard cuts and slow dissolves between them.
 
     Args:
         times: of the cuts, in seconds from the start; in a URL, joined by commas: ``1,2``.
         dissolves: (from, to) of each, in seconds from the start; in a URL: ``3-4,5-5.5``.
-        duration, rate, width, height, start: of the whole, in seconds, frames a second, pixels, seconds.
+        duration, rate, width, height, start: of the whole, in seconds, frames per second, pixels, seconds.
 
     ``truth.events`` are the shots (a dissolve changes the shot at its middle), and the ``dissolve`` spans.
     """
@@ -204,7 +208,7 @@ def flash_and_beep(
     height: int = 240,
     start: Seconds = 0,
 ) -> SyntheticSource:
-    """Give a white flash and a 1 kHz beep every ``period`` seconds; the beep is ``offset`` seconds late.
+    """Return a video with a white flash and a 1 kHz beep every ``period`` seconds; the beep is ``offset`` seconds late.
 
     Both last 80 ms, rounded up to whole frames. ``truth.events`` hold the flashes and the beeps.
     """
@@ -250,7 +254,7 @@ def _shots(changes: list[Any], start: Fraction, duration: Fraction) -> list[Even
 
 
 def _bounce(position: float, available: int) -> int:
-    """Fold a straight way into [0, room], as if it were reflected at both ends."""
+    """Fold a straight trajectory into [0, ``available``], as if it were reflected at both ends."""
     folded = position % (2 * available) if available > 0 else 0
     return round(min(folded, 2 * available - folded))
 
