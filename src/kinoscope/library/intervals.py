@@ -57,9 +57,7 @@ class Intervals:
         return Intervals(*(np.concatenate(pair) for pair in pairs))
 
     def merged(self, gap: float = MAX_MERGE_GAP_SECONDS) -> Intervals:
-        """Return the rows sorted by video and time, those at most ``gap`` seconds apart merged, with their highest
-        score.
-        """
+        """Return the rows sorted by video and time, merged with the highest score if at most ``gap`` seconds apart."""
         if not len(self):
             return self
         first, last = self._on_axis()
@@ -80,7 +78,7 @@ def find_pairs(left: Intervals, right: Intervals, reach: float = 0.0) -> tuple[I
     Both must be merged, so that each is sorted and none overlap.
     """
     (first, last), (begin, end) = left._on_axis(), right._on_axis()
-    # Spans are rounded times FAR, so a hair of slack keeps those that just touch.
+    # Positions on the axis are rounded, so a small tolerance keeps intervals that only touch.
     low = np.searchsorted(end, first - reach - 1e-6)
     high = np.searchsorted(begin, last + reach + 1e-6, "right")
     counts = np.maximum(high - low, 0)
@@ -93,7 +91,7 @@ def intersect_near(left: Intervals, right: Intervals, seconds: float) -> Interva
     """Return the parts of both that are at most ``seconds`` from the other; the score is the mean of both."""
     rows, others = find_pairs(left, right, seconds)
     a, b = left[rows], right[others]
-    # Of what lasts long, only the time around the other counts.
+    # Of a long interval, only the time around the other counts.
     start = np.minimum(np.maximum(a.start, b.start - seconds), np.maximum(b.start, a.start - seconds))
     end = np.maximum(np.minimum(a.end, b.end + seconds), np.minimum(b.end, a.end + seconds))
     return Intervals(a.video, start, end, (a.score + b.score) / 2).merged(0)

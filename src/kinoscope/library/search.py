@@ -371,7 +371,7 @@ class _Search:
         at = np.searchsorted(self.runs, run).clip(0, len(self.runs) - 1)
         named = np.flatnonzero(self.runs[at] == run)
         order = named[np.argsort(self.run_videos[at[named]], kind="stable")]
-        # No time is infinite but that of a damaged row.
+        # Only a damaged row has an infinite time.
         order = order[np.isfinite(rows["start"].to_numpy()[order]) & np.isfinite(rows["end"].to_numpy()[order])]
         start, end, number = (rows[name].to_numpy()[order] for name in ("start", "end", "number"))
         scores = np.asarray(rows["score"].to_numpy() if score is None else score, np.float64)[order]

@@ -70,7 +70,7 @@ class StoredVideo:
         Raises:
             ValueError: a value is not one that kinoscope writes.
         """
-        # Of a thousand videos, one long text is read three times as fast as a thousand short ones.
+        # One long JSON text is parsed three times as fast as a thousand short ones.
         metadata, runs = (parse_json(f"[{','.join(str(row[name]) for row in rows)}]") for name in ("metadata", "runs"))
         names = [name for name in cls.__slots__ if name not in ("metadata", "runs")]
         plain = ({name: row[name] for name in names} for row in rows)

@@ -90,7 +90,7 @@ class LibraryTables:
 
     def __init__(self, path: str | Path, create: bool = False) -> None:
         lancedb = require_extra("lancedb", "library")
-        # Others may start processes by forking, which never touch the library; it warns of each.
+        # Lance warns of each forked process, though ours never use the library.
         filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
         self.path = Address(str(path).removeprefix("file://"))
         self.remote = "://" in self.path
@@ -118,7 +118,7 @@ class LibraryTables:
             for name, schema in schemas().items():
                 table = self.database.create_table(name, schema=schema, exist_ok=True)
                 if name not in existing and not self.remote:
-                    # The folder of the library may be one that others can look into.
+                    # The folder of the library may be readable by others.
                     Path(self.path, f"{name}.lance").chmod(0o700)
                 if name == "speech" and not table.list_indices():
                     config = require_extra("lancedb.index", "library").FTS(with_position=True, remove_stop_words=False)
@@ -131,7 +131,7 @@ class LibraryTables:
         """Return columns of a table as an Arrow table, of the rows that meet a condition built from ``column``."""
         self[name].checkout_latest()
         query = self[name].search().select(columns)
-        # Each batch is a wait: in those of the usual 1,024 rows, most of the time goes there.
+        # Each batch waits once: with the default 1,024 rows a batch, most of the time is spent waiting.
         return (query if where is None else query.where(where)).to_batches(BATCH_ROWS).read_all()
 
     @contextmanager
@@ -168,7 +168,7 @@ class LibraryTables:
         # A deleted row stays in its file beside the others until the file is rewritten.
         table.update(values_sql={(column := table.schema.names[0]): column})
         with catch_warnings():
-            # It warns that readers of earlier versions fail, which is what this is for; ours check out the latest.
+            # Lance warns that readers of earlier versions fail, which is intended; ours check out the latest.
             simplefilter("ignore", UserWarning)
             table.optimize(cleanup_older_than=timedelta(0), delete_unverified=not self.remote)
 

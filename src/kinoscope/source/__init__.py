@@ -154,4 +154,4 @@ def _open(
 def _is_file(source: Source) -> bool:
     from kinoscope.source.video import VideoSource
 
-    return type(source) is VideoSource  # streams and cameras are others that read alike
+    return type(source) is VideoSource  # streams and cameras are subclasses

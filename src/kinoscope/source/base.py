@@ -33,7 +33,7 @@ class LazyFrame:
         time: presentation time in seconds, exact.
         index: position in the source, counted from 0 in presentation order.
         key: whether it is a keyframe, which can be decoded without any other.
-        duration: seconds on screen, or None if the source does not say.
+        duration: seconds on screen, or None if the source does not declare it.
         size: displayed (width, height) in square pixels, rotation applied.
         corrupt: whether it was decoded only in part.
     """
@@ -144,7 +144,7 @@ class Source(ABC):
         """Time in seconds from which on the source is read; written files count from here."""
         return self.info.start
 
-    def close(self) -> None:  # noqa: B027  (most kinds hold nothing)
+    def close(self) -> None:  # noqa: B027  (most kinds have no open file)
         """Release files and devices."""
 
     def __enter__(self) -> Self:

@@ -93,7 +93,7 @@ def _list_visible(folder: Path) -> list[Path] | None:
 def _sources_in(folder: Path, strips: bool, has_results: bool) -> list[str]:
     entries = _list_visible(folder)
     if entries is None:
-        return [str(folder)]  # which cannot be opened either, and so is reported when its turn comes
+        return [str(folder)]  # it cannot be opened as a source either, so opening it reports the error
     results = _result_files(folder) if has_results else set()
     files = [entry for entry in entries if entry not in results and entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]

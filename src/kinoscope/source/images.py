@@ -61,7 +61,7 @@ def is_image_path(path: str) -> bool:
     if target.is_file():
         kind = detect_kind(target)
         return kind in ("image", "animated webp") or (kind == "unknown" and target.suffix.lower() in IMAGE_SUFFIXES)
-    if "://" in path:  # whose query begins with a question mark
+    if "://" in path:  # the query of a URL may look like a pattern
         return False
     return target.is_dir() or bool(_PRINTF.search(target.name)) or has_magic(target.name)
 

@@ -52,7 +52,7 @@ class Limits:
         description = f"{path} has audio of {rate} samples a second"
         if rate > self.rate:
             raise SourceError(f"{description}, more than the limit of {self.rate}; {_advice('rate')}")
-        if 0 < rate < MIN_AUDIO_RATE:  # 0 where the container does not say
+        if 0 < rate < MIN_AUDIO_RATE:  # 0 if the container does not declare it
             raise SourceError(f"{description}; {MIN_AUDIO_RATE} or more are needed")
 
     def too_long(self, path: str) -> SourceError:

@@ -45,7 +45,7 @@ class LiveSource(Source):
         queue = self._queue = LatestFrameQueue(self._max_frames)
         thread = self._thread = threading.Thread(target=queue.fill, args=(items, self._source), daemon=True)
         thread.start()
-        if self._stopped.is_set():  # by now
+        if self._stopped.is_set():  # stopped while the thread was starting
             queue.close()
         try:
             yield from queue

@@ -33,7 +33,7 @@ class RealtimeSource(Source):
         self._source, self._loop, self._clock = source, loop, clock
         self._wait = wait or threading.Event().wait
         self.info = replace(source.info, live=True, duration=None, frames=None)
-        self.report = DecodeReport()  # of all passes together; the source's own begins anew with each
+        self.report = DecodeReport()  # of all passes together; the source resets its own with each
 
     def read(self, video: bool = True, audio_rates: Iterable[int] = ()) -> Iterator[Item]:
         """Yield each frame and audio block when its time has come."""

@@ -96,7 +96,7 @@ class StreamSource(VideoSource):
             opened = super()._open()
         if self._probed and opened.video is None and self.info.width:
             opened.close()
-            self._probed = False  # it was not probed for long enough to find the picture
+            self._probed = False  # it was not probed for long enough to find the video
             opened = super()._open()
         return opened
 
@@ -129,7 +129,7 @@ class StreamSource(VideoSource):
                 connection = None if self._is_finished(reader) else self._reconnect(backoff)
                 shift += self._outage_shift(connection, reader, shift, last_arrival)
         except GeneratorExit:
-            # Whoever stops a camera that is there misses nothing.
+            # Nothing is missing if the caller stops a camera that is connected.
             self.report.complete &= self._live
             raise
         finally:
@@ -143,7 +143,7 @@ class StreamSource(VideoSource):
             self.report.complete = True
             del self.report.errors[self._notes_before :]
             if self._live:
-                # In front of what is said of single frames, such as those before the first key frame.
+                # Before messages on single frames, such as those before the first keyframe.
                 self.report.add_message(f"no data for {self._clock() - last_arrival:.0f} s; reconnected", first=True)
 
     def _resume(self, connection: Demuxer, reader: Reader) -> Demuxer:
@@ -168,7 +168,7 @@ class StreamSource(VideoSource):
             except SourceError:
                 continue
             self.report.reconnects += 1
-            self.report.complete = not self._live  # a live one is back when it sends something
+            self.report.complete = not self._live  # a live one is complete once it sends data
             return connection
         del self.report.errors[self._notes_before :]
         self.report.add_message(f"{self.path} was lost, and {self._max_tries} tries did not bring it back")

@@ -131,7 +131,7 @@ def _suggest_names(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f", nor does the folder {path.parent}; check the path"
-    # Without the endings, which all videos of a folder have in common.
+    # Without the suffixes, which all videos of a folder share.
     stems = difflib.get_close_matches(path.stem, {Path(name).stem for name in names}, n=3, cutoff=_MIN_NAME_SIMILARITY)
     close = [name for stem in stems for name in sorted(names) if Path(name).stem == stem][:3]
     return f"; did you mean {', '.join(close)}?" if close else "; check the path"
@@ -149,15 +149,15 @@ def _open_error_message(path: Path, error: Exception) -> str:
 
 def _lacks_index(path: Path) -> bool:
     """Return whether a file is an mp4 without its index: its top-level boxes have a file type, but no ``moov``."""
-    seen: set[bytes] = set()
+    names: set[bytes] = set()
     end = path.stat().st_size
     with path.open("rb") as file:
-        while len(head := file.read(8)) == 8 and len(seen) < 100:
+        while len(head := file.read(8)) == 8 and len(names) < 100:
             size, name = int.from_bytes(head[:4], "big"), head[4:]
-            seen.add(name)
+            names.add(name)
             if size == 1:
                 size = int.from_bytes(file.read(8), "big") - 8
             if not 8 <= size <= end:
                 break
             file.seek(size - 8, 1)
-    return b"ftyp" in seen and b"moov" not in seen
+    return b"ftyp" in names and b"moov" not in names

@@ -164,7 +164,7 @@ class Demuxer:
 
 def _configure_decoder(stream: VideoStream, limits: Limits) -> None:
     context = stream.codec_context
-    context.flags |= Flags.output_corrupt  # otherwise HEVC leaves out all that follows damage, up to the next keyframe
+    context.flags |= Flags.output_corrupt  # otherwise HEVC drops all frames after damage, up to the next keyframe
     context.options = {"max_pixels": str(limits.pixels)}
     large = context.width * context.height > MIN_SLICE_THREADED_PIXELS
     stream.thread_type = "SLICE" if large else "AUTO"

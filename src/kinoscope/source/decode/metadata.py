@@ -150,7 +150,7 @@ def _start_and_duration(container: InputContainer) -> tuple[Fraction, Fraction |
         return start, max(ends) - start
     if container.duration and container.duration > 0:
         duration = Fraction(container.duration, av.time_base)
-        # A Matroska file says when its last packet ends, not how long it is.
+        # A Matroska file declares the end of its last packet, not its duration.
         late = start if container.format.name == "matroska,webm" and 0 < start < duration else Fraction(0)
         return start, duration - late
     return start, None

@@ -70,7 +70,7 @@ class PacketReader:
                     self._errors += 1
                     if not isinstance(error, av.InvalidDataError) or self._errors > MAX_READ_ERRORS:
                         self.stop_reason = error_message(error)
-        except IndexError:  # damage made up a stream, which PyAV does not know at the end
+        except IndexError:  # damage simulated a stream, which PyAV does not know at the end
             pass
         for stream in list(self._unflushed):
             yield _flush_packet(stream)
@@ -87,7 +87,7 @@ class PacketReader:
                 yield packet
             else:
                 self._skip(packet)
-            if timed_out:  # what was held back all the time: another read would wait as long once more
+            if timed_out:  # the packet was buffered all the time: another read would wait as long again
                 self.stop_reason = f"no data for {self._limit:g} s"
                 return
             started = time.monotonic()

@@ -61,7 +61,7 @@ class Orientation:
         mirror = a * d - b * c < 0
         if mirror:
             a, b = -a, -b
-        # Rows of the matrix say where the x axis goes (y downwards), so an angle is clockwise.
+        # Rows of the matrix are the image of the x axis (y downwards), so an angle is clockwise.
         quarter = round(np.degrees(np.arctan2(b, a)) / 90)
         return cls(-90 * quarter % 360, mirror)
 

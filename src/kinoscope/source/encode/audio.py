@@ -39,7 +39,7 @@ class AudioTrack(ABC):
         """Set the time of the first frame, and the seconds by which everything is shifted."""
         self._start, self._shift = start, shift
 
-    def write_until(self, time: Fraction) -> None:  # noqa: B027  (samples come by themselves)
+    def write_until(self, time: Fraction) -> None:  # noqa: B027  (samples are pushed)
         """Write the audio up to ``time``."""
 
     @abstractmethod
@@ -50,7 +50,7 @@ class AudioTrack(ABC):
         """Write samples."""
         raise OutputError("the audio comes from a file already; give the Writer either audio_from or audio_rate")
 
-    def close(self) -> None:  # noqa: B027  (encoded samples hold nothing open)
+    def close(self) -> None:  # noqa: B027  (encoded samples have no open file)
         """Close the file."""
 
 
@@ -97,11 +97,11 @@ class PassthroughAudio(AudioTrack):
         """Write the audio up to ``time``."""
         while (packet := self._peek()) is not None:
             stamp = packet.pts if packet.pts is not None else packet.dts
-            begins = None if stamp is None else stamp * packet.time_base
-            if begins is not None and begins >= time:
+            packet_start = None if stamp is None else stamp * packet.time_base
+            if packet_start is not None and packet_start >= time:
                 return
             self._peeked = None
-            if stamp is not None and begins is not None and begins >= self._start - MAX_PRIMING_SECONDS:
+            if stamp is not None and packet_start is not None and packet_start >= self._start - MAX_PRIMING_SECONDS:
                 self._forward(packet)
 
     def _peek(self) -> Packet[AudioStream] | None:
@@ -144,7 +144,7 @@ class TranscodedAudio(PassthroughAudio):
         try:
             frames = packet.decode()
         except av.InvalidDataError:
-            return  # a broken packet leaves a gap
+            return  # a corrupt packet leaves a gap
         for frame in frames:
             if frame.pts is not None and frame.time_base is not None:
                 frame.pts += to_pts(self._shift, frame.time_base)

@@ -107,7 +107,9 @@ def _select_container(out: Path) -> str:
     if out.suffix.lower() in CONTAINERS:
         return CONTAINERS[out.suffix.lower()]
     why = "keeps no times of its audio" if out.suffix.lower() in (".avi", ".mpg", ".mpeg") else "cannot be written"
-    raise OptionError(f"{out}: such a file {why}; give a name that ends in {', '.join(CONTAINERS)} (.mkv holds most)")
+    raise OptionError(
+        f"{out}: such a file {why}; give a name that ends in {', '.join(CONTAINERS)} (.mkv supports most)"
+    )
 
 
 def _select_tracks(source: InputContainer, number: int | None) -> set[int]:
@@ -130,7 +132,7 @@ class _Remuxer:
 
     def __init__(self, source: InputContainer, temporary: Path, out: Path, container_format: str) -> None:
         self._source, self._out, self._format = source, out, container_format
-        source.flags = source.flags | GENERATE_PTS_FLAG  # avi has no stamps of presentation
+        source.flags = source.flags | GENERATE_PTS_FLAG  # AVI has no presentation timestamps
         self._target: OutputContainer = av.open(str(temporary), "w", format=container_format, options=self._options())
         self._streams: dict[int, Stream] = {}
         self._stretchers: dict[int, TimeStretcher] = {}
@@ -145,7 +147,7 @@ class _Remuxer:
             try:
                 self._target.close()
             except (av.FFmpegError, OSError, ValueError):
-                return  # the first error says why
+                return  # the first error is reported
 
     def run(self, shifted_tracks: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
         """Copy all streams, and return the type and index of those that could not be copied."""
@@ -185,7 +187,7 @@ class _Remuxer:
             flags += "+use_metadata_tags"
         bases = [stream.time_base.denominator for stream in self._source.streams if stream.time_base]
         ticks = math.lcm(*bases)
-        # Where sound begins is written in ticks of the whole film, by default whole milliseconds.
+        # The start of audio is written in ticks of the movie, by default whole milliseconds.
         return {"movflags": flags, "movie_timescale": str(ticks if ticks <= 100_000_000 else 90_000)}
 
     def _add_streams(self, stretched: set[int], delay: Fraction, stretch: Fraction) -> list[str]:

@@ -52,7 +52,7 @@ class Sink(ABC):
     def write_audio(self, audio: Audio) -> None:  # noqa: B027
         """Write audio, if the format has any; images alone have none."""
 
-    def abandon(self) -> None:  # noqa: B027  (pictures hold nothing open)
+    def abandon(self) -> None:  # noqa: B027  (images have no open file)
         """Close without finishing."""
 
 
@@ -197,7 +197,7 @@ class GifSink(Sink):
         self._container.mux(self._stream.encode(None))
         self._container.close()
         if self._comment:
-            # FFmpeg drops what it is told to say of a gif.
+            # FFmpeg drops the comment of a GIF.
             self._path.write_bytes(embed_comment(self._path.read_bytes(), self._comment))
 
     def abandon(self) -> None:
@@ -224,7 +224,7 @@ class SequenceSink(Sink):
         """Write one image."""
         video_frame = VideoFrame.from_ndarray(np.ascontiguousarray(frame.pixels), "rgb24")
         path = self._folder / self._file_name(self._count)
-        lower = path.with_suffix(path.suffix.lower())  # PyAV knows no others
+        lower = path.with_suffix(path.suffix.lower())  # PyAV supports lower case only
         video_frame.save(lower)
         lower.rename(path)
         if self._comment:

@@ -56,7 +56,7 @@ class TimeStretcher:
         try:
             frames = packet.decode()
         except av.InvalidDataError:
-            return []  # a broken packet leaves a gap, which is filled
+            return []  # a corrupt packet leaves a gap, which is filled
         continuous = (part for frame in map(to_interleaved, frames) for part in self._fill_gaps(frame))
         return [stretched_packet for part in continuous for stretched_packet in self._resample(part)]
 
