@@ -1,15 +1,18 @@
-"""One name means one thing in all verbs; the old names are taken for a release more, with a warning."""
+"""One name means one thing in all verbs; old names are accepted for one release, with a warning."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-import kinoscope
 from kinoscope.api.deprecations import RENAMED, accept_old_names, rename_options
 from kinoscope.cli.main import COMMANDS
+from kinoscope.source.synthetic.video import flash_and_beep
+from tests.conftest import Call
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,13 @@ from kinoscope.cli.main import COMMANDS
         ("analyze a.mp4 --resume --clips", "analyze a.mp4 --resume --clips"),
         ("detect a.mp4 --looks cnn", "detect a.mp4 --appearance cnn"),
         ("lipsync a.mp4 b.wav c.mp4 m --looks d.mp4", "lipsync a.mp4 b.wav c.mp4 m --reference d.mp4"),
+        ("lipsync a.mp4 --sound b.wav c.mp4 m", "lipsync a.mp4 --audio b.wav c.mp4 m"),
+        ("sync a.mp4 --sound-track 1", "sync a.mp4 --audio-track 1"),
+        ("sync a.mp4 --sound-track=1", "sync a.mp4 --audio-track=1"),
+        ("evaluate people clips --judge m", "evaluate people clips --classifier m"),
+        ("predict m a.mp4 b.mp4 --given", "predict m a.mp4 b.mp4 --include-input"),
+        ("predict m a.mp4 b.mp4 --no-given", "predict m a.mp4 b.mp4 --no-include-input"),
+        ("library list --place films.lance", "library list --path films.lance"),
         ("watch cam --rules r.yaml --clips d", "watch cam --rules r.yaml --clips-to d"),
         ("watch cam r.yaml --for 5", "watch cam --rules r.yaml --for 5"),
         ("watch --for 5 cam r.YML", "watch --for 5 cam --rules r.YML"),
@@ -28,12 +38,12 @@ from kinoscope.cli.main import COMMANDS
         ("", ""),
     ],
 )
-def test_old_words_are_taken_with_a_warning(capsys: pytest.CaptureFixture[str], old: str, new: str) -> None:
+def test_old_flags_are_accepted_with_a_warning(capsys: pytest.CaptureFixture[str], old: str, new: str) -> None:
     assert rename_options(old.split()) == new.split()
     assert capsys.readouterr().err.count("is now called") == (old != new)
 
 
-def test_old_names_are_taken_in_python_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_names_are_accepted_in_python_too(capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, Any] = {}
 
     def watch(source: str, *, rules: str, clips_to: str | None = None) -> None:
@@ -47,9 +57,33 @@ def test_old_names_are_taken_in_python_too(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+def test_an_old_flag_runs(kinoscope: Callable[..., Call], tmp_path: Path) -> None:
+    video = flash_and_beep(duration=1, rate=10, width=64, height=48).write(tmp_path / "a.mp4")
+    new, old = (kinoscope("sync", video, flag, "0", "--json") for flag in ("--audio-track", "--sound-track"))
+    warning = "sync --sound-track is now called --audio-track; the old name goes with the next release"
+    assert old.err == f"kinoscope: {warning}\n"
+    assert (old.status, old.out, new.err) == (new.status, new.out, "")
+
+
+@pytest.mark.parametrize("verb", sorted(RENAMED))
+def test_an_old_name_reaches_the_verb(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    wrapped, got = COMMANDS[verb], {}
+    parameters = inspect.signature(wrapped).parameters
+
+    def record(*_: Any, **options: Any) -> None:
+        got.update(options)
+
+    record.__name__ = verb
+    for old, new in RENAMED[verb].items():
+        accept_old_names(record)(**{old: "value"})
+        assert got[new] == "value"
+        assert new in parameters
+    assert hasattr(wrapped, "__wrapped__")
+
+
 def test_new_names_exist_and_old_ones_do_not() -> None:
     for verb, names in RENAMED.items():
-        known = inspect.signature(getattr(kinoscope, verb)).parameters
+        known = inspect.signature(COMMANDS[verb]).parameters
         assert set(names.values()) <= set(known)
         assert not set(names) & set(known)
 

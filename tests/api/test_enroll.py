@@ -206,7 +206,7 @@ def test_check_says_how_well_people_are_told_apart(make, kinoscope, tmp_path):
     enroll(gallery, "Ann", make("a.png", ANN))
     call = kinoscope("gallery", "check", gallery)
     assert call.status == 2
-    assert "there is nobody to tell apart: enroll a second name, or give a folder of videos of others" in call.err
+    assert "there is no other person to compare: enroll a second name, or give a folder of videos" in call.err
     make("clips/Ann/1.mkv", (ANN, 1))
     make("clips/stranger/2.mkv", (BOB, 1))
     make("clips/nobody/3.mkv", ({}, 1))

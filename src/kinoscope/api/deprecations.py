@@ -12,6 +12,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "detect": {"looks": "appearance"},
     "evaluate": {"judge": "classifier"},
+    "library": {"place": "path"},
     "lipsync": {"looks": "reference", "sound": "audio"},
     "predict": {"given": "include_input"},
     "sync": {"sound_track": "audio_track"},

@@ -1,4 +1,4 @@
-"""A classifier slid over videos whose labelled segments are known: how well it finds them."""
+"""Scores of a classifier as a detector of segments: sliding window over videos with labelled segments."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 def score_segments(
     model: str, card: Card, data: Path, split: str | None, device: str, quiet: bool
 ) -> tuple[SegmentScores, list[Segment], dict[str, str]]:
-    """Give the scores, the segments that were found, and the videos that could not be read, with the reasons.
+    """Return the scores, the detected segments, and unreadable video -> reason.
 
     Raises:
         DatasetError: there is nothing to score.
-        ModelError: the model does not know the classes.
+        ModelError: the model lacks a class.
     """
-    videos = _choose(data, split)
+    videos = _choose_videos(data, split)
     truth = name_segments(videos, card)
-    found: list[Segment] = []
-    broken: dict[str, str] = {}
+    detections: list[Segment] = []
+    unreadable: dict[str, str] = {}
     for video in videos:
         try:
-            found += _find(video, model, device, quiet)
+            detections += _detect_segments(video, model, device, quiet)
         except Exception as error:
-            broken[video.name] = str(wrap_error(error, video.name))
-    readable = [segment for segment in truth if segment.video not in broken]
+            unreadable[video.name] = str(wrap_error(error, video.name))
+    readable = [segment for segment in truth if segment.video not in unreadable]
     if not readable:
-        raise DatasetError(f"none of the {len(videos)} videos of {data} can be read; {next(iter(broken.values()))}")
-    return segment_map(found, readable), found, broken
+        raise DatasetError(f"none of the {len(videos)} videos of {data} can be read; {next(iter(unreadable.values()))}")
+    return segment_map(detections, readable), detections, unreadable
 
 
-def _choose(data: Path, split: str | None) -> list[Annotated]:
-    """Give the videos of a split; if none is named, those for testing or else for validation, or all."""
+def _choose_videos(data: Path, split: str | None) -> list[Annotated]:
+    """Return the videos of a split; by default those of the test split, else of the validation split, else all."""
     from kinoscope.training.data.activitynet import read_annotations
 
     videos = [video for video in read_annotations(data) if video.segments]
     has = sorted({video.split for video in videos if video.split})
-    name = split or next((one for one in ("test", "val") if one in has), "all")
+    name = split or next((name for name in ("test", "val") if name in has), "all")
     chosen = [video for video in videos if name in ("all", video.split)]
     if not chosen:
         raise DatasetError(
@@ -56,10 +56,10 @@ def _choose(data: Path, split: str | None) -> list[Annotated]:
 
 
 def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
-    """Give the actual segments under the names that the card has for their classes.
+    """Return the labelled segments with the card's names of their classes.
 
     Raises:
-        ModelError: the card does not know one of them.
+        ModelError: the card lacks one of the classes.
     """
     from kinoscope.models.inference.classifier import match_labels
 
@@ -69,7 +69,7 @@ def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
 
 
 def demand_path(video: Annotated) -> str:
-    """Give where a video lies.
+    """Return the path of a video.
 
     Raises:
         SourceError: there is no file for it.
@@ -79,7 +79,7 @@ def demand_path(video: Annotated) -> str:
     return video.path
 
 
-def _find(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
+def _detect_segments(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
     from kinoscope.api.classify import classify_source
     from kinoscope.views.formats.clock import origin
 

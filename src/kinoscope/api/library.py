@@ -1,4 +1,4 @@
-"""``kinoscope library``, and what ``analyze --library`` adds to one."""
+"""``kinoscope library``, and the analyses that ``analyze --library`` adds to one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import LibraryError, OptionError, wrap_error
 from kinoscope.core.hashing import sha256_file
 from kinoscope.core.results import Timeline
@@ -16,55 +17,59 @@ from kinoscope.pipeline.text_query import embed_speech
 Action = Literal["list", "show", "remove", "check"]
 
 
-def ensure_library(place: str | Path | None) -> None:
-    """Make the library that the results of long work are to go to, if there is to be one.
+def ensure_library(path: str | Path | None) -> None:
+    """Create the library before long work whose results it stores; do nothing without a path.
 
     Raises:
         LibraryError: it cannot be used.
         MissingExtra: LanceDB is not installed.
     """
-    if place is not None:
-        Library(place, create=True).videos()
+    if path is not None:
+        Library(path, create=True).videos()
 
 
-def store_analysis(job: Analysis, place: str | Path | None) -> None:
-    """Add what an analysis found to the library, if there is one; an error ends up in the analysis, so others go on."""
-    if place is None or job.timeline is None:
+def store_analysis(job: Analysis, path: str | Path | None) -> None:
+    """Add an analysis to the library, if there is one; an error ends up in the analysis, and does not stop others."""
+    if path is None or job.timeline is None:
         return
     try:
-        job.kept = store_timeline(place, job.source, job.timeline, job.folder / "preview.mp4")
+        job.library_change = store_timeline(path, job.source, job.timeline, job.folder / "preview.mp4")
     except Exception as error:
         job.error = wrap_error(error, job.source)
 
 
-def store_timeline(place: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:
-    """Add what was found in a source to a library, which is made if it is not there; say what that changed.
+def store_timeline(path: str | Path, source: str, timeline: Timeline, preview: Path | None = None) -> str:
+    """Add the timeline of a source to a library, which is created if needed; return what changed.
 
     Args:
-        preview: a copy of the source that a browser can play, if it is there.
+        preview: a copy of the source that a browser can play, if it exists.
+
+    Returns:
+        added, changed, moved or same.
 
     Raises:
-        LibraryError: it cannot be written, or the source has no content that it could be known by again.
+        LibraryError: the library cannot be written, or the source has no content that identifies it.
         MissingExtra: LanceDB is not installed.
     """
-    facts = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
-    path = str(Path(source).absolute())
-    return Library(place, create=True).add(content_hash(source), path, timeline, embed_speech(timeline), facts)
+    metadata = {"preview": str(preview.absolute())} if preview and preview.exists() else {}
+    source_path = str(Path(source).absolute())
+    opened = Library(path, create=True)
+    return opened.add(content_hash(source), source_path, timeline, embed_speech(timeline), metadata)
 
 
 def content_hash(source: str) -> str:
-    """Give the sha256 of a file's content, or of those of all pictures of a folder or a pattern together.
+    """Return the sha256 of a file's content, or of the hashes of all images of a folder or a pattern.
 
     Raises:
-        LibraryError: it is no file.
-        SourceError: there are no pictures.
+        LibraryError: the source is no file.
+        SourceError: there are no images.
     """
     from kinoscope.source.images import find_images, is_image_path
 
     if Path(source).is_file():
         return _sha256(Path(source))
     if "://" in source or not is_image_path(source):
-        raise LibraryError(f"{source} is no file, so a library cannot know it again; record it, and add the file")
+        raise LibraryError(f"{source} is no file, so a library cannot identify it; record it, and add the file")
     return hashlib.sha256("".join(map(_sha256, find_images(source))).encode()).hexdigest()
 
 
@@ -75,20 +80,21 @@ def _sha256(path: Path) -> str:
         raise LibraryError(f"cannot read {path} ({error.strerror or error}); it is not in the library") from None
 
 
-def library(action: Action, place: str | Path, *videos: str) -> dict[str, Any]:
+@accept_old_names
+def library(action: Action, path: str | Path, *videos: str) -> dict[str, Any]:
     """List what is in a library that `analyze --library` fills, or remove videos from it.
 
-    list: its videos. show VIDEO...: what was found in them; without a VIDEO, all names that can be searched for.
-    remove VIDEO...: remove videos and all that was found in them. check: remove what a killed process left, count rows,
-    and list the videos whose files are no longer where they were.
+    list: its videos. show VIDEO...: their results; without a VIDEO, all names that can be searched for.
+    remove VIDEO...: remove videos and their results. check: remove the leftovers of a killed process, count rows, and
+    list the videos whose files have been moved or deleted.
 
     Args:
         action: list, show, remove or check.
-        place: the library, such as films.lance or s3://bucket/films.lance.
-        videos: paths, file names, or beginnings of ids.
+        path: the library, such as films.lance or s3://bucket/films.lance.
+        videos: paths, file names, or prefixes of ids.
 
     Returns:
-        What is known, or what was done.
+        The videos, results or names, or what the action changed.
 
     Raises:
         LibraryError: there is no such library or video; nothing is changed then.
@@ -96,10 +102,10 @@ def library(action: Action, place: str | Path, *videos: str) -> dict[str, Any]:
         MissingExtra: LanceDB is not installed.
     """
     if action == "remove" and not videos:
-        raise OptionError("library remove got no video; give paths, file names or ids to forget")
+        raise OptionError("library remove got no video; give paths, file names or ids to remove")
     if action in ("list", "check") and videos:
-        raise OptionError(f"library {action} takes no videos; use `library show {place} VIDEO`")
-    opened = Library(place)
+        raise OptionError(f"library {action} takes no videos; use `library show {path} VIDEO`")
+    opened = Library(path)
     if action == "remove":
         return {"library": opened.path, "removed": [video.to_dict() for video in opened.remove(videos)]}
     if action == "check":

@@ -1,4 +1,4 @@
-"""``kinoscope models``: what models there are, and their weights."""
+"""``kinoscope models``: the cards of the models, and their weights."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 
 
 def models(action: Literal["list", "show", "pull", "check"] = "list", *names: str) -> list[dict[str, Any]]:
-    """List the models, show what their cards say, download their weights, or check those that are here.
+    """List the models, show their cards, download their weights, or check the cached weights.
 
-    check: hash all weights in the cache, and fetch anew what is not as its card pins it.
+    check: hash all weights in the cache, and fetch again those that differ from the hash of their card.
 
     Args:
         action: list, show, pull or check.
-        names: cards to show, pull or check; all if none is named. Of several cards for one task, one is enough to pull.
+        names: cards to show, pull or check; all if none is named. Pull succeeds if it gets one of several cards for a
+            task.
 
     Returns:
-        One row for each card; after a check, ``verified`` is the number of its files that hold what the card pins, and
-        ``renewed`` says whether some of them were altered and have been fetched anew.
+        One row for each card; after a check, ``verified`` is the number of its files with the right hash, and
+        ``renewed`` whether some of them were altered and have been fetched again.
 
     Raises:
-        ModelError: weights that were asked for could not be had.
+        ModelError: the requested weights could not be downloaded.
     """
     from kinoscope.models import store
     from kinoscope.models.registry import CARDS, find
@@ -39,37 +40,42 @@ def models(action: Literal["list", "show", "pull", "check"] = "list", *names: st
 
 
 def _card_row(card: Card) -> dict[str, Any]:
-    row = {f.name: getattr(card, f.name) for f in fields(card) if f.name not in ("net", "classes")}
+    """Return the fields of a card as plain types."""
+    names = [field.name for field in fields(card) if field.name not in ("net", "classes")]
+    row = {name: getattr(card, name) for name in names}
     return row | {"files": {file.name: file.sha256 for file in card.files}, "labels": len(card.labels)}
 
 
 def _pull(cards: Sequence[Card], strict: bool) -> None:
+    """Download and convert weights; raise the first error that no other card makes up for, or with ``strict`` any."""
     from kinoscope.models import store
 
     errors = store.pull(cards, _report)
-    good = [card for card in cards if card.name not in errors]
+    pulled = [card for card in cards if card.name not in errors]
     failed = [card for card in cards if card.name in errors]
-    fatal = next((card for card in failed if strict or not _stand_in(card, good)), None)
+    fatal = next((card for card in failed if strict or not _alternative(card, pulled)), None)
     for card in failed:
         if card is not fatal:
-            print(f"{errors[card.name]}{_what_serves(card, good)}", file=sys.stderr)
+            print(f"{errors[card.name]}{_describe_alternative(card, pulled)}", file=sys.stderr)
     if fatal is not None:
         raise errors[fatal.name]
-    _convert(good)
+    _convert(pulled)
 
 
-def _stand_in(card: Card, good: Sequence[Card]) -> Card | None:
-    """Return a card that does the same as another; the networks of one place do one task together, not each alone."""
-    return next((one for one in good if one.task == card.task and one.sources != card.sources), None)
+def _alternative(card: Card, pulled: Sequence[Card]) -> Card | None:
+    """Return another card for the same task; None without one. Cards of one source do a task together."""
+    candidates = (other for other in pulled if other.task == card.task and other.sources != card.sources)
+    return next(candidates, None)
 
 
-def _what_serves(card: Card, good: Sequence[Card]) -> str:
-    other = _stand_in(card, good)
+def _describe_alternative(card: Card, pulled: Sequence[Card]) -> str:
+    """Return the end of an error message: the card that does the same task, if there is one."""
+    other = _alternative(card, pulled)
     return f"; {other.name} is there and does the same task ({card.task})" if other else ""
 
 
 def _convert(cards: Sequence[Card]) -> None:
-    """Make all that a processor needs of the networks, so that the cache may be read-only from now on."""
+    """Convert the networks for this processor, so that the cache may be read-only from now on."""
     from kinoscope.models.runtime.openvino import Unconvertible, openvino_model_path
 
     for card in cards:
@@ -79,10 +85,10 @@ def _convert(cards: Sequence[Card]) -> None:
 
 
 def _check(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
-    """Check cards; return what was found of each, by name.
+    """Check the cached weights, and return card name -> the columns ``verified`` and ``renewed``.
 
     Raises:
-        ModelError: weights that were altered could not be had.
+        ModelError: altered weights could not be fetched again.
     """
     from kinoscope.models import store
 

@@ -1,4 +1,4 @@
-"""``kinoscope recognize``: who is in a video, of those that a gallery knows."""
+"""``kinoscope recognize``: the people and objects of a gallery in videos."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from kinoscope.views.console.progress import bar
 
 @dataclass
 class RecognizeResult:
-    """Who is in one source.
+    """The people and objects that were recognized in one source.
 
     Attributes:
-        seen: appearances of those who are known, in order of time.
-        strangers: the others, by the name that stands for them.
-        timeline: all that was found; None where ``error`` says why there is nothing.
+        seen: an event for each interval in which a name of the gallery appears, in order of time.
+        strangers: generated name -> face tracks of a person who is not in the gallery.
+        timeline: the whole result; None if ``error`` is set.
     """
 
     source: str
@@ -38,32 +38,43 @@ class RecognizeResult:
 
     @property
     def status(self) -> int:
-        """0 done; 1 not all of it could be read; 2 it cannot be opened."""
+        """0 done; 1 the source was read in part; 2 it cannot be opened."""
         if self.error or self.timeline is None:
             return self.error.status if self.error else 2
         return int(not self.timeline.ok)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         plain: dict[str, Any] = {"source": self.source}
-        plain["seen"] = [self._seen(event) for event in self.seen]
-        plain["strangers"] = [self._stranger(name, tracks) for name, tracks in self.strangers.items()]
+        plain["seen"] = [self._seen_row(event) for event in self.seen]
+        plain["strangers"] = [self._stranger_row(name, tracks) for name, tracks in self.strangers.items()]
         return plain | ({"error": str(self.error)} if self.error else {})
 
-    def _seen(self, event: Event) -> dict[str, Any]:
+    def _seen_row(self, event: Event) -> dict[str, Any]:
         assert self.timeline is not None
         ids = [tuple(pair) for pair in event.extra["tracks"]]
-        best = min((t for t in self.timeline.tracks if (t.task, t.id) in ids), key=lambda t: float(t.extra["distance"]))
-        told = {"name": event.label, "start": round(event.start, 3), "end": round(event.end, 3)}
-        told |= {"score": round(event.score, 4), "distance": best.extra["distance"], "margin": best.extra.get("margin")}
-        return told | {"known_by": best.extra["known_by"]}
+        tracks = [track for track in self.timeline.tracks if (track.task, track.id) in ids]
+        best = min(tracks, key=lambda track: float(track.extra["distance"]))
+        return {
+            "name": event.label,
+            "start": round(event.start, 3),
+            "end": round(event.end, 3),
+            "score": round(event.score, 4),
+            "distance": best.extra["distance"],
+            "margin": best.extra.get("margin"),
+            "known_by": best.extra["known_by"],
+        }
 
     @staticmethod
-    def _stranger(name: str, tracks: Sequence[Track]) -> dict[str, Any]:
-        told = {"name": name, "start": round(min(track.start for track in tracks), 3)}
+    def _stranger_row(name: str, tracks: Sequence[Track]) -> dict[str, Any]:
         nearest = min(tracks, key=lambda track: float(track.extra.get("distance", float("inf"))))
-        facts = {key: nearest.extra.get(key) for key in ("nearest", "distance")}
-        return told | {"end": round(max(track.end for track in tracks), 3)} | facts
+        return {
+            "name": name,
+            "start": round(min(track.start for track in tracks), 3),
+            "end": round(max(track.end for track in tracks), 3),
+            "nearest": nearest.extra.get("nearest"),
+            "distance": nearest.extra.get("distance"),
+        }
 
 
 def recognize(
@@ -78,13 +89,13 @@ def recognize(
     device: str = "auto",
     quiet: bool = False,
 ) -> list[RecognizeResult]:
-    """Recognize people and things of a gallery in videos: who is there when, and with what confidence.
+    """Recognize people and objects of a gallery in videos: when they appear, and with what confidence.
 
     Args:
-        sources: video files, folders of videos or images, pictures, URLs, camera:0.
-        gallery: what `kinoscope enroll` wrote.
-        threshold: largest distance of two faces that are taken for one person; 0.45 if not given. `kinoscope gallery
-            check` measures which suits your gallery.
+        sources: video files, images, folders of either, URLs, camera:0.
+        gallery: file that `kinoscope enroll` wrote.
+        threshold: maximum distance of two faces of one person; 0.45 if not given. `kinoscope gallery check` measures
+            which threshold suits your gallery.
         out: folder for a timeline.json of each source (-o); nothing is written if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
@@ -95,55 +106,56 @@ def recognize(
         quiet: show no progress.
 
     Returns:
-        Who is in each source, in order. One that cannot be read never stops the others.
+        The recognized names of each source, in order. One that cannot be read never stops the others.
 
     Raises:
-        GalleryError: the gallery cannot be used; nothing has been read then.
+        GalleryError: the gallery cannot be used; raised before anything is read.
         OptionError: an option cannot be used.
     """
     require_positive("threshold", threshold, MATCH_THRESHOLDS["face"])
     choose_device(device)
-    known = read_gallery(gallery)
+    opened = read_gallery(gallery)
     limits = choose_time_range(start, end) | choose_limits(bounds)
-    done: list[RecognizeResult] = []
+    results: list[RecognizeResult] = []
     names = inputs.expand(sources)
     for name, claim in zip(names, claim_folders("recognize", names, out, overwrite, private=True), strict=True):
-        one = RecognizeResult(name)
+        result = RecognizeResult(name)
         with bar(short_name(name), quiet) as progress:
-            _recognize(one, claim, known, threshold, limits, device, progress)
-        done.append(one)
-    return done
+            _recognize(result, claim, opened, threshold, limits, device, progress)
+        results.append(result)
+    return results
 
 
 def _recognize(
-    one: RecognizeResult,
+    result: RecognizeResult,
     claim: ClaimFolder,
-    known: Gallery,
+    gallery: Gallery,
     threshold: float | None,
     limits: dict[str, Any],
     device: str,
     progress: Any,
 ) -> None:
+    """Fill the result of one source; an error ends up in it."""
     try:
         with claim() as save:
-            timeline = recognize_source(one.source, known, threshold, limits, device, progress)
+            timeline = recognize_source(result.source, gallery, threshold, limits, device, progress)
             save(timeline)
     except Exception as error:
-        one.error = wrap_error(error, one.source)
+        result.error = wrap_error(error, result.source)
         return
-    one.timeline, one.seen = timeline, timeline.events_of("recognize")
-    one.strangers = unknown_faces(timeline)
+    result.timeline, result.seen = timeline, timeline.events_of("recognize")
+    result.strangers = unknown_faces(timeline)
 
 
 def recognize_source(
     source: str,
-    known: Gallery,
+    gallery: Gallery,
     threshold: float | None = None,
     limits: dict[str, Any] | None = None,
     device: str = "auto",
     progress: Any = None,
 ) -> Timeline:
-    """Follow what a gallery has looks of, and name it.
+    """Track what a gallery has samples of, name it, and return the timeline.
 
     Raises:
         KinoscopeError: nothing could be compared.
@@ -151,10 +163,10 @@ def recognize_source(
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
-    settings: dict[str, Any] = {"gallery": known}
+    settings: dict[str, Any] = {"gallery": gallery}
     if threshold is not None:
         settings["thresholds"] = {"face": threshold}
-    tasks = analysis.make_tasks(gallery_tasks(known), device=device, settings={"recognize": settings})
+    tasks = analysis.make_tasks(gallery_tasks(gallery), device=device, settings={"recognize": settings})
     with open_source(source, **(limits or {})) as opened:
         timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["recognize"]
@@ -164,18 +176,18 @@ def recognize_source(
     return timeline
 
 
-def gallery_tasks(known: Gallery) -> list[str]:
-    """Give the tasks whose results a gallery can be compared with."""
-    things = {"person", "object"} & set(known.models)
-    faces = "face" in known.models or not things
-    return ["shots", *(["objects"] if things else []), *(["faces"] if faces else []), *(
-        ["appearance"] if things else []), "recognize"]  # fmt: skip
+def gallery_tasks(gallery: Gallery) -> list[str]:
+    """Return the tasks whose results can be compared with the samples of a gallery."""
+    objects = {"person", "object"} & set(gallery.models)
+    faces = "face" in gallery.models or not objects
+    return ["shots", *(["objects"] if objects else []), *(["faces"] if faces else []), *(
+        ["appearance"] if objects else []), "recognize"]  # fmt: skip
 
 
 def unknown_faces(timeline: Timeline) -> dict[str, list[Track]]:
-    """Give the faces that are not known, by the name that stands for each person."""
-    found: dict[str, list[Track]] = defaultdict(list)
+    """Return generated name -> face tracks of each person who is not in the gallery."""
+    tracks: dict[str, list[Track]] = defaultdict(list)
     for track in timeline.tracks_of("faces"):
         if "known_by" not in track.extra:
-            found[track.identity or f"face #{track.id}"].append(track)
-    return dict(found)
+            tracks[track.identity or f"face #{track.id}"].append(track)
+    return dict(tracks)

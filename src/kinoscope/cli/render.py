@@ -132,8 +132,8 @@ def _print_analysis(analysis: Analysis) -> None:
         print_summary(analysis.timeline)
         resumed = " (done before)" if analysis.resumed else ""
         print(f"{analysis.source}: {analysis.seconds:.1f} s{resumed}")
-    if analysis.kept:
-        print(f"  {LIBRARY_CHANGES[analysis.kept]}")
+    if analysis.library_change:
+        print(f"  {LIBRARY_CHANGES[analysis.library_change]}")
     for note in analysis.notes:
         print(f"kinoscope: {note}", file=sys.stderr)
     _print_paths(analysis.written)

@@ -56,9 +56,9 @@ RESULT_FOLDERS = ("images", "clips", "csv", "mot", "parquet")
 class Analysis:
     """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
 
-    ``kept`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``; ``interrupted``
-    whether somebody pressed Ctrl-C; ``notes`` what became of the results that were in the folder before; ``replaced``
-    the files of those that are replaced as a whole.
+    ``library_change`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``;
+    ``interrupted`` whether the user pressed Ctrl-C; ``notes`` what became of the results that the folder had before;
+    ``replaced`` the files of those that are replaced as a whole.
     """
 
     source: str
@@ -68,7 +68,7 @@ class Analysis:
     seconds: float = 0.0
     resumed: bool = False
     written: list[Path] = field(default_factory=list)
-    kept: str | None = None
+    library_change: str | None = None
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
     failed: bool = False
@@ -86,7 +86,7 @@ class Analysis:
         plain: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
         if self.error:
             plain["error"] = str(self.error)
-        plain |= {"library": self.kept} if self.kept else {}
+        plain |= {"library": self.library_change} if self.library_change else {}
         plain |= {"notes": self.notes} if self.notes else {}
         return plain | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
 

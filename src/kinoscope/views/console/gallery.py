@@ -41,7 +41,7 @@ def print_recognition(result: Mapping[str, Any], console: Console | None = None)
     """Print the recognized identities of a source with times and confidence, and the unknown ones."""
     from rich.text import Text
 
-    console, lines = table(console, "identity", "from", "to", "confidence", "distance", "recognized by")
+    console, lines = table(console, "identity", "from", "to", "confidence", "distance", "matched by")
     for row in result["seen"]:
         cells = (
             row["name"],
