@@ -59,7 +59,7 @@ class Clicks:
         else:
             late = self.at - FLASH
             extra = {"offset": late, "low": late - 0.01, "high": late + 0.01, "evidence": 3.0} | self.extra
-            event = Event("sync", 0, end, "sound late", self.score, f"sound is {late:.3f} s late", extra)
+            event = Event("sync", 0, end, "sound late", self.score, f"audio is {late:.3f} s late", extra)
         return TaskResult(events=[event], report=TaskReport(model="clicks"))
 
 

@@ -264,4 +264,4 @@ def test_little_is_held_however_long_it_is():
 
 def test_an_offset_is_called_what_its_number_says():
     event = _event("sync", 0.0, 5.0, SyncOffset(0.15149, 0.12, 0.18, 0.99, 5.0))
-    assert (event.extra["offset"], event.text) == (0.1515, "sound is 152 ms late")
+    assert (event.extra["offset"], event.text) == (0.1515, "audio is 152 ms late")

@@ -103,9 +103,9 @@ class Explanation:
             "target": self.label,
             "probability": _round(self.probability),
             "probabilities": {self.classes[i]: _round(self.probabilities[i]) for i in order},
-            "times": _rounds(self.times),
-            "curve": _rounds(self.curve),
-            "attention": None if self.attention is None else _rounds(self.attention),
+            "times": _round_all(self.times),
+            "curve": _round_all(self.curve),
+            "attention": None if self.attention is None else _round_all(self.attention),
             "blank": _round(self.blank),
             "random": {
                 name: [_round(getattr(one, name)) for one in self.random] for name in ("deletion", "insertion", "gain")
@@ -114,13 +114,13 @@ class Explanation:
         }
 
     def _method(self, name: str) -> dict[str, Any]:
-        plain: dict[str, Any] = {"over_time": _rounds(self.over_time(name))}
+        plain: dict[str, Any] = {"over_time": _round_all(self.over_time(name))}
         if name in self.faithfulness:
             row = self.faithfulness[name]
             plain |= {"deletion": _round(row.deletion), "insertion": _round(row.insertion), "gain": _round(row.gain)}
             plain["faithful"] = self.faithful(name)
         if name in self.sanity:
-            plain |= {"sanity": _rounds(self.sanity[name]), "sane": self.sane(name)}
+            plain |= {"sanity": _round_all(self.sanity[name]), "sane": self.sane(name)}
         return plain
 
 
@@ -128,5 +128,5 @@ def _round(value: float) -> float:
     return round(float(value), 6)
 
 
-def _rounds(values: Any) -> list[float]:
+def _round_all(values: Any) -> list[float]:
     return [_round(value) for value in values]

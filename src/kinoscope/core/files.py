@@ -411,7 +411,7 @@ def remove_surplus(folder: Path, numbered: re.Pattern[str], written: Collection[
 
 
 def hard_link(source: Path, target: Path) -> bool:
-    """Hard-link a file to a second name, without a copy; return whether it has that name now.
+    """Link a file to a second name (hard link); return whether it has that name now.
 
     An existing file of that name stays, unless kinoscope itself linked it there and the file has another name still.
     """

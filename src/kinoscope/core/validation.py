@@ -67,6 +67,6 @@ def pluralize(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def slugify(name: str, default: str) -> str:
-    """Return a name for use in a file name: letters, digits and dashes, at most 60; ``default`` if none remain."""
+    """Return a name for use in a file name: alphanumerics and dashes, at most 60; ``default`` if none remain."""
     text = "".join(letter if letter.isalnum() else "-" for letter in name.casefold())
     return "-".join(filter(None, text.split("-")))[:60] or default

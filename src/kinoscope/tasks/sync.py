@@ -221,7 +221,7 @@ class Sync:
         windows = rows.windows(calibration)
         told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
         sure = len(told) == 1 and whole.confidence >= RELIABLE_CONFIDENCE
-        found = estimate_drift(rows.sums, rows.times, spread=calibration.spread) if sure else None
+        found = estimate_drift(rows.sums, rows.times, zero_sigma=calibration.spread) if sure else None
         found = faster[1] if faster else found
         events = [_event(self.name, *one, found) for one in told]
         spoken, tracks = self._speakers(told, timeline)
@@ -237,7 +237,7 @@ class Sync:
             or max((p[2].confidence for p in parts), default=0.0) >= RELIABLE_CONFIDENCE
         ):
             return None
-        found = estimate_drift(rows.sums, rows.times, MAX_SPEED_CHANGE, spread=self._net.streams.calibration.spread)
+        found = estimate_drift(rows.sums, rows.times, MAX_SPEED_CHANGE, zero_sigma=self._net.streams.calibration.spread)
         if found is None or not found.is_significant:
             return None
         surer = self._net.streams.calibration.confidence(peak_margin(found.curve / rows.counts.sum()), rows.seconds)

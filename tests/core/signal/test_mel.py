@@ -23,7 +23,7 @@ def test_a_higher_tone_lies_in_a_higher_band():
 def test_a_click_shows_at_its_time():
     samples = np.zeros(16_000, np.float32)
     samples[8_000] = 1
-    loud = log_mel(samples, level=0.1).sum(axis=1)
+    loud = log_mel(samples, rms=0.1).sum(axis=1)
     assert loud.argmax() == 50
     assert set(np.flatnonzero(loud > loud.min() + 1).tolist()) <= set(range(49, 52))
 

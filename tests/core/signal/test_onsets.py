@@ -99,10 +99,10 @@ def test_what_lights_up_is_seen_too():
     ("sound", "reason"),
     [
         (clicks(bounces(seed=5)), "no offset fits clearly better than by chance"),
-        (Audio(np.zeros(12 * RATE, np.float32), RATE, Fraction(0)), "nothing sets in abruptly in the sound"),
-        (clicks(bounces(even=True)), "the sound repeats every 0.60 s"),
+        (Audio(np.zeros(12 * RATE, np.float32), RATE, Fraction(0)), "there is no onset in the audio"),
+        (clicks(bounces(even=True)), "the audio repeats every 0.60 s"),
         (clicks(bounces()[:2]), "only "),
-        (clicks(bounces(), 3), "there are 3.0 s of picture with sound; 4 s are needed"),
+        (clicks(bounces(), 3), "there are 3.0 s of video with audio; 4 s are needed"),
     ],
     ids=["another", "silence", "even", "few", "short"],
 )
@@ -117,5 +117,5 @@ def test_what_cannot_be_told_is_said(sound, reason):
 def test_a_still_picture_tells_nothing():
     times = np.arange(0, 6, 0.04)
     found = offset_from_hits([np.zeros(SIZE)] * len(times), times, clicks(bounces(), 6))
-    assert found.reason == "nothing moves abruptly in the picture"
+    assert found.reason == "there is no abrupt motion in the video"
     assert offset_from_hits([], [], clicks([1], 6)).reason.startswith("there are 0.0 s")

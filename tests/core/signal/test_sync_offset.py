@@ -125,6 +125,6 @@ def test_offsets_are_steady_where_the_sure_ones_agree():
 
 
 def test_offsets_in_words():
-    assert describe_offset(0.12) == "sound is 120 ms late"
-    assert describe_offset(-0.0801) == "sound is 80 ms early"
-    assert describe_offset(0.019) == "sound and picture are in sync"
+    assert describe_offset(0.12) == "audio is 120 ms late"
+    assert describe_offset(-0.0801) == "audio is 80 ms early"
+    assert describe_offset(0.019) == "audio and video are in sync"

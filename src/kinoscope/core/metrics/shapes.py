@@ -1,7 +1,7 @@
-"""What clips of one moving shape show, read back from their pixels: which shape, which colour, and how it moves.
+"""Attributes of synthetic clips of one moving shape, read back from their pixels: shape, colour and motion.
 
-It is exact on clips that were drawn (see ``source.synthetic.moving_shapes``), and says of clips that were generated
-whether they keep to what drawn ones do: one shape and one colour all through, a smooth way, and every kind.
+It is exact on rendered clips (see ``source.synthetic.moving_shapes``), and measures whether generated clips have the
+properties of rendered ones: one shape and one colour throughout, a smooth trajectory, and all classes.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ COLOURS = {
 MOTIONS = ("straight", "circle", "swing")
 
 RADIUS_RANGE = (0.15, 0.22)
-"""Radius of a disc of a shape's area, as a share of the picture's side."""
+"""Radius of a disc of the same area as the shape, as a share of the frame's side."""
 
 SPEED_RANGE = (0.5, 1.2)
-"""Sides of the picture that a straight way covers in a second."""
+"""Speed of a straight trajectory in sides of the frame per second."""
 
 TURN_RATE_RANGE = (0.8, 1.5)
-"""Turns of a circle, or swings, in a second."""
+"""Turns of a circle, or swings, per second."""
 
 POSITION_TOLERANCE = 0.02
-"""Sides of the picture by which a place may be off the smooth way before and after it."""
+"""Maximum distance of a position from the smooth trajectory, in sides of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeReading:
-    """What each picture of a clip shows.
+    """Shape, colour, position and size in each frame of a clip.
 
     Attributes:
-        shapes, colours: names, one for each picture; empty where nothing is seen.
-        centres: (T, 2) in shares of the side, x and y; NaN where nothing is seen.
-        areas: (T,) in shares of the picture.
+        shapes, colours: names, one for each frame; empty where no shape is detected.
+        centres: (T, 2) in shares of the side, x and y; NaN where no shape is detected.
+        areas: (T,) in shares of the frame.
     """
 
     shapes: tuple[str, ...]
@@ -52,75 +52,75 @@ class ShapeReading:
 
     @property
     def steady(self) -> bool:
-        """Whether all pictures show the same shape in the same colour."""
+        """Whether all frames show the same shape in the same colour."""
         return self.shapes[0] != "" and len({*self.shapes}) == len({*self.colours}) == 1
 
     @property
     def shape(self) -> str:
-        """The commonest."""
+        """The most frequent shape."""
         return Counter(self.shapes).most_common(1)[0][0]
 
     @property
     def colour(self) -> str:
-        """The commonest."""
+        """The most frequent colour."""
         return Counter(self.colours).most_common(1)[0][0]
 
 
 def read_moving_shape(pixels: Pixels) -> ShapeReading:
-    """Read a clip (T, S, S, 3) of one shape on a ground."""
-    rows = [_read(picture) for picture in pixels]
+    """Return the attributes of a clip (T, S, S, 3) of one shape on a background."""
+    rows = [_read(frame) for frame in pixels]
     shapes, colours, centres, areas = zip(*rows, strict=True)
     return ShapeReading(tuple(shapes), tuple(colours), np.array(centres), np.array(areas))
 
 
-def _read(picture: Pixels) -> tuple[str, str, tuple[float, float], float]:
-    """Give shape, colour, centre and area of what is on a picture; colour stands out from any grey."""
-    values = picture.astype(float)
+def _read(frame: Pixels) -> tuple[str, str, tuple[float, float], float]:
+    """Return shape, colour, centre and area of the shape in a frame; its colour differs from any grey."""
+    values = frame.astype(float)
     chroma = values.max(2) - values.min(2)
-    top = np.percentile(chroma, 98)
-    if top < 60:
+    max_chroma = np.percentile(chroma, 98)
+    if max_chroma < 60:
         return "", "", (float("nan"), float("nan")), 0.0
-    cover = np.clip(chroma / top, 0, 1)
-    cover[cover < 0.15] = 0
-    area, side = float(cover.sum()), len(picture)
-    places = (np.arange(side) + 0.5) / side
-    x, y = float((cover.sum(0) @ places) / area), float((cover.sum(1) @ places) / area)
-    core = values[cover > 0.8].mean(0)
+    coverage = np.clip(chroma / max_chroma, 0, 1)
+    coverage[coverage < 0.15] = 0
+    area, side = float(coverage.sum()), len(frame)
+    positions = (np.arange(side) + 0.5) / side
+    x, y = float((coverage.sum(0) @ positions) / area), float((coverage.sum(1) @ positions) / area)
+    core = values[coverage > 0.8].mean(0)
     hue = core - core.min()
-    colour = min(COLOURS, key=lambda name: _angle(hue, np.array(COLOURS[name], float)))
-    return _shape(cover, area), colour, (x, y), area / side**2
+    colour = min(COLOURS, key=lambda name: _hue_distance(hue, np.array(COLOURS[name], float)))
+    return _shape(coverage, area), colour, (x, y), area / side**2
 
 
-def _angle(hue: Float64Array, colour: Float64Array) -> float:
-    """Give how far a hue is from a colour's: the angle of what is above their greys."""
+def _hue_distance(hue: Float64Array, colour: Float64Array) -> float:
+    """Return the angle-based distance of a hue from a colour's, after subtracting their greys."""
     pure = colour - colour.min()
     return float(1 - hue @ pure / (np.linalg.norm(hue) * np.linalg.norm(pure) + 1e-9))
 
 
-def _shape(cover: Float64Array, area: float) -> str:
-    """Tell a shape by how its cover spreads: moments that do not depend on size or place.
+def _shape(coverage: Float64Array, area: float) -> str:
+    """Return the name of a shape from moments of its coverage that do not depend on size or position.
 
     A triangle's third moment along y is far from zero. A square fills the corners that a disc leaves, so that its
     fourth moments along the diagonals and the axes differ.
     """
-    side = len(cover)
-    places = np.arange(side) + 0.5
-    x, y = (cover.sum(0) @ places) / area, (cover.sum(1) @ places) / area
-    dx, dy = places - x, places - y
-    spread = np.sqrt(max(float(cover.sum(1) @ dy**2 / area), 1e-9))
-    if abs(float(cover.sum(1) @ dy**3 / area)) / spread**3 > 0.3:
+    side = len(coverage)
+    positions = np.arange(side) + 0.5
+    x, y = (coverage.sum(0) @ positions) / area, (coverage.sum(1) @ positions) / area
+    dx, dy = positions - x, positions - y
+    deviation = np.sqrt(max(float(coverage.sum(1) @ dy**2 / area), 1e-9))
+    if abs(float(coverage.sum(1) @ dy**3 / area)) / deviation**3 > 0.3:
         return "triangle"
-    across = float(cover.sum(0) @ dx**4 / area)
-    both = float((dy**2) @ cover @ (dx**2) / area)
+    across = float(coverage.sum(0) @ dx**4 / area)
+    both = float((dy**2) @ coverage @ (dx**2) / area)
     # For a disc E[x^4] = 3 E[x^2 y^2]; for a square 1.8 E[x^2 y^2].
     return "disc" if across / max(both, 1e-9) > 2.4 else "square"
 
 
 def is_smooth(centres: Float64Array, rate: float) -> bool:
-    """Whether a way (T, 2) in sides of the picture is one that a drawn shape could take.
+    """Return whether a trajectory (T, 2) in sides of the frame is one that a rendered shape could have.
 
-    Each place lies near the middle of its neighbours, as far as the sharpest turn allows, save where the way bounces;
-    and on the whole it is neither slower nor faster than drawn ones.
+    Each position lies near the middle of its neighbours, as far as the sharpest turn allows, except where it bounces;
+    and on the whole it is neither slower nor faster than rendered ones.
     """
     if np.isnan(centres).any() or len(centres) < 4:
         return False
@@ -128,34 +128,34 @@ def is_smooth(centres: Float64Array, rate: float) -> bool:
     bends = np.abs(centres[2:] - 2 * centres[1:-1] + centres[:-2]).max(1)
     turning = (2 * np.pi * TURN_RATE_RANGE[1] * step) ** 2 * 0.36
     bounces = int((bends > turning + 2 * POSITION_TOLERANCE).sum())
-    fastest = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     limit = max(SPEED_RANGE[1], 2 * np.pi * TURN_RATE_RANGE[1] * 0.36) * step + 2 * POSITION_TOLERANCE
-    moves = float(fastest.sum())
-    return bounces <= 1 + len(centres) // 8 and bool((fastest <= limit).all()) and moves > 0.1 * len(centres) * step
+    path_length = float(steps.sum())
+    return bounces <= 1 + len(centres) // 8 and bool((steps <= limit).all()) and path_length > 0.1 * len(centres) * step
 
 
 def evaluate_moving_shapes(
     readings: Sequence[ShapeReading], rate: float, intended: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Give how far clips keep to what drawn ones do, as shares of the clips.
+    """Return how well clips match the properties of rendered ones, as shares of the clips.
 
     Args:
-        rate: pictures a second. intended: the shape that each was to have.
+        rate: frames per second. intended: the shape that each was to have.
 
     Returns:
-        ``steady`` (one shape and one colour all through), ``smooth`` (see :func:`is_smooth`), ``both``; ``modes``, the
-        share of the pairs of shape and colour that were seen; and ``intended`` if that was given.
+        ``steady`` (one shape and one colour throughout), ``smooth`` (see :func:`is_smooth`), ``both``; ``modes``, the
+        share of the pairs of shape and colour that occur; and ``intended`` if that was given.
     """
     steady = [reading.steady for reading in readings]
-    even = [is_smooth(reading.centres, rate) for reading in readings]
-    seen = {(reading.shape, reading.colour) for reading, good in zip(readings, steady, strict=True) if good}
-    found = {
+    smooth = [is_smooth(reading.centres, rate) for reading in readings]
+    modes = {(reading.shape, reading.colour) for reading, is_steady in zip(readings, steady, strict=True) if is_steady}
+    scores = {
         "steady": float(np.mean(steady)),
-        "smooth": float(np.mean(even)),
-        "both": float(np.mean(np.logical_and(steady, even))),
-        "modes": len(seen) / (len(SHAPES) * len(COLOURS)),
+        "smooth": float(np.mean(smooth)),
+        "both": float(np.mean(np.logical_and(steady, smooth))),
+        "modes": len(modes) / (len(SHAPES) * len(COLOURS)),
     }
     if intended:
         pairs = zip(readings, intended, strict=True)
-        found["intended"] = float(np.mean([reading.shape == shape for reading, shape in pairs]))
-    return found
+        scores["intended"] = float(np.mean([reading.shape == shape for reading, shape in pairs]))
+    return scores

@@ -1,7 +1,7 @@
-"""How well distances tell the same from another: the two kinds of error, and the threshold between them.
+"""Biometric verification metrics: false accept rate, false reject rate, and thresholds between them.
 
-A *genuine* pair shows one person (or thing) twice, an *impostor* pair shows two. Up to a threshold a pair is taken for
-one: the false accept rate (FAR) is the share of impostor pairs that are, the false reject rate (FRR) that of genuine
+A *genuine* pair shows one person (or object) twice, an *impostor* pair shows two. Up to a threshold a pair is accepted
+as one: the false accept rate (FAR) is the share of impostor pairs that are, the false reject rate (FRR) that of genuine
 pairs that are not. Terms as in ISO/IEC 19795-1.
 """
 
@@ -22,14 +22,14 @@ from kinoscope.core.intervals import Interval, binomial_interval, proportion_int
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold and what it does.
+    """A threshold and its error rates.
 
     Attributes:
-        threshold: the largest distance that is accepted.
+        threshold: the maximum distance that is accepted.
         far, frr: share of impostor pairs accepted, and of genuine pairs rejected; NaN without such pairs.
-        far_interval, frr_interval: 95 % intervals of the true rates, as far as so many pairs of so many people can say;
-            NaN where they are too few.
-        genuine, impostor: how many pairs there were.
+        far_interval, frr_interval: 95 % intervals of the true rates for this number of pairs and people; NaN where they
+            are too few.
+        genuine, impostor: number of pairs.
     """
 
     threshold: float
@@ -41,36 +41,38 @@ class OperatingPoint:
     impostor: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form; what is not known is None."""
-        return {key: _known(value) for key, value in asdict(self).items()}
+        """Return the JSON form; NaN becomes None."""
+        return {key: _nan_to_none(value) for key, value in asdict(self).items()}
 
 
-def _known(value: Any) -> Any:
+def _nan_to_none(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_known(one) for one in value]
+        return [_nan_to_none(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 PairOwners = tuple[Sequence[str], Sequence[str]]
-"""Who is compared in each genuine pair, and in each impostor pair."""
+"""The person compared in each genuine pair, and in each impostor pair."""
 
 
 def operating_point(
     genuine: ArrayLike, impostor: ArrayLike, threshold: float, owners: PairOwners | None = None
 ) -> OperatingPoint:
-    """Return what a threshold does.
+    """Return the error rates of a threshold.
 
     Args:
         genuine, impostor: (N,) and (M,) distances of pairs.
-        threshold: the largest distance that is accepted.
-        owners: who is compared in each pair: pairs of one person resemble one another. None where each pair stands
-            for itself.
+        threshold: the maximum distance that is accepted.
+        owners: the person compared in each pair: pairs of one person resemble one another. None where each pair is
+            independent.
     """
-    same, other = (np.asarray(values, np.float64).ravel() for values in (genuine, impostor))
-    of_same, of_other = owners or (None, None)
-    far, far_interval = _rate(other <= threshold, of_other)
-    frr, frr_interval = _rate(same > threshold, of_same)
-    return OperatingPoint(float(threshold), far, frr, far_interval, frr_interval, len(same), len(other))
+    genuine_distances, impostor_distances = (np.asarray(values, np.float64).ravel() for values in (genuine, impostor))
+    genuine_owners, impostor_owners = owners or (None, None)
+    far, far_interval = _rate(impostor_distances <= threshold, impostor_owners)
+    frr, frr_interval = _rate(genuine_distances > threshold, genuine_owners)
+    return OperatingPoint(
+        float(threshold), far, frr, far_interval, frr_interval, len(genuine_distances), len(impostor_distances)
+    )
 
 
 def _rate(wrong: BoolArray, owners: Sequence[str] | None) -> tuple[float, Interval]:
@@ -86,10 +88,10 @@ def _rate(wrong: BoolArray, owners: Sequence[str] | None) -> tuple[float, Interv
 def threshold_at_far(
     genuine: ArrayLike, impostor: ArrayLike, far: float, owners: PairOwners | None = None
 ) -> OperatingPoint:
-    """Give the largest threshold at which at most the share ``far`` of the impostor pairs is accepted.
+    """Return the largest threshold at which at most the share ``far`` of the impostor pairs is accepted.
 
-    It lies in the middle between the last pair that may be accepted and the first that may not, since any threshold
-    between them does the same to these pairs.
+    It is the midpoint between the last pair that may be accepted and the first that may not, since any threshold
+    between them has the same error rates on these pairs.
 
     Args:
         genuine, impostor: (N,) and (M,) distances of pairs; there must be impostor pairs.
@@ -102,31 +104,33 @@ def threshold_at_far(
     """
     if not 0 <= far < 1:
         raise OptionError(f"a false accept rate of {far:g} is not possible; give a share of at least 0 and less than 1")
-    other = np.sort(np.asarray(impostor, np.float64).ravel())
-    if not len(other):
-        raise OptionError("there is no pair of different people to set a threshold by; give looks of two at least")
-    allowed = min(math.floor(far * len(other) + 1e-9), len(other) - 1)
-    below = np.concatenate([np.asarray(genuine, np.float64).ravel(), other[:allowed], [0.0]])
-    first = other[allowed]  # with equals, none of them may be accepted
+    distances = np.sort(np.asarray(impostor, np.float64).ravel())
+    if not len(distances):
+        raise OptionError("there is no pair of different people to set a threshold by; give samples of at least two")
+    allowed = min(math.floor(far * len(distances) + 1e-9), len(distances) - 1)
+    below = np.concatenate([np.asarray(genuine, np.float64).ravel(), distances[:allowed], [0.0]])
+    first = distances[allowed]  # with equals, none of them may be accepted
     middle = (float(below[below < first].max(initial=0.0)) + float(first)) / 2
     threshold = min(middle, float(np.nextafter(first, -np.inf)))
     return operating_point(genuine, impostor, threshold, owners)
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Give the error rate where both kinds of error are most alike; NaN where a kind of pair is missing."""
+    """Return the error rate at the threshold where both rates are closest; NaN where a kind of pair is missing."""
     thresholds, far, frr = error_rates(genuine, impostor)
     if not len(thresholds) or np.isnan(far).any() or np.isnan(frr).any():
         return math.nan
-    place = int(np.argmin(np.abs(far - frr)))
-    return float((far[place] + frr[place]) / 2)
+    index = int(np.argmin(np.abs(far - frr)))
+    return float((far[index] + frr[index]) / 2)
 
 
 def error_rates(genuine: ArrayLike, impostor: ArrayLike) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Give all thresholds (T,) at which an error rate changes, ascending, with the FAR (T,) and the FRR (T,) there."""
-    same, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (genuine, impostor))
-    thresholds = np.unique(np.concatenate([same, other]))
+    """Return the thresholds (T,) at which an error rate changes, ascending, with FAR (T,) and FRR (T,) there."""
+    genuine_distances, impostor_distances = (
+        np.sort(np.asarray(values, np.float64).ravel()) for values in (genuine, impostor)
+    )
+    thresholds = np.unique(np.concatenate([genuine_distances, impostor_distances]))
     with np.errstate(invalid="ignore"):
-        far = np.searchsorted(other, thresholds, "right") / np.float64(len(other))
-        frr = 1 - np.searchsorted(same, thresholds, "right") / np.float64(len(same))
+        far = np.searchsorted(impostor_distances, thresholds, "right") / np.float64(len(impostor_distances))
+        frr = 1 - np.searchsorted(genuine_distances, thresholds, "right") / np.float64(len(genuine_distances))
     return thresholds, far, frr
