@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     generator = Generator(options.model, options.device)
-    codes, times = generator.codes(options.clips), generator.times()
+    codes, times = generator.latents(options.clips), generator.times()
     pictures = options.clips * len(times)
 
     @torch.inference_mode()
@@ -37,7 +37,7 @@ def main() -> None:
             job()
             if run:  # the first warms up
                 seconds[name].append(time.perf_counter() - began)
-    size = generator.facts.size
+    size = generator.metadata.size
     print(f"{generator.folder.name}: {pictures} pictures of {size}x{size}, medians of {options.runs} in turn")
     for name, values in seconds.items():
         print(f"{name:>16}: {pictures / statistics.median(values):8.0f} pictures a second")

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     generator = Generator(options.model)
-    facts, random = generator.facts, np.random.default_rng(options.seed)
+    facts, random = generator.metadata, np.random.default_rng(options.seed)
     intended = [SHAPES[i % len(SHAPES)] for i in range(options.clips)]
     made = generator.sample(options.clips, options.seed, labels=[facts.classes.index(one) for one in intended])
     drawn = [

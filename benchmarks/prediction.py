@@ -115,7 +115,7 @@ def report(folder: Path, options: PredictionOptions, measured: Pixels, sequences
 def predicted(predictor, clips: SyntheticPredictionClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
     """Yield clips, and what is told of their last frames."""
     for pixels in clips.held():
-        yield pixels, predictor.go_on(pixels[:, : predictor.facts.before])
+        yield pixels, predictor.predict(pixels[:, : predictor.metadata.context])
 
 
 if __name__ == "__main__":

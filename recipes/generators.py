@@ -49,10 +49,10 @@ def table(data: Path, out: Path) -> Path:
 
 def score_shapes(generator: Generator, clips: int = 300) -> dict[str, Any]:
     """Read back what made clips show."""
-    names = generator.facts.classes
+    names = generator.metadata.classes
     labels = [number % len(names) for number in range(clips)]
     readings = [read_moving_shape(clip) for clip in generator.sample(clips, labels=labels)]
-    found = evaluate_moving_shapes(readings, generator.facts.rate, [names[label] for label in labels])
+    found = evaluate_moving_shapes(readings, generator.metadata.rate, [names[label] for label in labels])
     return {"clips": clips} | {name: round(share, 3) for name, share in found.items()}
 
 
@@ -89,7 +89,7 @@ def main() -> None:
         train("generate", str(clips or DATA[options.name]), *OPTIONS[options.name], epochs, out=run)
     generator = Generator(run, "cpu")
     score = score_people(run, clips, options.out) if clips else score_shapes(generator)
-    facts = replace(generator.facts, data=DATA[options.name], score=score)
+    facts = replace(generator.metadata, data=DATA[options.name], score=score)
     save_generator(options.out / "model", generator.net, facts)
     print(options.out / "model", score)
 

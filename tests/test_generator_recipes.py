@@ -47,7 +47,7 @@ def test_a_recipe_trains_and_goes_on(recipe: ModuleType, tmp_path: Path, monkeyp
         recipe.main()
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
     generator = Generator(tmp_path / "model", "cpu")
-    assert generator.facts.data == "synthetic:moving"
-    assert generator.facts.score["clips"] == 300
+    assert generator.metadata.data == "synthetic:moving"
+    assert generator.metadata.score["clips"] == 300
     ours, theirs = (Generator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
     assert np.abs(ours - theirs).max() <= 2

@@ -285,7 +285,7 @@ def test_sync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.
 
 def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
-    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16)
+    facts = PredictorMetadata(network="brighter", context=3, horizon=2, rate=10.0, size=16)
     save_predictor(tmp_path / "model", new_predictor(facts), facts)
     address = serve(shapes(duration=1).write(tmp_path / "shapes.mp4"))
     call = kinoscope("predict", tmp_path / "model", address, "-o", tmp_path / "out" / "next.mp4", "--json")

@@ -110,7 +110,7 @@ def world(tmp_path: Path, light: Any, kinoscope: Any, monkeypatch: pytest.Monkey
     facts = GeneratorMetadata(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
     (models / "generator").mkdir(parents=True)
     save_generator(models / "generator", new_generator(facts), facts)
-    known = PredictorMetadata(network="repeating", before=3, after=2, rate=10.0, size=16)
+    known = PredictorMetadata(network="repeating", context=3, horizon=2, rate=10.0, size=16)
     save_predictor(models / "predictor", new_predictor(known), known)
     assert kinoscope("analyze", video, "-o", tmp_path / "analyzed", "--no-report").status == 0
     enroll(tmp_path / "people.gallery")

@@ -185,7 +185,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _predictor(folder: Path) -> None:
-    facts = PredictorMetadata(network="simvp", before=2, after=2, rate=10, size=16, width=8)
+    facts = PredictorMetadata(network="simvp", context=2, horizon=2, rate=10, size=16, width=8)
     save_predictor(folder, new_predictor(facts), facts)
 
 

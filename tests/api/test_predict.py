@@ -33,7 +33,7 @@ class Brighter(torch.nn.Module):
 def model(tmp_path, monkeypatch):
     monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
     Brighter.seen.clear()
-    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16)
+    facts = PredictorMetadata(network="brighter", context=3, horizon=2, rate=10.0, size=16)
     save_predictor(tmp_path / "model", new_predictor(facts), facts)
     return tmp_path / "model"
 
@@ -96,7 +96,7 @@ def test_a_strip_and_a_drawn_video_go_on(model, tmp_path):
 
 
 def test_a_grey_model_sees_and_tells_grey(model, tmp_path):
-    facts = PredictorMetadata(network="brighter", before=3, after=2, rate=10.0, size=16, channels=1)
+    facts = PredictorMetadata(network="brighter", context=3, horizon=2, rate=10.0, size=16, channels=1)
     save_predictor(model, new_predictor(facts), facts)
     kinoscope.predict(model, write(tmp_path / "in.mkv", 9), tmp_path / "next-%02d.png")
     assert Brighter.seen[0].shape == (1, 3, 16, 16, 1)
@@ -116,7 +116,7 @@ def test_what_cannot_be_is_refused_in_a_line(model, tmp_path):
         kinoscope.predict(model, video, tmp_path / "out.txt")
     with pytest.raises(OutputError, match="cannot write"):
         kinoscope.predict(model, video, video / "out.mp4")
-    with pytest.raises(ModelError, match="is no predictor of frames"):
+    with pytest.raises(ModelError, match="is no frame predictor"):
         kinoscope.predict(tmp_path, video, tmp_path / "out.mp4")
     with pytest.raises(SourceError, match="does not exist"):
         kinoscope.predict(model, tmp_path / "none.mp4", tmp_path / "out.mp4")

@@ -30,7 +30,7 @@ def classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> 
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> Path:
-    facts = PredictorMetadata(network="simvp", before=2, after=2, rate=10, size=16, channels=1, width=4)
+    facts = PredictorMetadata(network="simvp", context=2, horizon=2, rate=10, size=16, channels=1, width=4)
     save_predictor(tmp_path / "predictor", new_predictor(facts), facts)
     return tmp_path / "predictor"
 

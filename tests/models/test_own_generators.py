@@ -31,7 +31,7 @@ def test_they_are_small():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_makes_clips_of_every_class_that_move(name):
     generator = Generator(name, "cpu")
-    labels = list(range(len(generator.facts.classes))) * 2
+    labels = list(range(len(generator.metadata.classes))) * 2
     clips = generator.sample(len(labels), labels=labels).astype(int)
     assert np.abs(np.diff(clips, axis=1)).mean((1, 2, 3, 4)).min() > 0.5
     apart = np.abs(clips[: len(labels) // 2] - clips[len(labels) // 2 :]).mean((1, 2, 3, 4))
@@ -40,7 +40,7 @@ def test_each_makes_clips_of_every_class_that_move(name):
 
 def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
     generator = Generator("shapes", "cpu")
-    facts = generator.facts
+    facts = generator.metadata
     labels = np.arange(CLIPS) % len(facts.classes)
     readings = [read_moving_shape(clip) for clip in generator.sample(CLIPS, labels=list(labels))]
     found = evaluate_moving_shapes(readings, facts.rate, [facts.classes[label] for label in labels])

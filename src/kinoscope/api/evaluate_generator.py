@@ -84,11 +84,11 @@ def evaluate_generator(
     generator = Generator(model, device)
     real, dataset, broken = read_real(data, generator, n, group)
     demand_enough(len(real), n)
-    looks = _features(features, generator.facts.rate, device)
+    looks = _features(features, generator.metadata.rate, device)
     protocol = _protocol(generator, looks, dataset, len(real), n, seed)
     kept = _kept(compare, protocol) if compare and Path(compare).is_file() else None
     prepare_folder(folder)
-    told = _Scoring(real, looks, judge and _features(judge, generator.facts.rate, device), device, seed, n, quiet)
+    told = _Scoring(real, looks, judge and _features(judge, generator.metadata.rate, device), device, seed, n, quiet)
     made, scores = told.run(generator, protocol)
     found = EvaluateGeneratorResult(model=generator.folder.resolve().name, scores=scores, broken=broken)
     if kept:
@@ -114,7 +114,7 @@ def read_real(
     from kinoscope.training.data.streams import read_clips, why
     from kinoscope.training.generation.metrics import ClipSet
 
-    facts = generator.facts
+    facts = generator.metadata
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
     dataset, broken = read_clips(data, sampling, group=group)
     if not dataset.examples:
@@ -148,7 +148,7 @@ def _protocol(generator: Generator, looks: Features, dataset: Dataset, real: int
 
     from kinoscope.training.generation.metrics import Protocol
 
-    facts = generator.facts
+    facts = generator.metadata
     names = sorted(f"{Path(one.path).name} {_size(one.path)} {one.start} {one.end}" for one in dataset.examples)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
     return Protocol(
@@ -195,8 +195,8 @@ class _Scoring:
     def run(self, generator: Generator, protocol: Protocol) -> tuple[ClipSet, GenerationScores]:
         from kinoscope.training.generation.metrics import ClipSet, Features, score
 
-        codes = generator.codes(self.n, self.seed)
-        facts = generator.facts
+        codes = generator.latents(self.n, self.seed)
+        facts = generator.metadata
         protocol.demand_same(asdict(replace(protocol, frames=facts.frames, rate=facts.rate, size=facts.size)))
         made = ClipSet(pixels=generator.clips(codes, generator.times()), labels=codes.labels if facts.classes else None)
         pictures = self._pictures()
@@ -228,7 +228,7 @@ def _write(
     from kinoscope.views.video.grid import grid
 
     written = [folder / name for name in ("scores.json", "samples.mp4", "pairs.mp4", "report.html")]
-    rate, by = generator.facts.rate, f"{found.model}, seed {found.scores.protocol.seed}"
+    rate, by = generator.metadata.rate, f"{found.model}, seed {found.scores.protocol.seed}"
     save_clip(written[1], grid(made.pixels[:SHOWN]), rate, by)
     save_clip(written[2], grid(_pairs(found.scores, made, real), 8), rate, f"{by}, each beside the nearest real clip")
     with atomic_write(written[0]) as path:

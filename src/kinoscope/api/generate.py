@@ -139,10 +139,12 @@ def generate(
             with bar("generate", quiet) as progress:
                 clips = generator.clips(codes, moments, progress)
         done = GenerateResult(
-            generator.folder.resolve().name, len(clips), len(moments), rate or generator.facts.rate,
+            generator.folder.resolve().name, len(clips), len(moments), rate or generator.metadata.rate,
             time.perf_counter() - began, generator.runtime, psnr=psnr,
         )  # fmt: skip
-        done.labels = [generator.facts.classes[label] for label in codes.labels] if generator.facts.classes else []
+        done.labels = (
+            [generator.metadata.classes[label] for label in codes.labels] if generator.metadata.classes else []
+        )
         _write(done, clips, folder, _columns(show, project, len(clips)), enlarge, seed)
         return done
 
@@ -181,7 +183,7 @@ def _check(n: int, frames: int | None, rate: float | None, truncation: float, sh
 
 
 def _labels(generator: Generator, names: Sequence[str]) -> list[int] | None:
-    known = generator.facts.classes
+    known = generator.metadata.classes
     if names and not known:
         raise OptionError(f"{generator.folder.name} was told no classes in training; leave classes out")
     return [known.index(require_known(name, known, "class")) for name in names] or None
@@ -200,7 +202,7 @@ class _Asked:
 
     def draw(self, count: int, seed: int) -> Latents:
         labels = self.labels and [self.labels[i % len(self.labels)] for i in range(count)]
-        return self.generator.codes(count, seed, labels, self.truncation, self.seconds)
+        return self.generator.latents(count, seed, labels, self.truncation, self.seconds)
 
     def codes(self, show: str) -> Latents:
         from kinoscope.models.trainable.generators import cross, slerp
@@ -239,7 +241,7 @@ def read_clip(path: str | Path, generator: Generator) -> Pixels:
     from kinoscope.training.data.dataset import Dataset, Example
     from kinoscope.training.data.loader import Loader
 
-    facts = generator.facts
+    facts = generator.metadata
     sampling = Sampling(facts.frames, facts.rate, (facts.size, facts.size))
     if not Path(path).exists():
         raise SourceError(f"{path} does not exist; name a clip to bring into the model")

@@ -108,10 +108,10 @@ def _predict(
     from kinoscope.source.encode.save_clip import save_clip
 
     predictor = load_predictor(model, device)
-    metadata = predictor.facts
+    metadata = predictor.metadata
     last_frames = read_last_frames(Address(video), metadata)
     context = _model_input(last_frames, metadata)
-    predicted = predictor.go_on(context[None], frames)[0]
+    predicted = predictor.predict(context[None], frames)[0]
     size = last_frames[-1].size
     shown = [frame.pixels(size) for frame in last_frames] if include_input else []
     origin = f"next frames predicted by {Path(model).resolve().name}"
@@ -119,9 +119,9 @@ def _predict(
     save_clip(path, np.stack([*shown, *pixels]), metadata.rate, origin)
     seconds = time.perf_counter() - began
     result = PredictResult(path, str(model), len(context), len(predicted), metadata.rate, seconds)
-    if len(predicted) > metadata.after:
+    if len(predicted) > metadata.horizon:
         result.notes.append(
-            f"the model predicts {metadata.after} frames; further ones are predicted from those it predicted"
+            f"the model predicts {metadata.horizon} frames; further ones are predicted from those it predicted"
         )
     return result
 
@@ -135,7 +135,7 @@ def read_last_frames(path: str, metadata: PredictorMetadata) -> list[LazyFrame]:
     from kinoscope.source.base import frames_on_screen
 
     step = 1 / Fraction(metadata.rate).limit_denominator(1001)
-    span = (metadata.before - 1) * step
+    span = (metadata.context - 1) * step
     frames: list[LazyFrame] = []
     for source in _from_late(path, span):
         frames = _tail(source, span)
@@ -144,10 +144,10 @@ def read_last_frames(path: str, metadata: PredictorMetadata) -> list[LazyFrame]:
     if not frames or frames[-1].time - frames[0].time < span:
         duration = float(frames[-1].time - frames[0].time + step) if frames else 0
         raise SourceError(
-            f"{path} lasts {duration:.2g} s, and the model reads {metadata.before} frames at {metadata.rate:g} frames "
+            f"{path} lasts {duration:.2g} s, and the model reads {metadata.context} frames at {metadata.rate:g} frames "
             f"per second; give {float(span + step):.2g} s or more"
         )
-    times = [frames[-1].time - (metadata.before - 1 - number) * step for number in range(metadata.before)]
+    times = [frames[-1].time - (metadata.context - 1 - number) * step for number in range(metadata.context)]
     return list(frames_on_screen(frames, times))
 
 

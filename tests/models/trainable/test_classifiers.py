@@ -161,5 +161,5 @@ def test_what_is_not_there_is_said() -> None:
         find_network("cnn-gro")
     with pytest.raises(OptionError, match="network cnn-gru has no option depth; it has: rnn, bidirectional, hidden"):
         build_network("cnn-gru", 2, {"depth": 3})
-    with pytest.raises(OptionError, match="hidden is 'wide'; give a value such as 128"):
+    with pytest.raises(OptionError, match="hidden is 'wide'; choose a value such as 128"):
         build_network("cnn-gru", 2, {"hidden": "wide"})

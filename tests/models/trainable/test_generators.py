@@ -53,12 +53,12 @@ def test_every_row_builds_saves_and_samples(network, tmp_path):
 
 
 def test_the_first_of_many_are_those_of_few(generator):
-    few, many = generator.codes(2, seed=3), generator.codes(7, seed=3)
+    few, many = generator.latents(2, seed=3), generator.latents(7, seed=3)
     assert np.array_equal(few.content, many.content[:2])
     assert np.array_equal(few.motion, many.motion[:2])
     assert many.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
     assert np.array_equal(generator.clips(many, generator.times())[:2], generator.clips(few, generator.times()))
-    assert not np.array_equal(few.content, generator.codes(2, seed=4).content)
+    assert not np.array_equal(few.content, generator.latents(2, seed=4).content)
 
 
 def test_any_rate_and_length(generator):
@@ -73,7 +73,7 @@ def test_truncation_brings_contents_nearer_together(generator):
     import torch
 
     def styles(share):
-        codes = generator.codes(8, labels=[0] * 8, truncation=share)
+        codes = generator.latents(8, labels=[0] * 8, truncation=share)
         with torch.inference_mode():
             return generator.style(*(torch.from_numpy(one) for one in (codes.content, codes.labels))).numpy()
 
@@ -85,7 +85,7 @@ def test_truncation_brings_contents_nearer_together(generator):
 
 def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(generator, tmp_path):
     drawn = np.random.default_rng(0).normal(0, 3, (4, 64)).astype(np.float32)
-    kept = generator.unit(drawn)
+    kept = generator.normalize(drawn)
     assert np.square(kept).mean(1) == pytest.approx(1, abs=1e-5)
     assert np.allclose(kept / drawn, (kept / drawn)[:, :1], rtol=1e-4)
     facts = GeneratorMetadata(network="mocogan", width=8, size=16, frames=13, rate=10.0)
@@ -95,7 +95,7 @@ def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(
 
 def test_truncation_is_seen(generator):
     def apart(share):
-        codes = generator.codes(8, labels=[0] * 8, truncation=share)
+        codes = generator.latents(8, labels=[0] * 8, truncation=share)
         clips = generator.clips(cross(codes, codes[:1]), generator.times()).astype(int)
         return np.abs(clips - clips[:1]).mean()
 
@@ -104,11 +104,11 @@ def test_truncation_is_seen(generator):
 
 
 def test_labels_are_what_was_asked_for(generator):
-    assert generator.codes(3, labels=[1, 1, 0]).labels.tolist() == [1, 1, 0]
+    assert generator.latents(3, labels=[1, 1, 0]).labels.tolist() == [1, 1, 0]
 
 
 def test_from_one_to_another_along_an_arc(generator):
-    codes = generator.codes(2)
+    codes = generator.latents(2)
     way = slerp(codes[:1], codes[1:], 5)
     assert np.allclose(way.content[[0, 4]], codes.content, atol=1e-5)
     lengths = np.linalg.norm(way.content, axis=1)
@@ -119,7 +119,7 @@ def test_from_one_to_another_along_an_arc(generator):
 
 
 def test_every_content_with_every_motion(generator):
-    contents, motions = generator.codes(2, seed=0), generator.codes(3, seed=1)
+    contents, motions = generator.latents(2, seed=0), generator.latents(3, seed=1)
     both = cross(contents, motions)
     assert len(both) == 6
     assert np.array_equal(both.content[3], contents.content[1])

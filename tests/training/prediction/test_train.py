@@ -149,7 +149,7 @@ def test_a_run_leaves_a_predictor_its_measures_and_a_preview(run):
     facts = json.loads((run.folder / "model.json").read_text())
     assert facts["score"]["mse"] == pytest.approx(rows[-1]["mse"], abs=1e-3)
     assert (facts["size"], facts["channels"], facts["data"]) == (64, 1, "synthetic:bouncing")
-    told = load_predictor(run.folder).go_on(
+    told = load_predictor(run.folder).predict(
         next(SyntheticPredictionClips(PredictionOptions(**SMALL), held=3).held())[:, :3]
     )
     assert told.shape == (3, 2, 64, 64, 1)

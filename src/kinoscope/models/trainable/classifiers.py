@@ -1,4 +1,4 @@
-"""The one table of networks that can be trained. A new one is a file in ``nets`` and a row here."""
+"""The table of trainable classifiers. A new one is a file in ``nets`` and an entry here."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
 
 class ClipNet(Protocol):
-    """What every trainable network is, besides a ``torch.nn.Module``.
+    """Interface of every trainable network, besides that of ``torch.nn.Module``.
 
-    It takes RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], folds its own scaling in, and gives the clip's
+    It takes RGB clips (N, T, H, W, 3), uint8 or float in [0, 255], normalizes them itself, and returns the clip's
     embedding (N, D) and the class logits (N, K). It trains and infers at any T, H and W that its strides allow.
 
     Attributes:
         maps: the module whose output are the last feature maps that have height and width: (N, C, T', H', W'), or
-            (N * T, C, H', W') where single pictures go through a 2-D CNN. Grad-CAM weighs them.
+            (N * T, C, H', W') if a 2-D CNN processes single frames. Grad-CAM weights them.
     """
 
     maps: nn.Module
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give embedding (N, D) and logits (N, K)."""
+        """Return embedding (N, D) and logits (N, K)."""
         ...
 
     def trunk(self) -> list[nn.Module]:
-        """Give the stages that may start from other weights and may be frozen, the input's first."""
+        """Return the stages that may be initialized from other weights and frozen, from input to output."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """One row of the table.
+    """One entry of the table.
 
     Attributes:
-        name: what users call it, as in ``net=cnn-gru``.
+        name: unique name, as in ``net=cnn-gru``.
         about: one line: what it is, and the paper.
-        build: makes it with random weights, or with the trunk's own: ``build(classes, **options)``.
-        sampling: the clips that it is made for, unless the user asks for others.
-        options: what ``build`` takes besides the number of classes, with the defaults.
-        start: name of the card whose weights its trunk starts from; None for none.
-        load: fills the trunk of a built network from the files of that card.
-        parameters: millions, as in its paper for its number of classes there; None where there is no paper.
-        gmacs: billions of multiply-adds for one clip, likewise.
+        build: builds it with random weights, or with the trunk's own: ``build(classes, **options)``.
+        sampling: default sampling of its clips.
+        options: arguments of ``build`` besides the number of classes, with the defaults.
+        start: name of the card that initializes its trunk; None for none.
+        load: loads the files of that card into the trunk of a built network.
+        parameters: millions, as in its paper for the number of classes there; None if there is no paper.
+        gmacs: billions of multiply-adds per clip, likewise.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Network:
 RNNS = ("gru", "lstm")
 MAX_HIDDEN, MAX_GLIMPSE = 8192, 2048
 
-# Networks are imported where they are built, so that looking at the table does not load torch.
+# Networks are imported where they are built, so that reading the table does not import torch.
 
 
 def _cnn_rnn(classes: int, **options: Any) -> nn.Module:
@@ -79,22 +79,22 @@ def _cnn_rnn(classes: int, **options: Any) -> nn.Module:
 
 
 def _rnn_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Check the options of an RNN.
+    """Return the options of an RNN after checking them.
 
     Raises:
-        OptionError: one has a value that cannot be used.
+        OptionError: a value is invalid.
     """
     if options["rnn"] not in RNNS:
         raise OptionError(f"rnn {options['rnn']} is not known; choose one of {', '.join(RNNS)}")
     if not 2 <= options["hidden"] <= MAX_HIDDEN:
-        raise OptionError(f"hidden is {options['hidden']}; give a width of 2 to {MAX_HIDDEN}")
+        raise OptionError(f"hidden is {options['hidden']}; choose a width of 2 to {MAX_HIDDEN}")
     _check_dropout(options["dropout"])
     return options
 
 
 def _check_dropout(dropout: float) -> None:
     if not 0 <= dropout < 1:
-        raise OptionError(f"dropout is {dropout}; give a share of at least 0 and less than 1")
+        raise OptionError(f"dropout is {dropout}; choose a share of at least 0 and less than 1")
 
 
 def _keras_rnn(classes: int, backbone: str, scaling: str, **options: Any) -> nn.Module:
@@ -110,7 +110,7 @@ def _fill_efficientnet(net: Any, files: Mapping[str, Path]) -> None:
 
     tensors = read_torch(files["efficientnet-lite0-57934424.pth"])
     training = net.maps.training
-    fill(net.maps, tensors[:-2]).train(training)  # the last two are the ImageNet classifier
+    fill(net.maps, tensors[:-2]).train(training)  # the last two tensors are the ImageNet classifier
 
 
 def _motion(classes: int, share: float, glimpse: int, dropout: float) -> nn.Module:
@@ -119,17 +119,17 @@ def _motion(classes: int, share: float, glimpse: int, dropout: float) -> nn.Modu
 
     _check_dropout(dropout)
     if not 0 < share <= 1 or not 32 <= glimpse <= MAX_GLIMPSE:
-        possible = f"above 0 to 1, and 32 to {MAX_GLIMPSE}"
-        raise OptionError(f"share {share:g} and glimpse {glimpse} are not possible; give {possible}")
+        valid = f"above 0 to 1, and 32 to {MAX_GLIMPSE}"
+        raise OptionError(f"share {share:g} and glimpse {glimpse} are not valid; choose {valid}")
     cnn = EfficientNetLite0Backbone()
     return MotionNet(cnn, list(cnn.stages), cnn.features, classes, share, glimpse, dropout)
 
 
 def _cnn_rnn_row(rnn: str, bidirectional: bool) -> Network:
-    both = "in both directions" if bidirectional else "forward in time"
+    direction = "in both directions" if bidirectional else "forward in time"
     return Network(
         name=f"cnn-{'bi' if bidirectional else ''}{rnn}",
-        about=f"EfficientNet-Lite0 features of each picture, then a {rnn.upper()} {both} with attention "
+        about=f"EfficientNet-Lite0 features of each frame, then a {rnn.upper()} {direction} with attention "
         "(Donahue et al., CVPR 2015)",
         build=_cnn_rnn,
         sampling=Sampling(frames=16, rate=8, size=(160, 160)),
@@ -190,9 +190,9 @@ NETWORKS: tuple[Network, ...] = (
     _cnn_rnn_row("lstm", bidirectional=True),
     _keras_row("gru"),
     _keras_row("lstm"),
-    _resnet3d("r3d-18", "r3d", "convolves over time and picture at once", 33.37, 40.70),
-    _resnet3d("mc3-18", "mc3", "looks through time in its first layers", 11.70, 43.34),
-    _resnet3d("r2plus1d-18", "r2plus1d", "convolves over the picture, then over time", 31.51, 40.52),
+    _resnet3d("r3d-18", "r3d", "convolves over space and time at once", 33.37, 40.70),
+    _resnet3d("mc3-18", "mc3", "convolves over time in its first layers", 11.70, 43.34),
+    _resnet3d("r2plus1d-18", "r2plus1d", "convolves over space, then over time", 31.51, 40.52),
     Network(
         name="x3d-s",
         about="X3D-S, a small 3-D CNN (Feichtenhofer, CVPR 2020)",
@@ -204,7 +204,7 @@ NETWORKS: tuple[Network, ...] = (
     ),
     Network(
         name="movinet-a0",
-        about="MoViNet-A0, a smaller one that can also be fed frame by frame (Kondratyuk et al., CVPR 2021)",
+        about="MoViNet-A0, a smaller 3-D CNN that can also stream frame by frame (Kondratyuk et al., CVPR 2021)",
         build=_movinet,
         sampling=Sampling(frames=16, rate=8, size=(172, 172)),
         options={"dropout": 0.2},
@@ -213,7 +213,7 @@ NETWORKS: tuple[Network, ...] = (
     ),
     Network(
         name="motion",
-        about="EfficientNet-Lite0 features of what changes where most moves, for cameras that stand still",
+        about="EfficientNet-Lite0 features of frame differences in the region of most motion, for static cameras",
         build=_motion,
         sampling=Sampling(frames=16, rate=8, size=(400, 224)),
         options={"share": 0.5, "glimpse": 160, "dropout": 0.5},
@@ -224,10 +224,10 @@ NETWORKS: tuple[Network, ...] = (
 
 
 def find_network(name: str) -> Network:
-    """Give the network of that name.
+    """Return the network of that name.
 
     Raises:
-        OptionError: there is none; the message offers the nearest name.
+        OptionError: there is none; the message suggests the nearest name.
     """
     known = {network.name: network for network in NETWORKS}
     if name in known:
@@ -236,7 +236,7 @@ def find_network(name: str) -> Network:
 
 
 def build_network(name: str, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:
-    """Build a network by its row, without weights of any card.
+    """Build a network by its name, without weights of any card.
 
     Raises:
         OptionError: no network has that name, or it has no such option.
@@ -245,10 +245,10 @@ def build_network(name: str, classes: int, options: Mapping[str, Any] | None = N
 
 
 def network_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a network: those that are given, and the defaults of the others.
+    """Return all options of a network: the given values, and the defaults of the others.
 
     Raises:
-        OptionError: no network has that name, or it has no such option, or a value is of another type.
+        OptionError: no network has that name, it has no such option, or a value has another type.
     """
     network = find_network(name)
     unknown = set(options) - set(network.options)
@@ -259,7 +259,7 @@ def network_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(name: str, default: Any, value: Any) -> Any:
-    """Give the value of an option as its default's type.
+    """Return the value of an option in its default's type.
 
     Raises:
         OptionError: it has another type.
@@ -268,5 +268,5 @@ def _typed(name: str, default: Any, value: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise OptionError(f"{name} is {value!r}; give a value such as {default!r}")
+        raise OptionError(f"{name} is {value!r}; choose a value such as {default!r}")
     return value

@@ -1,4 +1,6 @@
-"""The painters of a generator of clips as networks that any runner runs: what moves, and what stands still."""
+"""The frame generators of a clip generator as networks for any runtime: the moving foreground and the static
+background.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,21 @@ if TYPE_CHECKING:
 
 
 CHANNELS = {"moving": 4, "still": 3}
-"""Part -> channels: colours, and a mask of what moves."""
+"""Part -> channels: colours, and an opacity mask of the foreground."""
 
 
 def load_part(part: str, files: Mapping[str, Path]) -> nn.Module:
-    """Give one painter of a generator, with its weights."""
+    """Return one frame generator of a clip generator, with its weights."""
     from kinoscope.models.trainable.generators import new_generator, read_generator
     from kinoscope.nets.video_gan import FrameGenerator
 
-    facts = read_generator(files[METADATA_FILE].parent)
-    net: Any = build_with_weights(lambda: new_generator(facts), files[WEIGHTS_FILE])
+    metadata = read_generator(files[METADATA_FILE].parent)
+    net: Any = build_with_weights(lambda: new_generator(metadata), files[WEIGHTS_FILE])
     return FrameGenerator(getattr(net, part)).eval()
 
 
-def part_card(folder: Path, part: str, code: int, size: int, backdrop: bool) -> Card:
-    """Give the card of one painter of the generator in a folder, which takes codes of so many numbers."""
+def part_card(folder: Path, part: str, latent_size: int, size: int, backdrop: bool) -> Card:
+    """Return the card of one frame generator of the model in a folder; it takes latents of ``latent_size`` numbers."""
     files = tuple(
         WeightFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest())
         for name in (METADATA_FILE, WEIGHTS_FILE)
@@ -43,12 +45,12 @@ def part_card(folder: Path, part: str, code: int, size: int, backdrop: bool) -> 
     return Card(
         name=f"{folder.resolve().name}-{part}",
         task=f"generate-{part}",
-        about=f"painter of clips: {part}",
+        about=f"frame generator of clips: {part}",
         licence="your own",
         files=files,
         sources=(f"folder:{folder.resolve()}",),
         net=partial(load_part, part),
-        input=(code,),
+        input=(latent_size,),
         dtype="float32",
         outputs=((size, size, CHANNELS[part] if backdrop else 3),),
         batch=64,
@@ -57,37 +59,37 @@ def part_card(folder: Path, part: str, code: int, size: int, backdrop: bool) -> 
 
 
 class GeneratorRuntime:
-    """Paint clips with whatever runs networks best here.
+    """Clip synthesis with the fastest available runtime.
 
     Args:
-        folder: of a generator that paints pictures from codes of content and motion. net: the same in torch.
-        size: side of the pictures in pixels. device: see ``make_runner``.
+        folder: of a generator that synthesizes frames from content and motion latents. net: the same in torch.
+        size: side of the frames in pixels. device: see ``make_runner``.
     """
 
     def __init__(self, folder: Path, net: Any, size: int, device: str = "auto") -> None:
-        style, code = net.still_length, net.moving_length
-        self.moving = make_runner(part_card(folder, "moving", code, size, net.backdrop), device)
+        style, latent_size = net.still_length, net.moving_length
+        self.moving = make_runner(part_card(folder, "moving", latent_size, size, net.backdrop), device)
         self.still = make_runner(part_card(folder, "still", style, size, True), device) if net.backdrop else None
 
     @property
     def runtime(self) -> str:
-        """What runs the networks."""
+        """Runtime and precision of the networks."""
         return self.moving.runtime
 
     def __call__(self, style: Tensor, motion: Tensor) -> Pixels:
-        """Give clips (N, T, S, S, 3) for content (N, S) and motion (N, T, M)."""
-        content, moves = style.cpu().numpy(), motion.cpu().numpy()
-        count, frames = moves.shape[:2]
-        codes = np.concatenate([np.repeat(content, frames, 0), moves.reshape(count * frames, -1)], 1)
-        pictures = self.moving(codes)[0]
-        pictures = pictures.reshape(count, frames, *pictures.shape[1:])
+        """Generate clips (N, T, H, W, 3) from content (N, S) and motion (N, T, M)."""
+        content, motion_codes = style.cpu().numpy(), motion.cpu().numpy()
+        count, length = motion_codes.shape[:2]
+        latents = np.concatenate([np.repeat(content, length, 0), motion_codes.reshape(count * length, -1)], 1)
+        frames = self.moving(latents)[0]
+        frames = frames.reshape(count, length, *frames.shape[1:])
         if self.still is not None:
             still = self.still(content)[0][:, None]
-            share = 0.5 + 0.5 * np.tanh(pictures[..., 3:] / 2)  # the logistic function, which cannot overflow so
-            pictures = still + share * (pictures[..., :3] - still)
-        return to_bytes(pictures)
+            share = 0.5 + 0.5 * np.tanh(frames[..., 3:] / 2)  # the logistic function, in a form that cannot overflow
+            frames = still + share * (frames[..., :3] - still)
+        return to_bytes(frames)
 
 
-def to_bytes(pictures: Float32Array) -> Pixels:
-    """Give uint8 of numbers around -1 to 1."""
-    return np.asarray(((np.clip(pictures, -1, 1) + 1) * 127.5).round(), np.uint8)
+def to_bytes(frames: Float32Array) -> Pixels:
+    """Convert values around [-1, 1] to uint8."""
+    return np.asarray(((np.clip(frames, -1, 1) + 1) * 127.5).round(), np.uint8)

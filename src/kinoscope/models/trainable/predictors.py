@@ -1,4 +1,4 @@
-"""Trained predictors of frames: a folder with ``model.json`` and the weights, and what continues clips with it."""
+"""Trained frame predictors: a folder with ``model.json`` and the weights, and the prediction of clips."""
 
 from __future__ import annotations
 
@@ -23,28 +23,32 @@ from kinoscope.nets.simvp import SimVP
 TASK = "predict"
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"convlstm": ConvLSTM, "simvp": SimVP}
-"""Name -> network; each takes before, after, channels, width and still."""
+"""Name -> network; each takes context, horizon, channels, width and still."""
+
+STORED_KEYS = {"context": "before", "horizon": "after"}
+"""Keys of ``model.json`` that differ from the fields of ``PredictorMetadata``."""
 
 LIMITS: Mapping[str, Limits] = {
-    "before": (1, 1000), "after": (1, 1000), "rate": (0.01, 1000.0), "size": (1, 2048), "channels": (1, 3),
+    "context": (1, 1000), "horizon": (1, 1000), "rate": (0.01, 1000.0), "size": (1, 2048), "channels": (1, 3),
     "width": (1, 1024),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorMetadata:
-    """What ``model.json`` says of a predictor.
+    """The content of ``model.json`` of a predictor, where ``context`` is stored as ``before``, ``horizon`` as
+    ``after``.
 
     Attributes:
-        network: its name. width: of its maps.
-        before, after: frames that it reads, and those that it tells at once.
-        rate: frames a second of both. size: their side in pixels. channels: 3 for colour, 1 for grey.
-        data: name of the clips that it learned from. score: what was measured on others.
+        network: its name. width: channels of its feature maps.
+        context, horizon: number of input frames, and of frames predicted at once.
+        rate: frames per second of both. size: their side in pixels. channels: 3 for colour, 1 for grey.
+        data: name of the training clips. score: values measured on other clips.
     """
 
     network: str
-    before: int
-    after: int
+    context: int
+    horizon: int
     rate: float
     size: int
     channels: int = 3
@@ -58,60 +62,63 @@ class PredictorMetadata:
         check_ranges(self, LIMITS)
 
 
-def new_predictor(facts: PredictorMetadata, still: float = 0.9) -> nn.Module:
-    """Build a predictor with random weights, which lets so much of the last frame stay."""
-    return NETWORKS[facts.network](facts.before, facts.after, facts.channels, facts.width, still=still)
+def new_predictor(metadata: PredictorMetadata, still: float = 0.9) -> nn.Module:
+    """Build a predictor with random weights; ``still`` is the initial share of the last frame in its predictions."""
+    return NETWORKS[metadata.network](
+        metadata.context, metadata.horizon, metadata.channels, metadata.width, still=still
+    )
 
 
-def save_predictor(folder: Path, net: nn.Module, facts: PredictorMetadata) -> None:
-    """Write a predictor into a folder; each file is whole or as it was.
+def save_predictor(folder: Path, net: nn.Module, metadata: PredictorMetadata) -> None:
+    """Write a predictor into a folder; each file is written completely or left as it was.
 
     Raises:
         OutputError: it cannot be written.
     """
     write_weights(folder / WEIGHTS_FILE, net)
-    write_metadata(folder, facts, TASK)
+    write_metadata(folder, metadata, TASK, stored_keys=STORED_KEYS)
 
 
 class Predictor:
-    """A trained predictor, ready to continue clips; see ``load_predictor``."""
+    """A trained predictor, ready for inference; see ``load_predictor``."""
 
-    def __init__(self, net: nn.Module, facts: PredictorMetadata, device: str = "auto") -> None:
-        self.facts, self._device = facts, torch_device(device)
+    def __init__(self, net: nn.Module, metadata: PredictorMetadata, device: str = "auto") -> None:
+        self.metadata, self._device = metadata, torch_device(device)
         self._net = net.to(self._device).eval().requires_grad_(False)
 
-    def go_on(self, frames: Pixels, count: int | None = None) -> Float32Array:
-        """Tell how clips go on; beyond what is told at once, what was told is read in turn.
+    def predict(self, frames: Pixels, count: int | None = None) -> Float32Array:
+        """Predict the frames that follow clips; beyond ``horizon``, predictions are fed back as input.
 
         Args:
-            frames: (N, T, H, W, C) uint8, of which the last ``before`` are read. count: of frames; ``after`` if None.
+            frames: (N, T, H, W, C) uint8, of which the last ``context`` are used.
+            count: number of frames; ``horizon`` if None.
 
         Returns:
-            (N, count, H, W, C) in 0 to 1.
+            (N, count, H, W, C) in [0, 1].
         """
-        count = self.facts.after if count is None else count
+        count = self.metadata.horizon if count is None else count
         return np.asarray(
-            predict_frames(self._net, self.facts, torch.from_numpy(frames).to(self._device), count).cpu().numpy()
+            predict_frames(self._net, self.metadata, torch.from_numpy(frames).to(self._device), count).cpu().numpy()
         )
 
 
 @torch.inference_mode()
-def predict_frames(net: nn.Module, facts: PredictorMetadata, frames: Tensor, count: int) -> Tensor:
-    """Tell how frames (N, T, H, W, C) go on: (N, count, H, W, C) in 0 to 1."""
-    seen, told = frames[:, -facts.before :].float(), []
-    for _ in range(0, count, facts.after):
-        told.append(net(seen))
-        seen = torch.cat([seen, 255 * told[-1]], 1)[:, -facts.before :]
-    return torch.cat(told, 1)[:, :count]
+def predict_frames(net: nn.Module, metadata: PredictorMetadata, frames: Tensor, count: int) -> Tensor:
+    """Predict the frames that follow (N, T, H, W, C): (N, count, H, W, C) in [0, 1]."""
+    window, predicted = frames[:, -metadata.context :].float(), []
+    for _ in range(0, count, metadata.horizon):
+        predicted.append(net(window))
+        window = torch.cat([window, 255 * predicted[-1]], 1)[:, -metadata.context :]
+    return torch.cat(predicted, 1)[:, :count]
 
 
 def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
-    """Give the predictor that lies in a folder.
+    """Return the predictor of a folder.
 
     Raises:
-        ModelError: a file is not what it should be.
-        OptionError: the device is not known, or not here.
+        ModelError: a file is invalid.
+        OptionError: the device is unknown or not available.
     """
-    facts = read_metadata(Path(folder), PredictorMetadata, TASK, "predictor of frames")
-    net = build_with_weights(lambda: new_predictor(facts), Path(folder) / WEIGHTS_FILE)
-    return Predictor(net, facts, device)
+    metadata = read_metadata(Path(folder), PredictorMetadata, TASK, "frame predictor", stored_keys=STORED_KEYS)
+    net = build_with_weights(lambda: new_predictor(metadata), Path(folder) / WEIGHTS_FILE)
+    return Predictor(net, metadata, device)

@@ -54,7 +54,7 @@ def project(
         optimizer.step()
         if told:
             told(step + 1, steps)
-    found = Latents(generator.unit(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
+    found = Latents(generator.normalize(content.detach().cpu().numpy()), motion.detach().cpu().numpy(), start.labels)
     error = np.square(generator.clips(found, times)[0].astype(float) - pixels).mean()
     return found, float(10 * np.log10(255**2 / max(error, 1e-6)))
 
@@ -63,7 +63,7 @@ def _nearest(
     generator: Generator, pixels: Pixels, times: Float32Array, seed: int, label: int | None, seconds: float
 ) -> Latents:
     labels = None if label is None else [label] * CANDIDATES
-    drawn = generator.codes(CANDIDATES, seed, labels, seconds=seconds)
+    drawn = generator.latents(CANDIDATES, seed, labels, seconds=seconds)
     errors = np.abs(generator.clips(drawn, times).astype(np.int16) - pixels).mean((1, 2, 3, 4))
     best = int(errors.argmin())
     return drawn[best : best + 1]

@@ -157,7 +157,7 @@ class GeneratorTrainer:
     def draw(self, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw codes of content and motion for classes (N,), and the times of a clip that begins at any moment."""
         options, count = self.options, len(labels)
-        content, motion = GANS[options.net].codes
+        content, motion = GANS[options.net].latent_sizes
         steps = self.net.steps(options.frames / options.rate + MAX_START_SECONDS)
         begin = MAX_START_SECONDS * torch.rand(count, 1, device=self.device)
         times = begin + torch.arange(options.frames, device=self.device) / options.rate

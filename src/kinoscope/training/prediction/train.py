@@ -56,8 +56,8 @@ class PredictionTrainer:
         self.processes = processes or Processes(device=torch.device(torch_device(options.device)))
         self.facts_of_model = PredictorMetadata(
             network=options.net,
-            before=options.before,
-            after=options.after,
+            context=options.before,
+            horizon=options.after,
             rate=options.rate,
             size=clips.size,
             channels=clips.channels,
