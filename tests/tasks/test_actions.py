@@ -181,7 +181,7 @@ def test_a_window_of_few_frames_repeats_them():
     from kinoscope.core.media import Frame
 
     frames = [Frame(picture, Fraction(i)) for i, picture in enumerate(film(1)[:4])]
-    window = ActionWindow.of(frames, WINDOW)
+    window = ActionWindow.from_frames(frames, WINDOW)
     assert window.pixels.shape == (WINDOW, HEIGHT, WIDTH, 3)
     assert np.array_equal(window.pixels[[0, -1]], np.stack([frames[0].pixels, frames[-1].pixels]))
     assert (window.start, window.end) == (0, 3)

@@ -145,7 +145,7 @@ def classify_source(
     from kinoscope.pipeline import engine
     from kinoscope.tasks.classify import Classify
 
-    task = Classify(model=model, device=device, threads=0, top=top, learned=learned)
+    task = Classify(model=model, device=device, threads=0, top=top, refine=learned)
     with _opened(source, limits or {}) as opened:
         timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["classify"]

@@ -1,6 +1,6 @@
-"""What followed objects look like: an embedding of the best picture of each track, for finding the same again.
+"""Appearance embeddings of tracked objects, from the best image of each track, for re-identification.
 
-See ``models.inference.reid``; the pictures are those that ``tasks.objects`` leaves.
+See ``models.inference.reid``; the images are those that ``tasks.objects`` stores.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from kinoscope.tasks.base import Needs, Skip
 
 
 class Appearance:
-    """Embeds the picture of each track of ``objects``; is not fed.
+    """Embeddings of the image of each track of ``objects``; requests neither frames nor audio.
 
-    Features: ``appearance.embeddings`` (N, D) float32, each of length 1, and ``appearance.tracks`` (N,), their ids.
+    Features: ``appearance.embeddings`` (N, D) float32, each of length 1, and ``appearance.tracks`` (N,), their track
+    ids.
 
     Args:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``scenes``.
@@ -31,38 +32,38 @@ class Appearance:
         self.device, self.model, self.threads = device, model, threads
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for nothing, and load the network.
+        """Load the network and request nothing.
 
         Raises:
-            Skip: there is no picture.
+            Skip: there is no video.
         """
         if not info.width:
-            raise Skip("there is no picture")
+            raise Skip("there is no video")
         self._embedder = models.AppearanceEmbedder(self.model, self.device, self.threads)
         return Needs()
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Not called: no picture is asked for."""
+        """Ignore frames: none are requested."""
 
-    def process_audio(self, sound: Audio) -> None:
-        """Not called: no sound is asked for."""
+    def process_audio(self, audio: Audio) -> None:
+        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Embed the pictures of the tracks.
+        """Return the embeddings of the images of the tracks.
 
         Raises:
-            Skip: no objects were looked for.
+            Skip: the task ``objects`` did not run.
         """
         if "objects" not in timeline.tasks:
-            raise Skip("no objects were looked for; run objects too")
+            raise Skip("the task objects did not run; run it too")
         names = [(track.id, f"objects-{track.id}") for track in timeline.tracks_of("objects")]
-        shown = [(number, timeline.images[name]) for number, name in names if name in timeline.images]
-        embeddings = self._embedder([models.decode_jpeg(picture) for _, picture in shown])
-        ids = np.array([number for number, _ in shown], np.int64)
+        thumbnails = [(number, timeline.images[name]) for number, name in names if name in timeline.images]
+        embeddings = self._embedder([models.decode_jpeg(image) for _, image in thumbnails])
+        ids = np.array([number for number, _ in thumbnails], np.int64)
         features: dict[str, NDArray[Any]] = {"appearance.embeddings": embeddings, "appearance.tracks": ids}
-        return TaskResult(features=features, report=self._report(len(shown)))
+        return TaskResult(features=features, report=self._report(len(thumbnails)))
 
-    def _report(self, looks: int) -> TaskReport:
-        card, made = self._embedder.card, self._embedder
-        extra = {"inferences": looks, "digest": made.digest}
-        return TaskReport(model=made.name, runtime=made.runner.runtime, licence=card.licence, extra=extra)
+    def _report(self, inferences: int) -> TaskReport:
+        card, embedder = self._embedder.card, self._embedder
+        extra = {"inferences": inferences, "digest": embedder.digest}
+        return TaskReport(model=embedder.name, runtime=embedder.runner.runtime, licence=card.licence, extra=extra)

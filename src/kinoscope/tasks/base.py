@@ -1,8 +1,8 @@
-"""What a task is, as the engine sees it.
+"""The interface between the engine and a task.
 
-A task is made fresh for each source and lives in a thread of its own: ``needs`` is asked once, ``step`` and
-``listen`` are called in time order with what was asked for, and ``finish`` once at the end. A task never
-sees another task; in ``finish`` it may look at what earlier rows of the table left in the Timeline.
+A task is created for each source and runs in a thread of its own: ``needs`` is called once, ``process_frames`` and
+``process_audio`` are called in time order with what was requested, and ``finish`` once at the end. A task never sees
+another task; in ``finish`` it may read from the Timeline the results of earlier rows of the registry.
 """
 
 from __future__ import annotations
@@ -16,43 +16,51 @@ from kinoscope.core.results import TaskResult, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a task wants of the decode.
+    """The input that a task requests from the decoder.
 
     Attributes:
-        sizes: (width, height) pixels of the pictures wanted; empty for none. The picture is stretched to a size
-            that has another shape; ``info.fit(n)`` keeps the shape.
-        rate: pictures per second; None for every frame.
-        batch: most pictures per ``step``; the last batch may hold fewer.
-        sound: sample rate in Hz of the mono sound wanted, or None.
+        sizes: (width, height) in pixels of the requested frames; empty for none. A frame is stretched to a size of
+            another aspect ratio; ``info.fit(n)`` preserves the aspect ratio.
+        rate: frames per second; None for every frame.
+        batch: maximum number of frames per ``process_frames``; the last batch may hold fewer.
+        audio_rate: sample rate in Hz of the requested mono audio, or None for no audio.
     """
 
     sizes: tuple[Size, ...] = ()
     rate: float | None = None
     batch: int = 8
-    sound: int | None = None
+    audio_rate: int | None = None
 
 
 class Skip(Exception):
-    """Raised by ``needs``, ``step`` or ``finish`` when the task cannot apply here; the message is the reason."""
+    """Raised by ``needs``, ``process_frames`` or ``finish`` if the task cannot run on this source; the message is the
+    reason.
+    """
 
 
 class Task(Protocol):
-    """A consumer of the decode. Only what is asked for in ``needs`` is delivered."""
+    """A consumer of decoded frames and audio. Only what ``needs`` requests is delivered."""
 
     name: str
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Say what is wanted of this source; load models here. Raise Skip where the task cannot apply."""
+        """Load the models and return the input that the task requests; raise Skip if the task cannot run on the
+        source.
+        """
         ...
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Take the next pictures: one batch per asked size, in that order, of the same frames."""
+        """Process the next frames: one batch for each requested size, in that order, of the same frames."""
         ...
 
-    def process_audio(self, sound: Audio) -> None:
-        """Take the next stretch of sound."""
+    def process_audio(self, audio: Audio) -> None:
+        """Process the next chunk of audio."""
         ...
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Give the result. ``timeline`` holds all frame times, the source's facts, and earlier tasks' results."""
+        """Return the result.
+
+        Args:
+            timeline: all frame times, the metadata of the source, and the results of earlier tasks.
+        """
         ...

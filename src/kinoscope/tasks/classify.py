@@ -1,8 +1,8 @@
-"""What a video shows, when, by the classes of a model that was trained on clips: yours, or any card's.
+"""Classification of a video over time, by the classes of a model that was trained on clips: yours, or any card's.
 
-A window as long as the model's clips slides over the video by half its length. It sees the pictures that are on screen
-at the model's own rate, as in training, whatever the frame rate of the video. Each moment's probabilities are the mean
-of those of the windows over it.
+A window as long as the model's clips slides over the video by half its length. Its frames are sampled at the model's
+own rate, as in training, whatever the frame rate of the video. The probabilities at each moment are the mean over the
+windows that cover it.
 """
 
 from __future__ import annotations
@@ -30,26 +30,32 @@ from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 EVENT_START_PROBABILITY, EVENT_END_PROBABILITY = 0.5, 0.4
 """Probabilities at which an event begins and ends."""
 BATCH_WINDOWS = 8
-"""Windows that go through the network at once, unless the source is live."""
+"""Windows per inference, unless the source is live."""
 TOP_CLASSES = 3
-"""Classes told of the whole video."""
+"""Classes reported for the whole video."""
 MAX_FRAME_SECONDS = 60.0
-"""Seconds for which a picture may stay; after longer ones, which come of broken time stamps, windows begin anew."""
+"""Seconds for which a frame may stay on screen; after longer gaps, which come from corrupt timestamps, windows
+restart."""
 
 TIME_TOLERANCE_SECONDS = 1e-6
 """Seconds, as in ``core.sampling.nearest_frames``."""
 
 
 class Classify:
-    """A classifier of clips over sliding windows; an event while a class stays likely.
+    """A clip classifier over sliding windows; an event while the probability of a class stays high.
 
-    Events: ``label`` the class, ``score`` its highest probability; a video no longer than a window has one, of the
-    likeliest class. Of a model that `kinoscope train segments` taught where segments begin and end, ``score`` is how
-    much each event is expected to overlap a real segment.
+    Events: ``label`` the class, ``score`` its highest probability; a video no longer than a window has one event, of
+    the most probable class. If the model has a segment refiner (`kinoscope train segments`), ``score`` is the expected
+    IoU of each event with a true segment.
     Features: ``classify.times`` (N,) float64, the middles of the windows in seconds, and ``classify.scores`` (N, K)
     float32, calibrated probabilities; ``classify.edges`` (E,) float64, at which windows begin or end, in seconds, and
     ``classify.means`` (E - 1, K) float32, the mean probabilities between them.
-    ``report.extra["top"]`` are the likeliest classes of the video as a whole, as ``[name, probability]``.
+    ``report.extra["top"]`` are the most probable classes of the whole video, as ``[name, probability]``.
+
+    Args:
+        device, model, threads: see ``models.load``.
+        top: classes reported for the whole video.
+        refine: use the model's segment refiner, if it has one.
     """
 
     name = "classify"
@@ -61,156 +67,163 @@ class Classify:
         model: str = "auto",
         threads: int = 1,
         top: int = TOP_CLASSES,
-        learned: bool = True,
+        refine: bool = True,
     ) -> None:
         self.device, self.model, self.threads, self.top = device, model, threads, top
-        self._learned = read_refiner(model) if learned and model != "auto" else None
+        self._refiner = read_refiner(model) if refine and model != "auto" else None
         self._origin: float | None = None
-        self._time = self._step = 0.0
-        self._shown: Pixels | None = None
-        self._tick = self._held = 0
-        self._waiting: list[tuple[int, Pixels]] = []
+        self._frame_time = self._frame_seconds = 0.0
+        self._frame: Pixels | None = None
+        self._tick = self._sampled_count = 0
+        self._pending: list[tuple[int, Pixels]] = []
         self._starts: list[int] = []
         self._logits: list[Float32Array] = []
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for every picture: which of them the model sees, the times decide.
+        """Load the model and request every frame: the task samples them itself, by their timestamps.
 
         Raises:
-            Skip: there is no picture.
+            Skip: there is no video.
             ModelError: no model is given, or it does not classify clips.
         """
         if not info.width:
-            raise Skip("no picture")
+            raise Skip("no video")
         self._net = make_runner(_card(self.model), self.device, threads=self.threads)
         self.sampling = get_sampling(self._net.card)
         self._stride = max(1, self.sampling.frames // 2)
-        self._pictures: deque[Pixels] = deque(maxlen=self.sampling.frames)
-        self._together = 1 if info.live else BATCH_WINDOWS
+        self._sampled: deque[Pixels] = deque(maxlen=self.sampling.frames)
+        self._batch_windows = 1 if info.live else BATCH_WINDOWS
         return Needs(sizes=(self.sampling.size,), batch=16)
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Take the next frames; windows are judged as soon as there are enough for one inference."""
+        """Sample the next frames; run inference once enough windows are pending."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             self._begin(time) if self._origin is None else self._advance(time)
-            self._step, self._time, self._shown = time - self._time, time, pixels
-        if len(self._waiting) >= self._together:
-            self._judge()
+            self._frame_seconds, self._frame_time, self._frame = time - self._frame_time, time, pixels
+        if len(self._pending) >= self._batch_windows:
+            self._infer()
 
-    def process_audio(self, sound: Audio) -> None:
-        """Not called: no sound is asked for."""
+    def process_audio(self, audio: Audio) -> None:
+        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Judge the end of the video, and give the events and the probabilities."""
-        end = self._end()
-        self._judge()
+        """Classify the remaining windows and return the events and the probabilities."""
+        end = self._close_windows()
+        self._infer()
         card = self._net.card
         report = TaskReport(model=card.name, runtime=self._net.runtime, licence=card.licence)
         report.extra["inferences"] = len(self._starts) * self.sampling.frames
         logits = np.concatenate(self._logits) if self._logits else np.zeros((0, len(card.labels)), np.float32)
-        likely, starts = probabilities(card, logits), np.array(self._starts, np.int64)
+        class_probabilities, starts = probabilities(card, logits), np.array(self._starts, np.int64)
         if len(starts):
             report.extra["top"] = top_classes(card.labels, probabilities(card, logits.mean(0)), self.top)
-        edges, means = mean_over_windows(starts, self.sampling.frames, likely)
+        boundaries, means = mean_over_windows(starts, self.sampling.frames, class_probabilities)
         features: dict[str, NDArray[Any]] = {
             "classify.times": self._middles(starts, end),
-            "classify.scores": likely.astype(np.float32),
-            "classify.edges": np.array([min(end, self._seconds(edge)) for edge in edges.tolist()]),
+            "classify.scores": class_probabilities.astype(np.float32),
+            "classify.edges": np.array([min(end, self._seconds(edge)) for edge in boundaries.tolist()]),
             "classify.means": means.astype(np.float32),
         }
-        events = self._whole(likely[0], end) if len(starts) == 1 else self._events(edges, means, end)
+        events = (
+            self._single_event(class_probabilities[0], end)
+            if len(starts) == 1
+            else self._events(boundaries, means, end)
+        )
         return TaskResult(events=events, features=features, report=report)
 
     def _begin(self, time: float) -> None:
-        self._origin = self._time = time
+        self._origin = self._frame_time = time
 
     def _advance(self, time: float) -> None:
-        """Go on to a new picture's time: the last one was on screen until then."""
-        if time - self._time > MAX_FRAME_SECONDS:
+        """Advance to the time of a new frame; the previous one was on screen until then."""
+        if time - self._frame_time > MAX_FRAME_SECONDS:
             self._tick = self._ticks(time)
-            self._pictures.clear()
-            self._held = 0
+            self._sampled.clear()
+            self._sampled_count = 0
         while self._seconds(self._tick) + TIME_TOLERANCE_SECONDS < time:
-            self._see()
+            self._sample_frame()
 
     def _seconds(self, tick: float) -> float:
         assert self._origin is not None
         return self._origin + tick / self.sampling.rate
 
     def _ticks(self, time: float) -> int:
-        """Give the first moment at which the model looks that is not before a time."""
+        """Return the first sampling moment of the model that is not before a time."""
         assert self._origin is not None
         return math.ceil((time - self._origin) * self.sampling.rate - TIME_TOLERANCE_SECONDS)
 
-    def _see(self) -> None:
-        """Take the picture on screen as the next one that the model sees; a window may be full then."""
-        assert self._shown is not None
-        self._pictures.append(self._shown)
-        self._tick, self._held = self._tick + 1, self._held + 1
-        beyond = self._held - self.sampling.frames
-        if beyond >= 0 and beyond % self._stride == 0:
-            self._wait()
+    def _sample_frame(self) -> None:
+        """Sample the frame on screen, and add a window if one is complete."""
+        assert self._frame is not None
+        self._sampled.append(self._frame)
+        self._tick, self._sampled_count = self._tick + 1, self._sampled_count + 1
+        surplus = self._sampled_count - self.sampling.frames
+        if surplus >= 0 and surplus % self._stride == 0:
+            self._add_window()
 
-    def _wait(self) -> None:
-        self._waiting.append((self._tick - self.sampling.frames, np.stack(self._pictures)))
+    def _add_window(self) -> None:
+        self._pending.append((self._tick - self.sampling.frames, np.stack(self._sampled)))
 
-    def _judge(self) -> None:
-        """Put the windows that wait through the network."""
-        if self._waiting:
-            starts, windows = zip(*self._waiting, strict=True)
+    def _infer(self) -> None:
+        """Run the network on the pending windows."""
+        if self._pending:
+            starts, windows = zip(*self._pending, strict=True)
             self._logits.append(self._net(np.stack(windows))[-1])
             self._starts += starts
-            self._waiting.clear()
+            self._pending.clear()
 
-    def _end(self) -> float:
-        """See the last picture out, and have the rest judged that no window has seen; give the end in seconds."""
+    def _close_windows(self) -> float:
+        """Sample the last frame until it ends, add a window for the remainder, and return the end in seconds."""
         if self._origin is None:
             return 0.0
-        end = self._time + (self._step or 1 / self.sampling.rate)
+        end = self._frame_time + (self._frame_seconds or 1 / self.sampling.rate)
         while self._seconds(self._tick) + TIME_TOLERANCE_SECONDS < end:
-            self._see()
-        beyond = self._held - self.sampling.frames
-        if beyond > 0 and beyond % self._stride:
-            self._wait()
-        elif beyond < 0 and not self._starts and not self._waiting:
-            self._waiting.append((0, self._short(end)))
+            self._sample_frame()
+        surplus = self._sampled_count - self.sampling.frames
+        if surplus > 0 and surplus % self._stride:
+            self._add_window()
+        elif surplus < 0 and not self._starts and not self._pending:
+            self._pending.append((0, self._short_window(end)))
         return end
 
-    def _short(self, end: float) -> Pixels:
-        """Make a window of a video that is shorter: it is played to and fro, as in training."""
+    def _short_window(self, end: float) -> Pixels:
+        """Build a window of a video that is shorter than one: it is played forward and backward, as in training."""
         wanted = reflect_times(self.sampling.times(0.0), 0.0, end - self._seconds(0))
         ticks = np.minimum(
-            (wanted * self.sampling.rate + TIME_TOLERANCE_SECONDS).astype(np.int64), len(self._pictures) - 1
+            (wanted * self.sampling.rate + TIME_TOLERANCE_SECONDS).astype(np.int64), len(self._sampled) - 1
         )
-        return np.stack([self._pictures[tick] for tick in ticks])
+        return np.stack([self._sampled[tick] for tick in ticks])
 
     def _middles(self, starts: Int64Array, end: float) -> NDArray[Any]:
         times = [(self._seconds(s) + min(end, self._seconds(s + self.sampling.frames))) / 2 for s in starts.tolist()]
         return np.array(times, np.float64)
 
-    def _whole(self, likely: Float64Array, end: float) -> list[Event]:
-        best = int(likely.argmax())
-        return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(likely[best]))]
+    def _single_event(self, class_probabilities: Float64Array, end: float) -> list[Event]:
+        best = int(class_probabilities.argmax())
+        return [Event("classify", self._seconds(0), end, self._net.card.labels[best], float(class_probabilities[best]))]
 
-    def _events(self, edges: Int64Array, means: Float64Array, end: float) -> list[Event]:
-        """Give where each class stays likely; see ``mean_over_windows``."""
-        segments = self._refined if self._learned else self._thresholded
+    def _events(self, boundaries: Int64Array, means: Float64Array, end: float) -> list[Event]:
+        """Return the events of each class; see ``mean_over_windows``."""
+        segments = self._refined if self._refiner else self._thresholded
         return [
             Event("classify", self._seconds(first), min(end, self._seconds(last)), label, score)
             for column, label in enumerate(self._net.card.labels)
-            for first, last, score in segments(edges, means[:, column])
+            for first, last, score in segments(boundaries, means[:, column])
             if self._seconds(first) < end
         ]
 
-    def _thresholded(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
-        """Give the ticks at which a class is likely from and to, and how likely it is at most."""
-        found = hysteresis_spans(course, EVENT_START_PROBABILITY, EVENT_END_PROBABILITY)
-        return [(float(edges[a]), float(edges[b]), float(course[a:b].max())) for a, b in found]
+    def _thresholded(self, boundaries: Int64Array, curve: Float64Array) -> list[tuple[float, float, float]]:
+        """Return first and last tick and maximum probability of each segment by hysteresis thresholds."""
+        ranges = hysteresis_spans(curve, EVENT_START_PROBABILITY, EVENT_END_PROBABILITY)
+        return [
+            (float(boundaries[first]), float(boundaries[past]), float(curve[first:past].max()))
+            for first, past in ranges
+        ]
 
-    def _refined(self, edges: Int64Array, course: Float64Array) -> list[tuple[float, float, float]]:
-        """Give them as they were learned."""
-        assert self._learned is not None
-        rows = self._learned.refine(edges / self._stride, course)
+    def _refined(self, boundaries: Int64Array, curve: Float64Array) -> list[tuple[float, float, float]]:
+        """Return first and last tick and expected IoU of each segment by the segment refiner."""
+        assert self._refiner is not None
+        rows = self._refiner.refine(boundaries / self._stride, curve)
         return [(start * self._stride, past * self._stride, overlap) for start, past, overlap in rows.tolist()]
 
 
@@ -222,25 +235,27 @@ def _card(model: str) -> Card:
     raise ModelError("classify needs a model; give --model classify=FOLDER, a folder that `kinoscope train` wrote")
 
 
-def top_classes(labels: tuple[str, ...], likely: Float64Array, most: int) -> list[list[str | float]]:
-    """Give the likeliest classes of probabilities (K,) as ``[name, probability]``, the likeliest first."""
-    best = np.argsort(-likely, kind="stable")[:most]
-    return [[labels[i], round(float(likely[i]), 4)] for i in best]
+def top_classes(labels: tuple[str, ...], class_probabilities: Float64Array, count: int) -> list[list[str | float]]:
+    """Return the ``count`` most probable classes of probabilities (K,) as ``[name, probability]``, best first."""
+    ranked = np.argsort(-class_probabilities, kind="stable")[:count]
+    return [[labels[i], round(float(class_probabilities[i]), 4)] for i in ranked]
 
 
 def mean_over_windows(starts: Int64Array, length: int, values: Float64Array) -> tuple[Int64Array, Float64Array]:
-    """Give the mean of the values of the windows over each stretch between the edges of windows.
+    """Return the mean of the values of the windows that cover each interval between window boundaries.
 
     Args:
-        starts: (N,) of windows, not decreasing. length: of each. values: (N, K).
+        starts: (N,) of windows, not decreasing.
+        length: of each window.
+        values: (N, K), by window.
 
     Returns:
-        (E,) edges, and (E - 1, K) means of the stretches between them; 0 where there is no window.
+        (E,) boundaries, and (E - 1, K) means of the intervals between them; 0 where there is no window.
     """
-    edges = np.unique(np.concatenate([starts, starts + length]))
-    change = np.zeros((len(edges), values.shape[1] + 1))
+    boundaries = np.unique(np.concatenate([starts, starts + length]))
+    change = np.zeros((len(boundaries), values.shape[1] + 1))
     rows = np.concatenate([np.ones((len(starts), 1)), values], 1)
-    np.add.at(change, np.searchsorted(edges, starts), rows)
-    np.add.at(change, np.searchsorted(edges, starts + length), -rows)
+    np.add.at(change, np.searchsorted(boundaries, starts), rows)
+    np.add.at(change, np.searchsorted(boundaries, starts + length), -rows)
     sums = np.cumsum(change, 0)[:-1]
-    return edges, np.asarray(sums[:, 1:] / np.maximum(1, sums[:, :1].round()))
+    return boundaries, np.asarray(sums[:, 1:] / np.maximum(1, sums[:, :1].round()))

@@ -1,7 +1,7 @@
-"""Which objects there are, and where they are in every frame.
+"""Object detection and tracking in every frame.
 
-A detector looks a few times a second, more often where much moves, and not at a picture that it has seen already; the
-tracker draws what it found through all frames. See ``models.inference.detector``, ``tracking`` and
+The detector runs a few times per second, more often during motion, and not on a frame that has not changed; the
+tracker interpolates the boxes through all frames. See ``models.inference.detector``, ``tasks.tracking`` and
 ``imaging.change_gate``.
 """
 
@@ -29,59 +29,62 @@ from kinoscope.tasks.tracking.duplicates import find_duplicates
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
 FRAME_RATE, IDLE_RATE = 10.0, 5.0
-"""Pictures asked for each second, and those looked at while little changes; more of them hardly change the tracks, see
+"""Frames requested per second, and those processed while little changes; higher rates hardly change the tracks, see
 benchmarks/agreement.py."""
 
 MIN_SCORE, MIN_TRACK_SCORE = 0.25, 0.4
-"""Score under which a detection is ignored, and from which it may begin a track."""
+"""Score below which a detection is ignored, and from which it may begin a track."""
 
 TRACK_FILTER = TrackFilter(count=3, seconds=0.3, score=0.4)
 SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0, score=0.4)
-"""What makes a track, and what does where there is a single picture."""
+"""Minimum of a reported track, and that in a source of a single frame."""
 
 CROP_FRAME_SIDE = 960
-"""Longer side of the picture from which tracks' pictures are cut, in pixels."""
+"""Longer side in pixels of the frame from which the images of the tracks are cropped."""
 
 MAX_THUMBNAILS = 200
+"""Images stored, those of the best tracks."""
 
 AppearanceMethod = Literal["none", "colours", "cnn"]
+"""Appearance features for association: none, color histograms, or embeddings of a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectView:
-    """A good view of an object: how good, when, and its JPEG file."""
+    """A good view of an object: its quality, time in seconds, and JPEG file."""
 
-    value: float
+    quality: float
     time: float
-    picture: bytes
+    image: bytes
 
 
-def _album() -> TopMoments[ObjectView]:
+def _new_moments() -> TopMoments[ObjectView]:
     return TopMoments(most=3)
 
 
 class Objects:
-    """A detector at a rate, and a tracker: one track an object, with a box at each frame's time.
+    """A detector at a fixed rate and a tracker: one track per object, with a box at each frame's time.
 
-    Tracks: the detector's label, the best half's mean score. Pictures: ``objects-<id>`` at a track's best moment.
+    Tracks: the detector's label, the mean score of the better half of the detections. Images: ``objects-<id>`` at the
+    track's best moment.
 
     Args:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
-        rate: pictures asked for each second; None for every frame.
-        calm: pictures looked at each second while little changes; None for all that differ from the last.
-        much: share of the frame that changes from which all frames are processed; that of ``imaging.change_gate`` if
-        not
-            given.
-        still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
-        tracker: how detections are paired with tracks, one of ``association.STRATEGIES``.
-        camera: take the camera's own motion out before pairing, see ``imaging.camera_motion``.
-        labels: of what is to be found; None for all that the detector knows.
-        looks: pair by looks too: ``colours``, or ``cnn`` for the embedding of ``models.inference.reid``, which costs an
-            inference for each detection.
-        keep: give the tracks at the end; without, memory does not grow, for cameras that are watched for days.
-        tell: told what is followed in each picture that is looked at, at once.
-        least, sure: score under which a detection is ignored, and from which it begins a track.
-        glimpses: labels of which also what was seen too briefly or too doubtfully to be told is given: tracks with
+        rate: frames requested per second; None for every frame.
+        idle_rate: frames processed per second while little changes; None for all that differ from the previous one.
+        motion_share: share of the frame that changes from which all frames are processed; the default is that of
+            ``imaging.change_gate``.
+        static_levels: maximum change in grey levels (0 to 255) of a frame that is not processed again; -1 processes
+            all.
+        tracker: association strategy, one of ``association.STRATEGIES``.
+        camera: compensate the motion of the camera before association, see ``imaging.camera_motion``.
+        labels: to be detected; None for all labels of the detector.
+        appearance: associate by appearance too: ``colours``, or ``cnn`` for the embedding of ``models.inference.reid``,
+            which costs an inference per detection.
+        keep_tracks: return the tracks at the end; without them memory does not grow, for cameras that run for days.
+        on_observations: called with the time in seconds and the tracked objects of each processed frame, at once.
+        min_score, min_track_score: score below which a detection is ignored, and from which it begins a track.
+        doubtful_labels: labels of which tracks that are too short or of too low a score are reported, too, with
             ``extra["doubtful"]``.
     """
 
@@ -94,165 +97,181 @@ class Objects:
         model: str = "auto",
         threads: int = 1,
         rate: float | None = FRAME_RATE,
-        calm: float | None = IDLE_RATE,
-        much: float | None = None,
-        still: float = 8,
+        idle_rate: float | None = IDLE_RATE,
+        motion_share: float | None = None,
+        static_levels: float = 8,
         tracker: str = "buffered",
         camera: bool = False,
-        looks: AppearanceMethod = "none",
+        appearance: AppearanceMethod = "none",
         labels: Collection[str] | None = None,
-        keep: bool = True,
-        tell: ObservationCallback | None = None,
-        least: float = MIN_SCORE,
-        sure: float = MIN_TRACK_SCORE,
-        glimpses: Collection[str] = (),
+        keep_tracks: bool = True,
+        on_observations: ObservationCallback | None = None,
+        min_score: float = MIN_SCORE,
+        min_track_score: float = MIN_TRACK_SCORE,
+        doubtful_labels: Collection[str] = (),
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
-        self.least, self.glimpses = least, glimpses
-        self._watch = ChangeGate(calm, still, much=much)
-        gap = max(1.5, 2.5 / min(rate or FRAME_RATE, calm or FRAME_RATE))
-        self._tracker = Tracker(high=sure, max_gap=gap, way=get_strategy(tracker))
-        self._moves, self._looks_by, self._labels = camera, looks, labels
-        self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_album)
-        self._looks, self._pan = 0, identity_affine()
-        self._keep, self._tell = keep, tell
+        self.min_score, self.doubtful_labels = min_score, doubtful_labels
+        self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
+        gap = max(1.5, 2.5 / min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
+        self._tracker = Tracker(high=min_track_score, max_gap=gap, way=get_strategy(tracker))
+        self._compensate_camera, self._appearance, self._labels = camera, appearance, labels
+        self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_new_moments)
+        self._inferences, self._camera_shift = 0, identity_affine()
+        self._keep_tracks, self._on_observations = keep_tracks, on_observations
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for pictures in the detector's size, and for larger ones to cut from."""
+        """Load the models and request frames in the detector's size, and larger ones to crop from.
+
+        Raises:
+            Skip: there is no video.
+        """
         if not info.width or not info.height:
-            raise Skip("there is no picture")
-        self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.least)
-        self._shown = info.size
-        self._camera = CameraMotion(info.size) if self._moves else None
-        self._embed = _embedder(self._looks_by, self.device, self.threads)
+            raise Skip("there is no video")
+        self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.min_score)
+        self._frame_size = info.size
+        self._camera = CameraMotion(info.size) if self._compensate_camera else None
+        self._embed_crops = _embedder(self._appearance, self.device, self.threads)
         small = self._detector.input_size(info.size)
-        sizes = small, info.fit(CROP_FRAME_SIDE) if self._keep or self._embed else small
+        sizes = small, info.fit(CROP_FRAME_SIDE) if self._keep_tracks or self._embed_crops else small
         batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))
         return Needs(sizes, self.rate, batch)
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Detect and track in the next pictures."""
+        """Detect and track objects in the next frames."""
         small, large = batches
-        for pixels, full, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
+        for pixels, large, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
             if self._camera:
-                self._pan = compose_affine(self._camera.update(pixels, self._tracker.expect(time)), self._pan)
-            advice = self._watch.update(pixels, time)
+                self._camera_shift = compose_affine(self._camera.update(pixels, self._tracker.expect(time)), self._camera_shift)
+            advice = self._change_gate.update(pixels, time)
             if advice != "skip":
-                found = self._look(pixels, advice)
-                ids = self._follow(time, found, full)
-                if self._tell:
-                    self._tell(time, self._seen(found, ids))
-                if self._keep:
-                    self._remember(time, full, found, ids.tolist())
+                detections = self._detect(pixels, advice)
+                ids = self._track(time, detections, large)
+                if self._on_observations:
+                    self._on_observations(time, self._observations(detections, ids))
+                if self._keep_tracks:
+                    self._add_moments(time, large, detections, ids.tolist())
                 else:
                     self._tracker.forget()
 
-    def _follow(self, time: float, found: models.Detections, full: Pixels) -> Int64Array:
-        """Give the track of each detection."""
-        self._tracker.warp(self._pan)
-        self._pan = identity_affine()
-        looks = None
-        if self._embed and len(found):
-            looks = self._embed([crop_box(full, box, self._shown) for box in found.boxes])
-        return self._tracker.update(time, found.boxes, found.scores, found.labels, looks)
+    def _track(self, time: float, detections: models.Detections, large: Pixels) -> Int64Array:
+        """Return the track id (N,) of each detection."""
+        self._tracker.warp(self._camera_shift)
+        self._camera_shift = identity_affine()
+        appearance = None
+        if self._embed_crops and len(detections):
+            appearance = self._embed_crops([crop_box(large, box, self._frame_size) for box in detections.boxes])
+        return self._tracker.update(time, detections.boxes, detections.scores, detections.labels, appearance)
 
-    def _seen(self, found: models.Detections, ids: Int64Array) -> list[Observation]:
-        """Give the detections that belong to a track."""
-        rows = zip(ids.tolist(), found.labels.tolist(), found.boxes.tolist(), found.scores.tolist(), strict=True)
+    def _observations(self, detections: models.Detections, ids: Int64Array) -> list[Observation]:
+        """Return the detections that belong to a track."""
+        rows = zip(
+            ids.tolist(), detections.labels.tolist(), detections.boxes.tolist(), detections.scores.tolist(), strict=True
+        )
         labels = self._detector.card.labels
         return [Observation(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
 
-    def process_audio(self, sound: Audio) -> None:
-        """Not called: no sound is asked for."""
+    def process_audio(self, audio: Audio) -> None:
+        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Give the tracks, numbered from 1 in order of appearance."""
+        """Return the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
-        self._worth = TRACK_FILTER if len(timeline.times) > 1 else SINGLE_FRAME_FILTER
-        parts = [part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if self._told(part)]
-        parts = self._without_doubles(parts)
+        self._track_filter = TRACK_FILTER if len(timeline.times) > 1 else SINGLE_FRAME_FILTER
+        parts = [
+            part for tracklet in self._tracker.finish() for part in tracklet.split(cuts) if self._is_reported(part)
+        ]
+        parts = self._without_duplicates(parts)
         parts.sort(key=lambda part: (part.start, part.id))
-        tracks = [self._track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
-        return TaskResult(tracks=tracks, images=self._pictures(parts), report=self._report())
+        tracks = [self._to_track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
+        return TaskResult(tracks=tracks, images=self._thumbnails(parts), report=self._report())
 
-    def _look(self, pixels: Pixels, advice: GateDecision) -> models.Detections:
-        """Detect, unless the picture is the one that was looked at last."""
+    def _detect(self, pixels: Pixels, advice: GateDecision) -> models.Detections:
+        """Return the detections in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
             self._tracker.cut()
         if advice != "unchanged":
-            self._looks += 1
-            (found,) = self._detector(pixels[None], self._shown)
-            self._found = found if self._labels is None else self._wanted(found, self._labels)
-        return self._found
+            self._inferences += 1
+            (detections,) = self._detector(pixels[None], self._frame_size)
+            self._detections = detections if self._labels is None else self._with_labels(detections, self._labels)
+        return self._detections
 
-    def _wanted(self, found: models.Detections, labels: Collection[str]) -> models.Detections:
-        """Leave out what has none of the labels."""
-        kept = np.array([self._detector.card.labels[n] in labels for n in found.labels.tolist()], bool)
-        return models.Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+    def _with_labels(self, detections: models.Detections, labels: Collection[str]) -> models.Detections:
+        """Return the detections with one of the labels."""
+        is_wanted = np.array([self._detector.card.labels[n] in labels for n in detections.labels.tolist()], bool)
+        return models.Detections(
+            detections.boxes[is_wanted], detections.scores[is_wanted], detections.labels[is_wanted]
+        )
 
-    def _remember(self, time: float, full: Pixels, found: models.Detections, ids: list[int]) -> None:
-        """Keep a picture of each object that has not been seen so well before."""
-        values = crop_quality(found.boxes, found.scores, self._shown)
-        scale = np.tile([full.shape[1] / self._shown[0], full.shape[0] / self._shown[1]], 2)
-        for box, value, number in zip(found.boxes * scale, values.tolist(), ids, strict=True):
-            if number >= 0 and self._moments[number].wants(time, value):
-                self._moments[number].add(ObjectView(value, time, thumbnail(full, box.tolist())))
+    def _add_moments(self, time: float, large: Pixels, detections: models.Detections, ids: list[int]) -> None:
+        """Store an image of each object that it shows better than before."""
+        values = crop_quality(detections.boxes, detections.scores, self._frame_size)
+        scale = np.tile([large.shape[1] / self._frame_size[0], large.shape[0] / self._frame_size[1]], 2)
+        for box, quality, number in zip(detections.boxes * scale, values.tolist(), ids, strict=True):
+            if number >= 0 and self._moments[number].wants(time, quality):
+                self._moments[number].add(ObjectView(quality, time, thumbnail(large, box.tolist())))
         if len(self._moments) > 2 * MAX_THUMBNAILS:
-            ranked = sorted(self._moments.items(), key=lambda item: -item[1].kept[0].value)
-            self._moments = defaultdict(_album, ranked[:MAX_THUMBNAILS])
+            ranked = sorted(self._moments.items(), key=lambda item: -item[1].moments[0].quality)
+            self._moments = defaultdict(_new_moments, ranked[:MAX_THUMBNAILS])
 
-    def _track(self, number: int, part: Tracklet, times: Float64Array) -> Track:
+    def _to_track(self, number: int, part: Tracklet, times: Float64Array) -> Track:
         label = self._detector.card.labels[part.label]
-        drawn = part.through(times, self._shown)
-        extra = {} if self._worth(part) else {"doubtful": True}
-        return Track(number, self.name, label, part.score, drawn, extra=extra)
+        boxes = part.through(times, self._frame_size)
+        extra = {} if self._track_filter(part) else {"doubtful": True}
+        return Track(number, self.name, label, part.score, boxes, extra=extra)
 
-    def _without_doubles(self, parts: list[Tracklet]) -> list[Tracklet]:
-        """Leave out what is boxed twice, but for what is to be hidden: a box too many hides nothing too little."""
+    def _without_duplicates(self, parts: list[Tracklet]) -> list[Tracklet]:
+        """Leave out duplicate tracks, except those to be redacted: there, a box too many does no harm."""
         names = self._detector.card.labels
-        twice = find_duplicates(parts)
-        return [part for n, part in enumerate(parts) if n not in twice or names[part.label] in self.glimpses]
+        duplicates = find_duplicates(parts)
+        return [
+            part for n, part in enumerate(parts) if n not in duplicates or names[part.label] in self.doubtful_labels
+        ]
 
-    def _told(self, part: Tracklet) -> bool:
-        return self._worth(part) or self._detector.card.labels[part.label] in self.glimpses
+    def _is_reported(self, part: Tracklet) -> bool:
+        return self._track_filter(part) or self._detector.card.labels[part.label] in self.doubtful_labels
 
-    def _pictures(self, parts: list[Tracklet]) -> dict[str, bytes]:
-        best = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
-        shown = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MAX_THUMBNAILS]
-        return {f"{self.name}-{n}": best[n][0].picture for n in sorted(shown)}
+    def _thumbnails(self, parts: list[Tracklet]) -> dict[str, bytes]:
+        best_moments = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
+        chosen = sorted((n for n in best_moments if best_moments[n]), key=lambda n: -best_moments[n][0].quality)[
+            :MAX_THUMBNAILS
+        ]
+        return {f"{self.name}-{n}": best_moments[n][0].image for n in sorted(chosen)}
 
     def _report(self) -> TaskReport:
         runner = self._detector.runner
-        extra = {"inferences": self._looks, "rate": self.rate, "tracker": self._tracker.way.__name__}
+        extra = {"inferences": self._inferences, "rate": self.rate, "tracker": self._tracker.way.__name__}
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
 
 
-def _embedder(looks: AppearanceMethod, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
-    """Give what tells how pictures look: (N, D) unit vectors."""
-    if looks == "cnn":
+def _embedder(appearance: AppearanceMethod, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
+    """Return the function that computes appearance vectors: (N, D), each of length 1."""
+    if appearance == "cnn":
         network = AppearanceEmbedder(device=device, threads=threads)
-        return lambda pictures: network(pictures).astype(np.float64)
-    if looks == "colours":
-        return lambda pictures: normalize_rows([colour_histogram(picture) for picture in pictures])
+        return lambda images: network(images).astype(np.float64)
+    if appearance == "colours":
+        return lambda images: normalize_rows([colour_histogram(image) for image in images])
     return None
 
 
 def normalize_rows(rows: list[Float32Array]) -> Float64Array:
-    """Stack vectors, each brought to length 1."""
+    """Stack vectors into rows (N, D), each scaled to length 1."""
     stacked = np.array(rows, np.float64).reshape(len(rows), -1)
     return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9))
 
 
-def crop_box(full: Pixels, box: Float64Array, shown: Size) -> Pixels:
-    """Cut a box (4,), in pixels as shown, out of a picture (H, W, C) of that; at least a pixel of it."""
-    height, width = full.shape[:2]
-    x1, y1, x2, y2 = (box * np.tile([width / shown[0], height / shown[1]], 2)).round().astype(int).tolist()
+def crop_box(frame: Pixels, box: Float64Array, frame_size: Size) -> Pixels:
+    """Crop a box (4,), in pixels of ``frame_size``, from a frame (H, W, C) of another size; at least one pixel."""
+    height, width = frame.shape[:2]
+    x1, y1, x2, y2 = (box * np.tile([width / frame_size[0], height / frame_size[1]], 2)).round().astype(int).tolist()
     left, top = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
-    return full[top : max(y2, top + 1), left : max(x2, left + 1)]
+    return frame[top : max(y2, top + 1), left : max(x2, left + 1)]
 
 
-def crop_quality(boxes: Float64Array, scores: Float64Array, shown: Size) -> Float64Array:
-    """Tell of each box (N, 4) how good a picture it makes: sure, large, and not cut off by the picture's edge."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
-    whole = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(shown) - 2), axis=1)
-    return np.asarray(scores * np.sqrt(sides.min(axis=1)) * np.where(whole, 1.0, 0.5))
+def crop_quality(boxes: Float64Array, scores: Float64Array, frame_size: Size) -> Float64Array:
+    """Return the quality (N,) of the image that each box (N, 4) makes: high score, large, not cut off by the frame's
+    border.
+    """
+    lengths = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
+    uncut = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(frame_size) - 2), axis=1)
+    return np.asarray(scores * np.sqrt(lengths.min(axis=1)) * np.where(uncut, 1.0, 0.5))

@@ -1,4 +1,4 @@
-"""The one table of tasks, in the order in which they finish: a task may look at what earlier rows found."""
+"""The registry of tasks, in the order in which they finish: a task may read the results of earlier rows."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ ON_REQUEST = {
     "recognize": "a gallery; give --gallery FILE, as `kinoscope enroll` wrote it",
     "rules": "rules; give --rules FILE, see examples/rules.yaml",
 }
-"""Tasks that need something of the user's, and are run only where it is given: what, and how."""
+"""Tasks that need an input of the user and run only if it is given: which input, and the option that gives it."""
 
 BY_NAME = {"anomalies", "text"}
-"""Tasks that are run only when asked for by name: they cost much, or tell what few want to know."""
+"""Tasks that run only if named: they are expensive, or of interest to few users."""

@@ -1,8 +1,8 @@
-"""Where there is writing: signs, plates, titles; followed through every frame, and what it says.
+"""Text detection, tracking and recognition: signs, plates, titles, in every frame.
 
-A network looks for lines a few times a second, and not at a picture that it has seen already; each line's best look is
-read when its track has ended. Where a line's pixels change it is read at once, and where another text then stands
-there (the next slide, a clock), its track is split. See ``models.inference.ocr``, ``tracking`` and
+A network detects lines a few times per second, and not on a frame that has not changed; the best sample of each line
+is read when its track has ended. If a line's pixels change it is read at once, and if it then shows another text (the
+next slide, a clock), its track is split. See ``models.inference.ocr``, ``tasks.tracking`` and
 ``imaging.change_gate``.
 """
 
@@ -24,33 +24,34 @@ from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 
 FRAME_RATE = 2.5
-"""Pictures looked at each second."""
+"""Frames processed per second."""
 
 MAX_FRAME_SIDE = 960
-"""Longer side of the pictures looked at, in pixels."""
+"""Longer side of the processed frames, in pixels."""
 
 MIN_SCORE, MIN_TRACK_SCORE = 0.5, 0.6
-"""Score under which a line is ignored, and from which it may begin a track."""
+"""Score below which a line is ignored, and from which it may begin a track."""
 
 TRACK_FILTER = TrackFilter(count=2, seconds=0.3, score=0.7)
+"""Minimum of a reported track."""
 
 SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=MIN_TRACK_SCORE)
-"""In a source of a single picture."""
+"""Minimum of a track in a source of a single frame."""
 
 MIN_TEXT_CONFIDENCE = 0.6
-"""Mean probability of its letters under which what a line seems to say is not told."""
+"""Mean probability of the characters below which the text of a line is not reported."""
 
 
 MAX_WIDTH_RATIO = 1.2
-"""Ratio of the lengths of a line in two samples from which its text is another."""
+"""Ratio of the widths of a line in two samples from which its text differs."""
 
 COMPARISON_SCALE, PATCH_SIDE, MAX_PATCH_SHIFT = 0.75, 24, 6
-"""Scale at which samples are compared, side of the squares in which they are, and how far off one is sought."""
+"""Scale at which samples are compared, side in pixels of the patches that are compared, and maximum shift in pixels."""
 
 MIN_PATCH_CONTRAST, MIN_PATCH_CORRELATION = 8.0, 0.9
-"""Contrast under which a square is empty, in grey levels, and correlation under which its letters may be others: of a
-text drawn 3 % larger, 3 pixels off and with noise, one in ten is under 0.93; with a letter changed it is 0.66 to 0.92.
-"""
+"""Contrast in grey levels below which a patch is empty, and correlation below which its characters may differ: of a
+text drawn 3 % larger, 3 pixels off and with noise, one in ten is under 0.93; with a character changed it is 0.66 to
+0.92."""
 
 LineReader = Callable[[Pixels], tuple[str, float]]
 """Returns the text of a line and its confidence."""
@@ -58,100 +59,105 @@ LineReader = Callable[[Pixels], tuple[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class LineSample:
-    """A line as it was seen once: how well, when, and its pixels (48, W, C)."""
+    """A sample of a line: its quality, time in seconds, and pixels (48, W, C)."""
 
-    value: float
+    quality: float
     time: float
-    line: Pixels
+    pixels: Pixels
 
 
-def _one() -> TopMoments[LineSample]:
+def _new_best() -> TopMoments[LineSample]:
     return TopMoments(most=1)
 
 
 @dataclass(slots=True)
 class TextSpan:
-    """A time during which a line keeps its text.
+    """An interval in which the text of a line does not change.
 
     Attributes:
         start: time of its first sample, in seconds.
-        line: the pixels of a sample, with which the next are compared.
+        pixels: of a sample, with which the next ones are compared.
         best: its best sample.
-        said: what it says, and how sure that is; None until it is read.
+        reading: its text and confidence; None until it is read.
     """
 
     start: float
-    line: Pixels
-    best: TopMoments[LineSample] = field(default_factory=_one)
-    said: tuple[str, float] | None = None
+    pixels: Pixels
+    best: TopMoments[LineSample] = field(default_factory=_new_best)
+    reading: tuple[str, float] | None = None
 
 
 @dataclass(slots=True)
 class LineHistory:
-    """What stood at a tracked line, one stretch after another, and what may begin the next."""
+    """The texts of a tracked line, one span after another, and a candidate for the next."""
 
-    stretches: list[TextSpan] = field(default_factory=list)
-    coming: TextSpan | None = None
+    spans: list[TextSpan] = field(default_factory=list)
+    candidate: TextSpan | None = None
 
-    def see(self, look: LineSample, reader: LineReader | None) -> None:
-        """Add a sample: of the text that stands there, or, if two samples say so, of another."""
-        if not self.stretches:
-            self.stretches.append(TextSpan(look.time, look.line))
-        now = self.stretches[-1]
-        if reader is None or is_same_text(now.line, look.line):
-            self.coming = None
-        elif (said := reader(look.line))[1] >= MIN_TEXT_CONFIDENCE:
-            now = self._judge(look, said, reader)
+    def add(self, sample: LineSample, reader: LineReader | None) -> None:
+        """Add a sample to the current text or, if two samples confirm it, to another one."""
+        if not self.spans:
+            self.spans.append(TextSpan(sample.time, sample.pixels))
+        current = self.spans[-1]
+        if reader is None or is_same_text(current.pixels, sample.pixels):
+            self.candidate = None
+        elif (reading := reader(sample.pixels))[1] >= MIN_TEXT_CONFIDENCE:
+            current = self._add_other_text(sample, reading, reader)
         else:
             return
-        if self.coming is None and now.best.wants(look.time, look.value):
-            now.best.add(look)
+        if self.candidate is None and current.best.wants(sample.time, sample.quality):
+            current.best.add(sample)
 
-    def _judge(self, look: LineSample, said: tuple[str, float], reader: LineReader) -> TextSpan:
-        """Return the last stretch, after a sample whose pixels are not those of that stretch."""
-        now = self.stretches[-1]
-        if now.said is None:
-            now.said = reader(now.line)
-        if _letters(said[0]) == _letters(now.said[0]):
-            now.line, self.coming = look.line, None
-        elif self.coming and self.coming.said and _letters(self.coming.said[0]) == _letters(said[0]):
-            self.stretches.append(self.coming)
-            self.coming = None
+    def _add_other_text(self, sample: LineSample, reading: tuple[str, float], reader: LineReader) -> TextSpan:
+        """Return the current span, after a sample whose pixels differ from it."""
+        current = self.spans[-1]
+        if current.reading is None:
+            current.reading = reader(current.pixels)
+        if _normalize(reading[0]) == _normalize(current.reading[0]):
+            current.pixels, self.candidate = sample.pixels, None
+        elif (
+            self.candidate
+            and self.candidate.reading
+            and _normalize(self.candidate.reading[0]) == _normalize(reading[0])
+        ):
+            self.spans.append(self.candidate)
+            self.candidate = None
         else:
-            self.coming = TextSpan(look.time, look.line, said=said)
-            self.coming.best.add(look)
-        return self.stretches[-1]
+            self.candidate = TextSpan(sample.time, sample.pixels, reading=reading)
+            self.candidate.best.add(sample)
+        return self.spans[-1]
 
     @property
     def changes(self) -> list[float]:
         """Times at which another text begins, in seconds."""
-        return [stretch.start for stretch in self.stretches[1:]]
+        return [span.start for span in self.spans[1:]]
 
     def at(self, time: float) -> TextSpan | None:
-        """Return the stretch of a time in seconds; the first before them all."""
-        begun = [stretch for stretch in self.stretches if stretch.start <= time] or self.stretches[:1]
-        return begun[-1] if begun else None
+        """Return the span at a time in seconds; the first one if the time is before them all."""
+        started = [span for span in self.spans if span.start <= time] or self.spans[:1]
+        return started[-1] if started else None
 
 
-def _letters(text: str) -> str:
-    """Return what is compared of a text: readers take spaces and capitals for one another."""
+def _normalize(text: str) -> str:
+    """Return the part of a text that is compared: recognizers confuse spaces and capitals."""
     return "".join(text.split()).casefold()
 
 
-def is_same_text(one: Pixels, other: Pixels) -> bool:
-    """Whether two samples (H, W, C) of a line show the same letters, as far as their pixels say.
+def is_same_text(first_line: Pixels, second_line: Pixels) -> bool:
+    """Return whether two samples (H, W, C) of a line show the same characters, judging by their pixels.
 
-    Each square of the one is sought near its place in the other; where the best correlation of any is low, some letter
-    is another. Squares without contrast are left out.
+    Each patch of the first sample is searched near its position in the second; if the best correlation of any patch is
+    low, some character differs. Patches without contrast are left out.
     """
     import cv2
 
-    width = min(one.shape[1], other.shape[1])
-    if max(one.shape[1], other.shape[1]) > MAX_WIDTH_RATIO * width:
+    width = min(first_line.shape[1], second_line.shape[1])
+    if max(first_line.shape[1], second_line.shape[1]) > MAX_WIDTH_RATIO * width:
         return False
     size = max(2 * PATCH_SIDE, round(COMPARISON_SCALE * width)), PATCH_SIDE + 2 * MAX_PATCH_SHIFT
     first, second = (
-        cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for p in (one, other)
+        cv2.resize(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+        for p in (first_line, second_line)
     )
     for left in range(MAX_PATCH_SHIFT, size[0] - PATCH_SIDE - MAX_PATCH_SHIFT + 1, PATCH_SIDE // 2):
         square = first[MAX_PATCH_SHIFT:-MAX_PATCH_SHIFT, left : left + PATCH_SIDE]
@@ -165,21 +171,23 @@ def is_same_text(one: Pixels, other: Pixels) -> bool:
 
 
 class Text:
-    """PP-OCRv4 at a rate, and a tracker: one track a line of text, and an event with its words where they can be read.
+    """PP-OCRv4 at a fixed rate and a tracker: one track per line of text, and an event with its text if it is legible.
 
-    Tracks: label ``text``. Events: label ``text``, ``text`` what it says, ``score`` how sure that is, and
-    ``extra["track"]`` which line it is.
+    Tracks: label ``text``. Events: label ``text``, ``text`` the text, ``score`` its confidence, and ``extra["track"]``
+    the track of the line.
 
     Args:
-        device, threads: see ``models.load``. model: not used: there is one.
-        rate: pictures looked at each second; None for every frame.
-        calm: frames processed each second while little changes; None for all that come.
-        much: share of the frame that changes from which all frames are processed.
-        still: largest change in grey levels (0 to 255) of a picture that is not looked at again; -1 looks at all.
-        longest: longer side of the pictures looked at.
-        least, sure: score under which a line is ignored, and from which it begins a track.
-        glimpses: also give what was seen too briefly or too doubtfully to be told: tracks with ``extra["doubtful"]``.
-        words: whether to read them.
+        device, threads: see ``models.load``.
+        model: not used: there is one.
+        rate: frames processed per second; None for every frame.
+        idle_rate: frames processed per second while little changes; None for all that are delivered.
+        motion_share: share of the frame that changes from which all frames are processed.
+        static_levels: maximum change in grey levels (0 to 255) of a frame that is not processed again; -1 processes
+            all.
+        max_side: longer side of the processed frames in pixels.
+        min_score, min_track_score: score below which a line is ignored, and from which it begins a track.
+        include_doubtful: report tracks that are too short or of too low a score, too, with ``extra["doubtful"]``.
+        read_text: recognize the text of the lines.
     """
 
     name = "text"
@@ -191,101 +199,118 @@ class Text:
         model: str = "auto",
         threads: int = 1,
         rate: float | None = FRAME_RATE,
-        calm: float | None = None,
-        much: float | None = None,
-        still: float = 8,
-        longest: int = MAX_FRAME_SIDE,
-        least: float = MIN_SCORE,
-        sure: float = MIN_TRACK_SCORE,
-        glimpses: bool = False,
-        words: bool = True,
+        idle_rate: float | None = None,
+        motion_share: float | None = None,
+        static_levels: float = 8,
+        max_side: int = MAX_FRAME_SIDE,
+        min_score: float = MIN_SCORE,
+        min_track_score: float = MIN_TRACK_SCORE,
+        include_doubtful: bool = False,
+        read_text: bool = True,
     ) -> None:
         self.device, self.threads = device, threads
-        self.rate, self.longest, self.least, self.glimpses, self.words = rate, longest, least, glimpses, words
-        self._watch = ChangeGate(calm, still, much=much)
-        self._tracker = Tracker(high=sure, max_gap=max(1.5, 2.5 / (rate or 25)))
+        self.rate, self.max_side, self.min_score, self.include_doubtful, self.read_text = (
+            rate,
+            max_side,
+            min_score,
+            include_doubtful,
+            read_text,
+        )
+        self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
+        self._tracker = Tracker(high=min_track_score, max_gap=max(1.5, 2.5 / (rate or 25)))
         self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
-        self._kept: list[tuple[Tracklet, LineHistory]] = []
-        self._count = 0
+        self._finished: list[tuple[Tracklet, LineHistory]] = []
+        self._inferences = 0
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for pictures in a size that the network takes."""
+        """Load the models and request frames in a size that the detector accepts.
+
+        Raises:
+            Skip: there is no video.
+        """
         if not info.width or not info.height:
-            raise Skip("there is no picture")
-        self._finder = models.TextDetector(self.device, self.threads, self.least)
-        self._reader = models.TextRecognizer(self.device, self.threads) if self.words else None
-        self._shown = info.size
-        self._worth = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
-        return Needs(sizes=(self._finder.input_size(info.size, self.longest),), rate=self.rate, batch=4)
+            raise Skip("there is no video")
+        self._detector = models.TextDetector(self.device, self.threads, self.min_score)
+        self._recognizer = models.TextRecognizer(self.device, self.threads) if self.read_text else None
+        self._frame_size = info.size
+        self._track_filter = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
+        return Needs(sizes=(self._detector.input_size(info.size, self.max_side),), rate=self.rate, batch=4)
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Find and track lines in the next pictures."""
+        """Detect and track lines in the next frames."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            advice = self._watch.update(pixels, time)
+            advice = self._change_gate.update(pixels, time)
             if advice == "skip":
                 continue
-            found = self._look(pixels, advice)
-            ids = self._tracker.update(time, found.boxes, found.scores)
-            self._remember(pixels, time, found, ids.tolist())
-            self._keep(self._tracker.take())
+            lines = self._detect(pixels, advice)
+            ids = self._tracker.update(time, lines.boxes, lines.scores)
+            self._add_samples(pixels, time, lines, ids.tolist())
+            self._close_tracks(self._tracker.take())
 
-    def process_audio(self, sound: Audio) -> None:
-        """Not called: no sound is asked for."""
+    def process_audio(self, audio: Audio) -> None:
+        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Give the tracks, numbered from 1 in order of appearance, and what they say."""
-        self._keep(self._tracker.finish())
+        """Return the tracks, numbered from 1 in order of appearance, and their texts."""
+        self._close_tracks(self._tracker.finish())
         cuts = hard_cuts(timeline)
-        wholes = [(whole, history, sorted([*cuts, *history.changes])) for whole, history in self._kept]
+        finished = [(tracklet, history, sorted([*cuts, *history.changes])) for tracklet, history in self._finished]
         parts = [
-            (part, h.at(part.start)) for whole, h, ends in wholes for part in whole.split(ends) if self._told(part)
+            (part, h.at(part.start))
+            for tracklet, h, split_times in finished
+            for part in tracklet.split(split_times)
+            if self._is_reported(part)
         ]
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         result = TaskResult(report=self._report())
-        for number, (part, stretch) in enumerate(parts, 1):
-            words, score = (stretch.said if stretch else None) or ("", 0.0)
+        for number, (part, span) in enumerate(parts, 1):
+            read_text, score = (span.reading if span else None) or ("", 0.0)
             result.tracks.append(self._track(number, part, timeline))
-            if words and score >= MIN_TEXT_CONFIDENCE and self._worth(part):
-                result.events.append(Event(self.name, part.start, part.end, "text", score, words, {"track": number}))
+            if read_text and score >= MIN_TEXT_CONFIDENCE and self._track_filter(part):
+                result.events.append(
+                    Event(self.name, part.start, part.end, "text", score, read_text, {"track": number})
+                )
         return result
 
-    def _look(self, pixels: Pixels, advice: GateDecision) -> models.TextLines:
-        """Find the lines, unless the picture is the one that was looked at last."""
+    def _detect(self, pixels: Pixels, advice: GateDecision) -> models.TextLines:
+        """Return the lines in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
             self._tracker.cut()
         if advice != "unchanged":
-            self._count += 1
-            self._found = self._finder(pixels, self._shown)
-        return self._found
+            self._inferences += 1
+            self._lines = self._detector(pixels, self._frame_size)
+        return self._lines
 
-    def _remember(self, pixels: Pixels, time: float, found: models.TextLines, ids: list[int]) -> None:
-        """Compare each line with what stood there, and keep its best sample: a confident and a large one."""
-        scale = np.array([pixels.shape[1] / self._shown[0], pixels.shape[0] / self._shown[1]])
-        for corners, score, number in zip(found.corners * scale, found.scores.tolist(), ids, strict=True):
-            value = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))
+    def _add_samples(self, pixels: Pixels, time: float, lines: models.TextLines, ids: list[int]) -> None:
+        """Add a sample of each line to its history, with its quality: high score, large."""
+        scale = np.array([pixels.shape[1] / self._frame_size[0], pixels.shape[0] / self._frame_size[1]])
+        for corners, score, number in zip(lines.corners * scale, lines.scores.tolist(), ids, strict=True):
+            quality = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))
             if number >= 0:
-                self._histories[number].see(LineSample(value, time, models.crop_line(pixels, corners)), self._reader)
+                self._histories[number].add(
+                    LineSample(quality, time, models.crop_line(pixels, corners)), self._recognizer
+                )
 
-    def _keep(self, ended: list[Tracklet]) -> None:
-        """Read the lines that have ended and are worth it, and forget the pixels."""
+    def _close_tracks(self, ended: list[Tracklet]) -> None:
+        """Read the finished lines that pass the filter, and drop their pixels."""
         for tracklet in ended:
             history = self._histories.pop(tracklet.id)
-            for stretch in history.stretches:
-                if self._reader and stretch.best.kept and self._worth(tracklet):
-                    stretch.said = self._reader(stretch.best.kept[0].line)
-                stretch.line, stretch.best = stretch.line[:0].copy(), _one()
-            if self._told(tracklet):
-                self._kept.append((tracklet, history))
+            for span in history.spans:
+                if self._recognizer and span.best.moments and self._track_filter(tracklet):
+                    span.reading = self._recognizer(span.best.moments[0].pixels)
+                span.pixels, span.best = span.pixels[:0].copy(), _new_best()
+            if self._is_reported(tracklet):
+                self._finished.append((tracklet, history))
 
-    def _told(self, part: Tracklet) -> bool:
-        return self.glimpses or self._worth(part)
+    def _is_reported(self, part: Tracklet) -> bool:
+        return self.include_doubtful or self._track_filter(part)
 
     def _track(self, number: int, part: Tracklet, timeline: Timeline) -> Track:
-        extra: dict[str, Any] = {} if self._worth(part) else {"doubtful": True}
-        return Track(number, self.name, "text", part.score, part.through(timeline.times, self._shown), extra=extra)
+        extra: dict[str, Any] = {} if self._track_filter(part) else {"doubtful": True}
+        return Track(number, self.name, "text", part.score, part.through(timeline.times, self._frame_size), extra=extra)
 
     def _report(self) -> TaskReport:
-        cards = [self._finder.card, *([self._reader.card] if self._reader else [])]
-        extra = {"inferences": self._count, "rate": self.rate}
+        cards = [self._detector.card, *([self._recognizer.card] if self._recognizer else [])]
+        extra = {"inferences": self._inferences, "rate": self.rate}
         names = ", ".join(card.name for card in cards)
         return TaskReport(model=names, runtime="openvino-fp32", licence=cards[0].licence, extra=extra)
