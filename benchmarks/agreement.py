@@ -27,8 +27,8 @@ from kinoscope.tasks.objects import Objects
 
 TASKS = {"objects": Objects, "faces": Faces}
 DENSE: dict[str, dict[str, Any]] = {
-    "objects": {"rate": None, "calm": None, "still": -1},
-    "faces": {"rate": None, "still": -1, "search": None},
+    "objects": {"rate": None, "idle_rate": None, "static_levels": -1},
+    "faces": {"rate": None, "static_levels": -1, "search_rate": None},
 }
 LONG = 1.0
 """Seconds from which a track is more than a glimpse."""

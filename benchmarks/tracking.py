@@ -31,7 +31,7 @@ Pairs = list[tuple[MotRows, MotRows]]
 
 def follow(detections: MotRows, way: str, high: float, step: int, last: int) -> tuple[MotRows, list[Tracklet]]:
     """Give the detections with their ids at once, and the tracks."""
-    tracker, ids = Tracker(high=high, way=STRATEGIES[way]), np.full(len(detections), -1)
+    tracker, ids = Tracker(high_score=high, strategy=STRATEGIES[way]), np.full(len(detections), -1)
     for frame in range(1, last + 1, step):
         rows = np.flatnonzero(detections.frames == frame)
         ids[rows] = tracker.update(frame / RATE, detections.boxes[rows], detections.scores[rows])
@@ -52,7 +52,7 @@ def tracklets(rows: MotRows) -> list[Tracklet]:
 
 def drawn(tracks: list[Tracklet], last: int) -> MotRows:
     times = np.arange(1, last + 1) / RATE
-    parts = [track.through(times, SIZE) for track in tracks]
+    parts = [track.interpolate(times, SIZE) for track in tracks]
     boxes = np.concatenate([np.zeros((0, 6)), *parts])
     ids = np.repeat([track.id for track in tracks], [len(part) for part in parts])
     return MotRows(np.round(boxes[:, 0] * RATE), ids, boxes[:, 1:5], boxes[:, 5])

@@ -33,7 +33,7 @@ class Counting:
     def process_frames(self, *batches: FrameBatch) -> None:
         self.seen += batches[0].times.tolist()
 
-    def process_audio(self, sound: Audio) -> None:
+    def process_audio(self, audio: Audio) -> None:
         raise AssertionError("no sound was asked for")
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -35,7 +35,7 @@ def test_a_street_video_is_told_truly(kinoscope: Callable[..., Call], bikes: Pat
         "speech": "skipped",
         "sync": "skipped",
     }
-    assert found["tasks"]["speech"]["reason"] == "no sound"
+    assert found["tasks"]["speech"]["reason"] == "no audio"
     shots = [event for event in found["events"] if event["task"] == "shots"]
     assert len(shots) == 6
     assert (shots[0]["start"], shots[-1]["end"]) == (0.0, 10.0)

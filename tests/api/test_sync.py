@@ -42,24 +42,24 @@ class Clicks:
         self.at = None
 
     def needs(self, info):
-        return Needs(sizes=((16, 12),), sound=16_000)
+        return Needs(sizes=((16, 12),), audio_rate=16_000)
 
     def process_frames(self, *batches):
         pass
 
-    def process_audio(self, sound):
-        loud = np.flatnonzero(np.abs(sound.samples) > 0.2)
+    def process_audio(self, audio):
+        loud = np.flatnonzero(np.abs(audio.samples) > 0.2)
         if self.at is None and len(loud):
-            self.at = float(sound.start) + loud[0] / 16_000
+            self.at = float(audio.start) + loud[0] / 16_000
 
     def finish(self, timeline):
         end = float(timeline.times[-1])
         if self.at is None:
-            event = Event("sync", 0, end, "not measurable", 0.0, "the sound is silent")
+            event = Event("sync", 0, end, "not measurable", 0.0, "the audio is silent")
         else:
             late = self.at - FLASH
             extra = {"offset": late, "low": late - 0.01, "high": late + 0.01, "evidence": 3.0} | self.extra
-            event = Event("sync", 0, end, "sound late", self.score, f"audio is {late:.3f} s late", extra)
+            event = Event("sync", 0, end, "audio late", self.score, f"audio is {late:.3f} s late", extra)
         return TaskResult(events=[event], report=TaskReport(model="clicks"))
 
 
@@ -108,9 +108,9 @@ def test_what_is_not_measurable_is_not_repaired(tmp_path):
     path = film(tmp_path / "a.mp4", 50)
     (one,) = kinoscope.sync(path, quiet=True)
     assert one.status == 0
-    assert one.to_dict() == {"source": str(path), "measurable": False, "reason": "the sound is silent"}
+    assert one.to_dict() == {"source": str(path), "measurable": False, "reason": "the audio is silent"}
     (one,) = kinoscope.sync(path, fix=tmp_path / "fixed.mp4", quiet=True)
-    assert "not measurable (the sound is silent)" in str(one.error)
+    assert "not measurable (the audio is silent)" in str(one.error)
 
 
 def test_the_input_is_never_overwritten_and_one_is_repaired_at_a_time(tmp_path):
@@ -138,7 +138,7 @@ def test_a_folder_gets_timeline_and_report(tmp_path):
 
 def test_a_drift_is_undone():
     extra = {"offset": 0.08, "drift": 0.001, "at_start": 0.07, "at_end": 0.09}
-    delay, stretch = correction(Event("sync", 10, 30, "sound late", 1.0, "", extra))
+    delay, stretch = correction(Event("sync", 10, 30, "audio late", 1.0, "", extra))
     for time in (10.0, 17.3, 30.0):
         heard = time + 0.07 + 0.001 * (time - 10)
         assert heard * stretch + delay == pytest.approx(time, abs=1e-9)

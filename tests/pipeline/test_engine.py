@@ -73,9 +73,9 @@ class Notebook:
         self._break("step")
         self.batches.append(batches)
 
-    def process_audio(self, sound: Audio) -> None:
+    def process_audio(self, audio: Audio) -> None:
         self._break("listen")
-        self.sounds.append(sound)
+        self.sounds.append(audio)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         self._break("finish")
@@ -107,7 +107,11 @@ def test_every_task_gets_what_it_asked_for(run: Any) -> None:
 
 
 def test_sound_goes_to_those_who_listen_at_their_rate(run: Any) -> None:
-    low, high, deaf = Notebook("low", Needs(sound=8000)), Notebook("high", Needs(sound=16000)), Notebook("deaf")
+    low, high, deaf = (
+        Notebook("low", Needs(audio_rate=8000)),
+        Notebook("high", Needs(audio_rate=16000)),
+        Notebook("deaf"),
+    )
     source = Stills(10)
     run(source, low, high, deaf)
     assert [(s.rate, s.start) for s in low.sounds] == [(8000, 0), (8000, Fraction(1, 2))]
@@ -225,7 +229,7 @@ def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any) -> None
 def test_without_pictures_only_the_sound_is_read(run: Any) -> None:
     source = Stills(0)
     source.info = SourceInfo("sound only", has_audio=True)
-    run(source, Notebook("ear", Needs(sound=16000)))
+    run(source, Notebook("ear", Needs(audio_rate=16000)))
     assert source.reads == [{"video": False, "audio_rates": (16000,)}]
 
 

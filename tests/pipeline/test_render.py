@@ -34,7 +34,7 @@ class OneFace(Counting):
         self.settings = settings
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        assert self.settings["glimpses"] is True
+        assert self.settings["include_doubtful"] is True
         rows = [[time, *BOX, 0.9] for time in self.seen if 0.29 < time < 0.61]
         features = {"faces.embeddings": ADA, "faces.tracks": np.array([1])}
         report = TaskReport(model="mtcnn, eyes", extra={"digest": "1"})
@@ -148,14 +148,14 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
 
     class Told(OneFace):
         def __init__(self, **settings: Any) -> None:
-            super().__init__(**settings, **({} if "glimpses" in settings else {"glimpses": True}))
+            super().__init__(**settings, **({} if "include_doubtful" in settings else {"include_doubtful": True}))
             made.append(settings)
 
     faces["faces"] = Told
     words = ("analyze", video, "-o", tmp_path / "out", "--tasks", "faces", "--no-report", "--resume")
     for more in ((), ("--blur", "faces"), ("--blur", "faces")):
         assert kinoscope(*words, *more).status == 0
-    assert ["glimpses" in settings for settings in made] == [False, True]
+    assert ["include_doubtful" in settings for settings in made] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_more_motion_is_looked_at_at_once(task):
     pixels[16:, 90:] += 60 * (np.arange(16) % 2).astype(np.uint8)[:, None, None, None]
     show(task, pixels)
     assert task._net.looks == 2
-    assert task._last[0].start == 2
+    assert task._last_scored[0].start == 2
 
 
 @pytest.mark.parametrize(("lively", "share"), [(False, 0.2), (True, 1.0)])
@@ -162,7 +162,7 @@ def test_the_end_of_the_video_is_looked_at(task):
 def test_few_windows_are_held(task):
     for i in range(20):
         show(task, film(3), start=3 * i)
-        assert len(task._passed) <= MAX_INTERVAL_SECONDS
+        assert len(task._postponed) <= MAX_INTERVAL_SECONDS
         assert len(task._frames) == WINDOW
 
 
@@ -204,7 +204,7 @@ def test_a_model_that_does_not_classify_clips_is_refused():
 
 
 def test_sound_alone_has_no_actions():
-    with pytest.raises(Skip, match=r"^no picture$"):
+    with pytest.raises(Skip, match=r"^no video$"):
         Actions().needs(SourceInfo("a.wav", has_audio=True))
 
 

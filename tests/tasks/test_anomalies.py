@@ -64,9 +64,9 @@ def test_what_looks_or_moves_oddly_ranks_first(monkeypatch):
     odd = [(55.0, 60, 40, GREEN), (80.0, 240, 20, RED)]
     result = find(monkeypatch, [m for m in USUAL if m[0] not in (52.0, 76.0)] + odd)
     first, second = result.events[:2]
-    assert {first.label, second.label} == {"odd look", "odd motion"}
+    assert {first.label, second.label} == {"odd appearance", "odd motion"}
     green, fast = sorted((first, second), key=lambda event: event.start)
-    assert green.label == "odd look"
+    assert green.label == "odd appearance"
     assert 54.5 <= green.start <= green.end <= 60
     assert 79.5 <= fast.start <= fast.end <= 82
     assert [event.extra["rank"] for event in result.events] == list(range(1, len(result.events) + 1))

@@ -53,10 +53,10 @@ def test_each_track_with_a_picture_has_an_embedding(task):
 def test_nobody_followed_leaves_empty_features_and_no_objects_asked_is_a_skip(task):
     result = task.finish(Timeline(tasks={"objects": TaskReport()}))
     assert result.features["appearance.embeddings"].shape == (0, 3)
-    with pytest.raises(Skip, match="run objects too"):
+    with pytest.raises(Skip, match="objects did not run; run it too"):
         task.finish(Timeline())
 
 
 def test_sound_alone_is_skipped():
-    with pytest.raises(Skip, match="no picture"):
+    with pytest.raises(Skip, match="no video"):
         Appearance().needs(SourceInfo("a.wav", 0, 0))

@@ -133,7 +133,7 @@ def test_broken_time_stamps_do_not_stall(net):
 
 
 def test_no_picture_no_model_and_nothing_shown():
-    with pytest.raises(Skip, match=r"^no picture$"):
+    with pytest.raises(Skip, match=r"^no video$"):
         Classify().needs(SourceInfo("a.wav", has_audio=True))
 
 

@@ -65,18 +65,18 @@ def test_two_at_once_are_two_people_and_one_who_returns_is_himself(task):
 def test_searches_take_turns_with_following(task):
     times = show(task, lambda t: draw({"ann": (40 + round(15 * t), 80)}), 4)
     report = task.finish(Timeline(times=times)).report
-    assert task._finder.searches == [True, False] * 10
+    assert task._detector.searches == [True, False] * 10
     assert {k: report.extra[k] for k in ("inferences", "searches")} == {"inferences": 20, "searches": 10}
     assert (report.model, report.licence, report.extra["rate"]) == ("mtcnn, colours", "MIT", 5.0)
 
 
 def test_where_something_moves_fast_every_frame_is_searched_if_asked_for(task):
-    task = Faces(rate=None, calm=5.0, much=0.005)
+    task = Faces(rate=None, idle_rate=5.0, motion_share=0.005)
     task.needs(SourceInfo("a.mp4", 2 * SIZE[0], 2 * SIZE[1], rate=Fraction(25)))
     times = np.arange(20) / 25
     pictures = np.stack([draw({"ann": (20 + (12 * n if n < 8 else 84), 80)}) for n in range(20)])
     task.process_frames(FrameBatch(pictures, times, np.arange(20)))
-    assert task._finder.searches == [True] * 8
+    assert task._detector.searches == [True] * 8
     assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
 
 
@@ -128,8 +128,8 @@ def test_ended_tracks_are_embedded_on_the_way_and_glimpses_never(task):
         return draw({"ann": (40 + round(9 * time), 80)} if time < 1 else {"bob": (200, 20)} if 1.5 < time < 1.7 else {})
 
     times = show(task, script, 6)
-    assert len(task._kept) == 1
-    assert task._looks == {}
+    assert len(task._finished) == 1
+    assert task._samples == {}
     assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
     assert len(task._embedder.embedded) == 1
 
@@ -141,7 +141,7 @@ def test_a_video_without_faces_or_frames_gives_none(task):
 
 
 def test_a_source_without_pictures_is_skipped():
-    with pytest.raises(Skip, match="there is no picture"):
+    with pytest.raises(Skip, match="there is no video"):
         Faces().needs(SourceInfo("a.mp3"))
 
 

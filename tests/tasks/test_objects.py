@@ -97,7 +97,10 @@ def test_nothing_is_inferred_on_an_unchanged_picture_and_the_track_goes_on():
 
 
 def test_looking_at_all_is_an_option():
-    assert analyse(shapes(duration=1), rate=None, calm=None, still=-1).tasks["objects"].extra["inferences"] == 25
+    assert (
+        analyse(shapes(duration=1), rate=None, idle_rate=None, static_levels=-1).tasks["objects"].extra["inferences"]
+        == 25
+    )
 
 
 def painted(colours_at, duration=4):
@@ -161,7 +164,7 @@ def test_a_whole_object_makes_a_better_picture_than_one_that_is_cut_off():
 
 
 def test_a_source_without_pictures_is_skipped():
-    with pytest.raises(Skip, match="there is no picture"):
+    with pytest.raises(Skip, match="there is no video"):
         Objects().needs(SourceInfo("a.mp3"))
 
 
@@ -193,7 +196,11 @@ def test_a_real_person_is_followed(monkeypatch):
 def test_what_is_followed_is_told_at_once():
     told = []
     analyse(
-        shapes(duration=2, count=2), rate=None, calm=None, still=-1, tell=lambda time, seen: told.append((time, seen))
+        shapes(duration=2, count=2),
+        rate=None,
+        idle_rate=None,
+        static_levels=-1,
+        on_observations=lambda time, seen: told.append((time, seen)),
     )
     assert len(told) == 50
     assert [time for time, _ in told] == sorted(time for time, _ in told)
@@ -203,12 +210,12 @@ def test_what_is_followed_is_told_at_once():
 
 @pytest.mark.parametrize("tracker", STRATEGIES)
 def test_every_tracker_follows_the_shapes(tracker):
-    timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, calm=None)
+    timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, idle_rate=None)
     assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
     assert timeline.tasks["objects"].extra["tracker"] == tracker
 
 
-@pytest.mark.parametrize("options", [{"camera": True}, {"looks": "colours"}])
+@pytest.mark.parametrize("options", [{"camera": True}, {"appearance": "colours"}])
 def test_the_camera_and_looks_may_help(options):
     timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)
     assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
@@ -235,7 +242,7 @@ def test_a_camera_that_jumps_is_taken_out(camera):
         return np.ascontiguousarray(wall[y : y + 240, x : x + 320])
 
     source = SyntheticSource("jumps", draw, TaskResult(), (320, 240), 2, 10)
-    timeline = analyse(source, rate=None, calm=None, camera=camera, tracker="bytetrack")
+    timeline = analyse(source, rate=None, idle_rate=None, camera=camera, tracker="bytetrack")
     lasting = [track for track in timeline.tracks if track.end - track.start == pytest.approx(1.9)]
     assert len(lasting) == (2 if camera else 0)
 
@@ -243,17 +250,23 @@ def test_a_camera_that_jumps_is_taken_out(camera):
 def test_a_picture_without_objects_has_no_looks():
     timeline = analyse(
         SyntheticSource("dark", lambda *_: np.zeros((48, 64, 3), np.uint8), TaskResult(), (64, 48), 1, 10),
-        looks="colours",
+        appearance="colours",
         rate=None,
-        calm=None,
+        idle_rate=None,
     )
     assert (timeline.tasks["objects"].status, timeline.tracks) == ("ok", [])
 
 
 def test_what_is_told_can_be_forgotten(monkeypatch):
-    monkeypatch.setattr("kinoscope.tasks.tracking.tracker.MAX_KEPT_DETECTIONS", 2)
+    monkeypatch.setattr("kinoscope.tasks.tracking.tracker.MAX_STORED_DETECTIONS", 2)
     told = []
-    task = Objects(rate=None, calm=None, still=-1, keep=False, tell=lambda time, seen: told.append(seen))
+    task = Objects(
+        rate=None,
+        idle_rate=None,
+        static_levels=-1,
+        keep_tracks=False,
+        on_observations=lambda time, seen: told.append(seen),
+    )
     timeline = engine.run(shapes(duration=1, count=2), [task], threaded=False)
     assert len(told) == 25
     assert {one.id for seen in told for one in seen} == {0, 1}

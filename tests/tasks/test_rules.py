@@ -96,10 +96,10 @@ def test_what_is_doubtful_does_not_count():
 
 def test_where_rules_cannot_apply():
     task = Rules(rules=rules(LINE))
-    with pytest.raises(Skip, match="there is no picture"):
+    with pytest.raises(Skip, match="there is no video"):
         task.needs(SourceInfo("a.mp3"))
     task.needs(SourceInfo("a.mp4", 320, 240))
-    with pytest.raises(Skip, match="neither objects nor faces were looked for"):
+    with pytest.raises(Skip, match="neither objects nor faces ran"):
         task.finish(Timeline(tasks={"shots": TaskReport()}))
 
 

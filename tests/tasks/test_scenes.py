@@ -128,16 +128,16 @@ def test_no_picture_gives_nothing(task):
 
 
 def test_sound_alone_has_no_scenes():
-    with pytest.raises(Skip, match=r"^no picture$"):
+    with pytest.raises(Skip, match=r"^no video$"):
         Scenes().needs(SourceInfo("a.wav", has_audio=True))
 
 
 def test_an_album_is_thinned_out_evenly():
-    album = SceneThumbnails(most=10)
+    album = SceneThumbnails(max_count=10)
     for second in range(1000):
         album.add(second, np.full((2, 2, 3), 9, np.uint8))
-        assert len(album._pictures) <= 10
-    steps = np.diff([time for time, _ in album._pictures])
+        assert len(album._images) <= 10
+    steps = np.diff([time for time, _ in album._images])
     assert set(steps.tolist()) == {128}
     assert album.nearest(120, 140) is not None
     assert album.nearest(130, 140) is None

@@ -58,7 +58,7 @@ def test_windows_hold_few_frames():
     cutter = ShotWindows()
     for _ in range(20):
         list(cutter.add(numbered(50)))
-        assert sum(len(part) for part in cutter._held) < WINDOW_FRAMES + 50
+        assert sum(len(part) for part in cutter._buffer) < WINDOW_FRAMES + 50
 
 
 def scene(seed):
@@ -179,7 +179,7 @@ def test_without_a_rate_the_last_frame_lasts_as_long_as_the_one_before(task):
 
 
 def test_sound_alone_has_no_shots():
-    with pytest.raises(Skip, match=r"^no picture$"):
+    with pytest.raises(Skip, match=r"^no video$"):
         Shots().needs(SourceInfo("a.wav", has_audio=True))
 
 

@@ -154,7 +154,7 @@ class FakeWhisper:
 @pytest.fixture
 def task():
     made = Speech()
-    made._voice = SpeechSegmenter(lambda samples: np.abs(samples).reshape(-1, 512).max(1))
+    made._segmenter = SpeechSegmenter(lambda samples: np.abs(samples).reshape(-1, 512).max(1))
     made._whisper = FakeWhisper()
     return made
 
@@ -178,10 +178,10 @@ def test_what_was_heard_until_a_break_is_kept(task):
 
 
 def test_without_sound_the_task_is_skipped(task):
-    with pytest.raises(Skip, match=r"^no sound$"):
+    with pytest.raises(Skip, match=r"^no audio$"):
         task.needs(SourceInfo("silent.mp4", has_audio=False))
     task.process_audio(Audio(np.zeros(0, np.float32), SAMPLE_RATE, Fraction(0)))
-    with pytest.raises(Skip, match=r"^no sound$"):
+    with pytest.raises(Skip, match=r"^no audio$"):
         task.finish(Timeline())
 
 

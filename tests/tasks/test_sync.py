@@ -14,7 +14,7 @@ from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, TrackedFa
 from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel, SyncModelMetadata
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
-from kinoscope.tasks.sync import Sync, _event
+from kinoscope.tasks.sync import Sync, _offset_event
 
 RATE = 16_000
 GENERATOR = np.random.default_rng(5)
@@ -75,7 +75,7 @@ class Net(SyncModel):
 def plain(monkeypatch):
     monkeypatch.setattr(module, "FaceTracker", Follower)
     monkeypatch.setattr(module, "SyncModel", Net)
-    monkeypatch.setattr(module, "load_voice_detector", lambda: module._loud)
+    monkeypatch.setattr(module, "load_voice_detector", lambda: module._detect_loudness)
 
 
 def sound_of(start, end, late=0.0, drift=0.0):
@@ -89,7 +89,7 @@ def run(times, samples, start=0.0, faces=(opening,), timeline=None, chunk=1600):
     """Feed a task with pictures at times and with sound, in order of time."""
     task = Sync()
     info = SourceInfo("x.mp4", width=96, height=96, has_audio=True)
-    assert task.needs(info).sound == RATE
+    assert task.needs(info).audio_rate == RATE
     fed = 0
     for time in times:
         values = [0 if face is None else np.clip(np.round(128 + 30 * face(time)), 1, 255) for face in faces]
@@ -114,7 +114,7 @@ def test_the_offset_is_found_to_a_few_milliseconds(late):
     assert event.extra["low"] <= late + 0.01
     assert event.extra["high"] >= late - 0.01
     assert event.score > 0.9
-    assert event.label == ("in sync" if abs(late) <= 0.04 else "sound late" if late > 0 else "sound early")
+    assert event.label == ("in sync" if abs(late) <= 0.04 else "audio late" if late > 0 else "audio early")
 
 
 RATES = {
@@ -202,7 +202,7 @@ def test_hits_are_gone_by_where_no_face_is_seen():
     event = offset_of(task.finish(Timeline()))
     assert event.extra["hits"] >= 10
     assert event.extra["offset"] == pytest.approx(0.2, abs=0.04)
-    assert event.text.endswith("hits tell that are seen and heard")
+    assert event.text.endswith("visible and audible onsets tell")
 
 
 def reason(result):
@@ -213,15 +213,15 @@ def reason(result):
 
 def test_what_cannot_be_measured_says_why(monkeypatch):
     times = np.arange(0, 6, 0.04)
-    assert reason(run(times, np.zeros(6 * RATE, np.float32))) == "the sound is silent"
-    assert reason(run(times, sound_of(0, 6), faces=(None,))).startswith("no face")
+    assert reason(run(times, np.zeros(6 * RATE, np.float32))) == "the audio is silent"
+    assert reason(run(times, sound_of(0, 6), faces=(None,))).startswith("no visible face")
     assert reason(run(times, sound_of(0, 6), faces=(lambda t: 0.3,))).startswith("no mouth moves")
-    assert reason(run(np.arange(0, 6, 0.2), sound_of(0, 6))).startswith("5.2 pictures a second are too few")
-    assert "fit at no offset" in reason(run(times, sound_of(0, 6), faces=(lambda t: opening(t + 55),)))
+    assert reason(run(np.arange(0, 6, 0.2), sound_of(0, 6))).startswith("5.2 frames per second are too few")
+    assert "no offset up to a second fits" in reason(run(times, sound_of(0, 6), faces=(lambda t: opening(t + 55),)))
     monkeypatch.setattr(
         module, "load_voice_detector", lambda: lambda samples: np.zeros(len(samples) // 512, np.float32)
     )
-    assert reason(run(times, sound_of(0, 6))).startswith("nobody speaks")
+    assert reason(run(times, sound_of(0, 6))).startswith("there is no speech")
 
 
 def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
@@ -235,19 +235,17 @@ def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
     heard = np.concatenate([np.zeros(5 * RATE, np.float32), sound_of(5, 9)])
     loud = lambda samples: (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0).astype(np.float32)  # noqa: E731
     monkeypatch.setattr(module, "load_voice_detector", lambda: loud)
-    assert reason(run(np.arange(0, 9, 0.04), heard, faces=faces)) == (
-        "no face is seen while somebody speaks: a voice-over"
-    )
+    assert reason(run(np.arange(0, 9, 0.04), heard, faces=faces)) == ("no face is visible during speech: a voice-over")
 
 
 def test_a_source_without_sound_or_picture_is_skipped():
-    with pytest.raises(Skip, match="no sound"):
+    with pytest.raises(Skip, match="no audio"):
         Sync().needs(SourceInfo("x.mp4", width=96, height=96))
-    with pytest.raises(Skip, match="no picture"):
+    with pytest.raises(Skip, match="no video"):
         Sync().needs(SourceInfo("x.mp3", has_audio=True))
     task = Sync()
     task.needs(SourceInfo("x.mp4", width=96, height=96, has_audio=True))
-    with pytest.raises(Skip, match="no sound"):
+    with pytest.raises(Skip, match="no audio"):
         task.finish(Timeline())
 
 
@@ -259,9 +257,9 @@ def test_little_is_held_however_long_it_is():
         task.process_frames(FrameBatch(picture, np.array([n * 0.04]), np.array([n])))
         task.process_audio(Audio(np.zeros(640, np.float32), RATE, Fraction(n, 25)))
     assert max(len(mouth.times) for mouth in task._mouths.values()) < 400
-    assert len(task._ear._samples) < 12 * RATE
+    assert len(task._audio._samples) < 12 * RATE
 
 
 def test_an_offset_is_called_what_its_number_says():
-    event = _event("sync", 0.0, 5.0, SyncOffset(0.15149, 0.12, 0.18, 0.99, 5.0))
+    event = _offset_event("sync", 0.0, 5.0, SyncOffset(0.15149, 0.12, 0.18, 0.99, 5.0))
     assert (event.extra["offset"], event.text) == (0.1515, "audio is 152 ms late")

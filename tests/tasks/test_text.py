@@ -84,14 +84,14 @@ def test_a_line_is_one_track_and_one_event_with_its_words(make):
     assert event == Event("text", 0.0, times[-1], "text", 0.95, event.text, {"track": 1})
     assert int(event.text) > 230  # white, but for its edge
     assert (result.report.model, result.report.extra["inferences"]) == ("white, shades", len(times))
-    assert task._reader.read == 1
+    assert task._recognizer.read == 1
 
 
 def test_an_unchanged_picture_is_looked_at_once(make):
     task = make()
     times = show(task, lambda _: (20, 60), 4)
     assert task.finish(Timeline(times=times)).tracks[0].end == times[-1]
-    assert task._finder.looks == 1
+    assert task._detector.looks == 1
 
 
 def test_a_glimpse_is_told_only_where_it_is_asked_for_and_never_read(make):
@@ -100,21 +100,21 @@ def test_a_glimpse_is_told_only_where_it_is_asked_for_and_never_read(make):
 
     task = make()
     assert task.finish(Timeline(times=show(task, script, 4))).tracks == []
-    task = make(glimpses=True)
+    task = make(include_doubtful=True)
     result = task.finish(Timeline(times=show(task, script, 4)))
     assert [(t.start, t.end, t.extra) for t in result.tracks] == [(2.0, 2.0, {"doubtful": True})]
     assert result.events == []
-    assert task._reader.read == 0
+    assert task._recognizer.read == 0
 
 
 def test_without_words_nothing_is_read(make):
-    task = make(words=False)
+    task = make(read_text=False)
     result = task.finish(Timeline(times=show(task, lambda time: (20 + round(10 * time), 60), 4)))
     assert (len(result.tracks), result.events, result.report.model) == (1, [], "white")
 
 
 def test_a_source_without_pictures_is_skipped():
-    with pytest.raises(Skip, match="there is no picture"):
+    with pytest.raises(Skip, match="there is no video"):
         Text().needs(SourceInfo("a.mp3"))
 
 

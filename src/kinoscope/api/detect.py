@@ -160,14 +160,14 @@ def detect(
         "labels": choose_labels(labels, choose_model("objects", model)),
         "tracker": choose_tracker(tracker),
         "camera": camera,
-        "looks": require_known(appearance, get_args(Appearance), "appearance"),
+        "appearance": require_known(appearance, get_args(Appearance), "appearance"),
     }
     options = analysis.AnalysisOptions(
         tasks=["objects"],
         reading=choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track),
         models={"objects": model},
         device=choose_device(device),
-        settings={"objects": settings | ({} if rate is None else {"rate": rate, "calm": None})},
+        settings={"objects": settings | ({} if rate is None else {"rate": rate, "idle_rate": None})},
         annotate=annotate,
         report=False,
         overwrite=overwrite,

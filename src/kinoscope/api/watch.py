@@ -273,7 +273,9 @@ def _tasks(on_observations: ObservationCallback, card: str, device: str, stop: C
     """Return the detector, which stops the source when it fails."""
     from kinoscope.tasks.objects import Objects
 
-    objects = Objects(model=card, device=device, threads=os.cpu_count() or 1, keep=False, tell=on_observations)
+    objects = Objects(
+        model=card, device=device, threads=os.cpu_count() or 1, keep_tracks=False, on_observations=on_observations
+    )
     return [RequiredTask(objects, stop)]
 
 

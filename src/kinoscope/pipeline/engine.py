@@ -143,7 +143,7 @@ def _stop(feeds: list[TaskFeed], interrupts: Interrupts) -> None:
 
 
 def _read(source: Source, feeds: list[TaskFeed]) -> Iterator[LazyFrame | Audio]:
-    rates = tuple(sorted({feed.needs.sound for feed in feeds if feed.needs.sound}))
+    rates = tuple(sorted({feed.needs.audio_rate for feed in feeds if feed.needs.audio_rate}))
     return source.read(video=source.info.width > 0 and bool(feeds), audio_rates=rates)
 
 
@@ -233,7 +233,7 @@ class TaskFeed:
         if self.report.status != "ok":
             return
         if isinstance(item, Audio):
-            if item.rate == self.needs.sound:
+            if item.rate == self.needs.audio_rate:
                 self._put(item)
             return
         if self.needs.sizes and self._ticker.due(item.time):

@@ -159,7 +159,7 @@ class FaceExtractor:
         draw = partial(thumbnail, pixels, found.boxes[one].tolist(), 0.25, PORTRAIT_SIDE)
         looks.offer(0.0, found.points[one], float(found.scores[one]), pixels, draw)
         looks.embed(self._embedder)
-        return _faces(name, path, looks.best.kept)
+        return _faces(name, path, looks.best.moments)
 
     def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
         """Give the best looks at the face of the one person in a video."""
@@ -168,11 +168,11 @@ class FaceExtractor:
         task = Faces(device=self._device)
         _analysed(path, [task], quiet)
         seconds: dict[str | None, float] = {}
-        for track, _ in task.seen:
+        for track, _ in task.identified:
             seconds[track.identity] = seconds.get(track.identity, 0.0) + track.end - track.start
         who = _longest(seconds, path, "face", largest)
-        looks = [look for track, kept in task.seen if track.identity == who for look in kept]
-        return _faces(name, path, sorted(looks, key=lambda look: -look.value)[:MAX_SAMPLES])
+        looks = [look for track, kept in task.identified if track.identity == who for look in kept]
+        return _faces(name, path, sorted(looks, key=lambda look: -look.quality)[:MAX_SAMPLES])
 
 
 def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySample]:
@@ -181,11 +181,11 @@ def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySam
     Raises:
         GalleryError: none does.
     """
-    good = [look for look in looks if look.value >= MIN_FACE_QUALITY]
+    good = [look for look in looks if look.quality >= MIN_FACE_QUALITY]
     if not good:
         raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another picture")
     source = short_name(path)
-    return [GallerySample(name, "face", look.embedding, float(look.value), look.picture, source) for look in good]
+    return [GallerySample(name, "face", look.embedding, float(look.quality), look.image, source) for look in good]
 
 
 class _AppearanceExtractor:

@@ -53,7 +53,7 @@ class Preview:
             # Players count from the first picture: a still one at zero keeps their clock that of the source.
             self._writer.write(Frame(first.pixels, self._start))
 
-    def process_audio(self, sound: Audio) -> None:
+    def process_audio(self, audio: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -30,12 +30,13 @@ MOTION_SHARE = 0.005
 """Share of the picture that changes from which every frame is looked at: a head that moves by a twentieth of itself."""
 
 REDACTION_SETTINGS: dict[str, dict[str, Any]] = {
-    "faces": {"rate": None, "calm": 12.5, "much": MOTION_SHARE, "search": 6.25, "still": 1, "longest": 1280,
-              "smallest": 20, "least": (0.6, 0.7, 0.7), "sure": 0.7, "glimpses": True},
-    "objects": {"rate": None, "calm": 12.5, "much": MOTION_SHARE, "still": 1, "least": 0.2, "sure": 0.3,
-                "glimpses": ("person",)},
-    "text": {"rate": None, "calm": 5.0, "much": MOTION_SHARE, "still": 1, "longest": 1280, "least": 0.3, "sure": 0.35,
-             "glimpses": True},
+    "faces": {"rate": None, "idle_rate": 12.5, "motion_share": MOTION_SHARE, "search_rate": 6.25, "static_levels": 1,
+              "max_side": 1280, "min_face_side": 20, "min_scores": (0.6, 0.7, 0.7), "min_track_score": 0.7,
+              "include_doubtful": True},
+    "objects": {"rate": None, "idle_rate": 12.5, "motion_share": MOTION_SHARE, "static_levels": 1, "min_score": 0.2,
+                "min_track_score": 0.3, "doubtful_labels": ("person",)},
+    "text": {"rate": None, "idle_rate": 5.0, "motion_share": MOTION_SHARE, "static_levels": 1, "max_side": 1280,
+             "min_score": 0.3, "min_track_score": 0.35, "include_doubtful": True},
 }  # fmt: skip
 """Settings of the tasks by which things are hidden: to hide for nothing costs little, and what was seen cannot be taken
 back. They look often, for small things too, and what may be one for an instant counts."""

@@ -193,7 +193,9 @@ def fight_events(rows: Float64Array, label: str) -> list[Event]:
 
     A video of a single window needs only that one.
     """
-    spans = hysteresis_spans(rows[:, 2], EVENT_START_SCORE, EVENT_END_SCORE, shortest=min(MIN_EVENT_WINDOWS, len(rows)))
+    spans = hysteresis_spans(
+        rows[:, 2], EVENT_START_SCORE, EVENT_END_SCORE, min_length=min(MIN_EVENT_WINDOWS, len(rows))
+    )
     return [
         Event("actions", rows[first, 0], rows[past - 1, 1], label, float(rows[first:past, 2].max()))
         for first, past in spans

@@ -1,4 +1,4 @@
-"""Anomaly detection for a static camera: objects that look or move unlike everything else in the same video.
+"""Anomaly detection for a static camera: objects unlike everything else in the video in appearance or motion.
 
 No training is needed: the video is its own normal. Each moving object is described by its appearance
 (EfficientNet-Lite0) and its motion (speed in object sizes per second, in eight directions), and its score grows with
@@ -164,8 +164,8 @@ class Anomalies:
     def _thin_out(self) -> None:
         """Drop the objects of every second sample if there are too many, and halve the sampling rate from now on."""
         if len(self._objects) > MAX_OBJECTS:
-            kept_times = set(sorted({moving.time for moving in self._objects})[::2])
-            self._objects = [moving for moving in self._objects if moving.time in kept_times]
+            remaining_times = set(sorted({moving.time for moving in self._objects})[::2])
+            self._objects = [moving for moving in self._objects if moving.time in remaining_times]
             self._sample_stride *= 2
 
     def _events_and_tracks(

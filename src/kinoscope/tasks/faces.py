@@ -108,7 +108,7 @@ class Faces:
             ChangeGate(idle_rate, static_levels, much=motion_share),
             motion_share is not None,
         )
-        self._tracker = Tracker(high=min_track_score)
+        self._tracker = Tracker(high_score=min_track_score)
         self._samples: dict[int, FaceSamples] = defaultdict(FaceSamples)
         self._finished: list[FaceTrack] = []
         self._counts = {"inferences": 0, "searches": 0}
@@ -137,7 +137,7 @@ class Faces:
             detections = self._detect(pixels, time, advice)
             ids = self._tracker.update(time, detections.boxes, detections.scores)
             self._add_samples(pixels, time, detections, ids.tolist())
-            self._close_tracks(self._tracker.take())
+            self._close_tracks(self._tracker.pop_finished())
 
     def process_audio(self, audio: Audio) -> None:
         """Ignore audio: none is requested."""
@@ -165,14 +165,14 @@ class Faces:
     def _detect(self, pixels: Pixels, time: float, advice: GateDecision) -> models.FaceDetections:
         """Return the faces in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
-            self._tracker.cut()
+            self._tracker.end_all()
         if advice != "unchanged":
             fast = self._search_on_motion and self._change_gate.fast
             search_rate = advice == "cut" or fast or time - self._last_search >= self._search_interval
             self._last_search = time if search_rate else self._last_search
             self._counts["inferences"] += 1
             self._counts["searches"] += search_rate
-            self._detections = self._detector(pixels, self._frame_size, self._tracker.expect(time), search_rate)
+            self._detections = self._detector(pixels, self._frame_size, self._tracker.predict(time), search_rate)
         return self._detections
 
     def _add_samples(self, pixels: Pixels, time: float, detections: models.FaceDetections, ids: list[int]) -> None:
@@ -194,7 +194,7 @@ class Faces:
             if self._track_filter(tracklet):
                 samples.embed(self._embedder)
             else:
-                samples.best.kept.clear()
+                samples.best.moments.clear()
             if self._is_reported(tracklet):
                 self._finished.append((tracklet, samples))
 
@@ -206,12 +206,12 @@ class Faces:
         rows = rows[(rows[:, 0] >= part.start) & (rows[:, 0] <= part.end)]
         points = [[round(row[0], 6), *(round(value, 1) for value in row[1:])] for row in rows.tolist()]
         extra: dict[str, Any] = {"points": points} | ({} if self._track_filter(part) else {"doubtful": True})
-        return Track(number, self.name, "face", part.score, part.through(times, self._frame_size), extra=extra)
+        return Track(number, self.name, "face", part.score, part.interpolate(times, self._frame_size), extra=extra)
 
     def _thumbnails(self, parts: list[FaceTrack]) -> dict[str, bytes]:
         best = {n: samples.best.within(part.start, part.end)[:1] for n, (part, samples) in enumerate(parts, 1)}
-        chosen = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].value)[:MAX_THUMBNAILS]
-        return {f"{self.name}-{n}": best[n][0].picture for n in sorted(chosen)}
+        chosen = sorted((n for n in best if best[n]), key=lambda n: -best[n][0].quality)[:MAX_THUMBNAILS]
+        return {f"{self.name}-{n}": best[n][0].image for n in sorted(chosen)}
 
     def _identify(self, result: TaskResult, parts: list[FaceTrack]) -> None:
         """Embed each track with good samples and assign its person."""

@@ -59,7 +59,7 @@ class ObjectView:
 
 
 def _new_moments() -> TopMoments[ObjectView]:
-    return TopMoments(most=3)
+    return TopMoments(max_moments=3)
 
 
 class Objects:
@@ -114,7 +114,7 @@ class Objects:
         self.min_score, self.doubtful_labels = min_score, doubtful_labels
         self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
         gap = max(1.5, 2.5 / min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
-        self._tracker = Tracker(high=min_track_score, max_gap=gap, way=get_strategy(tracker))
+        self._tracker = Tracker(high_score=min_track_score, max_gap=gap, strategy=get_strategy(tracker))
         self._compensate_camera, self._appearance, self._labels = camera, appearance, labels
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_new_moments)
         self._inferences, self._camera_shift = 0, identity_affine()
@@ -139,10 +139,13 @@ class Objects:
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track objects in the next frames."""
-        small, large = batches
-        for pixels, large, time in zip(small.pixels, large.pixels, small.times.tolist(), strict=True):
+        small_batch, large_batch = batches
+        times = small_batch.times.tolist()
+        for pixels, large, time in zip(small_batch.pixels, large_batch.pixels, times, strict=True):
             if self._camera:
-                self._camera_shift = compose_affine(self._camera.update(pixels, self._tracker.expect(time)), self._camera_shift)
+                self._camera_shift = compose_affine(
+                    self._camera.update(pixels, self._tracker.predict(time)), self._camera_shift
+                )
             advice = self._change_gate.update(pixels, time)
             if advice != "skip":
                 detections = self._detect(pixels, advice)
@@ -152,7 +155,7 @@ class Objects:
                 if self._keep_tracks:
                     self._add_moments(time, large, detections, ids.tolist())
                 else:
-                    self._tracker.forget()
+                    self._tracker.discard_finished()
 
     def _track(self, time: float, detections: models.Detections, large: Pixels) -> Int64Array:
         """Return the track id (N,) of each detection."""
@@ -189,7 +192,7 @@ class Objects:
     def _detect(self, pixels: Pixels, advice: GateDecision) -> models.Detections:
         """Return the detections in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
-            self._tracker.cut()
+            self._tracker.end_all()
         if advice != "unchanged":
             self._inferences += 1
             (detections,) = self._detector(pixels[None], self._frame_size)
@@ -208,7 +211,7 @@ class Objects:
         values = crop_quality(detections.boxes, detections.scores, self._frame_size)
         scale = np.tile([large.shape[1] / self._frame_size[0], large.shape[0] / self._frame_size[1]], 2)
         for box, quality, number in zip(detections.boxes * scale, values.tolist(), ids, strict=True):
-            if number >= 0 and self._moments[number].wants(time, quality):
+            if number >= 0 and self._moments[number].accepts(time, quality):
                 self._moments[number].add(ObjectView(quality, time, thumbnail(large, box.tolist())))
         if len(self._moments) > 2 * MAX_THUMBNAILS:
             ranked = sorted(self._moments.items(), key=lambda item: -item[1].moments[0].quality)
@@ -216,7 +219,7 @@ class Objects:
 
     def _to_track(self, number: int, part: Tracklet, times: Float64Array) -> Track:
         label = self._detector.card.labels[part.label]
-        boxes = part.through(times, self._frame_size)
+        boxes = part.interpolate(times, self._frame_size)
         extra = {} if self._track_filter(part) else {"doubtful": True}
         return Track(number, self.name, label, part.score, boxes, extra=extra)
 
@@ -240,7 +243,7 @@ class Objects:
 
     def _report(self) -> TaskReport:
         runner = self._detector.runner
-        extra = {"inferences": self._inferences, "rate": self.rate, "tracker": self._tracker.way.__name__}
+        extra = {"inferences": self._inferences, "rate": self.rate, "tracker": self._tracker.strategy.__name__}
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
 
 

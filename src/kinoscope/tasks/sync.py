@@ -1,7 +1,7 @@
-"""Whether sound and lips agree: by how much the sound is late or early, since when, and who is speaking.
+"""Audio-visual sync: by how much the audio is late or early, since when, and who is speaking.
 
-Faces are followed in every frame (``models.inference.mouth_tracker``), their mouths and the sound are embedded by two
-streams (``models.inference.sync``), and their likeness at every lag up to a second is added up (``evidence``,
+Faces are tracked in every frame (``models.inference.mouth_tracker``), their mouths and the audio are embedded by two
+networks (``models.inference.sync``), and their similarity at every lag up to a second is accumulated (``av.evidence``,
 ``core.signal.sync_offset``).
 """
 
@@ -40,162 +40,181 @@ from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.tracker import hard_cuts
 
 MAX_FRAME_SIDE, MAX_FRAME_RATE = 960, 30.0
-"""Longer side of the pictures looked at in pixels, and most of them a second."""
+"""Longer side of the processed frames in pixels, and maximum frames per second."""
 
 MIN_FRAME_RATE = 10.0
-"""Pictures a second under which the motion of lips is lost."""
+"""Frames per second below which the motion of lips is lost."""
 
 MIN_CONFIDENCE, RELIABLE_CONFIDENCE = 0.8, 0.9
-"""Confidence from which an offset is told, and from which it is relied on."""
+"""Confidence from which an offset is reported, and from which it is relied on."""
 
 MIN_SEGMENT_SECONDS = 2.0
-"""Seconds of face and speech from which the stretch between two cuts has an offset of its own."""
+"""Seconds of face and speech from which the segment between two cuts has an offset of its own."""
 
 MIN_MOUTH_MOTION = 0.0012
-"""Mean motion of a mouth from frame to frame, in distances of the eyes, under which it is still."""
+"""Mean motion of a mouth from frame to frame, in eye distances, below which it is still."""
 
 MAX_SILENCE_RMS = 1e-4
-"""Root mean square under which sound is none."""
+"""Root mean square below which audio is silent."""
 
 VAD_WINDOW_SAMPLES = 512
-"""Samples to a probability of speech."""
+"""Samples per probability of speech."""
 
 SegmentOffset = tuple[float, float, SyncOffset]
-"""Start and end in seconds, and the offset meanwhile."""
+"""Start and end in seconds, and the offset in between."""
 
 VoiceDetector = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 
 class Sync:
-    """Offset of the sound against lips, in the whole video and after each cut; who speaks when.
+    """Offset of the audio relative to the lips, in the whole video and after each cut, and active speaker detection.
 
-    Events: one that says the offset (label ``in sync``, ``sound late``, ``sound early`` or ``not measurable``; ``text``
-    in words; ``score`` the probability that it is right within a frame; ``extra``: ``offset``, ``low``, ``high`` in
-    seconds, and ``drift`` in seconds per second with ``drift_low`` and ``drift_high`` where one is found), or one for
-    each stretch between cuts where these differ; and ``speaking``, while a face speaks. Where no face is seen, hits
-    that are seen and heard may tell the offset (``core.signal.onsets``): then ``extra["hits"]`` is their number.
-    Tracks: label ``speaking``: where the speaking face is. ``identity`` is that of the task ``faces``.
+    Events: one with the offset (label ``in sync``, ``audio late``, ``audio early`` or ``not measurable``; ``text`` in
+    words; ``score`` the probability that it is right within a frame; ``extra``: ``offset``, ``low``, ``high`` in
+    seconds, and ``drift`` in seconds per second with ``drift_low`` and ``drift_high`` if there is any), or one for
+    each segment between cuts if they differ; and ``speaking``, while a face speaks. If no face is visible, visible and
+    audible onsets may give the offset (``core.signal.onsets``): then ``extra["hits"]`` is their number.
+    Tracks: label ``speaking``: the speaking face. ``identity`` is that of the task ``faces``.
     Features: ``sync.times``, ``sync.offsets`` and ``sync.confidences`` (N,), and ``sync.curves`` (N, L), of windows of
     two seconds; ``sync.lags`` (L,).
 
     Args:
         device, model, threads: see ``models.load``; ``model`` may be a folder that `kinoscope train sync` wrote.
-        hits: whether hits are gone by where no face is seen; it costs as much as decoding.
+        hits: use visible and audible onsets if no face is visible; it costs as much as decoding.
     """
 
     name = "sync"
 
     def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, hits: bool = False) -> None:
         self.device, self.model, self.threads = device, model, threads
-        self._watch = ChangeGate(None, 8)
-        self._ear = AudioBuffer()
+        self._change_gate = ChangeGate(None, 8)
+        self._audio = AudioBuffer()
         self._mouths: dict[int, MouthBuffer] = {}
-        self._next: int | None = None
-        self._time = -np.inf
-        self._count = 0
-        self._first = np.inf
+        self._next_frame: int | None = None
+        self._last_time = -np.inf
+        self._frame_count = 0
+        self._first_time = np.inf
         self._cuts: list[float] = []
-        self._hits = OnsetFallback() if hits else None
+        self._onsets = OnsetFallback() if hits else None
         self.evidence = SyncEvidence()
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for pictures in which lips show, and for sound.
+        """Load the models and request frames in which lips are visible, and audio.
 
         Raises:
-            Skip: there is no picture or no sound.
+            Skip: there is no video or no audio, or a single frame.
         """
         if not info.width or not info.height:
-            raise Skip("there is no picture")
+            raise Skip("there is no video")
         if not info.has_audio:
-            raise Skip("no sound")
+            raise Skip("no audio")
         if info.frames == 1:
-            raise Skip("there is a single picture")
+            raise Skip("there is a single frame")
         self._net = SyncModel(self.model, self.device, self.threads)
-        self._follow = FaceTracker(self.device, self.threads)
-        self._voices = load_voice_detector()
-        self._shown, self._size = info.size, info.fit(MAX_FRAME_SIDE)
-        return Needs(sizes=(self._size,), rate=MAX_FRAME_RATE, batch=8, sound=SAMPLE_RATE)
+        self._face_tracker = FaceTracker(self.device, self.threads)
+        self._voice_detector = load_voice_detector()
+        self._frame_size, self._input_size = info.size, info.fit(MAX_FRAME_SIDE)
+        return Needs(sizes=(self._input_size,), rate=MAX_FRAME_RATE, batch=8, audio_rate=SAMPLE_RATE)
 
     def process_frames(self, *batches: FrameBatch) -> None:
-        """Follow the faces in the next pictures."""
+        """Track the faces in the next frames."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            # A cut shows in every fourth pixel, at a tenth of the cost.
-            cut = self._watch.update(np.ascontiguousarray(pixels[::4, ::4]), time) == "cut"
+            # Every fourth pixel suffices to detect a cut, at a tenth of the cost.
+            cut = self._change_gate.update(np.ascontiguousarray(pixels[::4, ::4]), time) == "cut"
             if cut:
                 self._cuts.append(time)
-            faces = self._follow(pixels, time, cut)
-            if self._hits:
-                self._hits.see(pixels, time, len(faces))
+            faces = self._face_tracker(pixels, time, cut)
+            if self._onsets:
+                self._onsets.add_frame(pixels, time, len(faces))
             for face in faces:
-                self._mouths.setdefault(face.id, MouthBuffer()).see(pixels, face, time)
-                scale = np.tile(np.array(self._shown) / self._size, 2)
+                self._mouths.setdefault(face.id, MouthBuffer()).add(pixels, face, time)
+                scale = np.tile(np.array(self._frame_size) / self._input_size, 2)
                 self.evidence.boxes.setdefault((face.id, int(time / BLOCK_SECONDS)), face.box * scale)
-            self._time, self._count, self._first = time, self._count + 1, min(self._first, time)
+            self._last_time, self._frame_count, self._first_time = (
+                time,
+                self._frame_count + 1,
+                min(self._first_time, time),
+            )
         self._advance()
 
-    def process_audio(self, sound: Audio) -> None:
-        """Take the next sound."""
-        self._ear.hear(sound)
-        if self._hits:
-            self._hits.hear(sound)
+    def process_audio(self, audio: Audio) -> None:
+        """Process the next chunk of audio."""
+        self._audio.add_audio(audio)
+        if self._onsets:
+            self._onsets.add_audio(audio)
         self._advance()
 
     def _advance(self) -> None:
-        """Look at all stretches of which both picture and sound are there."""
-        if self._next is None:
-            self._next = int(np.floor(self._first / FRAME_SECONDS)) if np.isfinite(self._first) else None
-        while self._next is not None:
-            end = self._next + CHUNK_FRAMES
+        """Process all chunks of which both frames and audio are complete."""
+        if self._next_frame is None:
+            self._next_frame = (
+                int(np.floor(self._first_time / FRAME_SECONDS)) if np.isfinite(self._first_time) else None
+            )
+        while self._next_frame is not None:
+            end = self._next_frame + CHUNK_FRAMES
             if (
-                self._time < (end + CONTEXT_FRAMES) * FRAME_SECONDS + MAX_GAP_SECONDS
-                or self._ear.end < (end + PADDING_FRAMES + 1) * FRAME_SECONDS
+                self._last_time < (end + CONTEXT_FRAMES) * FRAME_SECONDS + MAX_GAP_SECONDS
+                or self._audio.end < (end + PADDING_FRAMES + 1) * FRAME_SECONDS
             ):
                 return
-            self._look(self._next, end)
+            self._compare_chunk(self._next_frame, end)
 
-    def _look(self, first: int, last: int) -> None:
-        """Compare faces and sound over the frames of a stretch, and let go of what is not needed any more."""
+    def _compare_chunk(self, first: int, last: int) -> None:
+        """Compare faces and audio over the frames of a chunk, and discard what is not needed any more."""
         begin = first - CONTEXT_FRAMES
-        heard = self._net.hear(self._ear.mel(begin, last + CONTEXT_FRAMES))[CONTEXT_FRAMES * LAGS_PER_FRAME :]
+        audio_embeddings = self._net.hear(self._audio.mel(begin, last + CONTEXT_FRAMES))[
+            CONTEXT_FRAMES * LAGS_PER_FRAME :
+        ]
         for face, mouth in self._mouths.items():
-            for piece in mouth.pieces(begin, last + CONTEXT_FRAMES):
-                self._compare(face, piece, heard[(piece.first - begin) * LAGS_PER_FRAME :], (first, last))
-            mouth.forget((last - CONTEXT_FRAMES) * FRAME_SECONDS)
+            for mouth_segment in mouth.segments(begin, last + CONTEXT_FRAMES):
+                self._compare(
+                    face,
+                    mouth_segment,
+                    audio_embeddings[(mouth_segment.first - begin) * LAGS_PER_FRAME :],
+                    (first, last),
+                )
+            mouth.discard_before((last - CONTEXT_FRAMES) * FRAME_SECONDS)
         self._mouths = {
             face: mouth
             for face, mouth in self._mouths.items()
             if mouth.times[-1] >= (last - CONTEXT_FRAMES) * FRAME_SECONDS
         }
-        self._hear_voices(first * FRAME_SECONDS, last * FRAME_SECONDS)
-        self._ear.forget((last - CONTEXT_FRAMES - PADDING_FRAMES - 1) * FRAME_SECONDS)
-        self._next = last
+        self._detect_speech(first * FRAME_SECONDS, last * FRAME_SECONDS)
+        self._audio.discard_before((last - CONTEXT_FRAMES - PADDING_FRAMES - 1) * FRAME_SECONDS)
+        self._next_frame = last
 
-    def _compare(self, face: int, piece: MouthSegment, heard: Float32Array, limits: tuple[int, int]) -> None:
-        seen = self._net.see(piece.points, piece.pictures)
-        around = heard[: (len(seen) + 2 * (PADDING_FRAMES - CONTEXT_FRAMES)) * LAGS_PER_FRAME]
-        likeness = self._net.compare(seen, around)
-        steps = np.abs(np.diff(piece.points[:, :40], axis=0, prepend=piece.points[:1, :40])).mean(axis=(1, 2))
-        low, high = max(limits[0] - piece.first, 0), max(limits[1] - piece.first, 0)
-        self.evidence.add(face, piece.first + low, likeness[low:high], steps[low:high])
+    def _compare(
+        self, face: int, mouth_segment: MouthSegment, audio_embeddings: Float32Array, frame_range: tuple[int, int]
+    ) -> None:
+        mouth_embeddings = self._net.see(mouth_segment.points, mouth_segment.crops)
+        audio_context = audio_embeddings[
+            : (len(mouth_embeddings) + 2 * (PADDING_FRAMES - CONTEXT_FRAMES)) * LAGS_PER_FRAME
+        ]
+        similarity = self._net.compare(mouth_embeddings, audio_context)
+        steps = np.abs(np.diff(mouth_segment.points[:, :40], axis=0, prepend=mouth_segment.points[:1, :40])).mean(
+            axis=(1, 2)
+        )
+        low, high = max(frame_range[0] - mouth_segment.first, 0), max(frame_range[1] - mouth_segment.first, 0)
+        self.evidence.add(face, mouth_segment.first + low, similarity[low:high], steps[low:high])
 
-    def _hear_voices(self, start: float, end: float) -> None:
-        samples = self._ear.samples(start, end)
+    def _detect_speech(self, start: float, end: float) -> None:
+        samples = self._audio.samples(start, end)
         padded = np.pad(samples, (0, -len(samples) % VAD_WINDOW_SAMPLES))
-        self.evidence.heard(start, self._voices(padded), VAD_WINDOW_SAMPLES / SAMPLE_RATE)
+        self.evidence.add_speech(start, self._voice_detector(padded), VAD_WINDOW_SAMPLES / SAMPLE_RATE)
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Give the offset, or why it cannot be measured.
+        """Return the offset, or why it cannot be measured.
 
         Raises:
-            Skip: the source said that it has sound, but none came.
+            Skip: the source declares audio, but has none.
         """
-        if self._ear.start is None:
-            raise Skip("no sound")
+        if self._audio.start is None:
+            raise Skip("no audio")
         self._advance()
-        last = int(np.ceil(self._time / FRAME_SECONDS)) + 1 if np.isfinite(self._time) else 0
-        while self._next is not None and self._next < last:
-            self._look(self._next, min(self._next + CHUNK_FRAMES, last))
+        last = int(np.ceil(self._last_time / FRAME_SECONDS)) + 1 if np.isfinite(self._last_time) else 0
+        while self._next_frame is not None and self._next_frame < last:
+            self._compare_chunk(self._next_frame, min(self._next_frame + CHUNK_FRAMES, last))
         return self._result(timeline)
 
     def _result(self, timeline: Timeline) -> TaskResult:
@@ -205,123 +224,136 @@ class Sync:
             licence=self._net.cards[0].licence,
             extra={"digest": self._net.cards[0].digest},
         )
-        rows, calibration = self.evidence.rows(), self._net.streams.calibration
-        span = (self._first, max(self._time, self._first)) if np.isfinite(self._first) else (0.0, 0.0)
-        whole = rows.offset(calibration) if len(rows.times) else None
-        parts = self._parts(timeline, span)
-        faster = self._other_speed(rows, whole, parts)
-        offsets = [faster[0]] if faster else [*([whole] if whole else []), *(offset for _, _, offset in parts)]
-        if reason := self._why_not(rows, offsets):
-            hits = self._hits.match() if self._hits and self._ear.level >= MAX_SILENCE_RMS else None
+        rows, calibration = self.evidence.select(), self._net.streams.calibration
+        span = (
+            (self._first_time, max(self._last_time, self._first_time)) if np.isfinite(self._first_time) else (0.0, 0.0)
+        )
+        overall = rows.offset(calibration) if len(rows.times) else None
+        segments = self._segment_offsets(timeline, span)
+        other_speed = self._fit_other_speed(rows, overall, segments)
+        offsets = (
+            [other_speed[0]]
+            if other_speed
+            else [*([overall] if overall else []), *(offset for _, _, offset in segments)]
+        )
+        if reason := self._failure_reason(rows, offsets):
+            hits = self._onsets.match() if self._onsets and self._audio.level >= MAX_SILENCE_RMS else None
             if hits is not None and hits.measurable:
-                return TaskResult(events=[_hit(self.name, *span, hits)], report=report)
+                return TaskResult(events=[_onset_event(self.name, *span, hits)], report=report)
             event = Event(self.name, *span, "not measurable", 0.0, reason)
             return TaskResult(events=[event], features=_features(rows.windows(calibration)), report=report)
-        assert whole is not None
+        assert overall is not None
         windows = rows.windows(calibration)
-        told = [(*span, faster[0])] if faster else self._told(parts, whole, span)
-        sure = len(told) == 1 and whole.confidence >= RELIABLE_CONFIDENCE
-        found = estimate_drift(rows.sums, rows.times, zero_sigma=calibration.spread) if sure else None
-        found = faster[1] if faster else found
-        events = [_event(self.name, *one, found) for one in told]
-        spoken, tracks = self._speakers(told, timeline)
-        return TaskResult(events + spoken, tracks, _features(windows), report=report)
+        reported = [(*span, other_speed[0])] if other_speed else self._reported_segments(segments, overall, span)
+        is_reliable = len(reported) == 1 and overall.confidence >= RELIABLE_CONFIDENCE
+        estimate = estimate_drift(rows.sums, rows.times, zero_sigma=calibration.spread) if is_reliable else None
+        estimate = other_speed[1] if other_speed else estimate
+        events = [_offset_event(self.name, *segment, estimate) for segment in reported]
+        speaking, tracks = self._speakers(reported, timeline)
+        return TaskResult(events + speaking, tracks, _features(windows), report=report)
 
-    def _other_speed(
-        self, rows: BlockSimilarities, whole: SyncOffset | None, parts: list[SegmentOffset]
+    def _fit_other_speed(
+        self, rows: BlockSimilarities, overall: SyncOffset | None, segments: list[SegmentOffset]
     ) -> tuple[SyncOffset, ClockDrift] | None:
-        """Give offset and drift where no one offset fits, but sound at another speed does."""
+        """Return offset and drift if no single offset fits, but audio at another speed does."""
         if (
-            whole is None
-            or whole.confidence >= RELIABLE_CONFIDENCE
-            or max((p[2].confidence for p in parts), default=0.0) >= RELIABLE_CONFIDENCE
+            overall is None
+            or overall.confidence >= RELIABLE_CONFIDENCE
+            or max((p[2].confidence for p in segments), default=0.0) >= RELIABLE_CONFIDENCE
         ):
             return None
-        found = estimate_drift(rows.sums, rows.times, MAX_SPEED_CHANGE, zero_sigma=self._net.streams.calibration.spread)
-        if found is None or not found.is_significant:
+        estimate = estimate_drift(
+            rows.sums, rows.times, MAX_SPEED_CHANGE, zero_sigma=self._net.streams.calibration.spread
+        )
+        if estimate is None or not estimate.is_significant:
             return None
-        surer = self._net.streams.calibration.confidence(peak_margin(found.curve / rows.counts.sum()), rows.seconds)
-        if surer < RELIABLE_CONFIDENCE or found.high - found.low > MAX_SPEED_CHANGE / 6:
+        confidence = self._net.streams.calibration.confidence(
+            peak_margin(estimate.curve / rows.counts.sum()), rows.seconds
+        )
+        if confidence < RELIABLE_CONFIDENCE or estimate.high - estimate.low > MAX_SPEED_CHANGE / 6:
             return None
-        middle = found.offset_at_zero + found.rate * float(rows.times.mean())
-        return SyncOffset(middle, middle - 2 * FRAME_SECONDS, middle + 2 * FRAME_SECONDS, surer, rows.seconds), found
+        middle = estimate.offset_at_zero + estimate.rate * float(rows.times.mean())
+        return SyncOffset(
+            middle, middle - 2 * FRAME_SECONDS, middle + 2 * FRAME_SECONDS, confidence, rows.seconds
+        ), estimate
 
-    def _why_not(self, rows: BlockSimilarities, offsets: list[SyncOffset]) -> str | None:
-        """Say why the offset cannot be measured, or None where it can."""
-        evidence, seconds = self.evidence, self._time - self._first
-        if self._count < 2 or self._count / max(seconds, 1e-3) < MIN_FRAME_RATE:
-            return (
-                f"{self._count / max(seconds, 1e-3):.1f} pictures a second are too few; {MIN_FRAME_RATE:g} are needed"
-            )
-        if self._ear.level < MAX_SILENCE_RMS:
-            return "the sound is silent"
+    def _failure_reason(self, rows: BlockSimilarities, offsets: list[SyncOffset]) -> str | None:
+        """Return why the offset cannot be measured, or None if it can."""
+        evidence, seconds = self.evidence, self._last_time - self._first_time
+        rate = self._frame_count / max(seconds, 1e-3)
+        if self._frame_count < 2 or rate < MIN_FRAME_RATE:
+            return f"{rate:.1f} frames per second are too few; {MIN_FRAME_RATE:g} are needed"
+        if self._audio.level < MAX_SILENCE_RMS:
+            return "the audio is silent"
         if not evidence.counts or sum(evidence.counts.values()) * FRAME_SECONDS < 0.5:
-            return "no face is seen that is large enough to read lips"
-        if evidence.spoken < 0.4:
-            return "nobody speaks: there is music or noise only"
+            return "no visible face is large enough to read lips"
+        if evidence.speech_seconds < 0.4:
+            return "there is no speech, only music or noise"
         if not offsets or rows.seconds < 0.5:
-            return "no face is seen while somebody speaks: a voice-over"
-        near = [key for key in evidence.counts if evidence.speaks_near(key[1])]
-        moved = {face: [0.0, 0] for face, _ in near}
-        for key in near:
-            moved[key[0]][0] += evidence.motion[key]
-            moved[key[0]][1] += evidence.counts[key]
-        if max(motion / max(count, 1) for motion, count in moved.values()) < MIN_MOUTH_MOTION:
-            return "no mouth moves while somebody speaks: a voice-over, or a mouth that is hidden"
+            return "no face is visible during speech: a voice-over"
+        nearby = [key for key in evidence.counts if evidence.is_speech_near(key[1])]
+        motion_by_face = {face: [0.0, 0] for face, _ in nearby}
+        for key in nearby:
+            motion_by_face[key[0]][0] += evidence.motion[key]
+            motion_by_face[key[0]][1] += evidence.counts[key]
+        if max(motion / max(count, 1) for motion, count in motion_by_face.values()) < MIN_MOUTH_MOTION:
+            return "no mouth moves during speech: a voice-over, or a hidden mouth"
         if (
             offsets[0].confidence < MIN_CONFIDENCE
             and max(offset.confidence for offset in offsets) < RELIABLE_CONFIDENCE
         ):
             return (
-                "lips and sound fit at no offset up to a second better than at others: a voice-over, a mouth that is "
-                f"hidden or seen from the side, or too little speech ({rows.seconds:.1f} s)"
+                "no offset up to a second fits lips and audio better than the others: a voice-over, a mouth that is "
+                f"hidden or in profile, or too little speech ({rows.seconds:.1f} s)"
             )
         return None
 
-    def _parts(self, timeline: Timeline, span: tuple[float, float]) -> list[SegmentOffset]:
-        """Give the stretches between cuts that are long enough to be measured."""
+    def _segment_offsets(self, timeline: Timeline, span: tuple[float, float]) -> list[SegmentOffset]:
+        """Return the segments between cuts that are long enough to be measured."""
         cuts = hard_cuts(timeline) if "shots" in timeline.tasks else self._cuts
-        edges = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME_SECONDS]
-        found = []
-        for start, end in pairwise(edges):
-            rows = self.evidence.rows(start, end)
+        boundaries = [span[0], *(cut for cut in cuts if span[0] < cut < span[1]), span[1] + FRAME_SECONDS]
+        estimate = []
+        for start, end in pairwise(boundaries):
+            rows = self.evidence.select(start, end)
             if rows.seconds >= MIN_SEGMENT_SECONDS:
-                found.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
-        return found
+                estimate.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
+        return estimate
 
-    def _told(self, parts: list[SegmentOffset], whole: SyncOffset, span: tuple[float, float]) -> list[SegmentOffset]:
-        """Give the whole where all stretches agree, and else each that can be measured."""
-        known = [part for part in parts if part[2].confidence >= MIN_CONFIDENCE]
+    def _reported_segments(
+        self, segments: list[SegmentOffset], overall: SyncOffset, span: tuple[float, float]
+    ) -> list[SegmentOffset]:
+        """Return the whole video if all segments agree, and else each segment that can be measured."""
+        confident = [part for part in segments if part[2].confidence >= MIN_CONFIDENCE]
         agree = (
-            offsets_agree([offset for _, _, offset in known], RELIABLE_CONFIDENCE)
-            and whole.confidence >= MIN_CONFIDENCE
+            offsets_agree([offset for _, _, offset in confident], RELIABLE_CONFIDENCE)
+            and overall.confidence >= MIN_CONFIDENCE
         )
-        return [(*span, whole)] if agree or not known else known
+        return [(*span, overall)] if agree or not confident else confident
 
-    def _speakers(self, told: list[SegmentOffset], timeline: Timeline) -> tuple[list[Event], list[Track]]:
-        """Give who speaks when, as events and as tracks."""
+    def _speakers(self, reported: list[SegmentOffset], timeline: Timeline) -> tuple[list[Event], list[Track]]:
+        """Return who speaks when, as events and as tracks."""
         events: list[Event] = []
         tracks: list[Track] = []
-        for order, face in enumerate(sorted({number for number, _ in self.evidence.sums}), 1):
-            spoken = [one for stretch in told for one in self.evidence.speaking(face, *stretch)]
-            for start, end, score in spoken:
+        for face_number, face in enumerate(sorted({number for number, _ in self.evidence.sums}), 1):
+            speaking = [segment for stretch in reported for segment in self.evidence.speaking(face, *stretch)]
+            for start, end, score in speaking:
                 boxes = self._boxes(face, start, end, score)
                 if len(boxes) < 2:
                     continue
                 identity = _identity(timeline, boxes)
-                extra = {"track": len(tracks) + 1, "face": order}
+                extra = {"track": len(tracks) + 1, "face": face_number}
                 events.append(Event(self.name, start, end, "speaking", score, identity, extra))
                 tracks.append(Track(len(tracks) + 1, self.name, "speaking", score, np.array(boxes), identity))
         return events, tracks
 
     def _boxes(self, face: int, start: float, end: float, score: float) -> list[list[float]]:
         blocks = range(round(start / BLOCK_SECONDS), round(end / BLOCK_SECONDS))
-        found = [(n * BLOCK_SECONDS, self.evidence.boxes.get((face, n))) for n in blocks]
-        return [[time, *box.tolist(), score] for time, box in found if box is not None]
+        estimate = [(n * BLOCK_SECONDS, self.evidence.boxes.get((face, n))) for n in blocks]
+        return [[time, *box.tolist(), score] for time, box in estimate if box is not None]
 
 
-def _event(task: str, start: float, end: float, offset: SyncOffset, found: ClockDrift | None = None) -> Event:
-    """Say an offset as an event."""
+def _offset_event(task: str, start: float, end: float, offset: SyncOffset, estimate: ClockDrift | None = None) -> Event:
+    """Return an offset as an event."""
     extra: dict[str, Any] = {
         "offset": round(offset.seconds, 4),
         "low": round(offset.low, 4),
@@ -329,30 +361,34 @@ def _event(task: str, start: float, end: float, offset: SyncOffset, found: Clock
         "evidence": round(offset.compared_seconds, 2),
     }
     text = describe_offset(extra["offset"])
-    if found is not None and found.is_significant:
-        extra |= {"drift": round(found.rate, 6), "drift_low": round(found.low, 6), "drift_high": round(found.high, 6)}
+    if estimate is not None and estimate.is_significant:
         extra |= {
-            "at_start": round(found.offset_at_zero + found.rate * start, 4),
-            "at_end": round(found.offset_at_zero + found.rate * end, 4),
+            "drift": round(estimate.rate, 6),
+            "drift_low": round(estimate.low, 6),
+            "drift_high": round(estimate.high, 6),
+        }
+        extra |= {
+            "at_start": round(estimate.offset_at_zero + estimate.rate * start, 4),
+            "at_end": round(estimate.offset_at_zero + estimate.rate * end, 4),
         }
         text = (
             f"{describe_offset(extra['at_start'])} at the start, {round(extra['at_end'] * 1000):+d} ms at the end: "
-            f"its clock is {abs(found.rate) * 100:.2g} % {'slow' if found.rate > 0 else 'fast'}"
+            f"its clock is {abs(estimate.rate) * 100:.2g} % {'slow' if estimate.rate > 0 else 'fast'}"
         )
     label = (
-        "in sync" if abs(offset.seconds) <= FRAME_SECONDS else ("sound late" if offset.seconds > 0 else "sound early")
+        "in sync" if abs(offset.seconds) <= FRAME_SECONDS else ("audio late" if offset.seconds > 0 else "audio early")
     )
     return Event(task, start, end, label, offset.confidence, text, extra)
 
 
-def _hit(task: str, start: float, end: float, found: OnsetOffset) -> Event:
-    """Say an offset that hits tell as an event."""
-    offset = SyncOffset(found.seconds, found.low, found.high, found.confidence, end - start)
-    event = _event(task, start, end, offset)
-    event.extra["hits"] = found.hits
-    if found.low <= 0 <= found.high:
+def _onset_event(task: str, start: float, end: float, estimate: OnsetOffset) -> Event:
+    """Return an offset measured by onsets as an event."""
+    offset = SyncOffset(estimate.seconds, estimate.low, estimate.high, estimate.confidence, end - start)
+    event = _offset_event(task, start, end, offset)
+    event.extra["hits"] = estimate.hits
+    if estimate.low <= 0 <= estimate.high:
         event.label, event.text = "in sync", describe_offset(0.0)
-    event.text = f"{event.text}, as far as {found.hits} hits tell that are seen and heard"
+    event.text = f"{event.text}, as far as {estimate.hits} visible and audible onsets tell"
     return event
 
 
@@ -367,7 +403,7 @@ def _features(windows: SyncWindows) -> dict[str, NDArray[Any]]:
 
 
 def _identity(timeline: Timeline, boxes: list[list[float]]) -> str | None:
-    """Give who it is, by the face of the task ``faces`` that lies in the same place."""
+    """Return the identity of the face of the task ``faces`` at the same position."""
     middle = boxes[len(boxes) // 2]
     centre = (middle[1] + middle[3]) / 2, (middle[2] + middle[4]) / 2
     for track in timeline.tracks_of("faces"):
@@ -378,15 +414,15 @@ def _identity(timeline: Timeline, boxes: list[list[float]]) -> str | None:
 
 
 def load_voice_detector() -> VoiceDetector:
-    """Give what tells where somebody speaks: Silero's network, or, where it is not installed, loudness."""
+    """Return Silero's voice activity detector or, if it is not installed, a detector of loudness."""
     try:
         from faster_whisper.vad import get_vad_model
     except ImportError:
-        return _loud
+        return _detect_loudness
     return get_vad_model()  # type: ignore[no-any-return]
 
 
-def _loud(samples: Float32Array) -> Float32Array:
-    """Give 1 where sound is louder than a room is by itself."""
+def _detect_loudness(samples: Float32Array) -> Float32Array:
+    """Return 1 where audio is louder than background noise."""
     power = np.sqrt(np.square(samples.reshape(-1, VAD_WINDOW_SAMPLES)).mean(axis=1))
     return np.asarray(power > 0.005, np.float32)

@@ -67,7 +67,7 @@ class LineSample:
 
 
 def _new_best() -> TopMoments[LineSample]:
-    return TopMoments(most=1)
+    return TopMoments(max_moments=1)
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class LineHistory:
             current = self._add_other_text(sample, reading, reader)
         else:
             return
-        if self.candidate is None and current.best.wants(sample.time, sample.quality):
+        if self.candidate is None and current.best.accepts(sample.time, sample.quality):
             current.best.add(sample)
 
     def _add_other_text(self, sample: LineSample, reading: tuple[str, float], reader: LineReader) -> TextSpan:
@@ -217,7 +217,7 @@ class Text:
             read_text,
         )
         self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
-        self._tracker = Tracker(high=min_track_score, max_gap=max(1.5, 2.5 / (rate or 25)))
+        self._tracker = Tracker(high_score=min_track_score, max_gap=max(1.5, 2.5 / (rate or 25)))
         self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
         self._finished: list[tuple[Tracklet, LineHistory]] = []
         self._inferences = 0
@@ -245,7 +245,7 @@ class Text:
             lines = self._detect(pixels, advice)
             ids = self._tracker.update(time, lines.boxes, lines.scores)
             self._add_samples(pixels, time, lines, ids.tolist())
-            self._close_tracks(self._tracker.take())
+            self._close_tracks(self._tracker.pop_finished())
 
     def process_audio(self, audio: Audio) -> None:
         """Ignore audio: none is requested."""
@@ -275,7 +275,7 @@ class Text:
     def _detect(self, pixels: Pixels, advice: GateDecision) -> models.TextLines:
         """Return the lines in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
-            self._tracker.cut()
+            self._tracker.end_all()
         if advice != "unchanged":
             self._inferences += 1
             self._lines = self._detector(pixels, self._frame_size)
@@ -307,7 +307,9 @@ class Text:
 
     def _track(self, number: int, part: Tracklet, timeline: Timeline) -> Track:
         extra: dict[str, Any] = {} if self._track_filter(part) else {"doubtful": True}
-        return Track(number, self.name, "text", part.score, part.through(timeline.times, self._frame_size), extra=extra)
+        return Track(
+            number, self.name, "text", part.score, part.interpolate(timeline.times, self._frame_size), extra=extra
+        )
 
     def _report(self) -> TaskReport:
         cards = [self._detector.card, *([self._recognizer.card] if self._recognizer else [])]

@@ -36,7 +36,7 @@ def pieces(whole, size):
 
 def listen(sounds):
     voice = SpeechSegmenter(loud)
-    heard = [stretch for s in sounds for stretch in voice.hear(s)]
+    heard = [stretch for s in sounds for stretch in voice.add(s)]
     return heard + voice.close()
 
 
@@ -101,6 +101,6 @@ def test_nobody_speaks_in_beeps():
     vad = pytest.importorskip("faster_whisper.vad")
     voice = SpeechSegmenter(vad.get_vad_model())
     heard = [
-        s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(SAMPLE_RATE,)) for s in voice.hear(item)
+        s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(SAMPLE_RATE,)) for s in voice.add(item)
     ]
     assert heard + voice.close() == []

@@ -19,7 +19,7 @@ class FakeEmbedder:
 
 
 def times(looks):
-    return [look.time for look in looks.best.kept]
+    return [look.time for look in looks.best.moments]
 
 
 def test_the_best_looks_are_kept_the_best_first():
@@ -27,8 +27,8 @@ def test_the_best_looks_are_kept_the_best_first():
     for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
         offer(looks, 2.0 * time, score)
     assert times(looks) == [2, 8, 4, 6]
-    assert len(looks.best.kept) == MAX_SAMPLES
-    assert looks.best.kept[0].picture == b"picture at 2.0"
+    assert len(looks.best.moments) == MAX_SAMPLES
+    assert looks.best.moments[0].image == b"picture at 2.0"
 
 
 def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
@@ -39,8 +39,8 @@ def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
     offer(looks, 2.0, points=turned)
     offer(looks, 4.0, picture=cv2.GaussianBlur(SHARP, (0, 0), 2))
     offer(looks, 6.0, points=TEMPLATE / 3 + 50)
-    assert looks.best.kept[0].time == 0.0
-    assert all(look.value < looks.best.kept[0].value for look in looks.best.kept[1:])
+    assert looks.best.moments[0].time == 0.0
+    assert all(look.quality < looks.best.moments[0].quality for look in looks.best.moments[1:])
 
 
 def test_a_face_from_the_side_gives_no_look():
@@ -48,7 +48,7 @@ def test_a_face_from_the_side_gives_no_look():
     side[2, 0] += 60
     looks = FaceSamples()
     offer(looks, 0.0, points=side)
-    assert looks.best.kept == []
+    assert looks.best.moments == []
     looks.embed(FakeEmbedder())
 
 
@@ -57,10 +57,12 @@ def test_embedding_lets_go_of_the_pixels():
     offer(looks, 0.0, 0.9)
     offer(looks, 2.0, 0.5)
     looks.embed(FakeEmbedder())
-    assert [look.embedding[0] for look in looks.best.kept] == [0, 1]
-    assert all(look.chip.size == 0 for look in looks.best.kept)
-    first, second = looks.best.kept
-    assert mean_embedding(looks.best.kept) == pytest.approx(np.full(128, second.value / (first.value + second.value)))
+    assert [look.embedding[0] for look in looks.best.moments] == [0, 1]
+    assert all(look.chip.size == 0 for look in looks.best.moments)
+    first, second = looks.best.moments
+    assert mean_embedding(looks.best.moments) == pytest.approx(
+        np.full(128, second.quality / (first.quality + second.quality))
+    )
     assert looks.best.within(1.0, 3.0) == [second]
 
 
@@ -71,9 +73,9 @@ def test_size_stops_at_the_template():
 
 def test_how_far_looks_are_apart():
     looks = FaceSamples()
-    assert max_distance(looks.best.kept) == 0
+    assert max_distance(looks.best.moments) == 0
     for time in (0, 2, 4):
         offer(looks, time)
     looks.embed(FakeEmbedder())
-    assert max_distance(looks.best.kept) == pytest.approx(2 * np.sqrt(128))
-    assert max_distance(looks.best.kept[:1]) == 0
+    assert max_distance(looks.best.moments) == pytest.approx(2 * np.sqrt(128))
+    assert max_distance(looks.best.moments[:1]) == 0

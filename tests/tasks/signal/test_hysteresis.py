@@ -25,7 +25,7 @@ def test_a_stretch_begins_at_on_and_ends_under_off(scores, expected):
 
 def test_short_gaps_are_joined_before_short_stretches_are_left_out():
     scores = [1, 0, 1, 0, 0, 0, 1, 0]
-    assert hysteresis_spans(scores, 0.5, 0.5, gap=1, shortest=2) == [(0, 3)]
+    assert hysteresis_spans(scores, 0.5, 0.5, gap=1, min_length=2) == [(0, 3)]
     assert hysteresis_spans(scores, 0.5, 0.5, gap=3) == [(0, 7)]
 
 

@@ -94,5 +94,7 @@ def test_an_unlikely_box_is_a_surprise_in_sizes_of_the_object():
         BoxKalmanFilter.begin(0.0, np.array(box(100, 100))),
         BoxKalmanFilter.begin(0.0, np.array(box(50, 50, 20, 40))),
     )
-    assert near.surprise(np.array(box(100, 100))) < near.surprise(np.array(box(120, 100)))
-    assert near.surprise(np.array(box(120, 100))) == pytest.approx(far.surprise(np.array(box(60, 50, 20, 40))))
+    assert near.negative_log_likelihood(np.array(box(100, 100))) < near.negative_log_likelihood(np.array(box(120, 100)))
+    assert near.negative_log_likelihood(np.array(box(120, 100))) == pytest.approx(
+        far.negative_log_likelihood(np.array(box(60, 50, 20, 40)))
+    )

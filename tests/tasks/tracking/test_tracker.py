@@ -42,13 +42,13 @@ def test_a_longer_gap_than_max_gap_begins_a_new_track():
 
 
 def test_a_doubtful_detection_continues_a_track_but_begins_none():
-    tracker = Tracker(high=0.5)
+    tracker = Tracker(high_score=0.5)
     assert feed(tracker, 0.0, [box(100, 100), box(300, 100)], [0.9, 0.3]) == [0, -1]
     assert feed(tracker, 0.2, [box(102, 100), box(300, 100)], [0.2, 0.3]) == [0, -1]
 
 
 def test_a_sure_detection_is_preferred_to_a_doubtful_one():
-    tracker = Tracker(high=0.5)
+    tracker = Tracker(high_score=0.5)
     feed(tracker, 0.0, [box(100, 100)])
     assert feed(tracker, 0.2, [box(100, 100), box(108, 100)], [0.3, 0.8]) == [-1, 0]
 
@@ -61,7 +61,7 @@ def test_an_object_that_leaves_its_own_box_between_looks_is_followed():
 def test_a_cut_ends_all_tracks():
     tracker = Tracker()
     feed(tracker, 0.0, [box(100, 100)])
-    tracker.cut()
+    tracker.end_all()
     assert feed(tracker, 0.2, [box(100, 100)]) == [1]
 
 
@@ -97,7 +97,7 @@ def test_there_is_a_box_at_every_frame_and_none_outside():
     tracker, frames = Tracker(), np.arange(0, 4, 0.04)
     for time in np.arange(1, 3.01, 0.25):
         feed(tracker, time, [box(100 + 60 * time, 100)])
-    boxes = tracker.finish()[0].through(frames, (1000, 1000))
+    boxes = tracker.finish()[0].interpolate(frames, (1000, 1000))
     assert boxes[:, 0].tolist() == frames[(frames >= 1) & (frames <= 3)].tolist()
     truth = np.array([box(100 + 60 * time, 100) for time in boxes[:, 0]])
     assert np.diag(iou(boxes[:, 1:5], truth)).min() > 0.9
@@ -109,7 +109,7 @@ def test_uneven_frame_times_are_kept_as_they_are():
     for time in (0.0, 0.3, 0.35, 1.0):
         feed(tracker, time, [box(100 + 60 * time, 100)])
     frames = np.array([-0.2, 0.0, 0.11, 0.3, 0.36, 0.99, 1.0, 1.2])
-    boxes = tracker.finish()[0].through(frames, (1000, 1000))
+    boxes = tracker.finish()[0].interpolate(frames, (1000, 1000))
     assert boxes[:, 0].tolist() == frames[1:-1].tolist()
     assert np.abs(boxes[:, [1, 3]].mean(axis=1) - (100 + 60 * boxes[:, 0])).max() < 3
 
@@ -117,7 +117,9 @@ def test_uneven_frame_times_are_kept_as_they_are():
 def test_a_single_detection_stays_where_it_was():
     tracker = Tracker()
     feed(tracker, 0.5, [box(100, 100)])
-    assert tracker.finish()[0].through(np.array([0.4, 0.5, 0.6]), (1000, 1000)).tolist() == [[0.5, *box(100, 100), 0.9]]
+    assert tracker.finish()[0].interpolate(np.array([0.4, 0.5, 0.6]), (1000, 1000)).tolist() == [
+        [0.5, *box(100, 100), 0.9]
+    ]
 
 
 def test_a_picture_that_is_not_later_is_ignored():
@@ -131,9 +133,9 @@ def test_a_picture_that_is_not_later_is_ignored():
 def test_ended_tracks_are_given_once():
     tracker = Tracker(max_gap=0.5)
     feed(tracker, 0.0, [box(100, 100)])
-    assert tracker.take() == []
+    assert tracker.pop_finished() == []
     feed(tracker, 1.0, [box(300, 100)])
-    assert [t.id for t in tracker.take()] == [0]
+    assert [t.id for t in tracker.pop_finished()] == [0]
     assert [t.id for t in tracker.finish()] == [1]
 
 
@@ -141,8 +143,8 @@ def test_a_track_is_expected_where_its_motion_leads():
     tracker = Tracker()
     for n in range(10):
         feed(tracker, n / 5, [box(100 + 10 * n, 100)])
-    assert np.allclose(tracker.expect(2.0), [box(200, 100)], atol=2)
-    assert Tracker().expect(0.0).shape == (0, 4)
+    assert np.allclose(tracker.predict(2.0), [box(200, 100)], atol=2)
+    assert Tracker().predict(0.0).shape == (0, 4)
 
 
 def test_a_track_is_parted_at_cuts_between_its_detections():
@@ -181,6 +183,6 @@ def test_the_curve_passes_near_its_detections(gaps, speed, noise):
     tracker = Tracker()
     for time, seen in zip(times, boxes, strict=True):
         assert feed(tracker, float(time), [seen]) == [0]
-    curve = tracker.finish()[0].through(times, (1000, 1000))
+    curve = tracker.finish()[0].interpolate(times, (1000, 1000))
     assert np.array_equal(curve[:, 0], times)
     assert np.diag(iou(curve[:, 1:5], boxes)).min() > 0.7

@@ -125,7 +125,7 @@ class Recorder:
             _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             self._keep(BufferedFrame(time, bytes(data)))
 
-    def process_audio(self, sound: Audio) -> None:
+    def process_audio(self, audio: Audio) -> None:
         """Not called: no sound is asked for."""
 
     def finish(self, timeline: Timeline) -> TaskResult:

@@ -1,4 +1,4 @@
-"""Hits that are seen and heard, gathered from a video as long as no face is in it; see ``core.signal.onsets``."""
+"""Visible and audible onsets, collected from a video as long as no face is in it; see ``core.signal.onsets``."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from kinoscope.core.media import Audio, Pixels
 from kinoscope.core.signal.onsets import AudioOnsets, MotionOnsets, OnsetOffset, match_onsets
 
 FRAME_SIDE = 96
-"""Longer side in pixels of the pictures that motion is told from."""
+"""Longer side in pixels of the frames in which motion is measured."""
 
 MAX_SECONDS = 600.0
-"""Seconds that are gathered at most: so that little is held, and hits enough are in it."""
+"""Maximum seconds that are collected: memory stays bounded, and there are enough onsets."""
 
 MAX_FACE_FRAMES = 25
-"""Pictures with a face from which lips tell more than hits, and nothing is gathered any more."""
+"""Frames with a face from which lips are better evidence than onsets, and collection stops."""
 
 
 class OnsetFallback:
-    """Gather what moves and sounds abruptly."""
+    """Collector of abrupt motion and abrupt audio."""
 
     def __init__(self) -> None:
-        self._motion: MotionOnsets | None = MotionOnsets()
-        self._sound = AudioOnsets()
-        self._first: float | None = None
-        self._faces = 0
+        self._motion_onsets: MotionOnsets | None = MotionOnsets()
+        self._audio_onsets = AudioOnsets()
+        self._start_time: float | None = None
+        self._face_frames = 0
 
-    def see(self, pixels: Pixels, time: float, faces: int) -> None:
-        """Take the next picture (H, W, 3), in which there are so many faces."""
+    def add_frame(self, pixels: Pixels, time: float, face_count: int) -> None:
+        """Add the next frame (H, W, 3), in which ``face_count`` faces were detected, at ``time`` in seconds."""
         import cv2
 
-        self._faces += faces > 0
-        self._first = time if self._first is None else self._first
-        if self._motion is None or time - self._first > MAX_SECONDS:
+        self._face_frames += face_count > 0
+        self._start_time = time if self._start_time is None else self._start_time
+        if self._motion_onsets is None or time - self._start_time > MAX_SECONDS:
             return
-        if self._faces >= MAX_FACE_FRAMES:
-            self._motion, self._sound = None, AudioOnsets()
+        if self._face_frames >= MAX_FACE_FRAMES:
+            self._motion_onsets, self._audio_onsets = None, AudioOnsets()
             return
         height, width = pixels.shape[:2]
         scale = FRAME_SIDE / max(height, width)
         size = max(8, round(width * scale)), max(8, round(height * scale))
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        self._motion.update(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
+        self._motion_onsets.update(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), time)
 
-    def hear(self, sound: Audio) -> None:
-        """Take the next sound."""
-        begun = float(sound.start) if self._first is None else self._first
-        if self._motion is not None and float(sound.start) - begun <= MAX_SECONDS:
-            self._sound.update(sound)
+    def add_audio(self, audio: Audio) -> None:
+        """Add the next chunk of audio."""
+        start = float(audio.start) if self._start_time is None else self._start_time
+        if self._motion_onsets is not None and float(audio.start) - start <= MAX_SECONDS:
+            self._audio_onsets.update(audio)
 
     def match(self) -> OnsetOffset | None:
-        """Give what hits say; None where faces were seen."""
-        return None if self._motion is None else match_onsets(self._motion, self._sound)
+        """Return the offset that the onsets indicate; None if faces were detected."""
+        return None if self._motion_onsets is None else match_onsets(self._motion_onsets, self._audio_onsets)

@@ -1,4 +1,4 @@
-"""Where somebody speaks: a stream of sound cut at its silences, in bounded memory.
+"""Speech segments of a stream of audio, cut at its pauses, in bounded memory.
 
 The probability of speech comes from Silero VAD (https://github.com/snakers4/silero-vad, MIT), one value for
 each 512 samples at 16 kHz.
@@ -23,76 +23,77 @@ Vad = Callable[[Float32Array], Float32Array]
 
 VAD_WINDOW_SAMPLES = 512
 MAX_BUFFER_SAMPLES = 28 * SAMPLE_RATE
-"""Most samples held; with its margins, a stretch fits into the 30 s that a speech recogniser looks at."""
+"""Samples in the buffer; with its margins, a segment fits into the 30 s that a speech recognizer processes."""
 MARGIN_SAMPLES = 9 * VAD_WINDOW_SAMPLES
-"""Samples kept before and after speech: the breath in front of a word helps to recognise it."""
+"""Samples kept before and after speech: the breath before a word helps to recognize it."""
 MIN_PAUSE_WINDOWS = 32
-"""Windows of silence that end a stretch: about one second, a pause between sentences."""
+"""Windows of silence that end a segment: about one second, a pause between sentences."""
 MIN_SPEECH_WINDOWS = 8
-"""Windows: a quarter of a second; less is a click."""
+"""Windows: a quarter of a second; anything shorter is a click."""
 SPEECH_START_PROBABILITY, SPEECH_END_PROBABILITY = 0.5, 0.35
+"""Probabilities at which speech begins and ends."""
 MAX_AUDIO_GAP_SECONDS = Fraction(1, 10)
-"""Seconds; a larger hole between two stretches of incoming sound is silence, not rounding."""
+"""Seconds; a larger gap between two chunks of incoming audio is silence, not rounding."""
 
 
 class SpeechSegmenter:
-    """Cut incoming sound into stretches of speech, each at most ``MAX_BUFFER_SAMPLES`` samples long."""
+    """Splitter of incoming audio into segments of speech, each at most ``MAX_BUFFER_SAMPLES`` samples long."""
 
     def __init__(self, vad: Vad) -> None:
         self._vad = vad
         self._start = Fraction(0)
-        self._held: list[Float32Array] = []
+        self._chunks: list[Float32Array] = []
         self._count = 0
 
-    def hear(self, sound: Audio) -> list[Audio]:
-        """Take the next sound (16 kHz) and give the stretches of speech that have ended by now."""
-        done: list[Audio] = []
-        if self._count and abs(sound.start - self._now) > MAX_AUDIO_GAP_SECONDS:
-            done = self.close()
+    def add(self, audio: Audio) -> list[Audio]:
+        """Add the next chunk of audio (16 kHz) and return the segments of speech that have ended."""
+        finished: list[Audio] = []
+        if self._count and abs(audio.start - self._end) > MAX_AUDIO_GAP_SECONDS:
+            finished = self.close()
         if not self._count:
-            self._start = sound.start
-        samples = sound.samples
+            self._start = audio.start
+        samples = audio.samples
         while len(samples):
-            part, samples = np.split(samples, [MAX_BUFFER_SAMPLES - self._count])
-            self._keep(part)
+            chunk, samples = np.split(samples, [MAX_BUFFER_SAMPLES - self._count])
+            self._append(chunk)
             if self._count == MAX_BUFFER_SAMPLES:
-                done += self._cut()
-        return done
+                finished += self._flush_buffer()
+        return finished
 
     def close(self) -> list[Audio]:
-        """Give the speech that is still held; the next sound may start anywhere."""
-        samples = self._take()
-        return [self._sound(samples, a, b) for a, b in self._speech(samples)]
+        """Return the speech that is still buffered; the next audio may start anywhere."""
+        samples = self._pop_samples()
+        return [self._to_audio(samples, start, end) for start, end in self._speech_ranges(samples)]
 
     @property
-    def _now(self) -> Fraction:
+    def _end(self) -> Fraction:
         return self._start + Fraction(self._count, SAMPLE_RATE)
 
-    def _keep(self, samples: Float32Array) -> None:
-        self._held.append(samples)
+    def _append(self, samples: Float32Array) -> None:
+        self._chunks.append(samples)
         self._count += len(samples)
 
-    def _take(self) -> Float32Array:
-        held = np.concatenate([*self._held, np.zeros(0, np.float32)])
-        self._held, self._count = [], 0
-        return held
+    def _pop_samples(self) -> Float32Array:
+        samples = np.concatenate([*self._chunks, np.zeros(0, np.float32)])
+        self._chunks, self._count = [], 0
+        return samples
 
-    def _cut(self) -> list[Audio]:
-        """Give the finished speech of a full buffer, and keep what may go on."""
-        samples = self._take()
-        found = self._speech(samples)
-        rest = len(samples) - MARGIN_SAMPLES
-        if found and found[-1][1] > rest - MIN_PAUSE_WINDOWS * VAD_WINDOW_SAMPLES:
-            rest = start = found.pop()[0]
+    def _flush_buffer(self) -> list[Audio]:
+        """Return the finished speech of a full buffer, and keep the part that may continue."""
+        samples = self._pop_samples()
+        ranges = self._speech_ranges(samples)
+        keep_from = len(samples) - MARGIN_SAMPLES
+        if ranges and ranges[-1][1] > keep_from - MIN_PAUSE_WINDOWS * VAD_WINDOW_SAMPLES:
+            keep_from = start = ranges.pop()[0]
             if start < len(samples) // 2:
-                rest = self._quietest(samples, len(samples) // 2)
-                found.append((start, rest))
-        done = [self._sound(samples, a, b) for a, b in found]
-        self._start += Fraction(rest, SAMPLE_RATE)
-        self._keep(samples[rest:])
-        return done
+                keep_from = self._find_pause(samples, len(samples) // 2)
+                ranges.append((start, keep_from))
+        finished = [self._to_audio(samples, a, b) for a, b in ranges]
+        self._start += Fraction(keep_from, SAMPLE_RATE)
+        self._append(samples[keep_from:])
+        return finished
 
-    def _sound(self, samples: Float32Array, start: int, end: int) -> Audio:
+    def _to_audio(self, samples: Float32Array, start: int, end: int) -> Audio:
         return Audio(samples[start:end].copy(), SAMPLE_RATE, self._start + Fraction(start, SAMPLE_RATE))
 
     def _scores(self, samples: Float32Array) -> Float32Array:
@@ -100,9 +101,9 @@ class SpeechSegmenter:
             return np.zeros(0, np.float32)
         return self._vad(np.pad(samples, (0, -len(samples) % VAD_WINDOW_SAMPLES)))
 
-    def _speech(self, samples: Float32Array) -> list[Span]:
-        """Give the sample ranges in which somebody speaks, with margins."""
-        found = hysteresis_spans(
+    def _speech_ranges(self, samples: Float32Array) -> list[Span]:
+        """Return the sample ranges of speech, with margins."""
+        ranges = hysteresis_spans(
             self._scores(samples),
             SPEECH_START_PROBABILITY,
             SPEECH_END_PROBABILITY,
@@ -111,13 +112,13 @@ class SpeechSegmenter:
         )
         return [
             (
-                max(0, a * VAD_WINDOW_SAMPLES - MARGIN_SAMPLES),
-                min(len(samples), b * VAD_WINDOW_SAMPLES + MARGIN_SAMPLES),
+                max(0, first * VAD_WINDOW_SAMPLES - MARGIN_SAMPLES),
+                min(len(samples), past * VAD_WINDOW_SAMPLES + MARGIN_SAMPLES),
             )
-            for a, b in found
+            for first, past in ranges
         ]
 
-    def _quietest(self, samples: Float32Array, start: int) -> int:
-        """Give the place after ``start`` where speech is least likely: the pause to cut at when nobody stops."""
+    def _find_pause(self, samples: Float32Array, start: int) -> int:
+        """Return the position after ``start`` where speech is least probable, to cut at if nobody pauses."""
         scores = np.convolve(self._scores(samples)[start // VAD_WINDOW_SAMPLES :], np.ones(5) / 5, "valid")
         return start + (int(np.argmin(scores)) + 2) * VAD_WINDOW_SAMPLES

@@ -1,4 +1,4 @@
-"""Scores along a line turned into stretches: hysteresis thresholding, as in Canny's edge detector (1986)."""
+"""Hysteresis thresholding of a series of scores, as in Canny's edge detector (1986)."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ Span = tuple[int, int]
 """First index and one past the last."""
 
 
-def hysteresis_spans(scores: ArrayLike, on: float, off: float, gap: int = 0, shortest: int = 1) -> list[Span]:
-    """Give the stretches of ``scores`` that reach ``on`` somewhere and stay at or above ``off`` throughout.
+def hysteresis_spans(scores: ArrayLike, on: float, off: float, gap: int = 0, min_length: int = 1) -> list[Span]:
+    """Return the ranges of ``scores`` that reach ``on`` somewhere and stay at or above ``off`` throughout.
 
     Args:
         scores: (N,) values in time order.
-        on, off: thresholds, ``off <= on``: a stretch begins by rising to ``on``, and ends by falling under ``off``.
-            What lies at or above ``off`` just before the rise does not belong to it.
-        gap: stretches with at most this many values between them are joined.
-        shortest: stretches of fewer values, counted after joining, are left out.
+        on, off: thresholds, ``off <= on``: a range begins where the scores rise to ``on``, and ends where they fall
+            below ``off``. Values at or above ``off`` just before the rise do not belong to it.
+        gap: ranges with at most this many values between them are joined.
+        min_length: ranges of fewer values, counted after joining, are left out.
     """
     values = np.asarray(scores)
-    found: list[Span] = []
+    ranges: list[Span] = []
     inside = False
     for i, value in enumerate(values.tolist()):
         if not inside and value >= on:
             start, inside = i, True
         elif inside and value < off:
-            found.append((start, i))
+            ranges.append((start, i))
             inside = False
     if inside:
-        found.append((start, len(values)))
-    return [(a, b) for a, b in _join(found, gap) if b - a >= shortest]
+        ranges.append((start, len(values)))
+    return [(start, end) for start, end in _join(ranges, gap) if end - start >= min_length]
 
 
-def _join(found: list[Span], gap: int) -> list[Span]:
+def _join(ranges: list[Span], gap: int) -> list[Span]:
     joined: list[Span] = []
-    for start, end in found:
+    for start, end in ranges:
         if joined and start - joined[-1][1] <= gap:
             joined[-1] = joined[-1][0], end
         else:

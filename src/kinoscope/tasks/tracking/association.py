@@ -1,8 +1,8 @@
-"""Which detection continues which track: the ways of well-known trackers, in one small form.
+"""Association of detections with tracks: the strategies of well-known trackers, in one small form.
 
-A way takes a ``AssociationInput``, what there is to pair in one picture, and yields pairs. It is a function, so a new
-way is one function and a row of ``STRATEGIES``. They share the life of tracks and the Kalman filter, see ``tracking``
-and ``motion``; what sets them apart is which boxes they compare, and in which rounds.
+A strategy takes an ``AssociationInput``, the detections and tracks of one frame, and yields pairs. It is a function, so
+a new strategy is one function and a row of ``STRATEGIES``. They share the lifecycle of tracks and the Kalman filter,
+see ``tracker`` and ``kalman``; they differ in which boxes they compare, and in which stages.
 """
 
 from __future__ import annotations
@@ -18,62 +18,63 @@ from kinoscope.core.errors import OptionError
 
 Pairs = Iterator[tuple[int, int]]
 
-NEAR = 0.05
-"""Overlap from which likeness of looks counts: things apart are not the same, however alike they look."""
 
 APPEARANCE_WEIGHT = 0.5
-"""What the looks add to the overlap at most."""
+"""Weight of the cosine similarity of the appearance, added to the overlap."""
 
 
 @dataclass(slots=True)
 class AssociationInput:
-    """What there is to pair in one picture: N detections, M tracks.
+    """The detections and tracks of one frame: N detections, M tracks.
 
     Attributes:
         boxes, scores: (N, 4) and (N,) of the detections.
-        sure: (N,) whether a detection's score is high.
-        expected: (M, 4) where the motion of each track leads.
-        last: (M, 4) where each track was seen last.
-        before: (M, 4) where it was seen some looks before that; the same as ``last`` for a new track.
+        confident: (N,) whether a detection's score is high.
+        expected: (M, 4) predicted box of each track.
+        last: (M, 4) last detection of each track.
+        before: (M, 4) detection some samples before that; the same as ``last`` for a new track.
         allowed: (N, M) factor on the overlap: less than 1 where labels differ.
-        looks: (N, M) cosine of the looks, or None where none are given.
-        free, open: (N,) and (M,) which detections and which tracks are not paired yet.
+        appearance: (N, M) cosine similarity of the appearance, or None.
+        free, open: (N,) and (M,) which detections and which tracks are not assigned yet.
     """
 
     boxes: Float64Array
     scores: Float64Array
-    sure: BoolArray
+    confident: BoolArray
     expected: Float64Array
     last: Float64Array
     before: Float64Array
     allowed: Float64Array
-    looks: Float64Array | None = None
+    appearance: Float64Array | None = None
     free: BoolArray = field(init=False)
     open: BoolArray = field(init=False)
 
     def __post_init__(self) -> None:
         self.free, self.open = np.ones(len(self.boxes), bool), np.ones(len(self.expected), bool)
 
-    def likeness(self, tracks: Float64Array, widen: float = 0.0) -> Float64Array:
-        """Give the overlap (N, M) of detections and tracks, both grown by a share of their size on each side."""
-        return iou(_widen(self.boxes, widen), _widen(tracks, widen)) * self.allowed
+    def overlap(self, tracks: Float64Array, margin: float = 0.0) -> Float64Array:
+        """Return the IoU (N, M) of detections and tracks, both grown by a share of their size on each side."""
+        return iou(_widen(self.boxes, margin), _widen(tracks, margin)) * self.allowed
 
-    def pair(self, wanted: BoolArray, likeness: Float64Array, least: float, extra: Float64Array | float = 0.0) -> Pairs:
-        """Pair those of the wanted detections and the tracks that are not paired yet, for the greatest sum.
+    def assign(
+        self, selected: BoolArray, overlap: Float64Array, min_overlap: float, extra: Float64Array | float = 0.0
+    ) -> Pairs:
+        """Assign the selected detections to the open tracks, maximizing the total score.
 
         Args:
-            likeness: (N, M); pairs under ``least`` are left out.
-            extra: (N, M) what else speaks for a pair, on the scale of the likeness.
+            selected: (N,) the detections.
+            overlap: (N, M); pairs below ``min_overlap`` are left out.
+            extra: (N, M) added to the score of a pair, on the scale of the overlap.
         """
         from scipy.optimize import linear_sum_assignment
 
-        row, column = np.flatnonzero(wanted & self.free), np.flatnonzero(self.open)
-        if self.looks is not None:
-            extra = extra + APPEARANCE_WEIGHT * self.looks
-        good = (likeness >= least) & (likeness > 0)
-        worth = np.where(good, likeness + np.maximum(extra, 0) + 1e-6, 0)[np.ix_(row, column)]
-        for i, j in zip(*linear_sum_assignment(worth, maximize=True), strict=True):
-            if worth[i, j] > 0:
+        row, column = np.flatnonzero(selected & self.free), np.flatnonzero(self.open)
+        if self.appearance is not None:
+            extra = extra + APPEARANCE_WEIGHT * self.appearance
+        allowed_pairs = (overlap >= min_overlap) & (overlap > 0)
+        score = np.where(allowed_pairs, overlap + np.maximum(extra, 0) + 1e-6, 0)[np.ix_(row, column)]
+        for i, j in zip(*linear_sum_assignment(score, maximize=True), strict=True):
+            if score[i, j] > 0:
                 self.free[row[i]] = self.open[column[j]] = False
                 yield int(row[i]), int(column[j])
 
@@ -81,78 +82,81 @@ class AssociationInput:
 Strategy = Callable[[AssociationInput], Pairs]
 
 
-def sort(scene: AssociationInput) -> Pairs:
-    """Sure detections, once (Bewley et al., "Simple Online and Realtime Tracking", ICIP 2016)."""
-    yield from scene.pair(scene.sure, scene.likeness(scene.expected), 0.3)
+def sort(detections: AssociationInput) -> Pairs:
+    """Assign the confident detections, in one stage (Bewley et al., "Simple Online and Realtime Tracking", ICIP
+    2016).
+    """
+    yield from detections.assign(detections.confident, detections.overlap(detections.expected), 0.3)
 
 
-def bytetrack(scene: AssociationInput) -> Pairs:
-    """Sure detections first; doubtful ones only continue tracks that are already there.
+def bytetrack(detections: AssociationInput) -> Pairs:
+    """Assign the confident detections first; the others only continue existing tracks.
 
     Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022.
     """
-    likeness = scene.likeness(scene.expected)
-    yield from scene.pair(scene.sure, likeness, 0.2)
-    yield from scene.pair(~scene.sure, likeness, 0.5)
+    overlap = detections.overlap(detections.expected)
+    yield from detections.assign(detections.confident, overlap, 0.2)
+    yield from detections.assign(~detections.confident, overlap, 0.5)
 
 
-def ocsort(scene: AssociationInput) -> Pairs:
-    """As ByteTrack, with the direction of motion, and what is left once more where it was seen last.
+def ocsort(detections: AssociationInput) -> Pairs:
+    """Extend ByteTrack by the direction of motion, and by a last stage that compares with the last detections.
 
     Cao et al., "Observation-Centric SORT: Rethinking SORT for Robust Multi-Object Tracking", CVPR 2023. Its virtual
-    path over a gap is not needed here: the filter's state stays at the last detection, and its noise is continuous.
+    trajectory over a gap is not needed here: the filter's state stays at the last detection, and its noise is
+    continuous.
     """
-    likeness = scene.likeness(scene.expected)
-    yield from scene.pair(scene.sure, likeness, 0.3, 0.2 * direction_consistency(scene))
-    yield from scene.pair(~scene.sure, likeness, 0.5)
-    yield from scene.pair(scene.sure, scene.likeness(scene.last), 0.3)
+    overlap = detections.overlap(detections.expected)
+    yield from detections.assign(detections.confident, overlap, 0.3, 0.2 * direction_consistency(detections))
+    yield from detections.assign(~detections.confident, overlap, 0.5)
+    yield from detections.assign(detections.confident, detections.overlap(detections.last), 0.3)
 
 
-def buffered(scene: AssociationInput) -> Pairs:
-    """As ByteTrack, and what is left once more with widened boxes, for few looks a second and fast small things.
+def buffered(detections: AssociationInput) -> Pairs:
+    """Extend ByteTrack by a last stage with enlarged boxes, for low frame rates and fast small objects.
 
     Yang et al., "Hard to Track Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the
     Matching Space", WACV 2023.
     """
-    yield from bytetrack(scene)
-    yield from scene.pair(scene.sure, scene.likeness(scene.expected, 0.6), 0.2)
+    yield from bytetrack(detections)
+    yield from detections.assign(detections.confident, detections.overlap(detections.expected, 0.6), 0.2)
 
 
 STRATEGIES: dict[str, Strategy] = {"sort": sort, "bytetrack": bytetrack, "ocsort": ocsort, "buffered": buffered}
-"""The ways by name."""
+"""The strategies by name."""
 
 
 def get_strategy(name: str) -> Strategy:
-    """Give a way by its name.
+    """Return a strategy by its name.
 
     Raises:
-        OptionError: there is no such way.
+        OptionError: there is no such strategy.
     """
     if name not in STRATEGIES:
         raise OptionError(f"there is no tracker {name!r}; choose from {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
 
 
-def direction_consistency(scene: AssociationInput) -> Float64Array:
-    """Tell (N, M) how well the way to each detection goes on from each track's way so far: 1 ahead, 0 across, -1 back.
+def direction_consistency(detections: AssociationInput) -> Float64Array:
+    """Return (N, M) how well the direction to each detection continues that of each track: 1 ahead, 0 across, -1 back.
 
-    Times the detection's score; 0 of a track that has not moved.
+    It is multiplied by the detection's score; 0 for a track that has not moved.
     """
-    last, before, here = (_centres(boxes) for boxes in (scene.last, scene.before, scene.boxes))
-    past, ahead = _directions(last - before)[None], _directions(here[:, None] - last[None])
-    angle = np.arccos(np.clip((past * ahead).sum(axis=2), -1, 1))
-    return np.asarray((1 - 2 * angle / np.pi) * scene.scores[:, None])
+    last, before, current = (_centres(boxes) for boxes in (detections.last, detections.before, detections.boxes))
+    past_direction, new_direction = _directions(last - before)[None], _directions(current[:, None] - last[None])
+    angle = np.arccos(np.clip((past_direction * new_direction).sum(axis=2), -1, 1))
+    return np.asarray((1 - 2 * angle / np.pi) * detections.scores[:, None])
 
 
 def _centres(boxes: Float64Array) -> Float64Array:
     return (boxes[:, :2] + boxes[:, 2:4]) / 2
 
 
-def _directions(ways: Float64Array) -> Float64Array:
-    return np.asarray(ways / np.maximum(np.linalg.norm(ways, axis=-1, keepdims=True), 1e-6))
+def _directions(vectors: Float64Array) -> Float64Array:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6))
 
 
-def _widen(boxes: Float64Array, share: float) -> Float64Array:
-    """Grow boxes by ``share`` of their size on each side."""
-    grow = share * (boxes[:, 2:4] - boxes[:, :2])
+def _widen(boxes: Float64Array, margin: float) -> Float64Array:
+    """Enlarge boxes by ``margin`` of their size on each side."""
+    grow = margin * (boxes[:, 2:4] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - grow, boxes[:, 2:4] + grow], axis=1)

@@ -1,4 +1,4 @@
-"""The best few moments of a track, spread over time: what is kept of it for people and networks to look at."""
+"""The best moments of a track, spread over time: what is stored of it for display and for further networks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Moment(Protocol):
-    """A moment of a track: when it was, and how good, above 0."""
+    """A moment of a track: its time and its quality, above 0."""
 
     @property
     def time(self) -> float:
-        """In seconds."""
+        """Time in seconds."""
         ...
 
     @property
-    def value(self) -> float:
-        """How good it is."""
+    def quality(self) -> float:
+        """Quality, above 0."""
         ...
 
 
@@ -28,27 +28,27 @@ class TopMoments(Generic[M]):
     """The best moments of a track.
 
     Attributes:
-        most: moments kept.
-        apart: least seconds between two of them: they should differ.
-        kept: the moments, the best first.
+        max_moments: number of moments stored.
+        min_gap_seconds: minimum seconds between two of them, so that they differ.
+        moments: the moments, the best first.
     """
 
-    most: int
-    apart: float = 1.0
-    kept: list[M] = field(default_factory=list)
+    max_moments: int
+    min_gap_seconds: float = 1.0
+    moments: list[M] = field(default_factory=list)
 
-    def wants(self, time: float, value: float) -> bool:
-        """Whether a moment is worth keeping: clearly better than those near it, and among the best of the others."""
-        rivals = [moment for moment in self.kept if abs(moment.time - time) < self.apart]
-        others = [moment for moment in self.kept if abs(moment.time - time) >= self.apart]
-        least = others[-1].value if len(others) >= self.most else 0.0
-        return value > least and all(value > 1.1 * moment.value for moment in rivals)
+    def accepts(self, time: float, quality: float) -> bool:
+        """Return whether a moment is clearly better than those near it, and among the best of the others."""
+        rivals = [moment for moment in self.moments if abs(moment.time - time) < self.min_gap_seconds]
+        others = [moment for moment in self.moments if abs(moment.time - time) >= self.min_gap_seconds]
+        min_quality = others[-1].quality if len(others) >= self.max_moments else 0.0
+        return quality > min_quality and all(quality > 1.1 * moment.quality for moment in rivals)
 
     def add(self, moment: M) -> None:
-        """Keep a moment instead of those near it, and of the worst if there are too many."""
-        others = [kept for kept in self.kept if abs(kept.time - moment.time) >= self.apart]
-        self.kept = sorted([*others, moment], key=lambda kept: -kept.value)[: self.most]
+        """Store a moment instead of those near it, and drop the worst if there are too many."""
+        others = [stored for stored in self.moments if abs(stored.time - moment.time) >= self.min_gap_seconds]
+        self.moments = sorted([*others, moment], key=lambda stored: -stored.quality)[: self.max_moments]
 
     def within(self, start: float, end: float) -> list[M]:
-        """Give the moments of a stretch of time, the best first."""
-        return [moment for moment in self.kept if start <= moment.time <= end]
+        """Return the moments from ``start`` to ``end`` in seconds, the best first."""
+        return [moment for moment in self.moments if start <= moment.time <= end]
