@@ -163,15 +163,15 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
     [
         (["--blur", "cats"], "blur cats is not known; choose from faces, people"),
         (["--blur", "faces", "--hide-with", "paint"], 'Choose from: "blur", "pixels", "solid"'),
-        (["--keep", "Ada"], "keep says who is not hidden; give --blur faces or --blur people with it"),
-        (["--blur", "faces", "--keep", "Ada"], "keep Ada needs a gallery that knows the name; give --gallery FILE"),
+        (["--keep", "Ada"], "keep names people who are not hidden; give --blur faces or --blur people with it"),
+        (["--blur", "faces", "--keep", "Ada"], "keep Ada needs a gallery that has the name; give --gallery FILE"),
         (["--blur", "faces", "--keep", "Eda", "--gallery", "G"], "keep: 'Eda' is not in the gallery; did you mean Ada"),
         (
             ["--blur", "faces", "--rules", "rules.yaml", "--clips"],
-            "would show what --blur hides; leave --clips out, then take them of what is hidden: "
+            "would show what --blur hides; leave --clips out, then cut them from the blurred video: "
             "kinoscope analyze blurred.mp4 --rules FILE --clips",
         ),
-        (["--blur", "faces", "--live"], "what is live is there once; record it first"),
+        (["--blur", "faces", "--live"], "blur reads the video twice, which a live source does not allow; record it first"),
     ],
 )
 def test_what_cannot_be_hidden_is_told_before_anything_is_read(
