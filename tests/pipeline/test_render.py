@@ -171,7 +171,7 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
             "would show what --blur hides; leave --clips out, then cut them from the blurred video: "
             "kinoscope analyze blurred.mp4 --rules FILE --clips",
         ),
-        (["--blur", "faces", "--live"], "blur reads the video twice, which a live source does not allow; record it first"),
+        (["--blur", "faces", "--live"], "blur reads the video twice, which a live source does not allow"),
     ],
 )
 def test_what_cannot_be_hidden_is_told_before_anything_is_read(
