@@ -1,4 +1,4 @@
-"""Timelines whose answers are known, for libraries."""
+"""Timelines with known content, for libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JPEG = b"\xff\xd8 not really a picture \xff\xd9"
 def track(
     number: int, label: str, start: float, end: float, identity: str | None = None, task: str = "objects"
 ) -> Track:
-    """Follow a box from start to end."""
+    """Return a track of a box from start to end."""
     boxes = [[time, 10, 20, 30, 40, 0.8] for time in (start, (start + end) / 2, end)]
     return Track(
         number, task, label, 0.8, np.array(boxes), identity or "person 1", {"known_by": "face"} if identity else {}
@@ -20,7 +20,7 @@ def track(
 
 
 def timeline(seed: int = 0, path: str = "street.mp4", text: str = "hello big world") -> Timeline:
-    """A minute: a person at 5 to 12 s and 30 to 35 s, a car at 13 to 20 s, Ada at 5 to 11 s, and something said."""
+    """Return a minute: a person at 5 to 12 s and 30 to 35 s, a car at 13 to 20 s, Ada at 5 to 11 s, and speech."""
     found = Timeline(source={"path": path, "duration": 60.0, "width": 64, "height": 48}, times=np.arange(0, 60, 0.5))
     random = np.random.default_rng(seed)
     reports = {"objects": "yolox-nano", "faces": "mtcnn, dlib-resnet", "scenes": "efficientnet-lite0"}

@@ -1,6 +1,6 @@
-"""A process that serves a video over RTSP, hangs up at its end, and serves it again: ``rtsp_serving.py FILE TIMES``.
+"""Serve a video over RTSP, close the connection at its end, and repeat: ``rtsp_server.py FILE TIMES``.
 
-As much of a server as a client needs: MPEG-TS in RTP (RFC 2250), interleaved on the one connection, paced by the clock.
+A minimal server: MPEG-TS in RTP (RFC 2250), interleaved on the one connection, paced by the clock.
 It prints its address first.
 """
 
@@ -20,7 +20,7 @@ SECONDS = 3.0
 
 
 def answer(lines, stream):
-    """Answer one request; tell whether it was the last."""
+    """Answer one request; return whether it was the last."""
     method, headers = lines.readline().decode().split(" ")[0], {}
     while line := lines.readline().decode().strip():
         name, value = line.split(": ", 1)

@@ -1,4 +1,4 @@
-"""Small files made on the spot, with exactly known content."""
+"""Write small files with exactly known content."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def noise(count: int, width: int = 32, height: int = 24, seed: int = 0) -> list[
 def lossless(path: Path, pixels: Sequence[Pixels], times: Sequence[Fraction], **options: object) -> Path:
     size = pixels[0].shape[1], pixels[0].shape[0]
     with Writer(path, size, lossless=True, preset="ultrafast", **options) as writer:
-        for picture, time in zip(pixels, times, strict=True):
-            writer.write(Frame(picture, time))
+        for image, time in zip(pixels, times, strict=True):
+            writer.write(Frame(image, time))
     return path
 
 
@@ -42,7 +42,7 @@ def encode(
     seed: int = 0,
     **context: int,
 ) -> Path:
-    """Encode a picture that gets brighter, with any codec and container that FFmpeg has."""
+    """Encode a video that gets brighter, with any codec and container that FFmpeg supports."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate, options=options or {})
         stream.width, stream.height = size
@@ -65,7 +65,7 @@ def encode(
 
 
 def remux(source: Path, target: Path, format: str | None = None, **options: str) -> Path:
-    """Copy the video stream alone to another container."""
+    """Copy only the video stream to another container."""
     with av.open(str(source)) as old, av.open(str(target), "w", format=format, options=options) as new:
         copy = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(video=0):

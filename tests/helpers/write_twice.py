@@ -1,4 +1,4 @@
-"""Write a moving picture of every kind into the folder that is named, and print what each file is."""
+"""Write a video of every kind into the folder that is named, and print the size and digest of each file."""
 
 import hashlib
 import sys

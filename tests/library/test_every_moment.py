@@ -1,4 +1,4 @@
-"""What all this is for: enroll a face, analyse a folder, and find every moment of a person, a label and a phrase."""
+"""End to end: enroll a face, analyze a folder, and find every moment of a person, a label and a phrase."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ pytest.importorskip("lancedb", reason="needs the extra library")
 
 ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
 FILMS = {"first.mkv": [({}, 2), (ANN | BOB, 2), ({}, 2)], "second.mkv": [(BOB, 4)], "third.mkv": [(ANN, 3), (BOB, 2)]}
-"""Who is seen for how many seconds, in each film."""
+"""Seconds for which each person is visible, in each film."""
 
 
 class Labelling(Counting):
-    """Stands in for what a network would find: a label, and a sentence, each in the first two seconds."""
+    """A fake task: a label, and a sentence, each in the first two seconds."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         return TaskResult(events=[Event(self.name, self.seen[0], self.seen[20], *self.found)], report=TaskReport())
@@ -40,7 +40,7 @@ class Speech(Labelling):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A picture of Ann, and a folder of films, for which networks know people by their colour."""
+    """Write an image of Ann, and a folder of films, in which fake networks recognize people by their colour."""
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
     monkeypatch.setattr("kinoscope.api.library.embed_speech", lambda *_: {})
@@ -48,8 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(TASKS, task.name, task)
     cv2.imwrite(str(tmp_path / "ann.png"), cv2.cvtColor(draw(ANN), cv2.COLOR_RGB2BGR))
     for name, stretches in FILMS.items():
-        shown = [draw(people) for people, seconds in stretches for _ in range(seconds * 10)]
-        source = SyntheticSource("people", lambda n, _, shown=shown: shown[n], TaskResult(), SIZE, len(shown) / 10, 10)
+        displayed = [draw(people) for people, seconds in stretches for _ in range(seconds * 10)]
+        source = SyntheticSource(
+            "people", lambda n, _, displayed=displayed: displayed[n], TaskResult(), SIZE, len(displayed) / 10, 10
+        )
         source.write(tmp_path / "films" / name, lossless=True)
     return tmp_path
 
@@ -64,11 +66,11 @@ def test_every_moment_of_a_person_a_label_and_a_phrase_is_found(kinoscope: Any, 
     def find(query: str) -> list[tuple[str, float, float]]:
         call = kinoscope("search", query, "--library", library, "-o", folder / "found", "--json")
         assert (call.status, call.err) == (0, "")
-        told = json.loads(call.out)
+        result = json.loads(call.out)
         page = (folder / "found" / "found.html").read_text()
-        assert told["written"] == [str(folder / "found" / "found.html")]
-        assert all(clip["name"] in page for clip in told["clips"])
-        return sorted((clip["name"], clip["from"], clip["to"]) for clip in told["clips"])
+        assert result["written"] == [str(folder / "found" / "found.html")]
+        assert all(clip["name"] in page for clip in result["clips"])
+        return sorted((clip["name"], clip["from"], clip["to"]) for clip in result["clips"])
 
     names = [name for name, *_ in find("Ann")]
     assert names == ["first.mkv", "third.mkv"]

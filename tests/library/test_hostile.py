@@ -1,4 +1,4 @@
-"""A library that somebody else made, to do harm with."""
+"""A library that was built to attack its reader."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ONE, TWO = "a" * 64, "b" * 64
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    made = Library(tmp_path / "films.lance", create=True)
-    made.add(ONE, "/nowhere/a.mp4", timeline())
-    made.add(TWO, "/nowhere/b.mp4", timeline(1))
-    return made
+    library = Library(tmp_path / "films.lance", create=True)
+    library.add(ONE, "/nowhere/a.mp4", timeline())
+    library.add(TWO, "/nowhere/b.mp4", timeline(1))
+    return library
 
 
 def change(library: Library, **values: Any) -> None:
@@ -85,7 +85,7 @@ def secret(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-FACTS = {"container": "mov,mp4", "codec": "h264", "pixel_format": "yuv420p", "width": 64, "rate": "1/0"}
+METADATA = {"container": "mov,mp4", "codec": "h264", "pixel_format": "yuv420p", "width": 64, "rate": "1/0"}
 
 
 @pytest.mark.parametrize("name", ["secret.mp4", "pipe.mp4", "link.mp4", "."])
@@ -96,9 +96,9 @@ def test_what_is_no_video_is_neither_linked_nor_waited_for(
     (secret / "link.mp4").symlink_to(secret / "secret.mp4")
     before = {path.name: path.lstat().st_nlink for path in secret.iterdir()}
     if field == "path":
-        change(library, path=str(secret / name), metadata=json.dumps(FACTS))
+        change(library, path=str(secret / name), metadata=json.dumps(METADATA))
     else:
-        change(library, metadata=json.dumps(FACTS | {"preview": str(secret / name)}))
+        change(library, metadata=json.dumps(METADATA | {"preview": str(secret / name)}))
     out = tmp_path / "out"
     assert kinoscope("search", "person", "--library", library.path, "-o", out, "--export", "edl").status == 0
     assert not list(out.glob("videos/*.mp4"))
@@ -110,8 +110,8 @@ def test_the_preview_is_linked_where_the_video_itself_cannot_be_played(
 ) -> None:
     shapes(duration=1, rate=10, width=64, height=48).write(tmp_path / "preview.mp4")
     with open_source(tmp_path / "preview.mp4") as source:
-        facts = describe_source(source.info)
-    change(library, metadata=json.dumps(facts | {"preview": str(tmp_path / "preview.mp4")}))
+        metadata = describe_source(source.info)
+    change(library, metadata=json.dumps(metadata | {"preview": str(tmp_path / "preview.mp4")}))
     out = tmp_path / "out"
     assert kinoscope("search", "person", "--library", library.path, "-o", out).status == 0
     (film,) = out.glob("videos/*.mp4")

@@ -24,7 +24,7 @@ def test_moments_that_hardly_part_are_one() -> None:
     assert rows(spans((0, 0, 10), (0, 1, 2), (0, 9, 9.5)).merged()) == [(0, 0, 10)]
 
 
-def test_near_gives_the_time_around_the_meeting() -> None:
+def test_near_returns_the_time_around_the_meeting() -> None:
     people, cars = spans((0, 5, 12), (0, 30, 35), (1, 5, 6)), spans((0, 13, 20), (1, 40, 41))
     assert rows(intersect_near(people, cars, 3)) == [(0, 10, 15)]
     assert rows(intersect_near(people, cars, 10)) == [(0, 5, 30)]
@@ -32,7 +32,7 @@ def test_near_gives_the_time_around_the_meeting() -> None:
     assert rows(intersect_near(people, cars, 0.5)) == []
 
 
-def test_with_gives_the_time_that_both_share() -> None:
+def test_with_returns_the_time_that_both_share() -> None:
     shots, speech = spans((0, 0, 4), (0, 4, 9)), spans((0, 3, 5), (1, 0, 9))
     assert rows(intersect(shots, speech)) == [(0, 3, 4), (0, 4, 5)]
     assert rows(intersect(spans((0, 0, 4)), spans((0, 4, 9)))) == []

@@ -1,4 +1,4 @@
-"""``analyze --library`` and ``kinoscope library``, as a user meets them."""
+"""``analyze --library`` and ``kinoscope library`` from the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def video(tmp_path: Path) -> Path:
     return shapes(duration=1, rate=10, width=64, height=48).write(tmp_path / "in" / "shapes.mp4")
 
 
-def test_analyze_adds_to_a_library_and_tells(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
+def test_analyze_adds_to_a_library_and_reports_it(kinoscope: Any, light: Any, video: Path, tmp_path: Path) -> None:
     films, out = tmp_path / "films.lance", tmp_path / "out"
     call = kinoscope("analyze", video, "-o", out, "--library", films, "--no-report")
     assert (call.status, call.err) == (0, "")
@@ -72,16 +72,16 @@ def test_videos_are_shown_and_removed(kinoscope: Any, light: Any, video: Path, t
     films = tmp_path / "films.lance"
     kinoscope("analyze", video, "-o", tmp_path / "out", "--library", films, "--no-report")
     assert json.loads(kinoscope("library", "show", films, "--json").out)["names"] == {"shot": 1}
-    shown = kinoscope("library", "show", films, "shapes.mp4").out
-    assert "sha256" in shown
-    assert "shots" in shown
+    displayed = kinoscope("library", "show", films, "shapes.mp4").out
+    assert "sha256" in displayed
+    assert "shots" in displayed
     assert kinoscope("library", "remove", films, "shapes.mp4").out == f"removed {video}\n"
     assert kinoscope("library", "list", films).out == "the library is empty\n"
     call = kinoscope("library", "remove", films)
     assert (call.status, call.err.count("\n")) == (2, 1)
 
 
-def test_a_library_that_cannot_be_used_is_told_before_anything_is_read(
+def test_an_unusable_library_is_an_error_before_anything_is_read(
     kinoscope: Any, light: Any, video: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "films.lance").write_text("no library")
@@ -99,7 +99,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         library("list", tmp_path / "films.lance")
 
 
-def test_folders_of_pictures_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
+def test_folders_of_images_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
     from kinoscope.api.library import content_hash
 
     for name, content in (("a.png", b"1"), ("b.png", b"2")):

@@ -18,13 +18,11 @@ pytest.importorskip("lancedb", reason="needs the extra library")
 
 ROOT = Path(__file__).parents[2]
 ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "images": 4, "scenes": 60, "faces": 1}
-"""Rows of one video of ``making``, by table."""
+"""Rows of one video of ``timeline``, by table."""
 
 
-def start(
-    place: Path, first: int, count: int, moment: str = "never", text: str = "hello big world"
-) -> subprocess.Popen:
-    words = [sys.executable, "-W", "ignore", "-m", "tests.helpers.add_to_library", place, first, count, text, moment]
+def start(path: Path, first: int, count: int, moment: str = "never", text: str = "hello big world") -> subprocess.Popen:
+    words = [sys.executable, "-W", "ignore", "-m", "tests.helpers.add_to_library", path, first, count, text, moment]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     return subprocess.Popen(
         [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -32,7 +30,7 @@ def start(
     )  # fmt: skip
 
 
-def told(process: subprocess.Popen[str]) -> list[str]:
+def printed(process: subprocess.Popen[str]) -> list[str]:
     out, err = process.communicate(timeout=200)
     assert process.returncode in (0, -signal.SIGKILL), err
     return out.splitlines()
@@ -43,7 +41,7 @@ def numbers(library: Library) -> list[int]:
 
 
 def is_whole(library: Library) -> None:
-    """Whether each video has all its rows, and no row is anybody's else."""
+    """Check that each video has all its rows, and every row belongs to a video."""
     videos = library.videos()
     named = [run["run"] for video in videos for run in video.runs.values()]
     for name, count in ROWS.items():
@@ -53,17 +51,17 @@ def is_whole(library: Library) -> None:
 
 
 MOMENTS = {"written-3": 1, "written-7": 2, "named": 1}
-"""When a process dies that adds to a library of one video, and how many there are afterwards."""
+"""Moment at which a process that adds to a library of one video is killed -> number of videos afterwards."""
 
 
-def test_a_killed_process_loses_nothing_that_it_told_of(tmp_path: Path) -> None:
-    places = {moment: tmp_path / f"{moment}.lance" for moment in MOMENTS}
-    for place in places.values():
-        Library(place, create=True).add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
-    running = {moment: start(place, 1, 3, moment) for moment, place in places.items()}
+def test_a_killed_process_loses_nothing_that_it_printed(tmp_path: Path) -> None:
+    paths = {moment: tmp_path / f"{moment}.lance" for moment in MOMENTS}
+    for path in paths.values():
+        Library(path, create=True).add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
+    running = {moment: start(path, 1, 3, moment) for moment, path in paths.items()}
     for moment, process in running.items():
-        lines = told(process)
-        library = Library(places[moment])
+        lines = printed(process)
+        library = Library(paths[moment])
         assert process.returncode == -signal.SIGKILL
         assert numbers(library) == [0, *(int(line.split()[0]) for line in lines)]
         assert len(numbers(library)) == MOMENTS[moment]
@@ -73,17 +71,17 @@ def test_a_killed_process_loses_nothing_that_it_told_of(tmp_path: Path) -> None:
             == len(search_videos(library, parse('says "big world"')))
             == MOMENTS[moment]
         )
-        # What was left is swept up by the next who adds, and the lock of the dead holds nobody up.
+        # The next process that adds removes the orphans, and the lock of the killed one does not block.
         assert library.add(f"{9:064x}", "9.mp4", timeline(9, "9.mp4")) == "added"
         is_whole(library)
 
 
 def test_a_process_killed_between_new_and_old_findings_leaves_the_new(tmp_path: Path) -> None:
-    place = tmp_path / "films.lance"
-    library = Library(place, create=True)
+    path = tmp_path / "films.lance"
+    library = Library(path, create=True)
     library.add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
-    process = start(place, 0, 1, "forgotten", "good night")
-    assert told(process) == []
+    process = start(path, 0, 1, "forgotten", "good night")
+    assert printed(process) == []
     assert process.returncode == -signal.SIGKILL
     assert search_videos(library, parse('says "big world"')) == []
     (clip,) = search_videos(library, parse('says "good night"'))
@@ -92,8 +90,8 @@ def test_a_process_killed_between_new_and_old_findings_leaves_the_new(tmp_path: 
     is_whole(library)
 
 
-def test_a_library_whose_maker_was_killed_is_made_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index, place = "lancedb.table.LanceTable.create_index", tmp_path / "films.lance"
+def test_a_library_whose_creation_was_killed_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, path = "lancedb.table.LanceTable.create_index", tmp_path / "films.lance"
 
     def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -101,18 +99,18 @@ def test_a_library_whose_maker_was_killed_is_made_to_the_end(tmp_path: Path, mon
     with monkeypatch.context() as patch:
         patch.setattr(index, fail)
         with pytest.raises(KeyboardInterrupt):
-            Library(place, create=True)
-    library = Library(place, create=True)
+            Library(path, create=True)
+    library = Library(path, create=True)
     library.add(f"{0:064x}", "0.mp4", timeline(0, "0.mp4"))
     assert len(search_videos(library, parse('says "big world"'))) == 1
 
 
 def test_two_processes_add_to_one_library(tmp_path: Path) -> None:
-    """Neither has made it, and they share a video."""
-    place = tmp_path / "films.lance"
-    lines = [line.split() for process in [start(place, 0, 5), start(place, 4, 5)] for line in told(process)]
+    """Create one library from two processes, which share a video."""
+    path = tmp_path / "films.lance"
+    lines = [line.split() for process in [start(path, 0, 5), start(path, 4, 5)] for line in printed(process)]
     assert sorted(line[0] for line in lines) == sorted(["0", "1", "2", "3", "4", "4", "5", "6", "7", "8"])
     assert sorted(change for number, change in lines if number == "4") == ["added", "same"]
-    library = Library(place)
+    library = Library(path)
     assert numbers(library) == list(range(9))
     is_whole(library)

@@ -46,7 +46,7 @@ def test_queries_are_read(text: str, query: Query) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "at the end; expected: a label"),
         ("person near", "at the end; expected: a label"),
@@ -67,8 +67,8 @@ def test_queries_are_read(text: str, query: Query) -> None:
         ("a" * 3000, "give at most 2000"),
     ],
 )
-def test_what_is_no_query_says_what_may_stand_there(text: str, told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_an_invalid_query_is_an_error_with_what_is_expected(text: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         parse(text)
 
 

@@ -12,19 +12,19 @@ pytest.importorskip("lancedb", reason="needs the extra library")
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Two streets with a person and a car each, and what is said differs; and a quiet place."""
-    made = Library(tmp_path_factory.mktemp("library") / "films.lance", create=True)
+    """Build a library of two streets with a person and a car each, and different speech; and a quiet video."""
+    library = Library(tmp_path_factory.mktemp("library") / "films.lance", create=True)
     for number, (path, text) in enumerate([("street-a.mp4", "hello big world"), ("street-b.mp4", "Worlds, hello!")]):
         meant = np.eye(384, dtype=np.float32)[number : number + 1]
-        made.add(f"{number:064d}", path, timeline(number, path, text), {"speech": meant})
+        library.add(f"{number:064d}", path, timeline(number, path, text), {"speech": meant})
     quiet = timeline(7, "quiet.mp4")
     for task in ("objects", "faces", "speech", "recognize"):
         quiet.drop(task)
     quiet.source["start"] = 100.0
     for event in quiet.events:
         event.start, event.end = event.start + 100, event.end + 100
-    made.add("f" * 64, "quiet.mp4", quiet)
-    return made
+    library.add("f" * 64, "quiet.mp4", quiet)
+    return library
 
 
 def ask(library: Library, query: str) -> list[tuple[str, float, float]]:
@@ -118,7 +118,7 @@ def test_the_best_come_first_and_no_more_than_asked_for(library: Library) -> Non
     ]  # fmt: skip
 
 
-def test_a_word_that_is_not_there_is_told_with_the_nearest(library: Library) -> None:
+def test_an_unknown_name_is_an_error_with_the_nearest(library: Library) -> None:
     with pytest.raises(LibraryError, match=r"is called 'persn'; did you mean person\? most frequent: person"):
         search_videos(library, parse("persn"))
 
@@ -128,12 +128,12 @@ def test_without_the_model_meaning_cannot_be_asked_for(library: Library) -> None
         search_videos(library, parse('about "x"'))
 
 
-def test_a_quote_in_a_name_is_no_way_into_the_database(library: Library) -> None:
+def test_a_quote_in_a_name_is_no_injection_into_the_database(library: Library) -> None:
     with pytest.raises(LibraryError, match="is called"):
         search_videos(library, parse("\"x') OR ('1'='1\""))
 
 
-def test_moments_like_a_picture(library: Library) -> None:
+def test_moments_similar_to_an_image(library: Library) -> None:
     features = timeline(0).features["scenes.features"]
     like = VectorQuery("scenes", features[15].astype(np.float32), "efficientnet-lite0", "like it", 0.01)
     assert [(c.video.name, c.start, c.end, round(c.score, 2)) for c in search_videos(library, None, [like])] == [

@@ -1,4 +1,4 @@
-"""``kinoscope search``, as a user meets it."""
+"""``kinoscope search`` from the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest.importorskip("lancedb", reason="needs the extra library")
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of two small videos, one with sound, in each of which something is seen from 1 to 2 seconds."""
+    """Build a library of two small videos, one with audio, each with something visible from 1 to 2 seconds."""
     folder = tmp_path_factory.mktemp("films")
     shapes(duration=3, rate=10, width=64, height=48).write(folder / "shapes.mp4")
     flash_and_beep(duration=3, rate=10).write(folder / "beep.mp4")
@@ -56,7 +56,7 @@ def test_a_search_prints_a_table_and_leaves_a_page_that_plays(kinoscope: Any, fi
         assert (tmp_path / "out" / video["film"]).read_bytes() == Path(video["path"]).read_bytes()
 
 
-def test_a_name_that_is_not_there_is_told_beside_the_answer(kinoscope: Any, films: Path, tmp_path: Path) -> None:
+def test_an_unknown_name_is_noted_beside_the_hits(kinoscope: Any, films: Path, tmp_path: Path) -> None:
     words = ("--library", films / "films.lance", "-o", tmp_path / "out")
     call = kinoscope("search", "street or chair", *words)
     assert call.status == 0
@@ -67,15 +67,15 @@ def test_a_name_that_is_not_there_is_told_beside_the_answer(kinoscope: Any, film
     assert kinoscope("search", "sofa or chair", *words).status == 2
 
 
-def test_json_gives_times_and_reasons(kinoscope: Any, films: Path, tmp_path: Path) -> None:
+def test_json_has_times_and_reasons(kinoscope: Any, films: Path, tmp_path: Path) -> None:
     words = ("search", 'street with says "hi beep"', "--library", films / "films.lance", "-o", tmp_path / "out")
     (clip,) = json.loads(kinoscope(*words, "--json").out)["clips"]
     assert (clip["name"], clip["start"], clip["end"]) == ("beep.mp4", 1.5, 1.6)
     assert [why["what"] for why in clip["why"]] == ["street", "said: hi beep"]
 
 
-class Letters:
-    """Means the letters that a text has."""
+class CharacterCounts:
+    """A fake text embedder: the vector of a text counts its characters."""
 
     def __init__(self, **_: Any) -> None:
         pass
@@ -89,7 +89,7 @@ def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkey
     from kinoscope.api.library import store_timeline
     from tests.helpers.libraries import timeline
 
-    monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", Letters)
+    monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", CharacterCounts)
     for name, text in (("a", "trains and rails"), ("b", "pop")):
         (tmp_path / name).write_text(name)
         assert store_timeline(tmp_path / "films.lance", str(tmp_path / name), timeline(path=name, text=text)) == "added"
@@ -133,7 +133,7 @@ def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ((), "nothing is asked for"),
         (("street near",), "is not understood at the end"),
@@ -142,10 +142,10 @@ def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) ->
         (("street", "--limit", "0"), "give 1 or more"),
     ],
 )
-def test_what_cannot_be_searched_is_one_line(kinoscope: Any, films: Path, words: Any, told: str) -> None:
+def test_what_cannot_be_searched_is_one_line(kinoscope: Any, films: Path, words: Any, message: str) -> None:
     call = kinoscope("search", *words, "--library", films / "films.lance", "-o", films / "out")
     assert (call.status, call.err.count("\n")) == (2, 1)
-    assert told in call.err
+    assert message in call.err
 
 
 CUTS = [

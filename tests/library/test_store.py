@@ -85,10 +85,10 @@ def test_a_task_that_finds_something_else_replaces_what_it_found(library: Librar
 
 def test_a_task_that_failed_leaves_what_was_known(library: Library) -> None:
     library.add(ONE, "street.mp4", timeline())
-    broken = timeline()
-    broken.drop("speech")
-    broken.tasks["speech"] = TaskReport("failed", reason="no sound")
-    assert library.add(ONE, "street.mp4", broken) == "same"
+    failed = timeline()
+    failed.drop("speech")
+    failed.tasks["speech"] = TaskReport("failed", reason="no sound")
+    assert library.add(ONE, "street.mp4", failed) == "same"
     assert library.tables["speech"].count_rows() == 1
 
 
@@ -133,7 +133,7 @@ def test_removing_one_that_is_not_there_removes_none(library: Library) -> None:
     assert len(library.videos()) == 1
 
 
-def test_a_library_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_library_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="make one with `kinoscope analyze VIDEO --library"):
         Library(tmp_path / "none.lance")
     assert not (tmp_path / "none.lance").exists()

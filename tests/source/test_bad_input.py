@@ -61,7 +61,7 @@ def test_truncated_before_its_index(tmp_path):
     refused(path, "a.mp4 is an mp4 without its index (moov): it was cut short; record or download it again")
 
 
-def test_truncated_after_its_index_gives_what_is_there(tmp_path):
+def test_truncated_after_its_index_yields_the_rest(tmp_path):
     path = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
@@ -160,13 +160,13 @@ def test_times_that_are_none():
         open_source("a.mp4", rate=-1)
 
 
-def test_video_whose_packets_are_all_broken(tmp_path):
+def test_video_whose_packets_are_all_corrupt(tmp_path):
     path = encode(tmp_path / "a.avi", codec="mpeg4", count=3)
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
-        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    for place, size in places:
-        data[place : place + size] = bytes(size)
+        offsets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for offset, size in offsets:
+        data[offset : offset + size] = bytes(size)
     path.write_bytes(data)
     why = "it is damaged, or larger than the limit of 134,217,728 pixels"
     advice = "copy or download it again, or raise that with --bounds pixels=NUMBER"

@@ -1,4 +1,4 @@
-"""Damage is told: which frames are missing, which are damaged, and whether a file ends early."""
+"""Damage is reported: which frames are missing, which are damaged, and whether a file ends early."""
 
 import random
 from fractions import Fraction
@@ -20,9 +20,9 @@ def packets(path):
         return [(packet.pos, packet.size, packet.pts) for packet in container.demux(video=0) if packet.size]
 
 
-def overwrite(path, place, size, seed=0):
+def overwrite(path, offset, size, seed=0):
     data = bytearray(path.read_bytes())
-    data[place : place + size] = random.Random(seed).randbytes(size)
+    data[offset : offset + size] = random.Random(seed).randbytes(size)
     path.write_bytes(data)
     return path
 
@@ -37,23 +37,23 @@ def length(stretches):
 
 def read(path, policy="skip", **options):
     with open_source(path, on_error=policy, **options) as source:
-        pictures = [(picture.time, picture.corrupt) for picture in source.lazy_frames()]
-        return pictures, source.report
+        lazy_frames = [(lazy_frame.time, lazy_frame.corrupt) for lazy_frame in source.lazy_frames()]
+        return lazy_frames, source.report
 
 
 @pytest.mark.parametrize("policy", ["skip", "repeat", "blank"])
 def test_one_damaged_frame_of_hevc_takes_no_other_along(tmp_path, policy):
     path = hevc(tmp_path / "a.mp4")
-    place, size, _ = packets(path)[45]
-    pictures, report = read(overwrite(path, place + 4, size - 4), policy)
-    times = [time for time, _ in pictures]
+    offset, size, _ = packets(path)[45]
+    lazy_frames, report = read(overwrite(path, offset + 4, size - 4), policy)
+    times = [time for time, _ in lazy_frames]
     whole = [Fraction(index, 25) for index in range(100)]
     assert report.complete
     assert 1 <= report.failures <= 2
     assert len(times) == (100 - report.failures if policy == "skip" else 100)
     assert set(times) <= set(whole)
     assert length(report.missing) == pytest.approx(report.failures / 25)
-    corrupt = [time for time, damaged in pictures if damaged]
+    corrupt = [time for time, damaged in lazy_frames if damaged]
     assert len(corrupt) == report.corrupt >= 10
     assert length(report.damaged) == pytest.approx(report.corrupt / 25)
     assert all(Fraction(40, 25) <= time < Fraction(60, 25) for time in corrupt)
@@ -64,9 +64,9 @@ def test_one_damaged_frame_of_hevc_takes_no_other_along(tmp_path, policy):
 def test_frames_whose_bytes_are_passed_over_are_missing(tmp_path, name, codec, policy):
     path = encode(tmp_path / name, count=200, codec=codec, gop=20, size=(320, 240))
     stored = packets(path)
-    place = stored[90][0]
-    pictures, report = read(overwrite(path, place, stored[95][0] - place), policy)
-    times = [time for time, _ in pictures]
+    offset = stored[90][0]
+    lazy_frames, report = read(overwrite(path, offset, stored[95][0] - offset), policy)
+    times = [time for time, _ in lazy_frames]
     assert report.failures >= 4
     assert len(times) == (200 - report.failures if policy == "skip" else 200)
     assert all(b > a for a, b in pairwise(times))
@@ -83,8 +83,8 @@ def test_half_a_file_is_not_complete(tmp_path, name):
         assert len(list(source.lazy_frames())) == 100
         assert source.report.complete
     path.write_bytes(path.read_bytes()[: packets(path)[50][0]])
-    pictures, report = read(path)
-    assert 40 < len(pictures) < 60
+    lazy_frames, report = read(path)
+    assert 40 < len(lazy_frames) < 60
     assert not report.complete
     assert report.errors[-1].startswith("ends at ")
     assert report.errors[-1].endswith("of 4.00 s")
@@ -103,9 +103,9 @@ def tone(path, codec="pcm_s16le"):
     return path.read_bytes()
 
 
-def hear(path, **options):
+def read_audio(path, **options):
     with open_source(path, **options) as source:
-        samples = sum(len(sound.samples) for sound in source.read(video=False, audio_rates=(16_000,)))
+        samples = sum(len(audio.samples) for audio in source.read(video=False, audio_rates=(16_000,)))
         return samples, source.report
 
 
@@ -115,52 +115,52 @@ def hear(path, **options):
 def test_half_a_recording_of_audio_is_not_complete(tmp_path, name, codec):
     path = tmp_path / name
     data = tone(path, codec)
-    samples, report = hear(path)
+    samples, report = read_audio(path)
     assert (samples, report.complete) == (64_000, True)
     path.write_bytes(data[: len(data) // 2 + 20])
-    samples, report = hear(path)
+    samples, report = read_audio(path)
     assert 31_900 < samples < 32_100
     assert not report.complete
     assert [error[:9] + error[-10:] for error in report.errors] == ["ends at 2 of 4.00 s"]
-    assert hear(path, end=1)[1].complete
+    assert read_audio(path, end=1)[1].complete
 
 
 @pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_wav_whose_size_was_not_known_when_it_began_is_complete(tmp_path, size):
     path = tmp_path / "a.wav"
     data = bytearray(tone(path))
-    place = data.index(b"data") + 4
-    data[place : place + 4] = size.to_bytes(4, "little")
+    offset = data.index(b"data") + 4
+    data[offset : offset + 4] = size.to_bytes(4, "little")
     path.write_bytes(data)
-    _, report = hear(path)
+    _, report = read_audio(path)
     assert (report.complete, report.errors) == (True, [])
 
 
 def test_a_wav_that_declares_too_few_bytes_a_second_is_complete(tmp_path):
     path = tmp_path / "a.wav"
     data = bytearray(tone(path))
-    place = data.index(b"fmt ") + 16
-    data[place : place + 4] = (1000).to_bytes(4, "little")
+    offset = data.index(b"fmt ") + 16
+    data[offset : offset + 4] = (1000).to_bytes(4, "little")
     path.write_bytes(data)
-    assert hear(path)[1].complete
+    assert read_audio(path)[1].complete
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_the_last_seconds_of_a_long_file_are_missed(tmp_path, name):
-    """A few seconds are no more certain to be rounding in a long file than in a short one."""
+    """Check that a few missing seconds are no more taken for rounding in a long file than in a short one."""
     path = encode(tmp_path / name, count=1000, rate=5, gop=50, container_options={"movflags": "faststart"})
-    place = packets(path)[985][0]
-    path.write_bytes(path.read_bytes()[:place])
-    pictures, report = read(path)
-    assert len(pictures) == 985
+    offset = packets(path)[985][0]
+    path.write_bytes(path.read_bytes()[:offset])
+    lazy_frames, report = read(path)
+    assert len(lazy_frames) == 985
     assert not report.complete
     assert "of 200.00 s" in report.errors[-1]
 
 
 def test_damage_outside_the_limits_is_not_counted(tmp_path):
     path = hevc(tmp_path / "a.mp4")
-    place, size, _ = packets(path)[45]
-    overwrite(path, place + 4, size - 4)
+    offset, size, _ = packets(path)[45]
+    overwrite(path, offset + 4, size - 4)
     for limits in ({"end": 1.5}, {"start": 2.6}):
         report = read(path, **limits)[1]
         assert (report.failures, report.corrupt, report.missing) == (0, 0, [])
@@ -174,67 +174,67 @@ def test_what_comes_before_the_first_keyframe_is_counted(tmp_path, codec, option
     stored = packets(whole)
     cut = tmp_path / "cut.ts"
     cut.write_bytes(whole.read_bytes()[stored[10][0] // 188 * 188 :])
-    pictures, report = read(cut)
-    first = pictures[0][0]
-    assert not any(damaged for _, damaged in pictures)
+    lazy_frames, report = read(cut)
+    first = lazy_frames[0][0]
+    assert not any(damaged for _, damaged in lazy_frames)
     assert report.failures > 10
     assert abs(report.failures - (float(first) - report.missing[0][0]) * 25) < 2  # one packet was cut in two
     assert report.missing[-1][1] == pytest.approx(float(first))
     assert "no key frame" in report.errors[0]
-    assert len(read(cut, "blank")[0]) == len(pictures) + report.failures
+    assert len(read(cut, "blank")[0]) == len(lazy_frames) + report.failures
 
 
 def test_a_start_inside_a_file_loses_nothing(tmp_path):
     path = encode(tmp_path / "a.mkv", count=100, gop=20, options={"bf": "2"})
-    pictures, report = read(path, start=2.2)
-    assert pictures[0][0] == Fraction(22, 10)
+    lazy_frames, report = read(path, start=2.2)
+    assert lazy_frames[0][0] == Fraction(22, 10)
     assert report.failures == 0
 
 
 @pytest.mark.parametrize("start", [0.3, 1.1, 1.9])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_a_start_inside_a_transport_stream_loses_nothing(tmp_path, codec, start):
-    """It is searched by times of decoding, which lie before those of the frames: also behind the first keyframe."""
+    """Seek by decoding times, which lie before those of the frames: also behind the first keyframe."""
     extra = QUIET if codec == "libx265" else {}
     options = {"bf": "3", "preset": "ultrafast", **extra}
     whole = encode(tmp_path / "a.mp4", count=100, codec=codec, gop=50, size=(128, 96), options=options)
     path = remux(whole, tmp_path / "a.ts")
     times = [time for time, _ in read(path)[0]]
     start = times[0] + Fraction(str(start))
-    pictures, report = read(path, start=start)
-    assert [time for time, _ in pictures] == [time for time in times if time >= start]
+    lazy_frames, report = read(path, start=start)
+    assert [time for time, _ in lazy_frames] == [time for time in times if time >= start]
     assert (report.failures, report.missing) == (0, [])
 
 
 def test_frames_in_front_of_a_keyframe_that_was_sought_are_no_damage(tmp_path):
-    """In an open group, frames are shown before the keyframe that need the group before it."""
+    """Show, in an open group, frames before the keyframe that need the previous group."""
     options = {"x264-params": "open-gop=1:keyint=25:min-keyint=25:bframes=4:b-adapt=0:scenecut=0"}
     path = encode(tmp_path / "a.mp4", count=150, gop=25, size=(128, 96), options=options)
     times = [Fraction(2 * index) + Fraction(1, 25) for index in range(3)]
     with open_source(path, on_error="raise") as source:
-        assert [picture.time for picture in source.at(times)] == times
+        assert [lazy_frame.time for lazy_frame in source.at(times)] == times
         assert source.report.failures == 0
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_uneven_times_are_no_damage(tmp_path, name):
-    """Long pauses between frames are as they are, where no bytes are missing."""
+    """Keep long pauses between frames if no bytes are missing."""
     stamps = np.cumsum([0, *(40, 40, 40, 5000) * 10]).tolist()
     path = encode(tmp_path / name, count=len(stamps), pts=stamps, time_base=Fraction(1, 1000), gop=8)
-    pictures, report = read(path, "repeat")
-    assert [time for time, _ in pictures] == [Fraction(stamp, 1000) for stamp in stamps]
+    lazy_frames, report = read(path, "repeat")
+    assert [time for time, _ in lazy_frames] == [Fraction(stamp, 1000) for stamp in stamps]
     assert (report.failures, report.missing) == (0, [])
 
 
-def test_made_up_streams_end_nothing(tmp_path):
-    """Damage in a flv may announce streams that do not exist."""
+def test_simulated_streams_end_nothing(tmp_path):
+    """Change an FLV so that it announces streams that do not exist."""
     path = encode(tmp_path / "a.flv", count=100, codec="flv1", gop=20, size=(320, 240))
-    place = packets(path)[50][0]
+    offset = packets(path)[50][0]
     data = bytearray(path.read_bytes())
-    data[place - 20] = 8  # the tag's kind: audio
+    data[offset - 20] = 8  # the tag's kind: audio
     path.write_bytes(data)
-    pictures, report = read(path)
-    assert len(pictures) >= 99 - report.failures
+    lazy_frames, report = read(path)
+    assert len(lazy_frames) >= 99 - report.failures
     assert report.complete
 
 
@@ -253,7 +253,7 @@ def lost_of(losses, frames):
 
 
 def test_second_fields_are_no_frames():
-    """Of packets in pairs, one makes a frame."""
+    """Count one frame for each pair of packets."""
     losses = LossDetector()
     for pts in range(0, 100, 2):
         losses.record_packet(_Packet(pts, key=not pts))
@@ -264,7 +264,7 @@ def test_second_fields_are_no_frames():
 
 
 def test_a_reason_waits_for_the_frame_that_it_belongs_to():
-    """A decoder that runs ahead fails before the frames come out that lie before the damaged one."""
+    """Fail in a decoder that runs ahead, before the frames come out that lie before the damaged one."""
     losses = LossDetector()
     for pts in range(20):
         losses.record_packet(_Packet(pts, key=not pts))
@@ -286,13 +286,13 @@ def test_a_failure_without_a_stamp_is_counted_once():
 
 
 def test_the_command_says_what_is_damaged(tmp_path, light, kinoscope):
-    """Damage makes the exit status 1 and one line on stderr, whether frames are lost or shown in part."""
+    """Exit with status 1 and one line on stderr after damage, whether frames are lost or shown in part."""
     whole = hevc(tmp_path / "whole.mp4")
-    place, size, _ = packets(whole)[45]
+    offset, size, _ = packets(whole)[45]
     damaged, half = tmp_path / "damaged.mp4", encode(tmp_path / "half.mkv", count=60)
     damaged.write_bytes(whole.read_bytes())
-    overwrite(damaged, place + 4, size - 4)
+    overwrite(damaged, offset + 4, size - 4)
     half.write_bytes(half.read_bytes()[: packets(half)[35][0]])
-    for path, status, told in ((whole, 0, ""), (damaged, 1, "decoded"), (half, 1, "was not read to its end")):
+    for path, status, message in ((whole, 0, ""), (damaged, 1, "decoded"), (half, 1, "was not read to its end")):
         call = kinoscope("analyze", path, "--tasks", "shots", "-o", tmp_path / path.stem, "--quiet")
-        assert (call.status, told in call.err, len(call.err.splitlines())) == (status, True, status), call
+        assert (call.status, message in call.err, len(call.err.splitlines())) == (status, True, status), call

@@ -1,4 +1,4 @@
-"""Folders as users keep them: videos in folders of folders, frames, strips, and results of earlier runs."""
+"""Typical folders of users: videos in nested folders, frames, strips, and results of earlier runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinoscope.source import open_source
 from kinoscope.source.folders import are_strips, find_sources
 
 
-def picture(path: Path, width: int, height: int) -> Path:
+def write_image(path: Path, width: int, height: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
     return path
@@ -45,10 +45,10 @@ def test_videos_of_all_folders_below_are_found_in_natural_order(tmp_path: Path) 
 
 def test_frames_below_are_a_video_each_and_do_not_hide_what_is_beside_them(tmp_path: Path) -> None:
     for number in range(3):
-        picture(tmp_path / "walk" / f"{number}.png", 40, 30)
-        picture(tmp_path / "walk" / "close" / f"{number}.jpg", 40, 30)
+        write_image(tmp_path / "walk" / f"{number}.png", 40, 30)
+        write_image(tmp_path / "walk" / "close" / f"{number}.jpg", 40, 30)
     video(tmp_path / "run.mp4")
-    picture(tmp_path / "poster.jpg", 40, 30)
+    write_image(tmp_path / "poster.jpg", 40, 30)
     assert found(tmp_path) == ["run.mp4", "walk", "walk/close"]
     assert found(tmp_path / "walk" / "close") == ["."]
 
@@ -57,7 +57,7 @@ def test_our_own_results_are_not_watched_again(tmp_path: Path) -> None:
     video(tmp_path / "a.mp4")
     for name, mark in (("out", "timeline.json"), ("made", "generated.json"), ("why", "explanation.json")):
         video(tmp_path / name / "annotated.mp4")
-        picture(tmp_path / name / "images" / "shots-0.jpg", 40, 30)
+        write_image(tmp_path / name / "images" / "shots-0.jpg", 40, 30)
         (tmp_path / name / mark).write_text("{}")
     assert found(tmp_path) == ["a.mp4"]
     assert found(tmp_path / "out") == ["annotated.mp4", "images"]  # which somebody named
@@ -126,20 +126,20 @@ def test_nothing_at_any_depth(tmp_path: Path) -> None:
         ([], False),
     ],
 )
-def test_strips_are_told_from_frames_by_their_shape(
+def test_strips_are_distinguished_from_frames_by_their_shape(
     tmp_path: Path, shapes: list[tuple[int, int]], strips: bool
 ) -> None:
-    paths = [picture(tmp_path / f"{number}.png", *shape) for number, shape in enumerate(shapes)]
+    paths = [write_image(tmp_path / f"{number}.png", *shape) for number, shape in enumerate(shapes)]
     assert are_strips(paths) is strips
 
 
-def test_what_is_no_picture_is_no_strip(tmp_path: Path) -> None:
+def test_what_is_no_image_is_no_strip(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
     assert are_strips([tmp_path / "a.png"]) is False
 
 
 def test_each_strip_is_a_clip_where_strips_are_clips(tmp_path: Path) -> None:
     for name in ("ann/1.png", "ann/2.png", "bob/1.png"):
-        picture(tmp_path / name, 64, 16)
+        write_image(tmp_path / name, 64, 16)
     assert found(tmp_path, strips=True) == ["ann/1.png", "ann/2.png", "bob/1.png"]
     assert found(tmp_path) == ["ann", "bob"]

@@ -16,8 +16,8 @@ from tests.helpers.sources import noise
 @pytest.fixture
 def folder(tmp_path):
     pixels = noise(12)
-    for index, picture in enumerate(pixels):
-        av.VideoFrame.from_ndarray(picture, "rgb24").save(tmp_path / f"p{index}.png")
+    for index, image in enumerate(pixels):
+        av.VideoFrame.from_ndarray(image, "rgb24").save(tmp_path / f"p{index}.png")
     return tmp_path, pixels
 
 
@@ -33,7 +33,7 @@ def test_natural_order(folder, name):
         np.testing.assert_array_equal(frame.pixels, wanted)
 
 
-def test_one_picture(folder):
+def test_one_image(folder):
     path, pixels = folder
     with open_source(path / "p3.png") as source:
         (frame,) = source.frames()
@@ -55,7 +55,7 @@ def test_other_sizes_are_stretched(folder):
 
 
 @pytest.mark.parametrize(("policy", "count"), [("skip", 11), ("repeat", 12), ("blank", 12)])
-def test_broken_picture(folder, policy, count):
+def test_corrupt_image(folder, policy, count):
     path, pixels = folder
     (path / "p4.png").write_bytes(b"not a picture")
     with open_source(path, on_error=policy) as source:
@@ -68,7 +68,7 @@ def test_broken_picture(folder, policy, count):
         assert not frames[4].pixels.any()
 
 
-def test_broken_picture_raises(folder):
+def test_corrupt_image_raises(folder):
     (folder[0] / "p4.png").write_bytes(b"not a picture")
     with open_source(folder[0], on_error="raise") as source, pytest.raises(DecodeError, match=r"p4.png is not"):
         list(source.frames())
@@ -79,9 +79,9 @@ def test_pattern_without_match(tmp_path):
         open_source(tmp_path / "x%03d.png")
 
 
-def photo(path, picture, orientation):
-    """Write a JPEG of a BGR picture whose EXIF data says how it is to be turned."""
-    data = cv2.imencode(".jpg", picture)[1].tobytes()
+def photo(path, image, orientation):
+    """Write a JPEG of a BGR image whose EXIF data declares an orientation."""
+    data = cv2.imencode(".jpg", image)[1].tobytes()
     row = struct.pack("<HHHII", 1, 0x112, 3, 1, orientation) + bytes(4)
     exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + row
     path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
@@ -93,27 +93,27 @@ def photo(path, picture, orientation):
     [(1, (80, 40), "left"), (6, (40, 80), "top"), (3, (80, 40), "right"), (8, (40, 80), "bottom")],
 )
 def test_a_photo_with_exif_data_is_read_and_stands_upright(tmp_path, orientation, size, red):
-    picture = np.zeros((40, 80, 3), np.uint8)
-    picture[:, :24, 2] = 250  # in OpenCV's order: red, on the left
-    path = photo(tmp_path / "photo.jpg", picture, orientation)
+    image = np.zeros((40, 80, 3), np.uint8)
+    image[:, :24, 2] = 250  # in OpenCV's order: red, on the left
+    path = photo(tmp_path / "photo.jpg", image, orientation)
     with open_source(path) as source:
         assert source.info.size == size
         (frame,) = source.frames()
-    places = {
+    regions = {
         "left": frame.pixels[:, :8],
         "right": frame.pixels[:, -8:],
         "top": frame.pixels[:8],
         "bottom": frame.pixels[-8:],
     }
-    assert max(places, key=lambda place: places[place][..., 0].mean()) == red
+    assert max(regions, key=lambda region: regions[region][..., 0].mean()) == red
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_is_turned_and_mirrored_as_other_readers_do(tmp_path, orientation):
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:16] = 250
-    picture[:, :16] = 120
-    path = photo(tmp_path / "photo.jpg", picture, orientation)
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:16] = 250
+    image[:, :16] = 120
+    path = photo(tmp_path / "photo.jpg", image, orientation)
     with open_source(path) as source:
         (frame,) = source.frames()
     np.testing.assert_allclose(frame.pixels.astype(int), cv2.imread(str(path)), atol=8)

@@ -1,4 +1,4 @@
-"""Recordings that were joined: one clock for frames and audio, whatever their stamps do."""
+"""Concatenated recordings: one clock for frames and audio, whatever their timestamps do."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,14 +39,14 @@ def ticks(seconds):
 
 
 def part_of(number, start, seconds, late, delay):
-    """Packets of 25 frames and 50 stretches of audio a second; audio begins ``late`` seconds after the frames."""
+    """Return packets of 25 frames and 50 audio blocks a second; audio begins ``late`` seconds after the frames."""
     video = [(start + Fraction(i, 25), 0, 3600) for i in range(int(seconds * 25))]
     audio = [(start + late + Fraction(i, 50), 1, 1800) for i in range(int(seconds * 50))]
-    made = []
+    stamped = []
     for time, stream, duration in sorted(video + audio):
         at = ticks(time)
-        made.append(Stamped(stream, at + (delay if stream == 0 else 0), at, duration, number))
-    return made
+        stamped.append(Stamped(stream, at + (delay if stream == 0 else 0), at, duration, number))
+    return stamped
 
 
 def run(packets):
@@ -62,7 +62,7 @@ def run(packets):
     )
 )
 def test_parts_follow_each_other_whatever_their_stamps(parts):
-    """Each part is moved as a whole, begins where the one before ends, and no stream falls back."""
+    """Shift each part as a whole to where the previous one ends; no stream falls back."""
     packets, end = [], None
     for number, (wanted, seconds, late, delay) in enumerate(parts):
         start = Fraction(wanted, 1000)
@@ -84,7 +84,7 @@ def test_parts_follow_each_other_whatever_their_stamps(parts):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 600_000), min_size=2, max_size=60), st.integers(-(10**6), 10**9))
 def test_increasing_stamps_stay_as_they_are(steps, start):
-    """Pauses are no jumps, however uneven."""
+    """Take no pause for a jump, however uneven."""
     stamps = (start + np.cumsum([0, *steps])).tolist()
     packets = [Stamped(0, stamp, stamp, 1) for stamp in stamps]
     assert [packet.pts for packet in run(packets)] == stamps
@@ -103,7 +103,7 @@ def test_one_stamp_that_is_off_moves_nothing(at, off):
 
 
 def record(path, start, seconds=2, tone=440, kind="mpegts", bright=0, size=(64, 48)):
-    """A transport stream whose stamps begin at ``start`` seconds."""
+    """Write a transport stream whose timestamps begin at ``start`` seconds."""
     with av.open(str(path), "w", format=kind, options={"mpegts_copyts": "1"} if kind == "mpegts" else {}) as container:
         video = container.add_stream("mpeg2video", 25)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
@@ -114,9 +114,9 @@ def record(path, start, seconds=2, tone=440, kind="mpegts", bright=0, size=(64, 
             frame.pts, frame.time_base = index + start * 25, Fraction(1, 25)
             container.mux(video.encode(frame))
             wave = 0.5 * np.sin(2 * np.pi * tone * (index * 1920 + np.arange(1920)) / 48_000)
-            sound = av.AudioFrame.from_ndarray((32767 * wave).astype(np.int16)[None], "s16", "mono")
-            sound.sample_rate, sound.pts, sound.time_base = 48_000, index * 1920 + start * 48_000, Fraction(1, 48_000)
-            container.mux(audio.encode(sound))
+            block = av.AudioFrame.from_ndarray((32767 * wave).astype(np.int16)[None], "s16", "mono")
+            block.sample_rate, block.pts, block.time_base = 48_000, index * 1920 + start * 48_000, Fraction(1, 48_000)
+            container.mux(audio.encode(block))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
     return path
@@ -129,9 +129,9 @@ def joined(tmp_path, *starts, kind="mpegts"):
     return path
 
 
-def tones(sounds, rate=8000):
-    """The loudest frequency of each half second."""
-    wave = np.concatenate([sound.samples for sound in sounds])
+def tones(blocks, rate=8000):
+    """Return the loudest frequency of each half second."""
+    wave = np.concatenate([block.samples for block in blocks])
     pieces = [wave[i : i + rate // 2] for i in range(0, len(wave) - rate // 2 + 1, rate // 2)]
     return [2 * int(np.argmax(np.abs(np.fft.rfft(piece)))) for piece in pieces]
 
@@ -143,15 +143,15 @@ def test_joined_transport_streams_have_one_clock(tmp_path, starts):
         assert float(source.info.duration) == pytest.approx(2 * len(starts), abs=0.25 * len(starts))
         items = list(source.read(audio_rates=(8000,)))
         times = [item.time for item in items if not isinstance(item, Audio)]
-        sounds = [item for item in items if isinstance(item, Audio)]
+        blocks = [item for item in items if isinstance(item, Audio)]
         assert len(times) == 50 * len(starts)
         assert all(Fraction(1, 30) < b - a < Fraction(1, 5) for a, b in pairwise(times))
         assert (source.report.guessed, source.report.failures, source.report.complete) == (0, 0, True)
-        assert sum(len(sound.samples) for sound in sounds) / 8000 == pytest.approx(
+        assert sum(len(block.samples) for block in blocks) / 8000 == pytest.approx(
             2 * len(starts), abs=0.25 * len(starts)
         )
-        heard = tones(sounds)
-        assert all(any(abs(tone - 440 * (n + 1)) <= 4 for tone in heard) for n in range(len(starts)))
+        frequencies = tones(blocks)
+        assert all(any(abs(tone - 440 * (n + 1)) <= 4 for tone in frequencies) for n in range(len(starts)))
         assert len(list(source.evenly(4 * len(starts)))) == 4 * len(starts)
 
 
@@ -160,7 +160,7 @@ def test_joined_program_streams_have_one_clock(tmp_path):
     assert clock_restarts(path)
     with open_source(path) as source:
         assert float(source.info.duration) == pytest.approx(4, abs=0.3)
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert len(times) >= 100
         assert all(0 < b - a < Fraction(1, 5) for a, b in pairwise(times))
 
@@ -168,13 +168,13 @@ def test_joined_program_streams_have_one_clock(tmp_path):
 def test_a_joined_recording_is_read_from_its_second_part(tmp_path):
     path = joined(tmp_path, 30, 1)
     with open_source(path) as whole:
-        times = [picture.time for picture in whole.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in whole.lazy_frames()]
     with open_source(path, start=times[70], end=times[80]) as source:
-        assert [picture.time for picture in source.lazy_frames()] == times[70:80]
+        assert [lazy_frame.time for lazy_frame in source.lazy_frames()] == times[70:80]
     with open_source(path) as source:
-        shown = [frame.time for frame in source.evenly(4)]
-        assert len(set(shown)) == 4
-        assert shown[-1] > times[60]
+        displayed = [frame.time for frame in source.evenly(4)]
+        assert len(set(displayed)) == 4
+        assert displayed[-1] > times[60]
 
 
 def test_an_unbroken_recording_is_not_taken_for_a_joined_one(tmp_path):
@@ -196,29 +196,29 @@ def test_what_is_written_of_it_has_its_audio_and_begins_at_zero(tmp_path, starts
         items = list(source.read(audio_rates=(8000,)))
         written = [item.time for item in items if not isinstance(item, Audio)]
         assert [float(time) for time in written] == pytest.approx([float(time) for time in times], abs=1e-6)
-        sounds = [item for item in items if isinstance(item, Audio)]
-        assert 0 <= sounds[0].start <= Fraction(1, 10)
-        assert float(sounds[-1].end) == pytest.approx(2 * len(starts), abs=0.3)
+        blocks = [item for item in items if isinstance(item, Audio)]
+        assert 0 <= blocks[0].start <= Fraction(1, 10)
+        assert float(blocks[-1].end) == pytest.approx(2 * len(starts), abs=0.3)
         assert float(source.info.duration) == pytest.approx(2 * len(starts), abs=0.3)
 
 
 def test_audio_of_a_joined_recording_is_moved_as_a_whole(tmp_path):
     path, out = joined(tmp_path, 41, 1), tmp_path / "moved.mkv"
     with open_source(path) as source:
-        before = [picture.time for picture in source.lazy_frames()]
+        before = [lazy_frame.time for lazy_frame in source.lazy_frames()]
     shift_audio(path, out, Fraction(1, 10))
     with open_source(out) as source:
         items = list(source.read(audio_rates=(8000,)))
         times = [item.time for item in items if not isinstance(item, Audio)]
-        sounds = [item for item in items if isinstance(item, Audio)]
+        blocks = [item for item in items if isinstance(item, Audio)]
     assert [float(b - a) for a, b in pairwise(times)] == pytest.approx(
         [float(b - a) for a, b in pairwise(before)], abs=0.002
     )
-    assert float(sounds[-1].end - sounds[0].start) == pytest.approx(4, abs=0.3)
+    assert float(blocks[-1].end - blocks[0].start) == pytest.approx(4, abs=0.3)
 
 
 def test_audio_that_begins_in_the_second_part_is_missed(tmp_path):
-    """FFmpeg looks at the first five seconds, in which it sees nothing of such a track."""
+    """Begin an audio track after the five seconds that FFmpeg probes."""
     silent = remux(record(tmp_path / "a.part", 0, seconds=7), tmp_path / "a.ts", "mpegts")
     path = tmp_path / "joined.ts"
     path.write_bytes(silent.read_bytes() + record(tmp_path / "b.part", 0).read_bytes())

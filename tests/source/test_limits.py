@@ -45,7 +45,7 @@ def gif(path, width, height):
 
 
 @pytest.mark.parametrize("make", [png, gif])
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, make):
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, make):
     path = make(tmp_path / f"a.{make.__name__}", 16_000, 16_000)
     with pytest.raises(SourceError, match=r"larger than the limit of 134,217,728 pixels; .* --bounds pixels=NUMBER$"):
         open_source(path)
@@ -121,10 +121,10 @@ def test_usual_sample_rates_are_read(tmp_path, rate):
 
 def test_audio_stops_at_the_limit_of_hours(tmp_path):
     path = wav(tmp_path / "a.wav", frames=80_000)  # ten seconds
-    heard = []
+    audio_items = []
     with open_source(path, limit="hours=0.001") as source, pytest.raises(SourceError, match=r"limit of 0.001 hours"):
-        heard.extend(source.read(audio_rates=(8000, 16_000)))
-    assert 3 < sum(len(item.samples) / item.rate for item in heard) / 2 <= 3.7
+        audio_items.extend(source.read(audio_rates=(8000, 16_000)))
+    assert 3 < sum(len(item.samples) / item.rate for item in audio_items) / 2 <= 3.7
     with open_source(path, limit="hours=1") as source:
         assert sum(len(item.samples) for item in source.read(audio_rates=(8000,))) == 80_000
 
@@ -132,7 +132,7 @@ def test_audio_stops_at_the_limit_of_hours(tmp_path):
 @pytest.mark.parametrize(
     "text", ["pixel=3", "pixels", "pixels=", "pixels=0", "pixels=-1", "hours=nan", "rate=inf", "3"]
 )
-def test_a_limit_that_is_none_is_told_with_those_there_are(text):
+def test_an_unknown_limit_is_an_error_that_lists_the_known_ones(text):
     with pytest.raises(OptionError, match=r"those there are: pixels=1.34218e\+08, channels=64, rate=768000, hours=100"):
         Limits.parse(text)
 
@@ -160,7 +160,7 @@ def test_what_scaling_raises_is_an_error_of_the_source():
         Scaler()(av.VideoFrame(16, 16, "rgb24"), (0, 0))
 
 
-def test_audio_that_cannot_be_resampled_does_not_stop_the_picture(tmp_path, monkeypatch):
+def test_audio_that_cannot_be_resampled_does_not_stop_the_video(tmp_path, monkeypatch):
     from kinoscope.source.decode import audio
     from kinoscope.source.synthetic.video import flash_and_beep
 

@@ -13,7 +13,7 @@ from kinoscope.source.live import LiveSource
 
 
 class Scripted(Source):
-    """Gives ten pictures and ten sounds; the reader lets it run to its end by waiting for ``done``."""
+    """A source of ten frames and ten audio blocks; the reader waits for ``done`` to let it run to its end."""
 
     def __init__(self, error=None):
         self.info, self.report, self.error = SourceInfo("scripted", 4, 4, live=True), DecodeReport(), error
@@ -32,7 +32,7 @@ class Scripted(Source):
 
 
 class Waiting(LiveSource):
-    """Begins to take only when everything was put in, as the slowest reader would."""
+    """A reader that starts only when everything was queued, as the slowest reader would."""
 
     def read(self, video=True, audio_rates=()):
         items = super().read(video, audio_rates)
@@ -41,13 +41,13 @@ class Waiting(LiveSource):
         yield from items
 
 
-def test_a_slow_reader_loses_the_oldest_pictures():
+def test_a_slow_reader_loses_the_oldest_frames():
     inner = Scripted()
     items = list(Waiting(inner, max_frames=3).read())
     assert [item.index for item in items if isinstance(item, LazyFrame)][-3:] == [7, 8, 9]
-    pictures = sum(isinstance(item, LazyFrame) for item in items)
-    assert inner.report.dropped == 10 - pictures
-    assert 3 <= pictures <= 4
+    frames = sum(isinstance(item, LazyFrame) for item in items)
+    assert inner.report.dropped == 10 - frames
+    assert 3 <= frames <= 4
     assert sum(isinstance(item, Audio) for item in items) == 10
 
 
@@ -73,8 +73,8 @@ def test_leaving_early_closes_the_source():
 
 def test_any_source_can_be_read_live():
     with open_source("synthetic:shapes", live=True) as source:
-        pictures = list(source.lazy_frames())
-        assert len(pictures) + source.report.dropped == 50
+        frames = list(source.lazy_frames())
+        assert len(frames) + source.report.dropped == 50
 
 
 def test_camera_that_is_not_there():
@@ -92,13 +92,13 @@ def test_a_source_is_stopped_from_another_thread():
         assert len(list(items)) <= 65
 
 
-def test_a_source_that_was_stopped_before_gives_nothing():
+def test_a_source_that_was_stopped_before_yields_nothing():
     source = LiveSource(Scripted())
     source.stop()
     assert list(source.read()) == []
 
 
-def test_a_connection_that_gives_nothing_holds_nobody_up(monkeypatch):
+def test_a_connection_that_sends_nothing_does_not_block(monkeypatch):
     monkeypatch.setattr("kinoscope.source.live.JOIN_TIMEOUT_SECONDS", 0.01)
     stuck = threading.Event()
 

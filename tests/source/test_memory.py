@@ -1,4 +1,4 @@
-"""Memory does not grow with what was read: a frame that nobody needs any more is freed at once."""
+"""Memory does not grow with what was read: a frame without references is freed at once."""
 
 import gc
 
@@ -33,20 +33,20 @@ def path(request, tmp_path):
     if path.suffix == ".mp4":
         return encode(path, count=60, rotation=90 if path.stem == "turned" else None)
     path.mkdir()
-    for index, picture in enumerate(noise(30)):
-        VideoFrame.from_ndarray(picture, "rgb24").save(path / f"{index}.jpg")
+    for index, lazy_frame in enumerate(noise(30)):
+        VideoFrame.from_ndarray(lazy_frame, "rgb24").save(path / f"{index}.jpg")
     return path
 
 
 def test_frames_are_freed_while_a_source_is_read(path, alive):
-    most = 0
+    peak = 0
     with open_source(path) as source:
-        for number, picture in enumerate(source.lazy_frames()):
-            picture.pixels((16, 16))
-            if number % 10 == 9:  # to count takes a walk over all objects there are
-                most = max(most, alive())
-    # At the end of a file the decoder hands out all that its threads still hold.
-    assert most <= 20
+        for number, lazy_frame in enumerate(source.lazy_frames()):
+            lazy_frame.pixels((16, 16))
+            if number % 10 == 9:  # counting walks all objects of the process
+                peak = max(peak, alive())
+    # At the end of a file the decoder returns all frames that its threads still buffer.
+    assert peak <= 20
 
 
 @pytest.mark.parametrize("read", ["frames", "evenly", "keyframes", "nothing"])

@@ -11,7 +11,7 @@ from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 
 class Clock:
-    """Time that passes only while somebody waits."""
+    """A clock that advances only in ``wait``."""
 
     def __init__(self):
         self.now = 100.0
@@ -19,43 +19,43 @@ class Clock:
     def wait(self, seconds):
         self.now += seconds
 
-    def tell(self):
+    def time(self):
         return self.now
 
 
 def paced(source, clock, **options):
-    return RealtimeSource(source, wait=clock.wait, clock=clock.tell, **options)
+    return RealtimeSource(source, wait=clock.wait, clock=clock.time, **options)
 
 
-def test_each_picture_comes_when_its_time_has_come():
+def test_each_frame_is_yielded_at_its_time():
     clock = Clock()
     source = paced(shapes(duration=1, rate=10, start=5), clock)
     assert source.info.live
     assert source.info.duration is None
-    came = [(picture.time, clock.now) for picture in source.lazy_frames()]
+    came = [(frame.time, clock.now) for frame in source.lazy_frames()]
     assert [time for time, _ in came] == [5 + Fraction(i, 10) for i in range(10)]
     assert [now for _, now in came] == pytest.approx([100 + i / 10 for i in range(10)])
 
 
-def test_a_slow_reader_is_not_made_to_wait_more():
+def test_a_slow_reader_does_not_wait_more():
     clock, came = Clock(), []
-    for picture in paced(shapes(duration=1, rate=10), clock).lazy_frames():
+    for frame in paced(shapes(duration=1, rate=10), clock).lazy_frames():
         came.append(clock.now)
-        clock.now += 0.5 if picture.time == 0 else 0
+        clock.now += 0.5 if frame.time == 0 else 0
     assert came == pytest.approx([100, 100.5, 100.5, 100.5, 100.5, 100.5, 100.6, 100.7, 100.8, 100.9])
 
 
 def test_over_and_over_times_go_on():
-    pictures = paced(shapes(duration=1, rate=10), Clock(), loop=True).lazy_frames()
-    times = [next(pictures).time for _ in range(25)]
+    frames = paced(shapes(duration=1, rate=10), Clock(), loop=True).lazy_frames()
+    times = [next(frames).time for _ in range(25)]
     assert times == [Fraction(i, 10) for i in range(25)]
 
 
-def test_sound_goes_along():
+def test_audio_is_paced_too():
     source = paced(flash_and_beep(duration=1), Clock(), loop=True)
     items = source.read(audio_rates=(8000,))
-    sounds = [item for item in (next(items) for _ in range(120)) if isinstance(item, Audio)]
-    assert all(a.end == b.start for a, b in pairwise(sounds))
+    blocks = [item for item in (next(items) for _ in range(120)) if isinstance(item, Audio)]
+    assert all(a.end == b.start for a, b in pairwise(blocks))
 
 
 def test_nothing_is_not_looped_for_ever():

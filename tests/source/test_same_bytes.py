@@ -1,4 +1,4 @@
-"""The same frames make the same bytes, whatever lies in memory that nobody has written to yet."""
+"""The same frames make the same bytes, whatever lies in uninitialized memory."""
 
 import os
 import platform
@@ -23,5 +23,5 @@ def write_all(folder, filling):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc fills fresh memory when asked to")
-def test_written_files_do_not_depend_on_what_memory_held(tmp_path):
+def test_written_files_do_not_depend_on_previous_memory(tmp_path):
     assert write_all(tmp_path / "a", 85) == write_all(tmp_path / "b", 170)

@@ -1,4 +1,4 @@
-"""A picture is read in the shape in which players show it, whatever the shape of its stored pixels."""
+"""Frames are read in the shape in which players show them, whatever the shape of their stored pixels."""
 
 from fractions import Fraction
 
@@ -31,19 +31,19 @@ def anamorphic(path, size=(64, 48), aspect=Fraction(2), **more):
     return encode(path, size=size, sample_aspect_ratio=aspect, count=5, **more)
 
 
-@pytest.mark.parametrize(("stored", "aspect", "shown"), SHAPES)
+@pytest.mark.parametrize(("stored", "aspect", "displayed"), SHAPES)
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.mov"])
-def test_the_displayed_size(tmp_path, name, stored, aspect, shown):
+def test_the_displayed_size(tmp_path, name, stored, aspect, displayed):
     with open_source(anamorphic(tmp_path / name, stored, aspect)) as source:
-        assert source.info.size == shown
+        assert source.info.size == displayed
         assert source.info.aspect == aspect
-        assert {frame.size for frame in source.frames()} == {shown}
+        assert {frame.size for frame in source.frames()} == {displayed}
 
 
-@pytest.mark.parametrize(("stored", "aspect", "shown"), SHAPES)
-def test_a_turned_picture_is_stretched_before_it_is_turned(tmp_path, stored, aspect, shown):
+@pytest.mark.parametrize(("stored", "aspect", "displayed"), SHAPES)
+def test_a_rotated_frame_is_stretched_before_it_is_rotated(tmp_path, stored, aspect, displayed):
     with open_source(anamorphic(tmp_path / "a.mp4", stored, aspect, rotation=90)) as source:
-        assert source.info.size == shown[::-1]
+        assert source.info.size == displayed[::-1]
         assert source.info.aspect == 1 / aspect
 
 
@@ -61,8 +61,8 @@ def test_pixels_are_those_of_the_square_twin(tmp_path):
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode(None)])
     with open_source(path) as source:
-        (shown,) = source.frames()
-    np.testing.assert_allclose(shown.pixels.astype(int), wide, atol=3)
+        (displayed,) = source.frames()
+    np.testing.assert_allclose(displayed.pixels.astype(int), wide, atol=3)
 
 
 def test_what_is_written_keeps_the_shape_with_square_pixels(tmp_path):
@@ -101,18 +101,18 @@ def test_a_repaired_file_keeps_its_stored_size_and_shape_of_pixels(tmp_path, out
         assert (stream.width, stream.height, stream.sample_aspect_ratio) == (64, 48, Fraction(32, 15))
 
 
-def test_a_shape_that_a_container_cannot_hold_is_told(tmp_path):
+def test_a_shape_that_a_container_cannot_store_is_an_error(tmp_path):
     beep = flash_and_beep(width=64, height=48, duration=1).write(tmp_path / "beep.mp4")
     with av.open(str(beep)) as source, av.open(str(tmp_path / "a.mp4"), "w") as container:
-        sound = source.streams.audio[0]
-        stream, heard = container.add_stream("libvpx-vp9", 25), container.add_stream_from_template(sound)
+        audio_stream = source.streams.audio[0]
+        stream, audio_copy = container.add_stream("libvpx-vp9", 25), container.add_stream_from_template(audio_stream)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(32, 15)
         frame = av.VideoFrame(64, 48, "yuv420p")
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode(None)])
-        for packet in source.demux(sound):
-            packet.stream = heard
+        for packet in source.demux(audio_stream):
+            packet.stream = audio_copy
             container.mux(packet)
     with pytest.raises(OutputError, match=r"cannot hold the shape of pixels \(32/15\) of .*a.mp4; give .* .mp4"):
         shift_audio(tmp_path / "a.mp4", tmp_path / "out.mkv", Fraction(1, 10))
@@ -129,10 +129,12 @@ def test_the_limit_of_pixels_holds_for_the_displayed_size(tmp_path):
 
 @given(st.integers(1, 8192), st.integers(1, 8192), st.fractions(1 / MAX_ASPECT, MAX_ASPECT))
 def test_no_side_gets_smaller_and_the_shape_is_that_of_the_display(width, height, aspect):
-    shown = display_size((width, height), aspect)
-    assert shown[0] >= width
-    assert shown[1] >= height
-    assert abs(shown[0] - width * aspect * shown[1] / height) <= max(1, aspect) / 2 * max(1, Fraction(width, height))
+    displayed = display_size((width, height), aspect)
+    assert displayed[0] >= width
+    assert displayed[1] >= height
+    assert abs(displayed[0] - width * aspect * displayed[1] / height) <= max(1, aspect) / 2 * max(
+        1, Fraction(width, height)
+    )
 
 
 @given(st.fractions(0, 1 / MAX_ASPECT) | st.fractions(MAX_ASPECT))

@@ -1,4 +1,4 @@
-"""A file is read as what its content says: all of an animation, one image, or none if it cannot be whole."""
+"""The content decides how a file is read: all of an animation, one image, or an error if it cannot be read whole."""
 
 import struct
 
@@ -29,8 +29,8 @@ def animated(path, codec="apng", form="apng", pix_fmt="rgb24"):
     with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, 10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
-        for index, picture in enumerate(greys()):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pix_fmt)
+        for index, image in enumerate(greys()):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=pix_fmt)
             frame.pts = index
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

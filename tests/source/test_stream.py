@@ -1,4 +1,4 @@
-"""Network streams: over the loopback where that works, and with connections that are made up."""
+"""Network streams: over the loopback where that works, and with simulated connections."""
 
 import contextlib
 import functools
@@ -77,7 +77,7 @@ def test_http_playlist_of_its_own_parts(served):
         assert len(list(source.frames())) == 12
 
 
-def test_nobody_answers():
+def test_no_answer():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -109,9 +109,9 @@ def test_udp(tmp_path):
     try:
         with open_source(address, live=False) as source:
             assert source.info.live
-            pictures = source.lazy_frames()
-            times = [next(pictures).time for _ in range(10)]
-            pictures.close()
+            lazy_frames = source.lazy_frames()
+            times = [next(lazy_frames).time for _ in range(10)]
+            lazy_frames.close()
             with pytest.raises(SourceError, match="is live: it has no end"):
                 source.evenly(3)
     finally:
@@ -121,7 +121,7 @@ def test_udp(tmp_path):
 
 
 class MiniRtsp(threading.Thread):
-    """As much of an RTSP server as a client needs: MPEG-TS in RTP (RFC 2250), interleaved on the one connection."""
+    """A minimal RTSP server: MPEG-TS in RTP (RFC 2250), interleaved on the one connection."""
 
     ANSWERS: ClassVar[dict[str, str]] = {
         "OPTIONS": "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
@@ -170,7 +170,7 @@ def test_rtsp(tmp_path):
     source = StreamSource(server.address, max_tries=0)
     with source:
         assert source.info.live
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [frame.time for frame in source.lazy_frames()]
         assert len(times) >= 40
         assert {b - a for a, b in itertools.pairwise(times[:40])} == {Fraction(1, 25)}
         assert not source.report.complete
@@ -178,7 +178,7 @@ def test_rtsp(tmp_path):
 
 
 class Line:
-    """A connection that breaks as told: each opening gives the next file, or an error for None."""
+    """A scripted connection: each opening returns the next file, or raises an error for None."""
 
     def __init__(self, *files):
         self.files, self.opened = list(files), 0
@@ -214,31 +214,31 @@ def test_a_file_that_breaks_off_is_taken_up_again(tmp_path):
     whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
     line = Line(cut_short(whole), None, None, whole)
     with line.source("http://host/a.mp4") as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [frame.time for frame in source.lazy_frames()]
         assert times == [Fraction(i, 25) for i in range(100)]
         assert source.report.reconnects == 1
         assert source.report.complete
     assert line.waits == [0.5, 1.0, 2.0]
 
 
-def test_sound_goes_on_without_repeating(tmp_path):
+def test_audio_resumes_without_repeating(tmp_path):
     whole = flash_and_beep(duration=4, width=64, height=64).write(tmp_path / "a.mp4")
     with Line(cut_short(whole), whole).source("http://host/a.mp4") as source:
-        sounds = [item for item in source.read(audio_rates=(8000,)) if isinstance(item, Audio)]
-    assert all(before.end <= after.start for before, after in itertools.pairwise(sounds))
-    assert sum(len(sound.samples) for sound in sounds) == pytest.approx(32_000, abs=600)
+        blocks = [item for item in source.read(audio_rates=(8000,)) if isinstance(item, Audio)]
+    assert all(before.end <= after.start for before, after in itertools.pairwise(blocks))
+    assert sum(len(audio.samples) for audio in blocks) == pytest.approx(32_000, abs=600)
 
 
-def test_a_live_stream_goes_on_after_the_time_it_was_away(tmp_path):
+def test_a_live_stream_resumes_after_the_time_of_its_outage(tmp_path):
     path = encode(tmp_path / "a.ts", count=5, pts=[i * 3600 for i in range(5)], time_base=Fraction(1, 90_000))
     line = Line(path, None, path, None)
     with line.source("rtsp://host/a", max_tries=3) as source:
-        pictures = list(source.lazy_frames())
+        lazy_frames = list(source.lazy_frames())
         report = source.report
-    times = [picture.time - pictures[0].time for picture in pictures]
+    times = [frame.time - lazy_frames[0].time for frame in lazy_frames]
     first = [Fraction(i, 25) for i in range(5)]
     assert times == first + [first[-1] + Fraction(3, 2) + time for time in first]
-    assert [picture.index for picture in pictures] == list(range(10))
+    assert [frame.index for frame in lazy_frames] == list(range(10))
     assert (report.reconnects, report.guessed, report.complete) == (1, 0, False)
     assert report.errors == [
         "no data for 2 s; reconnected",
@@ -251,40 +251,40 @@ def test_whoever_stops_a_camera_that_was_lost_and_is_back_has_missed_nothing(tmp
     path = encode(tmp_path / "a.ts", count=5)
     line = Line(path, None, None, path)
     with line.source("rtsp://host/a") as source:
-        pictures = source.lazy_frames()
+        lazy_frames = source.lazy_frames()
         for _ in range(7):
-            next(pictures)
+            next(lazy_frames)
             source.report.add_message("a frame was lost")
-        pictures.close()
+        lazy_frames.close()
         assert source.report.complete
         assert source.report.errors[0] == "no data for 4 s; reconnected"
 
 
-def test_whoever_stops_a_camera_that_is_away_hears_of_it(tmp_path):
+def test_stopping_a_camera_during_an_outage_reports_it(tmp_path):
     path = encode(tmp_path / "a.ts", count=5)
     line = Line(path, None)
-    heard = []
-    line.sleep = lambda _: heard.append((source.report.complete, *source.report.errors))
+    reports = []
+    line.sleep = lambda _: reports.append((source.report.complete, *source.report.errors))
     with line.source("rtsp://host/a") as source:
         assert len(list(source.lazy_frames())) == 5
-    assert heard[0] == heard[-1] == (False, "no data any more; it could not be opened again until now")
+    assert reports[0] == reports[-1] == (False, "no data any more; it could not be opened again until now")
     assert source.report.errors == ["rtsp://host/a was lost, and 9 tries did not bring it back"]
 
 
-def test_a_camera_is_tried_often_and_looked_at_for_a_short_time_when_it_is_back(tmp_path):
+def test_a_camera_is_tried_often_and_probed_for_a_short_time_when_it_is_back(tmp_path):
     path = encode(tmp_path / "a.ts", count=5)
     line = Line(path, *[None] * 6, path)
     with line.source("rtsp://host/a") as source:
         assert line.options == {}
-        pictures = source.lazy_frames()
+        lazy_frames = source.lazy_frames()
         for _ in range(7):
-            next(pictures)
-        pictures.close()
+            next(lazy_frames)
+        lazy_frames.close()
     assert line.options == {"again": True}
     assert line.waits == [0.5, 1, 2, 4, 5, 5, 5]
 
 
-def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait(monkeypatch):
+def test_a_stream_that_sends_no_more_is_lost_at_once_and_not_after_a_second_wait(monkeypatch):
     now = itertools.accumulate([0, 0, 0, 5, 0, 0, 5, 5])
     monkeypatch.setattr("kinoscope.source.decode.packets.time.monotonic", lambda: next(now))
     packet = SimpleNamespace(
@@ -299,14 +299,14 @@ def test_a_stream_that_gives_no_more_is_lost_at_once_and_not_after_a_second_wait
     assert packets.stop_reason == "no data for 5 s"
 
 
-def test_a_camera_over_http_is_one_if_somebody_says_so(tmp_path):
+def test_a_camera_over_http_is_one_if_the_caller_says_so(tmp_path):
     path = str(encode(tmp_path / "a.ts", count=5))
     assert not StreamSource("http://host/a", opener=lambda _: open_file(path)).info.live
     source = StreamSource("http://host/a", opener=lambda _: open_file(path), endless=True)
     assert (source.info.live, source.info.duration) == (True, None)
 
 
-def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
+def test_frames_without_times_have_their_arrival_times(tmp_path):
     with av.open(str(tmp_path / "a.jpegs"), "w", format="mpjpeg") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
@@ -322,13 +322,13 @@ def test_pictures_without_times_have_those_at_which_they_arrive(tmp_path):
 
     with StreamSource("http://host/a", opener=opener, endless=True, max_tries=0) as source:
         assert source.info.start == 0
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [frame.time for frame in source.lazy_frames()]
     assert asked == [{}, {"wall_clock": True}]
     assert times[0] == 0
     assert times[-1] < 60
 
 
-def test_connections_that_give_nothing_are_given_up(tmp_path):
+def test_connections_that_send_nothing_are_given_up(tmp_path):
     whole = shapes(duration=4, width=64, height=64).write(tmp_path / "a.mp4", lossless=True)
     line = Line(cut_short(whole))
     with line.source("http://host/a.mp4", max_tries=4) as source:

@@ -16,7 +16,7 @@ from tests.helpers.sources import encode, lossless, noise
 
 def times_of(path, **options):
     with open_source(path, **options) as source:
-        return [picture.time for picture in source.lazy_frames()]
+        return [lazy_frame.time for lazy_frame in source.lazy_frames()]
 
 
 def test_reads_every_frame_exactly(tmp_path):
@@ -75,15 +75,15 @@ def test_containers(tmp_path, name):
     codec = {"a.webm": "libvpx", "a.avi": "mpeg4"}.get(name, "libx264")
     path = encode(tmp_path / name, codec=codec)
     with open_source(path) as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert source.report.to_dict() | {"errors": []} == source.report.to_dict()
     assert [time - times[0] for time in times] == [Fraction(i, 25) for i in range(12)]
 
 
-def test_non_zero_start_is_kept(tmp_path):
+def test_non_zero_start_is_preserved(tmp_path):
     path = encode(tmp_path / "late.ts", pts=[90_000 * 5 + 3600 * i for i in range(12)], time_base=Fraction(1, 90_000))
     with open_source(path) as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert source.info.start == times[0] == 5
         assert [float(frame.time - times[0]) for frame in source.evenly(3)] == [0.08, 0.24, 0.4]
 
@@ -105,7 +105,7 @@ def test_edit_list_hides_what_it_says(tmp_path):
 def test_missing_stamps_are_filled_in(tmp_path):
     path = encode(tmp_path / "raw.h264")
     with open_source(path) as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert len(times) == 12
         assert all(b > a for a, b in itertools.pairwise(times))
         assert source.report.guessed > 0
@@ -128,13 +128,13 @@ def test_rotation_is_applied(tmp_path, angle):
     with open_source(path) as source:
         assert source.info.rotation == angle
         assert source.info.size == ((32, 48) if angle % 180 else (48, 32))
-        picture = next(source.lazy_frames())
+        lazy_frame = next(source.lazy_frames())
         wanted = np.rot90(corner, angle // 90)
-        assert picture.pixels().shape == wanted.shape
-        assert np.abs(picture.pixels().astype(int) - wanted).max() < 12
-        half = picture.pixels((picture.size[0] // 2, picture.size[1] // 2))
+        assert lazy_frame.pixels().shape == wanted.shape
+        assert np.abs(lazy_frame.pixels().astype(int) - wanted).max() < 12
+        half = lazy_frame.pixels((lazy_frame.size[0] // 2, lazy_frame.size[1] // 2))
         assert np.abs(half[4:-4:4, 4:-4:4].astype(int) - wanted[8:-8:8, 8:-8:8]).max() < 90
-        assert half.shape == (picture.size[1] // 2, picture.size[0] // 2, 3)
+        assert half.shape == (lazy_frame.size[1] // 2, lazy_frame.size[0] // 2, 3)
 
 
 def test_interlaced_is_named(tmp_path):
@@ -143,17 +143,17 @@ def test_interlaced_is_named(tmp_path):
         assert source.info.interlaced
 
 
-def test_limits_cut_pictures_and_sound(tmp_path):
+def test_limits_cut_frames_and_audio(tmp_path):
     path = flash_and_beep(width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path, start="1.1", end=2) as source:
         items = list(source.read(audio_rates=(16_000,)))
-    pictures = [item for item in items if isinstance(item, LazyFrame)]
-    sounds = [item for item in items if isinstance(item, Audio)]
-    assert [picture.time for picture in pictures] == [Fraction(i, 25) for i in range(28, 50)]
-    assert [picture.index for picture in pictures] == list(range(22))
-    assert sounds[0].start == Fraction(11, 10)
-    assert sounds[-1].end == 2
-    assert sum(len(sound.samples) for sound in sounds) == 14_400
+    lazy_frames = [item for item in items if isinstance(item, LazyFrame)]
+    blocks = [item for item in items if isinstance(item, Audio)]
+    assert [lazy_frame.time for lazy_frame in lazy_frames] == [Fraction(i, 25) for i in range(28, 50)]
+    assert [lazy_frame.index for lazy_frame in lazy_frames] == list(range(22))
+    assert blocks[0].start == Fraction(11, 10)
+    assert blocks[-1].end == 2
+    assert sum(len(audio.samples) for audio in blocks) == 14_400
 
 
 def test_rate_thins_out(tmp_path):
@@ -164,7 +164,7 @@ def test_rate_thins_out(tmp_path):
 
 
 @pytest.mark.parametrize("gop", [5, 250])
-def test_evenly_gives_the_same_by_seeking_and_in_sequence(tmp_path, gop):
+def test_evenly_yields_the_same_by_seeking_and_in_sequence(tmp_path, gop):
     path = encode(tmp_path / "a.mp4", count=60, gop=gop)
     with open_source(path) as source:
         every = {frame.time: frame for frame in source.frames()}
@@ -182,12 +182,12 @@ def test_keyframes_only(tmp_path):
         assert len(list(source.frames())) == 30
 
 
-def test_pixels_of_one_size_are_made_once(tmp_path):
+def test_pixels_of_one_size_are_rendered_once(tmp_path):
     path = shapes(width=32, height=32, duration=1).write(tmp_path / "a.mp4")
     with open_source(path) as source:
-        picture = next(source.lazy_frames())
-        assert picture.pixels((8, 8)) is picture.pixels((8, 8))
-        assert picture.pixels((8, 4)).shape == (4, 8, 3)
+        lazy_frame = next(source.lazy_frames())
+        assert lazy_frame.pixels((8, 8)) is lazy_frame.pixels((8, 8))
+        assert lazy_frame.pixels((8, 4)).shape == (4, 8, 3)
 
 
 def test_resolution_change_is_counted_and_scaled(tmp_path):
@@ -206,14 +206,14 @@ def flipped(path, gop=12):
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
-        place, size = packets[14].pos, packets[14].size
-    data[place : place + size] = bytes(size)
+        offset, size = packets[14].pos, packets[14].size
+    data[offset : offset + size] = bytes(size)
     path.write_bytes(data)
     return path
 
 
 @pytest.mark.parametrize(("policy", "count"), [("skip", 35), ("repeat", 36), ("blank", 36)])
-def test_policy_for_broken_frames(tmp_path, policy, count):
+def test_policy_for_corrupt_frames(tmp_path, policy, count):
     path = flipped(tmp_path / "broken.avi")
     with open_source(path, on_error=policy) as source:
         frames = list(source.frames())
@@ -230,9 +230,9 @@ def test_policy_for_broken_frames(tmp_path, policy, count):
 def test_flipped_bits_of_h264_are_found(tmp_path, policy, count):
     path = shapes(duration=2, width=320, height=240).write(tmp_path / "a.mp4")
     with av.open(str(path)) as container:
-        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][20]
+        offset, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][20]
     data = bytearray(path.read_bytes())
-    for at in range(place + 6, place + size, 7):
+    for at in range(offset + 6, offset + size, 7):
         data[at] ^= 0x55
     path.write_bytes(data)
     with open_source(path, on_error=policy) as source:
@@ -241,7 +241,7 @@ def test_flipped_bits_of_h264_are_found(tmp_path, policy, count):
         assert source.report.errors
 
 
-def test_policy_raise_names_the_place(tmp_path):
+def test_policy_raise_names_the_time(tmp_path):
     path = flipped(tmp_path / "broken.avi")
     with (
         open_source(path, on_error="raise") as source,
@@ -260,7 +260,7 @@ def test_empty_limits_are_refused():
         open_source("a.mp4", start=2, end=1)
 
 
-def test_reading_twice_gives_the_same(tmp_path):
+def test_reading_twice_yields_the_same(tmp_path):
     path = shapes(width=32, height=32, duration=1).write(tmp_path / "a.mp4")
     with open_source(path) as source:
         first, second = ([p.time for p in source.lazy_frames()] for _ in range(2))
@@ -309,7 +309,7 @@ def test_negative_times(tmp_path):
     assert times_of(path) == [Fraction(i, 25) for i in range(-6, 6)]
 
 
-def test_sound_alone_is_a_source(tmp_path):
+def test_audio_alone_is_a_source(tmp_path):
     path = tmp_path / "sound.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", 8000, layout="mono")
@@ -320,6 +320,6 @@ def test_sound_alone_is_a_source(tmp_path):
         assert source.info.size == (0, 0)
         assert source.info.has_audio
         assert source.info.duration == 1
-        assert sum(len(sound.samples) for sound in source.read(audio_rates=(16_000,))) == 16_000
+        assert sum(len(audio.samples) for audio in source.read(audio_rates=(16_000,))) == 16_000
         with pytest.raises(SourceError, match="no video"):
             list(source.evenly(2))

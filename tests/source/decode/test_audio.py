@@ -18,7 +18,7 @@ def block(samples, rate=8000):
     return frame
 
 
-def hear(blocks, rates=(8000,)):
+def resample(blocks, rates=(8000,)):
     resampler = MultiRateResampler(rates)
     blocks_out = [audio for samples, time in blocks for audio in resampler.push(block(samples), time)]
     return blocks_out + list(resampler.flush())
@@ -31,34 +31,36 @@ def joined(blocks_out):
 
 
 def test_runs_on_from_its_first_time():
-    blocks_out = hear([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
+    blocks_out = resample([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
     assert blocks_out[0].start == 1
     np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([0, 0.25, 0.5]), 800))
 
 
 def test_jitter_of_stamps_is_rounding():
-    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(105, 1000)), (np.ones(800), None)])
+    blocks_out = resample([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(105, 1000)), (np.ones(800), None)])
     assert len(joined(blocks_out)) == 2400
 
 
 def test_gap_becomes_silence():
-    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
+    blocks_out = resample([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
     np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0, 1]), [800, 1600, 800]))
 
 
 def test_overlap_is_cut():
-    blocks_out = hear([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
+    blocks_out = resample([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
     np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0]), [800, 400]))
 
 
-def test_long_gap_starts_anew():
-    blocks_out = hear([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(1000))])
+def test_long_gap_restarts():
+    blocks_out = resample([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(1000))])
     assert [audio.start for audio in blocks_out] == [0, 1000]
 
 
 def test_each_rate_holds_the_same_time():
     wave = np.sin(np.arange(8000) / 8000 * 2 * np.pi * 100)
-    blocks_out = hear([(wave[i : i + 1000], Fraction(i, 8000)) for i in range(0, 8000, 1000)], (8000, 16_000, 22_050))
+    blocks_out = resample(
+        [(wave[i : i + 1000], Fraction(i, 8000)) for i in range(0, 8000, 1000)], (8000, 16_000, 22_050)
+    )
     for rate in (8000, 16_000, 22_050):
         samples = joined([audio for audio in blocks_out if audio.rate == rate])
         assert abs(len(samples) - rate) <= 1
@@ -98,14 +100,14 @@ def test_cut(start, end, first, count):
         assert len(part.samples) == count
 
 
-def test_sound_beside_a_missing_rate(tmp_path):
+def test_audio_beside_a_missing_rate(tmp_path):
     path = flash_and_beep(duration=1, width=32, height=32).write(tmp_path / "a.mp4")
     with open_source(path) as source:
         assert all(not isinstance(item, Audio) for item in source.read())
 
 
 def planar(channels, form="fltp"):
-    """A frame of 1,000 samples at 8 kHz whose channel n is n / 100 all through, each in a plane of its own."""
+    """Return a frame of 1,000 samples at 8 kHz whose channel n is n / 100 all through, each in a plane of its own."""
     layout = av.AudioLayout("7.1" if channels == 8 else f"{channels} channels" if channels > 2 else "mono")
     values = np.tile(np.arange(channels, dtype=np.float32) / 100, 1000)
     packed = av.AudioFrame(format="flt", layout=layout, samples=1000)
@@ -143,7 +145,7 @@ def stereo(left, right, rate=8000, form="fltp"):
     return frame
 
 
-def heard_of(left, right, form="fltp", size=800):
+def resample_stereo(left, right, form="fltp", size=800):
     resampler = MultiRateResampler([8000])
     blocks_out = [
         audio
@@ -165,9 +167,9 @@ WAVE = 0.5 * np.sin(np.arange(8000) * 2 * np.pi * 200 / 8000)
 
 @pytest.mark.parametrize("form", ["fltp", "s16"])
 @pytest.mark.parametrize("share", [1.0, 0.8])
-def test_channels_that_cancel_are_heard(form, share):
-    """A microphone that was wired the wrong way round makes no silence of a mix."""
-    wave = heard_of(WAVE, -share * WAVE, form)
+def test_channels_that_cancel_stay_audible(form, share):
+    """Check that a microphone with inverted polarity does not silence a mix."""
+    wave = resample_stereo(WAVE, -share * WAVE, form)
     assert len(wave) == 8000
     assert level(wave) == pytest.approx(level(WAVE), rel=0.03)
 
@@ -177,12 +179,12 @@ def test_channels_that_cancel_are_heard(form, share):
     [(WAVE, WAVE, 1.0), (WAVE, 0 * WAVE, 0.5), (0 * WAVE, 0 * WAVE, 0.0), (WAVE, np.roll(WAVE, 10), 0.71)],
 )
 def test_channels_that_do_not_are_mixed(left, right, wanted):
-    wave = heard_of(left, right)
+    wave = resample_stereo(left, right)
     assert level(wave) == pytest.approx(wanted * MIXED * level(WAVE), rel=0.05, abs=1e-6)
 
 
 def test_cancelling_comes_and_goes_without_a_gap():
-    wave = heard_of(np.tile(WAVE, 3), np.concatenate([WAVE, -WAVE, WAVE]))
+    wave = resample_stereo(np.tile(WAVE, 3), np.concatenate([WAVE, -WAVE, WAVE]))
     assert len(wave) == 24_000
     levels = [level(wave[at : at + 6000]) / level(WAVE) for at in (1000, 9000, 17_000)]
     assert levels == pytest.approx([MIXED, 1, MIXED], rel=0.05)

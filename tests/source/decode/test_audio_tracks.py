@@ -1,4 +1,4 @@
-"""Of several video tracks the largest is meant, unless another is chosen; a cover picture is none."""
+"""The largest of several video tracks is read, unless another is chosen; a cover image is none."""
 
 from fractions import Fraction
 
@@ -22,11 +22,11 @@ def several(path, sizes=(SMALL, LARGE), default=0, cover=False, codec="mpeg4"):
             stream.disposition = Disposition.default if number == default else Disposition(0)
             streams.append(stream)
         if cover:
-            picture = container.add_stream("mjpeg", 1)
-            picture.width, picture.height, picture.pix_fmt = *COVER, "yuvj420p"
-            picture.disposition = Disposition.attached_pic
-            container.mux(picture.encode(_frame(COVER, 0, "yuvj420p")))
-            container.mux(picture.encode(None))
+            image = container.add_stream("mjpeg", 1)
+            image.width, image.height, image.pix_fmt = *COVER, "yuvj420p"
+            image.disposition = Disposition.attached_pic
+            container.mux(image.encode(_frame(COVER, 0, "yuvj420p")))
+            container.mux(image.encode(None))
         for index in range(10):
             for stream, size in zip(streams, sizes, strict=True):
                 container.mux(stream.encode(_frame(size, index)))
@@ -54,7 +54,7 @@ def test_the_larger_of_two_is_meant(tmp_path, name, sizes, default):
     for number, size in enumerate(sizes):
         with open_source(path, video_track=number) as source:
             assert source.info.size == size
-            assert {picture.size for picture in source.lazy_frames()} == {size}
+            assert {image.size for image in source.lazy_frames()} == {size}
 
 
 @pytest.mark.parametrize("name", ["a.mp4"])
@@ -77,6 +77,6 @@ def test_what_cannot_be_chosen_is_said(tmp_path):
 
 def test_the_command_says_which_one_it_saw(tmp_path, light, kinoscope):
     path = several(tmp_path / "a.mkv")
-    for words, told in (((), "128x96, video track 1 of 2"), (("--video-track", "0"), "64x48, video track 0 of 2")):
+    for words, message in (((), "128x96, video track 1 of 2"), (("--video-track", "0"), "64x48, video track 0 of 2")):
         call = kinoscope("analyze", path, "--tasks", "shots", "-o", tmp_path / f"out{len(words)}", "--quiet", *words)
-        assert (call.status, told in call.out) == (0, True), call
+        assert (call.status, message in call.out) == (0, True), call

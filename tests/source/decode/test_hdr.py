@@ -1,4 +1,4 @@
-"""Video of high dynamic range is handed on and written as its twin of standard range looks."""
+"""Frames of high dynamic range are converted and written like those of their twin of standard range."""
 
 from fractions import Fraction
 
@@ -19,13 +19,13 @@ DARK = [(0, 0, 0), (40, 40, 40), (94, 94, 94), (140, 140, 140), (90, 60, 40), (3
 
 
 def pq(nits):
-    """SMPTE ST 2084: the code of light, in 0 to 1."""
+    """Return the code of light, in 0 to 1 (SMPTE ST 2084)."""
     power = (np.asarray(nits) / 10_000) ** 0.1593017578125
     return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
 
 
 def hlg(nits):
-    """ARIB STD-B67 on a display of 1,000 nits (ITU-R BT.2100): the code of light, in 0 to 1."""
+    """Return the code of light, in 0 to 1, on a display of 1,000 nits (ARIB STD-B67, ITU-R BT.2100)."""
     display = np.asarray(nits) / 1000
     luma = np.maximum(display @ [0.2627, 0.6780, 0.0593], 1e-9)[..., None]
     scene = display / luma ** (0.2 / 1.2)
@@ -46,7 +46,7 @@ def test_what_any_display_can_show_stays_as_it_is(transfer, code):
 
 
 @pytest.mark.parametrize(("transfer", "code"), [(PQ_TRANSFER, pq), (HLG_TRANSFER, hlg)])
-def test_highlights_are_told_apart_up_to_1000_nits(transfer, code):
+def test_highlights_are_distinguished_up_to_1000_nits(transfer, code):
     nits = np.array([0, 1, 5, 27, 50, 100, 203, 400, 1000])
     codes = np.rint(code(np.repeat(nits[:, None], 3, 1)) * 65535).astype(np.uint16)[None]
     grey = to_sdr(codes, transfer)[0].astype(int)
@@ -74,7 +74,7 @@ def test_strips_of_rows_join_without_a_seam():
 
 @pytest.fixture(params=[PQ_TRANSFER, HLG_TRANSFER], ids=["pq", "hlg"])
 def video(request, tmp_path):
-    """Ten-bit BT.2020 video of patches, and the transfer that it is tagged with."""
+    """Write a ten-bit BT.2020 video of patches; return it and the transfer that it is tagged with."""
     code = pq if request.param == PQ_TRANSFER else hlg
     patches = np.repeat(np.repeat(twin(DARK, code), 32, 0), 32, 1)
     with av.open(str(tmp_path / "hdr.mp4"), "w") as container:
@@ -95,11 +95,11 @@ def video(request, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(32 * len(DARK), 32), (8 * len(DARK), 8), (64 * len(DARK), 64)])
-def test_frames_look_as_the_twin_does(video, size):
+def test_frames_equal_those_of_the_twin(video, size):
     with open_source(video[0]) as source:
-        shown = next(source.frames(size)).pixels
+        displayed = next(source.frames(size)).pixels
     middles = ((np.arange(len(DARK)) + 0.5) * size[0] / len(DARK)).astype(int)
-    np.testing.assert_allclose(shown[size[1] // 2, middles].astype(int), DARK, atol=4)
+    np.testing.assert_allclose(displayed[size[1] // 2, middles].astype(int), DARK, atol=4)
 
 
 def test_the_transfer_stands_in_the_timeline_and_written_video_is_of_standard_range(video, tmp_path):
@@ -110,8 +110,8 @@ def test_the_transfer_stands_in_the_timeline_and_written_video_is_of_standard_ra
         writer.write(frame)
     with open_source(tmp_path / "out.mp4") as source:
         assert (source.info.transfer, source.info.colour_space) == ("bt709", "bt709")
-        shown = next(source.frames()).pixels
-    np.testing.assert_allclose(shown[16, 16::32].astype(int), DARK, atol=6)
+        displayed = next(source.frames()).pixels
+    np.testing.assert_allclose(displayed[16, 16::32].astype(int), DARK, atol=6)
 
 
 def test_standard_video_says_its_transfer_and_stays(tmp_path):

@@ -1,4 +1,4 @@
-"""Known colours, encoded with each matrix and range, come back as they were."""
+"""Known colours, encoded with each matrix and range, are decoded unchanged."""
 
 import av
 import numpy as np
@@ -26,51 +26,51 @@ def bars(side=32):
 
 
 def write_bars(path, matrix, pix_fmt, value_range, tag=True, scale=1):
-    picture = bars(32 * scale)
+    image = bars(32 * scale)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", 25, options={"crf": "0", "preset": "ultrafast"})
-        stream.height, stream.width = picture.shape[:2]
+        stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = pix_fmt
         if tag:
             stream.codec_context.colorspace = TAGS[matrix][0]
             stream.codec_context.color_range = value_range
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(
             format=pix_fmt, dst_colorspace=TAGS[matrix][1], src_color_range=ColorRange.JPEG, dst_color_range=value_range
         )
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    return picture
+    return image
 
 
 @pytest.mark.parametrize("value_range", [ColorRange.MPEG, ColorRange.JPEG])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le"])
 @pytest.mark.parametrize("matrix", TAGS)
 def test_colours(tmp_path, matrix, pix_fmt, value_range):
-    picture = write_bars(tmp_path / "bars.mp4", matrix, pix_fmt, value_range)
+    image = write_bars(tmp_path / "bars.mp4", matrix, pix_fmt, value_range)
     with open_source(tmp_path / "bars.mp4") as source:
         assert source.info.bit_depth == (10 if "10" in pix_fmt else 8)
         assert source.info.colour_range == ("pc" if value_range == ColorRange.JPEG else "tv")
-        shown = next(source.frames()).pixels
+        displayed = next(source.frames()).pixels
     middles = slice(16, None, 32)
-    np.testing.assert_allclose(shown[16, middles].astype(int), picture[16, middles], atol=4)
+    np.testing.assert_allclose(displayed[16, middles].astype(int), image[16, middles], atol=4)
 
 
 @pytest.mark.parametrize(("scale", "matrix"), [(1, "bt601"), (5, "bt709")])
 def test_untagged_is_taken_by_its_height(tmp_path, scale, matrix):
-    picture = write_bars(tmp_path / "bars.mp4", matrix, "yuv420p", ColorRange.MPEG, tag=False, scale=scale)
+    image = write_bars(tmp_path / "bars.mp4", matrix, "yuv420p", ColorRange.MPEG, tag=False, scale=scale)
     with open_source(tmp_path / "bars.mp4") as source:
         assert source.info.colour_space is None
-        shown = next(source.frames((256, 32))).pixels
-    np.testing.assert_allclose(shown[16, 16::32].astype(int), picture[16 * scale, 16 * scale :: 32 * scale], atol=4)
+        displayed = next(source.frames((256, 32))).pixels
+    np.testing.assert_allclose(displayed[16, 16::32].astype(int), image[16 * scale, 16 * scale :: 32 * scale], atol=4)
 
 
 @pytest.mark.parametrize("pix_fmt", ["rgb24", "bgra", "gray", "yuv422p12le", "nv12", "gbrp"])
 def test_formats(pix_fmt):
-    picture = np.full((16, 16, 3), 180, np.uint8)
-    frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+    image = np.full((16, 16, 3), 180, np.uint8)
+    frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(
         format=pix_fmt, dst_colorspace=Colorspace.ITU601, src_color_range=ColorRange.JPEG
     )
-    np.testing.assert_allclose(Scaler()(frame, (16, 16)).astype(int), picture, atol=2)
+    np.testing.assert_allclose(Scaler()(frame, (16, 16)).astype(int), image, atol=2)
 
 
 def test_shrinking_takes_the_mean():
@@ -90,21 +90,21 @@ def test_orientation_turns_pixels(rotation, mirror):
 
 
 def test_mirrored_video(tmp_path):
-    picture = np.zeros((32, 32, 3), np.uint8)
-    picture[:16, :16] = 255
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:16, :16] = 255
     path = tmp_path / "mirror.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", 25, options={"crf": "1"})
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         stream.set_display_rotation(0, hflip=True)
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        frame = av.VideoFrame.from_ndarray(image, "rgb24")
         frame.pts = 0
         container.mux([*stream.encode(frame), *stream.encode(None)])
     with open_source(path) as source:
         assert source.info.extra == {"mirrored": True}
-        shown = next(source.frames()).pixels
-    assert shown[4, 28].min() > 240
-    assert shown[4, 4].max() < 16
+        displayed = next(source.frames()).pixels
+    assert displayed[4, 28].min() > 240
+    assert displayed[4, 4].max() < 16
 
 
 @pytest.mark.parametrize("value_range", [ColorRange.MPEG, ColorRange.JPEG])
@@ -113,7 +113,7 @@ def test_mirrored_video(tmp_path):
 def test_colours_of_other_sizes(tmp_path, matrix, value_range, size):
     write_bars(tmp_path / "bars.mp4", matrix, "yuv420p", value_range)
     with open_source(tmp_path / "bars.mp4") as source:
-        shown = next(source.frames(size)).pixels
-    assert shown.shape == (size[1], size[0], 3)
+        displayed = next(source.frames(size)).pixels
+    assert displayed.shape == (size[1], size[0], 3)
     middles = ((np.arange(8) + 0.5) * size[0] / 8).astype(int)
-    np.testing.assert_allclose(shown[size[1] // 2, middles].astype(int), COLOURS, atol=5)
+    np.testing.assert_allclose(displayed[size[1] // 2, middles].astype(int), COLOURS, atol=5)

@@ -1,4 +1,4 @@
-"""Times are exact where a stream says them, and filled in only where it does not."""
+"""Times are exact where a stream declares them, and interpolated only where it does not."""
 
 import struct
 from fractions import Fraction
@@ -34,8 +34,8 @@ def timed(stamps, base=Fraction(1, 1000), **options):
     st.integers(-(10**9), 10**9),
     st.sampled_from([Fraction(1, 1000), Fraction(1, 90_000), Fraction(1001, 30_000)]),
 )
-def test_every_stamp_that_there_is_is_kept(steps, start, base):
-    """Whatever is missing between them, times increase and stamped pictures have their own."""
+def test_every_existing_timestamp_is_preserved(steps, start, base):
+    """Increase times whatever is missing between them; stamped frames keep their own."""
     stamps, pts = [], start
     for step, missing in steps:
         stamps += [None] * missing
@@ -84,12 +84,12 @@ def without_first_stamps(source, target, before):
 
 @pytest.mark.parametrize("before", [Fraction(1, 5), Fraction(2)])
 @pytest.mark.parametrize("frames", [0, 3])
-def test_a_file_whose_first_pictures_have_no_stamps(tmp_path, before, frames):
+def test_a_file_whose_first_frames_have_no_timestamps(tmp_path, before, frames):
     whole = encode(tmp_path / "a.mp4", count=100, gop=100, options={"bf": str(frames)})
     path = without_first_stamps(whole, tmp_path / "a.mkv", before)
     with open_source(path) as source:
         for _ in range(2):
-            times = [picture.time for picture in source.lazy_frames()]
+            times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
             wanted = [i / 25 - float(before) for i in range(100)]
             assert [float(time) for time in times] == pytest.approx(wanted, abs=0.001)
             assert source.report.guessed <= before * 25 + frames
@@ -97,7 +97,7 @@ def test_a_file_whose_first_pictures_have_no_stamps(tmp_path, before, frames):
 
 
 def uneven(path, rates=((24, 48), (60, 60)), base=1000):
-    """A video whose rate changes in the middle."""
+    """Write a video whose rate changes in the middle."""
     stamps, time = [], Fraction(0)
     for rate, count in rates:
         stamps += [round((time + Fraction(i, rate)) * base) for i in range(count)]
@@ -110,7 +110,7 @@ def test_the_last_frame_of_an_uneven_video_lasts_its_own_time(tmp_path, name):
     path, end = uneven(tmp_path / name)
     with open_source(path) as source:
         last = list(source.lazy_frames())[-1]
-        times = [float(picture.time) for picture in source.lazy_frames()]
+        times = [float(lazy_frame.time) for lazy_frame in source.lazy_frames()]
         assert last_frame_end(times, source.info.rate, last.duration) == pytest.approx(float(end), abs=0.002)
 
 
@@ -143,8 +143,8 @@ def test_a_declared_duration_that_is_far_off_leaves_frames_apart(tmp_path, name)
     codec = "libvpx-vp9" if name.endswith("webm") else "mpeg4"
     path = encode(tmp_path / name, count=50, codec=codec)
     data = bytearray(path.read_bytes())
-    place = data.index(b"\x44\x89\x88") + 3
-    data[place : place + 8] = struct.pack(">d", 360_000_000.0)
+    offset = data.index(b"\x44\x89\x88") + 3
+    data[offset : offset + 8] = struct.pack(">d", 360_000_000.0)
     path.write_bytes(data)
     with open_source(path) as source:
         assert source.info.duration == 360_000
@@ -155,8 +155,8 @@ def test_a_declared_duration_that_is_far_off_leaves_frames_apart(tmp_path, name)
 def test_half_a_file_is_spread_over_what_is_there(tmp_path):
     path = encode(tmp_path / "a.mp4", count=100, codec="mpeg4", container_options={"movflags": "faststart"})
     with av.open(str(path)) as container:
-        place = [packet.pos for packet in container.demux(video=0) if packet.size][50]
-    path.write_bytes(path.read_bytes()[:place])
+        offset = [packet.pos for packet in container.demux(video=0) if packet.size][50]
+    path.write_bytes(path.read_bytes()[:offset])
     with open_source(path) as source:
         assert float(source.span()[1]) == pytest.approx(2)
         assert len({frame.time for frame in source.evenly(8)}) == 8
@@ -172,10 +172,10 @@ def test_a_matroska_file_that_starts_late_is_no_longer_for_it(tmp_path):
 @pytest.mark.parametrize("rate", [1, 5, 10])
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])
 def test_frames_far_apart_and_out_of_order_are_no_other_clock(tmp_path, name, rate, start):
-    """The first packets of Matroska say only when their frames are shown, a second or more out of order."""
+    """Read a Matroska file whose first packets have presentation times only, a second or more out of order."""
     path = encode(tmp_path / name, count=40, rate=rate, gop=10, options={"bf": "3", "b_strategy": "0"})
     with open_source(path, start=start) as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert source.report.guessed == 0
     stored = [Fraction(index, rate) for index in range(40)]
     expected = [time for time in stored if time >= Fraction(str(start or 0))]

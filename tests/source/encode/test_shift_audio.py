@@ -1,4 +1,4 @@
-"""Sound is moved to the sample, and nothing else changes."""
+"""Audio is shifted to the sample, and nothing else changes."""
 
 import hashlib
 import os
@@ -17,9 +17,9 @@ CLICKS = (0.5, 1.1, 1.5)
 
 
 def pictured(path, rate=48_000, codec="aac", layout="mono", tracks=1, subtitles=False):
-    """Write two seconds of picture with clicks at CLICKS; each further track is 0.1 s later."""
-    picture = encode(path.with_name("picture.mkv"), count=50, rotation=90, options={"bf": "2"})
-    with av.open(str(picture)) as source, av.open(str(path), "w") as container:
+    """Write two seconds of video with clicks at CLICKS; each further track is 0.1 s later."""
+    video_file = encode(path.with_name("picture.mkv"), count=50, rotation=90, options={"bf": "2"})
+    with av.open(str(video_file)) as source, av.open(str(path), "w") as container:
         video = container.add_stream_from_template(source.streams.video[0])
         container.metadata["title"] = "clicks"
         voices = [container.add_stream(codec, rate, layout=layout) for _ in range(tracks)]
@@ -48,8 +48,8 @@ def clicks(rate, voice, late):
     return frame
 
 
-def heard(path, track=None, rate=48_000):
-    """Give the times of the clicks from the first picture on."""
+def click_times(path, track=None, rate=48_000):
+    """Return the times of the clicks from the first frame on."""
     with open_source(path, audio_track=track) as source:
         first = float(next(source.lazy_frames()).time)
         parts = list(source.read(video=False, audio_rates=(rate,)))
@@ -60,7 +60,7 @@ def heard(path, track=None, rate=48_000):
 
 
 def packets(path):
-    """Give each picture's bytes and time, and the rotation."""
+    """Return each frame's bytes and time, and the rotation."""
     with av.open(str(path)) as container:
         return [(bytes(p), float(p.pts * p.time_base)) for p in container.demux(video=0) if p.size]
 
@@ -72,11 +72,11 @@ def decoded(path):
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("delay", [-0.3, -0.021, 0.25])
-def test_sound_moves_and_the_picture_stays(tmp_path, ending, delay):
+def test_audio_is_shifted_and_the_video_stays(tmp_path, ending, delay):
     path = pictured(tmp_path / f"a{ending}")
     done = shift_audio(path, tmp_path / f"b{ending}", delay)
     assert done.left_out == ()
-    np.testing.assert_allclose(heard(done.path), np.array(CLICKS) + delay, atol=0.0015)
+    np.testing.assert_allclose(click_times(done.path), np.array(CLICKS) + delay, atol=0.0015)
     before, after = packets(path), packets(done.path)
     assert [data for data, _ in after] == [data for data, _ in before]
     np.testing.assert_allclose([t for _, t in after], [t for _, t in before], atol=1e-9)
@@ -120,14 +120,14 @@ def test_nothing_begins_before_a_start_that_is_not_zero(tmp_path, stretch):
         assert begins > 0
         # Frames of mp2 take 24 ms; those that are encoded anew come in one frame earlier.
         assert float(after.streams.audio[0].start_time * after.streams.audio[0].time_base) > begins - 0.024
-    np.testing.assert_allclose(heard(tmp_path / "b.ts"), heard(path) * float(stretch) - 0.2, atol=0.0015)
+    np.testing.assert_allclose(click_times(tmp_path / "b.ts"), click_times(path) * float(stretch) - 0.2, atol=0.0015)
 
 
 def test_one_of_several_tracks_is_moved(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
     shift_audio(path, tmp_path / "b.mkv", -0.1, audio_track=1)
-    np.testing.assert_allclose(heard(tmp_path / "b.mkv", 0), CLICKS, atol=0.0015)
-    np.testing.assert_allclose(heard(tmp_path / "b.mkv", 1), CLICKS, atol=0.0015)
+    np.testing.assert_allclose(click_times(tmp_path / "b.mkv", 0), CLICKS, atol=0.0015)
+    np.testing.assert_allclose(click_times(tmp_path / "b.mkv", 1), CLICKS, atol=0.0015)
 
 
 @pytest.mark.parametrize(
@@ -139,36 +139,36 @@ def test_one_of_several_tracks_is_moved(tmp_path):
         (96_000, "flac", "stereo", 2),
     ],
 )
-def test_stretched_sound_keeps_its_form(tmp_path, rate, codec, layout, channels):
+def test_stretched_audio_keeps_its_format(tmp_path, rate, codec, layout, channels):
     path = pictured(tmp_path / "a.mkv", rate, codec, layout)
     shift_audio(path, tmp_path / "b.mkv", -0.2, Fraction(1001, 1000))
     with av.open(str(tmp_path / "b.mkv")) as container:
         context = container.streams.audio[0].codec_context
         assert (context.name, context.sample_rate, context.layout.nb_channels) == (codec, rate, channels)
-    np.testing.assert_allclose(heard(tmp_path / "b.mkv"), np.array(CLICKS) * 1.001 - 0.2, atol=0.0015)
+    np.testing.assert_allclose(click_times(tmp_path / "b.mkv"), np.array(CLICKS) * 1.001 - 0.2, atol=0.0015)
     assert decoded(tmp_path / "b.mkv") == decoded(path)
 
 
 def test_avi_becomes_mkv(tmp_path):
-    picture = encode(tmp_path / "a.avi", codec="mpeg4", count=25)
+    video_file = encode(tmp_path / "a.avi", codec="mpeg4", count=25)
     with pytest.raises(SourceError, match="no audio to shift"):
-        shift_audio(picture, tmp_path / "b.mkv", 0.1)
+        shift_audio(video_file, tmp_path / "b.mkv", 0.1)
     with pytest.raises(OptionError, match=r"\.avi: such a file keeps no times.*\.mkv"):
-        shift_audio(picture, tmp_path / "b.avi", 0.1)
+        shift_audio(video_file, tmp_path / "b.avi", 0.1)
 
 
 def test_the_input_is_never_overwritten(tmp_path):
     path = pictured(tmp_path / "a.mp4")
-    kept = path.read_bytes()
+    original = path.read_bytes()
     (tmp_path / "soft.mp4").symlink_to(path)
     os.link(path, tmp_path / "hard.mp4")
     for out in (path, tmp_path / "soft.mp4", tmp_path / "hard.mp4", tmp_path / "." / "a.mp4"):
         with pytest.raises(OptionError, match="never overwritten"):
             shift_audio(path, out, 0.1)
-    assert path.read_bytes() == kept
+    assert path.read_bytes() == original
 
 
-def test_what_cannot_be_held_is_said_in_one_line(tmp_path):
+def test_unsupported_streams_are_a_one_line_error(tmp_path):
     path = pictured(tmp_path / "a.mkv", codec="pcm_s16le")
     with pytest.raises(OutputError, match=r"\.webm cannot hold the video.*ends in \.mkv"):
         shift_audio(path, tmp_path / "b.webm", 0.1)
@@ -186,17 +186,17 @@ def test_options_are_checked(tmp_path):
 
 
 @pytest.mark.parametrize("late", [-0.4, 0.4])
-def test_sound_and_picture_may_be_of_different_length(tmp_path, late):
+def test_audio_and_video_may_be_of_different_length(tmp_path, late):
     path = pictured(tmp_path / "a.mp4")
     shift_audio(path, tmp_path / "b.mp4", late)
     shift_audio(tmp_path / "b.mp4", tmp_path / "c.mkv", -late)
-    np.testing.assert_allclose(heard(tmp_path / "c.mkv"), CLICKS, atol=0.0025)
+    np.testing.assert_allclose(click_times(tmp_path / "c.mkv"), CLICKS, atol=0.0025)
 
 
-def test_a_sound_track_is_chosen_when_reading(tmp_path):
+def test_an_audio_track_is_chosen_when_reading(tmp_path):
     path = pictured(tmp_path / "a.mkv", tracks=2)
-    np.testing.assert_allclose(heard(path, 1), np.array(CLICKS) + 0.1, atol=0.0015)
-    np.testing.assert_allclose(heard(path), CLICKS, atol=0.0015)
+    np.testing.assert_allclose(click_times(path, 1), np.array(CLICKS) + 0.1, atol=0.0015)
+    np.testing.assert_allclose(click_times(path), CLICKS, atol=0.0015)
     with pytest.raises(OptionError, match=r"no audio track 2 .*it has 2: 0 \(eng\), 1 \(deu\)"):
         open_source(path, audio_track=2)
     with pytest.raises(OptionError, match=r"synthetic:shapes is no video file"):

@@ -13,14 +13,14 @@ from kinoscope.source.synthetic.bouncing_shapes import (
 
 
 def test_items_go_straight_and_turn_back_at_the_edges():
-    places = bounce(np.array([[0.5, 0.5]]), np.array([[0.25, -0.125]]), 9)
-    assert places[:, 0].tolist() == [
+    positions = bounce(np.array([[0.5, 0.5]]), np.array([[0.25, -0.125]]), 9)
+    assert positions[:, 0].tolist() == [
         *([27, 13], [36, 9], [27, 4], [18, 0], [9, 4]),
         *([0, 9], [9, 13], [18, 18], [27, 22]),
     ]
 
 
-def test_items_are_drawn_where_they_are_and_the_brighter_is_seen():
+def test_items_are_rendered_at_their_positions_and_the_brighter_is_visible():
     items = np.stack([np.full((28, 28), 100, np.uint8), np.full((28, 28), 200, np.uint8)])
     clip = draw_items(items, np.array([[[0, 0], [36, 36]], [[10, 10], [12, 12]]]))
     assert clip.shape == (2, 64, 64, 1)
@@ -31,7 +31,7 @@ def test_items_are_drawn_where_they_are_and_the_brighter_is_seen():
     assert clip[1, 12, 12, 0] == 200
 
 
-def test_the_same_seed_gives_the_same_clip_and_another_another():
+def test_the_same_seed_makes_the_same_clip_and_another_another():
     first, again, other = (draw_bouncing(20, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert first.shape == (20, 64, 64, 1)
     assert np.array_equal(first, again)
@@ -45,7 +45,7 @@ def test_all_shapes_differ_and_lie_within_their_square():
     assert set(np.unique(items)) == {0, 255}
 
 
-def test_a_source_of_them_tells_where_they_are():
+def test_a_source_reports_their_boxes():
     video = bouncing(duration=1, seed=5, count=1)
     (track,) = video.truth.tracks
     for frame in video.frames():

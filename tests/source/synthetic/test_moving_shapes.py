@@ -8,7 +8,7 @@ from kinoscope.source.synthetic.moving_shapes import draw_moving, moving
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_source_of_one_tells_where_it_is(shape: str) -> None:
+def test_a_source_reports_its_box(shape: str) -> None:
     video = moving(duration=1, size=64, seed=3, shape=shape, colour="red")
     (track,) = video.truth.tracks
     assert track.label == f"red {shape}"
@@ -19,12 +19,12 @@ def test_a_source_of_one_tells_where_it_is(shape: str) -> None:
         assert abs(lit.max(0) + 1 - box[2:]).max() < 1.5
 
 
-def test_it_opens_by_its_address_as_it_is_drawn() -> None:
+def test_its_address_opens_the_same_clip() -> None:
     with open_source("synthetic:moving?duration=0.64&size=32&seed=7&shape=disc") as source:
         clip = np.stack([frame.pixels for frame in source.frames()])
-    drawn, told = draw_moving(7, 16, 25, 32, "disc")
-    assert np.array_equal(clip, drawn)
-    assert read_moving_shape(clip).shape == told.shape == "disc"
+    rendered, attributes = draw_moving(7, 16, 25, 32, "disc")
+    assert np.array_equal(clip, rendered)
+    assert read_moving_shape(clip).shape == attributes.shape == "disc"
 
 
 def test_an_unknown_shape_names_those_there_are() -> None:

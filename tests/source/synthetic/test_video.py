@@ -41,17 +41,17 @@ def test_flash_and_beep_are_offset():
     flashes, beeps = ([e.start for e in video.truth.events if e.label == label] for label in ("flash", "beep"))
     assert flashes == [0.4, 1.4, 2.4, 3.4]
     assert beeps == [0.3, 1.3, 2.3, 3.3]
-    sounds = [item for item in video.read(audio_rates=(16_000,)) if isinstance(item, Audio)]
-    for before, after in itertools.pairwise(sounds):
+    blocks = [item for item in video.read(audio_rates=(16_000,)) if isinstance(item, Audio)]
+    for before, after in itertools.pairwise(blocks):
         assert before.end == after.start
-    samples = np.concatenate([sound.samples for sound in sounds])
+    samples = np.concatenate([audio.samples for audio in blocks])
     assert len(samples) == 64_000
     assert np.flatnonzero(np.abs(samples) > 0.3)[0] == pytest.approx(4800, abs=2)
 
 
 def test_address_takes_every_option():
     with open_source("synthetic:shapes?duration=1&rate=30000/1001&width=64&height=48&start=1.5&count=1") as source:
-        times = [picture.time for picture in source.lazy_frames()]
+        times = [lazy_frame.time for lazy_frame in source.lazy_frames()]
         assert source.info.size == (64, 48)
     assert times == [Fraction(3, 2) + Fraction(1001, 30000) * i for i in range(30)]
     with open_source("synthetic:cuts?times=1&dissolves=2-2.5&duration=3") as source:
