@@ -1,9 +1,9 @@
-"""The full default analysis of a video against the tools that users run one after another for the same answers.
+"""Compare the full default analysis of a video with separate tools for the same results, run one after another.
 
     python benchmarks/analyze.py VIDEO [--runs 3] [--skip-peers]
 
-The peers live in a virtual environment of their own, made on the first call. Both sides run as whole processes,
-in turn, with their weights at hand.
+The peers run in a virtual environment of their own, created on the first call. Both sides run as whole processes,
+alternating, with their weights in the cache.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PACKAGES = ("scenedetect", "onnxruntime", "faster-whisper", "pillow", "requests"
 
 
 def prepare_peers(home: Path = HOME) -> Path:
-    """Make the peers' environment and give them the very weights that kinoscope uses; return their Python."""
+    """Create the peers' environment with the weights that kinoscope uses, and return the path of its Python."""
     python = home / "peers" / "bin" / "python"
     if not (home / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", str(home / "peers")], check=True)
@@ -61,8 +61,8 @@ def prepare_weights(home: Path = HOME) -> None:
     shutil.copytree(whisper, home / "whisper", dirs_exist_ok=True)
 
 
-def ours(video: Path, said: list[str]) -> measure.Cost:
-    """Run the default analysis as a user does, report and all."""
+def ours(video: Path, timelines: list[str]) -> measure.Cost:
+    """Run the default analysis with its report as a user does, append its timeline, and return the cost."""
     with tempfile.TemporaryDirectory() as out:
         command = [
             str(Path(sys.executable).parent / "kinoscope"),
@@ -74,18 +74,18 @@ def ours(video: Path, said: list[str]) -> measure.Cost:
             *SAME,
         ]
         cost, _ = measure.cost(command)
-        said.append((Path(out) / "timeline.json").read_text())
+        timelines.append((Path(out) / "timeline.json").read_text())
         return cost
 
 
 def peer(python: Path, name: str, video: Path) -> measure.Cost:
-    """Run one of the tools."""
+    """Run one of the tools, and return its cost."""
     return measure.cost([str(python), str(HERE / "peers.py"), name, str(video), "--weights", str(HOME)])[0]
 
 
 def table(costs: dict[str, measure.Cost]) -> str:
-    """Give the figures, and ours over the sum of the others, as a Markdown table."""
-    rows = ["| what | wall s | CPU s | peak MB |", "|---|---|---|---|"]
+    """Return the costs, and the ratio of ours to the sum of the others, as a Markdown table."""
+    rows = ["| tool | wall s | CPU s | peak MB |", "|---|---|---|---|"]
     rows += [f"| {name} | {c.wall:.1f} | {c.cpu:.1f} | {c.peak:.0f} |" for name, c in costs.items()]
     others = [c for name, c in costs.items() if name != "kinoscope analyze"]
     if others:
@@ -106,15 +106,14 @@ def main() -> None:
     if options.weights_only:
         prepare_weights()
         return
-    said: list[str] = []
-    jobs = {"kinoscope analyze": partial(ours, options.video, said)}
+    timelines: list[str] = []
+    jobs = {"kinoscope analyze": partial(ours, options.video, timelines)}
     if not options.skip_peers:
         python = prepare_peers()
         jobs |= {f"peer: {name}": partial(peer, python, name, options.video) for name in PEERS}
     jobs["kinoscope analyze"]()  # the first run fills the caches of both the models and the disk
     print(measure.machine(), table(measure.alternate(options.runs, **jobs)), sep="\n\n")
-    found = json.loads(said[-1])
-    for name, task in found["tasks"].items():
+    for name, task in json.loads(timelines[-1])["tasks"].items():
         print(f"{name:>10}  {task}")
 
 

@@ -1,11 +1,11 @@
-"""Odd events put into a long video of a camera that stands still: whether `anomalies` ranks them first.
+"""Measure how `anomalies` ranks anomalies that are inserted into a long video of a static camera.
 
     python benchmarks/anomalies.py VIDEO --donor VIDEO [--keep FOLDER]
 
-Three events are put into VIDEO, far apart, where as much moves as usual: moving things cut out of the donor (cars among
-people), people of VIDEO itself at five times their speed, and people of VIDEO upside down. Other odd things in it
-count as wrong. Told are the rank of each event, and the area under the ROC curve over its moments of three scores: the
-task's, the whole picture's distance to other times by the same network, and how much moves.
+Three events are inserted into VIDEO, far apart, at places with the usual amount of motion: moving objects of the donor
+(cars among people), people of VIDEO itself at five times their speed, and people of VIDEO upside down. Other events
+count as false. Printed are the rank of each event, and the area under the ROC curve over time of three scores: the
+task's, the whole frame's distance to other times in the features of the same network, and the amount of motion.
 """
 
 from __future__ import annotations
@@ -28,98 +28,102 @@ from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 
 WIDTH = 768
-FAST = 5
-Pictures = UInt8Array
+SPEEDUP = 5
+Clip = UInt8Array
+"""Frames (T, H, W, C)."""
 
 
-def read(path: str) -> tuple[Pictures, Float64Array, list[Frame]]:
-    """Read all frames (T, H, W, C) and their times in seconds."""
+def read(path: str) -> tuple[Clip, Float64Array, list[Frame]]:
+    """Read all frames: their pixels (T, H, W, C), their times (T,) in seconds, and themselves."""
     with open_source(path) as source:
         frames = list(source.frames(size=source.info.fit(WIDTH)))
     return np.stack([frame.pixels for frame in frames]), np.array([float(f.time) for f in frames]), frames
 
 
-def mattes(pictures: Pictures) -> Float32Array:
-    """Give how far each pixel is from what is usually there, (T, H, W) in [0, 1], soft at its edge."""
-    usual = np.median(pictures[:: max(1, len(pictures) // 60)], axis=0)
-    out = np.empty(pictures.shape[:3], np.float32)
-    for i, picture in enumerate(pictures):
-        few = picture[::8, ::8] / np.maximum(usual[::8, ::8], 1)
-        exposure = np.median(few, axis=(0, 1))  # the camera's own, that changes
-        differs = (np.abs(picture - usual * exposure).max(2) > 28).astype(np.uint8)
-        solid = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((15, 9), np.uint8))
-        out[i] = cv2.GaussianBlur(cv2.dilate(solid, np.ones((5, 5), np.uint8)).astype(np.float32), (5, 5), 0)
+def mattes(clip: Clip) -> Float32Array:
+    """Return the foreground mattes (T, H, W) in [0, 1] of a static camera, against the median frame."""
+    background = np.median(clip[:: max(1, len(clip) // 60)], axis=0)
+    out = np.empty(clip.shape[:3], np.float32)
+    for i, frame in enumerate(clip):
+        ratios = frame[::8, ::8] / np.maximum(background[::8, ::8], 1)
+        exposure = np.median(ratios, axis=(0, 1))  # of the camera, which changes it
+        differs = (np.abs(frame - background * exposure).max(2) > 28).astype(np.uint8)
+        mask = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((15, 9), np.uint8))
+        out[i] = cv2.GaussianBlur(cv2.dilate(mask, np.ones((5, 5), np.uint8)).astype(np.float32), (5, 5), 0)
     return out
 
 
-def typical(amount: Float64Array, length: int, taken: list[tuple[int, int]], apart: int) -> int:
-    """Give where as much moves over ``length`` frames as usual, so that more of it gives nothing away."""
-    sums = np.convolve(amount, np.ones(length), "valid")
-    unlike = np.abs(sums - np.median(sums))
+def typical_start(motion: Float64Array, length: int, taken: list[tuple[int, int]], distance: int) -> int:
+    """Return the start of ``length`` frames with the median amount of motion, so that the amount reveals nothing.
+
+    Args:
+        motion: amount of motion in each frame (T,).
+        length: in frames.
+        taken: frames of other events, from which the result keeps ``distance`` frames.
+    """
+    sums = np.convolve(motion, np.ones(length), "valid")
+    deviations = np.abs(sums - np.median(sums))
     for start, end in taken:
-        unlike[max(0, start - apart - length) : end + apart] = np.inf
-    unlike[: len(amount) // 8] = np.inf
-    return int(np.argmin(unlike))
+        deviations[max(0, start - distance - length) : end + distance] = np.inf
+    deviations[: len(motion) // 8] = np.inf
+    return int(np.argmin(deviations))
 
 
-def liveliest(amount: Float64Array, length: int) -> int:
-    """Give where the most moves over ``length`` frames."""
-    return int(np.argmax(np.convolve(amount, np.ones(length), "valid")))
+def busiest_start(motion: Float64Array, length: int) -> int:
+    """Return the start of the ``length`` frames with the largest amount of motion."""
+    return int(np.argmax(np.convolve(motion, np.ones(length), "valid")))
 
 
-def insert(
-    pictures: Pictures, begin: int, what: Pictures, matte: Float32Array, offset: tuple[int, int] = (0, 0)
-) -> None:
-    """Paint pictures over others, from the ``begin``-th on."""
-    for i, (picture, soft) in enumerate(zip(what, matte, strict=True)):
-        move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
-        size = pictures.shape[2], pictures.shape[1]
-        shown, share = cv2.warpAffine(picture, move, size), cv2.warpAffine(soft, move, size)[..., None]
-        mixed = share * shown + (1 - share) * pictures[begin + i]
-        pictures[begin + i] = np.rint(mixed).astype(np.uint8)
+def insert(clip: Clip, start: int, foreground: Clip, matte: Float32Array, offset: tuple[int, int] = (0, 0)) -> None:
+    """Blend a foreground over the frames of a clip from ``start`` on, in place, with its matte."""
+    for i, (frame, alpha) in enumerate(zip(foreground, matte, strict=True)):
+        matrix = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
+        size = clip.shape[2], clip.shape[1]
+        moved, weight = cv2.warpAffine(frame, matrix, size), cv2.warpAffine(alpha, matrix, size)[..., None]
+        blended = weight * moved + (1 - weight) * clip[start + i]
+        clip[start + i] = np.rint(blended).astype(np.uint8)
 
 
-def resample(pictures: Pictures, length: int, speed: float) -> Int64Array:
-    """Give the frames to show at another speed, at most ``length``."""
-    picks = np.arange(0, len(pictures) - 1e-9, speed).astype(np.int64)
-    return picks[:length]
+def resample(clip: Clip, length: int, speed: float) -> Int64Array:
+    """Return the indices of the frames that play a clip at another speed, ``length`` or fewer."""
+    return np.arange(0, len(clip) - 1e-9, speed).astype(np.int64)[:length]
 
 
-def make_odd(video: str, donor: str, out: Path) -> list[tuple[str, float, float]]:
-    """Write the video with three odd events, and give their names and times."""
+def insert_anomalies(video: str, donor: str, out: Path) -> list[tuple[str, float, float]]:
+    """Write the video with three anomalies, and return their names, starts and ends."""
     base, times, frames = read(video)
     fps = (len(times) - 1) / (times[-1] - times[0])
-    soft = mattes(base)
-    amount = soft.mean((1, 2)).astype(np.float64)
-    length, apart = round(4 * fps), round(12 * fps)
+    matte = mattes(base)
+    motion = matte.mean((1, 2)).astype(np.float64)
+    length, distance = round(4 * fps), round(12 * fps)
     original, taken, truth = base.copy(), [], []
 
-    def put(name: str, what: Pictures, matte: Float32Array) -> None:
-        begin = typical(amount, len(what), taken, apart)
-        insert(base, begin, what, matte)
-        taken.append((begin, begin + len(what)))
-        truth.append((name, float(times[begin]), float(times[begin + len(what) - 1])))
+    def add(name: str, foreground: Clip, alpha: Float32Array) -> None:
+        start = typical_start(motion, len(foreground), taken, distance)
+        insert(base, start, foreground, alpha)
+        taken.append((start, start + len(foreground)))
+        truth.append((name, float(times[start]), float(times[start + len(foreground) - 1])))
 
     car, car_times, _ = read(donor)
-    car_soft = mattes(car)
+    car_matte = mattes(car)
     car_fps = (len(car_times) - 1) / (car_times[-1] - car_times[0])
-    start = liveliest(car_soft.mean((1, 2)).astype(np.float64), round(4 * car_fps))
-    picks = start + resample(car[start : start + round(4 * car_fps)], length, car_fps / fps)
+    start = busiest_start(car_matte.mean((1, 2)).astype(np.float64), round(4 * car_fps))
+    indices = start + resample(car[start : start + round(4 * car_fps)], length, car_fps / fps)
     size = base.shape[2], base.shape[1]
-    put(
-        "thing of another video",
-        np.stack([cv2.resize(car[i], size) for i in picks]),
-        np.stack([cv2.resize(car_soft[i], size) for i in picks]),
+    add(
+        "object of another video",
+        np.stack([cv2.resize(car[i], size) for i in indices]),
+        np.stack([cv2.resize(car_matte[i], size) for i in indices]),
     )
-    span = length * FAST
-    start = liveliest(np.abs(np.diff(soft, axis=0)).mean((1, 2)).astype(np.float64), span)
-    put("five times as fast", original[start : start + span : FAST], soft[start : start + span : FAST])
-    start = liveliest(np.where(np.arange(len(amount)) < len(amount) // 2, amount, 0), length)
-    put("upside down", original[start : start + length, ::-1], soft[start : start + length, ::-1])
+    span = length * SPEEDUP
+    start = busiest_start(np.abs(np.diff(matte, axis=0)).mean((1, 2)).astype(np.float64), span)
+    add("five times as fast", original[start : start + span : SPEEDUP], matte[start : start + span : SPEEDUP])
+    start = busiest_start(np.where(np.arange(len(motion)) < len(motion) // 2, motion, 0), length)
+    add("upside down", original[start : start + length, ::-1], matte[start : start + length, ::-1])
     with Writer(out, size=size, rate=fps) as writer:
-        for picture, frame in zip(base, frames, strict=True):
-            writer.write(Frame(picture, frame.time, frame.index))
+        for pixels, frame in zip(base, frames, strict=True):
+            writer.write(Frame(pixels, frame.time, frame.index))
     return truth
 
 
@@ -133,7 +137,7 @@ def find(path: Path) -> Timeline:
 
 
 def ranks(truth: list[tuple[str, float, float]], events: list[Event]) -> dict[str, int | None]:
-    """Give the place of the first event that overlaps each inserted one."""
+    """Return the rank of the first event that overlaps each inserted one, or None."""
     order = sorted(events, key=lambda event: -event.score)
     return {
         name: next((i for i, e in enumerate(order, 1) if e.start <= end and start <= e.end), None)
@@ -142,18 +146,18 @@ def ranks(truth: list[tuple[str, float, float]], events: list[Event]) -> dict[st
 
 
 def auc(times: Float64Array, scores: Float64Array, truth: list[tuple[str, float, float]]) -> float:
-    """Give the area under the ROC curve of scores at times."""
-    odd = np.any([(times >= start) & (times <= end) for _, start, end in truth], axis=0)
-    statistic = mannwhitneyu(scores[odd], scores[~odd]).statistic
-    return float(statistic / (odd.sum() * (~odd).sum()))
+    """Return the area under the ROC curve of scores (T,) at times (T,)."""
+    anomalous = np.any([(times >= start) & (times <= end) for _, start, end in truth], axis=0)
+    statistic = mannwhitneyu(scores[anomalous], scores[~anomalous]).statistic
+    return float(statistic / (anomalous.sum() * (~anomalous).sum()))
 
 
-def whole(features: NDArray[Any], times: Float64Array, around: float) -> Float64Array:
-    """Give each picture's distance to the third nearest at other times."""
+def frame_distances(features: NDArray[Any], times: Float64Array, exclusion: float) -> Float64Array:
+    """Return each frame's distance (T,) to its third-nearest neighbour that is ``exclusion`` seconds away or more."""
     rows = features.astype(np.float64)
-    apart = np.linalg.norm(rows[:, None] - rows[None], axis=2)
-    apart[np.abs(times[:, None] - times[None]) < around] = np.inf
-    return np.sort(apart, axis=1)[:, 2]
+    distances = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    distances[np.abs(times[:, None] - times[None]) < exclusion] = np.inf
+    return np.sort(distances, axis=1)[:, 2]
 
 
 def report(timeline: Timeline, truth: list[tuple[str, float, float]]) -> None:
@@ -165,21 +169,22 @@ def report(timeline: Timeline, truth: list[tuple[str, float, float]]) -> None:
         print(f"  {event.score:.3f} {event.start:6.1f} to {event.end:6.1f} s  {event.extra}")
     times, scores = timeline.features["anomalies.times"], timeline.features["anomalies.scores"]
     print(f"AUC of the task {auc(times, scores, truth):.3f}")
-    seen = timeline.features["scenes.times"]
-    print(f"AUC of the whole picture {auc(seen, whole(timeline.features['scenes.features'], seen, 10), truth):.3f}")
-    print(f"AUC of how much moves {auc(times, timeline.features['anomalies.moving'], truth):.3f}")
+    frame_times = timeline.features["scenes.times"]
+    distances = frame_distances(timeline.features["scenes.features"], frame_times, 10)
+    print(f"AUC of the whole frame {auc(frame_times, distances, truth):.3f}")
+    print(f"AUC of the amount of motion {auc(times, timeline.features['anomalies.moving'], truth):.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video")
     parser.add_argument("--donor", required=True)
-    parser.add_argument("--keep", type=Path, help="folder for the video with the events put in")
+    parser.add_argument("--keep", type=Path, help="folder for the video with the inserted events")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    out = folder / f"odd-{Path(options.video).stem}.mp4"
-    truth = make_odd(options.video, options.donor, out)
+    out = folder / f"anomalies-{Path(options.video).stem}.mp4"
+    truth = insert_anomalies(options.video, options.donor, out)
     report(find(out), truth)
 
 

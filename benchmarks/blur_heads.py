@@ -1,11 +1,11 @@
-"""In how many frames a head that moves fast, or comes in at an edge, stays visible in what ``--blur faces`` leaves.
+"""Count the frames in which a head that moves fast, or enters at an edge, stays visible after ``--blur faces``.
 
-    python benchmarks/blur_heads.py FOLDER_OF_PHOTOS [--ways right40,left60] [--photos 2]
+    python benchmarks/blur_heads.py FOLDER_OF_PHOTOS [--motions right40,left60] [--first 2]
 
-Heads cut out of photos of one face each are moved over a drawn background, 1280x720 at 25 frames a second: 160x200
-pixels large, they cross it at 40, 60 and 80 pixels a frame, or come in slowly at an edge. Where the head is in each
-frame is known. A frame is open if less than half of the head's part that is in the picture is hidden, and a sliver of
-less than a tenth of the head does not count.
+Heads cut out of photos of one face each move over a synthetic background, 1280x720 at 25 frames a second: 160x200
+pixels large, they cross it at 40, 60 and 80 pixels a frame, or enter slowly at an edge. The position of the head in
+each frame is known. A head is visible in a frame if less than half of its part inside the frame is masked; less than a
+tenth of the head does not count.
 """
 
 from __future__ import annotations
@@ -30,31 +30,33 @@ from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.redaction_plan import plan
 
 SIZE, HEAD, RATE = (1280, 720), (160, 200), 25
-SLIVER, HALF = 0.1, 0.5
+MIN_INSIDE, MIN_MASKED = 0.1, 0.5
+"""Share of a head that must be inside the frame to count; share of that part that must be masked."""
 
-Way = Callable[[int], tuple[float, float]]
+Motion = Callable[[int], tuple[float, float]]
+"""Number of a frame -> top left corner (x, y) of the head."""
 
 
-def crossing(step: int) -> Way:
-    """Return the way of what crosses the picture, waits outside for a second, and comes back."""
+def crossing(step: int) -> Motion:
+    """Return the motion that crosses the frame by ``step`` pixels a frame, waits outside for a second, and returns."""
     length = -(-(SIZE[0] + HEAD[0]) // abs(step)) + RATE
 
-    def place(frame: int) -> tuple[float, float]:
+    def position(frame: int) -> tuple[float, float]:
         turn, at = divmod(frame, length)
         x = -HEAD[0] + abs(step) * at
         return (x if (step > 0) == (turn % 2 == 0) else SIZE[0] - HEAD[0] - x), 260.0
 
-    return place
+    return position
 
 
-def entering(dx: float, dy: float) -> Way:
-    """Return the way of what comes in slowly at an edge, and stays inside."""
+def entering(dx: float, dy: float) -> Motion:
+    """Return the motion that enters at an edge by (dx, dy) pixels a frame, and stays inside."""
     x = -HEAD[0] if dx > 0 else SIZE[0] if dx < 0 else 500
     y = -HEAD[1] if dy > 0 else SIZE[1] if dy < 0 else 260
     return lambda frame: (x + dx * frame, y + dy * frame)
 
 
-WAYS: dict[str, tuple[Way, int]] = {
+MOTIONS: dict[str, tuple[Motion, int]] = {
     "right40": (crossing(40), 100),
     "right60": (crossing(60), 100),
     "right80": (crossing(80), 100),
@@ -67,15 +69,15 @@ WAYS: dict[str, tuple[Way, int]] = {
 
 
 def head(photo: Path) -> tuple[Pixels, Float64Array]:
-    """Return a head of size ``HEAD`` (H, W, 3) and how much of each pixel it is (H, W)."""
-    picture = cv2.imread(str(photo))[..., ::-1].copy()
-    found = FaceDetector()(picture, (picture.shape[1], picture.shape[0]))
+    """Return the pixels (H, W, 3) of a head of size ``HEAD``, and its matte (H, W) in [0, 1]."""
+    image = cv2.imread(str(photo))[..., ::-1].copy()
+    found = FaceDetector()(image, (image.shape[1], image.shape[0]))
     x1, y1, x2, y2 = found.boxes[found.scores.argmax()]
     middle, half = ((x1 + x2) / 2, (y1 + y2) / 2), 0.62 * max(x2 - x1, (y2 - y1) * HEAD[0] / HEAD[1])
     corners = np.array([[middle[0] - half, middle[1] - half * HEAD[1] / HEAD[0]]], np.float32)
     scale = HEAD[0] / (2 * half)
     matrix = np.array([[scale, 0, -scale * corners[0, 0]], [0, scale, -scale * corners[0, 1]]])
-    pixels = cv2.warpAffine(picture, matrix, HEAD, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    pixels = cv2.warpAffine(image, matrix, HEAD, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     y, x = np.mgrid[: HEAD[1], : HEAD[0]]
     oval = ((x + 0.5) / HEAD[0] * 2 - 1) ** 2 + ((y + 0.5) / HEAD[1] * 2 - 1) ** 2
     return pixels, np.clip((1 - oval) * 8, 0, 1)
@@ -87,25 +89,25 @@ def background() -> Pixels:
     return np.clip(coarse + rng.normal(0, 4, (SIZE[1], SIZE[0], 1)), 0, 255).astype(np.uint8)
 
 
-def shown(pixels: Pixels, mask: Float64Array, x: float, y: float) -> tuple[Pixels, Float64Array]:
-    """Return the head moved to a place in an empty picture, and its mask there."""
+def translate(pixels: Pixels, matte: Float64Array, x: float, y: float) -> tuple[Pixels, Float64Array]:
+    """Translate the head and its matte to (x, y) in an empty frame."""
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
-    return cv2.warpAffine(pixels, matrix, SIZE), cv2.warpAffine(mask, matrix, SIZE)
+    return cv2.warpAffine(pixels, matrix, SIZE), cv2.warpAffine(matte, matrix, SIZE)
 
 
-def measure(photo: Path, way: Way, frames: int) -> tuple[int, int, float, float]:
-    """Return frames that are open, frames with a head, the mean share hidden, and CPU seconds a second of video."""
-    pixels, mask = head(photo)
-    ground, places = background(), [way(n) for n in range(frames)]
-    masks = []
+def measure(photo: Path, motion: Motion, frames: int) -> tuple[int, int, float, float]:
+    """Return frames with a visible head, frames with a head, the mean masked share, and CPU s a second of video."""
+    pixels, matte = head(photo)
+    backdrop, positions = background(), [motion(n) for n in range(frames)]
+    heads = []
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "head.mp4"
         with Writer(video, SIZE, RATE) as writer:
-            for n, (x, y) in enumerate(places):
-                moved, there = shown(pixels, mask, x, y)
-                masks.append(there > 0.5)
-                mixed = (ground * (1 - there[..., None]) + moved * there[..., None]).round().astype(np.uint8)
-                writer.write(Frame(mixed, Fraction(n, RATE), n, Fraction(1, RATE)))
+            for n, (x, y) in enumerate(positions):
+                moved, alpha = translate(pixels, matte, x, y)
+                heads.append(alpha > 0.5)
+                blended = (backdrop * (1 - alpha[..., None]) + moved * alpha[..., None]).round().astype(np.uint8)
+                writer.write(Frame(blended, Fraction(n, RATE), n, Fraction(1, RATE)))
         begin = time.process_time()
         (done,) = kinoscope.analyze(
             video, out=Path(folder) / "out", tasks="shots", blur="faces", report=False, quiet=True
@@ -113,38 +115,38 @@ def measure(photo: Path, way: Way, frames: int) -> tuple[int, int, float, float]
         cost = time.process_time() - begin
     if done.error or not done.timeline:
         raise SystemExit(str(done.error))
-    covers = plan(done.timeline, ["faces"]).masks
-    lookup = IntervalLookup((cover.start, cover.end, cover) for cover in covers)
-    whole, opened, some, share = (mask > 0.5).sum(), [], 0, 0.0
-    for n, there in enumerate(masks):
-        hidden = np.zeros_like(there)
-        for cover in lookup.at(n / RATE):
-            x1, y1, x2, y2 = np.maximum(cover.at(n / RATE), 0).astype(int).tolist()
-            hidden[y1 : y2 + 1, x1 : x2 + 1] = True
-        share += hidden.mean() / frames
-        if there.sum() >= SLIVER * whole:
-            some += 1
-            if (hidden & there).sum() < HALF * there.sum():
-                opened.append(n)
-    if opened:
-        print(f"<!-- {photo.stem}: open at frames {opened} -->", flush=True)
-    return len(opened), some, share, cost / (frames / RATE)
+    masks = plan(done.timeline, ["faces"]).masks
+    lookup = IntervalLookup((mask.start, mask.end, mask) for mask in masks)
+    head_pixels, visible, with_head, share = (matte > 0.5).sum(), [], 0, 0.0
+    for n, inside in enumerate(heads):
+        masked = np.zeros_like(inside)
+        for mask in lookup.at(n / RATE):
+            x1, y1, x2, y2 = np.maximum(mask.at(n / RATE), 0).astype(int).tolist()
+            masked[y1 : y2 + 1, x1 : x2 + 1] = True
+        share += masked.mean() / frames
+        if inside.sum() >= MIN_INSIDE * head_pixels:
+            with_head += 1
+            if (masked & inside).sum() < MIN_MASKED * inside.sum():
+                visible.append(n)
+    if visible:
+        print(f"<!-- {photo.stem}: visible in frames {visible} -->", flush=True)
+    return len(visible), with_head, share, cost / (frames / RATE)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--ways", type=lambda text: text.split(","), default=list(WAYS))
-    parser.add_argument("--first", type=int, default=99, help="so many photos only")
+    parser.add_argument("--motions", type=lambda text: text.split(","), default=list(MOTIONS))
+    parser.add_argument("--first", type=int, default=99, help="maximum number of photos")
     options = parser.parse_args()
     photos = sorted(path for path in options.photos.iterdir() if path.suffix in (".jpg", ".png"))[: options.first]
     print(machine())
-    print("| way | heads | frames open | frames with a head | picture hidden | CPU s a video s |")
+    print("| motion | heads | frames visible | frames with a head | frame masked | CPU s a video s |")
     print("|---|---|---|---|---|---|")
-    for name in options.ways:
-        rows = np.array([measure(photo, *WAYS[name]) for photo in photos])
-        opened, some, share, cost = rows[:, 0].sum(), rows[:, 1].sum(), rows[:, 2].mean(), rows[:, 3].mean()
-        print(f"| {name} | {len(rows)} | {opened:.0f} | {some:.0f} | {share:.1%} | {cost:.1f} |", flush=True)
+    for name in options.motions:
+        rows = np.array([measure(photo, *MOTIONS[name]) for photo in photos])
+        visible, with_head, share, cost = rows[:, 0].sum(), rows[:, 1].sum(), rows[:, 2].mean(), rows[:, 3].mean()
+        print(f"| {name} | {len(rows)} | {visible:.0f} | {with_head:.0f} | {share:.1%} | {cost:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How often the interval of ``kinoscope detect`` holds the true number of people.
+"""Measure how often the interval of ``kinoscope detect`` contains the true number of people.
 
     python benchmarks/counts.py VIDEO... [--tud FOLDER] [--model CARD]
 
-The videos' names choose the counts: people in one frame were counted by eye, at these seconds; who is at least a fifth
-in the picture counts. ``--tud`` holds tud/NAME/gt.txt and sort_det/NAME.txt, as for tracking.py: there all frames are
-counted, by ground truth.
+The videos' names select the true counts: people in one frame were counted by eye, at these seconds; a person of whom a
+fifth or more is in the frame counts. ``--tud`` holds tud/NAME/gt.txt and sort_det/NAME.txt, as for tracking.py: there
+the ground truth has the count of every frame.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ BY_EYE: dict[str, dict[float, int]] = {
     },
     # The same square in another encoding, then two people who sit and talk, then an animation.
     "clip60": {8: 7, 20: 7, 32: 6, 38: 1, 48: 1, 52: 1, 56: 0},
-    # People who come to a table one by one.
+    # People who arrive at a table one by one.
     "one-by-one-person-detection": {10: 1, 30: 1, 50: 0, 70: 0, 90: 0, 110: 1},
     # A film of a street, cut fast.
     "bikes": {5: 3, 9: 0},
 }  # fmt: skip
 
 
-def show(name: str, rows: list[tuple[int, CountEstimate]]) -> None:
+def print_row(name: str, rows: list[tuple[int, CountEstimate]]) -> None:
     inside = sum(count.low <= true <= count.high for true, count in rows)
     exact = sum(count.count == true for true, count in rows)
-    off = np.mean([count.count - true for true, count in rows])
-    wide = np.mean([count.high - count.low + 1 for _, count in rows])
+    error = np.mean([count.count - true for true, count in rows])
+    width = np.mean([count.high - count.low + 1 for _, count in rows])
     print(
-        f"| {name} | {len(rows)} | {inside} ({inside / len(rows):.0%}) | {exact} | {off:+.2f} | {wide:.1f} |",
+        f"| {name} | {len(rows)} | {inside} ({inside / len(rows):.0%}) | {exact} | {error:+.2f} | {width:.1f} |",
         flush=True,
     )
 
 
 def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
-    """Return the true number and the count at each time."""
+    """Return the true number and the estimate at each time."""
     (found,) = detect(video, labels="person", model=model, quiet=True)
     if found.timeline is None:
         raise SystemExit(str(found.error))
@@ -57,14 +57,14 @@ def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
 
 
 def tud(folder: Path, name: str, high: float) -> list[tuple[int, CountEstimate]]:
-    """Return the true number and the count in each frame of a sequence, of a tracker on its detections."""
+    """Return the true number and the estimate in each frame of a sequence, from tracks of its detections."""
     truth = read_mot(folder / "tud" / name / "gt.txt")
     last = int(truth.frames.max())
     tracklets = follow(read_mot(folder / "sort_det" / f"{name}.txt"), "buffered", high, 1, last)[1]
     times = np.arange(1, last + 1) / RATE
     tracks = [Track(t.id, "objects", "person", t.score, t.through(times, SIZE)) for t in tracklets]
-    there = [int(((truth.frames == n) & (truth.scores == 1)).sum()) for n in range(1, last + 1)]
-    return list(zip(there, estimate_counts(tracks, times, SIZE), strict=True))
+    true_counts = [int(((truth.frames == n) & (truth.scores == 1)).sum()) for n in range(1, last + 1)]
+    return list(zip(true_counts, estimate_counts(tracks, times, SIZE), strict=True))
 
 
 def main() -> None:
@@ -77,13 +77,13 @@ def main() -> None:
         "| scene | counts | in the interval | exact | mean error | numbers in the interval |\n|---|---|---|---|---|---|"
     )
     rows = {video.stem: by_eye(video, options.model) for video in options.videos}
-    for name, some in rows.items():
-        show(name, some)
+    for name, counts in rows.items():
+        print_row(name, counts)
     if rows:
-        show("all by eye", [row for some in rows.values() for row in some])
+        print_row("all by eye", [row for counts in rows.values() for row in counts])
     for name in ("TUD-Campus", "TUD-Stadtmitte") if options.tud else ():
         for high in (0.6, 0.7):
-            show(f"{name}, tracks begun at {high}", tud(options.tud, name, high))
+            print_row(f"{name}, tracks started at {high}", tud(options.tud, name, high))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Decode and resize to 224: kinoscope's source beside the floor, side by side.
+"""Time decoding and resizing to 224 by kinoscope's source, against decoding alone.
 
     python benchmarks/decode.py [VIDEO] [--runs 5]
 
-The floor is ``ffmpeg -f null`` where ffmpeg is installed, else PyAV that decodes and drops. Runs alternate, each in a
+The reference is ``ffmpeg -f null`` if ffmpeg is installed, else decoding alone by PyAV. Runs alternate, each in a
 process of its own; wall and CPU seconds are medians.
 """
 
@@ -28,7 +28,7 @@ def every_frame(path: str) -> int:
     from kinoscope.source import open_source
 
     with open_source(path) as source:
-        return sum(picture.pixels(SIZE).shape[2] // 3 for picture in source.lazy_frames())
+        return sum(frame.pixels(SIZE).shape[2] // 3 for frame in source.lazy_frames())
 
 
 def sixteen(path: str) -> int:
@@ -54,28 +54,28 @@ def decode_alone(path: str) -> int:
         return sum(1 for _ in container.decode(stream))
 
 
-WAYS = {"every frame": every_frame, "16 evenly": sixteen, "keyframes": keyframes, "PyAV, decode alone": decode_alone}
+MODES = {"every frame": every_frame, "16 evenly": sixteen, "keyframes": keyframes, "PyAV, decode alone": decode_alone}
 
 
 def measure(command: list[str]) -> tuple[float, float]:
-    """Run a command; give its wall and CPU seconds."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    """Run a command, and return its wall and CPU seconds."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def commands(path: str) -> dict[str, list[str]]:
-    mine = {name: [sys.executable, __file__, path, "--way", name] for name in WAYS}
+    ours = {name: [sys.executable, __file__, path, "--mode", name] for name in MODES}
     if shutil.which("ffmpeg"):
-        return {"ffmpeg -f null": ["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-an", "-f", "null", "-"]} | mine
-    return mine
+        return {"ffmpeg -f null": ["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-an", "-f", "null", "-"]} | ours
+    return ours
 
 
 def startup(runs: int) -> tuple[float, float]:
-    """Give the median cost of starting Python with PyAV and NumPy, which is no decoding."""
-    taken = [measure([sys.executable, "-c", "import av, numpy, kinoscope.source.video"]) for _ in range(runs)]
-    return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
+    """Return the median wall and CPU seconds of starting Python with PyAV and NumPy, which is not decoding."""
+    costs = [measure([sys.executable, "-c", "import av, numpy, kinoscope.source.video"]) for _ in range(runs)]
+    return statistics.median(wall for wall, _ in costs), statistics.median(cpu for _, cpu in costs)
 
 
 def make_clip(folder: str) -> str:
@@ -88,20 +88,20 @@ def make_clip(folder: str) -> str:
 
 
 def compare(path: str, runs: int) -> dict[str, dict[str, float]]:
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands(path)}
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands(path)}
     for _ in range(runs):
         for name, command in commands(path).items():
-            taken[name].append(measure(command))
-    begin = startup(runs)
+            costs[name].append(measure(command))
+    start = startup(runs)
     rows = {}
-    for name, pairs in taken.items():
+    for name, pairs in costs.items():
         wall, cpu = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-        if name in WAYS:
-            wall, cpu = wall - begin[0], cpu - begin[1]
+        if name in MODES:
+            wall, cpu = wall - start[0], cpu - start[1]
         rows[name] = {"wall": wall, "cpu": cpu}
-    floor = next(iter(rows.values())) if "ffmpeg -f null" in rows else rows["PyAV, decode alone"]
+    reference = next(iter(rows.values())) if "ffmpeg -f null" in rows else rows["PyAV, decode alone"]
     for row in rows.values():
-        row |= {"wall x": row["wall"] / floor["wall"], "cpu x": row["cpu"] / floor["cpu"]}
+        row |= {"wall x": row["wall"] / reference["wall"], "cpu x": row["cpu"] / reference["cpu"]}
     return rows
 
 
@@ -110,17 +110,17 @@ def main() -> None:
     parser.add_argument("video", nargs="?")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.way:
-        WAYS[options.way](options.video)
+    if options.mode:
+        MODES[options.mode](options.video)
         return
     with tempfile.TemporaryDirectory() as folder:
         rows = compare(os.path.abspath(options.video) if options.video else make_clip(folder), options.runs)
     if options.json:
         print(json.dumps(rows))
         return
-    print(f"{'seconds (Python start taken off)':36}{'wall':>8}{'CPU':>8}{'wall x':>8}{'CPU x':>8}")
+    print(f"{'seconds (without Python start-up)':36}{'wall':>8}{'CPU':>8}{'wall x':>8}{'CPU x':>8}")
     for name, row in rows.items():
         print(f"{name:36}{row['wall']:8.2f}{row['cpu']:8.2f}{row['wall x']:8.2f}{row['cpu x']:8.2f}")
 

@@ -1,11 +1,11 @@
-"""Read mutated small media files: each must give frames or audio or one clear error, soon, and without leaking.
+"""Read mutated small media files: each must yield frames or audio or one clear error, in time and without a leak.
 
 Videos of many containers and codecs, audio alone, GIF, WebM and still images; half of the cases are changed bytes, half
-are damaged in their structure (boxes, elements, chunks and packets removed, doubled, moved, resized).
+are damaged in their structure (boxes, elements, chunks and packets removed, duplicated, moved, resized).
 
     python benchmarks/fuzz.py [--cases 2000] [--seed 0] [--workers 2]
 
-Ends with status 1, and prints the seed of each case, upon a crash, a hang, an unexpected exception or growth.
+Exits with status 1, and prints the seed of each case, upon a crash, a hang, an unexpected exception or memory growth.
 ``--case SEED`` repeats one.
 """
 
@@ -24,13 +24,12 @@ from pathlib import Path
 
 from structure import restructure
 
-LIMIT = 30.0
-"""Seconds for one case."""
+MAX_CASE_SECONDS = 30.0
 
-MOST_GROWTH = 100 * 2**20
-"""Bytes by which a worker may grow after its first cases."""
+MAX_GROWTH_BYTES = 100 * 2**20
+"""Bytes by which the memory of a worker may grow after its first cases."""
 
-WARM_UP = 50
+WARM_UP_CASES = 50
 
 
 def make_seeds(folder: Path) -> None:
@@ -39,7 +38,7 @@ def make_seeds(folder: Path) -> None:
 
     os.environ["SVT_LOG"] = "0"  # its encoder would report on itself
     small = {"width": 64, "height": 48, "duration": 1}
-    for name in ("sound.mp4", "sound.mkv", "sound.mov"):
+    for name in ("audio.mp4", "audio.mkv", "audio.mov"):
         flash_and_beep(**small).write(folder / name)
     shapes(**small).write(folder / "exact.mp4", lossless=True)
     shapes(**small).write(folder / "moving.gif")
@@ -76,9 +75,9 @@ def transcode(path: Path, codec: str) -> None:
         stream = container.add_stream(codec, 25, options=quiet)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for frame in shapes(width=64, height=48, duration=1).frames():
-            picture = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
-            picture.pts = frame.index
-            container.mux(stream.encode(picture))
+            encoded = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
+            encoded.pts = frame.index
+            container.mux(stream.encode(encoded))
         container.mux(stream.encode(None))
 
 
@@ -112,7 +111,7 @@ def damage(data: bytes, suffix: str, rng: random.Random) -> bytes:
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
-    """Damage data in one to eight places, as transfers, disks and attackers do."""
+    """Change data at one to eight positions, as transfers, disks and attackers do."""
     damaged = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         if not damaged:
@@ -137,7 +136,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 
 def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
-    """Read the case of one seed; say how it ended."""
+    """Read the case of one seed, and return its outcome."""
     from kinoscope.core.errors import KinoscopeError, UnexpectedError
     from kinoscope.source import LazyFrame, open_source
 
@@ -155,10 +154,10 @@ def read_one(seed: int, folder: Path, bases: list[Path]) -> str:
                     assert item.pixels((32, 24)).shape == (24, 32, 3)
                     assert last is None or item.time > last, "times do not increase"
                     last = item.time
-            way = rng.randrange(3)
-            if way == 0 and source.info.width:
+            mode = rng.randrange(3)
+            if mode == 0 and source.info.width:
                 list(source.keyframes((16, 16)))
-            elif way == 1 and source.info.width:
+            elif mode == 1 and source.info.width:
                 list(source.evenly(4, (16, 16)))
     except UnexpectedError as error:
         return f"FAILED {error}"
@@ -172,7 +171,7 @@ def memory() -> int:
 
 
 def work(pipe: Connection, folder: Path, bases: list[Path]) -> None:
-    """Read cases until told to stop; each answer is how it ended and the memory now."""
+    """Read cases until the seed is None; send the outcome and the memory in bytes after each."""
     import av
 
     av.logging.set_libav_level(av.logging.PANIC)
@@ -185,7 +184,7 @@ def work(pipe: Connection, folder: Path, bases: list[Path]) -> None:
 
 
 class Worker:
-    """A process that reads case after case; a new one takes over where one crashes or hangs."""
+    """A process that reads case after case, and is restarted if it crashes or hangs."""
 
     def __init__(self, folder: Path, bases: list[Path]) -> None:
         self.folder, self.bases = folder, bases
@@ -200,36 +199,36 @@ class Worker:
         self.done, self.first = 0, 0
         self.seed: int | None = None
 
-    def give(self, seed: int) -> None:
-        self.seed, self.begun = seed, time.monotonic()
+    def submit(self, seed: int) -> None:
+        self.seed, self.started = seed, time.monotonic()
         self.pipe.send(seed)
 
     def outcome(self) -> str | None:
-        """Say how the case ended, or None while it goes on."""
+        """Return the outcome of the case, or None while it runs."""
         if not self.pipe.poll(0.01):
-            if time.monotonic() - self.begun < LIMIT:
+            if time.monotonic() - self.started < MAX_CASE_SECONDS:
                 return None
-            return self.renew("HANG")
+            return self.restart("HANG")
         try:
             outcome, memory_now = self.pipe.recv()
         except EOFError:
-            return self.renew("CRASH")
+            return self.restart("CRASH")
         self.done += 1
-        if self.done == WARM_UP:
+        if self.done == WARM_UP_CASES:
             self.first = memory_now
-        if self.first and memory_now - self.first > MOST_GROWTH:
-            return self.renew(f"GROWTH by {(memory_now - self.first) >> 20} MiB")
+        if self.first and memory_now - self.first > MAX_GROWTH_BYTES:
+            return self.restart(f"GROWTH by {(memory_now - self.first) >> 20} MiB")
         return str(outcome)
 
-    def renew(self, why: str) -> str:
+    def restart(self, outcome: str) -> str:
         self.process.kill()
         self.process.join()
         self.start()
-        return why
+        return outcome
 
 
 def fuzz(seeds: list[int], count: int) -> tuple[collections.Counter[str], list[str]]:
-    """Read every case; give how many ended how, and the failures."""
+    """Read every case, and return the count of each outcome, and the failures."""
     tally: collections.Counter[str] = collections.Counter()
     failures = []
     with tempfile.TemporaryDirectory() as name:
@@ -241,7 +240,7 @@ def fuzz(seeds: list[int], count: int) -> tuple[collections.Counter[str], list[s
         idle = list(workers)
         while waiting or running:
             while idle and waiting:
-                idle.pop().give(waiting.pop())
+                idle.pop().submit(waiting.pop())
                 running += 1
             for worker in workers:
                 if worker in idle or worker.seed is None or (seed := worker.seed) is None:
@@ -267,10 +266,10 @@ def main() -> None:
     parser.add_argument("--case", type=int)
     options = parser.parse_args()
     seeds = [options.case] if options.case is not None else list(range(options.seed, options.seed + options.cases))
-    begun = time.monotonic()
+    start = time.monotonic()
     tally, failures = fuzz(seeds, min(options.workers, len(seeds)))
     print(
-        f"{len(seeds)} cases in {time.monotonic() - begun:.0f} s: "
+        f"{len(seeds)} cases in {time.monotonic() - start:.0f} s: "
         + ", ".join(f"{n} {k}" for k, n in tally.most_common())
     )
     for failure in failures:

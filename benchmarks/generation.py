@@ -1,4 +1,4 @@
-"""Time how fast a generator makes pictures: by the runner, and by the plain module in torch.
+"""Time the generation of frames by the runner and by the plain torch module.
 
 OMP_NUM_THREADS=1 python benchmarks/generation.py MODEL [--clips 16] [--runs 5] [--device auto]
 """
@@ -22,25 +22,25 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     generator = Generator(options.model, options.device)
-    codes, times = generator.latents(options.clips), generator.times()
-    pictures = options.clips * len(times)
+    latents, times = generator.latents(options.clips), generator.times()
+    frames = options.clips * len(times)
 
     @torch.inference_mode()
     def plain() -> object:
-        return to_pixels(generator.net(*generator.inputs(codes, times)))
+        return to_pixels(generator.net(*generator.inputs(latents, times)))
 
-    jobs = {generator.runtime: lambda: generator.clips(codes, times), f"torch, {generator.device.type}": plain}
+    jobs = {generator.runtime: lambda: generator.clips(latents, times), f"torch, {generator.device.type}": plain}
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for run in range(options.runs + 1):
         for name, job in jobs.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             job()
             if run:  # the first warms up
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(time.perf_counter() - start)
     size = generator.metadata.size
-    print(f"{generator.folder.name}: {pictures} pictures of {size}x{size}, medians of {options.runs} in turn")
+    print(f"{generator.folder.name}: {frames} frames of {size}x{size}, medians of {options.runs} alternating runs")
     for name, values in seconds.items():
-        print(f"{name:>16}: {pictures / statistics.median(values):8.0f} pictures a second")
+        print(f"{name:>16}: {frames / statistics.median(values):8.0f} frames a second")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Kill kinoscope at random moments: nothing that it has reported may be lost, and nothing may be in the way afterwards.
+"""Kill kinoscope at random times: no reported result may be lost, and no temporary file may be left.
 
     python benchmarks/kill.py [--kills 20] [--seed 0] [analyze train enroll pull]
 
-Each subject runs one command after another, of which each is killed (SIGKILL) at a random moment; what a command has
-printed is then held against what the next one finds. At the end a command runs undisturbed, the state is checked as a
-whole, and no temporary file is left. Ends with status 1, and prints what was lost.
+Each subject runs one command after another, each of which is killed (SIGKILL) at a random time; its output is then
+compared with the state that the next one finds. At the end a command runs undisturbed, the state is checked as a whole,
+and no temporary file is left. Exits with status 1, and prints the faults.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from pathlib import Path
 KINOSCOPE = [sys.executable, "-m", "kinoscope"]
 
 TEMPORARY = re.compile(r"^\.[0-9a-f]{8,}|\.part$|^download-|^tmp")
-"""Names of files that a command makes for itself, and removes."""
+"""Names of temporary files, which a command removes."""
 
 
 def run(*words: str | Path, **variables: str) -> str:
-    """Run a command to its end; return what it printed on standard output.
+    """Run a command to its end, and return its standard output.
 
     Raises:
         AssertionError: it failed.
@@ -41,7 +41,7 @@ def run(*words: str | Path, **variables: str) -> str:
 
 
 def kill(seconds: float, *words: str | Path, **variables: str) -> str:
-    """Start a command, kill it after so many seconds, and return what it had printed."""
+    """Start a command, kill it after so many seconds, and return its output so far."""
     variables |= {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [*KINOSCOPE, *map(str, words)],
@@ -59,10 +59,10 @@ def kill(seconds: float, *words: str | Path, **variables: str) -> str:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Return how many seconds something takes."""
-    begun = time.monotonic()
+    """Return the seconds that an action takes."""
+    start = time.monotonic()
     action()
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def left_over(*folders: Path) -> list[str]:
@@ -72,35 +72,35 @@ def left_over(*folders: Path) -> list[str]:
 
 
 def kill_analyze(folder: Path, kills: int, rng: random.Random) -> list[str]:
-    """Analyse one video after another into a library; each that was said to be in it must be."""
+    """Check that killed analyses lose no video that was reported as added to a library."""
     from kinoscope.source.synthetic.video import shapes
 
     shapes(duration=1, width=64, height=48).write(folder / "base.mp4")
     data, library, lost = (folder / "base.mp4").read_bytes(), folder / "films.lance", []
 
-    def words(number: int) -> list[str | Path]:
+    def command(number: int) -> list[str | Path]:
         video = folder / f"{number}.mp4"
-        if not video.exists():  # a box without meaning makes each file another one
+        if not video.exists():  # a free box makes the content of each file unique
             video.write_bytes(data + (8 + number).to_bytes(4, "big") + b"free" + bytes(number))
         return ["analyze", video, "-o", folder / "out" / str(number), "--tasks", "shots", "--library", library]
 
-    usual = timed(lambda: run(*words(kills)))
-    said = {f"{kills}.mp4"}
+    seconds = timed(lambda: run(*command(kills)))
+    reported = {f"{kills}.mp4"}
     for number in range(kills):
-        told = kill(rng.uniform(0.3, 1.1) * usual, *words(number))
-        said |= {f"{number}.mp4"} if "added to the library" in told else set()
-        there = {Path(row["path"]).name for row in json.loads(run("library", "list", library, "--json"))["videos"]}
-        lost += [f"analyze, kill {number}: {name} was added and is gone" for name in said - there]
+        output = kill(rng.uniform(0.3, 1.1) * seconds, *command(number))
+        reported |= {f"{number}.mp4"} if "added to the library" in output else set()
+        listed = {Path(row["path"]).name for row in json.loads(run("library", "list", library, "--json"))["videos"]}
+        lost += [f"analyze, kill {number}: {name} was added and is gone" for name in reported - listed]
     for number in range(kills):
-        run(*words(number), "--resume")
+        run(*command(number), "--resume")
     run("library", "check", library)
-    there = {Path(row["path"]).name for row in json.loads(run("library", "list", library, "--json"))["videos"]}
-    lost += [f"analyze: {number}.mp4 is missing in the end" for number in range(kills) if f"{number}.mp4" not in there]
+    listed = {Path(row["path"]).name for row in json.loads(run("library", "list", library, "--json"))["videos"]}
+    lost += [f"analyze: {number}.mp4 is missing in the end" for number in range(kills) if f"{number}.mp4" not in listed]
     return lost + left_over(folder / "out")
 
 
 def kill_train(folder: Path, kills: int, rng: random.Random) -> list[str]:
-    """Train, and go on after each kill; no epoch that was reported may be learned again."""
+    """Check that a training that is killed and resumed repeats no epoch that was reported."""
     out, lost = folder / "run", []
     options = [
         "epochs=1000",
@@ -115,44 +115,44 @@ def kill_train(folder: Path, kills: int, rng: random.Random) -> list[str]:
     ]
     begin = ["train", "predict", "synthetic:bouncing", *options, "--out", out]
     last = -1
-    told = kill(30, *begin)
+    output = kill(30, *begin)
     for number in range(kills):
-        epochs = [int(epoch) for epoch in re.findall(r"epoch (\d+)/", told)]
+        epochs = [int(epoch) for epoch in re.findall(r"epoch (\d+)/", output)]
         if epochs and last >= 0 and epochs[0] not in (last + 1, last + 2):
             lost.append(f"train, kill {number}: epoch {epochs[0]} follows epoch {last}")
         last = max([last, *epochs])
         saved = (out / "log.jsonl").read_text().splitlines() if (out / "log.jsonl").exists() else []
         if any(not isinstance(json.loads(line), dict) for line in saved) or len(saved) < last:
             lost.append(f"train, kill {number}: the log has {len(saved)} epochs of {last}")
-        told = kill(rng.uniform(4, 9), "train", "predict", "--resume-from", out)
-    return lost + ([] if last > 0 else ["train: no epoch was reported, so that nothing was tried"])
+        output = kill(rng.uniform(4, 9), "train", "predict", "--resume-from", out)
+    return lost + ([] if last > 0 else ["train: no epoch was reported, so nothing was tested"])
 
 
 def kill_enroll(folder: Path, kills: int, rng: random.Random) -> list[str]:
-    """Enroll one thing after another into a gallery; each that was said to be in it must be."""
+    """Check that killed enrollments lose no object that was reported as enrolled in a gallery."""
     from kinoscope.source.synthetic.video import shapes
 
-    gallery, lost = folder / "things.gallery", []
+    gallery, lost = folder / "objects.gallery", []
 
-    def words(number: int) -> list[str | Path]:
-        pattern = folder / f"picture{number}-%d.png"
+    def command(number: int) -> list[str | Path]:
+        pattern = folder / f"image{number}-%d.png"
         shapes(duration=0.04, width=32 + number, height=48).write(pattern)
-        (picture,) = folder.glob(f"picture{number}-*.png")
-        return ["enroll", gallery, f"thing {number}", picture, "--kind", "object"]
+        (image,) = folder.glob(f"image{number}-*.png")
+        return ["enroll", gallery, f"object {number}", image, "--kind", "object"]
 
-    usual = timed(lambda: run(*words(kills)))
-    said = {f"thing {kills}"}
+    seconds = timed(lambda: run(*command(kills)))
+    reported = {f"object {kills}"}
     for number in range(kills):
-        told = kill(rng.uniform(0.5, 1.05) * usual, *words(number))
-        said |= {f"thing {number}"} if " got 1 look" in told else set()
-        there = {row["name"] for row in json.loads(run("gallery", "list", gallery, "--json"))["names"]}
-        lost += [f"enroll, kill {number}: {name} was enrolled and is gone" for name in said - there]
-    run(*words(0))
+        output = kill(rng.uniform(0.5, 1.05) * seconds, *command(number))
+        reported |= {f"object {number}"} if " got 1 sample" in output else set()
+        listed = {row["name"] for row in json.loads(run("gallery", "list", gallery, "--json"))["names"]}
+        lost += [f"enroll, kill {number}: {name} was enrolled and is gone" for name in reported - listed]
+    run(*command(0))
     return lost + left_over(folder)
 
 
 def kill_pull(folder: Path, kills: int, rng: random.Random) -> list[str]:
-    """Bring weights into an empty cache; each card that was said to be fetched must be there and whole."""
+    """Check that killed downloads lose no weights that were reported as fetched into a cache."""
     from kinoscope.models import CARDS, cached, store
 
     own = folder / "models"
@@ -162,16 +162,16 @@ def kill_pull(folder: Path, kills: int, rng: random.Random) -> list[str]:
         for name, path in store.fetch(card).items():
             (own / card.name / name).write_bytes(path.read_bytes())
     if not names:
-        return ["pull: there are no weights here to try it with; run kinoscope models pull first"]
+        return ["pull: there are no cached weights to test with; run kinoscope models pull first"]
     lost = []
-    usual = timed(lambda: run("models", "pull", *names, **_cache(folder / "first", own)))
+    seconds = timed(lambda: run("models", "pull", *names, **_cache(folder / "first", own)))
     for number in range(kills):
         cache = _cache(folder / f"cache{number % 3}", own)
-        told = kill(rng.uniform(0.4, 1.05) * usual, "models", "pull", *names, **cache)
-        said = set(re.findall(r"^(\S+): fetched$", told, re.MULTILINE))
+        output = kill(rng.uniform(0.4, 1.05) * seconds, "models", "pull", *names, **cache)
+        reported = set(re.findall(r"^(\S+): fetched$", output, re.MULTILINE))
         rows = json.loads(run("models", "check", "--json", **cache))["models"]
-        here = {row["name"] for row in rows if row["weights"] == "cached"}
-        lost += [f"pull, kill {number}: {name} was fetched and is gone" for name in said - here]
+        cached_names = {row["name"] for row in rows if row["weights"] == "cached"}
+        lost += [f"pull, kill {number}: {name} was fetched and is gone" for name in reported - cached_names]
     for number in range(min(kills, 3)):
         run("models", "pull", *names, **_cache(folder / f"cache{number}", own))
         lost += left_over(folder / f"cache{number}")
@@ -193,10 +193,10 @@ def main() -> None:
     options = parser.parse_args()
     lost: list[str] = []
     for name in options.subjects or SUBJECTS:
-        begun = time.monotonic()
+        start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found = SUBJECTS[name](Path(folder), options.kills, random.Random(options.seed))
-        print(f"{name}: {options.kills} kills in {time.monotonic() - begun:.0f} s, {len(found)} faults", flush=True)
+        print(f"{name}: {options.kills} kills in {time.monotonic() - start:.0f} s, {len(found)} faults", flush=True)
         lost += found
     print(*lost, sep="\n", end="\n" if lost else "")
     sys.exit(bool(lost))

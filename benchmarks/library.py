@@ -1,10 +1,10 @@
-"""How long a search runs in a library of 1,000 videos and a million rows, made from templates.
+"""Time searches in a library of 1,000 videos and a million rows, synthesized from templates.
 
-    python benchmarks/library.py [--videos 1000] [--place films.lance] [--runs 7]
+    python benchmarks/library.py [--videos 1000] [--library films.lance] [--runs 7]
 
-A template is ten minutes of drawn-up findings: objects that come and go, scenes, faces, what is said, a fight here or
-there, and vectors around a few thousand centres. Each video is a template with noise of its own on the vectors. A
-search is timed in this process, with the library open: the command itself also starts Python and imports LanceDB.
+A template is ten minutes of synthetic results: objects, scenes, faces, speech, a few fights, and vectors around a few
+thousand centres. Each video is a template with noise of its own on the vectors. A search is timed in this process, with
+the library open: the command itself also starts Python and imports LanceDB.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from kinoscope.library import Library, StoredVideo, VectorQuery, parse, search_v
 from kinoscope.library.encode import encode_task, rows_digest, stored_tasks
 from kinoscope.library.tables import RESULT_TABLES, VECTOR_SPACES, schemas
 
-MINUTES, TEMPLATES, AT_ONCE = 10, 20, 50
-THINGS = ("person", "person", "person", "car", "car", "bicycle", "dog", "bus", "backpack", "chair")
-PLACES = (
+MINUTES, TEMPLATES, VIDEOS_PER_WRITE = 10, 20, 50
+OBJECTS = ("person", "person", "person", "car", "car", "bicycle", "dog", "bus", "backpack", "chair")
+SCENES = (
     "street",
     "crosswalk",
     "kitchen",
@@ -55,7 +55,7 @@ QUERIES = (
 
 
 def template(seed: int) -> Timeline:
-    """Draw up ten minutes of findings."""
+    """Synthesize ten minutes of results."""
     random, last = np.random.default_rng(seed), MINUTES * 60.0
     found = Timeline(
         source={"path": "", "duration": last, "width": 1280, "height": 720}, times=np.arange(0, last, 0.04)
@@ -66,13 +66,13 @@ def template(seed: int) -> Timeline:
     cuts = np.unique([0, *np.sort(random.uniform(0, last, 119)), last])
     for start, end in pairwise(cuts):
         found.events.append(Event("shots", start, end, "shot", 0.9))
-        found.events.append(Event("scenes", start, end, str(random.choice(PLACES)), random.uniform(0.2, 0.9)))
+        found.events.append(Event("scenes", start, end, str(random.choice(SCENES)), random.uniform(0.2, 0.9)))
     found.events += [Event("actions", at, at + 2, "fight", 0.8) for at in random.uniform(0, last - 2, seed % 3)]
     found.events += [Event("recognize", at, at + 6, f"Ada {seed}", 0.9) for at in random.uniform(0, last - 6, 4)]
     for at in np.sort(random.uniform(0, last - 4, 80)):
         said = " ".join(random.choice(WORDS, 9)) + (" hello world" if random.random() < 0.01 else "")
         found.events.append(Event("speech", at, at + 3, "speech", 0.8, said))
-    found.tracks = [_track(random, n, "objects", str(random.choice(THINGS)), last) for n in range(1, 301)]
+    found.tracks = [_track(random, n, "objects", str(random.choice(OBJECTS)), last) for n in range(1, 301)]
     found.tracks += [_track(random, n, "faces", "face", last) for n in range(1, 31)]
     ids = {"faces": 30, "appearance": 150}
     found.features = {f"{name}.tracks": np.arange(1, count + 1) for name, count in ids.items()}
@@ -80,7 +80,7 @@ def template(seed: int) -> Timeline:
     sizes = {"scenes.features": (120, 1280), "faces.embeddings": (30, 128), "appearance.embeddings": (150, 1544)}
     for name, (count, length) in sizes.items():
         found.features[name] = _unit(random.standard_normal((count, length)))
-    found.pictures = {f"objects-{n}": random.bytes(4000) for n in range(1, 31)}
+    found.images = {f"objects-{n}": random.bytes(4000) for n in range(1, 31)}
     return found
 
 
@@ -100,7 +100,7 @@ Parts = dict[str, dict[str, Any]]
 
 
 def parts_of(seed: int) -> Parts:
-    """Give the rows of a template, a task at a time."""
+    """Return the rows of a template by task."""
     found, random = template(seed), np.random.default_rng(seed)
     parts: Parts = {}
     for task in stored_tasks(found):
@@ -112,13 +112,13 @@ def parts_of(seed: int) -> Parts:
                 {key: row[key] for key in keys} | {"model": "minilm", "vector": vector}
                 for row, vector in zip(rows["speech"], vectors, strict=True)
             ]
-        tables = {name: pa.Table.from_pylist(some, schema=schemas()[name]) for name, some in rows.items() if some}
+        tables = {name: pa.Table.from_pylist(table, schema=schemas()[name]) for name, table in rows.items() if table}
         parts[task] = tables | {"digest": rows_digest(rows)}
     return parts
 
 
-def made(parts: Parts, run: int, random: np.random.Generator) -> Iterator[tuple[str, Any]]:
-    """Give the rows of one video: the template's under runs of its own, its vectors a little off."""
+def video_rows(parts: Parts, run: int, random: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Yield the tables of one video: the template's with runs of its own, and noise on its vectors."""
     for number, tables in enumerate(parts.values()):
         for name, table in tables.items():
             if name != "digest":
@@ -135,22 +135,22 @@ def _noisy(table: Any, random: np.random.Generator) -> Any:
 
 
 def fill(library: Library, count: int) -> None:
-    """Write ``count`` videos, many at once, as they stand in a library after all was added."""
+    """Write ``count`` videos in large batches, in the layout of a library after they were added."""
     templates, random = [parts_of(seed) for seed in range(TEMPLATES)], np.random.default_rng(0)
-    for first in range(0, count, AT_ONCE):
+    for first in range(0, count, VIDEOS_PER_WRITE):
         pieces: dict[str, list[Any]] = {name: [] for name in RESULT_TABLES}
         rows = []
-        for number in range(first, min(count, first + AT_ONCE)):
+        for number in range(first, min(count, first + VIDEOS_PER_WRITE)):
             parts, run = templates[number % TEMPLATES], (number + 1) * 100
-            for name, table in made(parts, run, random):
+            for name, table in video_rows(parts, run, random):
                 pieces[name].append(table)
             runs = {
                 task: {"run": run + n, "digest": parts[task]["digest"], "events": 0, "tracks": 0}
                 for n, task in enumerate(parts)
             }
             content = hashlib.sha256(str(number).encode()).hexdigest()
-            place, facts = f"/films/{number}.mp4", {"width": 1280, "height": 720}
-            video = StoredVideo(content, place, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", facts, runs)
+            path, metadata = f"/films/{number}.mp4", {"width": 1280, "height": 720}
+            video = StoredVideo(content, path, f"{number}.mp4", 0.0, MINUTES * 60.0, f"{number:06d}", metadata, runs)
             rows.append(video.to_row())
         for name, tables in pieces.items():
             if tables:
@@ -161,17 +161,17 @@ def fill(library: Library, count: int) -> None:
 
 
 def timed(job: Callable[[], Any], runs: int) -> tuple[float, float, float, Any]:
-    """Give the milliseconds of the first run, and median and longest of those after it; and what came of it."""
-    took, found = [], None
+    """Return the milliseconds of the first run, median and maximum of those after it, and the result."""
+    milliseconds, result = [], None
     for _ in range(runs + 1):
         begin = time.perf_counter()
-        found = job()
-        took.append(1000 * (time.perf_counter() - begin))
-    return took[0], statistics.median(took[1:]), max(took[1:]), found
+        result = job()
+        milliseconds.append(1000 * (time.perf_counter() - begin))
+    return milliseconds[0], statistics.median(milliseconds[1:]), max(milliseconds[1:]), result
 
 
-def likes() -> dict[str, VectorQuery]:
-    """Give vectors to look for: those of a template, a little off."""
+def vector_queries() -> dict[str, VectorQuery]:
+    """Return query vectors: those of a template, with noise."""
     random, features = np.random.default_rng(7), template(3).features
     noise = {
         name: random.standard_normal(rows.shape[1]) * 0.3 / rows.shape[1] ** 0.5
@@ -180,53 +180,53 @@ def likes() -> dict[str, VectorQuery]:
     }
     scene, face = (_unit((features[n][5] + noise[n])[None])[0] for n in ("scenes.features", "faces.embeddings"))
     return {
-        "--like a picture": VectorQuery("scenes", scene, "efficientnet-lite0", "looks like it", 0.45),
+        "--like an image": VectorQuery("scenes", scene, "efficientnet-lite0", "looks like it", 0.45),
         "--like a face": VectorQuery("faces", face, "faces", "this face", 0.45),
     }
 
 
 def report(library: Library, runs: int) -> None:
     """Print the table."""
-    meant = _unit(np.random.default_rng(1).standard_normal((1, VECTOR_SPACES["sentences"])))[0]
+    sentence = _unit(np.random.default_rng(1).standard_normal((1, VECTOR_SPACES["sentences"])))[0]
     jobs: dict[str, Callable[[], Any]] = {query: lambda q=query: search_videos(library, parse(q)) for query in QUERIES}
-    jobs["about, of a vector"] = lambda: search_videos(library, parse('about "x"'), embed=lambda _: meant)
-    jobs |= {name: lambda one=like: search_videos(library, None, [one]) for name, like in likes().items()}
-    print("| query | first, ms | median, ms | longest, ms | moments given |\n|---|---|---|---|---|")
+    jobs["about, of a vector"] = lambda: search_videos(library, parse('about "x"'), embed=lambda _: sentence)
+    jobs |= {name: lambda one=like: search_videos(library, None, [one]) for name, like in vector_queries().items()}
+    print("| query | first, ms | median, ms | maximum, ms | moments |\n|---|---|---|---|---|")
     for name, job in jobs.items():
-        first, median, longest, found = timed(job, runs)
-        print(f"| `{name}` | {first:.0f} | {median:.0f} | {longest:.0f} | {len(found)} |", flush=True)
+        first, median, maximum, moments = timed(job, runs)
+        print(f"| `{name}` | {first:.0f} | {median:.0f} | {maximum:.0f} | {len(moments)} |", flush=True)
 
 
-def adding(library: Library) -> None:
-    """Print what it takes to add one video more, to add it again, and to remove it."""
-    found = template(99)
-    for what in ("added", "same"):
+def report_changes(library: Library) -> None:
+    """Print the seconds that it takes to add one more video, to add it again, and to remove it."""
+    timeline = template(99)
+    for outcome in ("added", "same"):
         begin = time.perf_counter()
-        assert library.add("f" * 64, "/films/more.mp4", found) == what
-        print(f"one video more, {what}: {time.perf_counter() - begin:.2f} s", flush=True)
+        assert library.add("f" * 64, "/films/more.mp4", timeline) == outcome
+        print(f"one more video, {outcome}: {time.perf_counter() - begin:.2f} s", flush=True)
     begin = time.perf_counter()
     library.remove(["/films/more.mp4"])
-    print(f"removed, and gone from the disk: {time.perf_counter() - begin:.2f} s")
+    print(f"removed, and deleted from the disk: {time.perf_counter() - begin:.2f} s")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1000)
-    parser.add_argument("--place", type=Path, help="where to keep the library; one that is there is measured as it is")
+    parser.add_argument("--library", type=Path, help="path of the library; an existing one is measured as it is")
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        place = options.place or Path(folder, "films.lance")
-        there, begin = place.exists(), time.perf_counter()
-        library = Library(place, create=True)
-        if not there:
+        path = options.library or Path(folder, "films.lance")
+        existing, begin = path.exists(), time.perf_counter()
+        library = Library(path, create=True)
+        if not existing:
             fill(library, options.videos)
         rows = {name: library.tables[name].count_rows() for name in ("videos", *RESULT_TABLES)}
-        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 1e6
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6
         print(f"{machine()}\n{rows}: {sum(rows.values())} rows, {size:.0f} MB")
-        print(f"made in {time.perf_counter() - begin:.0f} s\n" if not there else "", flush=True)
+        print(f"filled in {time.perf_counter() - begin:.0f} s\n" if not existing else "", flush=True)
         report(library, options.runs)
-        adding(library)
+        report_changes(library)
 
 
 if __name__ == "__main__":

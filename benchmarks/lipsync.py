@@ -1,10 +1,11 @@
-"""How well lips follow a voice that was painted onto them: sync before and after, identity, nearness to what is real.
+"""Measure a lip-sync model: synchronization before and after, identity, and similarity to the real frames.
 
-    python benchmarks/lipsync.py --model FOLDER --video VIDEO --sound SOUND [--looks VIDEO] [--own] [--beside OUT.mp4]
+    python benchmarks/lipsync.py --model FOLDER --video VIDEO --audio AUDIO [--reference VIDEO] [--own]
+        [--beside OUT.mp4]
 
-Sync is measured by the network that comes with kinoscope, which took no part in the painter's training: once with
-the sound laid beside the pictures as they are, once with the painted ones. With ``--own`` the sound is the video's, so
-that what is painted can be compared with what is real. ``--beside`` writes both, side by side.
+Synchronization is measured by the network that comes with kinoscope, which took no part in the generator's training:
+once with the audio muxed with the original frames, once with the generated ones. With ``--own`` the audio is the
+video's, so that generated frames can be compared with real ones. ``--beside`` writes both, side by side.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ from kinoscope.models.inference.mouth_tracker import FaceTracker
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 
-STEP = 5
-"""Pictures from one whose identity is measured to the next."""
+IDENTITY_STRIDE = 5
+"""Frames from one whose identity is measured to the next."""
 
 
 def main() -> None:
-    """Paint, measure and print."""
+    """Generate, measure and print."""
     options = parse()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plain, out = folder / "plain.mp4", options.out or folder / "painted.mp4"
-        done = kinoscope.lipsync(options.video, options.sound, out, options.model, options.looks, quiet=True)
-        lay_beside(options.video, options.sound, plain)
-        print(f"{done.painted} of {done.frames} pictures painted, {done.seconds / done.frames:.2f} s each; {machine()}")
-        for what, path in (("sound beside the pictures", plain), ("painted", out)):
-            print(f"{what:>26}: {sync_of(path)}")
+        plain, out = folder / "plain.mp4", options.out or folder / "generated.mp4"
+        done = kinoscope.lipsync(options.video, options.audio, out, options.model, options.reference, quiet=True)
+        replace_audio(options.video, options.audio, plain)
+        print(f"{done.painted} of {done.frames} frames generated,{done.seconds / done.frames:.2f} s each; {machine()}")
+        for title, path in (("audio replaced", plain), ("lips generated", out)):
+            print(f"{title:>26}: {sync_of(path)}")
         with open_source(plain) as source:
-            ways = track_face(source, FaceTracker())
-        print(f"identity: distance {identity(plain, out):.3f} on average, of the same pictures")
-        real, made = (crops(path, ways) for path in (plain, out))
-        print(f"flicker of the lower face: {flicker(real):.2f} before, {flicker(made):.2f} painted, of 255")
+            trajectories = track_face(source, FaceTracker())
+        print(f"identity: distance {identity(plain, out):.3f} on average, of the same frames")
+        real, generated = (crops(path, trajectories) for path in (plain, out))
+        print(f"flicker of the lower face: {flicker(real):.2f} before, {flicker(generated):.2f} generated, of 255")
         if options.own:
-            likeness = np.mean([ssim(a, b) for a, b in zip(real, made, strict=True)])
-            print(f"nearness to what is real, of the lower face: {psnr(real, made):.2f} dB, SSIM {likeness:.3f}")
+            similarity = np.mean([ssim(a, b) for a, b in zip(real, generated, strict=True)])
+            print(f"similarity of the lower face to real frames: {psnr(real, generated):.2f} dB, SSIM {similarity:.3f}")
         if options.beside:
             side_by_side(plain, out, options.beside)
 
@@ -57,66 +58,70 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("model", "video", "sound"):
+    for name in ("model", "video", "audio"):
         parser.add_argument(f"--{name}", required=True, type=Path)
-    for name in ("looks", "out", "beside"):
+    for name in ("reference", "out", "beside"):
         parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--own", action="store_true", help="the sound is the video's own")
+    parser.add_argument("--own", action="store_true", help="the audio is the video's own")
     return parser.parse_args()
 
 
-def lay_beside(video: Path, sound: Path, out: Path) -> None:
-    """Write the pictures as they are with the other sound, timed as ``kinoscope lipsync`` does."""
-    with open_source(sound) as heard:
-        start = heard.info.start
-    with open_source(video) as source, Writer(out, source.info.size, source.info.rate, sound, quality=16) as writer:
+def replace_audio(video: Path, audio: Path, out: Path) -> None:
+    """Write the original frames with the other audio, timed as ``kinoscope lipsync`` does."""
+    with open_source(audio) as audio_source:
+        start = audio_source.info.start
+    with open_source(video) as source, Writer(out, source.info.size, source.info.rate, audio, quality=16) as writer:
         for frame in source.frames():
             writer.write(Frame(frame.pixels, frame.time + start - source.info.start, frame.index))
 
 
 def sync_of(path: Path) -> str:
-    """Tell what the network of lips and sound says."""
+    """Return the measured offset, as text, by the synchronization network."""
     (found,) = kinoscope.sync(path, quiet=True)
     if found.timeline is None or "sync.curves" not in found.timeline.features:
         return f"not measurable: {found.reason}"
     curves, lags = (found.timeline.features[f"sync.{name}"] for name in ("curves", "lags"))
     mean = curves.astype(float).mean(axis=0)
     best = float(lags[mean.argmax()])
-    told = "; ".join(f"{e.extra['offset'] * 1000:+.0f} ms, {e.score:.2f} sure" for e in found.offsets)
-    at = float(mean[np.abs(lags).argmin()])
-    return f"{told or found.reason}; likest at {1000 * best:+.0f} ms, distance {1 - at:.3f} at 0"
+    offsets = "; ".join(f"{e.extra['offset'] * 1000:+.0f} ms, confidence {e.score:.2f}" for e in found.offsets)
+    at_zero = float(mean[np.abs(lags).argmin()])
+    return f"{offsets or found.reason}; most similar at {1000 * best:+.0f} ms, distance {1 - at_zero:.3f} at 0"
 
 
-def pictures(path: Path) -> Iterator[Frame]:
-    """Yield the pictures of a video."""
+def frames(path: Path) -> Iterator[Frame]:
+    """Yield the frames of a video."""
     with open_source(path) as source:
         yield from source.frames()
 
 
 def identity(before: Path, after: Path) -> float:
-    """Give the mean distance of face embeddings of the same pictures of both videos."""
-    finder, embedder = FaceDetector(), FaceEmbedder()
+    """Return the mean distance of face embeddings of the same frames of both videos."""
+    detector, embedder = FaceDetector(), FaceEmbedder()
     distances = []
-    for number, (a, b) in enumerate(zip(pictures(before), pictures(after), strict=True)):
-        if number % STEP == 0 and len(found := finder(a.pixels, a.size)):
+    for number, (a, b) in enumerate(zip(frames(before), frames(after), strict=True)):
+        if number % IDENTITY_STRIDE == 0 and len(found := detector(a.pixels, a.size)):
             points = found.points[int(found.scores.argmax())]
             first, second = embedder(np.stack([align_face(one.pixels, points) for one in (a, b)]))
             distances.append(float(np.linalg.norm(first - second)))
     return float(np.mean(distances))
 
 
-def crops(path: Path, ways: list[FaceTrajectory]) -> Pixels:
-    """Cut out the lower faces, (T, S, S, 3)."""
-    places = {time: way.into[i] for way in ways for i, time in enumerate(way.times.tolist())}
-    return np.stack([crop_face(f.pixels, places[float(f.time)]) for f in pictures(path) if float(f.time) in places])
+def crops(path: Path, trajectories: list[FaceTrajectory]) -> Pixels:
+    """Crop the lower faces, (T, S, S, 3)."""
+    transforms = {
+        time: trajectory.into[i] for trajectory in trajectories for i, time in enumerate(trajectory.times.tolist())
+    }
+    return np.stack(
+        [crop_face(f.pixels, transforms[float(f.time)]) for f in frames(path) if float(f.time) in transforms]
+    )
 
 
 def side_by_side(before: Path, after: Path, out: Path) -> None:
-    """Write both videos beside each other, with the sound of the second; it is marked as generated, too."""
+    """Write both videos side by side, with the audio of the second; it is marked as generated, too."""
     with open_source(after) as source:
         size, rate = (2 * source.info.width, source.info.height), source.info.rate or Fraction(25)
-    with Writer(out, size, rate, after, generated_by="lips painted, to the right") as writer:
-        for a, b in zip(pictures(before), pictures(after), strict=True):
+    with Writer(out, size, rate, after, generated_by="lips generated, to the right") as writer:
+        for a, b in zip(frames(before), frames(after), strict=True):
             writer.write(Frame(np.concatenate([a.pixels, b.pixels], axis=1), b.time, b.index))
 
 

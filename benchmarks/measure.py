@@ -17,7 +17,7 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took: wall seconds, CPU seconds (user and system), peak memory in MB."""
+    """Cost of a process: wall seconds, CPU seconds (user and system), peak memory in MB."""
 
     wall: float
     cpu: float
@@ -25,10 +25,10 @@ class Cost:
 
 
 def cost(command: Sequence[str], **environment: str) -> tuple[Cost, str]:
-    """Run a command to its end; give what it took and what it printed.
+    """Run a command to its end, and return its cost and its standard output.
 
     Raises:
-        RuntimeError: it failed; the message holds the end of what it said.
+        RuntimeError: it failed; the message contains the end of its standard error.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         begin = time.perf_counter()
@@ -36,10 +36,10 @@ def cost(command: Sequence[str], **environment: str) -> tuple[Cost, str]:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-        said, complained = _text(out), _text(err)
+        output, errors = _text(out), _text(err)
     if process.returncode not in (0, 1):
-        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {complained[-500:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), said
+        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {errors[-500:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), output
 
 
 def _text(file: IO[str]) -> str:
@@ -48,21 +48,26 @@ def _text(file: IO[str]) -> str:
 
 
 def median(costs: Sequence[Cost]) -> Cost:
-    """Give the median of each figure."""
+    """Return the median of each figure."""
     return Cost(*(statistics.median(values) for values in zip(*((c.wall, c.cpu, c.peak) for c in costs), strict=True)))
 
 
 def alternate(runs: int, **jobs: Callable[[], Cost]) -> dict[str, Cost]:
-    """Run each job ``runs`` times, in turn, so that a drift of the machine's speed hits all alike; give medians."""
+    """Run the jobs alternately, so that a drift of the machine's speed affects all, and return their medians.
+
+    Args:
+        runs: of each job.
+        jobs: by name.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in jobs}
     for _ in range(runs):
         for name, job in jobs.items():
             costs[name].append(job())
-    return {name: median(found) for name, found in costs.items()}
+    return {name: median(values) for name, values in costs.items()}
 
 
 def machine() -> str:
-    """Say when and on what this ran, in one line."""
+    """Return the date, the processor and the version of Python in one line."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

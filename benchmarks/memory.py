@@ -1,8 +1,8 @@
-"""Peak memory of the default analysis on a 20-minute clip over that on a 2-minute clip.
+"""Measure the ratio of the default analysis's peak memory on a 20-minute clip to that on a 2-minute clip.
 
     python benchmarks/memory.py [VIDEO] [--minutes 2 20]
 
-The clips are the video over and over, its packets copied without encoding; without a video, synthetic shapes.
+The clips are the video repeated, by copying its packets without encoding; without a video, synthetic shapes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import measure
 
 
 def repeat(video: Path, target: Path, minutes: float) -> Path:
-    """Write ``video`` over and over until ``minutes`` are full."""
+    """Write ``video`` repeatedly until ``minutes`` are reached, and return the path."""
     offset = Fraction(0)
     with av.open(str(target), "w") as out, av.open(str(video)) as first:
         wanted = [stream for stream in first.streams if stream.type in ("video", "audio")]
-        # All streams must be there before the first packet, with which the header is written.
+        # All streams must exist before the first packet, with which the header is written.
         streams = {stream.index: out.add_stream_from_template(stream) for stream in wanted}
         while offset < minutes * 60:
             with av.open(str(video)) as source:
@@ -37,7 +37,7 @@ def repeat(video: Path, target: Path, minutes: float) -> Path:
 
 
 def analyze(video: Path, folder: Path) -> measure.Cost:
-    """Run the default analysis as a user does, report and all."""
+    """Run the default analysis with its report as a user does, and return the cost."""
     command = [str(Path(sys.executable).parent / "kinoscope"), "analyze", str(video)]
     return measure.cost([*command, "--out", str(folder / "out"), "--quiet"])[0]
 

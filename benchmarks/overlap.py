@@ -1,8 +1,8 @@
-"""Wall time of decoding and inferring together over the larger of the two alone.
+"""Measure the ratio of the wall time of decoding and inference together to the larger of the two alone.
 
     python benchmarks/overlap.py VIDEO [--runs 3]
 
-One task, one inference thread, one decoding thread: two cores have one each.
+One task, one inference thread, one decoding thread: one for each of two cores.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from kinoscope.tasks.base import Needs
 from kinoscope.tasks.scenes import Scenes
 
 RATE = 12.0
-"""Pictures a second given to the network, so that inference takes about as long as decoding."""
+"""Frames a second at the network's input, so that inference takes about as long as decoding."""
 
 
 class Busy(Scenes):
-    """The scenes task, at a higher rate, on every picture."""
+    """The scenes task, at a higher rate, on every frame."""
 
     def needs(self, info: SourceInfo) -> Needs:
-        asked = super().needs(info)
-        self.kept: list[tuple[FrameBatch, ...]] = []
-        return Needs(asked.sizes, RATE, asked.batch)
+        needs = super().needs(info)
+        self.buffered: list[tuple[FrameBatch, ...]] = []
+        return Needs(needs.sizes, RATE, needs.batch)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         return TaskResult()
 
 
 class Idle(Busy):
-    """The same wishes, nothing done with them but kept."""
+    """A task of the same needs that only buffers its frames."""
 
-    def step(self, *batches: FrameBatch) -> None:
-        self.kept.append(batches)
+    def process_frames(self, *batches: FrameBatch) -> None:
+        self.buffered.append(batches)
 
 
 def decode(video: Path, task: Busy) -> float:
@@ -57,8 +57,8 @@ def infer(video: Path) -> float:
     with open_source(video) as source:
         task.needs(source.info)
     begin = time.perf_counter()
-    for batches in idle.kept:
-        task.step(*batches)
+    for batches in idle.buffered:
+        task.process_frames(*batches)
     return time.perf_counter() - begin
 
 

@@ -1,8 +1,8 @@
-"""What users run today for one video, one tool after another; each is one function, run in a process of its own.
+"""Other tools for the same results, which users run one after another; each in a process of its own.
 
     python benchmarks/peers.py TOOL VIDEO [--weights FOLDER]
 
-Prints one line of JSON with what the tool found. Meant for a virtual environment of its own (see analyze.py):
+Prints one line of JSON with the tool's results. It runs in a virtual environment of its own (see analyze.py), since
 some of these packages bring a second OpenCV.
 """
 
@@ -26,8 +26,8 @@ def frames(video: str, stride: int = 1) -> Any:
 
     capture, index = cv2.VideoCapture(video), 0
     while True:
-        good, frame = capture.read()
-        if not good:
+        ok, frame = capture.read()
+        if not ok:
             return
         if index % stride == 0:
             yield frame
@@ -35,14 +35,14 @@ def frames(video: str, stride: int = 1) -> Any:
 
 
 def shots(video: str) -> dict[str, Any]:
-    """PySceneDetect, adaptive."""
+    """Detect shots by PySceneDetect, adaptive."""
     from scenedetect import AdaptiveDetector, detect
 
     return {"shots": len(detect(video, AdaptiveDetector(), start_in_scene=True))}
 
 
 def objects(video: str) -> dict[str, Any]:
-    """The same NanoDet in ONNX Runtime on every third frame, non-maximum suppression by OpenCV, IoU association."""
+    """Track objects by the same NanoDet in ONNX Runtime on every third frame, OpenCV's NMS and IoU association."""
     import cv2
     import numpy as np
     import onnxruntime
@@ -54,28 +54,28 @@ def objects(video: str) -> dict[str, Any]:
         small = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), (416, 416))
         boxes, scores = session.run(None, {"pixels": small[None]})
         best, label = scores[0].max(1), scores[0].argmax(1)
-        likely = np.flatnonzero(best > 0.35)
-        corners = boxes[0][likely]
+        candidates = np.flatnonzero(best > 0.35)
+        corners = boxes[0][candidates]
         flat = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
-        kept = cv2.dnn.NMSBoxesBatched(flat.tolist(), best[likely].tolist(), label[likely].tolist(), 0.35, 0.6)
-        new = [corners[i] for i in kept]
+        scores, labels = best[candidates].tolist(), label[candidates].tolist()
+        new = [corners[i] for i in cv2.dnn.NMSBoxesBatched(flat.tolist(), scores, labels, 0.35, 0.6)]
         tracks, lost = associate(tracks, new)
         ended += lost
     return {"tracks": ended + len(tracks)}
 
 
 def associate(tracks: list[Any], boxes: list[Any]) -> tuple[list[Any], int]:
-    """Greedy association by overlap: give the boxes as the new tracks, and how many old tracks found none."""
+    """Associate boxes with tracks greedily by IoU; return the new tracks, and the number of tracks without a box."""
     left = list(tracks)
     for box in boxes:
-        overlaps = [overlap(box, track) for track in left]
+        overlaps = [iou(box, track) for track in left]
         if overlaps and max(overlaps) > 0.3:
             left.pop(overlaps.index(max(overlaps)))
     return boxes, len(left)
 
 
-def overlap(a: Any, b: Any) -> float:
-    """Intersection over union of two boxes (x1, y1, x2, y2)."""
+def iou(a: Any, b: Any) -> float:
+    """Compute the intersection over union of two boxes (x1, y1, x2, y2)."""
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     both = width * height
@@ -83,29 +83,29 @@ def overlap(a: Any, b: Any) -> float:
 
 
 def stand_in_for_torchvision() -> None:
-    """Give facenet-pytorch the two functions that it takes from torchvision.
+    """Replace the two functions of torchvision that facenet-pytorch imports.
 
-    torchvision does not import beside the CPU build of torch that is used here; what it would do is a small
-    part of the time.
+    torchvision does not import with the CPU build of torch that is used here; its functions take a small part of the
+    time.
     """
     import numpy as np
     import torch
 
-    def to_tensor(picture: Any) -> Any:
-        return torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy()).float() / 255
+    def to_tensor(image: Any) -> Any:
+        return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy()).float() / 255
 
     def batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:
         shifted = boxes + groups[:, None].to(boxes) * (boxes.max() + 1 if len(boxes) else 0)
-        corners, order, kept = shifted.numpy(), scores.argsort(descending=True).numpy(), []
+        corners, order, selected = shifted.numpy(), scores.argsort(descending=True).numpy(), []
         areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
         while len(order):
             first, rest = order[0], order[1:]
-            kept.append(int(first))
+            selected.append(int(first))
             low = np.maximum(corners[first, :2], corners[rest, :2])
             high = np.minimum(corners[first, 2:], corners[rest, 2:])
             both = np.clip(high - low, 0, None).prod(1)
             order = rest[both / (areas[first] + areas[rest] - both) <= threshold]
-        return torch.tensor(kept, dtype=torch.int64)
+        return torch.tensor(selected, dtype=torch.int64)
 
     names = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
     modules = {name: types.ModuleType(name) for name in (*names, "torchvision.ops", "torchvision.ops.boxes")}
@@ -116,19 +116,19 @@ def stand_in_for_torchvision() -> None:
 
 
 def faces(video: str) -> dict[str, Any]:
-    """MTCNN of facenet-pytorch, as it comes, on every fifth frame."""
+    """Detect faces by MTCNN of facenet-pytorch with its defaults on every fifth frame."""
     stand_in_for_torchvision()
     from facenet_pytorch import MTCNN
 
-    finder, found = MTCNN(keep_all=True), 0
+    detector, count = MTCNN(keep_all=True), 0
     for frame in frames(video, FACE_STRIDE):
-        boxes, _ = finder.detect(frame[..., ::-1].copy())
-        found += 0 if boxes is None else len(boxes)
-    return {"faces": found}
+        boxes, _ = detector.detect(frame[..., ::-1].copy())
+        count += 0 if boxes is None else len(boxes)
+    return {"faces": count}
 
 
 def speech(video: str) -> dict[str, Any]:
-    """faster-whisper tiny.en, int8, with its voice activity filter."""
+    """Recognize speech by faster-whisper tiny.en, int8, with its voice activity filter."""
     from faster_whisper import WhisperModel
 
     model = WhisperModel(str(WEIGHTS / "whisper"), compute_type="int8", local_files_only=True)
@@ -137,7 +137,7 @@ def speech(video: str) -> dict[str, Any]:
 
 
 def actions(video: str) -> dict[str, Any]:
-    """MC3-18 in eager torch, windows of 16 frames."""
+    """Classify windows of 16 frames by MC3-18 in eager torch."""
     import cv2
     import numpy as np
     import torch

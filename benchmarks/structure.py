@@ -1,8 +1,8 @@
-"""Damage the structure of a media file: whole boxes, elements, chunks or packets are removed, doubled, moved, resized.
+"""Damage the structure of a media file: boxes, elements, chunks or packets are removed, duplicated, moved, resized.
 
     damaged = restructure(data, ".mp4", random.Random(0))
 
-Bytes that are changed at random mostly hit pictures; what parsers trip over are sizes, orders and missing parts.
+Bytes that are changed at random mostly hit compressed frames; parsers fail on sizes, orders and missing parts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 BOXES = frozenset(b"moov trak mdia minf stbl edts dinf udta moof traf mvex iprp ipco".split())
-"""Boxes of ISO base media files (MP4, MOV, M4A, AVIF) that hold others; ``meta`` does after four bytes."""
+"""Boxes of ISO base media files (MP4, MOV, M4A, AVIF) that contain others; ``meta`` does after four bytes."""
 
 MASTERS = {
     0x1A45DFA3,
@@ -28,16 +28,16 @@ MASTERS = {
     0xE0,
     0xE1,
 }
-"""Elements of Matroska and WebM that hold others."""
+"""Elements of Matroska and WebM that contain others."""
 
 MAX_DEPTH = 8
 PACKET = 188
-"""Bytes of a packet of an MPEG transport stream, and of the pieces of what has no structure."""
+"""Bytes of a packet of an MPEG transport stream, and of the pieces of a file without known structure."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a file: [start, end), of which its size stands in the ``width`` bytes at ``size_at``."""
+    """A part [start, end) of a file; its size is in the ``width`` bytes at ``size_at``."""
 
     start: int
     end: int
@@ -46,17 +46,17 @@ class Piece:
 
 
 def restructure(data: bytes, suffix: str, rng: random.Random) -> bytes:
-    """Damage a file's structure in one to three places."""
+    """Change a file's structure at one to three positions."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         pieces = find_pieces(data, suffix)
         if not pieces:
             break
-        data = rng.choice(WAYS)(data, pieces, rng)
+        data = rng.choice(DAMAGES)(data, pieces, rng)
     return data or b"\0"
 
 
 def find_pieces(data: bytes, suffix: str) -> list[Piece]:
-    """List the parts of a file, those inside others too."""
+    """List the parts of a file, nested ones too."""
     finder = FINDERS.get(suffix, _packets)
     return list(finder(data, 0, len(data), 0)) or list(_packets(data, 0, len(data), 0))
 
@@ -88,7 +88,7 @@ def _elements(data: bytes, at: int, end: int, depth: int) -> Iterator[Piece]:
 
 
 def _number(data: bytes, at: int, keep: bool = False) -> tuple[int, int]:
-    """Read a number of EBML's kind; return it and where it ends."""
+    """Read a variable-length integer of EBML, and return it and its end."""
     first = data[at] if at < len(data) else 0
     length = 9 - first.bit_length()
     value = int.from_bytes(data[at : at + length], "big")
@@ -117,7 +117,7 @@ def _png_chunks(data: bytes, at: int, end: int, depth: int) -> Iterator[Piece]:
 
 
 def _marked(mark: bytes) -> Callable[[bytes, int, int, int], Iterator[Piece]]:
-    """Return what lists the parts that each begin with a mark: pages of Ogg, segments of JPEG, NAL units."""
+    """Return a finder of the parts that begin with a mark: pages of Ogg, segments of JPEG, NAL units."""
 
     def find(data: bytes, at: int, end: int, depth: int) -> Iterator[Piece]:
         at = data.find(mark, at)
@@ -144,7 +144,7 @@ FINDERS = {
     ".jpg": _marked(b"\xff"),
     ".gif": _marked(b"\x21\xf9"),
 }
-"""Ending -> what lists the parts of such a file."""
+"""Finder of the parts of a file by its suffix."""
 
 
 def _remove(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
@@ -152,7 +152,7 @@ def _remove(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
     return data[: piece.start] + data[piece.end :]
 
 
-def _double(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
+def _duplicate(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
     piece = rng.choice(pieces)
     times = rng.choice((1, 1, 3, 50)) if piece.end - piece.start < 10_000 else 1
     return data[: piece.end] + data[piece.start : piece.end] * times + data[piece.end :]
@@ -177,16 +177,16 @@ def _swap(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
 def _resize(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
     piece = rng.choice(pieces)
     old = int.from_bytes(data[piece.size_at : piece.size_at + piece.width], "big")
-    most = (1 << 8 * piece.width) - 1
-    new = rng.choice((0, 1, 7, old - 1, old + 1, old * 2, old // 2, most, most >> 1, rng.randint(0, most)))
-    written = min(max(new, 0), most).to_bytes(piece.width, "big")
+    maximum = (1 << 8 * piece.width) - 1
+    new = rng.choice((0, 1, 7, old - 1, old + 1, old * 2, old // 2, maximum, maximum >> 1, rng.randint(0, maximum)))
+    written = min(max(new, 0), maximum).to_bytes(piece.width, "big")
     return data[: piece.size_at] + written + data[piece.size_at + piece.width :]
 
 
 def _empty(data: bytes, pieces: list[Piece], rng: random.Random) -> bytes:
     piece = rng.choice(pieces)
-    kept = min(piece.size_at + piece.width + rng.choice((0, 1, 4)), piece.end)
-    return data[:kept] + bytes(piece.end - kept) + data[piece.end :]
+    end = min(piece.size_at + piece.width + rng.choice((0, 1, 4)), piece.end)
+    return data[:end] + bytes(piece.end - end) + data[piece.end :]
 
 
-WAYS = (_remove, _double, _move, _swap, _resize, _resize, _empty)
+DAMAGES = (_remove, _duplicate, _move, _swap, _resize, _resize, _empty)

@@ -1,10 +1,10 @@
-"""Whether `kinoscope sync --fix` mends talking clips whose sound was moved or whose clock was made wrong.
+"""Evaluate `kinoscope sync --fix` on clips of speakers whose audio was shifted or has a drifting clock.
 
 python benchmarks/sync_repair.py --data FOLDER --table recipes/talking.csv --folds runs/sync-folds
 
-Each clip is measured by the network of the fold (benchmarks/sync.py) that has not learned from its person. Its sound is
-moved, the result is repaired as a user would, and the repaired file is measured by where its sound is: relative to the
-clip as it came, what was done in all is known exactly. Right is within a frame of the clip's own baseline.
+Each clip is measured by the network of the fold (benchmarks/sync.py) that was not trained on its person. Its audio is
+shifted, the result is repaired as a user would, and the error of the repair is computed exactly from the shift and the
+correction. A repair is correct if it is within a frame of the clip's own baseline.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ DRIFT = 1.002
 
 
 def main() -> None:
-    """Move, repair and count."""
+    """Shift, repair and count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--folds", type=Path, required=True)
     options = parser.parse_args()
-    told = right = tried = 0
+    fixed = correct = tried = 0
     for path, model in clips(options):
-        baseline = measured(kinoscope.sync(path, model=str(model), quiet=True)[0])
+        baseline = certain_offset(kinoscope.sync(path, model=str(model), quiet=True)[0])
         if baseline is None:
-            print(f"{path.name}: not measurable as it comes")
+            print(f"{path.name}: the original is not measurable")
             continue
         for shift, stretch in [(shift, 1.0) for shift in SHIFTS] + [(0.05, DRIFT)]:
             tried += 1
-            left = repaired(path, model, shift, stretch, baseline)
-            told += left is not None
-            right += left is not None and left <= FRAME_SECONDS
-            off = "refused" if left is None else f"{1000 * left:.0f} ms off"
-            print(f"{path.name} {1000 * shift:+.0f} ms x {stretch}: {off}", flush=True)
-    print(f"{tried} tried, {told} repaired, {right} of these within a frame ({100 * right / max(told, 1):.1f} %)")
+            error = repair_error(path, model, shift, stretch, baseline)
+            fixed += error is not None
+            correct += error is not None and error <= FRAME_SECONDS
+            outcome = "refused" if error is None else f"error {1000 * error:.0f} ms"
+            print(f"{path.name} {1000 * shift:+.0f} ms x {stretch}: {outcome}", flush=True)
+    print(f"{tried} tried, {fixed} repaired, {correct} of these within a frame ({100 * correct / max(fixed, 1):.1f} %)")
 
 
 def clips(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
-    """Yield clips with the model that does not know their person."""
+    """Yield clips with the model that was not trained on their person."""
     known = read_table(options.table)
     for folder in sorted(options.folds.glob("fold*")):
         people = set(json.loads((folder / "people.json").read_text()))
@@ -58,22 +58,22 @@ def clips(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
                 yield path, folder
 
 
-def measured(one: SyncResult) -> float | None:
-    """Give the offset, if it is sure."""
-    sure = [event for event in one.offsets if event.score >= 0.9]
-    return float(sure[0].extra["offset"]) if len(sure) == 1 else None
+def certain_offset(result: SyncResult) -> float | None:
+    """Return the offset in seconds, or None if its confidence is below 0.9."""
+    certain = [event for event in result.offsets if event.score >= 0.9]
+    return float(certain[0].extra["offset"]) if len(certain) == 1 else None
 
 
-def repaired(path: Path, model: Path, shift: float, stretch: float, baseline: float) -> float | None:
-    """Give by how much sound is off where it is worst, after the repair; None where it was refused."""
-    with tempfile.TemporaryDirectory() as place:
-        moved, fixed = Path(place) / "moved.mkv", Path(place) / "fixed.mkv"
-        shift_audio(path, moved, shift, stretch)
-        (one,) = kinoscope.sync(moved, fix=fixed, model=str(model), quiet=True)
-        if one.fixed is None or one.timeline is None:
+def repair_error(path: Path, model: Path, shift: float, stretch: float, baseline: float) -> float | None:
+    """Return the maximum error of the audio in seconds after the repair; None if it was refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        shifted, fixed = Path(folder) / "shifted.mkv", Path(folder) / "fixed.mkv"
+        shift_audio(path, shifted, shift, stretch)
+        (result,) = kinoscope.sync(shifted, fix=fixed, model=str(model), quiet=True)
+        if result.fixed is None or result.timeline is None:
             return None
-        delay, factor = correction(one.offsets[0])
-        times = (0.0, float(one.timeline.times[-1]))
+        delay, factor = correction(result.offsets[0])
+        times = (0.0, float(result.timeline.times[-1]))
         return max(abs((t * stretch + shift) * factor + delay - (t - baseline)) for t in times)
 
 

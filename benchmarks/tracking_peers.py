@@ -1,10 +1,10 @@
-"""Follow MOTChallenge detections with the trackers of roboflow's `trackers`, for tracking.py to score.
+"""Track MOTChallenge detections with the trackers of roboflow's `trackers`, for tracking.py to score.
 
     pip install trackers && python benchmarks/tracking_peers.py DETECTIONS OUT
 
-`trackers` brings its own OpenCV, so give it an environment of its own. DETECTIONS holds NAME.txt for each sequence;
-OUT gets TRACKER/NAME.txt, with the trackers as they come and ("tuned") with the settings of their own search. This
-file imports nothing of kinoscope.
+`trackers` brings its own OpenCV, so it needs an environment of its own. DETECTIONS holds NAME.txt for each sequence;
+TRACKER/NAME.txt is written to OUT, with the trackers' defaults and, with ``--search``, with each setting of
+``SEARCHED``. This file imports nothing of kinoscope.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SEARCHED = {
     "high_conf_det_threshold": (0.4, 0.6),
     "minimum_iou_threshold": (0.1, 0.2, 0.3),
 }
-"""What is tried for each tracker that has such an option."""
+"""Values of the grid search, for the trackers that have such an option."""
 
 
 def follow(tracker: Any, rows: np.ndarray) -> list[str]:
@@ -54,16 +54,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detections", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--search", action="store_true", help="write every setting that is tried, too")
+    parser.add_argument(
+        "--search", action="store_true", help="write the results of every setting of the grid search, too"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     for path in sorted(options.detections.glob("*.txt")):
         rows = np.loadtxt(path, delimiter=",")
         for name, make in PEERS.items():
-            for words, settings in settings_of(make, options.search):
-                place = options.out / f"{name}{words}" / path.name
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text("".join(follow(make(frame_rate=RATE, **settings), rows)))
+            for suffix, settings in settings_of(make, options.search):
+                out = options.out / f"{name}{suffix}" / path.name
+                out.parent.mkdir(parents=True, exist_ok=True)
+                out.write_text("".join(follow(make(frame_rate=RATE, **settings), rows)))
 
 
 def settings_of(make: Any, search: bool) -> list[tuple[str, dict[str, Any]]]:

@@ -1,10 +1,10 @@
-"""The training loop against plain PyTorch loops on the same network, clips and steps, in turn.
+"""Compare the training loop with plain PyTorch loops on the same network, clips and steps.
 
     python benchmarks/training.py DATA [--runs 3] [--group RULE] [net=cnn-gru size=112 ...]
 
-``memory`` feeds batches that were made before: what a loop could reach that never loads anything.
-``decoding`` reads and resizes each clip anew with PyAV in the worker processes of a DataLoader, as scripts usually do.
-Ours loads, varies, clips gradients and averages weights besides, with the frames in its cache.
+``memory`` feeds batches that were loaded before: the upper bound for a loop without loading.
+``decoding`` decodes and resizes each clip again with PyAV in the worker processes of a DataLoader, as scripts usually
+do. Ours also loads, augments, clips gradients and averages weights, with the frames in its cache.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ from kinoscope.training.distributed import joined
 
 
 class Clips(torch.utils.data.Dataset):
-    """Decodes a clip whenever it is asked for."""
+    """A dataset that decodes a clip at each access."""
 
-    def __init__(self, job: TrainContext) -> None:
-        self.job = job
+    def __init__(self, context: TrainContext) -> None:
+        self.context = context
 
     def __len__(self) -> int:
-        return len(self.job.loader.examples)
+        return len(self.context.loader.examples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give pixels (T, H, W, 3) and the target (K,)."""
-        example, sampling = self.job.loader.examples[index], self.job.loader.sampling
+        """Return the pixels (T, H, W, 3) and the target (K,) of a clip."""
+        example, sampling = self.context.loader.examples[index], self.context.loader.sampling
         frames = decode(example.path, sampling.size)
-        picks = np.linspace(0, len(frames) - 1, sampling.frames).round().astype(int)
-        classes = self.job.dataset.classes
+        indices = np.linspace(0, len(frames) - 1, sampling.frames).round().astype(int)
+        classes = self.context.dataset.classes
         target = torch.tensor([float(name in example.labels) for name in classes])
-        return torch.from_numpy(np.stack([frames[pick] for pick in picks])), target
+        return torch.from_numpy(np.stack([frames[i] for i in indices])), target
 
 
 def decode(path: str, size: tuple[int, int]) -> list[np.ndarray]:
-    """Read all pictures of a video, or those side by side in a strip."""
+    """Read all frames of a video, or those of an image strip."""
     import av
     import cv2
 
     with av.open(path) as container:
-        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    if len(pictures) == 1:
-        side = pictures[0].shape[0]
-        pictures = np.split(pictures[0][:, : pictures[0].shape[1] // side * side], pictures[0].shape[1] // side, 1)
-    return [cv2.resize(picture, size) for picture in pictures]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    if len(frames) == 1:
+        side = frames[0].shape[0]
+        frames = np.split(frames[0][:, : frames[0].shape[1] // side * side], frames[0].shape[1] // side, 1)
+    return [cv2.resize(frame, size) for frame in frames]
 
 
 def plain(net: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], device: torch.device) -> float:
-    """Train as a short script does; give the mean loss."""
+    """Train one epoch as a short script does, and return the mean loss."""
     optimizer = torch.optim.AdamW([one for one in net.parameters() if one.requires_grad], lr=1e-4)
     losses = []
     for pixels, targets in batches:
@@ -76,28 +76,28 @@ def plain(net: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], 
     return statistics.mean(losses)
 
 
-def copy(job: TrainContext, state: TrainState) -> nn.Module:
-    """Build the same network anew, with as much of it frozen, as a script does: without channels last."""
-    net = build(replace(job.options, start="none"), job.dataset.classes).to(job.processes.device)
+def copy(context: TrainContext, state: TrainState) -> nn.Module:
+    """Build the same network with the same layers frozen, as a script does: without channels last."""
+    net = build(replace(context.options, start="none"), context.dataset.classes).to(context.processes.device)
     for ours, theirs in zip(net.parameters(), state.net.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad)
     net.train()
-    names = {one: name for name, one in state.net.named_modules()}
+    names = {module: name for name, module in state.net.named_modules()}
     for module in state.still:
         net.get_submodule(names[module]).eval()
     return net
 
 
-def loops(job: TrainContext, state: TrainState) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Give each loop by its name: one call is one epoch."""
+def loops(context: TrainContext, state: TrainState) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the name of each loop, and a function that runs one epoch of it."""
     epochs = iter(range(1, 10_000))
-    yield "ours", lambda: learn(job, state, next(epochs))
-    device = job.processes.device
-    kept = [(torch.from_numpy(one.pixels), torch.from_numpy(one.targets)) for one in job.loader.epoch(0)]
-    first, second = copy(job, state), copy(job, state)
-    yield "memory", lambda: plain(first, kept, device)
-    options = {"batch_size": job.options.batch, "shuffle": True, "num_workers": 2, "drop_last": False}
-    yield "decoding", lambda: plain(second, DataLoader(Clips(job), **options), device)
+    yield "ours", lambda: learn(context, state, next(epochs))
+    device = context.processes.device
+    batches = [(torch.from_numpy(one.pixels), torch.from_numpy(one.targets)) for one in context.loader.epoch(0)]
+    first, second = copy(context, state), copy(context, state)
+    yield "memory", lambda: plain(first, batches, device)
+    options = {"batch_size": context.options.batch, "shuffle": True, "num_workers": 2, "drop_last": False}
+    yield "decoding", lambda: plain(second, DataLoader(Clips(context), **options), device)
 
 
 def main() -> None:
@@ -106,37 +106,37 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--group", default="")
     parser.add_argument("--without", nargs="*", default=[], help="loops to leave out")
-    parser.add_argument("options", nargs="*", help="as of kinoscope train, such as net=cnn-gru size=112")
-    given = parser.parse_intermixed_args()
-    dataset = read_dataset(given.data, given.group)
-    options = resolve(read_words(["batch=8", "epochs=1000", *given.options]), dataset)
+    parser.add_argument("options", nargs="*", help="options of kinoscope train, such as net=cnn-gru size=112")
+    arguments = parser.parse_intermixed_args()
+    dataset = read_dataset(arguments.data, arguments.group)
+    options = resolve(read_words(["batch=8", "epochs=1000", *arguments.options]), dataset)
     with joined(options.device) as processes:
-        job, state = prepare(options, dataset, split(dataset, options.val, seed=options.seed), processes)
-        chosen = {name: loop for name, loop in loops(job, state) if name not in given.without}
-        print(json.dumps(measure(job, chosen, given.runs), indent=1))
+        context, state = prepare(options, dataset, split(dataset, options.val, seed=options.seed), processes)
+        chosen = {name: loop for name, loop in loops(context, state) if name not in arguments.without}
+        print(json.dumps(measure(context, chosen, arguments.runs), indent=1))
 
 
-def measure(job: TrainContext, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
-    """Run each loop once unmeasured, then all in turn; give clips a second, and ours over each other."""
+def measure(context: TrainContext, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
+    """Run each loop once to warm up, then alternately; return clips a second, and the ratio of ours to each other."""
     speeds: dict[str, list[float]] = {name: [] for name in chosen}
     waiting = []
     for turn in range(runs + 1):
         for name, loop in chosen.items():
-            began, waited = time.perf_counter(), job.loader.waited
+            start, waited = time.perf_counter(), context.loader.waited
             loop()
-            if job.processes.device.type == "cuda":
+            if context.processes.device.type == "cuda":
                 torch.cuda.synchronize()
-            seconds = time.perf_counter() - began
-            clips = len(job.loader.examples) if name == "decoding" else len(job.loader) * job.options.batch
+            seconds = time.perf_counter() - start
+            clips = len(context.loader.examples) if name == "decoding" else len(context.loader) * context.options.batch
             if turn:
                 speeds[name].append(clips / seconds)
-                waiting += [(job.loader.waited - waited) / seconds] if name == "ours" else []
+                waiting += [(context.loader.waited - waited) / seconds] if name == "ours" else []
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     return {
-        "net": job.options.net,
-        "learned": job.run.parameters[1],
-        "clips": len(job.loader.examples),
-        "device": str(job.processes.device),
+        "net": context.options.net,
+        "learned": context.run.parameters[1],
+        "clips": len(context.loader.examples),
+        "device": str(context.processes.device),
         "clips_per_second": {name: round(value, 2) for name, value in medians.items()},
         "ratio": {name: round(medians["ours"] / value, 3) for name, value in medians.items() if name != "ours"},
         "waiting_percent": round(100 * statistics.median(waiting), 2),
