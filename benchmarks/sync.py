@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS, LAGS, peak_lags, peak_margin
 from kinoscope.models.inference.sync import (
-    FACTS,
     LAGS_PER_FRAME,
-    WEIGHTS,
+    METADATA_FILE,
+    WEIGHTS_FILE,
     SyncModelMetadata,
     load_pairs,
     save_sync_model,
@@ -97,13 +97,13 @@ def train_fold(
 ) -> list[tuple[str, SyncNet]]:
     """Return networks that are trained without some people, loaded from ``folder`` if they exist."""
     kinds = ["points"] * options.points + ["pixels"] * options.pixels
-    if not (folder / FACTS).exists():
+    if not (folder / METADATA_FILE).exists():
         others = [clip for clip in clips if clip.person not in people]
         plans = [SyncOptions(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
         pairs = [train_pair(others, plan) for plan in plans]
         save_sync_model(folder, pairs, SyncModelMetadata(pairs=tuple(kinds)), half=False)
         (folder / "people.json").write_text(json.dumps(sorted(people)))
-    files = {name: folder / name for name in (FACTS, WEIGHTS)}
+    files = {name: folder / name for name in (METADATA_FILE, WEIGHTS_FILE)}
     return list(zip(kinds, load_pairs(files), strict=True))
 
 
@@ -132,7 +132,7 @@ def shifted(
     """Yield for windows under random shifts whether the shift was found within a frame, and the margin."""
     base = baseline(curves)
     for row in curves.get(length, np.zeros((0, 0))):
-        for shift in generator.integers(-SHIFT, SHIFT + 1, draws):
+        for shift in generator.integers(-MAX_SHIFT_FRAMES, MAX_SHIFT_FRAMES + 1, draws):
             lags = np.arange(-MAX_SHIFT_FRAMES, MAX_SHIFT_FRAMES + 1) - shift
             steps = np.clip(lags * LAGS_PER_FRAME + base + MAX_LAG_FRAMES * LAGS_PER_FRAME, 0, len(row) - 1)
             values = row[steps]
