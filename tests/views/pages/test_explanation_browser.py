@@ -1,4 +1,4 @@
-"""The page of an explanation in a real browser, opened from disk, of a clip whose heat is known."""
+"""The page of an explanation in a real browser, opened from disk, of a clip with known heatmaps."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ COUNT, SIDE = 6, 40
 
 
 def known(classes=("jump", "run")):
-    """A clip of which each picture is hot in a row of its own, the last the most; by another method nowhere."""
+    """Return a clip whose frames are hot in a row each, the last most; by another method nowhere."""
     hot = np.zeros((COUNT, SIDE, SIDE), np.float32)
     for i in range(COUNT):
         hot[i, 6 * i : 6 * i + 6] = (i + 1) / COUNT
@@ -25,12 +25,12 @@ def known(classes=("jump", "run")):
     )  # fmt: skip
 
 
-def pictures():
+def frames():
     return np.full((COUNT, SIDE, SIDE, 3), 128, np.uint8)
 
 
 def test_no_name_can_break_out_of_the_page():
-    page = render(known((HOSTILE, "run")), pictures(), HOSTILE)
+    page = render(known((HOSTILE, "run")), frames(), HOSTILE)
     assert page.count("</script>") == 2
     assert "<img" not in page
 
@@ -40,7 +40,7 @@ def see(visit, tmp_path):
     """Open the page of an explanation."""
 
     def see(found=None, **options):
-        write_explanation(found or known(), pictures(), "a.mp4", tmp_path / "explanation.html", windows=7)
+        write_explanation(found or known(), frames(), "a.mp4", tmp_path / "explanation.html", windows=7)
         return visit(tmp_path / "explanation.html", **options)
 
     return see
@@ -62,7 +62,7 @@ def is_grey(rgb):
     return max(abs(value - 128) for value in rgb) <= 6
 
 
-def test_the_hottest_picture_is_shown_first_and_its_heat_lies_where_it_is(see):
+def test_the_hottest_frame_is_shown_first_and_its_heat_lies_where_it_is(see):
     page = see()
     assert page.evaluate("kinoscope.now.index") == COUNT - 1
     assert is_grey(colour(page, 10))
@@ -76,7 +76,7 @@ def test_the_method_and_the_slider_change_the_heat(see):
     page = see()
     page.get_by_role("button", name="occlusion").click()
     assert is_grey(colour(page, 33))
-    assert "mean heat of occlusion" in page.locator("#legend").inner_text()
+    assert "mean heatmap value of occlusion" in page.locator("#legend").inner_text()
     page.get_by_role("button", name="grad-cam").click()
     strong = colour(page, 33)
     page.locator("#opacity").fill("20")
@@ -114,12 +114,12 @@ def test_what_to_trust_is_said(see):
     page = see()
     rows = page.locator("#trust tbody tr").all_inner_texts()
     assert "better than all" in rows[0]
-    assert "another map" in rows[0]
+    assert "changes" in rows[0]
     assert "no better" in rows[1]
-    assert "much the same" in rows[1]
+    assert "hardly changes" in rows[1]
     assert "2 random orders" in rows[2]
     assert "occlusion" in page.locator("#notices").inner_text()
-    assert "the window of 7" in page.locator("#facts").inner_text()
+    assert "of 7 windows" in page.locator("#metadata").inner_text()
     assert page.locator(".class.target").inner_text().startswith("jump")
 
 

@@ -42,7 +42,7 @@ def test_made_clips_play_and_say_what_they_are(visit, video, tmp_path):
     (tmp_path / "report.html").write_text(generated_page(FACTS, video))
     shown = visit(tmp_path / "report.html")
     assert shown.inner_text("#name") == "3 clips by shapes"
-    assert shown.inner_text("#facts").split("\n") == ["4 pictures each", "12.5 a second"]
+    assert shown.inner_text("#metadata").split("\n") == ["4 pictures each", "12.5 a second"]
     assert "2 disc, 1 square" in shown.inner_text("#tables")
     assert "Nobody filmed these clips" in shown.inner_text("#tables")
     playing = "() => { const one = document.querySelector('video'); return one.readyState >= 2 && !one.paused; }"

@@ -1,4 +1,4 @@
-"""Sound and picture in the report: the verdict, the plots on the player's clock, and the lanes of those who speak."""
+"""Audio-visual synchronization in the report: verdicts, plots on the player's clock, and the lanes of speakers."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def colour(page, time, y):
     """The colour of the plots (red, green, blue) at a time and a height."""
     return page.evaluate(
         """([time, y]) => {
-          const canvas = document.getElementById("sound-lanes");
+          const canvas = document.getElementById("audio-lanes");
           const scale = canvas.width / canvas.clientWidth;
           const [x, row] = [kinoscope.timeToX(time) * scale, y * scale].map(Math.round);
           return [...canvas.getContext("2d").getImageData(x, row, 1, 1).data].slice(0, 3);
@@ -43,37 +43,37 @@ def test_the_verdict_is_said(shown):
     ]
 
 
-def test_likeness_is_strong_where_the_sound_is_late(shown):
+def test_similarity_is_high_at_the_offset(shown):
     page = shown(synced(late=0.5), color_scheme="light")
     at = {lag: colour(page, 5.2, HEAT + HEAT_HEIGHT / 2 * (1 - lag)) for lag in (-0.5, 0.5)}
     assert at[-0.5] == pytest.approx([240, 240, 237], abs=4)
     assert at[0.5] == pytest.approx([79, 79, 201], abs=4)
 
 
-def test_points_are_the_fainter_the_less_sure(shown):
+def test_points_are_the_fainter_the_lower_the_confidence(shown):
     # The plot reaches 1.2 times as far as the interval; the line of the verdict lies apart from the points.
     timeline = synced(offset(0, 13, -0.3, evidence=1.0))
     page = shown(timeline, color_scheme="light")
     y = PLOT + PLOT_HEIGHT / 2 * (1 - 0.12 / (0.34 * 1.2))
-    unsure, half, sure = (sum(colour(page, 1 + 0.6 * i, y)) for i in (0, 10, 19))
-    assert unsure > half + 100 > sure + 200
+    low, half, high = (sum(colour(page, 1 + 0.6 * i, y)) for i in (0, 10, 19))
+    assert low > half + 100 > high + 200
 
 
 def test_a_click_goes_there_and_the_playhead_follows(shown):
     page = shown(synced(start=20.0))
     x = page.evaluate("kinoscope.timeToX(6)")
-    page.locator("#sound-lanes").click(position={"x": x, "y": HEAT + 9})
+    page.locator("#audio-lanes").click(position={"x": x, "y": HEAT + 9})
     assert page.evaluate("kinoscope.player.clock.time") == pytest.approx(6, abs=0.02)
-    place = page.locator("#sound-head").bounding_box()
-    assert place["x"] + 1 == pytest.approx(page.locator("#sound-lanes").bounding_box()["x"] + x, abs=1)
+    place = page.locator("#audio-head").bounding_box()
+    assert place["x"] + 1 == pytest.approx(page.locator("#audio-lanes").bounding_box()["x"] + x, abs=1)
 
 
-def test_hovering_tells_the_offset(shown):
+def test_hovering_shows_the_offset(shown):
     page = shown(synced())
-    page.locator("#sound-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(12.4)"), "y": PLOT + 9})
+    page.locator("#audio-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(12.4)"), "y": PLOT + 9})
     assert page.locator("#tip").inner_text().startswith("+120 ms, confidence 100 %")
-    page.locator("#sound-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(13.2)"), "y": PLOT + 9})
-    assert page.locator("#tip").inner_text().startswith("No face with speech here")
+    page.locator("#audio-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(13.2)"), "y": PLOT + 9})
+    assert page.locator("#tip").inner_text().startswith("No speaking face here")
 
 
 def test_each_of_several_offsets_can_be_gone_to(shown):
@@ -85,7 +85,7 @@ def test_each_of_several_offsets_can_be_gone_to(shown):
 def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
     page = shown(synced())
     assert page.evaluate("kinoscope.rows.map((row) => [row.name, row.items.length])") == [
-        ["Sound", 1],
+        ["Audio offset", 1],
         ["face 1", 2],
         ["Anna", 1],
     ]
@@ -99,14 +99,14 @@ def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
 def test_why_it_cannot_be_measured_is_said_in_place_of_the_plots(shown):
     page = shown(unmeasured())
     assert page.locator("#verdicts").inner_text().split("\n") == ["Not measurable", "the audio is silent"]
-    assert page.locator("#sound-body").is_hidden()
+    assert page.locator("#audio-body").is_hidden()
     page.get_by_role("tab", name="Events").click()
     assert "%" not in page.locator(".event").inner_text()
 
 
 def test_where_it_did_not_run_there_is_no_panel(shown):
     page = shown(Timeline(events=[Event("shots", 0, 4, "shot")]))
-    assert page.locator("#sound").is_hidden()
+    assert page.locator("#audio").is_hidden()
 
 
 @pytest.mark.parametrize("width", [390, 768])

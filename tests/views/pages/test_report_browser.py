@@ -91,7 +91,7 @@ def until(page, condition):
 def go(page, time):
     """Seek, and wait until that frame is on screen and drawn over."""
     page.evaluate("time => kinoscope.seek(time)", time)
-    until(page, f"!kinoscope.player.clock.video.seeking && Math.abs(kinoscope.drawn() - {time}) < 0.1")
+    until(page, f"!kinoscope.player.clock.video.seeking && Math.abs(kinoscope.overlayTime() - {time}) < 0.1")
 
 
 def now(page):
@@ -142,7 +142,7 @@ def test_the_box_is_drawn_where_the_square_is(page, frame):
     hue = page.evaluate("kinoscope.items.find((item) => item.track?.id === 7).hue")
     assert np.abs(np.subtract(overlay_pixel(page, x1, (y1 + y2) / 2), colour_of(page, hue))).max() <= 40
     assert overlay_pixel(page, (x1 + x2) / 2, (y1 + y2) / 2)[3] == 0
-    seen = picture(page, "#picture")
+    seen = picture(page, "#viewport")
     scale = seen.shape[1] / WIDTH
     inside = seen[int((y1 + 10) * scale) : int((y2 - 10) * scale), int((x1 + 10) * scale) : int((x2 - 10) * scale)]
     assert inside.min() > 200
@@ -166,7 +166,7 @@ def test_a_click_on_a_lane_goes_there(page):
     row = page.evaluate("kinoscope.rows.find((row) => row.task === 'objects')")
     page.locator("#lanes").click(position={"x": page.evaluate("kinoscope.timeToX(3)"), "y": row["top"] + 8})
     assert now(page) == pytest.approx(3, abs=0.02)
-    until(page, "Math.abs(kinoscope.drawn() - 3) < 0.11")
+    until(page, "Math.abs(kinoscope.overlayTime() - 3) < 0.11")
     assert page.locator(".object.selected").count() == 1
 
 
@@ -192,7 +192,7 @@ def test_lanes_zoom_and_move_and_show_all_again(page):
 
 
 def test_the_search_filters_lists_and_counts(page):
-    page.get_by_label("Search everything").fill("LIBRARY")
+    page.get_by_label("Search all results").fill("LIBRARY")
     assert page.locator("#hits").inner_text() == "2 matches"
     assert page.locator(".panel-body .shot").count() == 1
     assert page.locator(".panel-body mark").inner_text() == "library"
@@ -229,7 +229,7 @@ def test_every_tab_is_seen_whole_however_much_was_found(page, width):
 def test_what_happens_is_said_beside_the_picture_and_hides_none_of_it(page):
     go(page, 3)
     until(page, "document.querySelector('.banner')?.textContent === 'fight 90 %'")
-    banner, picture = (page.locator(name).bounding_box() for name in (".banner", "#picture"))
+    banner, picture = (page.locator(name).bounding_box() for name in (".banner", "#viewport"))
     assert banner["y"] + banner["height"] <= picture["y"]
 
 
@@ -258,11 +258,11 @@ def test_a_layer_can_be_hidden(page):
 def test_the_keyboard_controls_it(page):
     go(page, 1.05)
     page.keyboard.press(".")
-    until(page, "Math.abs(kinoscope.drawn() - 1.1) < 0.001")
+    until(page, "Math.abs(kinoscope.overlayTime() - 1.1) < 0.001")
     page.keyboard.press(",")
-    until(page, "Math.abs(kinoscope.drawn() - 1.0) < 0.001")
+    until(page, "Math.abs(kinoscope.overlayTime() - 1.0) < 0.001")
     page.keyboard.press(",")
-    until(page, "Math.abs(kinoscope.drawn() - 0.9) < 0.001")
+    until(page, "Math.abs(kinoscope.overlayTime() - 0.9) < 0.001")
     page.keyboard.press("Shift+ArrowRight")
     assert now(page) == pytest.approx(1.91, abs=0.02)
     page.keyboard.press("Home")
@@ -274,7 +274,7 @@ def test_the_keyboard_controls_it(page):
     until(page, "kinoscope.player.clock.paused")
     page.keyboard.press("/")
     page.keyboard.type("k")
-    assert page.get_by_label("Search everything").input_value() == "k"
+    assert page.get_by_label("Search all results").input_value() == "k"
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     assert page.get_by_role("dialog", name="Keyboard").is_visible()
@@ -297,8 +297,8 @@ def test_what_ran_and_what_did_not_is_said(page):
         "sync skipped the source has no sound",
         "faces failed ValueError: no <weights>",
     ]
-    assert "Apache-2.0" in page.locator("#ran-table").inner_text()
-    assert "kinoscope 0.1.0" in page.locator("#made").inner_text()
+    assert "Apache-2.0" in page.locator("#task-table").inner_text()
+    assert "kinoscope 0.1.0" in page.locator("#generator").inner_text()
 
 
 def test_light_and_dark(visit, folder):
@@ -342,11 +342,11 @@ def test_without_a_video_all_else_works(visit, folder, half_minute):
     assert page.locator("#missing").is_visible()
     assert page.locator("#poster").is_visible()
     page.evaluate("kinoscope.seek(5)")
-    assert page.evaluate("kinoscope.drawn()") == 5
+    assert page.evaluate("kinoscope.overlayTime()") == 5
     page.keyboard.press(".")
-    assert page.evaluate("kinoscope.drawn()") == pytest.approx(5 + 1001 / 24000)
+    assert page.evaluate("kinoscope.overlayTime()") == pytest.approx(5 + 1001 / 24000)
     page.keyboard.press(" ")
-    until(page, "kinoscope.drawn() > 5.3")
+    until(page, "kinoscope.overlayTime() > 5.3")
     page.keyboard.press(" ")
 
 
@@ -392,7 +392,7 @@ def test_half_an_hour_opens_with_few_elements(visit, folder):
     page.get_by_role("tab", name="Objects").click()
     page.locator("#panel-body").evaluate("list => list.scrollTo(0, list.scrollHeight)")
     until(page, "document.querySelectorAll('.object').length > 60")
-    page.get_by_label("Search everything").fill("dog")
+    page.get_by_label("Search all results").fill("dog")
     assert page.locator(".object b").first.inner_text() == "dog"
 
 

@@ -12,14 +12,14 @@ from tests.helpers.timelines import sample
 
 
 def unpack(track):
-    """Give times and boxes as the page does."""
+    """Return times and boxes as the page does."""
     return np.cumsum(track["times"]) / 1000, np.reshape(track["boxes"], (-1, 4)) / 10
 
 
 def test_boxes_stay_within_a_pixel_of_those_found(half_minute):
-    told = report_data(half_minute, None)["tracks"]
-    assert len(told) == len(half_minute.tracks)
-    for track, plain in zip(half_minute.tracks, told, strict=True):
+    data = report_data(half_minute, None)["tracks"]
+    assert len(data) == len(half_minute.tracks)
+    for track, plain in zip(half_minute.tracks, data, strict=True):
         times, boxes = unpack(plain)
         for i in range(4):
             found = np.interp(track.boxes[:, 0], times, boxes[:, i])
@@ -28,8 +28,8 @@ def test_boxes_stay_within_a_pixel_of_those_found(half_minute):
 
 
 def test_many_boxes_are_left_out(half_minute):
-    told = sum(len(track["times"]) for track in report_data(half_minute, None)["tracks"])
-    assert told < sum(len(track.boxes) for track in half_minute.tracks) / 4
+    data = sum(len(track["times"]) for track in report_data(half_minute, None)["tracks"])
+    assert data < sum(len(track.boxes) for track in half_minute.tracks) / 4
 
 
 def test_times_count_from_the_start_of_the_source():
@@ -42,7 +42,7 @@ def test_times_count_from_the_start_of_the_source():
     assert words[0][0] == pytest.approx(0.5)
 
 
-def test_words_and_scene_labels_are_told():
+def test_words_and_scene_labels_are_in_the_data():
     events = [
         Event(
             "speech", 1, 2, "speech", text="hello you", extra={"words": [[1, 1.4, "hello", 0.9], [1.5, 2, "you", 0.8]]}
@@ -63,10 +63,10 @@ def test_numbers_that_json_cannot_hold_become_plain():
         tracks=[Track(1, "objects", "car", math.nan, boxes), Track(2, "objects", "car", 1, [])],
         features={"actions.times": np.array([0.5]), "actions.scores": np.array([np.nan])},
     )
-    told = report_data(timeline, None)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert told["source"] == {"odd": None}
-    assert [track["id"] for track in told["tracks"]] == [1]
+    data = report_data(timeline, None)
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert data["source"] == {"odd": None}
+    assert [track["id"] for track in data["tracks"]] == [1]
 
 
 def test_the_score_curve_takes_the_last_column():
@@ -74,14 +74,14 @@ def test_the_score_curve_takes_the_last_column():
     assert report_data(Timeline(features=features), None)["curve"] == [[1, 0.1], [2, 0.75]]
 
 
-def test_sound_against_picture_is_told_on_the_players_clock():
-    told = report_data(synced(start=20.0), None)
-    assert [(event["who"], event["track"]) for event in told["events"] if "who" in event] == [
+def test_synchronization_is_on_the_players_clock():
+    data = report_data(synced(start=20.0), None)
+    assert [(event["speaker"], event["track"]) for event in data["events"] if "speaker" in event] == [
         ("face 1", 1),
         ("Anna", 2),
         ("face 1", 3),
     ]
-    sync = told["sync"]
+    sync = data["sync"]
     assert sync["speakers"] == [["face 1", 3.5], ["Anna", 2.0]]
     assert sync["times"] == pytest.approx(1 + 0.6 * np.arange(20))
     assert (sync["width"], sync["offsets"], sync["lags"]) == (0.6, [120] * 20, [-1, 1, 101])
@@ -101,19 +101,19 @@ def test_a_verdict_has_the_line_to_draw():
 
 
 def test_a_long_talk_stays_small():
-    told = report_data(synced(count=20_000), None)["sync"]
-    assert len(told["times"]) <= 600
-    assert len(json.dumps(told)) < 110_000
+    data = report_data(synced(count=20_000), None)["sync"]
+    assert len(data["times"]) <= 600
+    assert len(json.dumps(data)) < 110_000
 
 
 def test_what_was_not_measured_has_its_reason():
-    told = report_data(unmeasured(), None)["sync"]
-    assert (told["verdicts"], told["reason"], told["curves"]) == ([], "the audio is silent", "")
-    assert told["lags"] == [-1, 1, len(LAGS) // 2 + 1]
+    data = report_data(unmeasured(), None)["sync"]
+    assert (data["verdicts"], data["reason"], data["curves"]) == ([], "the audio is silent", "")
+    assert data["lags"] == [-1, 1, len(LAGS) // 2 + 1]
     assert report_data(Timeline(), None)["sync"] is None
 
 
-def test_the_folder_is_not_told(half_minute):
+def test_the_folder_is_not_in_the_data(half_minute):
     timeline = Timeline(source={"path": "/home/me/secret/a.mp4", "width": 4})
     assert "secret" not in json.dumps(report_data(timeline, None))
 

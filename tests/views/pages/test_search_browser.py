@@ -1,4 +1,4 @@
-"""The page of what was found, in a real browser, opened from disk, with a video beside it."""
+"""The page of a search, in a real browser, opened from disk, with a video beside it."""
 
 import cv2
 import numpy as np
@@ -33,8 +33,8 @@ def test_no_name_can_break_out_of_the_page():
 @pytest.fixture
 def page(visit, tmp_path):
     shapes(duration=3, rate=10, width=64, height=48).write(tmp_path / "film.mp4")
-    write_search_page(known(), {0: jpeg(), 1: jpeg()}, tmp_path / "found.html")
-    return visit(tmp_path / "found.html")
+    write_search_page(known(), {0: jpeg(), 1: jpeg()}, tmp_path / "search.html")
+    return visit(tmp_path / "search.html")
 
 
 AT_ONE_SECOND = """new Promise((done) => {
@@ -46,7 +46,7 @@ AT_ONE_SECOND = """new Promise((done) => {
 
 def test_every_moment_has_a_card(page):
     assert page.inner_text("#name") == "person"
-    assert page.inner_text("#facts").split("\n") == ["3 moments in 2 videos", "of 5 in films.lance"]
+    assert page.inner_text("#metadata").split("\n") == ["3 moments in 2 videos", "of 5 in films.lance"]
     assert [badge.inner_text() for badge in page.query_selector_all(".badge")] == [
         "0:01.0 – 0:02.0", "1:10.0 – 1:01:15.5", "0:00.5 – 0:00.7",
     ]  # fmt: skip
@@ -73,12 +73,12 @@ def test_a_chip_shows_one_video(page):
 
 
 def test_nothing_found_says_so(visit, tmp_path):
-    write_search_page({**known(), "clips": [], "videos": []}, {}, tmp_path / "found.html")
-    assert visit(tmp_path / "found.html").inner_text(".empty") == "Nothing in the library is like that."
+    write_search_page({**known(), "clips": [], "videos": []}, {}, tmp_path / "search.html")
+    assert visit(tmp_path / "search.html").inner_text(".empty") == "No matches in the library."
 
 
 def test_small_screens_need_no_sideways_scrolling(visit, tmp_path):
-    write_search_page(known("a-very-long-name-of-a-video-file-that-does-not-fit.mp4"), {}, tmp_path / "found.html")
-    page = visit(tmp_path / "found.html", viewport={"width": 380, "height": 700})
+    write_search_page(known("a-very-long-name-of-a-video-file-that-does-not-fit.mp4"), {}, tmp_path / "search.html")
+    page = visit(tmp_path / "search.html", viewport={"width": 380, "height": 700})
     page.locator(".clip").nth(1).click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

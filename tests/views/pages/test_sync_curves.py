@@ -16,10 +16,10 @@ def test_a_short_video_keeps_all_its_columns():
     assert (found.curves.min(), found.curves.max()) == (0, 1)
 
 
-def test_neighbours_are_put_together_with_the_offset_of_the_surest():
+def test_neighbours_are_merged_with_the_offset_of_the_highest_confidence():
     timeline = synced(count=20)
     timeline.features["sync.offsets"] = np.arange(20) / 100
-    found = sync_columns(timeline, most=7)
+    found = sync_columns(timeline, max_columns=7)
     assert found.width == pytest.approx(1.8)
     assert found.times == pytest.approx(1.6 + 1.8 * np.arange(7))
     # Confidence rises, so that the last of three is the surest.
@@ -31,7 +31,7 @@ def test_a_gap_stays_a_gap():
     timeline = synced(count=4)
     timeline.features["sync.times"] = np.array([1.0, 1.6, 10.0, 10.6])
     assert sync_columns(timeline).times == pytest.approx([1.0, 1.6, 10.0, 10.6])
-    assert sync_columns(timeline, most=8).times == pytest.approx([1.6, 10.6])
+    assert sync_columns(timeline, max_columns=8).times == pytest.approx([1.6, 10.6])
 
 
 def test_of_nothing_there_are_no_columns():

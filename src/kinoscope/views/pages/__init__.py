@@ -1,1 +1,1 @@
-"""HTML pages."""
+"""Self-contained HTML pages."""

@@ -1,6 +1,6 @@
-"""The report: one HTML file that opens from disk, holds everything but the video, and needs no network.
+"""The report of an analysis: an HTML page that contains everything except the video.
 
-The page is ``assets/report``; see ``kinoscope.views.pages.page``. Times in it are the player's: presentation time
+The page is ``assets/report``; see ``kinoscope.views.pages.page``. Its times are those of a player: presentation time
 minus the source's start.
 """
 
@@ -15,19 +15,19 @@ from kinoscope.views.pages.report_data import display_name, report_data
 
 SCRIPTS = (
     *("data", "items", "search", "clock", "overlay", "player", "view", "paint"),
-    *("overview", "pointer", "lanes", "sound", "facts", "panels", "keys", "main"),
+    *("overview", "pointer", "lanes", "audio", "metadata", "panels", "keys", "main"),
 )
-"""The scripts in the order in which they are joined; a script's constants use only what stands before them."""
+"""The scripts in the order in which they are joined; see ``compose``."""
 
 
 def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
     """Write a Timeline as one self-contained HTML page.
 
     Args:
-        timeline: what was found; ``timeline.images`` and the curve in ``timeline.features`` are shown too.
+        timeline: the results; ``timeline.images`` and the curves in ``timeline.features`` are shown too.
         path: the file to write.
-        video: the video that the page plays: its path relative to the page, or a URL. None when there is none that
-            a browser can play: the page then shows the pictures of the shots, and all else works.
+        video: the video that the page plays: its path relative to the page, or a URL. None if no browser can play it:
+            the page then shows the images of the shots, and everything else works.
 
     Raises:
         OutputError: the file cannot be written.
@@ -37,6 +37,6 @@ def write_report(timeline: Timeline, path: Path, video: str | None) -> None:
 
 
 def render(timeline: Timeline, video: str | None) -> str:
-    """Give the page as text."""
+    """Return the page as text."""
     data = report_data(timeline, video)
     return compose("report", SCRIPTS, display_name(timeline.source), data, media="'self' file: blob: http: https:")

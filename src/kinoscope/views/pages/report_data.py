@@ -1,4 +1,4 @@
-"""What the report page is told: a Timeline as small plain values, on the clock of a player that starts at 0."""
+"""Data of the report page: a Timeline as compact JSON values, with times of a player that starts at 0."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from kinoscope.views.pages.simplify import simplify_boxes
 from kinoscope.views.pages.sync_curves import sync_columns
 
 MAX_BOX_ERROR = 1.0
-"""Pixels that a box drawn in the report may be off the one that was found."""
+"""Pixels by which a box drawn in the report may deviate from the detected one."""
 
 _BOX_RESOLUTION = 0.1
-"""Pixels to which the page is told where a box is."""
+"""Pixels to which the coordinates of boxes are rounded."""
 
 
 def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
-    """Give what the page is told, as plain values; times in seconds of the player."""
+    """Return the data of the page as JSON values; times in seconds of the player."""
     start = _number(timeline.source.get("start", 0))
     return {
         "version": timeline.version,
@@ -44,7 +44,7 @@ def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
 
 
 def display_name(source: dict[str, Any]) -> str:
-    """Give the last part of the source's path, or the host of a URL without one: never a folder or a password."""
+    """Return the last part of the source's path, or the host of a URL without one: never a folder or a password."""
     path = str(source.get("path") or "video")
     if "://" in path:
         url = urlsplit(path)
@@ -53,12 +53,12 @@ def display_name(source: dict[str, Any]) -> str:
 
 
 def video_url(video: str) -> str:
-    """Quote a relative path so that a browser takes no part of it for a scheme, a query or a fragment."""
+    """Quote a relative path so that a browser interprets no part of it as a scheme, a query or a fragment."""
     return video if re.match(r"https?://", video) else quote(video.replace(os.sep, "/"), errors="surrogateescape")
 
 
 def _track(track: Track, start: float) -> dict[str, Any]:
-    """Give a track with thinned boxes: ``times`` in ms, each from the one before; ``boxes`` in tenths of a pixel."""
+    """Return a track with simplified boxes: ``times`` in ms as differences, ``boxes`` in tenths of a pixel."""
     boxes = np.nan_to_num(track.boxes, posinf=0, neginf=0)
     boxes = boxes[simplify_boxes(boxes, MAX_BOX_ERROR - _BOX_RESOLUTION)]
     stamps = np.rint((boxes[:, 0] - start) * 1000).astype(np.int64)
@@ -74,7 +74,7 @@ def _track(track: Track, start: float) -> dict[str, Any]:
 
 
 def _event(event: Event, start: float) -> dict[str, Any]:
-    """Give an event; of ``extra`` the page shows the words of speech, the best labels of a scene, and who speaks."""
+    """Return an event; of ``extra`` the page shows the words of speech, the top labels of a scene, and the speaker."""
     plain: dict[str, Any] = {"task": event.task, "label": event.label, "score": _number(event.score)}
     plain |= {"start": _number(event.start - start), "end": _number(event.end - start), "text": event.text}
     if event.text is None and (reason := event.extra.get("reason")):
@@ -84,12 +84,13 @@ def _event(event: Event, start: float) -> dict[str, Any]:
     if top := event.extra.get("top"):
         plain["top"] = [[str(label), _number(score)] for label, score, *_ in top]
     if event.task == "sync" and event.label == "speaking":
-        plain |= {"who": sync.speaker_name({"identity": event.text} | event.extra), "track": event.extra.get("track")}
+        speaker = sync.speaker_name({"identity": event.text} | event.extra)
+        plain |= {"speaker": speaker, "track": event.extra.get("track")}
     return plain
 
 
 def _curve(timeline: Timeline, start: float) -> list[list[float]] | None:
-    """Give the action score over time as pairs of time and score, or None."""
+    """Return the action score over time as pairs of time and score, or None."""
     times, scores = (timeline.features.get(f"actions.{name}") for name in ("times", "scores"))
     if times is None or scores is None or not len(times):
         return None
@@ -98,32 +99,32 @@ def _curve(timeline: Timeline, start: float) -> list[list[float]] | None:
 
 
 def _sync(timeline: Timeline, start: float) -> dict[str, Any] | None:
-    """Give sound against picture over time, or None: ``curves`` are bytes (N, L), ``offsets`` ms, the rest seconds."""
-    found = sync_columns(timeline)
-    if found is None:
+    """Return the synchronization over time, or None: ``curves`` are bytes (N, L), ``offsets`` ms, the rest seconds."""
+    columns = sync_columns(timeline)
+    if columns is None:
         return None
-    # Every second lag is as fine as the page is high.
-    curves, lags = np.rint(found.curves[:, ::2] * 255).astype(np.uint8), found.lags[::2]
+    # Every second lag matches the resolution of the page.
+    curves, lags = np.rint(columns.curves[:, ::2] * 255).astype(np.uint8), columns.lags[::2]
     return {
         "verdicts": [_verdict(row, start) for row in sync.offset_rows(timeline)],
         "reason": sync.unmeasurable_reason(timeline),
-        "speakers": [[who.name, _number(who.seconds)] for who in sync.speakers(sync.speaking_rows(timeline))],
-        "times": [_number(time - start) for time in found.times],
-        "width": _number(found.width),
-        "offsets": np.rint(found.offsets * 1000).astype(int).tolist(),
-        "confidences": np.round(found.confidences, 2).tolist(),
+        "speakers": [[s.name, _number(s.seconds)] for s in sync.speakers(sync.speaking_rows(timeline))],
+        "times": [_number(time - start) for time in columns.times],
+        "width": _number(columns.width),
+        "offsets": np.rint(columns.offsets * 1000).astype(int).tolist(),
+        "confidences": np.round(columns.confidences, 2).tolist(),
         "lags": [_number(lags[0]), _number(lags[-1]), len(lags)],
         "curves": base64.b64encode(curves.tobytes()).decode(),
     }
 
 
 def _verdict(row: dict[str, Any], start: float) -> dict[str, Any]:
-    """Give an offset in words, and the line to draw: from one offset to another, so much below and above it."""
+    """Return the text of an offset, and the line to draw: from one offset to another, with the interval around it."""
     line = {"from": row.get("at_start", row["offset"]), "to": row.get("at_end", row["offset"])}
     line |= {"below": row["offset"] - row["low"], "above": row["high"] - row["offset"]}
     line |= {"start": row["start"] - start, "end": row["end"] - start}
-    words = {"text": row["text"], "detail": sync.detail(row)}
-    return words | {key: _number(value) for key, value in line.items()}
+    texts = {"text": row["text"], "detail": sync.detail(row)}
+    return texts | {key: _number(value) for key, value in line.items()}
 
 
 def _duration(timeline: Timeline, start: float) -> float:
@@ -133,10 +134,10 @@ def _duration(timeline: Timeline, start: float) -> float:
 
 
 def _number(value: Any) -> float:
-    """Give a number that JSON can hold: to 1/1000, and 0 for what is not finite."""
+    """Return a number for JSON: rounded to 1/1000, and 0 if it is not finite."""
     return round(float(value), 3) if np.isfinite(float(value)) else 0.0
 
 
 def _to_json(value: Any) -> Any:
-    """Give what JSON makes of a value: other types as text, None for what is not finite."""
+    """Return the JSON form of a value: other types as text, None for numbers that are not finite."""
     return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)

@@ -1,4 +1,4 @@
-"""What was found in a library: a table on the terminal, and a page of moments that plays each of them."""
+"""Results of a search in a library: a table on the terminal, and a page that plays each moment."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ SCRIPTS = ("player", "clips", "main")
 """As ``compose`` takes them."""
 
 
-def write_search_page(found: Mapping[str, Any], pictures: Mapping[int, bytes], path: Path) -> None:
-    """Write what was found as one self-contained HTML page.
+def write_search_page(results: Mapping[str, Any], images: Mapping[int, bytes], path: Path) -> None:
+    """Write the results of a search as one self-contained HTML page.
 
     Args:
-        found: ``title``, ``library``, ``videos`` (``name``, ``path``, and in ``film`` what a browser can play) and
-            ``clips`` (``video`` by its number, ``start`` and ``end`` as players count, ``score``, ``why``); and maybe
-            ``notes``, lines on the answer.
-        pictures: JPEG files by the number of the clip.
+        results: ``title``, ``library``, ``videos`` (``name``, ``path``, and in ``film`` the URL of a playable file or
+            None) and ``clips`` (``video`` by its index, ``start`` and ``end`` in seconds of playback, ``score``,
+            ``why``); optionally ``notes``, lines of text.
+        images: JPEG files by the index of the clip.
         path: the file to write.
 
     Raises:
         OutputError: the file cannot be written.
     """
     with atomic_write(path) as partial:
-        partial.write_text(render(found, pictures), encoding="utf-8")
+        partial.write_text(render(results, images), encoding="utf-8")
 
 
-def render(found: Mapping[str, Any], pictures: Mapping[int, bytes]) -> str:
-    """Give the page as text."""
-    images = {str(number): base64.b64encode(data).decode() for number, data in pictures.items()}
+def render(results: Mapping[str, Any], images: Mapping[int, bytes]) -> str:
+    """Return the page as text."""
+    encoded = {str(number): base64.b64encode(data).decode() for number, data in images.items()}
     media = "'self' file: blob: http: https:"
-    data = {**found, "images": images}
-    return compose("found", SCRIPTS, str(found["title"]), data, column=True, media=media)
+    data = {**results, "images": encoded}
+    return compose("search", SCRIPTS, str(results["title"]), data, column=True, media=media)
 
 
-def print_search_results(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the moments that were found: a row each."""
+def print_search_results(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the moments of a search: a row per moment."""
     from rich.text import Text
 
-    console, lines = table(console, "video", "from", "to", "score", "why")
-    for clip in found["clips"]:
-        why = "; ".join(f"{reason['what']}" for reason in clip["why"])
-        cells = (clip["name"], format_time(clip["from"]), format_time(clip["to"]), f"{clip['score']:.2f}", why)
+    console, lines = table(console, "video", "from", "to", "score", "matches")
+    for clip in results["clips"]:
+        matches = "; ".join(f"{match['what']}" for match in clip["why"])
+        cells = (clip["name"], format_time(clip["from"]), format_time(clip["to"]), f"{clip['score']:.2f}", matches)
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
-    console.print(lines if lines.rows else f"nothing in {found['library']} is like that")
+    console.print(lines if lines.rows else f"no matches in {results['library']}")

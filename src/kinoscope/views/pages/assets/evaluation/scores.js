@@ -60,7 +60,7 @@ function showFacts() {
   byId("name").textContent = `${scores.model} on ${scores.data}`;
   const groups = scores.groups === scores.clips.length ? null : `${scores.groups} groups`;
   const facts = [`${scores.clips.length} clips`, `${scores.classes.length} classes`, groups, scores.split === "all" ? null : `split ${scores.split}`, scores.views === 1 ? "1 view of each" : `${scores.views} views of each`];
-  for (const fact of facts.filter(Boolean)) byId("facts").append(make("span", null, fact));
+  for (const fact of facts.filter(Boolean)) byId("metadata").append(make("span", null, fact));
   const broken = Object.entries(scores.broken);
   if (broken.length) {
     const list = make("details", null, null, make("summary", null, `${broken.length} ${broken.length === 1 ? "clip" : "clips"} could not be read and count for nothing`));

@@ -1,4 +1,4 @@
-// What counts when: curves over the clip's pictures, in step with the one on screen.
+// Curves over the frames of the clip, with a cursor at the frame on screen.
 
 const BOX = { width: 560, height: 210, left: 8, right: 8, top: 12, bottom: 26 };
 
@@ -16,11 +16,11 @@ function x(index) {
 
 /** Scale values so that the largest is 1. @param {number[]} values */
 function scaled(values) {
-  const most = Math.max(...values.map(Math.abs));
-  return most > 0 ? values.map((value) => value / most) : values;
+  const max = Math.max(...values.map(Math.abs));
+  return max > 0 ? values.map((value) => value / max) : values;
 }
 
-function curvesNow() {
+function currentCurves() {
   const curves = [{ kind: "still", values: scaled(data.curve) }];
   if (now.method) curves.push({ kind: "warm", values: scaled(data.methods[now.method].over_time) });
   if (data.attention) curves.push({ kind: "attend", values: scaled(data.attention) });
@@ -29,7 +29,7 @@ function curvesNow() {
 
 /** Draw the curves of the method on screen. @param {SVGElement} svg */
 function drawCurves(svg) {
-  const curves = curvesNow();
+  const curves = currentCurves();
   const low = Math.min(0, ...curves.flatMap(({ values }) => values));
   const y = (value) => BOX.top + ((1 - value) / (1 - low)) * (BOX.height - BOX.top - BOX.bottom);
   const line = (values) => values.map((value, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`).join("");
@@ -44,11 +44,11 @@ function drawCurves(svg) {
 }
 
 function showLegend() {
-  const named = [["--still", "how much the class needs motion there: motion is stopped, and the log-odds fall"]];
-  if (now.method) named.push(["--warm", `mean heat of ${now.method}`]);
-  if (data.attention) named.push(["--attend", "attention: how much the model itself weighs the moment"]);
+  const legend = [["--still", "motion frozen: fall of the log-odds of the class when motion is frozen there"]];
+  if (now.method) legend.push(["--warm", `mean heatmap value of ${now.method}`]);
+  if (data.attention) legend.push(["--attend", "attention of the model"]);
   byId("legend").replaceChildren(
-    ...named.map(([colour, text]) => {
+    ...legend.map(([colour, text]) => {
       const item = make("span", null, text);
       item.style.setProperty("--colour", `var(${colour})`);
       return item;
@@ -57,16 +57,16 @@ function showLegend() {
 }
 
 function showGraph() {
-  const svg = draw("svg", { viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "slider", tabindex: 0, "aria-label": "Picture", "aria-valuemin": 1, "aria-valuemax": count });
+  const svg = draw("svg", { viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "slider", tabindex: 0, "aria-label": "Frame", "aria-valuemin": 1, "aria-valuemax": count });
   const curves = draw("g", {});
   const cursor = draw("line", { class: "cursor", y1: BOX.top - 6, y2: BOX.height - BOX.bottom });
   const knob = draw("circle", { class: "knob", cy: BOX.top - 5, r: 5 });
   svg.append(curves, cursor, knob);
   byId("graph").append(svg);
   const go = (event) => {
-    const place = svg.getBoundingClientRect();
-    const share = ((event.clientX - place.left) / place.width) * BOX.width;
-    show({ index: Math.round(((share - BOX.left) / (BOX.width - BOX.left - BOX.right)) * (count - 1)), playing: false });
+    const bounds = svg.getBoundingClientRect();
+    const position = ((event.clientX - bounds.left) / bounds.width) * BOX.width;
+    show({ index: Math.round(((position - BOX.left) / (BOX.width - BOX.left - BOX.right)) * (count - 1)), playing: false });
   };
   svg.addEventListener("pointerdown", (event) => {
     svg.setPointerCapture(event.pointerId);
@@ -75,12 +75,12 @@ function showGraph() {
   svg.addEventListener("pointermove", (event) => {
     if (event.buttons) go(event);
   });
-  let drawn;
+  let drawnMethod;
   watchers.push(() => {
-    if (drawn !== now.method) {
+    if (drawnMethod !== now.method) {
       drawCurves(curves);
       showLegend();
-      drawn = now.method;
+      drawnMethod = now.method;
     }
     for (const name of ["x1", "x2"]) cursor.setAttribute(name, x(now.index));
     knob.setAttribute("cx", x(now.index));

@@ -1,11 +1,11 @@
-// Everything is put together here.
+// Connects the parts of the page.
 
-function showFacts() {
-  byId("name").textContent = `Why ${data.source} shows ${data.target}`;
+function showMetadata() {
+  byId("name").textContent = `Explanation of ${data.target} in ${data.source}`;
   const span = `${seconds(data.times[0])} to ${seconds(data.times[count - 1])}`;
-  const which = data.windows > 1 ? `, the window of ${data.windows} in which it is the likeliest` : "";
-  const facts = [`${data.target} ${percent(data.probability)}`, data.model, span + which, `${count} pictures`];
-  byId("facts").append(...facts.map((fact) => make("span", null, fact)));
+  const which = data.windows > 1 ? `, the most probable of ${data.windows} windows` : "";
+  const fields = [`${data.target} ${percent(data.probability)}`, data.model, span + which, countText(count, "frame")];
+  byId("metadata").append(...fields.map((text) => make("span", null, text)));
 }
 
 const KEYS = {
@@ -25,17 +25,17 @@ window.addEventListener("keydown", (event) => {
   KEYS[event.key]();
 });
 
-showFacts();
+showMetadata();
 showNotices();
 showPlayer();
 showGraph();
 showClasses();
 showTrust();
 await loadAll();
-// The hottest picture comes first: it shows at once what the heat is about.
+// Start at the frame with the highest mean heatmap value.
 const course = data.methods[now.method]?.over_time ?? data.curve;
 show({ index: course.indexOf(Math.max(...course)) });
 
-/** For tests and for the curious. */
+/** For tests and debugging. */
 window.kinoscope = { data, now, show, seek };
 document.documentElement.dataset.ready = "yes";

@@ -1,28 +1,28 @@
-// The clip: its pictures one by one, with heat over them.
+// The clip: its frames one by one, with a heatmap over them.
 
 const data = JSON.parse(byId("data").textContent);
 const count = data.times.length;
-const PACE = count > 1 ? (1000 * (data.times[count - 1] - data.times[0])) / (count - 1) : 1000;
+const FRAME_MS = count > 1 ? (1000 * (data.times[count - 1] - data.times[0])) / (count - 1) : 1000;
 
 /** What is on screen. */
-const now = { index: 0, method: Object.keys(data.heat)[0] ?? null, opacity: 0.75, playing: false, drawn: "" };
+const now = { index: 0, method: Object.keys(data.heatmaps)[0] ?? null, opacity: 0.75, playing: false };
 /** Called whenever that changes. @type {(() => void)[]} */
 const watchers = [];
-const pictures = [];
+const frames = [];
 /** @type {Map<string, HTMLCanvasElement[]>} */
-const heat = new Map();
+const heatmaps = new Map();
 
 /** @param {string} type @param {string} base64 @returns {Promise<HTMLImageElement>} */
-async function picture(type, base64) {
+async function loadImage(type, base64) {
   const image = new Image();
   image.src = `data:image/${type};base64,${base64}`;
   await image.decode();
   return image;
 }
 
-/** Cut the grey column of a method into one coloured canvas for each picture; what is cold is clear. */
-async function colour({ width, height, png }) {
-  const column = await picture("png", png);
+/** Cut the grey column of a method into one coloured canvas for each frame; 0 is transparent. */
+async function colourHeatmaps({ width, height, png }) {
+  const column = await loadImage("png", png);
   return Array.from({ length: count }, (_, i) => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [width, height];
@@ -31,7 +31,7 @@ async function colour({ width, height, png }) {
     const pixels = pen.getImageData(0, 0, width, height);
     for (let at = 0; at < pixels.data.length; at += 4) {
       const value = pixels.data[at];
-      for (const part of [0, 1, 2]) pixels.data[at + part] = data.palette[3 * value + part];
+      for (const part of [0, 1, 2]) pixels.data[at + part] = data.colormap[3 * value + part];
       pixels.data[at + 3] = 255 * Math.sqrt(value / 255);
     }
     pen.putImageData(pixels, 0, 0);
@@ -40,20 +40,20 @@ async function colour({ width, height, png }) {
 }
 
 async function loadAll() {
-  pictures.push(...(await Promise.all(data.images.map((one) => picture("jpeg", one)))));
-  for (const [name, column] of Object.entries(data.heat)) heat.set(name, await colour(column));
+  frames.push(...(await Promise.all(data.images.map((jpeg) => loadImage("jpeg", jpeg)))));
+  for (const [name, column] of Object.entries(data.heatmaps)) heatmaps.set(name, await colourHeatmaps(column));
 }
 
 function paint() {
   const screen = byId("screen");
   const pen = screen.getContext("2d");
   pen.globalAlpha = 1;
-  pen.drawImage(pictures[now.index], 0, 0, screen.width, screen.height);
-  const over = heat.get(now.method)?.[now.index];
-  if (over && now.opacity > 0) {
+  pen.drawImage(frames[now.index], 0, 0, screen.width, screen.height);
+  const heatmap = heatmaps.get(now.method)?.[now.index];
+  if (heatmap && now.opacity > 0) {
     pen.globalAlpha = now.opacity;
     pen.imageSmoothingQuality = "high";
-    pen.drawImage(over, 0, 0, screen.width, screen.height);
+    pen.drawImage(heatmap, 0, 0, screen.width, screen.height);
   }
   byId("clock").textContent = `${seconds(data.times[now.index])} · ${now.index + 1} of ${count}`;
 }
@@ -69,10 +69,10 @@ function show(change) {
   for (const watcher of watchers) watcher();
 }
 
-/** Go to the picture nearest to a time in seconds. @param {number} time */
+/** Seek to the frame nearest to a time in seconds. @param {number} time */
 function seek(time) {
-  const far = data.times.map((one) => Math.abs(one - time));
-  show({ index: far.indexOf(Math.min(...far)) });
+  const distances = data.times.map((frameTime) => Math.abs(frameTime - time));
+  show({ index: distances.indexOf(Math.min(...distances)) });
 }
 
 function play() {
@@ -82,9 +82,9 @@ function play() {
   let last = performance.now();
   const tick = (time) => {
     if (!now.playing) return;
-    const steps = Math.floor((time - last) / PACE);
+    const steps = Math.floor((time - last) / FRAME_MS);
     if (steps > 0) {
-      last += steps * PACE;
+      last += steps * FRAME_MS;
       show({ index: (now.index + steps) % count });
     }
     requestAnimationFrame(tick);
@@ -93,8 +93,8 @@ function play() {
 }
 
 function showMethods() {
-  for (const name of [...Object.keys(data.heat), null]) {
-    const chip = make("button", "chip", name ?? "no heat");
+  for (const name of [...Object.keys(data.heatmaps), null]) {
+    const chip = make("button", "chip", name ?? "no heatmap");
     chip.type = "button";
     chip.addEventListener("click", () => show({ method: name }));
     watchers.push(() => chip.setAttribute("aria-pressed", String(now.method === name)));
@@ -103,10 +103,10 @@ function showMethods() {
 }
 
 function showPlayer() {
-  const [width, height] = data.heat_size;
-  // Small pictures are enlarged here, so that heat is smooth over them.
-  const times = Math.max(1, Math.round(640 / width));
-  [byId("screen").width, byId("screen").height] = [times * width, times * height];
+  const [width, height] = data.frame_size;
+  // Small frames are enlarged here, so that heatmaps are smooth over them.
+  const scale = Math.max(1, Math.round(640 / width));
+  [byId("screen").width, byId("screen").height] = [scale * width, scale * height];
   byId("screen").addEventListener("click", play);
   byId("play").addEventListener("click", play);
   byId("opacity").addEventListener("input", (event) => show({ opacity: event.target.value / 100 }));

@@ -1,4 +1,4 @@
-// What the model says, and whether the heat shows what it goes by.
+// Class probabilities, and the faithfulness and sanity checks of the heatmaps.
 
 function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
@@ -13,19 +13,19 @@ function showClasses() {
   }
 }
 
-const COLUMNS = ["Heat", "Deletion ↓", "Insertion ↑", "Gain", "Against random orders", "Rank correlation", "With shuffled weights"];
+const COLUMNS = ["Method", "Deletion ↓", "Insertion ↑", "Gain", "Against random orders", "Rank correlation", "With shuffled weights"];
 
 /** @param {number[]} values */
 function mean(values) {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-/** The lowest and the highest of some numbers. @param {number[]} values */
+/** Return the lowest and the highest of some numbers. @param {number[]} values */
 function range(values) {
   return `${Math.min(...values).toFixed(3)} to ${Math.max(...values).toFixed(3)}`;
 }
 
-/** Make a row of the table; on a phone each cell says what it is. @param {string} className @param {...(string|Node)} cells */
+/** Create a row of the table; on a narrow screen each cell shows its column. @param {string} className @param {...(string|Node)} cells */
 function tableRow(className, ...cells) {
   const row = make("tr", className);
   cells.forEach((content, i) => {
@@ -35,15 +35,15 @@ function tableRow(className, ...cells) {
   return row;
 }
 
-function judged(good, yes, no) {
+function checkResult(good, yes, no) {
   return make("b", good ? "yes" : "no", good ? yes : no);
 }
 
 function methodRow([name, row]) {
   const numbers = [row.deletion, row.insertion, row.gain].map((value) => value.toFixed(3));
-  const better = judged(row.faithful, "better than all", "no better");
-  const other = judged(row.sane, "another map", "much the same");
-  const line = tableRow("method", name, ...numbers, better, mean(row.sanity).toFixed(2), other);
+  const better = checkResult(row.faithful, "better than all", "no better");
+  const sane = checkResult(row.sane, "changes", "hardly changes");
+  const line = tableRow("method", name, ...numbers, better, mean(row.sanity).toFixed(2), sane);
   watchers.push(() => line.classList.toggle("shown", now.method === name));
   return line;
 }
@@ -55,9 +55,9 @@ function showTrust() {
   const random = tableRow("random", `${gain.length} random orders`, ...spread, "", "", "");
   byId("trust").append(head, make("tbody", null, null, ...Object.entries(data.methods).map(methodRow), random));
   byId("trust-text").textContent =
-    `Deletion blanks the hottest places first and insertion brings them back first; both are areas under the probability of ${data.target}, which is ${percent(data.probability)} for the clip and ${percent(data.blank)} with nothing left of it. ` +
-    `Gain is insertion minus deletion: heat that shows what the model goes by gains more than any random order. ` +
-    `With shuffled weights the model knows nothing, so heat that stays alike there (rank correlation of ${data.alike} or more) shows the picture rather than the model.`;
+    `Deletion blanks the regions with the highest values first, insertion restores them first; both are areas under the probability of ${data.target}, which is ${percent(data.probability)} for the clip and ${percent(data.blank)} for a blank one. ` +
+    `Gain is insertion minus deletion: a faithful heatmap gains more than any random order. ` +
+    `A model with shuffled weights has learned nothing: a heatmap that hardly changes (rank correlation of ${data.max_sane_correlation} or more) shows the input rather than the model.`;
 }
 
 function notice(title, text, mild) {
@@ -68,7 +68,7 @@ function showNotices() {
   const rows = Object.entries(data.methods);
   const weak = rows.filter(([, row]) => !row.faithful).map(([name]) => name);
   const blind = rows.filter(([, row]) => !row.sane).map(([name]) => name);
-  if (weak.length) notice("Be careful", `here the heat of ${weak.join(", ")} is no better than a random order.`, true);
-  if (blind.length) notice("Be careful", `the heat of ${blind.join(", ")} stays much the same with shuffled weights.`, true);
-  if (Math.abs(data.probability - data.blank) < 0.1) notice("Little to see", `the model says ${data.target} with ${percent(data.blank)} even where nothing is left of the clip.`, true);
+  if (weak.length) notice("Caution", `the heatmaps of ${weak.join(", ")} are no better than a random order.`, true);
+  if (blind.length) notice("Caution", `the heatmaps of ${blind.join(", ")} hardly change with shuffled weights.`, true);
+  if (Math.abs(data.probability - data.blank) < 0.1) notice("Little evidence", `the model predicts ${data.target} with ${percent(data.blank)} even for a blank clip.`, true);
 }

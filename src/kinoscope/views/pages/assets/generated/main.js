@@ -25,7 +25,7 @@ window.addEventListener("keydown", (event) => {
   if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
 });
 byId("name").textContent = data.title;
-byId("facts").append(...data.about.map((fact) => make("span", null, fact)));
+byId("metadata").append(...data.about.map((fact) => make("span", null, fact)));
 byId("videos").append(...data.videos.map(videoCard));
 byId("tables").append(...data.tables.map(tableCard), make("p", "dim", MARK));
 

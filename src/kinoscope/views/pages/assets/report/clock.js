@@ -1,11 +1,11 @@
-// Two clocks with one face: the video's, and one that runs by itself where no video can be played.
-// Both call `onFrame(time)` when the picture of that time is on screen, and `onChange()` when playing starts or stops.
+// Two clocks with one interface: that of the video, and a timer for reports without a playable video.
+// Both call `onFrame(time)` when the frame of that time is on screen, and `onChange()` when playback starts or stops.
 
 class VideoClock {
   /** @param {HTMLVideoElement} video */
   constructor(video) {
     this.video = video;
-    this.slack = frameTime / 10; // a seek to a frame's very start may land on the one before
+    this.slack = frameTime / 10; // a seek to the exact start of a frame may land on the previous one
     this.onFrame = (_time) => {};
     this.onChange = () => {};
     for (const name of ["play", "pause", "ratechange", "volumechange", "ended"]) video.addEventListener(name, () => this.onChange());
@@ -13,7 +13,7 @@ class VideoClock {
     else this.watchClock();
   }
 
-  /** Follow the frames themselves: their exact times, as they are shown. */
+  /** Report the exact time of each frame as it is presented. */
   watchFrames() {
     this.video.requestVideoFrameCallback((_now, frame) => {
       this.onFrame(frame.mediaTime);
@@ -21,15 +21,15 @@ class VideoClock {
     });
   }
 
-  /** Follow the clock, where a browser does not tell of frames. */
+  /** Report the current time, in browsers without requestVideoFrameCallback. */
   watchClock() {
-    const tell = () => this.onFrame(this.video.currentTime);
+    const reportTime = () => this.onFrame(this.video.currentTime);
     const loop = () => {
-      tell();
+      reportTime();
       if (!this.video.paused) requestAnimationFrame(loop);
     };
     this.video.addEventListener("play", loop);
-    for (const name of ["seeked", "loadeddata"]) this.video.addEventListener(name, tell);
+    for (const name of ["seeked", "loadeddata"]) this.video.addEventListener(name, reportTime);
   }
 
   get time() {
@@ -76,7 +76,7 @@ class StillClock {
     requestAnimationFrame((now) => this.run(now));
   }
 
-  /** Move on by the time since the last picture. @param {number} before ms */
+  /** Advance by the time since the last animation frame. @param {number} before ms */
   run(before) {
     requestAnimationFrame((now) => {
       if (this.paused) return;

@@ -1,14 +1,14 @@
-// What was found, as the page was told it: types, unpacking, and the words and colours that everything shares.
+// The data of the page: types, unpacking, and shared text and colour functions.
 
 /** @typedef {{id: number, task: string, label: string, identity: ?string, score: number,
  *             times: Float64Array, boxes: Float32Array, start: number, end: number}} Track times in s, boxes x1 y1 x2 y2 in px */
 /** @typedef {{task: string, label: string, score: number, start: number, end: number, text: ?string, reason?: string,
- *             words?: [number, number, string][], top?: [string, number][], who?: string, track?: number}} Event */
+ *             words?: [number, number, string][], top?: [string, number][], speaker?: string, track?: number}} Event */
 
 const data = JSON.parse(byId("data").textContent);
 data.tracks.forEach(unpack);
 
-/** Draw one of the page's icons. @param {string} name */
+/** Create an icon of the page. @param {string} name */
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
@@ -18,7 +18,7 @@ function icon(name) {
   return svg;
 }
 
-/** Turn time steps in ms into seconds, and tenths of pixels into pixels. */
+/** Convert time steps in ms to seconds, and tenths of pixels to pixels. */
 function unpack(track) {
   let stamp = 0;
   track.times = Float64Array.from(track.times, (step) => (stamp += step) / 1000);
@@ -27,7 +27,7 @@ function unpack(track) {
   track.end = track.times[track.times.length - 1];
 }
 
-/** Seconds that one frame is shown. */
+/** Duration of a frame in seconds. */
 const frameTime = frameDuration(data.source.rate);
 
 function frameDuration(rate) {
@@ -35,7 +35,7 @@ function frameDuration(rate) {
   return count > 0 ? (base || 1) / count : 0.04;
 }
 
-/** Count the entries of a rising list that are not above a value. @param {ArrayLike<number>} list @param {number} value */
+/** Count the entries of a sorted list that are not above a value. @param {ArrayLike<number>} list @param {number} value */
 function countUpTo(list, value) {
   let low = 0;
   let high = list.length;
@@ -47,8 +47,8 @@ function countUpTo(list, value) {
   return low;
 }
 
-/** Give a track's box [x1, y1, x2, y2] at a time, straight between the kept ones; null when it is not in the picture.
- * Half a frame is allowed at the ends, since a player's clock is not exact. @param {Track} track @param {number} time */
+/** Return a track's box [x1, y1, x2, y2] at a time, interpolated linearly; null outside the track's time.
+ * Half a frame of tolerance at the ends, since a player's clock is not exact. @param {Track} track @param {number} time */
 function boxAt(track, time) {
   const slack = frameTime / 2;
   if (time < track.start - slack || time > track.end + slack) return null;
@@ -60,13 +60,13 @@ function boxAt(track, time) {
   return [0, 1, 2, 3].map((i) => track.boxes[a + i] + share * (track.boxes[b + i] - track.boxes[a + i]));
 }
 
-/** Give the address of a picture, or null. @param {?string} name */
-function pictureUrl(name) {
+/** Return the URL of an image, or null. @param {?string} name */
+function imageUrl(name) {
   const known = name !== null && Object.hasOwn(data.images, name);
   return known ? `data:image/jpeg;base64,${data.images[name]}` : null;
 }
 
-/** Write a time as 0:04.20 or 1:02:03. @param {number} seconds @param {number} digits after the point */
+/** Format a time as 0:04.20 or 1:02:03. @param {number} seconds @param {number} digits after the point */
 function clockText(seconds, digits = 2) {
   const ticks = Math.max(0, Math.round(seconds * 10 ** digits));
   const whole = Math.floor(ticks / 10 ** digits);
@@ -76,38 +76,35 @@ function clockText(seconds, digits = 2) {
   return `${head}:${String(s).padStart(2, "0")}${tail}`;
 }
 
-/** Write a stretch of time. @param {number} start @param {number} end */
+/** Format an interval. @param {number} start @param {number} end */
 function spanText(start, end) {
   return `${clockText(start, 1)} – ${clockText(end, 1)}`;
 }
 
-/** Write how long something lasts. @param {number} seconds */
+/** Format a duration. @param {number} seconds */
 function lengthText(seconds) {
   if (seconds < 59.5) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const [minutes, rest] = [Math.floor(Math.round(seconds) / 60), Math.round(seconds) % 60];
   return rest ? `${minutes} min ${rest} s` : `${minutes} min`;
 }
 
-/** Write a number of things. @param {number} n @param {string} one @param {string} many */
-function countText(n, one, many = `${one}s`) {
-  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
-}
+
 
 const hues = { shots: 265, scenes: 190, objects: 150, faces: 320, actions: 25, rules: 5, speech: 245, sync: 85 };
 
-/** Give a hue that depends on the text alone. @param {string} text */
+/** Return a hue derived from the text. @param {string} text */
 function hueOf(text) {
   let hash = 7;
   for (const letter of text) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
   return hash % 360;
 }
 
-/** Give a task's hue. @param {string} task */
+/** Return a task's hue. @param {string} task */
 function taskHue(task) {
   return hues[task] ?? hueOf(task);
 }
 
-/** Give a track's hue: the same in the picture, the lanes and the lists; people keep theirs from track to track.
+/** Return a track's hue: the same in the video, the lanes and the lists; one per identity if the track has one.
  * @param {Track} track */
 function trackHue(track) {
   const number = Number(/\d+$/.exec(track.identity ?? "")?.[0] ?? NaN);
@@ -115,7 +112,7 @@ function trackHue(track) {
   return Math.round(((track.identity ? number + 4 : track.id) * 137.508 + 100) % 360);
 }
 
-/** Give a clear colour of a hue; all of them look equally light. @param {number} hue @param {number} alpha */
+/** Return the colour of a hue, at equal lightness for all hues. @param {number} hue @param {number} alpha */
 function hueColour(hue, alpha = 1) {
   return `oklch(0.76 0.145 ${hue} / ${alpha})`;
 }

@@ -1,19 +1,19 @@
-// The keyboard: one table that is obeyed and shown as help.
+// Keyboard shortcuts: one table for the handlers and the help.
 
-/** @type {[string[], string, string, (event: KeyboardEvent) => void][]} keys, how they are shown, what they do */
+/** @type {[string[], string, string, (event: KeyboardEvent) => void][]} keys, label, description, action */
 const keys = [
   [[" ", "k"], "Space", "Play or pause", togglePlay],
   [["ArrowLeft"], "←", "5 seconds back (with Shift 1 second)", (event) => jump(event.shiftKey ? -1 : -5)],
-  [["ArrowRight"], "→", "5 seconds on (with Shift 1 second)", (event) => jump(event.shiftKey ? 1 : 5)],
-  [[","], ",", "One frame back", () => stepFrames(-1)],
-  [["."], ".", "One frame on", () => stepFrames(1)],
-  [["ArrowUp"], "↑", "Shot before", () => goShot(-1)],
+  [["ArrowRight"], "→", "5 seconds forward (with Shift 1 second)", (event) => jump(event.shiftKey ? 1 : 5)],
+  [[","], ",", "Previous frame", () => stepFrames(-1)],
+  [["."], ".", "Next frame", () => stepFrames(1)],
+  [["ArrowUp"], "↑", "Previous shot", () => goShot(-1)],
   [["ArrowDown"], "↓", "Next shot", () => goShot(1)],
   [["Home"], "Home", "To the start", () => seek(0)],
   [["End"], "End", "To the end", () => seek(player.duration)],
   [["<"], "<", "Slower", () => changeSpeed(-1)],
   [[">"], ">", "Faster", () => changeSpeed(1)],
-  [["m"], "m", "Sound off or on", toggleMute],
+  [["m"], "m", "Mute or unmute", toggleMute],
   [["f"], "f", "Full screen", toggleFull],
   [["+", "="], "+", "Zoom in", () => zoom(1.6)],
   [["-"], "-", "Zoom out", () => zoom(1 / 1.6)],
@@ -21,8 +21,8 @@ const keys = [
   [["1", "2", "3", "4", "5"], "1 – 5", "Shots, objects, people, transcript, events", (event) => openTab(tabs[Number(event.key) - 1])],
   [["/"], "/", "Search", () => byId("query").focus()],
   [["n"], "n", "Next match", () => goMatch(1)],
-  [["N"], "N", "Match before", () => goMatch(-1)],
-  [["t"], "t", "Light or dark", toggleTheme],
+  [["N"], "N", "Previous match", () => goMatch(-1)],
+  [["t"], "t", "Light or dark theme", toggleTheme],
   [["?"], "?", "This help", () => toggleHelp()],
 ];
 
@@ -48,7 +48,7 @@ function goMatch(direction) {
 
 function wireKeys() {
   document.addEventListener("keydown", pressKey);
-  document.addEventListener("click", letGo);
+  document.addEventListener("click", releaseFocus);
   const help = byId("help");
   byId("help-keys").append(...keys.map(([, shown, what]) => make("div", null, null, make("dt", null, null, make("kbd", null, shown)), make("dd", null, what))));
   byId("help-open").addEventListener("click", toggleHelp);
@@ -62,9 +62,9 @@ function toggleHelp() {
   else help.showModal();
 }
 
-/** Obey a key, unless something on the page has its own use for it. @param {KeyboardEvent} event */
+/** Run the action of a key, unless the focused element handles it. @param {KeyboardEvent} event */
 function pressKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isHandledElsewhere(event)) return;
   if (byId("help").open && event.key !== "?") return;
   const entry = keys.find(([names]) => names.includes(event.key));
   if (!entry) return;
@@ -72,13 +72,13 @@ function pressKey(event) {
   entry[3](event);
 }
 
-/** A button that was clicked does not keep the keyboard, so that space plays; one reached by tab does. */
-function letGo(event) {
+/** Release the focus of a button after a click, so that space plays; a button reached by tab keeps it. */
+function releaseFocus(event) {
   if (event.detail > 0) event.target.closest?.("button")?.blur();
 }
 
-/** Typing goes to the field; space and enter press the button that has the focus; a list scrolls by its own keys. */
-function isTaken(event) {
+/** Return whether the focused element handles a key: a field, a button with space or enter, a list with scroll keys. */
+function isHandledElsewhere(event) {
   const { target, key } = event;
   if (target.matches?.("input[type=search], select")) return true;
   if (target === byId("volume")) return key.startsWith("Arrow");

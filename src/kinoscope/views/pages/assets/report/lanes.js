@@ -1,21 +1,21 @@
-// The lanes: one row of the timeline for each task, label or person, with an overview of the whole above them.
+// The lanes: one row of the timeline for each task, label or person, below an overview of the whole video.
 
 const canvas = byId("lanes");
 const rulerHeight = 26;
-const mostRows = 8;
+const maxRows = 8;
 /** @type {Row[]} */
-const rows = layRows();
+const rows = buildRows();
 
-/** Choose the rows: the ones with the most time first, the rest of a task together in one. @returns {Row[]} */
-function layRows() {
+/** Build the rows: those with the longest total duration first, the rest of a task together in one. @returns {Row[]} */
+function buildRows() {
   const chosen = [
     row("Shots", "shots", "shot", ofKind("shot"), 58, paintShots),
     row("Scenes", "scenes", "scene", ofKind("scene"), 30, paintBars),
     ...groupRows("objects", "object", items.filter((item) => item.kind === "object")),
     ...groupRows("faces", "person", ofKind("person")),
-    ...[...eventTasks()].map((task) => row(title(task), task, "event", happenings.filter((i) => i.task === task), 44, paintHappenings)),
-    row("Speech", "speech", "speech", spoken, 32, paintBars),
-    row("Sound", "sync", "offset", ofKind("offset"), 30, paintBars),
+    ...[...eventTasks()].map((task) => row(title(task), task, "event", eventItems.filter((i) => i.task === task), 44, paintEvents)),
+    row("Speech", "speech", "speech", sentences, 32, paintBars),
+    row("Audio offset", "sync", "offset", ofKind("offset"), 30, paintBars),
     ...groupRows("sync", "speaker", ofKind("speaker")),
   ].filter((row) => row.items.length || (row.task === "actions" && data.curve));
   let top = rulerHeight;
@@ -23,9 +23,9 @@ function layRows() {
   return chosen;
 }
 
-/** Event tasks have a row each; the actions also where there is only a curve. */
+/** Return the event tasks, which have a row each; actions also if there is only a curve. */
 function eventTasks() {
-  return new Set([...(data.curve ? ["actions"] : []), ...happenings.map((item) => item.task)]);
+  return new Set([...(data.curve ? ["actions"] : []), ...eventItems.map((item) => item.task)]);
 }
 
 /** @returns {Row} */
@@ -36,9 +36,9 @@ function row(name, task, kind, list, height, paint) {
 /** @param {string} task @param {string} kind @param {Item[]} list @returns {Row[]} */
 function groupRows(task, kind, list) {
   const groups = [...byLabel(list)].sort((a, b) => totalTime(b[1]) - totalTime(a[1]));
-  const few = groups.length <= mostRows + 1 ? groups : groups.slice(0, mostRows);
+  const few = groups.length <= maxRows + 1 ? groups : groups.slice(0, maxRows);
   const rest = groups.slice(few.length).flatMap(([, members]) => members).sort((a, b) => a.start - b.start);
-  if (rest.length) few.push([`${groups.length - mostRows} more`, rest]);
+  if (rest.length) few.push([`${groups.length - maxRows} more`, rest]);
   return few.map(([name, members]) => trackRow(name, task, kind, members));
 }
 
@@ -49,7 +49,7 @@ function trackRow(name, task, kind, list) {
   return { ...row(name, task, kind, list, height, paintTracks), depth };
 }
 
-/** Give each item the first line that is free when it begins; returns how many lines there are. @param {Item[]} list */
+/** Assign each item the first line that is free at its start, and return the number of lines. @param {Item[]} list */
 function stack(list) {
   const ends = [];
   for (const item of list) {
@@ -65,7 +65,7 @@ function title(name) {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
-/** Put the rows' names beside the canvas, and give it its height. */
+/** Add the names of the rows beside the canvas, and set its height. */
 function wireLanes() {
   canvas.style.height = `${rows.reduce((sum, row) => sum + row.height, rulerHeight)}px`;
   byId("row-names").append(make("span", "row-name overview-name", "Overview"), ...rows.map(rowName));
@@ -91,7 +91,7 @@ function rowName(row, i) {
 
 let scheduled = false;
 
-/** Paint once before the next picture of the screen, however often it was asked for. */
+/** Schedule one repaint for the next animation frame, however often it is requested. */
 function schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -106,10 +106,10 @@ function paintAll() {
   paintRuler(pen, canvas.clientHeight);
   for (const row of rows) paintRow(row);
   paintOverview();
-  paintSound();
+  paintAudio();
   placeHead(player.clock.time);
-  const whole = isZoomed() ? `${spanText(view.start, view.end)} of ${clockText(data.duration, 1)}` : lengthText(data.duration);
-  byId("span").textContent = whole;
+  const range = isZoomed() ? `${spanText(view.start, view.end)} of ${clockText(data.duration, 1)}` : lengthText(data.duration);
+  byId("span").textContent = range;
 }
 
 /** @param {Row} row */
@@ -135,7 +135,7 @@ function outline(row, item) {
 
 const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 
-/** Write times along the top, with lines down to the bottom. @param {CanvasRenderingContext2D} context @param {number} height */
+/** Paint times along the top, with lines down to the bottom. @param {CanvasRenderingContext2D} context @param {number} height */
 function paintRuler(context, height) {
   const wide = ((view.end - view.start) / view.width) * 76;
   const step = steps.find((s) => s >= wide) ?? Math.ceil(wide / 86400) * 86400;
@@ -149,7 +149,7 @@ function paintRuler(context, height) {
   }
 }
 
-/** Put the playhead where a time stands. @param {number} time */
+/** Move the playheads to a time. @param {number} time */
 function placeHead(time) {
   const x = timeToX(time);
   for (const head of document.querySelectorAll(".playhead")) {

@@ -1,4 +1,4 @@
-// Everything is put together here.
+// Connects the parts of the page.
 
 function wireSearch() {
   const query = byId("query");
@@ -20,11 +20,11 @@ function clearSearch() {
   searchFor("");
 }
 
-/** Paper is white: print in light colours, with the whole of the open list. */
+/** Print in light colours, with the whole of the open list. */
 function wirePrint() {
   const before = () => {
     growList(panel.entries.length);
-    [document.documentElement.dataset.printed, document.documentElement.dataset.theme] = [keptName(), "light"];
+    [document.documentElement.dataset.printed, document.documentElement.dataset.theme] = [currentTheme(), "light"];
     readTheme();
     paintAll();
   };
@@ -38,24 +38,24 @@ function wirePrint() {
   window.addEventListener("afterprint", after);
 }
 
-function keptName() {
+function currentTheme() {
   return document.documentElement.dataset.theme ?? "";
 }
 
 player.onTime = (time) => {
   if (!player.clock.paused) follow(time);
   placeHead(time);
-  markNow(time);
+  markCurrent(time);
 };
 
-showFacts();
+showMetadata();
 document.addEventListener("theme", () => {
   readTheme();
   schedule();
 });
 wireTheme();
 wireLanes();
-wireSound();
+wireAudio();
 wireLayers();
 wirePanels();
 wireSearch();
@@ -65,6 +65,6 @@ wirePlayer();
 dark.addEventListener("change", () => setTheme(null));
 paintAll();
 
-/** For tests and for the curious. */
-window.kinoscope = { data, items, rows, view, player, seek, boxesAt, timeToX, hueColour, drawn: () => overlay.time };
+/** For tests and debugging. */
+window.kinoscope = { data, items, rows, view, player, seek, boxesAt, timeToX, hueColour, overlayTime: () => overlay.time };
 document.documentElement.dataset.ready = "yes";

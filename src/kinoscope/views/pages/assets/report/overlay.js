@@ -1,17 +1,17 @@
-// What is drawn over the picture: boxes on a canvas, and subtitles as text; and what happens, in a strip above it.
+// The overlay of the video: boxes on a canvas, subtitles as text, and current events in a strip above the video.
 
 const overlay = { canvas: byId("overlay"), context: byId("overlay").getContext("2d"), time: 0, hidden: new Set(), selected: null };
 
-/** Tracks by the slot of time in which they are seen, so that a frame looks only at those that may be in it. A slot is
- * a second; of a video of days there are no more than some thousands. */
+/** Tracks by time slot, so that drawing a frame considers only those that may be visible. A slot is a second, or longer
+ * for a video of many hours. */
 const slotTime = Math.max(1, data.duration / 8000);
 const bySlot = indexTracks();
-const [pictureWidth, pictureHeight] = pictureSize();
+const [frameWidth, frameHeight] = frameSize();
 
-function pictureSize() {
+function frameSize() {
   const { width, height } = data.source;
   if (width && height) return [width, height];
-  const reach = (side) => data.tracks.reduce((most, t) => t.boxes.reduce((m, v, i) => (i % 2 === side ? Math.max(m, v) : m), most), 0);
+  const reach = (side) => data.tracks.reduce((max, t) => t.boxes.reduce((m, v, i) => (i % 2 === side ? Math.max(m, v) : m), max), 0);
   return [reach(0) || 16, reach(1) || 9];
 }
 
@@ -32,13 +32,13 @@ function slotOf(time) {
   return Math.floor(time / slotTime);
 }
 
-/** Give the boxes to see at a time, as {item, box}. @param {number} time */
+/** Return the visible boxes at a time, as {item, box}. @param {number} time */
 function boxesAt(time) {
   const near = bySlot.get(slotOf(time)) ?? [];
   return near.map((item) => ({ item, box: boxAt(item.track, time) })).filter(({ box }) => box);
 }
 
-/** Draw all that belongs to a time. @param {number} time */
+/** Draw the overlay of a time. @param {number} time */
 function drawOverlay(time) {
   overlay.time = time;
   fitCanvas(overlay.canvas, overlay.context);
@@ -49,7 +49,7 @@ function drawOverlay(time) {
   showText(time);
 }
 
-/** Give a canvas as many pixels as the screen has where it stands. */
+/** Set the size of a canvas to its size in device pixels. */
 function fitCanvas(canvas, context) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
@@ -58,7 +58,7 @@ function fitCanvas(canvas, context) {
 }
 
 function scaleBox([x1, y1, x2, y2], width, height) {
-  const [sx, sy] = [width / pictureWidth, height / pictureHeight];
+  const [sx, sy] = [width / frameWidth, height / frameHeight];
   return [x1 * sx, y1 * sy, (x2 - x1) * sx, (y2 - y1) * sy];
 }
 
@@ -80,7 +80,7 @@ function drawBox(item, [x, y, width, height]) {
   context.globalAlpha = 1;
 }
 
-/** Trace the four corners of a frame: faces are told from objects by shape as well as by name. */
+/** Trace the four corners of a rectangle: the shape distinguishes faces from objects. */
 function corners(context, x, y, width, height) {
   const arm = Math.min(width, height) * 0.28;
   for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + width, y, -1, 1], [x + width, y + height, -1, -1], [x, y + height, 1, -1]]) {
@@ -90,7 +90,7 @@ function corners(context, x, y, width, height) {
   }
 }
 
-/** Write the name of a box above it, or inside where there is no room above. */
+/** Draw the name of a box above it, or inside if there is no room above. */
 function drawTag(item, x, y) {
   const { context, canvas } = overlay;
   const text = item.kind === "person" ? item.label : `${item.label} ${item.note}`.trim();
@@ -108,28 +108,28 @@ function drawTag(item, x, y) {
   context.fillText(text, left + size / 2, top + size + 1);
 }
 
-const spoken = ofKind("speech");
-const happenings = items.filter((item) => item.kind === "event");
+const sentences = ofKind("speech");
+const eventItems = items.filter((item) => item.kind === "event");
 
-/** Until when an event is shown, in seconds: what a rule tells of may last but a moment. @param {Item} item */
-function shownUntil(item) {
+/** Return until when an event is shown, in seconds: an alert, which may be momentary, at least 2 s. @param {Item} item */
+function displayEnd(item) {
   return item.task === "rules" ? Math.max(item.end, item.start + 2) : item.end;
 }
 
-/** Show what is said and what is going on. */
+/** Show the current subtitle and the current events. */
 function showText(time) {
-  const sentence = overlay.hidden.has("speech") ? null : currentOf(spoken, time);
+  const sentence = overlay.hidden.has("speech") ? null : currentOf(sentences, time);
   setText(byId("subtitle"), sentence?.text ?? "");
-  const banners = happenings.filter((item) => item.start <= time + 0.001 && shownUntil(item) > time && !overlay.hidden.has(item.task));
+  const banners = eventItems.filter((item) => item.start <= time + 0.001 && displayEnd(item) > time && !overlay.hidden.has(item.task));
   const wanted = banners.map((item) => (item.task === "rules" ? item.label : `${item.label} ${Math.round(item.score * 100)} %`));
-  const place = byId("banners");
-  place.hidden = !happenings.length;
-  if (place.dataset.shown === wanted.join("\n")) return;
-  place.dataset.shown = wanted.join("\n");
-  place.replaceChildren(...wanted.map((text) => make("span", "banner", text)));
+  const strip = byId("banners");
+  strip.hidden = !eventItems.length;
+  if (strip.dataset.shown === wanted.join("\n")) return;
+  strip.dataset.shown = wanted.join("\n");
+  strip.replaceChildren(...wanted.map((text) => make("span", "banner", text)));
 }
 
-/** Change a line of text only where it differs; an empty one is not there. */
+/** Update a line of text if it differs; hide an empty one. */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
   element.hidden = !text;

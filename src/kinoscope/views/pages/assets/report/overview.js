@@ -1,4 +1,4 @@
-// The overview: the whole video in one strip, with the stretch that the lanes show; drag it or its ends.
+// The overview: the whole video in one strip, with the interval shown by the lanes; drag it or its ends.
 
 const strip = byId("overview");
 const stripPen = strip.getContext("2d");
@@ -19,14 +19,14 @@ function paintOverview() {
 
 /** @param {Item} item */
 function paintMark(item, whole, height) {
-  stripPen.globalAlpha = weight(item);
+  stripPen.globalAlpha = opacityOf(item);
   stripPen.fillStyle = hueColour(item.hue);
   const y = item.kind === "speech" ? height - 3 : 0;
   stripPen.fillRect(whole(item.start), y, Math.max(whole(item.end) - whole(item.start), 1), 3);
   stripPen.globalAlpha = 1;
 }
 
-/** Shade what is out of sight and frame what is in sight. */
+/** Shade the parts out of view and outline the part in view. */
 function paintWindow(whole, width, height) {
   if (!isZoomed()) return;
   const [left, right] = [whole(view.start), Math.max(whole(view.end), whole(view.start) + 3)];
@@ -44,22 +44,22 @@ function wireOverview() {
   let grip = null;
   strip.addEventListener("pointerdown", (event) => {
     strip.setPointerCapture(event.pointerId);
-    grip = takeGrip(event.offsetX);
+    grip = dragHandler(event.offsetX);
     grip(event.offsetX);
   });
   strip.addEventListener("pointermove", (event) => grip?.(event.offsetX));
   for (const name of ["pointerup", "pointercancel"]) strip.addEventListener(name, () => (grip = null));
 }
 
-/** Choose what a drag moves: an end of the stretch, or the stretch; with all in sight it moves the playhead.
+/** Return what a drag moves: an end of the interval, or the interval; with everything in view, the playhead.
  * @param {number} x @returns {(x: number) => void} */
-function takeGrip(x) {
+function dragHandler(x) {
   const time = (at) => (at / view.width) * data.duration;
   const near = (edge) => Math.abs((edge / data.duration) * view.width - x) < 7;
   const { start, end } = view;
   if (!isZoomed()) return (at) => seek(time(at));
-  if (near(start)) return (at) => showSpan(Math.min(time(at), end - shortest), end);
-  if (near(end)) return (at) => showSpan(start, Math.max(time(at), start + shortest));
-  const held = time(x) >= start && time(x) <= end ? time(x) - start : (end - start) / 2;
-  return (at) => pan(time(at) - held - view.start);
+  if (near(start)) return (at) => showSpan(Math.min(time(at), end - minSpan), end);
+  if (near(end)) return (at) => showSpan(start, Math.max(time(at), start + minSpan));
+  const offset = time(x) >= start && time(x) <= end ? time(x) - start : (end - start) / 2;
+  return (at) => pan(time(at) - offset - view.start);
 }

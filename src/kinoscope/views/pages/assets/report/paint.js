@@ -1,4 +1,4 @@
-// How each kind of lane is painted. A painter draws only the items that are in sight.
+// Painting of the lanes. Only the items in view are painted.
 
 /** @typedef {{name: string, task: string, kind: string, items: Item[], height: number, depth: number, top: number,
  *             paint: (row: Row) => void}} Row */
@@ -17,20 +17,20 @@ function readTheme() {
   probe.remove();
 }
 
-/** Give the items of a row that touch the view. @param {Row} row */
-function inSight(row) {
+/** Return the items of a row that overlap the view. @param {Row} row */
+function visibleItems(row) {
   return row.items.filter((item) => item.end >= view.start && item.start <= view.end);
 }
 
-/** Give left and width of an item in px, at least two wide so that it can be seen. @param {Item} item */
+/** Return left and width of an item in px, with a visible minimum width of 2. @param {Item} item */
 function extent(item, gap = 1) {
   const left = Math.max(timeToX(item.start), -20);
   const right = Math.min(timeToX(item.end), view.width + 20);
   return [left, Math.max(right - left - gap, 2)];
 }
 
-/** Items that the search did not find are faint. @param {Item} item */
-function weight(item) {
+/** Return the opacity of an item: low if it does not match the search. @param {Item} item */
+function opacityOf(item) {
   return isMatch(item) ? 1 : 0.14;
 }
 
@@ -43,29 +43,29 @@ function fillBar(x, y, width, height, colour, alpha = 1) {
   pen.globalAlpha = 1;
 }
 
-/** Write text, shortened where there is not enough room, left out where there is hardly any. */
-function fillLabel(text, x, baseline, room, colour, weight = 400) {
+/** Draw text, truncated to the available width, omitted if that is too small. */
+function fillLabel(text, x, baseline, room, colour, fontWeight = 400) {
   if (room < 26 || !text) return;
-  pen.font = `${weight} 12px Inter, system-ui, sans-serif`;
+  pen.font = `${fontWeight} 12px Inter, system-ui, sans-serif`;
   pen.fillStyle = colour;
   const width = pen.measureText(text).width;
   const shown = width <= room ? text : `${text.slice(0, Math.floor((text.length * (room - 10)) / width)).trimEnd()}…`;
   pen.fillText(shown, x, baseline);
 }
 
-/** Where the text of a bar begins: inside the bar, and in sight. */
+/** Return start and width of the text of a bar: inside the bar, and in view. */
 function labelStart(x, width, pad = 6) {
   const start = Math.max(x, 0) + pad;
   return [start, x + width - start - 4];
 }
 
-/** Shots with their pictures; where they are too narrow for that, a strip of pictures at even times. @param {Row} row */
+/** Paint shots with their images; if they are too narrow for that, a strip of images at regular times. @param {Row} row */
 function paintShots(row) {
   if (row.items.length * 22 > (view.width * data.duration) / (view.end - view.start)) return paintStrip(row);
   row.items.forEach((item, i) => {
     if (item.end < view.start || item.start > view.end) return;
     const [x, width] = extent(item, 1.5);
-    fillBar(x, row.top + 3, width, row.height - 6, i % 2 ? theme.line : theme.soft, weight(item));
+    fillBar(x, row.top + 3, width, row.height - 6, i % 2 ? theme.line : theme.soft, opacityOf(item));
     if (width > 22) paintThumb(item, x, row.top + 3, width, row.height - 6);
   });
   return undefined;
@@ -82,39 +82,39 @@ function paintStrip(row) {
   }
 }
 
-/** Fill a place with the middle of a picture. @param {Item} item */
+/** Fill a rectangle with the centre of an image. @param {Item} item */
 function paintTile(item, x, y, width, height) {
-  fillBar(x, y, width, height, theme.soft, weight(item));
-  const image = thumb(item.picture);
+  fillBar(x, y, width, height, theme.soft, opacityOf(item));
+  const image = thumb(item.image);
   if (!image) return;
   const scale = Math.max(width / image.naturalWidth, height / image.naturalHeight);
   const [w, h] = [width / scale, height / scale];
-  pen.globalAlpha = weight(item);
+  pen.globalAlpha = opacityOf(item);
   pen.drawImage(image, (image.naturalWidth - w) / 2, (image.naturalHeight - h) / 2, w, h, x, y, width, height);
   pen.globalAlpha = 1;
 }
 
-/** Draw a shot's picture at its start, and its name where there is room left. */
+/** Draw a shot's image at its start, and its name if there is room left. */
 function paintThumb(item, x, y, width, height) {
-  const image = thumb(item.picture);
+  const image = thumb(item.image);
   const shape = image ? image.naturalWidth / image.naturalHeight : 0;
   pen.save();
-  pen.globalAlpha = weight(item);
+  pen.globalAlpha = opacityOf(item);
   pen.beginPath();
   pen.roundRect(x, y, width, height, 4);
   pen.clip();
   if (image) pen.drawImage(image, x, y, height * shape, height);
   pen.restore();
-  pen.globalAlpha = weight(item);
+  pen.globalAlpha = opacityOf(item);
   const [start, room] = labelStart(x + height * shape, width - height * shape, 8);
   fillLabel(item.label, start, y + 18, room, theme.text, 600);
   fillLabel(item.text, start, y + 34, room, theme.muted);
   pen.globalAlpha = 1;
 }
 
-/** Give a picture that is ready to draw; one that is not yet is drawn when it is. @param {?string} name */
+/** Return an image that is ready to draw, or null; its loading triggers a repaint. @param {?string} name */
 function thumb(name) {
-  const url = pictureUrl(name);
+  const url = imageUrl(name);
   if (!url) return null;
   if (!thumbs.has(name)) {
     const image = new Image();
@@ -126,27 +126,27 @@ function thumb(name) {
   return image.complete && image.naturalWidth ? image : null;
 }
 
-/** Bars in one line with their label or words inside. @param {Row} row */
+/** Paint bars in one line with their label or text inside. @param {Row} row */
 function paintBars(row) {
-  for (const item of inSight(row)) {
+  for (const item of visibleItems(row)) {
     const [x, width] = extent(item);
-    fillBar(x, row.top + 4, width, row.height - 8, hueColour(item.hue, 0.32), weight(item));
-    if (width > 8) fillBar(x, row.top + 4, 3, row.height - 8, hueColour(item.hue), weight(item));
-    pen.globalAlpha = weight(item);
+    fillBar(x, row.top + 4, width, row.height - 8, hueColour(item.hue, 0.32), opacityOf(item));
+    if (width > 8) fillBar(x, row.top + 4, 3, row.height - 8, hueColour(item.hue), opacityOf(item));
+    pen.globalAlpha = opacityOf(item);
     const [start, room] = labelStart(x, width, 8);
     fillLabel(item.text || item.label, start, row.top + row.height / 2 + 4, room, theme.text);
     pen.globalAlpha = 1;
   }
 }
 
-/** Thin bars, those at the same time below each other; too many of them become a curve of how many. @param {Row} row */
+/** Paint thin bars, simultaneous ones below each other; if there are too many, a curve of their number. @param {Row} row */
 function paintTracks(row) {
-  const seen = inSight(row);
-  if (row.depth > 4 || seen.length * 5 > view.width) return paintDensity(row);
+  const visible = visibleItems(row);
+  if (row.depth > 4 || visible.length * 5 > view.width) return paintDensity(row);
   const step = (row.height - 8) / row.depth;
-  for (const item of seen) {
+  for (const item of visible) {
     const [x, width] = extent(item);
-    fillBar(x, row.top + 4 + item.depth * step, width, Math.min(step - 1.5, 14), hueColour(item.hue), weight(item));
+    fillBar(x, row.top + 4 + item.depth * step, width, Math.min(step - 1.5, 14), hueColour(item.hue), opacityOf(item));
   }
   return undefined;
 }
@@ -154,9 +154,9 @@ function paintTracks(row) {
 /** @param {Row} row */
 function paintDensity(row) {
   const hue = row.kind === "person" ? row.items[0].hue : taskHue(row.task);
-  const most = row.depth;
-  paintArea(row, counts(row.items), most, hueColour(hue, isSearching() ? 0.14 : 0.75));
-  if (isSearching()) paintArea(row, counts(row.items.filter(isMatch)), most, hueColour(hue, 0.9));
+  const maxCount = row.depth;
+  paintArea(row, counts(row.items), maxCount, hueColour(hue, isSearching() ? 0.14 : 0.75));
+  if (isSearching()) paintArea(row, counts(row.items.filter(isMatch)), maxCount, hueColour(hue, 0.9));
 }
 
 /** Count the items at each pixel. @param {Item[]} list @returns {Int32Array} */
@@ -172,14 +172,14 @@ function counts(list, width = view.width, x = timeToX) {
   return changes;
 }
 
-/** @param {{top: number, height: number}} row @param {Int32Array} values @param {number} most */
-function paintArea(row, values, most, colour, context = pen) {
+/** @param {{top: number, height: number}} row @param {Int32Array} values @param {number} maxValue */
+function paintArea(row, values, maxValue, colour, context = pen) {
   const floor = row.top + row.height - 3;
   context.fillStyle = colour;
   context.beginPath();
   context.moveTo(0, floor);
   for (let x = 0; x < values.length - 1; x++) {
-    const y = floor - (values[x] / Math.max(most, 1)) * (row.height - 7);
+    const y = floor - (values[x] / Math.max(maxValue, 1)) * (row.height - 7);
     context.lineTo(x, y);
     context.lineTo(x + 1, y);
   }
@@ -187,13 +187,13 @@ function paintArea(row, values, most, colour, context = pen) {
   context.fill();
 }
 
-/** Bands where something happens, under the curve of its score. @param {Row} row */
-function paintHappenings(row) {
-  for (const item of inSight(row)) {
+/** Paint events as bands, under the curve of their score. @param {Row} row */
+function paintEvents(row) {
+  for (const item of visibleItems(row)) {
     const [x, width] = extent(item);
-    fillBar(x, row.top + 3, width, row.height - 6, hueColour(item.hue, 0.35), weight(item));
+    fillBar(x, row.top + 3, width, row.height - 6, hueColour(item.hue, 0.35), opacityOf(item));
     const [start, room] = labelStart(x, width);
-    pen.globalAlpha = weight(item);
+    pen.globalAlpha = opacityOf(item);
     fillLabel(item.label, start, row.top + row.height - 9, room, theme.text, 600);
     pen.globalAlpha = 1;
   }

@@ -1,16 +1,16 @@
-// The lists beside the player: shots, objects, people, transcript, events. Long lists grow as they are scrolled.
+// The lists beside the player: shots, objects, people, transcript, events. Long lists are extended on scrolling.
 
 /** @typedef {{id: string, name: string, task: string, items: Item[], card: (entry: any) => HTMLElement, people?: boolean}} Tab */
 
-const eventful = items.filter((item) => ["event", "offset", "speaker"].includes(item.kind));
+const eventList = items.filter((item) => ["event", "offset", "speaker"].includes(item.kind));
 
 /** @type {Tab[]} */
 const tabs = [
   { id: "shots", name: "Shots", task: shots[0]?.task ?? "shots", items: shots, card: shotCard },
   { id: "objects", name: "Objects", task: "objects", items: ofKind("object"), card: objectCard },
   { id: "people", name: "People", task: "faces", items: ofKind("person"), card: personCard, people: true },
-  { id: "transcript", name: "Transcript", task: "speech", items: spoken, card: sentenceCard },
-  { id: "events", name: "Events", task: "actions", items: eventful, card: eventCard },
+  { id: "transcript", name: "Transcript", task: "speech", items: sentences, card: sentenceCard },
+  { id: "events", name: "Events", task: "actions", items: eventList, card: eventCard },
 ];
 const chunk = 60;
 const body = byId("panel-body");
@@ -36,7 +36,7 @@ function tabButton(tab) {
   return button;
 }
 
-/** Left and right go from tab to tab. @param {KeyboardEvent} event */
+/** Change the tab with the left and right keys. @param {KeyboardEvent} event */
 function moveTab(event) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!step) return;
@@ -58,7 +58,7 @@ function openTab(tab) {
   listTab();
 }
 
-/** Fill the list from the start with what the search leaves. */
+/** Fill the list from the start with the items that match the search. */
 function listTab() {
   for (const tab of tabs) byId(`tab-${tab.id}`).lastChild.textContent = String(entriesOf(tab).length);
   const { tab } = panel;
@@ -69,19 +69,19 @@ function listTab() {
   growList();
 }
 
-/** People are listed by who they are, all else one by one. @param {Tab} tab */
+/** Return the entries of a tab: people grouped by identity, all others one by one. @param {Tab} tab */
 function entriesOf(tab) {
-  const found = tab.items.filter(isMatch);
-  return tab.people ? [...byLabel(found)].sort((a, b) => totalTime(b[1]) - totalTime(a[1])) : found;
+  const matches = tab.items.filter(isMatch);
+  return tab.people ? [...byLabel(matches)].sort((a, b) => totalTime(b[1]) - totalTime(a[1])) : matches;
 }
 
-/** Say why there is nothing to see. @param {Tab} tab */
+/** Return why a list is empty. @param {Tab} tab */
 function emptyText(tab) {
   if (tab.items.length) return "Nothing here matches the search.";
   const report = data.tasks[tab.task];
   if (!report) return `${tab.task} did not run, so there is nothing to list here.`;
   if (report.status !== "ok") return `${tab.task} ${statusText(report.status)}${report.reason ? `: ${report.reason}` : ""}.`;
-  return `${tab.task} ran and found nothing.`;
+  return `${tab.task} ran without results.`;
 }
 
 function growList(count = chunk) {
@@ -92,7 +92,7 @@ function growList(count = chunk) {
     more.before(element);
   }
   if (panel.shown.length === panel.entries.length) more.remove();
-  markNow(player.clock.time, true);
+  markCurrent(player.clock.time, true);
 }
 
 const cardItems = new WeakMap();
@@ -105,7 +105,7 @@ function clickCard(event) {
   seekItem(item);
 }
 
-/** Make something that goes to an item when it is pressed. @param {Item} item */
+/** Create a button that seeks to an item. @param {Item} item */
 function itemButton(item, className, ...children) {
   const button = make("button", className, null, ...children);
   button.type = "button";
@@ -116,8 +116,8 @@ function itemButton(item, className, ...children) {
 }
 
 /** @param {Item} item */
-function pictureOf(item, className) {
-  const url = pictureUrl(item.picture);
+function imageElement(item, className) {
+  const url = imageUrl(item.image);
   if (!url) return make("span", `${className} blank`);
   const image = make("img", className);
   Object.assign(image, { src: url, alt: "", loading: "lazy", decoding: "async" });
@@ -131,7 +131,7 @@ function marked(tag, className, text) {
   return element;
 }
 
-/** Show where in the video items are. @param {Item[]} list */
+/** Create a bar that shows when items occur in the video. @param {Item[]} list */
 function strand(list) {
   const line = make("span", "strand");
   const length = data.duration || 1;
@@ -146,23 +146,23 @@ function strand(list) {
 function shotCard(item) {
   const names = make("span", "names", null, marked("b", null, item.text || item.label), item.note ? marked("span", "dim", item.note) : null);
   const when = make("span", "when", clockText(item.start, 1));
-  return itemButton(item, "shot", make("span", "frame", null, pictureOf(item, "thumb"), when), names);
+  return itemButton(item, "shot", make("span", "frame", null, imageElement(item, "thumb"), when), names);
 }
 
 function objectCard(item) {
   const head = make("span", "line", null, marked("b", null, item.label), marked("span", "dim", item.note), make("span", "grow"), make("span", "dim", lengthText(item.end - item.start)));
   const foot = make("span", "dim", `${spanText(item.start, item.end)} · ${Math.round(item.score * 100)} %`);
-  return itemButton(item, "object", pictureOf(item, "crop"), make("span", "body", null, head, foot, strand([item])));
+  return itemButton(item, "object", imageElement(item, "crop"), make("span", "body", null, head, foot, strand([item])));
 }
 
 /** @param {[string, Item[]]} group */
 function personCard([name, list]) {
   const longest = list.reduce((a, b) => (b.end - b.start > a.end - a.start ? b : a));
-  const facts = `${countText(list.length, "time")} · ${lengthText(totalTime(list))} in all`;
-  const head = make("span", "body", null, marked("b", null, name), make("span", "dim", facts), strand(list));
-  const spans = list.slice(0, 12).map((item) => itemButton(item, "span", pictureOf(item, "mini"), make("span", null, spanText(item.start, item.end))));
+  const summary = `${countText(list.length, "appearance")} · ${lengthText(totalTime(list))} in total`;
+  const head = make("span", "body", null, marked("b", null, name), make("span", "dim", summary), strand(list));
+  const spans = list.slice(0, 12).map((item) => itemButton(item, "span", imageElement(item, "mini"), make("span", null, spanText(item.start, item.end))));
   const rest = list.length > 12 ? [make("span", "dim", `and ${list.length - 12} more`)] : [];
-  return make("div", "person", null, itemButton(longest, "who", pictureOf(longest, "face"), head), make("div", "spans", null, ...spans, ...rest));
+  return make("div", "person", null, itemButton(longest, "identity", imageElement(longest, "face"), head), make("div", "spans", null, ...spans, ...rest));
 }
 
 function sentenceCard(item) {
@@ -176,8 +176,8 @@ function eventCard(item) {
   return itemButton(item, "event", make("span", "body", null, head, item.text ? marked("span", null, item.text) : null, foot, strand([item])));
 }
 
-/** Mark in the list what is on screen, four times a second; the words of a sentence as they are said. */
-function markNow(time, force = false) {
+/** Mark the current entries of the list, four times a second, and the words of a sentence as they are spoken. */
+function markCurrent(time, force = false) {
   const quarter = Math.floor(time * 4);
   if (force || quarter !== panel.quarter) {
     panel.quarter = quarter;
@@ -188,17 +188,17 @@ function markNow(time, force = false) {
 
 /** @param {number} time */
 function markWords(time) {
-  const item = currentOf(spoken, time);
-  const place = item ? panel.entries.indexOf(item) : -1;
-  if (place >= panel.shown.length) growList(place + 1 - panel.shown.length + chunk);
-  const element = panel.shown[place]?.element ?? null;
-  if (element !== panel.sentence) changeSentence(element, item);
+  const item = currentOf(sentences, time);
+  const index = item ? panel.entries.indexOf(item) : -1;
+  if (index >= panel.shown.length) growList(index + 1 - panel.shown.length + chunk);
+  const element = panel.shown[index]?.element ?? null;
+  if (element !== panel.sentence) showWords(element, item);
   const words = element ? [...element.querySelectorAll(".word")] : [];
   words.forEach((word, i) => word.classList.toggle("said", item.words[i][0] <= time));
 }
 
-/** Part the sentence that is being said into its words, and put the one before together again. */
-function changeSentence(element, item) {
+/** Split the current sentence into its words, and restore the previous one. */
+function showWords(element, item) {
   const before = cardItems.get(panel.sentence);
   if (before) setMarked(panel.sentence.querySelector(".words"), before.text || before.note);
   panel.sentence = element;
@@ -208,24 +208,24 @@ function changeSentence(element, item) {
   if (!player.clock.paused) reveal(element);
 }
 
-/** Scroll the list, and never the page, to an entry. @param {HTMLElement} element */
+/** Scroll the list, not the page, to an entry. @param {HTMLElement} element */
 function reveal(element) {
   const [list, entry] = [body.getBoundingClientRect(), element.getBoundingClientRect()];
   if (entry.top >= list.top && entry.bottom <= list.bottom) return;
-  body.scrollBy({ top: entry.top - list.top - list.height / 3, behavior: calm.matches ? "auto" : "smooth" });
+  body.scrollBy({ top: entry.top - list.top - list.height / 3, behavior: reducedMotion.matches ? "auto" : "smooth" });
 }
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Pick an item: framed in the lanes, strong in the picture, in sight in its list. @param {?Item} item */
+/** Select an item: outlined in the lanes, emphasized in the video, scrolled into view in its list. @param {?Item} item */
 function select(item) {
   overlay.selected = item;
   const tab = tabs.find((tab) => item && tab.items.includes(item));
   if (tab && tab !== panel.tab) openTab(tab);
-  const place = panel.entries.findIndex((entry) => (panel.tab.people ? entry[1].includes(item) : entry === item));
-  if (place >= panel.shown.length) growList(place + 1 - panel.shown.length + chunk);
-  panel.shown.forEach(({ element }, i) => element.classList.toggle("selected", i === place));
-  if (place >= 0) reveal(panel.shown[place].element);
+  const index = panel.entries.findIndex((entry) => (panel.tab.people ? entry[1].includes(item) : entry === item));
+  if (index >= panel.shown.length) growList(index + 1 - panel.shown.length + chunk);
+  panel.shown.forEach(({ element }, i) => element.classList.toggle("selected", i === index));
+  if (index >= 0) reveal(panel.shown[index].element);
   drawOverlay(overlay.time);
   schedule();
 }

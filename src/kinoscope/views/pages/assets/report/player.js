@@ -1,4 +1,4 @@
-// The player: one set of controls over whichever clock runs, and the picture under the boxes.
+// The player: controls of the active clock, and the video below the overlay.
 
 const video = byId("video");
 const videoClock = new VideoClock(video);
@@ -11,14 +11,14 @@ for (const clock of [videoClock, stillClock]) {
   clock.onChange = () => showState();
 }
 
-/** A picture of the video has come on screen. @param {number} time */
+/** Handle a frame of the video that has been presented. @param {number} time */
 function showFrame(time) {
   player.frame = time;
   drawOverlay(time);
   showTime();
 }
 
-/** Show the clock's time everywhere. */
+/** Show the time of the clock. */
 function showTime() {
   const time = player.clock.time;
   byId("now").textContent = clockText(time);
@@ -30,12 +30,12 @@ function showTime() {
   player.onTime(time);
 }
 
-/** Show whether it plays, and how loud. */
+/** Show the state of playback and volume. */
 function showState() {
   const { paused } = player.clock;
   setButton("play", paused ? "play" : "pause", paused ? "Play" : "Pause");
   const silent = video.muted || video.volume === 0;
-  setButton("mute", silent ? "mute" : "sound", silent ? "Sound on" : "Mute");
+  setButton("mute", silent ? "mute" : "audio", silent ? "Unmute" : "Mute");
   byId("player").classList.toggle("playing", !paused);
 }
 
@@ -44,13 +44,13 @@ function setButton(id, name, label) {
   byId(id).querySelector("use").setAttribute("href", `#i-${name}`);
 }
 
-/** Go to a time. @param {number} time seconds */
+/** Seek to a time. @param {number} time seconds */
 function seek(time) {
   player.clock.seek(Math.min(Math.max(time, 0), player.duration));
   showTime();
 }
 
-/** Go to where an item begins: a hair later, so that no rounding shows the frame before. @param {Item} item */
+/** Seek to the start of an item: slightly later, so that no rounding shows the previous frame. @param {Item} item */
 function seekItem(item) {
   seek(Math.min(item.start + 0.002, Math.max(item.end, 0)));
 }
@@ -60,7 +60,7 @@ function togglePlay() {
   else player.clock.pause();
 }
 
-/** Move by whole frames, from the one that is on screen. @param {number} count */
+/** Step by whole frames, from the one on screen. @param {number} count */
 function stepFrames(count) {
   player.clock.pause();
   const frame = Math.min(Math.max(player.frame + count * frameTime, 0), player.duration);
@@ -75,7 +75,7 @@ function setSpeed(speed) {
   stillClock.rate = speed;
 }
 
-/** Play faster or slower by one of the menu's steps. @param {number} steps */
+/** Change the speed by steps of the menu. @param {number} steps */
 function changeSpeed(steps) {
   const now = speeds.indexOf(Number(byId("speed").value));
   setSpeed(speeds[Math.min(Math.max(now + steps, 0), speeds.length - 1)]);
@@ -98,15 +98,15 @@ function toggleFull() {
 
 const shots = ofKind("shot").length ? ofKind("shot") : ofKind("scene");
 
-/** Show the picture of the shot in place of the video. @param {number} time */
+/** Show the image of the shot instead of the video. @param {number} time */
 function showPoster(time) {
-  const url = pictureUrl(currentOf(shots, time)?.picture ?? null);
+  const url = imageUrl(currentOf(shots, time)?.image ?? null);
   const poster = byId("poster");
   poster.hidden = !url;
   if (url && poster.src !== url) poster.src = url;
 }
 
-/** Play from a video's address. @param {string} url */
+/** Play a video from a URL. @param {string} url */
 function useVideo(url) {
   player.clock.pause();
   player.clock = videoClock;
@@ -117,7 +117,7 @@ function useVideo(url) {
   byId("player").classList.remove("still");
 }
 
-/** Go on without a video. @param {string} reason */
+/** Continue without a video. @param {string} reason */
 function useStills(reason) {
   player.clock = stillClock;
   video.hidden = true;
@@ -129,25 +129,25 @@ function useStills(reason) {
 
 function wirePlayer() {
   const aspect = parseRatio(data.source.aspect);
-  byId("picture").style.setProperty("--shape", String((pictureWidth * aspect) / pictureHeight));
+  byId("viewport").style.setProperty("--shape", String((frameWidth * aspect) / frameHeight));
   byId("total").textContent = clockText(data.duration);
   byId("seek").max = String(data.duration);
   byId("seek").addEventListener("input", (event) => seek(Number(event.target.value)));
-  byId("picture").addEventListener("click", (event) => event.target.closest(".missing") || togglePlay());
-  byId("picture").addEventListener("dblclick", toggleFull);
+  byId("viewport").addEventListener("click", (event) => event.target.closest(".missing") || togglePlay());
+  byId("viewport").addEventListener("dblclick", toggleFull);
   byId("speed").addEventListener("change", (event) => setSpeed(Number(event.target.value)));
   byId("volume").addEventListener("input", (event) => setVolume(Number(event.target.value)));
   byId("pick").addEventListener("change", (event) => event.target.files[0] && useVideo(URL.createObjectURL(event.target.files[0])));
   const actions = { play: togglePlay, back: () => stepFrames(-1), next: () => stepFrames(1), mute: toggleMute, full: toggleFull };
   for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
-  video.addEventListener("error", () => useStills("The video is not beside this report, or this browser cannot play it."));
-  new ResizeObserver(() => drawOverlay(overlay.time)).observe(byId("picture"));
+  video.addEventListener("error", () => useStills("The video is missing beside this report, or this browser cannot play it."));
+  new ResizeObserver(() => drawOverlay(overlay.time)).observe(byId("viewport"));
   if (data.video) useVideo(data.video);
   else useStills("There is no video beside this report that a browser can play.");
   if (!data.source.has_audio) byId("player").classList.add("silent");
 }
 
-/** Read "4/3" or "1". */
+/** Parse "4/3" or "1". */
 function parseRatio(text) {
   const [over, under] = String(text ?? "1").split("/").map(Number);
   return over > 0 ? over / (under || 1) : 1;
@@ -155,7 +155,7 @@ function parseRatio(text) {
 
 const layerNames = { objects: "Objects", faces: "Faces", speech: "Subtitles", actions: "Actions", rules: "Alerts", sync: "Speaker" };
 
-/** Make the buttons that show or hide what each task drew over the picture. */
+/** Create the buttons that show or hide the overlay of each task. */
 function wireLayers() {
   const tasks = [...new Set(items.filter((item) => item.track || ["speech", "event"].includes(item.kind)).map((item) => item.task))];
   const order = Object.keys(layerNames);

@@ -1,4 +1,4 @@
-// Mouse and fingers on the lanes: click goes there, dragging moves, wheel and pinch zoom, hovering tells what it is.
+// Mouse and touch on the lanes: click seeks, drag pans, wheel and pinch zoom, hover shows a tooltip.
 
 const lanesState = { hover: null, pointers: new Map(), moved: 0, scrub: false, scrolled: -1000 };
 
@@ -6,9 +6,9 @@ function wirePointer() {
   canvas.addEventListener("pointerdown", pressLanes);
   canvas.addEventListener("pointermove", moveLanes);
   canvas.addEventListener("pointerup", releaseLanes);
-  canvas.addEventListener("pointercancel", (event) => forget(event));
+  canvas.addEventListener("pointercancel", (event) => releasePointer(event));
   canvas.addEventListener("pointerleave", hideTip);
-  canvas.addEventListener("wheel", turnWheel, { passive: false });
+  canvas.addEventListener("wheel", onWheel, { passive: false });
   window.addEventListener("scroll", (event) => (lanesState.scrolled = event.timeStamp));
 }
 
@@ -35,7 +35,7 @@ function moveLanes(event) {
   return undefined;
 }
 
-/** Two fingers: their distance zooms about the one that rests. */
+/** Zoom with two fingers about the one at rest. */
 function pinch(still, before, now) {
   const [was, is] = [Math.max(Math.abs(before - still), 8), Math.max(Math.abs(now - still), 8)];
   zoom(is / was, xToTime(still));
@@ -51,24 +51,24 @@ function drag(pixels) {
 /** @param {PointerEvent} event */
 function releaseLanes(event) {
   const alone = lanesState.pointers.size === 1;
-  if (forget(event) && alone && lanesState.moved <= 4 && !lanesState.scrub) clickLanes(event);
+  if (releasePointer(event) && alone && lanesState.moved <= 4 && !lanesState.scrub) clickLanes(event);
 }
 
-function forget(event) {
+function releasePointer(event) {
   canvas.classList.remove("dragging");
   return lanesState.pointers.delete(event.pointerId);
 }
 
-/** A click goes to the time under it, and picks what is there. */
+/** Seek to the time of a click, and select the item there. */
 function clickLanes(event) {
   select(itemAt(event.offsetX, event.offsetY));
   seek(xToTime(event.offsetX));
 }
 
-/** Wheel zooms at the pointer, sideways moves; where there is nothing more to see the page scrolls on, and a page
- * that is being scrolled is not stopped by the lanes that come under the pointer.
+/** Zoom at the pointer with the wheel, pan sideways; when fully zoomed out the page scrolls, and a page that is being
+ * scrolled does not stop when the lanes come under the pointer.
  * @param {WheelEvent} event */
-function turnWheel(event) {
+function onWheel(event) {
   const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
   if (event.timeStamp - lanesState.scrolled < 250 && !event.ctrlKey) return;
   if (!isZoomed() && (sideways || event.deltaY > 0) && !event.ctrlKey) return;
@@ -79,13 +79,13 @@ function turnWheel(event) {
   else zoom(Math.exp(-event.deltaY * turn * (event.ctrlKey ? 0.01 : 0.0022)), xToTime(event.offsetX));
 }
 
-/** Give the item at a place: the shortest of those under it. @returns {?Item} */
+/** Return the item at a position: the shortest of those under it. @returns {?Item} */
 function itemAt(x, y) {
   const row = rows.find((row) => y >= row.top && y < row.top + row.height);
   if (!row) return null;
   const slack = ((view.end - view.start) / view.width) * 3;
   const time = xToTime(x);
-  const near = inSight(row).filter((item) => item.start - slack <= time && item.end + slack >= time);
+  const near = visibleItems(row).filter((item) => item.start - slack <= time && item.end + slack >= time);
   const line = row.depth > 1 && row.depth <= 4 ? Math.floor((y - row.top - 4) / ((row.height - 8) / row.depth)) : null;
   const under = near.filter((item) => line === null || item.depth === line);
   return (under.length ? under : near).sort((a, b) => a.end - a.start - (b.end - b.start))[0] ?? null;
@@ -107,8 +107,8 @@ function showTip(event) {
 
 /** @param {Item} item */
 function tipParts(item) {
-  const url = pictureUrl(item.picture);
-  const image = url ? make("img", `tip-picture ${item.kind}`) : null;
+  const url = imageUrl(item.image);
+  const image = url ? make("img", `tip-image ${item.kind}`) : null;
   if (image) [image.src, image.alt] = [url, ""];
   const body = [make("b", null, item.label), item.text && make("span", "tip-text", item.text), item.note && make("span", "dim", item.note)];
   const when = make("span", "dim", `${spanText(item.start, item.end)} · ${Math.round(item.score * 100)} %`);

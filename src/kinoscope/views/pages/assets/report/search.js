@@ -1,4 +1,4 @@
-// One search over everything: what is typed must stand somewhere in an item, in small or capital letters.
+// Search over all items: case-insensitive substring match.
 
 const search = { phrase: "", matches: new Set(items), onChange: () => {} };
 
@@ -7,7 +7,7 @@ function isMatch(item) {
   return search.matches.has(item);
 }
 
-/** Whether anything is searched for. */
+/** Return whether a search is active. */
 function isSearching() {
   return search.phrase !== "";
 }
@@ -20,7 +20,7 @@ function searchFor(query) {
   search.onChange();
 }
 
-/** Give the next match after a time, or the one before it, going round at the ends; null when there is none.
+/** Return the next or the previous match from a time, wrapping around at the ends; null if there is none.
  * @param {number} time @param {number} direction 1 or -1 @returns {?Item} */
 function nextMatch(time, direction) {
   const list = items.filter(isMatch);
@@ -29,12 +29,12 @@ function nextMatch(time, direction) {
   return (direction > 0 ? list.find(ahead) : list.findLast(ahead)) ?? list.at(direction > 0 ? 0 : -1);
 }
 
-/** Write text with what is searched for marked in it. @param {HTMLElement} element @param {string} text */
+/** Set text with the search phrase highlighted in it. @param {HTMLElement} element @param {string} text */
 function setMarked(element, text) {
   const lower = text.toLowerCase();
   const parts = [];
   let from = 0;
-  // Where small letters have another length than the text, places in one are not places in the other.
+  // If lower case changes the length of the text, positions in one are not positions in the other.
   const find = () => (isSearching() && lower.length === text.length ? lower.indexOf(search.phrase, from) : -1);
   for (let at = find(); at >= 0; at = find()) {
     parts.push(text.slice(from, at), make("mark", null, text.slice(at, (from = at + search.phrase.length))));

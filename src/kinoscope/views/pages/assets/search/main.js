@@ -1,23 +1,23 @@
-// Everything is put together here.
+// Connects the parts of the page.
 
 wireTheme();
 wirePlayer();
 byId("name").textContent = data.title;
 const videos = new Set(data.clips.map((clip) => clip.video)).size;
-const moments = data.clips.length === 1 ? "1 moment" : `${data.clips.length} moments`;
-byId("facts").append(
-  make("span", null, videos === 1 ? `${moments} in 1 video` : `${moments} in ${videos} videos`),
+const moments = countText(data.clips.length, "moment");
+byId("metadata").append(
+  make("span", null, `${moments} in ${countText(videos, "video")}`),
   make("span", null, `of ${data.count} in ${data.library}`),
 );
-byId("facts").append(...(data.notes ?? []).map((note) => make("span", null, note)));
+byId("metadata").append(...(data.notes ?? []).map((note) => make("span", null, note)));
 showClips();
 
 window.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target === byId("video")) return;
-  const action = { t: toggleTheme, Escape: closePlayer, ArrowRight: () => turn(1), ArrowLeft: () => turn(-1), r: () => byId("again").click() }[event.key];
+  const action = { t: toggleTheme, Escape: closePlayer, ArrowRight: () => turn(1), ArrowLeft: () => turn(-1), r: () => byId("replay").click() }[event.key];
   if (action && (event.key === "t" || now.clip >= 0)) action();
 });
 
-/** For tests and for the curious. */
+/** For tests and debugging. */
 window.kinoscope = { data, now, play, shownClips };
 document.documentElement.dataset.ready = "yes";

@@ -2,15 +2,15 @@
 
 const filter = { video: -1 };
 
-/** Give the numbers of the clips that are shown. */
+/** Return the indices of the clips that pass the filter. */
 function shownClips() {
   return data.clips.flatMap((clip, number) => (filter.video < 0 || clip.video === filter.video ? [number] : []));
 }
 
 function showClips() {
   const shown = shownClips();
-  byId("count").textContent = shown.length === data.clips.length ? "the best first" : `${shown.length} of ${data.clips.length}`;
-  byId("clips").replaceChildren(...(shown.length ? shown.map(card) : [make("p", "empty", "Nothing in the library is like that.")]));
+  byId("count").textContent = shown.length === data.clips.length ? "best first" : `${shown.length} of ${data.clips.length}`;
+  byId("clips").replaceChildren(...(shown.length ? shown.map(card) : [make("p", "empty", "No matches in the library.")]));
   showFilters();
   mark();
 }
@@ -18,11 +18,11 @@ function showClips() {
 /** @param {number} number */
 function card(number) {
   const clip = data.clips[number];
-  const picture = data.images[number];
-  const still = make("div", "still", picture ? null : "no picture kept");
-  if (picture) {
+  const thumbnail = data.images[number];
+  const still = make("div", "still", thumbnail ? null : "no thumbnail");
+  if (thumbnail) {
     const image = make("img");
-    image.src = `data:image/jpeg;base64,${picture}`;
+    image.src = `data:image/jpeg;base64,${thumbnail}`;
     image.alt = "";
     still.append(image);
   }
@@ -31,7 +31,7 @@ function card(number) {
   const bar = make("i");
   bar.style.width = `${100 * clip.score}%`;
   const title = make("div", "title", null, make("b", null, data.videos[clip.video].name), make("span", "dim", clip.score.toFixed(2)));
-  const what = make("div", "what", null, title, make("div", "odds", null, bar), fillWhy(clip, make("ul", "why")));
+  const what = make("div", "what", null, title, make("div", "odds", null, bar), fillMatches(clip, make("ul", "why")));
   const button = make("button", "clip", null, still, what);
   button.type = "button";
   button.dataset.clip = String(number);
@@ -56,7 +56,7 @@ function showFilters() {
   }));
 }
 
-/** Show which moment plays. */
+/** Mark the moment that plays. */
 function mark() {
   for (const element of document.querySelectorAll(".clip")) {
     element.setAttribute("aria-current", String(Number(element.dataset.clip) === now.clip));

@@ -1,12 +1,12 @@
 // The data, and the player of one moment.
 
-/** @typedef {{what: string, start: number, end: number, score: number}} Reason times as players count
- * @typedef {{video: number, start: number, end: number, score: number, why: Reason[]}} Clip */
+/** @typedef {{what: string, start: number, end: number, score: number}} Match times in seconds of playback
+ * @typedef {{video: number, start: number, end: number, score: number, why: Match[]}} Clip */
 
 const data = JSON.parse(byId("data").textContent);
 const now = { clip: -1 };
 
-/** Write a time as 1:02.5. @param {number} seconds */
+/** Format a time as 1:02.5. @param {number} seconds */
 function clock(seconds) {
   const tenths = Math.round(Math.max(0, seconds) * 10);
   const [h, m, s] = [Math.floor(tenths / 36000), Math.floor(tenths / 600) % 60, (tenths % 600) / 10];
@@ -19,13 +19,13 @@ function spanOf(clip) {
   return `${clock(clip.start)} – ${clock(clip.end)}`;
 }
 
-/** Make a list of what was found. @param {Clip} clip @param {HTMLElement} list */
-function fillWhy(clip, list) {
+/** Fill the list of matches of a clip. @param {Clip} clip @param {HTMLElement} list */
+function fillMatches(clip, list) {
   list.replaceChildren(...clip.why.map((reason) => make("li", null, null, make("span", null, reason.what), make("span", "dim", clock(reason.start)))));
   return list;
 }
 
-/** Play a moment. @param {number} number of the clip */
+/** Play a moment. @param {number} number index of the clip */
 function play(number) {
   const clip = data.clips[number];
   const video = byId("video");
@@ -33,15 +33,15 @@ function play(number) {
   now.clip = number;
   byId("player").hidden = false;
   byId("now").textContent = name;
-  byId("now-facts").replaceChildren(make("span", null, spanOf(clip)), make("span", null, `score ${clip.score.toFixed(2)}`), make("span", null, path));
-  fillWhy(clip, byId("now-why"));
-  byId("now-note").textContent = film ? "" : "A browser cannot play this file, or it is no more where it was; the picture is a still.";
+  byId("now-metadata").replaceChildren(make("span", null, spanOf(clip)), make("span", null, `score ${clip.score.toFixed(2)}`), make("span", null, path));
+  fillMatches(clip, byId("now-why"));
+  byId("now-note").textContent = film ? "" : "This file is missing, or a browser cannot play it; a still image is shown.";
   video.hidden = false;
-  const picture = data.images[number];
-  video.poster = picture ? `data:image/jpeg;base64,${picture}` : "";
+  const thumbnail = data.images[number];
+  video.poster = thumbnail ? `data:image/jpeg;base64,${thumbnail}` : "";
   if (film) {
     if (video.getAttribute("src") !== film) video.src = film;
-    begin();
+    replay();
   } else {
     video.removeAttribute("src");
     video.load();
@@ -50,16 +50,16 @@ function play(number) {
   byId("player").scrollIntoView({ block: "nearest" });
 }
 
-/** Go to the start of the moment, and play. */
-function begin() {
+/** Play from the start of the moment. */
+function replay() {
   const video = byId("video");
-  const { start } = data.clips[now.clip];
-  const go = () => {
-    video.currentTime = start;
+  const { start: time } = data.clips[now.clip];
+  const start = () => {
+    video.currentTime = time;
     video.play().catch(() => {});
   };
-  if (video.readyState) go();
-  else video.addEventListener("loadedmetadata", go, { once: true });
+  if (video.readyState) start();
+  else video.addEventListener("loadedmetadata", start, { once: true });
 }
 
 function closePlayer() {
@@ -80,14 +80,14 @@ function turn(by) {
 function wirePlayer() {
   byId("video").addEventListener("timeupdate", () => {
     const clip = data.clips[now.clip];
-    // It stops once at the end; whoever plays on wants to see what comes then.
+    // Pause once at the end of the moment; playing on then continues the video.
     if (clip && !byId("video").paused && byId("video").currentTime >= Math.max(clip.end, clip.start + 0.5) && now.stopped !== now.clip) {
       now.stopped = now.clip;
       byId("video").pause();
     }
   });
-  byId("before").addEventListener("click", () => turn(-1));
+  byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));
-  byId("again").addEventListener("click", () => { now.stopped = -1; begin(); });
+  byId("replay").addEventListener("click", () => { now.stopped = -1; replay(); });
   byId("close").addEventListener("click", closePlayer);
 }
