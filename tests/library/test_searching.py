@@ -135,7 +135,7 @@ def test_a_video_that_is_gone_still_has_a_row(kinoscope: Any, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "nothing is asked for"),
+        ((), "there is no query"),
         (("street near",), "is not understood at the end"),
         (("stret",), "did you mean street?"),
         (("street", "--export", "avi"), "known: otio, edl, mp4"),

@@ -1,4 +1,4 @@
-"""``kinoscope explain``: why a model takes a clip for what it does."""
+"""``kinoscope explain``: explanations of the classes that a model predicts, and how faithful they are."""
 
 from __future__ import annotations
 
@@ -28,18 +28,21 @@ if TYPE_CHECKING:
     from kinoscope.models.card import Card
 
 MAX_DISPLAY_SIDE = 640
-"""Pixels of the longer side of the pictures that are shown; smaller ones are not enlarged."""
+"""Pixels of the longer side of displayed frames; smaller ones are not enlarged."""
+
 FILES = "explanation.html", "explanation.json", "overlay.mp4", "sheet.png"
+"""Names of the written files."""
 
 
 @dataclass
 class ExplainResult:
-    """Why a model takes a clip for what it does, and the files that show it.
+    """The explanation of a prediction, and the files that show it.
 
     Attributes:
         source: the clip.
         start, end: of the window that is explained, in seconds.
-        windows: how many windows were looked at to find it; 1 where there was no choice.
+        windows: number of windows among which it was selected.
+        written: the written files.
     """
 
     source: str
@@ -50,17 +53,24 @@ class ExplainResult:
     written: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the result as plain types for JSON."""
         window = {"start": round(self.start, 6), "end": round(self.end, 6), "windows": self.windows}
         return {"source": self.source, "window": window} | self.explanation.to_dict()
 
 
 @dataclass(frozen=True)
 class ClipWindow:
-    """A clip as the network takes it, and its pictures as they are shown; axes (T, H, W, 3), times (T,) in seconds."""
+    """A window of a video.
+
+    Attributes:
+        pixels: the input of the network, (T, H, W, 3).
+        frames: the same frames in display size, (T, H, W, 3).
+        times: (T,) in seconds.
+        windows: number of windows among which it was selected.
+    """
 
     pixels: Pixels
-    pictures: Pixels
+    frames: Pixels
     times: Float64Array
     windows: int
 
@@ -77,7 +87,7 @@ def explain(
     device: str = "auto",
     quiet: bool = False,
 ) -> ExplainResult:
-    """Explain why a model gives a clip its class, and measure how far the explanation can be trusted.
+    """Explain why a model predicts the class of a clip, and measure how faithful the explanation is.
 
     Of a video that is longer than the model's clips, the window is explained in which the class is most probable.
 
@@ -121,16 +131,17 @@ def explain(
             window = find_window(card, model, path, label, begin, progress)
         prepare_folder(folder)
         with bar(f"{short_name(path)}: explain", quiet) as progress:
-            found = explain_clip(
+            explanation = explain_clip(
                 net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
             )
         end = float(window.times[-1] + 1 / _sampling(card).rate)
-        done = ExplainResult(path, found, float(window.times[0]), end, window.windows)
-        done.written = write_explanation_files(done, window.pictures, folder)
-        return done
+        result = ExplainResult(path, explanation, float(window.times[0]), end, window.windows)
+        result.written = write_explanation_files(result, window.frames, folder)
+        return result
 
 
 def _sampling(card: Card) -> Sampling:
+    """Return the frame sampling of a card."""
     from kinoscope.models.inference.classifier import get_sampling
 
     return get_sampling(card)
@@ -139,15 +150,16 @@ def _sampling(card: Card) -> Sampling:
 def find_window(
     card: Card, model: str, path: str, label: str | None, start: Fraction | None, progress: Any = None
 ) -> ClipWindow:
-    """Read a clip or, of a longer video, the window in which a class is the likeliest.
+    """Read a clip or, of a longer video, the window in which a class is most probable.
 
     Args:
-        model: what the card was found by.
-        label: the class; the one that is the likeliest anywhere if None.
-        start: where the window begins; None to search.
+        model: path or name of the card.
+        label: the class; None for the class with the highest probability in any window.
+        start: where the window begins, in seconds; None to search.
 
     Raises:
-        SourceError: the clip cannot be read, or is over before ``start``.
+        SourceError: the clip cannot be read.
+        OptionError: ``start`` is outside the clip.
     """
     from kinoscope.training.data.frame_cache import opened
 
@@ -163,71 +175,75 @@ def find_window(
         return read_window(path, sampling, begin, (first, end), 1)
     if end - first <= sampling.seconds:
         return read_window(path, sampling, first, (first, end), 1)
-    begin, count = _likeliest(card, model, path, label, progress)
+    begin, count = _find_probable_window(card, model, path, label, progress)
     return read_window(path, sampling, min(max(begin, first), end), (first, end), count)
 
 
-def _likeliest(card: Card, model: str, path: str, label: str | None, progress: Any) -> tuple[float, int]:
-    """Give the start in seconds of the window in which a class is the likeliest, and how many were looked at."""
+def _find_probable_window(card: Card, model: str, path: str, label: str | None, progress: Any) -> tuple[float, int]:
+    """Return the start in seconds of the window in which a class is most probable, and the number of windows."""
     from kinoscope.pipeline import engine
     from kinoscope.tasks.classify import Classify
     from kinoscope.training.data.frame_cache import opened
 
     with opened(path) as source:
-        found = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
-    report, sampling = found.tasks["classify"], _sampling(card)
-    if report.status not in ("ok", *PARTIAL_STATUSES) or "classify.times" not in found.features:
-        raise SourceError(f"{path}: {report.reason or 'no picture can be decoded'}; give another video")
-    middles, scores = found.features["classify.times"], found.features["classify.scores"]
-    wanted = scores.max(1) if label is None else scores[:, card.labels.index(label)]
+        timeline = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
+    report, sampling = timeline.tasks["classify"], _sampling(card)
+    if report.status not in ("ok", *PARTIAL_STATUSES) or "classify.times" not in timeline.features:
+        raise SourceError(f"{path}: {report.reason or 'no frame can be decoded'}; give another video")
+    middles, scores = timeline.features["classify.times"], timeline.features["classify.scores"]
+    target = scores.max(1) if label is None else scores[:, card.labels.index(label)]
     ticks = np.round((middles - middles[0]) * sampling.rate)
-    return float(middles[0] - sampling.seconds / 2 + ticks[wanted.argmax()] / sampling.rate), len(middles)
+    return float(middles[0] - sampling.seconds / 2 + ticks[target.argmax()] / sampling.rate), len(middles)
 
 
 def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> ClipWindow:
-    """Read the pictures that a network sees of a clip that begins at ``start``; a short one is played to and fro."""
+    """Read the frames of the window that begins at ``start``; a short clip is extended by reflection in time."""
     from kinoscope.imaging.reflect_time import reflect_times
     from kinoscope.training.data.frame_cache import LONGEST_SHOWN, opened
 
-    wanted = sampling.times(start)
-    times = reflect_times(wanted, *span)
+    window_times = sampling.times(start)
+    times = reflect_times(window_times, *span)
     order = np.argsort(times, kind="stable")
-    # The picture on screen at the first moment began before it.
+    # The frame that is on screen at the first time began before it.
     with opened(path, max(span[0], times.min() - LONGEST_SHOWN)) as source:
         size = display_size(source.info.size)
-        moments = [Fraction(time + 1e-6) for time in times[order].tolist()]
-        pairs = [(picture.pixels(sampling.size), picture.pixels(size)) for picture in source.at(moments)]
+        targets = [Fraction(time + 1e-6) for time in times[order].tolist()]
+        pairs = [(frame.pixels(sampling.size), frame.pixels(size)) for frame in source.at(targets)]
     if len(pairs) != len(times):
-        raise SourceError(f"{path} has no picture from {start:g} s on; its declared length may be wrong")
-    back = np.argsort(order)
-    pixels, pictures = (np.stack(rows)[back] for rows in zip(*pairs, strict=True))
-    return ClipWindow(pixels, pictures, wanted, windows)
+        raise SourceError(f"{path} has no frame from {start:g} s on; its declared duration may be wrong")
+    inverse = np.argsort(order)
+    pixels, frames = (np.stack(rows)[inverse] for rows in zip(*pairs, strict=True))
+    return ClipWindow(pixels, frames, window_times, windows)
 
 
-def display_size(own: Size) -> Size:
-    """Give the (width, height) in which pictures of size ``own`` are shown, both even, as video wants them."""
-    share = min(1.0, MAX_DISPLAY_SIDE / max(own))
-    width, height = (max(2, 2 * round(side * share / 2)) for side in own)
+def display_size(size: Size) -> Size:
+    """Return the (width, height) in which frames of a size are displayed; both even, as video codecs require."""
+    scale = min(1.0, MAX_DISPLAY_SIDE / max(size))
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
     return width, height
 
 
-def write_explanation_files(done: ExplainResult, pictures: Pixels, folder: Path) -> list[Path]:
-    """Write the page, the numbers, the video and the contact sheet; give their paths."""
+def write_explanation_files(result: ExplainResult, frames: Pixels, folder: Path) -> list[Path]:
+    """Write the page, the numbers, the video and the contact sheet, and return their paths.
+
+    Args:
+        frames: of the window, (T, H, W, 3).
+    """
     from kinoscope.source.encode.writer import Writer
     from kinoscope.views.pages.explanation import write_explanation
     from kinoscope.views.video.contact_sheet import save_image
     from kinoscope.views.video.heatmap import explanation_frames, explanation_sheet
 
-    found = done.explanation
+    explanation = result.explanation
     page, plain, video, sheet = (folder / name for name in FILES)
     with atomic_write(plain) as path:
-        path.write_text(json.dumps(done.to_dict(), indent=1, allow_nan=False) + "\n")
-    save_image(sheet, explanation_sheet(found, pictures))
-    frames = explanation_frames(found, pictures)
-    rate = Fraction(len(found.times) - 1) / Fraction(found.times[-1] - found.times[0]) if len(found.times) > 1 else 1
+        path.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
+    save_image(sheet, explanation_sheet(explanation, frames))
+    overlay, times = explanation_frames(explanation, frames), explanation.times
+    rate = Fraction(len(times) - 1) / Fraction(times[-1] - times[0]) if len(times) > 1 else 1
     rate = Fraction(rate).limit_denominator(1001)
-    with Writer(video, (frames.shape[2], frames.shape[1]), rate, quality=16) as writer:
-        for number, frame in enumerate(frames):
-            writer.write(Frame(frame, number / rate, number, 1 / rate))
-    write_explanation(found, pictures, done.source, page, done.windows)
+    with Writer(video, (overlay.shape[2], overlay.shape[1]), rate, quality=16) as writer:
+        for number, pixels in enumerate(overlay):
+            writer.write(Frame(pixels, number / rate, number, 1 / rate))
+    write_explanation(explanation, frames, result.source, page, result.windows)
     return [page, plain, video, sheet]
