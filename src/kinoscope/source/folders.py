@@ -35,19 +35,19 @@ def find_sources(path: str, strips: bool = False) -> list[str]:
     root = Path(path)
     if not root.is_dir():
         return [path]
-    found = _find_below(root, _has_results(root), strips) or _find_below(root, False, strips)
-    if not found:
+    sources = _find_below(root, _has_results(root), strips) or _find_below(root, False, strips)
+    if not sources:
         raise SourceError(
             f"{path} holds no video and no image; name a folder with mp4, mkv, mov, png, jpg or other files"
         )
-    return [path] if found == [str(root)] else found
+    return [path] if sources == [str(root)] else sources
 
 
 def _find_below(root: Path, has_results: bool, strips: bool) -> list[str]:
     return [
         source
-        for folder, has_results in walk_folders(root, has_results)
-        for source in _sources_in(folder, strips, has_results)
+        for folder, near_results in walk_folders(root, has_results)
+        for source in _sources_in(folder, strips, near_results)
     ]
 
 

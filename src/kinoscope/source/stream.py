@@ -82,7 +82,7 @@ class StreamSource(VideoSource):
         self._max_tries = max_tries if max_tries is not None else MAX_LIVE_TRIES if live else MAX_TRIES
         self._sleep, self._clock = sleep, clock
         self._wall_clock = self._probed = False
-        self._notes_before = 0
+        self._messages_before = 0
         opener = opener or partial(open_url, limits=limits)
         super().__init__(Address(path), start, end, rate, on_error, opener, live, limits=limits)
         self._probed = live
@@ -141,16 +141,16 @@ class StreamSource(VideoSource):
         if backoff.failed_tries:
             backoff.reset()
             self.report.complete = True
-            del self.report.errors[self._notes_before :]
+            del self.report.errors[self._messages_before :]
             if self._live:
                 # Before messages on single frames, such as those before the first keyframe.
                 self.report.add_message(f"no data for {self._clock() - last_arrival:.0f} s; reconnected", first=True)
 
     def _resume(self, connection: Demuxer, reader: Reader) -> Demuxer:
         """Seek to where a stream with an end is to begin, or broke off."""
-        point = reader.last.time if reader.last is not None else self._start
-        if not self._live and point is not None and point > self.info.start:
-            return self._seek(connection, point)
+        resume_time = reader.last.time if reader.last is not None else self._start
+        if not self._live and resume_time is not None and resume_time > self.info.start:
+            return self._seek(connection, resume_time)
         return connection
 
     def _is_finished(self, reader: Reader) -> bool:
@@ -160,7 +160,7 @@ class StreamSource(VideoSource):
         """Return a new connection; None, and a message in the report, after the last try."""
         self.report.complete = False
         if not backoff.failed_tries:
-            self._notes_before = len(self.report.errors)
+            self._messages_before = len(self.report.errors)
             self.report.add_message("no data any more; it could not be opened again until now")
         while backoff.wait():
             try:
@@ -170,7 +170,7 @@ class StreamSource(VideoSource):
             self.report.reconnects += 1
             self.report.complete = not self._live  # a live one is complete once it sends data
             return connection
-        del self.report.errors[self._notes_before :]
+        del self.report.errors[self._messages_before :]
         self.report.add_message(f"{self.path} was lost, and {self._max_tries} tries did not bring it back")
         return None
 
@@ -183,9 +183,9 @@ class StreamSource(VideoSource):
         first = connection.peek()
         if first is None or first.pts is None or connection.video.time_base is None:
             return Fraction(0)
-        away = Fraction(round((self._clock() - last_arrival) * 1000), 1000)
+        outage = Fraction(round((self._clock() - last_arrival) * 1000), 1000)
         step = 1 / (self.info.rate or Fraction(25))
-        return reader.last.time + max(away, step) - to_seconds(first.pts, connection.video.time_base) - shift
+        return reader.last.time + max(outage, step) - to_seconds(first.pts, connection.video.time_base) - shift
 
 
 class Backoff:

@@ -98,8 +98,8 @@ def shift_audio(
         if Path(out).exists() and os.path.samefile(path, out):
             raise OptionError(f"{out} is the input itself, which is never overwritten; give another name")
         shifted_tracks = _select_tracks(source, audio_track)
-        with atomic_write(out) as temporary, _Remuxer(source, temporary, Path(out), container_format) as remuxing:
-            left_out = remuxing.run(shifted_tracks, delay, stretch)
+        with atomic_write(out) as temporary, _Remuxer(source, temporary, Path(out), container_format) as remuxer:
+            left_out = remuxer.run(shifted_tracks, delay, stretch)
     return ShiftResult(Path(out), delay, stretch, tuple(left_out))
 
 
@@ -156,8 +156,8 @@ class _Remuxer:
             self._copy_metadata()
             for packet in self._packets():
                 self._write(packet, delay if packet.stream.index in shifted_tracks else Fraction(0))
-            for stretched in self._stretchers.values():
-                self._target.mux(stretched.flush())
+            for stretcher in self._stretchers.values():
+                self._target.mux(stretcher.flush())
             self._target.close()
         except (av.FFmpegError, ValueError) as error:
             raise OutputError(f"cannot write {self._out}: {error_message(error)}; {self._advice()}") from None
@@ -193,7 +193,7 @@ class _Remuxer:
     def _add_streams(self, stretched: set[int], delay: Fraction, stretch: Fraction) -> list[str]:
         left_out = []
         for stream in self._source.streams:
-            if not self._can_hold(stream):
+            if not self._can_store(stream):
                 left_out += [] if self._is_regenerated(stream) else [f"{stream.type} {stream.index}"]
                 continue
             if isinstance(stream, AudioStream) and stream.index in stretched:
@@ -208,7 +208,7 @@ class _Remuxer:
             self._streams[stream.index] = copy
         return left_out
 
-    def _can_hold(self, stream: Stream) -> bool:
+    def _can_store(self, stream: Stream) -> bool:
         if isinstance(stream, AttachmentStream):
             return self._format == "matroska"
         if isinstance(stream, DataStream):
