@@ -1,4 +1,4 @@
-"""Timelines of any content, for property tests."""
+"""Hypothesis strategies for events, tracks and timelines with arbitrary content."""
 
 from hypothesis import strategies as st
 
@@ -43,8 +43,8 @@ def events(draw, task=TASKS):
 def tracks(draw, number):
     times = sorted(draw(st.lists(TIMES, min_size=1, max_size=4)))
     boxes = [[t, *(draw(PIXELS) for _ in range(4)), draw(SCORES)] for t in times]
-    task, who = draw(st.sampled_from(["objects", "faces"])), draw(st.none() | TEXT)
-    return Track(number, task, draw(TEXT), draw(SCORES), boxes, who, draw(EXTRA))
+    task, identity = draw(st.sampled_from(["objects", "faces"])), draw(st.none() | TEXT)
+    return Track(number, task, draw(TEXT), draw(SCORES), boxes, identity, draw(EXTRA))
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""A synthetic Timeline that looks like a real analysis: every kind of result, any length, fixed by its seed."""
+"""A synthetic Timeline that resembles a real analysis: every kind of result, any length, determined by its seed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from kinoscope.core.results import (
 
 RATE = Fraction(24000, 1001)
 WIDTH, HEIGHT = 1280, 720
-PLACES = ["street", "crosswalk", "kitchen", "library", "seashore", "stage", "classroom", "forest path"]
-THINGS = ["person", "person", "person", "car", "bicycle", "dog", "bus", "backpack"]
+SCENES = ["street", "crosswalk", "kitchen", "library", "seashore", "stage", "classroom", "forest path"]
+OBJECTS = ["person", "person", "person", "car", "bicycle", "dog", "bus", "backpack"]
 SENTENCES = [
     "Good morning, everyone.",
     "Keep to the left here, the bridge is narrow and there is traffic coming the other way.",
@@ -90,13 +90,13 @@ def _shot_spans(times, random):
 
 def _shots(times, spans, random):
     events = [Event("shots", a, b, "shot", round(random.uniform(0.7, 1), 3)) for a, b, *_ in spans]
-    return TaskResult(events, images={f"shots-{i}": _picture(i, 160, 90) for i in range(len(spans))})
+    return TaskResult(events, images={f"shots-{i}": _jpeg(i, 160, 90) for i in range(len(spans))})
 
 
 def _scenes(times, spans, random):
     events = []
     for a, b, *_ in spans:
-        names = random.choice(PLACES, 3, replace=False)
+        names = random.choice(SCENES, 3, replace=False)
         scores = np.sort(random.dirichlet([4, 2, 1]))[::-1]
         top = [[str(n), round(float(s), 4)] for n, s in zip(names, scores, strict=True)]
         events.append(Event("scenes", a, b, *top[0], extra={"top": top}))
@@ -106,7 +106,7 @@ def _scenes(times, spans, random):
 
 
 def _walk(times, first, last, side, random):
-    """Give the boxes of something that walks on a straight line, a little shaky, always inside the picture."""
+    """Return the boxes (N, 6) of an object that moves on a straight line with jitter, always inside the frame."""
     n = last - first
     ends = random.uniform([0.1, 0.2], [0.9, 0.8], (2, 2)) * [WIDTH, HEIGHT]
     centre = np.linspace(*ends, n) + random.normal(0, 0.6, (n, 2)).cumsum(0) * 0.2
@@ -117,37 +117,37 @@ def _walk(times, first, last, side, random):
 
 
 def _objects(times, spans, random):
-    tracks, pictures = [], {}
+    tracks, images = [], {}
     for _, _, first, last in spans:
         for _ in range(random.integers(1, 5)):
             a = int(random.integers(first, max(first + 1, (first + last) // 2)))
-            label, number = str(random.choice(THINGS)), len(tracks) + 1
+            label, number = str(random.choice(OBJECTS)), len(tracks) + 1
             boxes = _walk(times, a, last, random.uniform(90, 420), random)
             tracks.append(Track(number, "objects", label, round(float(boxes[:, 5].mean()), 3), boxes))
-            pictures[f"objects-{number}"] = _picture(number, 48, 96)
-    return TaskResult(tracks=tracks, images=pictures)
+            images[f"objects-{number}"] = _jpeg(number, 48, 96)
+    return TaskResult(tracks=tracks, images=images)
 
 
 def _faces(times, spans, random):
-    tracks, pictures = [], {}
+    tracks, images = [], {}
     for _, _, first, last in spans:
         if random.random() < 0.6:
             number = len(tracks) + 1
             boxes = _walk(times, first, last, random.uniform(50, 140), random)
             boxes[:, 3] = np.minimum(boxes[:, 1] + (boxes[:, 4] - boxes[:, 2]) * 0.8, WIDTH)
-            who = str(random.choice(["person 1", "person 2", "Zoë Müller"]))
-            tracks.append(Track(number, "faces", "face", round(float(boxes[:, 5].mean()), 3), boxes, who))
-            pictures[f"faces-{number}"] = _picture(number, 80, 96)
-    return TaskResult(tracks=tracks, images=pictures)
+            identity = str(random.choice(["person 1", "person 2", "Zoë Müller"]))
+            tracks.append(Track(number, "faces", "face", round(float(boxes[:, 5].mean()), 3), boxes, identity))
+            images[f"faces-{number}"] = _jpeg(number, 80, 96)
+    return TaskResult(tracks=tracks, images=images)
 
 
 def _actions(times, spans, random):
     windows = [(a, min(b, a + 3.2)) for a, b, *_ in spans[1::5]]
     events = [Event("actions", a, b, "fight", round(random.uniform(0.6, 0.99), 3)) for a, b in windows]
-    looks = times[::16]
-    sure = np.logical_or.reduce([(looks >= a) & (looks <= b) for a, b in windows])
-    scores = np.clip(np.where(sure, 0.8, 0.15) + random.normal(0, 0.05, len(looks)), 0, 1)
-    return TaskResult(events, features={"actions.times": looks, "actions.scores": scores.astype(np.float32)})
+    samples = times[::16]
+    active = np.logical_or.reduce([(samples >= a) & (samples <= b) for a, b in windows])
+    scores = np.clip(np.where(active, 0.8, 0.15) + random.normal(0, 0.05, len(samples)), 0, 1)
+    return TaskResult(events, features={"actions.times": samples, "actions.scores": scores.astype(np.float32)})
 
 
 def _speech(times, spans, random):
@@ -171,7 +171,7 @@ def _words(text, start, random):
     return words
 
 
-def _picture(number, width, height):
+def _jpeg(number, width, height):
     import cv2
 
     rows, columns = np.mgrid[0:height, 0:width]

@@ -1,7 +1,7 @@
 """A timeline as ``events.csv``, ``tracks.csv`` and ``trajectories.csv`` (RFC 4180, UTF-8), for spreadsheets.
 
-A text that a spreadsheet would run as a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
-return) gets an apostrophe in front. Numbers are left as they are.
+A string that a spreadsheet would evaluate as a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+return) is prefixed with an apostrophe. Numbers are written as they are.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([_harmless(value) for value in row] for row in rows)
+        writer.writerows([_escape_formula(value) for value in row] for row in rows)
 
 
-def _harmless(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,4 +1,4 @@
-"""A timeline as tables, for spreadsheets and data frames: one row an event, a box, or a trajectory of a track."""
+"""A timeline as tables, for spreadsheets and data frames: one row per event, box, or trajectory of a track."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kinoscope.core.trajectories import trajectory_stats
 from kinoscope.views.formats.plain import dumps, utf8
 
 EVENT_COLUMNS = ("task", "start", "end", "label", "score", "text", "extra")
-"""Of the events: times in seconds on the source's clock; ``extra`` holds further keys as JSON, or None."""
+"""Columns of the events: times in seconds on the source's clock; ``extra`` holds further keys as JSON, or None."""
 
 BOX_COLUMNS = ("task", "id", "label", "identity", "time", "x1", "y1", "x2", "y2", "score", "extra")
-"""Of the tracks: a box each row, in pixels of the displayed picture; ``extra`` as above, on a track's first row."""
+"""Columns of the boxes of tracks, in pixels of the displayed frame; ``extra`` as above, in the first row of a track."""
 
 TRAJECTORY_COLUMNS = (
     "task", "id", "label", "identity", "score", "start", "end",
     "seconds", "length", "speed", "heights_per_second", "path",
 )  # fmt: skip
-"""Of the tracks, a row each: how long, how far in pixels, how fast; ``path`` is a list of [time, x, y] as JSON."""
+"""Columns of the tracks: duration, length in pixels, speed; ``path`` is a list of [time, x, y] as JSON."""
 
 
 def event_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
-    """Give the events, a value for each of ``EVENT_COLUMNS``."""
+    """Yield the events, a value for each of ``EVENT_COLUMNS``."""
     for event in timeline.events:
         plain = event.to_dict()
         known = tuple(_value(plain.pop(name, None)) for name in EVENT_COLUMNS[:-1])
@@ -31,7 +31,7 @@ def event_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
 
 
 def box_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
-    """Give the boxes of all tracks, a value for each of ``BOX_COLUMNS``."""
+    """Yield the boxes of all tracks, a value for each of ``BOX_COLUMNS``."""
     for track in timeline.tracks:
         plain = track.to_dict()
         named = tuple(_value(plain.pop(name)) for name in ("task", "id", "label", "identity"))
@@ -44,13 +44,12 @@ def box_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
 
 
 def trajectory_rows(timeline: Timeline) -> Iterator[tuple[Any, ...]]:
-    """Give the tracks, a value for each of ``TRAJECTORY_COLUMNS``."""
+    """Yield the tracks, a value for each of ``TRAJECTORY_COLUMNS``."""
     for track in timeline.tracks:
         if not len(track.boxes):
             continue
-        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end} | trajectory_stats(
-            track
-        ).to_dict()
+        plain = {"score": round(track.score, 4), "start": track.start, "end": track.end}
+        plain |= trajectory_stats(track).to_dict()
         named = (track.task, track.id, _value(track.label), _value(track.identity))
         yield *named, *(plain[name] for name in TRAJECTORY_COLUMNS[4:-1]), dumps(plain["path"])
 
