@@ -88,7 +88,7 @@ def test_the_same_look_again_changes_nothing(tmp_path):
 def test_embeddings_of_two_models_are_never_mixed(tmp_path):
     path = enrolled(tmp_path / "g", look())
     before = path.read_bytes()
-    with pytest.raises(GalleryError, match=r"made by dlib-resnet \(0123456789abcdef\).*other-net") as raised:
+    with pytest.raises(GalleryError, match=r"are of dlib-resnet \(0123456789abcdef\).*other-net") as raised:
         enrolled(path, look(at=1), model=OTHER)
     assert "enroll into another gallery" in str(raised.value)
     assert path.read_bytes() == before
@@ -138,7 +138,7 @@ def test_a_name_that_is_not_known_is_answered_with_the_nearest():
     known = Gallery([look("Ada"), look("Bob", 1)], {"face": DLIB})
     with pytest.raises(GalleryError, match=r"'Adda' is not in the gallery; did you mean Ada\? known: Ada, Bob"):
         known.remove("Adda")
-    with pytest.raises(GalleryError, match="known: nobody yet"):
+    with pytest.raises(GalleryError, match="known: none yet"):
         Gallery().samples_of("Ada")
 
 
@@ -187,29 +187,40 @@ MODELS = {"face": {"name": "n", "digest": "d"}}
     ("facts", "tensors"),
     [
         ({"schema": 1}, {}),
-        ({"schema": "1", "models": {}, "looks": []}, {}),
-        ({"schema": 1, "models": MODELS, "looks": [ROW]}, {}),
-        ({"schema": 1, "models": MODELS, "looks": []}, {"embeddings.face": np.zeros((1, 4), np.float32)}),
-        ({"schema": 1, "models": {}, "looks": [ROW]}, {}),
-        ({"schema": 1, "models": MODELS, "looks": [ROW | {"portrait": 9}]},
+        ({"schema": "1", "models": {}, "samples": []}, {}),
+        ({"schema": 1, "models": MODELS, "samples": [ROW]}, {}),
+        ({"schema": 1, "models": MODELS, "samples": []}, {"embeddings.face": np.zeros((1, 4), np.float32)}),
+        ({"schema": 1, "models": {}, "samples": [ROW]}, {}),
+        ({"schema": 1, "models": MODELS, "samples": [ROW | {"portrait": 9}]},
          {"embeddings.face": np.zeros((1, 4), np.float32)}),
-        ({"schema": 1, "models": MODELS, "looks": [ROW]},
+        ({"schema": 1, "models": MODELS, "samples": [ROW]},
          {"embeddings.face": np.full((1, 4), np.nan, np.float32)}),
-        ({"schema": 1, "models": MODELS, "looks": [ROW]},
+        ({"schema": 1, "models": MODELS, "samples": [ROW]},
          {"embeddings.face": np.zeros((1, 4), np.float32), "portraits": np.zeros(3, np.uint8)}),
     ],
 )  # fmt: skip
 def test_a_gallery_that_does_not_agree_with_itself_is_damaged(tmp_path, facts, tensors):
-    with pytest.raises(GalleryError, match="g is damaged or no gallery; give a file that"):
+    with pytest.raises(GalleryError, match="g is corrupt or no gallery; give a file that"):
         read_gallery(forged(tmp_path / "g", facts, **tensors))
+
+
+def test_a_gallery_with_the_old_key_of_the_samples_is_read(tmp_path):
+    row = ROW | {"portrait": 0}
+    old = forged(
+        tmp_path / "g",
+        {"schema": 1, "models": MODELS, "looks": [row]},
+        **{"embeddings.face": np.zeros((1, 4), np.float32)},
+    )
+    (sample,) = read_gallery(old).samples
+    assert sample.name == row["name"]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 99, save({"a": np.zeros(3)}), b"\xff\xd8\xff\xe0JFIF"])
 def test_what_is_no_gallery(tmp_path, content):
     (tmp_path / "g").write_bytes(content)
-    with pytest.raises(GalleryError, match="damaged or no gallery"):
+    with pytest.raises(GalleryError, match="corrupt or no gallery"):
         read_gallery(tmp_path / "g")
-    with pytest.raises(GalleryError, match="damaged or no gallery"), edit_gallery(tmp_path / "g", create=True):
+    with pytest.raises(GalleryError, match="corrupt or no gallery"), edit_gallery(tmp_path / "g", create=True):
         pass
     assert (tmp_path / "g").read_bytes() == content
 
@@ -230,7 +241,7 @@ def test_a_newer_gallery_is_for_a_newer_kinoscope(tmp_path):
 
 def test_no_gallery_says_how_to_make_one(tmp_path):
     for use in (read_gallery, lambda path: edit_gallery(path).__enter__()):
-        with pytest.raises(GalleryError, match=r"there is no gallery .*missing; make one with `kinoscope enroll"):
+        with pytest.raises(GalleryError, match=r"there is no gallery .*missing; create one with `kinoscope enroll"):
             use(tmp_path / "missing")
     assert not list(tmp_path.iterdir())
 
@@ -274,15 +285,15 @@ def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
     assert [file.read_bytes() for file in files[1:3]] == [b"one", b"two"]
     told = json.loads(files[0].read_text())
     assert told["models"] == {"face": {"name": DLIB.name, "digest": DLIB.digest}}
-    assert told["looks"][1]["embedding"] == np.eye(16)[1].tolist()
-    assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in told["looks"])
+    assert told["samples"][1]["embedding"] == np.eye(16)[1].tolist()
+    assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in told["samples"])
 
 
 def hostile(path, **changes):
     """A gallery that a stranger made: one face, whose header says what no gallery of ours does."""
     row = {"name": "Ada", "kind": "face", "quality": 0.5, "portrait": 2, "source": "a.jpg"} | changes
     models = {row["kind"]: {"name": "dlib-resnet", "digest": DLIB.digest}}
-    header = json.dumps({"schema": 1, "models": models, "looks": [row]})
+    header = json.dumps({"schema": 1, "models": models, "samples": [row]})
     tensors = {f"embeddings.{row['kind']}": np.zeros((1, 16), np.float32), "portraits": np.zeros(2, np.uint8)}
     path.write_bytes(save(tensors, {HEADER: header}))
     return path
@@ -306,7 +317,7 @@ def test_a_stranger_s_gallery_is_refused_where_ours_could_not_be_like_it(kinosco
     for words in (("export", path, "-o", tmp_path / "deep" / "out"), ("list", path)):
         call = kinoscope("gallery", *words)
         assert (call.status, call.err.count("\n")) == (2, 1)
-        assert "is damaged or no gallery" in call.err
+        assert "is corrupt or no gallery" in call.err
     assert sorted(tmp_path.iterdir()) == [path]
 
 
@@ -314,7 +325,7 @@ def test_a_header_nested_a_thousand_deep_is_one_line(kinoscope, tmp_path):
     path = tmp_path / "people.gallery"
     path.write_bytes(save({"portraits": np.zeros(0, np.uint8)}, {HEADER: "[" * 1000 + "]" * 1000}))
     call = kinoscope("gallery", "list", path)
-    assert (call.status, call.err.count("\n"), "is damaged or no gallery" in call.err) == (2, 1, True)
+    assert (call.status, call.err.count("\n"), "is corrupt or no gallery" in call.err) == (2, 1, True)
 
 
 def test_looks_of_another_length_are_one_line():

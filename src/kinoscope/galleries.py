@@ -1,9 +1,9 @@
-"""A gallery: the people and things that are known by name, in one file.
+"""A gallery: the people and objects that are known by name, in one file.
 
-Of each there are several *looks*: an embedding, how good it is, a small portrait and where it came from. The file is
-safetensors, which holds no code: ``embeddings.<kind>`` (N, D) float32 a kind of look, ``portraits`` (B,) uint8, all
-JPEG files one after another, and in its header, under ``kinoscope.gallery``, JSON with the rest, schema 1. It is
-written whole or not at all, and one process at a time changes it.
+Of each there are several samples: an embedding, its quality, a small portrait and its source. The file is safetensors,
+which contains no code: ``embeddings.<kind>`` (N, D) float32 for each kind of sample, ``portraits`` (B,) uint8, all JPEG
+files concatenated, and in its header, under ``kinoscope.gallery``, JSON with the rest, schema 1. It is written
+atomically, and one process at a time changes it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ LOCK_TIMEOUT_SECONDS = 60.0
 """Seconds to wait for another process that is changing the same gallery."""
 
 MAX_NAME_LENGTH = 100
+"""Characters of a name."""
 
 SampleKind = Literal["face", "person", "object"]
 SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
-"""``face``: a face; ``person``: how a person looks from head to foot, clothes and all, so for one day; ``object``."""
+"""``face``: a face; ``person``: the appearance of a whole person, clothes included, so for one day; ``object``."""
 
 MATCH_THRESHOLDS: dict[str, float] = {"face": 0.45, "person": 0.55, "object": 0.3}
-"""Largest distance of a track to a known look that is taken for the same, by kind.
+"""Maximum distance of a track to a known sample that counts as a match, by kind.
 
-Faces: in the middle of the gap that was measured between the same and other people; persons and objects: the distance
-that one pair in a hundred of different tracks falls under. Of faces see benchmarks/README.md, "Recognition"."""
+Faces: the middle of the gap that was measured between the same and other people; persons and objects: the distance
+that one pair in a hundred of different tracks falls under. For faces see benchmarks/README.md, "Recognition"."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """What made the embeddings of a kind: name and digest of its card. Those of two models cannot be compared."""
+    """The model of the embeddings of a kind: name and digest of its card. Those of two models are not comparable."""
 
     name: str
     digest: str
@@ -53,13 +54,13 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GallerySample:
-    """One look of a person or a thing.
+    """One sample of a person or an object.
 
     Attributes:
-        name: who or what it is.
+        name: of the person or object.
         kind: ``face``, ``person`` or ``object``.
         embedding: (D,) float32.
-        quality: how well it shows them, above 0, to 1.
+        quality: of the crop, above 0, to 1.
         portrait: a small JPEG file.
         source: name of the file that it was taken from.
     """
@@ -72,209 +73,216 @@ class GallerySample:
     source: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form, without the embedding and the portrait."""
+        """Return the JSON form, without the embedding and the portrait."""
         return {"name": self.name, "kind": self.kind, "quality": round(self.quality, 4), "source": self.source}
 
 
 @dataclass(slots=True)
 class Gallery:
-    """All looks that are known.
+    """All known samples.
 
     Attributes:
-        looks: in the order in which they were enrolled.
-        models: what made the embeddings, by kind.
+        samples: in the order in which they were enrolled.
+        models: the model of the embeddings, by kind.
     """
 
     samples: list[GallerySample] = field(default_factory=list)
     models: dict[str, EmbeddingModel] = field(default_factory=dict)
 
     def names(self, kind: str | None = None) -> list[str]:
-        """Give all names in order of enrolling, or those that have looks of a kind."""
-        return list(dict.fromkeys(look.name for look in self.samples if kind in (None, look.kind)))
+        """Return all names in order of enrolment, or those that have samples of a kind."""
+        return list(dict.fromkeys(sample.name for sample in self.samples if kind in (None, sample.kind)))
 
     def samples_of(self, name: str) -> list[GallerySample]:
-        """Give the looks of a name.
+        """Return the samples of a name.
 
         Raises:
-            GalleryError: it is not known; the message offers the nearest.
+            GalleryError: it is not known; the message suggests the nearest.
         """
-        looks = [look for look in self.samples if look.name == name]
-        if not looks:
+        samples = [sample for sample in self.samples if sample.name == name]
+        if not samples:
             known = self.names()
-            listed = ", ".join(known) or "nobody yet"
+            listed = ", ".join(known) or "none yet"
             raise GalleryError(f"{name!r} is not in the gallery; {suggest(name, known)}known: {listed}")
-        return looks
+        return samples
 
     def add(self, samples: Iterable[GallerySample], model: EmbeddingModel) -> list[GallerySample]:
-        """Take in looks that ``model`` made; give those that were not there already.
+        """Add samples whose embeddings ``model`` computed; return those that are new.
 
         Raises:
-            GalleryError: a name cannot be one, or the looks of that kind were made by another model.
+            GalleryError: a name is invalid, or the samples of that kind are of another model.
         """
         added = []
-        for look in samples:
-            check_name(look.name)
-            self.check_model(look.kind, model)
-            if not any(_equal(look, other) for other in self.samples):
-                self.samples.append(look)
-                added.append(look)
-                self.models[look.kind] = model
+        for sample in samples:
+            check_name(sample.name)
+            self.check_model(sample.kind, model)
+            if not any(_equal(sample, other) for other in self.samples):
+                self.samples.append(sample)
+                added.append(sample)
+                self.models[sample.kind] = model
         return added
 
     def check_model(self, kind: str, model: EmbeddingModel) -> None:
-        """Make sure that looks of a kind can be compared with what a model makes.
+        """Check that samples of a kind are comparable with the embeddings of a model.
 
         Raises:
-            GalleryError: they were made by another model.
+            GalleryError: they are of another model.
         """
         own = self.models.get(kind)
         if own and own.digest != model.digest:
             raise GalleryError(
-                f"the {kind} looks of the gallery were made by {_named(own)}, which cannot be compared with those of "
-                f"{_named(model)}; use that model, or enroll into another gallery"
+                f"the {kind} samples of the gallery are of {_describe_model(own)}, whose embeddings cannot be "
+                f"compared with those of {_describe_model(model)}; use that model, or enroll into another gallery"
             )
 
     def remove(self, name: str) -> int:
-        """Forget a name; give how many looks it had.
+        """Remove a name; return the number of samples it had.
 
         Raises:
             GalleryError: it is not known.
         """
-        gone = len(self.samples_of(name))
-        self.samples = [look for look in self.samples if look.name != name]
+        removed = len(self.samples_of(name))
+        self.samples = [sample for sample in self.samples if sample.name != name]
         self.models = {kind: model for kind, model in self.models.items() if self.names(kind)}
-        return gone
+        return removed
 
     def rename(self, old: str, new: str) -> int:
-        """Call a name otherwise; where the new one is known too, both become one. Give how many looks it had.
+        """Rename a person or object, and merge it where the new name exists; return the number of samples it had.
 
         Raises:
-            GalleryError: the old name is not known, or the new one cannot be one.
+            GalleryError: the old name is not known, or the new one is invalid.
         """
-        renamed = {id(look) for look in self.samples_of(old)}
+        renamed = {id(sample) for sample in self.samples_of(old)}
         check_name(new)
-        self.samples = [_renamed(look, new) if id(look) in renamed else look for look in self.samples]
+        self.samples = [_renamed(sample, new) if id(sample) in renamed else sample for sample in self.samples]
         return len(renamed)
 
     def distances(self, kind: str, embeddings: ArrayLike) -> Float64Array:
-        """Give how far embeddings (N, D) are from each name of a kind, (N, P) in the order of ``names(kind)``.
+        """Return the distances of embeddings (N, D) from each name of a kind, (N, P) in the order of ``names(kind)``.
 
-        That is the least Euclidean distance to any look of the name or to the mean of its looks, weighted by quality.
+        That is the minimum Euclidean distance to any sample of the name or to their mean, weighted by quality.
         """
         rows = np.asarray(embeddings, np.float64)
-        if len(rows) and any(look.embedding.shape != rows.shape[1:] for look in self.samples if look.kind == kind):
+        if len(rows) and any(
+            sample.embedding.shape != rows.shape[1:] for sample in self.samples if sample.kind == kind
+        ):
             raise GalleryError(
-                f"a {kind} look of the gallery has an embedding of another length; enroll into a new one"
+                f"a {kind} sample of the gallery has an embedding of another length; enroll into a new one"
             )
-        of_name = [[look for look in self.samples if (look.name, look.kind) == (n, kind)] for n in self.names(kind)]
-        far = [np.min([np.linalg.norm(rows - one, axis=1) for one in _points(looks)], axis=0) for looks in of_name]
-        return np.stack(far, axis=1) if far else np.zeros((len(rows), 0))
+        samples_by_name = [
+            [sample for sample in self.samples if (sample.name, sample.kind) == (n, kind)] for n in self.names(kind)
+        ]
+        distances = [
+            np.min([np.linalg.norm(rows - point, axis=1) for point in _reference_points(samples)], axis=0)
+            for samples in samples_by_name
+        ]
+        return np.stack(distances, axis=1) if distances else np.zeros((len(rows), 0))
 
 
 def check_name(name: str) -> str:
-    """Give a name back if it can be one.
+    """Return a name if it is valid.
 
     Raises:
-        GalleryError: it is empty, too long, more than a line, or what unknown people are called.
+        GalleryError: it is empty, too long, more than a line, or the label of unknown people.
     """
     if not name.strip() or name != name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise GalleryError(
             f"{name!r} cannot be a name; give one line of 1 to {MAX_NAME_LENGTH} letters, no space around"
         )
     if re.fullmatch(r"person \d+|unknown", name, re.IGNORECASE):
-        raise GalleryError(f"{name!r} cannot be a name: people who are not known are called so; give another")
+        raise GalleryError(f"{name!r} cannot be a name: it is the label of unknown people; give another")
     return name
 
 
-def _points(looks: Sequence[GallerySample]) -> list[Float64Array]:
-    rows = np.stack([look.embedding for look in looks]).astype(np.float64)
-    mean = np.average(rows, axis=0, weights=[max(look.quality, 1e-6) for look in looks])
+def _reference_points(samples: Sequence[GallerySample]) -> list[Float64Array]:
+    rows = np.stack([sample.embedding for sample in samples]).astype(np.float64)
+    mean = np.average(rows, axis=0, weights=[max(sample.quality, 1e-6) for sample in samples])
     return [*rows, mean]
 
 
-def _equal(look: GallerySample, other: GallerySample) -> bool:
+def _equal(sample: GallerySample, other: GallerySample) -> bool:
     return (
-        (look.name, look.kind) == (other.name, other.kind)
-        and look.embedding.shape == other.embedding.shape
-        and np.allclose(look.embedding, other.embedding, atol=1e-5)
+        (sample.name, sample.kind) == (other.name, other.kind)
+        and sample.embedding.shape == other.embedding.shape
+        and np.allclose(sample.embedding, other.embedding, atol=1e-5)
     )
 
 
-def _renamed(look: GallerySample, name: str) -> GallerySample:
-    return GallerySample(name, look.kind, look.embedding, look.quality, look.portrait, look.source)
+def _renamed(sample: GallerySample, name: str) -> GallerySample:
+    return GallerySample(name, sample.kind, sample.embedding, sample.quality, sample.portrait, sample.source)
 
 
-def _named(model: EmbeddingModel) -> str:
+def _describe_model(model: EmbeddingModel) -> str:
     return f"{model.name} ({model.digest})"
 
 
 def read_gallery(path: str | Path) -> Gallery:
-    """Read a gallery.
+    """Load a gallery.
 
     Raises:
-        GalleryError: there is none, it is damaged or none at all, or its schema is newer.
+        GalleryError: there is none, it is corrupt or no gallery, or its schema is newer.
     """
     from safetensors import SafetensorError, safe_open
 
-    place = Path(path)
-    if not place.is_file():
-        raise GalleryError(f"there is no gallery {place}; make one with `kinoscope enroll {place} NAME PICTURE`")
+    path = Path(path)
+    if not path.is_file():
+        raise GalleryError(f"there is no gallery {path}; create one with `kinoscope enroll {path} NAME IMAGE`")
     try:
-        with safe_open(place, "np") as file:
-            facts = _facts(place, (file.metadata() or {}).get(HEADER))
-            return _assemble(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        with safe_open(path, "np") as file:
+            header = _check_header(path, (file.metadata() or {}).get(HEADER))
+            return _assemble(header, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except OSError as error:
-        raise GalleryError(f"cannot read {place} ({error.strerror or error}); give a gallery you may read") from None
+        raise GalleryError(f"cannot read {path} ({error.strerror or error}); give a gallery you may read") from None
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         raise GalleryError(
-            f"{place} is damaged or no gallery; give a file that `kinoscope enroll` wrote, or enroll into a new one"
+            f"{path} is corrupt or no gallery; give a file that `kinoscope enroll` wrote, or enroll into a new one"
         ) from None
 
 
-def _facts(place: Path, text: str | None) -> dict[str, Any]:
-    facts = parse_json(text) if text else None
-    if not isinstance(facts, dict) or not isinstance(facts.get("schema"), int):
+def _check_header(path: Path, text: str | None) -> dict[str, Any]:
+    header = parse_json(text) if text else None
+    if not isinstance(header, dict) or not isinstance(header.get("schema"), int):
         raise ValueError("no header")
-    if facts["schema"] > SCHEMA:
+    if header["schema"] > SCHEMA:
         raise GalleryError(
-            f"{place} has schema {facts['schema']}, newer than {SCHEMA}, which this version reads; update kinoscope"
+            f"{path} has schema {header['schema']}, newer than {SCHEMA}, which this version reads; update kinoscope"
         )
-    return facts
+    return header
 
 
-def _assemble(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Gallery:
-    """Put together what the header and the tensors say, all of which must agree.
+def _assemble(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Gallery:
+    """Return the gallery that the header and the tensors describe, all of which must agree.
 
     Raises:
-        KeyError, TypeError, ValueError: it does not.
+        KeyError, TypeError, ValueError: they do not.
     """
-    if not set(facts["models"]) <= set(SAMPLE_KINDS):
-        raise ValueError("a kind of look that there is not")
-    embeddings = {kind: iter(_finite(tensors[f"embeddings.{kind}"])) for kind in facts["models"]}
-    portraits, looks = tensors["portraits"].astype(np.uint8).tobytes(), []
-    for row in facts["looks"]:
+    if not set(header["models"]) <= set(SAMPLE_KINDS):
+        raise ValueError("an unknown kind of sample")
+    embeddings = {kind: iter(_finite(tensors[f"embeddings.{kind}"])) for kind in header["models"]}
+    portraits, samples = tensors["portraits"].astype(np.uint8).tobytes(), []
+    for row in header["samples"] if "samples" in header else header["looks"]:  # as it was called until 0.1
         length = int(row["portrait"])
-        picture, portraits = portraits[:length], portraits[length:]
+        portrait, portraits = portraits[:length], portraits[length:]
         embedding = next(embeddings[row["kind"]], None)
-        if embedding is None or len(picture) != length:
-            raise ValueError("fewer tensors than looks")
-        looks.append(_look(row, embedding, picture))
-    if portraits or any(next(rest, None) is not None for rest in embeddings.values()):
-        raise ValueError("more tensors than looks")
-    models = {kind: EmbeddingModel(str(row["name"]), str(row["digest"])) for kind, row in facts["models"].items()}
-    return Gallery(looks, models)
+        if embedding is None or len(portrait) != length:
+            raise ValueError("fewer tensors than samples")
+        samples.append(_parse_sample(row, embedding, portrait))
+    if portraits or any(next(remaining, None) is not None for remaining in embeddings.values()):
+        raise ValueError("more tensors than samples")
+    models = {kind: EmbeddingModel(str(row["name"]), str(row["digest"])) for kind, row in header["models"].items()}
+    return Gallery(samples, models)
 
 
-def _look(row: Mapping[str, Any], embedding: Float32Array, picture: bytes) -> GallerySample:
-    """Return the appearance that a row of the header describes, checked as ``Gallery.add`` does."""
+def _parse_sample(row: Mapping[str, Any], embedding: Float32Array, portrait: bytes) -> GallerySample:
+    """Return the sample that a row of the header describes, checked as ``Gallery.add`` does."""
     quality = float(row["quality"])
     if not 0 <= quality <= 1:
-        raise ValueError("a look without quality")
+        raise ValueError("a sample without quality")
     try:
         name = check_name(row["name"])
     except GalleryError as error:
         raise ValueError(str(error)) from None
-    return GallerySample(name, row["kind"], embedding, quality, picture, str(row["source"]))
+    return GallerySample(name, row["kind"], embedding, quality, portrait, str(row["source"]))
 
 
 def _finite(rows: NDArray[Any]) -> Float32Array:
@@ -285,92 +293,96 @@ def _finite(rows: NDArray[Any]) -> Float32Array:
 
 @contextmanager
 def edit_gallery(path: str | Path, create: bool = False) -> Iterator[Gallery]:
-    """Give a gallery to change; it is written when the block ends well, else left as it was.
+    """Yield a gallery to change; it is written when the block ends without an error, else left unchanged.
 
-    Another process that changes it has to wait, so that what both do is kept.
+    Another process that changes it has to wait, so that the changes of both are saved.
 
     Args:
         path: of the gallery.
-        create: whether a gallery that is not there is begun.
+        create: whether a gallery that does not exist is created.
 
     Raises:
-        GalleryError: it cannot be read, or another process keeps it busy.
+        GalleryError: it cannot be read, or another process locks it.
         OutputError: it cannot be written.
     """
     from filelock import FileLock, Timeout
 
-    place = Path(path).resolve()  # of a link, the gallery itself is changed
+    path = Path(path).resolve()  # of a link, the gallery itself is changed
     try:
         if create:
-            place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f".{place.name}.lock"), timeout=LOCK_TIMEOUT_SECONDS)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT_SECONDS)
         if not create:
-            read_gallery(place)  # no lock is left beside what is no gallery
+            read_gallery(path)  # no lock is left beside what is no gallery
         lock.acquire()
     except Timeout:
         raise GalleryError(
-            f"{place} has been in use by another process for {LOCK_TIMEOUT_SECONDS:g} s; try again later"
+            f"{path} has been in use by another process for {LOCK_TIMEOUT_SECONDS:g} s; try again later"
         ) from None
     except OSError as error:
-        raise write_error(place, error) from None
+        raise write_error(path, error) from None
     try:
-        gallery = Gallery() if create and not place.exists() else read_gallery(place)
+        gallery = Gallery() if create and not path.exists() else read_gallery(path)
         yield gallery
-        _write(gallery, place)
+        _write(gallery, path)
     finally:
         lock.release()
 
 
-def _write(gallery: Gallery, place: Path) -> None:
+def _write(gallery: Gallery, path: Path) -> None:
     from safetensors.numpy import save
 
-    kinds = sorted({look.kind for look in gallery.samples})
+    kinds = sorted({sample.kind for sample in gallery.samples})
     tensors: dict[str, NDArray[Any]] = {
-        f"embeddings.{kind}": np.stack([look.embedding for look in gallery.samples if look.kind == kind]).astype(
+        f"embeddings.{kind}": np.stack([sample.embedding for sample in gallery.samples if sample.kind == kind]).astype(
             np.float32
         )
         for kind in kinds
     }
-    tensors["portraits"] = np.frombuffer(b"".join(look.portrait for look in gallery.samples), np.uint8)
-    looks = [look.to_dict() | {"quality": look.quality, "portrait": len(look.portrait)} for look in gallery.samples]
+    tensors["portraits"] = np.frombuffer(b"".join(sample.portrait for sample in gallery.samples), np.uint8)
+    rows = [
+        sample.to_dict() | {"quality": sample.quality, "portrait": len(sample.portrait)} for sample in gallery.samples
+    ]
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
-    facts = json.dumps({"schema": SCHEMA, "models": models, "looks": looks}, allow_nan=False)
-    # Faces are nobody's business: a new gallery is its owner's alone, another keeps the rights that it has. What is
-    # there was read, and so is a gallery.
-    with atomic_write(place, private=True, listed=False) as temporary:
-        temporary.write_bytes(save(tensors, {HEADER: facts}))
+    header = json.dumps({"schema": SCHEMA, "models": models, "samples": rows}, allow_nan=False)
+    # Faces are private: only its owner may read a new gallery, another keeps its permissions. An existing file was
+    # read before, and so is a gallery.
+    with atomic_write(path, private=True, listed=False) as temporary:
+        temporary.write_bytes(save(tensors, {HEADER: header}))
 
 
 def export_gallery(gallery: Gallery, folder: Path) -> list[Path]:
-    """Write a gallery as ``gallery.json``, embeddings included, and a folder of portraits a name; give the files.
+    """Write a gallery as ``gallery.json``, embeddings included, and a folder of portraits per name; return the files.
 
     Raises:
-        OutputError: something cannot be written.
+        OutputError: a file cannot be written.
     """
     written: list[Path] = []
     rows: list[dict[str, Any]] = []
-    taken: dict[str, str] = {}
-    for look in gallery.samples:
-        place = _folder_of(look.name, taken)
-        number = sum(path.parent.name == place for path in written) + 1
-        written.append(folder / place / f"{number}-{look.kind}.jpg")
-        rows.append(look.to_dict() | {"portrait": f"{place}/{written[-1].name}", "embedding": look.embedding.tolist()})
+    folders: dict[str, str] = {}
+    for sample in gallery.samples:
+        subfolder = _folder_of(sample.name, folders)
+        number = sum(path.parent.name == subfolder for path in written) + 1
+        written.append(folder / subfolder / f"{number}-{sample.kind}.jpg")
+        rows.append(
+            sample.to_dict() | {"portrait": f"{subfolder}/{written[-1].name}", "embedding": sample.embedding.tolist()}
+        )
         with atomic_write(written[-1], sync=False, private=True) as temporary:
-            temporary.write_bytes(look.portrait)
+            temporary.write_bytes(sample.portrait)
     models = {kind: {"name": model.name, "digest": model.digest} for kind, model in gallery.models.items()}
     with atomic_write(folder / "gallery.json", private=True) as temporary:
-        plain = {"schema": SCHEMA, "models": models, "looks": rows}
+        plain = {"schema": SCHEMA, "models": models, "samples": rows}
         temporary.write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
     return [folder / "gallery.json", *written]
 
 
-def _folder_of(name: str, taken: dict[str, str]) -> str:
-    """Give the folder of a name, whatever characters that has: its own, and on any file system."""
-    if name not in taken:
+def _folder_of(name: str, folders: dict[str, str]) -> str:
+    """Return the folder of a name, whatever characters that contains: unique, and valid on any file system."""
+    if name not in folders:
         plain = "".join(c if c.isalnum() or c in "-_ " else "-" for c in name)[:40].strip(" -") or "name"
-        used = {place.casefold() for place in taken.values()}
+        used = {folder.casefold() for folder in folders.values()}
         number = 1
-        while (place := plain if number == 1 else f"{plain}-{number}").casefold() in used:
+        while (folder := plain if number == 1 else f"{plain}-{number}").casefold() in used:
             number += 1
-        taken[name] = place
-    return taken[name]
+        folders[name] = folder
+    return folders[name]

@@ -169,9 +169,9 @@ def test_a_gallery_is_listed_changed_and_exported(make, kinoscope, tmp_path):
     ("words", "message"),
     [
         (("enroll", "g", "Ann"), "no source is given for Ann; give an image or a video"),
-        (("enroll", "g", "person 1", "a.png"), "people who are not known are called so"),
+        (("enroll", "g", "person 1", "a.png"), "it is the label of unknown people"),
         (("enroll", "g", "Ann", "missing.png"), "missing.png does not exist"),
-        (("gallery", "list", "missing"), "there is no gallery missing; make one with `kinoscope enroll missing NAME"),
+        (("gallery", "list", "missing"), "there is no gallery missing; create one with `kinoscope enroll missing NAME"),
         (("gallery", "rename", "g", "Ann"), "gallery rename got 1 names; give the old name and the new one"),
         (("gallery", "list", "g", "Ann"), "gallery list got 1 names; it takes none"),
         (("recognize", "v.mp4", "--gallery", "missing"), "there is no gallery missing"),

@@ -141,7 +141,9 @@ def test_a_crop_lies_in_the_picture(seed, crop, aspect):
 
 def test_the_middle_and_the_corners():
     def crop(place, seed):
-        inverse = np.linalg.inv(np.vstack([drawn(Augment.off(crop=0.25, place=place), seed=seed).matrix, [0, 0, 1]]))
+        inverse = np.linalg.inv(
+            np.vstack([drawn(Augment.off(crop=0.25, crop_position=place), seed=seed).matrix, [0, 0, 1]])
+        )
         (x1, y1), (x2, y2) = (np.array([[0, 0], [32, 24]]) @ inverse[:2, :2].T + inverse[:2, 2]).round(6).tolist()
         return x1, y1, x2, y2
 
@@ -205,7 +207,7 @@ def test_both_ways_of_mixing_come():
     [({"crop": 0}, r"crop=0 is not possible; give 0.01 to 1"),
      ({"flip": 1.5}, r"flip=1.5 is not possible; give 0 to 1"),
      ({"stride": float("nan")}, r"stride=nan is not possible; give 1 to 2"),
-     ({"place": "left"}, r"place=left is unknown; choose random, centre or corners")],
+     ({"crop_position": "left"}, r"crop_position=left is unknown; choose random, centre or corners")],
 )  # fmt: skip
 def test_impossible_values(options, message):
     with pytest.raises(OptionError, match=message):

@@ -23,14 +23,14 @@ def with_square(x, side=8):
 
 
 def test_a_glance_has_square_cells_and_shares_that_sum_to_one():
-    glance = FrameSignature.at(scene())
+    glance = FrameSignature.of(scene())
     assert glance.cells.shape == (29, 52, 3)
     assert glance.palette.sum() == pytest.approx(1)
 
 
 def test_a_picture_smaller_than_the_grid_keeps_its_pixels():
     tiny = np.zeros((3, 5, 3), np.uint8)
-    assert FrameSignature.at(tiny).cells.shape == (3, 5, 3)
+    assert FrameSignature.of(tiny).cells.shape == (3, 5, 3)
     assert ChangeGate().update(tiny, 0.0) == "infer"
 
 
@@ -87,7 +87,7 @@ def test_a_picture_that_waits_is_not_taken_for_seen():
 
 
 def test_nothing_counts_as_unchanged_if_so_wished():
-    watch = ChangeGate(still=-1)
+    watch = ChangeGate(max_noise=-1)
     assert [watch.update(scene(), n / 5) for n in range(3)] == ["infer"] * 3
 
 
@@ -99,15 +99,15 @@ def test_a_change_of_size_is_looked_at():
 
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_differences_are_symmetric_and_bounded(a, b):
-    first, second = FrameSignature.at(scene(a)), FrameSignature.at(scene(b))
-    assert first.recoloured(second) == second.recoloured(first) <= 1
-    assert np.array_equal(first.moved(second), second.moved(first))
-    assert (first.moved(second).max() == 0) == (a == b)
+    first, second = FrameSignature.of(scene(a)), FrameSignature.of(scene(b))
+    assert first.palette_change(second) == second.palette_change(first) <= 1
+    assert np.array_equal(first.cell_changes(second), second.cell_changes(first))
+    assert (first.cell_changes(second).max() == 0) == (a == b)
 
 
 def test_a_small_thing_that_moves_fast_is_looked_at_without_a_pause_where_that_is_asked_for():
     squares = [with_square(x, 24) for x in (40, 60, 80)]
-    calm, secret = ChangeGate(5), ChangeGate(5, much=0.005)
+    calm, secret = ChangeGate(5), ChangeGate(5, min_changed=0.005)
     assert [calm.update(square, n / 25) for n, square in enumerate(squares)] == ["infer", "skip", "skip"]
     assert not calm.fast
     assert [secret.update(square, n / 25) for n, square in enumerate(squares)] == ["infer", "infer", "infer"]

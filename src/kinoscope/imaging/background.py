@@ -1,8 +1,8 @@
-"""What moves before a camera that stands still: the parts of a picture that differ from what is always there.
+"""Background subtraction for a static camera: the parts of a frame that differ from the background.
 
 The background is a mixture of Gaussians for each pixel (Zivkovic & van der Heijden, "Efficient adaptive density
-estimation per image pixel for the task of background subtraction", Pattern Recognition Letters 2006), which OpenCV
-has. What it marks is cleaned, and what touches is one region.
+estimation per image pixel for the task of background subtraction", Pattern Recognition Letters 2006), as in OpenCV.
+Its mask is cleaned, and connected components are the regions.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from kinoscope.core.arrays import Float64Array, UInt8Array
 from kinoscope.core.media import Pixels
 
 MAX_MOVING_FRACTION = 0.4
-"""Share of the picture that may move; more is a camera that moves, or a light that goes on."""
+"""Share of the frame that may move; more is a moving camera, or a change of light."""
 
 HISTORY_FRAMES = 250
-"""Pictures over which the background is learned."""
+"""Frames over which the background is learned."""
 
 VARIANCE_THRESHOLD = 24.0
-"""Squared distance in standard deviations from which a pixel is no background."""
+"""Squared distance in standard deviations from which a pixel is foreground."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovingRegions:
-    """What moves in a picture.
+    """The moving parts of a frame.
 
     Attributes:
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of the picture, the largest first.
+        boxes: (N, 4) x1, y1, x2, y2 in pixels of the frame, the largest first.
         mask: (H, W) uint8, 255 where something moves.
-        moving: share of the picture that moves, 0 to 1.
+        moving: share of the frame that moves, 0 to 1.
     """
 
     boxes: Float64Array
@@ -40,28 +40,28 @@ class MovingRegions:
 
     @property
     def still(self) -> bool:
-        """Whether the camera stands still."""
+        """Whether the camera is static."""
         return self.moving <= MAX_MOVING_FRACTION
 
 
 class BackgroundModel:
-    """Learns what is always there, and tells what is not.
+    """Background model of one camera.
 
     Args:
-        smallest: share of the picture's area under which a region is noise.
-        most: regions told of one picture, the largest.
+        min_area: share of the frame's area under which a region is noise.
+        max_regions: regions reported per frame, the largest.
     """
 
-    def __init__(self, smallest: float = 0.0008, most: int = 12) -> None:
+    def __init__(self, min_area: float = 0.0008, max_regions: int = 12) -> None:
         import cv2
 
-        self._smallest, self._most = smallest, most
+        self._min_area, self._max_regions = min_area, max_regions
         self._model = cv2.createBackgroundSubtractorMOG2(
             history=HISTORY_FRAMES, varThreshold=VARIANCE_THRESHOLD, detectShadows=True
         )
 
     def apply(self, pixels: Pixels) -> MovingRegions:
-        """Learn from a picture (H, W, C), and give what moves in it. Shadows are not taken for things."""
+        """Update the background with a frame (H, W, C), and return what moves in it. Shadows are ignored."""
         import cv2
 
         raw = self._model.apply(cv2.GaussianBlur(pixels, (3, 3), 0))
@@ -76,6 +76,6 @@ class BackgroundModel:
         import cv2
 
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-        rows = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= self._smallest * mask.size]
-        rows = rows[np.argsort(-rows[:, cv2.CC_STAT_AREA], kind="stable")][: self._most].astype(np.float64)
+        rows = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= self._min_area * mask.size]
+        rows = rows[np.argsort(-rows[:, cv2.CC_STAT_AREA], kind="stable")][: self._max_regions].astype(np.float64)
         return np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)

@@ -1,10 +1,10 @@
-"""Which pictures a network should look at: those that differ from the last one it looked at.
+"""Selection of the frames that need inference: those that differ from the last one inferred.
 
-A network need not look twice at the same picture, should look more often where much moves, and what was followed
-before a cut is not there after it. All of it is told from two small summaries of a picture: the mean colours of its
-cells, of which the largest difference notices a small thing that moves a little but not coding noise; and its palette,
-which a cut replaces and a moving camera keeps (the classical detector of cuts: Zhang, Kankanhalli, Smoliar,
-"Automatic partitioning of full-motion video", Multimedia Systems 1993).
+An unchanged frame needs no second inference, fast motion needs more frequent inference, and after a cut nothing is
+tracked any more. All of it is decided by two small summaries of a frame: the mean colours of its cells, of which the
+maximum difference detects a small object that moves a little but not coding noise; and its palette, which a cut
+replaces and a moving camera keeps (the classical detector of cuts: Zhang, Kankanhalli, Smoliar, "Automatic partitioning
+of full-motion video", Multimedia Systems 1993).
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Pixels
 
 GRID_CELLS = 52
-"""Cells along the longer side of a picture."""
+"""Cells along the longer side of a frame."""
 
 MIN_CELL_CHANGE = 16
-"""Change of a cell, 0 to 255, from which something else is in it."""
+"""Change of a cell, 0 to 255, from which its content is another."""
 
 MIN_CHANGED_FRACTION = 0.1
-"""Share of changed cells from which a picture has changed much."""
+"""Share of changed cells from which a frame has changed much."""
 
 GateDecision = Literal["unchanged", "skip", "infer", "cut"]
+"""``unchanged``: still the last frame; ``skip``: little change since a recent inference; ``infer``; ``cut``: infer, it
+is another scene."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSignature:
-    """What is remembered of a picture.
+    """Compact summary of a frame.
 
     Attributes:
         cells: (rows, columns, C) float32, mean colours in [0, 255].
-        palette: (64,) float64, share of the picture in each of 4 x 4 x 4 colours.
+        palette: (64,) float64, share of the frame in each of 4 x 4 x 4 colours.
     """
 
     cells: Float32Array
     palette: Float64Array
 
     @classmethod
-    def at(cls, pixels: Pixels) -> FrameSignature:
-        """Summarise a picture (H, W, C)."""
+    def of(cls, pixels: Pixels) -> FrameSignature:
+        """Return the signature of a frame (H, W, C)."""
         import cv2
 
         height, width = pixels.shape[:2]
@@ -54,58 +56,61 @@ class FrameSignature:
         palette = np.bincount(colours.ravel(), minlength=64) / colours.size
         return cls(cells.astype(np.float32), palette)
 
-    def moved(self, other: FrameSignature) -> Float32Array:
-        """Give the change of each cell, (rows, columns), 0 to 255."""
+    def cell_changes(self, other: FrameSignature) -> Float32Array:
+        """Return the change of each cell, (rows, columns), 0 to 255."""
         return np.asarray(np.abs(self.cells - other.cells).max(axis=2))
 
-    def recoloured(self, other: FrameSignature) -> float:
-        """Give the share of the picture, 0 to 1, whose colours the other has not."""
+    def palette_change(self, other: FrameSignature) -> float:
+        """Return the share of the frame, 0 to 1, whose colours the other lacks."""
         return float(np.abs(self.palette - other.palette).sum() / 2)
 
 
 class ChangeGate:
-    """Advise on each picture of a video whether to look at it.
+    """Gate that decides for each frame of a video whether to run inference on it.
 
     Args:
-        rate: looks a second while little changes; None looks at every changed picture.
-        still: largest change of a cell, 0 to 255, in a picture that counts as unchanged; -1 counts none so.
-        cut: share of the picture that must be recoloured for a cut.
-        much: share of changed cells from which a picture has changed much, and is looked at without a pause.
+        rate: inferences per second while little changes; None infers every changed frame.
+        max_noise: maximum change of a cell, 0 to 255, in a frame that counts as unchanged; -1 counts none so.
+        cut: share of the frame that must change colours for a cut.
+        min_changed: share of changed cells from which a frame has changed much, and is inferred without a pause.
 
     Attributes:
-        fast: whether the last picture that was seen had changed much.
+        fast: whether the last frame had changed much.
     """
 
     def __init__(
-        self, rate: float | None = None, still: float = 8, cut: float = 0.35, much: float | None = None
+        self, rate: float | None = None, max_noise: float = 8, cut: float = 0.35, min_changed: float | None = None
     ) -> None:
-        self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come just when a look is due
-        self.still, self.cut, self.much = still, cut, MIN_CHANGED_FRACTION if much is None else much
+        self.pause = 0.0 if rate is None else 0.9 / rate  # frames seldom come exactly when an inference is due
+        self.max_noise, self.cut, self.min_changed = (
+            max_noise,
+            cut,
+            MIN_CHANGED_FRACTION if min_changed is None else min_changed,
+        )
         self.fast = False
         self._last: FrameSignature | None = None
         self._time = 0.0
 
     def update(self, pixels: Pixels, time: float) -> GateDecision:
-        """Compare a picture (H, W, C) at ``time`` (seconds, increasing) with the last one that was looked at.
+        """Compare a frame (H, W, C) at ``time`` (seconds, increasing) with the last one that was inferred.
 
         Returns:
-            ``same``: it is that picture still; ``wait``: it changed little, and the last look is not long ago;
-            ``look``; or ``cut``: look, it is another scene.
+            See ``GateDecision``.
         """
-        now = FrameSignature.at(pixels)
-        advice = self._judge(now, time)
-        if advice in ("infer", "cut"):
-            self._last, self._time = now, time
-        return advice
+        signature = FrameSignature.of(pixels)
+        decision = self._decide(signature, time)
+        if decision in ("infer", "cut"):
+            self._last, self._time = signature, time
+        return decision
 
-    def _judge(self, now: FrameSignature, time: float) -> GateDecision:
+    def _decide(self, signature: FrameSignature, time: float) -> GateDecision:
         self.fast = False
-        if self._last is None or self._last.cells.shape != now.cells.shape:
+        if self._last is None or self._last.cells.shape != signature.cells.shape:
             return "infer"
-        moved = now.moved(self._last)
-        if moved.max() <= self.still:
+        cell_changes = signature.cell_changes(self._last)
+        if cell_changes.max() <= self.max_noise:
             return "unchanged"
-        if now.recoloured(self._last) >= self.cut:
+        if signature.palette_change(self._last) >= self.cut:
             return "cut"
-        self.fast = bool((moved > MIN_CELL_CHANGE).mean() >= self.much)
+        self.fast = bool((cell_changes > MIN_CELL_CHANGE).mean() >= self.min_changed)
         return "infer" if self.fast or time - self._time >= self.pause else "skip"

@@ -1,4 +1,4 @@
-"""Small JPEG pictures of a part of a frame."""
+"""JPEG thumbnails of a part of a frame."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from kinoscope.core.media import Pixels
 def thumbnail(
     pixels: Pixels, box: Sequence[float], margin: float = 0.15, max_side: int = 200, quality: int = 85
 ) -> bytes:
-    """Cut a box out of a picture and give it as a JPEG file.
+    """Crop a box from a frame and return it as a JPEG file.
 
     Args:
-        pixels: (H, W, C) RGB.
-        box: x1, y1, x2, y2 in pixels of that picture.
-        margin: share of the box's longer side that is left around it, as far as the picture goes.
-        longest: longer side of the result in pixels; a smaller cutting keeps its size.
+        pixels: (H, W, C) uint8, RGB.
+        box: x1, y1, x2, y2 in pixels of that frame.
+        margin: share of the box's longer side that is added around it, as far as the frame reaches.
+        max_side: longer side of the result in pixels; a smaller crop keeps its size.
         quality: of the JPEG, 0 to 100.
     """
     import cv2
 
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = box
-    around = margin * max(x2 - x1, y2 - y1)
-    left, top = min(max(0, int(x1 - around)), width - 1), min(max(0, int(y1 - around)), height - 1)
-    part = pixels[top : max(top + 1, round(y2 + around)), left : max(left + 1, round(x2 + around))]
-    scale = max_side / max(part.shape[:2])
+    padding = margin * max(x2 - x1, y2 - y1)
+    left, top = min(max(0, int(x1 - padding)), width - 1), min(max(0, int(y1 - padding)), height - 1)
+    crop = pixels[top : max(top + 1, round(y2 + padding)), left : max(left + 1, round(x2 + padding))]
+    scale = max_side / max(crop.shape[:2])
     if scale < 1:
-        part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(data)

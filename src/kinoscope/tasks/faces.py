@@ -105,7 +105,7 @@ class Faces:
         )  # a frame seldom arrives exactly when a search is due
         self._last_search = -np.inf
         self._change_gate, self._search_on_motion = (
-            ChangeGate(idle_rate, static_levels, much=motion_share),
+            ChangeGate(idle_rate, static_levels, min_changed=motion_share),
             motion_share is not None,
         )
         self._tracker = Tracker(high_score=min_track_score)

@@ -112,7 +112,7 @@ class Objects:
     ) -> None:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self.min_score, self.doubtful_labels = min_score, doubtful_labels
-        self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
+        self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
         gap = max(1.5, 2.5 / min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
         self._tracker = Tracker(high_score=min_track_score, max_gap=gap, strategy=get_strategy(tracker))
         self._compensate_camera, self._appearance, self._labels = camera, appearance, labels

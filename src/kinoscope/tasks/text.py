@@ -216,7 +216,7 @@ class Text:
             include_doubtful,
             read_text,
         )
-        self._change_gate = ChangeGate(idle_rate, static_levels, much=motion_share)
+        self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
         self._tracker = Tracker(high_score=min_track_score, max_gap=max(1.5, 2.5 / (rate or 25)))
         self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
         self._finished: list[tuple[Tracklet, LineHistory]] = []

@@ -17,7 +17,7 @@ from kinoscope.training.classification.options import (
 def test_words_are_typed_as_their_options():
     options = read_words(
         ["net=cnn-lstm", "net.hidden=256", "net.bidirectional=true", "epochs=3", "lr=1e-4", "size=128x96",
-         "balance=yes", "bf16=no", "augment=none", "augment.flip=0.5", "augment.place=centre",
+         "balance=yes", "bf16=no", "augment=none", "augment.flip=0.5", "augment.crop_position=centre",
          "unfreeze=auto", "epochs=4"]
     )  # fmt: skip
     assert options.net == "cnn-lstm"
@@ -30,7 +30,7 @@ def test_words_are_typed_as_their_options():
     assert options.unfreeze is None
     assert options.variation.flip == 0.5
     assert options.variation.crop == 1
-    assert options.variation.place == "centre"
+    assert options.variation.crop_position == "centre"
     assert read_words(["size=64"]).size == (64, 64)
 
 

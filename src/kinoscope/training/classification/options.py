@@ -183,7 +183,7 @@ def _check_together(options: ClassificationOptions) -> None:
 
 
 def _augment_value(name: str, value: Any) -> Any:
-    if name == "place":
+    if name == "crop_position":
         return str(value)
     try:
         return float(value)
