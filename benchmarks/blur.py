@@ -45,7 +45,7 @@ def evaluate(
     video: Path, lookup: IntervalLookup[Mask], stride: int
 ) -> Iterator[tuple[float, list[tuple[float, float]], float]]:
     """Yield for each frame its time, (score, coverage) of each reference face, and the masked share of the frame."""
-    finder = FaceDetector(smallest=20, least=(0.6, 0.7, 0.7), threads=2)
+    finder = FaceDetector(min_size=20, min_scores=(0.6, 0.7, 0.7), threads=2)
     with open_source(video) as source:
         for number, frame in enumerate(source.frames()):
             if number % stride:

@@ -70,7 +70,7 @@ def test_a_model_that_cannot_be_used_is_told_at_once(kinoscope: Any, tiny: Make,
     weights.write_bytes(weights.read_bytes()[:-20])
     for model, message in (
         (folder, "cannot be read"),
-        (tiny("other", task="generate"), "is a model for generate, and does not classify clips; give a folder that"),
+        (tiny("other", task="generate"), "is a model for generate, and does not classify clips; choose a folder that"),
         ("nanodet", "is a model for objects, and does not classify clips"),
         (tmp_path, "it has no model.json"),
         ("nothing", "no model is called nothing"),

@@ -231,7 +231,7 @@ class PersonExtractor(_AppearanceExtractor):
         from kinoscope.models.inference.faces import resize
         from kinoscope.tasks.objects import MIN_TRACK_SCORE
 
-        pixels, detector = _pixels(path), ObjectDetector(device=self._device, least=MIN_TRACK_SCORE)
+        pixels, detector = _pixels(path), ObjectDetector(device=self._device, min_score=MIN_TRACK_SCORE)
         shown = (pixels.shape[1], pixels.shape[0])
         (found,) = detector(resize(pixels, detector.input_size(shown))[None], shown)
         persons = found.labels == detector.card.labels.index("person")

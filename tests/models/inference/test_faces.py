@@ -74,8 +74,8 @@ def test_a_blurred_face_is_less_sharp():
 class FakeCascade(faces.FaceDetector):
     """The cascade with networks that see a face in a white square."""
 
-    def __init__(self, smallest=24):
-        self.smallest, self.least = smallest, (0.7, 0.7, 0.8)
+    def __init__(self, min_size=24):
+        self.min_size, self.min_scores = min_size, (0.7, 0.7, 0.8)
         self.looks = 0
 
     def propose_net(self, pictures):

@@ -1,6 +1,8 @@
-"""Cards that classify clips: what each looks at, what its answers mean, and whether its classes are those of some data.
+"""Clip classifiers among the cards: their input clips, their calibrated probabilities, and the match of their classes
+with a data set's.
 
-A card is one if it takes clips (T, H, W, 3) at a rate of its own, and its last output are the logits of its classes.
+A card is a classifier if it takes clips (T, H, W, 3) at its own rate, and its last output are the logits of its
+classes.
 """
 
 from __future__ import annotations
@@ -18,28 +20,28 @@ from kinoscope.models.card import Card
 from kinoscope.models.registry import CARDS, find
 
 CLASSIFIER_TASKS = ("classify", "actions")
-"""What a card that classifies clips may be for."""
+"""Tasks of cards that classify clips."""
 
 
 def find_classifier(name: str) -> Card:
-    """Give the card of that name, or of the trained model in the folder of that name, if it classifies clips.
+    """Return the card of that name, or of the trained model in that folder, if it classifies clips.
 
     Raises:
         OptionError: there is none.
-        ModelError: it does something else, or the folder is damaged.
+        ModelError: it is for another task, or the folder is damaged.
     """
     card = find(name)
     if not is_classifier(card):
-        known = ", ".join(other.name for other in CARDS if is_classifier(other)) or "none"
+        choices = ", ".join(other.name for other in CARDS if is_classifier(other)) or "none"
         raise ModelError(
             f"{name} is a model for {card.task}, and does not classify clips; "
-            f"give a folder that `kinoscope train classify` wrote, or a card that does: {known}"
+            f"choose a folder that `kinoscope train classify` wrote, or one of the cards {choices}"
         )
     return card
 
 
 def is_classifier(card: Card) -> bool:
-    """Whether a card classifies clips."""
+    """Return whether a card classifies clips."""
     takes_clips = len(card.input) == 4 and card.rate is not None
     return (
         takes_clips
@@ -50,7 +52,7 @@ def is_classifier(card: Card) -> bool:
 
 
 def get_sampling(card: Card) -> Sampling:
-    """Give the clips that a card which classifies them looks at."""
+    """Return the sampling of a classifier's input clips."""
     frames, size = card.input[0], card.size
     assert frames is not None
     assert size is not None
@@ -59,32 +61,35 @@ def get_sampling(card: Card) -> Sampling:
 
 
 def probabilities(card: Card, logits: ArrayLike) -> Float64Array:
-    """Give the calibrated probabilities (N, K) that a card's logits (N, K) stand for."""
+    """Return the calibrated probabilities (N, K) of a card's logits (N, K)."""
     scaled = np.asarray(logits, np.float64) / card.temperature
     return sigmoid(scaled) if card.multilabel else softmax(scaled)
 
 
-def match_labels(wanted: Sequence[str], card: Card) -> dict[str, str]:
-    """Give the card's name of each class of some data: ``noFight`` is ``no fight``, whatever the case or spaces.
+def match_labels(classes: Sequence[str], card: Card) -> dict[str, str]:
+    """Match the classes of a data set with those of the card, up to case and spaces: ``noFight`` is ``no fight``.
+
+    Returns:
+        The card's label of each class.
 
     Raises:
-        ModelError: the card does not know one of them; the message names both lists.
+        ModelError: the card does not have one of them; the message names both lists.
     """
     exact = set(card.labels)
     loose = {_normalize(label): label for label in reversed(card.labels)}
-    found = {name: name if name in exact else loose.get(_normalize(name)) for name in wanted}
-    missing = [name for name, label in found.items() if label is None]
+    matches = {name: name if name in exact else loose.get(_normalize(name)) for name in classes}
+    missing = [name for name, label in matches.items() if label is None]
     if missing:
         raise ModelError(
-            f"{card.name} does not know {_join_names(missing)}: the data has {_join_names(wanted)}, "
-            f"and the model {_join_names(card.labels)}; rename the classes of the data, or give a model trained on them"
+            f"{card.name} does not know {_join_names(missing)}: the data has {_join_names(classes)}, and the "
+            f"model {_join_names(card.labels)}; rename the classes of the data, or choose a model trained on them"
         )
-    return {name: label for name, label in found.items() if label is not None}
+    return {name: label for name, label in matches.items() if label is not None}
 
 
 def _normalize(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
+    return "".join(character for character in name.casefold() if character.isalnum()) or name
 
 
-def _join_names(names: Sequence[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _join_names(names: Sequence[str], limit: int = 10) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,4 +1,4 @@
-"""Finding objects in pictures: a detection network, and what it takes to make boxes of what it says."""
+"""Object detection: a detection network, and the post-processing of its outputs to boxes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
 SAME_CLASS_IOU = 0.55
-"""Boxes of one class that overlap more are one object: the better one stays."""
+"""IoU above which boxes of one class are duplicates; the one with the highest score is kept."""
 
 ANY_CLASS_IOU = 0.8
-"""Boxes of two classes that overlap more are one object seen as two things."""
+"""IoU above which boxes of two classes are the same object with two labels."""
 
 MAX_DETECTIONS = 100
-"""Most objects in a picture."""
+"""Maximum number of objects in a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What was found in one picture.
+    """The objects of one frame.
 
     Attributes:
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of the picture as shown.
+        boxes: (N, 4) x1, y1, x2, y2 in pixels of the displayed frame.
         scores: (N,) in [0, 1].
-        labels: (N,) index of the class.
+        labels: (N,) class index.
     """
 
     boxes: Float64Array
@@ -40,69 +40,74 @@ class Detections:
 
 
 class ObjectDetector:
-    """Find objects in pictures.
+    """An object detector for frames.
 
     Args:
-        model: a card's name, or ``auto`` for the best card of the task whose weights can be had.
-        device: where to run.
-        threads: threads of the network.
-        least: score under which a detection is dropped.
+        model: a card's name, or ``auto`` for the best card of the task whose weights are available.
+        device: device of the network.
+        threads: number of threads of the network.
+        min_score: minimum score of a detection.
     """
 
-    def __init__(self, model: str = "auto", device: str = "auto", threads: int | None = 1, least: float = 0.1) -> None:
+    def __init__(
+        self, model: str = "auto", device: str = "auto", threads: int | None = 1, min_score: float = 0.1
+    ) -> None:
         self.runner = load("objects", model, device, threads=threads)
         self.card = self.runner.card
-        self.least = least
+        self.min_score = min_score
 
     def input_size(self, shown: Size) -> Size:
-        """Give the size in which the detector wants a picture that is shown at ``shown``."""
+        """Return the size in which the detector takes a frame that is displayed in the size ``shown``."""
         width, height = self.card.size or shown
         if self.card.resize == "stretch":
             return width, height
         scale = min(width / shown[0], height / shown[1])
         return max(2, round(shown[0] * scale)), max(2, round(shown[1] * scale))
 
-    def __call__(self, pictures: Pixels, shown: Size) -> list[Detections]:
-        """Find objects.
+    def __call__(self, frames: Pixels, shown: Size) -> list[Detections]:
+        """Detect the objects of frames.
 
         Args:
-            pictures: (N, H, W, C) of the size that ``input_size`` gives.
-            shown: width and height of the displayed picture, in whose pixels boxes are given.
+            frames: (N, H, W, C) uint8 of the size ``input_size``.
+            shown: width and height of the displayed frame, in whose pixels the boxes are.
         """
-        boxes, scores = self.runner(self._pad(pictures))
-        scale = np.array([shown[0] / pictures.shape[2], shown[1] / pictures.shape[1]] * 2)
-        found = [select_detections(b, s, self.least) for b, s in zip(boxes, scores, strict=True)]
-        return [Detections(clip(o.boxes * scale, *shown), o.scores, o.labels) for o in found]
+        boxes, scores = self.runner(self._pad(frames))
+        scale = np.array([shown[0] / frames.shape[2], shown[1] / frames.shape[1]] * 2)
+        detections = [select_detections(b, s, self.min_score) for b, s in zip(boxes, scores, strict=True)]
+        return [
+            Detections(clip(detection.boxes * scale, *shown), detection.scores, detection.labels)
+            for detection in detections
+        ]
 
-    def _pad(self, pictures: Pixels) -> Pixels:
-        """Fill up with grey at the right and below: to the network's stride, or to its input where it takes no other.
+    def _pad(self, frames: Pixels) -> Pixels:
+        """Pad with grey at the right and bottom, to a multiple of the network's stride or to its fixed input size.
 
-        A wide picture so costs less than a square one.
+        A wide frame thus costs less than a square one.
         """
-        width, height = self.card.size or pictures.shape[2:0:-1]
+        width, height = self.card.size or frames.shape[2:0:-1]
         if stride := self.card.stride:
-            width, height = (-(-length // stride) * stride for length in pictures.shape[2:0:-1])
-        right, below = width - pictures.shape[2], height - pictures.shape[1]
-        if not right and not below:
-            return pictures
-        return np.pad(pictures, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=114)
+            width, height = (-(-length // stride) * stride for length in frames.shape[2:0:-1])
+        right, bottom = width - frames.shape[2], height - frames.shape[1]
+        if not right and not bottom:
+            return frames
+        return np.pad(frames, ((0, 0), (0, bottom), (0, right), (0, 0)), constant_values=114)
 
 
-def select_detections(boxes: Float32Array, scores: Float32Array, least: float) -> Detections:
-    """Choose the objects among all that a network proposes for a picture.
+def select_detections(boxes: Float32Array, scores: Float32Array, min_score: float) -> Detections:
+    """Select the objects among all proposals of a network for one frame.
 
     Args:
         boxes: (A, 4) in pixels.
         scores: (A, classes).
-        least: score under which a proposal is dropped.
+        min_score: minimum score of a proposal.
     """
     labels = scores.argmax(axis=1)
     best = scores[np.arange(len(scores)), labels].astype(np.float64)
-    likely = np.flatnonzero(best >= least)
-    likely = likely[np.argsort(-best[likely], kind="stable")][: 10 * MAX_DETECTIONS]
+    indices = np.flatnonzero(best >= min_score)
+    indices = indices[np.argsort(-best[indices], kind="stable")][: 10 * MAX_DETECTIONS]
     all_boxes = boxes.astype(np.float64)
-    # Classes are moved apart, so that only boxes of one class meet in the first suppression.
-    apart = all_boxes[likely] + (labels[likely] * (2 * np.abs(boxes).max(initial=0) + 1))[:, None]
-    kept = likely[nms(apart, best[likely], SAME_CLASS_IOU)]
-    kept = kept[nms(all_boxes[kept], best[kept], ANY_CLASS_IOU)][:MAX_DETECTIONS]
-    return Detections(all_boxes[kept], best[kept], labels[kept])
+    # Shift the boxes of each class, so that only boxes of one class overlap in the first suppression.
+    shifted = all_boxes[indices] + (labels[indices] * (2 * np.abs(boxes).max(initial=0) + 1))[:, None]
+    selected = indices[nms(shifted, best[indices], SAME_CLASS_IOU)]
+    selected = selected[nms(all_boxes[selected], best[selected], ANY_CLASS_IOU)][:MAX_DETECTIONS]
+    return Detections(all_boxes[selected], best[selected], labels[selected])

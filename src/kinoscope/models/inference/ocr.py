@@ -1,9 +1,9 @@
-"""Finding lines of text in pictures, and reading them: the two networks of PP-OCRv4, straight from their ONNX files.
+"""Optical character recognition: the two networks of PP-OCRv4, run from their ONNX files.
 
-Papers: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020 (the network gives a
-map of how likely each pixel lies in the shrunken core of a line, and the core is grown back); Du et al., "SVTR: Scene
-Text Recognition with a Single Visual Model", IJCAI 2022; Graves et al., "Connectionist Temporal Classification", ICML
-2006, for the decoding.
+Papers: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020 (the network outputs
+the probability that a pixel lies in the shrunken core of a line, and the core is expanded again); Du et al., "SVTR:
+Scene Text Recognition with a Single Visual Model", IJCAI 2022; Graves et al., "Connectionist Temporal Classification",
+ICML 2006, for the decoding.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from kinoscope.models.runtime.runner import compile_network, core_count
 from kinoscope.models.store import fetch
 
 STRIDE = 32
-"""Pictures are taken in sides that are multiples of it."""
+"""Sides of the detector's input are multiples of it."""
 
 MIN_PIXEL_PROBABILITY, MIN_LINE_SCORE = 0.3, 0.5
-"""Likelihood from which a pixel lies in the core of a line, and mean of a core from which it is one."""
+"""Minimum probability of a pixel in the core of a line, and minimum mean probability of a core."""
 
 UNCLIP_RATIO = 1.6
-"""The core is grown by its area over its perimeter, times this, as the paper undoes the shrinking of its training."""
+"""The core is expanded by its area over its perimeter times this ratio, which inverts the shrinking of the training."""
 
 MIN_CORE_SIDE = 3
-"""Shorter side of the smallest core, in pixels of the map."""
+"""Minimum shorter side of a core, in pixels of the probability map."""
 
 LINE_HEIGHT, MAX_LINE_WIDTH = 48, 960
-"""Height of a line as the reader takes it, and the largest width, in pixels."""
+"""Height of a line in the recognizer's input, and its maximum width, in pixels."""
 
 Weights = dict[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
 class TextLines:
-    """The lines of text in one picture.
+    """The lines of text in one frame.
 
     Attributes:
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of the picture as shown.
+        boxes: (N, 4) x1, y1, x2, y2 in pixels of the displayed frame.
         scores: (N,) in [0, 1].
-        corners: (N, 4, 2) of the lines themselves, which may be tilted, in the same pixels: from their upper left one
-            clockwise, so that the first two are one end of the upper edge and the other.
+        corners: (N, 4, 2) of the lines, which may be rotated, in the same pixels: clockwise from the upper left one, so
+            that the first two are the ends of the upper edge.
     """
 
     boxes: Float64Array
@@ -63,140 +63,144 @@ class TextLines:
 
 
 class TextDetector:
-    """Find lines of text.
+    """A detector of text lines.
 
     Args:
         device: not used: the network runs in OpenVINO.
-        threads: of the network.
-        least: score under which a line is dropped.
+        threads: number of threads of the network.
+        min_score: minimum score of a line.
     """
 
-    def __init__(self, device: str = "auto", threads: int | None = 1, least: float = MIN_LINE_SCORE) -> None:
+    def __init__(self, device: str = "auto", threads: int | None = 1, min_score: float = MIN_LINE_SCORE) -> None:
         self.card = find("ppocr-v4-det")
-        self.least = least
+        self.min_score = min_score
         self._network = _Network(fetch(self.card), threads)
 
     @staticmethod
-    def input_size(shown: Size, longest: int) -> Size:
-        """Give the size in which the finder wants a picture shown at ``shown``: its longer side about ``longest``.
+    def input_size(shown: Size, max_side: int) -> Size:
+        """Return the detector's input size for a frame displayed in the size ``shown``; its longer side is about
+        ``max_side``.
 
-        A small picture is enlarged, at most twofold: the network was trained on larger letters.
+        A small frame is enlarged, at most twofold: the network was trained on larger characters.
         """
-        scale = min(2.0, longest / max(shown))
+        scale = min(2.0, max_side / max(shown))
         width, height = (max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in shown)
         return width, height
 
-    def __call__(self, picture: Pixels, shown: Size) -> TextLines:
-        """Find the lines of a picture (H, W, C) of the size that ``input_size`` gives."""
-        scale = np.array([shown[0] / picture.shape[1], shown[1] / picture.shape[0]])
-        rows = [row for row in find_lines(self._network(picture)[0, 0]) if row[1] >= self.least]
+    def __call__(self, frame: Pixels, shown: Size) -> TextLines:
+        """Detect the text lines of a frame (H, W, C) of the size ``input_size``."""
+        scale = np.array([shown[0] / frame.shape[1], shown[1] / frame.shape[0]])
+        rows = [row for row in find_lines(self._network(frame)[0, 0]) if row[1] >= self.min_score]
         corners = np.array([corners for corners, _ in rows]).reshape(-1, 4, 2) * scale
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
 
 
-def find_lines(likely: Float32Array) -> list[tuple[Float64Array, float]]:
-    """Give the lines of text in a map (H, W) of likelihoods: four corners (4, 2), and the core's mean likelihood."""
+def find_lines(probabilities: Float32Array) -> list[tuple[Float64Array, float]]:
+    """Return the text lines in a map of probabilities (H, W): four corners (4, 2), and the core's mean probability."""
     import cv2
 
-    mask = cv2.dilate((likely > MIN_PIXEL_PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
-    found = []
+    mask = cv2.dilate((probabilities > MIN_PIXEL_PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
+    lines = []
     for contour in cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]:
         centre, (width, height), angle = cv2.minAreaRect(contour)
         if min(width, height) >= MIN_CORE_SIDE:
-            reach = UNCLIP_RATIO * width * height / (2 * (width + height))
-            grown = (centre, (width + 2 * reach, height + 2 * reach), angle)
-            found.append((_ordered(cv2.boxPoints(grown).astype(np.float64)), _mean_in(likely, contour)))
-    return found
+            margin = UNCLIP_RATIO * width * height / (2 * (width + height))
+            expanded = (centre, (width + 2 * margin, height + 2 * margin), angle)
+            lines.append((_ordered(cv2.boxPoints(expanded).astype(np.float64)), _mean_in(probabilities, contour)))
+    return lines
 
 
-def _mean_in(likely: Float32Array, contour: NDArray[Any]) -> float:
-    """Give the mean of a map (H, W) inside a contour (N, 1, 2)."""
+def _mean_in(probabilities: Float32Array, contour: NDArray[Any]) -> float:
+    """Return the mean of a map (H, W) inside a contour (N, 1, 2)."""
     import cv2
 
     x, y, width, height = cv2.boundingRect(contour)
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [np.asarray(contour - (x, y), np.int32)], 1)
-    return float(cv2.mean(likely[y : y + height, x : x + width], mask)[0])
+    return float(cv2.mean(probabilities[y : y + height, x : x + width], mask)[0])
 
 
 def _ordered(corners: Float64Array) -> Float64Array:
-    """Order the corners (4, 2) of a rectangle clockwise, from the left end of its upper long side."""
-    around = corners[np.argsort(np.arctan2(*(corners - corners.mean(axis=0)).T[::-1]))]
-    first = int(np.argmin(around.sum(axis=1)))
-    return np.roll(around, -first, axis=0)
+    """Order the corners (4, 2) of a rectangle clockwise, from the left end of its upper edge."""
+    sorted_corners = corners[np.argsort(np.arctan2(*(corners - corners.mean(axis=0)).T[::-1]))]
+    start = int(np.argmin(sorted_corners.sum(axis=1)))
+    return np.roll(sorted_corners, -start, axis=0)
 
 
-def crop_line(picture: Pixels, corners: Float64Array) -> Pixels:
-    """Return a line rectified out of a frame (H, W, C), ``LINE_HEIGHT`` pixels high; vertical lines are rotated."""
+def crop_line(frame: Pixels, corners: Float64Array) -> Pixels:
+    """Return a line rectified from a frame (H, W, C), ``LINE_HEIGHT`` pixels high; vertical lines are rotated."""
     import cv2
 
     across, down = (float(np.hypot(*(corners[i] - corners[0]))) for i in (1, 3))
     if down > 1.5 * across:
         corners, across, down = np.roll(corners, -1, axis=0), down, across
     width = int(np.clip(round(LINE_HEIGHT * across / max(down, 1e-6)), 8, MAX_LINE_WIDTH))
-    there = np.array([[0, 0], [width, 0], [width, LINE_HEIGHT], [0, LINE_HEIGHT]], np.float32)
-    move = cv2.getPerspectiveTransform(corners.astype(np.float32), there)
+    target = np.array([[0, 0], [width, 0], [width, LINE_HEIGHT], [0, LINE_HEIGHT]], np.float32)
+    homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     return np.asarray(
-        cv2.warpPerspective(picture, move, (width, LINE_HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpPerspective(frame, homography, (width, LINE_HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
 class TextRecognizer:
-    """Read lines of text: Chinese and Latin letters, digits and signs.
+    """A recognizer of text lines: Chinese and Latin characters, digits and signs.
 
     Args:
         device: not used: the network runs in OpenVINO.
-        threads: of the network.
+        threads: number of threads of the network.
     """
 
     def __init__(self, device: str = "auto", threads: int | None = 1) -> None:
         self.card = find("ppocr-v4-rec")
         files = fetch(self.card)
         self._network = _Network(files, threads)
-        self._letters = _read_characters(next(iter(files.values())))
+        self._characters = _read_characters(next(iter(files.values())))
 
     def __call__(self, line: Pixels) -> tuple[str, float]:
-        """Give what a line (48, W, C) says, and the mean probability of its letters; "" and 0 where it says nothing."""
-        wide = -(-line.shape[1] // 64) * 64  # of few widths, so that few networks are compiled
-        padded = np.pad(line, ((0, 0), (0, wide - line.shape[1]), (0, 0)), constant_values=127)
-        return ctc_decode(self._network(padded)[0], self._letters)
+        """Return the text of a line (48, W, C) and the mean probability of its characters; "" and 0 if there is
+        none.
+        """
+        padded_width = -(-line.shape[1] // 64) * 64  # few distinct widths, so that few networks are compiled
+        padded = np.pad(line, ((0, 0), (0, padded_width - line.shape[1]), (0, 0)), constant_values=127)
+        return ctc_decode(self._network(padded)[0], self._characters)
 
 
-def ctc_decode(likely: Float32Array, letters: Sequence[str]) -> tuple[str, float]:
-    """Decode greedily: the best letter at each place, repeats and blanks (letter 0) left out.
+def ctc_decode(probabilities: Float32Array, characters: Sequence[str]) -> tuple[str, float]:
+    """Decode greedily: the most probable character at each step, without repeats and blanks (character 0).
 
     Args:
-        likely: (places, letters) probabilities.
-        letters: names of the letters.
+        probabilities: (steps, characters).
+        characters: the characters by index.
     """
-    best = likely.argmax(axis=1)
-    new = (best != 0) & (best != np.concatenate([[-1], best[:-1]]))
-    text = "".join(letters[i] for i in best[new].tolist()).strip()
-    return text, float(likely[new, best[new]].mean()) if text else 0.0
+    indices = probabilities.argmax(axis=1)
+    is_new = (indices != 0) & (indices != np.concatenate([[-1], indices[:-1]]))
+    text = "".join(characters[i] for i in indices[is_new].tolist()).strip()
+    return text, float(probabilities[is_new, indices[is_new]].mean()) if text else 0.0
 
 
 @lru_cache
 def _read_characters(path: Path) -> list[str]:
+    """Return the characters by output index, from the metadata of the network's file."""
     from kinoscope.models.formats.onnx import read_metadata
 
-    letters = read_metadata(path).get("character", "").split("\n")
-    if len(letters) < 2:
-        raise ModelError(f"{path.name} does not name its letters; remove it and fetch it again")
-    return ["", *letters, " "]
+    characters = read_metadata(path).get("character", "").split("\n")
+    if len(characters) < 2:
+        raise ModelError(f"{path.name} does not name its characters; remove it and download it again")
+    return ["", *characters, " "]
 
 
 class _Network:
-    """One of the two networks, compiled for each shape that it is given."""
+    """One of the two networks, compiled for each input shape."""
 
     def __init__(self, files: Weights, threads: int | None) -> None:
         (self._path,) = map(str, files.values())
         self._threads = threads or core_count()
         self._requests: dict[tuple[int, ...], Any] = {}
 
-    def __call__(self, picture: Pixels) -> Float32Array:
-        """Infer on a picture (H, W, C); the networks take BGR in [-1, 1]."""
-        array = np.ascontiguousarray(picture[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
+    def __call__(self, frame: Pixels) -> Float32Array:
+        """Infer on a frame (H, W, C) uint8; the networks take BGR in [-1, 1]."""
+        array = np.ascontiguousarray(frame[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
         if array.shape not in self._requests:
             network = compile_network(self._path, "f32", self._threads, array.shape)
             self._requests[array.shape] = network.create_infer_request()

@@ -1,6 +1,6 @@
-"""What sentences mean: vectors that lie close together where the meaning does, whatever the words.
+"""Sentence embeddings: vectors that are close together if the sentences mean the same.
 
-The pieces of words are told by the Tokenizers library, which faster-whisper needs too.
+The tokenizer is that of the Tokenizers library, which faster-whisper depends on too.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from kinoscope.core.optional import require_extra
 from kinoscope.models import fetch, load
 
 MAX_TOKENS = 256
-"""Pieces of words of a sentence that are looked at, as many as the network was trained on."""
+"""Maximum number of tokens of a sentence, as in the network's training."""
 
 SENTENCES_PER_BATCH = 64
-"""Sentences that are filled up to one length together; those of like length, so that little is wasted."""
+"""Sentences that are padded to one length together, sorted by length to reduce padding."""
 
 
 class SentenceEmbedder:
-    """Give sentences vectors of length 1, whose product tells how alike they are in meaning.
+    """A sentence embedder; vectors have length 1, and their dot product is the similarity in meaning.
 
     Raises:
         MissingExtra: the Tokenizers library is not installed.
-        WeightsMissing: the weights cannot be had.
+        WeightsMissing: the weights are not available.
     """
 
     length = 384
@@ -40,18 +40,18 @@ class SentenceEmbedder:
 
     def __call__(self, sentences: Sequence[str]) -> Float32Array:
         """Embed sentences: (N, D), each of length 1."""
-        numbers = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
-        vectors = np.zeros((len(numbers), self.length), np.float32)
-        order = sorted(range(len(numbers)), key=lambda index: len(numbers[index]))
+        token_ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
+        vectors = np.zeros((len(token_ids), self.length), np.float32)
+        order = sorted(range(len(token_ids)), key=lambda index: len(token_ids[index]))
         for first in range(0, len(order), SENTENCES_PER_BATCH):
-            some = order[first : first + SENTENCES_PER_BATCH]
-            (vectors[some],) = self.runner(pack_tokens([numbers[index] for index in some]))
+            batch = order[first : first + SENTENCES_PER_BATCH]
+            (vectors[batch],) = self.runner(pack_tokens([token_ids[index] for index in batch]))
         return vectors
 
 
-def pack_tokens(numbers: Sequence[Sequence[int]]) -> UInt8Array:
-    """Give rows of numbers as the network takes them: (N, L, 2) bytes, the low before the high, filled up with 0."""
-    table = np.zeros((len(numbers), max(map(len, numbers), default=0)), "<u2")
-    for row, some in zip(table, numbers, strict=True):
-        row[: len(some)] = some
+def pack_tokens(token_ids: Sequence[Sequence[int]]) -> UInt8Array:
+    """Pack token ids into the network's input: (N, L, 2) bytes, little-endian, padded with 0."""
+    table = np.zeros((len(token_ids), max(map(len, token_ids), default=0)), "<u2")
+    for row, batch in zip(table, token_ids, strict=True):
+        row[: len(batch)] = batch
     return table.view(np.uint8).reshape(*table.shape, 2)
