@@ -1,11 +1,13 @@
-"""What --help says: every choice by name, every default as it would be typed, and what is true."""
+"""The help of every verb: all choices by name, defaults as they are typed, and the words of the field."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from collections.abc import Callable
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -24,11 +26,21 @@ from tests.conftest import Call
 
 Cli = Callable[..., Call]
 VERBS = sorted(COMMANDS)
+HELP_PAGES = [*VERBS, *(f"train {task}" for task in TRAININGS)]
+
+with (Path(__file__).parents[1] / "tools" / "words.toml").open("rb") as _stream:
+    _WORDS: dict[str, Any] = tomllib.load(_stream)
+
+REPLACED = {*_WORDS["replaced"], *_WORDS["sentences"]} - {"most", "least"}
+"""Words that no help contains; "at most" and "at least" are plain English."""
+
+REPLACED_IN_NAMES = {*_WORDS["replaced"], *_WORDS["names"]}
+"""Words that no name of an option contains."""
 
 
 @pytest.fixture
 def shown(kinoscope: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Give the help of a verb without frames and line breaks."""
+    """Return a function that returns the help of a verb without box characters and line breaks."""
     monkeypatch.setenv("COLUMNS", "200")
 
     def text(verb: str) -> str:
@@ -51,14 +63,14 @@ def test_every_choice_is_named(shown: Callable[[str], str], verb: str, names: An
     assert [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)] == []
 
 
-def test_the_tasks_that_are_not_usual_are_told(shown: Callable[[str], str]) -> None:
+def test_the_tasks_that_need_an_option_are_listed(shown: Callable[[str], str]) -> None:
     usual = re.search(r"If not given, all but (.*?); (.*?) only with", shown("analyze"))
     assert usual
     assert set(re.findall(r"\w+", usual[1])) - {"and"} == BY_NAME
     assert set(re.findall(r"\w+", usual[2])) - {"and"} == set(ON_REQUEST)
 
 
-def test_defaults_that_stand_in_words_are_those_that_are_used(shown: Callable[[str], str]) -> None:
+def test_defaults_in_the_text_are_those_of_the_code(shown: Callable[[str], str]) -> None:
     assert f"{MATCH_THRESHOLDS['face']} if not given" in shown("recognize")
     for number in (DEFAULT_LIMITS.pixels, DEFAULT_LIMITS.channels, DEFAULT_LIMITS.rate, DEFAULT_LIMITS.hours):
         assert f"{number:g}" in shown("analyze").replace("134217728", "1.34218e+08")
@@ -75,14 +87,31 @@ def test_every_option_is_described_and_its_default_can_be_typed(shown: Callable[
     assert not re.search(r"default: [(\[{]", text)
 
 
-@pytest.mark.parametrize("verb", [*VERBS, *(f"train {task}" for task in TRAININGS)])
-def test_private_words_do_not_stand_in_it(shown: Callable[[str], str], verb: str) -> None:
-    private = r"\b(looks?|likes?|likel\w+|likeness|judges?|sounds?|hears?|heard|whoever|somebody|tells?|told|talks?)\b"
-    allowed = {
-        "search": {"like", "look"},
-    }
-    found = set(re.findall(private, shown(verb).lower())) - allowed.get(verb, set())
-    assert found - ({"judge", "talks"} if verb.startswith("train ") else set()) == set()
+@pytest.mark.parametrize("verb", HELP_PAGES)
+def test_the_help_of_every_verb_uses_the_words_of_the_field(shown: Callable[[str], str], verb: str) -> None:
+    words = set(re.findall(r"[a-z]+", shown(verb).lower()))
+    assert words & REPLACED - ({"judge", "painter", "talks"} if verb.startswith("train ") else set()) == set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_option_has_a_replaced_word_in_its_name(verb: str) -> None:
+    names = [name for name in inspect.signature(COMMANDS[verb]).parameters if {*name.split("_")} & REPLACED_IN_NAMES]
+    assert names == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_every_verb_begins_with_its_docstring(shown: Callable[[str], str], verb: str) -> None:
+    docstring = COMMANDS[verb].__doc__
+    assert docstring
+    assert docstring.split("\n\n")[0].split(":")[0].replace("`", "") in shown(verb).replace("`", "")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_choice_of_a_type_is_named(shown: Callable[[str], str], verb: str) -> None:
+    text = shown(verb)
+    for parameter in inspect.signature(COMMANDS[verb], eval_str=True).parameters.values():
+        for choice in get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ():
+            assert re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text), (parameter.name, choice)
 
 
 def test_the_signature_of_python_has_the_same_names() -> None:
@@ -106,7 +135,7 @@ def test_no_verb_shows_all_verbs(kinoscope: Cli, words: str) -> None:
         ("analyze a.mp4 --dance", "kinoscope analyze --help"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_parsed_says_where_help_is(kinoscope: Cli, words: str, more: str) -> None:
+def test_a_parse_error_names_the_command_of_the_help(kinoscope: Cli, words: str, more: str) -> None:
     call = kinoscope(*words.split())
     assert (call.status, call.out, call.err.count("\n")) == (2, "", 1)
     assert call.err.endswith(f"; see {more}\n")

@@ -79,8 +79,8 @@ def enroll(
         sources: images, videos, or folders of them, each of this one person or object.
         kind: face; person: from head to foot with the clothes, so good for a day; object: should fill the image, so
             crop it.
-        largest: of several faces in an image take the largest, of several people in a video the one with the longest
-            track.
+        largest: of several faces in an image take the largest, of several people in a video the one who is
+            visible for the most time.
         device: auto (a GPU if there is one), cpu or cuda.
         quiet: show no progress.
 

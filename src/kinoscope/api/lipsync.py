@@ -75,7 +75,7 @@ def lipsync(
 ) -> LipSyncResult:
     """Make the lips of a speaker follow other audio, which replaces that of the video; marked as generated.
 
-    The person whose face has the largest and longest track is painted. Frames without that face, and all that lies
+    The person whose face is largest for the most time is painted. Frames without that face, and all that lies
     around the mouth, stay as they are. The audio begins with the video; after its end, lips rest. Obtain the speaker's
     consent first.
 
