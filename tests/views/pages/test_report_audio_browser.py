@@ -86,8 +86,8 @@ def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
     page = shown(synced())
     assert page.evaluate("kinoscope.rows.map((row) => [row.name, row.items.length])") == [
         ["Audio offset", 1],
-        ["face 1", 2],
-        ["Anna", 1],
+        ["face 1 speaking", 2],
+        ["Anna speaking", 1],
     ]
     assert page.get_by_role("tab", name="Events").locator("small").inner_text() == "4"
     assert page.get_by_role("tab", name="Objects").locator("small").inner_text() == "0"

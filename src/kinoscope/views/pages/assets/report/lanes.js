@@ -39,7 +39,9 @@ function groupRows(task, kind, list) {
   const few = groups.length <= maxRows + 1 ? groups : groups.slice(0, maxRows);
   const rest = groups.slice(few.length).flatMap(([, members]) => members).sort((a, b) => a.start - b.start);
   if (rest.length) few.push([`${groups.length - maxRows} more`, rest]);
-  return few.map(([name, members]) => trackRow(name, task, kind, members));
+  // A person may have a row of faces and a row of speech.
+  const rowTitle = (name) => (kind === "speaker" ? `${name} speaking` : name);
+  return few.map(([name, members]) => trackRow(rowTitle(name), task, kind, members));
 }
 
 /** @returns {Row} */

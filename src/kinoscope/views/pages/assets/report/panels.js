@@ -118,10 +118,19 @@ function itemButton(item, className, ...children) {
 /** @param {Item} item */
 function imageElement(item, className) {
   const url = imageUrl(item.image);
+  if (!url && item.kind === "shot" && data.video) return frameElement((item.start + item.end) / 2, className);
   if (!url) return make("span", `${className} blank`);
   const image = make("img", className);
   Object.assign(image, { src: url, alt: "", loading: "lazy", decoding: "async" });
   return image;
+}
+
+/** Create an element that shows a frame of the video, for a shot without an image. @param {number} time */
+function frameElement(time, className) {
+  const frame = make("video", className);
+  Object.assign(frame, { src: `${data.video}#t=${time.toFixed(3)}`, muted: true, preload: "metadata", playsInline: true });
+  frame.setAttribute("aria-hidden", "true");
+  return frame;
 }
 
 /** @param {string} className @param {string} text */
