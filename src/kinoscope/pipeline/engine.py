@@ -1,6 +1,6 @@
-"""One decode, many tasks.
+"""The engine: one decode, many tasks.
 
-The calling thread decodes and scales; every task works in a thread of its own behind a bounded queue, so that
+The calling thread decodes and scales; every task runs in a thread of its own behind a bounded queue, so that
 decoding and inference overlap (PyAV, OpenVINO and torch release the GIL) and memory does not grow with the
 length of the video. A task that fails is reported as failed, and the others finish.
 """
@@ -35,7 +35,7 @@ log = logging.getLogger("kinoscope")
 
 
 MAX_QUEUED_BATCHES = 3
-"""How far decoding may run ahead of a task, in batches."""
+"""Batches by which decoding may run ahead of a task."""
 
 
 def run(
@@ -46,18 +46,18 @@ def run(
     progress: ProgressCallback | None = None,
     threaded: bool = True,
 ) -> Timeline:
-    """Read ``source`` once, feed every task, and gather what they found.
+    """Read ``source`` once, feed every task, and collect their results.
 
     Args:
-        source: an open source; it is read from where it stands to its end.
-        tasks: in the order in which they finish; later ones may look at what earlier ones found.
+        source: an open source; it is read from its current position to its end.
+        tasks: in the order in which they finish; later ones may read the results of earlier ones.
         timeline: results of earlier tasks to add to.
-        progress: told now and then how far the decode is.
-        threaded: False runs everything in the calling thread, one thing after another, and counts each
-            task's CPU seconds instead of its share of the wall seconds.
+        progress: called with the seconds decoded and the total.
+        threaded: False runs everything in the calling thread, one task after another, and counts each
+            task's CPU seconds instead of its share of the wall-clock seconds.
 
     Returns:
-        The timeline. After Ctrl-C, or a source that breaks off, it holds what was found until then, and
+        The timeline. After Ctrl-C, or if the source fails midway, it holds the results until then, and
         ``decode.complete`` is False.
     """
     timeline = timeline or Timeline()
@@ -67,7 +67,7 @@ def run(
         with interrupts.allowed:
             feeds = _prepare(tasks, source, timeline, threaded)
         times = _decode(source, feeds, progress, interrupts)
-        if source.info != before:  # some of it is known only now
+        if source.info != before:  # some of it is known only after decoding
             known = describe_source(source.info)
             timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
         if feeds or not timeline.decode.frames:  # where nothing is read, what was read for earlier tasks stands
@@ -79,7 +79,9 @@ def run(
 
 
 def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[TaskFeed]:
-    """Ask every task what it needs (which loads its models, side by side) and make a feed for each that can run."""
+    """Get the needs of every task (which loads the models, in parallel) and create a feed for each task that can
+    run.
+    """
     clock = SharedClock(time.perf_counter if threaded else time.process_time)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks)) if threaded else 1) as pool:
         feeds = list(pool.map(lambda task: TaskFeed.open(task, source, clock), tasks))
@@ -95,7 +97,7 @@ def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded
 def _decode(
     source: Source, feeds: list[TaskFeed], progress: ProgressCallback | None, interrupts: Interrupts
 ) -> array[float]:
-    """Read the source to its end, or to Ctrl-C, and hand out what was asked for; give all frame times."""
+    """Read the source to its end, or to Ctrl-C, and distribute frames and audio; return all frame times in seconds."""
     times = array("d")
     try:
         items = _read(source, feeds)
@@ -120,7 +122,7 @@ def _next(items: Iterator[LazyFrame | Audio], interrupts: Interrupts) -> LazyFra
 
 
 def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> None:
-    """Let every task see its last frames; Ctrl-C drops what still waits in the queues."""
+    """Wait until every task has processed its last frames; Ctrl-C drops what is still in the queues."""
     try:
         for feed in feeds:
             feed.close()
@@ -133,7 +135,7 @@ def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> Non
 
 
 def _stop(feeds: list[TaskFeed], interrupts: Interrupts) -> None:
-    """Wait until each task has done what it is at; whoever presses Ctrl-C again does without its result."""
+    """Wait until each task has finished its current batch; a second Ctrl-C gives up its result."""
     for feed in feeds:
         try:
             with interrupts.allowed:
@@ -165,10 +167,11 @@ def _finish(feeds: list[TaskFeed], timeline: Timeline, interrupts: Interrupts) -
 
 
 class SharedClock:
-    """Seconds of those who work, divided among as many as work at once, so that they add up to the time that passes.
+    """A clock that divides the elapsed seconds among all running tasks, so that their shares add up to the wall-clock
+    time.
 
     Args:
-        clock: gives the seconds that have passed.
+        clock: returns the elapsed seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -176,15 +179,15 @@ class SharedClock:
         self._share, self._last, self._working = 0.0, clock(), 0
 
     def enter(self) -> float:
-        """Begin to work; what is returned is for ``leave``."""
+        """Start counting; the returned value is passed to ``leave``."""
         return self._change(1)
 
     def leave(self, entered: float) -> float:
-        """Stop working, and return the seconds that count as one's own."""
+        """Stop counting, and return the seconds that are the caller's share."""
         return self._change(-1) - entered
 
     def _change(self, by: int) -> float:
-        """Return the seconds that one who had worked all along would have by now."""
+        """Return the share in seconds of a caller that has been running all along."""
         with self._lock:
             now = self._clock()
             self._share += (now - self._last) / max(1, self._working)
@@ -194,7 +197,9 @@ class SharedClock:
 
 @dataclass
 class TaskFeed:
-    """The way from the decode to one task: picks its frames, batches them, and runs it behind a bounded queue."""
+    """The connection from the decoder to one task: samples its frames, batches them, and runs it behind a bounded
+    queue.
+    """
 
     task: Task
     needs: Needs
@@ -203,7 +208,7 @@ class TaskFeed:
     report: TaskReport = field(default_factory=TaskReport)
 
     def __post_init__(self) -> None:
-        self._ticker = FrameSampler(self.needs.rate)
+        self._sampler = FrameSampler(self.needs.rate)
         self._frames: list[list[Frame]] = [[] for _ in self.needs.sizes]
         self._queue: Queue[tuple[FrameBatch, ...] | Audio | None] = Queue(1 if self.live else MAX_QUEUED_BATCHES)
         self._worker: Thread | None = None
@@ -211,7 +216,7 @@ class TaskFeed:
 
     @classmethod
     def open(cls, task: Task, source: Source, clock: SharedClock) -> TaskFeed:
-        """Ask the task for its needs; one that skips or fails is marked so in the report."""
+        """Create the feed of a task from its needs; a task that skips or fails is marked in the report."""
         report, needs, start = TaskReport(), Needs(), clock.enter()
         try:
             needs = task.needs(source.info)
@@ -223,25 +228,27 @@ class TaskFeed:
         return cls(task, needs, clock, source.info.live, report)
 
     def start(self, threaded: bool) -> None:
-        """Begin to work off the queue, in a thread of the task's own."""
+        """Start the thread of the task."""
         if threaded:
             self._worker = Thread(target=self._work, name=f"kinoscope-{self.task.name}", daemon=True)
             self._worker.start()
 
     def offer(self, item: LazyFrame | Audio) -> None:
-        """Take a decoded picture or sound if the task wants it; waits while it is behind, but drops live pictures."""
+        """Pass on a decoded frame or audio if the task needs it; blocks while the task is behind, but drops live
+        frames.
+        """
         if self.report.status != "ok":
             return
         if isinstance(item, Audio):
             if item.rate == self.needs.audio_rate:
                 self._put(item)
             return
-        if self.needs.sizes and self._ticker.due(item.time):
+        if self.needs.sizes and self._sampler.due(item.time):
             self._collect(item)
 
-    def _collect(self, picture: LazyFrame) -> None:
+    def _collect(self, lazy_frame: LazyFrame) -> None:
         for frames, size in zip(self._frames, self.needs.sizes, strict=True):
-            frames.append(picture.frame(size))
+            frames.append(lazy_frame.frame(size))
         self.report.frames += 1
         # A live source must not wait for a full batch.
         if len(self._frames[0]) >= (1 if self.live else self.needs.batch):
@@ -255,26 +262,26 @@ class TaskFeed:
 
     def _put(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         if not self._worker:
-            self._do(item)
+            self._process(item)
         elif self.live and self._queue.full() and not isinstance(item, Audio):
-            # What is on screen now matters more than what was; and no slow task makes the others late.
+            # The current frame matters more than past ones, and a slow task must not delay the others.
             self.report.extra["dropped"] = self.report.extra.get("dropped", 0) + 1
         else:
             self._queue.put(item)
 
     def close(self) -> None:
-        """Hand over the last frames, and say that they are the last."""
+        """Pass on the last frames, and mark the end."""
         self._flush()
         if self._worker:
             self._queue.put(None)
 
     def wait(self) -> None:
-        """Wait until the task has seen all that it was handed."""
+        """Wait until the task has processed its queue."""
         if self._worker:
             self._worker.join()
 
     def stop(self) -> None:
-        """Drop what the task has not seen yet."""
+        """Drop what the task has not processed yet."""
         self._stopped = True
         if self._worker and self._worker.is_alive():
             self._queue.put(None)
@@ -284,9 +291,9 @@ class TaskFeed:
         while (item := self._queue.get()) is not None:
             # After a failure the queue is still emptied, so that the decode never waits for a dead task.
             if self.report.status == "ok" and not self._stopped:
-                self._do(item)
+                self._process(item)
 
-    def _do(self, item: tuple[FrameBatch, ...] | Audio) -> None:
+    def _process(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         with self._guard():
             if isinstance(item, Audio):
                 self.task.process_audio(item)
@@ -294,15 +301,19 @@ class TaskFeed:
                 self.task.process_frames(*item)
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Ask the task for its result; the report says how it went."""
+        """Return the result of the task, with the report of its feed."""
         result = TaskResult()
         if self.report.status == "ok":
             with self._guard():
                 result = self.task.finish(timeline)
-        own, mine = result.report, self.report
-        own.frames, own.seconds, own.extra = mine.frames, mine.seconds, mine.extra | own.extra
-        if mine.status != "ok":
-            own.status, own.reason = mine.status, mine.reason
+        report, feed_report = result.report, self.report
+        report.frames, report.seconds, report.extra = (
+            feed_report.frames,
+            feed_report.seconds,
+            feed_report.extra | report.extra,
+        )
+        if feed_report.status != "ok":
+            report.status, report.reason = feed_report.status, feed_report.reason
         return result
 
     def _guard(self) -> _Guard:
@@ -310,7 +321,7 @@ class TaskFeed:
 
 
 class _Guard:
-    """Count the time of a stretch of a task's work, and turn its failure into a line of its report."""
+    """Measures the time of a part of a task's work, and turns its failure into an entry of the report."""
 
     def __init__(self, feed: TaskFeed) -> None:
         self.feed = feed

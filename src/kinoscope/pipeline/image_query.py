@@ -1,4 +1,4 @@
-"""What a picture looks like: the vectors by which the like of it is found in a library."""
+"""Vectors of a query image, by which similar images are found in a library."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from kinoscope.core.time import parse_time
 from kinoscope.library import VectorQuery
 
 MAX_SCENE_DISTANCE = 0.4
-"""Largest cosine distance of what pictures show that counts as alike. In eight videos (130 pictures, one a second)
-90 % of the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of unlike videos."""
+"""Maximum cosine distance of scene features that counts as similar. In eight videos (130 frames, one a second)
+90 % of the pairs from within 2 s of one video were under it, cuts counted, and 0.1 % of those of different videos."""
 
 
-def image_queries(like: str, device: str = "auto") -> list[VectorQuery]:
-    """Give what to look for: what a picture shows, things that look like it, and the largest face in it if any.
+def image_queries(image_path: str, device: str = "auto") -> list[VectorQuery]:
+    """Return the queries of an image: its scene, the object that it shows, and the largest face in it if any.
 
     Args:
-        like: a picture, or a video and a moment of it, as in ``video.mp4@12.5``.
+        image_path: an image, or a video and a time in it, as in ``video.mp4@12.5``.
         device: see ``models.load``.
 
     Raises:
         SourceError: it cannot be read.
-        OptionError: the moment cannot be understood.
-        WeightsMissing: a model cannot be had.
+        OptionError: the time cannot be parsed.
+        WeightsMissing: a model is unavailable.
     """
-    pixels = _read_frame(like)
-    return [_scene(pixels, device), _thing(pixels, device), *_face(pixels, device)]
+    pixels = _read_frame(image_path)
+    return [_scene(pixels, device), _object(pixels, device), *_face(pixels, device)]
 
 
-def _read_frame(like: str) -> Pixels:
+def _read_frame(image_path: str) -> Pixels:
     from kinoscope.source import open_source
 
-    path, at = like, Fraction(0)
-    if not Path(like).exists() and "@" in like.rpartition("/")[2]:
-        path, _, moment = like.rpartition("@")
-        at = parse_time(moment)
+    path, start = image_path, Fraction(0)
+    if not Path(image_path).exists() and "@" in image_path.rpartition("/")[2]:
+        path, _, timestamp = image_path.rpartition("@")
+        start = parse_time(timestamp)
     with open_source(path) as source:
-        at += source.info.start if at else 0
-    with open_source(path, start=at or None) as source:
+        start += source.info.start if start else 0
+    with open_source(path, start=start or None) as source:
         for frame in source.frames():
             return frame.pixels
-    raise SourceError(f"{like} shows nothing; give a picture, or a video and a moment of it as in video.mp4@12.5")
+    raise SourceError(
+        f"{image_path} has no frame there; give an image, or a video and a time in it as in video.mp4@12.5"
+    )
 
 
 def _scene(pixels: Pixels, device: str) -> VectorQuery:
@@ -57,8 +59,8 @@ def _scene(pixels: Pixels, device: str) -> VectorQuery:
     return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", MAX_SCENE_DISTANCE)
 
 
-def _thing(pixels: Pixels, device: str) -> VectorQuery:
-    """Give what is to be told apart from followed objects, of which a picture is taken as a whole."""
+def _object(pixels: Pixels, device: str) -> VectorQuery:
+    """Return the query for similar tracked objects; the whole image is taken for the object."""
     from kinoscope.galleries import MATCH_THRESHOLDS
     from kinoscope.models.inference.reid import AppearanceEmbedder
 
@@ -76,11 +78,11 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder, align_face
     from kinoscope.tasks.faces import MIN_TRACK_SCORE
 
-    found = FaceDetector(device)(pixels, (pixels.shape[1], pixels.shape[0]))
-    found = found[found.scores >= MIN_TRACK_SCORE]
-    if not len(found.scores):
+    faces = FaceDetector(device)(pixels, (pixels.shape[1], pixels.shape[0]))
+    faces = faces[faces.scores >= MIN_TRACK_SCORE]
+    if not len(faces.scores):
         return []
-    one = int(np.argmax((found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)))
+    largest = int(np.argmax((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)))
     embedder = FaceEmbedder(device=device)
-    vector = embedder(align_face(pixels, found.points[one])[None])[0]
+    vector = embedder(align_face(pixels, faces.points[largest])[None])[0]
     return [VectorQuery("faces", vector, embedder.card.digest, "this face", MATCH_THRESHOLDS["face"])]

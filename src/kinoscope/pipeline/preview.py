@@ -1,4 +1,4 @@
-"""A light h264 copy of the video for the report, made on the way, where a browser cannot play the source."""
+"""A small h264 copy of the video for the report, written during the analysis, if a browser cannot play the source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ MAX_FRAME_SIDE = 640
 
 
 class Preview:
-    """Write every frame, at its own time from the source's start, into a small mp4 at ``path``."""
+    """Task that writes every frame, at its time from the source's start, into a small mp4 at ``path``.
+
+    Args:
+        path: of the file.
+        audio_from: file whose audio is copied; None for none.
+        audio_track: of that file; None for the default one.
+    """
 
     name = "preview"
 
@@ -27,7 +33,7 @@ class Preview:
         self._writer: Writer | None = None
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Ask for every frame, small; widths and heights are even, as h264 wants them."""
+        """Request every frame at a small size; width and height are even, as h264 requires."""
         width, height = info.fit(MAX_FRAME_SIDE)
         self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
         self._start, self._rate = info.start, info.rate
@@ -50,14 +56,14 @@ class Preview:
         )  # fmt: skip
         self._writer.__enter__()
         if first.time > self._start:
-            # Players count from the first picture: a still one at zero keeps their clock that of the source.
+            # Players count from the first frame: a copy of it at zero keeps their clock that of the source.
             self._writer.write(Frame(first.pixels, self._start))
 
     def process_audio(self, audio: Audio) -> None:
-        """Not called: no sound is asked for."""
+        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        """Close the file; it stands at ``path`` if there was any frame."""
+        """Close the file; it exists at ``path`` if there was any frame."""
         if self._writer is not None:
             self._writer.__exit__(None, None, None)
         return TaskResult(report=TaskReport(runtime="h264"))

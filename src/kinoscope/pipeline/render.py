@@ -1,4 +1,4 @@
-"""The videos that an analysis leaves: one in which things are hidden, one in which all that was found is drawn.
+"""Rendering of the output videos of an analysis: a redacted one and an annotated one.
 
 Both are made in one second decode, since tracks are final only when the first is over.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ANNOTATED, BLURRED, LOG = "annotated.mp4", "blurred.mp4", "blurred.json"
 
 MOTION_SHARE = 0.005
-"""Share of the picture that changes from which every frame is looked at: a head that moves by a twentieth of itself."""
+"""Share of the frame that changes from which every frame is processed: a head that moves by a twentieth of its size."""
 
 REDACTION_SETTINGS: dict[str, dict[str, Any]] = {
     "faces": {"rate": None, "idle_rate": 12.5, "motion_share": MOTION_SHARE, "search_rate": 6.25, "static_levels": 1,
@@ -38,18 +38,18 @@ REDACTION_SETTINGS: dict[str, dict[str, Any]] = {
     "text": {"rate": None, "idle_rate": 5.0, "motion_share": MOTION_SHARE, "static_levels": 1, "max_side": 1280,
              "min_score": 0.3, "min_track_score": 0.35, "include_doubtful": True},
 }  # fmt: skip
-"""Settings of the tasks by which things are hidden: to hide for nothing costs little, and what was seen cannot be taken
-back. They look often, for small things too, and what may be one for an instant counts."""
+"""Settings of the tasks for redaction: a false detection costs little, and a missed one cannot be undone. They run
+often, detect small objects too, and keep short and doubtful tracks."""
 
 
 @dataclass(frozen=True)
 class RedactionOptions:
-    """What is to be hidden.
+    """What is redacted.
 
     Attributes:
         kinds: of ``views.video.redaction_plan.KINDS``.
-        keep: names of those who stay visible.
-        method: how.
+        keep: names of the people who stay visible.
+        method: blur, pixels or solid.
     """
 
     kinds: tuple[str, ...]
@@ -57,14 +57,14 @@ class RedactionOptions:
     method: Method = "blur"
 
 
-def tasks_for(hiding: RedactionOptions) -> list[str]:
-    """Give the tasks that find what is to be hidden, and who is not."""
-    tasks = [KINDS[kind][0] for kind in hiding.kinds]
-    return [*tasks, "faces", "recognize"] if hiding.keep else tasks
+def tasks_for(redaction: RedactionOptions) -> list[str]:
+    """Return the tasks that detect what is redacted, and those that identify who stays visible."""
+    tasks = [KINDS[kind][0] for kind in redaction.kinds]
+    return [*tasks, "faces", "recognize"] if redaction.keep else tasks
 
 
 def remove_redacted(folder: Path) -> None:
-    """Remove what an earlier run hid less in: it must not be taken for what comes.
+    """Remove the redacted video of an earlier run, which may show more: it must not be mistaken for the new one.
 
     Raises:
         OutputError: it cannot be removed.
@@ -77,20 +77,23 @@ def render_videos(
     source: Source,
     timeline: Timeline,
     folder: Path,
-    hiding: RedactionOptions | None,
+    redaction: RedactionOptions | None,
     annotate: bool,
     audio_from: str | None,
     progress: ProgressCallback | None = None,
 ) -> list[Path]:
-    """Write the videos that are asked for; give their paths, and that of the log of what was hidden.
+    """Write the requested videos; return their paths, and that of the redaction log.
 
-    What is drawn is drawn over what is hidden, so that no video shows it.
+    Annotations are drawn over the redacted frames, so that no video shows what is redacted.
 
     Args:
-        source: opened anew.
-        hiding: what to hide; None for nothing.
-        annotate: whether to draw all that was found.
-        audio_from: file whose sound goes along.
+        source: opened again.
+        timeline: the results of the analysis.
+        folder: of the videos.
+        redaction: what to redact; None for nothing.
+        annotate: draw all results.
+        audio_from: file whose audio is copied.
+        progress: called with the seconds written and the total.
 
     Raises:
         PrivacyError: something might stay visible; no video was written.
@@ -98,24 +101,31 @@ def render_videos(
     """
     from kinoscope.views.video.annotate import Annotator
 
-    hider = _hider(source, timeline, hiding) if hiding else None
-    steps = {BLURRED: hider.draw} if hider else {}
-    steps |= {ANNOTATED: Annotator(timeline).draw} if annotate else {}
-    _write(source, timeline, {folder / name: step for name, step in steps.items()}, audio_from, progress, bool(hider))
-    written = [folder / name for name in steps]
-    return [*written, _log(hider, timeline, folder, bool(audio_from))] if hider else written
+    redactor = _redactor(source, timeline, redaction) if redaction else None
+    transforms = {BLURRED: redactor.draw} if redactor else {}
+    transforms |= {ANNOTATED: Annotator(timeline).draw} if annotate else {}
+    _write(
+        source,
+        timeline,
+        {folder / name: transform for name, transform in transforms.items()},
+        audio_from,
+        progress,
+        bool(redactor),
+    )
+    written = [folder / name for name in transforms]
+    return [*written, _log(redactor, timeline, folder, bool(audio_from))] if redactor else written
 
 
-def _hider(source: Source, timeline: Timeline, hiding: RedactionOptions) -> Redactor:
+def _redactor(source: Source, timeline: Timeline, redaction: RedactionOptions) -> Redactor:
     from kinoscope.views.video.redact import Redactor
     from kinoscope.views.video.redaction_plan import plan
 
     try:
         if source.info.live:
-            raise PrivacyError("it is live, and cannot be read a second time; record it first")
+            raise PrivacyError("it is live and cannot be read twice; record it first")
         if not source.info.width:
-            raise PrivacyError("it has no picture")
-        return Redactor(plan(timeline, hiding.kinds, hiding.keep), hiding.method)
+            raise PrivacyError("it has no video")
+        return Redactor(plan(timeline, redaction.kinds, redaction.keep), redaction.method)
     except PrivacyError as error:
         raise PrivacyError(f"{source.info.path}: no {BLURRED} was written: {error}") from None
 
@@ -123,12 +133,12 @@ def _hider(source: Source, timeline: Timeline, hiding: RedactionOptions) -> Reda
 def _write(
     source: Source,
     timeline: Timeline,
-    steps: dict[Path, Callable[[Frame], Frame]],
+    transforms: dict[Path, Callable[[Frame], Frame]],
     audio_from: str | None,
     progress: ProgressCallback | None,
     exact: bool,
 ) -> None:
-    """Write a video for each step, each of which gets the frames of the one before."""
+    """Write a video for each transform, each of which gets the frames of the one before."""
     from kinoscope.source.encode.writer import Writer
 
     last = float(timeline.times[-1]) if len(timeline.times) else float("inf")
@@ -137,30 +147,30 @@ def _write(
         info = source.info
         writers = {
             path: stack.enter_context(Writer(path, info.size, info.rate, audio_from, zero=source.begin))
-            for path in steps
+            for path in transforms
         }
         for frame in source.frames():
             if float(frame.time) > last:
                 break
-            shown = frame
-            for path, step in steps.items():
-                shown = step(shown)
-                writers[path].write(shown)
+            output = frame
+            for path, transform in transforms.items():
+                output = transform(output)
+                writers[path].write(output)
             count += 1
             if progress:
                 progress(float(frame.time), last)
         if exact and count != timeline.decode.frames:
-            # What was not seen the first time may show anything.
+            # A frame that was not analyzed may show anything.
             frames = f"{count} frames instead of {timeline.decode.frames}"
-            raise PrivacyError(f"{info.path}: no {BLURRED} was written: read a second time it had {frames}; try again")
+            raise PrivacyError(f"{info.path}: no {BLURRED} was written: the second decode had {frames}; try again")
 
 
-def _log(hider: Redactor, timeline: Timeline, folder: Path, has_audio: bool) -> Path:
+def _log(redactor: Redactor, timeline: Timeline, folder: Path, has_audio: bool) -> Path:
     from kinoscope.views.formats.plain import dumps
     from kinoscope.views.video.redact import audit_log
 
     try:
-        log = {"kinoscope": __version__} | audit_log(hider, folder / BLURRED, timeline.source, has_audio)
+        log = {"kinoscope": __version__} | audit_log(redactor, folder / BLURRED, timeline.source, has_audio)
         with atomic_write(folder / LOG) as temporary:
             temporary.write_text(dumps(log) + "\n", encoding="utf-8")
     except (KinoscopeError, OSError):

@@ -1,4 +1,4 @@
-"""What spoken sentences mean, as vectors, for a library to be asked by meaning."""
+"""Sentence embeddings of speech and of queries, for semantic search in a library."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ log = logging.getLogger("kinoscope")
 
 
 def embed_speech(timeline: Timeline, device: str = "auto") -> dict[str, Float32Array]:
-    """Give the vectors (N, 384) of all that is said, by task; nothing where the model cannot be had."""
+    """Return the vectors (N, 384) of all sentences, by task; nothing if the model is unavailable."""
     from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
-    said = [event.text for event in timeline.events_of("speech") if event.text]
-    if not said:
+    sentences = [event.text for event in timeline.events_of("speech") if event.text]
+    if not sentences:
         return {}
     try:
-        return {"speech": SentenceEmbedder(device=device)(said)}
+        return {"speech": SentenceEmbedder(device=device)(sentences)}
     except (MissingExtra, WeightsMissing) as error:
-        log.warning("what is said is kept as words only, not by meaning: %s", error)
+        log.warning("speech is searchable by words only, not by meaning: %s", error)
         return {}
 
 
 def embed_text(text: str, device: str = "auto") -> Float32Array:
-    """Give the vector (384,) of a text.
+    """Return the vector (384,) of a text.
 
     Raises:
-        MissingExtra, WeightsMissing: the model cannot be had.
+        MissingExtra, WeightsMissing: the model is unavailable.
     """
     from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
