@@ -154,4 +154,4 @@ def test_clips_and_webhook_need_rules(kinoscope, ready):
         "kinoscope: clips and webhook are about the alerts of rules; give --rules FILE\n",
     )
     call = kinoscope(*ready, "--webhook", "file:///etc/passwd")
-    assert (call.status, "no address that can be called" in call.err) == (2, True)
+    assert (call.status, "no valid URL" in call.err) == (2, True)

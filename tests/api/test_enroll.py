@@ -100,7 +100,7 @@ def test_a_video_gives_several_looks_of_its_only_person_and_passers_by_do_not_co
 @pytest.mark.parametrize(
     ("people", "message"),
     [
-        ({}, "empty.png shows no face; give a picture in which it is larger, sharper and from the front"),
+        ({}, "empty.png shows no face; give an image in which it is larger, sharper and from the front"),
         (ANN | BOB, "empty.png shows 2 faces; crop it to one, or take the largest with --largest"),
     ],
 )

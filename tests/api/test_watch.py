@@ -214,7 +214,7 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
     ("options", "error", "message"),
     [
         ({"for_": 0}, OptionError, "no time to watch"),
-        ({"webhook": "file:///x"}, OptionError, "no address that can be called"),
+        ({"webhook": "file:///x"}, OptionError, "no valid URL"),
         ({"live": True}, OptionError, "is no address of a camera"),
         ({"live": True, "loop": True}, OptionError, "choose one"),
         ({"before": -1}, OptionError, "before -1 is not possible; give 0 to 30"),

@@ -138,7 +138,7 @@ def test_other_frames_the_second_time_leave_no_video(
     monkeypatch.setattr(VideoSource, "frames", lambda self: list(frames(self))[1:])
     call = kinoscope("analyze", video, "-o", tmp_path / "out", "--blur", "faces", "--no-report")
     assert call.status == 1
-    assert "read a second time it had 19 frames instead of 20; try again" in call.err
+    assert "the second decode had 19 frames instead of 20; try again" in call.err
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left == {".kinoscope.jsonl", "features.safetensors", "timeline.json"}
 
@@ -171,7 +171,10 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
             "would show what --blur hides; leave --clips out, then cut them from the blurred video: "
             "kinoscope analyze blurred.mp4 --rules FILE --clips",
         ),
-        (["--blur", "faces", "--live"], "blur reads the video twice, which a live source does not allow"),
+        (
+            ["--blur", "faces", "--live"],
+            "blur reads the video twice, which a live source does not allow; record it first",
+        ),
     ],
 )
 def test_what_cannot_be_hidden_is_told_before_anything_is_read(

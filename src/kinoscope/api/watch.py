@@ -201,7 +201,7 @@ def watch(
     result.memory = _peak_memory()
     result.clips = int(result.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
     if hook:
-        result.delivered, result.undelivered = hook.delivered, hook.buried
+        result.delivered, result.undelivered = hook.delivered, hook.undelivered
     return result
 
 
@@ -417,7 +417,7 @@ class AlertPublisher:
 
         wall_time = self._clock(time) if self._clock else None
         if self._recorder:
-            path, offset = self._recorder.want(event.label, time)
+            path, offset = self._recorder.request_clip(event.label, time)
             event.extra |= {"clip": str(path), "clip_at": offset}
         if self._hook:
             self._hook.put(alert_message(event, self._result.source, wall_time))

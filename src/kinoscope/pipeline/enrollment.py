@@ -1,4 +1,4 @@
-"""What there is to enroll in a picture or a video: the looks of its one person or thing."""
+"""Extraction of gallery samples of the one person or object in an image or a video."""
 
 from __future__ import annotations
 
@@ -21,56 +21,63 @@ if TYPE_CHECKING:
     from kinoscope.tasks.base import Task
 
 MAX_FRAME_SIDE = 960
-"""Longer side of the pictures that are looked at, in pixels."""
+"""Longer side of the processed frames, in pixels."""
 
 MAX_SAMPLES = 5
-"""Looks taken from one video: more of one occasion say little more."""
+"""Samples taken from one video: more of one occasion add little."""
 
 MIN_PRESENCE_SHARE = 0.2
-"""Share of the time of whoever is longest in a video under which others are passers-by, and do not count."""
+"""Share of the time of the person seen longest in a video, below which others are passers-by and ignored."""
 
 MIN_FACE_QUALITY = 0.02
-"""Quality of a face under which it is not enrolled: blurred, seen from the side or tiny."""
+"""Quality of a face below which it is not enrolled: blurred, in profile or tiny."""
 
 PORTRAIT_SIDE = 128
 """Longer side of a portrait in pixels."""
 
 
 class SampleExtractor(Protocol):
-    """Finds the looks of a kind. Its model is loaded when it is made."""
+    """Extractor of samples of one kind. Its model is loaded when it is created."""
 
     model: EmbeddingModel
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
-        """Give the looks in a picture."""
+    def from_image(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
+        """Return the samples in an image."""
         ...
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
-        """Give the looks in a video."""
+    def from_video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
+        """Return the samples in a video."""
         ...
 
 
 def open_extractor(kind: str, device: str = "auto") -> SampleExtractor:
-    """Make what finds the looks of a kind.
+    """Return the extractor of a kind: ``face``, ``person`` or ``object``.
 
     Raises:
         OptionError: there is no such kind.
-        WeightsMissing: its model cannot be had.
+        WeightsMissing: its model is unavailable.
     """
-    eyes: dict[str, Callable[[str], SampleExtractor]] = {
+    extractors: dict[str, Callable[[str], SampleExtractor]] = {
         "face": FaceExtractor,
         "person": PersonExtractor,
         "object": ObjectExtractor,
     }
-    if kind not in eyes:
+    if kind not in extractors:
         raise OptionError(f"kind {kind} is not known; choose one of {', '.join(SAMPLE_KINDS)}")
-    return eyes[kind](device)
+    return extractors[kind](device)
 
 
 def extract_samples(
-    eye: SampleExtractor, name: str, source: str | Path, largest: bool, quiet: bool
+    extractor: SampleExtractor, name: str, source: str | Path, largest: bool, quiet: bool
 ) -> list[GallerySample]:
-    """Give the looks of the one person or thing in a picture, a folder of pictures, or a video.
+    """Return the samples of the one person or object in an image, a folder of images, or a video.
+
+    Args:
+        extractor: of the kind.
+        name: of the person or object.
+        source: path of the image, folder or video.
+        largest: if there are several, take the largest or, in a video, the one seen longest.
+        quiet: show no progress bar.
 
     Raises:
         GalleryError: there is none or there are several; the message says how many and what to do.
@@ -79,27 +86,27 @@ def extract_samples(
     from kinoscope.source.folders import find_sources
     from kinoscope.source.images import find_images, is_image_path
 
-    looks: list[GallerySample] = []
-    for one in find_sources(Address(source)):
-        if is_image_path(one):
-            looks += [look for path in find_images(one) for look in eye.picture(name, path, largest)]
+    samples: list[GallerySample] = []
+    for path in find_sources(Address(source)):
+        if is_image_path(path):
+            samples += [sample for image in find_images(path) for sample in extractor.from_image(name, image, largest)]
         else:
-            looks += eye.video(name, one, largest, quiet)
-    return looks
+            samples += extractor.from_video(name, path, largest, quiet)
+    return samples
 
 
 def select_one(
-    sizes: Sequence[float], path: str | Path, what: str, largest: bool, other: str = "crop it to one"
+    sizes: Sequence[float], path: str | Path, noun: str, largest: bool, other: str = "crop it to one"
 ) -> int:
-    """Give the index of the only one, or of the largest where that is asked for.
+    """Return the index of the only one, or of the largest if ``largest`` is set.
 
     Raises:
         GalleryError: there is none, or there are several.
     """
     if not sizes:
-        raise GalleryError(f"{path} shows no {what}; give a picture in which it is larger, sharper and from the front")
+        raise GalleryError(f"{path} shows no {noun}; give an image in which it is larger, sharper and from the front")
     if len(sizes) > 1 and not largest:
-        plural = {"person": "persons"}.get(what, f"{what}s")
+        plural = {"person": "persons"}.get(noun, f"{noun}s")
         raise GalleryError(f"{path} shows {len(sizes)} {plural}; {other}, or take the largest with --largest")
     return int(np.argmax(sizes))
 
@@ -110,10 +117,10 @@ def _pixels(path: Path) -> Pixels:
     with open_source(path) as source:
         for frame in source.frames(source.info.fit(MAX_FRAME_SIDE)):
             return frame.pixels
-    raise SourceError(f"{path} cannot be decoded; give another picture")
+    raise SourceError(f"{path} cannot be decoded; give another image")
 
 
-def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
+def _analyze(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
@@ -122,74 +129,78 @@ def _analysed(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
     for task in tasks:
         report = timeline.tasks[task.name]
         if report.status not in ("ok", *PARTIAL_STATUSES):
-            raise SourceError(f"{path}: {report.reason}; give a picture or a video")
+            raise SourceError(f"{path}: {report.reason}; give an image or a video")
     if not timeline.decode.complete:
         raise SourceError(f"{path} was not read to its end ({timeline.decode.errors[-1]}); nothing was enrolled")
     return timeline
 
 
-def _longest(seconds: dict[Any, float], path: str, what: str, largest: bool) -> Any:
-    """Give whoever is in a video, passers-by left out; of several, whoever is longest where that is asked for."""
-    least = MIN_PRESENCE_SHARE * max(seconds.values(), default=0.0)
-    staying = {who: time for who, time in seconds.items() if time >= least}
-    return list(staying)[select_one(list(staying.values()), path, what, largest, "cut it with only one in it")]
+def _dominant(seconds: dict[Any, float], path: str, noun: str, largest: bool) -> Any:
+    """Return the only identity in a video besides passers-by, or the one seen longest if ``largest`` is set."""
+    min_seconds = MIN_PRESENCE_SHARE * max(seconds.values(), default=0.0)
+    present = {identity: time for identity, time in seconds.items() if time >= min_seconds}
+    return list(present)[select_one(list(present.values()), path, noun, largest, "cut it with only one in it")]
 
 
 class FaceExtractor:
-    """Finds faces; what is compared is dlib's embedding."""
+    """Extractor of faces, compared by dlib's embedding."""
 
     def __init__(self, device: str) -> None:
         from kinoscope.models.inference.faces import FaceDetector, FaceEmbedder
 
-        self._finder, self._embedder, self._device = FaceDetector(device), FaceEmbedder(device=device), device
+        self._detector, self._embedder, self._device = FaceDetector(device), FaceEmbedder(device=device), device
         self.model = EmbeddingModel(self._embedder.card.name, self._embedder.card.digest)
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
-        """Give the one face in a picture."""
+    def from_image(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
+        """Return the sample of the one face in an image."""
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.tasks.faces import MIN_TRACK_SCORE
         from kinoscope.tasks.people.face_samples import FaceSamples
 
         pixels = _pixels(path)
-        found = self._finder(pixels, (pixels.shape[1], pixels.shape[0]))
-        found = found[found.scores >= MIN_TRACK_SCORE]
-        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
-        one = select_one(sides.tolist(), path, "face", largest)
-        looks = FaceSamples()
-        draw = partial(thumbnail, pixels, found.boxes[one].tolist(), 0.25, PORTRAIT_SIDE)
-        looks.offer(0.0, found.points[one], float(found.scores[one]), pixels, draw)
-        looks.embed(self._embedder)
-        return _faces(name, path, looks.best.moments)
+        detections = self._detector(pixels, (pixels.shape[1], pixels.shape[0]))
+        detections = detections[detections.scores >= MIN_TRACK_SCORE]
+        areas = (detections.boxes[:, 2:] - detections.boxes[:, :2]).prod(axis=1)
+        index = select_one(areas.tolist(), path, "face", largest)
+        samples = FaceSamples()
+        encode = partial(thumbnail, pixels, detections.boxes[index].tolist(), 0.25, PORTRAIT_SIDE)
+        samples.offer(0.0, detections.points[index], float(detections.scores[index]), pixels, encode)
+        samples.embed(self._embedder)
+        return _faces(name, path, samples.best.moments)
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
-        """Give the best looks at the face of the one person in a video."""
+    def from_video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
+        """Return the best samples of the face of the one person in a video."""
         from kinoscope.tasks.faces import Faces
 
         task = Faces(device=self._device)
-        _analysed(path, [task], quiet)
+        _analyze(path, [task], quiet)
         seconds: dict[str | None, float] = {}
         for track, _ in task.identified:
             seconds[track.identity] = seconds.get(track.identity, 0.0) + track.end - track.start
-        who = _longest(seconds, path, "face", largest)
-        looks = [look for track, kept in task.identified if track.identity == who for look in kept]
-        return _faces(name, path, sorted(looks, key=lambda look: -look.quality)[:MAX_SAMPLES])
+        identity = _dominant(seconds, path, "face", largest)
+        samples = [
+            sample for track, track_samples in task.identified if track.identity == identity for sample in track_samples
+        ]
+        return _faces(name, path, sorted(samples, key=lambda sample: -sample.quality)[:MAX_SAMPLES])
 
 
-def _faces(name: str, path: str | Path, looks: Sequence[Any]) -> list[GallerySample]:
-    """Make looks for the gallery of those that show a face well enough.
+def _faces(name: str, path: str | Path, samples: Sequence[Any]) -> list[GallerySample]:
+    """Return gallery samples of the face samples of sufficient quality.
 
     Raises:
-        GalleryError: none does.
+        GalleryError: there is none.
     """
-    good = [look for look in looks if look.quality >= MIN_FACE_QUALITY]
-    if not good:
-        raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another picture")
+    usable = [sample for sample in samples if sample.quality >= MIN_FACE_QUALITY]
+    if not usable:
+        raise GalleryError(f"the face in {path} is too blurred, small or turned away; give another image")
     source = short_name(path)
-    return [GallerySample(name, "face", look.embedding, float(look.quality), look.image, source) for look in good]
+    return [
+        GallerySample(name, "face", sample.embedding, float(sample.quality), sample.image, source) for sample in usable
+    ]
 
 
 class _AppearanceExtractor:
-    """Shared by persons and things: the embedding is of a cut-out picture."""
+    """Base of the extractors of persons and objects: the embedding is of a crop."""
 
     kind = "object"
 
@@ -199,33 +210,33 @@ class _AppearanceExtractor:
         self._embedder, self._device = AppearanceEmbedder(device=device), device
         self.model = EmbeddingModel(self._embedder.name, self._embedder.digest)
 
-    def video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
-        """Give the best look at the one person or thing that is followed in a video."""
+    def from_video(self, name: str, path: str, largest: bool, quiet: bool) -> list[GallerySample]:
+        """Return the best sample of the one person or object that is tracked in a video."""
         from kinoscope.tasks.objects import Objects
 
-        timeline = _analysed(path, [Objects(device=self._device)], quiet)
+        timeline = _analyze(path, [Objects(device=self._device)], quiet)
         tracks = {
             track.id: track
             for track in timeline.tracks_of("objects")
             if f"objects-{track.id}" in timeline.images and (track.label == "person") == (self.kind == "person")
         }
-        one = _longest({number: t.end - t.start for number, t in tracks.items()}, path, self.kind, largest)
-        return [self._look(name, path, timeline.images[f"objects-{one}"], tracks[one].score)]
+        index = _dominant({number: t.end - t.start for number, t in tracks.items()}, path, self.kind, largest)
+        return [self._sample(name, path, timeline.images[f"objects-{index}"], tracks[index].score)]
 
-    def _look(self, name: str, path: str | Path, picture: bytes, quality: float) -> GallerySample:
+    def _sample(self, name: str, path: str | Path, image: bytes, quality: float) -> GallerySample:
         from kinoscope.models.inference.reid import decode_jpeg
 
-        embedding = self._embedder([decode_jpeg(picture)])[0]
-        return GallerySample(name, self.kind, embedding, float(quality), picture, short_name(path))
+        embedding = self._embedder([decode_jpeg(image)])[0]
+        return GallerySample(name, self.kind, embedding, float(quality), image, short_name(path))
 
 
 class PersonExtractor(_AppearanceExtractor):
-    """Finds persons from head to foot; what is compared is their appearance."""
+    """Extractor of whole persons, compared by their appearance."""
 
     kind = "person"
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
-        """Give the one person in a picture."""
+    def from_image(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
+        """Return the sample of the one person in an image."""
         from kinoscope.imaging.thumbnail import thumbnail
         from kinoscope.models.inference.detector import ObjectDetector
         from kinoscope.models.inference.faces import resize
@@ -233,19 +244,19 @@ class PersonExtractor(_AppearanceExtractor):
 
         pixels, detector = _pixels(path), ObjectDetector(device=self._device, min_score=MIN_TRACK_SCORE)
         shown = (pixels.shape[1], pixels.shape[0])
-        (found,) = detector(resize(pixels, detector.input_size(shown))[None], shown)
-        persons = found.labels == detector.card.labels.index("person")
-        boxes, scores = found.boxes[persons], found.scores[persons]
-        one = select_one((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).tolist(), path, "person", largest)
-        return [self._look(name, path, thumbnail(pixels, boxes[one].tolist()), scores[one])]
+        (detections,) = detector(resize(pixels, detector.input_size(shown))[None], shown)
+        persons = detections.labels == detector.card.labels.index("person")
+        boxes, scores = detections.boxes[persons], detections.scores[persons]
+        index = select_one((boxes[:, 2:] - boxes[:, :2]).prod(axis=1).tolist(), path, "person", largest)
+        return [self._sample(name, path, thumbnail(pixels, boxes[index].tolist()), scores[index])]
 
 
 class ObjectExtractor(_AppearanceExtractor):
-    """Takes a picture as a whole for the thing; of a video, what is followed in it and is no person."""
+    """Extractor of objects: the whole image, or in a video the tracked object that is no person."""
 
-    def picture(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
-        """Give the picture as a look."""
+    def from_image(self, name: str, path: Path, largest: bool) -> list[GallerySample]:
+        """Return the sample of the whole image."""
         from kinoscope.imaging.thumbnail import thumbnail
 
         pixels = _pixels(path)
-        return [self._look(name, path, thumbnail(pixels, (0, 0, pixels.shape[1], pixels.shape[0]), margin=0), 1.0)]
+        return [self._sample(name, path, thumbnail(pixels, (0, 0, pixels.shape[1], pixels.shape[0]), margin=0), 1.0)]

@@ -26,7 +26,7 @@ def test_labels_are_those_of_the_detectors_that_run(written):
 
 def test_identities_are_those_of_the_gallery(written):
     assert read_rules(written("identities: [Ada]"), TASKS, names=["Ada"])
-    with pytest.raises(RulesError, match="rule 'a' goes by who it is, which only a gallery tells: give --gallery"):
+    with pytest.raises(RulesError, match="rule 'a' needs identities, which only a gallery has: give --gallery"):
         read_rules(written("identities: [Ada]"), TASKS)
     with pytest.raises(RulesError, match=r"'Adda', who is not in the gallery; did you mean Ada\? known: Ada"):
         read_rules(written("identities: [Adda]"), TASKS, names=["Ada"])
@@ -40,5 +40,5 @@ def test_the_time_of_day_needs_a_clock_in_a_recording(written):
 
 
 def test_something_must_be_followed(written):
-    with pytest.raises(OptionError, match="rules go by what is followed; add objects or faces to --tasks"):
+    with pytest.raises(OptionError, match="rules need tracks; add objects or faces to --tasks"):
         read_rules(written(""), ("shots",))

@@ -32,7 +32,7 @@ def levels(path):
 def test_a_clip_has_what_was_before_and_after(tmp_path):
     recorder = made(tmp_path, before=1, after=0.5)
     show(recorder, 0, 5)
-    path, inside = recorder.want("On the path!", 4.9)
+    path, inside = recorder.request_clip("On the path!", 4.9)
     assert inside == pytest.approx(1.0, abs=0.11)
     assert path == tmp_path / "4.9-on-the-path.mp4"
     show(recorder, 5, 8)
@@ -45,16 +45,16 @@ def test_a_clip_has_what_was_before_and_after(tmp_path):
 def test_each_alert_has_a_clip_of_its_own(tmp_path):
     recorder = made(tmp_path, before=1, after=1)
     show(recorder, 0, 3)
-    first, _ = recorder.want("a", 2.9)
+    first, _ = recorder.request_clip("a", 2.9)
     show(recorder, 3, 3.5)
-    assert recorder.want("a", 3.4) == (first, 1.5)  # in the middle of that one
-    other, inside = recorder.want("b", 3.4)
+    assert recorder.request_clip("a", 3.4) == (first, 1.5)  # in the middle of that one
+    other, inside = recorder.request_clip("b", 3.4)
     assert inside == 1.0
-    assert recorder.want("b!", 3.4)[0] not in (first, other)
+    assert recorder.request_clip("b!", 3.4)[0] not in (first, other)
     show(recorder, 3.5, 4.2)
-    again, _ = recorder.want("a", 4.1)
+    again, _ = recorder.request_clip("a", 4.1)
     show(recorder, 4.2, 10)
-    last, _ = recorder.want("b", 9.9)
+    last, _ = recorder.request_clip("b", 9.9)
     recorder.finish(Timeline())
     assert [len(levels(path)) for path in (first, other, again, last)] == pytest.approx([26, 21, 21, 11], abs=1)
     with open_source(other) as source:
@@ -70,7 +70,7 @@ def test_a_flood_of_alerts_shares_clips_and_loses_none(tmp_path, monkeypatch):
     told = []
     for turn in range(30):
         show(recorder, 0.3 * turn, 0.3 * (turn + 1))
-        told.append((*recorder.want(f"rule {turn}", 0.3 * turn + 0.2), 0.3 * turn + 0.2))
+        told.append((*recorder.request_clip(f"rule {turn}", 0.3 * turn + 0.2), 0.3 * turn + 0.2))
     paths = {path for path, *_ in told}
     assert recorder.finish(Timeline()).report.extra == {"clips": len(paths), "lost": 0}
     assert all(len(levels(path)) <= 31 for path in paths)
@@ -81,13 +81,13 @@ def test_a_flood_of_alerts_shares_clips_and_loses_none(tmp_path, monkeypatch):
 def test_memory_holds_a_few_seconds_only(tmp_path):
     recorder = made(tmp_path, before=1, after=1)
     show(recorder, 0, 60)
-    assert len(recorder._past) <= 41
+    assert len(recorder._buffer) <= 41
 
 
 def test_a_place_that_cannot_be_written_loses_the_clip_and_no_more(tmp_path):
     (tmp_path / "file").write_text("")
     recorder = made(tmp_path / "file", before=1, after=1)
     show(recorder, 0, 2)
-    recorder.want("a", 1.9)
+    recorder.request_clip("a", 1.9)
     show(recorder, 2, 4)
     assert recorder.finish(Timeline()).report.extra["clips"] == 0

@@ -65,7 +65,7 @@ def test_a_message_comes_whole_and_signed(server, tmp_path):
     assert headers["Content-Type"] == "application/json"
     assert headers[SIGNATURE_HEADER] == sign(body, 1_764_000_000, b"secret")
     assert verify(body, headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER], b"secret", now=1_764_000_100)
-    assert (webhook.delivered, webhook.buried, letters(tmp_path)) == (1, 0, [])
+    assert (webhook.delivered, webhook.undelivered, letters(tmp_path)) == (1, 0, [])
 
 
 def test_without_a_secret_nothing_is_signed(server, tmp_path):
@@ -89,7 +89,7 @@ def test_a_failure_of_the_server_is_tried_again_as_the_same_delivery(server, tmp
 @pytest.mark.parametrize(("status", "tries"), [(503, 3), (404, 1), (302, 1)])
 def test_what_is_refused_is_a_dead_letter(server, tmp_path, status, tries):
     server.answers = [status]
-    webhook = hook(server, tmp_path, tries=3, clock=lambda: 12.5)
+    webhook = hook(server, tmp_path, max_attempts=3, clock=lambda: 12.5)
     webhook.put({"a": 1})
     for _ in range(tries):
         assert server.came.acquire(timeout=30)
@@ -105,13 +105,13 @@ def test_one_that_never_answers_holds_nothing_up(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        webhook = Webhook(url, tmp_path / "dead" / "letters.jsonl", timeout=0.1, tries=2, jitter=lambda: 0.01)
+        webhook = Webhook(url, tmp_path / "dead" / "letters.jsonl", timeout=0.1, max_attempts=2, jitter=lambda: 0.01)
         for number in range(3):
             webhook.put({"n": number})
         webhook.close(grace=0.05)
     found = letters(tmp_path)
     assert [letter["message"]["n"] for letter in found] == [0, 1, 2]
-    assert (webhook.delivered, webhook.buried) == (0, 3)
+    assert (webhook.delivered, webhook.undelivered) == (0, 3)
 
 
 def test_one_that_answers_byte_by_byte_holds_nothing_up_either(tmp_path):
@@ -139,7 +139,7 @@ def test_what_there_is_no_room_for_is_a_dead_letter_at_once(tmp_path):
         let_go.wait(60)
         return 200
 
-    webhook = Webhook("http://host/", tmp_path / "dead" / "letters.jsonl", held=1, send=wait)
+    webhook = Webhook("http://host/", tmp_path / "dead" / "letters.jsonl", max_queued=1, send=wait)
     webhook.put({"n": 0})
     assert busy.wait(30)
     webhook.put({"n": 1})
@@ -149,12 +149,12 @@ def test_what_there_is_no_room_for_is_a_dead_letter_at_once(tmp_path):
     let_go.set()
     webhook.close()
     assert webhook.delivered >= 1
-    assert webhook.delivered + webhook.buried == 3
+    assert webhook.delivered + webhook.undelivered == 3
 
 
 def test_waits_grow_and_are_uneven(tmp_path, monkeypatch):
     waits = []
-    webhook = Webhook("http://host/", tmp_path / "l", tries=9, send=lambda *_: 500, jitter=lambda: 0.5)
+    webhook = Webhook("http://host/", tmp_path / "l", max_attempts=9, send=lambda *_: 500, jitter=lambda: 0.5)
     monkeypatch.setattr(webhook._stop, "wait", waits.append)
     webhook.put({})
     webhook.close(grace=30)
@@ -181,7 +181,7 @@ def test_nobody_there(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
-    webhook = Webhook(url, tmp_path / "dead" / "letters.jsonl", tries=1)
+    webhook = Webhook(url, tmp_path / "dead" / "letters.jsonl", max_attempts=1)
     webhook.put({})
     webhook.close()
     assert "refused" in letters(tmp_path)[0]["reason"]
@@ -191,7 +191,7 @@ def test_nobody_there(tmp_path):
     "url", ["file:///etc/passwd", "ftp://host/", "hook", "http://", "http://[::1", "http://h:99999/", "http://h/a b"]
 )
 def test_addresses_that_cannot_be_called(url):
-    with pytest.raises(OptionError, match="the webhook is no address that can be called") as error:
+    with pytest.raises(OptionError, match="the webhook is no valid URL") as error:
         check_url(url)
     assert str(error.value).endswith("give http://HOST/PATH or https://HOST/PATH")
 

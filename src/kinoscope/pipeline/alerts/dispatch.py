@@ -1,4 +1,4 @@
-"""Files of rules, checked against what can be seen before anything is."""
+"""Alert rules and webhooks of an analysis: rules are checked against the detectable labels before it starts."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ MAX_QUEUED_ALERTS = 100_000
 """Alerts of recordings that may wait to be posted: all of them come at once."""
 
 GRACE_SECONDS = 30.0
-"""Seconds for which what waits is still posted, once a recording is over."""
+"""Seconds for which queued alerts are still posted after a recording ends."""
 
 
 @contextmanager
 def open_webhook(
-    url: str | None, secret: str | Path | None, letters: Path, held: int, grace: float = GRACE_SECONDS
+    url: str | None, secret: str | Path | None, undelivered: Path, max_queued: int, grace: float = GRACE_SECONDS
 ) -> Iterator[Webhook | None]:
-    """Post to a webhook while the block lasts, and tell at its end what was not delivered; None without a URL.
+    """Open a webhook for the block, and log at its end what was not delivered; None without a URL.
 
     Args:
         url: of the webhook.
         secret: its file.
-        letters: the file of the dead letters.
-        held: messages that may wait.
-        grace: seconds for which what waits at the end is still posted.
+        undelivered: the file of undelivered messages.
+        max_queued: messages in the queue.
+        grace: seconds for which queued messages are still posted at the end.
 
     Raises:
         OptionError: the URL or the secret cannot be used.
@@ -48,14 +48,16 @@ def open_webhook(
     from kinoscope.pipeline.alerts.signing import find_secret
     from kinoscope.pipeline.alerts.webhook import Webhook
 
-    webhook = Webhook(url, letters, find_secret(secret), held=held)
+    webhook = Webhook(url, undelivered, find_secret(secret), max_queued=max_queued)
     try:
         yield webhook
     finally:
         webhook.close(grace)
-        if webhook.buried:
+        if webhook.undelivered:
             log.warning(
-                "kinoscope: not delivered: %s; see %s", pluralize(webhook.buried, "alert"), webhook.dead_letters
+                "kinoscope: not delivered: %s; see %s",
+                pluralize(webhook.undelivered, "alert"),
+                webhook.undelivered_path,
             )
 
 
@@ -80,19 +82,19 @@ def read_rules(
 
     Args:
         path: of the file.
-        tasks: what is run; rules go by what ``objects`` and ``faces`` follow.
-        models: the card of each task, where one is chosen.
-        names: of the people and things in the gallery, or None where there is none.
-        recording: whether the time of day is that of a recording, which must say when it began.
+        tasks: that run; rules use the tracks of ``objects`` and ``faces``.
+        models: the card of each task, if one is chosen.
+        names: of the people and objects in the gallery, or None if there is none.
+        recording: whether the time of day is that of a recording, which must declare its start.
 
     Raises:
-        RulesError: the file is not as it must be, or a rule can never be met.
-        OptionError: nothing is followed.
+        RulesError: the file is invalid, or a rule can never match.
+        OptionError: no task tracks objects.
     """
     from kinoscope.rules import read_rules
 
     if "objects" not in tasks and "faces" not in tasks:
-        raise OptionError("rules go by what is followed; add objects or faces to --tasks")
+        raise OptionError("rules need tracks; add objects or faces to --tasks")
     rules = read_rules(path, detectable_labels(tasks, models or {}))
     try:
         _check_names(rules, names)
@@ -104,7 +106,7 @@ def read_rules(
 
 
 def detectable_labels(tasks: Collection[str], models: Mapping[str, str]) -> set[str]:
-    """Give all labels that these tasks can tell."""
+    """Return all labels that these tasks can detect."""
     from kinoscope.models import cards_for_task, find
 
     labels = {"face"} if "faces" in tasks else set()
@@ -120,7 +122,7 @@ def _check_names(rules: RuleFile, names: Collection[str] | None) -> None:
         for name in rule.identities or ():
             if names is None:
                 raise RulesError(
-                    f"rule {rule.name!r} goes by who it is, which only a gallery tells: give --gallery FILE to analyze"
+                    f"rule {rule.name!r} needs identities, which only a gallery has: give --gallery FILE to analyze"
                 )
             if name not in names:
                 known = ", ".join(sorted(names)) or "nobody"

@@ -1,6 +1,6 @@
-"""Signed messages: whoever has the secret can tell that a webhook was called by us, and when.
+"""Signed messages: a receiver with the secret can verify who sent a webhook, and when.
 
-The signature is the HMAC-SHA256 of ``TIMESTAMP_HEADER.BODY``, as hexadecimal digits after ``sha256=``.
+The signature is the HMAC-SHA256 of ``TIMESTAMP.BODY``, as hexadecimal digits after ``sha256=``.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ from pathlib import Path
 from kinoscope.core.errors import OptionError
 
 SECRET_VARIABLE = "KINOSCOPE_WEBHOOK_SECRET"
-"""The environment variable that holds the secret, where no file does."""
+"""The environment variable that holds the secret, if no file does."""
 
 SIGNATURE_HEADER, TIMESTAMP_HEADER, DELIVERY_HEADER = "Kinoscope-Signature", "Kinoscope-Timestamp", "Kinoscope-Delivery"
-"""Headers: the signature, the seconds since 1970 at which it was made, and what one message keeps through all tries."""
+"""Headers: the signature, the Unix time in seconds at which it was made, and the id of a message in all attempts."""
 
 
 def sign(body: bytes, timestamp: int, secret: bytes) -> str:
-    """Give the signature of a body that is sent at ``timestamp``."""
+    """Return the signature of a body that is sent at ``timestamp``."""
     return "sha256=" + hmac.new(secret, b"%d." % timestamp + body, hashlib.sha256).hexdigest()
 
 
 def verify(body: bytes, timestamp: str, signature: str, secret: bytes, now: float, tolerance: float = 300) -> bool:
-    """Tell whether a message is genuine and at most ``tolerance`` seconds old: for those who receive it.
+    """Return whether a message is genuine and at most ``tolerance`` seconds old: for its receiver.
 
     Args:
-        body: as it came, before anything is read from it.
+        body: as received, before parsing.
         timestamp, signature: the headers.
-        secret: that the sender has too.
-        now: seconds since 1970.
+        secret: shared with the sender.
+        now: Unix time in seconds.
+        tolerance: in seconds.
     """
     if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         return False
-    wanted = sign(body, int(timestamp), secret)
-    return hmac.compare_digest(wanted.encode(), signature.encode()) and abs(now - int(timestamp)) <= tolerance
+    expected = sign(body, int(timestamp), secret)
+    return hmac.compare_digest(expected.encode(), signature.encode()) and abs(now - int(timestamp)) <= tolerance
 
 
 def find_secret(file: str | Path | None) -> bytes | None:
-    """Give the secret from a file or from the environment, or None where there is none.
+    """Return the secret from a file or from the environment, or None if there is none.
 
     Raises:
         OptionError: the file cannot be read, or is empty.
