@@ -135,7 +135,7 @@ def _close(feeds: list[TaskFeed], source: Source, interrupts: Interrupts) -> Non
 
 
 def _stop(feeds: list[TaskFeed], interrupts: Interrupts) -> None:
-    """Wait until each task has finished its current batch; a second Ctrl-C gives up its result."""
+    """Wait until each task has finished its current batch; a second Ctrl-C discards its result."""
     for feed in feeds:
         try:
             with interrupts.allowed:
