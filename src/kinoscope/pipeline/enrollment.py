@@ -136,7 +136,7 @@ def _analyze(path: str, tasks: Sequence[Task], quiet: bool) -> Timeline:
 
 
 def _dominant(seconds: dict[Any, float], path: str, noun: str, largest: bool) -> Any:
-    """Return the only identity in a video besides passers-by, or with ``largest`` the one visible for most of the time."""
+    """Return the only identity in a video besides passers-by, or with ``largest`` the one in it most of the time."""
     min_seconds = MIN_PRESENCE_SHARE * max(seconds.values(), default=0.0)
     present = {identity: time for identity, time in seconds.items() if time >= min_seconds}
     return list(present)[select_one(list(present.values()), path, noun, largest, "cut it with only one in it")]
