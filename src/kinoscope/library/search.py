@@ -190,18 +190,18 @@ class _Search:
         return self.library.kinds(self.runs)
 
     def execute(self, query: Query | None, vectors: Sequence[VectorQuery], limit: int) -> list[SearchHit]:
-        found = self.find(query) if query else None
+        moments = self.find(query) if query else None
         if self.missing and not self.parts:
             raise self.missing[0]
         if vectors:
             similar = Intervals.empty()
             for vector_query in vectors:
                 similar = similar.concatenate(self.similar(vector_query))
-            found = similar.merged() if found is None else intersect(found, similar.merged())
-        if found is None:
+            moments = similar.merged() if moments is None else intersect(moments, similar.merged())
+        if moments is None:
             return []
-        order = np.lexsort((found.start, found.video, -np.round(found.score, 3)))[:limit]
-        return [self.hit(*row) for row in zip(*(getattr(found[order], c) for c in INTERVAL_COLUMNS), strict=True)]
+        order = np.lexsort((moments.start, moments.video, -np.round(moments.score, 3)))[:limit]
+        return [self.hit(*row) for row in zip(*(getattr(moments[order], c) for c in INTERVAL_COLUMNS), strict=True)]
 
     def hit(self, video: int, start: float, end: float, score: float) -> SearchHit:
         matches = [part.best_match(video, start, end) for part in self.parts]
@@ -241,11 +241,11 @@ class _Search:
     def union(self, query: PairQuery) -> Intervals:
         """Return the moments of both operands, or of the one whose names are known."""
         operands = [self.find_optional(side) for side in (query.left, query.right)]
-        found = [side for side in operands if side is not None]
-        if not found:
+        known = [side for side in operands if side is not None]
+        if not known:
             *self.missing, first, _ = self.missing
             raise first
-        return reduce(Intervals.concatenate, found).merged()
+        return reduce(Intervals.concatenate, known).merged()
 
     def find_optional(self, query: Query) -> Intervals | None:
         """Return the moments of a query; None, and a note, if one of its names is unknown."""
@@ -265,12 +265,12 @@ class _Search:
         return merged[np.isin(merged.video, shared)].merged()
 
     def limit(self, query: LimitQuery) -> Intervals:
-        found = self.find(query.operand)
+        moments = self.find(query.operand)
         if query.operator == "in":
             matches = [fnmatch(v.name, query.pattern) or fnmatch(v.path, query.pattern) for v in self.videos]
-            return found[np.array(matches, bool)[found.video]] if len(found) else found
-        zero = np.array([video.start for video in self.videos])[found.video] if len(found) else found.start
-        start, end, duration = found.start - zero, found.end - zero, found.end - found.start
+            return moments[np.array(matches, bool)[moments.video]] if len(moments) else moments
+        zero = np.array([video.start for video in self.videos])[moments.video] if len(moments) else moments.start
+        start, end, duration = moments.start - zero, moments.end - zero, moments.end - moments.start
         keep = {
             "after": start >= query.low,
             "before": end <= query.low,
@@ -278,11 +278,11 @@ class _Search:
             "longer": duration > query.low,
             "shorter": duration < query.low,
         }
-        return found[keep[query.operator]]
+        return moments[keep[query.operator]]
 
-    def complement(self, found: Intervals) -> Intervals:
+    def complement(self, moments: Intervals) -> Intervals:
         """Return, whole, the videos without any of the moments."""
-        rest = np.setdiff1d(np.arange(len(self.videos)), found.video)
+        rest = np.setdiff1d(np.arange(len(self.videos)), moments.video)
         starts = np.array([self.videos[n].start for n in rest])
         ends = starts + np.array([self.videos[n].duration for n in rest])
         return Intervals(rest, starts, ends, np.ones(len(rest)))
@@ -291,14 +291,14 @@ class _Search:
         """Return the moments of a label or of an identity."""
         spellings = self.match_name(name)
         kinds = {kind for spelling in spellings for kind in self.names[spelling]}
-        found = Intervals.empty()
+        moments = Intervals.empty()
         for table, name_columns in NAME_COLUMNS.items():
             # A table that does not have the name need not be read.
             if kinds.intersection(name_columns):
                 where = reduce(or_, (column(name_column).isin(spellings) for name_column in name_columns.values()))
                 rows = self.tables.rows(table, [*ROW_COLUMNS, "score"], where)
-                found = found.concatenate(self.add_part(name, table, rows))
-        return found.merged()
+                moments = moments.concatenate(self.add_part(name, table, rows))
+        return moments.merged()
 
     def match_name(self, name: str) -> list[str]:
         """Return the spellings of a name in the library: as it is, or else in another case.
@@ -308,9 +308,9 @@ class _Search:
         """
         if name in self.names:
             return [name]
-        found = [known for known in self.names if known.casefold() == name.casefold()]
-        if found:
-            return found
+        spellings = [known for known in self.names if known.casefold() == name.casefold()]
+        if spellings:
+            return spellings
         frequent = sorted(self.names, key=lambda known: -sum(self.names[known].values()))[:MAX_LISTED_NAMES]
         listed = f"most frequent: {', '.join(frequent)}" if frequent else "there is nothing in it"
         path = self.library.path

@@ -145,13 +145,13 @@ class Library:
             LibraryError: there is none, or there are several.
         """
         videos = self.videos()
-        found = [v for v in videos if name in (v.path, v.id)] or [v for v in videos if v.name == Path(name).name]
-        found = found or [v for v in videos if len(name) >= 6 and v.id.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            paths = ", ".join(video.path for video in found[:5])
-            raise LibraryError(f"{len(found)} videos of {self.path} are called {name}: {paths}; give a path or an id")
+        matches = [v for v in videos if name in (v.path, v.id)] or [v for v in videos if v.name == Path(name).name]
+        matches = matches or [v for v in videos if len(name) >= 6 and v.id.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            paths = ", ".join(video.path for video in matches[:5])
+            raise LibraryError(f"{len(matches)} videos of {self.path} are called {name}: {paths}; give a path or an id")
         suggestion = suggest(name, [video.name for video in videos])
         raise LibraryError(f"{name} is not in {self.path}; {suggestion}see `kinoscope library list {self.path}`")
 

@@ -97,9 +97,9 @@ def moving(
     return SyntheticSource("moving", render_frame, TaskResult(tracks=[track]), (size, size), duration, rate)
 
 
-def _pick_name(random: Any, names: Sequence[str], wanted: str | None, kind: str) -> str:
+def _pick_name(random: Any, names: Sequence[str], name: str | None, kind: str) -> str:
     sampled = str(names[int(random.integers(len(names)))])
-    return sampled if wanted is None else require_known(wanted, names, kind)
+    return sampled if name is None else require_known(name, names, kind)
 
 
 def _trajectory(random: Any, motion: str, times: Float64Array, margin: float) -> Float64Array:
