@@ -124,7 +124,7 @@ def test_rules_are_gone_by_again_when_resumed(kinoscope, ready, tmp_path):
     ("text", "message"),
     [
         ("rules: [{name: a, kind: crowd, count: 2, labels: [dragon]}]", "names the label 'dragon', which no detector"),
-        ("rules: [{name: a, kind: crowd, count: 2, hours: ['1:00-2:00']}]", "rule 'a' goes by the time of day"),
+        ("rules: [{name: a, kind: crowd, count: 2, hours: ['1:00-2:00']}]", "rule 'a' depends on the time of day"),
         ("rules: [{name: a, kind: crowd, count: 2, identities: [Ada]}]", "give --gallery FILE to analyze"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_zone_outside_the_picture_fails_the_rules_and_the_rest_is_kept(kinosco
     call = kinoscope(*ready)
     assert call.status == 1
     timeline = json.loads((tmp_path / "out" / "timeline.json").read_text())
-    assert "outside the picture; the picture is 320x240" in timeline["tasks"]["rules"]["reason"]
+    assert "outside the frame; the frame is 320x240" in timeline["tasks"]["rules"]["reason"]
     assert len(timeline["tracks"]) == 1
 
 

@@ -140,7 +140,9 @@ def test_a_camera_over_http_goes_by_the_clock_on_the_wall(tmp_path, rules):
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}/a.ts"
     try:
-        with pytest.raises(RulesError, match=r"goes by the time of day.*; or give --live if http://127.* is a camera"):
+        with pytest.raises(
+            RulesError, match=r"depends on the time of day.*; or give --live if http://127.* is a camera"
+        ):
             kinoscope.watch(address, rules=rules, quiet=True)
         done = kinoscope.watch(address, rules=rules, live=True, for_=1.0, quiet=True)
     finally:

@@ -23,7 +23,7 @@ def test_who_was_away_for_long_is_new_and_nothing_is_kept():
     settling = ObservationFilter(SIZE)
     for number in range(1000):
         ids(settling, number / 10, number)
-    assert len(settling._known) <= 52
+    assert len(settling._tracks) <= 52
     assert ids(settling, 200, 999) == []
 
 

@@ -335,7 +335,7 @@ def test_a_day_may_end_at_24():
 
 def test_the_time_of_day_needs_a_clock():
     rules = RuleFile.model_validate({"rules": [{"name": "n", "kind": "crowd", "count": 1, "hours": ["1:00-2:00"]}]})
-    with pytest.raises(RulesError, match=r"rule 'n' goes by the time of day.*such as `clock: 2026-11-26 08:00:00`"):
+    with pytest.raises(RulesError, match=r"rule 'n' depends on the time of day.*such as `clock: 2026-11-26 08:00:00`"):
         RuleEngine(rules, SIZE)
     assert recording_clock(rules, 0) is None
     clock = recording_clock(rules.model_copy(update={"clock": datetime(2026, 11, 26, 8)}), start=7.0)
@@ -397,7 +397,7 @@ def test_what_is_gone_is_forgotten():
     rules = book(ENTER, LINE, LEFT, WRONG, {"kind": "loitering", "seconds": 1})
     for number in range(2000):
         rules.update(number / 10, [thing(100, 60, number), bag(number=number)])
-    held = [watcher.stays._known if hasattr(watcher, "stays") else watcher._known for watcher in rules._watchers]
+    held = [one.visits._visits if hasattr(one, "visits") else one._crossings for one in rules._evaluators]
     assert max(map(len, held)) <= 2 * 51
 
 
@@ -416,6 +416,6 @@ def test_any_course_gives_the_same_events_twice_each_within_time(pictures):
 def test_a_zone_outside_the_picture_is_an_error_once_its_size_is_known():
     far = {"yard": [[0, 0], [300, 0], [300, 50]]}
     with pytest.raises(
-        RulesError, match=r"zone 'yard' has the point \[300, 0\] outside the picture; the picture is 200x100 pixels"
+        RulesError, match=r"zone 'yard' has the point \[300, 0\] outside the frame; the frame is 200x100 pixels"
     ):
         book(ENTER, units="pixels", zones=far, lines={})

@@ -81,10 +81,10 @@ LOITER = ("name: idle", "kind: loitering", "zone: yard")
             "field 'direction' must be one of right, left",
         ),
         (one("name: a", "kind: line", "line: door", "direction: [0, 0]"), "field 'direction' must be [x, y], not both"),
-        (one("name: a", "kind: crowd", "count: 2") + "- {name: a, kind: crowd, count: 3}", "two rules are called 'a'"),
+        (one("name: a", "kind: crowd", "count: 2") + "- {name: a, kind: crowd, count: 3}", "two rules are named 'a'"),
         (
             "zones: {far: [[0, 0], [640, 0], [640, 480]]}\nrules: [{name: a, kind: crowd, count: 1}]",
-            "zone 'far' has the point [640, 0] outside the picture; fractions are from 0 to 1; for pixels write `units",
+            "zone 'far' has the point [640, 0] outside the frame; fractions are from 0 to 1; for pixels write `units",
         ),
         ("zones: {flat: [[0, 0], [1, 1]]}\nrules: []", "zone 'flat' must have 3 corners or more, not 2 (and 1 more)"),
         ("zones: {flat: [[0, 0], [1, 1], [0.5, 0.5]]}\nrules: []", "zone 'flat' encloses nothing: its corners lie on"),
@@ -93,8 +93,8 @@ LOITER = ("name: idle", "kind: loitering", "zone: yard")
         ("rules: []", "field 'rules' "),
         ("clock: soon\nrules: []", "field 'clock' must be a valid datetime"),
         ("zone: {}\nrules: []", "field 'zone' is not known here; did you mean zones? known: units, clock, zones"),
-        ("- a\n- b", " holds no rules; give a list of them under `rules:`"),
-        ("", " holds no rules"),
+        ("- a\n- b", " contains no rules; give a list of them under `rules:`"),
+        ("", " contains no rules"),
         ("rules: [", " is not YAML: "),
         ("rules: []\nrules: []", " is not YAML: 'rules' is given twice (line 2, column 1)"),
         ("rules: !!python/object/apply:os.system [ls]", " is not YAML: could not determine a constructor"),
@@ -126,7 +126,7 @@ def test_files_that_are_none(tmp_path):
 
 def test_things_that_may_be_left_need_not_all_be_known_but_people_must(tmp_path):
     assert reading(tmp_path, "rules: [{name: a, kind: left-object, seconds: 5}]")
-    with pytest.raises(RulesError, match="field 'people' names the label 'person', which no detector here tells"):
+    with pytest.raises(RulesError, match="field 'people' names the label 'person', which no detector here reports"):
         reading(tmp_path, "rules: [{name: a, kind: left-object, seconds: 5}]", labels=("suitcase",))
 
 

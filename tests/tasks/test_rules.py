@@ -111,8 +111,8 @@ def test_a_zone_outside_the_picture_fails_the_task_and_nothing_else():
         task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
     timeline = engine.run(source, [Truth(source), task], threaded=False)
     assert [report.status for report in timeline.tasks.values()] == ["failed", "ok"]
-    assert timeline.tasks["rules"].reason == "zone 'far' has the point [999, 0] outside the picture; " + (
-        "the picture is 320x240 pixels"
+    assert timeline.tasks["rules"].reason == "zone 'far' has the point [999, 0] outside the frame; " + (
+        "the frame is 320x240 pixels"
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules on what is followed: a file that says what is worth an alert, and the engine that sees when it happens."""
+"""Alert rules on tracked objects: the rule file, and the engine that evaluates it."""
 
 from kinoscope.rules.engine import RuleEngine
 from kinoscope.rules.loader import read_rules, rules_schema

@@ -1,4 +1,4 @@
-"""The engine of rules: pictures in, events out. Pure: the same pictures always give the same events."""
+"""The rule engine: observations in, events out. Pure: the same observations always yield the same events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Size
 from kinoscope.core.results import Event, Observation
 from kinoscope.rules.debounce import ObservationFilter
-from kinoscope.rules.direction_rules import LineEvaluator, WrongWayEvaluator
+from kinoscope.rules.direction_rules import LineEvaluator, WrongDirectionEvaluator
 from kinoscope.rules.geometry import Line, Zone
 from kinoscope.rules.loader import check_size
 from kinoscope.rules.rule_file import (
@@ -22,7 +22,7 @@ from kinoscope.rules.rule_file import (
     LoiteringRule,
     Point,
     RuleFile,
-    WrongWayRule,
+    WrongDirectionRule,
     ZoneRule,
 )
 from kinoscope.rules.zone_rules import (
@@ -35,28 +35,28 @@ from kinoscope.rules.zone_rules import (
 )
 
 WallClock = Callable[[float], datetime]
-"""Gives the time of day, with its offset from UTC, at which the picture of a time in seconds was taken."""
+"""Returns the time of day, with its offset from UTC, at which the frame of a time in seconds was recorded."""
 
 ZONE_EVALUATORS: dict[type[Any], type[ZonePresence[Any]]] = {
     ZoneRule: ZoneEvaluator,
     LoiteringRule: LoiteringEvaluator,
     CrowdRule: CrowdEvaluator,
     LeftObjectRule: LeftObjectEvaluator,
-    WrongWayRule: WrongWayEvaluator,
+    WrongDirectionRule: WrongDirectionEvaluator,
 }
 
 
 class RuleEngine:
-    """All rules of a file, watched over one source.
+    """Evaluator of all rules of a file on one source.
 
     Args:
-        rules: as ``read`` gives them.
-        size: width and height of the displayed picture in pixels.
-        clock: tells the time of day; see ``recording_clock``. Needed only by rules with ``hours`` or ``days``.
-        settling: what says which tracks are confirmed, and how much their boxes tremble; as usual if not given.
+        rules: as ``read_rules`` returns them.
+        size: width and height of the displayed frame in pixels.
+        clock: returns the time of day; see ``recording_clock``. Needed only by rules with ``hours`` or ``days``.
+        observation_filter: decides which tracks are confirmed, and measures their jitter; the default one if None.
 
     Raises:
-        RulesError: a zone lies outside the picture, a direction runs along its line, or no clock tells when it is.
+        RulesError: a zone lies outside the frame, a direction runs along its line, or a clock is needed.
     """
 
     def __init__(
@@ -70,43 +70,44 @@ class RuleEngine:
         if clock is None:
             require_clock(rules)
         self._clock, self._filter = clock, observation_filter or ObservationFilter(size)
-        self._watchers = [_watcher(rule, rules, size) for rule in rules.rules]
+        self._evaluators = [_make_evaluator(rule, rules, size) for rule in rules.rules]
 
     def update(self, time: float, observations: Sequence[Observation]) -> list[Event]:
-        """Take in all that is followed in the picture at ``time`` seconds, in order of time, confirmed or not.
-
-        Returns:
-            The events whose rules are met with this picture. While what one tells of lasts, later calls move its end.
+        """Process all objects tracked in the frame at ``time`` seconds, in order of time, confirmed or not.
+         Returns: The events whose rules are met with this frame. While the condition of one lasts, later calls advance
+        its end.
         """
         now = self._clock(time) if self._clock else None
-        things = self._filter(time, sorted(observations, key=lambda one: (one.task, one.id)))
+        tracked = self._filter(time, sorted(observations, key=lambda observation: (observation.task, observation.id)))
         events: list[Event] = []
-        for watcher in self._watchers:
-            if now is not None and watcher.rule.timed and not watcher.rule.holds(now):
-                watcher.clear()
+        for evaluator in self._evaluators:
+            if now is not None and evaluator.rule.timed and not evaluator.rule.holds(now):
+                evaluator.clear()
             else:
-                events += watcher.step(time, [one for one in things if watcher.counts(one)])
+                events += evaluator.update(
+                    time, [observation for observation in tracked if evaluator.matches(observation)]
+                )
         return events
 
 
 def require_clock(rules: RuleFile) -> None:
-    """Refuse rules that go by the time of day where nothing tells it.
+    """Require a time of day for rules that depend on it, where the source has none.
 
     Raises:
-        RulesError: there is one.
+        RulesError: there is such a rule.
     """
     for rule in rules.rules:
         if rule.timed:
             raise RulesError(
-                f"rule {rule.name!r} goes by the time of day, and nothing says when the recording began; "
-                "write it into the file of rules, such as `clock: 2026-11-26 08:00:00`"
+                f"rule {rule.name!r} depends on the time of day, and the start of the recording is unknown; "
+                "write it into the rule file, such as `clock: 2026-11-26 08:00:00`"
             )
 
 
 def recording_clock(rules: RuleFile, start: float) -> WallClock | None:
     """Return the clock of a recording whose first frame is at ``start`` seconds, or None if the file has none.
 
-    Seconds are added in UTC: where a clock is put forward or back, they are not those of its hands.
+    Seconds are added in UTC: across a change of daylight saving time, they are not those of local time.
     """
     if rules.clock is None:
         return None
@@ -115,21 +116,21 @@ def recording_clock(rules: RuleFile, start: float) -> WallClock | None:
 
 
 def to_pixels(rules: RuleFile, size: Size, points: Sequence[Point]) -> list[Point]:
-    """Give points of the file in pixels of a picture of ``size``."""
+    """Return points of the file in pixels of a frame of ``size``."""
     across, down = size if rules.units == "fractions" else (1, 1)
     return [(x * across, y * down) for x, y in points]
 
 
-def _watcher(rule: AnyRule, rules: RuleFile, size: Size) -> RuleEvaluator[Any]:
+def _make_evaluator(rule: AnyRule, rules: RuleFile, size: Size) -> RuleEvaluator[Any]:
     if not isinstance(rule, LineRule):
         return ZONE_EVALUATORS[type(rule)](rule, _zone(rule.zone, rules, size))
-    watcher = LineEvaluator(rule, Line(rule.line, to_pixels(rules, size, rules.lines[rule.line]), size), size)
-    if watcher.along:
+    evaluator = LineEvaluator(rule, Line(rule.line, to_pixels(rules, size, rules.lines[rule.line]), size), size)
+    if evaluator.along:
         raise RulesError(
-            f"rule {rule.name!r} wants its line {rule.line!r} crossed {rule.direction}, and the line runs that way; "
-            "turn the line or the direction"
+            f"rule {rule.name!r} needs line {rule.line!r} crossed {rule.direction}, and the line runs in that "
+            "direction; turn the line or the direction"
         )
-    return watcher
+    return evaluator
 
 
 def _zone(name: str | None, rules: RuleFile, size: Size) -> Zone:

@@ -1,6 +1,6 @@
-"""What a file of rules holds: zones and lines drawn on the picture, and the rules that go by them.
+"""The schema of a rule file: zones and lines drawn on the frame, and the rules that use them.
 
-These classes are the one description of the file: they check it, and ``rules.rules_schema.json`` is made from them.
+These classes are the one definition of the file: they validate it, and ``rules.schema.json`` is generated from them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 Point = tuple[float, float]
-"""x to the right and y down, as shares of the picture's width and height or in pixels; see ``RuleFile.units``."""
+"""x to the right and y down, as shares of the frame's width and height or in pixels; see ``RuleFile.units``."""
 
-WHOLE_FRAME = "whole picture"
-"""What an event calls the zone of a rule that names none."""
+WHOLE_FRAME = "whole frame"
+"""The zone name in the events of a rule that names none."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DIRECTIONS: dict[str, Point] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
@@ -28,7 +28,7 @@ _HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d
 
 
 def validation_error(message: str) -> PydanticCustomError:
-    """Give an error whose whole text is ``message``."""
+    """Return an error whose whole text is ``message``."""
     return PydanticCustomError("rules", "{message}", {"message": message})
 
 
@@ -54,8 +54,8 @@ def _finite(point: Point) -> Point:
     return point
 
 
-def _zoned(value: Any) -> Any:
-    """Read a time with the name of a time zone, such as ``2026-10-24 21:00:00 Europe/Berlin``; leave others alone."""
+def _parse_zoned(value: Any) -> Any:
+    """Parse a time with a time zone's name, such as ``2026-10-24 21:00:00 Europe/Berlin``; return others unchanged."""
     match = _ZONED.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or match[2] in ("Z", "z"):
         return value
@@ -63,26 +63,26 @@ def _zoned(value: Any) -> Any:
         time = datetime.fromisoformat(match[1])
         zone = ZoneInfo(match[2])
     except (ValueError, LookupError, OSError) as error:
-        what = f"the time {match[1]!r}" if isinstance(error, ValueError) else f"the time zone {match[2]!r}"
+        part = f"the time {match[1]!r}" if isinstance(error, ValueError) else f"the time zone {match[2]!r}"
         raise validation_error(
-            f"has {what}, which cannot be read; write 2026-11-26 08:00:00 Europe/Berlin, or leave the zone out"
+            f"has {part}, which cannot be read; write 2026-11-26 08:00:00 Europe/Berlin, or leave the zone out"
         ) from None
     return time.replace(tzinfo=zone) if time.tzinfo is None else time.astimezone(zone)
 
 
-def _of_our_time(clock: datetime) -> datetime:
+def _check_year(clock: datetime) -> datetime:
     if not 1900 <= clock.year <= 9000:
         raise validation_error(f"must lie in the years 1900 to 9000, not {clock.year}")
     return clock
 
 
-def _hours(text: Any) -> Any:
+def _check_hours(text: Any) -> Any:
     if not isinstance(text, str) or not _HOURS.fullmatch(text.strip()):
         raise validation_error(f'must be like "22:00-06:00", not {text!r}')
     return text.strip()
 
 
-def _way(value: Any) -> Any:
+def _check_direction(value: Any) -> Any:
     if isinstance(value, str) and value not in DIRECTIONS:
         raise validation_error(f"must be one of {', '.join(DIRECTIONS)}, or [x, y] such as [1, -0.5], not {value!r}")
     if isinstance(value, (list, tuple)) and all(isinstance(part, (int, float)) for part in value):
@@ -96,10 +96,10 @@ def _way(value: Any) -> Any:
 Corner = Annotated[Point, AfterValidator(_finite)]
 Polygon = Annotated[list[Corner], AfterValidator(_polygon)]
 Segment = Annotated[list[Corner], AfterValidator(_segment)]
-Clock = Annotated[datetime, BeforeValidator(_zoned), AfterValidator(_of_our_time)]
-Hours = Annotated[str, BeforeValidator(_hours)]
-Direction = Annotated[Literal["right", "left", "down", "up"] | Point, BeforeValidator(_way)]
-"""A direction in the picture: a word, or x and y of an arrow."""
+Clock = Annotated[datetime, BeforeValidator(_parse_zoned), AfterValidator(_check_year)]
+Hours = Annotated[str, BeforeValidator(_check_hours)]
+Direction = Annotated[Literal["right", "left", "down", "up"] | Point, BeforeValidator(_check_direction)]
+"""A direction in the frame: a word, or x and y of a vector."""
 
 Duration = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Wait = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -107,14 +107,14 @@ Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]
 Labels = Annotated[list[str], Field(min_length=1)]
 
 
-def unit_vector(way: str | Point) -> Point:
-    """Give a direction as an arrow of length 1."""
-    x, y = DIRECTIONS[way] if isinstance(way, str) else way
+def unit_vector(direction: str | Point) -> Point:
+    """Return a direction as a vector of length 1."""
+    x, y = DIRECTIONS[direction] if isinstance(direction, str) else direction
     return x / hypot(x, y), y / hypot(x, y)
 
 
 def parse_hours(hours: str) -> tuple[int, int]:
-    """Read ``22:00-06:00`` as minutes of the day; the second is smaller where it lasts past midnight."""
+    """Parse ``22:00-06:00`` into minutes of the day; the second is smaller where the span lasts past midnight."""
     match = _HOURS.fullmatch(hours)
     assert match is not None
     first, second, third, fourth = map(int, match.groups())
@@ -122,36 +122,36 @@ def parse_hours(hours: str) -> tuple[int, int]:
 
 
 class StrictModel(BaseModel):
-    """A part of the file that takes no other fields than its own."""
+    """A part of the file that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class BaseRule(StrictModel):
-    """What every rule may have."""
+    """Fields that every rule may have."""
 
     name: Name
-    """What its events are called."""
+    """Label of its events."""
     labels: Labels | None = None
-    """Only things of these labels count, such as person; all objects where it is left out."""
+    """Only objects of these labels count, such as person; all objects where it is left out."""
     identities: Labels | None = None
-    """Only who is known by one of these names counts; needs a gallery."""
+    """Only people and objects of these names count; needs a gallery."""
     score: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Least score of a detection that counts."""
+    """Minimum score of a detection that counts."""
     cooldown: Wait = 0.0
-    """Seconds after an event of this rule in which it gives no other."""
+    """Seconds after an event of this rule in which it reports no other."""
     hours: Annotated[list[Hours], Field(min_length=1)] | None = None
     """Times of the day at which it holds, such as ["22:00-06:00"]; always where it is left out."""
     days: Annotated[list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(min_length=1)] | None = None
-    """Days of the week on which it holds; what lasts past midnight counts for the day on which it begins."""
+    """Days of the week on which it holds; a span past midnight counts for the day on which it begins."""
 
     @property
     def timed(self) -> bool:
-        """Whether it goes by the time of day."""
+        """Whether it depends on the time of day."""
         return self.hours is not None or self.days is not None
 
     def holds(self, now: datetime) -> bool:
-        """Whether ``now`` is one of its hours, on one of its days."""
+        """Return whether ``now`` is within one of its hours, on one of its days."""
         minute, today = now.hour * 60 + now.minute, now.weekday()
         for first, last in map(parse_hours, self.hours or ["00:00-24:00"]):
             if first < last:
@@ -164,89 +164,89 @@ class BaseRule(StrictModel):
 
 
 class ZoneRule(BaseRule):
-    """Something comes into a zone, leaves it, or is in it."""
+    """An object enters a zone, leaves it, or is inside."""
 
     kind: Literal["zone"]
     zone: Name
     """Name of a zone."""
     when: Literal["enter", "leave", "inside"] = "inside"
-    """enter: seen outside, then inside, or first seen at the border of the frame inside the zone (not who is there when
-    the video begins, or appears away from the border: that is mostly somebody who was hidden or overlooked).
-    leave: seen inside, then outside. inside: is there, however it came."""
+    """enter: detected outside, then inside, or first detected at the border of the frame inside the zone (not objects
+    that are there when the video begins, or appear away from the border: those were mostly occluded or missed).
+    leave: detected inside, then outside. inside: is there, however it came."""
 
 
 class LineRule(BaseRule):
-    """Something crosses a line."""
+    """An object crosses a line."""
 
     kind: Literal["line"]
     line: Name
     """Name of a line."""
     direction: Direction | Literal["any"] = "any"
-    """Way across the line that counts: right, left, down, up, [x, y], or any."""
+    """Direction of a crossing that counts: right, left, down, up, [x, y], or any."""
 
 
 class LoiteringRule(BaseRule):
-    """Something stays in a zone."""
+    """An object stays in a zone."""
 
     kind: Literal["loitering"]
     zone: Name | None = None
-    """Name of a zone; the whole picture where it is left out."""
+    """Name of a zone; the whole frame where it is left out."""
     seconds: Duration
-    """How long it must stay."""
+    """Minimum time that it must stay."""
 
 
 class CrowdRule(BaseRule):
-    """Many are in a zone at once."""
+    """Many objects are in a zone at once."""
 
     kind: Literal["crowd"]
     zone: Name | None = None
-    """Name of a zone; the whole picture where it is left out."""
+    """Name of a zone; the whole frame where it is left out."""
     count: Annotated[int, Field(ge=1, le=10_000)]
-    """How many there must be, or more."""
+    """Minimum number of objects."""
     seconds: Wait = 0.0
-    """For how long."""
+    """Minimum duration."""
 
 
 class LeftObjectRule(BaseRule):
-    """A thing stands still, and nobody is near."""
+    """An object stands still, and nobody is near."""
 
     kind: Literal["left-object"]
     zone: Name | None = None
-    """Name of a zone; the whole picture where it is left out."""
+    """Name of a zone; the whole frame where it is left out."""
     labels: Labels | None = ["backpack", "handbag", "suitcase"]
-    """Things that may be left."""
+    """Objects that may be left."""
     people: Labels = ["person"]
     """Labels of those who may have left it."""
     seconds: Duration
-    """For how long it must stand still with nobody near."""
+    """Minimum time that it must stand still with nobody near."""
     near: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """Who is nearer than this is near, in heights of that person."""
+    """Distance within which a person is near, in heights of that person."""
 
 
-class WrongWayRule(BaseRule):
-    """Something moves against the direction of a zone."""
+class WrongDirectionRule(BaseRule):
+    """An object moves against the direction of a zone."""
 
     kind: Literal["wrong-way"]
     zone: Name | None = None
-    """Name of a zone; the whole picture where it is left out."""
+    """Name of a zone; the whole frame where it is left out."""
     direction: Direction
-    """The right way: right, left, down, up, or [x, y]."""
+    """The permitted direction: right, left, down, up, or [x, y]."""
     distance: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """How far it must come the wrong way, in sizes of its own box."""
+    """Minimum distance that it must move against the direction, in sizes of its own box."""
 
 
-AnyRule = ZoneRule | LineRule | LoiteringRule | CrowdRule | LeftObjectRule | WrongWayRule
+AnyRule = ZoneRule | LineRule | LoiteringRule | CrowdRule | LeftObjectRule | WrongDirectionRule
 
 
 class RuleFile(StrictModel):
-    """Rules, and the zones and lines that they go by."""
+    """Rules, and the zones and lines that they use."""
 
     units: Literal["fractions", "pixels"] = "fractions"
-    """What points count: shares of the picture's width and height, or pixels of the displayed picture."""
+    """Unit of points: fractions of the frame's width and height, or pixels of the displayed frame."""
     clock: Clock | None = None
-    """When the recording begins, such as 2026-11-26 08:00:00, in the time zone of the machine, or with a zone that is
-    named (2026-11-26 08:00:00 Europe/Berlin), by whose clock hours and days count, also when it is put forward or back.
-    An offset alone (+01:00) never changes. Live video goes by the clock of the machine."""
+    """Start of the recording, such as 2026-11-26 08:00:00, in the time zone of the machine, or with a named zone
+    (2026-11-26 08:00:00 Europe/Berlin), in which hours and days are evaluated, also across daylight saving changes.
+    An offset alone (+01:00) never changes. Live video uses the clock of the machine."""
     zones: dict[Name, Polygon] = {}
     """Polygons by name: three corners [x, y] or more."""
     lines: dict[Name, Segment] = {}
@@ -256,11 +256,11 @@ class RuleFile(StrictModel):
     @model_validator(mode="after")
     def _check_names(self) -> RuleFile:
         names = [rule.name for rule in self.rules]
-        if double := next((name for name in names if names.count(name) > 1), None):
-            raise validation_error(f"two rules are called {double!r}; give each a name of its own")
+        if duplicate := next((name for name in names if names.count(name) > 1), None):
+            raise validation_error(f"two rules are named {duplicate!r}; give each a unique name")
         return self
 
     def points(self) -> dict[str, list[Point]]:
-        """Give the points of every zone and line, by what a message calls it."""
+        """Return the points of every zone and line, by their name in messages."""
         zones = {f"zone {name!r}": points for name, points in self.zones.items()}
         return zones | {f"line {name!r}": points for name, points in self.lines.items()}

@@ -1,4 +1,4 @@
-"""Load YAML that others may have written: plain values within limits, so that no file takes long or much memory."""
+"""Safe loading of untrusted YAML: plain values within limits, so that no file takes long or much memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1_000_000
-"""Bytes of a file of rules."""
+"""Bytes of a rule file."""
 
 MAX_DEPTH = 20
-"""Lists and mappings inside each other; rules have six."""
+"""Nesting of lists and mappings; rules have six levels."""
 
 MAX_NODES = 20_000
-"""Values of a file, those that aliases and merge keys repeat counted as often as they are repeated."""
+"""Values of a file; those that aliases and merge keys repeat count as often as they are repeated."""
 
 MAX_SCALAR_LENGTH = 1000
 """Characters of one value."""
@@ -27,7 +27,7 @@ _FLOAT = re.compile(
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what YAML text holds.
+    """Parse YAML text.
 
     Raises:
         yaml.YAMLError: it is no YAML.
@@ -41,7 +41,7 @@ def parse_yaml(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-    """Plain YAML within limits, in which a name given twice is an error rather than a loss.
+    """Loader of plain YAML within limits, in which a duplicate key is an error.
 
     Whole numbers are decimal: of YAML 1.1's others, a number to base 60 such as ``22:30`` is a time to everybody else.
     """
@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
         return node
 
     def compose_document(self) -> yaml.Node:
-        """Compose the document, and count what its aliases repeat before anything is made of it."""
+        """Compose the document, and count what its aliases repeat before values are constructed."""
         document = super().compose_document()
         waiting, count = [document], 0
         while waiting:
@@ -80,22 +80,22 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
         return document
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Make a mapping."""
-        seen: set[str] = set()
+        """Construct a mapping."""
+        names: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
-            if name in seen:
+            if name in names:
                 raise yaml.constructor.ConstructorError(None, None, f"{name!r} is given twice", key.start_mark)
-            seen.add(name)
-        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return made
+            names.add(name)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Return how plain values are resolved by their first character, numbers by patterns of our own."""
-    own = {"tag:yaml.org,2002:int": _whole(_INT), "tag:yaml.org,2002:float": _whole(_FLOAT)}
+    """Return how plain values are resolved by their first character, numbers by stricter patterns."""
+    patterns = {"tag:yaml.org,2002:int": _whole(_INT), "tag:yaml.org,2002:float": _whole(_FLOAT)}
     known = yaml.SafeLoader.yaml_implicit_resolvers
-    return {first: [(tag, own.get(tag, pattern)) for tag, pattern in rows] for first, rows in known.items()}
+    return {first: [(tag, patterns.get(tag, pattern)) for tag, pattern in rows] for first, rows in known.items()}
 
 
 def _whole(pattern: re.Pattern[str]) -> re.Pattern[str]:

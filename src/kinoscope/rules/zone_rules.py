@@ -1,8 +1,8 @@
-"""What watches for one rule: it sees picture after picture and says when the rule is met.
+"""Evaluators of rules: each processes frame after frame and yields the events of one rule.
 
-An event is told once, in the moment in which its rule is met (``extra["at"]``); it starts when what it tells of began,
-and its ``end`` moves on while that lasts. Trembling boxes make no events: who crosses an edge is over it by a
-margin, and for a moment, on either side.
+An event is reported once, at the moment its rule is met (``extra["at"]``); it starts when its condition began, and its
+``end`` advances while that lasts. Jitter makes no events: an object that crosses a boundary is over it by a margin,
+and for a moment, on either side.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from kinoscope.rules.geometry import Side, Zone, distance, ground_point, height
 from kinoscope.rules.rule_file import AnyRule, CrowdRule, LeftObjectRule, LoiteringRule, Point, ZoneRule
 
 TASK = "rules"
-"""The task of the events of rules."""
+"""The task name of the events of rules."""
 
 MAX_CROWD_GAP_SECONDS = 1.0
-"""Seconds for which a crowd may seem smaller without ending: detectors overlook some for a moment."""
+"""Seconds for which a crowd may seem smaller without ending: detectors miss some for a moment."""
 
 MAX_STILL_SHIFT = 0.25
-"""How far a thing that stands still may seem to move, in diagonals of its box."""
+"""Maximum apparent motion of an object that stands still, in diagonals of its box."""
 
 FACE_LABEL = "face"
-"""Faces count only for rules that name them: whoever has one is followed as a person already."""
+"""Faces count only for rules that name them: their owners are tracked as persons already."""
 
 RuleT = TypeVar("RuleT", bound=AnyRule)
 
 
 @dataclass(slots=True)
 class ZoneVisit:
-    """A thing and a zone: when it was last seen, whether it is inside, and since when.
+    """An object and a zone: when it was last detected, whether it is inside, and since when.
 
     Attributes:
         coming: ``enter`` or ``leave`` where it did so, and is not confirmed yet.
@@ -43,7 +43,7 @@ class ZoneVisit:
         event: that it is part of, while it stays.
     """
 
-    seen: float
+    last_time: float
     side: Side
     since: float
     coming: str = ""
@@ -55,215 +55,233 @@ class ZoneVisit:
         """Whether it is inside."""
         return self.side.over
 
-    def see(self, time: float, depth: float, margin: float) -> None:
-        """Take in how deep inside it stands, in pixels."""
-        before, sure = self.inside, self.side.sure
-        held = self.side.see(time, depth, margin)
-        self.seen, self.change = time, ""
-        if self.inside != before:
+    def update(self, time: float, depth: float, margin: float) -> None:
+        """Update with its depth inside the zone, in pixels."""
+        was_inside, was_settled = self.inside, self.side.settled
+        confirmed = self.side.update(time, depth, margin)
+        self.last_time, self.change = time, ""
+        if self.inside != was_inside:
             self.since, self.event = self.side.since, None
-            self.coming = ("enter" if self.inside else "leave") if sure else self.coming
-        if held and self.coming == ("leave" if self.inside else "enter"):
-            self.coming = ""  # it never was inside, or is back before it was confirmed
+            self.coming = ("enter" if self.inside else "leave") if was_settled else self.coming
+        if confirmed and self.coming == ("leave" if self.inside else "enter"):
+            self.coming = ""  # it never was inside, or returned before it was confirmed
 
     def report(self, confirmed: bool) -> None:
-        """Add what the track did to the changes of this frame, once the track is confirmed."""
-        if confirmed and self.side.sure:
+        """Set the change of this frame to what the track did, once the track is confirmed."""
+        if confirmed and self.side.settled:
             self.change, self.coming = self.coming, ""
 
 
 class ZoneVisits:
-    """Who is in a zone."""
+    """All visits of a zone."""
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
-        self._known: dict[TrackKey, ZoneVisit] = {}
+        self._visits: dict[TrackKey, ZoneVisit] = {}
         self._start: float | None = None
 
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> list[tuple[TrackedObservation, ZoneVisit]]:
-        """Give every thing of this picture, and how it stands with regard to the zone."""
+    def update(
+        self, time: float, observations: Sequence[TrackedObservation]
+    ) -> list[tuple[TrackedObservation, ZoneVisit]]:
+        """Return every object of this frame with its visit."""
         self._start = time if self._start is None else self._start
-        drop_stale(self._known, time)
-        return [(one, self._place(time, one)) for one in seen]
+        drop_stale(self._visits, time)
+        return [(observation, self._update_visit(time, observation)) for observation in observations]
 
-    def inside(self, time: float, seen: Sequence[TrackedObservation]) -> list[tuple[TrackedObservation, ZoneVisit]]:
-        """Give the things that are inside."""
-        return [pair for pair in self.step(time, seen) if pair[1].inside]
+    def inside(
+        self, time: float, observations: Sequence[TrackedObservation]
+    ) -> list[tuple[TrackedObservation, ZoneVisit]]:
+        """Return the objects that are inside."""
+        return [pair for pair in self.update(time, observations) if pair[1].inside]
 
-    def _place(self, time: float, one: TrackedObservation) -> ZoneVisit:
-        depth = self.zone.depth(ground_point(one, self.zone.size))
-        stay = self._known.get((one.task, one.id))
-        if stay is None:
-            # Who comes over the border of the frame, which is no edge of the zone, enters as well.
-            coming = "enter" if one.came and one.since >= (self._start or 0.0) else ""
-            stay = self._known[one.task, one.id] = ZoneVisit(time, Side(depth >= 0), time, coming)
-        stay.see(time, depth, self.zone.margin(one.margin, depth))
-        stay.report(one.confirmed)
-        return stay
+    def _update_visit(self, time: float, observation: TrackedObservation) -> ZoneVisit:
+        depth = self.zone.depth(ground_point(observation, self.zone.size))
+        visit = self._visits.get((observation.task, observation.id))
+        if visit is None:
+            # An object that enters the frame inside the zone enters the zone as well.
+            coming = "enter" if observation.entered and observation.since >= (self._start or 0.0) else ""
+            visit = self._visits[observation.task, observation.id] = ZoneVisit(time, Side(depth >= 0), time, coming)
+        visit.update(time, depth, self.zone.margin(observation.margin, depth))
+        visit.report(observation.confirmed)
+        return visit
 
     def clear(self) -> None:
-        """Forget all."""
-        self._known.clear()
+        """Remove all visits."""
+        self._visits.clear()
         self._start = None
 
 
 class RuleEvaluator(ABC, Generic[RuleT]):
-    """Watches for one rule."""
+    """Evaluator of one rule."""
 
-    def __init__(self, rule: RuleT, place: str) -> None:
-        self.rule, self._place = rule, place
+    def __init__(self, rule: RuleT, location: str) -> None:
+        self.rule, self._location = rule, location
         self._last = -inf
 
     @abstractmethod
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
-        """Take in all that counts in the picture at ``time`` seconds; give the events that begin with it."""
+    def update(self, time: float, observations: Sequence[TrackedObservation]) -> Iterator[Event]:
+        """Process the matching objects of the frame at ``time`` seconds; yield the events that begin with it."""
 
     @abstractmethod
     def clear(self) -> None:
-        """Forget what was seen: the rule does not hold now."""
+        """Reset the state: the rule does not hold now."""
 
-    def counts(self, one: TrackedObservation) -> bool:
-        """Whether the rule is about this thing."""
+    def matches(self, observation: TrackedObservation) -> bool:
+        """Return whether the rule applies to an object."""
         rule = self.rule
-        named = one.label in rule.labels if rule.labels else one.label != FACE_LABEL
-        known = rule.identities is None or one.identity in rule.identities
-        return named and known and one.score >= rule.score
+        named = observation.label in rule.labels if rule.labels else observation.label != FACE_LABEL
+        known = rule.identities is None or observation.identity in rule.identities
+        return named and known and observation.score >= rule.score
 
-    def tell(self, time: float, start: float, things: Sequence[TrackedObservation]) -> Event | None:
-        """Make an event, unless the last one is too short a time ago or a thing may be a ghost."""
-        if time - self._last < self.rule.cooldown or not all(one.confirmed for one in things):
+    def make_event(self, time: float, start: float, observations: Sequence[TrackedObservation]) -> Event | None:
+        """Return an event, unless the last one is too recent or an object is not confirmed."""
+        if time - self._last < self.rule.cooldown or not all(observation.confirmed for observation in observations):
             return None
         self._last = time
-        where = "line" if self.rule.kind == "line" else "zone"
-        extra: dict[str, Any] = {"kind": self.rule.kind, where: self._place, "at": round(time, 6)}
-        extra["tracks"] = [[one.task, one.id] for one in things]
-        extra["labels"] = sorted({one.label for one in things})
-        if names := sorted({one.identity for one in things if one.identity}):
+        region = "line" if self.rule.kind == "line" else "zone"
+        extra: dict[str, Any] = {"kind": self.rule.kind, region: self._location, "at": round(time, 6)}
+        extra["tracks"] = [[observation.task, observation.id] for observation in observations]
+        extra["labels"] = sorted({observation.label for observation in observations})
+        if names := sorted({observation.identity for observation in observations if observation.identity}):
             extra["identities"] = names
-        score = sum(one.score for one in things) / len(things)
+        score = sum(observation.score for observation in observations) / len(observations)
         return Event(TASK, start, time, self.rule.name, score, extra=extra)
 
 
 class ZonePresence(RuleEvaluator[RuleT]):
-    """Watches a zone."""
+    """Base class of evaluators of a zone."""
 
     def __init__(self, rule: RuleT, zone: Zone) -> None:
         super().__init__(rule, zone.name)
-        self.stays, self.size = ZoneVisits(zone), zone.size
+        self.visits, self.size = ZoneVisits(zone), zone.size
 
     def clear(self) -> None:
-        """Forget who is inside."""
-        self.stays.clear()
+        """Remove all visits."""
+        self.visits.clear()
 
-    def lasting(self, state: Any, time: float, start: float, one: TrackedObservation) -> Iterator[Event]:
-        """Let the event of a state last, or begin it."""
+    def extend_or_begin(
+        self, state: Any, time: float, start: float, observation: TrackedObservation
+    ) -> Iterator[Event]:
+        """Extend the event of a state, or begin it."""
         if state.event is not None:
             state.event.end = time
-        elif event := self.tell(time, start, [one]):
+        elif event := self.make_event(time, start, [observation]):
             state.event = event
             yield event
 
 
 class ZoneEvaluator(ZonePresence[ZoneRule]):
-    """Sees who comes, who leaves, who is there."""
+    """Evaluator of objects that enter, leave, or are inside a zone."""
 
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
-        """See who came or left with this picture, or who is inside."""
-        for one, stay in self.stays.step(time, seen):
-            if self.rule.when == "inside" and stay.inside:
-                yield from self.lasting(stay, time, stay.since, one)
-            elif stay.change == self.rule.when and (event := self.tell(time, stay.since, [one])):
+    def update(self, time: float, observations: Sequence[TrackedObservation]) -> Iterator[Event]:
+        """Yield events for objects that entered or left with this frame, or are inside."""
+        for observation, visit in self.visits.update(time, observations):
+            if self.rule.when == "inside" and visit.inside:
+                yield from self.extend_or_begin(visit, time, visit.since, observation)
+            elif visit.change == self.rule.when and (event := self.make_event(time, visit.since, [observation])):
                 yield event
 
 
 class LoiteringEvaluator(ZonePresence[LoiteringRule]):
-    """Sees who stays for long."""
+    """Evaluator of objects that stay for long."""
 
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
-        """See who has been inside for long enough."""
-        for one, stay in self.stays.inside(time, seen):
-            if time - stay.since >= self.rule.seconds:
-                yield from self.lasting(stay, time, stay.since, one)
+    def update(self, time: float, observations: Sequence[TrackedObservation]) -> Iterator[Event]:
+        """Yield events for objects that have been inside for long enough."""
+        for observation, visit in self.visits.inside(time, observations):
+            if time - visit.since >= self.rule.seconds:
+                yield from self.extend_or_begin(visit, time, visit.since, observation)
 
 
 class CrowdEvaluator(ZonePresence[CrowdRule]):
-    """Sees when many are there at once."""
+    """Evaluator of many objects at once."""
 
     def __init__(self, rule: CrowdRule, zone: Zone) -> None:
         super().__init__(rule, zone)
         self._since: float | None = None
-        self._full = -inf
+        self._last_full = -inf
         self._event: Event | None = None
 
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
-        """Count who is inside."""
-        there = [one for one, _ in self.stays.inside(time, seen) if one.confirmed]
-        if time - self._full > MAX_CROWD_GAP_SECONDS:
+    def update(self, time: float, observations: Sequence[TrackedObservation]) -> Iterator[Event]:
+        """Yield events while enough objects are inside."""
+        present = [observation for observation, _ in self.visits.inside(time, observations) if observation.confirmed]
+        if time - self._last_full > MAX_CROWD_GAP_SECONDS:
             self._since = self._event = None
-        if len(there) < self.rule.count:
+        if len(present) < self.rule.count:
             return
-        self._full = time
+        self._last_full = time
         self._since = time if self._since is None else self._since
         if self._event is not None:
             self._event.end = time
-        elif time - self._since >= self.rule.seconds and (event := self.tell(time, self._since, there)):
+        elif time - self._since >= self.rule.seconds and (event := self.make_event(time, self._since, present)):
             self._event = event
             yield event
 
     def clear(self) -> None:
-        """Forget who is inside, and since when they are many."""
+        """Remove all visits and the state of the crowd."""
         super().clear()
-        self._since, self._full, self._event = None, -inf, None
+        self._since, self._last_full, self._event = None, -inf, None
 
 
 @dataclass(slots=True)
 class StationaryObject:
-    """A thing that rests: where, since when nobody was near, and when it was last seen."""
+    """An object at rest: where, since when nobody was near, and when it was last detected."""
 
     label: str
-    where: Point
+    point: Point
     since: float
-    seen: float
+    last_time: float
     event: Event | None = None
 
 
 class LeftObjectEvaluator(ZonePresence[LeftObjectRule]):
-    """Sees things that stand still while nobody is near."""
+    """Evaluator of objects that stand still while nobody is near."""
 
     def __init__(self, rule: LeftObjectRule, zone: Zone) -> None:
         super().__init__(rule, zone)
-        self._rests: dict[TrackKey, StationaryObject] = {}
+        self._resting: dict[TrackKey, StationaryObject] = {}
 
-    def counts(self, one: TrackedObservation) -> bool:
-        """Whether it is a thing that may be left, or somebody who may have left it."""
-        return one.label in self.rule.people or super().counts(one)
+    def matches(self, observation: TrackedObservation) -> bool:
+        """Return whether it is an object that may be left, or a person who may have left it."""
+        return observation.label in self.rule.people or super().matches(observation)
 
-    def step(self, time: float, seen: Sequence[TrackedObservation]) -> Iterator[Event]:
-        """See what rests, and whether somebody is near."""
-        drop_stale(self._rests, time)
-        people = [one for one in seen if one.label in self.rule.people and one.confirmed]
-        things = [one for one in seen if one.label not in self.rule.people]
-        present = {(one.task, one.id) for one in things}
-        for one, _ in self.stays.inside(time, things):
-            rest = self._rest(time, one, present)
-            if any(self._near(person, one) for person in people):
-                rest.since, rest.event = time, None
-            if time - rest.since >= self.rule.seconds:
-                yield from self.lasting(rest, time, rest.since, one)
+    def update(self, time: float, observations: Sequence[TrackedObservation]) -> Iterator[Event]:
+        """Yield events for objects at rest with nobody near."""
+        drop_stale(self._resting, time)
+        people = [
+            observation
+            for observation in observations
+            if observation.label in self.rule.people and observation.confirmed
+        ]
+        things = [observation for observation in observations if observation.label not in self.rule.people]
+        present = {(observation.task, observation.id) for observation in things}
+        for observation, _ in self.visits.inside(time, things):
+            resting = self._resting_object(time, observation, present)
+            if any(self._near(person, observation) for person in people):
+                resting.since, resting.event = time, None
+            if time - resting.since >= self.rule.seconds:
+                yield from self.extend_or_begin(resting, time, resting.since, observation)
 
-    def _rest(self, time: float, one: TrackedObservation, present: set[TrackKey]) -> StationaryObject:
-        """Give the rest of a thing, which may be that of a track which broke off here."""
-        key, where = (one.task, one.id), ground_point(one, self.size)
-        reach = MAX_STILL_SHIFT * hypot(one.box[2] - one.box[0], height(one))
-        if key not in self._rests:
-            lost = (k for k, r in self._rests.items() if k not in present and r.label == one.label)
-            same = next((k for k in lost if distance(self._rests[k].where, where) <= reach), None)
-            self._rests[key] = StationaryObject(one.label, where, time, time) if same is None else self._rests.pop(same)
-        rest = self._rests[key]
-        rest.seen = time
-        if distance(rest.where, where) > reach:
-            rest.where, rest.since, rest.event = where, time, None
-        return rest
+    def _resting_object(self, time: float, observation: TrackedObservation, present: set[TrackKey]) -> StationaryObject:
+        """Return the state of an object at rest, which may be that of a broken track at the same point."""
+        key, point = (observation.task, observation.id), ground_point(observation, self.size)
+        max_shift = MAX_STILL_SHIFT * hypot(observation.box[2] - observation.box[0], height(observation))
+        if key not in self._resting:
+            lost = (
+                key_
+                for key_, other in self._resting.items()
+                if key_ not in present and other.label == observation.label
+            )
+            previous = next((key_ for key_ in lost if distance(self._resting[key_].point, point) <= max_shift), None)
+            self._resting[key] = (
+                StationaryObject(observation.label, point, time, time)
+                if previous is None
+                else self._resting.pop(previous)
+            )
+        resting = self._resting[key]
+        resting.last_time = time
+        if distance(resting.point, point) > max_shift:
+            resting.point, resting.since, resting.event = point, time, None
+        return resting
 
     def _near(self, person: TrackedObservation, thing: TrackedObservation) -> bool:
         return distance(ground_point(person, self.size), ground_point(thing, self.size)) < self.rule.near * height(
@@ -271,6 +289,6 @@ class LeftObjectEvaluator(ZonePresence[LeftObjectRule]):
         )
 
     def clear(self) -> None:
-        """Forget what rests."""
+        """Remove all objects at rest."""
         super().clear()
-        self._rests.clear()
+        self._resting.clear()

@@ -18,7 +18,7 @@ def written(tmp_path):
 
 def test_labels_are_those_of_the_detectors_that_run(written):
     assert read_rules(written("labels: [person, face]"), TASKS)
-    with pytest.raises(RulesError, match="names the label 'face', which no detector here tells"):
+    with pytest.raises(RulesError, match="names the label 'face', which no detector here reports"):
         read_rules(written("labels: [face]"), ("objects",))
     with pytest.raises(RulesError, match=r"names the label 'persons', which .*did you mean person"):
         read_rules(written("labels: [persons]"), TASKS, {"objects": "nanodet"})
@@ -35,7 +35,7 @@ def test_identities_are_those_of_the_gallery(written):
 def test_the_time_of_day_needs_a_clock_in_a_recording(written):
     path = written('hours: ["22:00-06:00"]')
     assert read_rules(path, TASKS, recording=False)
-    with pytest.raises(RulesError, match=r"rules.yaml: rule 'a' goes by the time of day"):
+    with pytest.raises(RulesError, match=r"rules.yaml: rule 'a' depends on the time of day"):
         read_rules(path, TASKS)
 
 
