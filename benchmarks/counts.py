@@ -62,7 +62,7 @@ def tud(folder: Path, name: str, high: float) -> list[tuple[int, CountEstimate]]
     last = int(truth.frames.max())
     tracklets = follow(read_mot(folder / "sort_det" / f"{name}.txt"), "buffered", high, 1, last)[1]
     times = np.arange(1, last + 1) / RATE
-    tracks = [Track(t.id, "objects", "person", t.score, t.through(times, SIZE)) for t in tracklets]
+    tracks = [Track(t.id, "objects", "person", t.score, t.interpolate(times, SIZE)) for t in tracklets]
     true_counts = [int(((truth.frames == n) & (truth.scores == 1)).sum()) for n in range(1, last + 1)]
     return list(zip(true_counts, estimate_counts(tracks, times, SIZE), strict=True))
 

@@ -34,14 +34,14 @@ def read(path: str) -> tuple[MotionOnsets, list[Audio]]:
             if isinstance(item, Audio):
                 audio.append(item)
             else:
-                motion.take(item.pixels(size).mean(axis=2), item.time)
+                motion.update(item.pixels(size).mean(axis=2), item.time)
     return motion, audio
 
 
 def onsets(audio: list[Audio], delay: Fraction = Fraction(0)) -> AudioOnsets:
     result = AudioOnsets()
     for part in audio:
-        result.take(replace(part, start=part.start + delay))
+        result.update(replace(part, start=part.start + delay))
     return result
 
 

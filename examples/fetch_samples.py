@@ -1,4 +1,4 @@
-"""Bring real sample videos into a folder, to try kinoscope on.
+"""Download sample videos into a folder.
 
 python examples/fetch_samples.py FOLDER NAME...
 """

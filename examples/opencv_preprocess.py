@@ -2,11 +2,11 @@
 
     python examples/opencv_preprocess.py [VIDEO] [OUT.mp4]
 
-A network sees only what it is given. Cropping takes what matters, rotating makes the horizon level (or the data more
-varied), flipping doubles the data where left and right mean nothing. All three are one matrix: a crop moves the origin,
-a rotation turns about it, a flip turns the x axis round. OpenCV then moves every pixel once: nothing is blurred twice.
+Cropping selects the relevant region, rotating levels the horizon (or augments the data), flipping doubles the data if
+left and right have no meaning. All three are one matrix: a crop moves the origin, a rotation turns about the centre, a
+flip mirrors the x axis. OpenCV then resamples every pixel only once.
 
-Without VIDEO a real street is fetched.
+Without VIDEO, a sample video of a street is downloaded.
 """
 
 import sys
@@ -21,31 +21,31 @@ from kinoscope.models.samples import sample
 from kinoscope.source.encode.writer import Writer
 
 CROP = 0.1
-"""Share that is cut off at each edge."""
+"""Share of the frame that is cropped at each edge."""
 
 DEGREES = 5.0
-"""Turning, anticlockwise."""
+"""Rotation, counterclockwise."""
 
 
 def crop_matrix(width: int, height: int) -> np.ndarray:
-    """Move the corner of what is kept to the origin, and stretch it to the whole picture."""
+    """Return the matrix that moves the corner of the crop to the origin, and scales it to the whole frame."""
     scale = 1 / (1 - 2 * CROP)
     return np.array([[scale, 0, -scale * CROP * width], [0, scale, -scale * CROP * height], [0, 0, 1]])
 
 
 def rotation_matrix(width: int, height: int) -> np.ndarray:
-    """Turn about the middle of the picture."""
-    turned = cv2.getRotationMatrix2D((width / 2, height / 2), DEGREES, 1.0)
-    return np.vstack([turned, [0, 0, 1]])
+    """Return the matrix of a rotation about the centre of the frame."""
+    rotation = cv2.getRotationMatrix2D((width / 2, height / 2), DEGREES, 1.0)
+    return np.vstack([rotation, [0, 0, 1]])
 
 
 def flip_matrix(width: int) -> np.ndarray:
-    """Mirror left and right: the last column (width - 1) becomes the first (0)."""
+    """Return the matrix of a horizontal flip: the last column (width - 1) becomes the first (0)."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
 def preprocess(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Move every pixel of a picture (H, W, 3) as a matrix says; edges repeat where nothing is known."""
+    """Warp a frame (H, W, 3) by a matrix; pixels from outside the frame repeat its edge."""
     height, width = pixels.shape[:2]
     return cv2.warpAffine(pixels, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 

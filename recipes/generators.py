@@ -1,11 +1,12 @@
-"""The recipes behind the shipped generators: what they learn from, with which options, and how they are scored.
+"""Train and score the bundled generators: their data, options and metrics.
 
-python recipes/generators.py shapes OUT              (moving shapes, drawn as they are needed)
+python recipes/generators.py shapes OUT              (moving shapes, synthesized on the fly)
 python recipes/generators.py people OUT --data DIR   (the Weizmann actions as strips: DIR/0, 1, 3, 4; file's number // 8
                                                      is the person)
 
-Each trains in OUT/run, can be interrupted and called again, and writes what is shipped, in float16 and with its score,
-into OUT/model. That of people is scored by a network that learns the actions from the real clips alone, in OUT/judge.
+Each trains in OUT/run, can be interrupted and called again, and writes the bundled files, in float16 and with their
+score, into OUT/model. That of people is scored by a classifier that is trained on the real clips only, in
+OUT/classifier.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ OPTIONS = {
 EPOCHS = {"shapes": 98, "people": 40}
 DATA = {"shapes": "synthetic:moving", "people": "weizmann"}
 
-JUDGE = (
+CLASSIFIER = (
     "net=cnn-gru", "size=64x64", "frames=16", "rate=12.5", "val=0.25", "epochs=25", "batch=8", "unfreeze=1",
 )  # fmt: skip
-"""How the network is trained that tells the actions."""
+"""Options of the training of the classifier of actions."""
 
 
 def table(data: Path, out: Path) -> Path:
-    """Write a table of the clips of Weizmann: path, action and person."""
+    """Write a table of the clips of Weizmann: path, action and person; return its path."""
     out.mkdir(parents=True, exist_ok=True)
     with (out / "weizmann.csv").open("w", newline="") as stream:
         rows = csv.writer(stream)
@@ -48,31 +49,31 @@ def table(data: Path, out: Path) -> Path:
 
 
 def score_shapes(generator: Generator, clips: int = 300) -> dict[str, Any]:
-    """Read back what made clips show."""
+    """Return the shares of generated clips that show a valid and the requested shape."""
     names = generator.metadata.classes
     labels = [number % len(names) for number in range(clips)]
     readings = [read_moving_shape(clip) for clip in generator.sample(clips, labels=labels)]
-    found = evaluate_moving_shapes(readings, generator.metadata.rate, [names[label] for label in labels])
-    return {"clips": clips} | {name: round(share, 3) for name, share in found.items()}
+    shares = evaluate_moving_shapes(readings, generator.metadata.rate, [names[label] for label in labels])
+    return {"clips": clips} | {name: round(share, 3) for name, share in shares.items()}
 
 
 def score_people(run: Path, clips: Path, out: Path) -> dict[str, Any]:
-    """Compare made clips with the real ones, by a network that knows the real ones alone."""
-    if not (out / "judge" / "model.json").exists():
-        train("classify", str(clips), *JUDGE, out=out / "judge")
-    told = evaluate(str(run), clips, n=144, features=str(out / "judge"), out=out / "scores")
-    assert told.generation is not None
-    scores = told.generation.scores
+    """Return scores of generated clips against the real ones, in the features of a classifier of the real ones."""
+    if not (out / "classifier" / "model.json").exists():
+        train("classify", str(clips), *CLASSIFIER, out=out / "classifier")
+    result = evaluate(str(run), clips, n=144, features=str(out / "classifier"), out=out / "scores")
+    assert result.generation is not None
+    scores = result.generation.scores
     return {
         "protocol": scores.protocol.hash, "frechet video distance": round(scores.fvd, 2),
-        "interval": [round(one, 2) for one in scores.interval],
+        "interval": [round(bound, 2) for bound in scores.interval],
         "halves of real clips": round(scores.floors["as they are"], 2),
         "intended action told": round(scores.judged or 0, 3), "chance": scores.chance,
     }  # fmt: skip
 
 
 def main() -> None:
-    """Train one of them, score it, and write what is shipped."""
+    """Train a generator, score it, and write the bundled files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=OPTIONS)
     parser.add_argument("out", type=Path)
@@ -89,8 +90,8 @@ def main() -> None:
         train("generate", str(clips or DATA[options.name]), *OPTIONS[options.name], epochs, out=run)
     generator = Generator(run, "cpu")
     score = score_people(run, clips, options.out) if clips else score_shapes(generator)
-    facts = replace(generator.metadata, data=DATA[options.name], score=score)
-    save_generator(options.out / "model", generator.net, facts)
+    metadata = replace(generator.metadata, data=DATA[options.name], score=score)
+    save_generator(options.out / "model", generator.net, metadata)
     print(options.out / "model", score)
 
 

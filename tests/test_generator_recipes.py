@@ -1,4 +1,4 @@
-"""The recipes of the shipped generators: what they read, and that they go on where they were."""
+"""The recipes of the bundled generators: their data, and that they resume."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_table_names_actions_and_persons(recipe: ModuleType, tmp_path: Path)
     assert [row["group"] for row in rows[:2]] == ["person0", "person2"]
 
 
-def test_a_recipe_trains_and_goes_on(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_trains_and_resumes(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         recipe.OPTIONS, "shapes", ("size=16", "frames=4", "width=8", "judge_width=8", "batch=3", "steps=1")
     )

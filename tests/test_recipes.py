@@ -1,4 +1,4 @@
-"""The recipe behind the shipped weights: what it fits, and that the card says what the weights are."""
+"""The recipe of the bundled weights: the fit of the classifier, and the card of the weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def probe() -> ModuleType:
 
 
 def clouds(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give embeddings (N, 5) of two classes, whose second number alone tells them apart, far from zero; and targets."""
+    """Return embeddings (N, 5) of two classes that only the second feature separates, and targets (N, 2)."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     x = generator.normal(3, 1, (count, 5)) * [1, 10, 1, 100, 0]
@@ -39,7 +39,7 @@ def clouds(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), np.eye(2, dtype=np.float32)[labels]
 
 
-def test_it_finds_what_tells_classes_apart(probe: ModuleType) -> None:
+def test_the_fit_finds_the_feature_that_separates_the_classes(probe: ModuleType) -> None:
     layer = probe.fit(*clouds(200, 0), decay=0.01)
     x, y = clouds(100, 1)
     assert (probe.logits(layer, x).argmax(1) == y.argmax(1)).mean() >= 0.97
@@ -47,26 +47,26 @@ def test_it_finds_what_tells_classes_apart(probe: ModuleType) -> None:
     assert weight.argmax() == 1
 
 
-def test_a_strong_pull_keeps_weights_small(probe: ModuleType) -> None:
+def test_a_strong_weight_decay_keeps_weights_small(probe: ModuleType) -> None:
     weak, strong = (probe.fit(*clouds(200, 0), decay=decay).weight.norm() for decay in (0.01, 10.0))
     assert strong < weak / 10
 
 
-def test_folds_never_share_a_group_and_every_clip_is_told_by_another(probe: ModuleType) -> None:
+def test_folds_never_share_a_group_and_every_clip_is_predicted_by_another(probe: ModuleType) -> None:
     x, y = clouds(40, 0)
     names = ("a", "b")
     examples = tuple(Example(f"{i}.mp4", (names[i % 2],), group=str(i // 8)) for i in range(40))
-    told = probe.crossvalidate(Dataset("data", examples, names), x, x[None], 5, 0.01)
-    assert (told.argmax(1) == y.argmax(1)).mean() >= 0.9
-    # Where labels are given by the group alone, another group cannot tell them.
+    predictions = probe.crossvalidate(Dataset("data", examples, names), x, x[None], 5, 0.01)
+    assert (predictions.argmax(1) == y.argmax(1)).mean() >= 0.9
+    # If the label depends on the group only, it cannot be predicted from other groups.
     shuffled = tuple(Example(f"{i}.mp4", (names[i // 8 % 2],), group=str(i // 8)) for i in range(40))
     own = np.repeat(np.eye(5, dtype=np.float32), 8, 0)
-    told = probe.crossvalidate(Dataset("data", shuffled, names), own, own[None], 5, 0.01)
+    predictions = probe.crossvalidate(Dataset("data", shuffled, names), own, own[None], 5, 0.01)
     truth = np.arange(40) // 8 % 2
-    assert (told.argmax(1) == truth).mean() <= 0.5
+    assert (predictions.argmax(1) == truth).mean() <= 0.5
 
 
-def test_the_card_of_fights_says_what_the_weights_are() -> None:
+def test_the_card_of_fights_matches_the_weights() -> None:
     card, own = find("fight"), trained_card(FIGHT)
     for name in {one.name for one in fields(card)} - {"name", "task", "about", "licence", "sources", "net", "measured"}:
         if name not in ("outputs", "priority"):
@@ -76,7 +76,7 @@ def test_the_card_of_fights_says_what_the_weights_are() -> None:
     assert "0.858" in str(own.measured)
 
 
-def test_the_shipped_network_is_the_one_of_the_table() -> None:
+def test_the_bundled_network_is_the_one_of_the_table() -> None:
     net, trained = load_net(FIGHT)
     assert sum(parameter.numel() for parameter in net.parameters()) < 12e6
     wanted = build_network(trained.network, 2, trained.options).state_dict()

@@ -1,4 +1,4 @@
-"""The examples for students: each runs as it is told to, on a drawn video where there is no network."""
+"""The examples for students: each runs on a synthetic video, so that it needs no download."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def test_opencv_crops_rotates_and_flips(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.skipif(find_spec("keras") is None, reason="the extra keras is not installed")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own, on PyTorch and NumPy 2
-def test_keras_features_mean_something(capsys: pytest.CaptureFixture[str]) -> None:
+def test_keras_features_are_similar_within_a_part(capsys: pytest.CaptureFixture[str]) -> None:
     load("keras_features").main("synthetic:cuts?times=2,4,6&duration=8&rate=12&width=96&height=72")
-    told = capsys.readouterr().out
-    assert "features of length 32" in told
-    within, across = map(float, re.findall(r"(-?[\d.]+) (?:within|across)", told))
+    output = capsys.readouterr().out
+    assert "features of length 32" in output
+    within, across = map(float, re.findall(r"(-?[\d.]+) (?:within|across)", output))
     assert within > across
 
 
-def test_an_rnn_tells_order_and_a_mean_cannot(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_rnn_classifies_order_and_a_mean_cannot(capsys: pytest.CaptureFixture[str]) -> None:
     load("pytorch_rnn").main(VIDEO)
     gru, mean = map(int, re.findall(r"(?:GRU|order) (\d+) %", capsys.readouterr().out))
     assert gru > 80
@@ -61,7 +61,7 @@ def test_an_rnn_tells_order_and_a_mean_cannot(capsys: pytest.CaptureFixture[str]
 
 
 def plain_generator(noise: np.ndarray, params: list[np.ndarray], frames: int) -> np.ndarray:
-    """The generator of the PyTensor example in NumPy."""
+    """Compute the generator of the PyTensor example in NumPy."""
     half = noise.shape[1] // 2
     times = np.linspace(-1, 1, frames, dtype=np.float32).reshape(1, frames, 1)
     x = (noise[:, None, :half] + noise[:, None, half:] * times).reshape(-1, half)
@@ -70,20 +70,20 @@ def plain_generator(noise: np.ndarray, params: list[np.ndarray], frames: int) ->
     return (0.5 + 0.5 * np.tanh(x @ params[4] + params[5])).reshape(len(noise), frames, -1)
 
 
-def test_the_twin_in_torch_gives_the_same_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_generator_in_torch_returns_the_same_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("pytensor_video_gan")
     random = np.random.default_rng(0)
     params = example.weights(random, example.NOISE, example.WIDTH, example.WIDTH, example.PIXELS)
     noise = random.normal(size=(4, 2 * example.NOISE)).astype(np.float32)
     clips = plain_generator(noise, params, example.FRAMES)
-    named = {f"w{i}": one for i, one in enumerate(params)}
-    twin = example.generator(example.Torch(), torch.from_numpy(noise), [torch.from_numpy(one) for one in params])
-    assert np.abs(twin.numpy() - clips).max() < 1e-4
+    named = {f"w{i}": weight for i, weight in enumerate(params)}
+    frames = example.generator(example.Torch(), torch.from_numpy(noise), [torch.from_numpy(w) for w in params])
+    assert np.abs(frames.numpy() - clips).max() < 1e-4
     np.savez(tmp_path / "pytensor.npz", noise=noise, clips=clips, **named)
     example.check(str(tmp_path))
     assert (tmp_path / "pytensor.gif").is_file()
     np.savez(tmp_path / "pytensor.npz", noise=noise, clips=clips + 0.01, **named)
-    with pytest.raises(SystemExit, match="the twins differ"):
+    with pytest.raises(SystemExit, match="the frames of PyTorch and PyTensor differ"):
         example.check(str(tmp_path))
 
 

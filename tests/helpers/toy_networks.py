@@ -1,10 +1,10 @@
-"""Clips in which only one moving shape decides the class, and tiny networks that have learned to tell.
+"""Clips whose class depends on one moving shape, and tiny networks that are trained to classify them.
 
-The shape moves from side to side (class ``across``) or up and down (``down``), among shapes that stand still. To a 3-D
-CNN it looks like the others. A CNN that sees one picture at a time cannot tell what moves, so for it the shape is the
-only white disc, which moves to the right or down and comes back, and it knows where each place lies.
+The shape moves horizontally (class ``across``) or vertically (``down``), among static shapes. For a 3-D CNN it has the
+appearance of the others. A CNN of single frames cannot see motion, so for it the shape is the only white disc, which
+moves to the right or down and returns, and position features are appended.
 
-Running this file trains both networks anew and writes their weights beside it: about a minute on two cores.
+Running this file trains both networks again and writes their weights beside it: about a minute on two cores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip (T, H, W, 3), its class, where the shape is that decides, and in which frames (T,) it has just moved."""
+    """A clip (T, H, W, 3), its class, the mask of the moving shape (T, H, W), and the frames (T,) in which it moves."""
 
     pixels: Pixels
     label: int
@@ -46,9 +46,10 @@ def clip(seed: int, label: int | None = None, moving: tuple[int, int] | None = N
     """Draw a clip.
 
     Args:
-        label: of the class; drawn if not given.
-        moving: first and last frame of the motion; the whole clip if not given.
-        apart: whether the shape that decides looks different from all others.
+        seed: of the random numbers.
+        label: index of the class; random if None.
+        moving: first and last frame of the motion; the whole clip if None.
+        apart: whether the moving shape differs in appearance from all others.
     """
     random = np.random.default_rng(seed)
     label = int(random.integers(2)) if label is None else label
@@ -57,7 +58,7 @@ def clip(seed: int, label: int | None = None, moving: tuple[int, int] | None = N
     spots = _spots(random, 4)
     for spot in spots[1:]:
         _draw(grey, np.tile(spot, (FRAMES, 1)), random, disc=not apart and bool(random.integers(2)), white=False)
-    if apart:  # there is room for it to move
+    if apart:  # so that it has space to move
         spots[0] //= 2
     path = _path(random, spots[0], label, first, last, back=apart)
     inside = _draw(grey, path, random, disc=apart or bool(random.integers(2)), white=apart)
@@ -67,7 +68,7 @@ def clip(seed: int, label: int | None = None, moving: tuple[int, int] | None = N
 
 
 def _spots(random: np.random.Generator, count: int) -> list[NDArray[np.int64]]:
-    """Give places (y, x) at some distance from each other."""
+    """Return positions (y, x) at some distance from each other."""
     spots: list[NDArray[np.int64]] = []
     while len(spots) < count:
         spot = random.integers(0, SIDE - SHAPE + 1, 2)
@@ -79,22 +80,22 @@ def _spots(random: np.random.Generator, count: int) -> list[NDArray[np.int64]]:
 def _path(
     random: np.random.Generator, spot: NDArray[np.int64], label: int, first: int, last: int, back: bool
 ) -> NDArray[np.int64]:
-    """Give the (T, 2) places of a shape that moves between two frames: forth and back, or on, and back from edges."""
+    """Return the path (T, 2) of a shape that moves between two frames: forth and back, or reflected at the edges."""
     path = np.tile(spot, (FRAMES, 1))
-    axis, room = 1 - label, SIDE - SHAPE
-    gone = np.clip(np.arange(FRAMES) - first, 0, last - first)
+    axis, span = 1 - label, SIDE - SHAPE
+    elapsed = np.clip(np.arange(FRAMES) - first, 0, last - first)
     if back:
-        steps = np.minimum(gone, last - first - gone) * int(random.integers(4, 6))
+        steps = np.minimum(elapsed, last - first - elapsed) * int(random.integers(4, 6))
     else:
-        steps = gone * int(random.integers(2, 4)) * int(random.choice([-1, 1]))
-    path[:, axis] = np.abs((spot[axis] + steps + room) % (2 * room) - room)
+        steps = elapsed * int(random.integers(2, 4)) * int(random.choice([-1, 1]))
+    path[:, axis] = np.abs((spot[axis] + steps + span) % (2 * span) - span)
     return path
 
 
 def _draw(
     pixels: Pixels, path: NDArray[np.int64], random: np.random.Generator, disc: bool, white: bool
 ) -> NDArray[np.bool_]:
-    """Draw a shape along a path, and give where it is."""
+    """Draw a shape along a path, and return its mask (T, H, W)."""
     y, x = np.mgrid[:SHAPE, :SHAPE] - SHAPE // 2
     form = np.hypot(y, x) <= SHAPE / 2 if disc else np.ones((SHAPE, SHAPE), bool)
     colour = np.array([255] * 3) if white else random.integers(110, 230, 3)
@@ -124,8 +125,8 @@ class ToyConv3d(nn.Module):
         return [self.first, self.second]
 
 
-class Pictures(nn.Module):
-    """A CNN of pictures (N, H, W, 3) whose maps are given as they are, and times how far right and down."""
+class FrameCnn(nn.Module):
+    """A CNN of frames (N, H, W, 3) whose feature maps are concatenated with themselves times x, and times y."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,30 +138,30 @@ class Pictures(nn.Module):
         x = self.second(self.first(x))
         line = torch.linspace(0, 1, x.shape[-1], device=x.device)
         right, down = line.expand(len(line), -1), line[:, None].expand(-1, len(line))
-        # The mean over a picture is small where one small shape is all that counts.
+        # The mean over a frame is small, since the shape is small.
         return 10 * torch.cat([x, x * right, x * down], 1)
 
 
 def toy_cnn_gru(classes: int) -> nn.Module:
-    """Give a CNN of pictures with a GRU."""
-    cnn = Pictures()
+    """Build a CNN of frames with a GRU."""
+    cnn = FrameCnn()
     return CnnRnn(cnn, [cnn.first, cnn.second], 24, classes, hidden=24, dropout=0.0)
 
 
 BUILD = {"toy-conv3d": ToyConv3d, "toy-cnn-gru": toy_cnn_gru}
 TRAINING = {"toy-conv3d": (500, 0.01), "toy-cnn-gru": (260, 0.005)}
-"""Steps, and the highest learning rate."""
+"""Steps, and the maximum learning rate."""
 SAMPLING = Sampling(FRAMES, RATE, (SIDE, SIDE))
 NETWORKS = tuple(Network(name=name, about="a toy", build=build, sampling=SAMPLING) for name, build in BUILD.items())
 
 
 def looks_apart(name: str) -> bool:
-    """Whether the shape that decides must look different for a network to have a chance."""
+    """Return whether a network needs a moving shape of a different appearance."""
     return name == "toy-cnn-gru"
 
 
 def toy(name: str) -> nn.Module:
-    """Give a network that has learned."""
+    """Load a trained network."""
     from safetensors.torch import load_file
 
     net = BUILD[name](len(CLASSES))
@@ -169,7 +170,7 @@ def toy(name: str) -> nn.Module:
 
 
 def save_toy(folder: Path, name: str) -> Path:
-    """Write one as a trained model; ``kinoscope.models.trainable.classifiers.NETWORKS`` must hold ours to read it."""
+    """Save a network as a trained model; to load it, replace the table ``classifiers.NETWORKS`` by ours."""
     save_trained_model(
         folder,
         toy(name),
@@ -180,7 +181,7 @@ def save_toy(folder: Path, name: str) -> Path:
 
 def film(path: Path, *clips: Clip) -> Path:
     """Write clips as one video."""
-    frames = [picture for one in clips for picture in one.pixels]
+    frames = [pixels for one in clips for pixels in one.pixels]
     with Writer(path, (SIDE, SIDE), int(RATE), lossless=True, preset="ultrafast") as writer:
         for number, pixels in enumerate(frames):
             writer.write(Frame(pixels, Fraction(number, int(RATE)), number))
@@ -188,7 +189,7 @@ def film(path: Path, *clips: Clip) -> Path:
 
 
 def draw_batch(seeds: range, apart: bool) -> tuple[Tensor, Tensor]:
-    """Draw clips, of which half move only part of the time."""
+    """Draw a batch of clips; in half of them the motion takes only half of the frames."""
     parts = []
     for seed in seeds:
         first = int(np.random.default_rng(seed).integers(0, FRAMES // 2))
@@ -218,15 +219,15 @@ def train(name: str, size: int = 24, clips: int = 1200) -> nn.Module:
 
 
 def main() -> None:
-    """Train both, and tell how good they are on clips that they have not seen."""
+    """Train both, and print their accuracy on held-out clips."""
     from safetensors.torch import save_file
 
     for name in sys.argv[1:] or BUILD:
         net = train(name)
         pixels, labels = draw_batch(range(200), looks_apart(name))
         with torch.no_grad():
-            right = (net(pixels)[1].argmax(1) == labels).float().mean()
-        print(f"{name}: {right:.3f} of 200 clips")
+            accuracy = (net(pixels)[1].argmax(1) == labels).float().mean()
+        print(f"{name}: {accuracy:.3f} of 200 clips")
         save_file({key: value.contiguous() for key, value in net.state_dict().items()}, HERE / f"{name}.safetensors")
 
 
