@@ -1,4 +1,4 @@
-"""What cannot be printed: the result is kept, and one line says so."""
+"""Output that cannot be printed: the result is saved, and one line reports the error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def analyze(video: Path, *words: str, out: int | IO[Any] = subprocess.PIPE, **se
     return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=environment, check=False)
 
 
-def kept(video: Path) -> bool:
+def is_saved(video: Path) -> bool:
     return bool(json.loads((video.parent / "out" / "timeline.json").read_text())["decode"]["frames"] == 10)
 
 
@@ -47,7 +47,7 @@ def test_characters_that_the_terminal_lacks_are_written_out(video: Path, encodin
         done = analyze(video, *words, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, b"")
         assert b"\\U0001f600" in done.stdout or b"\\ud83d\\ude00" in done.stdout
-        assert kept(video)
+        assert is_saved(video)
     assert json.loads(done.stdout)["analyses"][0]["source"] == str(video)
 
 
@@ -59,17 +59,17 @@ def test_a_full_disk_behind_standard_output_is_one_line(video: Path, words: tupl
     assert done.returncode == 1
     expected = "kinoscope: cannot print the result (no space left on device); the written files are complete\n"
     assert done.stderr.decode() == expected
-    assert kept(video)
+    assert is_saved(video)
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_a_reader_that_has_seen_enough_is_no_error(video: Path, words: tuple[str, ...]) -> None:
+def test_a_closed_pipe_is_no_error(video: Path, words: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = analyze(video, *words, out=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert kept(video)
+    assert is_saved(video)
 
 
 def test_lines_stay_json_in_any_encoding() -> None:

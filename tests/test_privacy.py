@@ -1,4 +1,4 @@
-"""Nothing leaves the machine unasked, and nobody's dependency leaves a mark of its own on it."""
+"""No telemetry: nothing leaves the machine unasked, and no dependency leaves files of its own on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ get_vad_model()(numpy.zeros(5120, numpy.float32))
 
 
 def recorded(home: Path, *command: str, **settings: str) -> tuple[int, str]:
-    """Run Python where a resolver records what is looked up; return its status, and what was."""
+    """Run Python with a resolver that records look-ups; return the exit status and the line of the record."""
     permitted = shutil.which("unshare") and subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False)
     if not permitted or permitted.returncode:
         pytest.skip("namespaces of one's own for network and mounts are not permitted here")
@@ -54,12 +54,12 @@ def test_voice_activity_reports_nothing(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-def test_the_default_analysis_looks_nothing_up(tmp_path: Path) -> None:
+def test_the_default_analysis_resolves_no_name(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper")
     video = flash_and_beep(duration=1, width=64, height=48).write(tmp_path / "video.mp4")
     (tmp_path / "home").mkdir()
     words = ["-m", "kinoscope", "analyze", str(video), "-o", str(tmp_path / "out"), "--quiet"]
-    # Offline: what the cache lacks is not looked for, and its task is skipped.
+    # Offline: what the cache lacks is not downloaded, and its task is skipped.
     _, names = recorded(tmp_path / "home", *words, KINOSCOPE_OFFLINE="1")
     assert names == "looked up:"
     assert (tmp_path / "out" / "timeline.json").exists()
@@ -77,6 +77,6 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_the_package_tells_what_it_offers() -> None:
+def test_the_package_lists_its_public_names() -> None:
     assert set(kinoscope.__all__) == set(dir(kinoscope))
     assert "analyze" in dir(kinoscope)

@@ -1,4 +1,4 @@
-"""Whatever takes an address works with the real one and shows it nowhere: not on screen, not in any file."""
+"""All options that take an address work with its secrets, and print or write them nowhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Serve = Callable[[Path], str]
 
 
 class Guarded(http.server.BaseHTTPRequestHandler):
-    """Gives a file to whoever has the password and the token."""
+    """HTTP server of files that requires a password and a token."""
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
@@ -65,7 +65,7 @@ class Guarded(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(data[first:])
-        except OSError:  # it has heard enough
+        except OSError:  # the client has closed the connection
             return
 
     def do_POST(self) -> None:
@@ -86,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTT
 
 @pytest.fixture
 def serve(server: Any) -> Serve:
-    """Serve a file, and return the address at which it is had, secrets and all."""
+    """Return a function that serves a file and returns its address, secrets included."""
 
     def address(path: Path) -> str:
         server.files[f"/{path.name}"] = path.read_bytes()
@@ -100,18 +100,20 @@ def video(tmp_path: Path, serve: Serve) -> str:
     return serve(shapes(duration=3, count=1).write(tmp_path / "shapes.mp4"))
 
 
-def tells(text: str | bytes) -> list[str]:
-    """Return the secrets that a text tells."""
+def leaked_secrets(text: str | bytes) -> list[str]:
+    """Return the secrets that a text contains."""
     data = text.encode() if isinstance(text, str) else text
     return [secret for secret in SECRETS if secret.encode() in data]
 
 
 def hides_all(folder: Path, *calls: Call) -> bool:
-    """Whether no secret is in what calls have printed, in any file of a folder, nor in any file's name."""
+    """Return whether no secret is in the output of calls, in any file of a folder, nor in any file's name."""
     for call in calls:
-        assert tells(call.out + call.err) == []
+        assert leaked_secrets(call.out + call.err) == []
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {path.name: tells(path.read_bytes()) + tells(str(path)) for path in files} == {p.name: [] for p in files}
+    assert {path.name: leaked_secrets(path.read_bytes()) + leaked_secrets(str(path)) for path in files} == {
+        p.name: [] for p in files
+    }
     return True
 
 
@@ -167,7 +169,7 @@ def test_default_folders_titles_and_python(
     assert titles == ["shapes.mp4"]
     assert done.timeline is not None
     assert done.timeline.decode.frames == 75
-    assert tells(repr(done) + str(done) + str(done.to_dict()) + str(done.error) + str(done.folder)) == []
+    assert leaked_secrets(repr(done) + str(done) + str(done.to_dict()) + str(done.error) + str(done.folder)) == []
     nameless = f"http://{USER}:{PASSWORD}@127.0.0.1:9?token={TOKEN}"
     assert kinoscope("analyze", nameless, video).status == 2
     assert hides_all(tmp_path / "runs")
@@ -204,7 +206,7 @@ def test_a_stream_that_is_lost_and_one_that_is_refused(
     with package.open_source(video) as source:
         server.files.clear()
         assert hides_all(tmp_path / "out", *calls)
-        assert tells("".join(source.report.errors) + str(source.info.path)) == []
+        assert leaked_secrets("".join(source.report.errors) + str(source.info.path)) == []
 
 
 def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> None:
@@ -219,7 +221,7 @@ def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> 
     out, err = capsys.readouterr()
     assert "cannot open http://***@127.0.0.1" in err
     assert "libav.http: http://***@127.0.0.1" in out
-    assert tells(out + err) == []
+    assert leaked_secrets(out + err) == []
 
 
 def test_classify(kinoscope: Cli, serve: Serve, tiny: Callable[..., Path], tmp_path: Path) -> None:
@@ -340,7 +342,7 @@ def test_an_address_that_cannot_be_used_is_not_repeated(
     for more in ((), ("--json",)):
         call = kinoscope(*[word.replace("URL", url) for word in words], *more)
         assert call.status == 2
-        assert tells(call.out + call.err) == []
+        assert leaked_secrets(call.out + call.err) == []
 
 
 def test_ffmpegs_own_words_go_through_the_same_formatter() -> None:

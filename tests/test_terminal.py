@@ -1,4 +1,4 @@
-"""Nothing that a name, a label or a message brings along reaches a terminal as a control sequence."""
+"""No control sequence in a name, a label or a message reaches a terminal."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_an_escape_is_written_out() -> None:
 
 
 class Screen(io.StringIO):
-    """A terminal, which would do what it is told."""
+    """A terminal, which would execute control sequences."""
 
     def isatty(self) -> bool:
         return True
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> str:
-    """Give all that a command writes to the terminal."""
+    """Return all that a command writes to the terminal."""
     screen = Screen()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", screen)
@@ -57,7 +57,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> str:
 
 
 def obeyed(text: str) -> list[str]:
-    """Give the control characters in what a terminal got, those of Rich's own aside."""
+    """Return the control characters in the output of a terminal, without those of Rich itself."""
     own = ("\x1b[31m", "\x1b[2J")  # red and a cleared screen, which nothing of ours asks for
     return [part for part in own if part in text] + CONTROLS.findall(COLOURS.sub("", text))
 
@@ -75,7 +75,7 @@ def test_every_verb_that_shows_something_is_one(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("verb", ["analyze", "convert"])
-def test_a_file_of_an_evil_name_is_analysed_and_shown(
+def test_a_file_of_an_evil_name_is_analyzed_and_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, light: Any, verb: str
 ) -> None:
     shapes(duration=0.4, rate=10, width=32, height=16).write(tmp_path / "a.mp4")

@@ -93,7 +93,7 @@ def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, m
         assert verify(body, stamp, headers[SIGNATURE_HEADER], b"hush", now=float(stamp))
 
 
-def test_what_cannot_be_delivered_is_told_and_kept(kinoscope, ready, tmp_path, caplog):
+def test_undelivered_alerts_are_reported_and_saved(kinoscope, ready, tmp_path, caplog):
     class Refuser(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.send_error(404)
@@ -110,8 +110,8 @@ def test_what_cannot_be_delivered_is_told_and_kept(kinoscope, ready, tmp_path, c
     server.server_close()
     assert call.status == 0
     assert "not delivered: 2 alerts; see" in caplog.text
-    letters = (tmp_path / "out" / "undelivered.jsonl").read_text().splitlines()
-    assert [json.loads(line)["reason"] for line in letters] == ["answered 404"] * 2
+    undelivered = (tmp_path / "out" / "undelivered.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in undelivered] == ["answered 404"] * 2
 
 
 def test_rules_are_gone_by_again_when_resumed(kinoscope, ready, tmp_path):
@@ -137,7 +137,7 @@ def test_bad_rules_are_one_line_and_nothing_is_decoded(kinoscope, ready, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_zone_outside_the_picture_fails_the_rules_and_the_rest_is_kept(kinoscope, ready, tmp_path):
+def test_a_zone_outside_the_frame_fails_the_rules_and_no_other_task(kinoscope, ready, tmp_path):
     text = "units: pixels\nzones: {z: [[0, 0], [999, 0], [9, 9]]}\nrules: [{name: a, kind: zone, zone: z}]"
     (tmp_path / "rules.yaml").write_text(text)
     call = kinoscope(*ready)

@@ -32,7 +32,7 @@ def test_a_model_is_given_for_a_task_or_knows_its_own(tiny: Make) -> None:
     assert choose_models([f"actions={folder}", "yolox-nano"]) == {"actions": str(folder), "objects": "yolox-nano"}
 
 
-def test_what_is_no_model_is_told(tiny: Make, tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported(tiny: Make, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is no trained model: it has no model\.json"):
         choose_models(str(tmp_path))
     with pytest.raises(OptionError, match="model dance=x is no trained model's folder and is not TASK=CARD; tasks: "):

@@ -81,7 +81,7 @@ def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) 
     assert "x.mp4: IndexError: not foreseen" in str(one.error)
 
 
-def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> None:
+def test_results_before_an_unforeseen_exception_are_saved(light: Any) -> None:
     class Failing(Source):
         def __init__(self) -> None:
             self.inner = shapes(duration=1, width=64, height=48)
@@ -100,7 +100,7 @@ def test_what_was_found_before_an_unforeseen_exception_is_kept(light: Any) -> No
     assert timeline.events_of("shots")
 
 
-def test_the_command_line_tells_of_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_reports_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from kinoscope.cli import main
 
     def fail() -> None:

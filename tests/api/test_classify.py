@@ -62,7 +62,7 @@ def test_one_bad_source_never_stops_the_rest(kinoscope: Any, tiny: Make, tmp_pat
     assert "red" in call.out
 
 
-def test_a_model_that_cannot_be_used_is_told_at_once(kinoscope: Any, tiny: Make, tmp_path: Path) -> None:
+def test_an_unusable_model_is_reported_at_once(kinoscope: Any, tiny: Make, tmp_path: Path) -> None:
     folder = tiny()
     with pytest.raises(OptionError, match="top 0 is not possible; give 1 or more"):
         classify("x.mp4", model=str(folder), top=0)

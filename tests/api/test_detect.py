@@ -29,10 +29,10 @@ class ColourDetector:
     def input_size(self, shown):
         return shown
 
-    def __call__(self, pictures, shown):
+    def __call__(self, frames, shown):
         rows = []
         for number, colour in enumerate(list(SHAPE_COLOURS.values())[:3]):
-            y, x = np.nonzero(np.abs(pictures[0].astype(int) - colour).max(axis=2) < 60)
+            y, x = np.nonzero(np.abs(frames[0].astype(int) - colour).max(axis=2) < 60)
             if len(x) > 50:
                 rows.append([x.min(), y.min(), x.max() + 1, y.max() + 1, number])
         table = np.array(rows, np.float64).reshape(-1, 5)
@@ -52,14 +52,14 @@ def video(tmp_path):
 def test_tracks_and_counts_are_told(kinoscope, video):
     call = kinoscope("detect", video, "--json")
     assert (call.status, call.err) == (0, "")
-    (told,) = json.loads(call.out)["detect"]
-    person, car = told["tracks"]
+    (result,) = json.loads(call.out)["detect"]
+    person, car = result["tracks"]
     assert (person["label"], car["label"]) == ("person", "car")
     assert person["start"] == 0
     assert person["seconds"] == pytest.approx(person["end"])
     assert person["speed"] == pytest.approx(person["length"] / person["seconds"], rel=0.01)
-    assert [row["time"] for row in told["counts"]["car"]] == [0.5, 1.5, 2.5]
-    assert [row["count"] for row in told["counts"]["person"]] == [1, 1, 1]
+    assert [row["time"] for row in result["counts"]["car"]] == [0.5, 1.5, 2.5]
+    assert [row["count"] for row in result["counts"]["person"]] == [1, 1, 1]
 
 
 def test_it_is_shown_as_tables(kinoscope, video):
@@ -83,12 +83,12 @@ def test_files_are_written_where_asked(kinoscope, video, tmp_path):
     assert json.loads((out / "timeline.json").read_text())["tasks"]["objects"]["tracker"] == "ocsort"
 
 
-def test_a_picture_gives_boxes(kinoscope, tmp_path):
-    picture = np.zeros((100, 200, 3), np.uint8)
-    picture[20:60, 30:80] = next(iter(SHAPE_COLOURS.values()))[::-1]
-    cv2.imwrite(str(tmp_path / "p.png"), picture)
-    (told,) = json.loads(kinoscope("detect", tmp_path / "p.png", "--json").out)["detect"]
-    assert told["objects"] == [{"id": 1, "label": "person", "score": 0.9, "box": [30, 20, 80, 60]}]
+def test_an_image_yields_boxes(kinoscope, tmp_path):
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[20:60, 30:80] = next(iter(SHAPE_COLOURS.values()))[::-1]
+    cv2.imwrite(str(tmp_path / "p.png"), image)
+    (result,) = json.loads(kinoscope("detect", tmp_path / "p.png", "--json").out)["detect"]
+    assert result["objects"] == [{"id": 1, "label": "person", "score": 0.9, "box": [30, 20, 80, 60]}]
     assert "30, 20, 80, 60" in kinoscope("detect", tmp_path / "p.png").out
 
 

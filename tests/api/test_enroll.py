@@ -1,4 +1,4 @@
-"""Enrolling, looking after a gallery and recognising, with drawn people in place of faces."""
+"""Enrollment, maintenance of galleries and recognition, with synthetic people in place of faces."""
 
 import json
 
@@ -21,7 +21,7 @@ def faces(monkeypatch):
 
 @pytest.fixture
 def make(tmp_path):
-    """Write a picture, or a video of stretches of (people, seconds) and how light it is."""
+    """Return a function that writes an image, or a video of intervals (people, seconds, brightness)."""
 
     def write(name, *stretches):
         path = tmp_path / name
@@ -30,8 +30,8 @@ def make(tmp_path):
             cv2.imwrite(str(path), cv2.cvtColor(draw(stretches[0]), cv2.COLOR_RGB2BGR))
             return path
         shown = [(people, light) for people, seconds, *light in stretches for _ in range(round(seconds * 10))]
-        pictures = [(draw(people) * (light[0] if light else 1.0)).astype(np.uint8) for people, light in shown]
-        source = SyntheticSource("people", lambda n, _: pictures[n], TaskResult(), SIZE, len(pictures) / 10, 10)
+        frames = [(draw(people) * (light[0] if light else 1.0)).astype(np.uint8) for people, light in shown]
+        source = SyntheticSource("people", lambda n, _: frames[n], TaskResult(), SIZE, len(frames) / 10, 10)
         return source.write(path, lossless=True)
 
     return write
@@ -40,30 +40,30 @@ def make(tmp_path):
 ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
 
 
-def test_a_picture_is_enrolled_and_recognised_in_a_video(make, kinoscope, tmp_path):
+def test_an_image_is_enrolled_and_recognized_in_a_video(make, kinoscope, tmp_path):
     gallery = tmp_path / "people.gallery"
     call = kinoscope("enroll", gallery, "Ann", make("a.png", ANN))
     assert (call.status, call.out, call.err) == (0, f"{gallery}: Ann got 1 sample of kind face\n", "")
-    (look,) = read_gallery(gallery).samples
-    assert (look.source, look.kind) == ("a.png", "face")
-    portrait = cv2.imdecode(np.frombuffer(look.portrait, np.uint8), cv2.IMREAD_COLOR)
+    (sample,) = read_gallery(gallery).samples
+    assert (sample.source, sample.kind) == ("a.png", "face")
+    portrait = cv2.imdecode(np.frombuffer(sample.portrait, np.uint8), cv2.IMREAD_COLOR)
     assert max(portrait.shape) <= 128
     video = make("v.mkv", (ANN | BOB, 2), (BOB, 1))
     call = kinoscope("recognize", video, "--gallery", gallery, "--json")
     assert call.status == 0, call.err
-    (told,) = json.loads(call.out)["recognize"]
-    (seen,) = told["seen"]
+    (result,) = json.loads(call.out)["recognize"]
+    (seen,) = result["seen"]
     assert (seen["name"], seen["start"], seen["known_by"]) == ("Ann", 0, "face")
     assert seen["end"] == pytest.approx(2, abs=0.4)
     assert seen["distance"] < 0.1
     assert seen["score"] > 0.9
-    assert [(row["name"], row["nearest"]) for row in told["strangers"]] == [("person 2", "Ann")]
+    assert [(row["name"], row["nearest"]) for row in result["strangers"]] == [("person 2", "Ann")]
     call = kinoscope("recognize", video, "--gallery", gallery)
     assert "Ann" in call.out
     assert "unknown (person 2)" in call.out
 
 
-def test_analyze_names_who_is_in_a_gallery(make, kinoscope, tmp_path):
+def test_analyze_names_people_of_a_gallery(make, kinoscope, tmp_path):
     gallery, out = tmp_path / "g", tmp_path / "out"
     enroll(gallery, "Ann", make("a.png", ANN))
     video = make("v.mkv", (ANN | BOB, 2))
@@ -73,7 +73,7 @@ def test_analyze_names_who_is_in_a_gallery(make, kinoscope, tmp_path):
     plain = json.loads((out / "timeline.json").read_text())
     assert {track["identity"] for track in plain["tracks"]} == {"Ann", "person 2"}
     assert [(event["task"], event["label"]) for event in plain["events"]] == [("recognize", "Ann")]
-    # Another gallery names them anew, without another look at the video.
+    # Another gallery names them again, without another inference.
     enroll(tmp_path / "h", "Bob", make("b.png", BOB))
     assert kinoscope(*words, "--gallery", tmp_path / "h", "--resume").status == 0
     plain = json.loads((out / "timeline.json").read_text())
@@ -84,16 +84,16 @@ def test_analyze_names_who_is_in_a_gallery(make, kinoscope, tmp_path):
 def test_people_are_recognised_in_a_photo(make, kinoscope, tmp_path):
     enroll(tmp_path / "g", "Ann", make("a.png", ANN))
     call = kinoscope("recognize", make("both.png", ANN | BOB), "--gallery", tmp_path / "g", "--json")
-    (told,) = json.loads(call.out)["recognize"]
-    assert [row["name"] for row in told["seen"]] == ["Ann"]
-    assert len(told["strangers"]) == 1
+    (result,) = json.loads(call.out)["recognize"]
+    assert [row["name"] for row in result["seen"]] == ["Ann"]
+    assert len(result["strangers"]) == 1
 
 
-def test_a_video_gives_several_looks_of_its_only_person_and_passers_by_do_not_count(make, tmp_path):
+def test_a_video_yields_several_samples_of_its_main_person(make, tmp_path):
     done = enroll(tmp_path / "g", "Ann", make("v.mkv", (ANN, 2.4), (ANN | BOB, 0.5), (ANN, 2.4, 0.95)))
     assert 2 <= len(done.samples) <= 5
-    assert len({look.source for look in done.samples}) == 1
-    reds = [look.embedding[0] for look in done.samples]
+    assert len({sample.source for sample in done.samples}) == 1
+    reds = [sample.embedding[0] for sample in done.samples]
     assert min(reds) > 0.7
 
 
@@ -104,7 +104,7 @@ def test_a_video_gives_several_looks_of_its_only_person_and_passers_by_do_not_co
         (ANN | BOB, "empty.png shows 2 faces; crop it to one, or take the largest with --largest"),
     ],
 )
-def test_a_picture_without_one_face_is_refused_and_nothing_is_written(make, kinoscope, tmp_path, people, message):
+def test_an_image_without_one_face_is_refused_and_nothing_is_written(make, kinoscope, tmp_path, people, message):
     good, bad = make("a.png", ANN), make("empty.png", people)
     call = kinoscope("enroll", tmp_path / "g", "Ann", good, bad)
     assert (call.status, call.err) == (2, f"kinoscope: {tmp_path}/{message}\n")
@@ -117,20 +117,20 @@ def test_the_largest_is_taken_where_asked_for(make, kinoscope, tmp_path):
     assert call.status == 2
     assert "shows 2 faces; cut it with only one in it, or take the largest with --largest" in call.err
     done = enroll(tmp_path / "g", "Ann", both, largest=True)
-    assert all(look.embedding[0] > 0.7 for look in done.samples)
+    assert all(sample.embedding[0] > 0.7 for sample in done.samples)
 
 
-def test_a_folder_of_pictures_is_enrolled_and_once_is_enough(make, kinoscope, tmp_path):
+def test_a_folder_of_images_is_enrolled_once(make, kinoscope, tmp_path):
     for n, x in enumerate((40, 60)):
         make(f"ann/{n}.png", {"ann": (x, 80)})
     first = enroll(tmp_path / "g", "Ann", tmp_path / "ann")
-    assert sorted(look.source for look in first.samples) in (["0.png"], ["0.png", "1.png"])
+    assert sorted(sample.source for sample in first.samples) in (["0.png"], ["0.png", "1.png"])
     call = kinoscope("enroll", tmp_path / "g", "Ann", tmp_path / "ann", "--json")
     assert json.loads(call.out)["added"] == []
     assert json.loads(call.out)["already"] == 2
 
 
-def test_a_look_of_somebody_else_is_pointed_out(make, tmp_path):
+def test_a_sample_of_another_person_is_reported(make, tmp_path):
     enroll(tmp_path / "g", "Ann", make("a.png", ANN))
     done = enroll(tmp_path / "g", "Bob", make("b.png", BOB), make("mistake.png", {"ann": (90, 90)}))
     assert len(done.samples) == 2
@@ -201,7 +201,7 @@ def test_a_video_that_cannot_be_read_stops_no_other(make, kinoscope, tmp_path):
     assert second["seen"][0]["name"] == "Ann"
 
 
-def test_check_says_how_well_people_are_told_apart(make, kinoscope, tmp_path):
+def test_check_reports_verification_scores(make, kinoscope, tmp_path):
     gallery = tmp_path / "g"
     enroll(gallery, "Ann", make("a.png", ANN))
     call = kinoscope("gallery", "check", gallery)
@@ -212,11 +212,11 @@ def test_check_says_how_well_people_are_told_apart(make, kinoscope, tmp_path):
     make("clips/nobody/3.mkv", ({}, 1))
     call = kinoscope("gallery", "check", gallery, tmp_path / "clips", "-o", tmp_path / "curves", "--json")
     assert call.status == 0, call.err
-    told = json.loads(call.out)
-    assert (told["genuine"], told["impostor"], told["equal_error"]) == (1, 1, 0.0)
-    assert told["default"]["threshold"] == 0.45
-    assert (told["at_far"]["far"], told["at_far"]["frr"]) == (0, 0)
-    assert told["at_far"]["far_interval"] == [None, None]  # one pair of one person says nothing
+    result = json.loads(call.out)
+    assert (result["genuine"], result["impostor"], result["equal_error"]) == (1, 1, 0.0)
+    assert result["default"]["threshold"] == 0.45
+    assert (result["at_far"]["far"], result["at_far"]["frr"]) == (0, 0)
+    assert result["at_far"]["far_interval"] == [None, None]  # one pair of one person says nothing
     assert (tmp_path / "curves" / "errors.png").read_bytes().startswith(b"\x89PNG")
     shown = kinoscope("gallery", "check", gallery, tmp_path / "clips").out
     assert "1 genuine and 1 impostor pairs" in shown

@@ -29,7 +29,7 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
-def test_scores_report_and_pictures_are_written(kinoscope: Any, tiny: Make, clips: Path, tmp_path: Path) -> None:
+def test_scores_report_and_images_are_written(kinoscope: Any, tiny: Make, clips: Path, tmp_path: Path) -> None:
     call = kinoscope("evaluate", tiny(temperature=2.0), clips, "-o", tmp_path / "out")
     assert (call.status, call.err) == (0, "")
     scores = load_scores(tmp_path / "out" / "scores.json")

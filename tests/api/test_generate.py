@@ -70,7 +70,7 @@ def test_the_same_seed_makes_the_same(model, tmp_path):
     assert a == b != c
 
 
-def test_ways_between_and_crossed_codes(model, tmp_path):
+def test_interpolated_and_crossed_latents(model, tmp_path):
     assert generate(model, n=5, out=tmp_path / "a.gif", show="between", quiet=True).labels == ["disc"] * 5
     crossed = generate(model, n=9, out=tmp_path / "b.gif", show="crossed", quiet=True)
     assert crossed.labels == ["disc", "square", "disc"] * 3
@@ -104,7 +104,7 @@ def test_options_that_cannot_be(model, tmp_path, monkeypatch, options, message):
         generate(model, **({"n": 2} | options), quiet=True)
 
 
-def test_models_and_places_that_cannot_be(model, tmp_path):
+def test_unusable_models_and_paths(model, tmp_path):
     with pytest.raises(OptionError, match="no generator"):
         generate(tmp_path / "none", quiet=True)
     with pytest.raises(ModelError, match="is no generator"):

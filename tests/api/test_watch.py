@@ -43,11 +43,11 @@ class BrightDetector:
     def input_size(self, shown):
         return shown
 
-    def __call__(self, pictures, shown):
-        return [self.find(picture) for picture in pictures]
+    def __call__(self, frames, shown):
+        return [self.find(frame) for frame in frames]
 
-    def find(self, picture):
-        y, x = np.nonzero(picture.mean(axis=2) > 150)
+    def find(self, frame):
+        y, x = np.nonzero(frame.mean(axis=2) > 150)
         boxes = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]] if len(x) else [], float).reshape(-1, 4)
         return Found(boxes, np.full(len(boxes), 0.9), np.zeros(len(boxes), np.int64))
 
@@ -65,7 +65,7 @@ def rules(tmp_path):
 
 
 def film(path, seconds=2.0, rate=10, rest=0.0):
-    """Write a bright square that rests for a share of the time, and then crosses the picture."""
+    """Write a bright square that rests for a share of the time, and then crosses the frame."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"g": "5", "bf": "0", "crf": "10"})
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
@@ -78,13 +78,13 @@ def film(path, seconds=2.0, rate=10, rest=0.0):
     return path
 
 
-def told(capsys):
+def printed_lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
     done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules)
-    head, alert = told(capsys)
+    head, alert = printed_lines(capsys)
     assert head["source"]["width"] == 160
     assert alert["event"]["label"] == "across"
     assert 0.8 <= alert["event"]["end"] <= 1.4
@@ -104,7 +104,7 @@ def test_a_file_at_the_pace_of_a_camera_is_left_when_the_time_is_up(tmp_path, ru
 
 
 def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, rules, capsys):
-    # While a stream is opened its beginning comes in a burst, of which pictures are dropped: nothing happens in it yet.
+    # While a stream is opened its beginning comes in a burst, of which frames are dropped: nothing happens in it yet.
     video = film(tmp_path / "a.ts", seconds=3.0, rest=0.45)
     command = [sys.executable, str(Path(__file__).parents[1] / "helpers" / "rtsp_server.py"), str(video), "4"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -154,10 +154,10 @@ def test_a_camera_over_http_goes_by_the_clock_on_the_wall(tmp_path, rules):
 
 
 def test_a_detector_that_breaks_ends_the_watch(tmp_path, rules, monkeypatch):
-    def broken(*_):
+    def failing(*_):
         raise RuntimeError("no more")
 
-    monkeypatch.setattr(BrightDetector, "find", broken)
+    monkeypatch.setattr(BrightDetector, "find", failing)
     done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, loop=True, quiet=True)
     assert done.status == 1
     assert done.timeline.tasks["objects"].reason == "RuntimeError: no more"
@@ -204,11 +204,11 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
 
 def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path, rules, monkeypatch):
     monkeypatch.setattr("kinoscope.pipeline.alerts.webhook.FIRST_RETRY_SECONDS", 0)
-    kept = tmp_path / "undelivered.jsonl"
+    undelivered = tmp_path / "undelivered.jsonl"
     video = str(film(tmp_path / "a.mp4"))
-    done = kinoscope.watch(video, rules=rules, webhook="http://127.0.0.1:9", undelivered=kept, quiet=True)
+    done = kinoscope.watch(video, rules=rules, webhook="http://127.0.0.1:9", undelivered=undelivered, quiet=True)
     assert done.undelivered == 1
-    assert json.loads(kept.read_text())["message"]["event"]["label"] == "across"
+    assert json.loads(undelivered.read_text())["message"]["event"]["label"] == "across"
     assert len(done.events) == 1
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, with light tasks in place of the networks."""
+"""The command line end to end, with light tasks in place of the networks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_verb_is_a_function_of_the_package() -> None:
     import kinoscope as package
     from kinoscope.cli.main import COMMANDS
 
-    # kinoscope.models is the room itself, with pull() and status(); so is kinoscope.library, with Library.
+    # kinoscope.models is the package, with pull() and status(); so is kinoscope.library, with Library.
     for name in set(COMMANDS) - {"models", "library"}:
         assert getattr(package, name) is COMMANDS[name]
     with pytest.raises(AttributeError, match="no attribute 'dance'"):
@@ -101,7 +101,9 @@ def test_one_bad_source_never_stops_the_rest(kinoscope: Cli, light: Any, video: 
     assert os.listdir(tmp_path / "out") == ["shapes"]
 
 
-def test_a_failed_task_is_told_and_the_others_finish(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:
+def test_a_failed_task_is_reported_and_the_others_finish(
+    kinoscope: Cli, light: Any, video: Path, tmp_path: Path
+) -> None:
     light["scenes"] = Breaking
     call = kinoscope("analyze", video, "-o", tmp_path / "out")
     assert call.status == 1
@@ -206,7 +208,7 @@ def test_resume_does_only_the_rest(kinoscope: Cli, light: Any, video: Path, tmp_
     assert "done before" in again.out
 
 
-def test_another_option_replaces_results_only_when_told_so(
+def test_another_option_replaces_results_only_with_overwrite(
     kinoscope: Cli, light: Any, video: Path, tmp_path: Path
 ) -> None:
     words = ("analyze", video, "-o", tmp_path / "out", "--resume")
@@ -223,9 +225,9 @@ def test_an_annotated_video_keeps_every_frame_and_time(kinoscope: Cli, light: An
     from kinoscope import open_source
 
     assert kinoscope("analyze", video, "-o", tmp_path / "out", "--annotate").status == 0
-    with open_source(video) as plain, open_source(tmp_path / "out" / "annotated.mp4") as drawn:
-        assert [f.time for f in drawn.frames()] == [f.time for f in plain.frames()]
-        assert drawn.info.size == (64, 48)
+    with open_source(video) as plain, open_source(tmp_path / "out" / "annotated.mp4") as annotated:
+        assert [f.time for f in annotated.frames()] == [f.time for f in plain.frames()]
+        assert annotated.info.size == (64, 48)
 
 
 def test_a_video_that_no_browser_plays_gets_a_preview(kinoscope: Cli, light: Any, tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_models_are_listed_with_their_licences(kinoscope: Cli) -> None:
     assert call.status == 2
 
 
-def test_bench_tells_where_the_seconds_go(kinoscope: Cli, light: Any, video: Path) -> None:
+def test_bench_reports_the_seconds_of_each_part(kinoscope: Cli, light: Any, video: Path) -> None:
     plain = json.loads(kinoscope("bench", video, "--where", "--json").out)
     assert plain["frames"] == 10
     assert set(plain["where"]) == {"shots", "loading models", "decode and scale"}
@@ -309,7 +311,7 @@ main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out
     assert signal.SIGINT.name not in done.stderr
 
 
-def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_of_a_kind_is_printed_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     from kinoscope.cli.render import PRINTERS
 
     PRINTERS["watch"](WatchResult("a.mp4", alerts=1, clips=1, delivered=1))
