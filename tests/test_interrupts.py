@@ -125,7 +125,7 @@ def test_a_batch_stops_and_tells_what_is_done(
     videos = [shapes(duration=0.4, width=32, height=32).write(tmp_path / f"{name}.mp4") for name in "ab"]
     call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--annotate")
     assert call.status == 1
-    assert call.err == f"kinoscope: {videos[0]}: interrupted; what was found is kept, not all videos were written\n"
+    assert call.err == f"kinoscope: {videos[0]}: interrupted; the results are saved, not all videos were written\n"
     assert load(tmp_path / "out" / "a").decode.complete
     assert not (tmp_path / "out" / "b").exists()
 
@@ -193,7 +193,10 @@ def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
     (out / "csv" / "mine.csv").write_text("mine")
     assert kinoscope("generate", "shapes", "-n", "1", "-o", out / "holiday.gif", "--frames", "2").status == 0
     call = kinoscope("analyze", video, "-o", out)
-    assert (call.status, "were of a reading that was stopped, and are replaced" in call.out + call.err) == (0, True)
+    assert (call.status, "were incomplete, as reading was stopped, and are replaced" in call.out + call.err) == (
+        0,
+        True,
+    )
     assert {str(path.relative_to(out)) for path in out.rglob("[!.]*.*")} == {
         "csv/mine.csv", "features.safetensors", "holiday.gif", "report.html", "timeline.json", "video.mp4",
     }  # fmt: skip

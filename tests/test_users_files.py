@@ -216,7 +216,7 @@ def test_other_tasks_keep_what_was_found(world: World, tmp_path: Path, light: An
     words = ("analyze", world.video, "-o", tmp_path / "out", "--no-report")
     assert world.call(*words, "--tasks", "objects,shots").status == 0
     call = world.call(*words, "--tasks", "faces")
-    assert (call.status, call.err) == (0, f"kinoscope: kept from before in {tmp_path / 'out'}: shots, objects\n")
+    assert (call.status, call.err) == (0, f"kinoscope: earlier results kept in {tmp_path / 'out'}: shots, objects\n")
     plain = json.loads((tmp_path / "out" / "timeline.json").read_text())
     assert set(plain["tasks"]) == {"objects", "shots", "faces"}
     assert {track["task"] for track in plain["tracks"]} == {"objects", "faces"}

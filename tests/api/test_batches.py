@@ -42,14 +42,14 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    look = analysis._look
+    look = analysis._decode_and_run
 
     def fail(job: analysis.Analysis, *rest: Any) -> None:
         if "bad" in job.source:
             raise IndexError("not foreseen")
         look(job, *rest)
 
-    monkeypatch.setattr(analysis, "_look", fail)
+    monkeypatch.setattr(analysis, "_decode_and_run", fail)
     call = kinoscope("analyze", *videos, "-o", tmp_path / "out", "--tasks", "shots", "--quiet")
     assert call.status == 1
     assert "bad.mp4: IndexError: not foreseen" in call.err

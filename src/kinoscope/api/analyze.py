@@ -150,13 +150,13 @@ def analyze(
         settings["rules"] = {"rules": read_rules(rules, names, models, identities)}
     options = analysis.AnalysisOptions(
         tasks=names,
-        reading=reading | ({"live": True} if live else {}),
+        source_options=reading | ({"live": True} if live else {}),
         models=models,
         device=choose_device(device),
         settings=settings,
         views=choose_views(export),
         annotate=annotate,
-        hide=redaction,
+        redaction=redaction,
         clips=clips,
         report=report,
         resume=resume,

@@ -164,15 +164,15 @@ def detect(
     }
     options = analysis.AnalysisOptions(
         tasks=["objects"],
-        reading=choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track),
+        source_options=choose_time_range(start, end) | choose_limits(bounds) | choose_video_track(video_track),
         models={"objects": model},
         device=choose_device(device),
         settings={"objects": settings | ({} if rate is None else {"rate": rate, "idle_rate": None})},
         annotate=annotate,
         report=False,
         overwrite=overwrite,
-        verb="detect",
-        also=FILES,
+        command="detect",
+        extra_files=FILES,
         quiet=quiet,
     )
 

@@ -143,13 +143,13 @@ def sync(
         _demand_one(names, Path(fix))
     options = analysis.AnalysisOptions(
         tasks=["sync"],
-        reading=time_range | {"audio_track": audio_track} | choose_limits(bounds) | track,
+        source_options=time_range | {"audio_track": audio_track} | choose_limits(bounds) | track,
         models={"sync": choose_model("sync", model)},
         settings={"sync": {"hits": True}},
         device=choose_device(device),
         quiet=quiet,
         overwrite=overwrite,
-        verb="sync",
+        command="sync",
     )
 
     def fits(name: str, folder: Path) -> bool:
@@ -207,7 +207,7 @@ def _repair(result: SyncResult, fix: Path, force: bool, options: analysis.Analys
     try:
         event = _demand_offset(result, force)
         delay, stretch = correction(event)
-        remuxed = shift_audio(result.source, fix, delay, stretch, options.reading["audio_track"])
+        remuxed = shift_audio(result.source, fix, delay, stretch, options.source_options["audio_track"])
         result.fixed, result.left_out = fix, remuxed.left_out
         result.written.append(fix)
         result.after = _measure(str(fix), None, options)

@@ -1,4 +1,4 @@
-"""The analysis of one source, step by step: decode and run the tasks, then write what was found."""
+"""The analysis of one source, step by step: decode and run the tasks, then write the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kinoscope.core.errors import (
 from kinoscope.core.files import write_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
-from kinoscope.pipeline import inputs as places
+from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
 from kinoscope.views.console.progress import bar
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 _JSON_TYPES = (bool, int, float, str, tuple, type(None))
 
 BIOMETRIC_TASKS = frozenset({"faces", "appearance", "recognize"})
-"""Tasks whose results tell who people are."""
+"""Tasks whose results identify people."""
 
 TASK_DEPENDENCIES: Mapping[str, frozenset[str]] = {
     "appearance": frozenset({"objects"}),
     "recognize": frozenset({"objects", "faces", "appearance"}),
     "rules": frozenset({"objects"}),
 }
-"""Task -> those whose tracks its results name by number."""
+"""Task -> the tasks whose track ids its results refer to."""
 
 RESULT_FOLDERS = ("images", "clips", "csv", "mot", "parquet")
 """Folders of further results, in the folder of an analysis."""
@@ -54,7 +54,7 @@ RESULT_FOLDERS = ("images", "clips", "csv", "mot", "parquet")
 
 @dataclass
 class Analysis:
-    """What came of one source: its timeline and the folder that holds it, or the error that stopped it.
+    """The outcome of one source: its timeline and the folder that contains it, or the error that stopped it.
 
     ``library_change`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``;
     ``interrupted`` whether the user pressed Ctrl-C; ``notes`` what became of the results that the folder had before;
@@ -82,31 +82,32 @@ class Analysis:
         return 0 if self.timeline.ok and not self.failed else 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form for ``--json``."""
-        plain: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
+        """Return the plain form for ``--json``."""
+        fields: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
         if self.error:
-            plain["error"] = str(self.error)
-        plain |= {"library": self.library_change} if self.library_change else {}
-        plain |= {"notes": self.notes} if self.notes else {}
-        return plain | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
+            fields["error"] = str(self.error)
+        fields |= {"library": self.library_change} if self.library_change else {}
+        fields |= {"notes": self.notes} if self.notes else {}
+        return fields | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
 
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What is asked of every source of a call.
+    """The options of a call, for each of its sources.
 
     Attributes:
-        reading: options of ``open_source``: start, end, rate, on_error, live.
-        tasks, models, device: which tasks, with which card for each, run where.
+        tasks, models, device: which tasks run, with which card each, on which device.
+        source_options: options of ``open_source``: start, end, rate, on_error, live.
         settings: further options of a task, by its name, as its class takes them.
         views: names of the further formats to write.
         annotate, clips, report, resume, overwrite, quiet: as in :func:`kinoscope.analyze`.
-        verb: the command that asks. also: names of further files that it writes.
-        hide: what the video without it, ``blurred.mp4``, is not to show; None for no such video.
+        redaction: what the redacted video, ``blurred.mp4``, must not show; None for no such video.
+        command: the command that asks.
+        extra_files: names of further files that it writes.
     """
 
     tasks: Sequence[str]
-    reading: dict[str, Any] = field(default_factory=dict)
+    source_options: dict[str, Any] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     device: str = "auto"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -117,9 +118,9 @@ class AnalysisOptions:
     resume: bool = False
     overwrite: bool = False
     quiet: bool = False
-    hide: render.RedactionOptions | None = None
-    verb: str = "analyze"
-    also: Sequence[str] = ()
+    redaction: render.RedactionOptions | None = None
+    command: str = "analyze"
+    extra_files: Sequence[str] = ()
 
 
 @contextmanager
@@ -129,38 +130,43 @@ def claim(source: str, folder: Path, options: AnalysisOptions) -> Iterator[None]
     Raises:
         OutputError: files that are not kinoscope's own are in the way, or the results of another source.
     """
-    mark = places.fingerprint(source, options.reading)
-    by = files.command_id(options.verb, [source], mark if "sample" in mark else None)
+    fingerprint = pipeline_inputs.fingerprint(source, options.source_options)
+    command_id = files.command_id(options.command, [source], fingerprint if "sample" in fingerprint else None)
     names = _names(options)
     is_private = not BIOMETRIC_TASKS.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
-    inputs, difference = places.files_of(source), partial(_difference, folder, mark)
+    inputs, difference = pipeline_inputs.files_of(source), partial(_difference, folder, fingerprint)
     with files.claim_output(
-        folder, by, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
+        folder, command_id, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
     ):
         yield
 
 
-def _difference(folder: Path, mark: dict[str, Any]) -> str:
-    """Return how the results in a folder differ from what is asked for now: by which options, where that is known."""
+def _difference(folder: Path, fingerprint: dict[str, Any]) -> str:
+    """Return how the results in a folder differ from those requested now: by which options, if known."""
     from kinoscope.views.formats.json import read
 
     try:
-        there = read(folder / "timeline.json").extra.get("run")
+        earlier = read(folder / "timeline.json").extra.get("run")
     except TimelineError:
         return files.DEFAULT_DIFFERENCE
-    if not isinstance(there, dict) or any(there.get(key) != mark.get(key) for key in places.SOURCE_KEYS):
+    if not isinstance(earlier, dict) or any(
+        earlier.get(key) != fingerprint.get(key) for key in pipeline_inputs.SOURCE_KEYS
+    ):
         return files.DEFAULT_DIFFERENCE
-    names = [name for name in {**there, **mark} if there.get(name) != mark.get(name)]
-    told = [f"{_option(name)} {_said(there.get(name))}, now {_said(mark.get(name))}" for name in names]
-    return f"with other options ({'; '.join(told)})" if told else files.DEFAULT_DIFFERENCE
+    names = [name for name in {**earlier, **fingerprint} if earlier.get(name) != fingerprint.get(name)]
+    differences = [
+        f"{_format_option(name)} {_format_value(earlier.get(name))}, now {_format_value(fingerprint.get(name))}"
+        for name in names
+    ]
+    return f"with other options ({'; '.join(differences)})" if differences else files.DEFAULT_DIFFERENCE
 
 
-def _option(name: str) -> str:
+def _format_option(name: str) -> str:
     return "bounds" if name == "limit" else name.replace("_", "-")
 
 
-def _said(value: object) -> str:
-    """Return the value of an option, as a mark keeps it, in words."""
+def _format_value(value: object) -> str:
+    """Return the value of an option in a fingerprint, as text."""
     if value is None:
         return "not given"
     try:
@@ -173,136 +179,142 @@ def _names(options: AnalysisOptions) -> list[str]:
     """Return the names of the files that will be written, as far as they are known."""
     from kinoscope.views import VIEWS
 
-    names = ["timeline.json", "features.safetensors", *options.also]
+    names = ["timeline.json", "features.safetensors", *options.extra_files]
     names += ["report.html"] if options.report else []
     names += [render.ANNOTATED] if options.annotate else []
-    names += [render.BLURRED, render.LOG] if options.hide else []
+    names += [render.BLURRED, render.LOG] if options.redaction else []
     views = (VIEWS[name] for name in options.views)
     return names + [name for view in views for name in view.paths]
 
 
 def can_hold_results(source: str, folder: Path, options: AnalysisOptions) -> bool:
-    """Return whether a folder that nobody named may hold the results of a source."""
-    if not options.overwrite and not _may_be_kept(source, options) and (folder / "timeline.json").exists():
+    """Return whether a folder that the user did not name may hold the results of a source."""
+    if not options.overwrite and not _is_reusable(source, options) and (folder / "timeline.json").exists():
         return False
     try:
         with claim(source, folder, options):
             return True
     except OutputExists:
         return False
-    except OutputError:  # no other number would help: it is reported when the source has its turn
+    except OutputError:  # no other number would help: it is reported when the source is processed
         return True
 
 
-def _may_be_kept(source: str, options: AnalysisOptions) -> bool:
-    """Return whether earlier results of a source hold of what is read of it now."""
-    return options.resume or places.is_repeatable(source)
+def _is_reusable(source: str, options: AnalysisOptions) -> bool:
+    """Return whether earlier results of a source are valid for what is read of it now."""
+    return options.resume or pipeline_inputs.is_repeatable(source)
 
 
 def run(analysis: Analysis, options: AnalysisOptions, title: str) -> None:
-    """Analyse one source into its folder. An error ends up in the analysis, never in the caller."""
-    begin = time.perf_counter()
+    """Analyze one source into its folder. An error is stored in the analysis, never raised."""
+    started = time.perf_counter()
     with Interrupts() as interrupts:
         _run(analysis, options, title, interrupts)
         if interrupts.consume():
-            done = Interrupted(f"{analysis.source}: interrupted when it was done; what comes after it is left out")
-            analysis.interrupted, analysis.error = True, analysis.error or done
-    analysis.seconds = time.perf_counter() - begin
+            interruption = Interrupted(
+                f"{analysis.source}: interrupted when it was done; the following sources are left out"
+            )
+            analysis.interrupted, analysis.error = True, analysis.error or interruption
+    analysis.seconds = time.perf_counter() - started
 
 
 def _run(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     try:
         with claim(analysis.source, analysis.folder, options):
-            _look(analysis, options, title, interrupts)
+            _decode_and_run(analysis, options, title, interrupts)
             _write(analysis, options, title, interrupts)
     except KeyboardInterrupt:
-        kept = "what was found is kept, not all videos were written" if analysis.timeline else "nothing was found yet"
-        analysis.interrupted, analysis.error = True, Interrupted(f"{analysis.source}: interrupted; {kept}")
+        outcome = (
+            "the results are saved, not all videos were written" if analysis.timeline else "there are no results yet"
+        )
+        analysis.interrupted, analysis.error = True, Interrupted(f"{analysis.source}: interrupted; {outcome}")
     except OSError as error:
         analysis.error = write_error(analysis.folder, error)
     except Exception as error:
         analysis.error = wrap_error(error, analysis.source)
 
 
-def _look(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
+def _decode_and_run(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     """Decode once and run the tasks that are not done yet."""
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
-    mark = places.fingerprint(analysis.source, options.reading)
-    earlier = _earlier(analysis, mark, options)
+    fingerprint = pipeline_inputs.fingerprint(analysis.source, options.source_options)
+    earlier = _load_earlier(analysis, fingerprint, options)
     if earlier is None and files.is_own(analysis.folder / "timeline.json"):
         analysis.replaced = files.list_results(analysis.folder / "timeline.json", RESULT_FOLDERS)
-    missing = [name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks]
-    before = _drop(analysis, earlier, missing) if earlier else {}
-    if options.hide:
-        before.clear()  # things are hidden by what is found now, or not at all
+    remaining_tasks = [
+        name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks
+    ]
+    earlier_results = _drop(analysis, earlier, remaining_tasks) if earlier else {}
+    if options.redaction:
+        earlier_results.clear()  # redaction uses the results of this run, or there is no redacted video
     timeline = earlier or Timeline(version=__version__)
-    timeline.extra["run"] = mark
+    timeline.extra["run"] = fingerprint
     with ExitStack() as stack:
         with interrupts.allowed:
-            source = stack.enter_context(open_source(analysis.source, **options.reading))
-        # What a file says of its source may have been changed, or was true of another day.
+            source = stack.enter_context(open_source(analysis.source, **options.source_options))
+        # The metadata in a file may have been edited, or be out of date.
         timeline.source |= describe_source(source.info)
-        _begin(analysis.folder, options)
-        if earlier is not None and not missing:
+        _prepare_folder(analysis.folder, options)
+        if earlier is not None and not remaining_tasks:
             analysis.timeline, analysis.resumed = earlier, True
             return
-        tasks = make_tasks(missing, options.models, options.device, options.settings)
+        tasks = make_tasks(remaining_tasks, options.models, options.device, options.settings)
         if options.report:
             tasks += _preview(analysis, source, timeline)
         progress = stack.enter_context(bar(title, options.quiet))
         analysis.timeline = engine.run(source, tasks, timeline=timeline, progress=progress)
-    for name in missing:
-        if told := _plain(name, options.settings):
-            analysis.timeline.tasks[name].extra["settings"] = told
-    _restore(analysis, before)
+    for name in remaining_tasks:
+        if plain_settings := _plain(name, options.settings):
+            analysis.timeline.tasks[name].extra["settings"] = plain_settings
+    _restore(analysis, earlier_results)
 
 
-def _begin(folder: Path, options: AnalysisOptions) -> None:
-    """Make the folder ready, once its source is open: what cannot be read leaves earlier results as they are."""
+def _prepare_folder(folder: Path, options: AnalysisOptions) -> None:
+    """Prepare the folder, once its source is open: an unreadable source leaves earlier results unchanged."""
     files.prepare_folder(folder)
-    if options.hide:
+    if options.redaction:
         render.remove_redacted(folder)
 
 
 def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[str, TaskResult]:
-    """Remove the tasks that run again, and those built on them, from earlier results; return the valid ones."""
-    before = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
-    for name in before:
+    """Remove the tasks that run again, and those that depend on them, from earlier results; return the valid ones."""
+    earlier_results = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
+    for name in earlier_results:
         earlier.drop(name)
     for name in [name for name in earlier.tasks if not TASK_DEPENDENCIES.get(name, frozenset()).isdisjoint(tasks)]:
         earlier.drop(name)
-        analysis.notes.append(f"{name} was built on what is done anew, and is gone; name it in --tasks, too")
-    if kept := [name for name in earlier.tasks if name != "preview"]:
-        analysis.notes.append(f"kept from before in {analysis.folder}: {', '.join(kept)}")
-    return {name: result for name, result in before.items() if result.report.status == "ok"}
+        analysis.notes.append(f"{name} depended on a task that runs again, and is removed; name it in --tasks, too")
+    if remaining := [name for name in earlier.tasks if name != "preview"]:
+        analysis.notes.append(f"earlier results kept in {analysis.folder}: {', '.join(remaining)}")
+    return {name: result for name, result in earlier_results.items() if result.report.status == "ok"}
 
 
-def _restore(analysis: Analysis, before: dict[str, TaskResult]) -> None:
-    """Keep the earlier result of a task that fails now."""
+def _restore(analysis: Analysis, earlier_results: dict[str, TaskResult]) -> None:
+    """Restore the earlier result of a task that fails now."""
     assert analysis.timeline is not None
-    for name, result in before.items():
-        if (now := analysis.timeline.tasks[name]).status == "failed":
+    for name, result in earlier_results.items():
+        if (report := analysis.timeline.tasks[name]).status == "failed":
             analysis.timeline.add(name, result)
             analysis.failed = True
-            analysis.notes.append(f"{name} failed ({now.reason}); its earlier result is kept")
+            analysis.notes.append(f"{name} failed ({report.reason}); its earlier result is kept")
 
 
-def _earlier(analysis: Analysis, mark: dict[str, Any], options: AnalysisOptions) -> Timeline | None:
-    """Return the earlier analysis of the same file with the same options, as far as it is finished.
+def _load_earlier(analysis: Analysis, fingerprint: dict[str, Any], options: AnalysisOptions) -> Timeline | None:
+    """Return the earlier analysis of the same file with the same options, as far as it is complete.
 
     Raises:
-        OutputError: the folder holds what was seen of a camera or a stream, which does not come again.
+        OutputError: the folder holds results of a camera or a stream, which cannot be read again.
     """
     from kinoscope.views.formats.json import load
 
     folder = analysis.folder
     if not (folder / "timeline.json").exists():
         return None
-    if not _may_be_kept(analysis.source, options) and not options.overwrite:
+    if not _is_reusable(analysis.source, options) and not options.overwrite:
         raise OutputError(
-            f"{folder} holds what {analysis.source} showed before; give --overwrite to replace it, or another folder"
+            f"{folder} holds earlier results of {analysis.source}; give --overwrite to replace them, or another folder"
         )
     try:
         timeline = load(folder)
@@ -310,25 +322,25 @@ def _earlier(analysis: Analysis, mark: dict[str, Any], options: AnalysisOptions)
         if options.overwrite:
             return None
         raise
-    if timeline.extra.get("run") != mark or not _may_be_kept(analysis.source, options):
+    if timeline.extra.get("run") != fingerprint or not _is_reusable(analysis.source, options):
         return None
     if not _covers_all(timeline, options.resume):
-        analysis.notes.append(f"the results in {folder} were of a reading that was stopped, and are replaced")
+        analysis.notes.append(f"the results in {folder} were incomplete, as reading was stopped, and are replaced")
         return None
     if options.resume:
-        for name in [name for name, task in timeline.tasks.items() if _is_other(name, task, options.settings)]:
+        for name in [name for name, task in timeline.tasks.items() if _must_rerun(name, task, options.settings)]:
             timeline.drop(name)
     return timeline
 
 
 def _covers_all(timeline: Timeline, resume: bool) -> bool:
-    """Return whether earlier results are of all that can be read: of a damaged file, not all can."""
+    """Return whether earlier results cover all that can be read: of a damaged file, not all can."""
     return timeline.decode.complete or not (resume or timeline.decode.interrupted)
 
 
-def _is_other(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]) -> bool:
-    """Whether a task has to be run again: it did not end well, or was told otherwise than now."""
-    # The gallery and the rules may be others by now, and to go by them again costs nothing.
+def _must_rerun(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]) -> bool:
+    """Return whether a task must run again: it did not succeed, or had other settings."""
+    # The gallery and the rules may have changed, and these tasks are cheap.
     return (
         report.status != "ok"
         or name in ("recognize", "rules")
@@ -337,9 +349,9 @@ def _is_other(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]
 
 
 def _plain(name: str, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Give the settings of a task as JSON keeps them, without those that it cannot, such as a gallery."""
-    told = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _JSON_TYPES)}
-    return dict(json.loads(json.dumps(told)))
+    """Return the settings of a task as JSON stores them, without those that it cannot, such as a gallery."""
+    serializable = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _JSON_TYPES)}
+    return dict(json.loads(json.dumps(serializable)))
 
 
 def make_tasks(
@@ -348,7 +360,7 @@ def make_tasks(
     device: str = "auto",
     settings: dict[str, dict[str, Any]] | None = None,
 ) -> list[Task]:
-    """Make fresh tasks by name. The processor's cores are shared out among them."""
+    """Create tasks by name. The CPU cores are divided among them."""
     from kinoscope.tasks.registry import TASKS
 
     threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
@@ -360,23 +372,23 @@ def make_tasks(
 
 
 def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Task]:
-    """Return the task that copies the video for the report, where a browser cannot play the source.
+    """Return the task that copies the video for the report, if a browser cannot play the source.
 
     Raises:
         OutputError: another file has its name.
     """
     from kinoscope.pipeline.preview import Preview
 
-    if not source.info.width or places.is_playable(describe_source(source.info)):
+    if not source.info.width or pipeline_inputs.is_playable(describe_source(source.info)):
         return []
     path = analysis.folder / "preview.mp4"
     if files.require_free(path) and (done := timeline.tasks.get("preview")) and done.status == "ok":
         return []
-    return [Preview(path, _sound_file(analysis, source))]
+    return [Preview(path, _audio_file(analysis, source))]
 
 
-def _sound_file(analysis: Analysis, source: Source) -> str | None:
-    """Give the file whose sound goes along with a drawn or copied picture."""
+def _audio_file(analysis: Analysis, source: Source) -> str | None:
+    """Return the file whose audio is copied into a rendered or copied video."""
     return analysis.source if source.info.has_audio and Path(analysis.source).is_file() else None
 
 
@@ -398,19 +410,21 @@ def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts:
         analysis.written.append(folder / VIEWS[name].filename)
     if options.report:
         analysis.written.append(_write_report(analysis, timeline))
-    if options.hide or (options.annotate and timeline.source.get("width")):
-        _draw(analysis, timeline, options, f"{title}: drawing", interrupts)
+    if options.redaction or (options.annotate and timeline.source.get("width")):
+        _render(analysis, timeline, options, f"{title}: rendering", interrupts)
 
 
 def _cut_clips(analysis: Analysis, timeline: Timeline, options: AnalysisOptions) -> None:
-    """Write a clip of each alert by a second read, and name it in the timeline."""
+    """Write a clip of each alert by a second decode, and store its name in the timeline."""
     from kinoscope.pipeline.alerts.clips import cut_clips
     from kinoscope.views.formats.json import save
 
     if timeline.source.get("live"):
-        raise OptionError(f"{analysis.source} is live and cannot be read again; kinoscope watch takes clips of streams")
+        raise OptionError(
+            f"{analysis.source} is live and cannot be read twice; kinoscope watch records clips of streams"
+        )
     events = timeline.events_of("rules")
-    analysis.written += cut_clips(analysis.source, events, analysis.folder / "clips", options.reading)
+    analysis.written += cut_clips(analysis.source, events, analysis.folder / "clips", options.source_options)
     save(timeline, analysis.folder)
 
 
@@ -420,21 +434,23 @@ def _write_report(analysis: Analysis, timeline: Timeline) -> Path:
     video, folder = None, analysis.folder
     if "preview" in timeline.tasks and files.is_own(folder / "preview.mp4"):
         video = "preview.mp4"
-    elif places.is_playable(timeline.source | {"path": analysis.source}):
-        video = places.link_beside(Path(analysis.source), folder)
+    elif pipeline_inputs.is_playable(timeline.source | {"path": analysis.source}):
+        video = pipeline_inputs.link_beside(Path(analysis.source), folder)
     write_report(timeline, folder / "report.html", video)
     return folder / "report.html"
 
 
-def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
-    """Write the videos that are asked for, in a second decode, which Ctrl-C ends between two frames."""
+def _render(
+    analysis: Analysis, timeline: Timeline, options: AnalysisOptions, title: str, interrupts: Interrupts
+) -> None:
+    """Write the requested videos, in a second decode, which Ctrl-C ends between two frames."""
     from kinoscope.source import open_source
 
     with ExitStack() as stack:
         with interrupts.allowed:
-            source = stack.enter_context(open_source(analysis.source, **options.reading))
+            source = stack.enter_context(open_source(analysis.source, **options.source_options))
         progress = stack.enter_context(bar(title, options.quiet))
-        audio_from = _sound_file(analysis, source)
+        audio_from = _audio_file(analysis, source)
 
         def on_frame(done: float, total: float | None) -> None:
             interrupts.check()
@@ -442,5 +458,5 @@ def _draw(analysis: Analysis, timeline: Timeline, options: AnalysisOptions, titl
                 progress(done, total)
 
         analysis.written += render.render_videos(
-            source, timeline, analysis.folder, options.hide, options.annotate, audio_from, on_frame
+            source, timeline, analysis.folder, options.redaction, options.annotate, audio_from, on_frame
         )
