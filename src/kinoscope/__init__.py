@@ -1,4 +1,4 @@
-"""kinoscope reads a video once and tells what is in it."""
+"""kinoscope: classification, detection, recognition, tracking and audio-video sync of videos."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 disable_telemetry()
 
-_HOMES = {
+_MODULES = {
     "analyze": "kinoscope.api.analyze",
     "bench": "kinoscope.api.bench",
     "classify": "kinoscope.api.classify",
@@ -78,9 +78,9 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # Verbs load on first use, so that importing the package stays quick and brings in no torch, cv2 or av.
-    if name not in _HOMES:
+    # Lazy imports: importing the package stays fast and loads no torch, cv2 or av.
+    if name not in _MODULES:
         raise AttributeError(f"module 'kinoscope' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

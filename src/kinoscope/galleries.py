@@ -260,7 +260,7 @@ def _assemble(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         raise ValueError("an unknown kind of sample")
     embeddings = {kind: iter(_finite(tensors[f"embeddings.{kind}"])) for kind in header["models"]}
     portraits, samples = tensors["portraits"].astype(np.uint8).tobytes(), []
-    for row in header["samples"] if "samples" in header else header["looks"]:  # as it was called until 0.1
+    for row in header["samples"] if "samples" in header else header["looks"]:  # the key of earlier versions
         length = int(row["portrait"])
         portrait, portraits = portraits[:length], portraits[length:]
         embedding = next(embeddings[row["kind"]], None)

@@ -52,7 +52,7 @@ class Entry:
     def matches(self, path: Path, status: os.stat_result) -> bool:
         """Return whether a regular file is still as it was written."""
         if self.inode is not None:
-            # The last name of a file is never removed, whoever created it.
+            # The last name of a file is never removed.
             return status.st_ino == self.inode and status.st_nlink > 1
         fits = status.st_size >= self.size if self.grows else status.st_size == self.size
         return fits and _digest(path, self.size) == self.sha256

@@ -252,9 +252,9 @@ class LeftObjectEvaluator(ZonePresence[LeftObjectRule]):
             for observation in observations
             if observation.label in self.rule.people and observation.confirmed
         ]
-        things = [observation for observation in observations if observation.label not in self.rule.people]
-        present = {(observation.task, observation.id) for observation in things}
-        for observation, _ in self.visits.inside(time, things):
+        objects = [observation for observation in observations if observation.label not in self.rule.people]
+        present = {(observation.task, observation.id) for observation in objects}
+        for observation, _ in self.visits.inside(time, objects):
             resting = self._resting_object(time, observation, present)
             if any(self._near(person, observation) for person in people):
                 resting.since, resting.event = time, None
@@ -283,8 +283,8 @@ class LeftObjectEvaluator(ZonePresence[LeftObjectRule]):
             resting.point, resting.since, resting.event = point, time, None
         return resting
 
-    def _near(self, person: TrackedObservation, thing: TrackedObservation) -> bool:
-        return distance(ground_point(person, self.size), ground_point(thing, self.size)) < self.rule.near * height(
+    def _near(self, person: TrackedObservation, item: TrackedObservation) -> bool:
+        return distance(ground_point(person, self.size), ground_point(item, self.size)) < self.rule.near * height(
             person
         )
 
