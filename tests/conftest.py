@@ -27,14 +27,14 @@ class Counting:
 
     def needs(self, info: SourceInfo) -> Needs:
         if not info.width:
-            raise Skip("no picture")
+            raise Skip("no video")
         return Needs(sizes=((16, 12),))
 
     def process_frames(self, *batches: FrameBatch) -> None:
         self.seen += batches[0].times.tolist()
 
     def process_audio(self, audio: Audio) -> None:
-        raise AssertionError("no sound was asked for")
+        raise AssertionError("no audio was requested")
 
     def finish(self, timeline: Timeline) -> TaskResult:
         events = [Event("shots", self.seen[0], self.seen[-1], "shot")] if self.seen else []

@@ -79,9 +79,7 @@ def run(
 
 
 def _prepare(tasks: Sequence[Task], source: Source, timeline: Timeline, threaded: bool) -> list[TaskFeed]:
-    """Get the needs of every task (which loads the models, in parallel) and create a feed for each task that can
-    run.
-    """
+    """Load the models of all tasks, in parallel, and create a feed for each task that can run."""
     clock = SharedClock(time.perf_counter if threaded else time.process_time)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks)) if threaded else 1) as pool:
         feeds = list(pool.map(lambda task: TaskFeed.open(task, source, clock), tasks))
@@ -167,8 +165,7 @@ def _finish(feeds: list[TaskFeed], timeline: Timeline, interrupts: Interrupts) -
 
 
 class SharedClock:
-    """A clock that divides the elapsed seconds among all running tasks, so that their shares add up to the wall-clock
-    time.
+    """A clock that divides the elapsed time among all running tasks, so that their shares add up to it.
 
     Args:
         clock: returns the elapsed seconds.
@@ -197,9 +194,7 @@ class SharedClock:
 
 @dataclass
 class TaskFeed:
-    """The connection from the decoder to one task: samples its frames, batches them, and runs it behind a bounded
-    queue.
-    """
+    """The connection from the decoder to one task: samples frames, batches them, and queues them for its thread."""
 
     task: Task
     needs: Needs
@@ -234,9 +229,7 @@ class TaskFeed:
             self._worker.start()
 
     def offer(self, item: LazyFrame | Audio) -> None:
-        """Pass on a decoded frame or audio if the task needs it; blocks while the task is behind, but drops live
-        frames.
-        """
+        """Pass on a frame or audio if the task needs it; blocks while the task is behind, but drops live frames."""
         if self.report.status != "ok":
             return
         if isinstance(item, Audio):

@@ -56,7 +56,7 @@ def _scene(pixels: Pixels, device: str) -> VectorQuery:
 
     runner = load("scenes", device=device)
     small = np.asarray(cv2.resize(pixels, runner.card.size, interpolation=cv2.INTER_AREA), np.uint8)
-    return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "looks like it", MAX_SCENE_DISTANCE)
+    return VectorQuery("scenes", runner(small[None])[0][0], runner.card.name, "similar scene", MAX_SCENE_DISTANCE)
 
 
 def _object(pixels: Pixels, device: str) -> VectorQuery:
@@ -67,7 +67,7 @@ def _object(pixels: Pixels, device: str) -> VectorQuery:
     embedder = AppearanceEmbedder(device=device)
     # Embeddings have length 1, so the cosine distance is half the square of the Euclidean one.
     return VectorQuery(
-        "appearance", embedder([pixels])[0], embedder.digest, "a thing like it", MATCH_THRESHOLDS["object"] ** 2 / 2
+        "appearance", embedder([pixels])[0], embedder.digest, "similar object", MATCH_THRESHOLDS["object"] ** 2 / 2
     )
 
 
@@ -85,4 +85,4 @@ def _face(pixels: Pixels, device: str) -> list[VectorQuery]:
     largest = int(np.argmax((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)))
     embedder = FaceEmbedder(device=device)
     vector = embedder(align_face(pixels, faces.points[largest])[None])[0]
-    return [VectorQuery("faces", vector, embedder.card.digest, "this face", MATCH_THRESHOLDS["face"])]
+    return [VectorQuery("faces", vector, embedder.card.digest, "same face", MATCH_THRESHOLDS["face"])]

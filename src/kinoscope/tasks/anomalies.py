@@ -192,10 +192,13 @@ class Anomalies:
 
 
 def optical_flow(previous: Pixels | None, current: Pixels) -> Float64Array:
-    """Return the displacement of each pixel of a frame (H, W, C) since the previous one, (H, W, 2) pixels right and
-    down.
+    """Return the displacement in pixels, right and down, (H, W, 2) of each pixel of a frame (H, W, C).
 
     Farnebäck, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003.
+
+    Args:
+        previous: the frame before, (H, W, C); None gives zeros.
+        current: (H, W, C).
     """
     if previous is None:
         return np.zeros((*current.shape[:2], 2))
@@ -235,9 +238,7 @@ def crop_box(pixels: Pixels, box: Float64Array, size: tuple[int, int], margin: f
 
 
 def anomaly_scores(objects: list[MovingObject]) -> Float64Array:
-    """Return the scores (2, N) of the appearance and the motion of each object: 0 at the median, 1 at the 90th
-    percentile.
-    """
+    """Return the scores (2, N) of appearance and motion of each object: 0 at the median, 1 at the 90th percentile."""
     if not objects:
         return np.zeros((2, 0))
     times = np.array([moving.time for moving in objects])
@@ -246,9 +247,7 @@ def anomaly_scores(objects: list[MovingObject]) -> Float64Array:
 
 
 def neighbor_distances(rows: Float32Array, times: Float64Array) -> Float64Array:
-    """Return the distance (N,) of each row (N, D) to its third nearest neighbor at other times; 0 if there are too
-    few.
-    """
+    """Return the distance (N,) of each row (N, D) to its third nearest neighbor at other times; 0 without any."""
     bank_indices = np.unique(np.linspace(0, len(rows) - 1, min(MAX_BANK_OBJECTS, len(rows))).astype(np.int64))
     bank_rows, lengths = rows[bank_indices], (rows[bank_indices] ** 2).sum(1)
     out = np.zeros(len(rows))

@@ -33,9 +33,7 @@ class Needs:
 
 
 class Skip(Exception):
-    """Raised by ``needs``, ``process_frames`` or ``finish`` if the task cannot run on this source; the message is the
-    reason.
-    """
+    """Raised by ``needs``, ``process_frames`` or ``finish`` if the task cannot run on a source; says why."""
 
 
 class Task(Protocol):
@@ -44,8 +42,10 @@ class Task(Protocol):
     name: str
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Load the models and return the input that the task requests; raise Skip if the task cannot run on the
-        source.
+        """Load the models and return the requested input.
+
+        Raises:
+            Skip: the task cannot run on the source.
         """
         ...
 

@@ -272,9 +272,7 @@ def crop_box(frame: Pixels, box: Float64Array, frame_size: Size) -> Pixels:
 
 
 def crop_quality(boxes: Float64Array, scores: Float64Array, frame_size: Size) -> Float64Array:
-    """Return the quality (N,) of the image that each box (N, 4) makes: high score, large, not cut off by the frame's
-    border.
-    """
+    """Return the quality (N,) of the crop of each box (N, 4): high score, large, not cut off by the border."""
     lengths = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
     uncut = np.all((boxes[:, :2] > 2) & (boxes[:, 2:] < np.array(frame_size) - 2), axis=1)
     return np.asarray(scores * np.sqrt(lengths.min(axis=1)) * np.where(uncut, 1.0, 0.5))

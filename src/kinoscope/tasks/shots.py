@@ -134,9 +134,7 @@ def certain_cuts(window: Pixels) -> Float32Array:
 
 
 def _is_relit(before: NDArray[np.int16], after: NDArray[np.int16], difference: float) -> bool:
-    """Return whether one frame is the other in different light: brightness and contrast explain most of their
-    difference.
-    """
+    """Return whether brightness and contrast explain most of the difference of two frames."""
     slope, offset = np.polyfit(before.ravel(), after.ravel(), 1) if np.ptp(before) else (1.0, 0.0)
     return bool(np.abs(after - slope * before - offset).mean() < MAX_RELIT_SHARE * difference)
 

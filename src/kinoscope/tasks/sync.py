@@ -335,7 +335,7 @@ class Sync:
         events: list[Event] = []
         tracks: list[Track] = []
         for face_number, face in enumerate(sorted({number for number, _ in self.evidence.sums}), 1):
-            speaking = [segment for stretch in reported for segment in self.evidence.speaking(face, *stretch)]
+            speaking = [span for segment in reported for span in self.evidence.speaking(face, *segment)]
             for start, end, score in speaking:
                 boxes = self._boxes(face, start, end, score)
                 if len(boxes) < 2:

@@ -40,9 +40,7 @@ def clip_name(event: Event, prefix: str = "") -> str:
 
 
 def alert_spans(events: Iterable[Event], before: float, after: float) -> list[AlertSpan]:
-    """Return the spans of the clips of events: one each, except for events that shortly follow another one of their
-    rule.
-    """
+    """Return the spans of the clips of events: one each; events of a rule in quick succession share one."""
     alert_clips: list[AlertSpan] = []
     latest: dict[str, AlertSpan] = {}
     for event in sorted(events, key=alert_time):

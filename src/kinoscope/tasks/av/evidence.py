@@ -1,6 +1,4 @@
-"""Evidence of audio-visual sync in blocks of a fifth of a second, and what follows from it: offsets and active
-speakers.
-"""
+"""Evidence of audio-visual sync in blocks of a fifth of a second, and the offsets and active speakers that follow."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ class SyncEvidence:
             self.speech[block] = max(self.speech.get(block, 0.0), value)
 
     def select(self, start: float = -np.inf, end: float = np.inf, face: int | None = None) -> BlockSimilarities:
-        """Return the blocks of one face, or of all, between two times in seconds, with speech within a second of
-        them.
-        """
+        """Return the blocks of one face, or of all, between two times in seconds, with speech nearby."""
         keys = sorted(key for key in self.sums if start <= key[1] * BLOCK_SECONDS < end and face in (None, key[0]))
         return self._group_by_block([key for key in keys if self.is_speech_near(key[1])])
 
@@ -106,9 +102,7 @@ class SyncEvidence:
         ]
 
     def _scores(self, face: int, blocks: Int64Array, offset: float) -> Float64Array:
-        """Return by how much the similarity at the offset exceeds the mean of all lags, (N,), averaged over a
-        second.
-        """
+        """Return by how much the similarity at the offset exceeds the mean of all lags, (N,), over a second each."""
         sums = np.array([self.sums.get((face, n), np.zeros(len(LAGS))) for n in blocks.tolist()])
         counts = np.array([self.counts.get((face, n), 0) for n in blocks.tolist()], np.float64)
         at_offset = np.abs(LAGS - offset) <= FRAME_SECONDS / 2
@@ -130,8 +124,12 @@ def _confidence(score: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class BlockSimilarities:
-    """Blocks in time order: ``sums`` (B, L) of similarities, ``counts`` (B,) of frames, and middles ``times`` (B,) in
-    seconds.
+    """Blocks in time order.
+
+    Attributes:
+        sums: (B, L) similarities, summed over the frames.
+        counts: (B,) number of frames.
+        times: (B,) middles in seconds.
     """
 
     sums: Float64Array
@@ -170,8 +168,12 @@ class BlockSimilarities:
 
 @dataclass(frozen=True, slots=True)
 class SyncWindows:
-    """Offsets over time: middles ``times`` (N,) in seconds, similarities ``curves`` (N, L), and measured
-    ``offsets``.
+    """Offsets over time.
+
+    Attributes:
+        times: (N,) middles of the windows in seconds.
+        curves: (N, L) mean similarities.
+        offsets: the measured offset of each window.
     """
 
     times: Float64Array

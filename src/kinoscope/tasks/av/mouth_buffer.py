@@ -1,6 +1,4 @@
-"""Buffers of mouths and audio on one clock of 25 frames per second, in chunks of bounded length, whatever the frame
-rate.
-"""
+"""Buffers of mouths and audio on one clock of 25 frames per second, of bounded length, whatever the frame rate."""
 
 from __future__ import annotations
 
@@ -131,9 +129,7 @@ class AudioBuffer:
         return np.pad(inside, (max(-first, 0), max(last - max(first, 0) - len(inside), 0)))[: last - first]
 
     def mel(self, first: int, last: int) -> Float32Array:
-        """Return the log-mel spectrogram of clock frames ``first`` to ``last`` and of the audio before and after
-        them.
-        """
+        """Return the log-mel spectrogram of clock frames ``first`` to ``last``, with context before and after."""
         count = (last - first + 2 * PADDING_FRAMES) * LAGS_PER_FRAME + LAGS_PER_FRAME - 1
         start = (first - PADDING_FRAMES) * FRAME_SECONDS
         return log_mel(self.samples(start, start + (count - 1) * HOP_LENGTH / SAMPLE_RATE), self.level)[:count]

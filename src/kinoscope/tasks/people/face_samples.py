@@ -107,9 +107,7 @@ def _jump(rows: Float64Array) -> float:
 
 
 def face_size(points: Float64Array) -> float:
-    """Return the size of a face from five landmarks (5, 2), 0 to 1: at 1 the eyes are as far apart as in the
-    template.
-    """
+    """Return the size of a face from five landmarks (5, 2), 0 to 1: at 1 the eye distance is the template's."""
     return float(min(1.0, np.hypot(*(points[1] - points[0])) / 53))
 
 

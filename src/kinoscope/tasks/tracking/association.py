@@ -83,8 +83,9 @@ Strategy = Callable[[AssociationInput], Pairs]
 
 
 def sort(detections: AssociationInput) -> Pairs:
-    """Assign the confident detections, in one stage (Bewley et al., "Simple Online and Realtime Tracking", ICIP
-    2016).
+    """Assign the confident detections, in one stage.
+
+    Bewley et al., "Simple Online and Realtime Tracking", ICIP 2016.
     """
     yield from detections.assign(detections.confident, detections.overlap(detections.expected), 0.3)
 

@@ -126,9 +126,7 @@ def smooth(times: Float64Array, boxes: Float64Array) -> Float64Array:
 def _forward(
     times: Float64Array, boxes: Float64Array, agility: float
 ) -> tuple[list[BoxKalmanFilter], list[BoxKalmanFilter], float]:
-    """Return the filtered states, the predicted states from the second detection on, and their total negative
-    log-likelihood.
-    """
+    """Return the filtered states, the predictions from the second detection on, and their negative log-likelihood."""
     filtered, predictions, total = [BoxKalmanFilter.begin(float(times[0]), boxes[0], agility)], [], 0.0
     for time, box in zip(times[1:].tolist(), boxes[1:], strict=True):
         predictions.append(filtered[-1].predict(time))
