@@ -101,7 +101,7 @@ def test_what_cannot_be_scored_is_one_line(kinoscope: Any, tiny: Make, clips: Pa
         (
             tiny("painter", task="painting"),
             clips,
-            "is a model for painting, and does not classify clips; give a folder",
+            "is a model for painting, and does not classify clips; choose a folder",
         ),
         ("nanodet", clips, "is a model for objects"),
         (damaged, clips, "model.safetensors cannot be read"),
