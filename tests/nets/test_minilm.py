@@ -1,4 +1,4 @@
-"""MiniLM, held against the encoder of Transformers with weights drawn at random."""
+"""MiniLM, compared with the encoder of Transformers at random weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def net() -> MiniLM:
     return MiniLM(**SIZES).eval()
 
 
-def test_it_computes_what_the_encoder_of_transformers_does():
+def test_it_equals_the_encoder_of_transformers():
     transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
     config = transformers.BertConfig(
         vocab_size=300, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96,
@@ -33,24 +33,24 @@ def test_it_computes_what_the_encoder_of_transformers_does():
     theirs = transformers.BertModel(config, add_pooling_layer=False).eval()
     state = theirs.state_dict()
     ours = fill(MiniLM(**SIZES), [state[name] for name in published_names(2)])
-    numbers, there = torch.tensor([[5, 299, 7, 8], [3, 260, 0, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    ids, mask = torch.tensor([[5, 299, 7, 8], [3, 260, 0, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     with torch.no_grad():
-        (found,) = ours(pairs([5, 299, 7, 8], [3, 260]))
-        last = theirs(input_ids=numbers, attention_mask=there).last_hidden_state
-    mean = (last * there[..., None]).sum(1) / there.sum(1, keepdim=True)
-    torch.testing.assert_close(found, torch.nn.functional.normalize(mean, dim=1), atol=1e-5, rtol=1e-5)
+        (embedding,) = ours(pairs([5, 299, 7, 8], [3, 260]))
+        last = theirs(input_ids=ids, attention_mask=mask).last_hidden_state
+    mean = (last * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    torch.testing.assert_close(embedding, torch.nn.functional.normalize(mean, dim=1), atol=1e-5, rtol=1e-5)
 
 
-def test_filling_up_changes_nothing_and_order_does(net):
+def test_padding_changes_nothing_and_order_does(net):
     with torch.no_grad():
-        (alone,), (filled,) = net(pairs([4, 9, 2])), net(pairs([4, 9, 2], [1, 2, 3, 4, 5, 6]))
-        (turned,) = net(pairs([9, 4, 2]))
-    torch.testing.assert_close(alone[0], filled[0], atol=1e-6, rtol=1e-5)
-    assert not torch.allclose(alone, turned, atol=1e-3)
-    assert torch.linalg.norm(filled, dim=1).tolist() == pytest.approx([1, 1])
+        (alone,), (padded,) = net(pairs([4, 9, 2])), net(pairs([4, 9, 2], [1, 2, 3, 4, 5, 6]))
+        (swapped,) = net(pairs([9, 4, 2]))
+    torch.testing.assert_close(alone[0], padded[0], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(alone, swapped, atol=1e-3)
+    assert torch.linalg.norm(padded, dim=1).tolist() == pytest.approx([1, 1])
 
 
-def test_numbers_past_the_vocabulary_are_its_last_and_nothing_gives_nothing(net):
+def test_ids_past_the_vocabulary_are_clamped_and_padding_alone_is_zero(net):
     with torch.no_grad():
         assert torch.equal(*net(pairs([65535, 3])), *net(pairs([299, 3])))
         assert net(pairs([0, 0]))[0].abs().max() == 0

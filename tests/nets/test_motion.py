@@ -1,4 +1,4 @@
-"""The network that looks where most moves: on clips in which that is known."""
+"""The network on frame differences of the region with the largest motion, on clips in which that is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kinoscope.nets.motion import MotionNet
 
 
 class AveragePooling(nn.Module):
-    """Maps pictures (N, H, W, 3) to (N, 3, H / 8, W / 8)."""
+    """Maps frames (N, H, W, 3) to (N, 3, H / 8, W / 8)."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         return nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2), 8)
@@ -30,10 +30,10 @@ def moving(left: int, top: int, height: int = 96, width: int = 160, ground: floa
 
 
 @pytest.mark.parametrize(("left", "top"), [(60, 40), (4, 4), (120, 70), (10, 72)])
-def test_it_looks_at_what_moves(left: int, top: int) -> None:
+def test_the_crop_contains_what_moves(left: int, top: int) -> None:
     net, clip = network(), moving(left, top)
     x, y = ((net.motion_centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
-    # All of the way lies in the square, whose side is half of the height.
+    # The whole path is inside the square, whose side is half of the height.
     assert x - 24 <= left + 4
     assert left + 26 <= x + 24
     assert y - 24 <= top + 4
@@ -41,11 +41,11 @@ def test_it_looks_at_what_moves(left: int, top: int) -> None:
     assert net.frame_differences(clip).max() == 255
 
 
-def test_of_a_still_clip_nothing_is_seen() -> None:
+def test_a_static_clip_has_no_differences() -> None:
     assert (network().frame_differences(torch.full((1, 4, 64, 64, 3), 200.0)) == 127).all()
 
 
-def test_the_scene_behind_does_not_count() -> None:
+def test_the_background_has_no_effect() -> None:
     net = network()
     scene = torch.rand(1, 1, 96, 160, 3, generator=torch.Generator().manual_seed(0)) * 60
     clip = moving(60, 40, ground=0.0)
@@ -56,20 +56,20 @@ def test_the_scene_behind_does_not_count() -> None:
     torch.testing.assert_close(net.motion_centres(with_scene), net.motion_centres(clip), atol=0.1, rtol=0)
 
 
-def test_heat_goes_back_to_where_the_glimpse_was_cut_out() -> None:
+def test_maps_are_placed_back_at_the_position_of_the_crop() -> None:
     net, clip = network(), moving(100, 60)
-    heat = net.uncrop(torch.ones(7, 4, 4), clip[0])
-    assert heat.shape == (8, 96, 160)
+    maps = net.uncrop(torch.ones(7, 4, 4), clip[0])
+    assert maps.shape == (8, 96, 160)
     x, y = ((net.motion_centres(clip)[0] + 1) / 2 * torch.tensor([160, 96])).tolist()
-    rows, columns = heat[3].nonzero().T
+    rows, columns = maps[3].nonzero().T
     assert abs(rows.float().mean() - y) <= 1
     assert abs(columns.float().mean() - x) <= 1
     assert rows.max() - rows.min() <= 60
-    assert heat[3, round(y), round(x)] == pytest.approx(1)
+    assert maps[3, round(y), round(x)] == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(33, 17), (50, 20), (8, 8)])
-def test_odd_and_narrow_pictures_are_taken(height: int, width: int) -> None:
+def test_odd_and_narrow_frames_are_accepted(height: int, width: int) -> None:
     clip = torch.randint(0, 256, (2, 3, height, width, 3), dtype=torch.uint8)
     embedding, logits = network()(clip)
     assert (embedding.shape, logits.shape) == ((2, 6), (2, 2))

@@ -1,4 +1,4 @@
-"""MoViNet-A0: the paper's size, and the same answer frame by frame as on the whole clip."""
+"""MoViNet-A0: the paper's size, and the same output frame by frame as on the whole clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kinoscope.nets.movinet import CausalConv, MoViNetA0, StreamBuffer, cumulati
 
 @pytest.fixture(scope="module")
 def net():
-    """A network whose blocks all take part, whose norms know what they see, and whose answers are not near nought."""
+    """Build a network whose residual scales are 1, whose norms have statistics, and whose outputs are not near zero."""
     torch.manual_seed(0)
     net = MoViNetA0(5)
     for name, parameter in net.named_parameters():
@@ -35,7 +35,7 @@ def test_parameters_and_multiply_adds_are_near_those_of_the_paper():
 
 
 @torch.no_grad()
-def test_each_frame_in_turn_gives_what_the_clip_up_to_it_gives(net):
+def test_the_output_after_each_frame_is_that_of_the_clip_up_to_it(net):
     clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     state = None
     for t in range(clip.shape[1]):
@@ -47,7 +47,7 @@ def test_each_frame_in_turn_gives_what_the_clip_up_to_it_gives(net):
 
 @pytest.mark.parametrize("parts", [(9,), (1, 8), (2, 3, 4), (6, 1, 2), (4, 4, 1)], ids=str)
 @torch.no_grad()
-def test_parts_of_any_length_give_what_the_clip_gives(net, parts):
+def test_chunks_of_any_length_have_the_output_of_the_clip(net, parts):
     clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
     state = None
     for part in clip.split(parts, 1):
@@ -56,17 +56,17 @@ def test_parts_of_any_length_give_what_the_clip_gives(net, parts):
 
 
 @torch.no_grad()
-def test_what_is_remembered_does_not_grow(net):
-    picture = torch.zeros(1, 1, 40, 40, 3, dtype=torch.uint8)
-    _, _, first = net.step(picture)
-    _, _, second = net.step(picture, first)
+def test_the_state_does_not_grow(net):
+    frame = torch.zeros(1, 1, 40, 40, 3, dtype=torch.uint8)
+    _, _, first = net.step(frame)
+    _, _, second = net.step(frame, first)
     assert [tensor.shape for tensor in second] == [tensor.shape for tensor in first]
     assert float(second[-1]) == 2
 
 
 @torch.no_grad()
-def test_two_videos_can_be_followed_in_turns(net):
-    """A step changes nothing in the network: all that is remembered is in the state."""
+def test_two_videos_can_be_interleaved(net):
+    """A step changes nothing in the network: all memory is in the state."""
     clips = torch.randint(0, 256, (2, 3, 40, 40, 3), generator=torch.Generator().manual_seed(2))
     states: list = [None, None]
     for t in range(3):
@@ -82,7 +82,7 @@ def test_no_frame_sees_a_later_one():
     assert conv(x, StreamBuffer(None)).flatten().tolist() == [1, 3, 6, 9, 12]
 
 
-def test_the_average_so_far():
+def test_the_cumulative_mean():
     x = torch.tensor([2.0, 4, 9]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
     buffer = StreamBuffer(None)
     assert cumulative_mean(x, buffer).flatten().tolist() == [2, 3, 5]

@@ -14,26 +14,26 @@ def clip(count=2, frames=3, seed=0):
 
 @pytest.mark.parametrize("net", NETS)
 def test_the_next_frames_have_the_shape_of_those_before(net):
-    told = net(clip())
-    assert (told.shape, told.dtype) == ((2, 5, 16, 24, 3), torch.float32)
-    assert 0 <= told.min() <= told.max() <= 1
-    assert torch.equal(net(clip().float()), told)
-    assert torch.allclose(net(clip()[1:]), told[1:], atol=1e-6)
+    predicted = net(clip())
+    assert (predicted.shape, predicted.dtype) == ((2, 5, 16, 24, 3), torch.float32)
+    assert 0 <= predicted.min() <= predicted.max() <= 1
+    assert torch.equal(net(clip().float()), predicted)
+    assert torch.allclose(net(clip()[1:]), predicted[1:], atol=1e-6)
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_every_number_learns(net):
+def test_every_parameter_has_a_gradient(net):
     net(clip()).square().mean().backward()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("net", NETS)
 def test_every_frame_before_matters(net):
-    told = net(clip())
+    predicted = net(clip())
     for frame in range(3):
         changed = clip()
         changed[:, frame] = 255 - changed[:, frame]
-        assert not torch.allclose(net(changed), told, atol=1e-5)
+        assert not torch.allclose(net(changed), predicted, atol=1e-5)
 
 
 def test_patches_fold_and_unfold():
@@ -41,36 +41,36 @@ def test_patches_fold_and_unfold():
     patches = fold_frames(frames)
     assert patches.shape == (2, 3, 48, 4, 6)
     assert torch.equal(patches[0, 1, 17, 2, 3], frames[0, 1, 8, 13, 1] / 255)
-    told = torch.full((2, 5, output_channels(3), 4, 6), 50.0)
-    assert torch.allclose(unfold_frames(told, patches), frames[:, -1:].expand(-1, 5, -1, -1, -1) / 255)
-    told[:, :, 48:] = -50
-    assert torch.equal(unfold_frames(told, patches), torch.ones(2, 5, 16, 24, 3))
+    predicted = torch.full((2, 5, output_channels(3), 4, 6), 50.0)
+    assert torch.allclose(unfold_frames(predicted, patches), frames[:, -1:].expand(-1, 5, -1, -1, -1) / 255)
+    predicted[:, :, 48:] = -50
+    assert torch.equal(unfold_frames(predicted, patches), torch.ones(2, 5, 16, 24, 3))
 
 
 @pytest.mark.parametrize("still", [0.05, 0.95])
-def test_so_much_of_the_last_frame_stays_before_anything_is_learned(still):
+def test_the_initial_copy_mask_is_still(still):
     patches, maps = fold_frames(clip()), torch.randn(2, 5, 8, 4, 6) / 10
-    told = output_layer(8, 3, still)(maps.flatten(0, 1)).unflatten(0, (2, 5))
+    predicted = output_layer(8, 3, still)(maps.flatten(0, 1)).unflatten(0, (2, 5))
     last = clip()[:, -1:] / 255
     by_hand = still * last + (1 - still) * 0.5
-    assert (unfold_frames(told, patches) - by_hand).abs().mean() < 0.05
+    assert (unfold_frames(predicted, patches) - by_hand).abs().mean() < 0.05
 
 
-def test_a_cell_whose_gates_say_so_keeps_its_state():
+def test_a_cell_with_an_open_forget_gate_keeps_its_state():
     cell = ConvLSTMCell(1, 2)
     with torch.no_grad():
         cell.norm.weight.zero_()
         cell.norm.bias.copy_(torch.tensor([-50.0, -50, 50, 50, 50, 50, 0, 0]))
-    kept = torch.randn(1, 2, 4, 4)
-    said, now = cell(torch.randn(1, 1, 4, 4), (torch.randn(1, 2, 4, 4), kept))
-    assert torch.allclose(now, kept)
-    assert torch.allclose(said, kept.tanh())
+    cell_state = torch.randn(1, 2, 4, 4)
+    hidden, new_state = cell(torch.randn(1, 1, 4, 4), (torch.randn(1, 2, 4, 4), cell_state))
+    assert torch.allclose(new_state, cell_state)
+    assert torch.allclose(hidden, cell_state.tanh())
 
 
 def test_a_forecaster_begins_where_the_encoder_ended():
     net = ConvLSTM(2, 1, 1, 4, depth=1).eval()
     frames = torch.randint(0, 256, (1, 2, 8, 8, 1)).byte()
     (state,) = net._encode(fold_frames(frames))
-    said, _ = net.forecaster[0](None, state)
-    by_hand = unfold_frames(net.paint(said)[:, None], fold_frames(frames))
+    hidden, _ = net.forecaster[0](None, state)
+    by_hand = unfold_frames(net.paint(hidden)[:, None], fold_frames(frames))
     assert torch.equal(net(frames), by_hand)

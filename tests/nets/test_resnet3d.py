@@ -1,4 +1,4 @@
-"""The three ResNets for clips, held against what torchvision publishes of them for the 400 classes of Kinetics."""
+"""The three ResNets for clips, compared with torchvision's published sizes for the 400 classes of Kinetics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_parameters_and_multiply_adds_are_the_published_ones(name):
 @pytest.mark.parametrize(
     ("name", "frames"), [("r3d", [8, 8, 4, 2, 1]), ("mc3", [8, 8, 8, 8, 8]), ("r2plus1d", [8, 8, 4, 2, 1])]
 )
-def test_the_picture_is_halved_by_each_stage_but_one_and_time_where_it_is_looked_through(name, frames):
+def test_each_stage_but_one_halves_the_frames_and_temporal_convolutions_halve_time(name, frames):
     with torch.device("meta"):
         x = torch.zeros(2, 3, 8, 32, 48)
         shapes = [(x := stage(x)).shape for stage in ResNet3D(2, LAYER_CONVOLUTIONS[name]).stages]
@@ -35,19 +35,19 @@ def test_the_picture_is_halved_by_each_stage_but_one_and_time_where_it_is_looked
     assert [shape[2:] for shape in shapes] == [(t, *side) for t, side in zip(frames, sides, strict=True)]
 
 
-def test_a_convolution_in_turn_has_as_many_weights_as_one_at_once():
+def test_a_2plus1d_convolution_has_as_many_weights_as_a_3d_one():
     assert middle_channels(64, 64) == 144
     assert 144 * (9 * 64 + 3 * 64) == 27 * 64 * 64
 
 
-def test_a_block_whose_convolutions_give_nought_passes_its_input_on():
+def test_a_block_whose_convolutions_are_zero_is_the_identity():
     block = ResidualBlock3D(4, 4, 1, "3d").eval()
     torch.nn.init.zeros_(block.second[0].weight)
     x = torch.rand(1, 4, 2, 3, 3)
     assert torch.equal(block(x), x)
 
 
-def test_a_look_at_pictures_alone_does_not_depend_on_their_order():
+def test_a_2d_convolution_does_not_depend_on_the_order_of_frames():
     block = ResidualBlock3D(3, 6, 2, "2d").eval()
     x = torch.rand(1, 3, 4, 6, 6)
     assert torch.allclose(block(x.flip(2)), block(x).flip(2), atol=1e-6)

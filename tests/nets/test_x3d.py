@@ -1,4 +1,4 @@
-"""X3D-S, held against what its paper says of it for the 400 classes of Kinetics."""
+"""X3D-S, compared with the sizes in its paper for the 400 classes of Kinetics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of networks whose answers can be worked out by hand."""
+"""Parts of networks whose outputs can be computed by hand."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_histograms_count_colours():
 
 def test_neighbours_compares_each_frame_with_those_around_it():
     x = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0))
-    found = neighbour_similarities(x).numpy()
+    similarities = neighbour_similarities(x).numpy()
     unit = x.numpy() / np.linalg.norm(x.numpy(), axis=2, keepdims=True)
     for t in range(7):
         for k in range(WINDOW):
             other = t + k - WINDOW // 2
-            wanted = (unit[:, t] * unit[:, other]).sum(1) if 0 <= other < 7 else np.zeros(2)
-            np.testing.assert_allclose(found[:, t, k], wanted, atol=1e-6)
+            expected = (unit[:, t] * unit[:, other]).sum(1) if 0 <= other < 7 else np.zeros(2)
+            np.testing.assert_allclose(similarities[:, t, k], expected, atol=1e-6)
 
 
 def test_cells_have_their_centres_and_strides():
@@ -50,7 +50,7 @@ def test_cells_have_their_centres_and_strides():
 
 
 class OneBox(nn.Module):
-    """A body that is sure of the side lengths 1, 2, 3, 4 strides in every cell."""
+    """A body that predicts the distances 1, 2, 3, 4 strides in every cell with certainty."""
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         self.seen = x
@@ -60,7 +60,7 @@ class OneBox(nn.Module):
         return [torch.zeros(1, n, 80) for n in cells] + [sides.flatten().expand(1, n, -1) for n in cells]
 
 
-def test_nanodet_reads_boxes_from_distributions():
+def test_nanodet_decodes_boxes_from_distributions():
     net = NanoDet(OneBox())
     pixels = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     pixels[..., 0] = 200
@@ -72,7 +72,7 @@ def test_nanodet_reads_boxes_from_distributions():
     assert net.body.seen[0, 2, 0, 0].item() == pytest.approx(red)
 
 
-def test_yolox_reads_boxes_from_offsets_and_sizes():
+def test_yolox_decodes_boxes_from_offsets_and_sizes():
     head = YoloxHead(64, 80, stride=16)
     raw = torch.zeros(1, 4, 2, 3)
     raw[0, :, 1, 2] = torch.tensor([0.5, 0.25, 0.0, np.log(2.0)])
@@ -81,7 +81,7 @@ def test_yolox_reads_boxes_from_offsets_and_sizes():
     np.testing.assert_allclose(boxes[0, 5], [40 - 8, 20 - 16, 40 + 8, 20 + 16], rtol=1e-6)
 
 
-def test_mtcnn_pixels_lie_around_nought():
+def test_mtcnn_pixels_are_normalized_around_zero():
     pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1).expand(1, 1, 2, 3)
     assert normalize(pixels)[0, 0, 0].tolist() == [-127.5 / 128, 127.5 / 128]
 
@@ -95,8 +95,8 @@ def test_mtcnn_points_are_pairs_of_x_and_y():
     assert points[0].tolist() == [[0, 5], [1, 6], [2, 7], [3, 8], [4, 9]]
 
 
-def test_a_block_that_halves_passes_its_average_on():
-    """With both scales at nought only the shortcut is left: the mean of 2 x 2, and empty new channels."""
+def test_the_shortcut_of_a_downsampling_block_is_average_pooling():
+    """With both scales at zero only the shortcut is left: the mean of 2 x 2, and zeros in the new channels."""
     block = DlibBlock(1, 2, down=True)
     for part in block.modules():
         if isinstance(part, Affine):
