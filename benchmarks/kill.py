@@ -109,8 +109,8 @@ def kill_train(folder: Path, kills: int, rng: random.Random) -> list[str]:
         "width=4",
         "batch=2",
         "net=simvp",
-        "before=2",
-        "after=2",
+        "context=2",
+        "horizon=2",
         "device=cpu",
     ]
     begin = ["train", "predict", "synthetic:bouncing", *options, "--out", out]

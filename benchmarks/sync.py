@@ -32,7 +32,7 @@ from kinoscope.models.inference.sync import (
 )
 from kinoscope.nets.syncnet import SyncNet
 from kinoscope.training.sync.data import AROUND, TalkingClip, read_table, read_talking_clips
-from kinoscope.training.sync.train import SyncOptions, curves_of, train_pair
+from kinoscope.training.sync.train import SyncOptions, similarity_curves, train_pair
 
 MAX_SHIFT_FRAMES, MAX_LAG_FRAMES = 15, 30
 """Maximum shift of the audio, and maximum lag that is computed, in frames."""
@@ -55,7 +55,9 @@ def main() -> None:
     for number, people in enumerate(folds(clips, options.folds)):
         pairs = train_fold(clips, people, options, options.out / f"fold{number}")
         for clip in (clip for clip in clips if clip.person in people):
-            found[clip.name] = all_curves(clip, lambda c, n, s, pairs=pairs: curves_of(pairs, c, n, s, MAX_LAG_FRAMES))
+            found[clip.name] = all_curves(
+                clip, lambda c, n, s, pairs=pairs: similarity_curves(pairs, c, n, s, MAX_LAG_FRAMES)
+            )
         print(f"fold {number}: {', '.join(sorted(people))}", file=sys.stderr, flush=True)
     energy = {clip.name: all_curves(clip, lambda c, n, s: energy_curves(c, n, s, MAX_LAG_FRAMES)) for clip in clips}
     people = {clip.name: clip.person for clip in clips}
@@ -253,7 +255,7 @@ def probabilities(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def energy_curves(clip: TalkingClip, length: int, stride: int, max_lag: int = 30) -> Tensor | None:
-    """Return correlations of the opening of the lips with the loudness of the audio, in the form of ``curves_of``."""
+    """Return correlations of the opening of the lips with the loudness, in the form of ``similarity_curves``."""
     if len(clip) < length:
         return None
     opening = (clip.points[:, 35, :2] - clip.points[:, 25, :2]).norm(dim=1)

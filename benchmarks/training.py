@@ -22,12 +22,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from kinoscope.training.classification.build import build, resolve
-from kinoscope.training.classification.options import read_words
+from kinoscope.training.classification.options import parse_options
 from kinoscope.training.classification.state import TrainContext, TrainState
-from kinoscope.training.classification.train import learn, prepare
+from kinoscope.training.classification.train import prepare, train_epoch
 from kinoscope.training.data.readers import read_dataset
 from kinoscope.training.data.splits import split
-from kinoscope.training.distributed import joined
+from kinoscope.training.distributed import process_group
 
 
 class Clips(torch.utils.data.Dataset):
@@ -83,7 +83,7 @@ def copy(context: TrainContext, state: TrainState) -> nn.Module:
         ours.requires_grad_(theirs.requires_grad)
     net.train()
     names = {module: name for name, module in state.net.named_modules()}
-    for module in state.still:
+    for module in state.frozen:
         net.get_submodule(names[module]).eval()
     return net
 
@@ -91,7 +91,7 @@ def copy(context: TrainContext, state: TrainState) -> nn.Module:
 def loops(context: TrainContext, state: TrainState) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name of each loop, and a function that runs one epoch of it."""
     epochs = iter(range(1, 10_000))
-    yield "ours", lambda: learn(context, state, next(epochs))
+    yield "ours", lambda: train_epoch(context, state, next(epochs))
     device = context.processes.device
     batches = [(torch.from_numpy(one.pixels), torch.from_numpy(one.targets)) for one in context.loader.epoch(0)]
     first, second = copy(context, state), copy(context, state)
@@ -109,8 +109,8 @@ def main() -> None:
     parser.add_argument("options", nargs="*", help="options of kinoscope train, such as net=cnn-gru size=112")
     arguments = parser.parse_intermixed_args()
     dataset = read_dataset(arguments.data, arguments.group)
-    options = resolve(read_words(["batch=8", "epochs=1000", *arguments.options]), dataset)
-    with joined(options.device) as processes:
+    options = resolve(parse_options(["batch=8", "epochs=1000", *arguments.options]), dataset)
+    with process_group(options.device) as processes:
         context, state = prepare(options, dataset, split(dataset, options.val, seed=options.seed), processes)
         chosen = {name: loop for name, loop in loops(context, state) if name not in arguments.without}
         print(json.dumps(measure(context, chosen, arguments.runs), indent=1))

@@ -24,7 +24,16 @@ from kinoscope.models.trainable.generators import Generator, save_generator
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
 
 OPTIONS = {
-    "shapes": ("size=32", "rigid=true", "batch=12", "shown=4", "augment=none", "spread=4", "ema=0.999", "steps=200"),
+    "shapes": (
+        "size=32",
+        "rigid=true",
+        "batch=12",
+        "disc_frames=4",
+        "augment=none",
+        "diversity_weight=4",
+        "ema=0.999",
+        "steps=200",
+    ),
     "people": ("rate=12.5", "batch=6", "steps=100", "anneal=10000"),
 }
 EPOCHS = {"shapes": 98, "people": 40}
@@ -67,8 +76,8 @@ def score_people(run: Path, clips: Path, out: Path) -> dict[str, Any]:
     return {
         "protocol": scores.protocol.hash, "frechet video distance": round(scores.fvd, 2),
         "interval": [round(bound, 2) for bound in scores.interval],
-        "halves of real clips": round(scores.floors["as they are"], 2),
-        "intended action told": round(scores.judged or 0, 3), "chance": scores.chance,
+        "halves of real clips": round(scores.baselines["as they are"], 2),
+        "intended action told": round(scores.class_accuracy or 0, 3), "chance": scores.chance,
     }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def _embed(runner: Runner, loader: Loader, epoch: int, dataset: Dataset) -> Floa
         embeddings, _ = runner(batch.pixels)
         by_index |= dict(zip(batch.indices.tolist(), embeddings, strict=True))
     if len(by_index) < len(dataset.examples):
-        raise SystemExit(f"{len(dataset.examples) - len(by_index)} clips cannot be read: {loader.broken}")
+        raise SystemExit(f"{len(dataset.examples) - len(by_index)} clips cannot be read: {loader.unreadable}")
     return np.stack([by_index[index] for index in range(len(by_index))])
 
 

@@ -36,7 +36,7 @@ def test_scores_report_and_images_are_written(kinoscope: Any, tiny: Make, clips:
     assert scores.measures["top1"].value == pytest.approx(8 / 9)
     assert scores.confusion == ((3, 0, 0), (0, 3, 0), (1, 0, 2))
     assert (scores.model, scores.split, scores.views, scores.groups) == ("model", "all", 3, 9)
-    assert (scores.clips[0].path, scores.clips[0].told) == (str(clips / "_BLUE" / "2.mp4"), ("red",))
+    assert (scores.clips[0].path, scores.clips[0].predicted) == (str(clips / "_BLUE" / "2.mp4"), ("red",))
     assert scores.calibration.temperature == 2
     assert "88.9 %" in call.out
     assert "33.3 %" in call.out
@@ -78,7 +78,7 @@ def test_a_clip_that_cannot_be_read_is_counted(kinoscope: Any, tiny: Make, clips
     assert (call.status, call.err) == (0, "")
     assert "1 clip could not be read" in call.out
     scores = load_scores(tmp_path / "out" / "scores.json")
-    assert list(scores.broken) == [str(clips / "_RED" / "bad.mp4")]
+    assert list(scores.unreadable) == [str(clips / "_RED" / "bad.mp4")]
     assert len(scores.clips) == 9
 
 

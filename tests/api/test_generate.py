@@ -115,7 +115,7 @@ def test_unusable_models_and_paths(model, tmp_path):
 
 
 def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
-    words = ["train", "generate", str(clips), "size=16", "frames=6", "width=8", "judge_width=8", "epochs=1", "steps=2"]
+    words = ["train", "generate", str(clips), "size=16", "frames=6", "width=8", "disc_width=8", "epochs=1", "steps=2"]
     words += ["batch=2", "--quiet", "--out", str(tmp_path / "run")]
     with pytest.raises(SystemExit) as left:
         main.main([*words, "--dry-run"])
@@ -127,7 +127,7 @@ def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
     assert left.value.code == 0
     assert "kinoscope generate" in capsys.readouterr().out
     more = train("generate", "epochs=2", resume_from=tmp_path / "run", quiet=True)
-    assert [row["epoch"] for row in more.rounds.rows] == [1, 2]
+    assert [row["epoch"] for row in more.training.rows] == [1, 2]
     with pytest.raises(SystemExit):
         main.main(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])
     assert "2 clips of 6 frames" in capsys.readouterr().out
@@ -173,14 +173,14 @@ def eye(tmp_path, monkeypatch):
 def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys):
     done = evaluate(str(model), clips, n=24, features=str(eye), out=tmp_path / "scores", device="cpu", quiet=True)
     scores = done.generation.scores
-    floors = scores.floors
-    assert list(floors) == ["as they are", "frames shuffled", "blurred", "first frame held"]
-    assert scores.fvd > floors["as they are"]
-    assert scores.motion_floors["frames shuffled"] > 1.5 * scores.motion_floors["as they are"]
-    assert scores.motion_floors["first frame held"] > 1.5 * scores.motion_floors["as they are"]
-    assert floors["first frame held"] > floors["as they are"]
+    baselines = scores.baselines
+    assert list(baselines) == ["as they are", "frames shuffled", "blurred", "first frame repeated"]
+    assert scores.fvd > baselines["as they are"]
+    assert scores.motion_baselines["frames shuffled"] > 1.5 * scores.motion_baselines["as they are"]
+    assert scores.motion_baselines["first frame repeated"] > 1.5 * scores.motion_baselines["as they are"]
+    assert baselines["first frame repeated"] > baselines["as they are"]
     assert scores.interval[0] <= scores.fvd <= scores.interval[1]
-    assert (scores.chance, scores.protocol.real, scores.protocol.made) == (0.5, 30, 24)
+    assert (scores.chance, scores.protocol.real, scores.protocol.generated) == (0.5, 30, 24)
     assert set(scores.by_class) == {"disc", "square"}
     assert scores.copies == []
     assert {path.name for path in done.written} == {"scores.json", "samples.mp4", "pairs.mp4", "report.html"}
@@ -192,7 +192,7 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
         device="cpu", quiet=True,
     )  # fmt: skip
     assert again.generation.other["fvd"] == pytest.approx(scores.fvd, rel=1e-6)
-    with pytest.raises(OptionError, match="unlike protocols: real 30 there, 20 here; made 24 there, 16 here"):
+    with pytest.raises(OptionError, match="protocols differ: real 30 there, 20 here; generated 24 there, 16 here"):
         evaluate(
             str(model), clips, n=16, features=str(eye), out=tmp_path / "c", device="cpu", quiet=True,
             compare=str(tmp_path / "scores/scores.json"),
@@ -207,15 +207,15 @@ def test_copies_are_called_so(clips):
     real = np.stack([draw_moving(seed, 6, 12.5, 16)[0] for seed in range(6)])
     made = np.stack([real[4], draw_moving(99, 6, 12.5, 16)[0]])
     nothing = dict.fromkeys(("fvd", "endless", "kvd", "precision", "recall", "diversity", "diversity_real"), 0.0)
-    protocol = Protocol(features="x", digest="", data="", real=6, made=2, frames=6, rate=12.5, size=16)
+    protocol = Protocol(features="x", digest="", data="", real=6, generated=2, frames=6, rate=12.5, size=16)
     found = GenerationScores(
         protocol=protocol,
         interval=(0, 0),
         content=0,
         content_real=0,
-        floors={},
+        baselines={},
         motion=0,
-        motion_floors={},
+        motion_baselines={},
         motion_interval=(0, 0),
         **nothing,
     )

@@ -122,7 +122,7 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as left:
         main.main(words)
     assert left.value.code == 0
-    assert "kinoscope lipsync VIDEO SOUND --model runs/lipsync/clip1" in capsys.readouterr().out
+    assert "kinoscope lipsync VIDEO AUDIO --model runs/lipsync/clip1" in capsys.readouterr().out
     with pytest.raises(SystemExit) as left:
         main.main(["train", "lipsync", "--resume-from", "runs/lipsync/clip1", "epochs=2", "--json"])
     assert left.value.code == 0

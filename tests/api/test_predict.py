@@ -124,9 +124,9 @@ def test_what_cannot_be_is_refused_in_a_line(model, tmp_path):
 
 
 def test_a_model_is_trained_and_used(tmp_path):
-    words = ("before=3", "after=2", "width=4", "epochs=1", "steps=1", "batch=2", "net=convlstm")
+    words = ("context=3", "horizon=2", "width=4", "epochs=1", "steps=1", "batch=2", "net=convlstm")
     trained = kinoscope.train("predict", "synthetic:bouncing", *words, out=tmp_path / "run", quiet=True).to_dict()
     assert trained["examples"] == {"train": 0, "val": 64}
-    assert trained["log"][0]["held_mse"] > 0
+    assert trained["log"][0]["last_frame_mse"] > 0
     done = kinoscope.predict(tmp_path / "run", "synthetic:bouncing?duration=1&seed=4", tmp_path / "out.gif")
     assert done.frames == 2

@@ -66,7 +66,7 @@ def test_a_run_is_not_overwritten_but_can_go_on(kinoscope, clips, place):
     before = Path("run/model.safetensors").read_bytes()
     again = kinoscope("train", "classify", clips, *QUICK, "-o", "run")
     assert again.status == 2
-    assert again.err == "kinoscope: run holds a run already; go on with --resume-from run, or give another folder\n"
+    assert again.err == "kinoscope: run holds a run already; resume it with --resume-from run, or give another folder\n"
     for words in ((), (clips,), ("epochs=2",)):
         assert kinoscope("train", "classify", *words, "--resume-from", "run", "--quiet").status == 0
     assert Path("run/model.safetensors").read_bytes() == before
@@ -81,10 +81,10 @@ def test_ctrl_c_says_how_to_go_on(kinoscope, clips, place, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kinoscope.training.classification.train.learn", interrupted)
+    monkeypatch.setattr("kinoscope.training.classification.train.train_epoch", interrupted)
     call = kinoscope("train", "classify", clips, *QUICK, "--quiet")
     assert call.status == 1
-    assert call.err == "kinoscope: interrupted: no epoch was done; go on with --resume-from runs/classify/clips1\n"
+    assert call.err == "kinoscope: interrupted: no epoch was finished; resume with --resume-from runs/classify/clips1\n"
 
 
 def test_a_preview(kinoscope, clips, place):
@@ -112,7 +112,7 @@ def test_a_check_that_finds_broken_clips_or_leaks_exits_with_1(kinoscope, clips,
         shutil.copytree(clips, leaky / split)
     call = kinoscope("train", "classify", leaky, "net=tiny", "--check")
     assert call.status == 1
-    assert " leak: in two splits at once: its file, its content or its group\n" in call.out
+    assert " leak: in two splits: its file, its content or its group\n" in call.out
     broken = place / "broken"
     shutil.copytree(clips, broken)
     next((broken / "dark").iterdir()).write_text("no video")

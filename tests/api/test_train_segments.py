@@ -29,7 +29,7 @@ def table(tmp_path):
 def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
     monkeypatch.setattr("kinoscope.training.segments.train.STEPS", 200)
     model = tiny()
-    learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).edges
+    learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).segments
     assert learned.videos == (3, 1)
     assert learned.written == Path(model) / REFINER_FILE
     assert learned.after.average_map > 0.5

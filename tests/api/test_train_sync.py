@@ -24,17 +24,17 @@ def talk(seed, frames=60):
 
 
 @pytest.fixture
-def talks(monkeypatch):
+def clips(monkeypatch):
     monkeypatch.setattr(module, "read_talking_clips", lambda *_: ([talk(n) for n in range(4)], {"x.mp4": "no face"}))
 
 
 WORDS = ("pairs=points,pixels", "steps=3", "batch=4", "align=none", "val=0.25")
 
 
-def test_a_model_is_trained_scored_on_others_and_kept(talks, tmp_path):
+def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
     told = kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "run", quiet=True).to_dict()
     assert told["clips"] == told["people"] == {"train": 3, "val": 1}
-    assert told["broken"] == {"x.mp4": "no face"}
+    assert told["unreadable"] == {"x.mp4": "no face"}
     assert set(told["within_a_frame"]) == {"15", "25", "50"}  # no talk is as long as 125 frames
     assert len(told["losses"]) == 2
     assert SyncModel(str(tmp_path / "run")).streams.pairs == ("points", "pixels")
@@ -42,21 +42,21 @@ def test_a_model_is_trained_scored_on_others_and_kept(talks, tmp_path):
     assert plain["score"] == told["within_a_frame"]
 
 
-def test_a_run_goes_on_with_the_pair_that_is_missing(talks, tmp_path, monkeypatch):
+def test_a_run_goes_on_with_the_pair_that_is_missing(clips, tmp_path, monkeypatch):
     run = tmp_path / "run"
     kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
     whole = (run / "model.safetensors").read_bytes()
     (run / "pairs" / "2" / "pair.safetensors").unlink()
     (run / "model.safetensors").unlink()
     trained = []
-    real = train_sync._train_one
-    monkeypatch.setattr(train_sync, "_train_one", lambda *a: trained.append(a[1].kind) or real(*a))
+    real = train_sync._train_pair
+    monkeypatch.setattr(train_sync, "_train_pair", lambda *a: trained.append(a[1].kind) or real(*a))
     kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
     assert trained == ["pixels"]
     assert (run / "model.safetensors").read_bytes() == whole
 
 
-def test_a_model_of_another_training_is_never_replaced(talks, tmp_path):
+def test_a_model_of_another_training_is_never_replaced(clips, tmp_path):
     run = tmp_path / "run"
     with atomic_write(run / "model.json") as path:
         path.write_text("{}")
@@ -67,7 +67,7 @@ def test_a_model_of_another_training_is_never_replaced(talks, tmp_path):
     assert (run / "model.json").read_text() == "{}"
 
 
-def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(talks, tmp_path):
+def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(clips, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     kinoscope.train("sync", str(tmp_path / "a"), *WORDS, out=tmp_path / "run", quiet=True)
@@ -78,7 +78,7 @@ def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(talks, tmp_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
-def test_two_trainings_never_share_a_folder(talks, tmp_path):
+def test_two_trainings_never_share_a_folder(clips, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     with (
@@ -91,11 +91,11 @@ def test_two_trainings_never_share_a_folder(talks, tmp_path):
 
 def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: train._numbered(tmp_path / "runs", "clips", make=True), range(8)))
+        folders = list(pool.map(lambda _: train._numbered(tmp_path / "runs", "clips", create=True), range(8)))
     assert sorted(folder.name for folder in folders) == [f"clips{number}" for number in range(1, 9)]
 
 
-def test_a_dry_run_writes_nothing(talks, tmp_path):
+def test_a_dry_run_writes_nothing(clips, tmp_path):
     told = kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "run", dry_run=True, quiet=True).to_dict()
     assert told["folder"] is None
     assert not (tmp_path / "run").exists()
@@ -112,7 +112,7 @@ def test_a_dry_run_writes_nothing(talks, tmp_path):
         ("device=tpu", "device tpu is not known"),
     ],
 )
-def test_options_that_cannot_be_are_refused(talks, tmp_path, word, said):
+def test_options_that_cannot_be_are_refused(clips, tmp_path, word, said):
     with pytest.raises(OptionError, match=said):
         kinoscope.train("sync", str(tmp_path), "align=none", word, out=tmp_path / "run", quiet=True)
 

@@ -5,8 +5,8 @@ import numpy as np
 from kinoscope.training.evaluation.predictions import Predictions
 
 
-def predictions(logits, actual, groups=None, classes=None, broken=None):
-    """Give predictions of clips named 0.mp4, 1.mp4...; ``actual`` are indices, or 0/1 targets of multi-label data."""
+def predictions(logits, actual, groups=None, classes=None, unreadable=None):
+    """Return predictions of clips named 0.mp4, 1.mp4...; ``actual`` are indices, or 0/1 targets of multi-label data."""
     logits, actual = np.asarray(logits, np.float32), np.asarray(actual)
     count, multilabel = logits.shape[1], actual.ndim == 2
     targets = actual if multilabel else np.eye(count)[actual]
@@ -18,5 +18,5 @@ def predictions(logits, actual, groups=None, classes=None, broken=None):
         targets=targets.astype(np.float32),
         classes=tuple(classes or "abcdefgh"[:count]),
         multilabel=multilabel,
-        broken=broken or {},
+        unreadable=unreadable or {},
     )

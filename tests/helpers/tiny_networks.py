@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.classifiers import Network
-from kinoscope.training.classification.options import ClassificationOptions, read_words
+from kinoscope.training.classification.options import ClassificationOptions, parse_options
 from kinoscope.training.data.readers import read_dataset
 from tests.helpers.clips import write_clip
 
@@ -25,8 +25,8 @@ class Tiny(nn.Module):
         self.breaks, self.calls = breaks, 0
 
     def _stage(self, inputs: int, norm: bool) -> nn.Module:
-        norms = [nn.BatchNorm2d(4)] if norm else []
-        return nn.Sequential(nn.Conv2d(inputs, 4, 3, 2, 1), *norms, nn.LeakyReLU())
+        batch_norms = [nn.BatchNorm2d(4)] if norm else []
+        return nn.Sequential(nn.Conv2d(inputs, 4, 3, 2, 1), *batch_norms, nn.LeakyReLU())
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         pictures = pixels.flatten(0, 1).permute(0, 3, 1, 2).float() / 255
@@ -61,7 +61,7 @@ def make_clips(root: Path, count: int = 6, classes: tuple[str, ...] = ("bright",
 def options(*words: str) -> ClassificationOptions:
     """Give options of a quick run."""
     quick = ["net=tiny", "augment=none", "epochs=3", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33"]
-    return read_words([*quick, *words])
+    return parse_options([*quick, *words])
 
 
 def dataset(root: Path):

@@ -66,7 +66,7 @@ def test_training_goes_on(root):
     loader = Loader(dataset.examples, dataset.classes, SAMPLING, augment=Augment(), batch=4)
     batches = [*loader.epoch(0), *loader.epoch(1)]
     assert [len(batch) for batch in batches] == [4] * len(batches)
-    assert names(loader.broken) == BROKEN
+    assert names(loader.unreadable) == BROKEN
 
 
 def test_evaluation_goes_on(root):
@@ -77,7 +77,7 @@ def test_evaluation_goes_on(root):
         for batch in loader.epoch(0)
         for index, clip in zip(batch.indices.tolist(), batch.pixels, strict=True)
     }
-    assert names(loader.broken) == BROKEN
+    assert names(loader.unreadable) == BROKEN
     assert shown["one frame.mkv"] == [0, 0, 0, 0]
     assert shown["whole.mkv"] == shown["sp ace ünï 'q' [1] %d 日本.mkv"] == [6, 8, 10, 12]
     # From 0.6 s on, every 0.2 s: the third frame is on screen until 1 s, the fifth from 1.05 s on.
@@ -86,7 +86,7 @@ def test_evaluation_goes_on(root):
 
 def test_the_check_names_all(root):
     health = check(read_dataset(root))
-    assert names(one.path for one in health.findings if one.kind == "broken") == BROKEN
+    assert names(one.path for one in health.findings if one.kind == "unreadable") == BROKEN
     assert "one frame.mkv" in names(one.path for one in health.findings if one.kind == "tiny")
 
 
@@ -97,4 +97,4 @@ def test_a_clip_that_may_not_be_read(root):
     dataset = read_dataset(root)
     loader = Loader(dataset.examples, dataset.classes, SAMPLING, batch=4)
     list(loader.epoch(0))
-    assert "permission denied" in {os.path.basename(path): why for path, why in loader.broken.items()}["whole.mkv"]
+    assert "permission denied" in {os.path.basename(path): why for path, why in loader.unreadable.items()}["whole.mkv"]

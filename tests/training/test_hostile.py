@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from kinoscope.core.errors import DatasetError, KinoscopeError
 from kinoscope.training.checkpoint import read_checkpoint
-from kinoscope.training.classification.options import read_options
+from kinoscope.training.classification.options import read_saved_options
 from kinoscope.training.data.activitynet import read_annotations
 from kinoscope.training.evaluation.scores import load_scores
 from kinoscope.training.logging import read_log
@@ -20,7 +20,7 @@ from kinoscope.training.logging import read_log
 NESTED = "[" * 1000 + "]" * 1000
 
 
-@pytest.mark.parametrize("read", [read_options, read_log, load_scores, read_annotations])
+@pytest.mark.parametrize("read", [read_saved_options, read_log, load_scores, read_annotations])
 @pytest.mark.parametrize("text", [NESTED, f'{{"options": {NESTED}, "database": {NESTED}}}'])
 def test_json_nested_a_thousand_deep_is_one_line(tmp_path: Path, read: Any, text: str) -> None:
     (tmp_path / "file.json").write_text(text)

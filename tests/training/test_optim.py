@@ -8,12 +8,12 @@ from torch import nn
 
 from kinoscope.training.optim import (
     ExponentialMovingAverage,
-    factor,
     freeze,
     frozen_stages,
+    learning_rate_factor,
     make_optimizer,
     parameter_groups,
-    set_rate,
+    set_learning_rate,
     set_training,
 )
 from tests.helpers.tiny_networks import Tiny, options
@@ -30,8 +30,8 @@ def test_stages_are_freed_from_the_top():
 
 def test_frozen_norms_stay_in_evaluation_mode():
     net = Tiny(2, dropout=0.5)
-    still = freeze(net, 0.5, freeze_norms=True)
-    set_training(net, still)
+    frozen = freeze(net, 0.5, freeze_norms=True)
+    set_training(net, frozen)
     assert not net.maps[0].training
     assert not net.maps[0][1].training
     assert net.maps[1].training
@@ -52,15 +52,15 @@ def test_groups_of_parameters():
 def test_rates_of_groups():
     chosen = options("trunk_lr=0.1", "lr=0.5", "schedule=constant", "warmup=0")
     optimizer = make_optimizer(parameter_groups(Tiny(2), nn.Identity(), chosen), chosen)
-    assert set_rate(optimizer, chosen, 3, 10) == 0.5
+    assert set_learning_rate(optimizer, chosen, 3, 10) == 0.5
     assert sorted(group["lr"] for group in optimizer.param_groups) == [0.05, 0.05, 0.5, 0.5]
     assert isinstance(make_optimizer([{"params": [torch.zeros(1)]}], options("optimizer=sgd")), torch.optim.SGD)
 
 
 def test_schedules():
-    assert [factor("constant", step, 10, 0.3) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
-    assert [round(factor("cosine", step, 4, 0), 4) for step in range(4)] == [1, 0.8536, 0.5, 0.1464]
-    cycle = [factor("one-cycle", step, 10, 0) for step in range(10)]
+    assert [learning_rate_factor("constant", step, 10, 0.3) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+    assert [round(learning_rate_factor("cosine", step, 4, 0), 4) for step in range(4)] == [1, 0.8536, 0.5, 0.1464]
+    cycle = [learning_rate_factor("one-cycle", step, 10, 0) for step in range(10)]
     assert cycle[3] == 1
     assert cycle[1] == pytest.approx(0.5)
     assert cycle[9] == pytest.approx((1 + math.cos(math.pi * 6 / 7)) / 2)
@@ -68,7 +68,7 @@ def test_schedules():
 
 @given(st.sampled_from(("constant", "cosine", "one-cycle")), st.integers(1, 300), st.floats(0, 0.9))
 def test_a_schedule_rises_then_falls(schedule, steps, warmup):
-    rates = [factor(schedule, step, steps, warmup) for step in range(steps)]
+    rates = [learning_rate_factor(schedule, step, steps, warmup) for step in range(steps)]
     assert all(0 < rate <= 1 for rate in rates)
     top = rates.index(max(rates))
     assert rates[: top + 1] == sorted(rates[: top + 1])
@@ -91,7 +91,7 @@ def test_the_average_forgets_its_start():
     before = float(average.tensors["weight"])
     average.update(net)
     assert float(average.tensors["weight"]) == pytest.approx(before / 2)
-    with average.inside(net):
+    with average.applied_to(net):
         assert net.weight.item() == pytest.approx(before / 2)
     assert net.weight.item() == 0
 

@@ -153,10 +153,12 @@ def evaluate(
 
             name = find_generator(model).resolve().name
             generation, written = evaluate_generator(
-                model, data, claim_folder(name), n=n, features=features, judge=classifier, compare=compare,
+                model, data, claim_folder(name), n=n, features=features, classifier=classifier, compare=compare,
                 group=group, device=device, seed=seed, quiet=quiet,
             )  # fmt: skip
-            return EvaluateResult(name, str(data), generation=generation, unreadable=generation.broken, written=written)
+            return EvaluateResult(
+                name, str(data), generation=generation, unreadable=generation.unreadable, written=written
+            )
         cards = [find_classifier(name) for name in (model, compare) if name is not None]
         names = _distinct_names([card.name for card in cards], (model, compare))
         if Path(data).suffix.lower() == ".json":
@@ -321,7 +323,7 @@ def _worst_clip_images(worst: WorstClips | None, examples: Sequence[Example]) ->
     """Return clip name -> encoded image of the clips with the highest loss."""
     from kinoscope.training.evaluation.predictions import clip_name
 
-    images = worst.pictures if worst else {}
+    images = worst.thumbnails if worst else {}
     return {clip_name(examples[index]): image for index, (_, image) in images.items()}
 
 
@@ -343,7 +345,7 @@ def _score(
     compared = None
     if len(predictions) > 1:
         compared = comparison.compare(predictions[1], predictions[0], (names[1], names[0]), seed)
-    result = EvaluateResult(scores.model, scores.data, scores, compared, unreadable=scores.broken)
+    result = EvaluateResult(scores.model, scores.data, scores, compared, unreadable=scores.unreadable)
     scores.save(folder / "scores.json")
     write_evaluation(scores.to_dict(), folder / "report.html", images, compared.to_dict() if compared else None)
     result.written = [folder / "scores.json", folder / "report.html", *_write_plots(scores, folder)]

@@ -199,13 +199,13 @@ def _find_probable_window(card: Card, model: str, path: str, label: str | None, 
 def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> ClipWindow:
     """Read the frames of the window that begins at ``start``; a short clip is extended by reflection in time."""
     from kinoscope.imaging.reflect_time import reflect_times
-    from kinoscope.training.data.frame_cache import LONGEST_SHOWN, opened
+    from kinoscope.training.data.frame_cache import MAX_FRAME_SECONDS, opened
 
     window_times = sampling.times(start)
     times = reflect_times(window_times, *span)
     order = np.argsort(times, kind="stable")
     # The frame that is on screen at the first time began before it.
-    with opened(path, max(span[0], times.min() - LONGEST_SHOWN)) as source:
+    with opened(path, max(span[0], times.min() - MAX_FRAME_SECONDS)) as source:
         size = display_size(source.info.size)
         targets = [Fraction(time + 1e-6) for time in times[order].tolist()]
         pairs = [(frame.pixels(sampling.size), frame.pixels(size)) for frame in source.at(targets)]

@@ -227,7 +227,7 @@ class _LatentSampler:
 
         label = self.labels[0] if self.labels else None
         real = read_clip(path, self.generator)
-        projected, psnr = project(self.generator, real, self.seed, label, self.seconds, told=progress)
+        projected, psnr = project(self.generator, real, self.seed, label, self.seconds, on_step=progress)
         latents = concatenate([projected, cross(projected, self._draw(max(1, self.n - 2), self.seed))])
         clips = self.generator.clips(latents, times)
         original = real[np.minimum(np.arange(len(times)), len(real) - 1)]
@@ -252,7 +252,7 @@ def read_clip(path: str | Path, generator: Generator) -> Pixels:
     for batch in loader.epoch(0):
         pixels: Pixels = batch.pixels[0]
         return pixels
-    raise SourceError(loader.broken[str(path)])
+    raise SourceError(loader.unreadable[str(path)])
 
 
 def _grid_columns(show: str, project: Any, count: int) -> int | None:

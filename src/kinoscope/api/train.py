@@ -1,4 +1,4 @@
-"""``kinoscope train``: a model of one's own from labelled clips."""
+"""``kinoscope train``: train a model on your own clips."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.api.train_help import ABOUT, help_of
-from kinoscope.api.train_registry import TASKS as ROUND_TASKS
+from kinoscope.api.train_registry import TASKS as GENERIC_TASKS
 from kinoscope.api.train_registry import train_task
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.files import lock_exclusively, prepare_folder, require_free
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from kinoscope.training.trainer import TrainingRun
 
 AUDIO_TASKS = ("sync", "lipsync")
-"""Trainings that learn from audio."""
-NAMES = (
+"""Trainings that use audio."""
+RUN_FILES = (
     "options.json", "splits.json", "log.jsonl", "model.json", "model.safetensors", "scores.json", "preview.png",
     "preview.gif", "curves.png", "confusion.png", "worst.png", "checkpoints/last.safetensors",
 )  # fmt: skip
@@ -43,28 +43,30 @@ TASKS = tuple(ABOUT)
 
 @dataclass
 class TrainResult:
-    """What a call of ``train`` came to: a run, learned edges, pairs of streams, rounds, a picture, or a check."""
+    """Result of ``train``: a classification run, learned segment boundaries, a sync model, another run, a preview, or a
+    check.
+    """
 
     run: ClassificationRun | None = None
-    edges: TrainSegmentsResult | None = None
+    segments: TrainSegmentsResult | None = None
     sync: TrainSyncResult | None = None
-    rounds: TrainingRun | None = None
-    picture: Path | None = None
-    health: DatasetReport | None = None
+    training: TrainingRun | None = None
+    preview_path: Path | None = None
+    report: DatasetReport | None = None
 
     @property
     def status(self) -> int:
-        """0 done; 1 a check found clips that are broken, or in two splits at once."""
-        return self.health.status if self.health else 0
+        """0 for success; 1 if a check found clips that are unreadable, or in two splits."""
+        return self.report.status if self.report else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form for ``--json``."""
-        if self.health:
-            return {"checked": self.health.checked, "counts": self.health.count(), "findings": self.health.rows()}
-        if self.picture:
-            return {"preview": str(self.picture)}
-        if told := self.edges or self.sync or self.rounds:
-            return told.to_dict()
+        """Return a dictionary for JSON."""
+        if self.report:
+            return {"checked": self.report.checked, "counts": self.report.count(), "findings": self.report.rows()}
+        if self.preview_path:
+            return {"preview": str(self.preview_path)}
+        if result := self.segments or self.sync or self.training:
+            return result.to_dict()
         return _plain(self.run) if self.run else {}
 
 
@@ -78,11 +80,11 @@ def _plain(run: ClassificationRun) -> dict[str, Any]:
         "parameters": {"all": run.parameters[0], "learned": run.parameters[1]},
         "epochs": len(run.rows),
         "best": run.best,
-        "measures": {name: asdict(one) for name, one in run.scores.measures.items()} if run.scores else {},
+        "measures": {name: asdict(measure) for name, measure in run.scores.measures.items()} if run.scores else {},
         "clips_per_second": round(run.speed, 2),
         "waiting": round(run.waiting, 4),
         "log": run.rows,
-        "broken": run.broken,
+        "unreadable": run.unreadable,
         "options": run.options.to_dict(),
         "written": [str(path) for path in run.written],
     }
@@ -104,29 +106,29 @@ def train(
     """Train a model on your own clips.
 
     Args:
-        task: what is learned: classify, segments, sync, lipsync, generate or predict.
+        task: classify, segments, sync, lipsync, generate or predict.
         data: the clips to learn from; see the help of the task.
         options: key=value, such as epochs=10; see the help of the task.
         out: folder of the run (-o); runs/TASK/NAME1, NAME2... if not given.
-        name: what the run is called; as the data if not given.
+        name: name of the run; that of the data if not given.
         preview: write an image of a few clips as training will see them, and stop (classify).
-        check: open every clip, report which are unreadable, tiny, there twice, in two splits at once or, where audio is
-            learned from, silent, and stop; exit status 1 if some are unreadable or in two splits.
-        resume_from: folder of a run that was interrupted; it goes on exactly as if it had not been.
-        dry_run: take one step to see whether all fits, and write nothing.
+        check: open every clip, report which are unreadable, tiny, duplicates, in two splits or, for trainings that use
+            audio, silent, and stop; exit status 1 if some are unreadable or in two splits.
+        resume_from: folder of an interrupted run; it continues exactly as if it had not been interrupted.
+        dry_run: take one step to check that everything fits, and write nothing.
         quiet: show no progress.
 
     Raises:
         OptionError: an option cannot be used.
-        DatasetError: the clips do not do.
+        DatasetError: the clips cannot be used.
         ModelError: weights or a checkpoint cannot be used.
-        TrainingError: the loss is no longer a number.
+        TrainingError: the loss is no longer finite.
     """
     from kinoscope.training.data.readers import read_dataset
 
     _demand_task(task)
     if check and task != "classify":
-        return TrainResult(health=_check_clips(task, data, quiet))
+        return TrainResult(report=_check_clips(task, data, quiet))
     _demand_fit(
         task,
         preview=preview and task != "classify",
@@ -135,7 +137,7 @@ def train(
     )
 
     def begin(data: str) -> Path:
-        """Return the folder of the run, ready to be written to."""
+        """Create and return the folder of the run."""
         if out:
             folder = Path(out)
         else:
@@ -147,25 +149,25 @@ def train(
     if task == "segments":
         from kinoscope.api.train_segments import train_segments
 
-        return TrainResult(edges=train_segments(data, options, quiet=quiet))
+        return TrainResult(segments=train_segments(data, options, quiet=quiet))
     if task == "sync":
         from kinoscope.api.train_sync import train_sync
 
         named = name or Path(data or "clips").resolve().stem
         folder = Path(resume_from or out or _numbered(Path("runs") / task, named))
         return TrainResult(sync=train_sync(data, options, folder, dry_run, quiet))
-    if task in ROUND_TASKS:
+    if task in GENERIC_TASKS:
         return TrainResult(
-            rounds=train_task(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
+            training=train_task(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
         )
-    chosen, data = _continue(Path(resume_from), data, options) if resume_from else _begin(data, options)
+    chosen, data = _resume_options(Path(resume_from), data, options) if resume_from else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     _check_options(chosen)
     if check:
-        return TrainResult(health=_check(dataset, chosen, quiet))
+        return TrainResult(report=_check(dataset, chosen, quiet))
     if preview:
         folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
-        return TrainResult(picture=_preview(dataset, chosen, folder, name))
+        return TrainResult(preview_path=_preview(dataset, chosen, folder, name))
     folder = Path(resume_from) if resume_from else begin(data)
     with _alone(folder, dry_run):
         return TrainResult(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
@@ -177,20 +179,20 @@ def _demand_task(task: str) -> None:
 
 
 def _demand_fit(task: str, **asked: bool) -> None:
-    """Refuse what a training does not do, and would pass over in silence."""
+    """Refuse options that a training does not have, rather than ignore them."""
     for option, given in asked.items():
         if given:
             raise OptionError(f"{option.replace('_', '-')} is not for train {task}; leave it out")
 
 
 def _begin(data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOptions, str]:
-    from kinoscope.training.classification.options import read_words
+    from kinoscope.training.classification.options import parse_options
 
     if data is None or ("=" in data and not Path(data).exists()):
         raise OptionError(
             "no clips are given; name a folder with one folder for each class, as in train classify clips/"
         )
-    return read_words(words), data
+    return parse_options(words), data
 
 
 def _check_options(options: ClassificationOptions) -> None:
@@ -210,21 +212,21 @@ def _check_options(options: ClassificationOptions) -> None:
         raise ModelError(f"start={options.start}: {error}") from None
 
 
-def _continue(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOptions, str]:
-    """Give the options and the data of a run that goes on; words may repeat its options."""
-    from kinoscope.training.classification.options import read_options, read_words
+def _resume_options(folder: Path, data: str | None, words: tuple[str, ...]) -> tuple[ClassificationOptions, str]:
+    """Return the options and the data of a run to resume; ``words`` may repeat its options."""
+    from kinoscope.training.classification.options import parse_options, read_saved_options
 
-    options, facts = read_options(folder / "options.json")
+    options, metadata = read_saved_options(folder / "options.json")
     if data is not None and "=" in data and not Path(data).exists():
         words, data = (data, *words), None
-    return read_words(words, options), data or facts["data"]
+    return parse_options(words, options), data or metadata["data"]
 
 
-def _numbered(root: Path, name: str, make: bool = False) -> Path:
-    """Return the first folder of a name and a number that is not there; ``make`` it, before another process does."""
+def _numbered(root: Path, name: str, create: bool = False) -> Path:
+    """Return the first numbered folder that does not exist; with ``create``, create it before another process does."""
     for number in count(1):
         folder = root / f"{name}{number}"
-        if make and not folder.exists():
+        if create and not folder.exists():
             prepare_folder(root)
             with suppress(FileExistsError):
                 folder.mkdir()
@@ -238,40 +240,42 @@ def _prepare(folder: Path) -> None:
     if not _is_first():
         return
     if (folder / "options.json").exists():
-        raise OptionError(f"{folder} holds a run already; go on with --resume-from {folder}, or give another folder")
+        raise OptionError(
+            f"{folder} holds a run already; resume it with --resume-from {folder}, or give another folder"
+        )
     if (folder / "model.json").exists():
         raise OptionError(f"{folder} holds a model already; give another folder")
     prepare_folder(folder)
-    for name in NAMES:
+    for name in RUN_FILES:
         require_free(folder / name)
 
 
 def _alone(folder: Path, dry_run: bool) -> AbstractContextManager[None]:
-    """Keep other trainings out of the folder of a run: two at once would mix what they write."""
+    """Lock the folder of a run: two trainings at once would mix their files."""
     return nullcontext() if dry_run or not _is_first() else lock_exclusively(folder)
 
 
 def _is_first() -> bool:
-    """Whether this is the process that writes and talks, of those that torchrun started."""
+    """Return whether this is the first of the processes that torchrun started: it writes files and logs."""
     return current_launch().rank == 0
 
 
 def _check(dataset: Dataset, options: ClassificationOptions, quiet: bool) -> DatasetReport:
     from kinoscope.core.errors import DatasetError
-    from kinoscope.training.data import checks as health
+    from kinoscope.training.data import checks
     from kinoscope.training.data.splits import split
 
     try:
         splits = split(dataset, options.val, seed=options.seed)
-    except DatasetError:  # what is wrong with the clips themselves is told anyway
+    except DatasetError:  # what is wrong with the clips themselves is reported anyway
         splits = None
     with bar("check", quiet) as progress:
-        return health.check(dataset, splits, options.workers, progress)
+        return checks.check(dataset, splits, options.workers, progress)
 
 
 def _check_clips(task: str, data: str | None, quiet: bool) -> DatasetReport:
-    """Check clips that need no classes; of those that learn from audio, silent ones are at fault."""
-    from kinoscope.training.data import checks as health
+    """Check clips that need no labels; for trainings that use audio, silent clips are errors."""
+    from kinoscope.training.data import checks
     from kinoscope.training.data.readers import read_unlabelled
 
     if task == "segments" or data is None or data.startswith("synthetic:"):
@@ -279,7 +283,7 @@ def _check_clips(task: str, data: str | None, quiet: bool) -> DatasetReport:
             f"check opens the clips of a folder, and train {task} has none here; name one, or leave it out"
         )
     with bar("check", quiet) as progress:
-        return health.check(read_unlabelled(data)[0], progress=progress, audio=task in AUDIO_TASKS)
+        return checks.check(read_unlabelled(data)[0], progress=progress, audio=task in AUDIO_TASKS)
 
 
 def _preview(dataset: Dataset, options: ClassificationOptions, folder: Path, name: str) -> Path:
@@ -287,7 +291,7 @@ def _preview(dataset: Dataset, options: ClassificationOptions, folder: Path, nam
     from kinoscope.training.data.preview import preview
 
     sampling = options.sampling(find_network(options.net).sampling)
-    return preview(dataset, folder / f"{name}-preview.png", sampling, options.variation, seed=options.seed)
+    return preview(dataset, folder / f"{name}-preview.png", sampling, options.augmentation, seed=options.seed)
 
 
 def _train(
@@ -297,21 +301,23 @@ def _train(
 
     quiet = quiet or not _is_first()
 
-    def tell(row: Row) -> None:
+    def on_epoch(row: Row) -> None:
         if not quiet:
             print(describe(row, options.epochs), file=sys.stderr)
 
     with bar(folder.name, quiet) as progress:
-        return training.train(options, dataset, folder, resume=resume, dry_run=dry_run, progress=progress, told=tell)
+        return training.train(
+            options, dataset, folder, resume=resume, dry_run=dry_run, progress=progress, on_epoch=on_epoch
+        )
 
 
 def describe(row: Row, epochs: int) -> str:
-    """Give the measures of an epoch as a line."""
+    """Return the metrics of an epoch as a line."""
     parts = [f"epoch {row['epoch']}/{epochs}", f"loss {row['train_loss']:.3f}"]
     if "val_loss" in row:
         parts.append(f"val loss {row['val_loss']:.3f}")
-    shown = {"val_top1": "top-1", "val_map": "mAP"}
-    parts += [f"{text} {100 * row[name]:.1f} %" for name, text in shown.items() if name in row]
+    shares = {"val_top1": "top-1", "val_map": "mAP"}
+    parts += [f"{text} {100 * row[name]:.1f} %" for name, text in shares.items() if name in row]
     return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
 
 

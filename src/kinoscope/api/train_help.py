@@ -1,4 +1,4 @@
-"""The help of ``kinoscope train``: what each training learns from what, and its options with their defaults."""
+"""Help of ``kinoscope train``: the data of each training, and its options with their defaults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrainingDescription:
-    """Description of a training: what it learns, and from which data."""
+    """Description of a training: what the model learns, and from which data."""
 
     learns: str
     data: str
@@ -18,37 +18,37 @@ CLASSES = (
     "a folder with a folder of clips for each class, or train, val and test with such folders in them; or a CSV with "
     "the columns path and label and, as wanted, start, end (seconds or a clock), group and split"
 )
-SHORT = "a folder of short clips, in folders of their classes if there are some"
+SHORT_CLIPS = "a folder of short clips, in folders of their classes if there are some"
 
 ABOUT: Mapping[str, TrainingDescription] = {
     "classify": TrainingDescription(
-        "which class a clip is of, for `kinoscope classify` and `kinoscope analyze --model`", CLASSES
+        "the classes of clips, for `kinoscope classify` and `kinoscope analyze --model`", CLASSES
     ),
     "segments": TrainingDescription(
-        "where segments begin and end in long videos, for a model that train classify wrote",
-        "an ActivityNet JSON of videos with labelled segments, best of videos that the model has not learned from",
+        "the boundaries of segments in long videos, for a model that train classify wrote",
+        "an ActivityNet JSON of videos with labelled segments, preferably not those that the model learned from",
     ),
     "sync": TrainingDescription(
-        "whether lips and audio belong together, for `kinoscope sync --model`",
+        "whether lips and audio match, for `kinoscope sync --model`",
         "a folder of videos in which a face talks",
     ),
     "lipsync": TrainingDescription(
-        "to paint the mouth of a person, for `kinoscope lipsync`",
+        "to generate the mouth of a person from audio, for `kinoscope lipsync`",
         "a video, or a folder of videos, in which a face talks",
     ),
     "generate": TrainingDescription(
-        "to make clips, for `kinoscope generate`", f"{SHORT}, or synthetic:moving, moving shapes drawn without end"
+        "to generate clips, for `kinoscope generate`", f"{SHORT_CLIPS}, or synthetic:moving, endless moving shapes"
     ),
     "predict": TrainingDescription(
         "to predict the next frames of a video, for `kinoscope predict`",
-        f"{SHORT}, or synthetic:bouncing, two shapes that bounce, whose future is known",
+        f"{SHORT_CLIPS}, or synthetic:bouncing, endless clips of two bouncing shapes",
     ),
 }
-"""Each training; the first is the usual one."""
+"""The trainings; the first is the most frequent one."""
 
-GENERAL = """Train a model on your own clips; Ctrl-C keeps what has been learned.
+GENERAL = """Train a model on your own clips; after Ctrl-C, the finished epochs are saved.
 
-TASK is what is learned:
+TASK is what the model learns:
 
 {tasks}
 
@@ -58,7 +58,7 @@ share the work.
 
 
 def help_of(task: str | None = None) -> str:
-    """Return the help of a training with its data and options; that of all trainings where none of them is named."""
+    """Return the help of a training with its data and options; that of all trainings if none is named."""
     if task is None or task not in ABOUT:
         return GENERAL.format(tasks="\n".join(f"- **{name}**: {about.learns}." for name, about in ABOUT.items()))
     rows = [f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in options_of(task)]
@@ -68,14 +68,14 @@ def help_of(task: str | None = None) -> str:
 
 
 def options_of(task: str) -> list[tuple[str, str, str]]:
-    """Return name, default and meaning of each option of a training."""
-    from kinoscope.api.train_registry import TASKS as ROUND_TASKS
+    """Return name, default and description of each option of a training."""
+    from kinoscope.api.train_registry import TASKS as GENERIC_TASKS
     from kinoscope.api.train_segments import OPTIONS as SEGMENTS
     from kinoscope.api.train_sync import OPTIONS as SYNC
-    from kinoscope.training.classification.options import describe
+    from kinoscope.training.classification.options import describe_options
 
-    if task in ROUND_TASKS:
-        return ROUND_TASKS[task].about()
+    if task in GENERIC_TASKS:
+        return GENERIC_TASKS[task].options()
     if task == "classify":
-        return describe()
+        return describe_options()
     return [(name, default, text) for name, (default, text) in (SYNC if task == "sync" else SEGMENTS).items()]

@@ -1,4 +1,4 @@
-"""Trainings in rounds: which task learns what from a folder of clips. A new one is a function and a row here."""
+"""Registry of the trainings that use the generic training loop. A new one is a function and a row here."""
 
 from __future__ import annotations
 
@@ -18,128 +18,130 @@ if TYPE_CHECKING:
     from kinoscope.training.logging import Row
     from kinoscope.training.trainer import Trainer, TrainingRun
 
-Described = tuple[str, str, str]
-"""Name, default and meaning of an option."""
+OptionRow = tuple[str, str, str]
+"""Name, default and description of an option."""
 
-Broken = dict[str, str]
+Unreadable = dict[str, str]
 """Clip -> why it could not be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """A row of the table.
+    """A row of the registry.
 
     Attributes:
-        defaults: gives the options for words ``key=value``, before they are read.
-        about: gives name, default and meaning of each option.
-        learner: reads the clips; gives what learns from them, and which could not be used.
-        shown: measure -> how it is called in a line on an epoch.
-        then: how the model is used.
+        defaults: returns the default options for ``key=value`` words, before these are parsed.
+        options: returns name, default and description of each option.
+        build: reads the clips; returns the trainer, and which clips could not be used.
+        columns: metric -> its name in the line of an epoch.
+        usage: the command that uses the model.
     """
 
     defaults: Callable[[Sequence[str]], Any]
-    about: Callable[[], list[Described]]
-    learner: Callable[[Any, str, Processes, bool], tuple[Trainer, Broken]]
-    shown: Mapping[str, str]
-    then: str
+    options: Callable[[], list[OptionRow]]
+    trainer: Callable[[Any, str, Processes, bool], tuple[Trainer, Unreadable]]
+    columns: Mapping[str, str]
+    usage: str
 
 
-def _painting_defaults(words: Sequence[str]) -> Any:
+def _lipsync_defaults(words: Sequence[str]) -> Any:
     from kinoscope.training.lipsync.options import LipSyncOptions
 
     return LipSyncOptions()
 
 
-def _about_painting() -> list[Described]:
-    from kinoscope.training.lipsync.options import ABOUT, LipSyncOptions
-    from kinoscope.training.options import described
+def _lipsync_options() -> list[OptionRow]:
+    from kinoscope.training.lipsync.options import DESCRIPTIONS, LipSyncOptions
+    from kinoscope.training.options import describe_options
 
-    return described(LipSyncOptions, ABOUT)
+    return describe_options(LipSyncOptions, DESCRIPTIONS)
 
 
-def _painter(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
+def _lipsync_trainer(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Unreadable]:
     from kinoscope.training.lipsync.data import read_talking_faces
     from kinoscope.training.lipsync.sync_loss import load_expert
     from kinoscope.training.lipsync.train import LipSyncTrainer
 
     expert = load_expert(options.expert) if options.sync else None
     with bar("read", quiet) as progress:
-        talkers, broken = read_talking_faces(Path(data), options.offsets, progress)
-    return LipSyncTrainer(options, talkers, data, expert), broken
+        faces, unreadable = read_talking_faces(Path(data), options.offsets, progress)
+    return LipSyncTrainer(options, faces, data, expert), unreadable
 
 
-def _generating_defaults(words: Sequence[str]) -> Any:
-    from kinoscope.training.generation.options import defaults_of
+def _generation_defaults(words: Sequence[str]) -> Any:
+    from kinoscope.training.generation.options import default_options
 
-    return defaults_of(tuple(words))
-
-
-def _about_generating() -> list[Described]:
-    from kinoscope.training.generation.options import ABOUT, GenerationOptions
-    from kinoscope.training.options import described
-
-    return described(GenerationOptions, ABOUT)
+    return default_options(tuple(words))
 
 
-def _generator(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
+def _generation_options() -> list[OptionRow]:
+    from kinoscope.training.generation.options import DESCRIPTIONS, GenerationOptions
+    from kinoscope.training.options import describe_options
+
+    return describe_options(GenerationOptions, DESCRIPTIONS)
+
+
+def _generation_trainer(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Unreadable]:
     from kinoscope.training.data.streams import make_stream
-    from kinoscope.training.generation.train import GeneratorTrainer, sampling_of
+    from kinoscope.training.generation.train import GeneratorTrainer, clip_sampling
 
-    feed = make_stream(
-        data, sampling_of(options), classes=options.classes, few=options.augment == "strong", seed=options.seed,
+    clips = make_stream(
+        data, clip_sampling(options), classes=options.classes, allow_few=options.augment == "strong", seed=options.seed,
         workers=options.workers or None,
     )  # fmt: skip
-    return GeneratorTrainer(options, feed, data, processes), feed.broken
+    return GeneratorTrainer(options, clips, data, processes), clips.unreadable
 
 
-def _predicting_defaults(words: Sequence[str]) -> Any:
+def _prediction_defaults(words: Sequence[str]) -> Any:
     from kinoscope.training.prediction.options import PredictionOptions
 
     return PredictionOptions()
 
 
-def _about_predicting() -> list[Described]:
-    from kinoscope.training.options import described
-    from kinoscope.training.prediction.options import ABOUT, PredictionOptions
+def _prediction_options() -> list[OptionRow]:
+    from kinoscope.training.options import describe_options
+    from kinoscope.training.prediction.options import DESCRIPTIONS, PredictionOptions
 
-    return described(PredictionOptions, ABOUT)
+    return describe_options(PredictionOptions, DESCRIPTIONS)
 
 
-def _predictor(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Broken]:
-    from kinoscope.training.prediction.data import clips_of
+def _prediction_trainer(options: Any, data: str, processes: Processes, quiet: bool) -> tuple[Trainer, Unreadable]:
+    from kinoscope.training.prediction.data import read_prediction_clips
     from kinoscope.training.prediction.train import PredictionTrainer
 
-    clips = clips_of(data, options, processes)
-    return PredictionTrainer(options, clips, data, processes), clips.broken
+    clips = read_prediction_clips(data, options, processes)
+    return PredictionTrainer(options, clips, data, processes), clips.unreadable
 
 
 TASKS: Mapping[str, TrainingTask] = {
     "lipsync": TrainingTask(
-        defaults=_painting_defaults,
-        about=_about_painting,
-        learner=_painter,
-        shown={"l1": "l1", "judge_loss": "judge", "sync": "sync", "val_psnr": "val psnr", "val_opening": "val opening"},
-        then="kinoscope lipsync VIDEO SOUND --model {} -o OUT.mp4",
+        defaults=_lipsync_defaults,
+        options=_lipsync_options,
+        trainer=_lipsync_trainer,
+        columns={
+            "l1": "l1", "disc_loss": "disc loss", "sync": "sync", "val_psnr": "val psnr", "val_opening": "val opening",
+        },
+        usage="kinoscope lipsync VIDEO AUDIO --model {} -o OUT.mp4",
     ),
     "generate": TrainingTask(
-        defaults=_generating_defaults,
-        about=_about_generating,
-        learner=_generator,
-        shown={
-            "judge_loss": "judge", "maker_loss": "generator", "judge_right": "judge right", "diversity": "diversity",
-            "motion": "motion", "varied": "varied",
+        defaults=_generation_defaults,
+        options=_generation_options,
+        trainer=_generation_trainer,
+        columns={
+            "disc_loss": "disc loss", "gen_loss": "gen loss", "disc_accuracy": "disc accuracy",
+            "diversity": "diversity", "motion": "motion", "augment_probability": "augment",
         },
-        then="kinoscope generate {} -n 16 -o OUT.mp4",
+        usage="kinoscope generate {} -n 16 -o OUT.mp4",
     ),
     "predict": TrainingTask(
-        defaults=_predicting_defaults,
-        about=_about_predicting,
-        learner=_predictor,
-        shown={
-            "loss": "loss", "mse": "squared error", "held_mse": "of the last frame held", "ssim": "ssim",
-            "held_ssim": "of the last frame held",
+        defaults=_prediction_defaults,
+        options=_prediction_options,
+        trainer=_prediction_trainer,
+        columns={
+            "loss": "loss", "mse": "squared error", "last_frame_mse": "of the last frame", "ssim": "ssim",
+            "last_frame_ssim": "of the last frame",
         },
-        then="kinoscope predict {} VIDEO -o OUT.mp4",
+        usage="kinoscope predict {} VIDEO -o OUT.mp4",
     ),
 }  # fmt: skip
 
@@ -154,40 +156,48 @@ def train_task(
     dry_run: bool,
     quiet: bool,
 ) -> TrainingRun:
-    """Read the options and the clips, and train.
+    """Parse the options, read the clips, and train.
 
     Args:
-        folder: gives that of the run, ready to be written to, from the data's name; not asked where it goes on.
+        folder: creates and returns the folder of the run from the name of the data; not called when a run is resumed.
     """
     from kinoscope.models.runtime.runner import check_device
     from kinoscope.training.data.grouping import check_group
-    from kinoscope.training.distributed import joined
-    from kinoscope.training.options import begin_or_go_on
+    from kinoscope.training.distributed import process_group
+    from kinoscope.training.options import new_or_resumed_options
     from kinoscope.training.trainer import fit
 
     row = TASKS[task]
-    options, data = begin_or_go_on(data, words, resume, row.defaults(words), task)
+    options, data = new_or_resumed_options(data, words, resume, row.defaults(words), task)
     check_device(options.device)
     check_group(getattr(options, "group", ""))
     quiet = quiet or current_launch().rank > 0
 
-    def tell(measures: Row) -> None:
+    def on_epoch(metrics: Row) -> None:
         if not quiet:
-            print(describe(measures, options.epochs, row.shown), file=sys.stderr)
+            print(describe(metrics, options.epochs, row.columns), file=sys.stderr)
 
-    with joined(options.device) as processes:
-        learner, broken = row.learner(options, data, processes, quiet)
-        out = Path(processes.share(str(Path(resume) if resume else folder(data))))
+    with process_group(options.device) as processes:
+        trainer, unreadable = row.trainer(options, data, processes, quiet)
+        out = Path(processes.broadcast(str(Path(resume) if resume else folder(data))))
         writes = not dry_run and current_launch().rank == 0
         with lock_exclusively(out) if writes else nullcontext(), bar(out.name, quiet) as progress:
-            run = fit(learner, out, data=data, resume=resume is not None, dry_run=dry_run, progress=progress, told=tell)
-    run.broken = broken
+            run = fit(
+                trainer,
+                out,
+                data=data,
+                resume=resume is not None,
+                dry_run=dry_run,
+                progress=progress,
+                on_epoch=on_epoch,
+            )
+    run.unreadable = unreadable
     return run
 
 
-def describe(row: Row, epochs: int, shown: Mapping[str, str]) -> str:
-    """Give the measures of an epoch as a line."""
+def describe(row: Row, epochs: int, columns: Mapping[str, str]) -> str:
+    """Return the metrics of an epoch as a line."""
     parts = [f"epoch {row['epoch']}/{epochs}"] + [
-        f"{text} {row[name]:.3f}" for name, text in shown.items() if name in row
+        f"{text} {row[name]:.3f}" for name, text in columns.items() if name in row
     ]
     return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))

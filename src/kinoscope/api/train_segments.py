@@ -1,4 +1,4 @@
-"""``kinoscope train segments``: teach a model that classifies clips where segments begin and end in long videos."""
+"""``kinoscope train segments``: train the temporal boundary refinement of a model that classifies clips."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ if TYPE_CHECKING:
     from kinoscope.training.segments.train import ScoreCurve
 
 OPTIONS = {
-    "model": ("", "folder that train classify wrote; what is learned is added to it"),
+    "model": ("", "folder that train classify wrote, to which the refinement is added"),
     "seed": ("0", "of random weights and order"),
 }
 """Options of ``train segments``: default and description of each."""
 
-FEWEST = 2
-"""Videos from which something can be learned."""
+MIN_TRAIN_VIDEOS = 2
+"""Minimum number of training videos."""
 
 
 @dataclass
 class TrainSegmentsResult:
-    """What teaching a model the edges of segments came to.
+    """Result of training the segment boundaries of a model.
 
     Attributes:
-        videos: to learn from, and to score on.
-        before, after: mean average precision with thresholds and with learned edges, on videos that were not learned
-            from; None where there are none.
-        broken: videos that could not be read, and why.
+        videos: numbers of training and validation videos.
+        before, after: mean average precision with thresholds and with learned boundaries, on the validation videos;
+            None without such videos.
+        unreadable: video -> why it could not be read.
         written: the file.
     """
 
     videos: tuple[int, int]
     before: SegmentScores | None
     after: SegmentScores | None
-    broken: dict[str, str]
+    unreadable: dict[str, str]
     written: Path
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
-        plain: dict[str, Any] = {"videos": {"train": self.videos[0], "val": self.videos[1]}, "broken": self.broken}
+        """Return a dictionary for JSON."""
+        plain: dict[str, Any] = {
+            "videos": {"train": self.videos[0], "val": self.videos[1]},
+            "unreadable": self.unreadable,
+        }
         for name, scores in (("thresholds", self.before), ("learned", self.after)):
             if scores:
                 plain[name] = {
@@ -64,7 +67,7 @@ class TrainSegmentsResult:
 
 @dataclass(frozen=True)
 class ScoredVideo:
-    """A video with known segments, and what the model says of it; ``stride`` of its windows in seconds."""
+    """A video with labelled segments, and the timeline of the model; ``stride`` of its windows in seconds."""
 
     video: Annotated
     timeline: Timeline
@@ -73,47 +76,47 @@ class ScoredVideo:
     stride: float
 
     @property
-    def edges(self) -> Float64Array:
-        """Where windows begin and end, in strides."""
+    def boundaries(self) -> Float64Array:
+        """Boundaries of the windows, in strides."""
         return np.asarray(self.timeline.features["classify.edges"] / self.stride)
 
     def scores(self, column: int) -> Float64Array:
-        """Give the mean probabilities of a class between the edges."""
+        """Return the mean probabilities of a class between the boundaries."""
         return np.asarray(self.timeline.features["classify.means"][:, column], np.float64)
 
     @property
-    def courses(self) -> list[ScoreCurve]:
-        """What there is to learn of each class."""
+    def curves(self) -> list[ScoreCurve]:
+        """The score curve of each class."""
         from kinoscope.training.segments.train import ScoreCurve
 
-        return [ScoreCurve(self.edges, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
+        return [ScoreCurve(self.boundaries, self.scores(i), self._truth(label)) for i, label in enumerate(self.labels)]
 
     def _truth(self, label: str) -> Float64Array:
-        rows = [(one.start, one.end) for one in self.truth if one.label == label]
+        rows = [(video.start, video.end) for video in self.truth if video.label == label]
         return np.array(rows, np.float64).reshape(-1, 2) / self.stride
 
     def thresholded(self) -> list[Segment]:
-        """Give the segments that thresholds find."""
+        """Return the segments that thresholds detect."""
         events = self.timeline.events_of("classify")
-        return [Segment(self.video.name, one.label, one.start, one.end, one.score) for one in events]
+        return [Segment(self.video.name, video.label, video.start, video.end, video.score) for video in events]
 
-    def refined(self, edges: SegmentRefiner) -> list[Segment]:
-        """Give the segments with learned edges."""
+    def refined(self, refiner: SegmentRefiner) -> list[Segment]:
+        """Return the segments with learned boundaries."""
         return [
             Segment(self.video.name, label, start * self.stride, end * self.stride, score)
             for i, label in enumerate(self.labels)
-            for start, end, score in edges.refine(self.edges, self.scores(i)).tolist()
+            for start, end, score in refiner.refine(self.boundaries, self.scores(i)).tolist()
         ]
 
 
 def train_segments(
     data: str | None, words: Sequence[str], device: str = "auto", quiet: bool = False
 ) -> TrainSegmentsResult:
-    """Teach a model where segments begin and end; see ``models.inference.segment_refiner``.
+    """Train the boundary refinement of a model; see ``models.inference.segment_refiner``.
 
     Raises:
         OptionError: an option cannot be used.
-        DatasetError: the videos do not do.
+        DatasetError: the videos cannot be used.
         ModelError: the model cannot be used, or does not know the classes.
     """
     from kinoscope.models.inference.segment_refiner import REFINER_FILE, write_refiner
@@ -123,17 +126,21 @@ def train_segments(
     options = _options(data, words)
     require_free(Path(options["model"]) / REFINER_FILE)
     videos = [video for video in read_annotations(Path(str(data))) if video.segments]
-    watched, broken = _watch(videos, options["model"], device, quiet)
-    learn = [one for one in watched if one.video.split not in ("val", "test")]
-    held = [one for one in watched if one.video.split in ("val", "test")]
-    if len(learn) < FEWEST:
-        why = f"; {next(iter(broken.items()))}" if broken else ""
-        raise DatasetError(f"{data} has {len(learn)} videos with segments to learn from, and {FEWEST} are needed{why}")
-    edges = train_refiner([course for one in learn for course in one.courses], int(options["seed"]))
+    scored, unreadable = _score_videos(videos, options["model"], device, quiet)
+    train = [video for video in scored if video.video.split not in ("val", "test")]
+    val = [video for video in scored if video.video.split in ("val", "test")]
+    if len(train) < MIN_TRAIN_VIDEOS:
+        reason = f"; {next(iter(unreadable.items()))}" if unreadable else ""
+        raise DatasetError(
+            f"{data} has {len(train)} videos with segments to learn from, and {MIN_TRAIN_VIDEOS} are needed{reason}"
+        )
+    refiner = train_refiner([curve for video in train for curve in video.curves], int(options["seed"]))
     path = Path(options["model"]) / REFINER_FILE
-    write_refiner(path, edges)
-    before, after = (_score(held, found) for found in (ScoredVideo.thresholded, lambda one: one.refined(edges)))
-    return TrainSegmentsResult((len(learn), len(held)), before, after, broken, path)
+    write_refiner(path, refiner)
+    before, after = (
+        _evaluate(val, detect) for detect in (ScoredVideo.thresholded, lambda video: video.refined(refiner))
+    )
+    return TrainSegmentsResult((len(train), len(val)), before, after, unreadable, path)
 
 
 def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
@@ -151,21 +158,21 @@ def _options(data: str | None, words: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _watch(
+def _score_videos(
     videos: Sequence[Annotated], model: str, device: str, quiet: bool
 ) -> tuple[list[ScoredVideo], dict[str, str]]:
-    """Slide the model over the videos, and give those that could be read, and why the others could not."""
-    watched: list[ScoredVideo] = []
-    broken: dict[str, str] = {}
+    """Run the model over the videos; return those that could be read, and why the others could not."""
+    scored: list[ScoredVideo] = []
+    unreadable: dict[str, str] = {}
     for video in videos:
         try:
-            watched.append(_look(video, model, device, quiet))
+            scored.append(_score_video(video, model, device, quiet))
         except Exception as error:
-            broken[video.name] = str(wrap_error(error, video.name))
-    return watched, broken
+            unreadable[video.name] = str(wrap_error(error, video.name))
+    return scored, unreadable
 
 
-def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
+def _score_video(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
     from kinoscope.api.classify import classify_source
     from kinoscope.api.evaluate_segments import demand_path, name_segments
     from kinoscope.models.inference.classifier import find_classifier, get_sampling
@@ -180,6 +187,6 @@ def _look(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo
     return ScoredVideo(video, timeline, tuple(truth), card.labels, max(1, sampling.frames // 2) / sampling.rate)
 
 
-def _score(held: Sequence[ScoredVideo], find: Any) -> SegmentScores | None:
-    truth = [segment for one in held for segment in one.truth]
-    return segment_map([segment for one in held for segment in find(one)], truth) if truth else None
+def _evaluate(videos: Sequence[ScoredVideo], detect: Any) -> SegmentScores | None:
+    truth = [segment for video in videos for segment in video.truth]
+    return segment_map([segment for video in videos for segment in detect(video)], truth) if truth else None

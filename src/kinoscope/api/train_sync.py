@@ -1,4 +1,4 @@
-"""``kinoscope train sync``: a network of one's own for lips and sound, learned from talking clips alone."""
+"""``kinoscope train sync``: train a network of lips and audio on talking clips alone."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ OPTIONS = {
     ),
     "pairs": (
         "points,points,pixels",
-        "what pairs of streams see of a mouth: points or pixels, separated by commas",
+        "input of each pair of streams: points or pixels of a mouth, separated by commas",
     ),
     "steps": ("500", "optimizer steps for each pair of streams"),
-    "batch": ("24", "stretches of clips of one step"),
-    "val": ("0.2", "share of the people that is held out to score on; 0 learns from all"),
+    "batch": ("24", "segments of clips in one step"),
+    "val": ("0.2", "share of the people that is held out for validation; 0 learns from all"),
     "seed": ("0", "of everything random"),
     "device": ("auto", "auto, cpu or cuda"),
 }
 """Options of ``train sync``: default and description of each."""
 
-LOGGED = 10
-"""Steps whose mean loss is logged."""
+LOG_INTERVAL = 10
+"""Steps over which the logged loss is averaged."""
 
-LENGTHS = (15, 25, 50, 125)
-"""Frames of the windows that are scored."""
+WINDOW_FRAMES = (15, 25, 50, 125)
+"""Frames of the windows that are evaluated."""
 
 
 @dataclass
 class TrainSyncResult:
-    """What training came to.
+    """Result of the training of a sync model.
 
     Attributes:
         folder: of the model; None for a dry run.
-        clips: to learn from, and to score on. people: likewise.
+        clips: numbers of training and validation clips. people: likewise.
         score: share of windows whose shift is found within a frame, by their length in frames.
         losses: mean loss of the last steps of each pair.
-        broken: clips that could not be used, and why.
+        unreadable: clip -> why it could not be used.
     """
 
     folder: Path | None
@@ -61,10 +61,10 @@ class TrainSyncResult:
     people: tuple[int, int]
     score: dict[str, float] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return {
             "folder": None if self.folder is None else str(self.folder),
             "clips": {"train": self.clips[0], "val": self.clips[1]},
@@ -72,47 +72,48 @@ class TrainSyncResult:
             "within_a_frame": self.score,
             "chance": round(3 / 31, 4),
             "losses": [round(loss, 4) for loss in self.losses],
-            "broken": self.broken,
+            "unreadable": self.unreadable,
         }
 
 
 def train_sync(
     data: str | None, words: Sequence[str], folder: Path, dry_run: bool = False, quiet: bool = False
 ) -> TrainSyncResult:
-    """Train pairs of streams and keep them in a folder.
+    """Train pairs of streams and save them to a folder.
 
-    Each is kept as soon as it is done; a run that is started again with the same folder goes on with the next one.
+    Each pair is saved as soon as it is finished; a run that is started again with the same folder resumes with the next
+    one.
 
     Raises:
         OptionError: an option cannot be used.
-        DatasetError: the clips do not do.
-        TrainingError: the loss is no longer a number.
+        DatasetError: the clips cannot be used.
+        TrainingError: the loss is no longer finite.
     """
     from kinoscope.models.runtime.runner import check_device
 
-    options = read_words(words)
+    options = parse_options(words)
     if data is None or "=" in data:
         raise OptionError("train sync needs a folder of talking clips, as in train sync clips/")
     check_device(options["device"])
-    talks, broken = _read(Path(data), options, quiet)
-    held = _held(talks, float(options["val"]))
+    clips, unreadable = _read(Path(data), options, quiet)
+    people = _val_people(clips, float(options["val"]))
     if not dry_run:
         _prepare(folder)
-    learned = [talk for talk in talks if talk.person not in held]
-    kept = [talk for talk in talks if talk.person in held]
+    train = [clip for clip in clips if clip.person not in people]
+    val = [clip for clip in clips if clip.person in people]
     plans = _plans(options, 1 if dry_run else int(options["steps"]))
-    people = len({talk.person for talk in learned}), len(held)
-    told = f"{len(learned)} clips of {people[0]} people in {Path(data).name}"
+    counts = len({clip.person for clip in train}), len(people)
+    described = f"{len(train)} clips of {counts[0]} people in {Path(data).name}"
     with nullcontext() if dry_run else lock_exclusively(folder):
-        pairs, losses = _train(learned, told, plans, None if dry_run else folder, quiet)
-        score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), kept)
+        pairs, losses = _train_pairs(train, described, plans, None if dry_run else folder, quiet)
+        score = {} if dry_run else _score(list(zip([plan.kind for plan in plans], pairs, strict=True)), val)
         if not dry_run:
-            _save(folder, pairs, plans, told, score)
-    return TrainSyncResult(None if dry_run else folder, (len(learned), len(kept)), people, score, losses, broken)
+            _save(folder, pairs, plans, described, score)
+    return TrainSyncResult(None if dry_run else folder, (len(train), len(val)), counts, score, losses, unreadable)
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder ready.
+    """Create the folder.
 
     Raises:
         OptionError: another training's model is in it.
@@ -125,11 +126,11 @@ def _prepare(folder: Path) -> None:
         require_free(folder / name)
 
 
-def read_words(words: Sequence[str]) -> dict[str, str]:
-    """Read ``key=value`` options.
+def parse_options(words: Sequence[str]) -> dict[str, str]:
+    """Parse ``key=value`` options.
 
     Raises:
-        OptionError: there is no such option, or its value cannot be.
+        OptionError: there is no such option, or its value cannot be used.
     """
     from kinoscope.models.inference.sync import MOUTH_KINDS
 
@@ -164,31 +165,31 @@ def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talkin
         with bar("aligning", quiet) as progress:
             paths = clips_in(data, {})
             for number, path in enumerate(paths):
-                known[path.name] = ClipRow(None, _measured(path))
+                known[path.name] = ClipRow(None, _measure_offset(path))
                 if progress:
                     progress(number + 1, len(paths))
     with bar("reading", quiet) as progress:
         return read_talking_clips(data, known, progress)
 
 
-def _measured(path: Path) -> float:
-    """Give by how much the sound of a clip is late, 0 where that is not sure."""
+def _measure_offset(path: Path) -> float:
+    """Return by how many seconds the audio of a clip is late, 0 if that is not reliable."""
     from kinoscope.api.sync import MIN_REPAIR_CONFIDENCE, sync
 
-    (one,) = sync(path, quiet=True)
-    sure = [event for event in one.offsets if event.score >= MIN_REPAIR_CONFIDENCE]
-    return float(sure[0].extra["offset"]) if len(sure) == 1 else 0.0
+    (result,) = sync(path, quiet=True)
+    reliable = [event for event in result.offsets if event.score >= MIN_REPAIR_CONFIDENCE]
+    return float(reliable[0].extra["offset"]) if len(reliable) == 1 else 0.0
 
 
-def _held(talks: Sequence[TalkingClip], share: float) -> set[str]:
-    """Choose the people that are kept apart: every third, fifth, ... in order of name."""
-    people = sorted({talk.person for talk in talks})
+def _val_people(clips: Sequence[TalkingClip], share: float) -> set[str]:
+    """Choose the people held out for validation: every third, fifth, ... in order of name."""
+    people = sorted({clip.person for clip in clips})
     if share == 0:
         return set()
     if len(people) < 3:
         raise DatasetError(
-            f"{len(people)} people talk in the clips, too few to keep some apart for a score; "
-            "give val=0 to learn from all, or a table that says who talks"
+            f"{len(people)} people talk in the clips, too few to hold some out for validation; "
+            "give val=0 to learn from all, or a table with the column person"
         )
     count = min(max(1, round(share * len(people))), len(people) - 2)
     return set(people[:: max(1, math.ceil(len(people) / count))][:count])
@@ -205,54 +206,54 @@ def _plans(options: dict[str, str], steps: int) -> list[SyncOptions]:
     ]
 
 
-def _train(
-    talks: Sequence[TalkingClip], data: str, plans: Sequence[SyncOptions], folder: Path | None, quiet: bool
+def _train_pairs(
+    clips: Sequence[TalkingClip], data: str, plans: Sequence[SyncOptions], folder: Path | None, quiet: bool
 ) -> tuple[list[SyncNet], list[float]]:
-    """Train each pair, or take it from the folder where an earlier run has kept it; give also the last losses."""
-    from kinoscope.training.sync.train import keep_pair, kept_pair
+    """Train each pair, or load it from the folder where an earlier run saved it; return them and their last losses."""
+    from kinoscope.training.sync.train import read_pair, save_pair
 
     pairs, losses = [], []
     for number, plan in enumerate(plans, 1):
-        place = folder / "pairs" / str(number) if folder else None
-        done = kept_pair(place, plan, data) if place else None
-        if done is None:
-            done = _train_one(talks, plan, place, f"pair {number} of {len(plans)}", quiet)
-            if place:
-                keep_pair(place, plan, data, *done)
-        pairs.append(done[0])
-        losses.append(done[1])
+        folder_of_pair = folder / "pairs" / str(number) if folder else None
+        trained = read_pair(folder_of_pair, plan, data) if folder_of_pair else None
+        if trained is None:
+            trained = _train_pair(clips, plan, folder_of_pair, f"pair {number} of {len(plans)}", quiet)
+            if folder_of_pair:
+                save_pair(folder_of_pair, plan, data, *trained)
+        pairs.append(trained[0])
+        losses.append(trained[1])
     return pairs, losses
 
 
-def _train_one(
-    talks: Sequence[TalkingClip], plan: SyncOptions, place: Path | None, title: str, quiet: bool
+def _train_pair(
+    clips: Sequence[TalkingClip], plan: SyncOptions, folder_of_pair: Path | None, title: str, quiet: bool
 ) -> tuple[SyncNet, float]:
     """Train a pair; its losses go into a log beside it."""
     from kinoscope.training.logging import Log
     from kinoscope.training.sync.train import train_pair
 
-    log = Log(place) if place else None
+    log = Log(folder_of_pair) if folder_of_pair else None
     losses: list[float] = []
     with bar(f"{title} ({plan.kind})", quiet) as progress:
 
-        def told(step: int, loss: float) -> None:
+        def on_step(step: int, loss: float) -> None:
             losses.append(loss)
-            if log and step % LOGGED == 0:
-                log.write({"epoch": step, "loss": round(sum(losses[-LOGGED:]) / LOGGED, 5)})
+            if log and step % LOG_INTERVAL == 0:
+                log.write({"epoch": step, "loss": round(sum(losses[-LOG_INTERVAL:]) / LOG_INTERVAL, 5)})
             if progress:
                 progress(step, plan.steps)
 
-        pair = train_pair(talks, plan, told)
+        pair = train_pair(clips, plan, on_step)
     if log:
         log.close()
     return pair, sum(losses[-50:]) / len(losses[-50:])
 
 
-def _score(pairs: Sequence[tuple[str, SyncNet]], talks: Sequence[TalkingClip]) -> dict[str, float]:
-    from kinoscope.training.sync.train import share_found
+def _score(pairs: Sequence[tuple[str, SyncNet]], clips: Sequence[TalkingClip]) -> dict[str, float]:
+    from kinoscope.training.sync.train import share_within_a_frame
 
-    told = {str(length): share_found(pairs, talks, length) for length in LENGTHS}
-    return {length: round(share, 4) for length, share in told.items() if share is not None}
+    shares = {str(length): share_within_a_frame(pairs, clips, length) for length in WINDOW_FRAMES}
+    return {length: round(share, 4) for length, share in shares.items() if share is not None}
 
 
 def _save(

@@ -218,22 +218,22 @@ def _print_generator_scores(plain: dict[str, Any]) -> None:
 
 
 def _print_train(result: TrainResult) -> None:
-    if result.health:
-        print(result.health)
-    elif result.picture:
-        print(result.picture)
-    elif result.edges:
-        _print_segment_training(result.edges)
+    if result.report:
+        print(result.report)
+    elif result.preview_path:
+        print(result.preview_path)
+    elif result.segments:
+        _print_segment_training(result.segments)
     elif result.sync:
         _print_sync_training(result.sync)
-    elif result.rounds:
-        _print_training_run(result.rounds)
+    elif result.training:
+        _print_training_run(result.training)
     elif result.run:
         _print_classification_run(result.run)
 
 
 def _print_sync_training(result: TrainSyncResult) -> None:
-    _warn_of_unreadable(result.broken)
+    _warn_of_unreadable(result.unreadable)
     training, validation = (f"{c} clips of {p} people" for c, p in zip(result.clips, result.people, strict=True))
     print(f"{training} for training, {validation} held out")
     print(f"final loss of each pair: {', '.join(f'{loss:.2f}' for loss in result.losses)}")
@@ -244,7 +244,7 @@ def _print_sync_training(result: TrainSyncResult) -> None:
 
 
 def _print_segment_training(result: TrainSegmentsResult) -> None:
-    _warn_of_unreadable(result.broken)
+    _warn_of_unreadable(result.unreadable)
     print(f"{result.videos[0]} videos for training, {result.videos[1]} held out")
     if result.before and result.after:
         middle = result.after.overlaps.index(0.5)
@@ -257,7 +257,7 @@ def _print_segment_training(result: TrainSegmentsResult) -> None:
 def _print_training_run(run: TrainingRun) -> None:
     from kinoscope.api.train_registry import TASKS
 
-    _warn_of_unreadable(run.broken)
+    _warn_of_unreadable(run.unreadable)
     training, validation = run.examples
     beside = f", {validation} validation examples" if validation else ""
     print(f"{training or 'endless'} training examples{beside}; {run.parameters / 1e6:.2f} M parameters")
@@ -267,7 +267,7 @@ def _print_training_run(run: TrainingRun) -> None:
         print("dry run: all fits")
         return
     _print_paths(run.written)
-    print(f"  {TASKS[run.task].then.format(run.folder)}")
+    print(f"  {TASKS[run.task].usage.format(run.folder)}")
 
 
 def _print_classification_run(run: ClassificationRun) -> None:
@@ -278,8 +278,8 @@ def _print_classification_run(run: ClassificationRun) -> None:
     clips = f"{run.clips[0]} training clips, {run.clips[1]} validation clips"
     print(f"{clips}; {total} parameters, {trained} of them trained")
     print(f"{run.speed:.1f} clips per second, {100 * run.waiting:.1f} % of the time waiting for data")
-    if run.broken:
-        print(f"{len(run.broken)} clips cannot be read, such as {next(iter(run.broken.items()))}")
+    if run.unreadable:
+        print(f"{len(run.unreadable)} clips cannot be read, such as {next(iter(run.unreadable.items()))}")
     if run.folder is None:
         print(f"dry run, {run.steps} steps an epoch: {describe(run.rows[-1], run.options.epochs)}")
         return

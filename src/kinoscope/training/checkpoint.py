@@ -1,6 +1,7 @@
-"""What a run needs to go on as if it had never been interrupted: one safetensors file, with JSON in its header.
+"""Checkpoints of a training run: one safetensors file with JSON metadata in its header.
 
-One file, so that tensors and facts are of one moment whenever the machine stops; it is replaced only when it is whole.
+Tensors and metadata are in one file, so that they belong to the same moment whenever the machine stops; the file is
+replaced atomically.
 """
 
 from __future__ import annotations
@@ -18,22 +19,33 @@ from kinoscope.core.untrusted import parse_json
 from kinoscope.models.formats.trained_model import write_tensors
 
 SCHEMA = 1
-PLACE = Path("checkpoints") / "last.safetensors"
-"""Of the last checkpoint, in the folder of a run."""
+RENAMED_PARTS: Mapping[str, str] = {"judge": "discriminator", "judge_optimizer": "discriminator_optimizer"}
+"""Part of a checkpoint of an earlier release -> its present name."""
+RENAMED_KEYS: Mapping[str, str] = {
+    "varied": "augment_probability",
+    "turn": "discriminator_steps",
+    "right": "disc_accuracy",
+    "synced": "sync_losses",
+}
+"""Key in the metadata of a checkpoint of an earlier release -> its present name."""
+LAST_CHECKPOINT = Path("checkpoints") / "last.safetensors"
+"""Path of the last checkpoint, below the folder of a run."""
 
 
-def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and facts, whole or not at all.
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and metadata atomically.
 
     Raises:
-        OutputError: they cannot be written; the checkpoint before is as it was.
+        OutputError: the file cannot be written; the previous checkpoint is unchanged.
     """
-    header = {"kinoscope": json.dumps({"schema": SCHEMA} | dict(facts), allow_nan=False)}
+    header = {"kinoscope": json.dumps({"schema": SCHEMA} | dict(metadata), allow_nan=False)}
     write_tensors(path, tensors, header)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what ``save_checkpoint`` wrote.
+    """Read the tensors and the metadata that ``save_checkpoint`` wrote.
+
+    Parts and keys that earlier releases named differently are returned under their present names.
 
     Raises:
         ModelError: there is no checkpoint, or it is damaged, or of a newer version.
@@ -41,48 +53,60 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ModelError(f"{path} is missing, so there is nothing to resume; start the training anew")
+        raise ModelError(f"{path} is missing, so there is nothing to resume; restart the training")
     try:
         with safe_open(path, "pt") as stream:
-            facts = parse_json((stream.metadata() or {})["kinoscope"], allow_nan=True)
-            schema = int(facts.pop("schema"))
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it is no mapping
+            metadata = parse_json((stream.metadata() or {})["kinoscope"], allow_nan=True)
+            schema = int(metadata.pop("schema"))
+            names = list(stream.keys())
+            tensors = {_present_name(name): stream.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{path} is no checkpoint, or damaged ({first}); start the training anew") from None
+        raise ModelError(f"{path} is no checkpoint, or damaged ({first}); restart the training") from None
     if schema > SCHEMA:
         raise ModelError(f"{path} has schema {schema}, and this version reads up to {SCHEMA}; update kinoscope")
-    return tensors, facts
+    return tensors, {RENAMED_KEYS.get(key, key): value for key, value in metadata.items()}
+
+
+def _present_name(name: str) -> str:
+    """Return the name of a tensor with the present name of its part."""
+    part, dot, rest = name.partition(".")
+    return f"{RENAMED_PARTS.get(part, part)}{dot}{rest}"
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Give the tensors of an optimizer's state as ``<number of the parameter>.<name>``."""
+    """Return the tensors of an optimizer's state, named ``<index of the parameter>.<name>``."""
     state = optimizer.state_dict()["state"]
     return {
-        f"{number}.{name}": value
-        for number, values in state.items()
+        f"{index}.{name}": value
+        for index, values in state.items()
         for name, value in values.items()
         if isinstance(value, Tensor)
     }
 
 
-def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put such tensors back, each in the memory order of its parameter: fused optimizers go by place, not by axes."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load the tensors of ``flatten_optimizer`` into an optimizer.
+
+    Each tensor gets the memory layout of its parameter: fused optimizers go by memory order, not by axes.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        number, _, name = key.partition(".")
-        own = parameters[int(number)]
-        ordered = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
-        state.setdefault(int(number), {})[name] = ordered
+        index, _, name = key.partition(".")
+        parameter = parameters[int(index)]
+        ordered = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        state.setdefault(int(index), {})[name] = ordered
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Give the tensors of several parts as one, each named ``<part>.<name>``; ``within`` takes them apart."""
+def join_parts(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors of several parts in one mapping, each named ``<part>.<name>``."""
     return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
 
-def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Give the tensors whose names begin with ``prefix.``, without it."""
-    return {name.removeprefix(f"{prefix}."): one for name, one in tensors.items() if name.startswith(f"{prefix}.")}
+def select_part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix.``, without the prefix."""
+    return {
+        name.removeprefix(f"{prefix}."): tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")
+    }

@@ -1,7 +1,7 @@
-"""Training by several processes, as ``torchrun`` starts them: each takes its part of every batch.
+"""Distributed data-parallel training, started by ``torchrun``: each process takes its share of every batch.
 
-Gradients are averaged, so that a step is that of one process with the whole batch. (BatchNorm that is learned takes its
-statistics from the process's own part.)
+Gradients are averaged, so that a step equals that of one process with the whole batch. (A BatchNorm that is trained
+takes its statistics from the process's own share.)
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Which process of how many this is, and what it computes on."""
+    """The rank of this process, the number of processes, and the device that this one computes on."""
 
     rank: int = 0
     world: int = 1
     device: torch.device = CPU
 
     @property
-    def writes(self) -> bool:
-        """Whether this is the one that writes files and talks."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and reports progress."""
         return self.rank == 0
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Put the mean over all processes into each tensor, in one exchange."""
+        """Replace each tensor by its mean over all processes, in one all-reduce."""
         if self.world == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -44,70 +44,70 @@ class Processes:
         for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
-    def rows(self, tensor: Tensor) -> Tensor:
-        """Give the rows (N, ...) of all processes, for a loss that compares clips; gradients flow to the own ones."""
+    def gather_rows(self, tensor: Tensor) -> Tensor:
+        """Return the rows (N, ...) of all processes, for losses that compare clips; gradients flow to own rows."""
         if self.world == 1:
             return tensor
-        rows: Tensor = _Rows.apply(tensor, self.rank, self.world)  # type: ignore[no-untyped-call]
+        rows: Tensor = _AllGather.apply(tensor, self.rank, self.world)  # type: ignore[no-untyped-call]
         return rows
 
     def gather(self, item: Any) -> list[Any]:
-        """Give what each process has, in the order of ranks."""
+        """Return the items of all processes, in the order of their ranks."""
         if self.world == 1:
             return [item]
         items: list[Any] = [None] * self.world
         dist.all_gather_object(items, item)
         return items
 
-    def share(self, item: Any) -> Any:
-        """Give all processes what the first has."""
-        return self.gather(item if self.writes else None)[0]
+    def broadcast(self, item: Any) -> Any:
+        """Return the item of the first process, in every process."""
+        return self.gather(item if self.is_main else None)[0]
 
 
-class _Rows(torch.autograd.Function):
-    """Rows of all processes; backward gives a process the gradient of its own, times their number.
+class _AllGather(torch.autograd.Function):
+    """All-gather of rows; backward returns to a process the gradient of its own rows, times the number of processes.
 
     Each process computes the loss of all rows, and the gradients are averaged later: without the factor, each would
-    count for one part of the whole only.
+    count for only one share of the whole.
     """
 
     @staticmethod
     def forward(context: Any, tensor: Tensor, rank: int, world: int) -> Tensor:
-        """Exchange the rows."""
-        context.place, context.world = slice(rank * len(tensor), (rank + 1) * len(tensor)), world
+        """Gather the rows of all processes."""
+        context.own_rows, context.world = slice(rank * len(tensor), (rank + 1) * len(tensor)), world
         parts = [torch.empty_like(tensor) for _ in range(world)]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:
-        """Give the gradient of the own rows."""
-        return gradients[0][context.place] * context.world, None, None
+        """Return the gradient of the rows of this process."""
+        return gradients[0][context.own_rows] * context.world, None, None
 
 
 @contextmanager
-def joined(device: str = "auto") -> Iterator[Processes]:
-    """Join the other processes, if ``torchrun`` has started some, while the block runs.
+def process_group(device: str = "auto") -> Iterator[Processes]:
+    """Join the process group, if ``torchrun`` has started several processes, while the block runs.
 
     Args:
-        device: ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
+        device: ``cpu``, ``cuda``, or ``auto``: a GPU if there is one.
 
     Raises:
         OptionError: there is no GPU.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise OptionError("device=cuda: no GPU is here that torch can use; set device=cpu or device=auto")
+        raise OptionError("device=cuda: torch finds no GPU; set device=cpu or device=auto")
     on_gpu = device != "cpu" and torch.cuda.is_available()
     launch = current_launch()
     world, rank = launch.world_size, launch.rank
-    where = torch.device("cuda", launch.local_rank) if on_gpu else CPU
+    placement = torch.device("cuda", launch.local_rank) if on_gpu else CPU
     if world == 1:
-        yield Processes(device=where)
+        yield Processes(device=placement)
         return
     if on_gpu:
-        torch.cuda.set_device(where)
+        torch.cuda.set_device(placement)
     dist.init_process_group("nccl" if on_gpu else "gloo", rank=rank, world_size=world)
     try:
-        yield Processes(rank, world, where)
+        yield Processes(rank, world, placement)
     finally:
         dist.destroy_process_group()

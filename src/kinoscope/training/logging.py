@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a line of JSON for each epoch, and TensorBoard's events where it is installed."""
+"""Log of a training run: a line of JSON for each epoch, and TensorBoard events if it is installed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.untrusted import parse_json
 
 EVENTS = "tensorboard"
-"""Folder of TensorBoard's events, in the folder of a run."""
+"""Folder of the TensorBoard events, in the folder of a run."""
 
 Row = dict[str, Any]
-"""Measures of one epoch by name, ``epoch`` among them."""
+"""Metrics of one epoch by name, ``epoch`` among them."""
 
 
 class Log:
-    """The rows of a run.
+    """The rows of a run's log.
 
     Args:
         folder: of the run.
-        epochs: how many are done; rows of later ones, of an interrupted run, are dropped.
-        tensorboard: whether its events are written, too.
+        epochs: number of finished epochs; rows of later ones, of an interrupted run, are dropped.
+        tensorboard: whether to write TensorBoard events, too.
 
     Attributes:
-        rows: all so far.
+        rows: all rows so far.
     """
 
     def __init__(self, folder: Path, epochs: int = 0, tensorboard: bool = True) -> None:
@@ -41,47 +41,47 @@ class Log:
         else:
             remove(self.path)
         self._events: Any = None
-        with self._telling():
-            self._events = _events(folder, epochs) if tensorboard else None
+        with self._guard_events():
+            self._events = _open_events(folder, epochs) if tensorboard else None
 
     def write(self, row: Row) -> None:
-        """Add a row.
+        """Append a row.
 
         Raises:
             OutputError: it cannot be written.
         """
         self.rows.append(row)
         append(self.path, json.dumps(row, allow_nan=False))
-        with self._telling():
+        with self._guard_events():
             for name, value in row.items():
                 if self._events and name != "epoch" and value is not None:
                     self._events.add_scalar(name, value, row["epoch"])
 
-    def picture(self, name: str, pixels: Pixels, epoch: int) -> None:
-        """Show a picture (H, W, 3) in TensorBoard.
+    def add_image(self, name: str, pixels: Pixels, epoch: int) -> None:
+        """Add an image (H, W, 3) to the TensorBoard events.
 
         Raises:
             OutputError: it cannot be written.
         """
-        with self._telling():
+        with self._guard_events():
             if self._events:
                 self._events.add_image(name, pixels, epoch, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out what is left.
+        """Flush and close the TensorBoard events.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: they cannot be written.
         """
-        with self._telling():
+        with self._guard_events():
             if self._events:
                 self._events.close()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Let go of TensorBoard's events where they cannot be written, and say so in one line.
+    def _guard_events(self) -> Iterator[None]:
+        """Drop the TensorBoard writer when it fails, and raise the error in one line.
 
-        Its thread has what could not be written yet; asked again, it would fail again.
+        The writer's thread still holds what could not be written; used again, it would fail again.
         """
         try:
             yield
@@ -104,8 +104,8 @@ def read_log(path: Path) -> list[Row]:
         raise ModelError(f"{path} is damaged ({error}); remove its last line and try again") from None
 
 
-def _events(folder: Path, epochs: int) -> Any:
-    """Give TensorBoard's writer, or None if it is not installed."""
+def _open_events(folder: Path, epochs: int) -> Any:
+    """Return a TensorBoard writer, or None if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,8 +1,8 @@
-"""What surrounds the loop of a training of no classifier: epochs, measures, previews, checkpoints, the model.
+"""Generic training loop: epochs, logging, previews, checkpoints.
 
-A learner says how it learns for an epoch and what it has come to; the rest is the same for all. Everything random
-depends on the seed and the epoch, and a checkpoint is written where an epoch ends; so a run that was interrupted goes
-on exactly as if it had not been.
+A ``Trainer`` implements the steps of an epoch and the evaluation; the rest is the same for all tasks but
+classification. All randomness depends on the seed and the epoch, and a checkpoint is written at the end of each epoch,
+so that a resumed run continues exactly as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE
-from kinoscope.training.checkpoint import PLACE, read_checkpoint, save_checkpoint
-from kinoscope.training.classification.options import save_options
+from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint, save_checkpoint
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Log, Row
+from kinoscope.training.options import rename_saved, save_options
 from kinoscope.views.video.contact_sheet import save_image
 
 PREVIEW = "preview.png"
-"""What the last epoch came to, as a picture."""
+"""Preview of the last epoch, as an image."""
 
-MOVING = "preview.gif"
-"""The same as it moves, where it does."""
+PREVIEW_GIF = "preview.gif"
+"""Animated preview of the last epoch, for tasks whose preview moves."""
 
 
 class TrainerOptions(Protocol):
-    """Options of such a training."""
+    """Options that every trainer has."""
 
     @property
     def epochs(self) -> int:
-        """How many there are."""
+        """Number of epochs."""
         ...
 
     @property
     def steps(self) -> int:
-        """How many an epoch has."""
+        """Number of optimizer steps in an epoch."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         ...
 
 
 class Trainer(Protocol):
-    """What is trained.
+    """The part of a training that differs between tasks.
 
     Attributes:
-        processes: who shares the work; the first of them writes.
-        epoch: how many are done.
+        processes: the processes that share the work; the first of them writes files.
+        epoch: number of finished epochs.
     """
 
     processes: Processes
@@ -67,69 +67,71 @@ class Trainer(Protocol):
 
     @property
     def task(self) -> str:
-        """Name of what is learned."""
+        """Name of the task."""
         ...
 
     @property
-    def free(self) -> Sequence[str]:
-        """Names of options that may change when a run goes on."""
+    def changeable_options(self) -> Sequence[str]:
+        """Names of the options that may change when a run is resumed."""
         ...
 
     @property
     def options(self) -> TrainerOptions:
-        """How it is trained."""
+        """Options of the training."""
         ...
 
     @property
     def examples(self) -> tuple[int, int]:
-        """How many there are to learn from, and to measure on."""
+        """Numbers of training and validation examples."""
         ...
 
     @property
     def parameters(self) -> int:
-        """How many numbers there are in what is kept."""
+        """Number of parameters of the saved model."""
         ...
 
-    def try_out(self) -> Row:
-        """Take one step with all that a step can have."""
+    def dry_run_step(self) -> Row:
+        """Take one step with every loss enabled, and return its metrics."""
         ...
 
-    def learn(self, told: Callable[[int], None] | None = None) -> Row:
-        """Go through the steps of an epoch; give the means of what was measured."""
+    def train_epoch(self, on_epoch: Callable[[int], None] | None = None) -> Row:
+        """Take the steps of an epoch; return the means of the metrics. ``on_step`` receives the number of finished
+        steps.
+        """
         ...
 
-    def look(self, folder: Path, row: Row) -> tuple[Row, Pixels | None]:
-        """Measure with the averaged weights, write the model, and draw what it has come to."""
+    def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, Pixels | None]:
+        """Evaluate the averaged weights and write the model; return the metrics and a preview image."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Give all that changes."""
+        """Return the state of the training: all tensors that change."""
         ...
 
-    def facts(self) -> dict[str, Any]:
-        """Give what else changes, in plain form."""
+    def metadata(self) -> dict[str, Any]:
+        """Return the rest of the state, as plain values for JSON."""
         ...
 
-    def fill(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Be as such tensors and facts say; RuntimeError, ValueError or KeyError where they are of another network."""
+    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Restore state from a checkpoint; RuntimeError, ValueError or KeyError if it is of another network."""
         ...
 
-    def advise(self, row: Row) -> str | None:
-        """Say in one line what goes wrong, and its cure."""
+    def diagnose(self, row: Row) -> str | None:
+        """Return a one-line diagnosis and fix, or None."""
         ...
 
 
 @dataclass(kw_only=True)
 class TrainingRun:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-        task: what was learned.
-        folder: where all of it lies; None of a dry run.
-        rows: the measures of each epoch.
-        examples: how many there are to learn from, and to measure on. parameters: of what is kept.
-        broken: clips that could not be used, and why.
-        advice: what goes wrong, and its cure; None where nothing does.
+        task: name of the task.
+        folder: of the run; None for a dry run.
+        rows: metrics of each epoch.
+        examples: numbers of training and validation examples. parameters: of the saved model.
+        unreadable: clip -> why it could not be used.
+        advice: one-line diagnosis and fix; None if nothing is wrong.
         written: the files.
     """
 
@@ -139,12 +141,12 @@ class TrainingRun:
     rows: list[Row] = field(default_factory=list)
     examples: tuple[int, int] = (0, 0)
     parameters: int = 0
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     advice: str | None = None
     written: list[Path] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return {
             "folder": None if self.folder is None else str(self.folder),
             "dry_run": self.folder is None,
@@ -152,7 +154,7 @@ class TrainingRun:
             "parameters": self.parameters,
             "epochs": len(self.rows),
             "log": self.rows,
-            "broken": self.broken,
+            "unreadable": self.unreadable,
             "advice": self.advice,
             "options": self.options.to_dict(),
             "written": [str(path) for path in self.written],
@@ -160,54 +162,54 @@ class TrainingRun:
 
 
 def fit(
-    learner: Trainer,
+    trainer: Trainer,
     out: Path,
     *,
     data: str = "",
     resume: bool = False,
     dry_run: bool = False,
     progress: ProgressCallback | None = None,
-    told: Callable[[Row], None] | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
 ) -> TrainingRun:
-    """Train, and keep what it comes to in ``out``.
+    """Train, and write the model, the log and the checkpoints to ``out``.
 
     Args:
-        data: name of the clips. resume: go on with the run in ``out``. dry_run: take one step and write nothing.
-        progress: told of each step. told: told of the measures of each epoch.
+        data: name of the clips. resume: continue the run in ``out``. dry_run: take one step and write nothing.
+        progress: called after each step. on_epoch: called with the metrics of each epoch.
 
     Raises:
         ModelError: the checkpoint cannot be used.
         OptionError: the options are not those of the run.
-        OutputError: something cannot be written; what was kept before is still there.
-        TrainingError: a loss is no longer a number; what was kept before is still there.
+        OutputError: something cannot be written; what was saved before is still there.
+        TrainingError: a loss is no longer finite; what was saved before is still there.
     """
     run = TrainingRun(
-        task=learner.task, folder=out, options=learner.options, examples=learner.examples,
-        parameters=learner.parameters,
+        task=trainer.task, folder=out, options=trainer.options, examples=trainer.examples,
+        parameters=trainer.parameters,
     )  # fmt: skip
     if dry_run:
-        with _enough_memory():
-            run.folder, run.rows = None, [learner.try_out()]
+        with _explain_memory_errors():
+            run.folder, run.rows = None, [trainer.dry_run_step()]
         return run
     if resume:
-        restore(out / PLACE, learner)
+        load_checkpoint(out / LAST_CHECKPOINT, trainer)
     try:
-        with _enough_memory():
-            _go(run, learner, out, data, progress, told)
+        with _explain_memory_errors():
+            _train_epochs(run, trainer, out, data, progress, on_epoch)
     except KeyboardInterrupt:
-        kept = f"what epoch {learner.epoch} gave is kept" if learner.epoch else "no epoch was done"
-        raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume-from {out}") from None
-    names = ("options.json", "log.jsonl", METADATA_FILE, WEIGHTS_FILE, PREVIEW, MOVING)
+        saved = f"epoch {trainer.epoch} is saved" if trainer.epoch else "no epoch was finished"
+        raise KeyboardInterrupt(f"interrupted: {saved}; resume with --resume-from {out}") from None
+    names = ("options.json", "log.jsonl", METADATA_FILE, WEIGHTS_FILE, PREVIEW, PREVIEW_GIF)
     run.written = [out / name for name in names if (out / name).exists()]
     return run
 
 
 @contextmanager
-def _enough_memory() -> Iterator[None]:
-    """Tell in one line which knobs to turn where memory runs out.
+def _explain_memory_errors() -> Iterator[None]:
+    """Raise a one-line error that names the options to lower when memory runs out.
 
     Raises:
-        TrainingError: it has.
+        TrainingError: memory has run out.
     """
     try:
         yield
@@ -216,74 +218,76 @@ def _enough_memory() -> Iterator[None]:
         if not isinstance(error, MemoryError) and "out of memory" not in text and "allocate memory" not in text:
             raise
         raise TrainingError(
-            "out of memory; give a smaller batch, then a smaller width or size; what the epochs before gave is kept"
+            "out of memory; give a smaller batch, then a smaller width or size; the previous epochs are saved"
         ) from None
 
 
-def _go(
+def _train_epochs(
     run: TrainingRun,
-    learner: Trainer,
+    trainer: Trainer,
     out: Path,
     data: str,
     progress: ProgressCallback | None,
-    told: Callable[[Row], None] | None,
+    on_epoch: Callable[[Row], None] | None,
 ) -> None:
-    """Go through the epochs."""
-    options, writes = learner.options, learner.processes.writes
-    if learner.epoch == 0 and writes:
-        save_options(out / "options.json", options, {"task": learner.task, "data": data})
-    log = Log(out, learner.epoch) if writes else None
+    """Train until the last epoch, and save after each."""
+    options, is_main = trainer.options, trainer.processes.is_main
+    if trainer.epoch == 0 and is_main:
+        save_options(out / "options.json", options, {"task": trainer.task, "data": data})
+    log = Log(out, trainer.epoch) if is_main else None
     total = float(options.epochs * options.steps)
     try:
-        while learner.epoch < options.epochs:
-            began = time.perf_counter()
-            row = learner.learn((lambda step: progress(step, total)) if progress else None)
-            learner.epoch += 1
+        while trainer.epoch < options.epochs:
+            start = time.perf_counter()
+            row = trainer.train_epoch((lambda step: progress(step, total)) if progress else None)
+            trainer.epoch += 1
             if log:
-                _keep(run, learner, out, log, row, began)
-                if told:
-                    told(run.rows[-1])
+                _save_epoch(run, trainer, out, log, row, start)
+                if on_epoch:
+                    on_epoch(run.rows[-1])
     finally:
         if log:
             log.close()
 
 
-def _keep(run: TrainingRun, learner: Trainer, out: Path, log: Log, row: Row, began: float) -> None:
-    """Write down what an epoch came to; the checkpoint last, so that it stands for all of it."""
-    measures, shown = learner.look(out, row)
-    row = {"epoch": learner.epoch} | row | measures | {"seconds": round(time.perf_counter() - began, 3)}
-    if shown is not None:
-        save_image(out / PREVIEW, shown)
-        log.picture("preview", shown, learner.epoch)
+def _save_epoch(run: TrainingRun, trainer: Trainer, out: Path, log: Log, row: Row, start: float) -> None:
+    """Save the results of an epoch; the checkpoint last, as it stands for all of them."""
+    metrics, preview = trainer.evaluate_and_save(out, row)
+    row = {"epoch": trainer.epoch} | row | metrics | {"seconds": round(time.perf_counter() - start, 3)}
+    if preview is not None:
+        save_image(out / PREVIEW, preview)
+        log.add_image("preview", preview, trainer.epoch)
     log.write(row)
-    facts = {"task": learner.task, "options": learner.options.to_dict(), "epoch": learner.epoch} | learner.facts()
-    save_checkpoint(out / PLACE, learner.tensors(), facts)
-    run.rows, run.advice = log.rows, learner.advise(row)
+    metadata = {"task": trainer.task, "options": trainer.options.to_dict(), "epoch": trainer.epoch} | trainer.metadata()
+    save_checkpoint(out / LAST_CHECKPOINT, trainer.tensors(), metadata)
+    run.rows, run.advice = log.rows, trainer.diagnose(row)
 
 
-def restore(path: Path, learner: Trainer) -> None:
-    """Bring a learner to where a checkpoint was.
+def load_checkpoint(path: Path, trainer: Trainer) -> None:
+    """Restore a trainer from a checkpoint.
 
     Raises:
         ModelError: the checkpoint is damaged, or of another task or network.
         OptionError: the options are not those of the run.
     """
-    tensors, facts = read_checkpoint(path)
-    if facts["task"] != learner.task:
-        raise ModelError(f"{path} is of task {facts['task']}, not {learner.task}; resume it with that task")
-    now: Mapping[str, Any] = json.loads(json.dumps(learner.options.to_dict()))
-    for name, value in facts["options"].items():
-        if name not in learner.free and now.get(name) != value:
-            raise OptionError(f"the run has {name}={value}, not {now.get(name)}; leave {name} out, or start a new run")
+    tensors, metadata = read_checkpoint(path)
+    if metadata["task"] != trainer.task:
+        raise ModelError(f"{path} is of task {metadata['task']}, not {trainer.task}; resume it with that task")
+    current: Mapping[str, Any] = json.loads(json.dumps(trainer.options.to_dict()))
+    for name, value in rename_saved(trainer.task, metadata["options"]).items():
+        if name not in trainer.changeable_options and current.get(name) != value:
+            raise OptionError(
+                f"the run has {name}={value}, not {current.get(name)}; leave {name} out, or start a new run"
+            )
     try:
-        learner.fill(tensors, facts)
+        trainer.restore(tensors, metadata)
     except (RuntimeError, ValueError, KeyError) as error:
-        why = str(error).splitlines()[0]
-        raise ModelError(f"{path} is of another network ({why}); start the training anew") from None
-    learner.epoch = facts["epoch"]
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path} is of another network ({reason}); restart the training") from None
+    trainer.epoch = metadata["epoch"]
 
 
 def start_epoch(seed: int, *key: int) -> np.random.Generator:
-    """Let all that is drawn from here on depend on a seed, an epoch and, as wanted, a process."""
+    """Seed torch, and return a NumPy generator, from a seed, an epoch and, if given, the rank of a process."""
     torch.manual_seed(int(np.random.SeedSequence([seed, *key]).generate_state(1)[0]))
     return np.random.default_rng([seed, *key])

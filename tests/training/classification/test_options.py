@@ -7,15 +7,15 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.training.classification.options import (
     LIMITS,
     ClassificationOptions,
-    describe,
-    read_options,
-    read_words,
-    save_options,
+    describe_options,
+    parse_options,
+    read_saved_options,
 )
+from kinoscope.training.options import save_options
 
 
 def test_words_are_typed_as_their_options():
-    options = read_words(
+    options = parse_options(
         ["net=cnn-lstm", "net.hidden=256", "net.bidirectional=true", "epochs=3", "lr=1e-4", "size=128x96",
          "balance=yes", "bf16=no", "augment=none", "augment.flip=0.5", "augment.crop_position=centre",
          "unfreeze=auto", "epochs=4"]
@@ -28,16 +28,16 @@ def test_words_are_typed_as_their_options():
     assert options.balance is True
     assert options.bf16 is False
     assert options.unfreeze is None
-    assert options.variation.flip == 0.5
-    assert options.variation.crop == 1
-    assert options.variation.crop_position == "centre"
-    assert read_words(["size=64"]).size == (64, 64)
+    assert options.augmentation.flip == 0.5
+    assert options.augmentation.crop == 1
+    assert options.augmentation.crop_position == "centre"
+    assert parse_options(["size=64"]).size == (64, 64)
 
 
 def test_words_add_to_what_was():
-    first = read_words(["net.hidden=8", "epochs=3"])
-    assert read_words(["net.dropout=0.1"], first).net_options == {"hidden": 8, "dropout": 0.1}
-    assert read_words([], first) == first
+    first = parse_options(["net.hidden=8", "epochs=3"])
+    assert parse_options(["net.dropout=0.1"], first).net_options == {"hidden": 8, "dropout": 0.1}
+    assert parse_options([], first) == first
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,20 @@ def test_words_add_to_what_was():
 )
 def test_what_cannot_be_is_told_in_a_line(word, message):
     with pytest.raises(OptionError) as error:
-        read_words([word])
+        parse_options([word])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_what_does_not_go_together():
     with pytest.raises(OptionError, match=r"set augment\.mixup=0"):
-        read_words(["loss=triplet", "augment.mixup=0.2"])
+        parse_options(["loss=triplet", "augment.mixup=0.2"])
     with pytest.raises(OptionError, match="a batch of at least 4"):
-        read_words(["loss=contrastive", "batch=2"])
+        parse_options(["loss=contrastive", "batch=2"])
 
 
 def test_every_option_has_help_and_every_limit_an_option():
-    rows = describe()
+    rows = describe_options()
     named = {name for name, _, _ in rows}
     assert named == {name for name in ClassificationOptions.__dataclass_fields__ if not name.endswith("_options")}
     assert all(text and default != "None" for _, default, text in rows)
@@ -87,13 +87,13 @@ def test_every_option_has_help_and_every_limit_an_option():
 def test_the_network_fills_what_is_open():
     own = Sampling(16, 8, (160, 160))
     assert ClassificationOptions().sampling(own) == own
-    assert read_words(["frames=4", "size=32"]).sampling(own) == Sampling(4, 8, (32, 32))
+    assert parse_options(["frames=4", "size=32"]).sampling(own) == Sampling(4, 8, (32, 32))
 
 
 def test_saved_and_read_again(tmp_path):
-    options = read_words(["net.hidden=8", "size=64x48", "augment.flip=0", "epochs=3"])
+    options = parse_options(["net.hidden=8", "size=64x48", "augment.flip=0", "epochs=3"])
     save_options(tmp_path / "options.json", options, {"task": "classify", "data": "clips"})
-    assert read_options(tmp_path / "options.json") == (options, {"task": "classify", "data": "clips"})
+    assert read_saved_options(tmp_path / "options.json") == (options, {"task": "classify", "data": "clips"})
 
 
 @pytest.mark.parametrize("text", [None, "{", "{}", '{"options": 3}', json.dumps({"options": {"size": None, "new": 1}})])
@@ -101,11 +101,11 @@ def test_what_is_no_run_is_told(tmp_path, text):
     if text is not None:
         (tmp_path / "options.json").write_text(text)
     with pytest.raises(ModelError, match="no training run" if text is None else "damaged"):
-        read_options(tmp_path / "options.json")
+        read_saved_options(tmp_path / "options.json")
 
 
 def test_strong_varies_more():
-    light, strong = ClassificationOptions().variation, read_words(["augment=strong"]).variation
+    light, strong = ClassificationOptions().augmentation, parse_options(["augment=strong"]).augmentation
     assert strong.crop < light.crop
     assert strong.erase > light.erase
     assert not strong.mixes

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, TrainingError
 from kinoscope.models.formats.trained_model import load_net
-from kinoscope.training.checkpoint import PLACE, read_checkpoint
+from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint
 from kinoscope.training.classification.train import train
 from kinoscope.training.logging import read_log
 from tests.helpers.tiny_networks import NETWORK, dataset, make_clips, options
@@ -47,7 +47,7 @@ def log_of(folder):
 
 
 def bytes_of(folder):
-    return [(folder / name).read_bytes() for name in ("model.safetensors", "model.json", PLACE)]
+    return [(folder / name).read_bytes() for name in ("model.safetensors", "model.json", LAST_CHECKPOINT)]
 
 
 class Stop:
@@ -95,7 +95,7 @@ def test_what_is_kept_is_a_model(trained, clips):
 
 
 def test_the_average_is_what_is_kept(trained):
-    tensors, facts = read_checkpoint(trained.folder / PLACE)
+    tensors, facts = read_checkpoint(trained.folder / LAST_CHECKPOINT)
     assert facts["epoch"] == 8
     assert facts["step"] == facts["averaged"] == 16
     model = load_file(trained.folder / "model.safetensors")
@@ -114,7 +114,7 @@ def test_resumed_is_as_if_never_interrupted(clips, tmp_path, words, step):
     train(options(*words), data, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt, match="--resume-from"):
         train(options(*words), data, tmp_path / "cut", progress=Stop(step))
-    assert read_checkpoint(tmp_path / "cut" / PLACE)[1]["epoch"] == (step - 1) // 2
+    assert read_checkpoint(tmp_path / "cut" / LAST_CHECKPOINT)[1]["epoch"] == (step - 1) // 2
     assert (tmp_path / "cut" / "model.json").exists() == (step > 2)
     train(options(*words), data, tmp_path / "cut", resume=True)
     assert bytes_of(tmp_path / "cut") == bytes_of(tmp_path / "whole")
@@ -150,7 +150,7 @@ def test_frozen_stages_stay_as_they_were(clips, tmp_path):
 
 
 def within_net(folder):
-    tensors, _ = read_checkpoint(folder / PLACE)
+    tensors, _ = read_checkpoint(folder / LAST_CHECKPOINT)
     return {name.removeprefix("net."): one for name, one in tensors.items() if name.startswith("net.")}
 
 
@@ -219,7 +219,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_batch(clips, tmp_path):
     assert "epoch 2 of 3, step 1 of 2" in message
     assert ".mkv" in message
     assert "lr=0.002" in message
-    tensors, facts = read_checkpoint(tmp_path / "run" / PLACE)
+    tensors, facts = read_checkpoint(tmp_path / "run" / LAST_CHECKPOINT)
     assert facts["epoch"] == 1
     assert all(bool(torch.isfinite(one).all()) for one in tensors.values())
     assert load_net(tmp_path / "run")
@@ -240,7 +240,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "save_file", save)
     with pytest.raises(OutputError, match="disk is full"):
         train(options("ema=0.5"), dataset(clips), tmp_path / "run")
-    assert read_checkpoint(tmp_path / "run" / PLACE)[1]["epoch"] == 1
+    assert read_checkpoint(tmp_path / "run" / LAST_CHECKPOINT)[1]["epoch"] == 1
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("[!.]*")] == ["last.safetensors"]
     monkeypatch.setattr(library, "save_file", real)
     assert len(train(options("ema=0.5"), dataset(clips), tmp_path / "run", resume=True).rows) == 3
@@ -252,11 +252,11 @@ def copy(trained, tmp_path):
 
 def test_a_truncated_checkpoint_is_told(trained, clips, tmp_path):
     folder = copy(trained, tmp_path)
-    whole = (folder / PLACE).read_bytes()
-    (folder / PLACE).write_bytes(whole[: len(whole) // 2])
+    whole = (folder / LAST_CHECKPOINT).read_bytes()
+    (folder / LAST_CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match="damaged"):
         train(trained.options, dataset(clips), folder, resume=True)
-    (folder / PLACE).unlink()
+    (folder / LAST_CHECKPOINT).unlink()
     with pytest.raises(ModelError, match="nothing to resume"):
         train(trained.options, dataset(clips), folder, resume=True)
 
@@ -280,7 +280,7 @@ def test_a_checkpoint_of_other_classes_is_told(trained, tmp_path):
         if name != "root"
     }
     (folder / "splits.json").write_text(json.dumps(plain | renamed))
-    with pytest.raises(ModelError, match="tells the classes bright, dark, and the data has light, night"):
+    with pytest.raises(ModelError, match="has the classes bright, dark, and the data light, night"):
         train(trained.options, dataset(other), folder, resume=True)
 
 
@@ -308,7 +308,7 @@ def test_broken_clips_are_skipped_and_told(tmp_path):
     for name in ("bright/0.mkv", "dark/3.mkv"):
         (root / name).write_bytes(b"no video")
     run = train(options(), dataset(root), tmp_path / "run")
-    assert sorted(Path(path).name for path in run.broken) == ["0.mkv", "3.mkv"]
+    assert sorted(Path(path).name for path in run.unreadable) == ["0.mkv", "3.mkv"]
 
 
 def test_a_class_of_one_clip_is_told(tmp_path):

@@ -37,7 +37,7 @@ def test_silent(tmp_path):
     mute = shapes(duration=1, width=64, height=48).write(tmp_path / "mute.mkv")
     still = flash_and_beep(duration=1, period=3, width=64, height=48).write(tmp_path / "still.mkv")
     assert found(check(data(mute, still), audio=True)) == [
-        ("silent", "mute.mkv", "no sound"), ("silent", "still.mkv", "its sound cannot be heard"),
+        ("silent", "mute.mkv", "no audio"), ("silent", "still.mkv", "its audio is silent"),
     ]  # fmt: skip
 
 
@@ -46,9 +46,9 @@ def test_silence_is_no_fault_where_no_audio_is_learned_from(tmp_path):
     assert found(check(data(mute))) == []
 
 
-@pytest.mark.parametrize("kind", ["broken", "leak", "tiny", "duplicate", "near duplicate", "silent"])
+@pytest.mark.parametrize("kind", ["unreadable", "leak", "tiny", "duplicate", "near duplicate", "silent"])
 def test_only_what_spoils_a_training_makes_a_check_fail(kind):
-    assert DatasetReport(9, (Finding(kind, "a.mp4", ""),)).status == (kind in ("broken", "leak"))
+    assert DatasetReport(9, (Finding(kind, "a.mp4", ""),)).status == (kind in ("unreadable", "leak"))
     assert DatasetReport(9, ()).status == 0
 
 
@@ -67,15 +67,15 @@ def test_broken(tmp_path, good):
     whole = shapes(duration=4, width=64, height=64).write(tmp_path / "cut.mp4", lossless=True)
     whole.write_bytes(whole.read_bytes()[: len(whole.read_bytes()) * 2 // 3])
     names = ["empty.mp4", "text.mp4", "cut.mp4", "gone.mp4"]
-    broken = {
+    unreadable = {
         name: detail
         for kind, name, detail in found(check(data(good, *map(tmp_path.joinpath, names))))
-        if kind == "broken"
+        if kind == "unreadable"
     }
-    assert list(broken) == names
-    assert "0 bytes" in broken["empty.mp4"]
-    assert broken["cut.mp4"]
-    assert all("\n" not in detail for detail in broken.values())
+    assert list(unreadable) == names
+    assert "0 bytes" in unreadable["empty.mp4"]
+    assert unreadable["cut.mp4"]
+    assert all("\n" not in detail for detail in unreadable.values())
 
 
 def test_the_same_content(tmp_path, good):
@@ -136,13 +136,13 @@ def test_a_file_in_two_splits_leaks(good):
 def test_a_report_shows_the_first_of_each_kind():
     from kinoscope.training.data.checks import DatasetReport
 
-    health = DatasetReport(9, tuple(Finding("silent", f"{number}.mp4", "no sound") for number in range(7)))
-    lines = list(health.lines(most=2))
+    health = DatasetReport(9, tuple(Finding("silent", f"{number}.mp4", "no audio") for number in range(7)))
+    lines = list(health.lines(max_shown=2))
     assert lines == [
-        "9 clips checked", "7 silent: no sound, or none that can be heard", "  0.mp4: no sound", "  1.mp4: no sound",
+        "9 clips checked", "7 silent: no audio, or only silence", "  0.mp4: no audio", "  1.mp4: no audio",
         "  and 5 more",
     ]  # fmt: skip
-    assert health.rows()[0] == {"kind": "silent", "path": "0.mp4", "detail": "no sound"}
+    assert health.rows()[0] == {"kind": "silent", "path": "0.mp4", "detail": "no audio"}
 
 
 def test_progress(good):

@@ -107,7 +107,7 @@ def test_evaluation_sees_what_the_source_gives_at_that_size(tmp_path):
 def test_a_long_video_is_decoded_clip_by_clip(tmp_path, monkeypatch, own_cache):
     path = write_clip(tmp_path / "a.mkv", 200)
     whole = [at(FrameCache(SAMPLING), example(path), start) for start in (0.0, 3.3, 19.5)]
-    monkeypatch.setattr(module, "LARGEST", 1000)
+    monkeypatch.setattr(module, "MAX_SEGMENT_BYTES", 1000)
     monkeypatch.setattr(module, "decode", None)
     frames = FrameCache(SAMPLING, cache=False)
     assert [at(frames, example(path), start) for start in (0.0, 3.3, 19.5)] == whole
@@ -116,7 +116,7 @@ def test_a_long_video_is_decoded_clip_by_clip(tmp_path, monkeypatch, own_cache):
 
 def test_the_cache_is_bounded(tmp_path, own_cache):
     paths = [write_clip(tmp_path / f"{number}.mkv", 20, shade=number) for number in range(3)]
-    frames = FrameCache(SAMPLING, limit=25_000)
+    frames = FrameCache(SAMPLING, max_bytes=25_000)
     for path in paths:
         assert at(frames, example(path), 0.0) == [0, 2, 4, 6]
     files = list((own_cache / "frames").rglob("*.frames"))
@@ -124,7 +124,7 @@ def test_the_cache_is_bounded(tmp_path, own_cache):
     # A later run may remove what it has not used itself.
     for file in files:
         os.utime(file, (1, 1))
-    later = FrameCache(SAMPLING, limit=25_000)
+    later = FrameCache(SAMPLING, max_bytes=25_000)
     at(later, example(paths[2]), 0.0)
     assert len(list((own_cache / "frames").rglob("*.frames"))) == 2
 

@@ -32,13 +32,13 @@ def test_a_pattern():
 
 @pytest.mark.parametrize(
     ("rule", "message"),
-    [("24", r"group=24 is no rule; give place//24 \(blocks"),
-     ("place//0", r"group=place//0 is no rule"),
+    [("24", r"group=24 is not valid; give index//24 \(blocks"),
+     ("place//0", r"group=place//0 is not valid"),
      ("person", r"group=person has 0 parentheses, and one is needed; give"),
      ("(a", r"group=\(a is no regular expression \(.*\); give"),
      (r"(\d+)_", r"a/b.mp4 does not match group=\(\\d\+\)_; give"),
      ("number", r"a/b.mp4 has no number to group by; give"),
-     ("(b)//2", r"group=\(b\)//2 divides a number, but gives 'b' for a/b.mp4; give")],
+     ("(b)//2", r"group=\(b\)//2 divides a number, but the key of a/b.mp4 is 'b'; give")],
 )  # fmt: skip
 def test_rules_that_cannot_be(rule, message):
     with pytest.raises(DatasetError, match=message):

@@ -137,8 +137,8 @@ def test_broken_clips_are_replaced_in_training(damaged):
     batches = list(one.epoch(0))
     assert [len(batch) for batch in batches] == [4, 4, 4]
     assert not {2, 4} & {index for batch in batches for index in batch.indices.tolist()}
-    assert {path.rpartition("/")[2] for path in one.broken} == {"text.mp4", "empty.mp4"}
-    assert all("\n" not in reason for reason in one.broken.values())
+    assert {path.rpartition("/")[2] for path in one.unreadable} == {"text.mp4", "empty.mp4"}
+    assert all("\n" not in reason for reason in one.unreadable.values())
     assert same(batches, list(one.epoch(0)))
     assert same(batches, epoch(damaged, Augment(), workers=3))
 
@@ -146,7 +146,7 @@ def test_broken_clips_are_replaced_in_training(damaged):
 def test_broken_clips_are_left_out_in_evaluation(damaged):
     one = loader(damaged, batch=2)
     assert [batch.indices.tolist() for batch in one.epoch(0)] == [[0, 1], [3], [5], [6, 7], [8, 9]]
-    assert len(one.broken) == 2
+    assert len(one.unreadable) == 2
 
 
 def test_all_broken(damaged):
@@ -191,8 +191,8 @@ def test_balance_of_several_labels_goes_by_the_rarest():
 
 
 def test_balanced_training(clips):
-    few = [clips[0], clips[2], clips[4], clips[6], clips[8], clips[1], clips[3]]
-    shown = np.concatenate([batch.targets for batch in epoch(few, Augment(), balance=True, batch=8)])
+    allow_few = [clips[0], clips[2], clips[4], clips[6], clips[8], clips[1], clips[3]]
+    shown = np.concatenate([batch.targets for batch in epoch(allow_few, Augment(), balance=True, batch=8)])
     assert shown.sum(0).tolist() == [4, 4]
 
 
@@ -205,7 +205,7 @@ def test_several_labels():
 def test_impossible_options(clips):
     with pytest.raises(DatasetError, match="there are no clips to load"):
         loader([])
-    with pytest.raises(OptionError, match="a batch of 4 clips cannot be cut into 3 equal parts"):
+    with pytest.raises(OptionError, match="a batch of 4 clips cannot be divided into 3 equal parts"):
         loader(clips, world=3)
     with pytest.raises(OptionError, match="cannot take 0 views"):
         loader(clips, views=0)

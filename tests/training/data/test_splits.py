@@ -124,9 +124,9 @@ def test_a_given_test_split_is_in_no_fold():
         (plain({"a": 5, "b": 4}, lambda label, number: "anna" if label == "b" else str(number)),
          r"class b is missing from (train|val): its 4 clips are all of one group anna, which stays together"),
         (make(("a", "", "train"), ("a", "", "val"), ("b", "", "train"), ("b", "", "train")),
-         r"class b is missing from val: of its 2 clips the data gives none to val; add some there"),
+         r"class b is missing from val: the data assigns none of its 2 clips to val; add some there"),
         (make(("a", "", "train"), ("a", "", "val"), ("b", "", "val"), ("b", "", "val")),
-         r"class b is missing from train: of its 2 clips the data gives none to train; add some there$"),
+         r"class b is missing from train: the data assigns none of its 2 clips to train; add some there$"),
         (plain({"a": 5}), r"/d holds one class, a; a classifier needs two or more"),
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
 from kinoscope.source.synthetic.moving_shapes import SHAPES
-from kinoscope.training.data.streams import FEWEST, SyntheticClipStream, folder_stream, make_stream
+from kinoscope.training.data.streams import MIN_CLIPS, SyntheticClipStream, folder_stream, make_stream
 from kinoscope.training.distributed import Processes
 from tests.helpers.clips import numbers, write_clip
 
@@ -64,11 +64,11 @@ def test_processes_share_a_batch(folder, data):
 
 
 def test_too_few_clips_say_so_and_how_to_vary_them(folder, tmp_path):
-    for path in [*folder.rglob("*.mkv")][: FEWEST - 1]:
+    for path in [*folder.rglob("*.mkv")][: MIN_CLIPS - 1]:
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
     with pytest.raises(DatasetError, match=r"7 clips to learn from; give 8 or more.*augment=strong"):
         folder_stream(tmp_path, SAMPLING)
-    assert len(folder_stream(tmp_path, SAMPLING, few=True)) == 7
+    assert len(folder_stream(tmp_path, SAMPLING, allow_few=True)) == 7
 
 
 def test_clips_that_are_too_short_or_broken_are_left_out_and_told(folder, tmp_path):
@@ -78,8 +78,8 @@ def test_clips_that_are_too_short_or_broken_are_left_out_and_told(folder, tmp_pa
     (tmp_path / "text.mkv").write_text("no video")
     feed = folder_stream(tmp_path, SAMPLING)
     assert len(feed) == 8
-    assert "lasts 0.30 s, less than 5 frames at 10 a second (0.50 s)" in feed.broken[str(tmp_path / "short.mkv")]
-    assert str(tmp_path / "text.mkv") in feed.broken
+    assert "lasts 0.30 s, less than 5 frames at 10 a second (0.50 s)" in feed.unreadable[str(tmp_path / "short.mkv")]
+    assert str(tmp_path / "text.mkv") in feed.unreadable
     with pytest.raises(DatasetError, match=r"0 clips to learn from; 10 cannot be used: .*lower frames or raise rate"):
         folder_stream(tmp_path, Sampling(50, 10.0, (16, 12)))
 
@@ -95,4 +95,4 @@ def test_shapes_come_in_turn_and_without_end():
     batches = list(feed.batches(0, 2, 6, ONE))
     assert [labels.tolist() for _, labels in batches] == [[0, 1, 2, 0, 1, 2]] * 2
     assert not np.array_equal(batches[0][0], batches[1][0])
-    assert SyntheticClipStream(Sampling(5, 10.0, (16, 16)), named=False).classes == ()
+    assert SyntheticClipStream(Sampling(5, 10.0, (16, 16)), labelled=False).classes == ()

@@ -35,7 +35,7 @@ def test_scores_of_a_worked_case():
 def test_clips_are_sorted_by_their_loss():
     scores = evaluate(predictions(LOGITS, ACTUAL), samples=10)
     worst = scores.clips[0]
-    assert (worst.path, worst.actual, worst.told, worst.right) == ("2.mp4", ("a",), ("b",), False)
+    assert (worst.path, worst.actual, worst.predicted, worst.right) == ("2.mp4", ("a",), ("b",), False)
     assert worst.loss == pytest.approx(math.log(2 + math.exp(3)), abs=1e-4)
     assert worst.top[0] == ("b", pytest.approx(math.exp(3) / (2 + math.exp(3)), abs=1e-4))
     losses = [clip.loss for clip in scores.clips]
@@ -91,7 +91,7 @@ def test_multi_label_scores_of_a_worked_case():
     assert (measure.uniform, measure.majority) == (pytest.approx(2 / 3), None)
     assert (scores.confusion, scores.multilabel) == ((), True)
     assert [(row.recall, row.precision) for row in scores.by_class] == [(1, pytest.approx(2 / 3)), (1, 1)]
-    assert {clip.path: clip.told for clip in scores.clips}["0.mp4"] == ("a", "b")
+    assert {clip.path: clip.predicted for clip in scores.clips}["0.mp4"] == ("a", "b")
     assert {clip.path: clip.right for clip in scores.clips} == {"0.mp4": True, "1.mp4": False, "2.mp4": True}
 
 
@@ -106,7 +106,9 @@ def test_the_temperature_calibrates_and_changes_no_answer():
     assert plain.calibration.before == plain.calibration.after == scaled.calibration.before
     assert scaled.calibration.after < 0.05 < scaled.calibration.before
     assert plain.measures == scaled.measures
-    assert {(clip.path, clip.told) for clip in plain.clips} == {(clip.path, clip.told) for clip in scaled.clips}
+    assert {(clip.path, clip.predicted) for clip in plain.clips} == {
+        (clip.path, clip.predicted) for clip in scaled.clips
+    }
 
 
 def test_few_clips_have_few_bins():
@@ -127,7 +129,10 @@ def test_calibration_knows_multi_label_data():
 
 
 def test_scores_come_back_from_their_file(tmp_path):
-    for found in (predictions(LOGITS, ACTUAL, broken={"x.mp4": "no picture"}), predictions(LOGITS, np.eye(3)[ACTUAL])):
+    for found in (
+        predictions(LOGITS, ACTUAL, unreadable={"x.mp4": "no picture"}),
+        predictions(LOGITS, np.eye(3)[ACTUAL]),
+    ):
         scores = evaluate(found, samples=20)
         scores.save(tmp_path / "scores.json")
         assert load_scores(tmp_path / "scores.json") == scores
@@ -149,7 +154,7 @@ def test_scores_from_a_newer_version_are_refused():
 
 
 def test_nothing_to_score_names_the_first_clip_that_is_broken():
-    none = predictions(np.zeros((0, 2)), np.zeros(0, int), broken={"a.mp4": "it is no video"})
+    none = predictions(np.zeros((0, 2)), np.zeros(0, int), unreadable={"a.mp4": "it is no video"})
     with pytest.raises(DatasetError, match=r"none of the 1 clips can be read, as a\.mp4: it is no video"):
         evaluate(none)
 

@@ -54,7 +54,7 @@ def test_clips_that_cannot_be_read_are_left_out(examples, tmp_path):
     (tmp_path / "bad.mkv").write_bytes(b"none")
     found = predict(Tiny(2), loader([example(tmp_path / "bad.mkv"), *examples[:1]]))
     assert len(found.logits) == 1
-    assert list(found.broken) == [str(tmp_path / "bad.mkv")]
+    assert list(found.unreadable) == [str(tmp_path / "bad.mkv")]
     with pytest.raises(DatasetError, match="none of the 1 clips can be read"):
         predict(Tiny(2), loader([example(tmp_path / "bad.mkv")]))
 

@@ -5,29 +5,29 @@ import torch
 from torch import nn
 
 from kinoscope.core.errors import TrainingError
-from kinoscope.training.generation.adversarial import Balance, DiscriminatorTrainer, advise, stall
+from kinoscope.training.generation.adversarial import DiscriminatorTrainer, MeanMetrics, diagnose_balance, find_stall
 from kinoscope.training.generation.losses import HINGE, NON_SATURATING, RELATIVISTIC, gradient_penalty
 
 ZERO = torch.zeros(4, 1)
 
 
-@pytest.mark.parametrize("game", [NON_SATURATING, RELATIVISTIC, HINGE])
-def test_a_guess_costs_the_judge_what_chance_says(game):
-    assert float(game.judge(ZERO, ZERO)) == pytest.approx(game.chance, abs=1e-6)
+@pytest.mark.parametrize("gan_loss", [NON_SATURATING, RELATIVISTIC, HINGE])
+def test_a_guess_costs_the_judge_what_chance_says(gan_loss):
+    assert float(gan_loss.discriminator(ZERO, ZERO)) == pytest.approx(gan_loss.chance, abs=1e-6)
 
 
-@pytest.mark.parametrize("game", [NON_SATURATING, RELATIVISTIC, HINGE])
-def test_each_player_wants_what_the_other_does_not(game):
-    real, made = ZERO + 3, ZERO - 3
-    assert game.judge(real, made) < game.judge(ZERO, ZERO) < game.judge(made, real)
-    assert game.maker(made, real) < game.maker(ZERO, ZERO) < game.maker(real, made)
+@pytest.mark.parametrize("gan_loss", [NON_SATURATING, RELATIVISTIC, HINGE])
+def test_each_player_wants_what_the_other_does_not(gan_loss):
+    real, fake = ZERO + 3, ZERO - 3
+    assert gan_loss.discriminator(real, fake) < gan_loss.discriminator(ZERO, ZERO) < gan_loss.discriminator(fake, real)
+    assert gan_loss.generator(fake, real) < gan_loss.generator(ZERO, ZERO) < gan_loss.generator(real, fake)
 
 
 def test_losses_of_pairs_are_exact():
-    real, made = torch.tensor([1.0]), torch.tensor([-1.0])
-    assert float(RELATIVISTIC.judge(real, made)) == pytest.approx(math.log1p(math.exp(-2)))
-    assert float(NON_SATURATING.judge(real, made)) == pytest.approx(math.log1p(math.exp(-1)))
-    assert float(HINGE.judge(real, made)) == 0
+    real, fake = torch.tensor([1.0]), torch.tensor([-1.0])
+    assert float(RELATIVISTIC.discriminator(real, fake)) == pytest.approx(math.log1p(math.exp(-2)))
+    assert float(NON_SATURATING.discriminator(real, fake)) == pytest.approx(math.log1p(math.exp(-1)))
+    assert float(HINGE.discriminator(real, fake)) == 0
 
 
 def test_the_penalty_is_the_squared_slope():
@@ -41,78 +41,81 @@ def test_the_penalty_does_not_grow_with_the_patches():
     assert float(few) == pytest.approx(float(many)) == pytest.approx(9 * 16)
 
 
-def judge_of_numbers(rate=0.05):
+def number_trainer(rate=0.05):
     torch.manual_seed(0)
-    judge = nn.Linear(1, 1)
-    return DiscriminatorTrainer(judge, torch.optim.Adam(judge.parameters(), rate))
+    discriminator = nn.Linear(1, 1)
+    return DiscriminatorTrainer(discriminator, torch.optim.Adam(discriminator.parameters(), rate))
 
 
 def test_a_judge_learns_what_is_real_and_a_maker_learns_from_it():
-    match = judge_of_numbers()
+    trainer = number_trainer()
     place = nn.Parameter(torch.tensor(-2.0))
     maker = torch.optim.Adam([place], 0.05)
     for _ in range(150):
-        real, made = torch.randn(16, 1) * 0.1 + 1, place + torch.randn(16, 1) * 0.1
-        match.teach(real, made)
-        loss = match.persuade(real, made)
+        real, fake = torch.randn(16, 1) * 0.1 + 1, place + torch.randn(16, 1) * 0.1
+        trainer.discriminator_step(real, fake)
+        loss = trainer.generator_loss(real, fake)
         maker.zero_grad()
         loss.backward()
         maker.step()
     assert float(place.detach()) > 0
-    assert match.turn == 150
+    assert trainer.steps == 150
 
 
 def test_persuasion_leaves_the_judge_as_it_is():
-    match = judge_of_numbers()
-    before = [p.clone() for p in match.judge.parameters()]
-    made = torch.ones(4, 1, requires_grad=True)
-    match.persuade(ZERO, made).backward()
-    assert made.grad is not None
-    assert all(p.grad is None for p in match.judge.parameters())
-    assert all(torch.equal(a, b) for a, b in zip(before, match.judge.parameters(), strict=True))
+    trainer = number_trainer()
+    before = [p.clone() for p in trainer.discriminator.parameters()]
+    fake = torch.ones(4, 1, requires_grad=True)
+    trainer.generator_loss(ZERO, fake).backward()
+    assert fake.grad is not None
+    assert all(p.grad is None for p in trainer.discriminator.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.discriminator.parameters(), strict=True))
 
 
 def test_the_penalty_is_lazy():
-    match = judge_of_numbers()
-    match.lazy = 4
+    trainer = number_trainer()
+    trainer.r1_interval = 4
     for _ in range(8):
-        match.teach(ZERO + 1, ZERO)
-    assert match.balance.counts == {"slope": 2, "judge_loss": 8, "judge_right": 8, "judge_gap": 8}
+        trainer.discriminator_step(ZERO + 1, ZERO)
+    assert trainer.metrics.counts == {"gradient_penalty": 2, "disc_loss": 8, "disc_accuracy": 8, "disc_gap": 8}
 
 
 def test_a_broken_loss_stops_before_the_weights_are_spoilt():
-    match = judge_of_numbers()
-    with pytest.raises(TrainingError, match="no longer a number at turn 1; lower its lr"):
-        match.teach(ZERO, ZERO * math.nan)
-    assert torch.isfinite(match.judge.weight).all()
+    trainer = number_trainer()
+    with pytest.raises(TrainingError, match="no longer finite in step 1; lower disc_lr"):
+        trainer.discriminator_step(ZERO, ZERO * math.nan)
+    assert torch.isfinite(trainer.discriminator.weight).all()
 
 
 def test_a_balance_gives_means_and_begins_anew():
-    balance = Balance()
-    balance.note(a=1.0)
-    balance.note(a=3.0, b=5.0)
-    assert balance.take() == {"a": 2.0, "b": 5.0}
-    assert balance.take() == {}
+    metrics = MeanMetrics()
+    metrics.add(a=1.0)
+    metrics.add(a=3.0, b=5.0)
+    assert metrics.take_means() == {"a": 2.0, "b": 5.0}
+    assert metrics.take_means() == {}
 
 
 def test_a_stall_is_told_from_a_start_and_from_progress():
     flat, falling = [0.69] * 400, [0.69 - 0.001 * i for i in range(400)]
-    assert stall(flat) == 0
-    assert stall([0.9] * 50 + flat) == 50
-    assert stall(flat[:200]) is None
-    assert stall(flat + falling) is None
-    assert stall(falling + flat, patience=300) == len(falling)
+    assert find_stall(flat) == 0
+    assert find_stall([0.9] * 50 + flat) == 50
+    assert find_stall(flat[:200]) is None
+    assert find_stall(flat + falling) is None
+    assert find_stall(falling + flat, patience=300) == len(falling)
 
 
 @pytest.mark.parametrize(
     ("measures", "advice"),
     [
-        ({"judge_loss": 0.69, "judge_right": 0.5}, "it cannot tell made from real; lower penalty, or raise judge_lr"),
-        ({"judge_loss": 0.02, "judge_right": 1.0}, "is right 100 % of the time"),
-        ({"judge_loss": 0.5, "judge_right": 0.8}, None),
+        (
+            {"disc_loss": 0.69, "disc_accuracy": 0.5},
+            "cannot distinguish generated from real; lower r1_weight, or raise disc_lr",
+        ),
+        ({"disc_loss": 0.02, "disc_accuracy": 1.0}, "accuracy is 100 %"),
+        ({"disc_loss": 0.5, "disc_accuracy": 0.8}, None),
         ({"l1": 0.1}, None),
     ],
 )
 def test_advice_names_what_is_wrong_and_its_cure(measures, advice):
-    told = advise(measures)
-    assert told is None if advice is None else advice in told
+    diagnosis = diagnose_balance(measures)
+    assert diagnosis is None if advice is None else advice in diagnosis

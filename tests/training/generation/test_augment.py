@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kinoscope.training.generation.augment import MOST, STRONG, AdaptiveAugment, make_augment
+from kinoscope.training.generation.augment import MAX_PROBABILITY, STRONG_PROBABILITY, AdaptiveAugment, make_augment
 
 
 def clips(count=6):
@@ -50,16 +50,16 @@ def test_it_adapts_to_how_much_the_judge_tells_right():
     varying = make_augment("adaptive", 0.9, True)
     for _ in range(100):
         varying.adapt(0.95, 160)
-    assert varying.share == MOST
+    assert varying.probability == MAX_PROBABILITY
     varying.adapt(0.5, 1600)
-    assert varying.share == pytest.approx(MOST - 0.1)
+    assert varying.probability == pytest.approx(MAX_PROBABILITY - 0.1)
     for _ in range(10):
         varying.adapt(0.5, 16_000)
-    assert varying.share == 0
+    assert varying.probability == 0
 
 
 def test_strong_and_none_do_not_adapt():
     strong, none = make_augment("strong", 0.9, True), make_augment("none", 0.9, True)
     for one in (strong, none):
         one.adapt(1.0, 10_000)
-    assert (strong.share, none.share) == (STRONG, 0.0)
+    assert (strong.probability, none.probability) == (STRONG_PROBABILITY, 0.0)

@@ -7,26 +7,26 @@ import torch
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
 from kinoscope.models.inference.face_compositor import generated_mask
 from kinoscope.models.inference.lipsync import load_lipsync
-from kinoscope.training.lipsync import data as talkers
+from kinoscope.training.lipsync import data as faces
 from kinoscope.training.lipsync.data import read_talking_faces
 from kinoscope.training.lipsync.losses import (
     LipSyncLosses,
     MomentSampler,
-    begin,
-    heard,
-    learn,
-    split_of,
+    diagnose,
+    new_state,
+    train_epoch,
+    train_frames,
     validate,
-    warn,
+    voice_loss,
 )
-from kinoscope.training.lipsync.options import ABOUT, LipSyncOptions
+from kinoscope.training.lipsync.options import DESCRIPTIONS, LipSyncOptions
 from kinoscope.training.lipsync.train import LipSyncTrainer
 from kinoscope.training.logging import read_log
-from kinoscope.training.options import read_choices, read_saved
+from kinoscope.training.options import parse_options, read_saved_options
 from kinoscope.training.trainer import fit
 from tests.helpers.talking import DrawnFollower, write
 
-SMALL = LipSyncOptions(epochs=2, steps=2, batch=2, width=8, features=0, alone=1, val=0.25)
+SMALL = LipSyncOptions(epochs=2, steps=2, batch=2, width=8, features=0, warmup_epochs=1, val=0.25)
 MASK = torch.from_numpy(generated_mask())[None, None]
 
 
@@ -36,10 +36,10 @@ def people(tmp_path_factory):
     write(folder / "a.mp4")
     write(folder / "silent.mp4", rate=None)
     patch = pytest.MonkeyPatch()
-    patch.setattr(talkers, "FaceTracker", DrawnFollower)
-    found, broken = read_talking_faces(folder)
+    patch.setattr(faces, "FaceTracker", DrawnFollower)
+    found, unreadable = read_talking_faces(folder)
     patch.undo()
-    assert broken == {"silent.mp4": "silent.mp4 has no sound"}
+    assert unreadable == {"silent.mp4": "silent.mp4 has no audio"}
     return found
 
 
@@ -54,8 +54,8 @@ def test_a_clip_is_read(people):
 
 def test_what_is_held_back_is_never_drawn(people):
     moments = MomentSampler(people, SMALL, 0)
-    assert moments.ends == [split_of(people[0], 0.25)] == [38]
-    assert all(len(looks.places) == 38 for looks in moments.looks)
+    assert moments.ends == [train_frames(people[0], 0.25)] == [38]
+    assert all(len(references.places) == 38 for references in moments.references)
     faces, dots, others, mel = moments.faces(3)
     assert [tuple(one.shape) for one in (faces, dots, others, mel)] == [
         (3, 3, 112, 112),
@@ -69,30 +69,30 @@ def test_what_is_held_back_is_never_drawn(people):
 
 def test_a_right_voice_costs_nothing():
     moved = torch.randn(4, 61, 3)
-    assert float(heard(lambda mel: (moved, None), torch.zeros(4, 53, 40), moved)) == 0
+    assert float(voice_loss(lambda mel: (moved, None), torch.zeros(4, 53, 40), moved)) == 0
 
 
 def test_only_what_is_painted_counts():
-    teacher = LipSyncLosses(SMALL, MASK)
+    losses = LipSyncLosses(SMALL, MASK)
     real = torch.rand(2, 3, 112, 112)
     dots = torch.zeros(2, 3, 112, 112)
-    assert float(teacher.near(real + (MASK == 0), real, dots)) == 0
-    assert float(teacher.near(real + 0.25, real, dots)) == pytest.approx(0.25)
+    assert float(losses.l1(real + (MASK == 0), real, dots)) == 0
+    assert float(losses.l1(real + 0.25, real, dots)) == pytest.approx(0.25)
 
 
 def test_maps_are_compared_by_their_own_size():
-    teacher = LipSyncLosses(SMALL, MASK, features=lambda pictures: [pictures, 100 * pictures])
+    losses = LipSyncLosses(SMALL, MASK, features=lambda pictures: [pictures, 100 * pictures])
     real = torch.ones(2, 3, 8, 8)
-    assert float(teacher.alike(real, real)) == 0
-    assert float(teacher.alike(1.5 * real, real)) == pytest.approx(0.5, rel=1e-3)
+    assert float(losses.feature_loss(real, real)) == 0
+    assert float(losses.feature_loss(1.5 * real, real)) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_losses_fall_and_a_voice_is_learned(people):
-    options = LipSyncOptions(epochs=1, steps=12, batch=2, width=8, features=0, judge=0, lr=3e-3, ema=0.8)
-    state, teacher = begin(options), LipSyncLosses(options, MASK)
-    first = validate(state, people, teacher)
-    learn(state, people, teacher)
-    last = validate(state, people, teacher)
+    options = LipSyncOptions(epochs=1, steps=12, batch=2, width=8, features=0, gan_weight=0, lr=3e-3, ema=0.8)
+    state, losses = new_state(options), LipSyncLosses(options, MASK)
+    first = validate(state, people, losses)
+    train_epoch(state, people, losses)
+    last = validate(state, people, losses)
     assert last["val_l1"] < first["val_l1"]
     assert last["val_psnr"] > first["val_psnr"]
     assert state.step == 12
@@ -105,30 +105,30 @@ def test_an_expert_hears_the_voice_in_what_is_painted(people):
         seen.append((tuple(mouths.shape), tuple(mel.shape)))
         return mouths.mean((1, 2, 3, 4)) * mel.mean()
 
-    options = LipSyncOptions(epochs=1, steps=1, batch=2, width=8, features=0, judge=0, sync=1.0)
-    state = begin(options)
-    row = learn(state, people, LipSyncLosses(options, MASK, expert=expert))
+    options = LipSyncOptions(epochs=1, steps=1, batch=2, width=8, features=0, gan_weight=0, sync=1.0)
+    state = new_state(options)
+    row = train_epoch(state, people, LipSyncLosses(options, MASK, expert=expert))
     assert seen == [((1, 10, 3, 48, 48), (1, 40, 40))] * 2
     assert row["sync"] == pytest.approx(math.log(2), abs=0.6)
-    assert len(state.synced) == 1
+    assert len(state.sync_losses) == 1
 
 
 def test_a_stall_of_the_expert_is_named_with_its_cure():
-    state = begin(SMALL)
-    state.synced = [0.693] * 400
-    assert "check the clips with `kinoscope sync`" in warn(state, {})
-    state.synced = [0.3] * 400
-    assert warn(state, {}) is None
+    state = new_state(SMALL)
+    state.sync_losses = [0.693] * 400
+    assert "check the clips with `kinoscope sync`" in diagnose(state, {})
+    state.sync_losses = [0.3] * 400
+    assert diagnose(state, {}) is None
 
 
-def train_painter(options, people, out, *, data="", told=None, **running):
-    return fit(LipSyncTrainer(options, people, data), out, data=data, told=told, **running)
+def run_training(options, people, out, *, data="", on_epoch=None, **running):
+    return fit(LipSyncTrainer(options, people, data), out, data=data, on_epoch=on_epoch, **running)
 
 
 @pytest.fixture(scope="module")
 def run(people, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return train_painter(SMALL, people, out, data="clips")
+    return run_training(SMALL, people, out, data="clips")
 
 
 def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
@@ -136,8 +136,8 @@ def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
     assert names == {"options.json", "log.jsonl", "model.json", "model.safetensors", "preview.png"}
     rows = read_log(run.folder / "log.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert "judge_loss" not in rows[0]
-    assert {"judge_loss", "judge_right", "maker_loss", "l1", "voice", "val_psnr"} <= rows[1].keys()
+    assert "disc_loss" not in rows[0]
+    assert {"disc_loss", "disc_accuracy", "gen_loss", "l1", "voice", "val_psnr"} <= rows[1].keys()
     _, facts = load_lipsync(run.folder)
     assert (facts.width, facts.data) == (8, "clips")
     assert run.examples == (38, 12)
@@ -148,29 +148,29 @@ def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_pat
     def stop(row):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="what epoch 1 gave is kept; go on with --resume-from"):
-        train_painter(SMALL, people, tmp_path, data="clips", told=stop)
-    options, facts = read_saved(tmp_path / "options.json", LipSyncOptions)
+    with pytest.raises(KeyboardInterrupt, match="epoch 1 is saved; resume with --resume-from"):
+        run_training(SMALL, people, tmp_path, data="clips", on_epoch=stop)
+    options, facts = read_saved_options(tmp_path / "options.json", LipSyncOptions)
     assert (options, facts["data"]) == (SMALL, "clips")
     torch.rand(7)
-    train_painter(options, people, tmp_path, data="clips", resume=True)
+    run_training(options, people, tmp_path, data="clips", resume=True)
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
     with pytest.raises(OptionError, match="the run has batch=2, not 3"):
-        train_painter(read_choices(["batch=3"], options, "lipsync"), people, tmp_path, resume=True)
+        run_training(parse_options(["batch=3"], options, "lipsync"), people, tmp_path, resume=True)
 
 
 def test_a_dry_run_writes_nothing(people, tmp_path):
-    done = train_painter(SMALL, people, tmp_path / "x", dry_run=True)
+    done = run_training(SMALL, people, tmp_path / "x", dry_run=True)
     assert done.folder is None
-    assert "judge_loss" in done.rows[0]
+    assert "disc_loss" in done.rows[0]
     assert not (tmp_path / "x").exists()
 
 
 def test_too_little_to_learn_from(people, tmp_path):
-    with pytest.raises(DatasetError, match="38 pictures of faces to learn from"):
-        train_painter(read_choices(["batch=20"], SMALL, "lipsync"), people, tmp_path)
-    with pytest.raises(DatasetError, match=r"no clip ada to paint; choose from a\.mp4"):
-        train_painter(read_choices(["paint=ada"], SMALL, "lipsync"), people, tmp_path)
+    with pytest.raises(DatasetError, match="38 frames of faces to learn from"):
+        run_training(parse_options(["batch=20"], SMALL, "lipsync"), people, tmp_path)
+    with pytest.raises(DatasetError, match=r"no clip ada to learn from; choose from a\.mp4"):
+        run_training(parse_options(["paint=ada"], SMALL, "lipsync"), people, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -186,13 +186,13 @@ def test_too_little_to_learn_from(people, tmp_path):
 )
 def test_options_that_cannot_be(word, message):
     with pytest.raises(OptionError, match=message):
-        read_choices([word], LipSyncOptions(), "lipsync")
+        parse_options([word], LipSyncOptions(), "lipsync")
 
 
 def test_every_option_is_described():
-    assert list(LipSyncOptions().to_dict()) == list(ABOUT)
+    assert list(LipSyncOptions().to_dict()) == list(DESCRIPTIONS)
 
 
 def test_no_run_to_go_on_with(tmp_path):
     with pytest.raises(ModelError, match="is no training run"):
-        read_saved(tmp_path / "options.json", LipSyncOptions)
+        read_saved_options(tmp_path / "options.json", LipSyncOptions)

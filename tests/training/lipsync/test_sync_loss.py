@@ -18,17 +18,17 @@ def folder(path, *kinds):
 def test_an_expert_is_frozen_and_has_a_gradient_to_pixels(tmp_path):
     expert = load_expert(folder(tmp_path, "points", "pixels"))
     mouths = torch.rand(2, 10, 3, 48, 48, requires_grad=True)
-    told = expert(mouths, torch.randn(2, 40, 40))
-    assert told.shape == (2,)
-    assert (told.abs() <= 1).all()
-    told.sum().backward()
+    similarity = expert(mouths, torch.randn(2, 40, 40))
+    assert similarity.shape == (2,)
+    assert (similarity.abs() <= 1).all()
+    similarity.sum().backward()
     assert mouths.grad is not None
     assert mouths.grad.abs().sum() > 0
 
 
 def test_our_own_is_an_expert():
-    told = load_expert()(torch.rand(1, 10, 3, 48, 48), torch.randn(1, 40, 40))
-    assert torch.isfinite(told).all()
+    similarity = load_expert()(torch.rand(1, 10, 3, 48, 48), torch.randn(1, 40, 40))
+    assert torch.isfinite(similarity).all()
 
 
 def test_points_alone_are_no_expert(tmp_path):

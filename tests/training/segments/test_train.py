@@ -8,7 +8,7 @@ from kinoscope.models.inference.segment_refiner import pairwise_iou
 from kinoscope.training.segments.train import ScoreCurve, train_refiner
 
 
-def course(seed, late=1.5):
+def curve(seed, late=1.5):
     """Scores that come 1.5 strides late at the start and at the end, and are noisy."""
     generator = np.random.default_rng(seed)
     begins = 6 + 20 * np.arange(5) + generator.integers(0, 4, 5)
@@ -19,19 +19,19 @@ def course(seed, late=1.5):
 
 
 def test_what_is_always_late_is_mended():
-    edges = train_refiner([course(seed) for seed in range(8)])
-    held = course(100)
-    found = edges.refine(held.edges, held.scores)
-    best = pairwise_iou(held.truth, found[:, :2]).max(1)
+    refiner = train_refiner([curve(seed) for seed in range(8)])
+    unseen = curve(100)
+    found = refiner.refine(unseen.boundaries, unseen.scores)
+    best = pairwise_iou(unseen.truth, found[:, :2]).max(1)
     assert best.min() > 0.85
-    assert len(found[found[:, 2] > 0.5]) == len(held.truth)
+    assert len(found[found[:, 2] > 0.5]) == len(unseen.truth)
 
 
 def test_the_same_seed_learns_the_same():
-    first, second = (train_refiner([course(0), course(1)], seed=3) for _ in range(2))
+    first, second = (train_refiner([curve(0), curve(1)], seed=3) for _ in range(2))
     assert first.out.tolist() == second.out.tolist()
 
 
 def test_a_model_that_finds_nothing_has_no_edges_to_learn():
-    with pytest.raises(DatasetError, match="finds none of the segments"):
+    with pytest.raises(DatasetError, match="detects none of the segments"):
         train_refiner([ScoreCurve(np.arange(11.0), np.full(10, 0.5), np.zeros((0, 2)))])

@@ -7,14 +7,14 @@ from kinoscope.models.inference.sync import LAGS_PER_FRAME
 from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 from kinoscope.training.sync.data import AROUND, ClipRow, SyncSampler, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import (
-    SHIFTS,
+    MAX_SHIFT,
     SyncOptions,
-    contrast,
-    curves_of,
-    keep_pair,
-    kept_pair,
-    likeness,
-    share_found,
+    contrastive_loss,
+    read_pair,
+    save_pair,
+    share_within_a_frame,
+    similarity,
+    similarity_curves,
     train_pair,
 )
 
@@ -31,13 +31,13 @@ def talk(seed, frames=120, person=None):
     points = torch.zeros(frames, 61, 3)
     below = torch.arange(40) % 20 < 11
     points[:, :40, 1] = torch.where(below, 0.05, -0.05) * (1 + open_by[:, None])
-    pictures = (128 + 40 * open_by[:, None, None] * torch.linspace(-1, 1, 64)[None, :, None]).expand(-1, 64, 64)
-    return TalkingClip(f"{seed}.mp4", person or str(seed), points, pictures.clamp(0, 255).to(torch.uint8), mel)
+    mouths = (128 + 40 * open_by[:, None, None] * torch.linspace(-1, 1, 64)[None, :, None]).expand(-1, 64, 64)
+    return TalkingClip(f"{seed}.mp4", person or str(seed), points, mouths.clamp(0, 255).to(torch.uint8), mel)
 
 
 def test_likeness_is_the_cosine_at_each_shift():
     seen, heard = torch.randn(2, 5, 8), torch.randn(2, 5 + 2 * 3, 8)
-    told = likeness(seen, heard)
+    told = similarity(seen, heard)
     assert told.shape == (2, 5, 7)
     assert told[1, 4, 6] == pytest.approx(float(seen[1, 4] @ heard[1, 10]), abs=1e-5)
 
@@ -45,18 +45,18 @@ def test_likeness_is_the_cosine_at_each_shift():
 def test_pieces_are_cut_alike_from_mouth_and_sound():
     one = talk(0)
     for seed in range(5):
-        example = SyncSampler([one], SHIFTS, True, seed).draw(60)
+        example = SyncSampler([one], MAX_SHIFT, True, seed).sample(60)
         assert example.points.shape == (60, 61, 3)
-        assert example.pictures is not None
-        assert example.pictures.shape == (60, 48, 48)
-        assert example.mel.shape == ((60 + 2 * SHIFTS) * LAGS_PER_FRAME, 40)
+        assert example.mouths is not None
+        assert example.mouths.shape == (60, 48, 48)
+        assert example.mel.shape == ((60 + 2 * MAX_SHIFT) * LAGS_PER_FRAME, 40)
         assert abs(example.late) <= 0.5
         open_by = (example.points[:, 25] - example.points[:, 35]).norm(dim=1)
         loud = example.mel.mean(1)
         there, apart = (
-            np.corrcoef(open_by, loud[SHIFTS * LAGS_PER_FRAME + round(4 * example.late) + step :: LAGS_PER_FRAME][:60])[
-                0, 1
-            ]
+            np.corrcoef(
+                open_by, loud[MAX_SHIFT * LAGS_PER_FRAME + round(4 * example.late) + step :: LAGS_PER_FRAME][:60]
+            )[0, 1]
             for step in (0, 12)
         )
         assert there > 0.75
@@ -64,8 +64,8 @@ def test_pieces_are_cut_alike_from_mouth_and_sound():
 
 
 def test_what_is_drawn_depends_on_the_seed_alone():
-    talks = [talk(0), talk(1)]
-    first, again, other = (SyncSampler(talks, SHIFTS, False, seed).draw(15) for seed in (3, 3, 4))
+    clips = [talk(0), talk(1)]
+    first, again, other = (SyncSampler(clips, MAX_SHIFT, False, seed).sample(15) for seed in (3, 3, 4))
     assert torch.equal(first.mel, again.mel)
     assert torch.equal(first.points, again.points)
     assert not torch.equal(first.mel, other.mel)
@@ -73,9 +73,9 @@ def test_what_is_drawn_depends_on_the_seed_alone():
 
 def test_a_right_pair_has_less_loss_than_a_wrong_one():
     torch.manual_seed(0)
-    examples = [SyncSampler([talk(n) for n in range(3)], SHIFTS, False, 0).draw(10) for _ in range(4)]
+    examples = [SyncSampler([talk(n) for n in range(3)], MAX_SHIFT, False, 0).sample(10) for _ in range(4)]
     pair = SyncNet(MOUTH_STREAMS["points"]())
-    loss = contrast(pair, examples, 0.45)
+    loss = contrastive_loss(pair, examples, 0.45)
     loss.backward()
     assert loss.item() == pytest.approx(np.log(31 + 3), rel=0.15)
     assert all(parameter.grad is not None for parameter in pair.parameters())
@@ -89,26 +89,26 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     )
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
     held = [talk(100), talk(101)]
-    assert share_found([("points", pair)], held, 25) > 0.8
-    assert share_found([("points", pair)], held, 500) is None
-    rows = curves_of([("points", pair)], held[0], 120, 1)
+    assert share_within_a_frame([("points", pair)], held, 25) > 0.8
+    assert share_within_a_frame([("points", pair)], held, 500) is None
+    rows = similarity_curves([("points", pair)], held[0], 120, 1)
     assert rows.shape == (1, 241)
     assert abs(int(rows.argmax()) - 120) <= LAGS_PER_FRAME
 
 
 def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
     plan = SyncOptions(kind="pixels", steps=2, batch=4, seed=3)
-    talks = [talk(0), talk(1)]
-    first, again = train_pair(talks, plan), train_pair(talks, plan)
+    clips = [talk(0), talk(1)]
+    first, again = train_pair(clips, plan), train_pair(clips, plan)
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
-    assert kept_pair(tmp_path, plan, "clips") is None
-    keep_pair(tmp_path, plan, "clips", first, 1.5)
-    kept, loss = kept_pair(tmp_path, plan, "clips")
+    assert read_pair(tmp_path, plan, "clips") is None
+    save_pair(tmp_path, plan, "clips", first, 1.5)
+    kept, loss = read_pair(tmp_path, plan, "clips")
     assert loss == 1.5
     assert all(torch.equal(value, kept.state_dict()[name]) for name, value in first.state_dict().items())
     with pytest.raises(OptionError, match="other options"):
-        kept_pair(tmp_path, SyncOptions(kind="pixels", steps=3, batch=4, seed=3), "clips")
+        read_pair(tmp_path, SyncOptions(kind="pixels", steps=3, batch=4, seed=3), "clips")
 
 
 def test_a_loss_that_is_no_number_ends_the_training():
@@ -125,5 +125,5 @@ def test_tables_of_clips(tmp_path):
     path.write_text("clip,offset\na,late\n")
     with pytest.raises(DatasetError, match="no table of clips"):
         read_table(path)
-    with pytest.raises(DatasetError, match="no clip of somebody who talks"):
+    with pytest.raises(DatasetError, match="no clip of a talking face"):
         read_talking_clips(tmp_path, {})

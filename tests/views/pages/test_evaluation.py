@@ -22,7 +22,7 @@ def scores(classes=("cat", HOSTILE), **facts):
             "path": f"{'a' if number < 3 else 'b'}/{number}.mp4",
             "group": "",
             "actual": [classes[number // 3]],
-            "told": [classes[0 if number == 5 else number // 3]],
+            "predicted": [classes[0 if number == 5 else number // 3]],
             "right": number != 5,
             "loss": 1.5 if number == 5 else 0.1,
             "top": top,
@@ -40,7 +40,7 @@ def scores(classes=("cat", HOSTILE), **facts):
         "confusion": [[3, 0], [1, 2]],
         "calibration": {"temperature": 2.0, "before": 0.2, "after": 0.1, "bins_before": bins, "bins_after": bins},
         "clips": clips,
-        "broken": {HOSTILE: HOSTILE},
+        "unreadable": {HOSTILE: HOSTILE},
         "model": HOSTILE,
         "data": "clips",
         "split": "test",
@@ -94,7 +94,7 @@ def test_it_is_told_in_words(capsys):
     assert (
         headline(scores(model="m", groups=2)) == "m on clips, 6 clips of 2 classes, split test, 2 groups, 3 views each"
     )
-    assert remarks(scores(notes=["a note"], broken={"x": "why"})) == [
+    assert remarks(scores(notes=["a note"], unreadable={"x": "why"})) == [
         "calibration error 20.0 %, 10.0 % with temperature 2",
         "1 clip could not be read and counted for nothing, as x: why",
         "a note",

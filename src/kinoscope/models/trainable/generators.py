@@ -143,8 +143,8 @@ GANS: Mapping[str, GanSpec] = {
         discriminator=_mocogan_discriminator,
         latent_sizes=(50, 10),
         options={
-            "width": 64, "judge_width": 64, "lr": 2e-4, "judge_lr": 2e-4, "momentum": 0.5, "game": "non-saturating",
-            "penalty": 0.0, "ema": 0.0, "augment": "none",
+            "width": 64, "disc_width": 64, "lr": 2e-4, "disc_lr": 2e-4, "momentum": 0.5, "gan_loss": "non-saturating",
+            "r1_weight": 0.0, "ema": 0.0, "augment": "none",
         },
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""From options to a network that is ready to be trained: built, and filled with the weights that it starts from."""
+"""Networks ready to be trained: built from options, and filled with the weights that they start from."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from kinoscope.models.formats.trained_model import TrainedModel, load_net
 from kinoscope.models.trainable.classifiers import Network, build_network, find_network
 from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.data.dataset import Dataset
-from kinoscope.training.optim import RATES
+from kinoscope.training.optim import PEAK_LEARNING_RATES
 
-UNFREEZE = 0.25
-TRUNK_LR = 0.1
+DEFAULT_UNFREEZE = 0.25
+"""Default share of the backbone that is trained, when starting from trained weights."""
+DEFAULT_TRUNK_LR = 0.1
+"""Default learning rate of the backbone, as a share of lr, when starting from trained weights."""
 
 
 def resolve(options: ClassificationOptions, dataset: Dataset) -> ClassificationOptions:
-    """Give options in which nothing is left open, so that a run can be told, and repeated, from them alone.
+    """Return options in which everything is decided, so that they alone describe, and can repeat, a run.
 
     Raises:
         OptionError: the options do not fit the network or the data.
@@ -32,21 +34,23 @@ def resolve(options: ClassificationOptions, dataset: Dataset) -> ClassificationO
     starts = options.start != "none" and not (options.start == "auto" and network.start is None)
     loss = options.loss if options.loss != "auto" else "binary" if dataset.multilabel else "cross-entropy"
     if dataset.multilabel and loss != "binary":
-        raise OptionError(f"loss={loss} needs clips of one class each, and {dataset.root} has others; set loss=binary")
-    open_: dict[str, Any] = {
+        raise OptionError(
+            f"loss={loss} needs clips of one class each, and {dataset.root} is multi-label; set loss=binary"
+        )
+    defaults: dict[str, Any] = {
         "frames": sampling.frames, "rate": sampling.rate, "size": sampling.size, "loss": loss,
         "start": options.start if starts else "none",
-        "unfreeze": UNFREEZE if starts else 1.0,
+        "unfreeze": DEFAULT_UNFREEZE if starts else 1.0,
         "freeze_norms": starts,
-        "lr": RATES[options.optimizer],
-        "trunk_lr": TRUNK_LR if starts else 1.0,
+        "lr": PEAK_LEARNING_RATES[options.optimizer],
+        "trunk_lr": DEFAULT_TRUNK_LR if starts else 1.0,
     }  # fmt: skip
-    chosen = {name: value for name, value in open_.items() if getattr(options, name) in (None, "auto")}
+    chosen = {name: value for name, value in defaults.items() if getattr(options, name) in (None, "auto")}
     return replace(options, **chosen, net_options=dict(network.options) | dict(options.net_options))
 
 
 def describe_model(options: ClassificationOptions, dataset: Dataset) -> TrainedModel:
-    """Give what ``model.json`` will say, with the files that the network is built from by their names alone."""
+    """Return the metadata for ``model.json``, in which the files of the network are named without folders."""
     files = {name: Path(str(value)) for name, value in options.net_options.items() if _is_file(value)}
     names = {name: path.name for name, path in files.items()}
     return TrainedModel(
@@ -62,7 +66,7 @@ def describe_model(options: ClassificationOptions, dataset: Dataset) -> TrainedM
 
 
 def own_files(options: ClassificationOptions) -> list[Path]:
-    """Give the files that the network is built from, such as a Keras backbone."""
+    """Return the files that the network is built from, such as a Keras backbone."""
     return [Path(str(value)) for value in options.net_options.values() if _is_file(value)]
 
 
@@ -75,7 +79,7 @@ def build(options: ClassificationOptions, classes: tuple[str, ...]) -> nn.Module
 
     Raises:
         OptionError: the network has no such option.
-        ModelError: the weights cannot be had, or are of another network.
+        ModelError: the weights cannot be fetched, or are of another network.
     """
     torch.manual_seed(options.seed)
     net = build_network(options.net, len(classes), options.net_options)
@@ -95,11 +99,11 @@ def _fill_from_card(net: nn.Module, network: Network) -> None:
     try:
         network.load(net, fetch(find(network.start)))
     except WeightsMissing as error:
-        raise WeightsMissing(f"{error}; or train from nothing with start=none") from None
+        raise WeightsMissing(f"{error}; or train from random weights with start=none") from None
 
 
 def _fill_from_run(net: nn.Module, folder: Path, options: ClassificationOptions, classes: tuple[str, ...]) -> None:
-    """Take over the weights of a trained model; what tells other classes than ours starts anew."""
+    """Load the weights of a trained model; those of a head for other classes are initialized randomly."""
     theirs, trained = load_net(folder)
     if trained.task != "classify":
         raise ModelError(f"start={folder} is a model for {trained.task}, not classify; give one of this task")
@@ -107,8 +111,8 @@ def _fill_from_run(net: nn.Module, folder: Path, options: ClassificationOptions,
         raise ModelError(f"start={folder} is a {trained.network}, not a {options.net}; set net={trained.network}")
     state = theirs.state_dict()
     if trained.classes != classes:
-        fresh = _of_classes(options, len(classes))
-        state = {name: tensor for name, tensor in state.items() if name not in fresh}
+        head = _head_tensors(options, len(classes))
+        state = {name: tensor for name, tensor in state.items() if name not in head}
     _fill(net, state, folder)
 
 
@@ -120,16 +124,16 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], folder: Path) -> None:
     net.load_state_dict(state, strict=False)
 
 
-def _of_classes(options: ClassificationOptions, classes: int) -> set[str]:
-    """Give the names of the tensors whose shape depends on the number of classes."""
-    drawn = torch.get_rng_state()
+def _head_tensors(options: ClassificationOptions, classes: int) -> set[str]:
+    """Return the names of the tensors whose shape depends on the number of classes."""
+    rng_state = torch.get_rng_state()
     states = [build_network(options.net, count, options.net_options).state_dict() for count in (classes, classes + 1)]
-    torch.set_rng_state(drawn)
+    torch.set_rng_state(rng_state)
     return {name for name, tensor in states[0].items() if tensor.shape != states[1][name].shape}
 
 
-def length_of(net: nn.Module, options: ClassificationOptions) -> int:
-    """Give the length of the network's embedding, and find out whether it takes such clips at all.
+def embedding_length(net: nn.Module, options: ClassificationOptions) -> int:
+    """Return the length of the network's embedding, and check that it accepts such clips.
 
     Raises:
         OptionError: it does not.
@@ -141,15 +145,17 @@ def length_of(net: nn.Module, options: ClassificationOptions) -> int:
         with torch.inference_mode():
             return int(net.eval()(pixels.to(next(net.parameters()).device))[0].shape[1])
     except RuntimeError as error:
-        first = (str(error).splitlines() or ["too small"])[0]
+        reason = (str(error).splitlines() or ["too small"])[0]
         shape = f"{frames} frames of {width}x{height}"
-        raise OptionError(f"{options.net} cannot take {shape} ({first}); give other frames or a larger size") from None
+        raise OptionError(f"{options.net} cannot take {shape} ({reason}); give other frames or a larger size") from None
     finally:
         net.train(training)
 
 
-def order_channels(net: nn.Module) -> nn.Module:
-    """Keep the kernels of 2-D convolutions with channels last, which is how pictures come and convolutions run best."""
+def to_channels_last(net: nn.Module) -> nn.Module:
+    """Convert the kernels of 2-D convolutions to channels last, the layout of frames, in which convolutions are
+    fastest.
+    """
     for parameter in net.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: all that changes, written where an epoch ends and read to go on."""
+"""Checkpoints of the training of a classifier: all that changes, written at the end of each epoch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import Any
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.training.checkpoint import (
-    fill_optimizer,
     flatten_optimizer,
-    joined,
+    join_parts,
     read_checkpoint,
+    restore_optimizer,
     save_checkpoint,
-    within,
+    select_part,
 )
 from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.classification.state import TASK, TrainContext, TrainState
 from kinoscope.training.data.dataset import Dataset
+from kinoscope.training.options import rename_saved
 
-FREE = ("device", "workers")
-"""Options that change nothing that is computed."""
+CHANGEABLE_OPTIONS = ("device", "workers")
+"""Options that may change when a run is resumed: they do not change the result."""
 
 
-def save_state(path: Path, state: TrainState, job: TrainContext) -> None:
-    """Write a checkpoint; what was there before stays if it cannot be written.
+def save_state(path: Path, state: TrainState, context: TrainContext) -> None:
+    """Write a checkpoint; the previous one is unchanged if it cannot be written.
 
     Raises:
         OutputError: it cannot be written.
@@ -36,51 +37,53 @@ def save_state(path: Path, state: TrainState, job: TrainContext) -> None:
         "optimizer": flatten_optimizer(state.optimizer),
         "average": state.average.tensors if state.average else {},
     }
-    facts = {
+    metadata = {
         "task": TASK,
-        "classes": job.dataset.classes,
-        "options": job.options.to_dict(),
+        "classes": context.dataset.classes,
+        "options": context.options.to_dict(),
         "epoch": state.epoch,
         "step": state.step,
         "best": state.best,
         "score": [value if math.isfinite(value) else None for value in state.score],
         "averaged": state.average.steps if state.average else 0,
     }
-    save_checkpoint(path, joined(parts), facts)
+    save_checkpoint(path, join_parts(parts), metadata)
 
 
 def restore_state(path: Path, state: TrainState, options: ClassificationOptions, dataset: Dataset) -> None:
-    """Bring a state to where a checkpoint was.
+    """Restore state from a checkpoint.
 
     Raises:
         ModelError: the checkpoint is damaged, or of another task, other classes or other options.
         OptionError: the options are not those of the run.
     """
-    tensors, facts = read_checkpoint(path)
-    _demand_same(path, facts, options, dataset)
+    tensors, metadata = read_checkpoint(path)
+    _demand_same(path, metadata, options, dataset)
     try:
-        state.net.load_state_dict(within(tensors, "net"))
-        state.loss.load_state_dict(within(tensors, "loss"))
-        fill_optimizer(state.optimizer, within(tensors, "optimizer"))
+        state.net.load_state_dict(select_part(tensors, "net"))
+        state.loss.load_state_dict(select_part(tensors, "loss"))
+        restore_optimizer(state.optimizer, select_part(tensors, "optimizer"))
     except (RuntimeError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"{path} is of another network ({first}); start the training anew") from None
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path} is of another network ({reason}); restart the training") from None
     if state.average:
         device = next(state.net.parameters()).device
-        state.average.fill(within(tensors, "average"), facts["averaged"], device)
-    state.epoch, state.step, state.best = facts["epoch"], facts["step"], facts["best"]
+        state.average.restore(select_part(tensors, "average"), metadata["averaged"], device)
+    state.epoch, state.step, state.best = metadata["epoch"], metadata["step"], metadata["best"]
     if state.best:
-        first, second = facts["score"]
+        first, second = metadata["score"]
         state.score = (math.inf if first is None else first, second)
 
 
-def _demand_same(path: Path, facts: dict[str, Any], options: ClassificationOptions, dataset: Dataset) -> None:
-    if facts["task"] != TASK:
-        raise ModelError(f"{path} is of task {facts['task']}, not {TASK}; resume it with that task")
-    if tuple(facts["classes"]) != dataset.classes:
-        theirs, ours = ", ".join(facts["classes"]), ", ".join(dataset.classes)
-        raise ModelError(f"{path} tells the classes {theirs}, and the data has {ours}; give the data it began with")
-    now = json.loads(json.dumps(options.to_dict()))
-    for name, value in facts["options"].items():
-        if name not in FREE and now.get(name) != value:
-            raise OptionError(f"the run has {name}={value}, not {now.get(name)}; leave {name} out, or start a new run")
+def _demand_same(path: Path, metadata: dict[str, Any], options: ClassificationOptions, dataset: Dataset) -> None:
+    if metadata["task"] != TASK:
+        raise ModelError(f"{path} is of task {metadata['task']}, not {TASK}; resume it with that task")
+    if tuple(metadata["classes"]) != dataset.classes:
+        theirs, ours = ", ".join(metadata["classes"]), ", ".join(dataset.classes)
+        raise ModelError(f"{path} has the classes {theirs}, and the data {ours}; give the data of the run")
+    current = json.loads(json.dumps(options.to_dict()))
+    for name, value in rename_saved(TASK, metadata["options"]).items():
+        if name not in CHANGEABLE_OPTIONS and current.get(name) != value:
+            raise OptionError(
+                f"the run has {name}={value}, not {current.get(name)}; leave {name} out, or start a new run"
+            )

@@ -1,22 +1,21 @@
-"""All that can be chosen of a training run: defaults, help and validation in one place."""
+"""Options of the training of a classifier: defaults, help and validation in one place."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kinoscope.core.errors import ModelError, OptionError
-from kinoscope.core.files import atomic_write
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import suggest
+from kinoscope.training.options import rename_pair, rename_saved
 
 if TYPE_CHECKING:
     from kinoscope.imaging.augment import Augment
@@ -28,41 +27,42 @@ STRONG: dict[str, Any] = {
 """What ``augment=strong`` changes of the defaults of ``Augment``, which are ``light``."""
 
 PAIRS = ("triplet", "arcface", "contrastive")
-"""Losses of the embedding; each clip needs one class that is wholly its own."""
+"""Losses of the embedding; each clip needs exactly one class, without mixing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassificationOptions:
-    """How a network is trained. The defaults are for 100 to 10,000 clips."""
+    """Options of the training of a classifier. The defaults are for 100 to 10,000 clips."""
 
     net: str = "cnn-gru"
     """The network: cnn-gru, cnn-lstm, cnn-bigru, cnn-bilstm, keras-gru, keras-lstm, r3d-18, mc3-18, r2plus1d-18, x3d-s,
-    movinet-a0 or motion. Its own options follow a dot, as in net.hidden=256."""
+    movinet-a0 or motion. Its own options follow a dot, as in net.hidden=256.
+    """
     net_options: Mapping[str, Any] = field(default_factory=dict)
     frames: int | None = None
-    """Frames of a clip; as many as the network is made for if not given."""
+    """Frames of a clip; the network's default if not given."""
     rate: float | None = None
-    """Frames per second; as many as the network is made for if not given."""
+    """Frames per second; the network's default if not given."""
     size: tuple[int, int] | None = None
-    """Width and height of the frames in pixels, as in 160x160; what the network is made for if not given."""
+    """Width and height of the frames in pixels, as in 160x160; the network's default if not given."""
     start: str = "auto"
     """Weights to start from: auto (those of the network's card), none, or the folder of a trained model."""
     unfreeze: float | None = None
     """Share of the backbone that is trained, from the top: 0 none, 1 all; 0.25 if not given, or 1 without start."""
     freeze_norms: bool | None = None
-    """Whether the backbone's BatchNorm keeps its statistics; if not given, where it starts from trained weights."""
+    """Whether the backbone's BatchNorm keeps its statistics; if not given, true when starting from trained weights."""
     loss: Literal["auto", "cross-entropy", "focal", "binary", "triplet", "arcface", "contrastive"] = "auto"
     """auto (cross-entropy, or binary for clips with several labels), cross-entropy, focal or binary; or triplet,
     arcface or contrastive, which are losses of the embedding and are added to cross-entropy."""
     smoothing: float = 0.1
     """Label smoothing of cross-entropy, 0 to 1."""
     gamma: float = 2.0
-    """Focusing parameter of the focal loss: how much clips that are easy count less, 0 to 10."""
+    """Focusing parameter of the focal loss: how much easy clips are down-weighted, 0 to 10."""
     margin: float = 0.3
     """Margin between classes: a distance in triplet, an angle in radians in arcface."""
     scale: float = 30.0
     """Scale of the cosines in arcface."""
-    heat: float = 0.1
+    temperature: float = 0.1
     """Temperature of the contrastive loss."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """adamw or sgd (with Nesterov momentum 0.9)."""
@@ -77,33 +77,33 @@ class ClassificationOptions:
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises; one-cycle takes at least 0.3."""
     epochs: int = 30
-    """How often every clip is shown."""
+    """Number of passes over all clips."""
     batch: int = 16
     """Clips of one step, over all processes."""
     accumulate: int = 1
-    """Parts in which a process takes its share of a batch, to save memory (gradient accumulation)."""
+    """Parts in which a process handles its share of a batch, to save memory (gradient accumulation)."""
     clip: float = 1.0
-    """Largest norm of the gradient; 0 does not clip."""
+    """Maximum norm of the gradient; 0 does not clip."""
     ema: float = 0.99
     """Decay of the moving average of the weights, which is what is saved; 0 saves the weights themselves."""
     balance: bool = False
-    """Whether every class comes equally often."""
+    """Whether every class is equally frequent."""
     bf16: bool | None = None
-    """Whether forward runs in bfloat16; if not given, on a GPU."""
+    """Whether the forward pass runs in bfloat16; if not given, on a GPU."""
     patience: int = 10
     """Epochs without a better score after which training stops; 0 never stops early."""
     seed: int = 0
     """Seed of everything random."""
     val: float = 0.2
-    """Share of the clips that are set aside for validation, where the data does not say; 0 learns from all."""
+    """Share of the clips that is held out for validation, where the data does not say; 0 learns from all."""
     fold: str = ""
-    """Which of how many folds is set aside instead, as in 2/5; the runs 1/5 to 5/5 validate every clip once."""
+    """Which of how many folds is held out instead, as in 2/5; the runs 1/5 to 5/5 validate every clip once."""
     group: str = ""
-    """What stays on one side of a split: place//24, number//8 or a pattern such as (person\\d+)."""
+    """What stays on one side of a split: index//24, number//8 or a pattern such as (person\\d+)."""
     workers: int | None = None
     """Threads that load clips; one for each core if not given."""
     augment: Literal["light", "strong", "none"] = "light"
-    """Augmentation: light, strong or none; single kinds follow a dot, as in augment.flip=0."""
+    """Augmentation: light, strong or none; single transforms follow a dot, as in augment.flip=0."""
     augment_options: Mapping[str, Any] = field(default_factory=dict)
     views: int = 1
     """Clips of each video in validation."""
@@ -117,7 +117,7 @@ class ClassificationOptions:
 
     @property
     def folds(self) -> tuple[int, int] | None:
-        """The number of the fold that ``fold`` sets aside, counted from 1, and how many there are; None if none is."""
+        """The number of the fold that ``fold`` holds out, counted from 1, and how many there are; None if none is."""
         if not self.fold:
             return None
         number, slash, count = self.fold.partition("/")
@@ -126,8 +126,8 @@ class ClassificationOptions:
         return int(number), int(count)
 
     @property
-    def variation(self) -> Augment:
-        """What ``augment`` and its single kinds ask for."""
+    def augmentation(self) -> Augment:
+        """The augmentation that ``augment`` and its single transforms name."""
         from kinoscope.imaging.augment import Augment
 
         known = {one.name for one in fields(Augment)}
@@ -140,17 +140,17 @@ class ClassificationOptions:
         return Augment(**(STRONG if self.augment == "strong" else {}) | own)
 
     def sampling(self, own: Sampling) -> Sampling:
-        """Give the clips to take; what is not asked for is as the network's ``own``."""
+        """Return the sampling of clips; what is not given is as the network's ``own``."""
         return Sampling(self.frames or own.frames, self.rate or own.rate, self.size or own.size)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return asdict(self)
 
 
 LIMITS: dict[str, tuple[float, float]] = {
     "frames": (1, 1024), "rate": (1e-3, 1000), "unfreeze": (0, 1), "smoothing": (0, 0.99), "gamma": (0, 10),
-    "margin": (0, 3), "scale": (1, 1000), "heat": (1e-3, 10), "lr": (0, 100), "trunk_lr": (0, 1),
+    "margin": (0, 3), "scale": (1, 1000), "temperature": (1e-3, 10), "lr": (0, 100), "trunk_lr": (0, 1),
     "weight_decay": (0, 10), "warmup": (0, 0.9), "epochs": (1, 100_000), "batch": (1, 65_536),
     "accumulate": (1, 4096), "clip": (0, 1e6), "ema": (0, 0.99999), "patience": (0, 100_000), "val": (0, 0.9),
     "workers": (1, 256), "views": (1, 100), "seed": (0, 2**31 - 1),
@@ -175,8 +175,8 @@ def _check_limits(options: ClassificationOptions) -> None:
 
 
 def _check_together(options: ClassificationOptions) -> None:
-    variation, _ = options.variation, options.folds
-    if options.loss in PAIRS and variation.mixes:
+    augmentation, _ = options.augmentation, options.folds
+    if options.loss in PAIRS and augmentation.mixes:
         raise OptionError(f"loss={options.loss} needs clips of one class each; set augment.mixup=0 augment.cutmix=0")
     if options.loss in ("triplet", "contrastive") and options.batch < 4:
         raise OptionError(f"loss={options.loss} compares the clips of a batch; give a batch of at least 4")
@@ -191,20 +191,20 @@ def _augment_value(name: str, value: Any) -> Any:
         raise OptionError(f"augment.{name}={value} is no number; give one such as augment.{name}=0.5") from None
 
 
-def read_words(words: Sequence[str], base: ClassificationOptions | None = None) -> ClassificationOptions:
-    """Read ``key=value`` words, each typed as its option is; a later one wins.
+def parse_options(pairs: Sequence[str], base: ClassificationOptions | None = None) -> ClassificationOptions:
+    """Parse ``key=value`` pairs, each with the type of its option; a later one overrides.
 
     Raises:
-        OptionError: one is no such pair, or names no option, or its value cannot be used.
+        OptionError: one is no such pair, names no option, or its value cannot be used.
     """
     base = base or ClassificationOptions()
     plain: dict[str, Any] = {}
     groups = {name: dict(getattr(base, f"{name}_options")) for name in ("net", "augment")}
-    for word in words:
-        name, equals, text = word.partition("=")
+    for pair in pairs:
+        name, equals, text = rename_pair("classify", pair).partition("=")
         head, dot, rest = name.partition(".")
         if not equals:
-            raise OptionError(f"{word} is no option; give key=value, such as epochs=10")
+            raise OptionError(f"{pair} is no option; give key=value, such as epochs=10")
         if dot and head in groups:
             groups[head][rest] = _guess(text)
         else:
@@ -229,16 +229,16 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 @lru_cache
 def _kinds() -> dict[str, Any]:
-    """Give the type of each option that is a plain value."""
+    """Return the type of each option that is a plain value."""
     hints = get_type_hints(ClassificationOptions)
     return {name: kind for name, kind in hints.items() if not name.endswith("_options")}
 
 
 def _convert(kind: Any, text: str) -> Any:
-    """Read a text as a type.
+    """Convert a text to a type.
 
     Raises:
-        ValueError: it cannot be.
+        ValueError: it cannot be converted.
     """
     if get_origin(kind) in (Union, types.UnionType):
         if text.lower() in ("none", "auto", ""):
@@ -258,7 +258,7 @@ def _fail(text: str) -> Any:
 
 
 def _guess(text: str) -> Any:
-    """Read an option of a network, whose type only its row knows: a bool, a number, or a text."""
+    """Convert an option of a network, whose type only its row knows: to a bool, a number, or a text."""
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
@@ -278,49 +278,37 @@ def _example(kind: Any) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kinds[0], "a size such as 160x160")
 
 
-def describe() -> list[tuple[str, str, str]]:
-    """Give name, default and help of each option, from the dataclass itself."""
+def describe_options() -> list[tuple[str, str, str]]:
+    """Return name, default and help of each option, from the dataclass itself."""
     body = ast.parse(inspect.getsource(ClassificationOptions)).body[0]
     assert isinstance(body, ast.ClassDef)
     texts: dict[str, str] = {}
-    for statement, after in zip(body.body, body.body[1:], strict=False):
-        doc = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        doc = (
+            following.value.value
+            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            else None
+        )
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and isinstance(doc, str):
             texts[statement.target.id] = " ".join(doc.split())
     defaults = {one.name: one.default for one in fields(ClassificationOptions) if one.default is not MISSING}
     return [(name, "" if defaults[name] is None else str(defaults[name]), text) for name, text in texts.items()]
 
 
-class Saveable(Protocol):
-    """Options of any training."""
+def read_saved_options(path: Path) -> tuple[ClassificationOptions, dict[str, Any]]:
+    """Read saved options, and the metadata on the run.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
-        ...
-
-
-def save_options(path: Path, options: Saveable, facts: Mapping[str, Any]) -> None:
-    """Write options as JSON, with ``facts`` on the run (its task and data).
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(dict(facts) | {"options": options.to_dict()}, indent=1) + "\n", "utf-8")
-
-
-def read_options(path: Path) -> tuple[ClassificationOptions, dict[str, Any]]:
-    """Read options, and facts on the run, that were saved.
+    Options that earlier releases named differently are read under their present names.
 
     Raises:
         ModelError: there are none, or the file is damaged.
     """
     try:
-        facts = read_json(path, allow_nan=True)
-        plain = facts.pop("options")
+        metadata = read_json(path, allow_nan=True)
+        plain = rename_saved("classify", metadata.pop("options"))
         size = plain["size"] and tuple(plain["size"])
-        return ClassificationOptions(**plain | {"size": size}), facts
+        return ClassificationOptions(**plain | {"size": size}), metadata
     except FileNotFoundError:
         raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged ({error}); start the training anew") from None
+        raise ModelError(f"{path} is damaged ({error}); restart the training") from None

@@ -1,4 +1,4 @@
-"""A training: what stays the same in it, what changes, and what it comes to."""
+"""State of the training of a classifier: what is fixed, what changes, and the result."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from kinoscope.training.logging import Row
 from kinoscope.training.optim import ExponentialMovingAverage
 
 TASK = "classify"
-"""What is learned."""
+"""Name of the task."""
 
 
 @dataclass(kw_only=True)
 class ClassificationRun:
-    """What a training came to.
+    """Result of the training of a classifier.
 
     Attributes:
-        folder: where all of it lies; None of a dry run.
-        options: with nothing left open.
-        rows: the measures of each epoch, as in ``log.jsonl``.
-        best: the epoch whose weights were kept.
-        scores: of the kept weights on the clips for validation; None without such clips.
-        clips: how many there are to learn from, and to validate.
-        parameters: how many numbers the network has, and how many of them are learned.
+        folder: of the run; None for a dry run.
+        options: fully resolved.
+        rows: metrics of each epoch, as in ``log.jsonl``.
+        best: the epoch whose weights were saved.
+        scores: of the saved weights on the validation clips; None without such clips.
+        clips: numbers of training and validation clips.
+        parameters: number of parameters, and of those that are trained.
         steps: of an epoch.
-        speed: clips learned from per second; of this call alone.
+        speed: training clips per second; of this call alone.
         waiting: share of that time that was spent waiting for data.
-        broken: path -> reason, of the clips that could not be read.
+        unreadable: path -> reason, of the clips that could not be read.
         written: the files.
     """
 
@@ -50,13 +50,13 @@ class ClassificationRun:
     steps: int = 0
     speed: float = 0.0
     waiting: float = 0.0
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class TrainContext:
-    """What stays the same while training, and the report on it."""
+    """What is fixed during training, and the result so far."""
 
     options: ClassificationOptions
     dataset: Dataset
@@ -67,27 +67,27 @@ class TrainContext:
 
     @property
     def steps(self) -> int:
-        """Of all epochs."""
+        """Number of optimizer steps of all epochs."""
         return len(self.loader) * self.options.epochs
 
 
 @dataclass(kw_only=True)
 class TrainState:
-    """All that changes while training, which a checkpoint holds.
+    """What changes during training, and is saved in a checkpoint.
 
     Attributes:
         net, loss, optimizer, average: what has tensors; the average is None where there is none.
-        still: modules that stay in evaluation mode.
-        epoch, step: how many are done.
+        frozen: modules that stay in evaluation mode.
+        epoch, step: number of finished ones.
         best: the best epoch so far; 0 before the first.
-        score: of that epoch: what is compared, higher for better.
+        score: of that epoch, for comparison; higher is better.
     """
 
     net: nn.Module
     loss: nn.Module
     optimizer: torch.optim.Optimizer
     average: ExponentialMovingAverage | None
-    still: list[nn.Module]
+    frozen: list[nn.Module]
     epoch: int = 0
     step: int = 0
     best: int = 0

@@ -1,9 +1,9 @@
 """Training of a classifier of clips: the loop, from top to bottom.
 
-``train`` prepares, goes through the epochs and keeps the best; ``learn`` is one epoch: forward, loss, backward, step.
+``train`` prepares, runs the epochs and saves the best; ``train_epoch`` is one epoch: forward, loss, backward, step.
 
-Everything random depends on the seed, the epoch and the process, and a checkpoint is written where an epoch ends. So a
-run that was interrupted goes on exactly as if it had not been.
+All randomness depends on the seed, the epoch and the process, and a checkpoint is written at the end of each epoch. So
+a resumed run continues exactly as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -25,19 +25,26 @@ from kinoscope.core.files import atomic_write
 from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import load_net, save_trained_model
 from kinoscope.training.checkpoint import (
-    PLACE,
+    LAST_CHECKPOINT,
     read_checkpoint,
 )
-from kinoscope.training.classification.build import build, describe_model, length_of, order_channels, own_files, resolve
+from kinoscope.training.classification.build import (
+    build,
+    describe_model,
+    embedding_length,
+    own_files,
+    resolve,
+    to_channels_last,
+)
 from kinoscope.training.classification.checkpoint import restore_state, save_state
 from kinoscope.training.classification.losses import make_loss
-from kinoscope.training.classification.options import ClassificationOptions, save_options
+from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.classification.state import TASK, ClassificationRun, TrainContext, TrainState
-from kinoscope.training.classification.validation import describe, is_better, is_stale, measure, validate
+from kinoscope.training.classification.validation import is_better, is_stale, measure, model_metadata, validate
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Batch, Loader
 from kinoscope.training.data.splits import Splits, folds, read_splits, save_splits, split
-from kinoscope.training.distributed import Processes, joined
+from kinoscope.training.distributed import Processes, process_group
 from kinoscope.training.evaluation.evaluate import evaluate
 from kinoscope.training.evaluation.plots import draw
 from kinoscope.training.evaluation.predictions import clip_name
@@ -47,9 +54,10 @@ from kinoscope.training.optim import (
     freeze,
     make_optimizer,
     parameter_groups,
-    set_rate,
+    set_learning_rate,
     set_training,
 )
+from kinoscope.training.options import save_options
 
 
 def train(
@@ -61,89 +69,89 @@ def train(
     dry_run: bool = False,
     splits: Splits | None = None,
     progress: ProgressCallback | None = None,
-    told: Callable[[Row], None] | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
 ) -> ClassificationRun:
-    """Train a network, keep the weights of the best epoch in ``out``, and draw how it went.
+    """Train a network, and write the weights of the best epoch, scores and plots to ``out``.
 
     Args:
-        options: what is left open is chosen to fit the network and the data.
+        options: open ones are resolved to fit the network and the data.
         dataset: the labelled clips.
         out: folder of the run.
-        resume: go on with the run in ``out``, which must have been started with the same options.
-        dry_run: take one step and one look at validation, and write nothing.
-        splits: which clips are for training and validation; by default as the data says, or drawn.
-        progress: told of each step. told: told of the measures of each epoch.
+        resume: continue the run in ``out``, which must have been started with the same options.
+        dry_run: take one step and validate a batch, and write nothing.
+        splits: the training and validation clips; by default as the data says, or sampled.
+        progress: called after each step. on_epoch: called with the metrics of each epoch.
 
     Raises:
         OptionError: the options do not fit.
-        DatasetError: the data does not do, or cannot be read.
+        DatasetError: the data cannot be used, or not be read.
         ModelError: weights or a checkpoint cannot be used.
-        OutputError: something cannot be written; what was kept before is still there.
-        TrainingError: the loss is no longer a number; what was kept before is still there.
+        OutputError: something cannot be written; what was saved before is still there.
+        TrainingError: the loss is no longer finite; what was saved before is still there.
     """
     options = resolve(options, dataset)
-    with joined(options.device) as processes:
-        out = Path(processes.share(str(out)))
+    with process_group(options.device) as processes:
+        out = Path(processes.broadcast(str(out)))
         splits = splits or _divide(options, dataset, out, resume)
-        job, state = prepare(options, dataset, splits, processes, resume)
-        job.run.folder = out
+        context, state = prepare(options, dataset, splits, processes, resume)
+        context.run.folder = out
         if dry_run:
-            return _try_out(job, state, progress)
+            return _dry_run(context, state, progress)
         if resume:
-            restore_state(out / PLACE, state, options, dataset)
+            restore_state(out / LAST_CHECKPOINT, state, options, dataset)
         try:
-            _go_through_epochs(job, state, out, progress, told)
+            _train_epochs(context, state, out, progress, on_epoch)
         except KeyboardInterrupt:
-            kept = f"what epoch {state.epoch} gave is kept" if state.epoch else "no epoch was done"
-            raise KeyboardInterrupt(f"interrupted: {kept}; go on with --resume-from {out}") from None
-        return _finish(job, out)
+            saved = f"epoch {state.epoch} is saved" if state.epoch else "no epoch was finished"
+            raise KeyboardInterrupt(f"interrupted: {saved}; resume with --resume-from {out}") from None
+        return _finish(context, out)
 
 
-def _go_through_epochs(
-    job: TrainContext,
+def _train_epochs(
+    context: TrainContext,
     state: TrainState,
     out: Path,
     progress: ProgressCallback | None,
-    told: Callable[[Row], None] | None,
+    on_epoch: Callable[[Row], None] | None,
 ) -> None:
-    writes, options = job.processes.writes, job.options
-    log = _open(job, state, out) if writes else None
+    is_main, options = context.processes.is_main, context.options
+    log = _open_log(context, state, out) if is_main else None
     try:
         while state.epoch < options.epochs and not is_stale(state, options):
-            began, waited = time.perf_counter(), job.loader.waited
-            row = learn(job, state, state.epoch + 1, progress)
-            _note_speed(job, began, waited)
-            with state.average.inside(state.net) if state.average else nullcontext():
-                predictions = validate(state.net, job)
-                row |= measure(predictions) | {"seconds": round(time.perf_counter() - began, 3)}
+            start, waited = time.perf_counter(), context.loader.waited
+            row = train_epoch(context, state, state.epoch + 1, progress)
+            _record_speed(context, start, waited)
+            with state.average.applied_to(state.net) if state.average else nullcontext():
+                predictions = validate(state.net, context)
+                row |= measure(predictions) | {"seconds": round(time.perf_counter() - start, 3)}
                 state.epoch += 1
-                if is_better(state, row) and writes:
-                    save_trained_model(out, state.net, describe(job, predictions, row))
-            if writes and log:
+                if is_better(state, row) and is_main:
+                    save_trained_model(out, state.net, model_metadata(context, predictions, row))
+            if is_main and log:
                 log.write(row)
-                save_state(out / PLACE, state, job)
-                job.run.rows = log.rows
-            if told and writes:
-                told(row)
+                save_state(out / LAST_CHECKPOINT, state, context)
+                context.run.rows = log.rows
+            if on_epoch and is_main:
+                on_epoch(row)
     finally:
         if log:
             log.close()
 
 
-def learn(job: TrainContext, state: TrainState, epoch: int, progress: ProgressCallback | None = None) -> Row:
-    """Go once through all clips, and give the mean loss and the learning rate.
+def train_epoch(context: TrainContext, state: TrainState, epoch: int, progress: ProgressCallback | None = None) -> Row:
+    """Train on all clips once; return the mean loss and the learning rate.
 
     Raises:
-        TrainingError: the loss is no longer a number.
+        TrainingError: the loss is no longer finite.
     """
-    options, processes, net = job.options, job.processes, state.net
+    options, processes, net = context.options, context.processes, state.net
     learned = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     autocast = torch.autocast(processes.device.type, torch.bfloat16, enabled=_in_bf16(options, processes))
     total, rate = 0.0, 0.0
     torch.manual_seed(_seed(options.seed, epoch, processes.rank))
-    set_training(net, state.still)
+    set_training(net, state.frozen)
 
-    for batch in job.loader.epoch(epoch):
+    for batch in context.loader.epoch(epoch):
         state.optimizer.zero_grad()
         loss = torch.zeros((), device=processes.device)
         for pixels, targets, share in _parts(batch, options.accumulate, processes.device):
@@ -156,30 +164,32 @@ def learn(job: TrainContext, state: TrainState, epoch: int, progress: ProgressCa
         gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
         processes.average([loss, *gradients])
         norm = nn.utils.clip_grad_norm_(learned, options.clip or math.inf)
-        _demand_finite(loss, norm, batch, state.step, job)
+        _demand_finite(loss, norm, batch, state.step, context)
 
-        rate = set_rate(state.optimizer, options, state.step, job.steps)
+        rate = set_learning_rate(state.optimizer, options, state.step, context.steps)
         state.optimizer.step()
         if state.average:
             state.average.update(net)
         state.step += 1
         total += float(loss)
         if progress:
-            progress(state.step, job.steps)
-    return {"epoch": epoch, "train_loss": total / len(job.loader), "lr": rate}
+            progress(state.step, context.steps)
+    return {"epoch": epoch, "train_loss": total / len(context.loader), "lr": rate}
 
 
 def _parts(batch: Batch, count: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor, float]]:
-    """Yield the clips of a batch in parts, their targets, and the share of the batch that they are."""
-    for places in np.array_split(np.arange(len(batch)), min(count, len(batch))):
-        part = slice(places[0], places[-1] + 1)
+    """Yield the clips of a batch in parts, their targets, and their share of the batch."""
+    for indices in np.array_split(np.arange(len(batch)), min(count, len(batch))):
+        part = slice(indices[0], indices[-1] + 1)
         pixels, targets = torch.from_numpy(batch.pixels[part]), torch.from_numpy(batch.targets[part])
-        yield pixels.to(device, non_blocking=True), targets.to(device), len(places) / len(batch)
+        yield pixels.to(device, non_blocking=True), targets.to(device), len(indices) / len(batch)
 
 
 def _all_rows(options: ClassificationOptions, processes: Processes, *tensors: Tensor) -> list[Tensor]:
-    """Give what the loss sees: where it compares clips, those of all processes."""
-    return [processes.rows(one) for one in tensors] if options.loss in ("triplet", "contrastive") else list(tensors)
+    """Return the inputs of the loss: for losses that compare clips, those of all processes."""
+    return (
+        [processes.gather_rows(one) for one in tensors] if options.loss in ("triplet", "contrastive") else list(tensors)
+    )
 
 
 def _in_bf16(options: ClassificationOptions, processes: Processes) -> bool:
@@ -190,29 +200,31 @@ def _seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, job: TrainContext) -> None:
-    """Stop before a step that would spoil the weights.
+def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, context: TrainContext) -> None:
+    """Stop before a step that would corrupt the weights.
 
     Raises:
-        TrainingError: loss or gradient is no number.
+        TrainingError: loss or gradient is not finite.
     """
     if bool(torch.isfinite(loss) & torch.isfinite(norm)):
         return
-    examples = job.loader.examples
-    names = [name for part in job.processes.gather([clip_name(examples[i]) for i in batch.indices]) for name in part]
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    steps, options = len(job.loader), job.options
-    place = f"epoch {step // steps + 1} of {options.epochs}, step {step % steps + 1} of {steps}, clips {shown}"
+    examples = context.loader.examples
+    names = [
+        name for part in context.processes.gather([clip_name(examples[i]) for i in batch.indices]) for name in part
+    ]
+    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    steps, options = len(context.loader), context.options
+    position = f"epoch {step // steps + 1} of {options.epochs}, step {step % steps + 1} of {steps}, clips {listed}"
     what = "gradient" if bool(torch.isfinite(loss)) else "loss"
-    cures = [f"lr={(options.lr or 1e-3) / 10:g}"]
-    cures += ["clip=1"] * (not options.clip) + ["bf16=false"] * _in_bf16(options, job.processes)
+    fixes = [f"lr={(options.lr or 1e-3) / 10:g}"]
+    fixes += ["clip=1"] * (not options.clip) + ["bf16=false"] * _in_bf16(options, context.processes)
     raise TrainingError(
-        f"the {what} is no longer a number in {place}; what the epochs before gave is kept; "
-        f"look at these clips, or start anew with {' '.join(cures)}"
+        f"the {what} is no longer finite in {position}; the previous epochs are saved; "
+        f"check these clips, or restart with {' '.join(fixes)}"
     )
 
 
-# What surrounds the loop: preparing, measuring, keeping.
+# Around the loop: preparation, validation, saving.
 
 
 def _divide(options: ClassificationOptions, dataset: Dataset, out: Path, resume: bool) -> Splits:
@@ -227,7 +239,7 @@ def _divide(options: ClassificationOptions, dataset: Dataset, out: Path, resume:
 def prepare(
     options: ClassificationOptions, dataset: Dataset, splits: Splits, processes: Processes, resume: bool = False
 ) -> tuple[TrainContext, TrainState]:
-    """Give what ``learn`` takes, before the first epoch; resolved options are needed."""
+    """Return context and state before the first epoch; the options must be resolved."""
     state = _build(options, dataset, processes, resume)
     loader = _training_loader(options, dataset, splits["train"], processes)
     run = ClassificationRun(
@@ -238,16 +250,18 @@ def prepare(
 
 
 def _build(options: ClassificationOptions, dataset: Dataset, processes: Processes, resume: bool) -> TrainState:
-    """Build what is trained; weights to start from are not needed where a checkpoint follows."""
+    """Build what is trained; initial weights are not needed if a checkpoint is restored."""
     net = build(replace(options, start="none") if resume else options, dataset.classes)
-    net = order_channels(net).to(processes.device)
-    loss = make_loss(options, dataset.multilabel, length_of(net, options), len(dataset.classes)).to(processes.device)
-    still = freeze(net, options.unfreeze or 0.0, bool(options.freeze_norms))
+    net = to_channels_last(net).to(processes.device)
+    loss = make_loss(options, dataset.multilabel, embedding_length(net, options), len(dataset.classes)).to(
+        processes.device
+    )
+    frozen = freeze(net, options.unfreeze or 0.0, bool(options.freeze_norms))
     optimizer = make_optimizer(parameter_groups(net, loss, options), options)
     average = ExponentialMovingAverage(options.ema) if options.ema else None
     if average:
         average.start(net)
-    return TrainState(net=net, loss=loss, optimizer=optimizer, average=average, still=still)
+    return TrainState(net=net, loss=loss, optimizer=optimizer, average=average, frozen=frozen)
 
 
 def _training_loader(
@@ -258,7 +272,7 @@ def _training_loader(
         examples,
         dataset.classes,
         sampling,
-        augment=options.variation,
+        augment=options.augmentation,
         batch=options.batch,
         seed=options.seed,
         balance=options.balance,
@@ -273,59 +287,61 @@ def _count(net: nn.Module) -> tuple[int, int]:
     return sum(size for size, _ in sizes), sum(size for size, learned in sizes if learned)
 
 
-def _open(job: TrainContext, state: TrainState, out: Path) -> Log:
-    """Write down what the run is, before the first step; give its log."""
+def _open_log(context: TrainContext, state: TrainState, out: Path) -> Log:
+    """Write the description of a run before the first step; return its log."""
     if state.epoch == 0:
-        save_options(out / "options.json", job.options, {"task": TASK, "data": job.dataset.root})
-        save_splits(out / "splits.json", _splits(job), job.dataset)
-        for path in own_files(job.options):
+        save_options(out / "options.json", context.options, {"task": TASK, "data": context.dataset.root})
+        save_splits(out / "splits.json", _splits(context), context.dataset)
+        for path in own_files(context.options):
             with atomic_write(out / path.name) as temporary:
                 shutil.copyfile(path, temporary)
-        save_state(out / PLACE, state, job)
+        save_state(out / LAST_CHECKPOINT, state, context)
     return Log(out, state.epoch)
 
 
-def _splits(job: TrainContext) -> Splits:
-    known = {id(one) for one in (*job.loader.examples, *job.validation)}
-    test = [one for one in job.dataset.examples if id(one) not in known]
-    return {"train": list(job.loader.examples), "val": job.validation, "test": test}
+def _splits(context: TrainContext) -> Splits:
+    known = {id(one) for one in (*context.loader.examples, *context.validation)}
+    test = [one for one in context.dataset.examples if id(one) not in known]
+    return {"train": list(context.loader.examples), "val": context.validation, "test": test}
 
 
-def _note_speed(job: TrainContext, began: float, waited: float) -> None:
-    seconds = time.perf_counter() - began
-    job.run.speed = len(job.loader) * job.options.batch / seconds
-    job.run.waiting = (job.loader.waited - waited) / seconds
+def _record_speed(context: TrainContext, start: float, waited: float) -> None:
+    seconds = time.perf_counter() - start
+    context.run.speed = len(context.loader) * context.options.batch / seconds
+    context.run.waiting = (context.loader.waited - waited) / seconds
 
 
-def _try_out(job: TrainContext, state: TrainState, progress: ProgressCallback | None) -> ClassificationRun:
-    """Take one step and look at a few clips for validation, so that what cannot work fails now."""
-    examples = job.loader.examples[: job.options.batch]
-    job.loader = _training_loader(job.options, job.dataset, list(examples), job.processes)
-    job.validation = job.validation[: job.options.batch]
-    learn(job, state, 1)
-    began, waited = time.perf_counter(), job.loader.waited
-    job.run.rows = [learn(job, state, 2, progress)]
-    _note_speed(job, began, waited)
-    job.run.rows[0] |= measure(validate(state.net, job))
-    job.run.folder = None
-    return job.run
+def _dry_run(context: TrainContext, state: TrainState, progress: ProgressCallback | None) -> ClassificationRun:
+    """Take two steps and validate a few clips, so that what cannot work fails now."""
+    examples = context.loader.examples[: context.options.batch]
+    context.loader = _training_loader(context.options, context.dataset, list(examples), context.processes)
+    context.validation = context.validation[: context.options.batch]
+    train_epoch(context, state, 1)
+    start, waited = time.perf_counter(), context.loader.waited
+    context.run.rows = [train_epoch(context, state, 2, progress)]
+    _record_speed(context, start, waited)
+    context.run.rows[0] |= measure(validate(state.net, context))
+    context.run.folder = None
+    return context.run
 
 
-def _finish(job: TrainContext, out: Path) -> ClassificationRun:
-    """Score the weights that were kept, and draw curves, confusion and the worst clips."""
-    run, processes = job.run, job.processes
-    processes.share(None)  # the others wait until the last weights are written
+def _finish(context: TrainContext, out: Path) -> ClassificationRun:
+    """Score the saved weights, and plot curves, confusion and the worst clips."""
+    run, processes = context.run, context.processes
+    processes.broadcast(None)  # the others wait until the last weights are written
     net, trained = load_net(out)
-    predictions = validate(net.to(processes.device), job)
-    if not processes.writes:
+    predictions = validate(net.to(processes.device), context)
+    if not processes.is_main:
         return run
-    _, facts = read_checkpoint(out / PLACE)
-    run.best, run.rows = facts["best"], Log(out, facts["epoch"], tensorboard=False).rows
+    _, metadata = read_checkpoint(out / LAST_CHECKPOINT)
+    run.best, run.rows = metadata["best"], Log(out, metadata["epoch"], tensorboard=False).rows
     if predictions is not None and len(predictions.logits):
-        run.scores = evaluate(predictions, job.options.seed, trained.temperature)
-        run.scores = replace(run.scores, model=out.name, data=job.dataset.root, split="val", views=job.options.views)
+        run.scores = evaluate(predictions, context.options.seed, trained.temperature)
+        run.scores = replace(
+            run.scores, model=out.name, data=context.dataset.root, split="val", views=context.options.views
+        )
         run.scores.save(out / "scores.json")
     names = ("options.json", "splits.json", "log.jsonl", "model.json", "model.safetensors", "scores.json")
     run.written = [out / name for name in names if (out / name).exists()]
-    run.written += draw(out, run.rows, run.scores, job.validation, job.loader.sampling)
+    run.written += draw(out, run.rows, run.scores, context.validation, context.loader.sampling)
     return run

@@ -1,4 +1,4 @@
-"""What is done with the clips for validation while training: told, measured, and the best epoch found by them."""
+"""Validation during training: predictions, metrics, and the choice of the best epoch."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ from kinoscope.training.evaluation.predictions import Predictions, clip_name, pr
 from kinoscope.training.logging import Row
 
 
-def validate(net: nn.Module, job: TrainContext, views: int | None = None) -> Predictions | None:
-    """Give what the network says of the clips for validation, each process for its part; None if there are none."""
-    options, processes = job.options, job.processes
-    if not job.validation:
+def validate(net: nn.Module, context: TrainContext, views: int | None = None) -> Predictions | None:
+    """Return the network's predictions of the validation clips, each process for its share; None without such clips."""
+    options, processes = context.options, context.processes
+    if not context.validation:
         return None
-    mine = job.validation[processes.rank :: processes.world]
-    told = None
+    mine = context.validation[processes.rank :: processes.world]
+    own = None
     if mine:
         loader = Loader(
             mine,
-            job.dataset.classes,
-            job.loader.sampling,
+            context.dataset.classes,
+            context.loader.sampling,
             batch=options.batch,
             views=views or options.views,
             workers=options.workers,
         )
-        told = predict(net, loader, str(processes.device), job.dataset.multilabel)
-    parts = [part for part in processes.gather(told) if part is not None]
-    whole = parts[0] if len(parts) == 1 else _merge(parts, job.validation)
-    job.run.broken |= whole.broken | job.loader.broken
+        own = predict(net, loader, str(processes.device), context.dataset.multilabel)
+    parts = [part for part in processes.gather(own) if part is not None]
+    whole = parts[0] if len(parts) == 1 else _merge(parts, context.validation)
+    context.run.unreadable |= whole.unreadable | context.loader.unreadable
     return whole
 
 
 def _merge(parts: list[Predictions], examples: list[Example]) -> Predictions:
-    """Put the predictions of all processes together in the order of the examples."""
-    rank = {clip_name(example): place for place, example in enumerate(examples)}
+    """Merge the predictions of all processes in the order of the examples."""
+    rank = {clip_name(example): index for index, example in enumerate(examples)}
     paths = [path for part in parts for path in part.paths]
     groups = [group for part in parts for group in part.groups]
-    order = sorted(range(len(paths)), key=lambda place: rank[paths[place]])
+    order = sorted(range(len(paths)), key=lambda index: rank[paths[index]])
     return replace(
         parts[0],
-        paths=tuple(paths[place] for place in order),
-        groups=tuple(groups[place] for place in order),
+        paths=tuple(paths[index] for index in order),
+        groups=tuple(groups[index] for index in order),
         logits=np.concatenate([part.logits for part in parts])[order],
         targets=np.concatenate([part.targets for part in parts])[order],
         embeddings=np.concatenate([part.embeddings for part in parts if len(part.paths)])[order],
-        broken={path: why for part in parts for path, why in part.broken.items()},
+        unreadable={path: reason for part in parts for path, reason in part.unreadable.items()},
     )
 
 
 def measure(predictions: Predictions | None) -> Row:
-    """Give the measures of an epoch; those of no clips have no value."""
+    """Return the metrics of an epoch; none without validation clips."""
     if predictions is None or not len(predictions.logits):
         return {}
     losses = classification.cross_entropy(predictions.logits, predictions.targets, predictions.multilabel)
@@ -75,9 +75,9 @@ def measure(predictions: Predictions | None) -> Row:
 
 
 def is_better(state: TrainState, row: Row) -> bool:
-    """Tell whether an epoch is the best so far, and note it. Without validation the last is.
+    """Return whether an epoch is the best so far, and record it. Without validation the last is.
 
-    Of equal scores, that of the lower loss: few clips give many equal ones.
+    Equal scores are ordered by the loss, as a few clips yield many equal scores.
     """
     score = row.get("val_map", row.get("val_balanced_accuracy"))
     now = (math.inf, state.epoch) if score is None else (score, -row["val_loss"])
@@ -88,13 +88,13 @@ def is_better(state: TrainState, row: Row) -> bool:
 
 
 def is_stale(state: TrainState, options: ClassificationOptions) -> bool:
-    """Tell whether there has been no better epoch for as long as the options allow."""
+    """Return whether the epochs without a better score have reached the patience."""
     return bool(options.patience) and state.epoch - state.best >= options.patience
 
 
-def describe(job: TrainContext, predictions: Predictions | None, row: Row) -> TrainedModel:
-    """Give what ``model.json`` says of the weights of an epoch."""
-    trained = describe_model(job.options, job.dataset)
+def model_metadata(context: TrainContext, predictions: Predictions | None, row: Row) -> TrainedModel:
+    """Return the metadata for ``model.json`` of the weights of an epoch."""
+    trained = describe_model(context.options, context.dataset)
     if predictions is None or not len(predictions.logits):
         return trained
     names = {"val_top1": "val top1", "val_map": "val map", "val_balanced_accuracy": "val balanced accuracy"}

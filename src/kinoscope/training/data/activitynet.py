@@ -1,4 +1,4 @@
-"""Videos with labelled segments, as ActivityNet's JSON tells them (http://activity-net.org)."""
+"""Reader of videos with labelled segments in ActivityNet's JSON format (http://activity-net.org)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinoscope.core.untrusted import read_json
 from kinoscope.source.images import VIDEO_SUFFIXES
 
 MAX_TABLE_BYTES = 500_000_000
-"""Bytes of a table of segments; ActivityNet's own has 9 MB."""
+"""Maximum size of a table of segments; ActivityNet's own has 9 MB."""
 
 SUBSETS = {"training": "train", "validation": "val", "testing": "test"}
 """ActivityNet's names of the splits."""
@@ -22,13 +22,13 @@ SUBSETS = {"training": "train", "validation": "val", "testing": "test"}
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """A video and what it shows when.
+    """A video and its labelled segments.
 
     Attributes:
         name: its key in the table.
-        path: where it lies; None where there is no such file.
-        split: ``train``, ``val`` or ``test``; None where the table does not say.
-        segments: what it shows, in seconds from its beginning as a player counts them.
+        path: of the video; None if there is no such file.
+        split: ``train``, ``val`` or ``test``; None if the table does not say.
+        segments: in seconds from its beginning as a player counts them.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Annotated:
 
 
 def read_annotations(path: Path) -> tuple[Annotated, ...]:
-    """Read a table of labelled segments. The videos lie in its folder or below, named by their keys, or ``v_`` and key.
+    """Read a table of labelled segments. The videos are in its folder or below, named by their keys, or ``v_`` and key.
 
     Raises:
         DatasetError: it is no such table.
@@ -58,14 +58,14 @@ def read_annotations(path: Path) -> tuple[Annotated, ...]:
 
 def _annotated(name: str, entry: Mapping[str, Any], files: Mapping[str, str], folder: Path) -> Annotated:
     segments = tuple(_segments(name, entry))
-    given = _below(folder, str(entry["path"])) if "path" in entry else None
-    place = str(given) if given is not None and given.is_file() else files.get(name) or files.get(f"v_{name}")
+    named = _below(folder, str(entry["path"])) if "path" in entry else None
+    path = str(named) if named is not None and named.is_file() else files.get(name) or files.get(f"v_{name}")
     subset = str(entry.get("subset", ""))
-    return Annotated(name, place, SUBSETS.get(subset, subset or None), segments)
+    return Annotated(name, path, SUBSETS.get(subset, subset or None), segments)
 
 
 def _below(folder: Path, name: str) -> Path:
-    """Return the path of a name below a folder; links that the user put there lead where they lead."""
+    """Return the path of a name below a folder; links that the user put there may lead elsewhere."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{name!r} lies outside {folder}")
     return folder / name
@@ -75,14 +75,14 @@ def _segments(name: str, entry: Mapping[str, Any]) -> Iterator[Segment]:
     for annotation in entry["annotations"]:
         start, end = (float(value) for value in annotation["segment"])
         if not (math.isfinite(start) and start <= end < math.inf):
-            raise ValueError(f"segment {annotation['segment']} of {name} is none")
+            raise ValueError(f"segment {annotation['segment']} of {name} is not valid")
         yield Segment(name, str(annotation["label"]), start, end)
 
 
 def _videos(folder: Path) -> dict[str, str]:
-    """Give the videos below a folder, by their names without ending."""
+    """Return the videos below a folder, by their names without suffix."""
     return {
-        place.stem: str(place)
-        for place in sorted(folder.rglob("*"))
-        if place.suffix.lower() in VIDEO_SUFFIXES and place.is_file()
+        path.stem: str(path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
     }

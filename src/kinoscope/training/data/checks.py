@@ -1,8 +1,8 @@
-"""A check of a dataset that opens every file: what is broken, silent, tiny, there twice, or in two splits at once.
+"""Check of a dataset that opens every file: unreadable, silent, tiny, duplicate clips, and leaks between splits.
 
-The same content is told by its sha256. Nearly the same (encoded again, in another size, brighter) is told by a
-fingerprint of the decoded frames, of which two parts must agree: how the clip looks, and how it changes; so that two
-moments before one camera that stands still are not taken for one.
+Identical content is recognized by its sha256. Nearly identical content (encoded again, in another size, brighter) is
+recognized by a fingerprint of the decoded frames, of which both parts must agree: appearance and changes; so that two
+moments of one static camera are not taken for duplicates.
 """
 
 from __future__ import annotations
@@ -29,46 +29,46 @@ from kinoscope.training.data.splits import group_of
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
 
-FEWEST_FRAMES, SHORTEST, SMALLEST = 8, 0.5, 32
-"""Frames, seconds, and pixels of the shorter side under which a clip is tiny."""
+MIN_FRAMES, MIN_SECONDS, MIN_SIDE = 8, 0.5, 32
+"""Frames, seconds, and pixels of the shorter side below which a clip is tiny."""
 
-SILENCE = 1e-3
-"""Loudest sample, 0 to 1, of a sound that nobody hears: 60 dB under full scale."""
+MAX_SILENT_AMPLITUDE = 1e-3
+"""Peak amplitude, 0 to 1, below which audio counts as silent: 60 dB under full scale."""
 
-SOUND_RATE = 8_000
+AUDIO_RATE = 8_000
 
-SIDE, MOMENTS = 16, 8
-"""A fingerprint is so many pixels wide and high, at so many moments."""
+FINGERPRINT_SIDE, FINGERPRINT_FRAMES = 16, 8
+"""Width and height of a fingerprint in pixels, and its number of frames."""
 
-ALIKE, MOVES_ALIKE = 0.98, 0.9
-"""Correlations of looks, and of changes, from which two clips are nearly the same."""
+MIN_APPEARANCE_CORRELATION, MIN_CHANGES_CORRELATION = 0.98, 0.9
+"""Correlations of appearance, and of changes, from which two clips are near duplicates."""
 
-STILL = 0.5
-"""Change in grey levels under which a clip counts as still."""
+MIN_CONTRAST = 0.5
+"""Change in grey levels below which a clip counts as static."""
 
-BLOCK = 512
-"""Clips that are compared with all others at once."""
+COMPARED_AT_ONCE = 512
+"""Clips that are compared with all others in one matrix product."""
 
 
 KINDS = {
-    "broken": "cannot be read, or not to its end",
-    "tiny": f"fewer than {FEWEST_FRAMES} frames, shorter than {SHORTEST:g} s, or smaller than {SMALLEST} pixels",
+    "unreadable": "cannot be read, or not to its end",
+    "tiny": f"fewer than {MIN_FRAMES} frames, shorter than {MIN_SECONDS:g} s, or smaller than {MIN_SIDE} pixels",
     "duplicate": "the same content as another clip",
     "near duplicate": "nearly the same content as another clip",
-    "leak": "in two splits at once: its file, its content or its group",
-    "silent": "no sound, or none that can be heard",
+    "leak": "in two splits: its file, its content or its group",
+    "silent": "no audio, or only silence",
 }
-"""What can be found, the worst first."""
+"""Kinds of findings, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Attributes:
         kind: one of ``KINDS``.
         path: of the clip.
-        detail: what exactly; of a pair, the other clip.
+        detail: description; for a pair, the other clip.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What a check found.
+    """Report of a check.
 
     Attributes:
         checked: number of examples.
@@ -90,44 +90,44 @@ class DatasetReport:
 
     @property
     def status(self) -> int:
-        """0 fit to be trained on; 1 not, as clips are broken, or are in two splits at once."""
-        return int(any(finding.kind in ("broken", "leak") for finding in self.findings))
+        """0 if the dataset can be trained on; 1 if clips are unreadable, or in two splits."""
+        return int(any(finding.kind in ("unreadable", "leak") for finding in self.findings))
 
     def rows(self) -> list[dict[str, str]]:
-        """Give the findings as plain rows."""
+        """Return the findings as dictionaries."""
         return [asdict(finding) for finding in self.findings]
 
     def count(self) -> dict[str, int]:
-        """Give how often each kind was found, those that were not found left out."""
+        """Return the number of findings of each kind that has some."""
         counts = Counter(finding.kind for finding in self.findings)
         return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
-    def lines(self, most: int = 5) -> Iterator[str]:
-        """Yield the lines of a report that shows up to ``most`` findings of each kind."""
+    def lines(self, max_shown: int = 5) -> Iterator[str]:
+        """Yield the lines of a report that shows up to ``max_shown`` findings of each kind."""
         counts = self.count()
         yield f"{self.checked} clips checked" + ("" if counts else ": all is well")
         for kind, count in counts.items():
             yield f"{count} {kind}: {KINDS[kind]}"
-            found = [finding for finding in self.findings if finding.kind == kind]
-            yield from (f"  {finding.path}: {finding.detail}" for finding in found[:most])
-            if count > most:
-                yield f"  and {count - most} more"
+            findings = [finding for finding in self.findings if finding.kind == kind]
+            yield from (f"  {finding.path}: {finding.detail}" for finding in findings[:max_shown])
+            if count > max_shown:
+                yield f"  and {count - max_shown} more"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
 
 @dataclass(slots=True)
-class _Facts:
-    """What was learned of one example by reading it."""
+class _Examination:
+    """Findings and fingerprint of one example."""
 
     example: Example
     findings: list[Finding] = field(default_factory=list)
     digest: str = ""
-    looks: Float32Array | None = None
+    appearance: Float32Array | None = None
     changes: Float32Array | None = None
 
-    def found(self, kind: str, detail: str) -> None:
+    def add(self, kind: str, detail: str) -> None:
         self.findings.append(Finding(kind, self.example.path, detail))
 
 
@@ -141,42 +141,42 @@ def check(
     """Open and decode every example of a dataset and report what is wrong with it.
 
     Args:
-        splits: those that leaks are looked for in; by default those that the data gives.
-        workers: files that are read at once; by default one for each core.
-        progress: told how many of how many examples are done.
-        audio: whether what is trained uses audio, so that silent clips are at fault.
+        splits: in which to look for leaks; by default those that the data defines.
+        workers: number of threads; by default one for each core.
+        progress: called with the number of finished examples, and of all.
+        audio: whether the training uses audio, so that silent clips are errors.
     """
     count = len(dataset.examples)
-    facts = []
-    with ThreadPoolExecutor(workers or core_count(), "health") as pool:
-        for done, one in enumerate(pool.map(partial(_examine, audio=audio), dataset.examples), 1):
-            facts.append(one)
+    examinations = []
+    with ThreadPoolExecutor(workers or core_count(), "check") as pool:
+        for done, examination in enumerate(pool.map(partial(_examine, audio=audio), dataset.examples), 1):
+            examinations.append(examination)
             if progress:
                 progress(done, count)
     parts = _parts(dataset, splits)
-    pairs = [*_duplicates(facts), *_near(facts)]
-    findings = [finding for one in facts for finding in one.findings]
+    pairs = [*_duplicates(examinations), *_near_duplicates(examinations)]
+    findings = [finding for examination in examinations for finding in examination.findings]
     findings += [Finding(kind, ours.path, f"as {other.path}") for kind, ours, other in pairs]
     findings += _leaks(dataset.examples, [(ours, other) for _, ours, other in pairs], parts)
     rank = list(KINDS)
     return DatasetReport(count, tuple(sorted(findings, key=lambda finding: rank.index(finding.kind))))
 
 
-def _examine(example: Example, audio: bool) -> _Facts:
-    facts = _Facts(example)
+def _examine(example: Example, audio: bool) -> _Examination:
+    examination = _Examination(example)
     try:
-        facts.digest = _digest(Path(example.path))
+        examination.digest = _digest(Path(example.path))
         with opened(example.path, example.start, example.end) as source:
-            _watch(source, facts, audio)
+            _decode(source, examination, audio)
     except OSError as error:
-        facts.found("broken", str(error))
+        examination.add("unreadable", str(error))
     except Exception as error:
-        facts.found("broken", str(wrap_error(error, str(example.path))))
-    return facts
+        examination.add("unreadable", str(wrap_error(error, str(example.path))))
+    return examination
 
 
 def _digest(path: Path) -> str:
-    """Give the sha256 of a file, or of the files of a folder."""
+    """Return the sha256 of a file, or of the files of a folder."""
     files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in files:
@@ -185,46 +185,46 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _watch(source: Source, facts: _Facts, audio: bool) -> None:
-    """Read a source to its end and note what is wrong with it."""
-    small, times, loudest = [], [], 0.0
-    for item in source.read(audio_rates=(SOUND_RATE,) if audio and source.info.has_audio else ()):
+def _decode(source: Source, examination: _Examination, audio: bool) -> None:
+    """Decode a source to its end and record what is wrong with it."""
+    thumbnails, times, peak = [], [], 0.0
+    for item in source.read(audio_rates=(AUDIO_RATE,) if audio and source.info.has_audio else ()):
         if isinstance(item, Audio):
-            loudest = max(loudest, float(np.abs(item.samples).max(initial=0)))
+            peak = max(peak, float(np.abs(item.samples).max(initial=0)))
         else:
-            small.append(item.pixels((SIDE, SIDE)))
+            thumbnails.append(item.pixels((FINGERPRINT_SIDE, FINGERPRINT_SIDE)))
             times.append(float(item.time))
             step = float(item.duration or 1 / (source.info.rate or 25))
-    if not small:
-        facts.found("broken", "no picture can be decoded in its stretch")
+    if not thumbnails:
+        examination.add("unreadable", "no frame can be decoded between its start and end")
         return
-    _judge(source, facts, len(small), times[-1] + step - times[0])
-    if audio and loudest < SILENCE:
-        facts.found("silent", "its sound cannot be heard" if source.info.has_audio else "no sound")
-    facts.looks, facts.changes = fingerprint(np.stack(small))
+    _check_quality(source, examination, len(thumbnails), times[-1] + step - times[0])
+    if audio and peak < MAX_SILENT_AMPLITUDE:
+        examination.add("silent", "its audio is silent" if source.info.has_audio else "no audio")
+    examination.appearance, examination.changes = fingerprint(np.stack(thumbnails))
 
 
-def _judge(source: Source, facts: _Facts, frames: int, seconds: float) -> None:
+def _check_quality(source: Source, examination: _Examination, frames: int, seconds: float) -> None:
     report, info = source.report, source.info
     if report.failures or not report.complete:
-        facts.found("broken", "; ".join(report.errors[:2]) or f"{report.failures} frames cannot be decoded")
-    if frames < FEWEST_FRAMES or seconds < SHORTEST - 1e-6 or min(info.size) < SMALLEST:
-        facts.found("tiny", f"{frames} frames, {seconds:.2f} s, {info.width}x{info.height} pixels")
+        examination.add("unreadable", "; ".join(report.errors[:2]) or f"{report.failures} frames cannot be decoded")
+    if frames < MIN_FRAMES or seconds < MIN_SECONDS - 1e-6 or min(info.size) < MIN_SIDE:
+        examination.add("tiny", f"{frames} frames, {seconds:.2f} s, {info.width}x{info.height} pixels")
 
 
 def fingerprint(pixels: Pixels) -> tuple[Float32Array | None, Float32Array | None]:
-    """Give how a clip looks and how it changes: two vectors of length 1, None where there is nothing to see.
+    """Return appearance and changes of a clip as two vectors of length 1; None for a vector without contrast.
 
     Args:
         pixels: (T, SIDE, SIDE, 3) uint8, the whole clip.
     """
-    picks = np.linspace(0, len(pixels) - 1, MOMENTS).round().astype(int)
+    picks = np.linspace(0, len(pixels) - 1, FINGERPRINT_FRAMES).round().astype(int)
     grey = pixels[picks].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return _unit(grey - grey.mean()), _unit(grey - grey.mean(0))
+    return _normalize(grey - grey.mean()), _normalize(grey - grey.mean(0))
 
 
-def _unit(values: Float32Array) -> Float32Array | None:
-    if float(np.sqrt((values**2).mean())) < STILL:
+def _normalize(values: Float32Array) -> Float32Array | None:
+    if float(np.sqrt((values**2).mean())) < MIN_CONTRAST:
         return None
     return np.asarray(values.ravel() / np.linalg.norm(values), np.float32)
 
@@ -232,38 +232,45 @@ def _unit(values: Float32Array) -> Float32Array | None:
 Pair = tuple[str, Example, Example]
 
 
-def _duplicates(facts: Iterable[_Facts]) -> Iterator[Pair]:
-    """Yield each example with the first one of the same content and stretch."""
-    seen: dict[tuple[str, float | None, float | None], Example] = {}
-    for one in facts:
-        if not any(finding.kind == "broken" for finding in one.findings):
-            first = seen.setdefault((one.digest, one.example.start, one.example.end), one.example)
-            if first is not one.example:
-                yield "duplicate", one.example, first
+def _duplicates(examinations: Iterable[_Examination]) -> Iterator[Pair]:
+    """Yield each example with the first one of the same content and the same start and end."""
+    firsts: dict[tuple[str, float | None, float | None], Example] = {}
+    for examination in examinations:
+        if not any(finding.kind == "unreadable" for finding in examination.findings):
+            first = firsts.setdefault(
+                (examination.digest, examination.example.start, examination.example.end), examination.example
+            )
+            if first is not examination.example:
+                yield "duplicate", examination.example, first
 
 
-def _near(facts: Iterable[_Facts]) -> Iterator[Pair]:
-    """Yield each example with the first one that is nearly the same, but not of the same content."""
-    shown = [one for one in facts if one.looks is not None]
-    if not shown:
+def _near_duplicates(examinations: Iterable[_Examination]) -> Iterator[Pair]:
+    """Yield each example with the first one that is a near duplicate."""
+    comparable = [examination for examination in examinations if examination.appearance is not None]
+    if not comparable:
         return
-    looks = np.stack([one.looks for one in shown if one.looks is not None])
-    changes = np.stack([np.zeros_like(looks[0]) if one.changes is None else one.changes for one in shown])
-    still: BoolArray = np.array([one.changes is None for one in shown])
-    for start in range(0, len(shown), BLOCK):
-        part = slice(start, start + BLOCK)
-        moves = (changes[part] @ changes.T >= MOVES_ALIKE) | (still[part, None] & still)
-        for row, other in np.argwhere((looks[part] @ looks.T >= ALIKE) & moves):
-            ours, first = shown[start + row], shown[other]
+    appearance = np.stack([examination.appearance for examination in comparable if examination.appearance is not None])
+    changes = np.stack(
+        [
+            np.zeros_like(appearance[0]) if examination.changes is None else examination.changes
+            for examination in comparable
+        ]
+    )
+    static: BoolArray = np.array([examination.changes is None for examination in comparable])
+    for start in range(0, len(comparable), COMPARED_AT_ONCE):
+        part = slice(start, start + COMPARED_AT_ONCE)
+        same_changes = (changes[part] @ changes.T >= MIN_CHANGES_CORRELATION) | (static[part, None] & static)
+        for row, other in np.argwhere((appearance[part] @ appearance.T >= MIN_APPEARANCE_CORRELATION) & same_changes):
+            ours, first = comparable[start + row], comparable[other]
             if other < start + row and ours.digest != first.digest:
                 yield "near duplicate", ours.example, first.example
 
 
 def _parts(dataset: Dataset, splits: Mapping[str, Sequence[Example]] | None) -> dict[Example, str]:
-    """Give the split of each example, those without one left out."""
+    """Return the split of each example, without those that have none."""
     if splits is not None:
-        return {one: name for name, part in splits.items() for one in part}
-    return {one: one.split for one in dataset.examples if one.split}
+        return {example: name for name, part in splits.items() for example in part}
+    return {example: example.split for example in dataset.examples if example.split}
 
 
 def _leaks(
@@ -274,11 +281,11 @@ def _leaks(
         if parts.get(ours, "") != parts.get(other, "") and ours in parts and other in parts:
             yield Finding("leak", ours.path, f"in {parts[ours]}, and {other.path} in {parts[other]}")
     members: dict[str, dict[str, Example]] = defaultdict(dict)
-    for one in examples:
-        if one in parts:
-            members[group_of(one)].setdefault(parts[one], one)
-    for group, found in members.items():
-        if len(found) > 1:
-            first = next(iter(found.values()))
-            what = group if first.group else "its file"
-            yield Finding("leak", first.path, f"{what} is in {' and '.join(sorted(found))}")
+    for example in examples:
+        if example in parts:
+            members[group_of(example)].setdefault(parts[example], example)
+    for group, examples_of in members.items():
+        if len(examples_of) > 1:
+            first = next(iter(examples_of.values()))
+            shared = group if first.group else "its file"
+            yield Finding("leak", first.path, f"{shared} is in {' and '.join(sorted(examples_of))}")

@@ -1,4 +1,4 @@
-"""What there is to learn from: labelled clips, wherever they lie."""
+"""Labelled clips: examples and datasets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Example:
     """One labelled clip.
 
     Attributes:
-        path: a video, a picture that is a horizontal strip of square frames, or a folder of frames.
-        labels: its classes; one, save in multi-label data.
-        start, end: the part of the video that counts, in seconds of presentation time; None for from its beginning
-            and to its end.
+        path: a video, an image that is a horizontal strip of square frames, or a folder of frames.
+        labels: its classes; exactly one, except in multi-label data.
+        start, end: the part of the video that counts, in seconds of presentation time; None for its beginning and its
+            end.
         group: what must not be split between training and testing: a person, a recording, a block of neighbours.
-        split: ``train``, ``val`` or ``test`` where the data says so; None where it leaves it open.
+        split: ``train``, ``val`` or ``test`` where the data says so; None where it does not.
     """
 
     path: str

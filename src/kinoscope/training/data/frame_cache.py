@@ -1,9 +1,9 @@
-"""The pictures of clips, decoded once and kept on disk as small uint8 arrays.
+"""Cache of decoded frames on disk, as small uint8 arrays.
 
-Training looks at the same clips again and again, and decoding a video costs far more than looking at it. So what can be
-asked of a clip is decoded once: pictures of about the network's size, a few a second, each with its own presentation
-time. They lie as memory-mapped arrays in ``frames`` of the cache (see ``kinoscope.models.store``), one file for each
-stretch of video, under a name made of everything that it depends on.
+Training reads the same clips again and again, and decoding a video costs far more than reading an array. So what can be
+sampled from a clip is decoded once: frames of about the network's size, a few per second, each with its own
+presentation time. They are memory-mapped arrays in ``frames`` of the cache (see ``kinoscope.models.store``), one file
+for each segment of video, named by a hash of everything that it depends on.
 """
 
 from __future__ import annotations
@@ -40,37 +40,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("kinoscope")
 
 Choose = Callable[[float, float], Float64Array]
-"""Gives the (T,) wanted times of a clip in a video that lies in [first, end); all in seconds."""
+"""From the extent [first, end) of a video to the (T,) times of a clip; all in seconds."""
 
 OVERSAMPLING = 2
-"""Pictures kept for each one that a clip takes: clips begin at any of them, and may be played slower."""
+"""Frames cached for each one that a clip takes: clips begin at any of them, and may be played slower."""
 
-LIMIT = 20 * 2**30
-"""Bytes that the cache may take."""
+MAX_CACHE_BYTES = 20 * 2**30
+"""Maximum size of the cache."""
 
-SPARE = 2 * 2**30
-"""Bytes of the disk that the cache leaves free."""
+MIN_FREE_BYTES = 2 * 2**30
+"""Minimum space that the cache leaves free on the disk."""
 
-LARGEST = 2**28
-"""Bytes of one stretch from which it is not kept, nor decoded as a whole: only the clip in question is."""
+MAX_SEGMENT_BYTES = 2**28
+"""Maximum size of a cached segment; of larger ones, only the requested clip is decoded, and not cached."""
 
-LONGEST_SHOWN = 1.0
-"""Seconds before a clip at which decoding begins, so that the picture on screen at its start is among them."""
+MAX_FRAME_SECONDS = 1.0
+"""Seconds before a clip at which decoding begins, so that the frame on screen at its start is decoded."""
 
-USUAL_RATE = 25
-"""Pictures a second of a video that does not say."""
+DEFAULT_RATE = 25
+"""Frames per second of a video that does not declare its rate."""
 
 _TOLERANCE = 1e-6  # seconds, as in ``nearest_frames``
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrames:
-    """Decoded pictures of a stretch of video.
+    """Decoded frames of a segment of video.
 
     Attributes:
         pixels: (F, H, W, 3) uint8.
         times: (F,) presentation times in seconds.
-        end: when the last picture leaves the screen, in seconds.
+        end: end of the last frame in seconds.
     """
 
     pixels: Pixels
@@ -79,62 +79,60 @@ class DecodedFrames:
 
     @property
     def first(self) -> float:
-        """Time of the first picture in seconds."""
+        """Time of the first frame in seconds."""
         return float(self.times[0])
 
-    def at(self, wanted: Float64Array) -> Pixels:
-        """Give the (T, H, W, 3) pictures on screen at (T,) times; a short stretch is played to and fro."""
+    def at(self, times_wanted: Float64Array) -> Pixels:
+        """Return the (T, H, W, 3) frames on screen at (T,) times; a short segment is played forwards and backwards."""
         return np.ascontiguousarray(
-            self.pixels[nearest_frames(self.times, reflect_times(wanted, self.first, self.end))]
+            self.pixels[nearest_frames(self.times, reflect_times(times_wanted, self.first, self.end))]
         )
 
 
 def decode(source: Source, size: Size, rate: float, end: float | None = None) -> DecodedFrames:
-    """Decode the pictures that are on screen at a source's first moment and every 1 / ``rate`` seconds after.
+    """Decode the frames on screen at a source's start and every 1 / ``rate`` seconds after.
 
     Args:
-        source: an open one, limited to the stretch that counts.
-        size: (width, height) of the pictures.
-        end: of the stretch in seconds, where it does not reach to the end of the video.
+        source: an open one, limited to the segment.
+        size: (width, height) of the frames.
+        end: of the segment in seconds, if it ends before the video.
 
     Raises:
-        SourceError: there is no picture.
+        SourceError: there is no frame.
     """
-    kept, frames = [], []
-    for picture in sampled(source.lazy_frames(), rate):
-        kept.append(picture)
-        frames.append(picture.pixels(size))
-    if not kept:
-        raise SourceError(f"{source.info.path} has no picture that can be decoded in the asked stretch")
-    times = np.array([float(picture.time) for picture in kept])
-    close = float(kept[-1].time + (kept[-1].duration or 1 / (source.info.rate or USUAL_RATE)))
-    return DecodedFrames(
-        np.stack(frames), times, close if end is None else max(min(close, end), times[-1] + _TOLERANCE)
-    )
+    frames, pixels = [], []
+    for frame in sampled(source.lazy_frames(), rate):
+        frames.append(frame)
+        pixels.append(frame.pixels(size))
+    if not frames:
+        raise SourceError(f"{source.info.path} has no frame that can be decoded between its start and end")
+    times = np.array([float(frame.time) for frame in frames])
+    last = float(frames[-1].time + (frames[-1].duration or 1 / (source.info.rate or DEFAULT_RATE)))
+    return DecodedFrames(np.stack(pixels), times, last if end is None else max(min(last, end), times[-1] + _TOLERANCE))
 
 
-def sampled(pictures: Iterable[LazyFrame], rate: float) -> Iterator[LazyFrame]:
-    """Yield the pictures on screen at the time of the first one and every 1 / ``rate`` seconds after; and the last."""
-    shown: LazyFrame | None = None
+def sampled(frames: Iterable[LazyFrame], rate: float) -> Iterator[LazyFrame]:
+    """Yield the frames on screen at the time of the first one and every 1 / ``rate`` seconds after; and the last."""
+    previous: LazyFrame | None = None
     origin = 0.0
-    for picture in pictures:
-        if shown is None:
-            origin = float(picture.time)
-        elif _on_grid(float(shown.time) - origin, float(picture.time) - origin, rate):
-            yield shown
-        shown = picture
-    if shown is not None:
-        yield shown
+    for frame in frames:
+        if previous is None:
+            origin = float(frame.time)
+        elif _on_grid(float(previous.time) - origin, float(frame.time) - origin, rate):
+            yield previous
+        previous = frame
+    if previous is not None:
+        yield previous
 
 
 def _on_grid(begins: float, ends: float, rate: float) -> bool:
-    """Tell whether a multiple of 1 / ``rate`` lies in [begins, ends)."""
+    """Return whether a multiple of 1 / ``rate`` lies in [begins, ends)."""
     return math.ceil((begins - _TOLERANCE) * rate) / rate + _TOLERANCE < ends
 
 
 @contextmanager
 def opened(path: str, start: float | None = None, end: float | None = None) -> Iterator[Source]:
-    """Open a clip to be read: a video, a strip or a folder of frames, of which only [start, end) seconds are given.
+    """Open a clip: a video, a strip or a folder of frames, limited to [start, end) seconds.
 
     Raises:
         SourceError: it cannot be opened or, inside the block, not be read.
@@ -146,58 +144,60 @@ def opened(path: str, start: float | None = None, end: float | None = None) -> I
     try:
         if not os.path.lexists(path):  # it could be read as a pattern of names, which is no clip
             raise SourceError(f"{path} does not exist; check the path")
-        first, last = (None if limit is None else float(limit) for limit in (start, end))
+        first, last = (None if max_bytes is None else float(max_bytes) for max_bytes in (start, end))
         with open_clip(path, first, last) as source:
             if not source.info.width:
-                raise SourceError(f"{path} has sound but no picture; give a video")
+                raise SourceError(f"{path} has audio but no video; give a video")
             yield source
     except (OSError, av.FFmpegError) as error:
         raise SourceError(f"cannot open {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 class FrameCache:
-    """Gives the pictures of clips, from the cache where that pays.
+    """Reader of clips' frames, from the cache where possible.
 
-    A stretch that would be too large is decoded clip by clip; if the cache is full, or cannot be written, stretches are
-    decoded anew each time. To make room, what no run has used since this one began is removed.
+    A segment that would be too large is decoded clip by clip; if the cache is full, or cannot be written, segments are
+    decoded again each time. To make room, what no run has used since this one began is removed.
 
     Args:
-        sampling: the clips that will be taken.
-        margin: how many times larger than the network's pictures they are kept, at most as large as they come; 1 keeps
-            exactly the network's size.
+        sampling: of the clips.
+        margin: size of the cached frames relative to the network's input, up to their own size; 1 caches exactly the
+            network's size.
         cache: whether to use the disk at all.
-        limit: bytes that the cache may take.
+        max_bytes: of the cache.
     """
 
-    def __init__(self, sampling: Sampling, margin: float = 1.0, cache: bool = True, limit: int = LIMIT) -> None:
+    def __init__(
+        self, sampling: Sampling, margin: float = 1.0, cache: bool = True, max_bytes: int = MAX_CACHE_BYTES
+    ) -> None:
         self.rate = OVERSAMPLING * sampling.rate
         self.folder = store.cache_folder() / "frames"
         self._size, self._margin = sampling.size, margin
-        self._caches, self._limit, self._born = cache, limit, time.time()
-        self._places: dict[Example, Path] = {}
-        self._used: int | None = None
+        self._enabled, self._max_bytes, self._started = cache, max_bytes, time.time()
+        self._paths: dict[Example, Path] = {}
+        self._used_bytes: int | None = None
         self._lock = threading.Lock()
 
     def clip(self, example: Example, choose: Choose) -> tuple[Pixels, Float64Array]:
-        """Give the (T, H, W, 3) pictures at the (T,) times in seconds that ``choose`` asks for, and those times.
+        """Return the (T, H, W, 3) frames at the (T,) times in seconds that ``choose`` returns, and those times.
 
         Raises:
             SourceError: the example cannot be decoded.
         """
-        place = self._place(example)
-        stretch = load(place) if self._caches else None
-        if stretch is None:
+        path = self._path(example)
+        segment = load(path) if self._enabled else None
+        if segment is None:
             with opened(example.path, example.start, example.end) as source:
                 span = extent(source, example)
-                if self._bytes(source, span) > LARGEST:
+                if self._bytes(source, span) > MAX_SEGMENT_BYTES:
                     return self._window(example, span, choose(*span))
-                stretch = decode(source, self.size(source.info.size), self.rate, example.end)
-            self._keep(place, stretch)
-        wanted = choose(stretch.first, stretch.end)
-        return stretch.at(wanted), wanted
+                segment = decode(source, self.size(source.info.size), self.rate, example.end)
+            self._save(path, segment)
+        times_wanted = choose(segment.first, segment.end)
+        return segment.at(times_wanted), times_wanted
 
     def size(self, own: Size) -> Size:
-        """Give the (width, height) in which pictures of size ``own`` are kept."""
+        """Return the (width, height) in which frames of size ``own`` are cached."""
         if self._margin == 1:
             return self._size
         width, height = (min(side, round(self._margin * net)) for side, net in zip(own, self._size, strict=True))
@@ -207,110 +207,112 @@ class FrameCache:
         width, height = self.size(source.info.size)
         return (span[1] - span[0]) * self.rate * width * height * 3
 
-    def _window(self, example: Example, span: tuple[float, float], wanted: Float64Array) -> tuple[Pixels, Float64Array]:
-        """Decode nothing but one clip."""
-        times = reflect_times(wanted, *span)
+    def _window(
+        self, example: Example, span: tuple[float, float], times_wanted: Float64Array
+    ) -> tuple[Pixels, Float64Array]:
+        """Decode a single clip."""
+        times = reflect_times(times_wanted, *span)
         order = np.argsort(times)
-        # The picture on screen at the first moment began before it.
-        start = max(span[0], times.min() - LONGEST_SHOWN)
+        # The frame on screen at the first moment began before it.
+        start = max(span[0], times.min() - MAX_FRAME_SECONDS)
         with opened(example.path, start, example.end) as source:
             size = self.size(source.info.size)
             moments = (Fraction(moment + _TOLERANCE) for moment in times[order])
-            pictures = [picture.pixels(size) for picture in source.at(moments)]
-        if not pictures:
-            raise SourceError(f"{example.path} has no picture from {start:g} s on; its declared length may be wrong")
-        return np.stack(pictures)[np.argsort(order)], wanted
+            frames = [frame.pixels(size) for frame in source.at(moments)]
+        if not frames:
+            raise SourceError(f"{example.path} has no frame from {start:g} s on; its declared length may be wrong")
+        return np.stack(frames)[np.argsort(order)], times_wanted
 
-    def _place(self, example: Example) -> Path:
-        if example not in self._places:
+    def _path(self, example: Example) -> Path:
+        if example not in self._paths:
             key = [1, *_stamp(example.path), example.start, example.end, self.rate, self._size, self._margin]
             digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-            self._places[example] = self.folder / digest[:2] / f"{digest}.frames"
-        return self._places[example]
+            self._paths[example] = self.folder / digest[:2] / f"{digest}.frames"
+        return self._paths[example]
 
-    def _keep(self, place: Path, stretch: DecodedFrames) -> None:
-        if not self._caches:
+    def _save(self, path: Path, segment: DecodedFrames) -> None:
+        if not self._enabled:
             return
         try:
-            if self._make_room(stretch.pixels.nbytes):
-                save(place, stretch)
+            if self._make_room(segment.pixels.nbytes):
+                save(path, segment)
         except (OutputError, OSError) as error:
-            log.warning("decoded frames are not kept: %s", error)
-            self._caches = False
+            log.warning("decoded frames are not cached: %s", error)
+            self._enabled = False
 
-    def _make_room(self, wanted: int) -> bool:
-        """Count ``wanted`` bytes as used if they fit, once what is old is removed."""
+    def _make_room(self, times_wanted: int) -> bool:
+        """Reserve bytes if they fit, after removing old segments."""
         with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self._used is None:
-                self._used = sum(size for _, size, _ in _files(self.folder))
-            if not self._fits(wanted):
-                self._remove_old(wanted)
-            if fits := self._fits(wanted):
-                self._used += wanted
+            if self._used_bytes is None:
+                self._used_bytes = sum(size for _, size, _ in _files(self.folder))
+            if not self._fits(times_wanted):
+                self._remove_old(times_wanted)
+            if fits := self._fits(times_wanted):
+                self._used_bytes += times_wanted
             return fits
 
-    def _fits(self, wanted: int) -> bool:
+    def _fits(self, times_wanted: int) -> bool:
         free = shutil.disk_usage(self.folder).free
-        return (self._used or 0) + wanted <= self._limit and wanted + SPARE <= free
+        return (self._used_bytes or 0) + times_wanted <= self._max_bytes and times_wanted + MIN_FREE_BYTES <= free
 
-    def _remove_old(self, wanted: int) -> None:
-        for used, size, path in sorted(_files(self.folder)):
-            if used >= self._born or self._fits(wanted):
+    def _remove_old(self, times_wanted: int) -> None:
+        for last_used, size, path in sorted(_files(self.folder)):
+            if last_used >= self._started or self._fits(times_wanted):
                 return
             with suppress(OSError):
                 path.unlink()
-                self._used = (self._used or 0) - size
+                self._used_bytes = (self._used_bytes or 0) - size
 
 
 def extent(source: Source, example: Example) -> tuple[float, float]:
-    """Give when the stretch of an example begins and ends, in seconds, as its container says; nothing is decoded."""
+    """Return the start and the end of an example in seconds, as its container declares; nothing is decoded."""
     first, end = float(source.info.start), float(source.info.start + (source.info.duration or 0))
     return max(first, example.start or first), end if example.end is None else min(end, example.end)
 
 
 def _stamp(path: str) -> tuple[str, list[tuple[str, int, int]]]:
-    """Give what tells that a file, or those in a folder, are as they were: names, bytes and times of change."""
-    place = Path(path).absolute()
+    """Return names, bytes and modification times of a file, or of those in a folder, to detect changes."""
+    absolute = Path(path).absolute()
     try:
-        entries = sorted(place.iterdir()) if place.is_dir() else [place]
+        entries = sorted(absolute.iterdir()) if absolute.is_dir() else [absolute]
         stats = [(entry.name, entry.stat()) for entry in entries]
     except OSError as error:
         raise SourceError(f"cannot open {path}: {error.strerror or error}; check the path") from None
-    return str(place), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return str(absolute), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
-    """List what the cache holds: when it was used last, bytes, path."""
-    found = []
+    """Return the cached files: time of last use, bytes, path."""
+    files = []
     for path in folder.glob("*/*.frames"):
         with suppress(OSError):  # another run has just removed it
             stat = path.stat()
-            found.append((stat.st_mtime, stat.st_size, path))
-    return found
+            files.append((stat.st_mtime, stat.st_size, path))
+    return files
 
 
-def save(path: Path, stretch: DecodedFrames) -> None:
-    """Write a stretch: F, H and W as int64, the F times and the end as float64, then the pixels, all as they are.
+def save(path: Path, segment: DecodedFrames) -> None:
+    """Write a segment: F, H and W as int64, the F times and the end as float64, then the pixels.
 
     Raises:
         OutputError: it cannot be written.
     """
     with atomic_write(path, sync=False, listed=False) as temporary, temporary.open("wb") as file:
-        file.write(np.array(stretch.pixels.shape[:3], np.int64).tobytes())
-        file.write(np.append(stretch.times, stretch.end).tobytes())
-        file.write(np.ascontiguousarray(stretch.pixels).data)
+        file.write(np.array(segment.pixels.shape[:3], np.int64).tobytes())
+        file.write(np.append(segment.times, segment.end).tobytes())
+        file.write(np.ascontiguousarray(segment.pixels).data)
 
 
 def load(path: Path) -> DecodedFrames | None:
-    """Map a stretch into memory and mark it as used, or give None where there is none, or a broken one."""
-    # Not NumPy's own format: its head is Python text, and CPython 3.11 must not parse that in two threads at once.
+    """Memory-map a segment and mark it as used; return None if there is none, or it is not readable."""
+    # Not NumPy's own format: its header is Python text, and CPython 3.11 must not parse that in two threads at once.
     try:
         with path.open("rb") as file:
             frames, height, width = np.frombuffer(file.read(24), np.int64).tolist()
-            edges = np.frombuffer(file.read(8 * (frames + 1)), np.float64)
+            boundaries = np.frombuffer(file.read(8 * (frames + 1)), np.float64)
             pixels = np.memmap(path, np.uint8, "r", file.tell(), (frames, height, width, 3))
         os.utime(path)
-        return DecodedFrames(np.asarray(pixels), edges[:-1], float(edges[-1]))
+        return DecodedFrames(np.asarray(pixels), boundaries[:-1], float(boundaries[-1]))
     except (OSError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""From folders and tables to labelled clips. Nothing is opened here but the tables."""
+"""Readers of labelled clips in folders and tables. Nothing is opened but the tables."""
 
 from __future__ import annotations
 
@@ -32,59 +32,59 @@ Row = Mapping[str, str]
 def read_dataset(path: str | Path, group: str = "") -> Dataset:
     """Read the labelled clips of a folder or a CSV table.
 
-    - A folder ``root/<class>/*``, or ``root/{train,val,test}/<class>/*``: a clip is a video, a picture that is a strip
-      of square frames side by side, or a folder of pictures; pictures are shown 25 a second. Deeper folders are looked
-      into.
-    - A CSV with columns ``path`` and ``label`` and, as wanted, ``start``, ``end`` (seconds or a clock), ``group`` and
-      ``split`` (train, val or test). Paths count from the table's folder.
-    - A CSV of Kinetics (label, youtube_id, time_start, time_end, split): the clips lie somewhere below its folder as
-      ``<id>_<start>_<end>.mp4``, with six digits each, or as ``<id>.mp4``; those that do not are left out.
+    - A folder ``root/<class>/*``, or ``root/{train,val,test}/<class>/*``: a clip is a video, an image that is a strip
+      of square frames side by side, or a folder of images; images are played at 25 frames per second. Subfolders are
+      searched, too.
+    - A CSV with columns ``path`` and ``label`` and, optionally, ``start``, ``end`` (seconds or a clock), ``group`` and
+      ``split`` (train, val or test). Paths are relative to the table's folder.
+    - A CSV of Kinetics (label, youtube_id, time_start, time_end, split): the clips are anywhere below its folder as
+      ``<id>_<start>_<end>.mp4``, with six digits each, or as ``<id>.mp4``; missing clips are skipped.
 
     A label such as ``run|jump`` names several classes.
 
     Args:
         path: the folder or table.
         group: a rule that groups clips by their names; see ``kinoscope.training.data.grouping``. It replaces a table's
-        groups.
+            groups.
 
     Raises:
-        DatasetError: there is nothing to read, a class is empty, or a table is not as it must be; in one line.
+        DatasetError: there is nothing to read, a class is empty, or a table is not valid; in one line.
     """
-    place = Path(path)
-    if place.is_dir():
-        examples, classes = _read_folder(place)
-    elif place.is_file() and place.suffix.lower() in (".csv", ".tsv"):
-        examples = _read_table(place)
+    source = Path(path)
+    if source.is_dir():
+        examples, classes = _read_folder(source)
+    elif source.is_file() and source.suffix.lower() in (".csv", ".tsv"):
+        examples = _read_table(source)
         classes = sorted({label for example in examples for label in example.labels})
     else:
-        raise DatasetError(_why_not(place))
+        raise DatasetError(_explain_missing(source))
     if group:
-        examples = list(group_by(examples, group, place if place.is_dir() else place.parent))
+        examples = list(group_by(examples, group, source if source.is_dir() else source.parent))
     return Dataset(str(path), tuple(examples), tuple(classes), any(len(example.labels) != 1 for example in examples))
 
 
 def read_unlabelled(path: str | Path) -> tuple[Dataset, bool]:
-    """Read clips that need no labels: those that lie in a folder itself, or what ``read_dataset`` reads.
+    """Read clips that need no labels: those directly in a folder, or what ``read_dataset`` reads.
 
-    Gives them, and whether they have labels.
+    Returns them, and whether they have labels.
 
     Raises:
         DatasetError: there is nothing to read.
     """
-    place = Path(path)
-    if not place.is_dir() or _folders(place):
+    folder = Path(path)
+    if not folder.is_dir() or _folders(folder):
         return read_dataset(path), True
-    examples = tuple(Example(str(clip), ()) for clip in find_clips(place))
+    examples = tuple(Example(str(clip), ()) for clip in find_clips(folder))
     if not examples:
-        raise DatasetError(f"{place} holds no clips; put videos there, strips of square frames or folders of frames")
+        raise DatasetError(f"{folder} holds no clips; put videos there, strips of square frames or folders of frames")
     return Dataset(str(path), examples, ()), False
 
 
-def _why_not(place: Path) -> str:
-    if place.exists():
-        return f"{place} is neither a folder nor a .csv; give a folder with one folder for each class, or a table"
-    names = [entry.name for entry in place.parent.iterdir()] if place.parent.is_dir() else []
-    return f"{place} does not exist; {suggest(place.name, names).strip() or 'check the path'}"
+def _explain_missing(source: Path) -> str:
+    if source.exists():
+        return f"{source} is neither a folder nor a .csv; give a folder with one folder for each class, or a table"
+    names = [entry.name for entry in source.parent.iterdir()] if source.parent.is_dir() else []
+    return f"{source} does not exist; {suggest(source.name, names).strip() or 'check the path'}"
 
 
 def _read_folder(root: Path) -> tuple[list[Example], list[str]]:
@@ -95,8 +95,8 @@ def _read_folder(root: Path) -> tuple[list[Example], list[str]]:
     examples: list[Example] = []
     names: set[str] = set()
     for folder, split in zip(folders, splits, strict=True):
-        found, classes = _read_classes(folder, split, allow_empty=True)
-        examples += found
+        clips, classes = _read_classes(folder, split, allow_empty=True)
+        examples += clips
         names.update(classes)
     _refuse_empty(root, names, examples)
     return examples, sorted(names)
@@ -142,7 +142,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """List what is visible in a folder, in natural order."""
+    """Return the visible entries of a folder, in natural order."""
     from kinoscope.source.images import natural_key
 
     try:
@@ -152,38 +152,36 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(visible, key=natural_key)
 
 
-def find_clips(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the clips below a folder in natural order: videos, strips, and folders of pictures.
+def find_clips(folder: Path, parents: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the clips below a folder in natural order: videos, strips, and folders of images.
 
     Args:
-        above: the folders on the way here, so that links which lead back are not followed.
+        parents: the folders above, so that links which lead back are not followed.
 
     Raises:
         DatasetError: a folder cannot be read.
     """
     from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    way = above | {folder.resolve()}
+    parents = parents | {folder.resolve()}
     for entry in _entries(folder):
         if entry.is_dir():
             if _are_frames(_entries(entry)):
                 yield entry
-            elif entry.resolve() not in way:
-                yield from find_clips(entry, way)
+            elif entry.resolve() not in parents:
+                yield from find_clips(entry, parents)
         elif entry.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES and entry.is_file():
             yield entry
 
 
 def _are_frames(entries: Sequence[Path]) -> bool:
-    """Whether a folder with these entries is one clip: pictures that are no strips, and no videos beside them."""
+    """Return whether a folder with these entries is one clip: images that are no strips, and no videos beside them."""
     from kinoscope.source.folders import are_strips
     from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    pictures = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    images = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
     return (
-        bool(pictures)
-        and not any(entry.suffix.lower() in VIDEO_SUFFIXES for entry in entries)
-        and not are_strips(pictures)
+        bool(images) and not any(entry.suffix.lower() in VIDEO_SUFFIXES for entry in entries) and not are_strips(images)
     )
 
 
@@ -194,15 +192,15 @@ def _read_table(path: Path) -> list[Example]:
     if "youtube_id" in rows[0]:
         return _read_kinetics(path, rows)
     _check_columns(path, rows[0], COLUMNS, ("path", "label"))
-    # A clip that shows none of the classes can only be told where clips show several.
+    # A clip without labels shows none of the classes, which only multi-label data allows.
     several = any("|" in row["label"] for row in rows)
     examples = [_example(path, number, row, several) for number, row in enumerate(rows, 2)]
-    missing = [(number, one) for number, one in enumerate(examples, 2) if not os.path.exists(one.path)]
+    missing = [(number, clip) for number, clip in enumerate(examples, 2) if not os.path.exists(clip.path)]
     if missing:
         number, first = missing[0]
         raise DatasetError(
             f"{len(missing)} of the {len(rows)} clips in {path} do not exist, the first in line {number}: "
-            f"{first.path}; paths count from the table's folder"
+            f"{first.path}; paths are relative to the table's folder"
         )
     return examples
 
@@ -227,11 +225,11 @@ def _check_columns(path: Path, row: Row, known: tuple[str, ...], needed: tuple[s
     missing = [name for name in needed if name not in row]
     if not unknown and not missing:
         return
-    told = [f"has no column {', '.join(missing)}"] if missing else []
+    problems = [f"has no column {', '.join(missing)}"] if missing else []
     for name in unknown:
         near = closest_name(name, known)
-        told.append(f"has an unknown column {name}" + (f" (did you mean {near}?)" if near else ""))
-    raise DatasetError(f"{path} {' and '.join(told)}; the columns are {', '.join(known)}")
+        problems.append(f"has an unknown column {name}" + (f" (did you mean {near}?)" if near else ""))
+    raise DatasetError(f"{path} {' and '.join(problems)}; the columns are {', '.join(known)}")
 
 
 def _example(path: Path, number: int, row: Row, several: bool) -> Example:
@@ -243,9 +241,9 @@ def _example(path: Path, number: int, row: Row, several: bool) -> Example:
         raise DatasetError(f"{where} has no path; name the clip")
     start, end = _time(where, row.get("start", "")), _time(where, row.get("end", ""))
     if end is not None and end <= (start or 0):
-        raise DatasetError(f"{where}: end {end:g} s does not lie after start {start or 0:g} s")
-    place = str(path.parent / row["path"])
-    return Example(place, labels, start, end, row.get("group", ""), _split(where, row.get("split", "")))
+        raise DatasetError(f"{where}: end {end:g} s is not after start {start or 0:g} s")
+    clip = str(path.parent / row["path"])
+    return Example(clip, labels, start, end, row.get("group", ""), _split(where, row.get("split", "")))
 
 
 def _time(where: str, text: str) -> float | None:
@@ -271,11 +269,11 @@ def _read_kinetics(path: Path, rows: list[Row]) -> list[Example]:
         for name in sorted(names)
         if Path(name).suffix.lower() in VIDEO_SUFFIXES
     }
-    found = [_kinetics(path, number, row, files) for number, row in enumerate(rows, 2)]
-    examples = [example for example in found if example is not None]
+    clips = [_kinetics(path, number, row, files) for number, row in enumerate(rows, 2)]
+    examples = [example for example in clips if example is not None]
     if not examples:
         raise DatasetError(
-            f"none of the {len(rows)} clips in {path} lies below {path.parent}; they are looked for as "
+            f"none of the {len(rows)} clips in {path} is below {path.parent}; they are searched for as "
             f"{rows[0]['youtube_id']}_000010_000020.mp4 or {rows[0]['youtube_id']}.mp4"
         )
     if len(examples) < len(rows):
@@ -287,7 +285,7 @@ def _kinetics(path: Path, number: int, row: Row, files: Mapping[str, str]) -> Ex
     where = f"line {number} of {path}"
     start, end = _time(where, row["time_start"]), _time(where, row["time_end"])
     labels, split, name = _labels(row["label"]), _split(where, row.get("split", "")), row["youtube_id"]
-    cut = f"{name}_{int(start or 0):06d}_{int(end or 0):06d}"
-    if cut in files:
-        return Example(files[cut], labels, group=name, split=split)
+    name_of_part = f"{name}_{int(start or 0):06d}_{int(end or 0):06d}"
+    if name_of_part in files:
+        return Example(files[name_of_part], labels, group=name, split=split)
     return Example(files[name], labels, start, end, name, split) if name in files else None

@@ -1,4 +1,4 @@
-"""Clips without end to learn from: those of a folder, or known-answer ones that are drawn as they are needed."""
+"""Endless streams of training clips: those of a folder, or synthetic ones with known content."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from kinoscope.training.data.loader import Loader
 from kinoscope.training.data.readers import read_unlabelled
 from kinoscope.training.distributed import Processes
 
-FEWEST = 8
-"""Clips that are needed at least, unless they are varied strongly."""
+MIN_CLIPS = 8
+"""Minimum number of clips, unless they are strongly augmented."""
 
 Labelled = tuple[Pixels, Int64Array]
-"""Clips (N, T, H, W, 3) and the indices of their classes (N,), zeros where there are none."""
+"""Clips (N, T, H, W, 3) and the indices of their classes (N,), zeros without classes."""
 
 
 class ClipStream(Protocol):
-    """Where clips come from.
+    """A source of training clips.
 
     Attributes:
-        broken: path -> reason, of the clips that cannot be used.
+        unreadable: path -> reason, of the clips that cannot be used.
     """
 
-    broken: dict[str, str]
+    unreadable: dict[str, str]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -44,27 +44,27 @@ class ClipStream(Protocol):
         ...
 
     def __len__(self) -> int:
-        """How many there are; 0 if there is no end to them."""
+        """Return the number of clips; 0 for endless."""
         ...
 
     def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
-        """Yield this process's part of each batch of an epoch; what is drawn depends on the epoch alone."""
+        """Yield this process's share of each batch of an epoch; the clips depend on the epoch alone."""
         ...
 
 
 @dataclass
 class FolderClipStream:
-    """Clips of a folder; each pass shows all of them once, from a random moment on.
+    """Clips of a folder; each pass shows all of them once, from random moments on.
 
     Attributes:
-        dataset: the clips. sampling: frames, rate and size of what is taken of them. seed: of all drawings.
+        dataset: the clips. sampling: frames, rate and size of each. seed: of the random moments and order.
     """
 
     dataset: Dataset
     sampling: Sampling
     seed: int = 0
     workers: int | None = None
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,138 +75,138 @@ class FolderClipStream:
         return len(self.dataset.examples)
 
     def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
-        """Yield batches; every class comes as often as its clips."""
+        """Yield batches; the frequency of a class is that of its clips."""
         loader = Loader(
             self.dataset.examples, self.classes, self.sampling, augment=Augment.off(), batch=batch, seed=self.seed,
             rank=processes.rank, world=processes.world, workers=self.workers,
         )  # fmt: skip
-        left, turn = steps, 0
-        while left:
-            for one in loader.epoch(epoch * steps + turn):
-                labels = one.targets.argmax(1) if self.classes else np.zeros(len(one), np.int64)
-                yield one.pixels, labels
-                left -= 1
-                if not left:
+        remaining, repetition = steps, 0
+        while remaining:
+            for clips in loader.epoch(epoch * steps + repetition):
+                labels = clips.targets.argmax(1) if self.classes else np.zeros(len(clips), np.int64)
+                yield clips.pixels, labels
+                remaining -= 1
+                if not remaining:
                     break
-            turn += 1
-        self.broken |= loader.broken
+            repetition += 1
+        self.unreadable |= loader.unreadable
 
 
 SYNTHETIC = "synthetic:moving"
-"""Data that is drawn: moving shapes, whose classes are the shapes."""
+"""Name of the synthetic data: moving shapes, whose classes are the shapes."""
 
 
 @dataclass
 class SyntheticClipStream:
-    """Moving shapes without end; see ``source.synthetic.moving_shapes``.
+    """Endless moving shapes; see ``source.synthetic.moving_shapes``.
 
     Attributes:
-        sampling: frames, rate and size of a clip. seed: of all drawings. named: whether the shapes are classes.
+        sampling: frames, rate and size of a clip. seed: of all randomness. labelled: whether the shapes are classes.
     """
 
     sampling: Sampling
     seed: int = 0
-    named: bool = True
-    broken: dict[str, str] = field(default_factory=dict)
+    labelled: bool = True
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the shapes."""
-        return SHAPES if self.named else ()
+        return SHAPES if self.labelled else ()
 
     def __len__(self) -> int:
         return 0
 
     def batches(self, epoch: int, steps: int, batch: int, processes: Processes) -> Iterator[Labelled]:
-        """Yield batches; every shape comes equally often."""
+        """Yield batches; every shape is equally frequent."""
         for step in range(steps):
             first = ((self.seed * 1009 + epoch) * steps + step) * batch
             numbers = range(first + processes.rank, first + batch, processes.world)
-            clips = [self._draw(number) for number in numbers]
-            labels = np.array([number % len(SHAPES) if self.named else 0 for number in numbers])
+            clips = [self._render(number) for number in numbers]
+            labels = np.array([number % len(SHAPES) if self.labelled else 0 for number in numbers])
             yield np.stack(clips), labels
 
-    def _draw(self, number: int) -> Pixels:
+    def _render(self, number: int) -> Pixels:
         sampling = self.sampling
         shape = SHAPES[number % len(SHAPES)]
         return draw_moving(number, sampling.frames, sampling.rate, sampling.size[0], shape=shape)[0]
 
 
 def make_stream(
-    data: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
+    data: str | Path, sampling: Sampling, *, classes: bool = True, allow_few: bool = False, seed: int = 0,
     workers: int | None = None,
 ) -> ClipStream:  # fmt: skip
-    """Make a feed of ``synthetic:moving``, or of a folder or table of clips; see ``folder_stream``."""
+    """Return a stream of ``synthetic:moving``, or of a folder or table of clips; see ``folder_stream``."""
     if str(data) == SYNTHETIC:
         return SyntheticClipStream(sampling, seed, classes)
-    return folder_stream(data, sampling, classes=classes, few=few, seed=seed, workers=workers)
+    return folder_stream(data, sampling, classes=classes, allow_few=allow_few, seed=seed, workers=workers)
 
 
 def folder_stream(
-    path: str | Path, sampling: Sampling, *, classes: bool = True, few: bool = False, seed: int = 0,
+    path: str | Path, sampling: Sampling, *, classes: bool = True, allow_few: bool = False, seed: int = 0,
     workers: int | None = None,
 ) -> FolderClipStream:  # fmt: skip
-    """Make a feed of a folder or table of clips.
+    """Return a stream of a folder or table of clips.
 
     Args:
-        classes: whether its folders are classes. few: whether fewer clips than usual are welcome.
+        classes: whether its folders are classes. allow_few: whether fewer clips than the minimum are accepted.
 
     Raises:
         DatasetError: there are none, or too few that are long enough.
     """
-    dataset, broken = read_clips(path, sampling, named=classes)
-    if len(dataset.examples) < (1 if few else FEWEST):
+    dataset, unreadable = read_clips(path, sampling, labelled=classes)
+    if len(dataset.examples) < (1 if allow_few else MIN_CLIPS):
         raise DatasetError(
-            f"{path} has {len(dataset.examples)} clips to learn from{why(broken)}; give {FEWEST} or more, cut longer "
-            "ones into pieces, or set augment=strong, which varies so few that something can be learned from them"
+            f"{path} has {len(dataset.examples)} clips to learn from{describe_unreadable(unreadable)}; give "
+            f"{MIN_CLIPS} or more, split longer ones, or set augment=strong, which suits a few"
         )
-    return FolderClipStream(dataset, sampling, seed, workers, broken)
+    return FolderClipStream(dataset, sampling, seed, workers, unreadable)
 
 
 def read_clips(
-    path: str | Path, sampling: Sampling, *, named: bool = True, group: str = ""
+    path: str | Path, sampling: Sampling, *, labelled: bool = True, group: str = ""
 ) -> tuple[Dataset, dict[str, str]]:
-    """Read the clips of a folder or table that are as long as what is taken of them, and why others are not of use.
+    """Read the clips of a folder or table that are long enough for the sampling, and why the others cannot be used.
 
     Args:
-        named: whether classes are kept, where there are some; those that no clip is left of are not.
+        labelled: whether to keep the classes, if there are some; classes without clips are dropped.
         group: a rule that groups clips by their names; see ``training.data.grouping``.
 
     Raises:
         DatasetError: there is nothing to read.
     """
-    dataset, labelled = read_unlabelled(path)
-    examples, broken = long_enough(dataset, sampling)
+    dataset, has_labels = read_unlabelled(path)
+    examples, unreadable = long_enough(dataset, sampling)
     if group:
         root = Path(path) if Path(path).is_dir() else Path(path).parent
         examples = list(group_by(examples, group, root))
-    if not (named and labelled):
-        examples = [replace(one, labels=()) for one in examples]
-    left = {label for one in examples for label in one.labels}
-    names = tuple(name for name in dataset.classes if name in left)
-    return Dataset(str(path), tuple(examples), names), broken
+    if not (labelled and has_labels):
+        examples = [replace(example, labels=()) for example in examples]
+    present = {label for example in examples for label in example.labels}
+    names = tuple(name for name in dataset.classes if name in present)
+    return Dataset(str(path), tuple(examples), names), unreadable
 
 
-def why(broken: dict[str, str]) -> str:
-    """Say how many clips could not be used, and why the first could not; nothing where all could."""
-    return f"; {len(broken)} cannot be used: {next(iter(broken.values()))}" if broken else ""
+def describe_unreadable(unreadable: dict[str, str]) -> str:
+    """Return how many clips could not be used, and why the first could not, as a clause; nothing where all could."""
+    return f"; {len(unreadable)} cannot be used: {next(iter(unreadable.values()))}" if unreadable else ""
 
 
 def long_enough(dataset: Dataset, sampling: Sampling) -> tuple[list[Example], dict[str, str]]:
-    """Part clips from those that are shorter than what is taken of them, or cannot be opened: path -> reason."""
-    long, broken = [], {}
-    wanted = sampling.frames / sampling.rate
+    """Return the clips that are long enough for the sampling; and of the others path -> reason."""
+    long, unreadable = [], {}
+    needed = sampling.frames / sampling.rate
     for example in dataset.examples:
         try:
             with opened(example.path, example.start, example.end) as source:
-                lasts = float(source.info.duration or wanted)
-            if lasts >= wanted - 1e-3:
+                duration = float(source.info.duration or needed)
+            if duration >= needed - 1e-3:
                 long.append(example)
                 continue
-            broken[example.path] = (
-                f"{example.path} lasts {lasts:.2f} s, less than {sampling.frames} frames at {sampling.rate:g} a second "
-                f"({wanted:.2f} s); lower frames or raise rate"
+            unreadable[example.path] = (
+                f"{example.path} lasts {duration:.2f} s, less than {sampling.frames} frames at {sampling.rate:g} a "
+                f"second ({needed:.2f} s); lower frames or raise rate"
             )
         except KinoscopeError as error:
-            broken[example.path] = str(error)
-    return long, broken
+            unreadable[example.path] = str(error)
+    return long, unreadable

@@ -1,4 +1,4 @@
-"""Two models on the same clips: which is better, and how sure one can be of it."""
+"""Comparison of two models on the same clips, with intervals and a significance test."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kinoscope.core.errors import DatasetError
 from kinoscope.core.intervals import difference_interval
 from kinoscope.core.metrics import classification
 from kinoscope.training.evaluation.evaluate import (
-    SAMPLES,
+    BOOTSTRAP_SAMPLES,
     Ends,
     groups_of,
+    predicted_classes,
     recalls,
-    told,
     truth,
     weights_of,
     with_intervals,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A measure of two models, and the 95 % interval of what the second has more."""
+    """A metric of two models, and the 95 % interval of the second minus the first."""
 
     first: Value
     second: Value
@@ -46,12 +46,12 @@ class Comparison:
 
     Attributes:
         first, second: their names.
-        clips: how many clips both have told.
+        clips: number of clips that both have predicted.
         measures: by name, as in ``Scores``.
-        only_first, only_second: the clips that only one of them tells right.
-        p: of McNemar's exact test on these: how likely so uneven a difference is between models that are equally good.
-            None for multi-label data.
-        groups: of how many persons or recordings the clips are.
+        only_first, only_second: the clips that only one of them classifies correctly.
+        p: of McNemar's exact test on these: the probability of so uneven a difference between equally good models. None
+            for multi-label data.
+        groups: number of persons or recordings in the clips.
     """
 
     first: str
@@ -64,7 +64,7 @@ class Comparison:
     groups: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return asdict(self)
 
 
@@ -73,12 +73,12 @@ def compare(
     second: Predictions,
     names: tuple[str, str] = ("first", "second"),
     seed: int = 0,
-    samples: int = SAMPLES,
+    samples: int = BOOTSTRAP_SAMPLES,
 ) -> Comparison:
-    """Compare two models on the clips that both have told, clip by clip.
+    """Compare two models on the clips that both have predicted, clip by clip.
 
     Raises:
-        DatasetError: there is none, or one of both is multi-label.
+        DatasetError: there is none, or only one of the two is multi-label.
     """
     if first.multilabel != second.multilabel:
         raise DatasetError(f"{names[0]} and {names[1]} cannot be compared: only one of them is multi-label")
@@ -92,32 +92,32 @@ def compare(
         return np.concatenate([measured(*columns[:half]), measured(*columns[half:])])
 
     weights = np.tile(weights_of(first), (2, 1))
-    values, ends, drawn = with_intervals(statistic, columns, weights, first, seed, samples)
+    values, ends, resampled = with_intervals(statistic, columns, weights, first, seed, samples)
     labels = ["map"] if first.multilabel else ["top1", "balanced_accuracy"]
     rows = {
-        label: _difference(values[i :: len(labels)], ends[i :: len(labels)], drawn[:, i :: len(labels)])
+        label: _difference(values[i :: len(labels)], ends[i :: len(labels)], resampled[:, i :: len(labels)])
         for i, label in enumerate(labels)
     }
-    right = [(told(one) == (one.targets > 0.5)).all(1) for one in (first, second)]
-    only = [tuple(first.paths[i] for i in np.flatnonzero(a & ~b)) for a, b in (right, right[::-1])]
+    correct = [(predicted_classes(one) == (one.targets > 0.5)).all(1) for one in (first, second)]
+    only = [tuple(first.paths[i] for i in np.flatnonzero(a & ~b)) for a, b in (correct, correct[::-1])]
     groups = groups_of(first)
-    p = None if first.multilabel else classification.mcnemar(right[0], right[1], groups)
+    p = None if first.multilabel else classification.mcnemar(correct[0], correct[1], groups)
     return Comparison(names[0], names[1], len(first.logits), rows, only[0], only[1], p, len(set(groups)))
 
 
-def _difference(values: Sequence[Value], ends: Sequence[Ends], drawn: Float64Array) -> Difference:
-    """Return how two values of one measure differ; ``drawn`` (samples, 2) are both, of resampled groups."""
+def _difference(values: Sequence[Value], ends: Sequence[Ends], resampled: Float64Array) -> Difference:
+    """Return the difference of two values of one metric; ``resampled`` (samples, 2) are both, of resampled groups."""
     (one, two), ((low1, high1), (low2, high2)) = values, ends
     if one is None or two is None:
         return Difference(one, two, None, None, None)
     if low1 is None or high1 is None or low2 is None or high2 is None:
         return Difference(one, two, two - one, None, None)
     known = (low1, high1), (low2, high2)
-    return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(drawn)))
+    return Difference(one, two, two - one, *difference_interval(one, two, known, _correlation(resampled)))
 
 
-def _correlation(drawn: Float64Array) -> float:
-    known = drawn[~np.isnan(drawn).any(1)]
+def _correlation(resampled: Float64Array) -> float:
+    known = resampled[~np.isnan(resampled).any(1)]
     varies = len(known) > 1 and bool(np.ptp(known, 0).all())
     return float(np.corrcoef(known, rowvar=False).flat[1]) if varies else 0.0
 
@@ -142,19 +142,19 @@ def _map_of(first: Predictions, second: Predictions) -> tuple[Measured, list[NDA
 
 
 def _common(first: Predictions, second: Predictions) -> tuple[Predictions, Predictions]:
-    """Give the clips of both, in the order of the first; clips of one path are told apart by their order."""
-    places = [_places(one) for one in (first, second)]
-    shared = [clip for clip in places[0] if clip in places[1]]
-    return _take(first, [places[0][clip] for clip in shared]), _take(second, [places[1][clip] for clip in shared])
+    """Return the clips of both, in the order of the first; clips of one path are distinguished by their order."""
+    indices = [_indices(one) for one in (first, second)]
+    shared = [clip for clip in indices[0] if clip in indices[1]]
+    return _take(first, [indices[0][clip] for clip in shared]), _take(second, [indices[1][clip] for clip in shared])
 
 
-def _places(predictions: Predictions) -> dict[tuple[str, int], int]:
-    seen: dict[str, int] = {}
-    found = {}
-    for place, path in enumerate(predictions.paths):
-        seen[path] = seen.get(path, 0) + 1
-        found[path, seen[path]] = place
-    return found
+def _indices(predictions: Predictions) -> dict[tuple[str, int], int]:
+    counts: dict[str, int] = {}
+    indices = {}
+    for index, path in enumerate(predictions.paths):
+        counts[path] = counts.get(path, 0) + 1
+        indices[path, counts[path]] = index
+    return indices
 
 
 def _take(predictions: Predictions, rows: Sequence[int]) -> Predictions:

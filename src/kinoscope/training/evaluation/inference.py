@@ -1,4 +1,4 @@
-"""What any card that classifies clips says of examples: as it runs in use, on whatever runs it best here."""
+"""Predictions of examples by any card that classifies clips, on the runtime of actual use."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from kinoscope.models.runtime.runner import Runner
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.evaluation.predictions import Predictions, ViewSum, gather
 
-Seen = Callable[[int, Pixels, float], None]
-"""Told of each view: index of its example, pixels (T, H, W, 3), cross-entropy."""
+ViewCallback = Callable[[int, Pixels, float], None]
+"""Called for each view: index of its example, pixels (T, H, W, 3), cross-entropy."""
 
 
-def run(runner: Runner, loader: Loader, seen: Seen | None = None) -> Predictions:
-    """Give what a card says of the examples of a loader; of several views of one, the mean of the logits.
+def run(runner: Runner, loader: Loader, on_view: ViewCallback | None = None) -> Predictions:
+    """Return a card's predictions of the examples of a loader; of several views of one, the mean of the logits.
 
     Args:
         runner: of a card that classifies clips; its classes are the loader's.
-        loader: one for evaluation; its examples that cannot be read are left out, and told in ``broken``.
-        seen: see ``Seen``.
+        loader: one for evaluation; its unreadable examples are left out, and listed in ``unreadable``.
+        on_view: see ``ViewCallback``.
     """
     card = runner.card
     sums: dict[int, ViewSum] = {}
@@ -35,44 +35,44 @@ def run(runner: Runner, loader: Loader, seen: Seen | None = None) -> Predictions
         losses = cross_entropy(logits / card.temperature, batch.targets, card.multilabel)
         for row, index in enumerate(batch.indices.tolist()):
             sums.setdefault(index, ViewSum(batch.targets[row])).add(logits[row], embeddings[row])
-            if seen:
-                seen(index, batch.pixels[row], float(losses[row]))
+            if on_view:
+                on_view(index, batch.pixels[row], float(losses[row]))
     return gather(loader, sums, card.multilabel)
 
 
 @dataclass
 class WorstClips:
-    """Pictures of the worst told clips, taken from what the network saw: ``COUNT`` frames side by side, as JPEG files.
+    """Thumbnails of the clips with the highest loss: ``COUNT`` frames side by side, as JPEG files.
 
     Attributes:
-        most: how many clips are kept.
-        pictures: index of the example -> (loss, file); of several views, the worst.
+        max_clips: how many are kept.
+        thumbnails: index of the example -> (loss, file); of several views, the worst.
     """
 
-    most: int = 120
-    pictures: dict[int, tuple[float, bytes]] = field(default_factory=dict)
+    max_clips: int = 120
+    thumbnails: dict[int, tuple[float, bytes]] = field(default_factory=dict)
 
     COUNT = 6
-    """Frames of a clip that are shown."""
+    """Frames in a thumbnail."""
 
     def add(self, index: int, pixels: Pixels, loss: float) -> None:
-        """Take a view (T, H, W, 3) of an example, if it is among the worst so far."""
-        if index in self.pictures and loss <= self.pictures[index][0]:
+        """Add a view (T, H, W, 3) of an example, if it is among the worst so far."""
+        if index in self.thumbnails and loss <= self.thumbnails[index][0]:
             return
-        if len(self.pictures) < self.most or index in self.pictures or loss > self._least():
-            self.pictures[index] = loss, self._draw(pixels)
-        if len(self.pictures) > 2 * self.most:
+        if len(self.thumbnails) < self.max_clips or index in self.thumbnails or loss > self._min_loss():
+            self.thumbnails[index] = loss, self._encode(pixels)
+        if len(self.thumbnails) > 2 * self.max_clips:
             self.prune()
 
-    def _least(self) -> float:
-        return heapq.nlargest(self.most, (loss for loss, _ in self.pictures.values()))[-1]
+    def _min_loss(self) -> float:
+        return heapq.nlargest(self.max_clips, (loss for loss, _ in self.thumbnails.values()))[-1]
 
     def prune(self) -> None:
-        """Let go of all but the worst."""
-        worst = heapq.nlargest(self.most, self.pictures.items(), key=lambda item: item[1][0])
-        self.pictures = dict(worst)
+        """Drop all but the worst."""
+        worst = heapq.nlargest(self.max_clips, self.thumbnails.items(), key=lambda item: item[1][0])
+        self.thumbnails = dict(worst)
 
-    def _draw(self, pixels: Pixels) -> bytes:
+    def _encode(self, pixels: Pixels) -> bytes:
         picks = np.linspace(0, len(pixels) - 1, self.COUNT).round().astype(int)
         strip = np.concatenate([pixels[pick] for pick in picks], 1)
         return thumbnail(strip, (0, 0, strip.shape[1], strip.shape[0]), 0, self.COUNT * 96, 70)

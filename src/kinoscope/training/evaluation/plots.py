@@ -1,4 +1,4 @@
-"""Pictures of how a training went: learning curves, the confusion matrix, and the clips that were told worst."""
+"""Plots of a training: learning curves, the confusion matrix, and the clips with the highest loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kinoscope.training.evaluation.predictions import clip_name
 from kinoscope.training.evaluation.scores import ClipScore, Scores
 from kinoscope.training.logging import Row
 
-DRAWN = ("epoch", "train_loss", "val_loss", "val_top1", "val_balanced_accuracy", "val_map", "lr")
-WORST = 8
-"""Clips in the picture of the worst."""
+PLOTTED = ("epoch", "train_loss", "val_loss", "val_top1", "val_balanced_accuracy", "val_map", "lr")
+WORST_CLIPS = 8
+"""Clips in ``worst.png``."""
 
 
 def draw(
@@ -26,18 +26,18 @@ def draw(
     Args:
         folder: of the run.
         rows: of its log.
-        scores: on the clips for validation; None without such clips.
+        scores: on the validation clips; None without such clips.
         examples: those clips.
-        sampling: what the network sees of them.
+        sampling: of the network's input.
 
     Raises:
-        OutputError: a picture cannot be written.
+        OutputError: an image cannot be written.
     """
     from kinoscope.views.plots import training
 
     written = []
     try:
-        training.curves([{name: row[name] for name in DRAWN if name in row} for row in rows], folder / "curves.png")
+        training.curves([{name: row[name] for name in PLOTTED if name in row} for row in rows], folder / "curves.png")
         written.append(folder / "curves.png")
         if scores and scores.confusion:
             training.confusion_matrix(scores.confusion, scores.classes, folder / "confusion.png")
@@ -52,12 +52,12 @@ def _draw_worst(path: Path, scores: Scores | None, examples: Sequence[Example], 
 
     if scores is None:
         return []
-    places = {clip_name(example): place for place, example in enumerate(examples)}
+    indices = {clip_name(example): index for index, example in enumerate(examples)}
     loader = Loader(examples, scores.classes, sampling)
     rows = []
-    for clip in scores.clips[:WORST]:
+    for clip in scores.clips[:WORST_CLIPS]:
         try:
-            rows.append((_caption(clip), loader.clip(places[clip.path])))
+            rows.append((_caption(clip), loader.clip(indices[clip.path])))
         except SourceError:  # it was there a moment ago
             continue
     if not rows:
@@ -68,5 +68,5 @@ def _draw_worst(path: Path, scores: Scores | None, examples: Sequence[Example], 
 
 def _caption(clip: ClipScore) -> str:
     name, share = clip.top[0]
-    mark = "right" if clip.right else "wrong"
-    return f"{' | '.join(clip.actual) or 'none'}: told {name} {share:.0%} ({mark}); {Path(clip.path).name}"
+    mark = "correct" if clip.right else "wrong"
+    return f"{' | '.join(clip.actual) or 'none'}: predicted {name} {share:.0%} ({mark}); {Path(clip.path).name}"

@@ -1,4 +1,4 @@
-"""What a network in torch says of examples, and the form in which all predictions are kept."""
+"""Predictions of a torch network, and the form of all predictions."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of N clips of K classes; D is the length of an embedding.
+    """Predictions of a model for N clips of K classes; D is the length of an embedding.
 
     Attributes:
-        paths: of the clips that could be read; a part of a video with its times.
-        groups: what each belongs to; empty where that is not known.
+        paths: of the clips that could be read; of a part of a video with its times.
+        groups: of each clip; empty if unknown.
         logits: (N, K), the mean over a clip's views.
         embeddings: (N, D), likewise.
         targets: (N, K), 1 for the classes that a clip shows.
         classes: K names.
         multilabel: whether a clip may show several classes, or none.
-        broken: path -> reason, of the clips that could not be read.
+        unreadable: path -> reason, of the clips that could not be read.
     """
 
     paths: tuple[str, ...]
@@ -42,7 +42,7 @@ class Predictions:
     targets: Float32Array
     classes: tuple[str, ...]
     multilabel: bool
-    broken: dict[str, str]
+    unreadable: dict[str, str]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class ViewSum:
     views: int = 0
 
     def add(self, logits: Float32Array, embedding: Float32Array) -> None:
-        """Take in one more view."""
+        """Add a view."""
         self.logits, self.embedding, self.views = self.logits + logits, self.embedding + embedding, self.views + 1
 
 
@@ -66,13 +66,13 @@ def predict(
     multilabel: bool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Give what a network says of the examples of a loader; of several views of one, the mean.
+    """Return a network's predictions of the examples of a loader; of several views of one, the mean.
 
     Args:
         net: a ``ClipNet``, on ``device``; it is in evaluation mode meanwhile.
-        loader: one for evaluation; its examples that cannot be read are left out, and told in ``broken``.
-        multilabel: whether a clip may show several classes; by default, as the examples do.
-        progress: told of the clips that are done with each batch.
+        loader: one for evaluation; its unreadable examples are left out, and listed in ``unreadable``.
+        multilabel: whether a clip may show several classes; by default, as in the examples.
+        progress: called with the number of clips of each finished batch.
     """
     import torch
 
@@ -92,7 +92,7 @@ def predict(
 
 @contextmanager
 def _evaluating(net: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and afterwards each module of it in that in which it was."""
+    """Put a network in evaluation mode, and restore the mode of each of its modules afterwards."""
     modes = {module: module.training for module in net.modules()}
     net.eval()
     try:
@@ -108,23 +108,23 @@ def _plain(tensor: Any) -> Float32Array:
 
 
 def gather(loader: Loader, sums: dict[int, ViewSum], multilabel: bool) -> Predictions:
-    """Give the means of sums over views, by index of the example, as predictions."""
+    """Return the means of sums over views, by index of the example, as predictions."""
     examples = [loader.examples[index] for index in sums]
     classes = loader.classes
     return Predictions(
         paths=tuple(map(clip_name, examples)),
         groups=tuple(example.group for example in examples),
-        logits=_stack([one.logits / one.views for one in sums.values()], len(classes)),
-        embeddings=_stack([one.embedding / one.views for one in sums.values()], 0),
-        targets=_stack([one.targets for one in sums.values()], len(classes)),
+        logits=_stack([view_sum.logits / view_sum.views for view_sum in sums.values()], len(classes)),
+        embeddings=_stack([view_sum.embedding / view_sum.views for view_sum in sums.values()], 0),
+        targets=_stack([view_sum.targets for view_sum in sums.values()], len(classes)),
         classes=classes,
         multilabel=multilabel,
-        broken=dict(loader.broken),
+        unreadable=dict(loader.unreadable),
     )
 
 
 def clip_name(example: Example) -> str:
-    """Give the path of a clip and, where it is a part of a video, which: ``a.mp4#t=2,4.5`` as in a URL of a video."""
+    """Return the path of a clip and, for a part of a video, its times: ``a.mp4#t=2,4.5`` as in a media fragment."""
     if example.start is None and example.end is None:
         return example.path
     end = "" if example.end is None else f",{example.end:g}"

@@ -1,4 +1,4 @@
-"""The scores of an evaluation, as they are kept in ``scores.json``."""
+"""Scores of an evaluation, as saved in ``scores.json``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from kinoscope.core.untrusted import read_json
 
 SCHEMA = 1
 
+RENAMED = {"broken": "unreadable", "told": "predicted"}
+"""Key in the scores of earlier releases -> its present name."""
+
 MAX_SCORES_BYTES = 1_000_000_000
-"""Bytes of scores, which have a row for each clip."""
+"""Maximum size of a file of scores, which have a row for each clip."""
 
 Value = float | None
-"""None where a measure has no value: of a class without clips, or an interval of a single group."""
+"""None where a metric has no value: of a class without clips, or an interval of a single group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A score and its 95 % interval, with what chance would score beside it.
+    """A score and its 95 % interval, beside the chance level.
 
     Attributes:
-        uniform: expected of one who guesses every class as often.
-        majority: of one who always tells the most frequent classes.
+        uniform: expected score of a uniform guess.
+        majority: score of predicting always the most frequent classes.
     """
 
     value: Value
@@ -39,7 +42,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How one class is told: ``clips`` are its clips; the interval is that of ``recall`` (multi-label: of the AP)."""
+    """Scores of one class: ``clips`` are its clips; the interval is that of ``recall`` (multi-label: of the AP)."""
 
     name: str
     clips: int
@@ -52,19 +55,19 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """How one clip is told.
+    """Prediction of one clip.
 
     Attributes:
-        actual: its classes. told: what the model says it shows.
+        actual: its classes. predicted: those that the model predicts.
         right: whether both are the same.
         loss: cross-entropy of the calibrated probabilities.
-        top: the likeliest classes and their probabilities.
+        top: the most probable classes and their probabilities.
     """
 
     path: str
     group: str
     actual: tuple[str, ...]
-    told: tuple[str, ...]
+    predicted: tuple[str, ...]
     right: bool
     loss: float
     top: tuple[tuple[str, float], ...]
@@ -72,10 +75,10 @@ class ClipScore:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether probabilities mean what they say: the expected calibration error, and the bins of a reliability diagram.
+    """Calibration of the probabilities: the expected calibration error, and the bins of a reliability diagram.
 
     ``before`` is without, ``after`` with the model's temperature; bins are as
-    ``core.metrics.classification.reliability_bins`` gives them.
+    ``core.metrics.classification.reliability_bins`` returns them.
     """
 
     temperature: float
@@ -87,17 +90,17 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """All that an evaluation found.
+    """All results of an evaluation.
 
     Attributes:
         measures: by name: ``top1``, ``top5`` and ``balanced_accuracy``, or ``map`` of multi-label data.
         by_class: in the order of ``classes``.
-        confusion: (K, K) clips of each actual class, by row, taken for each class; empty for multi-label data.
-        clips: the worst told first.
-        broken: why a clip could not be read, by its path; such clips count for nothing.
+        confusion: (K, K) clips of each actual class, by row, predicted as each class; empty for multi-label data.
+        clips: those with the highest loss first.
+        unreadable: path -> reason, of clips that could not be read; they are not scored.
         model, data, split, views: what was evaluated on what, and on how many clips of each video.
-        groups: how many persons or recordings the clips are of; intervals draw these anew.
-        notes: what a reader should know.
+        groups: number of persons or recordings in the clips, which are resampled for the intervals.
+        notes: remarks for the reader.
     """
 
     classes: tuple[str, ...]
@@ -108,7 +111,7 @@ class Scores:
     confusion: tuple[tuple[int, ...], ...]
     calibration: Calibration
     clips: tuple[ClipScore, ...]
-    broken: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     model: str = ""
     data: str = ""
     split: str = "all"
@@ -116,12 +119,12 @@ class Scores:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return {"schema": SCHEMA} | asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Scores:
-        """Read the plain form.
+        """Return the scores of such a dictionary, also of one that an earlier release wrote.
 
         Raises:
             OptionError: it is not one, or of a newer schema.
@@ -134,7 +137,7 @@ class Scores:
             ) from None
 
     def save(self, path: Path) -> None:
-        """Write the plain form as JSON.
+        """Write the scores as JSON.
 
         Raises:
             OutputError: the file cannot be written.
@@ -162,10 +165,13 @@ def _parse(plain: dict[str, Any]) -> Scores:
     schema = plain.pop("schema")
     if schema > SCHEMA:
         raise ValueError(f"schema {schema} is newer than {SCHEMA}")
+    plain = {RENAMED.get(name, name): value for name, value in plain.items()}
     calibration = dict(plain["calibration"])
     for name in ("bins_before", "bins_after"):
         calibration[name] = tuples(calibration[name])
-    clips = [ClipScore(**{name: tuples(value) for name, value in clip.items()}) for clip in plain["clips"]]
+    clips = [
+        ClipScore(**{RENAMED.get(name, name): tuples(value) for name, value in clip.items()}) for clip in plain["clips"]
+    ]
     plain |= {
         "measures": {name: Measure(**measure) for name, measure in plain["measures"].items()},
         "by_class": tuple(ClassScore(**row) for row in plain["by_class"]),
@@ -176,5 +182,5 @@ def _parse(plain: dict[str, Any]) -> Scores:
 
 
 def tuples(value: Any) -> Any:
-    """Give lists in lists as tuples in tuples."""
-    return tuple(tuples(one) for one in value) if isinstance(value, list) else value
+    """Convert nested lists to nested tuples."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,6 +1,6 @@
-"""Two players that learn by turns: a maker, and a judge who tells what it makes from what is real.
+"""Adversarial training: alternate discriminator and generator steps.
 
-Anything that makes pictures or clips can be trained so: give the real and the made, as tensors of one shape.
+It works for any generator of images or clips: the real and the generated examples are tensors of one shape.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from torch.nn import functional
 from kinoscope.core.errors import TrainingError
 from kinoscope.training.distributed import Processes
 from kinoscope.training.generation.losses import RELATIVISTIC, GanLoss, gradient_penalty
+from kinoscope.training.optim import gradients
 
-NEAR_CHANCE = 0.015
-"""Distance from the loss of a guess within which nothing has been learned."""
+CHANCE_LOSS_TOLERANCE = 0.015
+"""Distance from the loss of random guessing within which the discriminator counts as guessing."""
 
-PATIENCE = 300
-"""Steps of that after which it is called a stall."""
+MIN_STALL_STEPS = 300
+"""Steps at the loss of random guessing after which a training counts as stalled."""
 
-ONE_SIDED = 0.98
-"""Share of right answers from which a judge has won, and its maker learns little from it."""
+MAX_DISC_ACCURACY = 0.98
+"""Accuracy above which the discriminator has won, and the generator learns little from it."""
 
 
 @dataclass
-class Balance:
-    """How the two stand against each other: sums over the turns since ``take``."""
+class MeanMetrics:
+    """Means of the metrics logged since ``take_means``."""
 
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def note(self, **values: float) -> None:
-        """Take in measures of a turn."""
+    def add(self, **values: float) -> None:
+        """Add the metrics of a step."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
 
-    def take(self) -> dict[str, float]:
-        """Give the means, and begin anew."""
+    def take_means(self) -> dict[str, float]:
+        """Return the means, and reset."""
         means = {name: self.sums[name] / self.counts[name] for name in self.sums}
         self.sums, self.counts = {}, {}
         return means
@@ -49,119 +50,125 @@ class Balance:
 
 @dataclass
 class DiscriminatorTrainer:
-    """A judge, how it learns, and how the two are told apart.
+    """A discriminator, its optimizer, and the losses of discriminator and generator.
 
     Attributes:
-        judge: gives logits for (N, ...) examples, and what else it is given of them, such as labels. It may give logits
-            of classes (N, K) besides, or None; both players then want them right (Odena et al., "AC-GAN", ICML 2017).
-        optimizer: of the judge's parameters.
-        game: the losses of both.
-        penalty: weight of the gradient penalty, half of it times the squared slope; 0 for none.
-        lazy: it is computed in every so many turns, so much the stronger (Karras et al., "Analyzing and improving the
-            image quality of StyleGAN", CVPR 2020).
-        both: whether it is of made examples, too (R2), as Huang et al. have it.
-        processes: who shares the work.
-        turn: how many the judge has had. right: share of pairs that it told right lately.
-        balance: what is logged.
+        discriminator: returns logits for (N, ...) examples, given also the conditions, such as labels. It may return
+            class logits (N, K) besides, or None; both networks then minimize their cross-entropy (Odena et al.,
+            "AC-GAN", ICML 2017).
+        optimizer: of the discriminator's parameters.
+        gan_loss: losses of both networks.
+        r1_weight: weight of the gradient penalty, times half the squared gradient norm; 0 disables it.
+        r1_interval: steps between two computations of the penalty, which is scaled by as much (lazy regularization;
+            Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020).
+        penalize_fake: whether to penalize the gradient on generated examples, too (R2), as Huang et al. do.
+        processes: the processes that share the work.
+        steps: number of discriminator steps so far. accuracy: moving average of the share of pairs that it ranks
+            correctly.
+        metrics: for the log.
     """
 
-    judge: nn.Module
+    discriminator: nn.Module
     optimizer: torch.optim.Optimizer
-    game: GanLoss = RELATIVISTIC
-    penalty: float = 1.0
-    lazy: int = 8
-    both: bool = False
+    gan_loss: GanLoss = RELATIVISTIC
+    r1_weight: float = 1.0
+    r1_interval: int = 8
+    penalize_fake: bool = False
     processes: Processes = field(default_factory=Processes)
-    turn: int = 0
-    right: float = 0.5
-    balance: Balance = field(default_factory=Balance)
+    steps: int = 0
+    accuracy: float = 0.5
+    metrics: MeanMetrics = field(default_factory=MeanMetrics)
 
-    def teach(self, real: Tensor, made: Tensor, *given: Tensor) -> float:
-        """Let the judge learn from real and made examples (N, ...), and what is ``given`` of both; give its loss.
+    def discriminator_step(self, real: Tensor, fake: Tensor, *conditions: Tensor) -> float:
+        """Take one discriminator step on real and generated examples (N, ...) and their conditions; return its loss.
 
         Raises:
-            TrainingError: the loss is no longer a number.
+            TrainingError: the loss is no longer finite.
         """
-        self.judge.requires_grad_(True)
-        real, made = real.detach(), made.detach()
-        steep = self.penalty > 0 and self.turn % self.lazy == 0
-        if steep:
+        self.discriminator.requires_grad_(True)
+        real, fake = real.detach(), fake.detach()
+        penalized = self.r1_weight > 0 and self.steps % self.r1_interval == 0
+        if penalized:
             real.requires_grad_(True)
-            made.requires_grad_(self.both)
-        (of_real, kinds), (of_made, _) = self._ask(real, given), self._ask(made, given)
-        loss = self.game.judge(of_real, of_made)
-        total = loss + self._wrong(kinds, given)
-        if steep:
-            slope = gradient_penalty(of_real, real) + (gradient_penalty(of_made, made) if self.both else 0)
-            total = total + 0.5 * self.penalty * self.lazy * slope
-            self.balance.note(slope=float(slope.detach()))
-        self._step(total)
-        self._note(loss, of_real, of_made)
+            fake.requires_grad_(self.penalize_fake)
+        (real_logits, class_logits), (fake_logits, _) = self._logits(real, conditions), self._logits(fake, conditions)
+        loss = self.gan_loss.discriminator(real_logits, fake_logits)
+        total = loss + self._class_loss(class_logits, conditions)
+        if penalized:
+            squared_norm = gradient_penalty(real_logits, real) + (
+                gradient_penalty(fake_logits, fake) if self.penalize_fake else 0
+            )
+            total = total + 0.5 * self.r1_weight * self.r1_interval * squared_norm
+            self.metrics.add(gradient_penalty=float(squared_norm.detach()))
+        self._update(total)
+        self._log(loss, real_logits, fake_logits)
         return float(loss.detach())
 
-    def _ask(self, seen: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
-        """Give the logits of examples, and those of classes if the judge tells them."""
-        told = self.judge(seen, *given)
-        return told if isinstance(told, tuple) else (told, None)
+    def _logits(self, examples: Tensor, conditions: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
+        """Return the logits of examples, and the class logits if the discriminator classifies."""
+        outputs = self.discriminator(examples, *conditions)
+        return outputs if isinstance(outputs, tuple) else (outputs, None)
 
-    def _wrong(self, kinds: Tensor | None, given: tuple[Tensor, ...]) -> Tensor | float:
-        """Give how wrong classes are told, where they are; labels are the first that is given."""
-        return 0.0 if kinds is None else functional.cross_entropy(kinds, given[0])
+    def _class_loss(self, class_logits: Tensor | None, conditions: tuple[Tensor, ...]) -> Tensor | float:
+        """Return the cross-entropy of the class logits, 0 if there are none; the labels are the first condition."""
+        return 0.0 if class_logits is None else functional.cross_entropy(class_logits, conditions[0])
 
-    def _step(self, total: Tensor) -> None:
+    def _update(self, total: Tensor) -> None:
         if not math.isfinite(float(total.detach())):
-            raise TrainingError(f"the judge's loss is no longer a number at turn {self.turn + 1}; lower its lr")
+            raise TrainingError(f"the discriminator's loss is no longer finite in step {self.steps + 1}; lower disc_lr")
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        self.processes.average([one.grad for one in self.judge.parameters() if one.grad is not None])
+        self.processes.average(gradients(self.discriminator))
         self.optimizer.step()
-        self.turn += 1
+        self.steps += 1
 
-    def _note(self, loss: Tensor, real: Tensor, made: Tensor) -> None:
-        right = (real.detach().flatten() > made.detach().flatten()).float().mean()
-        self.right += 0.1 * (float(right) - self.right)
-        gap = real.detach().mean() - made.detach().mean()
-        self.balance.note(judge_loss=float(loss.detach()), judge_right=float(right), judge_gap=float(gap))
+    def _log(self, loss: Tensor, real: Tensor, fake: Tensor) -> None:
+        accuracy = (real.detach().flatten() > fake.detach().flatten()).float().mean()
+        self.accuracy += 0.1 * (float(accuracy) - self.accuracy)
+        gap = real.detach().mean() - fake.detach().mean()
+        self.metrics.add(disc_loss=float(loss.detach()), disc_accuracy=float(accuracy), disc_gap=float(gap))
 
-    def persuade(self, real: Tensor, made: Tensor, *given: Tensor) -> Tensor:
-        """Give the maker's loss; the judge stays as it is. Needs the real ones where the game compares pairs."""
-        self.judge.requires_grad_(False)
+    def generator_loss(self, real: Tensor, fake: Tensor, *conditions: Tensor) -> Tensor:
+        """Return the generator's loss; the discriminator stays fixed. The real examples serve losses that compare
+        pairs.
+        """
+        self.discriminator.requires_grad_(False)
         with torch.no_grad():
-            of_real, _ = self._ask(real, given)
-        of_made, kinds = self._ask(made, given)
-        loss = self.game.maker(of_real, of_made)
-        self.balance.note(maker_loss=float(loss.detach()))
-        return loss + self._wrong(kinds, given)
+            real_logits, _ = self._logits(real, conditions)
+        fake_logits, class_logits = self._logits(fake, conditions)
+        loss = self.gan_loss.generator(real_logits, fake_logits)
+        self.metrics.add(gen_loss=float(loss.detach()))
+        return loss + self._class_loss(class_logits, conditions)
 
 
-def stall(losses: Sequence[float], chance: float = math.log(2), patience: int = PATIENCE) -> int | None:
-    """Tell since which step a loss of telling two apart has stayed at that of a guess (0.69), or None.
+def find_stall(losses: Sequence[float], chance: float = math.log(2), patience: int = MIN_STALL_STEPS) -> int | None:
+    """Return the step since which a binary loss has stayed at that of random guessing (0.69), or None.
 
-    Only one that is there to the end, and for ``patience`` steps, is a stall: every run begins there.
+    Only a plateau that lasts to the end, and for ``patience`` steps, is a stall: every run begins at this loss.
     """
     since = len(losses)
-    while since and abs(losses[since - 1] - chance) < NEAR_CHANCE:
+    while since and abs(losses[since - 1] - chance) < CHANCE_LOSS_TOLERANCE:
         since -= 1
     return since if len(losses) - since >= patience else None
 
 
-def advise(measures: dict[str, float], chance: float = math.log(2)) -> str | None:
-    """Say in one line what is wrong with the balance of the two, and its cure; None where nothing is.
+def diagnose_balance(metrics: dict[str, float], chance: float = math.log(2)) -> str | None:
+    """Return a one-line diagnosis of the balance of both networks and its fix, or None.
 
     Args:
-        measures: means over many turns: ``judge_loss`` and ``judge_right``.
-        chance: loss of a judge who cannot tell.
+        metrics: means over many steps: ``disc_loss`` and ``disc_accuracy``.
+        chance: loss of a discriminator that guesses.
     """
-    if "judge_loss" not in measures:
+    if "disc_loss" not in metrics:
         return None
-    if abs(measures["judge_loss"] - chance) < NEAR_CHANCE:
+    if abs(metrics["disc_loss"] - chance) < CHANCE_LOSS_TOLERANCE:
         return (
-            f"the judge's loss stands at {measures['judge_loss']:.2f}, that of a guess: it cannot tell made from real; "
-            "lower penalty, or raise judge_lr"
+            f"the discriminator's loss is {metrics['disc_loss']:.2f}, that of random guessing: it cannot distinguish "
+            "generated from real; lower r1_weight, or raise disc_lr"
         )
-    if measures["judge_right"] > ONE_SIDED:
+    if metrics["disc_accuracy"] > MAX_DISC_ACCURACY:
         return (
-            f"the judge is right {100 * measures['judge_right']:.0f} % of the time, and what is made learns little "
-            "from it; raise penalty, or lower judge_lr"
+            f"the discriminator's accuracy is {100 * metrics['disc_accuracy']:.0f} %, and the generator learns little "
+            "from it; raise r1_weight, or lower disc_lr"
         )
     return None

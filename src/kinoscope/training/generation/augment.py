@@ -1,9 +1,8 @@
-"""Varying what a judge sees, real and made alike, so that it does not learn a few clips by heart.
+"""Differentiable augmentation of the discriminator's inputs, real and generated alike, so that it does not overfit.
 
-All pictures of a clip are varied in the same way, and gradients flow through. Each kind of change happens to a share of
-the clips; where that share stays well below all, the generator does not learn to make varied clips (Karras et al.,
-"Training generative adversarial networks with limited data", NeurIPS 2020; Zhao et al., "Differentiable augmentation",
-NeurIPS 2020).
+All frames of a clip are augmented alike, and gradients flow through. Each transform is applied with a probability;
+while that stays well below 1, augmentations do not leak into the generated clips (Karras et al., "Training generative
+adversarial networks with limited data", NeurIPS 2020; Zhao et al., "Differentiable augmentation", NeurIPS 2020).
 """
 
 from __future__ import annotations
@@ -14,55 +13,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MOST = 0.7
-"""Largest share of clips to which a kind of change happens."""
+MAX_PROBABILITY = 0.7
+"""Maximum probability of a transform."""
 
-CLIPS = 16_000
-"""Clips in which adaptive varying could go from none to all."""
+CLIPS_FOR_FULL_RANGE = 16_000
+"""Clips within which the adaptive probability could go from 0 to 1."""
 
-STRONG = 0.6
-"""Share where it does not adapt."""
+STRONG_PROBABILITY = 0.6
+"""Fixed probability of ``augment=strong``."""
 
 
 @dataclass
 class AdaptiveAugment:
-    """What is done to clips.
+    """Augmentation of clips whose probability adapts to overfitting.
 
     Attributes:
-        share: of the clips to which each kind of change happens. flip: whether mirroring is among them.
-        target: share of pairs that the judge may tell right; above it clips are varied more. None does not adapt.
+        probability: of each transform, for each clip. flip: whether mirroring is among the transforms.
+        target: discriminator accuracy above which the probability rises, and below which it falls. None keeps it fixed.
     """
 
-    share: float = 0.0
+    probability: float = 0.0
     flip: bool = True
     target: float | None = 0.9
 
     def __call__(self, clips: Tensor) -> Tensor:
-        """Vary clips (N, T, 3, H, W) around -1 to 1."""
-        return clips if self.share == 0 else self._place(self._colour(clips))
+        """Augment clips (N, T, 3, H, W) in about -1 to 1."""
+        return clips if self.probability == 0 else self._warp(self._jitter_colour(clips))
 
-    def adapt(self, right: float, clips: int) -> None:
-        """Vary more or less, after ``clips`` of which the judge told a share right."""
+    def adapt(self, accuracy: float, clips: int) -> None:
+        """Adapt the probability, after ``clips`` clips, to the discriminator's accuracy."""
         if self.target is not None:
-            step = clips / CLIPS * (1 if right > self.target else -1)
-            self.share = min(max(self.share + step, 0.0), MOST)
+            step = clips / CLIPS_FOR_FULL_RANGE * (1 if accuracy > self.target else -1)
+            self.probability = min(max(self.probability + step, 0.0), MAX_PROBABILITY)
 
-    def _colour(self, clips: Tensor) -> Tensor:
-        """Change brightness by up to 0.3, and saturation and contrast by up to 0.8 and 0.4 of it."""
-        clips = clips + 0.3 * self._draw(clips)
+    def _jitter_colour(self, clips: Tensor) -> Tensor:
+        """Change brightness by up to 0.3, and saturation and contrast by up to 0.8 and 0.4 of their value."""
+        clips = clips + 0.3 * self._sample(clips)
         grey = clips.mean(2, keepdim=True)
-        clips = grey + (clips - grey) * (1 + 0.8 * self._draw(clips))
+        clips = grey + (clips - grey) * (1 + 0.8 * self._sample(clips))
         middle = clips.mean((1, 2, 3, 4), keepdim=True)
-        return middle + (clips - middle) * (1 + 0.4 * self._draw(clips))
+        return middle + (clips - middle) * (1 + 0.4 * self._sample(clips))
 
-    def _draw(self, clips: Tensor) -> Tensor:
-        """Give a number of -1 to 1 for each clip, (N, 1, 1, 1, 1); 0 for all but the share."""
-        drawn = torch.rand(2, len(clips), device=clips.device)
-        return ((drawn[0] * 2 - 1) * (drawn[1] < self.share)).view(-1, 1, 1, 1, 1)
+    def _sample(self, clips: Tensor) -> Tensor:
+        """Sample a number in -1 to 1 for each clip, (N, 1, 1, 1, 1); 0 for clips that are not transformed."""
+        uniform = torch.rand(2, len(clips), device=clips.device)
+        return ((uniform[0] * 2 - 1) * (uniform[1] < self.probability)).view(-1, 1, 1, 1, 1)
 
-    def _place(self, clips: Tensor) -> Tensor:
-        """Move clips by up to a quarter, zoom by up to a quarter, and mirror some."""
-        across, down, zoom, flip = (self._draw(clips).flatten() for _ in range(4))
+    def _warp(self, clips: Tensor) -> Tensor:
+        """Translate clips by up to a quarter, zoom by up to a quarter, and mirror some."""
+        across, down, zoom, flip = (self._sample(clips).flatten() for _ in range(4))
         matrix = torch.zeros(len(clips), 2, 3, device=clips.device)
         size = 2.0 ** (zoom / 3)
         matrix[:, 0, 0] = torch.where((flip > 0) & self.flip, -size, size)
@@ -75,7 +74,7 @@ class AdaptiveAugment:
 
 
 def make_augment(augment: str, target: float, flip: bool) -> AdaptiveAugment:
-    """Give what an option asks for: ``adaptive``, ``strong`` or ``none``."""
+    """Return the augmentation that an option names: ``adaptive``, ``strong`` or ``none``."""
     if augment == "adaptive":
         return AdaptiveAugment(0.0, flip, target)
-    return AdaptiveAugment(STRONG if augment == "strong" else 0.0, flip, None)
+    return AdaptiveAugment(STRONG_PROBABILITY if augment == "strong" else 0.0, flip, None)

@@ -1,4 +1,4 @@
-"""What can be chosen when a generator of clips is trained: words ``key=value``."""
+"""Options of the training of a video generator, given as ``key=value``."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any
 from kinoscope.core.errors import OptionError
 from kinoscope.core.validation import require_known, require_positive
 from kinoscope.models.trainable.generators import GANS, SIZES
-from kinoscope.training.options import DEVICES, demand_least
+from kinoscope.training.options import DEVICES, demand_minimum
 
-ABOUT = {
+DESCRIPTIONS = {
     "net": "video-gan, or mocogan to compare with, which brings its own defaults",
     "size": "side of the frames in pixels: 64, 128 or 256",
     "frames": "frames of a clip in training; longer ones can be generated later",
     "rate": "frames per second of those clips; others can be asked for later",
     "classes": "whether the folders of the clips are classes that can be asked for",
     "width": "channels of the generator's finest scale: 16 for a CPU, 64 or more for a GPU",
-    "judge_width": "channels of the discriminator's finest scale",
-    "shown": "frames of a clip that the discriminator also sees one by one",
+    "disc_width": "channels of the discriminator's finest scale",
+    "disc_frames": "frames of a clip that the discriminator also sees one by one",
     "spacing": "seconds between the steps of the motion, which flows between them",
-    "backdrop": "whether what stands still is painted once for a clip, and what moves laid over it",
-    "rigid": "whether motion shifts what moves, and changes nothing else of it: for things, not people",
+    "backdrop": "whether a static background is generated once for a clip, and the moving foreground composed over it",
+    "rigid": "whether motion only translates the foreground: for things, not people",
     "epochs": "how many; after each, measures, a preview and a checkpoint are written",
     "steps": "optimizer steps of an epoch",
     "batch": "clips of one step, over all processes",
     "lr": "learning rate of the generator",
-    "judge_lr": "learning rate of the discriminator",
+    "disc_lr": "learning rate of the discriminator",
     "momentum": "of both optimizers (Adam's beta 1), 0 to under 1",
-    "game": "adversarial loss: relativistic, non-saturating or hinge",
-    "penalty": "weight of the gradient penalty (R1, R2): higher where the discriminator wins, lower where it guesses",
+    "gan_loss": "adversarial loss: relativistic, non-saturating or hinge",
+    "r1_weight": "weight of the gradient penalty (R1, R2): higher where the discriminator wins, lower where it guesses",
     "anneal": "steps in which the penalty falls to a tenth; 0 keeps it as it is",
-    "spread": "weight of the diversity loss: clips of a class are to differ as much as real ones; 0 disables it",
-    "lazy": "steps between two computations of the penalty, which is so many times stronger",
+    "diversity_weight": "weight of the diversity loss, which keeps clips of a class as diverse as real ones; 0: none",
+    "r1_interval": "steps between two computations of the penalty, which is scaled by as much",
     "augment": "augmentation for the discriminator: adaptive (as much as overfitting asks for), strong or none",
     "target": "share of clips the discriminator may distinguish before adaptive augments more, above 0.5 and under 1",
     "flip": "whether augmentation may mirror clips; false where left and right mean something",
@@ -42,20 +42,20 @@ ABOUT = {
     "workers": "threads that load clips; 0: one for each core",
     "device": "auto, cpu or cuda",
 }
-"""Each option in a line."""
+"""Description of each option, in a line."""
 
-FREE = ("epochs", "workers", "device")
-"""Options that may change when a run goes on."""
+CHANGEABLE_OPTIONS = ("epochs", "workers", "device")
+"""Options that may change when a run is resumed."""
 
 GAN_LOSS_NAMES = ("relativistic", "non-saturating", "hinge")
-"""Those of ``training.generation.losses``, which is not read here: it loads torch, and help should not."""
+"""Names of ``training.generation.losses.GAN_LOSSES``; not imported, since that loads torch, and help should not."""
 
 AUGMENTS = ("adaptive", "strong", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationOptions:
-    """How a generator is trained; see ``ABOUT``.
+    """Options of the training of a video generator; see ``ABOUT``.
 
     Raises:
         OptionError: a value cannot be used.
@@ -67,8 +67,8 @@ class GenerationOptions:
     rate: float = 25.0
     classes: bool = True
     width: int = 16
-    judge_width: int = 24
-    shown: int = 2
+    disc_width: int = 24
+    disc_frames: int = 2
     spacing: float = 0.32
     backdrop: bool = True
     rigid: bool = False
@@ -76,13 +76,13 @@ class GenerationOptions:
     steps: int = 200
     batch: int = 8
     lr: float = 4e-4
-    judge_lr: float = 4e-4
+    disc_lr: float = 4e-4
     momentum: float = 0.0
-    game: str = "relativistic"
-    penalty: float = 4.0
+    gan_loss: str = "relativistic"
+    r1_weight: float = 4.0
     anneal: int = 5000
-    spread: float = 0.0
-    lazy: int = 8
+    diversity_weight: float = 0.0
+    r1_interval: int = 8
     augment: str = "adaptive"
     target: float = 0.9
     flip: bool = True
@@ -93,10 +93,10 @@ class GenerationOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        least = dict.fromkeys(("width", "judge_width", "shown", "epochs", "steps", "batch", "lazy"), 1)
-        demand_least(self, least | {"frames": 2})
+        counts = ("width", "disc_width", "disc_frames", "epochs", "steps", "batch", "r1_interval")
+        demand_minimum(self, dict.fromkeys(counts, 1) | {"frames": 2})
         require_known(self.net, GANS, "net")
-        require_known(self.game, GAN_LOSS_NAMES, "game")
+        require_known(self.gan_loss, GAN_LOSS_NAMES, "gan_loss")
         require_known(self.augment, AUGMENTS, "augment")
         require_known(self.bf16, ("auto", "true", "false"), "bf16")
         require_known(self.device, DEVICES, "device")
@@ -111,13 +111,13 @@ class GenerationOptions:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return asdict(self)
 
 
-def defaults_of(words: tuple[str, ...]) -> GenerationOptions:
-    """Give the defaults of the network that words name."""
-    named = [word.partition("=")[2] for word in words if word.startswith("net=")]
-    net = named[-1] if named else GenerationOptions().net
+def default_options(words: tuple[str, ...]) -> GenerationOptions:
+    """Return the default options of the network that the words name."""
+    networks = [word.partition("=")[2] for word in words if word.startswith("net=")]
+    net = networks[-1] if networks else GenerationOptions().net
     require_known(net, GANS, "net")
     return GenerationOptions(net=net, **GANS[net].options)

@@ -1,8 +1,8 @@
-"""Learning to make clips: a generator and a judge that play against each other.
+"""Training of a video generator against a discriminator.
 
-A turn of both is ``GeneratorTrainer._turns``, a round of them ``learn``. Codes are drawn, the generator makes clips of
-the classes of the real ones beside them, both are varied alike, the judge learns to tell them apart, and the generator
-learns from what the judge says. What is kept is a moving average of the generator.
+A step of both networks is ``GeneratorTrainer._losses``, an epoch ``train_epoch``. Latents are sampled, the generator
+makes clips of the classes of the real batch, both are augmented alike, the discriminator learns to distinguish them,
+and the generator learns from its gradient. The saved model is a moving average of the generator.
 """
 
 from __future__ import annotations
@@ -32,244 +32,250 @@ from kinoscope.models.trainable.generators import (
     to_pixels,
 )
 from kinoscope.source.encode.save_clip import save_clip
-from kinoscope.training.checkpoint import fill_optimizer, flatten_optimizer, joined, within
+from kinoscope.training.checkpoint import flatten_optimizer, join_parts, restore_optimizer, select_part
 from kinoscope.training.data.streams import ClipStream
 from kinoscope.training.distributed import Processes
-from kinoscope.training.generation.adversarial import PATIENCE, DiscriminatorTrainer, advise
+from kinoscope.training.generation.adversarial import MIN_STALL_STEPS, DiscriminatorTrainer, diagnose_balance
 from kinoscope.training.generation.augment import make_augment
 from kinoscope.training.generation.losses import GAN_LOSSES
-from kinoscope.training.generation.options import FREE, GenerationOptions
+from kinoscope.training.generation.options import CHANGEABLE_OPTIONS, GenerationOptions
 from kinoscope.training.logging import Row
-from kinoscope.training.optim import ExponentialMovingAverage
-from kinoscope.training.trainer import MOVING, start_epoch
+from kinoscope.training.optim import ExponentialMovingAverage, gradients
+from kinoscope.training.trainer import PREVIEW_GIF, start_epoch
 from kinoscope.views.video.grid import grid, strips
 
-COLLAPSED = 0.25
-"""Share of the differences between real clips below which made ones are too much alike."""
+MIN_DIVERSITY = 0.25
+"""Minimum diversity of generated clips, as a share of that of real clips; below it they have collapsed."""
 
-STILL = 0.25
-"""Share of the motion of real clips below which made ones stand still."""
+MIN_MOTION = 0.25
+"""Minimum motion of generated clips, as a share of that of real clips; below it they are too static."""
 
-WARMUP = 100
+WARMUP_STEPS = 100
 """Steps in which learning rates rise."""
 
-SHOWN = 16
+PREVIEW_CLIPS = 16
 """Clips in a preview."""
 
 
 class GeneratorTrainer:
-    """A generator that learns; see ``rounds.Learner``.
+    """The training of a generator; see ``trainer.Trainer``.
 
     Args:
-        feed: clips to learn from. data: their name. processes: who shares the work.
+        clips: to learn from. data: their name. processes: the processes that share the work.
 
     Attributes:
-        net: the generator. match: the judge and its turns. average: of the generator.
-        varying: what is done to clips before they are judged. step: how many are done.
+        net: the generator. adversary: the discriminator and its training. average: of the generator.
+        augment: augmentation of the discriminator's inputs. step: number of finished steps.
     """
 
-    task, free = TASK, FREE
+    task, changeable_options = TASK, CHANGEABLE_OPTIONS
 
     def __init__(
-        self, options: GenerationOptions, feed: ClipStream, data: str = "", processes: Processes | None = None
+        self, options: GenerationOptions, clips: ClipStream, data: str = "", processes: Processes | None = None
     ) -> None:
-        self.options, self.feed, self.processes = options, feed, processes or Processes()
+        self.options, self.clips, self.processes = options, clips, processes or Processes()
         self.device = self.processes.device
-        self.made_of = facts_of(options, feed.classes, data)
+        self.model_metadata = new_metadata(options, clips.classes, data)
         torch.manual_seed(options.seed)
-        self.net: Any = new_generator(self.made_of).to(self.device)
-        judge = new_discriminator(self.made_of, options.judge_width, options.shown).to(self.device)
+        self.net: Any = new_generator(self.model_metadata).to(self.device)
+        discriminator = new_discriminator(self.model_metadata, options.disc_width, options.disc_frames).to(self.device)
         self.optimizer = self._adam(self.net, options.lr)
-        self.match = DiscriminatorTrainer(
-            judge, self._adam(judge, options.judge_lr), GAN_LOSSES[options.game], options.penalty, options.lazy,
-            both=True, processes=self.processes,
+        self.adversary = DiscriminatorTrainer(
+            discriminator, self._adam(discriminator, options.disc_lr), GAN_LOSSES[options.gan_loss],
+            r1_weight=options.r1_weight, r1_interval=options.r1_interval,
+            penalize_fake=True, processes=self.processes,
         )  # fmt: skip
         self.average = ExponentialMovingAverage(options.ema)
         self.average.start(self.net)
-        self.varying = make_augment(options.augment, options.target, options.flip)
+        self.augment = make_augment(options.augment, options.target, options.flip)
         self.epoch = self.step = 0
-        self.examples = (len(feed), 0)
+        self.examples = (len(clips), 0)
         self.parameters = sum(parameter.numel() for parameter in self.net.parameters())
 
     def _adam(self, net: nn.Module, rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam(net.parameters(), rate, betas=(self.options.momentum, 0.99))
 
-    def try_out(self) -> Row:
+    def dry_run_step(self) -> Row:
         """Take one step."""
-        return self._learn(1)
+        return self._train_steps(1)
 
-    def learn(self, told: Callable[[int], None] | None = None) -> Row:
-        """Go through the steps of an epoch; give the means of what was measured.
+    def train_epoch(self, on_step: Callable[[int], None] | None = None) -> Row:
+        """Take the steps of an epoch; return the means of the metrics.
 
         Raises:
-            TrainingError: a loss is no longer a number.
+            TrainingError: a loss is no longer finite.
         """
-        return self._learn(self.options.steps, told)
+        return self._train_steps(self.options.steps, on_step)
 
-    def _learn(self, steps: int, told: Callable[[int], None] | None = None) -> Row:
+    def _train_steps(self, steps: int, on_step: Callable[[int], None] | None = None) -> Row:
         options = self.options
         start_epoch(options.seed, self.epoch, self.processes.rank)
         self.net.train()
-        self.match.judge.train()
-        for pixels, labels in self.feed.batches(self.epoch, steps, options.batch, self.processes):
-            self._set_rates()
-            loss = self._turns(from_pixels(pixels, self.device), torch.from_numpy(labels).to(self.device))
+        self.adversary.discriminator.train()
+        for pixels, labels in self.clips.batches(self.epoch, steps, options.batch, self.processes):
+            self._set_schedules()
+            loss = self._losses(from_pixels(pixels, self.device), torch.from_numpy(labels).to(self.device))
             if not math.isfinite(float(loss.detach())):
                 raise TrainingError(
-                    f"the generator's loss is no longer a number in step {self.step + 1}; what the epochs before gave "
-                    f"is kept; start anew with lr={options.lr / 4:g} judge_lr={options.judge_lr / 4:g}"
+                    f"the generator's loss is no longer finite in step {self.step + 1}; the previous epochs are saved; "
+                    f"restart with lr={options.lr / 4:g} disc_lr={options.disc_lr / 4:g}"
                 )
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            self.processes.average([one.grad for one in self.net.parameters() if one.grad is not None])
+            self.processes.average(gradients(self.net))
             self.optimizer.step()
             if options.ema:
                 self.average.update(self.net)
-            self.varying.adapt(self.match.right, options.batch)
+            self.augment.adapt(self.adversary.accuracy, options.batch)
             self.step += 1
-            if told:
-                told(self.step)
-        return self.match.balance.take() | {"varied": self.varying.share}
+            if on_step:
+                on_step(self.step)
+        return self.adversary.metrics.take_means() | {"augment_probability": self.augment.probability}
 
-    def _set_rates(self) -> None:
-        """Let learning rates rise in the first steps, and the penalty fall to a tenth."""
-        fallen = min(1.0, self.step / self.options.anneal) if self.options.anneal else 0.0
-        self.match.penalty = self.options.penalty * 0.1**fallen
-        share = min(1.0, (self.step + 1) / WARMUP)
-        for optimizer, rate in ((self.optimizer, self.options.lr), (self.match.optimizer, self.options.judge_lr)):
+    def _set_schedules(self) -> None:
+        """Set the learning rates of the warm-up, and anneal the gradient penalty to a tenth."""
+        annealed = min(1.0, self.step / self.options.anneal) if self.options.anneal else 0.0
+        self.adversary.r1_weight = self.options.r1_weight * 0.1**annealed
+        share = min(1.0, (self.step + 1) / WARMUP_STEPS)
+        for optimizer, rate in ((self.optimizer, self.options.lr), (self.adversary.optimizer, self.options.disc_lr)):
             optimizer.param_groups[0]["lr"] = share * rate
 
-    def _turns(self, real: Tensor, labels: Tensor) -> Tensor:
-        """Let the judge have its turn, and give the generator's loss, for clips (N, T, 3, S, S) of classes (N,)."""
+    def _losses(self, real: Tensor, labels: Tensor) -> Tensor:
+        """Take a discriminator step, and return the generator's loss, for clips (N, T, 3, S, S) of classes (N,)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._in_bf16):
-            made = self.net(*self.draw(labels))
-            self.match.teach(self.varying(real), self.varying(made.detach()), labels)
-            loss = self.match.persuade(self.varying(real), self.varying(made), labels)
-            if self.options.spread:
-                loss = loss + self.options.spread * too_alike(real, made, labels)
-        self._compare(real, made.detach())
+            generated = self.net(*self.sample_inputs(labels))
+            self.adversary.discriminator_step(self.augment(real), self.augment(generated.detach()), labels)
+            loss = self.adversary.generator_loss(self.augment(real), self.augment(generated), labels)
+            if self.options.diversity_weight:
+                loss = loss + self.options.diversity_weight * diversity_loss(real, generated, labels)
+        self._log_statistics(real, generated.detach())
         return loss
 
     @property
     def _in_bf16(self) -> bool:
         return self.device.type == "cuda" if self.options.bf16 == "auto" else self.options.bf16 == "true"
 
-    def draw(self, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw codes of content and motion for classes (N,), and the times of a clip that begins at any moment."""
+    def sample_inputs(self, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Sample latents of content and motion for classes (N,), and frame times from random moments on."""
         options, count = self.options, len(labels)
-        content, motion = GANS[options.net].latent_sizes
+        content_size, motion_size = GANS[options.net].latent_sizes
         steps = self.net.steps(options.frames / options.rate + MAX_START_SECONDS)
         begin = MAX_START_SECONDS * torch.rand(count, 1, device=self.device)
         times = begin + torch.arange(options.frames, device=self.device) / options.rate
-        drawn = (torch.randn(*shape, device=self.device) for shape in ((count, content), (count, steps, motion)))
-        return (*drawn, labels, times)  # type: ignore[return-value]
+        shapes = ((count, content_size), (count, steps, motion_size))
+        latents = (torch.randn(*shape, device=self.device) for shape in shapes)
+        return (*latents, labels, times)  # type: ignore[return-value]
 
     @torch.no_grad()
-    def _compare(self, real: Tensor, made: Tensor) -> None:
-        """Note how much clips differ from each other, and how much they move, as a share of what real ones do."""
-        for name, measure in (("diversity", _differences), ("motion", _moves)):
-            self.match.balance.note(**{name: float(measure(made) / (measure(real) + 1e-6))})
+    def _log_statistics(self, real: Tensor, generated: Tensor) -> None:
+        """Log diversity and motion of generated clips, as a share of those of real clips."""
+        for name, measure in (("diversity", _clip_differences), ("motion", _frame_differences)):
+            self.adversary.metrics.add(**{name: float(measure(generated) / (measure(real) + 1e-6))})
 
     @torch.no_grad()
-    def look(self, folder: Path, row: Row) -> tuple[Row, Pixels]:
-        """Write the generator, and draw clips of fixed codes, each class in turn."""
-        with self.average.inside(self.net) if self.options.ema else nullcontext():
+    def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, Pixels]:
+        """Write the generator, and return a preview of fixed latents, each class in turn."""
+        with self.average.applied_to(self.net) if self.options.ema else nullcontext():
             self.net.eval()
-            save_generator(folder, self.net, self.made_of, half=False)
+            save_generator(folder, self.net, self.model_metadata, half=False)
             clips = self.preview()
-        save_clip(folder / MOVING, grid(clips), self.options.rate, "a generator while it learns")
+        save_clip(folder / PREVIEW_GIF, grid(clips), self.options.rate, "preview of a generator in training")
         return {}, strips(clips)
 
     def preview(self) -> Pixels:
-        """Make clips (N, T, H, W, 3) of codes that are the same each time."""
-        drawn = torch.get_rng_state()
+        """Generate clips (N, T, H, W, 3) from latents that are the same each time."""
+        rng_state = torch.get_rng_state()
         torch.manual_seed(self.options.seed)
-        labels = torch.arange(SHOWN, device=self.device) * max(1, len(self.feed.classes)) // SHOWN
-        content, motion, labels, times = self.draw(labels)
-        torch.set_rng_state(drawn)
+        labels = torch.arange(PREVIEW_CLIPS, device=self.device) * max(1, len(self.clips.classes)) // PREVIEW_CLIPS
+        content, motion, labels, times = self.sample_inputs(labels)
+        torch.set_rng_state(rng_state)
         return to_pixels(self.net(content, motion, labels, times - times[:, :1]))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Give all that changes."""
+        """Return the state of the training: all tensors that change."""
         parts = {
             "net": self.net.state_dict(),
-            "judge": self.match.judge.state_dict(),
+            "discriminator": self.adversary.discriminator.state_dict(),
             "optimizer": flatten_optimizer(self.optimizer),
-            "judge_optimizer": flatten_optimizer(self.match.optimizer),
+            "discriminator_optimizer": flatten_optimizer(self.adversary.optimizer),
             "average": self.average.tensors,
         }
-        return joined(parts)
+        return join_parts(parts)
 
-    def facts(self) -> dict[str, Any]:
-        """Give what else changes."""
+    def metadata(self) -> dict[str, Any]:
+        """Return the rest of the state, as plain values for JSON."""
         return {
             "step": self.step,
-            "turn": self.match.turn,
-            "right": self.match.right,
-            "varied": self.varying.share,
+            "discriminator_steps": self.adversary.steps,
+            "disc_accuracy": self.adversary.accuracy,
+            "augment_probability": self.augment.probability,
             "averaged": self.average.steps,
         }
 
-    def fill(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Be as a checkpoint says."""
-        self.net.load_state_dict(within(tensors, "net"))
-        self.match.judge.load_state_dict(within(tensors, "judge"))
-        fill_optimizer(self.optimizer, within(tensors, "optimizer"))
-        fill_optimizer(self.match.optimizer, within(tensors, "judge_optimizer"))
-        self.average.fill(within(tensors, "average"), facts["averaged"], self.device)
-        self.step = facts["step"]
-        self.match.turn, self.match.right, self.varying.share = facts["turn"], facts["right"], facts["varied"]
+    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Restore state from a checkpoint."""
+        self.net.load_state_dict(select_part(tensors, "net"))
+        self.adversary.discriminator.load_state_dict(select_part(tensors, "discriminator"))
+        restore_optimizer(self.optimizer, select_part(tensors, "optimizer"))
+        restore_optimizer(self.adversary.optimizer, select_part(tensors, "discriminator_optimizer"))
+        self.average.restore(select_part(tensors, "average"), metadata["averaged"], self.device)
+        self.step = metadata["step"]
+        self.adversary.steps, self.adversary.accuracy = metadata["discriminator_steps"], metadata["disc_accuracy"]
+        self.augment.probability = metadata["augment_probability"]
 
-    def advise(self, row: Row) -> str | None:
-        """Say what goes wrong, and its cure."""
-        if self.step < PATIENCE:
+    def diagnose(self, row: Row) -> str | None:
+        """Return a one-line diagnosis and fix, or None."""
+        if self.step < MIN_STALL_STEPS:
             return None
-        if row["diversity"] < COLLAPSED:
+        if row["diversity"] < MIN_DIVERSITY:
             return (
                 f"the clips have collapsed: they differ {100 * row['diversity']:.0f} % as much as real ones; set "
-                "spread=1, raise penalty or batch, or lower lr"
+                "diversity_weight=1, raise r1_weight or batch, or lower lr"
             )
-        if row["motion"] < STILL:
+        if row["motion"] < MIN_MOTION:
             return (
-                f"what is made moves {100 * row['motion']:.0f} % as much as real clips; train longer, or lower rate so "
-                "that more happens in a clip"
+                f"generated clips move {100 * row['motion']:.0f} % as much as real ones; train longer, or lower rate "
+                "so that more happens in a clip"
             )
-        return advise(row, GAN_LOSSES[self.options.game].chance)
+        return diagnose_balance(row, GAN_LOSSES[self.options.gan_loss].chance)
 
 
-def too_alike(real: Tensor, made: Tensor, labels: Tensor) -> Tensor:
-    """Give how much less made clips (N, T, 3, S, S) of a class differ than real ones do, squared: 0 where they do not.
+def diversity_loss(real: Tensor, generated: Tensor, labels: Tensor) -> Tensor:
+    """Return by how much generated clips (N, T, 3, S, S) of a class differ less than real ones, squared; 0 if they do
+    not.
 
-    What is compared are means over time, small: contents and not motions.
+    Small images of the mean over time are compared: content and not motion.
     """
     pairs = (labels[:, None] == labels[None]).float().triu(1)
-    of_made, of_real = ((torch.cdist(one, one, 1) * pairs).sum() for one in (_glance(made), _glance(real)))
-    return (functional.relu(of_real - of_made) / (of_real + 1e-6)).square()
+    fake, actual = (
+        (torch.cdist(rows, rows, 1) * pairs).sum() for rows in (_mean_frames(generated), _mean_frames(real))
+    )
+    return (functional.relu(actual - fake) / (actual + 1e-6)).square()
 
 
-def _glance(clips: Tensor) -> Tensor:
-    """Give the mean over time of clips (N, T, 3, S, S), of 8 x 8 pixels, as rows."""
+def _mean_frames(clips: Tensor) -> Tensor:
+    """Return the mean over time of clips (N, T, 3, S, S), of 8 x 8 pixels, as rows."""
     return functional.adaptive_avg_pool2d(clips.float().mean(1), 8).flatten(1)
 
 
-def _differences(clips: Tensor) -> Tensor:
-    """Give the mean difference of each clip (N, T, 3, S, S) from the next."""
+def _clip_differences(clips: Tensor) -> Tensor:
+    """Return the mean absolute difference of each clip (N, T, 3, S, S) from the next."""
     return (clips - clips.roll(1, 0)).abs().mean()
 
 
-def _moves(clips: Tensor) -> Tensor:
-    """Give the mean difference of each picture from the next."""
+def _frame_differences(clips: Tensor) -> Tensor:
+    """Return the mean absolute difference of each frame from the next."""
     return (clips[:, 1:] - clips[:, :-1]).abs().mean()
 
 
-def facts_of(options: GenerationOptions, classes: tuple[str, ...], data: str) -> GeneratorMetadata:
-    """Give what ``model.json`` will say."""
+def new_metadata(options: GenerationOptions, classes: tuple[str, ...], data: str) -> GeneratorMetadata:
+    """Return the metadata for ``model.json``."""
     return GeneratorMetadata(
         network=options.net, width=options.width, size=options.size, frames=options.frames, rate=options.rate,
         classes=classes, spacing=options.spacing, backdrop=options.backdrop, rigid=options.rigid, data=Path(data).name,
     )  # fmt: skip
 
 
-def sampling_of(options: GenerationOptions) -> Sampling:
-    """Give what is taken of each clip."""
+def clip_sampling(options: GenerationOptions) -> Sampling:
+    """Return the sampling of training clips."""
     return Sampling(options.frames, options.rate, (options.size, options.size))

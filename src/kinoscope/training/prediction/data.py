@@ -1,4 +1,4 @@
-"""Clips to learn from how frames go on: those of a folder, or drawn ones without end whose future is known."""
+"""Clips for frame prediction: those of a folder, or endless synthetic ones."""
 
 from __future__ import annotations
 
@@ -15,49 +15,48 @@ from kinoscope.imaging.augment import Augment
 from kinoscope.source.synthetic.bouncing_shapes import FRAME_SIDE, draw_bouncing, shape_items
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.loader import Loader
-from kinoscope.training.data.streams import read_clips, why
+from kinoscope.training.data.streams import describe_unreadable, read_clips
 from kinoscope.training.distributed import Processes
 from kinoscope.training.prediction.options import PredictionOptions
 
-HELD, HELD_BATCH = 64, 16
-"""Drawn clips that are measured on, at most so many of a folder; and how many at once."""
+MAX_VAL_CLIPS, VAL_BATCH = 64, 16
+"""Synthetic clips for validation, and the maximum of those of a folder; and their batch size."""
 
-ADDRESS = "synthetic:bouncing"
-"""What names drawn clips in place of a folder."""
+SYNTHETIC = "synthetic:bouncing"
+"""Name of the synthetic clips, in place of a folder."""
 
 
 class PredictionClips(Protocol):
-    """Where clips come from.
+    """Training and validation clips.
 
     Attributes:
-        channels: C of their pictures. size: their side.
-        still: how much of the last frame to begin with: much where most of a picture stands still.
-        examples: how many there are to learn from, and to measure on; 0 for no end.
-        broken: clips that could not be used, and why.
+        channels: C of their frames. size: side of the frames in pixels.
+        still: initial share of the last frame in a prediction: high if most of a frame is static.
+        examples: numbers of training and validation clips; 0 for endless.
+        unreadable: path -> reason, of the clips that could not be used.
     """
 
     channels: int
     size: int
     still: float
     examples: tuple[int, int]
-    broken: dict[str, str]
+    unreadable: dict[str, str]
 
     def batches(self, step: int) -> Iterator[Pixels]:
         """Yield a batch (N, T, H, W, C) for each step from ``step`` on, without end."""
         ...
 
-    def held(self) -> Iterator[Pixels]:
-        """Yield batches (N, T, H, W, C) to measure on, always the same."""
+    def val_batches(self) -> Iterator[Pixels]:
+        """Yield the validation batches (N, T, H, W, C), always the same."""
         ...
 
 
 class SyntheticPredictionClips:
-    """Items that bounce, see ``source.synthetic.bouncing_shapes``; each step draws new ones, which depend on seed and
-    step alone.
+    """Clips of bouncing items, see ``source.synthetic.bouncing_shapes``; seed and step determine those of a step.
 
     Args:
-        learned, measured: items (M, 28, 28) of the clips to learn from, and of those to measure on; the built-in
-            shapes if not given.
+        train_items, val_items: (M, 28, 28) of the training and of the validation clips; the built-in shapes if not
+            given. val_clips: number of validation clips.
     """
 
     channels, size, still = 1, FRAME_SIDE, 0.12
@@ -66,75 +65,77 @@ class SyntheticPredictionClips:
         self,
         options: PredictionOptions,
         processes: Processes | None = None,
-        learned: Pixels | None = None,
-        measured: Pixels | None = None,
-        held: int = HELD,
+        train_items: Pixels | None = None,
+        val_items: Pixels | None = None,
+        val_clips: int = MAX_VAL_CLIPS,
     ) -> None:
         self._options, self._processes = options, processes or Processes()
-        self._learned, self._measured = (shape_items() if one is None else one for one in (learned, measured))
-        self.examples = 0, held
-        self.broken: dict[str, str] = {}
+        self._train_items, self._val_items = (
+            shape_items() if items is None else items for items in (train_items, val_items)
+        )
+        self.examples = 0, val_clips
+        self.unreadable: dict[str, str] = {}
 
     def batches(self, step: int) -> Iterator[Pixels]:
         """Yield new clips without end."""
         share = slice(self._processes.rank, None, self._processes.world)
         for number in count(step):
             random = np.random.default_rng([self._options.seed, number])
-            yield self._draw(random, self._learned, self._options.batch)[share]
+            yield self._sample(random, self._train_items, self._options.batch)[share]
 
-    def held(self) -> Iterator[Pixels]:
-        """Yield clips that no step draws."""
+    def val_batches(self) -> Iterator[Pixels]:
+        """Yield clips that no training step samples."""
         random = np.random.default_rng([self._options.seed, 1, 2])
-        for start in range(0, self.examples[1], HELD_BATCH):
-            yield self._draw(random, self._measured, min(HELD_BATCH, self.examples[1] - start))
+        for start in range(0, self.examples[1], VAL_BATCH):
+            yield self._sample(random, self._val_items, min(VAL_BATCH, self.examples[1] - start))
 
-    def _draw(self, random: np.random.Generator, items: Pixels, clips: int) -> Pixels:
-        frames = self._options.before + self._options.after
+    def _sample(self, random: np.random.Generator, items: Pixels, clips: int) -> Pixels:
+        frames = self._options.context + self._options.horizon
         return np.stack([draw_bouncing(frames, random, items) for _ in range(clips)])
 
 
 class FolderPredictionClips:
-    """Clips of a folder or a table, whatever folders they lie in.
+    """Clips of a folder or a table, regardless of their labels.
 
     Raises:
-        DatasetError: fewer than two are long enough, or all belong together.
+        DatasetError: fewer than two are long enough, or all are of one group.
     """
 
     channels, still = 3, 0.95
 
     def __init__(self, data: str, options: PredictionOptions, processes: Processes | None = None) -> None:
         processes = processes or Processes()
-        sampling = Sampling(options.before + options.after, options.rate, (options.size, options.size))
-        dataset, self.broken = read_clips(data, sampling, named=False, group=options.group)
+        sampling = Sampling(options.context + options.horizon, options.rate, (options.size, options.size))
+        dataset, self.unreadable = read_clips(data, sampling, labelled=False, group=options.group)
         if len(dataset.examples) < 2:
             raise DatasetError(
-                f"{data} has {len(dataset.examples)} clips to learn from{why(self.broken)}; give two or more, as some "
-                "are held out to measure on"
+                f"{data} has {len(dataset.examples)} clips to learn from{describe_unreadable(self.unreadable)}; give "
+                "two or more, as some are held out for validation"
             )
-        learned, measured = hold_out(dataset.examples, options.val, options.seed)
-        self.size, self.examples = options.size, (len(learned), min(HELD, len(measured)))
-        self._learned = Loader(
-            learned, (), sampling, augment=Augment.off(flip=options.flip), batch=options.batch, seed=options.seed,
+        train, val = hold_out(dataset.examples, options.val, options.seed)
+        self.size, self.examples = options.size, (len(train), min(MAX_VAL_CLIPS, len(val)))
+        self._train = Loader(
+            train, (), sampling, augment=Augment.off(flip=options.flip), batch=options.batch, seed=options.seed,
             rank=processes.rank, world=processes.world,
         )  # fmt: skip
-        self._measured = Loader(measured[:HELD], (), sampling, batch=HELD_BATCH) if measured else None
+        self._val = Loader(val[:MAX_VAL_CLIPS], (), sampling, batch=VAL_BATCH) if val else None
 
     def batches(self, step: int) -> Iterator[Pixels]:
-        """Yield clips from random moments on, each of the folder's once in each turn."""
-        turn, first = divmod(step, len(self._learned))
-        for number in count(turn):
-            for batch in self._learned.epoch(number, first if number == turn else 0):
-                self.broken |= self._learned.broken
+        """Yield clips that begin at random moments, each of the folder's once in each pass."""
+        first_pass, first = divmod(step, len(self._train))
+        for number in count(first_pass):
+            for batch in self._train.epoch(number, first if number == first_pass else 0):
+                self.unreadable |= self._train.unreadable
                 yield batch.pixels
 
-    def held(self) -> Iterator[Pixels]:
-        """Yield the middle of each clip that is held out."""
-        if self._measured:
-            yield from (batch.pixels for batch in self._measured.epoch(0))
+    def val_batches(self) -> Iterator[Pixels]:
+        """Yield the middle of each validation clip."""
+        if self._val:
+            yield from (batch.pixels for batch in self._val.epoch(0))
 
 
 def hold_out(clips: Sequence[Example], val: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divide clips into those to learn from and, of about a share ``val``, others; groups stay together.
+    """Divide clips into training clips and a share of about ``val`` for validation; groups stay together.
 
     Raises:
         DatasetError: all are of one group.
@@ -146,19 +147,19 @@ def hold_out(clips: Sequence[Example], val: float, seed: int) -> tuple[list[Exam
         )
     order = np.random.default_rng(seed).permutation(len(groups))
     wanted = min(len(groups) - 1, max(1, round(val * len(groups)))) if val > 0 else 0
-    out = {groups[place] for place in islice(order, wanted)}
-    sides: tuple[list[Example], list[Example]] = ([], [])
+    held_out = {groups[index] for index in islice(order, wanted)}
+    parts: tuple[list[Example], list[Example]] = ([], [])
     for clip in clips:
-        sides[(clip.group or clip.path) in out].append(clip)
-    return sides
+        parts[(clip.group or clip.path) in held_out].append(clip)
+    return parts
 
 
-def clips_of(data: str, options: PredictionOptions, processes: Processes | None = None) -> PredictionClips:
-    """Give the clips that a folder, or ``synthetic:bouncing``, names.
+def read_prediction_clips(data: str, options: PredictionOptions, processes: Processes | None = None) -> PredictionClips:
+    """Return the clips of a folder, or of ``synthetic:bouncing``.
 
     Raises:
-        DatasetError: they do not do.
+        DatasetError: they cannot be used.
     """
-    if data == ADDRESS:
+    if data == SYNTHETIC:
         return SyntheticPredictionClips(options, processes)
     return FolderPredictionClips(data, options, processes)

@@ -1,4 +1,4 @@
-"""What can be chosen when a predictor of frames is trained: words ``key=value``."""
+"""Options of the training of a frame predictor, given as ``key=value``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from kinoscope.core.errors import OptionError
 from kinoscope.core.validation import require_known
-from kinoscope.training.options import DEVICES, demand_least
+from kinoscope.training.options import DEVICES, demand_minimum
 
-ABOUT = {
+DESCRIPTIONS = {
     "net": "simvp, a CNN that predicts all frames at once, or convlstm, which predicts one after another",
-    "before": "frames that are read (context)",
-    "after": "frames that are predicted (horizon)",
+    "context": "frames that are read",
+    "horizon": "frames that are predicted",
     "rate": "frames per second",
     "size": "side in pixels of the square that frames are scaled to, a multiple of 4",
     "width": "channels of the network, even: 32 for a CPU, 64 or more for a GPU",
@@ -22,28 +22,28 @@ ABOUT = {
     "lr": "highest learning rate",
     "flip": "share of clips that are mirrored; 0 where left and right mean something",
     "val": "share of the clips that is held out for validation",
-    "group": "what stays on one side of a split: place//24, number//8 or a pattern such as (person\\d+)",
+    "group": "what stays on one side of a split: index//24, number//8 or a pattern such as (person\\d+)",
     "ema": "decay of the moving average of the weights, which is what is saved",
     "seed": "of everything random",
     "device": "auto, cpu or cuda",
 }
-"""Each option in a line."""
+"""Description of each option, in a line."""
 
-FREE = ("epochs", "device")
-"""Options that may change when a run goes on."""
+CHANGEABLE_OPTIONS = ("epochs", "device")
+"""Options that may change when a run is resumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionOptions:
-    """How a predictor of frames is trained; see ``ABOUT``.
+    """Options of the training of a frame predictor; see ``DESCRIPTIONS``.
 
     Raises:
         OptionError: a value cannot be used.
     """
 
     net: str = "simvp"
-    before: int = 10
-    after: int = 10
+    context: int = 10
+    horizon: int = 10
     rate: float = 10.0
     size: int = 64
     width: int = 32
@@ -66,13 +66,13 @@ class PredictionOptions:
 
         require_known(self.net, NETWORKS, "network that predicts frames")
         require_known(self.device, DEVICES, "device")
-        counts = ("before", "after", "width", "epochs", "steps", "batch")
-        demand_least(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": PATCH_SIZE})
+        counts = ("context", "horizon", "width", "epochs", "steps", "batch")
+        demand_minimum(self, dict.fromkeys(counts, 1) | {"rate": 0.01, "size": PATCH_SIZE})
         if self.size % PATCH_SIZE or self.width % 2:
             raise OptionError(f"size is {self.size} and width {self.width}; give multiples of {PATCH_SIZE} and of 2")
         if not (self.val < 1 and self.ema < 1 and self.flip <= 1):
             raise OptionError(f"val is {self.val:g}, ema {self.ema:g}, flip {self.flip:g}; give less than 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return a dictionary for JSON."""
         return asdict(self)

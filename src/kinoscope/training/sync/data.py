@@ -1,4 +1,4 @@
-"""Clips of people who talk, as a network of lips and sound learns from them, and how they are varied."""
+"""Clips of talking faces for the training of a sync network, and their augmentation."""
 
 from __future__ import annotations
 
@@ -33,59 +33,59 @@ T = TypeVar("T")
 
 
 CROP, SIDE = 64, 48
-"""Sides in pixels of the pictures that are kept and of those that are looked at."""
+"""Sides in pixels of the stored crops of mouths and of the network's input."""
 
-SHOWN = 46
-"""Pixels of a kept picture that are looked at when nothing is varied."""
+CENTER_CROP = 46
+"""Pixels of a stored crop that are the network's input without augmentation."""
 
 AROUND = 32
-"""Frames of sound that are kept before and after the picture's."""
+"""Frames of audio before the first and after the last video frame."""
 
-SHORTEST = 50
-"""Frames of the shortest talk that something can be learned from."""
+MIN_CLIP_FRAMES = 50
+"""Minimum frames of a talking clip to learn from."""
 
 
 @dataclass(frozen=True)
 class TalkingClip:
-    """One face that talks.
+    """One talking face.
 
     Attributes:
-        name: of its clip. person: who it is, for splits.
-        points: (T, 61, 3), see ``mouths.points_of``, 25 a second.
-        pictures: (T, 64, 64) uint8, grey.
-        mel: ((T + 2 * 32) * 4, 40) log-mel of the sound that goes with it, and of what is around.
+        name: of its clip. person: identity, for splits.
+        points: (T, 61, 3), see ``mouth_tracker.stabilized_mouth_points``, 25 per second.
+        mouths: (T, 64, 64) uint8, grey.
+        mel: ((T + 2 * 32) * 4, 40) log-mel of the corresponding audio, and of what surrounds it.
     """
 
     name: str
     person: str
     points: Tensor
-    pictures: Tensor
+    mouths: Tensor
     mel: Tensor
 
     def __len__(self) -> int:
         return len(self.points)
 
     @property
-    def seen(self) -> Tensor:
-        """Pictures (T, 48, 48) as they are when nothing is varied."""
-        edge = (CROP - SHOWN) // 2
-        inner = self.pictures[:, None, edge : edge + SHOWN, edge : edge + SHOWN].float()
+    def center_mouths(self) -> Tensor:
+        """Crops (T, 48, 48) without augmentation."""
+        edge = (CROP - CENTER_CROP) // 2
+        inner = self.mouths[:, None, edge : edge + CENTER_CROP, edge : edge + CENTER_CROP].float()
         return functional.interpolate(inner, size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """What a table says of a clip: who talks, and by how many seconds its sound is late as it comes."""
+    """A row of a table of clips: the person, and by how many seconds the audio is late."""
 
     person: str | None = None
     offset: float = 0.0
 
 
 def read_table(path: Path) -> dict[str, ClipRow]:
-    """Read a CSV with the columns ``clip`` and, as wanted, ``person`` and ``offset`` (seconds; positive: sound late).
+    """Read a CSV with the columns ``clip`` and, optionally, ``person`` and ``offset`` (seconds; positive: audio late).
 
     Raises:
-        DatasetError: it is none, or an offset is no number.
+        DatasetError: the file cannot be read, or an offset is no number.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -100,79 +100,79 @@ def read_table(path: Path) -> dict[str, ClipRow]:
 def read_talking_clips(
     folder: Path, known: dict[str, ClipRow], progress: ProgressCallback | None = None
 ) -> tuple[list[TalkingClip], dict[str, str]]:
-    """Read all clips of a folder, or those that a table names: the talks, and why some clips could not be used.
+    """Read all clips of a folder, or those that a table names; return them, and why some could not be used.
 
     Raises:
         DatasetError: there is no clip that can be used.
     """
     return read_each(
-        folder, clips_in(folder, known), lambda path: read_talking_clip(path, known_of(known, path)), progress
+        folder, clips_in(folder, known), lambda path: read_talking_clip(path, find_row(known, path)), progress
     )
 
 
-def known_of(known: dict[str, ClipRow], path: Path) -> ClipRow:
-    """Give what a table says of a clip, by its name with or without the ending."""
+def find_row(known: dict[str, ClipRow], path: Path) -> ClipRow:
+    """Return the row of a clip in a table, by its name with or without the suffix."""
     return known.get(path.name, known.get(path.stem, ClipRow()))
 
 
 def read_each(
     data: Path, paths: Sequence[Path], read: Callable[[Path], list[T]], progress: ProgressCallback | None = None
 ) -> tuple[list[T], dict[str, str]]:
-    """Read clips of people who talk, one after the other: what is in them, and why some could not be used.
+    """Read clips one after the other; return what they contain, and why some could not be used.
 
     Raises:
         DatasetError: none can be used.
     """
-    found: list[T] = []
-    broken: dict[str, str] = {}
+    items: list[T] = []
+    unreadable: dict[str, str] = {}
     for number, path in enumerate(paths):
         try:
-            found += read(path)
+            items += read(path)
         except Exception as error:
-            broken[path.name] = str(wrap_error(error, path.name))
+            unreadable[path.name] = str(wrap_error(error, path.name))
         if progress:
             progress(number + 1, len(paths))
-    if not found:
-        why = f" ({next(iter(broken.values()))})" if broken else ""
-        raise DatasetError(f"{data} has no clip of somebody who talks{why}; give videos with a face and its sound")
-    return found, broken
+    if not items:
+        reason = f" ({next(iter(unreadable.values()))})" if unreadable else ""
+        raise DatasetError(f"{data} has no clip of a talking face{reason}; give videos with a face and its audio")
+    return items, unreadable
 
 
 def clips_in(folder: Path, known: dict[str, ClipRow]) -> list[Path]:
-    """Give the videos of a folder; of one with a table, those that the table names."""
-    found = (
+    """Return the videos of a folder; with a table, those that the table names."""
+    videos = (
         sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES) if folder.is_dir() else []
     )
-    return [path for path in found if not known or {path.name, path.stem} & known.keys()]
+    return [path for path in videos if not known or {path.name, path.stem} & known.keys()]
 
 
 def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
-    """Read the face of a clip that is there longest.
+    """Read the longest face track of a clip.
 
     Raises:
-        DatasetError: there is no face, or no sound, for two seconds.
+        DatasetError: there is no face, or no audio, for two seconds.
     """
-    follower = FaceTracker()
+    tracker = FaceTracker()
     rows: dict[int, list[tuple[float, np.ndarray, np.ndarray]]] = {}
-    sounds: list[Audio] = []
+    audio: list[Audio] = []
     with open_source(str(path)) as source:
         size = source.info.fit(960)
         for item in source.read(audio_rates=(SAMPLE_RATE,)):
             if isinstance(item, Audio):
-                sounds.append(item)
+                audio.append(item)
                 continue
-            picture = item.pixels(size)
-            for face in follower(picture, float(item.time)):
-                kept = (float(item.time), stabilized_mouth_points(face.mesh), crop_mouth(picture, face.mesh, CROP))
-                rows.setdefault(face.id, []).append(kept)
+            pixels = item.pixels(size)
+            for face in tracker(pixels, float(item.time)):
+                row = (float(item.time), stabilized_mouth_points(face.mesh), crop_mouth(pixels, face.mesh, CROP))
+                rows.setdefault(face.id, []).append(row)
     best = max(rows.values(), key=len, default=[])
-    if len(best) < SHORTEST / 2 or not sounds:
-        raise DatasetError(f"{path.name} shows no face for two seconds" if sounds else f"{path.name} has no sound")
-    return [_talk(path.name, known, best, sounds)]
+    if len(best) < MIN_CLIP_FRAMES / 2 or not audio:
+        raise DatasetError(f"{path.name} shows no face for two seconds" if audio else f"{path.name} has no audio")
+    return [_make_clip(path.name, known, best, audio)]
 
 
-def _talk(
-    name: str, known: ClipRow, rows: list[tuple[float, np.ndarray, np.ndarray]], sounds: list[Audio]
+def _make_clip(
+    name: str, known: ClipRow, rows: list[tuple[float, np.ndarray, np.ndarray]], audio: list[Audio]
 ) -> TalkingClip:
     times = np.array([time for time, _, _ in rows])
     frames = np.arange(np.ceil(times[0] / FRAME_SECONDS - 1e-6), np.floor(times[-1] / FRAME_SECONDS + 1e-6) + 1)
@@ -180,70 +180,72 @@ def _talk(
         frames * FRAME_SECONDS, times, np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
     )
     grey = (colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-    mel = _mel_around(sounds, frames[0] * FRAME_SECONDS + known.offset, len(frames))
+    mel = _mel_around(audio, frames[0] * FRAME_SECONDS + known.offset, len(frames))
     person = known.person or Path(name).stem
     return TalkingClip(name, person, torch.from_numpy(points), torch.from_numpy(grey), mel)
 
 
-def _mel_around(sounds: Sequence[Audio], start: float, frames: int) -> Tensor:
-    """Give the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no sound."""
-    mel = torch.from_numpy(log_mel(np.concatenate([sound.samples for sound in sounds])))
-    wanted = torch.full(((frames + 2 * AROUND) * LAGS_PER_FRAME, NUM_BANDS), float(np.log(POWER_FLOOR)))
-    at = AROUND * LAGS_PER_FRAME + round((float(sounds[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
-    first, last = max(at, 0), min(at + len(mel), len(wanted))
-    wanted[first:last] = mel[first - at : last - at]
-    return wanted
+def _mel_around(audio: Sequence[Audio], start: float, frames: int) -> Tensor:
+    """Return the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no audio."""
+    mel = torch.from_numpy(log_mel(np.concatenate([block.samples for block in audio])))
+    padded = torch.full(((frames + 2 * AROUND) * LAGS_PER_FRAME, NUM_BANDS), float(np.log(POWER_FLOOR)))
+    at = AROUND * LAGS_PER_FRAME + round((float(audio[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
+    first, last = max(at, 0), min(at + len(mel), len(padded))
+    padded[first:last] = mel[first - at : last - at]
+    return padded
 
 
 @dataclass(frozen=True, slots=True)
 class SyncExample:
-    """A varied piece of a talk.
+    """An augmented segment of a talking clip.
 
     Attributes:
-        points: (T, 61, 3). pictures: (T, 48, 48) in [0, 255], or None.
+        points: (T, 61, 3). mouths: (T, 48, 48) in [0, 255], or None.
         mel: ((T + 2 * K) * 4, 40) from K frames before the first to K after the last.
-        late: frames by which the sound is later than the frames of ``mel`` say, within half a frame.
+        late: frames by which the audio is later than the frames of ``mel`` say, within half a frame.
     """
 
     points: Tensor
-    pictures: Tensor | None
+    mouths: Tensor | None
     mel: Tensor
     late: float
 
 
 class SyncSampler:
-    """Draw pieces of talks and vary them: pace, head and mouth; light, sharpness and framing; voice, room and noise.
+    """Sampler of augmented segments of talking clips.
+
+    It augments speed, head and mouth; brightness, sharpness and framing; voice, reverberation and noise.
 
     Args:
-        talks: to draw from. shifts: frames of sound on each side. pixels: whether pictures are wanted.
-        seed: of all drawings.
+        clips: to sample from. shifts: frames of audio on each side. pixels: whether crops are needed.
+        seed: of all randomness.
     """
 
-    def __init__(self, talks: Sequence[TalkingClip], shifts: int, pixels: bool, seed: int) -> None:
-        self.talks, self.shifts, self.pixels = list(talks), shifts, pixels
+    def __init__(self, clips: Sequence[TalkingClip], shifts: int, pixels: bool, seed: int) -> None:
+        self.clips, self.shifts, self.pixels = list(clips), shifts, pixels
         self.generator = np.random.default_rng(seed)
-        weights = np.sqrt([len(talk) for talk in talks])
+        weights = np.sqrt([len(clip) for clip in clips])
         self._weights = weights / weights.sum()
-        self._others = [[o for o in talks if o.person != talk.person] or [talk] for talk in talks]
+        self._others = [[other for other in clips if other.person != clip.person] or [clip] for clip in clips]
 
-    def draw(self, frames: int) -> SyncExample:
-        """Give a piece of ``frames`` frames."""
-        which = int(self.generator.choice(len(self.talks), p=self._weights))
-        talk, g = self.talks[which], self.generator
-        pace = min(g.uniform(0.85, 1.18), (len(talk) - 1) / (frames - 1))
-        at = g.uniform(0, len(talk) - 1 - (frames - 1) * pace) + np.arange(frames) * pace
+    def sample(self, frames: int) -> SyncExample:
+        """Return a segment of ``frames`` frames."""
+        index = int(self.generator.choice(len(self.clips), p=self._weights))
+        clip, g = self.clips[index], self.generator
+        speed = min(g.uniform(0.85, 1.18), (len(clip) - 1) / (frames - 1))
+        at = g.uniform(0, len(clip) - 1 - (frames - 1) * speed) + np.arange(frames) * speed
         late = -g.uniform(-0.5, 0.5)
         first, last = -self.shifts * LAGS_PER_FRAME, (frames + self.shifts) * LAGS_PER_FRAME
-        steps = (at[0] + AROUND) * LAGS_PER_FRAME + (np.arange(first, last) - late * LAGS_PER_FRAME) * pace
-        mel = self._sound(_between(talk.mel, steps), self._others[which])
-        pictures = self._pictures(_between(talk.pictures, at)) if self.pixels else None
-        return SyncExample(self._mouth(_between(talk.points, at)), pictures, mel, late)
+        steps = (at[0] + AROUND) * LAGS_PER_FRAME + (np.arange(first, last) - late * LAGS_PER_FRAME) * speed
+        mel = self._augment_audio(_interpolate(clip.mel, steps), self._others[index])
+        mouths = self._augment_mouths(_interpolate(clip.mouths, at)) if self.pixels else None
+        return SyncExample(self._augment_points(_interpolate(clip.points, at)), mouths, mel, late)
 
     def _normal(self, *shape: int) -> Tensor:
         return torch.from_numpy(self.generator.normal(size=shape).astype(np.float32))
 
-    def _mouth(self, points: Tensor) -> Tensor:
-        """Vary how far a mouth opens, the shape of the face, how the head is held and how well points are found."""
+    def _augment_points(self, points: Tensor) -> Tensor:
+        """Augment the mouth opening, the shape of the face, the pose of the head and the error of points."""
         g, count = self.generator, len(points)
         if g.random() < 0.5:
             points = points[:, MIRRORED_POINTS] * torch.tensor([-1.0, 1.0, 1.0])
@@ -257,11 +259,11 @@ class SyncSampler:
             points = points + 0.01 * drift * self._normal(1, points.shape[1], 3)
         return points
 
-    def _sound(self, mel: Tensor, others: Sequence[TalkingClip]) -> Tensor:
-        """Vary the voice, the microphone, the room, and what else is heard."""
+    def _augment_audio(self, mel: Tensor, others: Sequence[TalkingClip]) -> Tensor:
+        """Augment the voice, the microphone, the reverberation, and the background."""
         g = self.generator
         bands = np.clip(np.arange(NUM_BANDS) * g.uniform(0.88, 1.14), 0, NUM_BANDS - 1)
-        mel = _between(mel.T.contiguous(), bands).T
+        mel = _interpolate(mel.T.contiguous(), bands).T
         mel = mel + torch.linspace(-1, 1, NUM_BANDS) * float(g.normal())
         mel = mel + functional.interpolate(0.7 * self._normal(1, 1, 5), NUM_BANDS, mode="linear")[0, 0]
         if g.random() < 0.5:
@@ -275,7 +277,7 @@ class SyncSampler:
         return mel
 
     def _disturb(self, mel: Tensor, other: Tensor) -> Tensor:
-        """Add another voice, or noise with its colour."""
+        """Add another voice, or noise with its spectrum."""
         g = self.generator
         if len(other) < len(mel):
             return mel
@@ -286,7 +288,7 @@ class SyncSampler:
         return torch.logaddexp(mel, other - float(g.uniform(1.5, 6)))
 
     def _echo(self, mel: Tensor) -> Tensor:
-        """Let power die away slowly, as in a room: up to 0.3 s."""
+        """Add reverberation: an exponential decay of power over up to 0.3 s."""
         g, steps = self.generator, 30
         decay = torch.exp(-torch.arange(steps) / float(g.uniform(3, 12))) * float(g.uniform(0.05, 0.3))
         decay[0] = 1
@@ -294,12 +296,14 @@ class SyncSampler:
         power = functional.conv1d(functional.pad(mel.exp().T[None], (steps - 1, 0)), kernel, groups=NUM_BANDS)
         return torch.log(power[0].T + POWER_FLOOR)
 
-    def _pictures(self, pictures: Tensor) -> Tensor:
-        """Vary framing, light, sharpness, noise and what hides a part."""
-        g, count = self.generator, len(pictures)
+    def _augment_mouths(self, mouths: Tensor) -> Tensor:
+        """Augment framing, brightness, sharpness, noise and occlusion."""
+        g, count = self.generator, len(mouths)
         x = functional.grid_sample(
-            pictures[:, None],
-            functional.affine_grid(self._framing().expand(count, -1, -1), [count, 1, SIDE, SIDE], align_corners=False),
+            mouths[:, None],
+            functional.affine_grid(
+                self._sample_framing().expand(count, -1, -1), [count, 1, SIDE, SIDE], align_corners=False
+            ),
             align_corners=False,
             padding_mode="border",
         )[:, 0]
@@ -315,7 +319,7 @@ class SyncSampler:
             x[:, row : row + 12, column : column + 12] = float(g.random())
         return 255 * x
 
-    def _framing(self) -> Tensor:
+    def _sample_framing(self) -> Tensor:
         g = self.generator
         turn, scale, side = g.normal(0, 6) * np.pi / 180, g.uniform(0.62, 0.85), -1 if g.random() < 0.5 else 1
         wide, shear, (right, down) = g.uniform(0.9, 1.1), g.normal(0, 0.06), g.normal(0, 0.06, 2)
@@ -326,10 +330,10 @@ class SyncSampler:
         return torch.tensor([rows], dtype=torch.float32)
 
 
-def _between(rows: Tensor, places: np.ndarray) -> Tensor:
-    """Give rows (N, ...) at fractional places, mixed from their neighbours."""
-    places = np.clip(places, 0, len(rows) - 1)
-    before = np.floor(places).astype(int)
-    share = torch.from_numpy((places - before).astype(np.float32)).view(-1, *[1] * (rows.ndim - 1))
-    after = np.minimum(before + 1, len(rows) - 1)
-    return rows[before].float() * (1 - share) + rows[after].float() * share
+def _interpolate(rows: Tensor, indices: np.ndarray) -> Tensor:
+    """Return rows (N, ...) at fractional indices, by linear interpolation."""
+    indices = np.clip(indices, 0, len(rows) - 1)
+    lower = np.floor(indices).astype(int)
+    share = torch.from_numpy((indices - lower).astype(np.float32)).view(-1, *[1] * (rows.ndim - 1))
+    upper = np.minimum(lower + 1, len(rows) - 1)
+    return rows[lower].float() * (1 - share) + rows[upper].float() * share

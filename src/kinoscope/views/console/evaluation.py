@@ -104,10 +104,10 @@ def remarks(scores: Mapping[str, Any]) -> list[str]:
     heat, before, after = (calibration[name] for name in ("temperature", "before", "after"))
     scaled = f", {percent(after)} with temperature {heat:.3g}" if heat != 1 else ""
     lines = [f"calibration error {percent(before)}{scaled}"] if before is not None else []
-    broken = scores["broken"]
-    if broken:
-        path, why = next(iter(broken.items()))
-        clips = "1 clip" if len(broken) == 1 else f"{len(broken)} clips"
+    unreadable = scores["unreadable"]
+    if unreadable:
+        path, why = next(iter(unreadable.items()))
+        clips = "1 clip" if len(unreadable) == 1 else f"{len(unreadable)} clips"
         lines.append(f"{clips} could not be read and counted for nothing, as {path}: {why}")
     return [one_line(line) for line in (*lines, *scores["notes"])]
 

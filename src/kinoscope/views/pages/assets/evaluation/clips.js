@@ -64,7 +64,7 @@ function clipCard(clip) {
   const [best] = clip.top;
   const path = make("div", "path", null, make("bdi", null, shortPath(clip.path)));
   path.title = clip.path;
-  const told = make("div", "told", null, make("b", null, clip.told.join(", ") || "nothing"));
+  const told = make("div", "told", null, make("b", null, clip.predicted.join(", ") || "nothing"));
   told.append(make("span", "dim", clip.right ? "rightly" : `is ${clip.actual.join(", ") || "nothing"}`));
   const bar = make("i");
   bar.style.width = `${100 * best[1]}%`;

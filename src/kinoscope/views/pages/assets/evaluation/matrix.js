@@ -51,7 +51,7 @@ function toggleCell(cell, from, to) {
   releaseCells();
   if (!on) return showOnly(null);
   cell.setAttribute("aria-pressed", "true");
-  const paths = scores.clips.filter((clip) => clip.actual[0] === from && clip.told[0] === to);
+  const paths = scores.clips.filter((clip) => clip.actual[0] === from && clip.predicted[0] === to);
   showOnly(`${from} told as ${to}`, new Set(paths.map((clip) => clip.path)));
 }
 

@@ -1,7 +1,7 @@
 // The scores, each with its interval and what chance would have.
 
 /** @typedef {{value: ?number, low: ?number, high: ?number, uniform: ?number, majority: ?number}} Measure shares of one */
-/** @typedef {{path: string, group: string, actual: string[], told: string[], right: boolean, loss: number,
+/** @typedef {{path: string, group: string, actual: string[], predicted: string[], right: boolean, loss: number,
  *             top: [string, number][]}} Clip */
 
 const data = JSON.parse(byId("data").textContent);
@@ -50,8 +50,8 @@ function showMeasures() {
     place.append(card(title[0].toUpperCase() + title.slice(1), percent(measure.value), make("p", "dim", between(measure)), rangeOf(measure), chance));
   }
   const right = scores.clips.filter((clip) => clip.right).length;
-  const broken = Object.keys(scores.broken).length;
-  const counted = `of ${scores.clips.length} clips${broken ? `, ${broken} more cannot be read` : ""}`;
+  const unreadable = Object.keys(scores.unreadable).length;
+  const counted = `of ${scores.clips.length} clips${unreadable ? `, ${unreadable} more cannot be read` : ""}`;
   const drawn = scores.groups === scores.clips.length ? "intervals draw clips anew" : `intervals draw ${scores.groups} groups anew`;
   place.append(card("Told right", String(right), make("p", "dim", counted), make("p", "dim", drawn)));
 }
@@ -61,10 +61,10 @@ function showFacts() {
   const groups = scores.groups === scores.clips.length ? null : `${scores.groups} groups`;
   const facts = [`${scores.clips.length} clips`, `${scores.classes.length} classes`, groups, scores.split === "all" ? null : `split ${scores.split}`, scores.views === 1 ? "1 view of each" : `${scores.views} views of each`];
   for (const fact of facts.filter(Boolean)) byId("metadata").append(make("span", null, fact));
-  const broken = Object.entries(scores.broken);
-  if (broken.length) {
-    const list = make("details", null, null, make("summary", null, `${broken.length} ${broken.length === 1 ? "clip" : "clips"} could not be read and count for nothing`));
-    for (const [path, why] of broken.slice(0, 100)) list.append(make("div", "dim", `${path}: ${why}`));
+  const unreadable = Object.entries(scores.unreadable);
+  if (unreadable.length) {
+    const list = make("details", null, null, make("summary", null, `${unreadable.length} ${unreadable.length === 1 ? "clip" : "clips"} could not be read and count for nothing`));
+    for (const [path, why] of unreadable.slice(0, 100)) list.append(make("div", "dim", `${path}: ${why}`));
     byId("notices").append(make("div", "notice", null, list));
   }
   for (const note of scores.notes) byId("notices").append(make("div", "notice mild", note));
