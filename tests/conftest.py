@@ -11,10 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.tasks.base import Needs, Skip
+
+# One profile for the whole project: no deadline and no complaint about slow draws, because a busy machine is no fault
+# of the code, nor about fixtures that all examples of a test share.
+settings.register_profile(
+    "kinoscope",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("kinoscope")
 
 
 class Counting:

@@ -72,7 +72,7 @@ def test_a_folder_that_is_moved_stays_ours(tmp_path):
     assert is_own(tmp_path / "new" / "a.txt")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=60), st.binary())
 def test_any_name_and_content(tmp_path_factory, name, content):
     if name in (".", "..", manifest.NAME):
@@ -87,7 +87,7 @@ def test_any_name_and_content(tmp_path_factory, name, content):
     assert manifest.listed(folder) == [path]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_a_manifest_that_somebody_damaged_makes_nothing_ours(tmp_path_factory, junk):
     folder = tmp_path_factory.mktemp("junk")

@@ -36,7 +36,7 @@ def drawn(augment, source=(32, 24), size=(32, 24), seed=0):
 
 
 @given(seeds, st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_flip_twice_is_the_identity(seed, width, height):
     pixels = noise(1, height, width, seed)
     once = warp(pixels, mirror(width), (width, height))
@@ -53,7 +53,7 @@ def find(pixels, place):
 
 
 @given(seeds, st.sampled_from([0, 30]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_box_follows_its_object(seed, rotate):
     generator = np.random.default_rng(seed)
     width, height = generator.integers(60, 200, 2).tolist()
@@ -129,7 +129,7 @@ def test_switching_one_kind_off_leaves_the_others_as_they_were():
 
 
 @given(seeds, st.floats(0.05, 1), st.floats(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_crop_lies_in_the_picture(seed, crop, aspect):
     look = drawn(Augment.off(crop=crop, aspect=aspect), (64, 48), (16, 16), seed)
     inverse = np.linalg.inv(np.vstack([look.matrix, [0, 0, 1]]))
@@ -186,7 +186,7 @@ def test_mixup_blends_pictures_and_targets():
 
 
 @given(seeds)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_cutmix_shares_are_those_of_the_area(seed):
     mix = sample_mix(Augment.off(cutmix=1.0), (20, 10), np.random.default_rng(seed))
     out = mix(np.zeros((3, 10, 20, 3), np.uint8), np.full((3, 10, 20, 3), 255, np.uint8))

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -50,7 +50,6 @@ def test_inside_lasts_as_long_as_the_stay_and_begins_anew_with_the_next():
     assert spans(play(book(INSIDE), *pictures)) == [("rule 1", 0.2, 0.5), ("rule 1", 0.7, 0.8)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(44.1, 55.9), max_size=50), st.floats(16, 60))
 def test_trembling_on_an_edge_enters_once(across, high):
     feet = [thing(100, y, high=high) for y in (10, 10, *across, 90, 90, *across, 90, 90)]
@@ -101,7 +100,6 @@ def test_who_goes_around_the_end_of_a_line_does_not_cross_it():
     assert len(play(book(LINE), *around, *[thing(90, 50, high=4)] * 2)) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(94.1, 105.9), max_size=50), st.floats(16, 60))
 def test_trembling_on_a_line_crosses_it_once_or_not_at_all(across, high):
     feet = {x: [thing(x, 50, high=high)] * 2 for x in (60, 140)}
@@ -183,7 +181,6 @@ frames = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(frames)
 def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
     kinds = (ENTER, LEAVE, INSIDE, LINE, WRONG, {"kind": "crowd", "count": 2}, {"kind": "loitering", "seconds": 1})
@@ -401,7 +398,6 @@ def test_what_is_gone_is_forgotten():
     assert max(map(len, held)) <= 2 * 51
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-50, 300), st.floats(-50, 200)), max_size=4), max_size=30)
 )

@@ -53,7 +53,7 @@ def run(packets):
     return list(TimestampJoiner().run(packets))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(0, 80_000_000), st.integers(1, 4), st.integers(-30, 30), st.integers(0, 3)),
@@ -81,7 +81,7 @@ def test_parts_follow_each_other_whatever_their_stamps(parts):
         assert all(0 <= gap <= ticks(Fraction(1, 4)) for gap in gaps)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 600_000), min_size=2, max_size=60), st.integers(-(10**6), 10**9))
 def test_increasing_stamps_stay_as_they_are(steps, start):
     """Take no pause for a jump, however uneven."""
@@ -90,7 +90,7 @@ def test_increasing_stamps_stay_as_they_are(steps, start):
     assert [packet.pts for packet in run(packets)] == stamps
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 98), st.sampled_from([-(10**9), -500_000, 2_000_000, 10**10]))
 def test_one_stamp_that_is_off_moves_nothing(at, off):
     packets = part_of(0, Fraction(0), 4, Fraction(0), 0)

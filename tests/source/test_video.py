@@ -4,7 +4,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
@@ -43,7 +43,7 @@ def test_info_says_what_the_file_is(tmp_path):
     assert not any((info.variable, info.interlaced, info.live, info.has_audio))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(
     steps=st.lists(st.integers(1, 200_000), min_size=1, max_size=8),
     start=st.integers(0, 500_000),

@@ -1,13 +1,8 @@
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.helpers.timelines import sample
-
-# No deadline and no complaint about slow draws: a busy machine is no fault of the code.
-settings.register_profile("views", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("views")
 
 
 @pytest.fixture(scope="session")

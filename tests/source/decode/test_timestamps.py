@@ -28,7 +28,7 @@ def timed(stamps, base=Fraction(1, 1000), **options):
     return [time for _, time in out], report.guessed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, MAX_BUFFERED_FRAMES - 1)), min_size=1, max_size=12),
     st.integers(-(10**9), 10**9),

@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kinoscope.core.results import Event, Timeline, Track
 from kinoscope.views.formats.csv import write
@@ -14,6 +14,7 @@ def _read(path):
         return list(csv.DictReader(file))
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_every_row_comes_back(tmp_path_factory, timeline):
     folder = tmp_path_factory.getbasetemp() / "any-csv"
@@ -26,6 +27,7 @@ def test_every_row_comes_back(tmp_path_factory, timeline):
     assert found == [[track.id, *box[:5]] for track in timeline.tracks for box in track.boxes.tolist()]
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_no_text_is_run_as_a_formula(tmp_path_factory, timeline):
     folder = tmp_path_factory.getbasetemp() / "formula-csv"

@@ -4,7 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.formats.cut_list import Cut, dropped_frames, timecode, timecode_rate, write_edl, write_otio
@@ -38,6 +38,7 @@ def test_twenty_minutes_do_not_drift(tmp_path, rate, last):
     assert f"FCM: {drop} FRAME" in (tmp_path / "t.edl").read_text()
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 23 * 3600 * 24), st.sampled_from([*NTSC.values(), Fraction(24), Fraction(25), Fraction(30)]))
 def test_time_codes_are_those_of_opentimelineio(frames, rate):
     opentime = pytest.importorskip("opentimelineio", reason="needs the extra export").opentime
@@ -45,6 +46,7 @@ def test_time_codes_are_those_of_opentimelineio(frames, rate):
     assert timecode(frames, rate) == moment.to_timecode(float(rate), bool(dropped_frames(rate)))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000_000), st.sampled_from(list(NTSC.values())))
 def test_every_frame_has_its_own_number(frames, rate):
     assert timecode(frames, rate) < timecode(frames + 1, rate) or len(timecode(frames + 1, rate)) > 11

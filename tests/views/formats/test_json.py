@@ -5,7 +5,7 @@ import tracemalloc
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kinoscope.core.errors import OutputError, TimelineError
 from kinoscope.core.results import Event, Timeline, Track
@@ -27,6 +27,7 @@ def test_everything_comes_back(golden, tmp_path):
         assert list(again.features) == ["scenes.features"]
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_any_timeline_comes_back_and_fits_the_published_schema(tmp_path_factory, timeline):
     path = tmp_path_factory.getbasetemp() / "any.json"

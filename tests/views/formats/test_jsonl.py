@@ -3,7 +3,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kinoscope.core.errors import OutputError
 from kinoscope.core.results import Event, TaskReport
@@ -11,6 +11,7 @@ from kinoscope.views.formats.jsonl import LineWriter, lines, write
 from tests.helpers.strategies import timelines
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_a_line_each_holds_all(timeline):
     text = "\n".join(lines(timeline))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.formats.plain import dumps, one_line, utf8
@@ -20,11 +20,13 @@ def test_a_value_without_a_plain_form():
         dumps(object())
 
 
+@settings(max_examples=40)
 @given(st.text(st.characters()))
 def test_half_characters_survive_json(text):
     assert json.loads(dumps(text).encode("utf-8")) == text
 
 
+@settings(max_examples=40)
 @given(st.text(st.characters()))
 def test_text_is_utf8_and_one_line(text):
     utf8(text).encode("utf-8")

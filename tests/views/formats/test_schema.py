@@ -2,7 +2,7 @@ import copy
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.formats.schema import first_error, timeline_schema
@@ -23,6 +23,7 @@ def _places(plain, here=()):
             yield from _places(value, (*here, key))
 
 
+@settings(max_examples=40)
 @given(timelines(), st.data())
 def test_the_verdict_is_that_of_jsonschema(timeline, data):
     plain = copy.deepcopy(timeline.to_dict())

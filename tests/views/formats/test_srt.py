@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.views.formats.srt import render, write
@@ -16,6 +16,7 @@ def _letters(text):
     return text.replace(" ", "").replace("→", "-->").replace("\n", "").replace("--->", "-->")
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_another_reader_finds_every_cue(timeline):
     wanted = cues(timeline)

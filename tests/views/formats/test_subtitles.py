@@ -1,7 +1,7 @@
 from fractions import Fraction
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Event, Timeline
@@ -62,6 +62,7 @@ def test_speech_without_words_or_text_is_left_out():
     assert _cues(Event("speech", 0, 1, "speech"), Event("speech", 0, 1, "speech", 1.0, " \n ")) == []
 
 
+@settings(max_examples=40)
 @given(st.lists(events(st.just("speech")), max_size=3), st.floats(0, 5000))
 def test_any_speech(spoken, start):
     for event in spoken:

@@ -2,7 +2,7 @@ import html
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kinoscope.core.results import Event, Timeline
 from kinoscope.core.time import format_clock
@@ -13,6 +13,7 @@ from tests.helpers.strategies import timelines
 webvtt = pytest.importorskip("webvtt", reason="webvtt-py is not installed")
 
 
+@settings(max_examples=40)
 @given(timelines())
 def test_another_reader_finds_every_cue(timeline):
     wanted = cues(timeline)

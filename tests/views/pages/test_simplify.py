@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.pages.simplify import simplify_boxes
@@ -41,6 +41,7 @@ def test_a_long_track_is_thinned_and_within_the_bound():
     assert len(kept) < len(boxes) / 3
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-500, 500), min_size=1, max_size=60), st.floats(0.1, 5))
 def test_every_box_left_out_is_within_the_bound(xs, bound):
     boxes = walk(np.arange(len(xs)), xs)

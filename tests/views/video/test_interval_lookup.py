@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.video.interval_lookup import IntervalLookup
@@ -7,6 +7,7 @@ MOMENTS = st.integers(-20, 20)
 SPANS = st.lists(st.tuples(MOMENTS, MOMENTS).map(sorted), max_size=12)
 
 
+@settings(max_examples=40)
 @given(SPANS, st.integers(-45, 45).map(lambda half: half / 2))
 def test_it_finds_what_a_look_through_all_finds(spans, time):
     items = [(start, end, number) for number, (start, end) in enumerate(spans)]

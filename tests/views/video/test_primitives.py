@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.views.video import primitives
@@ -32,6 +32,7 @@ def test_corners_cover_a_quarter_of_each_side():
     np.testing.assert_array_equal(pixels[..., 0] == 255, wanted)
 
 
+@settings(max_examples=40)
 @given(st.tuples(*[st.integers(-100, 100)] * 4))
 def test_shapes_may_reach_over_any_edge(sides):
     x1, y1, x2, y2 = sides

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import PrivacyError
@@ -78,6 +78,7 @@ def test_between_two_tracks_that_may_be_one_both_places_are_covered():
     assert not boxes_at(plan(timeline(a, b, cuts=[2.6]), ["faces"]), 2.8)
 
 
+@settings(max_examples=40)
 @given(
     spans=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50)), min_size=1, max_size=4),
     cuts=st.lists(st.integers(0, 150), max_size=3),
@@ -193,6 +194,7 @@ def test_what_is_seen_first_near_an_edge_is_hidden_up_to_it():
     assert boxes_at(redaction, 1.5)[0][0] == pytest.approx(10)
 
 
+@settings(max_examples=40)
 @given(
     start=st.integers(0, 60),
     corners=st.lists(st.tuples(*[st.integers(0, 1180), st.integers(0, 620)]), min_size=1, max_size=8),
