@@ -82,7 +82,7 @@ def _sha256(path: Path) -> str:
 
 @accept_old_names
 def library(action: Action, path: str | Path, *videos: str) -> dict[str, Any]:
-    """List what is in a library that `analyze --library` fills, or remove videos from it.
+    """List the contents of a library that `analyze --library` fills, or remove videos from it.
 
     list: its videos. show VIDEO...: their results; without a VIDEO, all names that can be searched for.
     remove VIDEO...: remove videos and their results. check: remove the leftovers of a killed process, count rows, and
