@@ -1,4 +1,4 @@
-"""What a classifier says, and how good it is, on one screen of the terminal."""
+"""Predictions and scores of a classifier, comparisons, explanations and segments, on the terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
+from kinoscope.core.validation import pluralize
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ MEASURE_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "map": "mean average precision",
 }
-"""How measures are called."""
+"""Metric -> its printed name."""
 BAR_WIDTH = 24
-"""Characters of a bar that stands for 100 %."""
+"""Characters of a bar of 100 %."""
 BAR_FULL, BAR_EMPTY = "█", "─"
 MAX_CLASSES = 20
-"""Classes that have a line each; of more, the worst."""
+"""Classes that are printed; of more, those with the lowest recall."""
 
 
 def percent(share: float | None) -> str:
-    """Give a share as per cent with one decimal; a dash where it has no value."""
+    """Return a fraction as a percentage with one decimal, or a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
@@ -50,23 +51,25 @@ def _plain_table(*columns: str) -> Any:
 def print_classes(
     source: str, top: Sequence[tuple[str, float]], segments: Iterable[Event] = (), console: Console | None = None
 ) -> None:
-    """Print the likeliest classes of a source and, of a long one, what it shows when."""
+    """Print the most probable classes of a source and, for a long one, the segments over time."""
     from rich.text import Text
 
     console = _console(console)
     console.print(Text(one_line(source), "bold"), soft_wrap=True)
-    wide = max((len(one_line(name)) for name, _ in top), default=0)
+    name_width = max((len(one_line(name)) for name, _ in top), default=0)
     for name, share in top:
         bar = round(BAR_WIDTH * share)
-        line = Text(f"  {one_line(name):<{wide}}  {100 * share:5.1f} %  ")
+        line = Text(f"  {one_line(name):<{name_width}}  {100 * share:5.1f} %  ")
         console.print(line + Text(BAR_FULL * bar, "cyan") + Text(BAR_EMPTY * (BAR_WIDTH - bar), "dim"), soft_wrap=True)
     for event in segments:
         span = f"  {format_clock(event.start)} - {format_clock(event.end)}"
-        console.print(Text(f"{span}  {one_line(event.label):<{wide}}  {100 * event.score:5.1f} %"), soft_wrap=True)
+        console.print(
+            Text(f"{span}  {one_line(event.label):<{name_width}}  {100 * event.score:5.1f} %"), soft_wrap=True
+        )
 
 
 def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print how good a classifier is, from the plain form of its scores."""
+    """Print the scores of a classifier, given as a dict."""
     from rich.text import Text
 
     console = _console(console)
@@ -74,12 +77,12 @@ def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> N
     table = _plain_table("", "score", "95 % interval", "chance", "most frequent class")
     for name, measure in scores["measures"].items():
         low, high = measure["low"], measure["high"]
-        between = "too few groups" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
-        between = "–" if measure["value"] is None else between
+        interval = "too few groups" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
+        interval = "–" if measure["value"] is None else interval
         table.add_row(
             MEASURE_NAMES.get(name, name),
             percent(measure["value"]),
-            between,
+            interval,
             percent(measure["uniform"]),
             percent(measure["majority"]),
         )
@@ -90,25 +93,25 @@ def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> N
 
 
 def headline(scores: Mapping[str, Any]) -> str:
-    """Give one line on what was evaluated on what."""
+    """Return one line on the model and the data of an evaluation."""
     count, views = len(scores["clips"]), scores["views"]
-    facts = [f"{scores['model']} on {scores['data']}", f"{count} clips of {len(scores['classes'])} classes"]
-    facts += [f"split {scores['split']}"] if scores["split"] != "all" else []
-    facts += [f"{scores['groups']} groups"] if scores["groups"] != count else []
-    return one_line(", ".join([*facts, f"{views} views each" if views > 1 else "1 view each"]))
+    clips = f"{pluralize(count, 'clip')} of {pluralize(len(scores['classes']), 'class', 'classes')}"
+    fields = [f"{scores['model']} on {scores['data']}", clips]
+    fields += [f"split {scores['split']}"] if scores["split"] != "all" else []
+    fields += [pluralize(scores["groups"], "group")] if scores["groups"] != count else []
+    return one_line(", ".join([*fields, f"{pluralize(views, 'view')} each"]))
 
 
 def remarks(scores: Mapping[str, Any]) -> list[str]:
-    """Give what else there is to say: calibration, clips that could not be read, notes."""
+    """Return further lines: calibration, unreadable clips, notes."""
     calibration = scores["calibration"]
-    heat, before, after = (calibration[name] for name in ("temperature", "before", "after"))
-    scaled = f", {percent(after)} with temperature {heat:.3g}" if heat != 1 else ""
+    temperature, before, after = (calibration[name] for name in ("temperature", "before", "after"))
+    scaled = f", {percent(after)} with temperature {temperature:.3g}" if temperature != 1 else ""
     lines = [f"calibration error {percent(before)}{scaled}"] if before is not None else []
     unreadable = scores["unreadable"]
     if unreadable:
-        path, why = next(iter(unreadable.items()))
-        clips = "1 clip" if len(unreadable) == 1 else f"{len(unreadable)} clips"
-        lines.append(f"{clips} could not be read and counted for nothing, as {path}: {why}")
+        path, reason = next(iter(unreadable.items()))
+        lines.append(f"{pluralize(len(unreadable), 'clip')} could not be read (not counted), such as {path}: {reason}")
     return [one_line(line) for line in (*lines, *scores["notes"])]
 
 
@@ -126,12 +129,14 @@ def _class_table(scores: Mapping[str, Any]) -> Any:
 
 
 def print_comparison(comparison: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print how two models differ on the same clips, from the plain form of a comparison."""
+    """Print the comparison of two models on the same clips, given as a dict."""
     from rich.text import Text
 
     console = _console(console)
     first, second = (one_line(comparison[name]) for name in ("first", "second"))
-    console.print(Text(f"{second} against {first}, on the same {comparison['clips']} clips", "bold"), soft_wrap=True)
+    console.print(
+        Text(f"{second} against {first}, on the same {pluralize(comparison['clips'], 'clip')}", "bold"), soft_wrap=True
+    )
     for name, row in comparison["measures"].items():
         line = f"  {MEASURE_NAMES.get(name, name)}: {percent(row['first'])} -> {percent(row['second'])}, "
         console.print(Text(line + _format_difference(row)), soft_wrap=True)
@@ -140,66 +145,65 @@ def print_comparison(comparison: Mapping[str, Any], console: Console | None = No
 
 def _format_difference(row: Mapping[str, Any]) -> str:
     if row["difference"] is None:
-        return "no difference that has a value"
+        return "difference undefined"
     points = f"{100 * row['difference']:+.1f} points"
     return points if row["low"] is None else f"{points} (95 %: {100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
 
 
 def verdict(comparison: Mapping[str, Any]) -> str:
-    """Say in one sentence whether the difference is more than luck."""
-    one, two = len(comparison["only_first"]), len(comparison["only_second"])
-    counts = f"{two} clips are told right only by {comparison['second']}, {one} only by {comparison['first']}"
+    """Return one sentence on whether the difference is statistically significant."""
+    first, second = len(comparison["only_first"]), len(comparison["only_second"])
+    only_second = f"{pluralize(second, 'clip')} classified correctly only by {comparison['second']}"
+    counts = f"{only_second}, {first} only by {comparison['first']}"
     p = comparison["p"]
     if p is None:
         return counts
     by = " by groups" if 0 < comparison.get("groups", 0) < comparison["clips"] else ""
-    meaning = "hardly by chance" if p < 0.05 else "which may well be chance"
+    meaning = "significant" if p < 0.05 else "not significant"
     return one_line(f"{counts}: {meaning} (McNemar's exact test{by}, p = {p:.3g})")
 
 
-def print_explanation(explained: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print why a model takes a clip for a class, from the plain form of an explanation."""
+def print_explanation(explanation: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the checks of an explanation, given as a dict."""
     from rich.text import Text
 
     console = _console(console)
-    window, label = explained["window"], explained["target"]
+    window, label = explanation["window"], explanation["target"]
     span = f"{format_clock(window['start'])} - {format_clock(window['end'])}"
-    chosen = f", the likeliest of {window['windows']} windows" if window["windows"] > 1 else ""
-    head = f"{explained['source']}: {label} {percent(explained['probability'])} at {span}{chosen}"
+    chosen = f", the most probable of {window['windows']} windows" if window["windows"] > 1 else ""
+    head = f"{explanation['source']}: {label} {percent(explanation['probability'])} at {span}{chosen}"
     console.print(Text(one_line(head), "bold"), soft_wrap=True)
-    table = _plain_table("heat", "deletion", "insertion", "gain", "rank correlation, shuffled weights")
-    for name, row in explained["methods"].items():
+    table = _plain_table("method", "deletion", "insertion", "gain", "rank correlation, shuffled weights")
+    for name, row in explanation["methods"].items():
         numbers = [f"{row[part]:.3f}" for part in ("deletion", "insertion", "gain")]
         table.add_row(name, *numbers, f"{sum(row['sanity']) / len(row['sanity']):.2f}")
-    chance = explained["random"]
+    chance = explanation["random"]
     table.add_row("random order", *(f"{sum(chance[part]) / len(chance[part]):.3f}" for part in chance), "")
     console.print(table)
-    for name, row in explained["methods"].items():
+    for name, row in explanation["methods"].items():
         if not row["faithful"]:
-            console.print(f"{name} is no better than a random order here", soft_wrap=True)
+            console.print(f"{name} is no better than a random order", soft_wrap=True)
         if not row["sane"]:
             console.print(
-                f"{name} is much the same with shuffled weights: it shows the picture, not what the model has learned",
-                soft_wrap=True,
+                f"{name} hardly changes with shuffled weights: it shows the input, not the model", soft_wrap=True
             )
 
 
-def print_segments(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print how well timed segments were found, from the plain form of an evaluation."""
+def print_segments(evaluation: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the scores of temporal detection, from an evaluation given as a dict."""
     from rich.text import Text
 
-    console, segments = _console(console), found["segments"]
-    console.print(Text(one_line(f"{found['model']} on {found['data']}"), "bold"), soft_wrap=True)
-    console.print(f"average mAP {percent(segments['average_map'])}, over overlaps in time of 0.5 to 0.95")
-    kept = [i for i, overlap in enumerate(segments["overlaps"]) if overlap in (0.5, 0.75, 0.95)]
-    table = _plain_table("class", *(f"AP at {segments['overlaps'][i]:g}" for i in kept), "mean")
+    console, segments = _console(console), evaluation["segments"]
+    console.print(Text(one_line(f"{evaluation['model']} on {evaluation['data']}"), "bold"), soft_wrap=True)
+    console.print(f"average mAP {percent(segments['average_map'])}, over temporal IoU of 0.5 to 0.95")
+    columns = [i for i, overlap in enumerate(segments["overlaps"]) if overlap in (0.5, 0.75, 0.95)]
+    table = _plain_table("class", *(f"AP at {segments['overlaps'][i]:g}" for i in columns), "mean")
     rows = [*segments["precisions"].items(), ("all", segments["by_overlap"])]
     for name, values in rows:
-        cells = [values[i] for i in kept] + [sum(values) / len(values)]
+        cells = [values[i] for i in columns] + [sum(values) / len(values)]
         table.add_row(Text(one_line(name)), *map(percent, cells))
     console.print(table)
     if segments["unreadable"]:
-        name, why = next(iter(segments["unreadable"].items()))
-        console.print(
-            Text(one_line(f"{len(segments['unreadable'])} videos were left out, as {name}: {why}")), soft_wrap=True
-        )
+        name, reason = next(iter(segments["unreadable"].items()))
+        videos = pluralize(len(segments["unreadable"]), "video")
+        console.print(Text(one_line(f"{videos} not counted, such as {name}: {reason}")), soft_wrap=True)

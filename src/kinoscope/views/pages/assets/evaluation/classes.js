@@ -1,4 +1,4 @@
-// A row for each class.
+// The table of classes.
 
 /** Columns: key, heading, text of a row. */
 const COLUMNS = [
@@ -38,7 +38,7 @@ function sortBy(key) {
 function fillClasses() {
   const rows = scores.by_class.filter((row) => row.clips);
   const { key, down } = sorting;
-  // What has no value stands last, whichever way the rest goes.
+  // Rows without a value come last in either order.
   if (key) rows.sort((a, b) => (a[key] === null) - (b[key] === null) || (down ? -1 : 1) * (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
   document.querySelector("#classes tbody").replaceChildren(
     ...rows.map((row) => {

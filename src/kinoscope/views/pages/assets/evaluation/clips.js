@@ -1,15 +1,15 @@
-// The clips, the worst told first.
+// The clips, highest loss first.
 
 const PAGE = 48;
 const shown = { kind: "wrong", only: null, title: "", count: PAGE };
-const KINDS = { all: "all", wrong: "told wrong", right: "told right" };
+const KINDS = { all: "all", wrong: "misclassified", right: "correct" };
 
 function chosenClips() {
   if (shown.only) return scores.clips.filter((clip) => shown.only.has(clip.path));
   return scores.clips.filter((clip) => shown.kind === "all" || clip.right === (shown.kind === "right"));
 }
 
-/** Show these clips only, and go there; all again if none are given. @param {?string} title @param {?Set<string>} paths */
+/** Show only some clips and scroll to them, or all clips without paths. @param {?string} title @param {?Set<string>} paths */
 function showOnly(title, paths = null) {
   Object.assign(shown, { only: paths, title: title ?? "", count: PAGE });
   fillClips();
@@ -28,10 +28,10 @@ function showClips() {
 function fillClips() {
   const clips = chosenClips();
   fillFilters();
-  byId("clips-count").textContent = `${clips.length} of ${scores.clips.length}, the worst told first`;
+  byId("clips-count").textContent = `${clips.length} of ${scores.clips.length}, highest loss first`;
   byId("more").hidden = clips.length <= shown.count;
   const cards = clips.slice(0, shown.count).map(clipCard);
-  byId("clip-list").replaceChildren(...(cards.length ? cards : [make("p", "empty", "No clip is like that.")]));
+  byId("clip-list").replaceChildren(...(cards.length ? cards : [make("p", "empty", "No such clips.")]));
 }
 
 function fillFilters() {
@@ -57,26 +57,26 @@ function chip(title, pressed, action) {
 
 /** @param {Clip} clip */
 function clipCard(clip) {
-  const picture = data.images[clip.path];
-  const film = make("div", picture ? "film moves" : "film", picture ? null : "no picture kept");
+  const frames = data.images[clip.path];
+  const film = make("div", frames ? "film moves" : "film", frames ? null : "no thumbnail");
   film.hidden = !Object.keys(data.images).length;
-  if (picture) film.style.backgroundImage = `url("data:image/jpeg;base64,${picture}")`;
+  if (frames) film.style.backgroundImage = `url("data:image/jpeg;base64,${frames}")`;
   const [best] = clip.top;
   const path = make("div", "path", null, make("bdi", null, shortPath(clip.path)));
   path.title = clip.path;
-  const told = make("div", "told", null, make("b", null, clip.predicted.join(", ") || "nothing"));
-  told.append(make("span", "dim", clip.right ? "rightly" : `is ${clip.actual.join(", ") || "nothing"}`));
+  const prediction = make("div", "prediction", null, make("b", null, clip.predicted.join(", ") || "nothing"));
+  prediction.append(make("span", "dim", clip.right ? "correct" : `actual ${clip.actual.join(", ") || "nothing"}`));
   const bar = make("i");
   bar.style.width = `${100 * best[1]}%`;
   const odds = make("div", "odds", null, bar);
   odds.title = clip.top.map(([name, share]) => `${name} ${percent(share)}`).join("\n");
-  const sure = make("div", "dim", `${percent(best[1])} sure, loss ${clip.loss.toFixed(2)}`);
-  const card = make("article", `clip ${clip.right ? "right" : "wrong"}`, null, film, make("div", "what", null, path, told, odds, sure));
+  const details = make("div", "dim", `confidence ${percent(best[1])}, loss ${clip.loss.toFixed(2)}`);
+  const card = make("article", `clip ${clip.right ? "right" : "wrong"}`, null, film, make("div", "what", null, path, prediction, odds, details));
   card.tabIndex = 0;
   return card;
 }
 
-/** Give the last two parts of a path: the class folder and the file. @param {string} path */
+/** Return the last two parts of a path: the class folder and the file. @param {string} path */
 function shortPath(path) {
   return path.split(/[\\/]/).slice(-2).join("/");
 }

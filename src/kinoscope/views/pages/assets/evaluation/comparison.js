@@ -4,16 +4,16 @@ function showComparison() {
   const { comparison } = data;
   if (!comparison) return;
   byId("comparison").hidden = false;
-  byId("comparison-title").textContent = `${comparison.second} against ${comparison.first}, on the same ${comparison.clips} clips`;
+  byId("comparison-title").textContent = `${comparison.second} against ${comparison.first}, on the same ${countText(comparison.clips, "clip")}`;
   byId("verdict").textContent = comparison.verdict;
   const rows = Object.entries(comparison.measures).filter(([, row]) => row.difference !== null);
   const reach = Math.max(0.05, ...rows.flatMap(([, row]) => [row.difference, row.low ?? 0, row.high ?? 0].map(Math.abs))) * 1.1;
   for (const [name, row] of rows) byId("differences").append(differenceRow(name, row, reach));
-  for (const [who, paths] of [[comparison.second, comparison.only_second], [comparison.first, comparison.only_first]]) {
-    const chip = make("button", "chip", `right only by ${who}: ${paths.length}`);
+  for (const [model, paths] of [[comparison.second, comparison.only_second], [comparison.first, comparison.only_first]]) {
+    const chip = make("button", "chip", `correct only by ${model}: ${paths.length}`);
     chip.type = "button";
     chip.disabled = !paths.length;
-    chip.addEventListener("click", () => showOnly(`right only by ${who}`, new Set(paths)));
+    chip.addEventListener("click", () => showOnly(`correct only by ${model}`, new Set(paths)));
     byId("only").append(chip);
   }
 }

@@ -1,11 +1,11 @@
-// Everything is put together here.
+// Connects the parts of the page.
 
 wireTheme();
 window.addEventListener("keydown", (event) => {
   if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
 });
 
-showFacts();
+showMetadata();
 showMeasures();
 showComparison();
 showMatrix();
@@ -13,6 +13,6 @@ showCalibration();
 showClasses();
 showClips();
 
-/** For tests and for the curious. */
+/** For tests and debugging. */
 window.kinoscope = { data, shown, chosenClips };
 document.documentElement.dataset.ready = "yes";

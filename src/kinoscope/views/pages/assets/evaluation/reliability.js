@@ -1,4 +1,4 @@
-// How often predictions come true over how sure they are.
+// The reliability diagram: accuracy over confidence.
 
 const SIZE = { width: 420, height: 360, left: 40, right: 12, top: 10, plot: 250, gap: 14, counts: 48 };
 
@@ -15,7 +15,7 @@ function showCalibration() {
   const scaled = temperature !== 1;
   showDiagram(scores.calibration.bins_after);
   if (scaled) {
-    for (const [label, bins] of [["with temperature", "bins_after"], ["without", "bins_before"]]) {
+    for (const [label, bins] of [["with temperature scaling", "bins_after"], ["without", "bins_before"]]) {
       const chip = make("button", "chip", label);
       chip.type = "button";
       chip.setAttribute("aria-pressed", String(bins === "bins_after"));
@@ -26,11 +26,11 @@ function showCalibration() {
       byId("which").append(chip);
     }
   }
-  const heat = scaled ? `, and ${percent(after)} once logits are divided by the model's temperature of ${temperature.toPrecision(3)}` : "";
-  byId("calibration-text").textContent = before === null ? "" : `Expected calibration error ${percent(before)}${heat}. Dots on the dashed line mean what they say.`;
+  const afterScaling = scaled ? `, and ${percent(after)} with logits divided by the model's temperature of ${temperature.toPrecision(3)}` : "";
+  byId("calibration-text").textContent = before === null ? "" : `Expected calibration error ${percent(before)}${afterScaling}. Calibrated confidences lie on the dashed line.`;
 }
 
-/** @param {[number, ?number, ?number][]} bins count, mean confidence, share that came true */
+/** @param {[number, ?number, ?number][]} bins count, mean confidence, accuracy */
 function showDiagram(bins) {
   const { width, height, left, right, top, plot, gap, counts } = SIZE;
   const x = (share) => left + share * (width - left - right);
@@ -42,23 +42,23 @@ function showDiagram(bins) {
     svg.append(draw("text", { x: x(share), y: height - 4, "text-anchor": share === 1 ? "end" : "middle" }, `${100 * share} %`));
   }
   const step = 1 / bins.length;
-  const most = Math.max(1, ...bins.map(([count]) => count));
+  const maxCount = Math.max(1, ...bins.map(([count]) => count));
   const floor = top + plot + gap + counts;
-  bins.forEach(([count, sure, real], i) => {
+  bins.forEach(([count, confidence, accuracy], i) => {
     if (!count) return;
-    const place = { x: x(i * step) + 1, width: x(step) - x(0) - 2 };
-    svg.append(draw("rect", { class: "bar", ...place, y: y(real), height: y(0) - y(real), rx: 2 }));
-    const tall = Math.max(1, (counts * count) / most);
-    const bar = draw("rect", { class: "count", ...place, y: floor - tall, height: tall, rx: 1 });
-    bar.append(draw("title", {}, `${count} predictions, ${percent(sure)} sure, ${percent(real)} came true`));
+    const bounds = { x: x(i * step) + 1, width: x(step) - x(0) - 2 };
+    svg.append(draw("rect", { class: "bar", ...bounds, y: y(accuracy), height: y(0) - y(accuracy), rx: 2 }));
+    const tall = Math.max(1, (counts * count) / maxCount);
+    const bar = draw("rect", { class: "count", ...bounds, y: floor - tall, height: tall, rx: 1 });
+    bar.append(draw("title", {}, `${count} predictions, confidence ${percent(confidence)}, accuracy ${percent(accuracy)}`));
     svg.append(bar);
   });
   svg.append(draw("line", { class: "even", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }));
-  for (const [count, sure, real] of bins) {
+  for (const [count, confidence, accuracy] of bins) {
     if (!count) continue;
-    svg.append(draw("line", { class: "gap", x1: x(sure), x2: x(sure), y1: y(sure), y2: y(real) }));
-    svg.append(draw("circle", { class: "point", cx: x(sure), cy: y(real), r: 4 }));
+    svg.append(draw("line", { class: "gap", x1: x(confidence), x2: x(confidence), y1: y(confidence), y2: y(accuracy) }));
+    svg.append(draw("circle", { class: "point", cx: x(confidence), cy: y(accuracy), r: 4 }));
   }
-  svg.append(draw("text", { x: left + 6, y: top + 12 }, "came true, % over how sure"));
+  svg.append(draw("text", { x: left + 6, y: top + 12 }, "accuracy, % over confidence"));
   byId("diagram").replaceChildren(svg);
 }

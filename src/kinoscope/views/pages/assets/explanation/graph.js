@@ -44,7 +44,7 @@ function drawCurves(svg) {
 }
 
 function showLegend() {
-  const legend = [["--still", "motion frozen: fall of the log-odds of the class when motion is frozen there"]];
+  const legend = [["--still", "fall of the log-odds of the class when motion is frozen"]];
   if (now.method) legend.push(["--warm", `mean heatmap value of ${now.method}`]);
   if (data.attention) legend.push(["--attend", "attention of the model"]);
   byId("legend").replaceChildren(
