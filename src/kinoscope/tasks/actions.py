@@ -197,6 +197,6 @@ def fight_events(rows: Float64Array, label: str) -> list[Event]:
         rows[:, 2], EVENT_START_SCORE, EVENT_END_SCORE, min_length=min(MIN_EVENT_WINDOWS, len(rows))
     )
     return [
-        Event("actions", rows[first, 0], rows[past - 1, 1], label, float(rows[first:past, 2].max()))
-        for first, past in spans
+        Event("actions", rows[first, 0], rows[stop - 1, 1], label, float(rows[first:stop, 2].max()))
+        for first, stop in spans
     ]

@@ -173,15 +173,15 @@ class Anomalies:
     ) -> tuple[list[Event], list[Track]]:
         """Return the events by descending score, and the strongest object of each as a track."""
         events, tracks = [], []
-        for rank, (first, past) in enumerate(find_peaks(scores, MIN_PEAK_SCORE, EVENT_EDGE_SHARE), 1):
-            surprise = float(scores[first:past].max())
-            inside = [i for i, moving in enumerate(self._objects) if times[first] <= moving.time <= times[past - 1]]
+        for rank, (first, stop) in enumerate(find_peaks(scores, MIN_PEAK_SCORE, EVENT_EDGE_SHARE), 1):
+            surprise = float(scores[first:stop].max())
+            inside = [i for i, moving in enumerate(self._objects) if times[first] <= moving.time <= times[stop - 1]]
             seed = max(inside, key=lambda i: object_scores[i])
             label = "odd appearance" if cue_scores[0, seed] >= cue_scores[1, seed] else "odd motion"
             score = surprise / (1 + surprise)
             track = track_object([self._objects[i] for i in inside], self._objects[seed])
             extra = {"rank": rank, "surprise": round(surprise, 3), "track": rank}
-            events.append(Event(self.name, times[first], times[past - 1], label, score, extra=extra))
+            events.append(Event(self.name, times[first], times[stop - 1], label, score, extra=extra))
             tracks.append(Track(rank, self.name, label, score, track))
         return events, tracks
 

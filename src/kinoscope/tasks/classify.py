@@ -216,15 +216,15 @@ class Classify:
         """Return first and last tick and maximum probability of each segment by hysteresis thresholds."""
         ranges = hysteresis_spans(curve, EVENT_START_PROBABILITY, EVENT_END_PROBABILITY)
         return [
-            (float(boundaries[first]), float(boundaries[past]), float(curve[first:past].max()))
-            for first, past in ranges
+            (float(boundaries[first]), float(boundaries[stop]), float(curve[first:stop].max()))
+            for first, stop in ranges
         ]
 
     def _refined(self, boundaries: Int64Array, curve: Float64Array) -> list[tuple[float, float, float]]:
         """Return first and last tick and expected IoU of each segment by the segment refiner."""
         assert self._refiner is not None
         rows = self._refiner.refine(boundaries / self._stride, curve)
-        return [(start * self._stride, past * self._stride, overlap) for start, past, overlap in rows.tolist()]
+        return [(start * self._stride, stop * self._stride, overlap) for start, stop, overlap in rows.tolist()]
 
 
 def _card(model: str) -> Card:

@@ -99,7 +99,7 @@ class Recorder:
                 request = RecordingRequest(
                     self._unused_path(name, time), name, time, time - self._before, time + self._after
                 )
-                request.frames = [one for one in self._buffer if request.start <= one.time <= request.end]
+                request.frames = [frame for frame in self._buffer if request.start <= frame.time <= request.end]
                 self._requests.append(request)
             request.end = max(request.end, time + self._after)
             begin = request.frames[0].time if request.frames else request.start
@@ -141,7 +141,10 @@ class Recorder:
         for request in requests:
             self._write(request)
         self._pool.shutdown()
-        extra = {"clips": self._written + sum(one.result() is not None for one in self._writing), "lost": self.lost}
+        extra = {
+            "clips": self._written + sum(future.result() is not None for future in self._writing),
+            "lost": self.lost,
+        }
         return TaskResult(report=TaskReport(extra=extra))
 
     def _buffer_frame(self, frame: BufferedFrame) -> None:
@@ -153,13 +156,13 @@ class Recorder:
             for request in self._requests:
                 if request.start <= frame.time <= request.end:
                     request.frames.append(frame)
-            done = [request for request in self._requests if frame.time > request.end]
+            finished = [request for request in self._requests if frame.time > request.end]
             self._requests = [request for request in self._requests if frame.time <= request.end]
-        for request in done:
+        for request in finished:
             self._write(request)
 
     def _queued_count(self) -> int:
-        return sum(not one.done() for one in list(self._writing))
+        return sum(not future.done() for future in list(self._writing))
 
     def _write(self, request: RecordingRequest) -> None:
         if not request.frames:
@@ -167,8 +170,8 @@ class Recorder:
         if self._queued_count() >= MAX_QUEUED_CLIPS:
             self.lost += 1
             return
-        self._written += sum(one.done() and one.result() is not None for one in self._writing)
-        self._writing = [one for one in self._writing if not one.done()]
+        self._written += sum(future.done() and future.result() is not None for future in self._writing)
+        self._writing = [future for future in self._writing if not future.done()]
         self._writing.append(self._pool.submit(write_clip, request))
 
 

@@ -95,10 +95,10 @@ class SyncEvidence:
         return [
             (
                 float(block_range[first] * BLOCK_SECONDS),
-                float((block_range[past - 1] + 1) * BLOCK_SECONDS),
-                _confidence(float(scores[first:past].mean())),
+                float((block_range[stop - 1] + 1) * BLOCK_SECONDS),
+                _confidence(float(scores[first:stop].mean())),
             )
-            for first, past in ranges
+            for first, stop in ranges
         ]
 
     def _scores(self, face: int, blocks: Int64Array, offset: float) -> Float64Array:

@@ -113,9 +113,9 @@ class SpeechSegmenter:
         return [
             (
                 max(0, first * VAD_WINDOW_SAMPLES - MARGIN_SAMPLES),
-                min(len(samples), past * VAD_WINDOW_SAMPLES + MARGIN_SAMPLES),
+                min(len(samples), stop * VAD_WINDOW_SAMPLES + MARGIN_SAMPLES),
             )
-            for first, past in ranges
+            for first, stop in ranges
         ]
 
     def _find_pause(self, samples: Float32Array, start: int) -> int:

@@ -30,7 +30,7 @@ def find_peaks(scores: ArrayLike, on: float, edge_share: float) -> list[Span]:
             start -= 1
         while end < len(values) and values[end] >= floor:
             end += 1
-        if not any(start == past or end == first for first, past in peaks + shoulders):
+        if not any(start == stop or end == first for first, stop in peaks + shoulders):
             peaks.append((start, end))
         else:
             shoulders.append((start, end))
