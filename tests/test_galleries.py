@@ -24,13 +24,13 @@ from kinoscope.galleries import (
 DLIB, OTHER = EmbeddingModel("dlib-resnet", "0123456789abcdef"), EmbeddingModel("other-net", "fedcba9876543210")
 
 
-def look(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", source="a.jpg"):
+def sample(name="Ada", at=0, kind="face", quality=0.5, portrait=b"\xff\xd8Ada", source="a.jpg"):
     return GallerySample(name, kind, np.eye(16, dtype=np.float32)[at], quality, portrait, source)
 
 
-def enrolled(path, *looks, model=DLIB):
+def enrolled(path, *samples, model=DLIB):
     with edit_gallery(path, create=True) as gallery:
-        gallery.add(looks, model)
+        gallery.add(samples, model)
     return path
 
 
@@ -42,7 +42,7 @@ def plain(gallery):
 names = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)
 names = names.filter(str.isprintable)
 kinds = st.sampled_from(["face", "person", "object"])
-some_looks = st.lists(
+sample_lists = st.lists(
     st.builds(
         lambda name, kind, values, quality, portrait, source: GallerySample(
             name, kind, np.array(values, np.float32), quality, portrait, source
@@ -58,19 +58,19 @@ some_looks = st.lists(
 )
 
 
-@given(some_looks)
-def test_what_is_written_is_read_again(tmp_path_factory, looks):
+@given(sample_lists)
+def test_what_is_written_is_read_again(tmp_path_factory, samples):
     path = tmp_path_factory.mktemp("round") / "people.gallery"
     with edit_gallery(path, create=True) as gallery:
-        for one in looks:
+        for one in samples:
             gallery.add([one], DLIB)
         written = plain(gallery)
     assert plain(read_gallery(path)) == written
 
 
-def test_a_person_has_several_looks_of_several_kinds(tmp_path):
-    path = enrolled(tmp_path / "g", look(), look(at=1, source="b.jpg"), look("Bob", 2))
-    enrolled(path, look(at=3, kind="person"), model=OTHER)
+def test_a_person_has_several_samples_of_several_kinds(tmp_path):
+    path = enrolled(tmp_path / "g", sample(), sample(at=1, source="b.jpg"), sample("Bob", 2))
+    enrolled(path, sample(at=3, kind="person"), model=OTHER)
     gallery = read_gallery(path)
     assert gallery.names() == ["Ada", "Bob"]
     assert gallery.names("person") == ["Ada"]
@@ -78,28 +78,28 @@ def test_a_person_has_several_looks_of_several_kinds(tmp_path):
     assert gallery.models == {"face": DLIB, "person": OTHER}
 
 
-def test_the_same_look_again_changes_nothing(tmp_path):
-    path = enrolled(tmp_path / "g", look())
+def test_adding_the_same_sample_again_changes_nothing(tmp_path):
+    path = enrolled(tmp_path / "g", sample())
     with edit_gallery(path) as gallery:
-        assert gallery.add([look(), look("Bob")], DLIB)[0].name == "Bob"
+        assert gallery.add([sample(), sample("Bob")], DLIB)[0].name == "Bob"
     assert len(read_gallery(path).samples) == 2
 
 
 def test_embeddings_of_two_models_are_never_mixed(tmp_path):
-    path = enrolled(tmp_path / "g", look())
+    path = enrolled(tmp_path / "g", sample())
     before = path.read_bytes()
     with pytest.raises(GalleryError, match=r"are of dlib-resnet \(0123456789abcdef\).*other-net") as raised:
-        enrolled(path, look(at=1), model=OTHER)
+        enrolled(path, sample(at=1), model=OTHER)
     assert "enroll into another gallery" in str(raised.value)
     assert path.read_bytes() == before
 
 
-def test_who_is_removed_is_gone_from_the_file(tmp_path):
-    secret = look("Ada Lovelace", 3, portrait=b"\xff\xd8a picture of her", source="her.jpg")
+def test_a_removed_person_is_gone_from_the_file(tmp_path):
+    secret = sample("Ada Lovelace", 3, portrait=b"\xff\xd8a picture of her", source="her.jpg")
     secret = GallerySample(
         secret.name, "face", np.linspace(0.1, 0.9, 16).astype(np.float32), 0.5, secret.portrait, "her.jpg"
     )
-    path = enrolled(tmp_path / "g", secret, look("Bob", 4, portrait=b"\xff\xd8Bob"))
+    path = enrolled(tmp_path / "g", secret, sample("Bob", 4, portrait=b"\xff\xd8Bob"))
     traces = [b"Ada Lovelace", b"her.jpg", secret.portrait, secret.embedding.tobytes(), secret.embedding[3:5].tobytes()]
     assert all(trace in path.read_bytes() for trace in traces)
     with edit_gallery(path) as gallery:
@@ -110,15 +110,15 @@ def test_who_is_removed_is_gone_from_the_file(tmp_path):
 
 
 def test_an_emptied_gallery_takes_any_model(tmp_path):
-    path = enrolled(tmp_path / "g", look())
+    path = enrolled(tmp_path / "g", sample())
     with edit_gallery(path) as gallery:
         gallery.remove("Ada")
-    enrolled(path, look("Bob"), model=OTHER)
+    enrolled(path, sample("Bob"), model=OTHER)
     assert read_gallery(path).models == {"face": OTHER}
 
 
 def test_a_name_is_changed_and_two_may_become_one(tmp_path):
-    path = enrolled(tmp_path / "g", look(), look("Bob", 1))
+    path = enrolled(tmp_path / "g", sample(), sample("Bob", 1))
     with edit_gallery(path) as gallery:
         assert gallery.rename("Bob", "Ada") == 1
     assert read_gallery(path).names() == ["Ada"]
@@ -128,23 +128,23 @@ def test_a_name_is_changed_and_two_may_become_one(tmp_path):
 @pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "a\tb", "x" * 101, "person 3", "Unknown", "\u202eAda"])
 def test_what_is_no_name(name):
     with pytest.raises(GalleryError, match="cannot be a name"):
-        Gallery().add([look(name)], DLIB)
-    known = Gallery([look()], {"face": DLIB})
+        Gallery().add([sample(name)], DLIB)
+    known = Gallery([sample()], {"face": DLIB})
     with pytest.raises(GalleryError, match="cannot be a name"):
         known.rename("Ada", name)
 
 
 def test_a_name_that_is_not_known_is_answered_with_the_nearest():
-    known = Gallery([look("Ada"), look("Bob", 1)], {"face": DLIB})
+    known = Gallery([sample("Ada"), sample("Bob", 1)], {"face": DLIB})
     with pytest.raises(GalleryError, match=r"'Adda' is not in the gallery; did you mean Ada\? known: Ada, Bob"):
         known.remove("Adda")
     with pytest.raises(GalleryError, match="known: none yet"):
         Gallery().samples_of("Ada")
 
 
-def test_the_distance_to_a_name_is_to_its_nearest_look_or_to_their_mean():
-    looks = [look("Ada", 0, quality=3.0), look("Ada", 1, quality=1.0), look("Bob", 2)]
-    gallery = Gallery(looks, {"face": DLIB})
+def test_the_distance_to_a_name_is_to_its_nearest_sample_or_to_their_mean():
+    samples = [sample("Ada", 0, quality=3.0), sample("Ada", 1, quality=1.0), sample("Bob", 2)]
+    gallery = Gallery(samples, {"face": DLIB})
     mean = np.zeros(16)
     mean[:2] = 0.75, 0.25
     found = gallery.distances("face", np.stack([np.eye(16)[0], np.eye(16)[1], mean]))
@@ -154,7 +154,7 @@ def test_the_distance_to_a_name_is_to_its_nearest_look_or_to_their_mean():
 
 
 def test_nothing_is_written_when_the_change_fails(tmp_path):
-    path = enrolled(tmp_path / "g", look())
+    path = enrolled(tmp_path / "g", sample())
     before = path.read_bytes()
     with pytest.raises(GalleryError), edit_gallery(path) as gallery:  # noqa: PT012 (the second removal is what fails)
         gallery.remove("Ada")
@@ -166,16 +166,16 @@ def test_nothing_is_written_when_the_change_fails(tmp_path):
 
 
 def test_a_new_gallery_is_its_owners_and_rights_that_were_given_stay(tmp_path):
-    path = enrolled(tmp_path / "g", look())
+    path = enrolled(tmp_path / "g", sample())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o640)
-    enrolled(path, look("Bob", 1))
+    enrolled(path, sample("Bob", 1))
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def forged(path, facts, **tensors):
+def forged(path, header, **tensors):
     arrays = {"portraits": np.zeros(0, np.uint8), "embeddings.face": np.zeros((0, 4), np.float32)} | tensors
-    path.write_bytes(save(arrays, {HEADER: json.dumps(facts)}))
+    path.write_bytes(save(arrays, {HEADER: json.dumps(header)}))
     return path
 
 
@@ -184,7 +184,7 @@ MODELS = {"face": {"name": "n", "digest": "d"}}
 
 
 @pytest.mark.parametrize(
-    ("facts", "tensors"),
+    ("header", "tensors"),
     [
         ({"schema": 1}, {}),
         ({"schema": "1", "models": {}, "samples": []}, {}),
@@ -199,9 +199,9 @@ MODELS = {"face": {"name": "n", "digest": "d"}}
          {"embeddings.face": np.zeros((1, 4), np.float32), "portraits": np.zeros(3, np.uint8)}),
     ],
 )  # fmt: skip
-def test_a_gallery_that_does_not_agree_with_itself_is_damaged(tmp_path, facts, tensors):
+def test_an_inconsistent_gallery_is_corrupt(tmp_path, header, tensors):
     with pytest.raises(GalleryError, match="g is corrupt or no gallery; give a file that"):
-        read_gallery(forged(tmp_path / "g", facts, **tensors))
+        read_gallery(forged(tmp_path / "g", header, **tensors))
 
 
 def test_a_gallery_with_the_old_key_of_the_samples_is_read(tmp_path):
@@ -226,7 +226,7 @@ def test_what_is_no_gallery(tmp_path, content):
 
 
 def test_half_a_gallery_is_damaged(tmp_path):
-    path = enrolled(tmp_path / "g", look(), look("Bob", 1))
+    path = enrolled(tmp_path / "g", sample(), sample("Bob", 1))
     whole = path.read_bytes()
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])
@@ -239,7 +239,7 @@ def test_a_newer_gallery_is_for_a_newer_kinoscope(tmp_path):
         read_gallery(forged(tmp_path / "g", {"schema": 2}))
 
 
-def test_no_gallery_says_how_to_make_one(tmp_path):
+def test_a_missing_gallery_says_how_to_create_one(tmp_path):
     for use in (read_gallery, lambda path: edit_gallery(path).__enter__()):
         with pytest.raises(GalleryError, match=r"there is no gallery .*missing; create one with `kinoscope enroll"):
             use(tmp_path / "missing")
@@ -249,7 +249,7 @@ def test_no_gallery_says_how_to_make_one(tmp_path):
 def test_a_gallery_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
-        enrolled(tmp_path / "file" / "g", look())
+        enrolled(tmp_path / "file" / "g", sample())
 
 
 ENROLLER = """
@@ -273,8 +273,8 @@ def test_two_processes_at_once_lose_nothing(tmp_path):
 
 
 def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
-    looks = [look("Ada/../..", 0, portrait=b"one"), look("Ada/../..", 1, portrait=b"two"), look("ada------", 2)]
-    files = export_gallery(Gallery(looks, {"face": DLIB}), tmp_path / "out")
+    samples = [sample("Ada/../..", 0, portrait=b"one"), sample("Ada/../..", 1, portrait=b"two"), sample("ada------", 2)]
+    files = export_gallery(Gallery(samples, {"face": DLIB}), tmp_path / "out")
     assert [str(file.relative_to(tmp_path / "out")) for file in files] == [
         "gallery.json",
         "Ada/1-face.jpg".replace("Ada", folder := files[1].parent.name),
@@ -283,10 +283,10 @@ def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
     ]
     assert folder.casefold() != files[3].parent.name.casefold()
     assert [file.read_bytes() for file in files[1:3]] == [b"one", b"two"]
-    told = json.loads(files[0].read_text())
-    assert told["models"] == {"face": {"name": DLIB.name, "digest": DLIB.digest}}
-    assert told["samples"][1]["embedding"] == np.eye(16)[1].tolist()
-    assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in told["samples"])
+    exported = json.loads(files[0].read_text())
+    assert exported["models"] == {"face": {"name": DLIB.name, "digest": DLIB.digest}}
+    assert exported["samples"][1]["embedding"] == np.eye(16)[1].tolist()
+    assert all(Path(tmp_path / "out" / row["portrait"]).is_file() for row in exported["samples"])
 
 
 def hostile(path, **changes):
@@ -328,8 +328,8 @@ def test_a_header_nested_a_thousand_deep_is_one_line(kinoscope, tmp_path):
     assert (call.status, call.err.count("\n"), "is corrupt or no gallery" in call.err) == (2, 1, True)
 
 
-def test_looks_of_another_length_are_one_line():
-    gallery = Gallery([look()], {"face": DLIB})
+def test_samples_of_another_length_are_one_line():
+    gallery = Gallery([sample()], {"face": DLIB})
     with pytest.raises(GalleryError, match="another length"):
         gallery.distances("face", np.zeros((1, 3)))
     assert gallery.add([GallerySample("Ada", "face", np.zeros(3, np.float32), 0.5, b"", "b.jpg")], DLIB)

@@ -33,7 +33,7 @@ def test_one_person_is_not_two_tracks_at_once_and_the_surer_one_is():
     assert people([[0.3, 0.9], [0.2, 0.9]], [[0, 1], [1, 3]]) == [0, 0]
 
 
-def test_who_is_taken_may_be_one_who_is_hardly_farther_but_nobody_else():
+def test_fallback_to_a_person_hardly_farther_than_the_nearest():
     assert people([[0.2, 0.5], [0.25, 0.25 + MAX_FALLBACK_EXCESS / 2]], [[0, 2], [0, 2]]) == [0, 1]
     assert people([[0.2, 0.5], [0.25, 0.25 + 2 * MAX_FALLBACK_EXCESS]], [[0, 2], [0, 2]]) == [0, None]
 
@@ -57,7 +57,7 @@ def test_spans_that_touch_do_not_overlap_but_two_faces_of_a_photo_do():
 
 
 @given(st.data(), st.integers(1, 8), st.integers(1, 4))
-def test_nobody_is_in_two_places_and_every_name_is_near_enough(data, tracks, persons):
+def test_no_person_is_in_two_overlapping_tracks_and_all_matches_are_within_the_threshold(data, tracks, persons):
     distance = st.floats(0, 1)
     distances = np.array(data.draw(st.lists(st.lists(distance, min_size=persons, max_size=persons),
                                             min_size=tracks, max_size=tracks)))  # fmt: skip

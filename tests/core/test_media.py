@@ -35,7 +35,7 @@ def test_a_batch_goes_forward_in_time() -> None:
         FrameBatch.stack([frame(2), frame(1)])
 
 
-def test_sound_ends_after_its_last_sample() -> None:
+def test_audio_ends_after_its_last_sample() -> None:
     sound = Audio(np.zeros(8000, np.float32), 16000, Fraction(1))
     assert sound.end == Fraction(3, 2)
     with pytest.raises(ValueError, match="float32"):

@@ -41,7 +41,7 @@ def visible(folder):
     return sorted(name for name in os.listdir(folder) if name != manifest.NAME)
 
 
-def test_what_was_written_may_be_replaced_until_somebody_changes_it(tmp_path):
+def test_an_output_may_be_replaced_until_it_is_changed(tmp_path):
     path = write(tmp_path / "a.txt")
     assert is_own(path)
     write(path, "ours again")
@@ -89,7 +89,7 @@ def test_any_name_and_content(tmp_path_factory, name, content):
 
 @settings(max_examples=50)
 @given(st.binary(max_size=200))
-def test_a_manifest_that_somebody_damaged_makes_nothing_ours(tmp_path_factory, junk):
+def test_a_corrupt_manifest_claims_no_files(tmp_path_factory, junk):
     folder = tmp_path_factory.mktemp("junk")
     path = write(folder / "a.txt")
     whole = (folder / manifest.NAME).read_bytes()
@@ -109,7 +109,7 @@ def test_rows_of_another_kind_are_passed_over(tmp_path, rows):
 
 
 @pytest.mark.parametrize("how", ["file", "symlink", "folder", "newer"])
-def test_a_file_in_the_place_of_the_manifest_is_left_alone(tmp_path, how):
+def test_a_foreign_file_named_like_the_manifest_is_left_alone(tmp_path, how):
     place, victim = tmp_path / "out" / manifest.NAME, tmp_path / "victim"
     place.parent.mkdir()
     victim.write_text("mine")
@@ -126,7 +126,7 @@ def test_a_file_in_the_place_of_the_manifest_is_left_alone(tmp_path, how):
     assert os.listdir(place.parent) == [manifest.NAME]
 
 
-def test_a_folder_in_the_place_of_the_manifest_is_named(tmp_path):
+def test_a_folder_named_like_the_manifest_is_reported(tmp_path):
     (tmp_path / manifest.NAME).mkdir()
     with pytest.raises(OutputError, match=r"\.kinoscope\.jsonl is in the way"):
         write(tmp_path / "a.txt")
@@ -256,7 +256,7 @@ def test_what_others_may_not_see(tmp_path):
         assert stat.S_IMODE((tmp_path / path).stat().st_mode) == mode
 
 
-def test_temporary_files_go_through_no_link_and_no_other_can_look_into_them(tmp_path):
+def test_temporary_files_follow_no_link_and_are_private(tmp_path):
     with atomic_write(tmp_path / "a.txt") as temporary:
         assert stat.S_IMODE(temporary.parent.stat().st_mode) == 0o700
         assert temporary.parent.name.startswith(".kinoscope-")
@@ -386,7 +386,7 @@ def test_what_comes_while_a_link_is_made_is_left_alone(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "video.mp4").read_text() == "theirs"
 
 
-def test_an_address_is_no_place_to_write_to(tmp_path, monkeypatch):
+def test_a_url_is_no_output_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for out in ("http://me:secret@host/x?token=secret", Path("http://me:secret@host/x?token=secret")):
         with (

@@ -70,7 +70,7 @@ def test_a_box_between_two_frames_is_interpolated() -> None:
     assert track.box_at(1.01) is None
 
 
-def test_running_a_task_again_replaces_what_it_found() -> None:
+def test_running_a_task_again_replaces_its_result() -> None:
     made = timeline()
     made.add("shots", TaskResult(events=[Event("shots", 0, 9, "shot")]))
     assert [(e.start, e.end) for e in made.events_of("shots")] == [(0, 9)]
@@ -89,7 +89,7 @@ def test_a_timeline_is_ok_when_all_tasks_are_and_reading_went_to_the_end() -> No
     assert not made.ok
 
 
-def test_only_the_first_failures_are_told_but_all_are_counted() -> None:
+def test_only_the_first_failures_are_reported_but_all_are_counted() -> None:
     decode = timeline().decode
     for number in range(25):
         decode.record_failure(f"packet {number}")

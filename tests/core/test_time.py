@@ -13,7 +13,7 @@ BASES = st.sampled_from(
 
 
 @given(st.integers(-(10**12), 10**12), BASES)
-def test_stamps_survive_the_way_to_seconds_and_back(pts: int, base: Fraction) -> None:
+def test_timestamps_round_trip_through_seconds(pts: int, base: Fraction) -> None:
     assert to_pts(to_seconds(pts, base), base) == pts
 
 

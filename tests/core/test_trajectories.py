@@ -17,24 +17,24 @@ def walk(*feet, width=20, height=40, score=0.9, number=1):
 
 
 def test_a_straight_walk():
-    told = trajectory_stats(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
-    assert (told.seconds, told.length, told.heights) == (2, 80, 2)
-    assert (told.speed, told.heights_per_second) == (40, 1)
-    assert told.path.tolist() == [[0, 100, 200], [2, 180, 200]]
+    stats = trajectory_stats(walk(*[(t / 10, 100 + 4 * t, 200) for t in range(21)]))
+    assert (stats.seconds, stats.length, stats.heights) == (2, 80, 2)
+    assert (stats.speed, stats.heights_per_second) == (40, 1)
+    assert stats.path.tolist() == [[0, 100, 200], [2, 180, 200]]
 
 
-def test_the_way_round_a_corner_is_its_corners():
+def test_a_path_around_a_corner_consists_of_its_corners():
     way = [(t, 100 + 10 * t, 200) for t in range(11)] + [(10 + t, 200, 200 + 10 * t) for t in range(1, 6)]
-    told = trajectory_stats(walk(*way))
-    assert told.path.tolist() == [[0, 100, 200], [10, 200, 200], [15, 200, 250]]
-    assert told.length == 150
+    stats = trajectory_stats(walk(*way))
+    assert stats.path.tolist() == [[0, 100, 200], [10, 200, 200], [15, 200, 250]]
+    assert stats.length == 150
 
 
 def test_what_shakes_does_not_move():
     rng = np.random.default_rng(0)
-    told = trajectory_stats(walk(*[(t / 25, *(300 + rng.uniform(-1.5, 1.5, 2))) for t in range(200)], height=40))
-    assert told.length < 4
-    assert len(told.path) == 2
+    stats = trajectory_stats(walk(*[(t / 25, *(300 + rng.uniform(-1.5, 1.5, 2))) for t in range(200)], height=40))
+    assert stats.length < 4
+    assert len(stats.path) == 2
 
 
 def test_far_and_near_have_one_pace():
@@ -77,16 +77,16 @@ def test_what_is_certain_is_counted_so():
 
 
 def test_doubtful_tracks_widen_the_interval():
-    (told,) = estimate_counts([across(0.5, end=1e-9) for _ in range(4)], [0], SIZE)
+    (stats,) = estimate_counts([across(0.5, end=1e-9) for _ in range(4)], [0], SIZE)
     # Of four fair coins, 1/16 show no head: more than 5 %.
-    assert (told.count, told.low, told.high) == (4, 0, 4)
-    (told,) = estimate_counts([across(0.9, end=1e-9) for _ in range(10)], [0], SIZE)
-    assert (told.count, told.low, told.high) == (10, 7, 11)
+    assert (stats.count, stats.low, stats.high) == (4, 0, 4)
+    (stats,) = estimate_counts([across(0.9, end=1e-9) for _ in range(10)], [0], SIZE)
+    assert (stats.count, stats.low, stats.high) == (10, 7, 11)
 
 
 def test_what_stays_grows_sure():
-    (told,) = estimate_counts([across(0.5, end=20) for _ in range(4)], [1], SIZE)
-    assert (told.count, told.low, told.high) == (4, 3, 5)
+    (stats,) = estimate_counts([across(0.5, end=20) for _ in range(4)], [1], SIZE)
+    assert (stats.count, stats.low, stats.high) == (4, 3, 5)
 
 
 def test_what_vanishes_in_the_middle_was_perhaps_there_for_a_while():
@@ -107,9 +107,9 @@ def test_nothing_is_counted_as_nothing():
 
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_the_interval_is_in_order_and_within_what_there_is(scores):
-    (told,) = estimate_counts([across(score) for score in scores], [2.0], SIZE)
-    assert 0 <= told.low <= told.count == len(scores)
-    assert told.low <= told.high <= told.count + 2
+    (stats,) = estimate_counts([across(score) for score in scores], [2.0], SIZE)
+    assert 0 <= stats.low <= stats.count == len(scores)
+    assert stats.low <= stats.high <= stats.count + 2
 
 
 def standing(score, seconds=50, shake=1.5, height=24):
@@ -122,12 +122,12 @@ def standing(score, seconds=50, shake=1.5, height=24):
 def test_what_is_doubtful_and_never_moves_does_not_count_however_long_it_stays():
     cone = standing(0.45)
     assert is_scenery(cone)
-    (told,) = estimate_counts([cone, across(0.8), across(0.8)], [2], SIZE)
-    assert told.count == 2
-    assert told.low <= 2 < told.high
+    (stats,) = estimate_counts([cone, across(0.8), across(0.8)], [2], SIZE)
+    assert stats.count == 2
+    assert stats.low <= 2 < stats.high
 
 
-def test_who_sits_or_stands_counts_if_the_detector_has_little_doubt():
+def test_a_static_person_with_a_high_score_counts():
     assert not is_scenery(standing(0.55))
     assert estimate_counts([standing(0.75)], [2], SIZE)[0].count == 1
 
@@ -138,10 +138,10 @@ def test_what_is_doubtful_but_moves_counts():
     assert estimate_counts([slow], [2], SIZE)[0].count == 1
 
 
-def test_nothing_at_all_is_no_scenery():
+def test_an_empty_track_is_no_scenery():
     assert not is_scenery(Track(1, "objects", "person", 0.3, []))
 
 
 def test_among_many_some_are_missed_and_some_are_doubles():
-    (told,) = estimate_counts([across(0.8, end=20) for _ in range(10)], [2], SIZE)
-    assert (told.count, told.low, told.high) == (10, 9, 11)
+    (stats,) = estimate_counts([across(0.8, end=20) for _ in range(10)], [2], SIZE)
+    assert (stats.count, stats.low, stats.high) == (10, 9, 11)

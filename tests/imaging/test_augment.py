@@ -31,7 +31,7 @@ def mirror(width):
     return (translation(width / 2, 0) @ scaling(-1, 1) @ translation(-width / 2, 0))[:2]
 
 
-def drawn(augment, source=(32, 24), size=(32, 24), seed=0):
+def sampled(augment, source=(32, 24), size=(32, 24), seed=0):
     return sample_transform(augment, source, size, np.random.default_rng(seed))
 
 
@@ -44,10 +44,10 @@ def test_a_flip_twice_is_the_identity(seed, width, height):
     assert np.array_equal(warp(once, mirror(width), (width, height)), pixels)
 
 
-def find(pixels, place):
+def find(pixels, position):
     """Give the (x, y) of all pixels of the bright thing at a place: its mirror images at the edges are others."""
     _, labels = cv2.connectedComponents((pixels[..., 0] > 127).astype(np.uint8))
-    x, y = int(place[0]), int(place[1])
+    x, y = int(position[0]), int(position[1])
     assert labels[y, x] > 0
     return np.argwhere(labels == labels[y, x])[:, ::-1]
 
@@ -76,19 +76,19 @@ def test_a_box_follows_its_object(seed, rotate):
 
 
 def test_points_go_where_the_boxes_go():
-    look = drawn(Augment.off(crop=0.5, rotate=20, flip=1))
+    look = sampled(Augment.off(crop=0.5, rotate=20, flip=1))
     corners = np.array([[3.0, 4], [9, 4], [3, 8], [9, 8]])
     carried = look.points(corners)
     box = transform_boxes(np.array([[3, 4, 9, 8]]), look.matrix, (10_000, 10_000))[0]
     assert np.allclose(np.maximum([*carried.min(0), *carried.max(0)], 0), box)
 
 
-def test_a_box_that_leaves_the_picture_has_no_area():
+def test_a_box_outside_the_frame_has_no_area():
     assert transform_boxes(np.array([[0, 0, 4, 4]]), translation(100, 0)[:2], (32, 24)).tolist() == [[32, 0, 32, 4]]
 
 
 def test_nothing_is_done_when_all_is_off():
-    look = drawn(Augment.off())
+    look = sampled(Augment.off())
     pixels = noise()
     assert np.array_equal(look(pixels), pixels)
     assert look.hole is None
@@ -100,38 +100,38 @@ def test_nothing_is_done_when_all_is_off():
     [("crop", 0.5), ("aspect", 1.5), ("rotate", 20), ("scale", 1.5), ("flip", 1), ("brightness", 1), ("contrast", 1),
      ("saturation", 1), ("hue", 90), ("gray", 1), ("blur", 3), ("noise", 30), ("erase", 1)],
 )  # fmt: skip
-def test_each_kind_changes_the_picture_by_itself(kind, value):
+def test_each_transform_changes_the_frame_by_itself(kind, value):
     pixels = noise()
-    changed = [drawn(Augment.off(**{kind: value}), seed=seed)(pixels) for seed in range(4)]
+    changed = [sampled(Augment.off(**{kind: value}), seed=seed)(pixels) for seed in range(4)]
     assert any(not np.array_equal(one, pixels) for one in changed)
 
 
 def test_all_frames_of_a_clip_are_treated_alike():
     still = np.repeat(noise(1), 4, axis=0)
-    out = drawn(Augment(erase=1, blur=2))(still)
+    out = sampled(Augment(erase=1, blur=2))(still)
     assert all(np.array_equal(out[0], picture) for picture in out)
 
 
 def test_noise_differs_from_frame_to_frame():
     still = np.full((4, 24, 32, 3), 128, np.uint8)
-    out = drawn(Augment.off(noise=20), seed=3)(still).astype(int)
+    out = sampled(Augment.off(noise=20), seed=3)(still).astype(int)
     assert len({picture.tobytes() for picture in out}) > 1
     assert abs(out.mean() - 128) < 3
 
 
 def test_same_seed_same_clip():
     augment = Augment(noise=10, blur=1, erase=0.5, scale=1.1)
-    assert np.array_equal(drawn(augment, seed=5)(noise()), drawn(augment, seed=5)(noise()))
+    assert np.array_equal(sampled(augment, seed=5)(noise()), sampled(augment, seed=5)(noise()))
 
 
 def test_switching_one_kind_off_leaves_the_others_as_they_were():
-    assert np.array_equal(drawn(Augment(), seed=7).matrix, drawn(Augment(hue=0, gray=0, erase=1), seed=7).matrix)
+    assert np.array_equal(sampled(Augment(), seed=7).matrix, sampled(Augment(hue=0, gray=0, erase=1), seed=7).matrix)
 
 
 @given(seeds, st.floats(0.05, 1), st.floats(1, 3))
 @settings(max_examples=60)
-def test_a_crop_lies_in_the_picture(seed, crop, aspect):
-    look = drawn(Augment.off(crop=crop, aspect=aspect), (64, 48), (16, 16), seed)
+def test_a_crop_lies_in_the_frame(seed, crop, aspect):
+    look = sampled(Augment.off(crop=crop, aspect=aspect), (64, 48), (16, 16), seed)
     inverse = np.linalg.inv(np.vstack([look.matrix, [0, 0, 1]]))
     (x1, y1), (x2, y2) = (np.array([[0, 0], [16, 16]]) @ inverse[:2, :2].T + inverse[:2, 2]).tolist()
     assert -1e-9 <= x1 < x2 <= 64 + 1e-9
@@ -140,9 +140,9 @@ def test_a_crop_lies_in_the_picture(seed, crop, aspect):
 
 
 def test_the_middle_and_the_corners():
-    def crop(place, seed):
+    def crop(position, seed):
         inverse = np.linalg.inv(
-            np.vstack([drawn(Augment.off(crop=0.25, crop_position=place), seed=seed).matrix, [0, 0, 1]])
+            np.vstack([sampled(Augment.off(crop=0.25, crop_position=position), seed=seed).matrix, [0, 0, 1]])
         )
         (x1, y1), (x2, y2) = (np.array([[0, 0], [32, 24]]) @ inverse[:2, :2].T + inverse[:2, 2]).round(6).tolist()
         return x1, y1, x2, y2
@@ -161,13 +161,13 @@ def test_a_colour_matrix_by_hand():
 
 
 def test_gray_has_no_colour_and_keeps_its_brightness():
-    out = drawn(Augment.off(gray=1))(np.full((1, 4, 4, 3), (200, 100, 50), np.uint8))
+    out = sampled(Augment.off(gray=1))(np.full((1, 4, 4, 3), (200, 100, 50), np.uint8))
     assert set(out.ravel().tolist()) == {round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)}
 
 
 def test_hue_leaves_grey_alone():
     grey = np.full((1, 4, 4, 3), 90, np.uint8)
-    assert np.abs(drawn(Augment.off(hue=180), (4, 4), (4, 4), 3)(grey).astype(int) - 90).max() <= 1
+    assert np.abs(sampled(Augment.off(hue=180), (4, 4), (4, 4), 3)(grey).astype(int) - 90).max() <= 1
 
 
 def test_stretching_takes_the_mean_of_what_a_pixel_covers():
@@ -178,7 +178,7 @@ def test_stretching_takes_the_mean_of_what_a_pixel_covers():
     assert resize_clip(pixels, (24, 4)).shape == (2, 4, 24, 3)
 
 
-def test_mixup_blends_pictures_and_targets():
+def test_mixup_blends_frames_and_targets():
     ours, other = np.full((2, 4, 4, 3), 200, np.uint8), np.full((2, 4, 4, 3), 100, np.uint8)
     mix = ClipMix(0.25)
     assert set(mix(ours, other).ravel().tolist()) == {125}
@@ -194,7 +194,7 @@ def test_cutmix_shares_are_those_of_the_area(seed):
     assert np.array_equal(out[0], out[2])
 
 
-def test_both_ways_of_mixing_come():
+def test_mixup_and_cutmix_both_occur():
     augment = Augment.off(mixup=1.0, cutmix=1.0)
     kinds = {sample_mix(augment, (8, 8), np.random.default_rng(seed)).patch is None for seed in range(20)}
     assert kinds == {True, False}
@@ -214,6 +214,6 @@ def test_impossible_values(options, message):
         Augment(**options)
 
 
-def test_a_look_can_be_made_by_hand():
+def test_a_transform_can_be_constructed_directly():
     look = ClipTransform((2, 2), np.eye(2, 3), SAME, hole=(0, 0, 1, 2), paint=(1, 2, 3))
     assert look(np.zeros((1, 2, 2, 3), np.uint8))[0].tolist() == [[[1, 2, 3], [0, 0, 0]]] * 2

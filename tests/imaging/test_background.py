@@ -21,7 +21,7 @@ def painted(*boxes):
     return picture
 
 
-def test_an_empty_place_has_nothing_that_moves():
+def test_a_static_background_has_no_moving_regions():
     found = learned().apply(BACK)
     assert found.boxes.shape == (0, 4)
     assert found.moving == 0
@@ -40,7 +40,7 @@ def test_specks_are_noise():
     assert not len(learned().apply(painted((10, 10, 12, 12))).boxes)
 
 
-def test_tells_that_the_camera_moves():
+def test_a_moving_camera_is_reported():
     found = learned().apply(np.roll(255 - BACK, 40, axis=1))
     assert found.moving > 0.9
     assert not found.still

@@ -15,7 +15,7 @@ def moved(picture, affine):
     return cv2.warpAffine(picture, np.array(affine, float), picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
 
 
-def test_a_shift_a_turn_and_a_zoom_are_told():
+def test_translation_rotation_and_zoom_are_estimated():
     turned = np.add(cv2.getRotationMatrix2D((160, 120), 2.0, 1.03), [[0, 0, 6], [0, 0, -4]])
     camera, picture = CameraMotion((320, 240)), scene()
     assert camera.update(picture).tolist() == np.eye(2, 3).tolist()
@@ -24,7 +24,7 @@ def test_a_shift_a_turn_and_a_zoom_are_told():
     assert np.abs(corners @ (found - turned).T).max() < 0.7
 
 
-def test_motion_is_told_in_pixels_as_shown():
+def test_motion_is_in_pixels_of_the_displayed_size():
     camera, picture = CameraMotion((1280, 480)), scene()
     camera.update(picture)
     found = camera.update(moved(picture, [[1, 0, 5], [0, 1, 3]]))
@@ -40,7 +40,7 @@ def test_what_moves_by_itself_is_left_out():
     assert camera.update(after, np.array([[15.0, 15, 230, 225]])) == pytest.approx(np.eye(2, 3), abs=0.3)
 
 
-def test_a_cut_an_even_wall_and_another_size_move_nothing():
+def test_a_cut_a_blank_wall_and_another_size_yield_the_identity():
     camera = CameraMotion((320, 240))
     wall = np.full((240, 320, 3), 90, np.uint8)
     for picture in (scene(), scene(5), wall, wall, scene(size=(120, 160))):
@@ -52,7 +52,7 @@ def test_maps_are_done_one_after_the_other():
     assert compose_affine(double, shift) @ [1, 1, 1] == pytest.approx([13, 16])
 
 
-def test_a_thing_that_moves_before_an_even_wall_is_not_the_camera():
+def test_an_object_that_moves_before_a_blank_wall_is_not_the_camera():
     before = np.full((240, 320, 3), 90, np.uint8)
     after = before.copy()
     before[10:110, 10:130], after[10:110, 20:140] = scene()[:100, :120], scene()[:100, :120]

@@ -23,78 +23,78 @@ def with_square(x, side=8):
 
 
 def test_a_glance_has_square_cells_and_shares_that_sum_to_one():
-    glance = FrameSignature.of(scene())
-    assert glance.cells.shape == (29, 52, 3)
-    assert glance.palette.sum() == pytest.approx(1)
+    signature = FrameSignature.of(scene())
+    assert signature.cells.shape == (29, 52, 3)
+    assert signature.palette.sum() == pytest.approx(1)
 
 
-def test_a_picture_smaller_than_the_grid_keeps_its_pixels():
+def test_a_frame_smaller_than_the_grid_keeps_its_pixels():
     tiny = np.zeros((3, 5, 3), np.uint8)
     assert FrameSignature.of(tiny).cells.shape == (3, 5, 3)
     assert ChangeGate().update(tiny, 0.0) == "infer"
 
 
-def test_the_first_picture_is_looked_at_and_noise_is_no_change():
-    watch = ChangeGate()
-    assert watch.update(scene(), 0.0) == "infer"
-    assert [watch.update(noisy(scene(), n), n / 5) for n in range(1, 6)] == ["unchanged"] * 5
+def test_the_first_frame_is_inferred_and_noise_is_no_change():
+    gate = ChangeGate()
+    assert gate.update(scene(), 0.0) == "infer"
+    assert [gate.update(noisy(scene(), n), n / 5) for n in range(1, 6)] == ["unchanged"] * 5
 
 
-def test_a_small_thing_that_moves_a_little_is_a_change():
-    watch = ChangeGate()
-    assert [watch.update(with_square(x), n / 5) for n, x in enumerate((40, 43, 46))] == ["infer"] * 3
+def test_a_small_motion_of_a_small_object_is_a_change():
+    gate = ChangeGate()
+    assert [gate.update(with_square(x), n / 5) for n, x in enumerate((40, 43, 46))] == ["infer"] * 3
 
 
 def test_a_slow_drift_adds_up_to_a_change():
-    watch = ChangeGate()
-    seen = [watch.update(np.full((90, 160, 3), 100 + n, np.uint8), n / 5) for n in range(20)]
-    assert seen == (["infer"] + ["unchanged"] * 8 + ["infer"] + ["unchanged"] * 8 + ["infer", "unchanged"])
+    gate = ChangeGate()
+    decisions = [gate.update(np.full((90, 160, 3), 100 + n, np.uint8), n / 5) for n in range(20)]
+    assert decisions == (["infer"] + ["unchanged"] * 8 + ["infer"] + ["unchanged"] * 8 + ["infer", "unchanged"])
 
 
 def test_another_scene_is_a_cut_whenever_it_comes():
-    watch = ChangeGate(rate=5)
-    watch.update(scene(1), 0.0)
-    assert watch.update(255 - scene(1) // 4, 0.04) == "cut"
+    gate = ChangeGate(rate=5)
+    gate.update(scene(1), 0.0)
+    assert gate.update(255 - scene(1) // 4, 0.04) == "cut"
 
 
 def test_a_moving_camera_is_no_cut():
-    watch = ChangeGate()
+    gate = ChangeGate()
     wide = np.tile(scene(1), (1, 2, 1))
-    assert [watch.update(wide[:, x : x + 320], n / 5) for n, x in enumerate(range(0, 120, 20))] == ["infer"] * 6
+    assert [gate.update(wide[:, x : x + 320], n / 5) for n, x in enumerate(range(0, 120, 20))] == ["infer"] * 6
 
 
 def test_little_change_waits_for_its_turn_and_much_does_not():
-    watch = ChangeGate(rate=5)
-    watch.update(with_square(40), 0.0)
-    assert watch.update(with_square(60), 0.1) == "skip"
-    assert watch.update(with_square(60, side=80), 0.12) == "infer"
-    assert watch.update(with_square(64, side=80), 0.2) == "skip"
-    assert watch.update(with_square(64, side=80), 0.31) == "infer"
+    gate = ChangeGate(rate=5)
+    gate.update(with_square(40), 0.0)
+    assert gate.update(with_square(60), 0.1) == "skip"
+    assert gate.update(with_square(60, side=80), 0.12) == "infer"
+    assert gate.update(with_square(64, side=80), 0.2) == "skip"
+    assert gate.update(with_square(64, side=80), 0.31) == "infer"
 
 
 def test_frames_a_little_early_are_not_put_off_to_the_next():
-    watch = ChangeGate(rate=5)
-    watch.update(with_square(40), 0.0)
-    assert watch.update(with_square(60), 0.19) == "infer"
+    gate = ChangeGate(rate=5)
+    gate.update(with_square(40), 0.0)
+    assert gate.update(with_square(60), 0.19) == "infer"
 
 
-def test_a_picture_that_waits_is_not_taken_for_seen():
-    watch = ChangeGate(rate=5)
-    watch.update(with_square(40), 0.0)
-    assert watch.update(with_square(60), 0.1) == "skip"
-    assert watch.update(with_square(60), 0.2) == "infer"
-    assert watch.update(with_square(60), 0.4) == "unchanged"
+def test_a_skipped_frame_is_not_the_new_reference():
+    gate = ChangeGate(rate=5)
+    gate.update(with_square(40), 0.0)
+    assert gate.update(with_square(60), 0.1) == "skip"
+    assert gate.update(with_square(60), 0.2) == "infer"
+    assert gate.update(with_square(60), 0.4) == "unchanged"
 
 
-def test_nothing_counts_as_unchanged_if_so_wished():
-    watch = ChangeGate(max_noise=-1)
-    assert [watch.update(scene(), n / 5) for n in range(3)] == ["infer"] * 3
+def test_no_frame_is_unchanged_with_a_negative_limit():
+    gate = ChangeGate(max_noise=-1)
+    assert [gate.update(scene(), n / 5) for n in range(3)] == ["infer"] * 3
 
 
-def test_a_change_of_size_is_looked_at():
-    watch = ChangeGate()
-    watch.update(scene(), 0.0)
-    assert watch.update(scene(height=360), 0.2) == "infer"
+def test_a_change_of_size_is_inferred():
+    gate = ChangeGate()
+    gate.update(scene(), 0.0)
+    assert gate.update(scene(height=360), 0.2) == "infer"
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
@@ -105,7 +105,7 @@ def test_differences_are_symmetric_and_bounded(a, b):
     assert (first.cell_changes(second).max() == 0) == (a == b)
 
 
-def test_a_small_thing_that_moves_fast_is_looked_at_without_a_pause_where_that_is_asked_for():
+def test_a_small_fast_object_is_inferred_without_a_pause_with_a_low_min_changed():
     squares = [with_square(x, 24) for x in (40, 60, 80)]
     calm, secret = ChangeGate(5), ChangeGate(5, min_changed=0.005)
     assert [calm.update(square, n / 25) for n, square in enumerate(squares)] == ["infer", "skip", "skip"]

@@ -27,7 +27,7 @@ def test_it_shows_what_is_in_the_box_in_its_colours():
         ((190, 90, 260, 160), (21, 21)),
     ],
 )
-def test_the_margin_goes_as_far_as_the_picture(box, size):
+def test_the_margin_is_clipped_to_the_frame(box, size):
     assert read(thumbnail(np.zeros((100, 200, 3), np.uint8), box)).shape[:2] == size
 
 

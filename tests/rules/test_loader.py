@@ -124,7 +124,7 @@ def test_files_that_are_none(tmp_path):
         read_rules(tmp_path / "large.yaml")
 
 
-def test_things_that_may_be_left_need_not_all_be_known_but_people_must(tmp_path):
+def test_default_labels_of_left_objects_may_be_unknown_but_not_those_of_people(tmp_path):
     assert reading(tmp_path, "rules: [{name: a, kind: left-object, seconds: 5}]")
     with pytest.raises(RulesError, match="field 'people' names the label 'person', which no detector here reports"):
         reading(tmp_path, "rules: [{name: a, kind: left-object, seconds: 5}]", labels=("suitcase",))

@@ -8,7 +8,7 @@ from kinoscope.core.metrics.image_quality import flicker, frame_squared_error, p
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
 
 
-def test_equal_pictures():
+def test_equal_images():
     assert psnr(NOISE, NOISE) == math.inf
     assert ssim(NOISE, NOISE) == pytest.approx(1)
 
@@ -19,7 +19,7 @@ def test_a_known_error():
     assert psnr(b, a) == psnr(a, b)
 
 
-def test_of_flat_pictures_only_brightness_counts():
+def test_ssim_of_flat_images_depends_on_brightness_only():
     a, b = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 200, np.uint8)
     first = (0.01 * 255) ** 2
     assert ssim(a, b) == pytest.approx((2 * 100 * 200 + first) / (100**2 + 200**2 + first))

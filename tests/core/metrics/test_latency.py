@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kinoscope.core.metrics.latency import LatencyHistogram
 
 
-def test_of_nothing_nothing_is_known():
+def test_an_empty_histogram_has_no_quantiles():
     assert LatencyHistogram().to_dict() == {"count": 0, "p50": None, "p95": None, "max": None}
 
 

@@ -32,7 +32,7 @@ def test_a_little_noise_and_blur_change_nothing():
     assert right >= 36
 
 
-def test_defects_are_seen():
+def test_defects_are_detected():
     pixels, _ = draw_moving(1, 16, 25, 32, shape="disc", colour="red", motion="circle")
     other, _ = draw_moving(1, 16, 25, 32, shape="square", colour="red", motion="circle")
     green, _ = draw_moving(1, 16, 25, 32, shape="disc", colour="green", motion="circle")

@@ -50,7 +50,7 @@ def test_nothing_found_and_nothing_to_find():
     assert segment_map([run("a", 0, 0)], [run("a", 0, 0)]).average_map == 0
 
 
-def test_interpolated_precision_looks_ahead():
+def test_interpolated_precision_takes_the_maximum_of_higher_recalls():
     # Precision at the rights: 1/2 and 2/3; from the first on, 2/3 is the best.
     assert interpolated_precision([0, 1, 1], 2) == pytest.approx(2 / 3)
     assert interpolated_precision([1, 0, 0, 1], 4) == pytest.approx((1 + 1 / 2) / 4)

@@ -76,7 +76,7 @@ def test_times_may_be_uneven():
 
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 96_000])
-def test_onsets_of_sound_are_timed_at_any_rate(rate):
+def test_audio_onsets_are_timed_at_any_rate(rate):
     onsets, whole = AudioOnsets(), clicks([1.0, 2.5], 4, rate)
     for first in range(0, 4 * rate, 997):  # as a decoder gives it, in pieces
         onsets.update(Audio(whole.samples[first : first + 997], rate, Fraction(first, rate)))
@@ -87,7 +87,7 @@ def test_onsets_of_sound_are_timed_at_any_rate(rate):
     assert np.diff(onsets.times) == pytest.approx(0.01, abs=1e-3)
 
 
-def test_what_lights_up_is_seen_too():
+def test_brightness_changes_are_onsets_too():
     at, times = bounces(), np.arange(0, 12, 0.02)
     lit = [np.full(SIZE, 200.0 if np.any((time >= at) & (time < at + 0.08)) else 20.0) for time in times]
     found = offset_from_hits(lit, times, clicks(at - 0.15))
@@ -106,7 +106,7 @@ def test_what_lights_up_is_seen_too():
     ],
     ids=["another", "silence", "even", "few", "short"],
 )
-def test_what_cannot_be_told_is_said(sound, reason):
+def test_unmeasurable_offsets_have_a_reason(sound, reason):
     times = np.arange(0, 12, 0.04)
     found = offset_from_hits(ball(bounces(), times), times, sound)
     assert not found.measurable
@@ -114,7 +114,7 @@ def test_what_cannot_be_told_is_said(sound, reason):
     assert len(found.fits) == len(LAGS)
 
 
-def test_a_still_picture_tells_nothing():
+def test_a_static_video_is_not_measurable():
     times = np.arange(0, 6, 0.04)
     found = offset_from_hits([np.zeros(SIZE)] * len(times), times, clicks(bounces(), 6))
     assert found.reason == "there is no abrupt motion in the video"

@@ -73,7 +73,7 @@ def test_confidence_is_a_logistic_of_margin_and_length():
 
 
 @pytest.mark.parametrize("rate", [0.001, -0.001, 0.0003])
-def test_a_clock_that_runs_wrong_is_found(rate):
+def test_clock_drift_is_estimated(rate):
     times = np.arange(0.1, 120, 0.2)
     noise = np.random.default_rng(1).normal(0, 0.1, (len(times), len(LAGS)))
     found = estimate_drift(np.array([bump(0.05 + rate * t) for t in times]) + noise, times)
@@ -84,7 +84,7 @@ def test_a_clock_that_runs_wrong_is_found(rate):
     assert found.is_significant
 
 
-def test_a_right_clock_has_no_drift_and_a_short_clip_tells_none():
+def test_no_drift_of_a_correct_clock_or_a_short_clip():
     times = np.arange(0.1, 60, 0.2)
     noise = np.random.default_rng(2).normal(0, 1, (len(times), len(LAGS)))
     found = estimate_drift(bump(0.1)[None] + noise, times)
