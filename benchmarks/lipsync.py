@@ -109,7 +109,9 @@ def identity(before: Path, after: Path) -> float:
 def crops(path: Path, trajectories: list[FaceTrajectory]) -> Pixels:
     """Crop the lower faces, (T, S, S, 3)."""
     transforms = {
-        time: trajectory.into[i] for trajectory in trajectories for i, time in enumerate(trajectory.times.tolist())
+        time: trajectory.transforms[i]
+        for trajectory in trajectories
+        for i, time in enumerate(trajectory.times.tolist())
     }
     return np.stack(
         [crop_face(f.pixels, transforms[float(f.time)]) for f in frames(path) if float(f.time) in transforms]

@@ -37,7 +37,7 @@ def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
     assert told["unreadable"] == {"x.mp4": "no face"}
     assert set(told["within_a_frame"]) == {"15", "25", "50"}  # no talk is as long as 125 frames
     assert len(told["losses"]) == 2
-    assert SyncModel(str(tmp_path / "run")).streams.pairs == ("points", "pixels")
+    assert SyncModel(str(tmp_path / "run")).metadata.pairs == ("points", "pixels")
     plain = json.loads((tmp_path / "run" / "model.json").read_text())
     assert plain["score"] == told["within_a_frame"]
 

@@ -56,15 +56,15 @@ class Net(SyncModel):
     """Lips against loudness, each as it is."""
 
     def __init__(self, *_):
-        self.streams = SyncModelMetadata(pairs=("points",), calibration=OffsetCalibration((-2.0, 0.0, 50.0, 0.0), 0.0))
+        self.metadata = SyncModelMetadata(pairs=("points",), calibration=OffsetCalibration((-2.0, 0.0, 50.0, 0.0), 0.0))
         self.cards = [SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0")]
         self.runtime = "numpy"
 
-    def see(self, points, pixels):
+    def embed_mouth(self, points, pixels):
         open_by = (points[:, 25, 1] - points[:, 35, 1]) * 10
         return (open_by - open_by.mean())[:, None]
 
-    def hear(self, mel):
+    def embed_audio(self, mel):
         count = (len(mel) - LAGS_PER_FRAME + 1) // LAGS_PER_FRAME * LAGS_PER_FRAME
         loud = mel[:count].mean(axis=1)
         loud = np.maximum(loud, np.median(loud) - 4)  # silence says as little as a pause

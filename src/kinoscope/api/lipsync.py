@@ -261,22 +261,22 @@ class LipSyncPlan:
         rows = [(n, *self._index_of_time[float(frame.time)]) for n, frame in enumerate(frames) if frame in self]
         if not rows:
             return list(frames)
-        faces = np.stack([crop_face(frames[n].pixels, self.trajectories[t].into[i]) for n, t, i in rows])
+        faces = np.stack([crop_face(frames[n].pixels, self.trajectories[t].transforms[i]) for n, t, i in rows])
         landmarks, codes = (np.stack([self._drive(t)[part][i] for _, t, i in rows]) for part in (0, 1))
         times = [float(self.trajectories[t].times[i]) for _, t, i in rows]
         picks = [self._pick_references(*pair) for pair in zip(landmarks, times, strict=True)]
-        mouths = self.generator.paint(faces, landmarks, self.references, picks, codes)
+        mouths = self.generator.generate(faces, landmarks, self.references, picks, codes)
         painted = list(frames)
         for k, (n, t, i) in enumerate(rows):
             trajectory = self.trajectories[t]
-            lips = (landmarks[k], trajectory.places[i])
-            pixels = self._compositors[t].lay(frames[n].pixels, mouths[k], trajectory.into[i], lips)
+            lips = (landmarks[k], trajectory.landmarks[i])
+            pixels = self._compositors[t].blend(frames[n].pixels, mouths[k], trajectory.transforms[i], lips)
             painted[n] = Frame(pixels, frames[n].time, frames[n].index, frames[n].duration)
         return painted
 
     def _pick_references(self, landmarks: Any, time: float) -> list[int]:
         """Return the numbers of the references whose mouth is most similar, with preference for the last one."""
-        picks = self.references.like(landmarks, time, before=self._last_reference)
+        picks = self.references.select(landmarks, time, previous=self._last_reference)
         self._last_reference = picks[0]
         return picks
 
@@ -289,9 +289,9 @@ class LipSyncPlan:
 
         if number not in self._driven:
             trajectory = self.trajectories[number]
-            shift, code = self.generator.hear(self.speech.around(trajectory.times - self.start))
+            shift, code = self.generator.predict_motion(self.speech.around(trajectory.times - self.start))
             smoothed = smooth_over_time(trajectory.times, shift.astype("float64"), MOUTH_SMOOTHING_SECONDS)
-            landmarks = trajectory.placed((trajectory.rest + smoothed).astype("float32"), slice(None))
+            landmarks = trajectory.project((trajectory.rest_points + smoothed).astype("float32"), slice(None))
             self._driven = {number: (landmarks, code)}
         return self._driven[number]
 

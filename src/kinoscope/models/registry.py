@@ -286,7 +286,7 @@ CARDS: tuple[Card, ...] = (
             licence="Apache-2.0",
             measured="within a frame on other people: 59.7, 75.6, 94.9, 100 % of 0.6, 1, 2, 5 s; chance 9.7 %",
         )
-        for kind in ("points", "pixels", "sound")
+        for kind in ("points", "pixels", "audio")
     ),
     Card(
         name="mc3-18-fights",

@@ -163,7 +163,7 @@ class Sync:
     def _compare_chunk(self, first: int, last: int) -> None:
         """Compare faces and audio over the frames of a chunk, and discard what is not needed any more."""
         begin = first - CONTEXT_FRAMES
-        audio_embeddings = self._net.hear(self._audio.mel(begin, last + CONTEXT_FRAMES))[
+        audio_embeddings = self._net.embed_audio(self._audio.mel(begin, last + CONTEXT_FRAMES))[
             CONTEXT_FRAMES * LAGS_PER_FRAME :
         ]
         for face, mouth in self._mouths.items():
@@ -187,7 +187,7 @@ class Sync:
     def _compare(
         self, face: int, mouth_segment: MouthSegment, audio_embeddings: Float32Array, frame_range: tuple[int, int]
     ) -> None:
-        mouth_embeddings = self._net.see(mouth_segment.points, mouth_segment.crops)
+        mouth_embeddings = self._net.embed_mouth(mouth_segment.points, mouth_segment.crops)
         audio_context = audio_embeddings[
             : (len(mouth_embeddings) + 2 * (PADDING_FRAMES - CONTEXT_FRAMES)) * LAGS_PER_FRAME
         ]
@@ -224,7 +224,7 @@ class Sync:
             licence=self._net.cards[0].licence,
             extra={"digest": self._net.cards[0].digest},
         )
-        rows, calibration = self.evidence.select(), self._net.streams.calibration
+        rows, calibration = self.evidence.select(), self._net.metadata.calibration
         span = (
             (self._first_time, max(self._last_time, self._first_time)) if np.isfinite(self._first_time) else (0.0, 0.0)
         )
@@ -263,11 +263,11 @@ class Sync:
         ):
             return None
         estimate = estimate_drift(
-            rows.sums, rows.times, MAX_SPEED_CHANGE, zero_sigma=self._net.streams.calibration.spread
+            rows.sums, rows.times, MAX_SPEED_CHANGE, zero_sigma=self._net.metadata.calibration.spread
         )
         if estimate is None or not estimate.is_significant:
             return None
-        confidence = self._net.streams.calibration.confidence(
+        confidence = self._net.metadata.calibration.confidence(
             peak_margin(estimate.curve / rows.counts.sum()), rows.seconds
         )
         if confidence < RELIABLE_CONFIDENCE or estimate.high - estimate.low > MAX_SPEED_CHANGE / 6:
@@ -316,7 +316,7 @@ class Sync:
         for start, end in pairwise(boundaries):
             rows = self.evidence.select(start, end)
             if rows.seconds >= MIN_SEGMENT_SECONDS:
-                estimate.append((start, min(end, span[1]), rows.offset(self._net.streams.calibration)))
+                estimate.append((start, min(end, span[1]), rows.offset(self._net.metadata.calibration)))
         return estimate
 
     def _reported_segments(

@@ -68,8 +68,8 @@ def test_a_face_is_followed_through_gaps(tmp_path):
         first, second = track_face(source, DrawnFollower())
     assert np.allclose(first.times, TIMES[:20])
     assert np.allclose(second.times, TIMES[30:])
-    assert first.places.shape == (20, 61, 2)
-    assert first.rest.shape == (61, 3)
+    assert first.landmarks.shape == (20, 61, 2)
+    assert first.rest_points.shape == (61, 3)
 
 
 def test_of_two_faces_the_larger_is_taken_all_along():
@@ -81,7 +81,7 @@ def test_of_two_faces_the_larger_is_taken_all_along():
 
     ways = track_face(shapes(duration=1, rate=10, width=160, height=160), Two())
     assert sorted(len(way) for way in ways) == [4, 6]
-    widths = {len(way): float(np.ptp(way.into[0, 0, :2])) for way in ways}
+    widths = {len(way): float(np.ptp(way.transforms[0, 0, :2])) for way in ways}
     assert widths[6] == pytest.approx(widths[4] / 2, rel=0.2)
 
 
@@ -95,8 +95,8 @@ LIPS = [np.full((61, 2), CROP_SIDE / 2, np.float32)]
 
 
 def test_outside_the_mask_every_pixel_is_as_it_was():
-    old, into = picture(0.0), way().into[0]
-    done = FaceCompositor().lay(old, np.full((CROP_SIDE, CROP_SIDE, 3), 255, np.float32), into, LIPS)
+    old, into = picture(0.0), way().transforms[0]
+    done = FaceCompositor().blend(old, np.full((CROP_SIDE, CROP_SIDE, 3), 255, np.float32), into, LIPS)
     share = cv2.warpAffine(generated_mask(), into, old.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     reach = cv2.dilate((share > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     assert np.array_equal(done[~reach], old[~reach])
@@ -105,36 +105,36 @@ def test_outside_the_mask_every_pixel_is_as_it_was():
 
 
 def test_what_was_not_changed_comes_back_as_it_was():
-    old, into = picture(0.0), way().into[0]
+    old, into = picture(0.0), way().transforms[0]
     face = crop_face(old, into).astype(np.float32)
-    done = FaceCompositor().lay(old, face, into, [])
+    done = FaceCompositor().blend(old, face, into, [])
     assert np.abs(done.astype(int) - old).max() <= 1
 
 
 def test_colours_are_matched_to_what_is_around():
-    old, into = picture(0.0), way().into[0]
+    old, into = picture(0.0), way().transforms[0]
     face = crop_face(old, into).astype(np.float32)
     mask = generated_mask()[..., None]
-    done = FaceCompositor().lay(old, face - 20 * mask, into, [])
+    done = FaceCompositor().blend(old, face - 20 * mask, into, [])
     assert np.abs(done.astype(int) - old).mean() < 1
 
 
 def test_matched_colours_follow_slowly():
-    layer, old, into = FaceCompositor(), picture(0.0), way().into[0]
+    layer, old, into = FaceCompositor(), picture(0.0), way().transforms[0]
     face, mask = crop_face(old, into).astype(np.float32), generated_mask()[..., None]
-    layer.lay(old, face, into, LIPS)
-    layer.lay(old, face - 10 * mask, into, LIPS)
+    layer.blend(old, face, into, LIPS)
+    layer.blend(old, face - 10 * mask, into, LIPS)
     assert layer.offset == pytest.approx([3, 3, 3], abs=0.2)
 
 
 def test_what_is_softer_than_the_picture_is_sharpened():
-    old, into = picture(0.0), way().into[0]
+    old, into = picture(0.0), way().transforms[0]
     face = crop_face(old, into).astype(np.float32)
     layer = FaceCompositor()
     soft = cv2.GaussianBlur(face, (0, 0), 1.0)
-    done = layer.lay(old, soft, into, LIPS)
+    done = layer.blend(old, soft, into, LIPS)
     plain = FaceCompositor(detail=0.0)
-    plain.lay(old, face, into, LIPS)
+    plain.blend(old, face, into, LIPS)
     assert layer.detail is not None
     assert layer.detail > 0.2
     assert plain.detail == 0
@@ -142,12 +142,12 @@ def test_what_is_softer_than_the_picture_is_sharpened():
 
 
 def test_a_face_that_leaves_the_picture_is_painted_as_far_as_it_is_seen():
-    old, into = picture(0.0), way().into[0].copy()
+    old, into = picture(0.0), way().transforms[0].copy()
     into[:, 2] -= [CROP_SIDE, 0]
-    done = FaceCompositor().lay(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS)
+    done = FaceCompositor().blend(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS)
     assert done.shape == old.shape
     into[:, 2] -= [10 * CROP_SIDE, 0]
-    assert np.array_equal(FaceCompositor().lay(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS), old)
+    assert np.array_equal(FaceCompositor().blend(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS), old)
 
 
 def test_times_are_those_of_the_pictures(tmp_path):

@@ -93,12 +93,12 @@ def looks():
 
 def test_the_nearest_look_is_of_another_moment():
     one = looks()
-    assert one.like(one.places[2], 1.0)[0] == 4
-    assert one.like(one.places[2], 9.0)[0] == 2
-    assert one.like(one.places[2], 9.0, skip=1)[0] == 4
-    assert one.like(one.places[2] + 0.006, 9.0, before=2)[0] == 4
-    assert one.like(one.places[2] + 0.005, 9.0, before=2)[0] == 2
-    assert one.shown([2, 3], one.places[2]).shape == (2, 6, CROP_SIDE, CROP_SIDE)
+    assert one.select(one.landmarks[2], 1.0)[0] == 4
+    assert one.select(one.landmarks[2], 9.0)[0] == 2
+    assert one.select(one.landmarks[2], 9.0, skip=1)[0] == 4
+    assert one.select(one.landmarks[2] + 0.006, 9.0, previous=2)[0] == 4
+    assert one.select(one.landmarks[2] + 0.005, 9.0, previous=2)[0] == 2
+    assert one.warped([2, 3], one.landmarks[2]).shape == (2, 6, CROP_SIDE, CROP_SIDE)
 
 
 def hearing(seconds=1.0, start=0, late=0.0):
@@ -122,7 +122,7 @@ def test_beyond_the_sound_is_silence():
 
 
 def test_no_sound():
-    with pytest.raises(SourceError, match="no sound to follow"):
+    with pytest.raises(SourceError, match="no audio to follow"):
         NormalizedMel([])
 
 

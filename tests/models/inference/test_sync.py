@@ -49,7 +49,7 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     mel = generator.normal(0, 2, ((20 + 2 * PADDING_FRAMES) * LAGS_PER_FRAME + LAGS_PER_FRAME - 1, 40)).astype(
         np.float32
     )
-    seen, heard = net.see(points, pixels), net.hear(mel)
+    seen, heard = net.embed_mouth(points, pixels), net.embed_audio(mel)
     assert seen.shape == (20, 3 * 64)
     assert heard.shape == ((20 + 2 * PADDING_FRAMES) * LAGS_PER_FRAME, 3 * 64)
     parts = np.linalg.norm(seen.reshape(20, 3, 64), axis=2)
@@ -64,7 +64,7 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
 def test_sound_that_is_a_frame_later_is_heard_a_frame_later(folder):
     net = SyncModel(str(folder))
     mel = np.random.default_rng(1).normal(0, 2, (163, 40)).astype(np.float32)
-    both = net.hear(np.concatenate([mel, mel[-1:]])[1:]), net.hear(mel)
+    both = net.embed_audio(np.concatenate([mel, mel[-1:]])[1:]), net.embed_audio(mel)
     # In the middle, the embedding at a step is that of the next step before.
     np.testing.assert_allclose(both[0][60:100], both[1][61:101], atol=0.05)
 

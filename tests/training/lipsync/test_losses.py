@@ -45,17 +45,17 @@ def people(tmp_path_factory):
 
 def test_a_clip_is_read(people):
     (one,) = people
-    assert (one.name, len(one), tuple(one.pictures.shape)) == ("a.mp4", 50, (50, 3, 112, 112))
+    assert (one.name, len(one), tuple(one.crops.shape)) == ("a.mp4", 50, (50, 3, 112, 112))
     assert one.mel(0).shape == (53, 40)
-    assert one.moved.mean() == pytest.approx(0, abs=1e-6)
-    again = one.placed(torch.from_numpy(one.moved[5:8]), 5)
-    assert again.numpy() == pytest.approx(one.places[5:8], abs=1e-3)
+    assert one.displacements.mean() == pytest.approx(0, abs=1e-6)
+    again = one.project(torch.from_numpy(one.displacements[5:8]), 5)
+    assert again.numpy() == pytest.approx(one.landmarks[5:8], abs=1e-3)
 
 
 def test_what_is_held_back_is_never_drawn(people):
     moments = MomentSampler(people, SMALL, 0)
     assert moments.ends == [train_frames(people[0], 0.25)] == [38]
-    assert all(len(references.places) == 38 for references in moments.references)
+    assert all(len(references.landmarks) == 38 for references in moments.references)
     faces, dots, others, mel = moments.faces(3)
     assert [tuple(one.shape) for one in (faces, dots, others, mel)] == [
         (3, 3, 112, 112),

@@ -1,7 +1,7 @@
-"""Embeddings of mouths and of sound that are alike where the two belong together: a folder of weights, ready to run.
+"""Audio-visual synchronization models: embeddings of mouths and of audio that are similar if the two match.
 
-A model is a folder with ``model.json`` and ``model.safetensors``: which pairs of streams it has (``nets.syncnet``),
-and what their likeness is worth. One comes with kinoscope; ``kinoscope train sync`` writes others.
+A model is a folder with ``model.json`` and ``model.safetensors``: its pairs of streams (``nets.syncnet``), and the
+calibration of their similarity. One is bundled; ``kinoscope train sync`` writes others.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ if TYPE_CHECKING:
     from kinoscope.nets.syncnet import SyncNet
 
 MOUTH_KINDS = ("points", "pixels")
-"""What a pair of streams may see of a mouth."""
+"""Inputs of a mouth stream."""
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "sync"
-"""The model that comes with kinoscope."""
+"""Folder of the bundled model."""
 
 TASK = "sync"
 
 LAGS_PER_FRAME = round(FRAME_SECONDS / LAG_STEP_SECONDS)
-"""Lags to a frame: the sound is embedded at each of them."""
+"""Lags per frame; the audio is embedded at each of them."""
 
 CONTEXT_FRAMES = 10
-"""Frames on each side from which an embedding takes something."""
+"""Frames on each side in an embedding's receptive field."""
 
 PADDING_FRAMES = len(LAGS) // 2 // LAGS_PER_FRAME + CONTEXT_FRAMES
-"""Frames of sound that are needed before and after those of the picture."""
+"""Frames of audio needed before and after the video frames."""
 
 MAX_PAIRS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncModelMetadata:
-    """What ``model.json`` says of a model of lips and sound.
+    """The content of ``model.json`` of a synchronization model.
 
     Attributes:
-        pairs: what each pair of streams sees of a mouth: ``points`` or ``pixels``.
-        calibration: what their likeness is worth.
-        data: name of the data that it learned from.
-        score: what was measured.
+        pairs: mouth input of each pair of streams: ``points`` or ``pixels``.
+        calibration: of their similarity.
+        data: name of the training data.
+        score: measured values.
     """
 
     pairs: tuple[str, ...]
@@ -70,16 +70,16 @@ class SyncModelMetadata:
 
 
 def read_sync_metadata(path: Path) -> SyncModelMetadata:
-    """Read ``model.json``.
+    """Read a ``model.json``.
 
     Raises:
         ModelError: it is damaged, of another task, or newer than this version.
     """
-    return read_metadata(path.parent, _parse, TASK, "model of lips and sound")
+    return read_metadata(path.parent, _parse, TASK, "audio-visual sync model")
 
 
 def _parse(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, score: dict[str, Any]) -> SyncModelMetadata:
-    """Give what the plain form says; ValueError where it cannot be."""
+    """Return the metadata from plain values; ValueError if these are invalid."""
     if not 0 < len(pairs) <= MAX_PAIRS or set(pairs) - set(MOUTH_KINDS):
         raise ValueError(
             f"it has the pairs {list(pairs)[:10]}; 1 to {MAX_PAIRS} of {', '.join(MOUTH_KINDS)} are possible"
@@ -87,37 +87,37 @@ def _parse(pairs: Sequence[str], calibration: Mapping[str, Any], data: str, scor
     constant, alone, rooted, length = map(float, calibration["weights"])
     if not all(map(math.isfinite, (constant, alone, rooted, length, float(calibration["spread"])))):
         raise ValueError("its calibration is not finite")
-    worth = OffsetCalibration((constant, alone, rooted, length), float(calibration["spread"]))
-    return SyncModelMetadata(pairs=tuple(pairs), calibration=worth, data=data, score=score)
+    offset_calibration = OffsetCalibration((constant, alone, rooted, length), float(calibration["spread"]))
+    return SyncModelMetadata(pairs=tuple(pairs), calibration=offset_calibration, data=data, score=score)
 
 
 def bundled_calibration() -> OffsetCalibration:
-    """Give what likeness is worth to the model that comes with kinoscope."""
+    """Return the similarity calibration of the bundled model."""
     return read_sync_metadata(BUNDLED / METADATA_FILE).calibration
 
 
-def save_sync_model(folder: Path, pairs: Sequence[SyncNet], streams: SyncModelMetadata, half: bool = True) -> None:
-    """Write pairs, in the order of ``streams.pairs``, into a folder."""
+def save_sync_model(folder: Path, pairs: Sequence[SyncNet], metadata: SyncModelMetadata, half: bool = True) -> None:
+    """Write pairs, in the order of ``metadata.pairs``, into a folder."""
     from torch import nn
 
     from kinoscope.models.formats.trained_model import write_weights
 
     write_weights(folder / WEIGHTS_FILE, nn.ModuleList(pairs), half)
-    write_metadata(folder, streams, TASK)
+    write_metadata(folder, metadata, TASK)
 
 
 def new_pair(kind: str) -> SyncNet:
-    """Give a pair of streams that has learned nothing yet."""
+    """Return an untrained pair of streams."""
     from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
 
     return SyncNet(MOUTH_STREAMS[kind]())
 
 
 def load_pairs(files: Mapping[str, Path]) -> list[SyncNet]:
-    """Build all pairs of streams with their weights, in torch and ready to infer.
+    """Build all pairs of streams with their weights, in torch and in evaluation mode.
 
     Raises:
-        ModelError: a file is not what it should be.
+        ModelError: a file is invalid.
     """
     from torch import nn
 
@@ -129,35 +129,35 @@ def load_pairs(files: Mapping[str, Path]) -> list[SyncNet]:
 
 
 def load_streams(kind: str, files: Mapping[str, Path]) -> nn.Module:
-    """Give the streams that see ``points`` or ``pixels``, or hear ``sound``, of all pairs, side by side."""
+    """Return the ``points``, ``pixels`` or ``audio`` streams of all pairs, side by side."""
     from kinoscope.nets.syncnet import Ensemble
 
     pairs, kinds = load_pairs(files), read_sync_metadata(files[METADATA_FILE]).pairs
-    if kind == "sound":
+    if kind == "audio":
         return Ensemble([pairs[i].sound for i in _embedding_order(kinds)])
-    return Ensemble([pair.mouth for pair, own in zip(pairs, kinds, strict=True) if own == kind])
+    return Ensemble([pair.mouth for pair, stream_kind in zip(pairs, kinds, strict=True) if stream_kind == kind])
 
 
 def _embedding_order(kinds: Sequence[str]) -> list[int]:
-    """Give the pairs in the order in which their embeddings lie side by side: points before pixels."""
+    """Return the indices of the pairs in the order of their embeddings: points before pixels."""
     return sorted(range(len(kinds)), key=lambda i: kinds[i] != "points")
 
 
 INPUTS: dict[str, tuple[tuple[int | None, ...], Any]] = {
     "points": ((None, 183), "float32"),
     "pixels": ((None, 48, 48), "uint8"),
-    "sound": ((None, NUM_BANDS), "float32"),
+    "audio": ((None, NUM_BANDS), "float32"),
 }
-"""Axes and type of what each kind of stream takes; the first axis is time."""
+"""Axes and dtype of the input of each kind of stream; the first axis is time."""
 
 
-def stream_card(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "lips", **facts: Any) -> Card:
-    """Give the card of the streams of one kind."""
+def stream_card(kind: str, files: tuple[WeightFile, ...], source: str, name: str = "lips", **fields: Any) -> Card:
+    """Return the card of the streams of one kind."""
     axes, dtype = INPUTS[kind]
     return Card(
         name=f"{name}-{kind}",
         task=f"sync-{kind}",
-        about=f"streams that tell whether lips and sound agree: {kind}",
+        about=f"streams of audio-visual synchronization: {kind}",
         files=files,
         sources=(source,),
         net=partial(load_streams, kind),
@@ -165,15 +165,15 @@ def stream_card(kind: str, files: tuple[WeightFile, ...], source: str, name: str
         dtype=dtype,
         outputs=((None, None),),
         tolerance=2e-3,
-        **({"licence": "your own"} | facts),
+        **({"licence": "your own"} | fields),
     )
 
 
 def folder_cards(folder: Path) -> list[Card]:
-    """Give the cards of a model in a folder.
+    """Return the cards of a model in a folder.
 
     Raises:
-        ModelError: it is none.
+        ModelError: there is none.
     """
     for name in (METADATA_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
@@ -181,49 +181,49 @@ def folder_cards(folder: Path) -> list[Card]:
                 f"{folder} is no trained model: it has no {name}; give one that `kinoscope train sync` wrote"
             )
     files = tuple(WeightFile(name, sha256_file(folder / name)) for name in (METADATA_FILE, WEIGHTS_FILE))
-    kinds = [*dict.fromkeys(read_sync_metadata(folder / METADATA_FILE).pairs), "sound"]
+    kinds = [*dict.fromkeys(read_sync_metadata(folder / METADATA_FILE).pairs), "audio"]
     return [stream_card(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
 
 
 class SyncModel:
-    """Compare mouths with sound.
+    """A synchronization model that compares mouths with audio.
 
     Args:
-        model: ``auto`` for the one that comes with kinoscope, or the folder of another.
+        model: ``auto`` for the bundled model, or the folder of another.
         device, threads: see ``models.load``.
     """
 
     def __init__(self, model: str = "auto", device: str = "auto", threads: int | None = 1) -> None:
         from kinoscope.models.registry import CARDS
 
-        own = [card for card in CARDS if card.task.startswith("sync-")]
-        self.cards = own if model == "auto" else folder_cards(Path(model))
+        bundled = [card for card in CARDS if card.task.startswith("sync-")]
+        self.cards = bundled if model == "auto" else folder_cards(Path(model))
         self._runners = {
             card.task.removeprefix("sync-"): make_runner(card, device, threads=threads) for card in self.cards
         }
-        self.streams = read_sync_metadata(fetch(self.cards[0])[METADATA_FILE])
-        self.runtime = self._runners["sound"].runtime
+        self.metadata = read_sync_metadata(fetch(self.cards[0])[METADATA_FILE])
+        self.runtime = self._runners["audio"].runtime
 
-    def see(self, points: Float32Array, pixels: UInt8Array) -> Float32Array:
-        """Embed a mouth, 25 times a second: points (T, 61, 3), see ``mouths.points_of``, grey pictures (T, 48, 48)."""
-        given: dict[str, Any] = {"points": points.reshape(1, len(points), -1), "pixels": pixels[None]}
-        found = [self._runners[kind](given[kind])[0][0] for kind in ("points", "pixels") if kind in self._runners]
-        return np.concatenate(found, axis=1)
+    def embed_mouth(self, points: Float32Array, pixels: UInt8Array) -> Float32Array:
+        """Embed a mouth at 25 Hz: points (T, 61, 3), see ``stabilized_mouth_points``, grey crops (T, 48, 48)."""
+        inputs: dict[str, Any] = {"points": points.reshape(1, len(points), -1), "pixels": pixels[None]}
+        embeddings = [self._runners[kind](inputs[kind])[0][0] for kind in ("points", "pixels") if kind in self._runners]
+        return np.concatenate(embeddings, axis=1)
 
-    def hear(self, mel: Float32Array) -> Float32Array:
+    def embed_audio(self, mel: Float32Array) -> Float32Array:
         """Embed log-mel (4 * T + 3, 40) at every 10 ms: (4 * T, E)."""
         count = (len(mel) - LAGS_PER_FRAME + 1) // LAGS_PER_FRAME
         shifted = np.stack([mel[phase : phase + count * LAGS_PER_FRAME] for phase in range(LAGS_PER_FRAME)])
-        found = [self._runners["sound"](one[None])[0] for one in shifted]
-        return np.concatenate(found).transpose(1, 0, 2).reshape(count * LAGS_PER_FRAME, -1)
+        embeddings = [self._runners["audio"](window[None])[0] for window in shifted]
+        return np.concatenate(embeddings).transpose(1, 0, 2).reshape(count * LAGS_PER_FRAME, -1)
 
-    def compare(self, seen: Float32Array, heard: Float32Array) -> Float32Array:
-        """Give how alike each frame and the sound are at all lags: (T, L), at most 1.
+    def compare(self, mouth: Float32Array, audio: Float32Array) -> Float32Array:
+        """Return the cosine similarity of each frame and the audio at all lags: (T, L).
 
         Args:
-            seen: (T, E) of the mouth.
-            heard: ((T + 2 * R) * 4, E) of the sound from R frames, those of the largest lag, before the first frame on.
+            mouth: (T, E) embeddings.
+            audio: ((T + 2 * R) * 4, E) embeddings, from R frames (the maximum lag) before the first frame on.
         """
-        both = seen @ heard.T / np.float32(len(self.streams.pairs))
-        steps = np.arange(len(seen))[:, None] * LAGS_PER_FRAME + np.arange(len(LAGS))[None]
-        return np.asarray(np.take_along_axis(both, steps, axis=1), np.float32)
+        similarity = mouth @ audio.T / np.float32(len(self.metadata.pairs))
+        steps = np.arange(len(mouth))[:, None] * LAGS_PER_FRAME + np.arange(len(LAGS))[None]
+        return np.asarray(np.take_along_axis(similarity, steps, axis=1), np.float32)

@@ -62,7 +62,7 @@ def read_talking_face(path: Path, late: float = 0.0) -> list[TalkingFace]:
                 audio.append(item)
             elif float(item.time) in moments:
                 n, at = moments[float(item.time)]
-                crops[n].append(crop_face(item.pixels(), tracks[n].into[at]))
+                crops[n].append(crop_face(item.pixels(), tracks[n].transforms[at]))
     if not audio:
         raise DatasetError(f"{path.name} has no audio")
     mel = NormalizedMel(audio, late)

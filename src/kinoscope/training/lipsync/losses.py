@@ -118,7 +118,7 @@ class MomentSampler:
     def __init__(self, faces: Sequence[TalkingFace], options: LipSyncOptions, epoch: int) -> None:
         self.talking_faces = faces
         self.ends = [train_frames(face, options.val) for face in faces]
-        self.references = [face.looks(end) for face, end in zip(faces, self.ends, strict=True)]
+        self.references = [face.references(end) for face, end in zip(faces, self.ends, strict=True)]
         self.random = np.random.default_rng([options.seed, epoch])
         self._share = np.array(self.ends) / sum(self.ends)
         weights = np.array([is_generated(face, options) for face in faces]) * self._share
@@ -143,13 +143,13 @@ class MomentSampler:
         face, end = self.talking_faces[index], self.ends[index]
         at = int(self.random.integers(end))
         references = self.references[index]
-        picks = references.like(face.places[at], float(face.times[at]), int(self.random.integers(5)))
+        picks = references.select(face.landmarks[at], float(face.times[at]), int(self.random.integers(5)))
         if self.random.random() < 0.5:
-            picks[1:] = [int(self.random.integers(len(references.places))) for _ in picks[1:]]
+            picks[1:] = [int(self.random.integers(len(references.landmarks))) for _ in picks[1:]]
         return (
             face.faces(at),
-            torch.from_numpy(face.places[at]),
-            references.shown(picks, face.places[at]),
+            torch.from_numpy(face.landmarks[at]),
+            references.warped(picks, face.landmarks[at]),
             face.mel(at),
         )
 
@@ -161,7 +161,7 @@ class MomentSampler:
             rows.append((int(index), at))
         rows += [(index, at + 1) for index, at in rows]
         mel = torch.stack([self.talking_faces[index].mel(at) for index, at in rows])
-        moved = torch.stack([torch.from_numpy(self.talking_faces[index].moved[at]) for index, at in rows])
+        moved = torch.stack([torch.from_numpy(self.talking_faces[index].displacements[at]) for index, at in rows])
         return self._augment(mel), moved
 
     def _augment(self, mel: Tensor) -> Tensor:
@@ -305,10 +305,10 @@ def _sync_loss(state: LipSyncState, moments: MomentSampler, losses: LipSyncLosse
         for face, first in ((other, start), (face, at))
     )
     moved, rest = state.voice(target)
-    points = face.placed(moved, at)
-    references = face.looks(train_frames(face, losses.options.val))
+    points = face.project(moved, at)
+    references = face.references(train_frames(face, losses.options.val))
     chosen = [
-        references.shown(references.like(row, float(face.times[at + i])), row)
+        references.warped(references.select(row, float(face.times[at + i])), row)
         for i, row in enumerate(points.detach().cpu().numpy())
     ]
     frames, others = _to_device(state, (torch.stack([face.faces(at + i) for i in range(count)]), torch.stack(chosen)))
@@ -362,12 +362,13 @@ def regenerate(
 
     Reference frames are those before ``end``.
     """
-    references = face.looks(end)
+    references = face.references(end)
     chosen = [
-        references.shown(references.like(face.places[at], float(face.times[at])), face.places[at]) for at in picks
+        references.warped(references.select(face.landmarks[at], float(face.times[at])), face.landmarks[at])
+        for at in picks
     ]
     faces = torch.stack([face.faces(int(at)) for at in picks])
-    drawn_points = draw_points(torch.from_numpy(face.places[picks]))
+    drawn_points = draw_points(torch.from_numpy(face.landmarks[picks]))
     mel = torch.stack([face.mel(int(at)) for at in picks])
     faces, drawn_points, mel, others = _to_device(state, (faces, drawn_points, mel, torch.stack(chosen)))
     generated: Tensor = state.generator(faces, mask, drawn_points, others, state.voice(mel)[1])
@@ -378,7 +379,9 @@ def openings(voice: nn.Module, face: TalkingFace, end: int) -> tuple[np.ndarray,
     """Return mouth openings (T,) from frame ``end`` on, predicted from audio and measured, in eye distances."""
     mel = torch.stack([face.mel(at) for at in range(end, len(face))]).to(next(voice.parameters()).device)
     moved = voice(mel)[0].detach().cpu().numpy()
-    predicted, actual = (points[:, LOWER_LIP, 1] - points[:, UPPER_LIP, 1] for points in (moved, face.moved[end:]))
+    predicted, actual = (
+        points[:, LOWER_LIP, 1] - points[:, UPPER_LIP, 1] for points in (moved, face.displacements[end:])
+    )
     return predicted, actual
 
 

@@ -172,9 +172,9 @@ def preview(state: LipSyncState, faces: Sequence[TalkingFace], losses: LipSyncLo
     end = train_frames(face, losses.options.val)
     picks = np.unique(np.linspace(min(end, len(face) - 1), len(face) - 1, PREVIEW_FRAMES).round().astype(int))
     generated, real = regenerate(state, face, picks, losses.mask, end)
-    references = face.looks(end)
-    nearest = [references.like(face.places[at], float(face.times[at]))[0] for at in picks]
-    rows = [real, generated, references.pictures[nearest].float() / 255]
+    references = face.references(end)
+    nearest = [references.select(face.landmarks[at], float(face.times[at]))[0] for at in picks]
+    rows = [real, generated, references.crops[nearest].float() / 255]
     return np.concatenate([_side_by_side(row) for row in rows])
 
 
