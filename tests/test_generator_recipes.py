@@ -40,7 +40,7 @@ def test_the_table_names_actions_and_persons(recipe: ModuleType, tmp_path: Path)
 
 def test_a_recipe_trains_and_resumes(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        recipe.OPTIONS, "shapes", ("size=16", "frames=4", "width=8", "judge_width=8", "batch=3", "steps=1")
+        recipe.OPTIONS, "shapes", ("size=16", "frames=4", "width=8", "disc_width=8", "batch=3", "steps=1")
     )
     for epochs in ("1", "2"):
         monkeypatch.setattr(sys, "argv", ["generators.py", "shapes", str(tmp_path), "--epochs", epochs])
