@@ -30,11 +30,11 @@ ABOUT: Mapping[str, TrainingDescription] = {
     ),
     "sync": TrainingDescription(
         "whether lips and audio match, for `kinoscope sync --model`",
-        "a folder of videos in which a face talks",
+        "a folder of videos in which a person speaks",
     ),
     "lipsync": TrainingDescription(
         "to generate the mouth of a person from audio, for `kinoscope lipsync`",
-        "a video, or a folder of videos, in which a face talks",
+        "a video, or a folder of videos, in which a person speaks",
     ),
     "generate": TrainingDescription(
         "to generate clips, for `kinoscope generate`", f"{SHORT_CLIPS}, or synthetic:moving, endless moving shapes"
