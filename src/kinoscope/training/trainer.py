@@ -288,6 +288,6 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
 
 
 def start_epoch(seed: int, *key: int) -> np.random.Generator:
-    """Seed torch, and return a NumPy generator, from a seed, an epoch and, if given, the rank of a process."""
+    """Initialize torch from a seed and a key (epoch, rank), and return a NumPy generator of the same."""
     torch.manual_seed(int(np.random.SeedSequence([seed, *key]).generate_state(1)[0]))
     return np.random.default_rng([seed, *key])

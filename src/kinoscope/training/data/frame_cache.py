@@ -305,7 +305,7 @@ def save(path: Path, segment: DecodedFrames) -> None:
 
 
 def load(path: Path) -> DecodedFrames | None:
-    """Memory-map a segment and mark it as used; return None if there is none, or it is not readable."""
+    """Map a segment into memory and mark it as used; return None if there is none, or it is not readable."""
     # Not NumPy's own format: its header is Python text, and CPython 3.11 must not parse that in two threads at once.
     try:
         with path.open("rb") as file:

@@ -80,9 +80,9 @@ def folds(dataset: Dataset, k: int, seed: int = 0) -> list[Splits]:
     test = [example for example in dataset.examples if example.split == "test"]
     splits: list[Splits] = []
     for part in parts:
-        held_out = set(map(id, part))
+        part_ids = set(map(id, part))
         splits.append(
-            {"train": [example for example in divisible if id(example) not in held_out], "val": part, "test": test}
+            {"train": [example for example in divisible if id(example) not in part_ids], "val": part, "test": test}
         )
         _check(dataset, splits[-1], ["train"])
     return splits

@@ -41,7 +41,7 @@ class AdaptiveAugment:
         return clips if self.probability == 0 else self._warp(self._jitter_colour(clips))
 
     def adapt(self, accuracy: float, clips: int) -> None:
-        """Adapt the probability, after ``clips`` clips, to the discriminator's accuracy."""
+        """Adjust the probability, after ``clips`` clips, to the discriminator's accuracy."""
         if self.target is not None:
             step = clips / CLIPS_FOR_FULL_RANGE * (1 if accuracy > self.target else -1)
             self.probability = min(max(self.probability + step, 0.0), MAX_PROBABILITY)

@@ -1,4 +1,4 @@
-"""Losses of the training of a lip-sync generator, from clips of people who talk.
+"""Losses of the training of a lip-sync generator, from clips of talking faces.
 
 The weights of the generator's losses are options. ``l1`` is the difference of colours, mostly of the lips; alone it
 blurs. ``features`` compares features of an image network, and keeps edges. The discriminator, which starts after
@@ -206,9 +206,9 @@ class LipSyncLosses:
     features: Features | None = None
     expert: Expert | None = None
 
-    def l1(self, generated: Tensor, real: Tensor, drawn_points: Tensor) -> Tensor:
+    def l1(self, generated: Tensor, real: Tensor, point_maps: Tensor) -> Tensor:
         """Return the mean absolute difference in the generated region, the lips weighted more."""
-        lips = functional.avg_pool2d(drawn_points[:, :2].sum(1, keepdim=True), 9, 1, 4).clamp(0, 1)
+        lips = functional.avg_pool2d(point_maps[:, :2].sum(1, keepdim=True), 9, 1, 4).clamp(0, 1)
         weight = self.mask * (1 + LIPS_WEIGHT * lips)
         return ((generated - real).abs() * weight).sum() / weight.sum() / 3
 
@@ -276,10 +276,10 @@ def _losses(state: LipSyncState, moments: MomentSampler, losses: LipSyncLosses) 
     options, metrics = losses.options, state.adversary.metrics
     mel, moved = _to_device(state, moments.voices(VOICE_BATCH // 2))
     position_loss = voice_loss(state.voice, mel, moved)
-    face, drawn_points, others, around = _to_device(state, moments.faces(options.batch))
+    face, point_maps, others, around = _to_device(state, moments.faces(options.batch))
     _, rest = state.voice(around)
-    generated = state.generator(face, losses.mask, drawn_points, others, rest)
-    l1, features = losses.l1(generated, face, drawn_points), losses.feature_loss(generated, face)
+    generated = state.generator(face, losses.mask, point_maps, others, rest)
+    l1, features = losses.l1(generated, face, point_maps), losses.feature_loss(generated, face)
     metrics.add(voice=float(position_loss.detach()), l1=float(l1.detach()), features=float(features.detach()))
     loss = position_loss + options.l1 * l1 + options.features * features
     if options.gan_weight and state.epoch >= options.warmup_epochs:
@@ -358,7 +358,7 @@ def validate(
 def regenerate(
     state: LipSyncState, face: TalkingFace, picks: np.ndarray, mask: Tensor, end: int
 ) -> tuple[Tensor, Tensor]:
-    """Regenerate frames of a face with its own lips; return the generated and the real ones (N, 3, S, S).
+    """Generate frames of a face with its own lips; return the generated and the real ones (N, 3, S, S).
 
     Reference frames are those before ``end``.
     """
@@ -368,10 +368,10 @@ def regenerate(
         for at in picks
     ]
     faces = torch.stack([face.faces(int(at)) for at in picks])
-    drawn_points = draw_points(torch.from_numpy(face.landmarks[picks]))
+    point_maps = draw_points(torch.from_numpy(face.landmarks[picks]))
     mel = torch.stack([face.mel(int(at)) for at in picks])
-    faces, drawn_points, mel, others = _to_device(state, (faces, drawn_points, mel, torch.stack(chosen)))
-    generated: Tensor = state.generator(faces, mask, drawn_points, others, state.voice(mel)[1])
+    faces, point_maps, mel, others = _to_device(state, (faces, point_maps, mel, torch.stack(chosen)))
+    generated: Tensor = state.generator(faces, mask, point_maps, others, state.voice(mel)[1])
     return generated, faces
 
 

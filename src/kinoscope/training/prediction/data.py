@@ -147,10 +147,10 @@ def hold_out(clips: Sequence[Example], val: float, seed: int) -> tuple[list[Exam
         )
     order = np.random.default_rng(seed).permutation(len(groups))
     wanted = min(len(groups) - 1, max(1, round(val * len(groups)))) if val > 0 else 0
-    held_out = {groups[index] for index in islice(order, wanted)}
+    val_groups = {groups[index] for index in islice(order, wanted)}
     parts: tuple[list[Example], list[Example]] = ([], [])
     for clip in clips:
-        parts[(clip.group or clip.path) in held_out].append(clip)
+        parts[(clip.group or clip.path) in val_groups].append(clip)
     return parts
 
 

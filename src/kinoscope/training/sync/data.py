@@ -147,7 +147,7 @@ def clips_in(folder: Path, known: dict[str, ClipRow]) -> list[Path]:
 
 
 def read_talking_clip(path: Path, known: ClipRow) -> list[TalkingClip]:
-    """Read the longest face track of a clip.
+    """Read the face track with the most frames of a clip.
 
     Raises:
         DatasetError: there is no face, or no audio, for two seconds.
