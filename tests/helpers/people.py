@@ -1,4 +1,4 @@
-"""Drawn people: coloured squares that stand for faces, and what finds and embeds them in place of the networks."""
+"""Drawn people: coloured squares that stand for faces, and a detector and an embedder in place of the networks."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ SIZE, FACE = (320, 240), 60
 
 
 class ColourFinder:
-    """Finds the coloured squares that stand for faces; only on a search does it see one that it was not told of."""
+    """A detector of the coloured squares that stand for faces; unexpected ones are found on a search only."""
 
     def __init__(self, *_):
         self.searches = []
@@ -36,7 +36,7 @@ class ColourFinder:
 
 
 class ColourEmbedder:
-    """Embeds a face as its mean colour: people are about one apart."""
+    """An embedder of a face as its mean colour: people are about one apart."""
 
     card = SimpleNamespace(name="colours", licence="MIT", digest="c0ffee")
     runner = SimpleNamespace(card=card, runtime="fake")

@@ -1,4 +1,4 @@
-"""A drawn face whose mouth opens and closes, with a hum as loud as it is open; and what knows where it is."""
+"""A drawn face whose mouth opens and closes, with a hum as loud as it is open, and a tracker that knows its position."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ EYES = 50.0
 
 
 def openness(time: float) -> float:
-    """Tell how far the mouth is open at a time in seconds, 0 to 1."""
+    """Return how far the mouth is open at a time in seconds, 0 to 1."""
     return float(np.sin(np.pi * 2 * time) ** 2)
 
 
 def centre(time: float) -> tuple[float, float]:
-    """Tell where the middle between the eyes is."""
+    """Return the position of the middle between the eyes."""
     return 80 + 3 * time, 50.0
 
 
 def mesh(time: float) -> Float32Array:
-    """Give the points of the face at a time."""
+    """Return the mesh of the face at a time."""
     points = np.zeros((468, 3), np.float32)
     points[RIGID_POINTS] = CANONICAL_POINTS
     points[LIPS] = _lips(openness(time))
@@ -42,7 +42,7 @@ def mesh(time: float) -> Float32Array:
 
 
 def _lips(opened: float) -> list[tuple[float, float, float]]:
-    """Give both edges, from a corner round below to the other one and back above."""
+    """Return both lip contours, from a corner round below to the other one and back above."""
     rows = []
     for wide, high in ((0.3, 0.1), (0.22, 0.02)):
         for turn in np.linspace(np.pi, -np.pi, 20, endpoint=False):
@@ -62,7 +62,7 @@ def picture(time: float) -> Pixels:
 
 
 def hum(seconds: float, start: float = 0.0, rate: int = 16_000) -> Audio:
-    """Give the sound that goes with the face: louder where it is open."""
+    """Return the audio of the face: louder where the mouth is open."""
     times = start + np.arange(round(seconds * rate)) / rate
     samples = 0.3 * np.sin(np.pi * 2 * times) ** 2 * np.sin(2 * np.pi * 220 * times)
     return Audio(samples.astype(np.float32), rate, Fraction(start).limit_denominator(1000))
@@ -71,7 +71,7 @@ def hum(seconds: float, start: float = 0.0, rate: int = 16_000) -> Audio:
 def write(
     path: Path, seconds: float = 2.0, start: float = 0.0, hidden: Sequence[int] = (), rate: int | None = 16_000
 ) -> Path:
-    """Write such a video; in the pictures with ``hidden`` numbers there is no face; no sound where rate is None."""
+    """Write such a video; the frames with ``hidden`` numbers have no face; no audio if rate is None."""
     first = Fraction(start).limit_denominator(1000)
     with Writer(path, SIZE, RATE, audio_rate=rate, quality=8) as writer:
         if rate:
@@ -84,7 +84,7 @@ def write(
 
 
 class DrawnFollower:
-    """Follows the drawn face without any network: it is where it is said to be, unless the picture is grey."""
+    """A tracker of the drawn face without any network: it returns the known mesh, unless the frame is grey."""
 
     def __init__(self, *args: object, **options: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A trained model whose answers are known, small enough to run in a moment."""
+"""A trained model with known predictions, small enough to run in a moment."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ class Reddest(nn.Module):
 
 
 SAMPLING = Sampling(4, 4.0, (16, 12))
-NETWORK = Network(name="reddest", about="tells colours", build=Reddest, sampling=SAMPLING, options={"sharpness": 8.0})
+NETWORK = Network(
+    name="reddest", about="classifies colours", build=Reddest, sampling=SAMPLING, options={"sharpness": 8.0}
+)
 
 
-def train_tiny(folder: Path, classes: tuple[str, ...] = ("red", "green", "blue"), **facts: Any) -> Path:
+def train_tiny(folder: Path, classes: tuple[str, ...] = ("red", "green", "blue"), **metadata: Any) -> Path:
     """Write a trained model; NETWORKS must hold ``NETWORK``."""
-    facts = {"task": "classify", "data": "colours", "options": {"sharpness": facts.pop("sharpness", 8.0)}} | facts
-    trained = TrainedModel(network="reddest", classes=classes, sampling=SAMPLING, **facts)
+    options = {"sharpness": metadata.pop("sharpness", 8.0)}
+    metadata = {"task": "classify", "data": "colours", "options": options} | metadata
+    trained = TrainedModel(network="reddest", classes=classes, sampling=SAMPLING, **metadata)
     save_trained_model(folder, trained.build({}), trained)
     return folder
