@@ -1,4 +1,4 @@
-"""A drawn face whose mouth opens and closes, with a hum as loud as it is open, and a tracker that knows its position."""
+"""A drawn face whose mouth opens and closes, a hum as loud as it is open, and a tracker that knows its position."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def track_face(
     track: Callable[[Pixels, float], Sequence[TrackedFace]],
     progress: Callable[[float], None] | None = None,
 ) -> list[FaceTrajectory]:
-    """Read a source and return the trajectories of the main face: of several, the largest for the longest time.
+    """Read a source and return the trajectories of the main face: of several, the one with the largest total width.
 
     Args:
         track: returns the faces of the next frame, see ``mouth_tracker.FaceTracker``.
@@ -102,7 +102,7 @@ def track_face(
 def _select_main_face(
     meshes_by_face: dict[int, list[tuple[float, Float32Array]]],
 ) -> dict[int, list[tuple[float, Float32Array]]]:
-    """Keep in each frame the face that is the largest for the longest time overall."""
+    """Keep in each frame the face with the largest width summed over all frames."""
     ranked = sorted(meshes_by_face, key=lambda id: -sum(float(np.ptp(mesh[:, 0])) for _, mesh in meshes_by_face[id]))
     taken_times: set[float] = set()
     selected = {}
@@ -283,7 +283,7 @@ class FaceCompositor:
         return _blend(frame, (left, top, right, bottom), enlarged, opacity, lip_weight)
 
     def _sharpen(self, face: Float32Array, generated: Float32Array, mask: Float32Array) -> Float32Array:
-        """Amplify generated detail up to the strength of the original's, within limits."""
+        """Increase generated detail up to the strength of the original's, within limits."""
         fine, reference = (item - _blur(item) for item in (generated, face))
         strengths = [
             float(np.sqrt((np.square(item).mean(axis=2) * mask).sum() / mask.sum())) for item in (fine, reference)

@@ -151,12 +151,12 @@ def _keras_row(rnn: str) -> Network:
     )  # fmt: skip
 
 
-def _resnet3d(name: str, way: str, about: str, parameters: float, gmacs: float) -> Network:
+def _resnet3d(name: str, variant: str, about: str, parameters: float, gmacs: float) -> Network:
     def build(classes: int, dropout: float) -> nn.Module:
         from kinoscope.nets.resnet3d import LAYER_CONVOLUTIONS, ResNet3D
 
         _check_dropout(dropout)
-        return ResNet3D(classes, LAYER_CONVOLUTIONS[way], dropout)
+        return ResNet3D(classes, LAYER_CONVOLUTIONS[variant], dropout)
 
     return Network(
         name=name,

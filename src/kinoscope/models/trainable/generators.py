@@ -156,7 +156,7 @@ def new_generator(metadata: GeneratorMetadata) -> nn.Module:
 
 
 def new_discriminator(metadata: GeneratorMetadata, width: int, disc_frames: int = 2) -> nn.Module:
-    """Build the discriminator of a generator; it also judges ``disc_frames`` single frames of a clip."""
+    """Build the discriminator of a generator; it also scores ``disc_frames`` single frames of a clip."""
     return GANS[metadata.network].discriminator(metadata, width, disc_frames)
 
 
