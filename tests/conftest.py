@@ -82,11 +82,12 @@ def kinoscope(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Call
     """Call the command line in this process."""
     from kinoscope.cli.main import main
 
+    run: Callable[[list[str]], object] = main
     handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*words: str | Path) -> Call:
         with pytest.raises(SystemExit) as leaving:
-            main([str(word) for word in words])
+            run([str(word) for word in words])
         out, err = capsys.readouterr()
         return Call(int(leaving.value.code or 0), out, err)
 

@@ -3,11 +3,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from kinoscope.core.errors import GalleryError, OutputError
@@ -160,8 +162,13 @@ def test_nothing_is_written_when_the_change_fails(tmp_path):
         gallery.remove("Ada")
         gallery.remove("Ada")
     assert path.read_bytes() == before
-    with pytest.raises(RuntimeError), edit_gallery(tmp_path / "new", create=True):
-        raise RuntimeError("stopped")
+
+    def stop():
+        with edit_gallery(tmp_path / "new", create=True):
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        stop()
     assert not (tmp_path / "new").exists()
 
 
@@ -174,8 +181,11 @@ def test_a_new_gallery_is_its_owners_and_rights_that_were_given_stay(tmp_path):
 
 
 def forged(path, header, **tensors):
-    arrays = {"portraits": np.zeros(0, np.uint8), "embeddings.face": np.zeros((0, 4), np.float32)} | tensors
-    path.write_bytes(save(arrays, {HEADER: json.dumps(header)}))
+    arrays: dict[str, NDArray[Any]] = {
+        "portraits": np.zeros(0, np.uint8),
+        "embeddings.face": np.zeros((0, 4), np.float32),
+    }
+    path.write_bytes(save(arrays | tensors, {HEADER: json.dumps(header)}))
     return path
 
 
@@ -294,7 +304,10 @@ def hostile(path, **changes):
     row = {"name": "Ada", "kind": "face", "quality": 0.5, "portrait": 2, "source": "a.jpg"} | changes
     models = {row["kind"]: {"name": "dlib-resnet", "digest": DLIB.digest}}
     header = json.dumps({"schema": 1, "models": models, "samples": [row]})
-    tensors = {f"embeddings.{row['kind']}": np.zeros((1, 16), np.float32), "portraits": np.zeros(2, np.uint8)}
+    tensors: dict[str, NDArray[Any]] = {
+        f"embeddings.{row['kind']}": np.zeros((1, 16), np.float32),
+        "portraits": np.zeros(2, np.uint8),
+    }
     path.write_bytes(save(tensors, {HEADER: header}))
     return path
 

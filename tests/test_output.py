@@ -75,6 +75,6 @@ def test_a_closed_pipe_is_no_error(video: Path, words: tuple[str, ...]) -> None:
 def test_lines_stay_json_in_any_encoding() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", errors="backslashreplace")
     LineWriter(stream, {"path": "\U0001f600.mp4"}).write(Event("rules", 0, 1, "\u4e2d"))
-    first, second = stream.buffer.getvalue().decode("cp1252").splitlines()  # type: ignore[attr-defined]
+    first, second = stream.buffer.getvalue().decode("cp1252").splitlines()
     assert json.loads(first)["source"]["path"] == "\U0001f600.mp4"
     assert json.loads(second)["event"]["label"] == "\u4e2d"

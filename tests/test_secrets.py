@@ -164,7 +164,12 @@ def test_default_folders_titles_and_python(
     monkeypatch.chdir(tmp_path)
     titles = []
     real = analysis.run
-    monkeypatch.setattr(analysis, "run", lambda job, options, title: titles.append(title) or real(job, options, title))
+
+    def run(job: Any, options: Any, title: str) -> Any:
+        titles.append(title)
+        return real(job, options, title)
+
+    monkeypatch.setattr(analysis, "run", run)
     (done,) = package.analyze(video, library=tmp_path / "lib.lance") if _has_lance() else package.analyze(video)
     assert titles == ["shapes.mp4"]
     assert done.timeline is not None

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def shown(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> str:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(sys, "stderr", screen)
+    command: Callable[[list[str]], object] = main
     with pytest.raises(SystemExit):
-        main([str(word) for word in words])
+        command([str(word) for word in words])
     return screen.getvalue()
 
 

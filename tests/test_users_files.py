@@ -120,7 +120,7 @@ def world(tmp_path: Path, light: Any, kinoscope: Any, monkeypatch: pytest.Monkey
 def enroll(path: Path) -> None:
     from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 
-    look = GallerySample("Ada", "face", np.ones(4, np.float32) / 2, 0.9, b"a jpeg", "a.png")
+    look = GallerySample("Ada", "face", np.full(4, 0.5, np.float32), 0.9, b"a jpeg", "a.png")
     with edit_gallery(path, create=True) as known:
         known.add([look], EmbeddingModel("a", "b"))
 

@@ -48,7 +48,7 @@ def test_without_tracks_there_is_nothing():
 
 
 def test_spans_that_touch_do_not_overlap_but_two_faces_of_a_photo_do():
-    assert spans_overlap([[0, 1], [1, 2], [0.5, 1.5]]).tolist() == [
+    assert spans_overlap(np.array([[0, 1], [1, 2], [0.5, 1.5]])).tolist() == [
         [False, False, True],
         [False, False, True],
         [True, True, False],

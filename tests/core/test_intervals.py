@@ -16,7 +16,7 @@ from kinoscope.core.intervals import (
 )
 
 
-def of(right: list[int], groups: list[object]) -> tuple[float, float]:
+def of(right: list[int], groups: list[int]) -> tuple[float, float]:
     return proportion_interval(float(np.mean(right)), variance_of_mean(right, groups), np.ones(len(right)), groups)
 
 

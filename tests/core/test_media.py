@@ -27,7 +27,11 @@ def test_a_batch_keeps_times_and_order() -> None:
     assert batch.pixels.shape == (3, 4, 6, 3)
     assert batch.size == (6, 4)
     assert batch.times.tolist() == [1, 2, 4]
-    assert [(f.index, f.time, f.pixels[0, 0, 0]) for f in batch] == [(1, 1, 1), (2, 2, 2), (4, 4, 4)]
+    assert [(f.index, f.time, f.pixels[0, 0, 0]) for f in batch] == [
+        (1, Fraction(1), 1),
+        (2, Fraction(2), 2),
+        (4, Fraction(4), 4),
+    ]
 
 
 def test_a_batch_goes_forward_in_time() -> None:

@@ -148,13 +148,15 @@ def test_an_input_is_never_replaced_by_any_name(tmp_path):
 
 def test_results_of_another_command_need_to_be_asked_for(tmp_path):
     first, second = command_id("analyze", ["p/cam.mp4"]), command_id("analyze", ["q/cam.mp4"])
+
+    def enter():
+        with claim_output(tmp_path, second, names=["a.txt"]):
+            pytest.fail("must not be entered")
+
     with claim_output(tmp_path, first, names=["a.txt"]):
         write(tmp_path / "a.txt")
-    with (
-        pytest.raises(OutputError, match=r"a.txt is a result of another `analyze cam.mp4`.*give --overwrite"),
-        claim_output(tmp_path, second, names=["a.txt"]),
-    ):
-        pytest.fail("must not be entered")
+    with pytest.raises(OutputError, match=r"a.txt is a result of another `analyze cam.mp4`.*give --overwrite"):
+        enter()
     with claim_output(tmp_path, first, names=["a.txt"]):
         write(tmp_path / "a.txt", "again")
     with claim_output(tmp_path, second, names=["a.txt"], overwrite=True):

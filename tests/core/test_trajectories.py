@@ -13,7 +13,7 @@ SIZE = (640, 480)
 def walk(*feet, width=20, height=40, score=0.9, number=1):
     """A track through (time, x, y) of where it stands."""
     boxes = [[t, x - width / 2, y - height, x + width / 2, y, score] for t, x, y in feet]
-    return Track(number, "objects", "person", score, boxes)
+    return Track(number, "objects", "person", score, np.array(boxes))
 
 
 def test_a_straight_walk():
@@ -47,7 +47,7 @@ def test_a_moment_and_nothing_have_no_speed():
     assert trajectory_stats(walk((1, 50, 50))).to_dict() == {
         "seconds": 0, "length": 0, "speed": 0, "heights_per_second": 0, "path": [[1, 50, 50]],
     }  # fmt: skip
-    assert trajectory_stats(Track(1, "objects", "person", 0.5, [])).seconds == 0
+    assert trajectory_stats(Track(1, "objects", "person", 0.5, np.zeros((0, 6)))).seconds == 0
 
 
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=30), st.floats(0.01, 50))
@@ -139,7 +139,7 @@ def test_what_is_doubtful_but_moves_counts():
 
 
 def test_an_empty_track_is_no_scenery():
-    assert not is_scenery(Track(1, "objects", "person", 0.3, []))
+    assert not is_scenery(Track(1, "objects", "person", 0.3, np.zeros((0, 6))))
 
 
 def test_among_many_some_are_missed_and_some_are_doubles():

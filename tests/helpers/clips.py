@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def write_clip(
     return path
 
 
-def example(path: Path, *labels: str, **rest: object) -> Example:
+def example(path: Path, *labels: str, **rest: Any) -> Example:
     return Example(str(path), labels or ("a",), **rest)
 
 

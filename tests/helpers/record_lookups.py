@@ -44,7 +44,7 @@ def main():
         subprocess.run(["mount", "--bind", conf.name, "/etc/resolv.conf"], check=True)
         resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         resolver.bind(("127.0.0.1", 53))
-        names = set()
+        names: set[str] = set()
         threading.Thread(target=answer, args=(resolver, names), daemon=True).start()
         done = subprocess.run(sys.argv[1:], check=False)
         print("looked up:", *sorted(names))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
-from kinoscope.core.media import Frame, Pixels
+from kinoscope.core.media import Audio, Frame, Pixels
+from kinoscope.source.base import Item
 from kinoscope.source.encode.writer import Writer
 
 
@@ -18,7 +20,7 @@ def noise(count: int, width: int = 32, height: int = 24, seed: int = 0) -> list[
     return list(generator.integers(0, 256, (count, height, width, 3), np.uint8))
 
 
-def lossless(path: Path, pixels: Sequence[Pixels], times: Sequence[Fraction], **options: object) -> Path:
+def lossless(path: Path, pixels: Sequence[Pixels], times: Sequence[Fraction], **options: Any) -> Path:
     size = pixels[0].shape[1], pixels[0].shape[0]
     with Writer(path, size, lossless=True, preset="ultrafast", **options) as writer:
         for image, time in zip(pixels, times, strict=True):
@@ -45,6 +47,7 @@ def encode(
     """Encode a video that gets brighter, with any codec and container that FFmpeg supports."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate, options=options or {})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         stream.codec_context.gop_size = gop
@@ -73,3 +76,16 @@ def remux(source: Path, target: Path, format: str | None = None, **options: str)
                 packet.stream = copy
                 new.mux(packet)
     return target
+
+
+def audio_of(items: Iterable[Item]) -> Iterator[Audio]:
+    """Yield the blocks of a source that is read without its frames; a frame among them is an error."""
+    for item in items:
+        assert isinstance(item, Audio)
+        yield item
+
+
+def close_reader(items: Iterator[Item]) -> None:
+    """Stop reading before the end."""
+    assert isinstance(items, Generator)
+    items.close()

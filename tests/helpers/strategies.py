@@ -1,5 +1,6 @@
 """Hypothesis strategies for events, tracks and timelines with arbitrary content."""
 
+import numpy as np
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Event, TaskReport, Timeline, Track
@@ -44,7 +45,7 @@ def tracks(draw, number):
     times = sorted(draw(st.lists(TIMES, min_size=1, max_size=4)))
     boxes = [[t, *(draw(PIXELS) for _ in range(4)), draw(SCORES)] for t in times]
     task, identity = draw(st.sampled_from(["objects", "faces"])), draw(st.none() | TEXT)
-    return Track(number, task, draw(TEXT), draw(SCORES), boxes, identity, draw(EXTRA))
+    return Track(number, task, draw(TEXT), draw(SCORES), np.array(boxes), identity, draw(EXTRA))
 
 
 @st.composite

@@ -26,7 +26,7 @@ def synced(*events, count=20, late=0.12, start=0.0):
         for i, (a, b, identity, face) in enumerate(speech, 1)
     ]
     tracks = [
-        Track(i, "sync", "speaking", 0.9, [[start + a, 10, 10, 50, 50, 1], [start + b, 10, 10, 50, 50, 1]], identity)
+        Track(i, "sync", "speaking", 0.9, np.array([[start + t, 10, 10, 50, 50, 1] for t in (a, b)]), identity)
         for i, (a, b, identity, _) in enumerate(speech, 1)
     ]
     features = {

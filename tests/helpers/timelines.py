@@ -98,8 +98,9 @@ def _scenes(times, spans, random):
     for a, b, *_ in spans:
         names = random.choice(SCENES, 3, replace=False)
         scores = np.sort(random.dirichlet([4, 2, 1]))[::-1]
-        top = [[str(n), round(float(s), 4)] for n, s in zip(names, scores, strict=True)]
-        events.append(Event("scenes", a, b, *top[0], extra={"top": top}))
+        top = [(str(n), round(float(s), 4)) for n, s in zip(names, scores, strict=True)]
+        label, score = top[0]
+        events.append(Event("scenes", a, b, label, score, extra={"top": [list(pair) for pair in top]}))
     seconds = max(1, len(times) // int(RATE))
     features = random.standard_normal((seconds, 32)).astype(np.float32)
     return TaskResult(events, features={"scenes.features": features, "scenes.times": times[:: int(RATE)][:seconds]})
@@ -108,8 +109,8 @@ def _scenes(times, spans, random):
 def _walk(times, first, last, side, random):
     """Return the boxes (N, 6) of an object that moves on a straight line with jitter, always inside the frame."""
     n = last - first
-    ends = random.uniform([0.1, 0.2], [0.9, 0.8], (2, 2)) * [WIDTH, HEIGHT]
-    centre = np.linspace(*ends, n) + random.normal(0, 0.6, (n, 2)).cumsum(0) * 0.2
+    origin, target = random.uniform([0.1, 0.2], [0.9, 0.8], (2, 2)) * [WIDTH, HEIGHT]
+    centre = np.linspace(origin, target, n) + random.normal(0, 0.6, (n, 2)).cumsum(0) * 0.2
     half = np.array([side * 0.4, side]) / 2
     low, high = np.clip(centre - half, 0, None), np.minimum(centre + half, [WIDTH, HEIGHT])
     score = np.clip(random.normal(0.8, 0.05, n), 0.3, 1)
@@ -117,7 +118,8 @@ def _walk(times, first, last, side, random):
 
 
 def _objects(times, spans, random):
-    tracks, images = [], {}
+    tracks: list[Track] = []
+    images: dict[str, bytes] = {}
     for _, _, first, last in spans:
         for _ in range(random.integers(1, 5)):
             a = int(random.integers(first, max(first + 1, (first + last) // 2)))
@@ -129,7 +131,8 @@ def _objects(times, spans, random):
 
 
 def _faces(times, spans, random):
-    tracks, images = [], {}
+    tracks: list[Track] = []
+    images: dict[str, bytes] = {}
     for _, _, first, last in spans:
         if random.random() < 0.6:
             number = len(tracks) + 1
@@ -151,7 +154,8 @@ def _actions(times, spans, random):
 
 
 def _speech(times, spans, random):
-    events, at, number = [], float(times[0]) + 0.5, 0
+    events: list[Event] = []
+    at, number = float(times[0]) + 0.5, 0
     while True:
         text = SENTENCES[number % len(SENTENCES)]
         words = _words(text, at, random)

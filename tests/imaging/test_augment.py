@@ -182,7 +182,7 @@ def test_mixup_blends_frames_and_targets():
     ours, other = np.full((2, 4, 4, 3), 200, np.uint8), np.full((2, 4, 4, 3), 100, np.uint8)
     mix = ClipMix(0.25)
     assert set(mix(ours, other).ravel().tolist()) == {125}
-    assert mix.targets(np.float32([1, 0]), np.float32([0, 1])).tolist() == [0.25, 0.75]
+    assert mix.targets(np.array([1, 0], np.float32), np.array([0, 1], np.float32)).tolist() == [0.25, 0.75]
 
 
 @given(seeds)

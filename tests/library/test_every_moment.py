@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import pytest
 
+from kinoscope.core.media import Pixels
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
 from kinoscope.source.synthetic.video import SyntheticSource
 from kinoscope.tasks.registry import TASKS
@@ -26,16 +29,25 @@ FILMS = {"first.mkv": [({}, 2), (ANN | BOB, 2), ({}, 2)], "second.mkv": [(BOB, 4
 class Labelling(Counting):
     """A fake task: a label, and a sentence, each in the first two seconds."""
 
+    found: ClassVar[tuple[Any, ...]]
+
     def finish(self, timeline: Timeline) -> TaskResult:
         return TaskResult(events=[Event(self.name, self.seen[0], self.seen[20], *self.found)], report=TaskReport())
 
 
 class Scenes(Labelling):
-    name, found = "scenes", ("street", 0.8)
+    name = "scenes"
+    found = ("street", 0.8)
 
 
 class Speech(Labelling):
-    name, found = "speech", ("speech", 0.9, "Well, hello world!")
+    name = "speech"
+    found = ("speech", 0.9, "Well, hello world!")
+
+
+def player(displayed: list[Pixels]) -> Callable[[int, Fraction], Pixels]:
+    """Return a function that returns the frame of a number."""
+    return lambda number, _: displayed[number]
 
 
 @pytest.fixture
@@ -49,9 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.imwrite(str(tmp_path / "ann.png"), cv2.cvtColor(draw(ANN), cv2.COLOR_RGB2BGR))
     for name, stretches in FILMS.items():
         displayed = [draw(people) for people, seconds in stretches for _ in range(seconds * 10)]
-        source = SyntheticSource(
-            "people", lambda n, _, displayed=displayed: displayed[n], TaskResult(), SIZE, len(displayed) / 10, 10
-        )
+        source = SyntheticSource("people", player(displayed), TaskResult(), SIZE, len(displayed) / 10, 10)
         source.write(tmp_path / "films" / name, lossless=True)
     return tmp_path
 

@@ -23,10 +23,10 @@ ROWS = {"names": 7, "events": 3, "tracks": 4, "speech": 1, "images": 4, "scenes"
 
 def start(path: Path, first: int, count: int, moment: str = "never", text: str = "hello big world") -> subprocess.Popen:
     words = [sys.executable, "-W", "ignore", "-m", "tests.helpers.add_to_library", path, first, count, text, moment]
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    import_path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     return subprocess.Popen(
         [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": path},
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": import_path},
     )  # fmt: skip
 
 

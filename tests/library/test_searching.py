@@ -40,7 +40,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(page: Path) -> dict[str, Any]:
     text = page.read_text()
-    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])  # type: ignore[no-any-return]
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
 
 
 def test_a_search_prints_a_table_and_leaves_a_page_that_plays(kinoscope: Any, films: Path, tmp_path: Path) -> None:

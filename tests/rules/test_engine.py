@@ -3,6 +3,7 @@ import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kinoscope.core.errors import RulesError
-from kinoscope.core.results import Track
+from kinoscope.core.results import Observation, Track
 from kinoscope.rules import RuleEngine, RuleFile
 from kinoscope.rules.debounce import ObservationFilter
 from kinoscope.rules.engine import recording_clock
@@ -162,7 +163,8 @@ def test_entering_the_frame_inside_the_zone_is_entering_the_zone():
             for e in play(make_engine(ENTER, observation_filter=ObservationFilter(SIZE)), *pictures)
         ]
 
-    nobody, walk = [[]] * 10, [observation(4 + 4 * n, 80) for n in range(6)]
+    nobody: list[list[Observation]] = [[]] * 10
+    walk = [observation(4 + 4 * n, 80) for n in range(6)]
     assert entered(*nobody, *walk) == [(1.0, 1.3)]
     assert entered(*walk) == []  # was there when the video began
     assert entered(*nobody, *[observation(100, 75)] * 6) == []  # was hidden, or overlooked
@@ -221,7 +223,8 @@ def test_leaving_in_time_is_no_loitering():
 
 def test_a_stay_outlasts_a_short_absence_and_not_a_long_one():
     rules = {"kind": "loitering", "seconds": 5}
-    short, long = [[]] * 40, [[]] * 60
+    nobody: list[Observation] = []
+    short, long = [nobody] * 40, [nobody] * 60
     stay = [observation(100, 60)] * 30
     assert len(play(make_engine(rules), *stay, *short, *stay)) == 1
     assert play(make_engine(rules), *stay, *long, *stay) == []
@@ -307,7 +310,13 @@ def test_only_what_a_rule_is_about_counts():
         observation(80, 60, 4),
         observation(90, 60, 5, "face"),
     ]
-    asked = [{}, {"labels": ["person"]}, {"score": 0.5}, {"identities": ["Ada"]}, {"labels": ["face"]}]
+    asked: list[dict[str, Any]] = [
+        {},
+        {"labels": ["person"]},
+        {"score": 0.5},
+        {"identities": ["Ada"]},
+        {"labels": ["face"]},
+    ]
     found = [[e.extra["tracks"][0][1] for e in play(make_engine(INSIDE | one), seen)] for one in asked]
     assert found == [[1, 2, 3, 4], [2, 3, 4], [1, 3, 4], [3], [5]]
     assert play(make_engine(INSIDE | asked[3]), seen)[0].extra["identities"] == ["Ada"]

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -25,7 +26,7 @@ def one(*lines):
 
 
 def test_all_kinds(tmp_path):
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {"kind": "zone", "zone": "yard", "when": "enter", "hours": ["22:00-06:00"], "days": ["sat", "sun"]},
         {"kind": "line", "line": "door", "direction": [1, -1]},
         {"kind": "loitering", "zone": "yard", "seconds": 10, "labels": ["person"], "score": 0.5, "cooldown": 60},
@@ -33,7 +34,7 @@ def test_all_kinds(tmp_path):
         {"kind": "left-object", "seconds": 30},
         {"kind": "wrong-way", "direction": "up", "identities": ["Ada"]},
     ]
-    plain = {"clock": "2026-11-26 08:00:00", "zones": {"yard": [[0, 0], [1, 0], [1, 1]]}}
+    plain: dict[str, Any] = {"clock": "2026-11-26 08:00:00", "zones": {"yard": [[0, 0], [1, 0], [1, 1]]}}
     plain |= {"lines": {"door": [[0, 0], [1, 1]]}, "rules": [{"name": f"r{n}"} | kind for n, kind in enumerate(kinds)]}
     rules = reading(tmp_path, yaml.safe_dump(plain))
     assert [rule.kind for rule in rules.rules] == [kind["kind"] for kind in kinds]

@@ -127,10 +127,10 @@ def test_eight_thousand_square(tmp_path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("png", 25)
         stream.width, stream.height, stream.pix_fmt = 8192, 8192, "gray"
-        frame = av.VideoFrame(8192, 8192, "gray")
-        for plane in frame.planes:
+        gray = av.VideoFrame(8192, 8192, "gray")
+        for plane in gray.planes:
             plane.update(bytes([128]) * plane.buffer_size)
-        container.mux([*stream.encode(frame), *stream.encode(None)])
+        container.mux([*stream.encode(gray), *stream.encode(None)])
     with open_source(path) as source:
         assert source.info.size == (8192, 8192)
         (frame,) = source.frames((64, 64))

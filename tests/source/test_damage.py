@@ -3,6 +3,8 @@
 import random
 from fractions import Fraction
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from kinoscope.source import open_source
 from kinoscope.source.decode.losses import LossDetector
-from tests.helpers.sources import encode, remux
+from tests.helpers.sources import audio_of, encode, remux
 
 QUIET = {"x265-params": "log-level=error"}
 
@@ -105,7 +107,7 @@ def tone(path, codec="pcm_s16le"):
 
 def read_audio(path, **options):
     with open_source(path, **options) as source:
-        samples = sum(len(audio.samples) for audio in source.read(video=False, audio_rates=(16_000,)))
+        samples = sum(len(audio.samples) for audio in audio_of(source.read(video=False, audio_rates=(16_000,))))
         return samples, source.report
 
 
@@ -238,25 +240,25 @@ def test_simulated_streams_end_nothing(tmp_path):
     assert report.complete
 
 
-class _Packet:
-    def __init__(self, pts, key=False):
-        self.pts, self.is_keyframe, self.is_discard, self.is_corrupt = pts, key, False, False
+def fake_packet(pts: int, key: bool = False) -> Any:
+    """Return what the detector reads of a packet."""
+    return SimpleNamespace(pts=pts, is_keyframe=key, is_discard=False, is_corrupt=False)
 
 
-class _Frame:
-    def __init__(self, pts):
-        self.pts, self.is_corrupt = pts, False
+def fake_frame(pts: int) -> Any:
+    """Return what the detector reads of a frame."""
+    return SimpleNamespace(pts=pts, is_corrupt=False)
 
 
 def lost_of(losses, frames):
-    return [lost.pts for pts in frames for lost in losses.lost_before(_Frame(pts))]
+    return [lost.pts for pts in frames for lost in losses.lost_before(fake_frame(pts))]
 
 
 def test_second_fields_are_no_frames():
     """Count one frame for each pair of packets."""
     losses = LossDetector()
     for pts in range(0, 100, 2):
-        losses.record_packet(_Packet(pts, key=not pts))
+        losses.record_packet(fake_packet(pts, key=not pts))
     assert lost_of(losses, range(0, 60, 4)) == []
     losses.record_error("invalid data")
     assert lost_of(losses, range(72, 100, 4)) == [60, 64, 68]
@@ -267,7 +269,7 @@ def test_a_reason_waits_for_the_frame_that_it_belongs_to():
     """Fail in a decoder that runs ahead, before the frames come out that lie before the damaged one."""
     losses = LossDetector()
     for pts in range(20):
-        losses.record_packet(_Packet(pts, key=not pts))
+        losses.record_packet(fake_packet(pts, key=not pts))
     assert lost_of(losses, range(5)) == []
     losses.record_error("invalid data")
     assert lost_of(losses, [5, 6, 7, 8]) == []
@@ -279,7 +281,7 @@ def test_a_reason_waits_for_the_frame_that_it_belongs_to():
 def test_a_failure_without_a_stamp_is_counted_once():
     losses = LossDetector()
     for pts in range(5):
-        losses.record_packet(_Packet(pts, key=not pts))
+        losses.record_packet(fake_packet(pts, key=not pts))
     losses.record_error("invalid data")
     assert lost_of(losses, range(5)) == []
     assert [(lost.pts, lost.reason) for lost in losses.lost_at_end()] == [(None, "invalid data")]

@@ -106,7 +106,8 @@ def record(path, start, seconds=2, tone=440, kind="mpegts", bright=0, size=(64, 
     """Write a transport stream whose timestamps begin at ``start`` seconds."""
     with av.open(str(path), "w", format=kind, options={"mpegts_copyts": "1"} if kind == "mpegts" else {}) as container:
         video = container.add_stream("mpeg2video", 25)
-        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
         audio = container.add_stream("mp2", 48_000, layout="mono")
         for index in range(seconds * 25):
             pixels = np.full((size[1], size[0], 3), bright + index, np.uint8)

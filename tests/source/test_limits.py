@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import DecodeError, OptionError, SourceError
+from kinoscope.core.media import Audio
 from kinoscope.source import open_clip, open_source
 from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.limits import Limits
-from tests.helpers.sources import encode
+from tests.helpers.sources import audio_of, encode
 
 
 def wav(path, channels=1, rate=8000, frames=100, value=0, mask=None):
@@ -93,7 +94,7 @@ def test_a_frame_that_grows_beyond_the_limit_is_lost(tmp_path):
 def test_many_channels_are_mixed(tmp_path, channels):
     path = wav(tmp_path / "a.wav", channels, value=16384)
     with open_source(path) as source:
-        samples = np.concatenate([item.samples for item in source.read(audio_rates=(8000,))])
+        samples = np.concatenate([item.samples for item in audio_of(source.read(audio_rates=(8000,)))])
         assert source.report.failures == 0
     np.testing.assert_allclose(samples, np.full(100, 0.5, np.float32), atol=1e-4)
 
@@ -104,7 +105,7 @@ def test_too_many_channels_are_refused(tmp_path, channels):
     with pytest.raises(SourceError, match=rf"a.wav has {channels} channels of audio, more than the limit of 64"):
         open_source(path)
     with open_source(path, limit=f"channels={channels}") as source:
-        assert sum(len(item.samples) for item in source.read(audio_rates=(8000,))) == 100
+        assert sum(len(item.samples) for item in audio_of(source.read(audio_rates=(8000,)))) == 100
 
 
 @pytest.mark.parametrize("rate", [1, 10, 999, 768_001, 10_000_000, 2**31 - 1])
@@ -116,17 +117,17 @@ def test_absurd_sample_rates_are_refused(tmp_path, rate):
 @pytest.mark.parametrize("rate", [1000, 4000, 192_000, 768_000])
 def test_usual_sample_rates_are_read(tmp_path, rate):
     with open_source(wav(tmp_path / "a.wav", rate=rate, frames=rate)) as source:
-        assert abs(sum(len(item.samples) for item in source.read(audio_rates=(16_000,))) - 16_000) < 200
+        assert abs(sum(len(item.samples) for item in audio_of(source.read(audio_rates=(16_000,)))) - 16_000) < 200
 
 
 def test_audio_stops_at_the_limit_of_hours(tmp_path):
     path = wav(tmp_path / "a.wav", frames=80_000)  # ten seconds
-    audio_items = []
+    audio_items: list[Audio] = []
     with open_source(path, limit="hours=0.001") as source, pytest.raises(SourceError, match=r"limit of 0.001 hours"):
-        audio_items.extend(source.read(audio_rates=(8000, 16_000)))
+        audio_items.extend(audio_of(source.read(audio_rates=(8000, 16_000))))
     assert 3 < sum(len(item.samples) / item.rate for item in audio_items) / 2 <= 3.7
     with open_source(path, limit="hours=1") as source:
-        assert sum(len(item.samples) for item in source.read(audio_rates=(8000,))) == 80_000
+        assert sum(len(item.samples) for item in audio_of(source.read(audio_rates=(8000,)))) == 80_000
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from kinoscope.core.results import DecodeReport
 from kinoscope.source import LazyFrame, open_source
 from kinoscope.source.base import Source, black_frame
 from kinoscope.source.live import LiveSource
+from tests.helpers.sources import close_reader
 
 
 class Scripted(Source):
@@ -37,6 +38,7 @@ class Waiting(LiveSource):
     def read(self, video=True, audio_rates=()):
         items = super().read(video, audio_rates)
         yield next(items)
+        assert isinstance(self._source, Scripted)
         self._source.done.wait(10)
         yield from items
 
@@ -67,7 +69,7 @@ def test_leaving_early_closes_the_source():
     inner = Scripted()
     items = LiveSource(inner, max_frames=100).read()
     next(items)
-    items.close()
+    close_reader(items)
     assert inner.closed
 
 
@@ -84,6 +86,7 @@ def test_camera_that_is_not_there():
 
 def test_a_source_is_stopped_from_another_thread():
     with open_source("synthetic:shapes?duration=1000", live=True) as source:
+        assert isinstance(source, LiveSource)
         items = source.read()
         next(items)
         stopper = threading.Thread(target=source.stop)
@@ -113,7 +116,7 @@ def test_a_connection_that_sends_nothing_does_not_block(monkeypatch):
     source = LiveSource(Stuck())
     items = source.read()
     next(items)
-    items.close()
+    close_reader(items)
     source.close()
     assert source._thread.is_alive()  # it was not waited for
     stuck.set()

@@ -11,7 +11,7 @@ import subprocess
 import threading
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import av
 import pytest
@@ -23,7 +23,7 @@ from kinoscope.source.decode.container import open_file
 from kinoscope.source.decode.packets import PacketReader
 from kinoscope.source.stream import MAX_WAIT_SECONDS, Backoff, StreamSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
-from tests.helpers.sources import encode
+from tests.helpers.sources import close_reader, encode
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -111,7 +111,7 @@ def test_udp(tmp_path):
             assert source.info.live
             lazy_frames = source.lazy_frames()
             times = [next(lazy_frames).time for _ in range(10)]
-            lazy_frames.close()
+            close_reader(lazy_frames)
             with pytest.raises(SourceError, match="is live: it has no end"):
                 source.evenly(3)
     finally:
@@ -260,11 +260,12 @@ def test_whoever_stops_a_camera_that_was_lost_and_is_back_has_missed_nothing(tmp
         assert source.report.errors[0] == "no data for 4 s; reconnected"
 
 
-def test_stopping_a_camera_during_an_outage_reports_it(tmp_path):
+def test_stopping_a_camera_during_an_outage_reports_it(tmp_path, monkeypatch):
     path = encode(tmp_path / "a.ts", count=5)
     line = Line(path, None)
     reports = []
-    line.sleep = lambda _: reports.append((source.report.complete, *source.report.errors))
+    source: StreamSource
+    monkeypatch.setattr(line, "sleep", lambda _: reports.append((source.report.complete, *source.report.errors)))
     with line.source("rtsp://host/a") as source:
         assert len(list(source.lazy_frames())) == 5
     assert reports[0] == reports[-1] == (False, "no data any more; it could not be opened again until now")
@@ -290,10 +291,11 @@ def test_a_stream_that_sends_no_more_is_lost_at_once_and_not_after_a_second_wait
     packet = SimpleNamespace(
         stream="video", stream_index=0, size=1, pts=None, dts=None, time_base=None, pos=None, is_discard=False
     )
-    camera = SimpleNamespace(
+    camera: Any = SimpleNamespace(
         format=SimpleNamespace(name="rtsp"), read_timeout=5, demux=lambda: itertools.repeat(packet)
     )
-    packets = PacketReader(camera, ["video"])
+    streams: list[Any] = ["video"]
+    packets = PacketReader(camera, streams)
     packets._unflushed.clear()
     assert len(list(packets)) == 2
     assert packets.stop_reason == "no data for 5 s"
@@ -348,7 +350,7 @@ def test_end_closes_a_live_stream(tmp_path):
 
 
 def test_waits_grow_to_a_limit():
-    waits = []
+    waits: list[float] = []
     backoff = Backoff(9, waits.append)
     while backoff.wait():
         pass

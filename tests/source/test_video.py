@@ -11,7 +11,7 @@ from kinoscope.core.errors import DecodeError, OptionError, SourceError
 from kinoscope.core.media import Audio
 from kinoscope.source import LazyFrame, open_source
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
-from tests.helpers.sources import encode, lossless, noise
+from tests.helpers.sources import audio_of, close_reader, encode, lossless, noise
 
 
 def times_of(path, **options):
@@ -273,7 +273,7 @@ def test_breaking_off_is_reported(tmp_path):
     with open_source(path) as source:
         items = source.read()
         next(items)
-        items.close()
+        close_reader(items)
         assert not source.report.complete
 
 
@@ -320,6 +320,6 @@ def test_audio_alone_is_a_source(tmp_path):
         assert source.info.size == (0, 0)
         assert source.info.has_audio
         assert source.info.duration == 1
-        assert sum(len(audio.samples) for audio in source.read(audio_rates=(16_000,))) == 16_000
+        assert sum(len(audio.samples) for audio in audio_of(source.read(audio_rates=(16_000,)))) == 16_000
         with pytest.raises(SourceError, match="no video"):
             list(source.evenly(2))

@@ -28,7 +28,8 @@ def rows(*frames):
     """Frames from 1, each a dict from id to the left edge of a box of 10 by 10."""
     flat = [(n, i, x) for n, frame in enumerate(frames, 1) for i, x in frame.items()]
     boxes = [(x, 0, x + 10, 10) for _, _, x in flat]
-    return MotRows([f for f, _, _ in flat], [i for _, i, _ in flat], np.array(boxes, float).reshape(-1, 4))
+    frame_numbers, ids = (np.array([row[column] for row in flat], int) for column in (0, 1))
+    return MotRows(frame_numbers, ids, np.array(boxes, float).reshape(-1, 4))
 
 
 def pair(seed):
@@ -93,6 +94,6 @@ def test_what_has_no_truth_has_no_accuracy():
 
 
 def test_an_id_twice_in_a_frame_is_refused():
-    twice = MotRows([3, 3], [4, 4], np.array([[0, 0, 9, 9], [5, 5, 9, 9]]))
+    twice = MotRows(np.array([3, 3]), np.array([4, 4]), np.array([[0, 0, 9, 9], [5, 5, 9, 9]]))
     with pytest.raises(DatasetError, match="the result has id 4 twice in frame 3"):
         evaluate_mot(rows({1: 0}), twice)

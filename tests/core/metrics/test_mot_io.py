@@ -41,8 +41,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_truth_that_does_not_count_and_results_on_distractors_are_left_out():
     boxes = np.array([[x, 0, x + 10, 10] for x in (0, 20, 40, 60)], float)
-    truth = MotRows([1] * 4, [1, 2, 3, 4], boxes, [1, 0, 1, 1], [1, 1, 8, 3])
-    found = MotRows([1] * 5, range(5), np.vstack([boxes, boxes[2:3] + 4]))
+    truth = MotRows(np.ones(4, int), np.arange(1, 5), boxes, np.array([1.0, 0.0, 1.0, 1.0]), np.array([1, 1, 8, 3]))
+    found = MotRows(np.ones(5, int), np.arange(5), np.vstack([boxes, boxes[2:3] + 4]))
     kept, scored = drop_ignored(truth, found)
     assert kept.ids.tolist() == [1]
     # The car is a false alarm; of the two near the distractor the nearer goes.
@@ -50,8 +50,8 @@ def test_truth_that_does_not_count_and_results_on_distractors_are_left_out():
 
 
 def test_joined_sequences_share_neither_frames_nor_ids():
-    one = MotRows([1, 4], [1, 2], np.zeros((2, 4)))
-    none = MotRows([], [], np.zeros((0, 4)))
+    one = MotRows(np.array([1, 4]), np.array([1, 2]), np.zeros((2, 4)))
+    none = MotRows(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4)))
     truth, found = concatenate_sequences([(one, none), (one, one), (none, none)])
     assert truth.frames.tolist() == [1, 4, 6, 9]
     assert truth.ids.tolist() == [1, 2, 4, 5]

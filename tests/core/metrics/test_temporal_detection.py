@@ -25,7 +25,7 @@ def test_average_map_of_a_worked_case():
     found = [run("c", 0, 1, 0.6), run("a", 2, 10, 0.8), run("a", 0, 8, 0.9), run("b", 5, 15, 0.7)]
     scores = segment_map([*found, Segment("a", "dance", 0, 9)], truth)
     assert scores.precisions["run"] == pytest.approx((5 / 6,) * 7 + (0,) * 3)
-    assert scores.precisions["jump"] == (0,) * 10
+    assert scores.precisions["jump"] == (0.0,) * 10
     assert scores.by_overlap == pytest.approx((5 / 12,) * 7 + (0,) * 3)
     assert scores.average_map == pytest.approx(7 / 24)
     assert scores.overlaps == IOU_THRESHOLDS == (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -64,7 +64,8 @@ def plain_map(found, truth, overlap):
         union = a.end - a.start + b.end - b.start - common
         return common / union if a.video == b.video and union else 0
 
-    taken, points, right = [], [(0, 0)], 0
+    taken: list[int] = []
+    points, right = [(0.0, 0.0)], 0
     for place, one in enumerate(sorted(found, key=lambda s: -s.score), 1):
         free = [i for i in range(len(truth)) if i not in taken and share(one, truth[i]) >= overlap]
         if free:

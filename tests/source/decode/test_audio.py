@@ -10,6 +10,7 @@ from kinoscope.source import open_source
 from kinoscope.source.base import cut_audio
 from kinoscope.source.decode.audio import MultiRateResampler
 from kinoscope.source.synthetic.video import flash_and_beep
+from tests.helpers.sources import audio_of
 
 
 def block(samples, rate=8000):
@@ -33,7 +34,7 @@ def joined(blocks_out):
 def test_runs_on_from_its_first_time():
     blocks_out = resample([(np.full(800, i / 4), Fraction(1) + Fraction(i, 10)) for i in range(3)])
     assert blocks_out[0].start == 1
-    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([0, 0.25, 0.5]), 800))
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.array([0, 0.25, 0.5], np.float32), 800))
 
 
 def test_jitter_of_stamps_is_rounding():
@@ -43,12 +44,12 @@ def test_jitter_of_stamps_is_rounding():
 
 def test_gap_becomes_silence():
     blocks_out = resample([(np.ones(800), Fraction(0)), (np.ones(800), Fraction(3, 10))])
-    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0, 1]), [800, 1600, 800]))
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.array([1, 0, 1], np.float32), [800, 1600, 800]))
 
 
 def test_overlap_is_cut():
     blocks_out = resample([(np.ones(800), Fraction(0)), (np.zeros(800), Fraction(5, 100))])
-    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.float32([1, 0]), [800, 400]))
+    np.testing.assert_array_equal(joined(blocks_out), np.repeat(np.array([1, 0], np.float32), [800, 400]))
 
 
 def test_long_gap_restarts():
@@ -74,7 +75,7 @@ def test_flash_and_beep_keep_their_distance(tmp_path, name, rate):
     video = flash_and_beep(offset=Fraction(1, 4), duration=2, width=32, height=32)
     path = video.write(tmp_path / name)
     with open_source(path) as source:
-        blocks_out = list(source.read(video=False, audio_rates=(rate,)))
+        blocks_out = list(audio_of(source.read(video=False, audio_rates=(rate,))))
         lit = next(frame.time for frame in source.frames() if frame.pixels.mean() > 128)
     samples = joined(blocks_out)
     first = float(blocks_out[0].start) + np.flatnonzero(np.abs(samples) > 0.2)[0] / rate
@@ -137,10 +138,10 @@ def test_samples_of_any_number_of_planes_may_be_read(channels):
 def stereo(left, right, rate=8000, form="fltp"):
     samples = np.stack([left, right])
     if form == "s16":
-        samples = np.round(samples * 32767).astype(np.int16).T.reshape(1, -1)
-    frame = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(samples, np.int16 if form == "s16" else np.float32), form, "stereo"
-    )
+        interleaved = np.round(samples * 32767).astype(np.int16).T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(interleaved), form, "stereo")
+    else:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), form, "stereo")
     frame.sample_rate = rate
     return frame
 

@@ -18,7 +18,8 @@ def several(path, sizes=(SMALL, LARGE), default=0, cover=False, codec="mpeg4"):
         streams = []
         for number, size in enumerate(sizes):
             stream = container.add_stream(codec, 25)
-            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
             stream.disposition = Disposition.default if number == default else Disposition(0)
             streams.append(stream)
         if cover:

@@ -11,7 +11,7 @@ import pytest
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.source import open_source
 from kinoscope.source.encode.shift_audio import shift_audio
-from tests.helpers.sources import encode
+from tests.helpers.sources import audio_of, encode
 
 CLICKS = (0.5, 1.1, 1.5)
 
@@ -52,7 +52,7 @@ def click_times(path, track=None, rate=48_000):
     """Return the times of the clicks from the first frame on."""
     with open_source(path, audio_track=track) as source:
         first = float(next(source.lazy_frames()).time)
-        parts = list(source.read(video=False, audio_rates=(rate,)))
+        parts = list(audio_of(source.read(video=False, audio_rates=(rate,))))
     samples = np.concatenate([part.samples for part in parts])
     loud = np.abs(samples)
     peaks = [i for i in range(48, len(loud) - 48) if loud[i] > 0.3 and loud[i] == loud[i - 48 : i + 49].max()]
@@ -67,7 +67,7 @@ def packets(path):
 
 def decoded(path):
     with open_source(path) as source:
-        return [hashlib.md5(frame.pixels).hexdigest() for frame in source.frames()]
+        return [hashlib.md5(frame.pixels.tobytes()).hexdigest() for frame in source.frames()]
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])

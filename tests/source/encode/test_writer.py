@@ -12,7 +12,7 @@ from kinoscope.core.media import Frame
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
-from tests.helpers.sources import encode, lossless, noise
+from tests.helpers.sources import audio_of, encode, lossless, noise
 
 
 def packets(path, kind="audio"):
@@ -42,7 +42,7 @@ def test_copied_audio_keeps_its_times(tmp_path):
     starts = []
     for path in (first, second):
         with open_source(path) as source:
-            starts.append(next(iter(source.read(video=False, audio_rates=(48_000,)))).start)
+            starts.append(next(audio_of(source.read(video=False, audio_rates=(48_000,)))).start)
     assert starts[0] == starts[1]
 
 
@@ -57,7 +57,7 @@ def test_audio_that_cannot_be_copied_is_encoded(tmp_path):
     lossless(tmp_path / "b.mp4", noise(25), [Fraction(i, 25) for i in range(25)], audio_from=path)
     with open_source(tmp_path / "b.mp4") as source:
         assert source.info.audio_codec == "aac"
-        samples = np.concatenate([s.samples for s in source.read(video=False, audio_rates=(16_000,))])
+        samples = np.concatenate([s.samples for s in audio_of(source.read(video=False, audio_rates=(16_000,)))])
     assert np.corrcoef(samples[1000:15_000], wave[1000:15_000])[0, 1] > 0.99
 
 

@@ -7,7 +7,8 @@ import pytest
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Audio
 from kinoscope.source import open_source
-from kinoscope.source.synthetic.video import SHAPE_COLOURS, cuts, flash_and_beep, shapes
+from kinoscope.source.synthetic.video import SHAPE_COLOURS, SyntheticSource, cuts, flash_and_beep, shapes
+from tests.helpers.sources import audio_of
 
 
 def test_boxes_are_where_the_colour_is():
@@ -55,13 +56,14 @@ def test_address_takes_every_option():
         assert source.info.size == (64, 48)
     assert times == [Fraction(3, 2) + Fraction(1001, 30000) * i for i in range(30)]
     with open_source("synthetic:cuts?times=1&dissolves=2-2.5&duration=3") as source:
+        assert isinstance(source, SyntheticSource)
         assert len([e for e in source.truth.events if e.label == "shot"]) == 3
 
 
 def test_limits():
     with open_source("synthetic:flash_and_beep", start=1, end=2, rate=5) as source:
         assert [p.time for p in source.lazy_frames()] == [1 + Fraction(i, 5) for i in range(5)]
-        assert sum(len(s.samples) for s in source.read(video=False, audio_rates=(8000,))) == 8000
+        assert sum(len(s.samples) for s in audio_of(source.read(video=False, audio_rates=(8000,)))) == 8000
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """Write golden.json: what TrackEval tells of the random sequences, one by one and together.
 
-    pip install trackeval && python tests/core/mot_parity/generate.py
+    pip install trackeval && python -m tests.core.metrics.mot_parity.generate
 
 TrackEval brings its own OpenCV, so give it an environment of its own. Written with trackeval 1.3.0 and numpy 2.4.
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sequences import SEEDS, sequence
-from trackeval.datasets._base_dataset import _BaseDataset
-from trackeval.metrics import CLEAR, HOTA, Identity
+
+from tests.core.metrics.mot_parity.sequences import SEEDS, sequence
+
+# By name, because TrackEval is untyped and not a dependency of the development environment.
+trackeval: Any = import_module("trackeval.metrics")
+calculate_box_ious = import_module("trackeval.datasets._base_dataset")._BaseDataset._calculate_box_ious
 
 WANTED = {
     "HOTA": {"hota": "HOTA", "deta": "DetA", "detre": "DetRe", "detpr": "DetPr", "assa": "AssA", "assre": "AssRe",
@@ -28,14 +33,12 @@ def data(truth, found):
         ids, index = np.unique(rows[:, 1], return_inverse=True)
         sides.append((rows, index, len(ids)))
     length = int(max(truth[:, 0].max(), found[:, 0].max(initial=0)))
-    plain = {"num_timesteps": length, "gt_ids": [], "tracker_ids": [], "similarity_scores": []}
+    plain: dict[str, Any] = {"num_timesteps": length, "gt_ids": [], "tracker_ids": [], "similarity_scores": []}
     for frame in range(1, length + 1):
         (here, ids), (there, others) = ((rows[rows[:, 0] == frame], i[rows[:, 0] == frame]) for rows, i, _ in sides)
         plain["gt_ids"].append(ids)
         plain["tracker_ids"].append(others)
-        plain["similarity_scores"].append(
-            _BaseDataset._calculate_box_ious(here[:, 2:], there[:, 2:], box_format="xywh")
-        )
+        plain["similarity_scores"].append(calculate_box_ious(here[:, 2:], there[:, 2:], box_format="xywh"))
     for name, (rows, _, count) in zip(("gt", "tracker"), sides, strict=True):
         plain |= {f"num_{name}_dets": len(rows), f"num_{name}_ids": count}
     return plain
@@ -51,7 +54,8 @@ def pick(results):
 
 
 def main():
-    metrics = {"HOTA": HOTA(), "CLEAR": CLEAR({"PRINT_CONFIG": False}), "Identity": Identity({"PRINT_CONFIG": False})}
+    quiet = {"PRINT_CONFIG": False}
+    metrics = {"HOTA": trackeval.HOTA(), "CLEAR": trackeval.CLEAR(quiet), "Identity": trackeval.Identity(quiet)}
     every = {seed: {name: m.eval_sequence(data(*sequence(seed))) for name, m in metrics.items()} for seed in SEEDS}
     golden = {str(seed): pick(results) for seed, results in every.items()}
     golden["all"] = pick(
