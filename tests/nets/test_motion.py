@@ -50,10 +50,7 @@ def test_the_background_has_no_effect() -> None:
     scene = torch.rand(1, 1, 96, 160, 3, generator=torch.Generator().manual_seed(0)) * 60
     clip = moving(60, 40, ground=0.0)
     with_scene = torch.where(clip > 0, clip, scene.expand_as(clip))
-    still = (clip[:, 1:] == 0) & (clip[:, :-1] == 0)
-    changed = (with_scene[:, 1:] - with_scene[:, :-1])[still]
-    assert changed.abs().max() == 0
-    torch.testing.assert_close(net.motion_centres(with_scene), net.motion_centres(clip), atol=0.1, rtol=0)
+    torch.testing.assert_close(net.motion_centres(with_scene), net.motion_centres(clip), atol=0.02, rtol=0)
 
 
 def test_maps_are_placed_back_at_the_position_of_the_crop() -> None:
@@ -64,7 +61,7 @@ def test_maps_are_placed_back_at_the_position_of_the_crop() -> None:
     rows, columns = maps[3].nonzero().T
     assert abs(rows.float().mean() - y) <= 1
     assert abs(columns.float().mean() - x) <= 1
-    assert rows.max() - rows.min() <= 60
+    assert rows.max() - rows.min() + 1 == 60  # the crop's 48 rows, and half a cell of 12 on each side
     assert maps[3, round(y), round(x)] == pytest.approx(1)
 
 
