@@ -49,6 +49,7 @@ def test_clean_code_passes(violations):
         ("class FaceJudge: ...\n", ["name FaceJudge: write discriminator instead of judge"]),
         ("def f(self):\n    self.kept = 1\n", ["name kept: write saved instead of kept"]),
         ("def f():\n    for way in ():\n        pass\n", ["name way: write strategy or direction instead of way"]),
+        ("held_out_clips = 1\n", []),
         ("MOST = 3\n", ["constant MOST: say of what, and in which unit"]),
         ("LONGEST, STEP = 3, 4\n", ["constant LONGEST: say of what, and in which unit"]),
         ("class A: ...\n\n\nclass A: ...\n", ["class A is defined in src/clean.py too"]),

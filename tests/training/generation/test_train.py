@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from kinoscope.training.generation.inversion import project
 from kinoscope.training.generation.losses import GAN_LOSSES
 from kinoscope.training.generation.options import DESCRIPTIONS, GAN_LOSS_NAMES, GenerationOptions, default_options
 from kinoscope.training.generation.train import GeneratorTrainer, diversity_loss
+from kinoscope.training.logging import read_log
 from kinoscope.training.options import RENAMED, parse_options
 from kinoscope.training.trainer import fit
 
@@ -99,7 +101,17 @@ def test_a_run_of_an_earlier_release_is_resumed(run, tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
 
 
-def test_a_run_goes_on_longer_but_not_otherwise(run, tmp_path):
+def test_a_run_is_resumed_for_more_epochs(run, tmp_path):
+    copy = shutil.copytree(run.folder, tmp_path / "copy")
+    longer = fit(GeneratorTrainer(parse_options(["epochs=3"], SMALL, "generate"), clips()), copy, resume=True)
+    rows = read_log(copy / "log.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[:2] == read_log(run.folder / "log.jsonl")
+    assert longer.rows[-1]["epoch"] == 3
+    assert (copy / "model.safetensors").read_bytes() != (run.folder / "model.safetensors").read_bytes()
+
+
+def test_a_run_is_not_resumed_otherwise(run, tmp_path):
     longer = parse_options(["epochs=3"], SMALL, "generate")
     for name in ("checkpoints", "log.jsonl"):
         (tmp_path / name).symlink_to(run.folder / name)
