@@ -90,7 +90,7 @@ def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(
     assert np.allclose(kept / drawn, (kept / drawn)[:, :1], rtol=1e-4)
     facts = GeneratorMetadata(network="mocogan", width=8, size=16, frames=13, rate=10.0)
     save_generator(tmp_path, new_generator(facts), facts)
-    assert Generator(tmp_path, "cpu").unit(drawn) is drawn
+    assert Generator(tmp_path, "cpu").normalize(drawn) is drawn
 
 
 def test_truncation_is_seen(generator):
