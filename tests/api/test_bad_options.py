@@ -126,7 +126,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         for name, value in (
             ("epochs", 0), ("lr", "nan"), ("lr", "inf"), ("lr", -1), ("batch", 0), ("device", "gpu"), ("net", "gan"),
             ("size", 65), ("rate", 0), ("rate", "nan"), ("spacing", 0), ("ema", 1), ("ema", "nan"), ("seed", -1),
-            ("game", "chess"), ("augment", "much"), ("bf16", "maybe"), ("penalty", "nan"), ("momentum", "nan"),
+            ("gan_loss", "chess"), ("augment", "much"), ("bf16", "maybe"), ("r1_weight", "nan"), ("momentum", "nan"),
             ("target", 0.2),
         )
     ),
