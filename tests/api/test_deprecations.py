@@ -49,7 +49,7 @@ def test_old_names_are_accepted_in_python_too(capsys: pytest.CaptureFixture[str]
     def watch(source: str, *, rules: str, clips_to: str | None = None) -> None:
         seen.update(source=source, rules=rules, clips_to=clips_to)
 
-    accept_old_names(watch)("cam", "r.yaml", clips="d")  # type: ignore[call-arg,misc]
+    accept_old_names(watch)("cam", "r.yaml", clips="d")  # type: ignore[call-arg]
     assert seen == {"source": "cam", "rules": "r.yaml", "clips_to": "d"}
     assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
         "kinoscope: watch(source, rules) is now called watch(source, rules=rules)",

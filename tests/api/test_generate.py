@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import av
 import numpy as np
@@ -117,19 +119,20 @@ def test_unusable_models_and_paths(model, tmp_path):
 def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
     words = ["train", "generate", str(clips), "size=16", "frames=6", "width=8", "disc_width=8", "epochs=1", "steps=2"]
     words += ["batch=2", "--quiet", "--out", str(tmp_path / "run")]
+    command: Callable[[list[str]], object] = main.main
     with pytest.raises(SystemExit) as left:
-        main.main([*words, "--dry-run"])
+        command([*words, "--dry-run"])
     assert left.value.code == 0
     assert "dry run: all fits" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
     with pytest.raises(SystemExit) as left:
-        main.main(words)
+        command(words)
     assert left.value.code == 0
     assert "kinoscope generate" in capsys.readouterr().out
     more = train("generate", "epochs=2", resume_from=tmp_path / "run", quiet=True)
     assert [row["epoch"] for row in more.training.rows] == [1, 2]
     with pytest.raises(SystemExit):
-        main.main(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])
+        command(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])
     assert "2 clips of 6 frames" in capsys.readouterr().out
 
 
@@ -206,7 +209,9 @@ def test_copies_are_called_so(clips):
 
     real = np.stack([draw_moving(seed, 6, 12.5, 16)[0] for seed in range(6)])
     made = np.stack([real[4], draw_moving(99, 6, 12.5, 16)[0]])
-    nothing = dict.fromkeys(("fvd", "endless", "kvd", "precision", "recall", "diversity", "diversity_real"), 0.0)
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("fvd", "endless", "kvd", "precision", "recall", "diversity", "diversity_real"), 0.0
+    )
     protocol = Protocol(features="x", digest="", data="", real=6, generated=2, frames=6, rate=12.5, size=16)
     found = GenerationScores(
         protocol=protocol,

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -114,17 +115,18 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "clip.mp4")
     words = ["train", "lipsync", "clip.mp4", "epochs=1", "steps=1", "batch=2", "width=8", "features=0", "--quiet"]
+    command: Callable[[list[str]], object] = main.main
     with pytest.raises(SystemExit) as left:
-        main.main([*words, "--dry-run"])
+        command([*words, "--dry-run"])
     assert left.value.code == 0
     assert "38 training examples, 12 validation examples" in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()
     with pytest.raises(SystemExit) as left:
-        main.main(words)
+        command(words)
     assert left.value.code == 0
     assert "kinoscope lipsync VIDEO AUDIO --model runs/lipsync/clip1" in capsys.readouterr().out
     with pytest.raises(SystemExit) as left:
-        main.main(["train", "lipsync", "--resume-from", "runs/lipsync/clip1", "epochs=2", "--json"])
+        command(["train", "lipsync", "--resume-from", "runs/lipsync/clip1", "epochs=2", "--json"])
     assert left.value.code == 0
     assert json.loads(capsys.readouterr().out)["epochs"] == 2
 

@@ -1,5 +1,6 @@
 """The verb and its repair, with a task that goes by a flash and a click: so the offset is known."""
 
+from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
@@ -23,11 +24,11 @@ def film(path, late=0.0, seconds=3.0):
     with Writer(path, (64, 48), rate=25, audio_rate=16_000) as writer:
         for n in range(round(25 * seconds)):
             white = n == round(25 * FLASH)
-            writer.write(Frame(np.full((48, 64, 3), 255 * white, np.uint8), n / 25))
+            writer.write(Frame(np.full((48, 64, 3), 255 * white, np.uint8), Fraction(n, 25)))
         samples = np.zeros(round(16_000 * seconds), np.float32)
         click = round(16_000 * (FLASH + late))
         samples[click : click + 400] = np.sin(np.arange(400))[: len(samples[click : click + 400])]
-        writer.write_audio(Audio(samples, 16_000, 0))
+        writer.write_audio(Audio(samples, 16_000, Fraction(0)))
     return path
 
 

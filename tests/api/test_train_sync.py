@@ -50,7 +50,12 @@ def test_a_run_goes_on_with_the_pair_that_is_missing(clips, tmp_path, monkeypatc
     (run / "model.safetensors").unlink()
     trained = []
     real = train_sync._train_pair
-    monkeypatch.setattr(train_sync, "_train_pair", lambda *a: trained.append(a[1].kind) or real(*a))
+
+    def train_pair(*args):
+        trained.append(args[1].kind)
+        return real(*args)
+
+    monkeypatch.setattr(train_sync, "_train_pair", train_pair)
     kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
     assert trained == ["pixels"]
     assert (run / "model.safetensors").read_bytes() == whole

@@ -44,7 +44,7 @@ def test_an_explanation_has_all_its_parts():
     assert found.probability > 0.9
     assert list(found.maps) == list(found.faithfulness) == list(found.sanity) == FAST
     for one in found.maps.values():
-        assert (one.shape, one.dtype, one.max()) == ((FRAMES, SIDE, SIDE), np.float32, 1)
+        assert (one.shape, one.dtype, one.max()) == ((FRAMES, SIDE, SIDE), np.dtype(np.float32), 1)
         assert one.min() >= 0
     assert found.faithful("grad-cam")
     assert found.sane("grad-cam")

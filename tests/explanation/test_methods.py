@@ -1,5 +1,7 @@
 """Localization and faithfulness of the maps, on clips whose class depends on one moving shape."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -134,11 +136,15 @@ def test_maps_of_a_crop_are_compared_within_it():
     assert map_similarity(metric, np.ones_like(covered), *maps) > 0.6
 
 
+def classifier_weights(net: Any) -> torch.Tensor:
+    return net.classifier.weight.detach()
+
+
 def test_shuffling_keeps_the_values_and_the_network():
     net = toy("toy-conv3d")
-    before = net.classifier.weight.detach().clone()
-    other = Target(net, 0).shuffled(3).net.classifier.weight.detach()
-    assert torch.equal(before, net.classifier.weight.detach())
+    before = classifier_weights(net).clone()
+    other = classifier_weights(Target(net, 0).shuffled(3).net)
+    assert torch.equal(before, classifier_weights(net))
     assert not torch.equal(before, other)
     assert torch.equal(before.flatten().sort()[0], other.flatten().sort()[0])
 

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
@@ -289,7 +289,7 @@ def test_only_web_addresses_are_opened(cache, tmp_path):
         store.fetch(card(f"url:file://{tmp_path}"))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
 @pytest.mark.parametrize("kind", ["pypi", "npm"])
 def test_a_damaged_archive_is_refused_or_right(tmp_path, monkeypatch, kind, at, junk):

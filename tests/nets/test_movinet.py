@@ -14,13 +14,15 @@ def net():
     """Build a network whose residual scales are 1, whose norms have statistics, and whose outputs are not near zero."""
     torch.manual_seed(0)
     net = MoViNetA0(5)
+    linear = net.dense[0]
+    assert isinstance(linear, torch.nn.Linear)
     for name, parameter in net.named_parameters():
         if name.endswith("share"):
             torch.nn.init.ones_(parameter)
     with torch.no_grad():
         for _ in range(20):
             net(torch.rand(4, 4, 40, 40, 3) * 255)
-        net.dense[0].weight *= 30
+        linear.weight.mul_(30)
     return net.eval()
 
 

@@ -42,7 +42,9 @@ def test_a_2plus1d_convolution_has_as_many_weights_as_a_3d_one():
 
 def test_a_block_whose_convolutions_are_zero_is_the_identity():
     block = ResidualBlock3D(4, 4, 1, "3d").eval()
-    torch.nn.init.zeros_(block.second[0].weight)
+    convolution = block.second[0]
+    assert isinstance(convolution, torch.nn.Conv3d)
+    torch.nn.init.zeros_(convolution.weight)
     x = torch.rand(1, 4, 2, 3, 3)
     assert torch.equal(block(x), x)
 

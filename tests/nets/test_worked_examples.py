@@ -61,7 +61,8 @@ class OneBox(nn.Module):
 
 
 def test_nanodet_decodes_boxes_from_distributions():
-    net = NanoDet(OneBox())
+    body = OneBox()
+    net = NanoDet(body)
     pixels = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
     pixels[..., 0] = 200
     boxes, scores = net(pixels)
@@ -69,7 +70,7 @@ def test_nanodet_decodes_boxes_from_distributions():
     assert boxes[0, -1].tolist() == [48 - 32, 48 - 64, 48 + 96, 48 + 128]
     assert scores.shape == (1, 84, 80)
     red = (200 - 123.675) / 58.395
-    assert net.body.seen[0, 2, 0, 0].item() == pytest.approx(red)
+    assert body.seen[0, 2, 0, 0].item() == pytest.approx(red)
 
 
 def test_yolox_decodes_boxes_from_offsets_and_sizes():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from threading import Event as Signal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from kinoscope.core.errors import DecodeError, MissingExtra
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline
 from kinoscope.pipeline import engine
+from kinoscope.source import Source
 from kinoscope.tasks.base import Needs, Skip
 
 
@@ -54,7 +55,7 @@ class Stills:
 class Notebook:
     """A task that writes down what it is given, and can be made to break."""
 
-    def __init__(self, name: str = "notebook", wants: Needs | None = None, **breaks: BaseException) -> None:
+    def __init__(self, name: str = "notebook", wants: Needs | None = None, /, **breaks: BaseException) -> None:
         self.name, self.breaks = name, breaks
         self.wanted = wants or Needs(((4, 2),))
         self.batches: list[tuple[FrameBatch, ...]] = []
@@ -165,7 +166,7 @@ def test_interrupting_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> Non
         raise KeyboardInterrupt
 
     monkeypatch.setattr(engine.TaskFeed, "wait", impatient)
-    timeline = engine.run(Stills(100, KeyboardInterrupt(), at=10), [Notebook("task")])
+    timeline = engine.run(cast(Source, Stills(100, KeyboardInterrupt(), at=10)), [Notebook("task")])
     assert (timeline.decode.complete, timeline.decode.errors) == (False, ["interrupted (Ctrl-C)"])
     assert timeline.tasks["task"].status == "interrupted"
 
@@ -197,7 +198,7 @@ def test_a_task_that_is_slow_loses_live_pictures_and_holds_nobody_up() -> None:
             read.set()
 
     task = Slow("slow")
-    timeline = engine.run(Once(50, live=True), [task])  # would never end if the source had to wait
+    timeline = engine.run(cast(Source, Once(50, live=True)), [task])  # would never end if the source had to wait
     assert timeline.decode.frames == 50
     assert 1 <= len(task.batches) <= 2
     assert timeline.tasks["slow"].extra["dropped"] == 50 - len(task.batches)
@@ -215,11 +216,11 @@ def test_earlier_results_are_added_to(run: Any) -> None:
     assert list(timeline.tasks) == ["first", "second"]
 
 
-def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any) -> None:
+def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     timeline = run(Stills(3), Notebook("first"))
     timeline.decode.corrupt, timeline.decode.damaged = 1, [[0.1, 0.2]]
     source = Stills(3)
-    source.read = lambda **wants: iter(())
+    monkeypatch.setattr(source, "read", lambda **wants: iter(()))
     timeline = run(source, Notebook("second", needs=Skip("no sound")), timeline=timeline)
     assert timeline.tasks["second"].status == "skipped"
     assert timeline.decode == DecodeReport(frames=3, corrupt=1, damaged=[[0.1, 0.2]])

@@ -26,7 +26,7 @@ def preview(path, times, start, audio_from=None):
     return path
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.integers(0, 10**8),
     st.lists(st.integers(1, 900), min_size=1, max_size=20),

@@ -35,7 +35,7 @@ class OneFace(Counting):
 
     def finish(self, timeline: Timeline) -> TaskResult:
         assert self.settings["include_doubtful"] is True
-        rows = [[time, *BOX, 0.9] for time in self.seen if 0.29 < time < 0.61]
+        rows = np.array([[time, *BOX, 0.9] for time in self.seen if 0.29 < time < 0.61])
         features = {"faces.embeddings": ADA, "faces.tracks": np.array([1])}
         report = TaskReport(model="mtcnn, eyes", extra={"digest": "1"})
         return TaskResult([], [Track(1, "faces", "face", 0.9, rows, "person 1")], features, report=report)

@@ -1,4 +1,4 @@
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,4 +176,5 @@ def test_fake_cards_are_classifiers():
     from kinoscope.models.inference.classifier import is_classifier
 
     assert is_classifier(CARD)
-    assert not is_classifier(SimpleNamespace(input=(6, 8, 3), rate=None, task="scenes", labels=("a",), outputs=((1,),)))
+    of_frames = replace(CARD, task="scenes", input=(6, 8, 3), outputs=((1,),), classes=("a",), rate=None)
+    assert not is_classifier(of_frames)

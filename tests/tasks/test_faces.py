@@ -26,7 +26,7 @@ def task(monkeypatch):
 
 def show(task, script, duration):
     """Show what ``script(time)`` draws, five times a second; give the times."""
-    times = np.round(np.arange(0, duration, 0.2), 3)
+    times = np.arange(0, duration, 0.2).round(3)
     pictures = np.stack([script(time) for time in times])
     for n in range(0, len(times), 4):
         task.process_frames(FrameBatch(pictures[n : n + 4], times[n : n + 4], np.arange(n, n + len(times[n : n + 4]))))

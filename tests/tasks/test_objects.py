@@ -229,11 +229,11 @@ def test_looks_are_cut_out_inside_the_picture():
 
 @pytest.mark.parametrize("camera", [False, True])
 def test_a_camera_that_jumps_is_taken_out(camera):
-    rng, wall = np.random.default_rng(0), np.zeros((600, 1000))
+    rng, relief = np.random.default_rng(0), np.zeros((600, 1000))
     for cell in (100, 50, 25, 10):
         grid = rng.uniform(-1, 1, (600 // cell, 1000 // cell)) * cell
-        wall += cv2.resize(grid, (1000, 600), interpolation=cv2.INTER_CUBIC)
-    wall = np.clip(120 + wall / 3, 0, 255).astype(np.uint8)[:, :, None].repeat(3, axis=2)
+        relief += cv2.resize(grid, (1000, 600), interpolation=cv2.INTER_CUBIC)
+    wall = np.clip(120 + relief / 3, 0, 255).astype(np.uint8)[:, :, None].repeat(3, axis=2)
     for colour, (x, y) in zip(("red", "green"), ((450, 250), (600, 330)), strict=True):
         wall[y : y + 40, x : x + 40] = SHAPE_COLOURS[colour]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import RulesError
-from kinoscope.core.media import SourceInfo
+from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
 from kinoscope.pipeline import engine
 from kinoscope.rules import RuleFile
@@ -25,6 +25,12 @@ class Truth:
 
     def needs(self, info: SourceInfo) -> Needs:
         return Needs()
+
+    def process_frames(self, *batches: FrameBatch) -> None:
+        raise AssertionError("no frames were requested")
+
+    def process_audio(self, audio: Audio) -> None:
+        raise AssertionError("no audio was requested")
 
     def finish(self, timeline: Timeline) -> TaskResult:
         return TaskResult(tracks=self.source.truth.tracks)

@@ -189,7 +189,7 @@ def test_cuts_and_dissolves_are_found_by_the_real_network():
         load("transnetv2")
     except WeightsMissing as missing:
         pytest.skip(str(missing))
-    source = cuts(times=(0.6, "1.4"), dissolves=[("2", "2.4"), ("3", "3.8")], duration=5)
+    source = cuts(times=(0.6, Fraction("1.4")), dissolves=[(2, Fraction("2.4")), (3, Fraction("3.8"))], duration=5)
     found = run(source, [Shots()], threaded=False).events
     starts = [e.start for e in found]
     assert [e.extra.get("transition") for e in found] == [None, "cut", "cut", "gradual", "gradual"]
@@ -298,8 +298,8 @@ def test_a_light_that_is_switched_is_no_cut(task):
 @pytest.mark.parametrize("ramp", [1, 6])
 def test_a_fast_pan_is_no_cut(task, speed, ramp):
     task._net = BlindNet()
-    wide = np.random.default_rng(6).uniform(30, 220, (3, 400, 3))
-    wide = cv2.resize(wide, (2000, 27), interpolation=cv2.INTER_CUBIC)
+    narrow = np.random.default_rng(6).uniform(30, 220, (3, 400, 3))
+    wide = cv2.resize(narrow, (2000, 27), interpolation=cv2.INTER_CUBIC)
     speeds = np.convolve([0] * 50 + [speed] * 30 + [0] * 50, np.ones(ramp) / ramp, "same")
     places = np.cumsum(speeds).round().astype(int)
     assert starts_of(task, noisy([wide[:, x : x + 48] for x in places])) == []

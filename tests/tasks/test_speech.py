@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.media import Audio, SourceInfo
@@ -39,7 +39,8 @@ def test_words_of_packed_stretches_go_back_to_the_clock_of_the_source():
     found = sentences([segment(word(0.5, 1, "One."), word(2.25, 3, "Two"), word(3, 4.5, "three."))], pack)
     assert told(found) == [(10.5, 11, "One."), (100.25, 102.5, "Two three.")]
     assert found[1].extra["words"] == [[100.25, 101, "Two", 0.9], [101, 102.5, "three.", 0.9]]
-    assert (found[1].task, found[1].label, found[1].score) == ("speech", "speech", pytest.approx(0.9))
+    assert (found[1].task, found[1].label) == ("speech", "speech")
+    assert found[1].score == pytest.approx(0.9)
 
 
 def test_a_word_over_the_seam_stays_in_its_own_stretch():
@@ -118,7 +119,6 @@ texts = st.sampled_from([" the", " 43", ",000", "%", ".", " a", "'s", " -", " â‚
 steps = st.tuples(texts, st.sampled_from([0.0, 0.02, 0.1, 0.3, 2.0]), st.sampled_from([0.0, 0.0, 0.2, 3.0]))
 
 
-@settings(deadline=None)
 @given(st.lists(steps, min_size=1, max_size=20), st.floats(0, 100))
 def test_words_join_to_the_text_and_cues_take_their_times_from_them(spoken, start):
     time, tokens = 0.0, []

@@ -2,13 +2,15 @@
 
 from fractions import Fraction
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskResult, Timeline, Track
 from kinoscope.core.signal.sync_offset import OffsetCalibration, SyncOffset
+from kinoscope.models.card import Card
 from kinoscope.models.inference.face_mesh import LIPS, RIGID_POINTS
 from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, TrackedFace
 from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel, SyncModelMetadata
@@ -57,7 +59,7 @@ class Net(SyncModel):
 
     def __init__(self, *_):
         self.metadata = SyncModelMetadata(pairs=("points",), calibration=OffsetCalibration((-2.0, 0.0, 50.0, 0.0), 0.0))
-        self.cards = [SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0")]
+        self.cards = [cast(Card, SimpleNamespace(name="lips-points", licence="Apache-2.0", digest="0"))]
         self.runtime = "numpy"
 
     def embed_mouth(self, points, pixels):
@@ -156,7 +158,7 @@ def test_a_clock_that_is_a_thousandth_slow_is_found():
 def test_each_stretch_between_cuts_has_its_own_offset_where_they_differ():
     timeline = Timeline()
     cut = Event("shots", 10.0, 20.0, "shot", extra={"transition": "cut"})
-    timeline.add("shots", SimpleNamespace(report=TaskReport(), events=[cut], tracks=[], features={}, images={}))
+    timeline.add("shots", TaskResult(events=[cut]))
     samples = np.concatenate([sound_of(0, 10, 0.0), sound_of(10, 20, 0.3)])
     events = [e for e in run(np.arange(0, 20, 0.04), samples, timeline=timeline).events if "offset" in e.extra]
     assert [(e.start, e.end) for e in events] == [(0.0, 10.0), (10.0, pytest.approx(19.96))]
@@ -167,7 +169,7 @@ def test_who_speaks_is_told_and_named():
     timeline = Timeline()
     boxes = [[t, 0.0, 0.0, 60.0, 96.0, 1.0] for t in (0.0, 12.0)]
     known = Track(1, "faces", "face", 1.0, np.array(boxes), "person 1")
-    timeline.add("faces", SimpleNamespace(report=TaskReport(), events=[], tracks=[known], features={}, images={}))
+    timeline.add("faces", TaskResult(tracks=[known]))
     result = run(np.arange(0, 12, 0.04), sound_of(0, 12, 0.1), faces=(opening, lambda t: 0.5), timeline=timeline)
     assert offset_of(result).extra["offset"] == pytest.approx(0.1, abs=0.01)
     spoken = [event for event in result.events if event.label == "speaking"]

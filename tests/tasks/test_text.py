@@ -61,7 +61,7 @@ def make(monkeypatch):
 
 
 def show(task, script, duration, rate=2.5):
-    times = np.round(np.arange(0, duration, 1 / rate), 3)
+    times = np.arange(0, duration, 1 / rate).round(3)
     pictures = []
     for time in times:
         picture = np.full((SIZE[1], SIZE[0], 3), 40, np.uint8)
@@ -164,7 +164,7 @@ def slides(script):
 
 
 def read_slides(task, script, duration=6, rate=2.5):
-    times = np.round(np.arange(0, duration, 1 / rate), 3)
+    times = np.arange(0, duration, 1 / rate).round(3)
     task.process_frames(FrameBatch(np.stack([slides(script)(time) for time in times]), times, np.arange(len(times))))
     result = task.finish(Timeline(times=times))
     return [(event.start, event.end, event.text) for event in result.events], result

@@ -38,12 +38,16 @@ def visit(browser):
     """Open a page from disk; at the end it must have had no error, no dialog, and asked nothing of a network."""
     troubles, contexts = [], []
 
+    def refuse(dialog):
+        troubles.append(dialog.message)
+        dialog.dismiss()
+
     def visit(path, **options):
         contexts.append(browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options)))
         page = contexts[-1].new_page()
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", refuse)
         page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else troubles.append(r.url))
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready]")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ModelError
@@ -66,7 +66,7 @@ def test_anything_else_is_named(tmp_path: Path, data: bytes):
         read_convolutions(tmp_path / "net.onnx")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(at=st.integers(0, len(MODEL)), junk=st.binary(max_size=6))
 def test_damage_ends_in_tensors_or_one_error(tmp_path: Path, at: int, junk: bytes):
     data = bytearray(MODEL)

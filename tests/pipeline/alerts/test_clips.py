@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.results import Event
@@ -41,7 +41,6 @@ def test_each_alert_has_a_clip_of_its_own_unless_its_rule_was_met_just_before():
     assert [span.name[13:] for span in found[:2]] == ["out-of-the-gate.mp4", "other.mp4"]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1000), st.sampled_from(["a", "b", "a!"])), max_size=60),
     st.floats(0, 10),

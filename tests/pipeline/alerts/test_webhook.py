@@ -5,6 +5,7 @@ import http.server
 import json
 import socket
 import threading
+from typing import cast
 
 import pytest
 
@@ -22,11 +23,19 @@ from kinoscope.pipeline.alerts.webhook import Webhook, check_url, send
 from tests.conftest import serving
 
 
+class Inbox(http.server.ThreadingHTTPServer):
+    """A server's requests, the statuses that it answers with, and a count of the requests to wait for."""
+
+    got: list[tuple[dict[str, str], bytes]]
+    answers: list[int]
+    came: threading.Semaphore
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     """Keeps what comes, and answers as told: one status after another, the last for ever."""
 
     def do_POST(self):
-        server = self.server
+        server = cast(Inbox, self.server)
         server.got.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(server.answers[min(len(server.got), len(server.answers)) - 1])
         self.send_header("Location", "/elsewhere")
@@ -41,9 +50,10 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serving(Receiver) as server:
-        server.got, server.answers, server.came = [], [200], threading.Semaphore(0)
-        yield server
+    with serving(Receiver) as http_server:
+        inbox = cast(Inbox, http_server)
+        inbox.got, inbox.answers, inbox.came = [], [200], threading.Semaphore(0)
+        yield inbox
 
 
 def hook(server, tmp_path, **options):
@@ -153,7 +163,7 @@ def test_what_there_is_no_room_for_is_a_dead_letter_at_once(tmp_path):
 
 
 def test_waits_grow_and_are_uneven(tmp_path, monkeypatch):
-    waits = []
+    waits: list[float] = []
     webhook = Webhook("http://host/", tmp_path / "l", max_attempts=9, send=lambda *_: 500, jitter=lambda: 0.5)
     monkeypatch.setattr(webhook._stop, "wait", waits.append)
     webhook.put({})

@@ -1,5 +1,6 @@
 from fractions import Fraction
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -100,7 +101,6 @@ def test_no_sound_at_all():
 def test_nobody_speaks_in_beeps():
     vad = pytest.importorskip("faster_whisper.vad")
     voice = SpeechSegmenter(vad.get_vad_model())
-    heard = [
-        s for item in flash_and_beep(duration=2).read(video=False, audio_rates=(SAMPLE_RATE,)) for s in voice.add(item)
-    ]
+    chunks = flash_and_beep(duration=2).read(video=False, audio_rates=(SAMPLE_RATE,))
+    heard = [segment for chunk in chunks for segment in voice.add(cast(Audio, chunk))]
     assert heard + voice.close() == []

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.models.inference.faces import TEMPLATE
+from kinoscope.models.inference.faces import TEMPLATE, FaceEmbedder
 from kinoscope.tasks.people.face_samples import MAX_SAMPLES, FaceSamples, face_size, max_distance, mean_embedding
 
 SHARP = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
@@ -12,7 +12,10 @@ def offer(looks, time, score=1.0, points=TEMPLATE + 50, picture=SHARP):
     looks.offer(time, points, score, picture, f"picture at {time}".encode)
 
 
-class FakeEmbedder:
+class FakeEmbedder(FaceEmbedder):
+    def __init__(self):
+        pass  # no model
+
     def __call__(self, chips):
         assert chips.shape[1:] == (150, 150, 3)
         return np.repeat(np.arange(len(chips), dtype=np.float32)[:, None], 128, axis=1)

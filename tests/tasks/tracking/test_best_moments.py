@@ -19,7 +19,7 @@ def offer(best, time, value):
 
 
 def test_of_moments_close_in_time_the_clearly_better_one_is_kept():
-    best = TopMoments(3)
+    best: TopMoments[View] = TopMoments(3)
     offer(best, 0.0, 0.5)
     offer(best, 0.4, 0.52)
     assert best.moments == [View(0.0, 0.5)]
@@ -28,7 +28,7 @@ def test_of_moments_close_in_time_the_clearly_better_one_is_kept():
 
 
 def test_the_worst_makes_room():
-    best = TopMoments(2)
+    best: TopMoments[View] = TopMoments(2)
     for time, value in enumerate([0.5, 0.4, 0.3, 0.7]):
         offer(best, 2.0 * time, value)
     assert best.moments == [View(6.0, 0.7), View(0.0, 0.5)]
@@ -41,7 +41,7 @@ def test_a_worthless_moment_is_not_wanted():
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(0.01, 1)), max_size=40))
 def test_the_best_moment_is_never_far_from_the_best_of_all(moments):
-    best = TopMoments(3)
+    best: TopMoments[View] = TopMoments(3)
     for time, value in moments:
         offer(best, time, value)
     values = [moment.quality for moment in best.moments]

@@ -61,7 +61,7 @@ rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=
 
 
 @given(rows, st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_groups_stay_together_and_nothing_is_lost(rows, seed):
     dataset = make(*((label, str(group)) for label, group in rows))
     for splits in (split(dataset, 0.25, 0.2, seed), *folds(dataset, 3, seed)):

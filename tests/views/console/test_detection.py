@@ -9,9 +9,9 @@ ROW = {"start": 0.0, "end": 9.0, "seconds": 9.0, "length": 1.0, "speed": 0.1, "h
 
 def printed(*counts):
     rows = [{"id": n, "label": "person", "counts": count} | ROW for n, count in enumerate(counts)]
-    console = Console(file=io.StringIO(), width=120)
-    print_detections({"source": "a.mp4", "tracks": rows, "counts": {}}, console)
-    return console.file.getvalue()
+    out = io.StringIO()
+    print_detections({"source": "a.mp4", "tracks": rows, "counts": {}}, Console(file=out, width=120))
+    return out.getvalue()
 
 
 def test_what_does_not_count_is_marked_and_the_mark_explained():

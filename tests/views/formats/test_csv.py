@@ -1,6 +1,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -61,8 +62,9 @@ def test_an_empty_timeline_has_a_head_only(tmp_path):
 
 
 def test_a_trajectory_is_a_row(tmp_path):
-    walk = [[t / 2, 10.0 * t, 0, 10.0 * t + 20, 40, 0.8] for t in range(5)]
-    write(Timeline(tracks=[Track(3, "objects", "=person", 0.8, walk), Track(4, "objects", "car", 0.5, [])]), tmp_path)
+    walk = np.array([[t / 2, 10.0 * t, 0, 10.0 * t + 20, 40, 0.8] for t in range(5)])
+    tracks = [Track(3, "objects", "=person", 0.8, walk), Track(4, "objects", "car", 0.5, walk[:0])]
+    write(Timeline(tracks=tracks), tmp_path)
     (row,) = _read(tmp_path / "trajectories.csv")
     assert (row["id"], row["label"], row["start"], row["end"], row["seconds"]) == ("3", "'=person", "0.0", "2.0", "2.0")
     assert (row["length"], row["speed"], row["heights_per_second"]) == ("40.0", "20.0", "0.5")

@@ -28,7 +28,7 @@ def test_lines_are_balanced():
 
 def test_a_long_sentence_is_parted_at_the_times_of_its_words():
     words = [[i, i + 0.5, f"word{i:04d}", 1.0] for i in range(20)]
-    text = " ".join(row[2] for row in words)
+    text = " ".join(f"word{i:04d}" for i in range(20))
     found = _cues(Event("speech", 0, 19.5, "speech", 1.0, text, {"words": words}))
     assert [(float(cue.start), float(cue.end)) for cue in found] == [(0, 6.5), (7, 13.5), (14, 19.5)]
     assert found[1].lines == ("word0007 word0008 word0009 word0010", "word0011 word0012 word0013")

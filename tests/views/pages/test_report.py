@@ -3,6 +3,7 @@ import hashlib
 import json
 import re
 
+import numpy as np
 import pytest
 
 from kinoscope.core.errors import OutputError
@@ -40,7 +41,7 @@ def test_hostile_text_cannot_leave_its_place():
     timeline = Timeline(
         source={"path": HOSTILE},
         events=[Event("speech", 0, 1, HOSTILE, text=HOSTILE), Event(HOSTILE, 0, 1, HOSTILE)],
-        tracks=[Track(1, "objects", HOSTILE, 1, [[0, 0, 0, 1, 1, 1]], HOSTILE)],
+        tracks=[Track(1, "objects", HOSTILE, 1, np.array([[0, 0, 0, 1, 1, 1]]), HOSTILE)],
     )
     page = render(timeline, HOSTILE)
     assert page.count("<script") == page.count("</script>") == 2

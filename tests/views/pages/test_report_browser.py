@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 def known(start=0.0):
     """What is in the video, on a clock that begins at ``start``."""
-    square = [[start + i / RATE, *box(i), 1.0] for i in range(COUNT)]
+    square = np.array([[start + i / RATE, *box(i), 1.0] for i in range(COUNT)])
     words = [[start + 0.2, start + 0.6, "a", 1], [start + 0.6, start + 1.4, "square", 1]]
     timeline = Timeline(
         source={"path": "a #1.mp4", "width": WIDTH, "height": HEIGHT, "rate": "10", "duration": 4.0, "start": start},
@@ -322,7 +322,8 @@ def test_hostile_text_is_only_text(visit, folder):
     timeline = known()
     timeline.source["path"] = HOSTILE
     timeline.events += [Event("speech", 2, 3, HOSTILE, text=HOSTILE), Event(HOSTILE, 0, 4, HOSTILE)]
-    timeline.tracks += [Track(9, "faces", HOSTILE, 1, [[0, 0, 0, 9, 9, 1], [4, 0, 0, 9, 9, 1]], HOSTILE)]
+    boxes = np.array([[0, 0, 0, 9, 9, 1], [4, 0, 0, 9, 9, 1]])
+    timeline.tracks += [Track(9, "faces", HOSTILE, 1, boxes, HOSTILE)]
     timeline.tasks[HOSTILE] = TaskReport(status=HOSTILE, model=HOSTILE, reason=HOSTILE)
     write_report(timeline, folder / "hostile.html", "a #1.mp4")
     page = visit(folder / "hostile.html")
@@ -372,7 +373,7 @@ def test_nothing_found_is_shown_decently(visit, folder):
 
 
 def test_times_out_of_all_measure_are_shown(visit, folder):
-    track = Track(1, "objects", "car", 1, [[-5, 0, 0, 9, 9, 1], [1e9, 0, 0, 9, 9, 1]])
+    track = Track(1, "objects", "car", 1, np.array([[-5, 0, 0, 9, 9, 1], [1e9, 0, 0, 9, 9, 1]]))
     timeline = Timeline(source={"width": 16, "height": 9}, events=[Event("shots", -1e3, 1e9, "shot")], tracks=[track])
     write_report(timeline, folder / "huge.html", None)
     page = visit(folder / "huge.html")

@@ -55,12 +55,12 @@ def test_words_and_scene_labels_are_in_the_data():
 
 
 def test_numbers_that_json_cannot_hold_become_plain():
-    boxes = [[0, math.nan, 0, math.inf, 10, 1], [1, 5, 0, 15, 10, 1]]
+    boxes = np.array([[0, math.nan, 0, math.inf, 10, 1], [1, 5, 0, 15, 10, 1]])
     timeline = Timeline(
         source={"path": "a.mp4", "odd": math.nan},
         tasks={"objects": TaskReport(seconds=math.inf)},
         events=[Event("actions", 0, 1, "fight", math.nan)],
-        tracks=[Track(1, "objects", "car", math.nan, boxes), Track(2, "objects", "car", 1, [])],
+        tracks=[Track(1, "objects", "car", math.nan, boxes), Track(2, "objects", "car", 1, boxes[:0])],
         features={"actions.times": np.array([0.5]), "actions.scores": np.array([np.nan])},
     )
     data = report_data(timeline, None)

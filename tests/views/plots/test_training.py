@@ -1,6 +1,7 @@
 """Pictures of training and evaluation: that they are drawn, of what, and that a missing matplotlib is named."""
 
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ def shades(path):
 
 
 def test_measures_of_train_and_val_share_a_panel():
-    log = [
+    log: list[dict[str, Any]] = [
         {"epoch": 1, "train_loss": 2, "val/loss": 3, "rate": 0.1, "note": "x", "saved": True},
         {"epoch": 2, "train_loss": 1, "val/loss": 2.5, "rate": 0.2},
     ]

@@ -89,14 +89,14 @@ def _colours(timeline, times):
 
 
 def test_a_track_keeps_its_colour_and_another_has_another():
-    other = Track(2, "objects", "person", 0.9, [[5.0, 10, 8, 30, 40, 0.9]])
+    other = Track(2, "objects", "person", 0.9, np.array([[5.0, 10, 8, 30, 40, 0.9]]))
     first, last, second = _colours(_timeline(WALK, other), [1, 2, 5])
     assert len(first) == len(second) == 1
     assert first == last != second
 
 
 def test_a_known_person_keeps_the_colour_across_tracks():
-    tracks = [Track(n, "faces", "face", 0.9, [[n, 10, 8, 30, 40, 0.9]], "Zoë") for n in (1, 2)]
+    tracks = [Track(n, "faces", "face", 0.9, np.array([[n, 10, 8, 30, 40, 0.9]]), "Zoë") for n in (1, 2)]
     first, second = _colours(_timeline(*tracks), [1, 2])
     assert first == second
 
@@ -115,7 +115,7 @@ def test_the_tag_of_a_box_at_the_top_stands_inside_it():
 
 
 def test_tags_do_not_cover_each_other():
-    tracks = [Track(n, "objects", "person", 0.9, [[0, 100, 100, 200, 200, 0.9]]) for n in (1, 2)]
+    tracks = [Track(n, "objects", "person", 0.9, np.array([[0, 100, 100, 200, 200, 0.9]])) for n in (1, 2)]
     changed = _changed(_timeline(*tracks, width=320, height=240), _frame(0, 320, 240))
     assert changed[84:100, 100:140].all()
     assert changed[100:116, 100:140].all()
@@ -152,7 +152,8 @@ def _red(tracks, extra=()):
     ],
 )
 def test_an_alert_does_not_hide_whom_it_is_about(boxes, corner):
-    tracks = [Track(n, "objects", "person", 0.9, [[0, *box, 0.9], [5, *box, 0.9]]) for n, box in enumerate(boxes)]
+    rows = [np.array([[0, *box, 0.9], [5, *box, 0.9]]) for box in boxes]
+    tracks = [Track(n, "objects", "person", 0.9, track_boxes) for n, track_boxes in enumerate(rows)]
     *middle, red = _red(tracks)
     assert tuple(middle) == corner
     for x1, y1, x2, y2 in boxes:

@@ -25,10 +25,10 @@ def test_a_frame_covers_exactly_its_edges():
 def test_corners_cover_a_quarter_of_each_side():
     pixels, wanted = _blank(), np.zeros((16, 20), bool)
     primitives.corners(pixels, (0, 0, 12, 8), RED, 1)
-    for y, x in [(0, slice(0, 3)), (0, slice(9, 12)), (7, slice(0, 3)), (7, slice(9, 12))]:
-        wanted[y, x] = True
-    for x, y in [(0, slice(0, 2)), (11, slice(0, 2)), (0, slice(6, 8)), (11, slice(6, 8))]:
-        wanted[y, x] = True
+    for row, columns in [(0, slice(0, 3)), (0, slice(9, 12)), (7, slice(0, 3)), (7, slice(9, 12))]:
+        wanted[row, columns] = True
+    for column, rows in [(0, slice(0, 2)), (11, slice(0, 2)), (0, slice(6, 8)), (11, slice(6, 8))]:
+        wanted[rows, column] = True
     np.testing.assert_array_equal(pixels[..., 0] == 255, wanted)
 
 

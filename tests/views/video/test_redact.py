@@ -16,7 +16,7 @@ def image(seed=0, height=120, width=160):
 
 
 def hidden(method, seed=0, box=(40, 30, 100, 90)):
-    track = Track(1, "faces", "face", 0.9, [[0, *box, 0.9]])
+    track = Track(1, "faces", "face", 0.9, np.array([[0, *box, 0.9]]))
     redactor = Redactor(RedactionPlan([Mask("faces", track, np.array([[0.0, *box], [1.0, *box]]))]), method)
     return redactor, redactor.draw(Frame(image(seed), Fraction(1, 2))).pixels
 
@@ -84,9 +84,10 @@ def test_the_frame_itself_is_left_alone_and_keeps_its_time():
 
 
 def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
-    stranger = Track(1, "faces", "face", 0.93, [[1, 50, 40, 70, 60, 0.9], [2, 50, 40, 70, 60, 0.9]], "person 1")
+    boxes = np.array([[1, 50, 40, 70, 60, 0.9], [2, 50, 40, 70, 60, 0.9]])
+    stranger = Track(1, "faces", "face", 0.93, boxes, "person 1")
     known = {"known_by": "face", "distance": 0.31, "margin": 0.4}
-    ada = Track(2, "faces", "face", 0.99, [[1, 0, 0, 20, 20, 0.9]], "Ada", known)
+    ada = Track(2, "faces", "face", 0.99, np.array([[1, 0, 0, 20, 20, 0.9]]), "Ada", known)
     tasks = {"faces": TaskReport(), "recognize": TaskReport()}
     redactor = Redactor(plan(Timeline(tracks=[stranger, ada], tasks=tasks), ["faces"], ["Ada"]), "solid")
     for time in (Fraction(0), Fraction(3, 2)):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ DONE = {"faces": TaskReport(), "objects": TaskReport(), "recognize": TaskReport(
 
 def face(number, start, end, box=(100, 100, 200, 200), **more):
     times = np.arange(round(start * 25), round(end * 25) + 1) / 25
-    return Track(number, "faces", "face", 0.9, [[time, *box, 0.9] for time in times], **more)
+    return Track(number, "faces", "face", 0.9, np.array([[time, *box, 0.9] for time in times]), **more)
 
 
 def timeline(*tracks, cuts=(), **more):
@@ -44,7 +46,8 @@ def test_what_is_seen_once_is_covered_for_half_a_second_on_either_side_and_ever_
 @pytest.mark.parametrize("kind", ["damaged", "missing"])
 def test_what_is_lost_in_damage_stays_hidden(kind):
     """A detector finds no face where people still know one: in frames redaction from damaged ones."""
-    decode = DecodeReport(**{kind: [[2.2, 2.3], [4.0, 4.1]]})
+    fields: dict[str, Any] = {kind: [[2.2, 2.3], [4.0, 4.1]]}
+    decode = DecodeReport(**fields)
     lost, found = face(1, 1, 2), face(2, 8, 9, (600, 100, 700, 200))
     redaction = plan(timeline(lost, found, decode=decode), ["faces"])
     assert [round(redaction.masks[0].end, 3), round(redaction.masks[1].start, 3)] == [4.1 + DAMAGE_SECONDS, 2.2]
@@ -113,7 +116,8 @@ def test_a_track_that_may_show_two_people_is_hidden_whoever_one_of_them_is():
 
 
 def test_of_objects_only_people_are_hidden():
-    tracks = [Track(n, "objects", label, 0.9, [[0, 1, 1, 9, 9, 0.9]]) for n, label in enumerate(["person", "car"])]
+    boxes = np.array([[0, 1, 1, 9, 9, 0.9]])
+    tracks = [Track(n, "objects", label, 0.9, boxes) for n, label in enumerate(["person", "car"])]
     assert [mask.track.label for mask in plan(timeline(*tracks), ["people"]).masks] == ["person"]
 
 
@@ -141,7 +145,8 @@ def moving(start, end, x, speed, width=100):
     """A face that moves to the right, or to the left, at so many pixels a second."""
     times = np.arange(round(start * 25), round(end * 25) + 1) / 25
     at = [x + speed * (time - start) for time in times]
-    return Track(1, "faces", "face", 0.9, [[t, a, 300, a + width, 400, 0.9] for t, a in zip(times, at, strict=True)])
+    boxes = np.array([[t, a, 300, a + width, 400, 0.9] for t, a in zip(times, at, strict=True)])
+    return Track(1, "faces", "face", 0.9, boxes)
 
 
 SIZE = {"width": 1280, "height": 720}
@@ -201,7 +206,7 @@ def test_what_is_seen_first_near_an_edge_is_hidden_up_to_it():
 )
 def test_never_less_is_hidden_than_the_boxes_and_where_they_stayed(start, corners):
     rows = [[(start + n) / 25, x, y, x + 100, y + 100, 0.9] for n, (x, y) in enumerate(corners)]
-    (mask,) = plan(timeline(Track(1, "faces", "face", 0.9, rows), source=SIZE), ["faces"]).masks
+    (mask,) = plan(timeline(Track(1, "faces", "face", 0.9, np.array(rows)), source=SIZE), ["faces"]).masks
     for seconds, row, margin in [
         *((0.0, row, BOX_MARGIN) for row in rows),
         *((-back, rows[0], BOX_MARGIN + back) for back in (0.1, 0.3, EXTENSION_SECONDS)),
@@ -217,9 +222,8 @@ def leaving(start, end, step):
     """Return a face that is at the left edge at its end, or begin, and moves by a step a frame."""
     times = np.arange(round(start * 25), round(end * 25) + 1) / 25
     left = step * 25 * (times - (end if step < 0 else start))
-    return Track(
-        1, "faces", "face", 0.9, [[time, x, 300, x + 100, 400, 0.9] for time, x in zip(times, left, strict=True)]
-    )
+    boxes = np.array([[time, x, 300, x + 100, 400, 0.9] for time, x in zip(times, left, strict=True)])
+    return Track(1, "faces", "face", 0.9, boxes)
 
 
 SIZED = {"source": {"width": 1280, "height": 720}}

@@ -24,7 +24,7 @@ LONG = "I would rather take the long way around the lake than wait for another h
 def golden() -> Timeline:
     """Build the Timeline."""
     times = START + np.arange(8) / 4
-    walk = [[t, 10 + 4 * i, 20, 50 + 4 * i, 100, 0.9] for i, t in enumerate(times.tolist())]
+    walk = np.array([[t, 10 + 4 * i, 20, 50 + 4 * i, 100, 0.9] for i, t in enumerate(times.tolist())])
     return Timeline(
         source=_source(),
         decode=DecodeReport(frames=8, failures=1, errors=["frame 3: corrupt"]),
