@@ -24,7 +24,7 @@ def test_an_altered_file_of_the_cache_changes_no_answer(
 
     def logits() -> list[float]:
         compile_network.cache_clear()
-        return make_runner(find(model), device="cpu", threads=1)(clips)[1][0].tolist()  # type: ignore[no-any-return]
+        return make_runner(find(model), device="cpu", threads=1)(clips)[1][0].tolist()
 
     right = logits()
     (path,) = cache.glob(pattern)

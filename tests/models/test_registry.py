@@ -118,7 +118,7 @@ def test_no_item_and_other_shapes(card):
     runner = Runner(card, "none", lambda array: pytest.fail("nothing to infer"))
     assert [len(output) for output in runner(noise(card, 0))] == [0] * len(card.outputs)
     with pytest.raises(ValueError, match=rf"{card.name} takes {card.dtype} \(N, .*\), not float64"):
-        runner(noise(card, 1).astype(np.float64))
+        runner(noise(card, 1).astype(np.float64))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=rf"{card.name} takes {card.dtype} \(N, .*\), not {card.dtype}"):
         runner(noise(card, 1)[..., :-1])
 

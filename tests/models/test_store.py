@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import ChecksumMismatch, ModelError, WeightsMissing
+from kinoscope.core.hashing import sha256_file
 from kinoscope.models import download, store
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.registry import find
@@ -366,8 +367,12 @@ def test_unaltered_weights_are_hashed_only_where_their_stamp_differs(
     from kinoscope.models import integrity
 
     hashed: list[str] = []
-    original = integrity.sha256_file
-    monkeypatch.setattr(integrity, "sha256_file", lambda path: hashed.append(path.name) or original(path))
+
+    def hash_file(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256_file(path)
+
+    monkeypatch.setattr(integrity, "sha256_file", hash_file)
     toy, path = kept
     store.fetch(toy)
     assert hashed == []

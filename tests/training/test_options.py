@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_old_names_of_options_are_accepted_with_a_warning(capsys):
 
 
 def test_every_old_name_has_a_present_one():
-    present = {
+    present: dict[str, Any] = {
         "classify": ClassificationOptions(),
         "generate": GenerationOptions(),
         "lipsync": LipSyncOptions(),

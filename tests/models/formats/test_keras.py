@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import torch
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.trainable.classifiers import build_network
+from kinoscope.models.trainable.classifiers import ClipNet, build_network
 
 os.environ["KERAS_BACKEND"] = "torch"
 keras = pytest.importorskip("keras", reason="the extra keras is not installed")
@@ -113,7 +113,7 @@ def test_layers_with_code_of_their_own_are_refused(tmp_path: Path) -> None:
 
 def test_its_layers_are_stages_that_can_be_frozen_one_by_one() -> None:
     net = build_network("keras-gru", 2, {"backbone": CNN, "hidden": 8})
-    stages = net.trunk()
+    stages = cast(ClipNet, net).trunk()
     assert len(stages) == 4  # a convolution, its norm, and two more convolutions
     stages[0].requires_grad_(False)
     net(torch.randint(0, 256, (1, 2, 24, 32, 3), dtype=torch.uint8))[1].sum().backward()

@@ -146,7 +146,7 @@ def test_a_split_gives_its_parts_by_number():
         node("SplitV", "parts", "x", "sizes", "axis"),
         node("Sub", "y", "parts:1", "parts"),
     ]
-    graph = TfjsGraph(nodes, {"sizes": np.array([1, 1], np.int32), "axis": np.int32(1)}, ["y"])
+    graph = TfjsGraph(nodes, {"sizes": np.array([1, 1], np.int32), "axis": np.array(1, np.int32)}, ["y"])
     (y,) = graph(torch.tensor([[1.0, 5.0]]))
     assert y.tolist() == [[4.0]]
 

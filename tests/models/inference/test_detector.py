@@ -1,12 +1,14 @@
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kinoscope.core.arrays import Float32Array
 from kinoscope.models.inference.detector import MAX_DETECTIONS, ObjectDetector, select_detections
 
 
-def proposals(*rows):
+def proposals(*rows: Any) -> tuple[Float32Array, Float32Array]:
     """Make boxes and scores of rows (box, label, score), with four classes."""
     boxes, scores = np.zeros((len(rows), 4), np.float32), np.zeros((len(rows), 4), np.float32)
     for n, (box, label, score) in enumerate(rows):

@@ -87,7 +87,7 @@ def test_of_two_faces_the_larger_is_taken_all_along():
 
 def way(count=3):
     points = [mesh(0.0)] * count
-    into = np.array([crop_transform(one[RIGID_POINTS, :2]) for one in points])
+    into = np.array([crop_transform(one[RIGID_POINTS, :2].astype(np.float64)) for one in points])
     return FaceTrajectory(TIMES[:count], into, np.zeros((count, 2, 4)), np.zeros((count, 61, 3), np.float32))
 
 
@@ -131,7 +131,7 @@ def test_what_is_softer_than_the_picture_is_sharpened():
     old, into = picture(0.0), way().transforms[0]
     face = crop_face(old, into).astype(np.float32)
     layer = FaceCompositor()
-    soft = cv2.GaussianBlur(face, (0, 0), 1.0)
+    soft = cv2.GaussianBlur(face, (0, 0), 1.0).astype(np.float32)
     done = layer.blend(old, soft, into, LIPS)
     plain = FaceCompositor(detail=0.0)
     plain.blend(old, face, into, LIPS)

@@ -1,3 +1,5 @@
+from typing import cast
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.models import sample
 from kinoscope.models.inference import faces
+from kinoscope.models.runtime.runner import Runner
 
 
 def test_the_pyramid_halves_the_area_until_no_cell_fits():
@@ -67,7 +70,8 @@ def test_a_straight_face_is_more_frontal_than_a_turned_one():
 
 def test_a_blurred_face_is_less_sharp():
     chip = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
-    assert 0 < faces.sharpness(cv2.GaussianBlur(chip, (0, 0), 3)) < faces.sharpness(chip) < 1
+    blurred = cv2.GaussianBlur(chip, (0, 0), 3).astype(np.uint8)
+    assert 0 < faces.sharpness(blurred) < faces.sharpness(chip) < 1
     assert faces.sharpness(np.zeros((150, 150, 3), np.uint8)) == 0
 
 
@@ -76,9 +80,11 @@ class FakeCascade(faces.FaceDetector):
 
     def __init__(self, min_size=24):
         self.min_size, self.min_scores = min_size, (0.7, 0.7, 0.8)
+        self.propose_net, self.refine_net = cast(Runner, self._propose), cast(Runner, self._refine)
+        self.output_net = cast(Runner, self._output)
         self.looks = 0
 
-    def propose_net(self, pictures):
+    def _propose(self, pictures):
         """See a face in a cell that is white and has a dark rim."""
         light = np.pad(pictures[0, ..., 0] / 255, 2)
         rows, columns = ((length - 12) // 2 + 1 for length in pictures.shape[1:3])
@@ -87,10 +93,10 @@ class FakeCascade(faces.FaceDetector):
         rim = np.array([[(cell.sum() - cell[2:14, 2:14].sum()) / 112 for cell in row] for row in wide])
         return np.zeros((1, rows, columns, 4), np.float32), (inner - rim)[None].astype(np.float32)
 
-    def refine_net(self, crops):
+    def _refine(self, crops):
         return np.zeros((len(crops), 4), np.float32), crops.mean((1, 2, 3), dtype=np.float32) / 255
 
-    def output_net(self, crops):
+    def _output(self, crops):
         self.looks += len(crops)
         points = np.tile(faces.TEMPLATE.astype(np.float32) / 150, (len(crops), 1, 1))
         return np.zeros((len(crops), 4), np.float32), crops.mean((1, 2, 3), dtype=np.float32) / 255, points

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import cast
 
 import numpy as np
 import pytest
@@ -63,7 +64,11 @@ def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
         def create_infer_request(self):
             return None
 
-    monkeypatch.setattr(runner, "compile_network", lambda path, kind, threads, shape: asked.append(kind) or Compiled())
+    def compile_network(path, kind, threads, shape):
+        asked.append(kind)
+        return Compiled()
+
+    monkeypatch.setattr(runner, "compile_network", compile_network)
     runtimes = [make_runner(card, device="cpu", precision=p).runtime for p in ("auto", "fp32", "bf16")]
     assert runtimes == ["openvino-fp32", "openvino-fp32", "openvino-bf16"]
     assert asked == ["f32", "f32", "bf16"]
@@ -137,7 +142,7 @@ def test_a_folder_named_like_a_task_or_a_card_is_never_taken_for_a_model(tmp_pat
     names = {card.task for card in CARDS} | {card.name for card in CARDS}
     for name in (*names, "classify", "people"):
         (tmp_path / name).mkdir()
-    assert all(choose(name) in CARDS and load(name) in CARDS for name in names)
+    assert all(choose(name) in CARDS and cast(Card, load(name)) in CARDS for name in names)
     with pytest.raises(OptionError, match="no model or task is called classify"):
         choose("classify")
     assert find_generator("people") == BUNDLED / "people"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from kinoscope.core.sampling import Sampling
 from kinoscope.models import find
 from kinoscope.models.formats.trained_model import TrainedModel, load_net, save_trained_model
 from kinoscope.models.runtime.runner import make_runner
-from kinoscope.models.trainable.classifiers import NETWORKS, Network, build_network, find_network
+from kinoscope.models.trainable.classifiers import NETWORKS, ClipNet, Network, build_network, find_network
 
 SMALL = Sampling(frames=6, rate=8, size=(80, 64))
 """Small clips; a network takes any size that its strides allow."""
@@ -101,7 +102,7 @@ def test_a_gradient_reaches_every_parameter(row: Network) -> None:
 @each
 def test_the_maps_have_height_and_width(row: Network) -> None:
     net = made(row)
-    with torch.no_grad(), calls([net.maps]) as seen:
+    with torch.no_grad(), calls([cast(nn.Module, net.maps)]) as seen:
         net(clips(2))
     ((_, maps),) = seen
     # A map of each frame, or of each difference of frames, where the CNN is a 2-D one.
@@ -112,7 +113,7 @@ def test_the_maps_have_height_and_width(row: Network) -> None:
 @each
 def test_the_trunk_begins_at_the_input(row: Network) -> None:
     net = made(row)
-    stages = net.trunk()
+    stages = cast(ClipNet, net).trunk()
     assert len({id(stage) for stage in stages}) == len(stages) > 1
     with torch.no_grad(), calls(stages) as seen:
         net(clips(1))

@@ -90,6 +90,8 @@ def test_the_options_name_the_loss():
     kinds = {name: make_loss(options(f"loss={name}"), False, 3, 2) for name in ("triplet", "arcface", "focal", "auto")}
     assert isinstance(kinds["triplet"], CombinedLoss)
     assert isinstance(kinds["triplet"].first, Triplet)
+    assert isinstance(kinds["arcface"], CombinedLoss)
+    assert isinstance(kinds["arcface"].first, ArcFace)
     assert kinds["arcface"].first.directions.shape == (2, 3)
     assert isinstance(kinds["focal"], Focal)
     assert isinstance(kinds["auto"], CrossEntropy)

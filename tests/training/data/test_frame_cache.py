@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections import namedtuple
 from fractions import Fraction
 
@@ -131,7 +132,7 @@ def test_the_cache_is_bounded(tmp_path, own_cache):
 
 def test_a_nearly_full_disk_is_left_alone(tmp_path, monkeypatch, own_cache):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage(1, 1, 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1, 1, 1))
     assert at(FrameCache(SAMPLING), example(write_clip(tmp_path / "a.mkv")), 0.0) == [0, 2, 4, 6]
     assert not list((own_cache / "frames").rglob("*.frames"))
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -197,9 +199,12 @@ def test_balanced_training(clips):
 
 
 def test_several_labels():
-    assert targets([example("x", "b", "a"), example("y", "b")], ["a", "b", "c"]).tolist() == [[1, 1, 0], [0, 1, 0]]
+    assert targets([example(Path("x"), "b", "a"), example(Path("y"), "b")], ["a", "b", "c"]).tolist() == [
+        [1, 1, 0],
+        [0, 1, 0],
+    ]
     with pytest.raises(DatasetError, match=r"x is labelled q, which is none of a, b"):
-        targets([example("x", "q")], ["a", "b"])
+        targets([example(Path("x"), "q")], ["a", "b"])
 
 
 def test_impossible_options(clips):

@@ -1,6 +1,10 @@
+from pathlib import Path
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.sampling import Sampling
@@ -42,11 +46,11 @@ def test_views_are_averaged(examples):
 def test_modes_stay_as_they_were(examples):
     net = Tiny(2).train()
     net.maps[0].eval()
-    done = []
+    done: list[int] = []
     predict(net, loader(examples), progress=done.append)
     assert net.training
     assert net.maps[1].training
-    assert not net.maps[0][1].training
+    assert not cast(nn.Sequential, net.maps[0])[1].training
     assert done == [3, 1]
 
 
@@ -61,6 +65,6 @@ def test_clips_that_cannot_be_read_are_left_out(examples, tmp_path):
 
 def test_a_part_of_a_video_is_named(examples):
     assert clip_name(examples[0]) == examples[0].path
-    assert clip_name(example("a.mkv", start=1.5)) == "a.mkv#t=1.5"
-    assert clip_name(example("a.mkv", end=2.0)) == "a.mkv#t=0,2"
+    assert clip_name(example(Path("a.mkv"), start=1.5)) == "a.mkv#t=1.5"
+    assert clip_name(example(Path("a.mkv"), end=2.0)) == "a.mkv#t=0,2"
     assert predict(Tiny(2), loader([example(examples[0].path, "a", "b")])).multilabel

@@ -140,13 +140,13 @@ def test_what_is_no_longer_a_number_stops_and_the_last_good_model_is_kept(tmp_pa
     assert np.isfinite(Generator(tmp_path).sample(1)).all()
 
 
-def test_memory_that_runs_out_names_the_knobs(tmp_path):
+def test_memory_that_runs_out_names_the_knobs(tmp_path, monkeypatch):
     trainer = GeneratorTrainer(SMALL, clips())
 
     def fail(*args):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    trainer.sample_inputs = fail
+    monkeypatch.setattr(trainer, "sample_inputs", fail)
     with pytest.raises(TrainingError, match="out of memory; give a smaller batch, then a smaller width or size"):
         fit(trainer, tmp_path)
 

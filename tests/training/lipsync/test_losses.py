@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
 from kinoscope.models.inference.face_compositor import generated_mask
@@ -69,7 +70,12 @@ def test_what_is_held_back_is_never_drawn(people):
 
 def test_a_right_voice_costs_nothing():
     moved = torch.randn(4, 61, 3)
-    assert float(voice_loss(lambda mel: (moved, None), torch.zeros(4, 53, 40), moved)) == 0
+
+    class RightVoice(nn.Module):
+        def forward(self, mel):
+            return moved, None
+
+    assert float(voice_loss(RightVoice(), torch.zeros(4, 53, 40), moved)) == 0
 
 
 def test_only_what_is_painted_counts():

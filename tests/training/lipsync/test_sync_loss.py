@@ -9,9 +9,7 @@ from kinoscope.training.lipsync.sync_loss import load_expert
 
 def folder(path, *kinds):
     torch.manual_seed(0)
-    save_sync_model(
-        path, torch.nn.ModuleList(SyncNet(MOUTH_STREAMS[kind]()) for kind in kinds), SyncModelMetadata(pairs=kinds)
-    )
+    save_sync_model(path, [SyncNet(MOUTH_STREAMS[kind]()) for kind in kinds], SyncModelMetadata(pairs=kinds))
     return str(path)
 
 

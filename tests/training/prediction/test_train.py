@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from kinoscope.training.prediction.train import PredictionTrainer, measure, scor
 from kinoscope.training.trainer import fit
 from tests.helpers.clips import write_clip
 
-SMALL = {"context": 3, "horizon": 2, "width": 4, "batch": 2, "epochs": 2, "steps": 2}
+SMALL: dict[str, Any] = {"context": 3, "horizon": 2, "width": 4, "batch": 2, "epochs": 2, "steps": 2}
 
 
 def new_trainer(data="synthetic:bouncing", **options):
