@@ -27,6 +27,13 @@ settings.register_profile(
 settings.load_profile("kinoscope")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that open a page as those of the browser."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 class Counting:
     """A task without a network: one event over all frames that it saw."""
 

@@ -60,6 +60,7 @@ sample_lists = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(sample_lists)
 def test_what_is_written_is_read_again(tmp_path_factory, samples):
     path = tmp_path_factory.mktemp("round") / "people.gallery"
@@ -273,6 +274,7 @@ for n in range(12):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_lose_nothing(tmp_path):
     command = [sys.executable, "-c", ENROLLER]
     running = [subprocess.Popen([*command, who, str(tmp_path / "g")]) for who in ("ann", "bob")]

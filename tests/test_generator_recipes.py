@@ -38,6 +38,7 @@ def test_the_table_names_actions_and_persons(recipe: ModuleType, tmp_path: Path)
     assert [row["group"] for row in rows[:2]] == ["person0", "person2"]
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_and_resumes(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         recipe.OPTIONS, "shapes", ("size=16", "frames=4", "width=8", "disc_width=8", "batch=3", "steps=1")

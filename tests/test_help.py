@@ -77,6 +77,7 @@ def test_defaults_in_the_text_are_those_of_the_code(shown: Callable[[str], str])
     assert RedactionOptions(("faces",)).method in shown("analyze")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_is_described_and_its_default_can_be_typed(shown: Callable[[str], str], verb: str) -> None:
     text = shown(verb)

@@ -62,6 +62,7 @@ class Presser:
             sys.settrace(None)
 
 
+@pytest.mark.slow
 def test_at_any_line_of_an_analysis(kinoscope: Cli, light: Any, tmp_path: Path) -> None:
     video = shapes(duration=0.4, width=32, height=32).write(tmp_path / "a.mp4")
     out = tmp_path / "out"
@@ -91,6 +92,7 @@ def test_at_any_line_of_an_analysis(kinoscope: Cli, light: Any, tmp_path: Path) 
     assert kept > POINTS // 2
 
 
+@pytest.mark.slow
 def test_while_modules_are_imported(tmp_path: Path) -> None:
     code = """
 import builtins, signal, sys
@@ -173,6 +175,7 @@ def test_an_inner_block_hands_what_it_held_back_to_the_outer_one() -> None:
     assert not interrupts.pending
 
 
+@pytest.mark.slow
 def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
     kinoscope: Cli, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

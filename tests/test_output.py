@@ -41,6 +41,7 @@ def is_saved(video: Path) -> bool:
     return bool(json.loads((video.parent / "out" / "timeline.json").read_text())["decode"]["frames"] == 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_characters_that_the_terminal_lacks_are_written_out(video: Path, encoding: str) -> None:
     for words in ((), ("--json",)):
@@ -51,6 +52,7 @@ def test_characters_that_the_terminal_lacks_are_written_out(video: Path, encodin
     assert json.loads(done.stdout)["analyses"][0]["source"] == str(video)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_a_full_disk_behind_standard_output_is_one_line(video: Path, words: tuple[str, ...]) -> None:
@@ -62,6 +64,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(video: Path, words: tupl
     assert is_saved(video)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_a_closed_pipe_is_no_error(video: Path, words: tuple[str, ...]) -> None:
     reader, writer = os.pipe()

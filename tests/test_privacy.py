@@ -54,6 +54,7 @@ def test_voice_activity_reports_nothing(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_default_analysis_resolves_no_name(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper")
     video = flash_and_beep(duration=1, width=64, height=48).write(tmp_path / "video.mp4")

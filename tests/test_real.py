@@ -12,6 +12,8 @@ import pytest
 from kinoscope.core.errors import ModelError
 from tests.conftest import Call
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def bikes() -> Path:
@@ -23,6 +25,7 @@ def bikes() -> Path:
         pytest.skip(f"the sample video cannot be had: {error}")
 
 
+@pytest.mark.slow
 def test_a_street_video_is_told_truly(kinoscope: Callable[..., Call], bikes: Path, tmp_path: Path) -> None:
     call = kinoscope("analyze", bikes, "-o", tmp_path, "--export", "csv,vtt", "--annotate")
     found = json.loads((tmp_path / "timeline.json").read_text())

@@ -38,6 +38,8 @@ from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
 from tests.helpers.talking import DrawnFollower
 from tests.helpers.talking import write as talking
 
+pytestmark = pytest.mark.slow
+
 USER, PASSWORD, TOKEN = "nadia", "hunter2-Pa55", "t0ken-S3cret"
 SECRETS = (USER, PASSWORD, TOKEN)
 

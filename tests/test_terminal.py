@@ -64,6 +64,7 @@ def obeyed(text: str) -> list[str]:
     return [part for part in own if part in text] + CONTROLS.findall(COLOURS.sub("", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_no_verb_obeys_what_its_arguments_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str) -> None:
     monkeypatch.chdir(tmp_path)

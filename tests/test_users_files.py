@@ -27,6 +27,8 @@ from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.formats.json import load
 from tests.conftest import Breaking, Counting
 
+pytestmark = pytest.mark.slow
+
 MINE = b"this is mine"
 
 

@@ -48,6 +48,7 @@ def ready(light, tmp_path, monkeypatch):
     return ["analyze", tmp_path / "shapes.mp4", "--rules", tmp_path / "rules.yaml", "-o", tmp_path / "out", "--quiet"]
 
 
+@pytest.mark.slow
 def test_rules_clips_and_a_webhook_in_one_analysis(kinoscope, ready, tmp_path, monkeypatch):
     got = []
 

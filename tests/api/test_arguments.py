@@ -41,6 +41,7 @@ def test_an_unknown_model_is_reported(tiny: Make, tmp_path: Path) -> None:
         choose_models(str(tiny("painter", task="painting")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("--model", "{}"), ("--model", "classify={}"), ("--tasks", "classify", "--model", "{}")]
 )

@@ -206,6 +206,7 @@ def _library(place: Path) -> None:
         return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "bad", "said"), CASES)
 def test_a_bad_value_is_one_line_and_nothing_is_read_or_written(
     kinoscope: Callable[..., Call],

@@ -57,6 +57,7 @@ def test_old_names_are_accepted_in_python_too(capsys: pytest.CaptureFixture[str]
     ]
 
 
+@pytest.mark.slow
 def test_an_old_flag_runs(kinoscope: Callable[..., Call], tmp_path: Path) -> None:
     video = flash_and_beep(duration=1, rate=10, width=64, height=48).write(tmp_path / "a.mp4")
     new, old = (kinoscope("sync", video, flag, "0", "--json") for flag in ("--audio-track", "--sound-track"))

@@ -49,6 +49,7 @@ def video(tmp_path):
     return shapes(duration=3, rate=10, count=2, width=320, height=240).write(tmp_path / "v.mp4")
 
 
+@pytest.mark.slow
 def test_tracks_and_counts_are_told(kinoscope, video):
     call = kinoscope("detect", video, "--json")
     assert (call.status, call.err) == (0, "")

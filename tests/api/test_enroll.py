@@ -40,6 +40,7 @@ def make(tmp_path):
 ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
 
 
+@pytest.mark.slow
 def test_an_image_is_enrolled_and_recognized_in_a_video(make, kinoscope, tmp_path):
     gallery = tmp_path / "people.gallery"
     call = kinoscope("enroll", gallery, "Ann", make("a.png", ANN))
@@ -201,6 +202,7 @@ def test_a_video_that_cannot_be_read_stops_no_other(make, kinoscope, tmp_path):
     assert second["seen"][0]["name"] == "Ann"
 
 
+@pytest.mark.slow
 def test_check_reports_verification_scores(make, kinoscope, tmp_path):
     gallery = tmp_path / "g"
     enroll(gallery, "Ann", make("a.png", ANN))

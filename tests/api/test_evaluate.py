@@ -15,6 +15,8 @@ from kinoscope.training.data.splits import save_splits
 from kinoscope.training.evaluation.scores import load_scores
 from tests.api.conftest import film
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Path]
 
 

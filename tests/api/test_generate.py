@@ -116,6 +116,7 @@ def test_unusable_models_and_paths(model, tmp_path):
         generate(model, n=2, out=tmp_path / "file" / "x.mp4", quiet=True)
 
 
+@pytest.mark.slow
 def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
     words = ["train", "generate", str(clips), "size=16", "frames=6", "width=8", "disc_width=8", "epochs=1", "steps=2"]
     words += ["batch=2", "--quiet", "--out", str(tmp_path / "run")]
@@ -173,6 +174,7 @@ def eye(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys):
     done = evaluate(str(model), clips, n=24, features=str(eye), out=tmp_path / "scores", device="cpu", quiet=True)
     scores = done.generation.scores

@@ -34,6 +34,7 @@ def frames(path):
         return list(source.frames())
 
 
+@pytest.mark.slow
 def test_all_that_show_the_face_are_painted(generated):
     folder, done = generated
     assert (done.frames, done.painted, done.notes) == (50, 40, [])
@@ -71,6 +72,7 @@ def test_nothing_is_left_behind(generated):
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["model", "out.mp4", "sound.mp4", "video.mkv"]
 
 
+@pytest.mark.slow
 def test_short_audio_is_reported(generated, tmp_path, monkeypatch):
     monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
     folder, _ = generated
@@ -107,6 +109,7 @@ def test_no_face(generated, tmp_path, monkeypatch):
         kinoscope.lipsync(video, folder / "sound.mp4", tmp_path / "out.mp4", folder / "model", quiet=True)
 
 
+@pytest.mark.slow
 def test_training_by_the_command(tmp_path, monkeypatch, capsys):
     from kinoscope.cli import main
     from kinoscope.training.lipsync import data

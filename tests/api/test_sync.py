@@ -70,6 +70,7 @@ def clicks(monkeypatch):
     return Clicks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [0.24, -0.4, 0.031])
 def test_a_repair_is_measured_again(tmp_path, late):
     path, fixed = film(tmp_path / "a.mp4", late), tmp_path / "fixed.mp4"

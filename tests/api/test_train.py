@@ -31,6 +31,7 @@ def place(monkeypatch, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_is_told_and_can_be_used(kinoscope, clips, place):
     call = kinoscope("train", "classify", clips, *QUICK)
     folder = Path("runs/classify/clips1")
@@ -45,6 +46,7 @@ def test_a_run_is_told_and_can_be_used(kinoscope, clips, place):
     assert "dark" in told.out
 
 
+@pytest.mark.slow
 def test_runs_are_numbered_and_named(clips, place):
     for _ in range(2):
         kinoscope.train("classify", str(clips), *QUICK, name="mine", quiet=True)
@@ -61,6 +63,7 @@ def test_as_json(kinoscope, clips, place):
     assert call.err == ""
 
 
+@pytest.mark.slow
 def test_a_run_is_not_overwritten_but_can_go_on(kinoscope, clips, place):
     assert kinoscope("train", "classify", clips, *QUICK, "-o", "run", "--quiet").status == 0
     before = Path("run/model.safetensors").read_bytes()

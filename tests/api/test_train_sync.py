@@ -31,6 +31,7 @@ def clips(monkeypatch):
 WORDS = ("pairs=points,pixels", "steps=3", "batch=4", "align=none", "val=0.25")
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
     told = kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "run", quiet=True).to_dict()
     assert told["clips"] == told["people"] == {"train": 3, "val": 1}
@@ -42,6 +43,7 @@ def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
     assert plain["score"] == told["within_a_frame"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_pair_that_is_missing(clips, tmp_path, monkeypatch):
     run = tmp_path / "run"
     kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
@@ -72,6 +74,7 @@ def test_a_model_of_another_training_is_never_replaced(clips, tmp_path):
     assert (run / "model.json").read_text() == "{}"
 
 
+@pytest.mark.slow
 def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(clips, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -82,6 +85,7 @@ def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(clips, tmp_
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == whole
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
 def test_two_trainings_never_share_a_folder(clips, tmp_path):
     run = tmp_path / "run"

@@ -19,6 +19,8 @@ from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport, Timeline
 from kinoscope.models.inference.detector import Detections as Found
 
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
 RULES = """
 lines: {middle: [[0.5, 0], [0.5, 1]]}
 rules: [{name: across, kind: line, line: middle, labels: [person]}]

@@ -32,6 +32,7 @@ def timeline_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "timeline.json").read_text())
 
 
+@pytest.mark.slow
 def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from kinoscope.cli.main import main\n"
@@ -275,6 +276,7 @@ def test_bench_reports_the_seconds_of_each_part(kinoscope: Cli, light: Any, vide
     assert set(plain["where"]) == {"shots", "loading models", "decode and scale"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_ctrl_c_leaves_a_valid_partial_result(tmp_path: Path) -> None:
     code = """

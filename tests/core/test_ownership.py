@@ -87,6 +87,7 @@ def test_any_name_and_content(tmp_path_factory, name, content):
     assert manifest.listed(folder) == [path]
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_a_corrupt_manifest_claims_no_files(tmp_path_factory, junk):

@@ -65,6 +65,7 @@ def test_a_gap_yields_no_repeats() -> None:
     assert [t for t in (0, 5, 5.5, 6) if ticker.due(Fraction(t))] == [0, 5, 6]
 
 
+@pytest.mark.slow
 @given(st.lists(st.fractions(0, 1000), min_size=1, max_size=60), st.fractions("1/10", 60))
 def test_a_ticker_never_exceeds_its_rate(times: list[Fraction], rate: Fraction) -> None:
     ticker = FrameSampler(rate)

@@ -53,6 +53,7 @@ def test_keras_features_are_similar_within_a_part(capsys: pytest.CaptureFixture[
     assert within > across
 
 
+@pytest.mark.slow
 def test_an_rnn_classifies_order_and_a_mean_cannot(capsys: pytest.CaptureFixture[str]) -> None:
     load("pytorch_rnn").main(VIDEO)
     gru, mean = map(int, re.findall(r"(?:GRU|order) (\d+) %", capsys.readouterr().out))

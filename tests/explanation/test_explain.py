@@ -29,6 +29,7 @@ def model(monkeypatch, tmp_path):
     return save_toy(tmp_path / "model", "toy-conv3d")
 
 
+@pytest.mark.slow
 def test_an_explanation_has_all_its_parts():
     pytest.importorskip("captum")
     net, calls = toy("toy-conv3d").train(), []
@@ -81,6 +82,7 @@ def test_another_class_is_explained_when_asked_for():
     assert (found.label, found.probability < 0.1) == ("across", True)
 
 
+@pytest.mark.slow
 def test_all_files_are_written(model, tmp_path, capsys):
     done = explain(
         str(model), film(tmp_path / "a.mp4", clip(3, 0)), out=tmp_path / "out", method="grad-cam", quiet=True
@@ -104,6 +106,7 @@ def test_all_files_are_written(model, tmp_path, capsys):
     assert "grad-cam" in (tmp_path / "out" / "explanation.html").read_text()
 
 
+@pytest.mark.slow
 def test_of_a_long_video_the_most_probable_window_is_explained(model, tmp_path):
     video = film(tmp_path / "a.mp4", clip(3, 0), clip(4, 1), clip(5, 0))
     down = explain(str(model), video, out=tmp_path / "down", method="grad-cam", target="down", quiet=True)
@@ -120,6 +123,7 @@ def test_a_short_clip_is_played_to_and_fro(model, tmp_path):
     assert len(found.explanation.times) == FRAMES
 
 
+@pytest.mark.slow
 def test_the_command_prints_it_and_writes_it_as_json(model, tmp_path, kinoscope):
     video = film(tmp_path / "a.mp4", clip(3, 0))
     call = kinoscope("explain", model, video, "-o", tmp_path / "out", "--method", "grad-cam")

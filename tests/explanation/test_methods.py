@@ -17,6 +17,8 @@ from kinoscope.explanation.perturbation import blurred_mean, cell_indices, freez
 from kinoscope.explanation.target import Target
 from tests.helpers.toy_networks import BUILD, FRAMES, SIDE, clip, looks_apart, toy
 
+pytestmark = pytest.mark.slow
+
 CELL = 4
 """Pixels of one cell of the toy networks' feature maps: no map can be finer."""
 

@@ -97,6 +97,7 @@ def test_a_change_of_size_is_inferred():
     assert gate.update(scene(height=360), 0.2) == "infer"
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_differences_are_symmetric_and_bounded(a, b):
     first, second = FrameSignature.of(scene(a)), FrameSignature.of(scene(b))

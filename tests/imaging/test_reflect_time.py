@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ def test_every_time_comes_to_lie_inside(wanted, first, length):
     assert (folded < first + length).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 0.999), min_size=1).map(np.array), st.integers(-5, 5))
 def test_times_inside_stay_as_they_are(shares, first):
     wanted = first + shares

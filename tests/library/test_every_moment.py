@@ -66,6 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_moment_of_a_person_a_label_and_a_phrase_is_found(kinoscope: Any, folder: Path) -> None:
     gallery, library = folder / "people.gallery", folder / "films.lance"
     assert kinoscope("enroll", gallery, "Ann", folder / "ann.png").status == 0

@@ -37,6 +37,7 @@ def change(library: Library, **values: Any) -> None:
 NESTED = "[" * 5000 + "]" * 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -64,6 +65,7 @@ def test_values_that_kinoscope_never_writes_are_refused_in_one_line(
     assert not list((tmp_path / "out").glob("videos/*"))
 
 
+@pytest.mark.slow
 def test_an_id_with_a_quote_removes_nothing(library: Library) -> None:
     evil = "x' OR '1'='1"
     change(library, id=evil)
@@ -88,6 +90,7 @@ def secret(tmp_path: Path) -> Path:
 METADATA = {"container": "mov,mp4", "codec": "h264", "pixel_format": "yuv420p", "width": 64, "rate": "1/0"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["secret.mp4", "pipe.mp4", "link.mp4", "."])
 @pytest.mark.parametrize("field", ["path", "preview"])
 def test_what_is_no_video_is_neither_linked_nor_waited_for(

@@ -54,6 +54,7 @@ MOMENTS = {"written-3": 1, "written-7": 2, "named": 1}
 """Moment at which a process that adds to a library of one video is killed -> number of videos afterwards."""
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_that_it_printed(tmp_path: Path) -> None:
     paths = {moment: tmp_path / f"{moment}.lance" for moment in MOMENTS}
     for path in paths.values():
@@ -76,6 +77,7 @@ def test_a_killed_process_loses_nothing_that_it_printed(tmp_path: Path) -> None:
         is_whole(library)
 
 
+@pytest.mark.slow
 def test_a_process_killed_between_new_and_old_findings_leaves_the_new(tmp_path: Path) -> None:
     path = tmp_path / "films.lance"
     library = Library(path, create=True)
@@ -105,6 +107,7 @@ def test_a_library_whose_creation_was_killed_is_completed(tmp_path: Path, monkey
     assert len(search_videos(library, parse('says "big world"'))) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_add_to_one_library(tmp_path: Path) -> None:
     """Create one library from two processes, which share a video."""
     path = tmp_path / "films.lance"

@@ -43,6 +43,7 @@ def data_of(page: Path) -> dict[str, Any]:
     return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
 
 
+@pytest.mark.slow
 def test_a_search_prints_a_table_and_leaves_a_page_that_plays(kinoscope: Any, films: Path, tmp_path: Path) -> None:
     call = kinoscope("search", "street", "--library", films / "films.lance", "-o", tmp_path / "out")
     assert (call.status, call.err) == (0, "")

@@ -142,6 +142,7 @@ def test_a_missing_library_is_an_error(tmp_path: Path) -> None:
         Library(tmp_path / "file.lance", create=True)
 
 
+@pytest.mark.slow
 def test_many_small_additions_are_joined(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinoscope.library.tables.MIN_FRAGMENTS_TO_COMPACT", 4)
     for number in range(6):

@@ -14,6 +14,7 @@ from kinoscope.models.trainable import classifiers
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["weights/*/model.safetensors", "ir/*/model.bin", "compiled/*/*.blob"])
 def test_an_altered_file_of_the_cache_changes_no_answer(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str

@@ -12,6 +12,8 @@ import pytest
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.models import Runner, load, sample
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture
 def picture():
@@ -70,6 +72,7 @@ def test_efficientnet_names_what_fills_the_picture(model, picture, name, label, 
     assert (features >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["nanodet", "yolox-nano"])
 @pytest.mark.parametrize(
     ("name", "label", "least", "where"),
@@ -138,6 +141,7 @@ def frames(name: str, size: tuple[int, int], count: int) -> np.ndarray:
     return np.stack(pictures)
 
 
+@pytest.mark.slow
 def test_transnet_finds_the_cuts_of_a_real_video(model, picture):
     """The bikes are cut after frames 29 and 75; the rest of the hundred moves fast but is not cut."""
     picture("coffee.png")  # the samples can be had
@@ -146,6 +150,7 @@ def test_transnet_finds_the_cuts_of_a_real_video(model, picture):
     assert (transition[0, [29, 75]] > 0.5).all()
 
 
+@pytest.mark.slow
 def test_nobody_fights_while_talking(model, picture):
     picture("coffee.png")
     runner = model("mc3-18-fights")

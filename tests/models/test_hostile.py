@@ -61,6 +61,7 @@ LOADERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOADERS)
 def test_what_is_as_it_was_written_loads(request: pytest.FixtureRequest, kind: str) -> None:
     assert LOADERS[kind](request.getfixturevalue(kind)) is not None
@@ -107,6 +108,7 @@ ABSURD: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "facts"), ABSURD)
 def test_absurd_options_are_refused_before_they_take_memory(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, facts: dict[str, Any]
@@ -165,6 +167,7 @@ def layer(name: str, **more: Any) -> bytes:
     return json.dumps({"module": "keras", "class_name": "Sequential", "config": {"layers": [inner]}}).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "weights", "message"),
     [

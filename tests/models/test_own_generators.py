@@ -28,6 +28,7 @@ def test_they_are_small():
     assert sum(path.stat().st_size for path in files) < 6e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_makes_clips_of_every_class_that_move(name):
     generator = Generator(name, "cpu")

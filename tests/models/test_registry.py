@@ -16,6 +16,8 @@ from kinoscope.models import CARDS, SAMPLES, Card, Runner, cards_for_task, fetch
 from kinoscope.models.download import SOURCE_KINDS
 from kinoscope.models.runtime.openvino import build_torch_module
 
+pytestmark = [pytest.mark.slow, pytest.mark.models]
+
 PERMISSIVE = {"MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0"}
 RUN = [card for card in CARDS if card.net]
 ANY = 61

@@ -229,6 +229,7 @@ def test_a_cache_that_cannot_be_made_is_said(tmp_path, monkeypatch):
     assert list(store.pull([card(PYPI)])) == ["toy"]
 
 
+@pytest.mark.slow
 def test_two_processes_download_once(cache, tmp_path, pip):
     pip.gives(wheel(tmp_path / "toys.whl"))
     script = f"""
@@ -290,6 +291,7 @@ def test_only_web_addresses_are_opened(cache, tmp_path):
         store.fetch(card(f"url:file://{tmp_path}"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
 @pytest.mark.parametrize("kind", ["pypi", "npm"])

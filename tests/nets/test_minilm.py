@@ -23,6 +23,7 @@ def net() -> MiniLM:
     return MiniLM(**SIZES).eval()
 
 
+@pytest.mark.slow
 def test_it_equals_the_encoder_of_transformers():
     transformers = pytest.importorskip("transformers", reason="needs the extra transformers")
     config = transformers.BertConfig(

@@ -36,6 +36,7 @@ def test_parameters_and_multiply_adds_are_near_those_of_the_paper():
     assert counter.get_total_flops() / 2e9 == pytest.approx(2.7, rel=0.03)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_output_after_each_frame_is_that_of_the_clip_up_to_it(net):
     clip = torch.randint(0, 256, (2, 9, 48, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))

@@ -23,6 +23,8 @@ def draw(path: Path, seed: int) -> Path:
     return path.with_name(f"{path.stem}-0.png")
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_pictures_are_told_by_scene_and_thing_and_no_face_is_made_up(tmp_path: Path) -> None:
     try:
         scene, thing = image_queries(str(draw(tmp_path / "a.png", 1)))

@@ -48,6 +48,7 @@ def test_a_picture_stands_until_the_first_frame(tmp_path):
         assert [picture.time for picture in source.lazy_frames()] == [0, *(time - Fraction(1, 10) for time in times)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, Fraction(7, 5), 95_364])
 def test_frames_and_audio_stay_together(tmp_path, start):
     """A beep is heard when its flash is seen, wherever the source starts."""

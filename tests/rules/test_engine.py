@@ -104,6 +104,7 @@ def test_going_around_the_end_of_a_line_is_no_crossing():
     assert len(play(make_engine(LINE), *around, *[observation(90, 50, high=4)] * 2)) == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(94.1, 105.9), max_size=50), st.floats(16, 60))
 def test_trembling_on_a_line_crosses_it_once_or_not_at_all(across, high):
     feet = {x: [observation(x, 50, high=high)] * 2 for x in (60, 140)}
@@ -112,6 +113,7 @@ def test_trembling_on_a_line_crosses_it_once_or_not_at_all(across, high):
     assert play(make_engine(LINE), *feet[60], *steps, *feet[60]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("high", [16, 24, 36, 48, 60])
 @pytest.mark.parametrize("pixels_per_step", [0.1, 0.5, 1, 3])
 def test_a_steady_crosser_whose_box_jitters_by_five_pixels_crosses_once(high, pixels_per_step):
@@ -193,6 +195,7 @@ frames = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(frames)
 def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
     kinds = (ENTER, LEAVE, INSIDE, LINE, WRONG, {"kind": "crowd", "count": 2}, {"kind": "loitering", "seconds": 1})
@@ -419,6 +422,7 @@ def test_stale_tracks_are_forgotten():
     assert max(map(len, held)) <= 2 * 51
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-50, 300), st.floats(-50, 200)), max_size=4), max_size=30)
 )

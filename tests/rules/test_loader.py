@@ -141,6 +141,7 @@ def doubled(levels, link):
     return "\n".join(lines + [link.format(n=n, m=n - 1) for n in range(1, levels)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -122,6 +122,7 @@ def test_absurd_size(tmp_path):
         open_source(path)
 
 
+@pytest.mark.slow
 def test_eight_thousand_square(tmp_path):
     path = tmp_path / "large.avi"
     with av.open(str(path), "w") as container:

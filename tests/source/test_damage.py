@@ -14,6 +14,8 @@ from kinoscope.source import open_source
 from kinoscope.source.decode.losses import LossDetector
 from tests.helpers.sources import audio_of, encode, remux
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"x265-params": "log-level=error"}
 
 

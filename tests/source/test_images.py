@@ -119,6 +119,7 @@ def test_a_photo_is_turned_and_mirrored_as_other_readers_do(tmp_path, orientatio
     np.testing.assert_allclose(frame.pixels.astype(int), cv2.imread(str(path)), atol=8)
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_are_let_go_of_at_once(tmp_path):
     from kinoscope.source.decode.demux import Demuxer
 

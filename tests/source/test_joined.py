@@ -53,6 +53,7 @@ def run(packets):
     return list(TimestampJoiner().run(packets))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.lists(
@@ -90,6 +91,7 @@ def test_increasing_stamps_stay_as_they_are(steps, start):
     assert [packet.pts for packet in run(packets)] == stamps
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.integers(1, 98), st.sampled_from([-(10**9), -500_000, 2_000_000, 10**10]))
 def test_one_stamp_that_is_off_moves_nothing(at, off):
@@ -137,6 +139,7 @@ def tones(blocks, rate=8000):
     return [2 * int(np.argmax(np.abs(np.fft.rfft(piece)))) for piece in pieces]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts", [(1, 1), (41, 1), (200, 1), (1, 26 * 3600), (41, 1, 1)])
 def test_joined_transport_streams_have_one_clock(tmp_path, starts):
     path = joined(tmp_path, *starts)
@@ -183,6 +186,7 @@ def test_an_unbroken_recording_is_not_taken_for_a_joined_one(tmp_path):
     assert not clock_restarts(record(tmp_path / "b.ts", 95_400, seconds=4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts", [(1, 1), (41, 1), (26 * 3600,)])
 def test_what_is_written_of_it_has_its_audio_and_begins_at_zero(tmp_path, starts):
     path, out = joined(tmp_path, *starts), tmp_path / "out.mp4"

@@ -84,6 +84,7 @@ def test_camera_that_is_not_there():
         open_source("camera:987")
 
 
+@pytest.mark.slow
 def test_a_source_is_stopped_from_another_thread():
     with open_source("synthetic:shapes?duration=1000", live=True) as source:
         assert isinstance(source, LiveSource)

@@ -8,6 +8,8 @@ from av.video.frame import VideoFrame
 from kinoscope.source import open_source
 from tests.helpers.sources import encode, noise
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def alive():

@@ -22,6 +22,7 @@ def write_all(folder, filling):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc fills fresh memory when asked to")
 def test_written_files_do_not_depend_on_previous_memory(tmp_path):
     assert write_all(tmp_path / "a", 85) == write_all(tmp_path / "b", 170)

@@ -25,6 +25,8 @@ from kinoscope.source.stream import MAX_WAIT_SECONDS, Backoff, StreamSource
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.helpers.sources import close_reader, encode
 
+pytestmark = pytest.mark.network
+
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
@@ -85,6 +87,7 @@ def test_no_answer():
         open_source(f"http://127.0.0.1:{port}/a.mp4")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg to send with")
 def test_udp(tmp_path):
     encode(tmp_path / "a.ts", count=75, gop=5)

@@ -208,6 +208,7 @@ def test_sound_alone_has_no_actions():
         Actions().needs(SourceInfo("a.wav", has_audio=True))
 
 
+@pytest.mark.models
 def test_squares_that_pass_by_do_not_fight():
     try:
         load("mc3-18-fights")

@@ -60,6 +60,7 @@ def find(monkeypatch, movers, seconds=110, rate=10):
     return task.finish(Timeline())
 
 
+@pytest.mark.slow
 def test_what_looks_or_moves_oddly_ranks_first(monkeypatch):
     odd = [(55.0, 60, 40, GREEN), (80.0, 240, 20, RED)]
     result = find(monkeypatch, [m for m in USUAL if m[0] not in (52.0, 76.0)] + odd)
@@ -74,6 +75,7 @@ def test_what_looks_or_moves_oddly_ranks_first(monkeypatch):
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_track_follows_the_odd_thing(monkeypatch):
     result = find(monkeypatch, [m for m in USUAL if m[0] != 52.0] + [(53.0, 60, 20, GREEN)])
     event = result.events[0]
@@ -142,6 +144,8 @@ def test_memory_is_bounded(monkeypatch):
     assert result.report.extra["inferences"] < 300
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_the_real_network_sees_what_is_odd(monkeypatch):
     try:
         net = load("scenes", "auto", "cpu", threads=2)

@@ -145,6 +145,7 @@ def test_a_source_without_pictures_is_skipped():
         Faces().needs(SourceInfo("a.mp3"))
 
 
+@pytest.mark.models
 def test_a_real_face_is_followed_and_named():
     try:
         picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)

@@ -57,6 +57,7 @@ def analyse(source, **options):
     return engine.run(source, [Objects(**options)], threaded=False)
 
 
+@pytest.mark.slow
 def test_every_shape_is_one_track_with_a_box_at_every_frame():
     source = shapes(duration=4, count=3, width=640, height=480)
     timeline = analyse(source)
@@ -175,6 +176,8 @@ def test_a_video_without_objects_or_frames_gives_none():
     assert task.finish(Timeline()) == TaskResult(report=task.finish(Timeline()).report)
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_a_real_person_is_followed(monkeypatch):
     monkeypatch.undo()
     try:
@@ -208,6 +211,7 @@ def test_what_is_followed_is_told_at_once():
     assert all(one.task == "objects" and len(one.box) == 4 for _, seen in told for one in seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", STRATEGIES)
 def test_every_tracker_follows_the_shapes(tracker):
     timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, idle_rate=None)
@@ -215,6 +219,7 @@ def test_every_tracker_follows_the_shapes(tracker):
     assert timeline.tasks["objects"].extra["tracker"] == tracker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"camera": True}, {"appearance": "colours"}])
 def test_the_camera_and_looks_may_help(options):
     timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)

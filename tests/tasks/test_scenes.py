@@ -143,6 +143,7 @@ def test_an_album_is_thinned_out_evenly():
     assert album.nearest(130, 140) is None
 
 
+@pytest.mark.models
 def test_the_real_network_runs_in_the_engine():
     try:
         load("efficientnet-lite0")

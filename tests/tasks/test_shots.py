@@ -183,6 +183,8 @@ def test_sound_alone_has_no_shots():
         Shots().needs(SourceInfo("a.wav", has_audio=True))
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_cuts_and_dissolves_are_found_by_the_real_network():
     """F1 is 1.0: every cut to the frame, every dissolve inside it, and nothing else."""
     try:

@@ -18,6 +18,8 @@ from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _offset_event
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 GENERATOR = np.random.default_rng(5)
 KNOTS = GENERATOR.normal(0, 1, 3000)

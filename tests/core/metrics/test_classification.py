@@ -126,6 +126,7 @@ def test_a_few_right_answers_are_no_certainty():
     assert fit_temperature(np.zeros((0, 3)), []) == 1
 
 
+@pytest.mark.slow
 @given(arrays(np.float64, (12, 3), elements=st.floats(-5, 5)), st.lists(st.integers(0, 2), min_size=12, max_size=12))
 def test_no_other_temperature_has_less_loss(logits, actual):
     best = fit_temperature(logits, actual)

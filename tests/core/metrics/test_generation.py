@@ -54,6 +54,7 @@ def test_frechet_is_no_less_than_nothing_and_the_same_both_ways(seed, count, len
     assert frechet_distance(real, made) == pytest.approx(frechet_distance(made, real))
 
 
+@pytest.mark.slow
 def test_few_clips_make_a_distance_too_large_and_endlessly_many_would_not():
     real, few = drawn(0, 4000, 16), drawn(0, 4000, 16)[:160]
     assert frechet_distance(real, few) > 0.3
@@ -61,6 +62,7 @@ def test_few_clips_make_a_distance_too_large_and_endlessly_many_would_not():
     assert extrapolated_frechet_distance(real, real[:2]) == frechet_distance(real, real[:2])
 
 
+@pytest.mark.slow
 def test_an_interval_holds_the_distance_and_groups_widen_it():
     groups = np.repeat(np.arange(8), 20)
     real = drawn(0, 160, 4) + 2 * np.random.default_rng(1).normal(size=(8, 4))[groups]

@@ -6,6 +6,7 @@ from kinoscope.core.metrics.shapes import COLOURS, MOTIONS, SHAPES, evaluate_mov
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 64])
 def test_what_was_drawn_is_read_back(size):
     drawn = [draw_moving(seed, 16, 25, size) for seed in range(60)]

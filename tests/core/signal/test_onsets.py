@@ -55,6 +55,7 @@ def offset_from_hits(frames, times, sound):
     return match_onsets(motion, heard)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [-0.4, 0.0, 0.1, 0.4])
 @pytest.mark.parametrize("rate", [Fraction(24_000, 1001), 50])
 def test_the_offset_of_a_bouncing_ball_is_found(late, rate):
@@ -95,6 +96,7 @@ def test_brightness_changes_are_onsets_too():
     assert found.seconds == pytest.approx(-0.15, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sound", "reason"),
     [

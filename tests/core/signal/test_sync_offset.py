@@ -72,6 +72,7 @@ def test_confidence_is_a_logistic_of_margin_and_length():
     assert FIVE.confidence(0.25, 9.0) > FIVE.confidence(0.25, 4.0) > FIVE.confidence(0.1, 4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.001, -0.001, 0.0003])
 def test_clock_drift_is_estimated(rate):
     times = np.arange(0.1, 120, 0.2)
@@ -103,6 +104,7 @@ def spoken(seconds, rate, seed):
     return np.array([bump(zero + rate * t) for zero, t in zip(zeros, times, strict=True)]) + noise, times
 
 
+@pytest.mark.slow
 def test_fifty_clips_of_twelve_seconds_without_drift_have_none():
     assert sum(estimate_drift(*spoken(12, 0.0, seed)).is_significant for seed in range(50)) == 0
 

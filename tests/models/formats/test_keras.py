@@ -57,6 +57,7 @@ def test_one_step_trains_both_and_the_loss_falls() -> None:
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.slow
 def test_it_is_kept_with_its_file(tmp_path: Path, cache: Path) -> None:
     net = build_network("keras-lstm", 2, {"backbone": CNN, "hidden": 8}).eval()
     (tmp_path / "cnn.keras").write_bytes(Path(CNN).read_bytes())

@@ -66,6 +66,7 @@ def test_anything_else_is_named(tmp_path: Path, data: bytes):
         read_convolutions(tmp_path / "net.onnx")
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(at=st.integers(0, len(MODEL)), junk=st.binary(max_size=6))
 def test_damage_ends_in_tensors_or_one_error(tmp_path: Path, at: int, junk: bytes):

@@ -51,6 +51,7 @@ def clips(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 4, 32, 32, 3), np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_runs_as_any_card_and_gives_what_the_library_gives(kind, tmp_path, cache):
     folder = saved(tmp_path / "model", kind)

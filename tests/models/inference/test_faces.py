@@ -143,6 +143,7 @@ def astronaut():
         pytest.skip(str(error))
 
 
+@pytest.mark.models
 def test_the_astronaut_has_one_face_with_its_points_in_place(astronaut):
     picture, finder, _ = astronaut
     found = finder(picture, (512, 512))
@@ -154,6 +155,7 @@ def test_the_astronaut_has_one_face_with_its_points_in_place(astronaut):
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
 
 
+@pytest.mark.models
 def test_a_face_is_found_at_half_the_size_and_mirrored_and_stays_the_same_person(astronaut):
     picture, finder, embedder = astronaut
     chips = []

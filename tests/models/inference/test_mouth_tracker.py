@@ -78,6 +78,8 @@ def test_regions_are_squares_upright_by_the_eyes():
     assert region_from_landmarks(five) == pytest.approx([60, 70, 160, 0])
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_a_talking_face_is_followed_in_every_frame():
     try:
         path = sample("carphone_pristine.mp4")

@@ -65,6 +65,8 @@ def test_pictures_are_taken_in_sides_that_the_network_takes(shown, size):
     assert TextDetector.input_size(shown, 960) == size
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_real_letters_are_found_and_read():
     try:
         finder, reader = TextDetector(), TextRecognizer()

@@ -24,6 +24,7 @@ def embed() -> SentenceEmbedder:
         pytest.skip(str(error))
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(
     ("question", "best"), [("cooking", 0), ("railway", 1), ("sports", 2), ("reading a book", 3), ("a criminal", 4)]
 )
@@ -31,6 +32,7 @@ def test_the_sentence_of_a_meaning_ranks_first(embed, question, best):
     assert int(np.argmax(embed(SENTENCES) @ embed([question])[0])) == best
 
 
+@pytest.mark.models
 def test_the_published_likeness_of_two_sentences_is_met(embed):
     """The model's own page compares these."""
     vectors = embed(["This is an example sentence", "Each sentence is converted"])
@@ -38,6 +40,8 @@ def test_the_published_likeness_of_two_sentences_is_met(embed):
     assert vectors[0, :3] == pytest.approx([0.0677, 0.0635, 0.0487], abs=2e-3)
 
 
+@pytest.mark.models
+@pytest.mark.slow
 def test_neither_company_nor_length_changes_a_vector(embed):
     many = [*SENTENCES, "word " * 1000, ""] * 12
     vectors = embed(many)

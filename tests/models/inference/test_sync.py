@@ -40,6 +40,7 @@ def test_a_model_is_read_as_it_was_written(folder):
     assert streams.score == {"25": 0.5}
 
 
+@pytest.mark.slow
 def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path))
     net = SyncModel(str(folder))

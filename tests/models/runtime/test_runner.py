@@ -125,6 +125,7 @@ def test_an_unknown_sample_names_the_known_ones():
         sample("cats.mp4")
 
 
+@pytest.mark.slow
 def test_nothing_is_reported_to_the_makers_of_openvino():
     look = "from openvino.tools.ovc import telemetry_utils as utils; print(utils.tm.__name__)"
     words = [sys.executable, "-W", "ignore", "-c", f"import kinoscope.models, openvino; {look}"]

@@ -20,6 +20,8 @@ from kinoscope.models.formats.trained_model import TrainedModel, load_net, save_
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.models.trainable.classifiers import NETWORKS, ClipNet, Network, build_network, find_network
 
+pytestmark = pytest.mark.slow
+
 SMALL = Sampling(frames=6, rate=8, size=(80, 64))
 """Small clips; a network takes any size that its strides allow."""
 

@@ -22,6 +22,8 @@ from kinoscope.pipeline.alerts.signing import (
 from kinoscope.pipeline.alerts.webhook import Webhook, check_url, send
 from tests.conftest import serving
 
+pytestmark = pytest.mark.network
+
 
 class Inbox(http.server.ThreadingHTTPServer):
     """A server's requests, the statuses that it answers with, and a count of the requests to wait for."""

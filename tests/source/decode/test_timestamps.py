@@ -82,6 +82,7 @@ def without_first_stamps(source, target, before):
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [Fraction(1, 5), Fraction(2)])
 @pytest.mark.parametrize("frames", [0, 3])
 def test_a_file_whose_first_frames_have_no_timestamps(tmp_path, before, frames):
@@ -127,6 +128,7 @@ def test_a_last_frame_lasts_as_long_as_is_known():
     assert last_frame_end(fast, 24, Fraction(1, 24)) == pytest.approx(1 / 3)  # the average, written as each frame's own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
 def test_a_rate_that_changes_in_mid_file_is_noticed(tmp_path, light, name):
     base = 90_000 if name.endswith("ts") else 1000
@@ -169,6 +171,7 @@ def test_a_matroska_file_that_starts_late_is_no_longer_for_it(tmp_path):
         assert float(source.info.duration) == pytest.approx(2, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [None, 2.3])
 @pytest.mark.parametrize("rate", [1, 5, 10])
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])

@@ -70,6 +70,7 @@ def decoded(path):
         return [hashlib.md5(frame.pixels.tobytes()).hexdigest() for frame in source.frames()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("delay", [-0.3, -0.021, 0.25])
 def test_audio_is_shifted_and_the_video_stays(tmp_path, ending, delay):
@@ -130,6 +131,7 @@ def test_one_of_several_tracks_is_moved(tmp_path):
     np.testing.assert_allclose(click_times(tmp_path / "b.mkv", 1), CLICKS, atol=0.0015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "codec", "layout", "channels"),
     [

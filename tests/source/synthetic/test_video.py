@@ -26,6 +26,7 @@ def test_boxes_stay_inside():
         assert (track.boxes[:, 3:5] <= (320, 240)).all()
 
 
+@pytest.mark.slow
 def test_cuts_are_where_they_are_said():
     video = cuts(times=(1, 2), dissolves=[(Fraction(5, 2), 3)], duration=4)
     assert [(e.start, e.end) for e in video.truth.events if e.label == "shot"] == [(0, 1), (1, 2), (2, 2.75), (2.75, 4)]

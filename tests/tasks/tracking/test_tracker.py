@@ -169,6 +169,7 @@ def test_only_hard_cuts_of_the_shots_count():
     assert hard_cuts(Timeline(events=[*events, Event("scenes", 9, 10, "beach")])) == [1, 3]
 
 
+@pytest.mark.slow
 @given(
     gaps=st.lists(st.floats(0.02, 0.6), min_size=1, max_size=12),
     speed=st.tuples(st.floats(-60, 60), st.floats(-60, 60)),

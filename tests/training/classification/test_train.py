@@ -20,6 +20,8 @@ from kinoscope.training.classification.train import train
 from kinoscope.training.logging import read_log
 from tests.helpers.tiny_networks import NETWORK, dataset, make_clips, options
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):

@@ -151,6 +151,7 @@ def test_memory_that_runs_out_names_the_knobs(tmp_path, monkeypatch):
         fit(trainer, tmp_path)
 
 
+@pytest.mark.slow
 def test_classes_are_learned():
     options = GenerationOptions(
         size=16, frames=4, width=8, disc_width=8, epochs=1, steps=60, batch=8, lr=2e-3, disc_lr=2e-3, augment="none",
@@ -163,6 +164,7 @@ def test_classes_are_learned():
     assert clips[:8].mean() + 40 < clips[8:].mean()
 
 
+@pytest.mark.slow
 def test_mocogan_learns_in_the_same_way(tmp_path):
     words = ("net=mocogan", "width=8", "disc_width=8", "size=64", "frames=13", "epochs=1", "steps=2", "batch=2")
     options = parse_options(words, default_options(words), "generate")

@@ -93,6 +93,7 @@ def test_maps_are_compared_by_their_own_size():
     assert float(losses.feature_loss(1.5 * real, real)) == pytest.approx(0.5, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_losses_fall_and_a_voice_is_learned(people):
     options = LipSyncOptions(epochs=1, steps=12, batch=2, width=8, features=0, gan_weight=0, lr=3e-3, ema=0.8)
     state, losses = new_state(options), LipSyncLosses(options, MASK)
@@ -137,6 +138,7 @@ def run(people, tmp_path_factory):
     return run_training(SMALL, people, out, data="clips")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
     names = {path.name for path in run.written}
     assert names == {"options.json", "log.jsonl", "model.json", "model.safetensors", "preview.png"}
@@ -150,6 +152,7 @@ def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
     assert json.loads(json.dumps(run.to_dict()))["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_path):
     def stop(row):
         raise KeyboardInterrupt

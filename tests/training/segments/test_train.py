@@ -27,6 +27,7 @@ def test_what_is_always_late_is_mended():
     assert len(found[found[:, 2] > 0.5]) == len(unseen.truth)
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     first, second = (train_refiner([curve(0), curve(1)], seed=3) for _ in range(2))
     assert first.out.tolist() == second.out.tolist()

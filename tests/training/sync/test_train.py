@@ -81,6 +81,7 @@ def test_a_right_pair_has_less_loss_than_a_wrong_one():
     assert all(parameter.grad is not None for parameter in pair.parameters())
 
 
+@pytest.mark.slow
 def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     torch.set_num_threads(1)
     losses = []

@@ -27,6 +27,7 @@ def test_everything_comes_back(golden, tmp_path):
         assert list(again.features) == ["scenes.features"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(timelines())
 def test_any_timeline_comes_back_and_fits_the_published_schema(tmp_path_factory, timeline):

@@ -11,6 +11,7 @@ from kinoscope.views.formats.jsonl import LineWriter, lines, write
 from tests.helpers.strategies import timelines
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(timelines())
 def test_a_line_each_holds_all(timeline):

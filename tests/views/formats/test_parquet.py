@@ -9,6 +9,7 @@ from tests.helpers.strategies import timelines
 reader = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(timelines())
 def test_every_row_comes_back_typed(tmp_path_factory, timeline):

@@ -126,6 +126,7 @@ def see(visit, tmp_path):
     return see
 
 
+@pytest.mark.slow
 def test_the_browser_shows_scores_beside_chance(see):
     page = see(scores(), COMPARISON)
     measures = page.inner_text("#measures")
@@ -138,6 +139,7 @@ def test_the_browser_shows_scores_beside_chance(see):
     assert page.locator("#diagram .point").count() == 2
 
 
+@pytest.mark.slow
 def test_a_click_on_the_confusion_shows_its_clips(see):
     page = see(scores())
     assert page.locator(".clip").count() == 1  # misclassified
@@ -160,6 +162,7 @@ def test_the_clips_that_one_model_classifies_correctly_alone_are_shown(see):
     assert page.locator("#only button").nth(1).is_disabled()
 
 
+@pytest.mark.slow
 def test_classes_are_sorted_by_a_click(see):
     page = see(scores(classes=("b", "a")))
     names = lambda: page.locator("#classes tbody td:first-child").all_inner_texts()  # noqa: E731
@@ -172,6 +175,7 @@ def test_classes_are_sorted_by_a_click(see):
     assert names() == ["a", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_all_without_moving_sideways(see, scheme):
     classes = tuple(f"a class with a rather long name {i}" for i in range(20))

@@ -72,6 +72,7 @@ def test_the_hottest_frame_is_shown_first_and_its_heat_lies_where_it_is(see):
     assert is_grey(colour(page, 33))
 
 
+@pytest.mark.slow
 def test_the_method_and_the_slider_change_the_heat(see):
     page = see()
     page.get_by_role("button", name="occlusion").click()
@@ -97,6 +98,7 @@ def test_a_click_on_the_curve_goes_there(see):
     assert page.evaluate("kinoscope.now.index") == 1
 
 
+@pytest.mark.slow
 def test_it_plays_and_stops(see):
     page = see()
     page.get_by_role("button", name="Play").click()
@@ -123,6 +125,7 @@ def test_what_to_trust_is_said(see):
     assert page.locator(".class.target").inner_text().startswith("jump")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_nothing_sticks_out(see, width):
     page = see(viewport={"width": width, "height": 800})

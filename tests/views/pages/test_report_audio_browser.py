@@ -68,6 +68,7 @@ def test_a_click_goes_there_and_the_playhead_follows(shown):
     assert place["x"] + 1 == pytest.approx(page.locator("#audio-lanes").bounding_box()["x"] + x, abs=1)
 
 
+@pytest.mark.slow
 def test_hovering_shows_the_offset(shown):
     page = shown(synced())
     page.locator("#audio-lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(12.4)"), "y": PLOT + 9})
@@ -109,12 +110,14 @@ def test_where_it_did_not_run_there_is_no_panel(shown):
     assert page.locator("#audio").is_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 768])
 def test_it_fits_a_small_screen(shown, width):
     page = shown(synced(offset(0, 5, 0.12), offset(5, 10, -0.2)), viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.slow
 def test_hostile_names_are_only_text(shown):
     timeline = synced(offset(0, 9, 0.12))
     hostile = '<img src=x onerror="alert(1)">'

@@ -11,6 +11,8 @@ from kinoscope.core.results import Event, TaskReport, Timeline, Track
 from kinoscope.views.pages.report import write_report
 from tests.helpers.timelines import sample
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT, RATE, COUNT, SIDE = 320, 240, 10, 40, 48
 HOSTILE = '<script>alert(1)<!--<img src=x onerror="alert(1)">'
 

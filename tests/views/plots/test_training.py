@@ -41,6 +41,7 @@ def test_curves_of_any_length_are_drawn(drawn, tmp_path, epochs):
     assert (shades(tmp_path / "curves.png") > 2) == (epochs > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [1, 2, 31])
 def test_confusion_of_few_and_many_classes_is_drawn(drawn, tmp_path, classes):
     names = ["a name that is far too long to stand beside a picture", *map(str, range(classes - 1))]

@@ -81,6 +81,7 @@ def test_between_two_tracks_that_may_be_one_both_places_are_covered():
     assert not boxes_at(plan(timeline(a, b, cuts=[2.6]), ["faces"]), 2.8)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     spans=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50)), min_size=1, max_size=4),
