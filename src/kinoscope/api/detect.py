@@ -34,7 +34,7 @@ FILES = ("detections.json", "events.csv", "tracks.csv", "trajectories.csv")
 """Files that are written beside timeline.json."""
 
 MAX_COUNT_TIMES = 2000
-"""Times at which objects are pluralize."""
+"""Times at which objects are counted."""
 
 
 @dataclass
@@ -138,7 +138,7 @@ def detect(
         every: seconds between two counts.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        video_track: which of several video tracks is used, pluralize from 0; the largest if not given.
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         annotate: also write annotated.mp4, with boxes and names drawn in; needs -o.

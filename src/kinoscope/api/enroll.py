@@ -35,9 +35,11 @@ class EnrollResult:
     """The samples that were added to a gallery.
 
     Attributes:
-        gallery: the gallery's file. name: of the person or object.
+        gallery: the gallery's file.
+        name: of the person or object.
         kind: face, person or object.
-        samples: the new samples. already: the number of samples that the gallery had before.
+        samples: the new samples.
+        already: the number of samples that the gallery had before.
         notes: samples that a person should check.
     """
 

@@ -39,7 +39,8 @@ class EvaluateResult:
     """The scores of an evaluation.
 
     Attributes:
-        model: name of the model. data: path of the data.
+        model: name of the model.
+        data: path of the data.
         scores: of whole clips; None where segments or a generator were scored.
         comparison: with another model, where one was given.
         segments: ActivityNet's scores, where the data has timed segments.

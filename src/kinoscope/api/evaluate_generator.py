@@ -41,7 +41,8 @@ class EvaluateGeneratorResult:
     """Scores of a generator.
 
     Attributes:
-        scores: of the model. other: of what it was compared with, and ``other_name``.
+        scores: of the model.
+        other: of what it was compared with, and ``other_name``.
         unreadable: real clip -> why it could not be used.
     """
 

@@ -46,9 +46,11 @@ class GenerateResult:
     """Generated clips.
 
     Attributes:
-        model: name of the generator. clips: the number of clips, of ``frames`` frames at ``rate`` frames per second.
+        model: name of the generator.
+        clips: the number of clips, of ``frames`` frames at ``rate`` frames per second.
         labels: class name of each clip, if the model has classes.
-        seconds: time of generation. runtime: name of the runtime of the networks.
+        seconds: time of generation.
+        runtime: name of the runtime of the networks.
         psnr: of the reconstruction of a projected clip, in dB; None without one.
         written: the written files.
     """

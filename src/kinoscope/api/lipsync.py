@@ -38,9 +38,11 @@ class LipSyncResult:
     """A video with painted lips.
 
     Attributes:
-        path: the video. model: folder of the model.
+        path: the video.
+        model: folder of the model.
         frames, painted: the number of its frames, and of those in which the mouth was painted.
-        seconds: processing time. notes: remarks for viewers.
+        seconds: processing time.
+        notes: remarks for viewers.
     """
 
     path: Path
@@ -221,8 +223,10 @@ class LipSyncPlan:
     """The mouth landmarks and the painted mouth of each frame that shows the face.
 
     Args:
-        generator: paints the mouth. speech: that lips follow.
-        trajectories: of the face, in order of time. references: images of the person's mouth.
+        generator: paints the mouth.
+        speech: that lips follow.
+        trajectories: of the face, in order of time.
+        references: images of the person's mouth.
         start: presentation time of the video's beginning, in seconds.
     """
 

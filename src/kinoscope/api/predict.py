@@ -31,9 +31,12 @@ class PredictResult:
     """Predicted frames.
 
     Attributes:
-        path: the written file. model: folder of the predictor.
-        read, frames: the number of frames read, and of frames predicted. rate: frames per second of both.
-        seconds: processing time. notes: remarks for viewers.
+        path: the written file.
+        model: folder of the predictor.
+        read, frames: the number of frames read, and of frames predicted.
+        rate: frames per second of both.
+        seconds: processing time.
+        notes: remarks for viewers.
     """
 
     path: Path

@@ -37,7 +37,9 @@ class SearchResult:
     """The moments that match a query.
 
     Attributes:
-        title: the query. library: path of the library. count: number of videos in the library.
+        title: the query.
+        library: path of the library.
+        count: number of videos in the library.
         clips: the moments, the best first.
         notes: names that the library lacks, if there are results nevertheless.
         written: the written files.

@@ -28,7 +28,9 @@ class SyncResult:
 
     Attributes:
         timeline: the events, tracks and features of the task ``sync``; None if ``error`` is set.
-        fixed: the repaired file. after: its measured offset. left_out: streams that its container cannot hold.
+        fixed: the repaired file.
+        after: its measured offset.
+        left_out: streams that its container cannot hold.
         written: the written files.
     """
 
@@ -55,7 +57,7 @@ class SyncResult:
 
     @property
     def reason(self) -> str | None:
-        """The reason why there is no offset; None if there is result."""
+        """The reason why there is no offset; None if there is one."""
         if self.timeline is None or self.offsets:
             return None
         report = self.timeline.tasks["sync"]
@@ -117,11 +119,11 @@ def sync(
             copied as they are. For one source only, and never the source itself.
         force: repair even where the confidence of the measurement is low.
         out: folder for timeline.json and report.html of each source (-o); nothing is written if not given.
-        model: folder of a model that `kinoscope train sync` wrote; auto is the bundled result.
-        audio_track: which of several audio tracks is used, pluralize from 0; the file's default if not given.
+        model: folder of a model that `kinoscope train sync` wrote; auto is the bundled one.
+        audio_track: which of several audio tracks is used, counted from 0; the file's default if not given.
         start: where to begin, in seconds or as a clock (00:01:02.5).
         end: where to stop, likewise.
-        video_track: which of several video tracks is used, pluralize from 0; the largest if not given.
+        video_track: which of several video tracks is used, counted from 0; the largest if not given.
         bounds: limits on what is read, separated by commas, such as hours=200: pixels of a frame (134217728 if not
             given), channels of audio (64), rate of audio in samples per second (768000), and hours (100).
         overwrite: replace kinoscope's own results of another source or command.

@@ -50,7 +50,8 @@ class TrainSyncResult:
 
     Attributes:
         folder: of the model; None for a dry run.
-        clips: numbers of training and validation clips. people: likewise.
+        clips: numbers of training and validation clips.
+        people: likewise.
         score: share of windows whose shift is found within a frame, by their length in frames.
         losses: mean loss of the last steps of each pair.
         unreadable: clip -> why it could not be used.

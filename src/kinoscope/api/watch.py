@@ -64,12 +64,14 @@ class WatchResult:
     """The alerts and the latency of a watch.
 
     Attributes:
-        events: the alerts, at most the latest ``MAX_EVENTS``. alerts: the number of all alerts.
+        events: the alerts, at most the latest ``MAX_EVENTS``.
+        alerts: the number of all alerts.
         delays: from the arrival of a frame to the end of sending its alert.
         detection_delays: from the arrival of a frame to the end of its detection, with or without an alert.
         timeline: the source's metadata and the reports of decoding and of the tasks; no tracks.
         memory: peak memory in megabytes.
-        delivered, undelivered: alerts sent to the webhook, and written to the file instead. clips: saved clips.
+        delivered, undelivered: alerts sent to the webhook, and written to the file instead.
+        clips: saved clips.
     """
 
     source: str

@@ -368,7 +368,8 @@ def list_results(result: Path, folders: Sequence[str] = ()) -> dict[Path, tuple[
     """Return the files that earlier runs of the running command wrote, with inode and time of each; no links.
 
     Args:
-        result: one of the files, which names the folder. folders: see ``remove_replaced``.
+        result: one of the files, which names the folder.
+        folders: see ``remove_replaced``.
     """
     by, stamps = _claim_of(result).by, {}
     for path in (path for folder in ("", *folders) for path in manifest.listed(result.parent / folder)):
@@ -398,7 +399,9 @@ def remove_surplus(folder: Path, numbered: re.Pattern[str], written: Collection[
     """Remove the numbered files that an earlier, longer run left beside those that a running command has written.
 
     Args:
-        folder: of the files. numbered: the pattern of their names. written: names of those that stay.
+        folder: of the files.
+        numbered: the pattern of their names.
+        written: names of those that stay.
 
     Raises:
         OutputError: a file cannot be removed.

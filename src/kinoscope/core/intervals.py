@@ -41,7 +41,8 @@ def binomial_interval(count: float, trials: float, level: float = CONFIDENCE_LEV
 
 def proportion_interval(value: float, variance: float, weights: ArrayLike, groups: ArrayLike) -> Interval:
     """Return the interval of a proportion, or of a mean of proportions, measured on clips of several groups.
-     Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
+
+    Korn & Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated from
     survey data", Survey Methodology 1998: Clopper and Pearson's for an effective number of clips, which is smaller the
     more the groups differ and the fewer they are. Where nothing varies, as where all is correct, the correlation within
     a group is unknown, so that each group counts as one clip.

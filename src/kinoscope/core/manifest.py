@@ -31,7 +31,8 @@ class Entry:
     """A file as it was written.
 
     Attributes:
-        size: in bytes. sha256: of the content; empty for a link.
+        size: in bytes.
+        sha256: of the content; empty for a link.
         by: the command that wrote it, and what it read, see ``core.files.Claim``; empty where that is unknown.
         grows: whether lines are appended to it, so that only its first ``size`` bytes are constant.
         inode: of a hard link to a file that is not kinoscope's own.

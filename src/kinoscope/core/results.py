@@ -123,8 +123,11 @@ class Observation:
     """One tracked object in one frame, reported as soon as it is detected: the input of rules and live views.
 
     Attributes:
-        task: that tracks it. id: of its track while it lasts; the tracks of the Timeline are numbered again.
-        label: its class. box: x1, y1, x2, y2 in pixels of the displayed frame. score: of this detection.
+        task: that tracks it.
+        id: of its track while it lasts; the tracks of the Timeline are numbered again.
+        label: its class.
+        box: x1, y1, x2, y2 in pixels of the displayed frame.
+        score: of this detection.
         identity: the name of the person or object, where that is known.
     """
 

@@ -106,7 +106,8 @@ class FrameSampler:
 
 def last_frame_end(times: Sequence[float], rate: Seconds | None, duration: Seconds | None = None) -> float:
     """Return when the last of a sequence of frames leaves the screen, in seconds.
-     Its duration is what the stream states, else the interval of the frames before it where that differs from the
+
+    Its duration is what the stream states, else the interval of the frames before it where that differs from the
     average rate, else what that rate implies.
 
     Args:

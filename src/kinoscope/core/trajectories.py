@@ -53,7 +53,8 @@ class TrajectoryStats:
 
     Attributes:
         seconds: from the first to the last box: its dwell time.
-        length: of its path, in pixels. heights: the same in the object's own heights at that point.
+        length: of its path, in pixels.
+        heights: the same in the object's own heights at that point.
         path: (P, 3) time, x, y of the corners of its path.
     """
 
@@ -131,12 +132,12 @@ class CountEstimate:
 
 def estimate_counts(tracks: Sequence[Track], times: ArrayLike, size: tuple[int, int]) -> list[CountEstimate]:
     """Return the number of tracks at each of ``times`` in seconds, with an interval.
-     Three things make a count uncertain. A track may be a false positive: its score is the probability that one
+
+    Three things make a count uncertain. A track may be a false positive: its score is the probability that one
     observation is right, and each two seconds are another observation that would have to be wrong, too. A doubtful
-    track that never
-    moves repeats the same observation: it is not counted, see ``is_scenery``. An object may be present undetected: what
-    appears or vanishes inside the frame was probably present for a while before or after. And some objects have no
-    track, or two.
+    track that never moves repeats the same observation: it is not counted, see ``is_scenery``. An object may be present
+    undetected: what appears or vanishes inside the frame was probably present for a while before or after. And some
+    objects have no track, or two.
 
     Args:
         size: width and height of the frame, at whose border objects enter and leave.

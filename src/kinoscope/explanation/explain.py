@@ -49,7 +49,7 @@ Result = TypeVar("Result")
 
 
 class ExplainableModel(Protocol):
-    """Metadata of a network that an explanation needs; ``TrainedModel`` and ``ModelCard`` have it."""
+    """Metadata of a network that an explanation needs; ``TrainedModel`` and ``Card`` have it."""
 
     @property
     def classes(self) -> str | tuple[str, ...]:
@@ -79,7 +79,7 @@ def explain(
 
     Args:
         net: a network of clips; see ``models.trainable.classifiers.ClipNet``.
-        metadata: its classes and calibration: a ``TrainedModel`` or a ``ModelCard``.
+        metadata: its classes and calibration: a ``TrainedModel`` or a ``Card``.
         frames: the clip (T, H, W, 3), sampled and resized as the network expects it.
         times: (T,) in seconds, of its frames.
         name: of the model.

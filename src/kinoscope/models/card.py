@@ -57,7 +57,8 @@ class Card:
         bf16: True if the task's metric holds in bfloat16.
         tolerance: maximum absolute difference between the runner and torch in float32.
         priority: the card with the highest priority of a task is the default.
-        published: score that its authors report. measured: score that we measured, with the data named.
+        published: score that its authors report.
+        measured: score that we measured, with the data named.
     """
 
     name: str

@@ -76,7 +76,9 @@ class LineCrossing:
     """An object and a line.
 
     Attributes:
-        side: on which side it is. point: its last ground point. last_time: when.
+        side: on which side it is.
+        point: its last ground point.
+        last_time: when.
         net, at: net crossings of the line since it was settled on one side, and when the last one was.
         crossed: the same of a settled crossing that is not reported yet.
         began: time of that crossing in seconds.

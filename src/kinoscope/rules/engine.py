@@ -74,8 +74,10 @@ class RuleEngine:
 
     def update(self, time: float, observations: Sequence[Observation]) -> list[Event]:
         """Process all objects tracked in the frame at ``time`` seconds, in order of time, confirmed or not.
-         Returns: The events whose rules are met with this frame. While the condition of one lasts, later calls advance
-        its end.
+
+        Returns:
+            The events whose rules are met with this frame. While the condition of one lasts, later calls advance its
+            end.
         """
         now = self._clock(time) if self._clock else None
         tracked = self._filter(time, sorted(observations, key=lambda observation: (observation.task, observation.id)))

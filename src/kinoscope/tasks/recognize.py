@@ -46,7 +46,7 @@ class Recognize:
 
     Args:
         gallery: a gallery, or the path of its file.
-        thresholds: maximum distance of a match, by kind; the others are ``galleries.THRESHOLDS``.
+        thresholds: maximum distance of a match, by kind; the others are ``galleries.MATCH_THRESHOLDS``.
         device, model, threads: not used: no network runs here.
     """
 

@@ -129,7 +129,8 @@ class TrainingRun:
         task: name of the task.
         folder: of the run; None for a dry run.
         rows: metrics of each epoch.
-        examples: numbers of training and validation examples. parameters: of the saved model.
+        examples: numbers of training and validation examples.
+        parameters: of the saved model.
         unreadable: clip -> why it could not be used.
         advice: one-line diagnosis and fix; None if nothing is wrong.
         written: the files.
@@ -174,8 +175,11 @@ def fit(
     """Train, and write the model, the log and the checkpoints to ``out``.
 
     Args:
-        data: name of the clips. resume: continue the run in ``out``. dry_run: take one step and write nothing.
-        progress: called after each step. on_epoch: called with the metrics of each epoch.
+        data: name of the clips.
+        resume: continue the run in ``out``.
+        dry_run: take one step and write nothing.
+        progress: called after each step.
+        on_epoch: called with the metrics of each epoch.
 
     Raises:
         ModelError: the checkpoint cannot be used.

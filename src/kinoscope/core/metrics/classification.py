@@ -110,7 +110,8 @@ def reliability_bins(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) 
     """Return the reliability diagram of predictions: bins of equal width by confidence.
 
     Args:
-        confidence: (N,) probabilities. correct: (N,) bool, whether each prediction is correct.
+        confidence: (N,) probabilities.
+        correct: (N,) bool, whether each prediction is correct.
 
     Returns:
         (bins, 3): number in (low, high], their mean confidence, and their accuracy; NaN for empty bins.
@@ -247,7 +248,8 @@ def percentile_interval(values: ArrayLike) -> tuple[float, float]:
 
 def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike, groups: ArrayLike | None = None) -> float:
     """Return the probability of so uneven a difference between two models if they were equally good.
-     McNemar (1947), exact and two-sided: of the clips that only one of both classifies correctly, each would be correct
+
+    McNemar (1947), exact and two-sided: of the clips that only one of both classifies correctly, each would be correct
     in half. Where clips belong to groups, whole groups would: their clips resemble one another.
 
     Args:

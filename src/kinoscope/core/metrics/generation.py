@@ -142,7 +142,8 @@ def diversity(features: ArrayLike, labels: ArrayLike | None = None) -> float:
 
 def content_distance(features: ArrayLike) -> float:
     """Return the average content distance of clips, from features (N, T, D) of their frames.
-     It is the mean distance of each two frames of a clip (Tulyakov et al., "MoCoGAN", CVPR 2018): small where the
+
+    It is the mean distance of each two frames of a clip (Tulyakov et al., "MoCoGAN", CVPR 2018): small where the
     content stays the same.
     """
     values = np.asarray(features, np.float64)

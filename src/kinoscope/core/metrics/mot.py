@@ -35,8 +35,10 @@ class Hota:
     """HOTA and its parts at each of ``IOU_THRESHOLDS``, (19,) each; ``mean`` returns the usual numbers.
 
     Attributes:
-        hota: root of deta times assa. deta, detre, detpr: detection: accuracy, recall, precision.
-        assa, assre, asspr: association, likewise, of the tracks of a matched pair. loca: mean IoU of the matches.
+        hota: root of deta times assa.
+        deta, detre, detpr: detection: accuracy, recall, precision.
+        assa, assre, asspr: association, likewise, of the tracks of a matched pair.
+        loca: mean IoU of the matches.
     """
 
     hota: Float64Array

@@ -140,7 +140,8 @@ def evaluate_moving_shapes(
     """Return how well clips match the properties of rendered ones, as shares of the clips.
 
     Args:
-        rate: frames per second. intended: the shape that each was to have.
+        rate: frames per second.
+        intended: the shape that each was to have.
 
     Returns:
         ``steady`` (one shape and one colour throughout), ``smooth`` (see :func:`is_smooth`), ``both``; ``modes``, the

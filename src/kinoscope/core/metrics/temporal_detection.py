@@ -54,7 +54,8 @@ def segment_map(
     predicted: Iterable[Segment], truth: Iterable[Segment], overlaps: Sequence[float] = IOU_THRESHOLDS
 ) -> SegmentScores:
     """Return the scores of predicted segments against the ground truth.
-     Every ground-truth segment can be matched once, by the most confident segment of its class and video that overlaps
+
+    Every ground-truth segment can be matched once, by the most confident segment of its class and video that overlaps
     it enough and does not match another better; all other predictions are false. Classes without a ground-truth segment
     do not count.
 
@@ -110,7 +111,8 @@ def interpolated_precision(correct: ArrayLike, actual: int) -> float:
     """Return the area under interpolated precision over recall: at each recall, the best precision from there on.
 
     Args:
-        correct: (N,) bool of the predictions, by score. actual: number of ground-truth segments, at least 1.
+        correct: (N,) bool of the predictions, by score.
+        actual: number of ground-truth segments, at least 1.
     """
     matched = np.asarray(correct, bool)
     precision = np.cumsum(matched) / np.arange(1, len(matched) + 1)

@@ -99,7 +99,8 @@ class ClockDrift:
     """Linear change of the offset over time.
 
     Attributes:
-        rate: in seconds per second. low, high: its 95 % interval.
+        rate: in seconds per second.
+        low, high: its 95 % interval.
         offset_at_zero: the offset at time 0.
         curve: (L,) similarity of all frames at each lag, with the drift removed.
         error: error of the measurement itself (95 %), in seconds per second.
@@ -200,7 +201,8 @@ def estimate_drift(
     """Return the change of the offset over time; None where the source is too short.
 
     Args:
-        blocks: (B, L) similarities. times: (B,) of the blocks' middles, in seconds, increasing.
+        blocks: (B, L) similarities.
+        times: (B,) of the blocks' middles, in seconds, increasing.
         max_rate: maximum drift that is searched.
         seed: of the resamples of the interval.
         zero_sigma: see ``OffsetCalibration.spread``; successive moments of speech differ as well.

@@ -54,7 +54,8 @@ def read_metadata(
 
     Args:
         build: builds the metadata from its values by name; ValueError, TypeError or OptionError if these are invalid.
-        task: the expected task, as ``kinoscope train`` names it. noun: what messages call such a model.
+        task: the expected task, as ``kinoscope train`` names it.
+        noun: what messages call such a model.
         schema: newest schema that is supported.
         stored_keys: field -> key in the file, of the fields whose keys differ.
 

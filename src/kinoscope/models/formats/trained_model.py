@@ -191,7 +191,7 @@ def trained_card(folder: Path) -> Card:
     return Card(
         name=folder.resolve().name,
         task=trained.task,
-        about=f"{trained.network}, trained on {trained.data or 'your paths clips'}",
+        about=f"{trained.network}, trained on {trained.data or 'your own clips'}",
         licence="your own",
         files=tuple(WeightFile(name, _sha256(folder / name)) for name in (METADATA_FILE, WEIGHTS_FILE, *trained.files)),
         sources=(f"folder:{folder.resolve()}",),

@@ -261,7 +261,8 @@ class FaceCompositor:
         """Return a frame (H, W, 3) with a generated lower face; pixels outside of it are unchanged.
 
         Args:
-            generated: (S, S, 3), 0 to 255. transform: (2, 3) from the frame to the crop.
+            generated: (S, S, 3), 0 to 255.
+            transform: (2, 3) from the frame to the crop.
             lips: (61, 2) landmarks of the generated and of the original lips, where the frame's own grain is removed.
         """
         import cv2

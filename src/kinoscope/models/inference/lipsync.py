@@ -59,7 +59,8 @@ class LipSyncMetadata:
     Attributes:
         width: channels of its finest scale.
         gain: factor of the predicted lip motion: a regression to the mean moves too little.
-        data: name of the training clips. score: values measured on held-out clips.
+        data: name of the training clips.
+        score: values measured on held-out clips.
     """
 
     width: int
@@ -141,7 +142,9 @@ class ReferenceFrames:
     """Lower-face crops of one person, and their landmarks.
 
     Attributes:
-        times: (M,) in seconds. landmarks: (M, 61, 2) in pixels. crops: (M, 3, S, S) uint8.
+        times: (M,) in seconds.
+        landmarks: (M, 61, 2) in pixels.
+        crops: (M, 3, S, S) uint8.
     """
 
     times: Float64Array
@@ -161,8 +164,10 @@ class ReferenceFrames:
         """Return the indices of the references of a frame: the closest of another moment, and the widest open.
 
         Args:
-            target: (61, 2) target landmarks. time: of the frame, in seconds.
-            skip: how many of the closest to skip. previous: the closest of the previous frame.
+            target: (61, 2) target landmarks.
+            time: of the frame, in seconds.
+            skip: how many of the closest to skip.
+            previous: the closest of the previous frame.
         """
         cost = np.square(self._shapes - _shape_descriptors(target[None])).sum(axis=(1, 2))
         cost[np.abs(self.times - time) < MIN_REFERENCE_GAP_SECONDS] += 1e9
@@ -222,7 +227,8 @@ def collect_references(
     """Collect the reference frames of a person from a video, evenly sampled if there are many.
 
     Args:
-        trajectories: of the face. crops: times, and functions that return the pixels (H, W, 3), in order.
+        trajectories: of the face.
+        crops: times, and functions that return the pixels (H, W, 3), in order.
 
     Raises:
         SourceError: there are none.
@@ -254,8 +260,10 @@ class TalkingFace:
     """A training clip of a speaker.
 
     Attributes:
-        name: of the clip. trajectory: of the face.
-        crops: (T, 3, S, S) uint8, lower faces. normalized_mel: its audio.
+        name: of the clip.
+        trajectory: of the face.
+        crops: (T, 3, S, S) uint8, lower faces.
+        normalized_mel: its audio.
     """
 
     name: str
@@ -320,7 +328,8 @@ class LipSyncModel:
     """A lip-sync model that generates lower faces whose lips follow a voice.
 
     Args:
-        folder: of a trained lip-sync model. device: ``auto``, ``cpu`` or ``cuda``.
+        folder: of a trained lip-sync model.
+        device: ``auto``, ``cpu`` or ``cuda``.
     """
 
     def __init__(self, folder: Path, device: str = "auto") -> None:

@@ -150,8 +150,10 @@ def resample_mouth(
     """Resample a mouth at other times: linearly interpolated points, nearest crops.
 
     Args:
-        target_times: (T,) in seconds. times: (N,) increasing, at least two, of the observations.
-        points: (N, P, 3). crops: (N, H, W) or (N, H, W, C).
+        target_times: (T,) in seconds.
+        times: (N,) increasing, at least two, of the observations.
+        points: (N, P, 3).
+        crops: (N, H, W) or (N, H, W, C).
     """
     next_index = np.clip(np.searchsorted(times, target_times - 1e-6), 1, len(times) - 1)
     weight_of_next = np.clip(

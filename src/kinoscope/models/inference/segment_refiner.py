@@ -53,7 +53,8 @@ class SegmentRefiner:
         """Return the segments of one class, (N, 3): start, end, expected IoU, in descending order of the latter.
 
         Args:
-            boundaries: (E,) increasing, in strides. scores: (E - 1,) of the stretches between them, in [0, 1].
+            boundaries: (E,) increasing, in strides.
+            scores: (E - 1,) of the stretches between them, in [0, 1].
         """
         rows = candidates(boundaries, scores)
         if not len(rows):

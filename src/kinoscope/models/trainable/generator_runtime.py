@@ -62,8 +62,10 @@ class GeneratorRuntime:
     """Clip synthesis with the fastest available runtime.
 
     Args:
-        folder: of a generator that synthesizes frames from content and motion latents. net: the same in torch.
-        size: side of the frames in pixels. device: see ``make_runner``.
+        folder: of a generator that synthesizes frames from content and motion latents.
+        net: the same in torch.
+        size: side of the frames in pixels.
+        device: see ``make_runner``.
     """
 
     def __init__(self, folder: Path, net: Any, size: int, device: str = "auto") -> None:

@@ -74,12 +74,16 @@ class GeneratorMetadata:
     """The content of ``model.json`` of a generator.
 
     Attributes:
-        network: its entry in the table. width: channels of the finest scale.
-        size: side of the frames in pixels. frames, rate: of the training clips.
+        network: its entry in the table.
+        width: channels of the finest scale.
+        size: side of the frames in pixels.
+        frames, rate: of the training clips.
         classes: names, by index; empty for an unconditional generator.
-        spacing: seconds between the steps of its motion. backdrop: generate the static background separately.
+        spacing: seconds between the steps of its motion.
+        backdrop: generate the static background separately.
         rigid: motion shifts the foreground, and changes nothing else of it.
-        data: name of the training clips. score: measured values.
+        data: name of the training clips.
+        score: measured values.
     """
 
     network: str = "video-gan"
@@ -210,7 +214,9 @@ class Latents:
     """The latents of N clips.
 
     Attributes:
-        content: (N, Z) appearance. motion: (N, K, Z) movement. labels: (N,) class indices.
+        content: (N, Z) appearance.
+        motion: (N, K, Z) movement.
+        labels: (N,) class indices.
     """
 
     content: Float32Array

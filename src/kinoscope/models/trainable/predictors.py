@@ -40,10 +40,14 @@ class PredictorMetadata:
     ``after``.
 
     Attributes:
-        network: its name. width: channels of its feature maps.
+        network: its name.
+        width: channels of its feature maps.
         context, horizon: number of input frames, and of frames predicted at once.
-        rate: frames per second of both. size: their side in pixels. channels: 3 for colour, 1 for grey.
-        data: name of the training clips. score: values measured on other clips.
+        rate: frames per second of both.
+        size: their side in pixels.
+        channels: 3 for colour, 1 for grey.
+        data: name of the training clips.
+        score: values measured on other clips.
     """
 
     network: str

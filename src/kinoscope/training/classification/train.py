@@ -80,7 +80,8 @@ def train(
         resume: continue the run in ``out``, which must have been started with the same options.
         dry_run: take one step and validate a batch, and write nothing.
         splits: the training and validation clips; by default as the data says, or sampled.
-        progress: called after each step. on_epoch: called with the metrics of each epoch.
+        progress: called after each step.
+        on_epoch: called with the metrics of each epoch.
 
     Raises:
         OptionError: the options do not fit.

@@ -57,7 +57,9 @@ class FolderClipStream:
     """Clips of a folder; each pass shows all of them once, from random moments on.
 
     Attributes:
-        dataset: the clips. sampling: frames, rate and size of each. seed: of the random moments and order.
+        dataset: the clips.
+        sampling: frames, rate and size of each.
+        seed: of the random moments and order.
     """
 
     dataset: Dataset
@@ -101,7 +103,9 @@ class SyntheticClipStream:
     """Endless moving shapes; see ``source.synthetic.moving_shapes``.
 
     Attributes:
-        sampling: frames, rate and size of a clip. seed: of all randomness. labelled: whether the shapes are classes.
+        sampling: frames, rate and size of a clip.
+        seed: of all randomness.
+        labelled: whether the shapes are classes.
     """
 
     sampling: Sampling
@@ -149,7 +153,8 @@ def folder_stream(
     """Return a stream of a folder or table of clips.
 
     Args:
-        classes: whether its folders are classes. allow_few: whether fewer clips than the minimum are accepted.
+        classes: whether its folders are classes.
+        allow_few: whether fewer clips than the minimum are accepted.
 
     Raises:
         DatasetError: there are none, or too few that are long enough.

@@ -166,7 +166,8 @@ def with_intervals(
     """Return each value of a statistic, the ends of its interval, and its values of resampled groups (samples, V).
 
     Args:
-        statistic: returns V shares, or means of shares. columns: its arguments.
+        statistic: returns V shares, or means of shares.
+        columns: its arguments.
         weights: (V, N) of each clip in each value.
     """
     values = statistic(*columns)

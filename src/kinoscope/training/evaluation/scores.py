@@ -58,7 +58,8 @@ class ClipScore:
     """Prediction of one clip.
 
     Attributes:
-        actual: its classes. predicted: those that the model predicts.
+        actual: its classes.
+        predicted: those that the model predicts.
         right: whether both are the same.
         loss: cross-entropy of the calibrated probabilities.
         top: the most probable classes and their probabilities.

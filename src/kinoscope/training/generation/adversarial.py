@@ -63,8 +63,8 @@ class DiscriminatorTrainer:
             Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020).
         penalize_fake: whether to penalize the gradient on generated examples, too (R2), as Huang et al. do.
         processes: the processes that share the work.
-        steps: number of discriminator steps so far. accuracy: moving average of the share of pairs that it ranks
-            correctly.
+        steps: number of discriminator steps so far.
+        accuracy: moving average of the share of pairs that it ranks correctly.
         metrics: for the log.
     """
 

@@ -28,7 +28,8 @@ class AdaptiveAugment:
     """Augmentation of clips whose probability adapts to overfitting.
 
     Attributes:
-        probability: of each transform, for each clip. flip: whether mirroring is among the transforms.
+        probability: of each transform, for each clip.
+        flip: whether mirroring is among the transforms.
         target: discriminator accuracy above which the probability rises, and below which it falls. None keeps it fixed.
     """
 

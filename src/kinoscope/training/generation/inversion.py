@@ -33,10 +33,11 @@ def project(
     """Find the latents of a clip.
 
     Args:
-        pixels: (T, S, S, 3), of the generator's size, at its frame rate. label: of its class; searched for if not
-            given.
+        pixels: (T, S, S, 3), of the generator's size, at its frame rate.
+        label: of its class; searched for if not given.
         seconds: how long a clip the latents are to support; the clip's own duration if not given.
-        steps: of the optimizer; 300 if not given. on_step: called after each step.
+        steps: of the optimizer; 300 if not given.
+        on_step: called after each step.
 
     Returns:
         Latents of one clip, and the peak signal-to-noise ratio of its reconstruction in dB.

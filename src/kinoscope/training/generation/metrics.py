@@ -67,11 +67,15 @@ class Protocol:
     """All that a score depends on besides the generator.
 
     Attributes:
-        features: name of the network whose embeddings are compared. digest: of its weights.
-        data: name of the real clips. real, generated: their numbers.
+        features: name of the network whose embeddings are compared.
+        digest: of its weights.
+        data: name of the real clips.
+        real, generated: their numbers.
         frames, rate, size: of the clips, in frames, frames per second and pixels.
-        resize: how frames are scaled to the network's input. decoder: what decoded the real clips.
-        seed: of all sampling. schema: version of these rules.
+        resize: how frames are scaled to the network's input.
+        decoder: what decoded the real clips.
+        seed: of all sampling.
+        schema: version of these rules.
     """
 
     features: str
@@ -114,7 +118,8 @@ class ClipSet:
     """Clips to compare.
 
     Attributes:
-        pixels: (N, T, S, S, 3). labels: (N,) indices of classes, or None.
+        pixels: (N, T, S, S, 3).
+        labels: (N,) indices of classes, or None.
         groups: of each real clip, such as its recording; empty if unknown.
     """
 
@@ -144,8 +149,10 @@ class GenerationScores:
         fvd: Fréchet video distance; with its ``interval`` of 95 % (None for too few groups), and extrapolated to
             infinitely many generated clips (``extrapolated_frechet_distance``).
         motion: Fréchet distance of frame differences; with ``motion_interval``.
-        kvd: kernel distance, times 1000. precision, recall: shares.
-        diversity, diversity_real: mean distance of clips of a class. content, content_real: average content distance.
+        kvd: kernel distance, times 1000.
+        precision, recall: shares.
+        diversity, diversity_real: mean distance of clips of a class.
+        content, content_real: average content distance.
         baselines, motion_baselines: transform -> both distances of a half of the real clips from the other half,
             transformed.
         nearest: for each generated clip, the index of the nearest real one; ``nearest_pixels`` its distance in grey
@@ -192,7 +199,8 @@ class Features:
     """A network that embeds clips of any length, rate and size.
 
     Args:
-        runner: of a card that classifies clips. rate: of the clips, in frames per second.
+        runner: of a card that classifies clips.
+        rate: of the clips, in frames per second.
     """
 
     def __init__(self, runner: Runner, rate: float) -> None:
@@ -243,8 +251,10 @@ def score(
     """Compare generated clips with real ones.
 
     Args:
-        features: whose embeddings are compared. frame_features: returns features (T, D) of the frames of a clip.
-        classes: names, by label. classifier: which recognizes the classes; ``features`` if not given.
+        features: whose embeddings are compared.
+        frame_features: returns features (T, D) of the frames of a clip.
+        classes: names, by label.
+        classifier: which recognizes the classes; ``features`` if not given.
         progress: called as the work proceeds.
 
     Raises:

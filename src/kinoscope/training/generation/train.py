@@ -61,11 +61,16 @@ class GeneratorTrainer:
     """The training of a generator; see ``trainer.Trainer``.
 
     Args:
-        clips: to learn from. data: their name. processes: the processes that share the work.
+        clips: to learn from.
+        data: their name.
+        processes: the processes that share the work.
 
     Attributes:
-        net: the generator. adversary: the discriminator and its training. average: of the generator.
-        augment: augmentation of the discriminator's inputs. step: number of finished steps.
+        net: the generator.
+        adversary: the discriminator and its training.
+        average: of the generator.
+        augment: augmentation of the discriminator's inputs.
+        step: number of finished steps.
     """
 
     task, changeable_options = TASK, CHANGEABLE_OPTIONS

@@ -68,10 +68,12 @@ class LipSyncState:
     """State of the training: all that changes.
 
     Attributes:
-        voice, painter: the audio network and the generator. optimizer: of both.
+        voice, painter: the audio network and the generator.
+        optimizer: of both.
         adversary: the discriminator and its training.
         average: of both networks, which is what is saved.
-        epoch, step: number of finished ones. sync_losses: of each step.
+        epoch, step: number of finished ones.
+        sync_losses: of each step.
     """
 
     voice: nn.Module
@@ -198,7 +200,8 @@ class LipSyncLosses:
     Attributes:
         options: weights among them.
         mask: (1, 1, S, S), the generated region.
-        features: frozen feature network; None for none. expert: frozen sync model; None for none.
+        features: frozen feature network; None for none.
+        expert: frozen sync model; None for none.
     """
 
     options: LipSyncOptions

@@ -50,7 +50,8 @@ class LipSyncTrainer:
 
     Args:
         faces: to learn from; the last share ``options.val`` of each is for validation.
-        data: name of the clips. expert: frozen model of lips and audio; see ``losses.Expert``.
+        data: name of the clips.
+        expert: frozen model of lips and audio; see ``losses.Expert``.
 
     Raises:
         DatasetError: the clips are too short to learn from.

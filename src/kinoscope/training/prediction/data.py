@@ -30,7 +30,8 @@ class PredictionClips(Protocol):
     """Training and validation clips.
 
     Attributes:
-        channels: C of their frames. size: side of the frames in pixels.
+        channels: C of their frames.
+        size: side of the frames in pixels.
         still: initial share of the last frame in a prediction: high if most of a frame is static.
         examples: numbers of training and validation clips; 0 for endless.
         unreadable: path -> reason, of the clips that could not be used.
@@ -56,7 +57,8 @@ class SyntheticPredictionClips:
 
     Args:
         train_items, val_items: (M, 28, 28) of the training and of the validation clips; the built-in shapes if not
-            given. val_clips: number of validation clips.
+            given.
+        val_clips: number of validation clips.
     """
 
     channels, size, still = 1, FRAME_SIDE, 0.12

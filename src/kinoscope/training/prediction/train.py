@@ -45,7 +45,8 @@ class PredictionTrainer:
     """The training of a frame predictor; see ``trainer.Trainer``.
 
     Args:
-        clips: for training and validation. data: their name.
+        clips: for training and validation.
+        data: their name.
     """
 
     task, changeable_options = TASK, CHANGEABLE_OPTIONS

@@ -34,8 +34,9 @@ class ScoreCurve:
     """The scores of one class in one video, and its real segments.
 
     Attributes:
-        boundaries: (E,) in strides of the model's windows. scores: (E - 1,) between them. truth: (M, 2) starts and
-            ends.
+        boundaries: (E,) in strides of the model's windows.
+        scores: (E - 1,) between them.
+        truth: (M, 2) starts and ends.
     """
 
     boundaries: Float64Array

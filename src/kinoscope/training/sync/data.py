@@ -50,7 +50,8 @@ class TalkingClip:
     """One talking face.
 
     Attributes:
-        name: of its clip. person: identity, for splits.
+        name: of its clip.
+        person: identity, for splits.
         points: (T, 61, 3), see ``mouth_tracker.stabilized_mouth_points``, 25 per second.
         mouths: (T, 64, 64) uint8, grey.
         mel: ((T + 2 * 32) * 4, 40) log-mel of the corresponding audio, and of what surrounds it.
@@ -200,7 +201,8 @@ class SyncExample:
     """An augmented segment of a talking clip.
 
     Attributes:
-        points: (T, 61, 3). mouths: (T, 48, 48) in [0, 255], or None.
+        points: (T, 61, 3).
+        mouths: (T, 48, 48) in [0, 255], or None.
         mel: ((T + 2 * K) * 4, 40) from K frames before the first to K after the last.
         late: frames by which the audio is later than the frames of ``mel`` say, within half a frame.
     """
@@ -217,7 +219,9 @@ class SyncSampler:
     It augments speed, head and mouth; brightness, sharpness and framing; voice, reverberation and noise.
 
     Args:
-        clips: to sample from. shifts: frames of audio on each side. pixels: whether crops are needed.
+        clips: to sample from.
+        shifts: frames of audio on each side.
+        pixels: whether crops are needed.
         seed: of all randomness.
     """
 

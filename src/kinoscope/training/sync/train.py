@@ -54,7 +54,10 @@ class SyncOptions:
 
     Attributes:
         kind: input of a mouth, ``points`` or ``pixels``.
-        steps: of the optimizer. batch: segments of one step. seed: of all randomness. device: of torch.
+        steps: of the optimizer.
+        batch: segments of one step.
+        seed: of all randomness.
+        device: of torch.
     """
 
     kind: str
