@@ -1,1 +1,0 @@
-"""Where alerts go: to a webhook, and into clips. None of it ever makes an analysis wait."""
