@@ -57,6 +57,12 @@ def test_what_is_lost_in_damage_stays_hidden(kind):
     assert [round(redaction.masks[0].end, 3), round(redaction.masks[1].start, 3)] == [3.0, 3.0]
 
 
+def test_damage_lasts_until_the_later_end_of_nested_intervals():
+    decode = DecodeReport(damaged=[[1.0, 10.0]], missing=[[2.0, 3.0]])
+    redaction = plan(timeline(face(1, 4, 9.9), decode=decode), ["faces"])
+    assert round(redaction.masks[0].end, 3) == 10.0 + DAMAGE_SECONDS
+
+
 def test_damage_far_from_a_track_changes_nothing():
     damage = DecodeReport(damaged=[[20.0, 20.1]])
     one, other = (plan(timeline(face(1, 1, 2), **more), ["faces"]) for more in ({}, {"decode": damage}))

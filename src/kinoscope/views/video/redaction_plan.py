@@ -208,8 +208,11 @@ def _damaged_intervals(timeline: Timeline) -> list[tuple[float, float]]:
     """Return the intervals in seconds in which frames may show damage; overlapping ones are merged."""
     intervals: list[tuple[float, float]] = []
     for begin, end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
-        first = intervals.pop()[0] if intervals and begin <= intervals[-1][1] else begin
-        intervals.append((first, end + DAMAGE_SECONDS))
+        end += DAMAGE_SECONDS
+        if intervals and begin <= intervals[-1][1]:
+            begin, previous_end = intervals.pop()
+            end = max(end, previous_end)
+        intervals.append((begin, end))
     return intervals
 
 
