@@ -7,7 +7,7 @@ import pytest
 
 from kinoscope.core.media import Frame
 from kinoscope.core.results import TaskReport, Timeline, Track
-from kinoscope.views.video.redact import GREY, Redactor, audit_log, blur, pixelate
+from kinoscope.views.video.redact import GREY, Redactor, apply_blur, apply_pixels, audit_log
 from kinoscope.views.video.redaction_plan import METHODS, Mask, RedactionPlan, plan
 
 
@@ -43,7 +43,7 @@ def test_a_mosaic_has_few_cells_and_a_blur_no_detail():
     assert image().std() > 70
 
 
-@pytest.mark.parametrize("hide", [blur, pixelate])
+@pytest.mark.parametrize("hide", [apply_blur, apply_pixels])
 @pytest.mark.parametrize("rect", [(0, 0, 1, 1), (0, 0, 160, 1), (5, 7, 6, 100), (0, 0, 160, 120), (3, 3, 5, 5)])
 def test_any_size_can_be_hidden(hide, rect):
     whole, (x1, y1, x2, y2) = image(), rect

@@ -66,7 +66,7 @@ def test_damage_lasts_until_the_later_end_of_nested_intervals():
 def test_damage_far_from_a_track_changes_nothing():
     damage = DecodeReport(damaged=[[20.0, 20.1]])
     one, other = (plan(timeline(face(1, 1, 2), **more), ["faces"]) for more in ({}, {"decode": damage}))
-    assert one.masks[0].rows.tolist() == other.masks[0].rows.tolist()
+    assert one.masks[0].keyframes.tolist() == other.masks[0].keyframes.tolist()
 
 
 def test_nothing_reaches_over_a_cut():

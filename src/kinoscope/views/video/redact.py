@@ -87,7 +87,7 @@ def _rect(mask: Mask, time: float, size: Size) -> Rect:
     return max(0, int(np.floor(x1))), max(0, int(np.floor(y1))), right, bottom
 
 
-def blur(pixels: Pixels, rect: Rect) -> None:
+def apply_blur(pixels: Pixels, rect: Rect) -> None:
     """Blur a region of an image (H, W, C) in place, in proportion to its size, so that no detail remains."""
     x1, y1, x2, y2 = rect
     region = pixels[y1:y2, x1:x2]
@@ -97,8 +97,8 @@ def blur(pixels: Pixels, rect: Rect) -> None:
     pixels[y1:y2, x1:x2] = cv2.resize(blurred, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
 
 
-def pixelate(pixels: Pixels, rect: Rect) -> None:
-    """Pixelate a region of an image (H, W, C) into a coarse mosaic, in place."""
+def apply_pixels(pixels: Pixels, rect: Rect) -> None:
+    """Replace a region of an image (H, W, C) by a coarse mosaic, in place."""
     x1, y1, x2, y2 = rect
     region = pixels[y1:y2, x1:x2]
     side = min(region.shape[:2]) / MOSAIC_CELLS
@@ -111,11 +111,16 @@ def _downscale(region: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(cv2.resize(region, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _fill_grey(pixels: Pixels, rect: Rect) -> None:
+def apply_solid(pixels: Pixels, rect: Rect) -> None:
+    """Replace a region of an image (H, W, C) by grey, in place."""
     fill(pixels, rect, GREY)
 
 
-_METHODS: dict[Method, Callable[[Pixels, Rect], None]] = {"blur": blur, "pixels": pixelate, "solid": _fill_grey}
+_METHODS: dict[Method, Callable[[Pixels, Rect], None]] = {
+    "blur": apply_blur,
+    "pixels": apply_pixels,
+    "solid": apply_solid,
+}
 
 
 def audit_log(redactor: Redactor, video: Path, source: dict[str, Any], has_audio: bool) -> dict[str, Any]:

@@ -69,7 +69,7 @@ MAX_SAMPLE_DISTANCE = 0.6
 switched. In 21 tracks of one person each it was at most 0.53."""
 
 TIME_REVERSAL = np.array([-1.0, 1, 1, 1, 1])
-"""Factor that reverses the time of rows (N, 5) of time and box."""
+"""Factor that reverses the time of keyframes (N, 5)."""
 
 TIME_TOLERANCE = 2e-6
 """Seconds by which a time in a file may differ from the exact time of a frame: files hold microseconds."""
@@ -82,32 +82,32 @@ class Mask:
     Attributes:
         kind: a key of ``KINDS``.
         track: the track; for a gap, the one that ends there.
-        rows: (N, 5) time in seconds and x1, y1, x2, y2 in pixels; boxes are interpolated linearly between rows.
+        keyframes: (N, 5) time in seconds and x1, y1, x2, y2 in pixels; boxes are interpolated linearly in between.
         next_track: id of the track after the gap, for the mask of a gap.
     """
 
     kind: str
     track: Track
-    rows: Float64Array
+    keyframes: Float64Array
     next_track: int | None = None
 
     @property
     def start(self) -> float:
         """Start of the mask, in seconds."""
-        return float(self.rows[0, 0])
+        return float(self.keyframes[0, 0])
 
     @property
     def end(self) -> float:
         """End of the mask, in seconds."""
-        return float(self.rows[-1, 0])
+        return float(self.keyframes[-1, 0])
 
     def at(self, time: float) -> Float64Array:
-        """Return the box (4,) at a time in seconds; before the first and after the last row, the box of that row."""
-        return np.array([np.interp(time, self.rows[:, 0], self.rows[:, i]) for i in range(1, 5)])
+        """Return the box (4,) at a time in seconds; the first box before all keyframes, the last one after them."""
+        return np.array([np.interp(time, self.keyframes[:, 0], self.keyframes[:, i]) for i in range(1, 5)])
 
     def extent(self, size: Size) -> list[int]:
         """Return the smallest box of whole pixels, clipped to a frame of ``size``, that contains all its boxes."""
-        low, high = self.rows[:, 1:3].min(axis=0), self.rows[:, 3:5].max(axis=0)
+        low, high = self.keyframes[:, 1:3].min(axis=0), self.keyframes[:, 3:5].max(axis=0)
         x1, y1, x2, y2 = clip(np.concatenate([np.floor(low), np.ceil(high)])[None], *size)[0].astype(int).tolist()
         return [x1, y1, x2, y2]
 
@@ -126,12 +126,12 @@ class VideoBounds:
     size: Float64Array
     damaged: list[tuple[float, float]]
 
-    def before(self, time: float) -> float:
+    def unseen_before(self, time: float) -> float:
         """Return for how many seconds before its first detection at ``time`` an object may have been visible."""
         begins = [begin for begin, end in self.damaged if begin <= time - EXTENSION_SECONDS and time <= end]
         return time - min(begins, default=time - EXTENSION_SECONDS)
 
-    def after(self, time: float) -> float:
+    def unseen_after(self, time: float) -> float:
         """Return for how many seconds after its last detection at ``time`` an object may still be visible."""
         ends = [end for begin, end in self.damaged if begin <= time + EXTENSION_SECONDS <= end]
         return max(ends, default=time + EXTENSION_SECONDS) - time
@@ -150,44 +150,50 @@ class RedactionPlan:
     exempt: list[tuple[str, Track]] = field(default_factory=list)
 
 
-def plan(timeline: Timeline, kinds: Collection[str], keep: Collection[str] = ()) -> RedactionPlan:
+def plan(timeline: Timeline, kinds: Collection[str], visible_names: Collection[str] = ()) -> RedactionPlan:
     """Return the masks that hide every track of some kinds, except those recognized as a person to keep visible.
 
     Args:
         timeline: with completed tasks for all kinds.
         kinds: keys of ``KINDS``.
-        keep: names; only a track that was recognized as one of them, and shows nobody else, is exempt.
+        visible_names: only a track that was recognized as a person of one of these names, and shows nobody else, is
+            exempt.
 
     Raises:
         PrivacyError: a task did not process the whole video, so that something might stay visible.
     """
-    _check_done(timeline, kinds, keep)
+    _check_done(timeline, kinds, visible_names)
     masks: list[Mask] = []
     exempt: list[tuple[str, Track]] = []
     bounds = VideoBounds(_cuts(timeline), _frame_size(timeline), _damaged_intervals(timeline))
     for kind in kinds:
         tracks = _tracks(timeline, kind)
-        visible = [track for track in tracks if _is_exempt(track, keep)]
+        visible = [track for track in tracks if _is_exempt(track, visible_names)]
         exempt += [(kind, track) for track in visible]
         hidden = [track for track in tracks if not any(track is other for other in visible)]
         masks += [Mask(kind, track, _extend(track, bounds)) for track in hidden]
-        masks += [mask for track in hidden for mask in _return_masks(kind, track, bounds, timeline.times)]
+        masks += [mask for track in hidden for mask in _reentry_masks(kind, track, bounds, timeline.times)]
         masks += [_gap_mask(kind, a, b) for a, b in _successive_tracks(hidden, bounds.cuts)]
     return RedactionPlan(sorted(masks, key=lambda mask: mask.start), exempt)
 
 
-def _is_exempt(track: Track, keep: Collection[str]) -> bool:
+def _is_exempt(track: Track, visible_names: Collection[str]) -> bool:
+    """Return whether a track was recognized as a person to keep visible, and shows that person alone.
+
+    ``extra["known_by"]`` says by what the task ``recognize`` knew its name; without it the name was not recognized.
+    ``extra["apart"]`` is the largest distance between the samples of a face track, which is large if it shows two.
+    """
     return (
         "known_by" in track.extra
-        and track.identity in keep
+        and track.identity in visible_names
         and float(track.extra.get("apart", 0)) <= MAX_SAMPLE_DISTANCE
     )
 
 
-def _check_done(timeline: Timeline, kinds: Collection[str], keep: Collection[str]) -> None:
+def _check_done(timeline: Timeline, kinds: Collection[str], visible_names: Collection[str]) -> None:
     if not timeline.decode.complete:
         raise PrivacyError(f"reading stopped early ({(timeline.decode.errors or ['no reason given'])[-1]})")
-    for task in dict.fromkeys([*(KINDS[kind][0] for kind in kinds), *(["recognize"] if keep else [])]):
+    for task in dict.fromkeys([*(KINDS[kind][0] for kind in kinds), *(["recognize"] if visible_names else [])]):
         report = timeline.tasks.get(task)
         if report is None or report.status != "ok":
             reason = f"{report.status}: {report.reason or 'no reason given'}" if report else "not run"
@@ -207,12 +213,13 @@ def _cuts(timeline: Timeline) -> list[float]:
 def _damaged_intervals(timeline: Timeline) -> list[tuple[float, float]]:
     """Return the intervals in seconds in which frames may show damage; overlapping ones are merged."""
     intervals: list[tuple[float, float]] = []
-    for begin, end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
-        end += DAMAGE_SECONDS
+    for begin, damage_end in sorted([*timeline.decode.damaged, *timeline.decode.missing]):
+        end = damage_end + DAMAGE_SECONDS
         if intervals and begin <= intervals[-1][1]:
-            begin, previous_end = intervals.pop()
-            end = max(end, previous_end)
-        intervals.append((begin, end))
+            previous_begin, previous_end = intervals.pop()
+            intervals.append((previous_begin, max(previous_end, end)))
+        else:
+            intervals.append((begin, end))
     return intervals
 
 
@@ -226,82 +233,90 @@ def _extend(track: Track, bounds: VideoBounds) -> Float64Array:
     """Return the grown boxes (N, 5) of a track with those before its first and after its last detection."""
     boxes, cuts = track.boxes[:, :5], bounds.cuts
     first, last = bisect_right(cuts, track.start + TIME_TOLERANCE), bisect_right(cuts, track.end + TIME_TOLERANCE)
-    room_before = track.start - cuts[first - 1] if first else math.inf
-    room_after = cuts[last] - 4 * TIME_TOLERANCE - track.end if last < len(cuts) else math.inf
-    before = (
-        _extrapolate(boxes[::-1] * TIME_REVERSAL, room_before, bounds.size, bounds.before(track.start))[::-1]
-        * TIME_REVERSAL
-    )
-    after = _extrapolate(boxes, room_after, bounds.size, bounds.after(track.end))
+    max_seconds_before = track.start - cuts[first - 1] if first else math.inf
+    # A mask ends before the frame at the next cut: its end is extended by the tolerance below, and by ``Redactor``;
+    # the time of the cut may be off by a third one, and the fourth keeps the two apart.
+    max_seconds_after = cuts[last] - 4 * TIME_TOLERANCE - track.end if last < len(cuts) else math.inf
+    reversed_boxes, stay_before = boxes[::-1] * TIME_REVERSAL, bounds.unseen_before(track.start)
+    before = _extrapolate(reversed_boxes, max_seconds_before, bounds.size, stay_before)[::-1] * TIME_REVERSAL
+    after = _extrapolate(boxes, max_seconds_after, bounds.size, bounds.unseen_after(track.end))
     before[:, 0] -= TIME_TOLERANCE
     after[:, 0] += TIME_TOLERANCE
     return np.concatenate([before, _grow_by_motion(boxes), after])
 
 
-def _return_masks(kind: str, track: Track, bounds: VideoBounds, times: Float64Array) -> list[Mask]:
-    """Return masks, in the last frames, where a track left the frame, and in the first ones, where it entered."""
+def _reentry_masks(kind: str, track: Track, bounds: VideoBounds, times: Float64Array) -> list[Mask]:
+    """Return masks for objects that come back: in the last frames where a track left, in the first where it entered."""
     if not len(times):
         return []
-    rows, begin, end = track.boxes[:, :5], float(times[0]), float(times[-1])
+    keyframes, begin, end = track.boxes[:, :5], float(times[0]), float(times[-1])
     shots = [bisect_right(bounds.cuts, time + TIME_TOLERANCE) for time in (begin, track.start, track.end, end)]
-    returns = []
+    reentries = []
     if shots[0] == shots[1]:
-        returns += [_return_rows(rows[::-1] * TIME_REVERSAL, -begin, bounds.size)[::-1] * TIME_REVERSAL]
+        reentries += [_reentry_keyframes(keyframes[::-1] * TIME_REVERSAL, -begin, bounds.size)[::-1] * TIME_REVERSAL]
     if shots[2] == shots[3]:
-        returns += [_return_rows(rows, end, bounds.size)]
-    return [Mask(kind, track, mask_rows) for mask_rows in returns if len(mask_rows)]
+        reentries += [_reentry_keyframes(keyframes, end, bounds.size)]
+    return [Mask(kind, track, mask_keyframes) for mask_keyframes in reentries if len(mask_keyframes)]
 
 
-def _return_rows(rows: Float64Array, end: float, size: Float64Array) -> Float64Array:
-    """Return rows (0 or 2, 5) that cover, until the end of the video, where the object of ``rows`` left the frame."""
-    last, box = rows[-1, 0], rows[-1, 1:]
-    exit_time = last + _seconds_to_exit(box, _speed(rows), size)
+def _reentry_keyframes(keyframes: Float64Array, end: float, size: Float64Array) -> Float64Array:
+    """Return the keyframes (0 or 2, 5) of a mask where an object left the frame, until the end of the video.
+
+    Args:
+        keyframes: (N, 5) time and box of its detections.
+        end: of the video, in seconds.
+        size: (2,) width and height of the frame.
+    """
+    last, box = keyframes[-1, 0], keyframes[-1, 1:]
+    exit_time = last + _seconds_to_exit(box, _speed(keyframes), size)
     if not exit_time <= end <= last + MAX_EXIT_SECONDS:
         return np.zeros((0, 5))
     grown = _extend_to_edges(_grow_unseen(box, EXTENSION_SECONDS), box, size)
     return np.array([[max(exit_time, end - EXTENSION_SECONDS), *grown], [end + TIME_TOLERANCE, *grown]])
 
 
-def _grow_by_motion(rows: Float64Array) -> Float64Array:
+def _grow_by_motion(keyframes: Float64Array) -> Float64Array:
     """Expand boxes (N, 5: time and box) by ``BOX_MARGIN``, and by their motion at their time."""
-    grown = _grow(rows, BOX_MARGIN)
-    if len(rows) > 1:
-        speed = np.abs(np.gradient(rows[:, 1:], rows[:, 0], axis=0))
+    grown = _grow(keyframes, BOX_MARGIN)
+    if len(keyframes) > 1:
+        speed = np.abs(np.gradient(keyframes[:, 1:], keyframes[:, 0], axis=0))
         step = MOTION_MARGIN_SECONDS * np.maximum(speed[:, :2], speed[:, 2:])
         grown[:, 1:] += np.concatenate([-step, step], axis=1)
     return grown
 
 
-def _extrapolate(rows: Float64Array, room: float, size: Float64Array, stay: float) -> Float64Array:
-    """Return the mask (1 or 2, 5) after the last of some rows.
+def _extrapolate(keyframes: Float64Array, max_seconds: float, size: Float64Array, stay_seconds: float) -> Float64Array:
+    """Return the keyframes (1 or 2, 5) of the mask after the last detection.
 
     The union of a box that stays and grows and one that continues to move; and, if the latter reaches an edge of the
     frame later but soon, a box that does so.
 
     Args:
-        rows: (N, 5) time and box.
-        room: seconds after the last row that are not exceeded.
+        keyframes: (N, 5) time and box of the detections.
+        max_seconds: seconds after the last keyframe at which the mask ends at the latest.
         size: (2,) width and height of the frame.
-        stay: seconds for which the box stays.
+        stay_seconds: seconds for which the box stays.
     """
-    last, box, speed = rows[-1, 0], rows[-1, 1:], _speed(rows)
-    seconds = min(stay, room)
+    last, box, speed = keyframes[-1, 0], keyframes[-1, 1:], _speed(keyframes)
+    seconds = min(stay_seconds, max_seconds)
     static = _extend_to_edges(_grow_unseen(box, seconds), box, size)
     moving = _grow_unseen(box + speed * seconds, seconds)
     union = np.concatenate([np.minimum(static[:2], moving[:2]), np.maximum(static[2:], moving[2:])])
-    mask_rows = [[last + seconds, *union]]
+    mask_keyframes = [[last + seconds, *union]]
     exit_seconds = _seconds_to_exit(box, speed, size)
     if seconds < exit_seconds <= MAX_EXIT_SECONDS:
-        exit_seconds = min(exit_seconds, room)
-        mask_rows.append([last + exit_seconds, *_grow_unseen(box + speed * exit_seconds, EXTENSION_SECONDS)])
-    return np.array(mask_rows)
+        exit_seconds = min(exit_seconds, max_seconds)
+        mask_keyframes.append([last + exit_seconds, *_grow_unseen(box + speed * exit_seconds, EXTENSION_SECONDS)])
+    return np.array(mask_keyframes)
 
 
-def _speed(rows: Float64Array) -> Float64Array:
-    """Return the mean speed (4,) of the sides of a box at the end of its rows, in pixels per second."""
-    first = max(0, min(len(rows) - 2, int(np.searchsorted(rows[:, 0], rows[-1, 0] - SPEED_WINDOW_SECONDS))))
-    seconds = rows[-1, 0] - rows[first, 0]
-    return np.asarray((rows[-1, 1:] - rows[first, 1:]) / seconds) if seconds else np.zeros(4)
+def _speed(keyframes: Float64Array) -> Float64Array:
+    """Return the mean speed (4,) of the sides of a box at its last keyframes, in pixels per second."""
+    first = max(
+        0, min(len(keyframes) - 2, int(np.searchsorted(keyframes[:, 0], keyframes[-1, 0] - SPEED_WINDOW_SECONDS)))
+    )
+    seconds = keyframes[-1, 0] - keyframes[first, 0]
+    return np.asarray((keyframes[-1, 1:] - keyframes[first, 1:]) / seconds) if seconds else np.zeros(4)
 
 
 def _seconds_to_exit(box: Float64Array, speed: Float64Array, size: Float64Array) -> float:
@@ -327,10 +342,10 @@ def _extend_to_edges(grown: Float64Array, box: Float64Array, size: Float64Array)
     return np.concatenate([low, high])
 
 
-def _grow(rows: Float64Array, fraction: float) -> Float64Array:
+def _grow(keyframes: Float64Array, fraction: float) -> Float64Array:
     """Expand boxes (N, 5: time and box) by a fraction of their size on each side."""
-    grow = fraction * (rows[:, 3:5] - rows[:, 1:3])
-    return np.concatenate([rows[:, :1], rows[:, 1:3] - grow, rows[:, 3:5] + grow], axis=1)
+    grow = fraction * (keyframes[:, 3:5] - keyframes[:, 1:3])
+    return np.concatenate([keyframes[:, :1], keyframes[:, 1:3] - grow, keyframes[:, 3:5] + grow], axis=1)
 
 
 def _successive_tracks(tracks: Sequence[Track], cuts: Sequence[float]) -> list[tuple[Track, Track]]:
