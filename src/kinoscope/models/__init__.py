@@ -1,7 +1,9 @@
 """Models: the registry, their weights and the runtimes.
 
-runner = load("efficientnet-lite0") features, logits = runner(pixels) # uint8 (N, 224, 224, 3) -> float32 (N, 1280), (N,
-1000)
+Example::
+
+    runner = load("efficientnet-lite0")
+    features, logits = runner(pixels)  # uint8 (N, 224, 224, 3) -> float32 (N, 1280), (N, 1000)
 """
 
 from __future__ import annotations
