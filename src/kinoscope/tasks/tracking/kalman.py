@@ -94,11 +94,14 @@ class BoxKalmanFilter:
         return BoxKalmanFilter(self.time, np.stack([value, speed], axis=1), self.covariance, self.agility)
 
     def negative_log_likelihood(self, box: Float64Array) -> float:
-        """Return minus twice the log-likelihood of a box (4,) at the state's own time, up to a constant."""
+        """Return the negative log-likelihood of a box (4,) at the state's own time, up to a constant.
+
+        Deviations are in sizes of the object.
+        """
         variance = self.covariance[:, 0, 0] + MEASUREMENT_VARIANCE
         innovation = to_centre(box) - self.state[:, 0]
         size = np.tile(np.maximum(self.state[2:, 0], 1), 2)
-        return float(np.sum(np.log(variance) + (innovation / size) ** 2 / variance))
+        return 0.5 * float(np.sum(np.log(variance) + (innovation / size) ** 2 / variance))
 
 
 def smooth(times: Float64Array, boxes: Float64Array) -> Float64Array:
