@@ -48,8 +48,8 @@ class ShadeReader:
 
 @pytest.fixture
 def make(monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextDetector", WhiteFinder)
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextRecognizer", ShadeReader)
+    monkeypatch.setattr("kinoscope.tasks.text.TextDetector", WhiteFinder)
+    monkeypatch.setattr("kinoscope.tasks.text.TextRecognizer", ShadeReader)
 
     def made(**options):
         task = Text(**options)
@@ -172,7 +172,7 @@ def read_slides(task, script, duration=6, rate=2.5):
 
 @pytest.fixture
 def reading(make, monkeypatch):
-    monkeypatch.setattr("kinoscope.models.inference.ocr.TextRecognizer", SlideReader)
+    monkeypatch.setattr("kinoscope.tasks.text.TextRecognizer", SlideReader)
     return make()
 
 

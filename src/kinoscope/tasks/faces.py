@@ -63,10 +63,10 @@ class Faces:
         rate: frames processed per second; None for every frame.
         search_rate: frames searched as a whole per second; None for all that are processed.
         idle_rate: frames processed per second while little changes; None for all that are delivered.
-        motion_share: share of the frame that changes from which all frames are processed, and searched as a whole; if
-            not given, only a cut is a reason to search early.
-        static_levels: maximum change in grey levels (0 to 255) of a frame that is not processed again; -1 processes
-            all.
+        motion_share: if at least this share of the frame changes, every frame is processed, and searched as a whole;
+            None for the default of ``ChangeGate``, and only a cut is a reason to search early.
+        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
+            again; -1 processes all.
         max_side, min_face_side: longer side of the processed frames, and side of the smallest face, in pixels.
         min_scores: minimum scores of the three networks of the cascade.
         min_track_score: score from which a face begins a track.

@@ -26,7 +26,7 @@ from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.association import get_strategy
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.duplicates import find_duplicates
-from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
+from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
 
 FRAME_RATE, IDLE_RATE = 10.0, 5.0
 """Frames requested per second, and those processed while little changes; higher rates hardly change the tracks, see
@@ -72,10 +72,10 @@ class Objects:
         device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
         rate: frames requested per second; None for every frame.
         idle_rate: frames processed per second while little changes; None for all that differ from the previous one.
-        motion_share: share of the frame that changes from which all frames are processed; the default is that of
-            ``imaging.change_gate``.
-        static_levels: maximum change in grey levels (0 to 255) of a frame that is not processed again; -1 processes
-            all.
+        motion_share: if at least this share of the frame changes, every frame is processed; None for the default of
+            ``ChangeGate``.
+        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
+            again; -1 processes all.
         tracker: association strategy, one of ``association.STRATEGIES``.
         camera: compensate the motion of the camera before association, see ``imaging.camera_motion``.
         labels: to be detected; None for all labels of the detector.
@@ -113,7 +113,7 @@ class Objects:
         self.device, self.model, self.threads, self.rate = device, model, threads, rate
         self.min_score, self.doubtful_labels = min_score, doubtful_labels
         self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
-        gap = max(1.5, 2.5 / min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
+        gap = gap_seconds(min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
         self._tracker = Tracker(high_score=min_track_score, max_gap=gap, strategy=get_strategy(tracker))
         self._compensate_camera, self._appearance, self._labels = camera, appearance, labels
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_new_moments)

@@ -18,13 +18,16 @@ import numpy as np
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
-from kinoscope.models.inference import ocr as models
+from kinoscope.models.inference.ocr import TextDetector, TextLines, TextRecognizer, crop_line
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.best_moments import TopMoments
-from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
+from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
 
 FRAME_RATE = 2.5
 """Frames processed per second."""
+
+ASSUMED_FRAME_RATE = 25.0
+"""Frames per second of a video of which every frame is processed, for the maximum gap of a track."""
 
 MAX_FRAME_SIDE = 960
 """Longer side of the processed frames, in pixels."""
@@ -33,25 +36,24 @@ MIN_SCORE, MIN_TRACK_SCORE = 0.5, 0.6
 """Score below which a line is ignored, and from which it may begin a track."""
 
 TRACK_FILTER = TrackFilter(count=2, seconds=0.3, score=0.7)
-"""Minimum of a reported track."""
+"""Thresholds a track must meet to be reported."""
 
 SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=MIN_TRACK_SCORE)
-"""Minimum of a track in a source of a single frame."""
+"""Thresholds a track must meet to be reported in a source of a single frame."""
 
 MIN_TEXT_CONFIDENCE = 0.6
 """Mean probability of the characters below which the text of a line is not reported."""
 
-
 MAX_WIDTH_RATIO = 1.2
-"""Ratio of the widths of a line in two samples from which its text differs."""
+"""Samples whose widths differ by more than this factor show different text."""
 
 COMPARISON_SCALE, PATCH_SIDE, MAX_PATCH_SHIFT = 0.75, 24, 6
 """Scale at which samples are compared, side in pixels of the patches that are compared, and maximum shift in pixels."""
 
 MIN_PATCH_CONTRAST, MIN_PATCH_CORRELATION = 8.0, 0.9
-"""Contrast in grey levels below which a patch is empty, and correlation below which its characters may differ: of a
-text drawn 3 % larger, 3 pixels off and with noise, one in ten is under 0.93; with a character changed it is 0.66 to
-0.92."""
+"""Standard deviation in grey levels below which a patch is empty, and correlation below which its characters may
+differ. For the same text drawn 3 % larger, 3 pixels off and with noise, 10 % of patches correlate below 0.93; where
+a character differs, 0.66 to 0.92."""
 
 LineReader = Callable[[Pixels], tuple[str, float]]
 """Returns the text of a line and its confidence."""
@@ -104,7 +106,7 @@ class LineHistory:
         elif (reading := reader(sample.pixels))[1] >= MIN_TEXT_CONFIDENCE:
             current = self._add_other_text(sample, reading, reader)
         else:
-            return
+            return  # illegible, such as in the middle of a fade: neither a sample of the current text nor of another
         if self.candidate is None and current.best.accepts(sample.time, sample.quality):
             current.best.add(sample)
 
@@ -160,11 +162,11 @@ def is_same_text(first_line: Pixels, second_line: Pixels) -> bool:
         for p in (first_line, second_line)
     )
     for left in range(MAX_PATCH_SHIFT, size[0] - PATCH_SIDE - MAX_PATCH_SHIFT + 1, PATCH_SIDE // 2):
-        square = first[MAX_PATCH_SHIFT:-MAX_PATCH_SHIFT, left : left + PATCH_SIDE]
-        around = second[:, left - MAX_PATCH_SHIFT : left + PATCH_SIDE + MAX_PATCH_SHIFT]
+        patch = first[MAX_PATCH_SHIFT:-MAX_PATCH_SHIFT, left : left + PATCH_SIDE]
+        search_area = second[:, left - MAX_PATCH_SHIFT : left + PATCH_SIDE + MAX_PATCH_SHIFT]
         if (
-            square.std() >= MIN_PATCH_CONTRAST
-            and cv2.matchTemplate(around, square, cv2.TM_CCOEFF_NORMED).max() < MIN_PATCH_CORRELATION
+            patch.std() >= MIN_PATCH_CONTRAST
+            and cv2.matchTemplate(search_area, patch, cv2.TM_CCOEFF_NORMED).max() < MIN_PATCH_CORRELATION
         ):
             return False
     return True
@@ -181,9 +183,10 @@ class Text:
         model: not used: there is one.
         rate: frames processed per second; None for every frame.
         idle_rate: frames processed per second while little changes; None for all that are delivered.
-        motion_share: share of the frame that changes from which all frames are processed.
-        static_levels: maximum change in grey levels (0 to 255) of a frame that is not processed again; -1 processes
-            all.
+        motion_share: if at least this share of the frame changes, every frame is processed; None for the default of
+            ``ChangeGate``.
+        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
+            again; -1 processes all.
         max_side: longer side of the processed frames in pixels.
         min_score, min_track_score: score below which a line is ignored, and from which it begins a track.
         include_doubtful: report tracks that are too short or of too low a score, too, with ``extra["doubtful"]``.
@@ -217,9 +220,10 @@ class Text:
             read_text,
         )
         self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
-        self._tracker = Tracker(high_score=min_track_score, max_gap=max(1.5, 2.5 / (rate or 25)))
+        self._tracker = Tracker(high_score=min_track_score, max_gap=gap_seconds(rate or ASSUMED_FRAME_RATE))
         self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
         self._finished: list[tuple[Tracklet, LineHistory]] = []
+        self._lines = TextLines(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4, 2)))
         self._inferences = 0
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -230,8 +234,8 @@ class Text:
         """
         if not info.width or not info.height:
             raise Skip("there is no video")
-        self._detector = models.TextDetector(self.device, self.threads, self.min_score)
-        self._recognizer = models.TextRecognizer(self.device, self.threads) if self.read_text else None
+        self._detector = TextDetector(self.device, self.threads, self.min_score)
+        self._recognizer = TextRecognizer(self.device, self.threads) if self.read_text else None
         self._frame_size = info.size
         self._track_filter = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
         return Needs(sizes=(self._detector.input_size(info.size, self.max_side),), rate=self.rate, batch=4)
@@ -239,10 +243,10 @@ class Text:
     def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track lines in the next frames."""
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
-            advice = self._change_gate.update(pixels, time)
-            if advice == "skip":
+            decision = self._change_gate.update(pixels, time)
+            if decision == "skip":
                 continue
-            lines = self._detect(pixels, advice)
+            lines = self._detect(pixels, decision)
             ids = self._tracker.update(time, lines.boxes, lines.scores)
             self._add_samples(pixels, time, lines, ids.tolist())
             self._close_tracks(self._tracker.pop_finished())
@@ -264,32 +268,28 @@ class Text:
         parts.sort(key=lambda item: (item[0].start, item[0].id))
         result = TaskResult(report=self._report())
         for number, (part, span) in enumerate(parts, 1):
-            read_text, score = (span.reading if span else None) or ("", 0.0)
+            text, score = (span.reading if span else None) or ("", 0.0)
             result.tracks.append(self._track(number, part, timeline))
-            if read_text and score >= MIN_TEXT_CONFIDENCE and self._track_filter(part):
-                result.events.append(
-                    Event(self.name, part.start, part.end, "text", score, read_text, {"track": number})
-                )
+            if text and score >= MIN_TEXT_CONFIDENCE and self._track_filter(part):
+                result.events.append(Event(self.name, part.start, part.end, "text", score, text, {"track": number}))
         return result
 
-    def _detect(self, pixels: Pixels, advice: GateDecision) -> models.TextLines:
+    def _detect(self, pixels: Pixels, decision: GateDecision) -> TextLines:
         """Return the lines in a frame; those of the previous frame if it has not changed."""
-        if advice == "cut":
+        if decision == "cut":
             self._tracker.end_all()
-        if advice != "unchanged":
+        if decision != "unchanged":
             self._inferences += 1
             self._lines = self._detector(pixels, self._frame_size)
         return self._lines
 
-    def _add_samples(self, pixels: Pixels, time: float, lines: models.TextLines, ids: list[int]) -> None:
+    def _add_samples(self, pixels: Pixels, time: float, lines: TextLines, ids: list[int]) -> None:
         """Add a sample of each line to its history, with its quality: high score, large."""
         scale = np.array([pixels.shape[1] / self._frame_size[0], pixels.shape[0] / self._frame_size[1]])
         for corners, score, number in zip(lines.corners * scale, lines.scores.tolist(), ids, strict=True):
             quality = score * float(np.sqrt(np.ptp(corners, axis=0).prod()))
             if number >= 0:
-                self._histories[number].add(
-                    LineSample(quality, time, models.crop_line(pixels, corners)), self._recognizer
-                )
+                self._histories[number].add(LineSample(quality, time, crop_line(pixels, corners)), self._recognizer)
 
     def _close_tracks(self, ended: list[Tracklet]) -> None:
         """Read the finished lines that pass the filter, and drop their pixels."""

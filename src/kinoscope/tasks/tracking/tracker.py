@@ -29,6 +29,9 @@ MAX_STORED_DETECTIONS = 100
 APPEARANCE_MOMENTUM = 0.9
 """Weight of the previous appearance vector when a new one is averaged in."""
 
+MIN_GAP_SECONDS, GAP_FRAMES = 1.5, 2.5
+"""Seconds, and processed frames, without detections for which a track is continued: the longer of the two."""
+
 
 @dataclass(slots=True)
 class Tracklet:
@@ -134,7 +137,11 @@ class Tracker:
     """
 
     def __init__(
-        self, high_score: float = 0.5, max_gap: float = 1.5, other_label: float = 0.5, strategy: Strategy = buffered
+        self,
+        high_score: float = 0.5,
+        max_gap: float = MIN_GAP_SECONDS,
+        other_label: float = 0.5,
+        strategy: Strategy = buffered,
     ) -> None:
         self.high_score, self.max_gap, self.other_label, self.strategy = high_score, max_gap, other_label, strategy
         self.live: list[Tracklet] = []
@@ -247,6 +254,11 @@ class Tracker:
         self.live.append(Tracklet(self._next_id))
         self._next_id += 1
         return self.live[-1]
+
+
+def gap_seconds(rate: float) -> float:
+    """Return the seconds for which a track without detections is continued, at ``rate`` processed frames per second."""
+    return max(MIN_GAP_SECONDS, GAP_FRAMES / rate)
 
 
 def hard_cuts(timeline: Timeline) -> list[float]:
