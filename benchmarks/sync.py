@@ -31,7 +31,7 @@ from kinoscope.models.inference.sync import (
     save_sync_model,
 )
 from kinoscope.nets.syncnet import SyncNet
-from kinoscope.training.sync.data import AROUND, TalkingClip, read_table, read_talking_clips
+from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip, read_table, read_talking_clips
 from kinoscope.training.sync.train import SyncOptions, similarity_curves, train_pair
 
 MAX_SHIFT_FRAMES, MAX_LAG_FRAMES = 15, 30
@@ -265,7 +265,8 @@ def energy_curves(clip: TalkingClip, length: int, stride: int, max_lag: int = 30
     rows = [
         [
             _correlation(
-                opening[s : s + length], loudness[(s + AROUND) * LAGS_PER_FRAME + lag :: LAGS_PER_FRAME][:length]
+                opening[s : s + length],
+                loudness[(s + AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME + lag :: LAGS_PER_FRAME][:length],
             )
             for lag in lags
         ]

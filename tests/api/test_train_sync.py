@@ -12,12 +12,14 @@ from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import atomic_write, lock_exclusively
 from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel
 from kinoscope.training.sync import data as module
-from kinoscope.training.sync.data import AROUND, TalkingClip
+from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip
 
 
 def talk(seed, frames=60):
     generator = np.random.default_rng(seed)
-    mel = torch.from_numpy(generator.normal(-8, 2, ((frames + 2 * AROUND) * LAGS_PER_FRAME, 40)).astype(np.float32))
+    mel = torch.from_numpy(
+        generator.normal(-8, 2, ((frames + 2 * AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME, 40)).astype(np.float32)
+    )
     points = torch.from_numpy(generator.normal(0, 0.02, (frames, 61, 3)).astype(np.float32))
     pictures = torch.from_numpy(generator.integers(0, 256, (frames, 64, 64), np.uint8))
     return TalkingClip(f"{seed}.mp4", f"person {seed}", points, pictures, mel)

@@ -251,9 +251,9 @@ def _train_pair(
 
 
 def _score(pairs: Sequence[tuple[str, SyncNet]], clips: Sequence[TalkingClip]) -> dict[str, float]:
-    from kinoscope.training.sync.train import share_within_a_frame
+    from kinoscope.training.sync.train import window_agreement
 
-    shares = {str(length): share_within_a_frame(pairs, clips, length) for length in WINDOW_FRAMES}
+    shares = {str(length): window_agreement(pairs, clips, length) for length in WINDOW_FRAMES}
     return {length: round(share, 4) for length, share in shares.items() if share is not None}
 
 

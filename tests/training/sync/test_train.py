@@ -5,28 +5,37 @@ import torch
 from kinoscope.core.errors import DatasetError, OptionError, TrainingError
 from kinoscope.models.inference.sync import LAGS_PER_FRAME
 from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
-from kinoscope.training.sync.data import AROUND, ClipRow, SyncSampler, TalkingClip, read_table, read_talking_clips
+from kinoscope.training.sync.data import (
+    AUDIO_CONTEXT_FRAMES,
+    ClipRow,
+    SyncSampler,
+    TalkingClip,
+    read_table,
+    read_talking_clips,
+)
 from kinoscope.training.sync.train import (
     MAX_SHIFT,
     SyncOptions,
     contrastive_loss,
     read_pair,
     save_pair,
-    share_within_a_frame,
     similarity,
     similarity_curves,
     train_pair,
+    window_agreement,
 )
 
 
 def talk(seed, frames=120, person=None):
     """A mouth that opens as far as the sound is loud, with nothing else to go by."""
     generator = np.random.default_rng(seed)
-    steps = np.arange((frames + 2 * AROUND) * LAGS_PER_FRAME)
+    steps = np.arange((frames + 2 * AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME)
     loud = np.interp(steps / 12, np.arange(len(steps)), generator.normal(0, 1, len(steps)))
     mel = torch.from_numpy((2 * loud[:, None] + generator.normal(0, 0.1, (len(steps), 40)) - 8).astype(np.float32))
     open_by = torch.from_numpy(
-        loud[AROUND * LAGS_PER_FRAME : -AROUND * LAGS_PER_FRAME : LAGS_PER_FRAME].astype(np.float32)
+        loud[AUDIO_CONTEXT_FRAMES * LAGS_PER_FRAME : -AUDIO_CONTEXT_FRAMES * LAGS_PER_FRAME : LAGS_PER_FRAME].astype(
+            np.float32
+        )
     )
     points = torch.zeros(frames, 61, 3)
     below = torch.arange(40) % 20 < 11
@@ -50,12 +59,13 @@ def test_pieces_are_cut_alike_from_mouth_and_sound():
         assert example.mouths is not None
         assert example.mouths.shape == (60, 48, 48)
         assert example.mel.shape == ((60 + 2 * MAX_SHIFT) * LAGS_PER_FRAME, 40)
-        assert abs(example.late) <= 0.5
+        assert abs(example.delay_frames) <= 0.5
         open_by = (example.points[:, 25] - example.points[:, 35]).norm(dim=1)
         loud = example.mel.mean(1)
         there, apart = (
             np.corrcoef(
-                open_by, loud[MAX_SHIFT * LAGS_PER_FRAME + round(4 * example.late) + step :: LAGS_PER_FRAME][:60]
+                open_by,
+                loud[MAX_SHIFT * LAGS_PER_FRAME + round(4 * example.delay_frames) + step :: LAGS_PER_FRAME][:60],
             )[0, 1]
             for step in (0, 12)
         )
@@ -90,8 +100,8 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     )
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
     held = [talk(100), talk(101)]
-    assert share_within_a_frame([("points", pair)], held, 25) > 0.8
-    assert share_within_a_frame([("points", pair)], held, 500) is None
+    assert window_agreement([("points", pair)], held, 25) > 0.8
+    assert window_agreement([("points", pair)], held, 500) is None
     rows = similarity_curves([("points", pair)], held[0], 120, 1)
     assert rows.shape == (1, 241)
     assert abs(int(rows.argmax()) - 120) <= LAGS_PER_FRAME

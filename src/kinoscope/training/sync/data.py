@@ -38,7 +38,7 @@ CROP, SIDE = 64, 48
 CENTER_CROP = 46
 """Pixels of a stored crop that are the network's input without augmentation."""
 
-AROUND = 32
+AUDIO_CONTEXT_FRAMES = 32
 """Frames of audio before the first and after the last video frame."""
 
 MIN_CLIP_FRAMES = 50
@@ -54,7 +54,7 @@ class TalkingClip:
         person: identity, for splits.
         points: (T, 61, 3), see ``mouth_tracker.stabilized_mouth_points``, 25 per second.
         mouths: (T, 64, 64) uint8, grey.
-        mel: ((T + 2 * 32) * 4, 40) log-mel of the corresponding audio, and of what surrounds it.
+        mel: ((T + 2 * 32) * 4, 40) log-mel of the corresponding audio, and of ``AUDIO_CONTEXT_FRAMES`` on each side.
     """
 
     name: str
@@ -187,10 +187,10 @@ def _make_clip(
 
 
 def _mel_around(audio: Sequence[Audio], start: float, frames: int) -> Tensor:
-    """Return the log-mel from ``AROUND`` frames before a time in seconds on; silence where there is no audio."""
+    """Return the log-mel from ``AUDIO_CONTEXT_FRAMES`` before a time in seconds on; silence where there is no audio."""
     mel = torch.from_numpy(log_mel(np.concatenate([block.samples for block in audio])))
-    padded = torch.full(((frames + 2 * AROUND) * LAGS_PER_FRAME, NUM_BANDS), float(np.log(POWER_FLOOR)))
-    at = AROUND * LAGS_PER_FRAME + round((float(audio[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
+    padded = torch.full(((frames + 2 * AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME, NUM_BANDS), float(np.log(POWER_FLOOR)))
+    at = AUDIO_CONTEXT_FRAMES * LAGS_PER_FRAME + round((float(audio[0].start) - start) * SAMPLE_RATE / HOP_LENGTH)
     first, last = max(at, 0), min(at + len(mel), len(padded))
     padded[first:last] = mel[first - at : last - at]
     return padded
@@ -204,13 +204,13 @@ class SyncExample:
         points: (T, 61, 3).
         mouths: (T, 48, 48) in [0, 255], or None.
         mel: ((T + 2 * K) * 4, 40) from K frames before the first to K after the last.
-        late: frames by which the audio is later than the frames of ``mel`` say, within half a frame.
+        delay_frames: shift, within half a frame, at which the audio in ``mel`` matches the mouth.
     """
 
     points: Tensor
     mouths: Tensor | None
     mel: Tensor
-    late: float
+    delay_frames: float
 
 
 class SyncSampler:
@@ -238,12 +238,14 @@ class SyncSampler:
         clip, g = self.clips[index], self.generator
         speed = min(g.uniform(0.85, 1.18), (len(clip) - 1) / (frames - 1))
         at = g.uniform(0, len(clip) - 1 - (frames - 1) * speed) + np.arange(frames) * speed
-        late = -g.uniform(-0.5, 0.5)
+        delay_frames = -g.uniform(-0.5, 0.5)
         first, last = -self.shifts * LAGS_PER_FRAME, (frames + self.shifts) * LAGS_PER_FRAME
-        steps = (at[0] + AROUND) * LAGS_PER_FRAME + (np.arange(first, last) - late * LAGS_PER_FRAME) * speed
+        steps = (at[0] + AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME + (
+            np.arange(first, last) - delay_frames * LAGS_PER_FRAME
+        ) * speed
         mel = self._augment_audio(_interpolate(clip.mel, steps), self._others[index])
         mouths = self._augment_mouths(_interpolate(clip.mouths, at)) if self.pixels else None
-        return SyncExample(self._augment_points(_interpolate(clip.points, at)), mouths, mel, late)
+        return SyncExample(self._augment_points(_interpolate(clip.points, at)), mouths, mel, delay_frames)
 
     def _normal(self, *shape: int) -> Tensor:
         return torch.from_numpy(self.generator.normal(size=shape).astype(np.float32))
