@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from kinoscope.nets.x3d import STAGES, X3DS, SqueezeExcite
 
 
+@pytest.mark.slow
 def test_parameters_and_multiply_adds_are_those_of_the_paper():
     with torch.device("meta"):
         net = X3DS(400).eval()

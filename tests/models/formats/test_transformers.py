@@ -73,6 +73,7 @@ def test_a_folder_runs_as_any_card_and_gives_what_the_library_gives(kind, tmp_pa
     np.testing.assert_allclose(reference, wanted.numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_classifies_clips_at_the_rate_of_its_paper(tmp_path):
     sampling = get_sampling(find_classifier(str(saved(tmp_path / "model"))))
     assert (sampling.frames, sampling.rate, sampling.size) == (4, 7.5, (32, 32))
@@ -189,6 +190,7 @@ def test_a_configuration_larger_than_any_there_is_is_refused_when_read(tmp_path,
         find(str(folder))
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_lie_in_its_file_is_refused_before_it_takes_memory(tmp_path, cache):
     folder = saved(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())

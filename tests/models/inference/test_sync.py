@@ -62,6 +62,7 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
         assert likeness[frame, lag] == pytest.approx(float(seen[frame] @ inner[4 * frame + lag]) / 3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_sound_that_is_a_frame_later_is_heard_a_frame_later(folder):
     net = SyncModel(str(folder))
     mel = np.random.default_rng(1).normal(0, 2, (163, 40)).astype(np.float32)

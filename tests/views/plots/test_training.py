@@ -34,6 +34,7 @@ def test_measures_of_train_and_val_share_a_panel():
     assert _panels([{"loss": 2.0}, {"loss": 1.0}]) == {"loss": {"train": [(1, 2), (2, 1)]}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [0, 1, 30])
 def test_curves_of_any_length_are_drawn(drawn, tmp_path, epochs):
     log = [{"epoch": e, "train_loss": 1 / (e + 1), "val_loss": 2 / (e + 1), "val_top1": 0.5} for e in range(epochs)]
