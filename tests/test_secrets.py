@@ -217,7 +217,7 @@ def test_a_stream_that_is_lost_and_one_that_is_refused(
 
 
 def test_tracebacks_and_logs(capsys: pytest.CaptureFixture[str], video: str) -> None:
-    from kinoscope.cli.streams import MaskingFormatter, print_traceback
+    from kinoscope.cli.stdio import MaskingFormatter, print_traceback
 
     try:
         raise ValueError(f"cannot open {video}") from RuntimeError(video)

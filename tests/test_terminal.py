@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.cli.main import COMMANDS, main
-from kinoscope.cli.render import PRINTERS
+from kinoscope.cli.printers import PRINTERS
 from kinoscope.core.terminal import escape_control
 from kinoscope.source.synthetic.video import shapes
 

@@ -11,7 +11,7 @@ from kinoscope.api.evaluate import evaluate
 from kinoscope.api.generate import generate
 from kinoscope.api.train import train
 from kinoscope.cli import main
-from kinoscope.cli.render import PRINTERS
+from kinoscope.cli.printers import PRINTERS
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model

@@ -315,7 +315,7 @@ main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out
 
 
 def test_one_of_a_kind_is_printed_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
-    from kinoscope.cli.render import PRINTERS
+    from kinoscope.cli.printers import PRINTERS
 
     PRINTERS["watch"](WatchResult("a.mp4", alerts=1, clips=1, delivered=1))
     lines = capsys.readouterr().err.splitlines()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kinoscope.source import open_source
-from kinoscope.source.decode.losses import LossDetector
+from kinoscope.source.decode.lost_frames import LossDetector
 from tests.helpers.sources import audio_of, encode, remux
 
 pytestmark = pytest.mark.slow

@@ -29,8 +29,8 @@ from kinoscope.api.sync import sync
 from kinoscope.api.train import train
 from kinoscope.api.watch import watch
 from kinoscope.cli.help import HELP, command_help, describe_parse_error, help_hint
-from kinoscope.cli.render import render
-from kinoscope.cli.streams import discard_output, escape_controls, fail, log_to_stderr, print_traceback
+from kinoscope.cli.printers import render
+from kinoscope.cli.stdio import discard_output, escape_controls, fail, log_to_stderr, print_traceback
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, wrap_error
 
 COMMANDS: dict[str, Callable[..., Any]] = {

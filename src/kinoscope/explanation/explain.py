@@ -16,10 +16,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from kinoscope.core.arrays import Float64Array
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import OptionError
 from kinoscope.core.explanation import Explanation, Heatmap, TimeSeries
 from kinoscope.core.media import Pixels
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.validation import require_known
 from kinoscope.explanation.attribution import integrated_gradients, occlusion
 from kinoscope.explanation.cam import attention_weights, coverage, grad_cam, grad_cam_plus_plus

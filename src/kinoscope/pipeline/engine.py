@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinoscope.core.addresses import mask
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import KinoscopeError, MissingExtra, wrap_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
 from kinoscope.core.time import FrameSampler
 from kinoscope.tasks.base import Needs, Skip, Task

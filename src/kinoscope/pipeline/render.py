@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import KinoscopeError, PrivacyError
 from kinoscope.core.files import atomic_write, remove
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.views.video.redaction_plan import KINDS, Method
 
 if TYPE_CHECKING:

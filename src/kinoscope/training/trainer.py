@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE
 from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint, save_checkpoint
 from kinoscope.training.distributed import Processes

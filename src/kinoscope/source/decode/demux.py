@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from kinoscope.source.decode.audio_tracks import select_audio, select_video
 from kinoscope.source.decode.container import error_message
-from kinoscope.source.decode.losses import NO_KEYFRAME_BEFORE, LossDetector, LostFrame
+from kinoscope.source.decode.lost_frames import NO_KEYFRAME_BEFORE, LossDetector, LostFrame
 from kinoscope.source.decode.packets import PacketReader
 from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 

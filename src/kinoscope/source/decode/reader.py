@@ -18,7 +18,7 @@ from kinoscope.source.base import Item, LazyFrame, black_frame, cut_audio
 from kinoscope.source.decode.audio import MultiRateResampler
 from kinoscope.source.decode.container import error_message, read_errors
 from kinoscope.source.decode.demux import Demuxer
-from kinoscope.source.decode.losses import LostFrame
+from kinoscope.source.decode.lost_frames import LostFrame
 from kinoscope.source.decode.metadata import DURATION_EXACT, declared_end
 from kinoscope.source.decode.scaler import Scaler
 from kinoscope.source.decode.timestamps import TimestampSorter

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import TrainingError
 from kinoscope.core.files import atomic_write
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.models.formats.trained_model import load_net, save_trained_model
 from kinoscope.training.checkpoint import (
     LAST_CHECKPOINT,

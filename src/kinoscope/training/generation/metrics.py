@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.media import Pixels
@@ -31,7 +32,6 @@ from kinoscope.core.metrics.generation import (
     kernel_distance,
     precision_recall,
 )
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.sampling import nearest_frames
 from kinoscope.imaging.augment import resize_clip
 from kinoscope.imaging.reflect_time import reflect_times

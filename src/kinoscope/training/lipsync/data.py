@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import DatasetError
 from kinoscope.core.media import Audio, Pixels
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import SAMPLE_RATE
 from kinoscope.models.inference.face_compositor import crop_face, track_face
 from kinoscope.models.inference.lipsync import NormalizedMel, TalkingFace

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import DatasetError, wrap_error
 from kinoscope.core.media import Audio
-from kinoscope.core.progress import ProgressCallback
 from kinoscope.core.signal.mel import HOP_LENGTH, NUM_BANDS, POWER_FLOOR, SAMPLE_RATE, log_mel
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS
 from kinoscope.models.inference.mouth_tracker import (

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kinoscope.core.progress import ProgressCallback
+from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.terminal import escape_control
 
 MIN_REDRAW_SECONDS = 0.1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.cli.streams import discard_output, fail, warn
+from kinoscope.cli.stdio import discard_output, fail, warn
 from kinoscope.core.launcher import current_launch
 from kinoscope.core.validation import pluralize
 
