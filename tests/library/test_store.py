@@ -160,3 +160,13 @@ def test_an_address_is_used_as_it_is_and_needs_no_lock() -> None:
     assert [video.id for video in library.remove(["street.mp4"])] == [ONE]
     assert counts(library)["videos"] == 1
     assert not Path("memory:").exists()
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_library_of_an_earlier_release_is_refused_and_left_as_it_is(tmp_path: Path, create: bool) -> None:
+    path = tmp_path / "films.lance"
+    database = pytest.importorskip("lancedb").connect(path)
+    database.create_table("videos", [{"id": ONE, "facts": "{}", "takes": "{}", "schema": 1}])
+    with pytest.raises(LibraryError, match="is of an earlier release"):
+        Library(path, create=create)
+    assert database.list_tables().tables == ["videos"]

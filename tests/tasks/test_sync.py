@@ -206,7 +206,7 @@ def test_hits_are_gone_by_where_no_face_is_seen():
     event = offset_of(task.finish(Timeline()))
     assert event.extra["hits"] >= 10
     assert event.extra["offset"] == pytest.approx(0.2, abs=0.04)
-    assert event.text.endswith("visible and audible onsets tell")
+    assert event.text.endswith("visible and audible onsets")
 
 
 def reason(result):

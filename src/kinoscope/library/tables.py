@@ -107,6 +107,11 @@ class LibraryTables:
             names = set(self.database.list_tables().tables)
             if not names and not create:
                 raise _not_found(self.path)
+            if "videos" in names and "runs" not in self.database.open_table("videos").schema.names:
+                raise LibraryError(
+                    f"library {self.path} is of an earlier release, with other columns; make a new one "
+                    "with `kinoscope analyze VIDEO --library NEW`"
+                )
             if not names.issuperset(schemas()):
                 self._create_tables()
             self._tables: dict[str, Any] = {name: self.database.open_table(name) for name in schemas()}

@@ -388,7 +388,7 @@ def _onset_event(task: str, start: float, end: float, estimate: OnsetOffset) -> 
     event.extra["hits"] = estimate.hits
     if estimate.low <= 0 <= estimate.high:
         event.label, event.text = "in sync", describe_offset(0.0)
-    event.text = f"{event.text}, as far as {estimate.hits} visible and audible onsets tell"
+    event.text = f"{event.text}, measured by {estimate.hits} visible and audible onsets"
     return event
 
 
