@@ -132,7 +132,7 @@ class ImageSource(Source):
         self._range = start or Fraction(0), end
         self.report = DecodeReport(policy=on_error)
         first = self._first()
-        width, height = Orientation.of(first).turn((first.width, first.height))
+        width, height = Orientation.of(first).swap_sides((first.width, first.height))
         self.info = SourceInfo(
             path, width, height, 1 / self._step, duration=len(self._paths) * self._step, frames=len(self._paths),
             transfer=TRANSFERS.get(first.color_trc), container="images",
@@ -166,7 +166,7 @@ class ImageSource(Source):
             return self._replace_lost(error, time, index, last)
         self.report.frames += 1
         orientation = Orientation.of(frame)
-        self.report.resizes += orientation.turn((frame.width, frame.height)) != self.info.size
+        self.report.resizes += orientation.swap_sides((frame.width, frame.height)) != self.info.size
         scaler = Scaler(orientation)
         return LazyFrame(lambda size: scaler(frame, size), self.info.size, time, index, True, self._step)
 

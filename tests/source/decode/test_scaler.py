@@ -86,7 +86,7 @@ def test_orientation_turns_pixels(rotation, mirror):
     wanted = np.rot90(pixels[:, ::-1] if mirror else pixels, rotation // 90)
     orientation = Orientation(rotation, mirror)
     np.testing.assert_array_equal(orientation.apply(pixels), wanted)
-    assert orientation.turn((3, 2)) == (wanted.shape[1], wanted.shape[0])
+    assert orientation.swap_sides((3, 2)) == (wanted.shape[1], wanted.shape[0])
 
 
 def test_mirrored_video(tmp_path):

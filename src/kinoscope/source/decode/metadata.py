@@ -88,7 +88,7 @@ def build_source_info(path: str, demuxer: Demuxer, first: VideoFrame | None, liv
 def _video_metadata(stream: VideoStream, frame: VideoFrame) -> dict[str, object]:
     orientation = Orientation.of(frame)
     aspect = stream.sample_aspect_ratio or Fraction(1)
-    width, height = orientation.turn(display_size((frame.width, frame.height), aspect))
+    width, height = orientation.swap_sides(display_size((frame.width, frame.height), aspect))
     return {
         "width": width,
         "height": height,

@@ -1,4 +1,4 @@
-"""Convert decoded frames to RGB of standard range: size, colours and rotation in one place."""
+"""Convert decoded frames to full-range SDR RGB: size, colours and rotation in one place."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ COLOUR_MATRICES = {
 }
 """Matrix coefficients of a stream (ITU-T H.273) -> the same in swscale."""
 
-Depth = TypeVar("Depth", np.uint8, np.uint16)
+DType = TypeVar("DType", np.uint8, np.uint16)
 
 MAX_ASPECT = Fraction(8)
-"""Width / height of a pixel, or its inverse, up to which it is believed; anamorphic film has 2."""
+"""Maximum width / height of a pixel, or its inverse; beyond it the tag is ignored. Anamorphic film has 2."""
 
 FAST_SHRINK_FORMATS = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12"}
 """Formats that swscale shrinks fastest if colours are converted afterwards."""
@@ -65,12 +65,14 @@ class Orientation:
         quarter = round(np.degrees(np.arctan2(b, a)) / 90)
         return cls(-90 * quarter % 360, mirror)
 
-    def turn(self, size: Size) -> Size:
-        """Return the displayed size of a decoded size, or the inverse."""
+    def swap_sides(self, size: Size) -> Size:
+        """Return the displayed size of a decoded size, or the inverse: width and height swapped if it is rotated by 90
+        or 270 degrees.
+        """
         return (size[1], size[0]) if self.rotation % 180 else size
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """Return (H, W, 3) pixels turned as they are displayed."""
+        """Return decoded pixels (H, W, 3) mirrored and rotated as they are displayed."""
         if self.mirror:
             pixels = pixels[:, ::-1]
         return np.ascontiguousarray(np.rot90(pixels, self.rotation // 90))
@@ -93,7 +95,7 @@ def display_size(size: Size, aspect: Fraction) -> Size:
 
     Args:
         size: stored width and height.
-        aspect: width / height of a stored pixel. Beyond MAX_ASPECT it is taken for an error, as 1.
+        aspect: width / height of a stored pixel; beyond ``MAX_ASPECT`` it is treated as 1.
     """
     width, height = size
     if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
@@ -119,7 +121,7 @@ class Scaler:
             DecodeError: FFmpeg cannot convert the frame's format, or there is no memory for it.
         """
         with self._lock:
-            context = self._contexts.setdefault(size, _SizeScaler(self.orientation.turn(size)))
+            context = self._contexts.setdefault(size, _SizeScaler(self.orientation.swap_sides(size)))
             try:
                 pixels = context.pixels(frame)
             except (av.FFmpegError, ValueError, MemoryError) as error:
@@ -143,8 +145,8 @@ class _SizeScaler:
 
     def pixels(self, frame: VideoFrame) -> Pixels:
         if frame.color_trc in (PQ_TRANSFER, HLG_TRANSFER):
-            deep = _as_array(self._scale(frame, "rgb48le"), np.uint16)
-            return to_sdr(deep, frame.color_trc, frame.color_primaries)
+            rgb48 = _as_array(self._scale(frame, "rgb48le"), np.uint16)
+            return to_sdr(rgb48, frame.color_trc, frame.color_primaries)
         return _as_array(self._scale(frame, "rgb24"), np.uint8)
 
     def _scale(self, frame: VideoFrame, pixel_format: str) -> VideoFrame:
@@ -180,9 +182,9 @@ def get_colour_range(frame: VideoFrame) -> ColorRange:
     return ColorRange.JPEG if full else ColorRange.MPEG
 
 
-def _as_array(frame: VideoFrame, depth: type[Depth]) -> NDArray[Depth]:
-    """Return an RGB frame of a ``depth`` as (H, W, 3), copied only if its rows are padded."""
+def _as_array(frame: VideoFrame, dtype: type[DType]) -> NDArray[DType]:
+    """Return an RGB frame as (H, W, 3) of ``dtype``, copied only if its rows are padded."""
     plane = frame.planes[0]
-    width = plane.line_size // np.dtype(depth).itemsize
-    rows = np.frombuffer(memoryview(plane), depth).reshape(-1, width)[: frame.height, : 3 * frame.width]
+    width = plane.line_size // np.dtype(dtype).itemsize
+    rows = np.frombuffer(memoryview(plane), dtype).reshape(-1, width)[: frame.height, : 3 * frame.width]
     return np.ascontiguousarray(rows).reshape(frame.height, frame.width, 3)
