@@ -18,7 +18,7 @@ class WhiteFinder:
     """Takes white rectangles for lines of text."""
 
     card = SimpleNamespace(name="white", licence="MIT")
-    input_size = staticmethod(lambda shown, longest: SIZE)
+    input_size = staticmethod(lambda displayed_size, max_side: SIZE)
 
     def __init__(self, *_):
         self.looks = 0

@@ -61,7 +61,7 @@ LineReader = Callable[[Pixels], tuple[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class LineSample:
-    """A sample of a line: its quality, time in seconds, and pixels (48, W, C)."""
+    """A sample of a line: its quality, time in seconds, and pixels (LINE_HEIGHT, W, C)."""
 
     quality: float
     time: float

@@ -40,7 +40,14 @@ MIN_CORE_SIDE = 3
 LINE_HEIGHT, MAX_LINE_WIDTH = 48, 960
 """Height of a line in the recognizer's input, and its maximum width, in pixels."""
 
-Weights = dict[str, Path]
+MIN_VERTICAL_RATIO = 1.5
+"""Height over width from which a line is taken for a vertical one and rotated."""
+
+MIN_LINE_WIDTH, WIDTH_STEP = 8, 64
+"""Minimum width of a rectified line, and the step in which the widths of the recognizer's input are rounded up."""
+
+WeightFiles = dict[str, Path]
+"""Paths of a network's files by their names; each of the two networks has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,8 @@ class TextLines:
     Attributes:
         boxes: (N, 4) x1, y1, x2, y2 in pixels of the displayed frame.
         scores: (N,) in [0, 1].
-        corners: (N, 4, 2) of the lines, which may be rotated, in the same pixels: clockwise from the upper left one, so
-            that the first two are the ends of the upper edge.
+        corners: (N, 4, 2) of the lines, which may be rotated, in the same pixels: clockwise from the one with the
+            smallest x + y. The first two are the ends of the upper edge, or, if the line is steep, of a short edge.
     """
 
     boxes: Float64Array
@@ -77,23 +84,22 @@ class TextDetector:
         self._network = _Network(fetch(self.card), threads)
 
     @staticmethod
-    def input_size(shown: Size, max_side: int) -> Size:
-        """Return the detector's input size for a frame displayed in the size ``shown``; its longer side is about
-        ``max_side``.
+    def input_size(displayed_size: Size, max_side: int) -> Size:
+        """Return the detector's input size for a frame of ``displayed_size``; its longer side is about ``max_side``.
 
         A small frame is enlarged, at most twofold: the network was trained on larger characters.
         """
-        scale = min(2.0, max_side / max(shown))
-        width, height = (max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in shown)
+        scale = min(2.0, max_side / max(displayed_size))
+        width, height = (max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in displayed_size)
         return width, height
 
-    def __call__(self, frame: Pixels, shown: Size) -> TextLines:
+    def __call__(self, frame: Pixels, displayed_size: Size) -> TextLines:
         """Detect the text lines of a frame (H, W, C) of the size ``input_size``."""
-        scale = np.array([shown[0] / frame.shape[1], shown[1] / frame.shape[0]])
-        rows = [row for row in find_lines(self._network(frame)[0, 0]) if row[1] >= self.min_score]
-        corners = np.array([corners for corners, _ in rows]).reshape(-1, 4, 2) * scale
+        scale = np.array([displayed_size[0] / frame.shape[1], displayed_size[1] / frame.shape[0]])
+        lines = [line for line in find_lines(self._network(frame)[0, 0]) if line[1] >= self.min_score]
+        corners = np.array([corners for corners, _ in lines]).reshape(-1, 4, 2) * scale
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-        return TextLines(clip(boxes, *shown), np.array([score for _, score in rows], np.float64), corners)
+        return TextLines(clip(boxes, *displayed_size), np.array([score for _, score in lines], np.float64), corners)
 
 
 def find_lines(probabilities: Float32Array) -> list[tuple[Float64Array, float]]:
@@ -122,7 +128,7 @@ def _mean_in(probabilities: Float32Array, contour: NDArray[Any]) -> float:
 
 
 def _ordered(corners: Float64Array) -> Float64Array:
-    """Order the corners (4, 2) of a rectangle clockwise, from the left end of its upper edge."""
+    """Order the corners (4, 2) of a rectangle clockwise, from the one with the smallest x + y."""
     sorted_corners = corners[np.argsort(np.arctan2(*(corners - corners.mean(axis=0)).T[::-1]))]
     start = int(np.argmin(sorted_corners.sum(axis=1)))
     return np.roll(sorted_corners, -start, axis=0)
@@ -133,9 +139,9 @@ def crop_line(frame: Pixels, corners: Float64Array) -> Pixels:
     import cv2
 
     across, down = (float(np.hypot(*(corners[i] - corners[0]))) for i in (1, 3))
-    if down > 1.5 * across:
+    if down > MIN_VERTICAL_RATIO * across:
         corners, across, down = np.roll(corners, -1, axis=0), down, across
-    width = int(np.clip(round(LINE_HEIGHT * across / max(down, 1e-6)), 8, MAX_LINE_WIDTH))
+    width = int(np.clip(round(LINE_HEIGHT * across / max(down, 1e-6)), MIN_LINE_WIDTH, MAX_LINE_WIDTH))
     target = np.array([[0, 0], [width, 0], [width, LINE_HEIGHT], [0, LINE_HEIGHT]], np.float32)
     homography = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     return np.asarray(
@@ -155,13 +161,16 @@ class TextRecognizer:
         self.card = find("ppocr-v4-rec")
         files = fetch(self.card)
         self._network = _Network(files, threads)
-        self._characters = _read_characters(next(iter(files.values())))
+        self._characters = _read_characters(_only_file(files))
 
     def __call__(self, line: Pixels) -> tuple[str, float]:
-        """Return the text of a line (48, W, C) and the mean probability of its characters; "" and 0 if there is
-        none.
+        """Return the text of a line (``LINE_HEIGHT``, W, C) and the mean probability of its characters.
+
+        They are "" and 0 if there is no text.
         """
-        padded_width = -(-line.shape[1] // 64) * 64  # few distinct widths, so that few networks are compiled
+        padded_width = (
+            -(-line.shape[1] // WIDTH_STEP) * WIDTH_STEP
+        )  # few distinct widths, so that few networks are compiled
         padded = np.pad(line, ((0, 0), (0, padded_width - line.shape[1]), (0, 0)), constant_values=127)
         return ctc_decode(self._network(padded)[0], self._characters)
 
@@ -179,6 +188,12 @@ def ctc_decode(probabilities: Float32Array, characters: Sequence[str]) -> tuple[
     return text, float(probabilities[is_new, indices[is_new]].mean()) if text else 0.0
 
 
+def _only_file(files: WeightFiles) -> Path:
+    """Return the path of a network's only file."""
+    (path,) = files.values()
+    return path
+
+
 @lru_cache
 def _read_characters(path: Path) -> list[str]:
     """Return the characters by output index, from the metadata of the network's file."""
@@ -187,20 +202,20 @@ def _read_characters(path: Path) -> list[str]:
     characters = read_metadata(path).get("character", "").split("\n")
     if len(characters) < 2:
         raise ModelError(f"{path.name} does not name its characters; remove it and download it again")
-    return ["", *characters, " "]
+    return ["", *characters, " "]  # 0 is the CTC blank, the last is the space
 
 
 class _Network:
     """One of the two networks, compiled for each input shape."""
 
-    def __init__(self, files: Weights, threads: int | None) -> None:
-        (self._path,) = map(str, files.values())
+    def __init__(self, files: WeightFiles, threads: int | None) -> None:
+        self._path = str(_only_file(files))
         self._threads = threads or core_count()
         self._requests: dict[tuple[int, ...], Any] = {}
 
-    def __call__(self, frame: Pixels) -> Float32Array:
-        """Infer on a frame (H, W, C) uint8; the networks take BGR in [-1, 1]."""
-        array = np.ascontiguousarray(frame[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
+    def __call__(self, image: Pixels) -> Float32Array:
+        """Infer on an image (H, W, C) uint8, a frame or a line; the networks take BGR in [-1, 1]."""
+        array = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], np.float32) / 127.5 - 1
         if array.shape not in self._requests:
             network = compile_network(self._path, "f32", self._threads, array.shape)
             self._requests[array.shape] = network.create_infer_request()
