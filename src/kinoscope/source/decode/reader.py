@@ -1,7 +1,7 @@
 """The timed decode pass: demux and decode a file once, and yield frames and audio with their exact timestamps.
 
-Times are exact fractions (``Fraction``) of a second since the start of the source. Here frames outside the range are dropped, the policy on
-corrupt frames is applied, and the decode report is filled.
+Times are exact: a ``Fraction`` of seconds since the start of the source. Here frames outside the range are dropped, the
+policy on corrupt frames is applied, and the decode report is filled.
 """
 
 from __future__ import annotations
