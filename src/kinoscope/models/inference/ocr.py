@@ -168,9 +168,8 @@ class TextRecognizer:
 
         They are "" and 0 if there is no text.
         """
-        padded_width = (
-            -(-line.shape[1] // WIDTH_STEP) * WIDTH_STEP
-        )  # few distinct widths, so that few networks are compiled
+        # Few distinct widths, so that few networks are compiled.
+        padded_width = -(-line.shape[1] // WIDTH_STEP) * WIDTH_STEP
         padded = np.pad(line, ((0, 0), (0, padded_width - line.shape[1]), (0, 0)), constant_values=127)
         return ctc_decode(self._network(padded)[0], self._characters)
 
